@@ -1,1 +1,14 @@
-//! x
+//! `terraform-provider-feast`: the floor plan.
+//!
+//! One direction, no way back:
+//!
+//! ```text
+//! bytes ─ tfplugin (codec) ─▶ schema::Value ─ schema (decode) ─▶ feast::config::FeatureStore
+//!       ─ feast::rules (all violations at once, each with its path) ─▶ feast::spec::Store
+//!       ─ feast::render (cannot fail) ─▶ feast::Objects
+//!       plan :  provider compares them with the prior state ─▶ planned Value ─▶ bytes
+//!       apply:  cluster::apply ─▶ cluster::rollout ─▶ state Value ─▶ bytes
+//! ```
+
+pub mod feast;
+pub mod schema;

@@ -1,0 +1,128 @@
+//! The Kubernetes objects of one feature store, and how far they have come.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value as Json;
+
+/// The kinds of object that a feature store is made of, in the order in which they are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    ServiceAccount,
+    Secret,
+    ConfigMap,
+    PersistentVolumeClaim,
+    Service,
+    Deployment,
+    HorizontalPodAutoscaler,
+}
+
+/// What is applied together: a tier is sent only after the one before it has landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// What a pod needs before it can start: accounts, secrets, claims, Services.
+    Prerequisites,
+    Workload,
+    Autoscaler,
+}
+
+impl Kind {
+    pub const ALL: [Self; 7] = [
+        Self::ServiceAccount,
+        Self::Secret,
+        Self::ConfigMap,
+        Self::PersistentVolumeClaim,
+        Self::Service,
+        Self::Deployment,
+        Self::HorizontalPodAutoscaler,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceAccount => "ServiceAccount",
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Service => "Service",
+            Self::Deployment => "Deployment",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+        }
+    }
+
+    /// API group and version.
+    pub fn api(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Deployment => ("apps", "v1"),
+            Self::HorizontalPodAutoscaler => ("autoscaling", "v2"),
+            _ => ("", "v1"),
+        }
+    }
+
+    /// The resource name in URLs and in RBAC rules.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::ServiceAccount => "serviceaccounts",
+            Self::Secret => "secrets",
+            Self::ConfigMap => "configmaps",
+            Self::PersistentVolumeClaim => "persistentvolumeclaims",
+            Self::Service => "services",
+            Self::Deployment => "deployments",
+            Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
+        }
+    }
+
+    pub fn tier(self) -> Tier {
+        match self {
+            Self::Deployment => Tier::Workload,
+            Self::HorizontalPodAutoscaler => Tier::Autoscaler,
+            _ => Tier::Prerequisites,
+        }
+    }
+}
+
+/// Which object, inside the store's namespace. Written `Kind/name`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub kind: Kind,
+    pub name: String,
+}
+
+impl Key {
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+
+    /// Reads `Kind/name`; `None` when the kind is not one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once('/')?;
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+        Some(Self::new(kind, name))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.as_str(), self.name)
+    }
+}
+
+/// Rendered from the configuration alone: the store's Secret shows where the user's Secrets will be
+/// merged in, and holds nothing of them. Safe to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prepared;
+
+/// With the user's Secrets merged in: ready to send, never to be shown or kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Filled;
+
+/// All objects of one feature store, each as its manifest (the fields that this provider owns, and no
+/// others), by [`Key`].
+#[derive(Clone, PartialEq)]
+pub struct Objects<Phase> {
+    pub namespace: String,
+    pub manifests: BTreeMap<Key, Json>,
+    pub(super) phase: Phase,
+}
