@@ -11,4 +11,5 @@
 //! ```
 
 pub mod feast;
+pub mod provider;
 pub mod schema;

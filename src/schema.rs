@@ -3,14 +3,23 @@
 //!
 //! Must not know: protobuf, msgpack, Feast, Kubernetes' API server.
 
+mod check;
+mod decode;
 mod diagnostic;
+pub mod docs;
+mod lower;
 mod path;
 pub mod provider;
 mod types;
 mod value;
 
+pub use decode::{Decoded, decode, encode};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use lower::{LowerError, lower};
 pub use path::{Path, Step};
 pub use provider::Provider;
 pub use types::{Attribute, Block, Check, Kind, Nesting, Schema, Type};
 pub use value::{Number, Value};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Checks of one value on its own: bounds, patterns, allowed words.
+
+use super::{Check, Diagnostic, Diagnostics, Number, Path, Value};
+
+/// What a known value at `path` breaks. Unknown and null values break nothing.
+pub fn check(checks: &[Check], path: &Path, value: &Value) -> Diagnostics {
+    checks
+        .iter()
+        .filter_map(|check| broken(check, value))
+        .map(|must| {
+            Diagnostic::error("Invalid value", format!("`{path}` {must}.")).at(path.clone())
+        })
+        .collect()
+}
+
+/// The end of the sentence "`path` …", when the value breaks the check.
+fn broken(check: &Check, value: &Value) -> Option<String> {
+    match (check, value) {
+        (Check::AtLeast(bound), Value::Number(number)) if number.as_f64() < *bound => {
+            Some(format!("must be at least {bound}, but is {number}"))
+        }
+        (Check::AtMost(bound), Value::Number(number)) if number.as_f64() > *bound => {
+            Some(format!("must be at most {bound}, but is {number}"))
+        }
+        (Check::Whole, Value::Number(number)) if number.as_f64().fract() != 0.0 => {
+            Some(format!("must be a whole number, but is {number}"))
+        }
+        (Check::Pattern(pattern), Value::String(text)) => {
+            // The lowering has compiled every pattern once, so this cannot fail.
+            let matches = regex_lite::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
+            (!matches).then(|| format!("must match `{pattern}`, but is {text:?}"))
+        }
+        (Check::OneOf(words), Value::String(text)) if !words.contains(text) => {
+            let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+            Some(format!(
+                "must be one of {}, but is {text:?}",
+                words.join(", ")
+            ))
+        }
+        (Check::MinLength(length), Value::String(text)) if text.chars().count() < *length => {
+            Some(if *length == 1 {
+                "must not be empty".to_owned()
+            } else {
+                format!("must have at least {length} characters, but is {text:?}")
+            })
+        }
+        (Check::MaxLength(length), Value::String(text)) if text.chars().count() > *length => {
+            let actual = text.chars().count();
+            Some(format!(
+                "must have at most {length} characters, but has {actual}"
+            ))
+        }
+        (Check::MinItems(count), Value::List(items)) if items.len() < *count => Some(format!(
+            "must have at least {count} elements, but has {}",
+            items.len()
+        )),
+        _ => None,
+    }
+}
+
+impl Number {
+    /// The nearest `f64`.
+    pub fn as_f64(&self) -> f64 {
+        match self {
+            // Bounds are small; a number that loses precision here is far outside them.
+            #[expect(clippy::cast_precision_loss)]
+            Self::Integer(integer) => *integer as f64,
+            Self::Float(float) => *float,
+            Self::Decimal(text) => text.parse().unwrap_or(f64::NAN),
+        }
+    }
+}
+
+impl From<f64> for Number {
+    fn from(float: f64) -> Self {
+        Self::Float(float)
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(integer) => write!(f, "{integer}"),
+            Self::Float(float) => write!(f, "{float}"),
+            Self::Decimal(text) => f.write_str(text),
+        }
+    }
+}

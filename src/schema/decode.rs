@@ -1,0 +1,301 @@
+//! Values in and out of the serde form: `decode` reads what Terraform sent, `encode` writes what it gets.
+//!
+//! Unknown values end here. What is unknown and optional is left out; what is unknown and required gets
+//! a placeholder that satisfies the schema; either way its path is reported, and nothing that is
+//! unknown is ever called missing or wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Number as JsonNumber, Value as Json};
+
+use super::{
+    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Type, Value,
+    check,
+};
+
+/// A configuration in its serde form.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decoded {
+    pub json: Json,
+    /// Everything that is not known before apply.
+    pub unknown: BTreeSet<Path>,
+    /// What does not fit the schema, each at its attribute. When there is any, `json` may not either.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads the value of a block: its settable attributes only, for computed ones have no say.
+pub fn decode(block: &Block, value: &Value) -> Decoded {
+    let mut decoded = Decoded::default();
+    let root = Path::root();
+    let mut json = decoded.attributes(&root, &block.attributes, value);
+    for (name, inner) in &block.blocks {
+        // A nested block arrives as a list of at most one.
+        if let Value::List(items) = value.attribute(name) {
+            if let Some(item) = items.first() {
+                let path = root.attribute(name).index(0);
+                let body = decoded.attributes(&path, &inner.attributes, item);
+                json.insert(name.clone(), Json::Object(body));
+            }
+        }
+    }
+    decoded.json = Json::Object(json);
+    decoded
+}
+
+impl Decoded {
+    fn attributes(
+        &mut self,
+        path: &Path,
+        attributes: &BTreeMap<String, Attribute>,
+        value: &Value,
+    ) -> Map<String, Json> {
+        let mut json = Map::new();
+        for (name, attribute) in attributes {
+            if !attribute.required && !attribute.optional {
+                continue;
+            }
+            let path = path.attribute(name);
+            let inner = value.attribute(name);
+            if let Some(inner) = self.attribute(&path, attribute, inner) {
+                json.insert(attribute.key.clone(), inner);
+            }
+        }
+        json
+    }
+
+    fn attribute(&mut self, path: &Path, attribute: &Attribute, value: &Value) -> Option<Json> {
+        match value {
+            Value::Unknown => {
+                self.unknown.insert(path.clone());
+                attribute.required.then(|| placeholder(attribute))
+            }
+            Value::Null => {
+                if attribute.required {
+                    self.diagnostics.push(missing(path));
+                }
+                None
+            }
+            known => match &attribute.kind {
+                Kind::Plain(plain) => self.plain(path, attribute, plain, known),
+                Kind::Nested(nesting, inner) => {
+                    self.nested(path, attribute, *nesting, inner, known)
+                }
+            },
+        }
+    }
+
+    fn plain(
+        &mut self,
+        path: &Path,
+        attribute: &Attribute,
+        plain: &Type,
+        value: &Value,
+    ) -> Option<Json> {
+        let failed = check::check(&attribute.checks, path, value);
+        let sound = failed.is_empty();
+        self.diagnostics.extend(failed);
+        if attribute.int_or_string
+            && let Some(Ok(number)) = value.as_str().map(str::parse::<i32>)
+        {
+            return Some(Json::from(number));
+        }
+        sound.then(|| self.typed(path, plain, value)).flatten()
+    }
+
+    fn typed(&mut self, path: &Path, plain: &Type, value: &Value) -> Option<Json> {
+        match (plain, value) {
+            (_, Value::Unknown) => {
+                self.unknown.insert(path.clone());
+                None
+            }
+            (_, Value::Null) => {
+                self.diagnostics.push(missing(path));
+                None
+            }
+            (_, Value::Bool(value)) => Some(Json::Bool(*value)),
+            (_, Value::String(text)) => Some(Json::String(text.clone())),
+            (_, Value::Number(number)) => Some(number_to_json(number)),
+            (Type::List(inner) | Type::Set(inner), Value::List(items)) => Some(Json::Array(
+                (items.iter().enumerate())
+                    .filter_map(|(index, item)| self.typed(&path.index(index), inner, item))
+                    .collect(),
+            )),
+            (Type::Map(inner), Value::Map(items)) => Some(Json::Object(
+                (items.iter())
+                    .filter_map(|(key, item)| {
+                        Some((key.clone(), self.typed(&path.key(key), inner, item)?))
+                    })
+                    .collect(),
+            )),
+            _ => {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "Wrong type",
+                        format!("The value of `{path}` does not have the type that the provider's schema gives it."),
+                    )
+                    .at(path.clone()),
+                );
+                None
+            }
+        }
+    }
+
+    fn nested(
+        &mut self,
+        path: &Path,
+        attribute: &Attribute,
+        nesting: Nesting,
+        inner: &BTreeMap<String, Attribute>,
+        value: &Value,
+    ) -> Option<Json> {
+        self.diagnostics
+            .extend(check::check(&attribute.checks, path, value));
+        match (nesting, value) {
+            (Nesting::Single, object @ Value::Object(_)) => {
+                Some(Json::Object(self.attributes(path, inner, object)))
+            }
+            (Nesting::List | Nesting::Set, Value::List(items)) => Some(Json::Array(
+                (items.iter().enumerate())
+                    .filter_map(|(index, item)| self.element(path.index(index), inner, item))
+                    .collect(),
+            )),
+            (Nesting::Map, Value::Map(items)) => Some(Json::Object(
+                (items.iter())
+                    .filter_map(|(key, item)| {
+                        Some((key.clone(), self.element(path.key(key), inner, item)?))
+                    })
+                    .collect(),
+            )),
+            _ => self.typed(path, &Type::Bool, value),
+        }
+    }
+
+    fn element(
+        &mut self,
+        path: Path,
+        inner: &BTreeMap<String, Attribute>,
+        value: &Value,
+    ) -> Option<Json> {
+        match value {
+            Value::Unknown => {
+                self.unknown.insert(path);
+                None
+            }
+            Value::Null => {
+                self.diagnostics.push(missing(&path));
+                None
+            }
+            object => Some(Json::Object(self.attributes(&path, inner, object))),
+        }
+    }
+}
+
+fn missing(path: &Path) -> Diagnostic {
+    Diagnostic::error(
+        "Missing value",
+        format!("`{path}` is required, but it is null or absent. Give it a value."),
+    )
+    .at(path.clone())
+}
+
+/// A value that satisfies the schema of a required attribute whose real value is not known yet.
+fn placeholder(attribute: &Attribute) -> Json {
+    match &attribute.kind {
+        Kind::Plain(Type::Bool) => Json::Bool(false),
+        Kind::Plain(Type::Number) => {
+            let least = attribute.checks.iter().find_map(|check| match check {
+                Check::AtLeast(bound) => Some(*bound),
+                _ => None,
+            });
+            number_to_json(&Number::from(least.unwrap_or_default()))
+        }
+        Kind::Plain(Type::Map(_) | Type::Object(_)) | Kind::Nested(Nesting::Map, _) => {
+            Json::Object(Map::new())
+        }
+        Kind::Plain(Type::List(_) | Type::Set(_))
+        | Kind::Nested(Nesting::List | Nesting::Set, _) => Json::Array(Vec::new()),
+        Kind::Plain(Type::String | Type::Dynamic) => {
+            let word = attribute.checks.iter().find_map(|check| match check {
+                Check::OneOf(words) => words.first().cloned(),
+                _ => None,
+            });
+            Json::String(word.unwrap_or_default())
+        }
+        Kind::Nested(Nesting::Single, inner) => Json::Object(
+            (inner.values())
+                .filter(|attribute| attribute.required)
+                .map(|attribute| (attribute.key.clone(), placeholder(attribute)))
+                .collect(),
+        ),
+    }
+}
+
+/// Writes a serde form as the value of these attributes: every attribute is present, null where the
+/// form has nothing; what the form has beyond them is left out.
+pub fn encode(attributes: &BTreeMap<String, Attribute>, json: &Json) -> Value {
+    Value::Object(
+        attributes
+            .iter()
+            .map(|(name, attribute)| {
+                let inner = json.get(&attribute.key).unwrap_or(&Json::Null);
+                (name.clone(), encode_kind(&attribute.kind, inner))
+            })
+            .collect(),
+    )
+}
+
+fn encode_kind(kind: &Kind, json: &Json) -> Value {
+    if json.is_null() {
+        return Value::Null;
+    }
+    match kind {
+        Kind::Plain(plain) => encode_plain(plain, json),
+        Kind::Nested(Nesting::Single, inner) => encode(inner, json),
+        Kind::Nested(Nesting::List | Nesting::Set, inner) => Value::List(
+            (json.as_array().into_iter().flatten())
+                .map(|item| encode(inner, item))
+                .collect(),
+        ),
+        Kind::Nested(Nesting::Map, inner) => Value::Map(
+            (json.as_object().into_iter().flatten())
+                .map(|(key, item)| (key.clone(), encode(inner, item)))
+                .collect(),
+        ),
+    }
+}
+
+fn encode_plain(plain: &Type, json: &Json) -> Value {
+    match (plain, json) {
+        (_, Json::Null) => Value::Null,
+        (Type::String, Json::Number(number)) => Value::string(number.to_string()),
+        (_, Json::Bool(value)) => Value::Bool(*value),
+        (_, Json::String(text)) => Value::string(text),
+        (_, Json::Number(number)) => Value::Number(match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => Number::Integer(integer),
+            (None, Some(float)) if !number.is_u64() => Number::Float(float),
+            _ => Number::Decimal(number.to_string()),
+        }),
+        (Type::List(inner) | Type::Set(inner), Json::Array(items)) => {
+            Value::List(items.iter().map(|item| encode_plain(inner, item)).collect())
+        }
+        (Type::Map(inner), Json::Object(items)) => Value::Map(
+            (items.iter())
+                .map(|(key, item)| (key.clone(), encode_plain(inner, item)))
+                .collect(),
+        ),
+        _ => Value::Null,
+    }
+}
+
+fn number_to_json(number: &Number) -> Json {
+    match number {
+        Number::Integer(integer) => Json::from(*integer),
+        Number::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
+            // The bound above keeps this exact.
+            #[expect(clippy::cast_possible_truncation)]
+            Json::from(*float as i64)
+        }
+        Number::Float(float) => JsonNumber::from_f64(*float).map_or(Json::Null, Json::Number),
+        Number::Decimal(text) => serde_json::from_str(text).unwrap_or(Json::Null),
+    }
+}

@@ -1,0 +1,414 @@
+//! JSON Schema → Terraform schema: the Rust types in, what Terraform sees out.
+//!
+//! The lowering is total: whatever it does not understand, and every property without a description,
+//! is an error that names the place. A unit test of each schema meets it, so users never do.
+
+use std::collections::BTreeMap;
+
+use heck::ToSnakeCase;
+use schemars::JsonSchema;
+use serde_json::{Map, Value as Json};
+
+use super::{Attribute, Block, Check, Kind, Nesting, Type};
+
+/// What in a Rust type cannot become a Terraform schema.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot lower the JSON Schema at {place}: {reason}")]
+pub struct LowerError {
+    /// Dotted property names from the root.
+    pub place: String,
+    pub reason: String,
+}
+
+/// What JSON Schema cannot say (the extension keyword `x-terraform`).
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Extension {
+    computed: bool,
+    sensitive: bool,
+    write_only: bool,
+    requires_replace: bool,
+    deprecated: bool,
+    /// A list whose order does not matter.
+    set: bool,
+    /// A nested block instead of a nested attribute.
+    block: bool,
+}
+
+/// The Terraform schema of `T`.
+pub fn lower<T: JsonSchema>() -> Result<Block, LowerError> {
+    let root = schemars::schema_for!(T).to_value();
+    let lowering = Lowering {
+        definitions: root.get("$defs").and_then(Json::as_object),
+    };
+    lowering.block(&Place::default(), &root)
+}
+
+/// Property names from the root, and the definitions entered on the way.
+#[derive(Default, Clone)]
+struct Place {
+    names: Vec<String>,
+    entered: Vec<String>,
+}
+
+impl Place {
+    fn step(&self, name: &str) -> Self {
+        let mut place = self.clone();
+        place.names.push(name.to_owned());
+        place
+    }
+
+    fn error(&self, reason: impl Into<String>) -> LowerError {
+        LowerError {
+            place: self.names.join("."),
+            reason: reason.into(),
+        }
+    }
+}
+
+struct Lowering<'schema> {
+    definitions: Option<&'schema Map<String, Json>>,
+}
+
+/// What a property's schema says once references and nullability are taken off.
+struct Resolved {
+    keywords: Map<String, Json>,
+    place: Place,
+}
+
+impl Resolved {
+    fn text(&self, keyword: &str) -> Option<&str> {
+        self.keywords.get(keyword).and_then(Json::as_str)
+    }
+
+    fn number(&self, keyword: &str) -> Option<f64> {
+        self.keywords.get(keyword).and_then(Json::as_f64)
+    }
+
+    fn size(&self, keyword: &str) -> Option<usize> {
+        let size = self.keywords.get(keyword).and_then(Json::as_u64)?;
+        usize::try_from(size).ok()
+    }
+}
+
+/// Keywords that carry meaning for the lowering; anything else is an error.
+const KNOWN: [&str; 24] = [
+    "$defs",
+    "$ref",
+    "$schema",
+    "additionalProperties",
+    "anyOf",
+    "const",
+    "default",
+    "description",
+    "enum",
+    "format",
+    "items",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "oneOf",
+    "pattern",
+    "properties",
+    "required",
+    "title",
+    "type",
+    "x-kubernetes-int-or-string",
+    "x-terraform",
+];
+
+impl Lowering<'_> {
+    fn block(&self, place: &Place, schema: &Json) -> Result<Block, LowerError> {
+        let resolved = self.resolve(place, schema)?;
+        let mut block = Block {
+            description: resolved.text("description").unwrap_or_default().to_owned(),
+            ..Block::default()
+        };
+        for (name, key, property) in self.properties(&resolved)? {
+            let place = resolved.place.step(&key);
+            let inner = self.resolve(&place, property)?;
+            if self.extension(&inner)?.block {
+                block.blocks.insert(name, self.block(&place, property)?);
+            } else {
+                let attribute = self.attribute(&key, inner, required(&resolved, &key))?;
+                block.attributes.insert(name, attribute);
+            }
+        }
+        Ok(block)
+    }
+
+    /// (Terraform name, serde key, schema) of each property of an object.
+    fn properties<'a>(
+        &self,
+        object: &'a Resolved,
+    ) -> Result<Vec<(String, String, &'a Json)>, LowerError> {
+        let Some(properties) = object.keywords.get("properties").and_then(Json::as_object) else {
+            return Err(object.place.error("an object without properties"));
+        };
+        let mut named = BTreeMap::new();
+        for (key, schema) in properties {
+            let name = key.to_snake_case();
+            let place = object.place.step(key);
+            if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
+                return Err(place.error(format!("{name:?} is no Terraform attribute name")));
+            }
+            if let Some((other, _)) = named.insert(name.clone(), (key.clone(), schema)) {
+                return Err(place.error(format!("{name:?} is also the name of {other:?}")));
+            }
+        }
+        Ok(named
+            .into_iter()
+            .map(|(name, (key, schema))| (name, key, schema))
+            .collect())
+    }
+
+    fn attribute(
+        &self,
+        key: &str,
+        schema: Resolved,
+        required: bool,
+    ) -> Result<Attribute, LowerError> {
+        let extension = self.extension(&schema)?;
+        let Some(description) = schema.text("description") else {
+            return Err(schema.place.error("a property without a description"));
+        };
+        let checks = self.checks(&schema)?;
+        let description = describe(description, &checks, schema.keywords.get("default"));
+        let int_or_string = schema.keywords.contains_key("x-kubernetes-int-or-string");
+        let kind = self.kind(&schema, extension.set)?;
+        Ok(Attribute {
+            description,
+            kind,
+            required: required && !extension.computed,
+            optional: !required,
+            computed: extension.computed,
+            sensitive: extension.sensitive,
+            write_only: extension.write_only,
+            requires_replace: extension.requires_replace,
+            deprecated: extension.deprecated,
+            checks,
+            key: key.to_owned(),
+            int_or_string,
+        })
+    }
+
+    fn kind(&self, schema: &Resolved, set: bool) -> Result<Kind, LowerError> {
+        match self.shape(schema)? {
+            Shape::Scalar(plain) => Ok(Kind::Plain(plain)),
+            Shape::Object => self.nested(Nesting::Single, schema),
+            Shape::List(items) if set => {
+                self.elements(schema, items, Nesting::Set, |inner| Type::Set(inner))
+            }
+            Shape::List(items) => {
+                self.elements(schema, items, Nesting::List, |inner| Type::List(inner))
+            }
+            Shape::Map(items) => {
+                self.elements(schema, items, Nesting::Map, |inner| Type::Map(inner))
+            }
+        }
+    }
+
+    fn elements(
+        &self,
+        schema: &Resolved,
+        items: &Json,
+        nesting: Nesting,
+        plain: fn(Box<Type>) -> Type,
+    ) -> Result<Kind, LowerError> {
+        let items = self.resolve(&schema.place, items)?;
+        match self.shape(&items)? {
+            Shape::Object => self.nested(nesting, &items),
+            Shape::Scalar(scalar) => Ok(Kind::Plain(plain(Box::new(scalar)))),
+            Shape::List(_) | Shape::Map(_) => {
+                Err(schema.place.error("a collection of collections"))
+            }
+        }
+    }
+
+    fn nested(&self, nesting: Nesting, object: &Resolved) -> Result<Kind, LowerError> {
+        let mut attributes = BTreeMap::new();
+        for (name, key, property) in self.properties(object)? {
+            let inner = self.resolve(&object.place.step(&key), property)?;
+            let attribute = self.attribute(&key, inner, required(object, &key))?;
+            attributes.insert(name, attribute);
+        }
+        Ok(Kind::Nested(nesting, attributes))
+    }
+
+    fn shape<'a>(&self, schema: &'a Resolved) -> Result<Shape<'a>, LowerError> {
+        let keywords = &schema.keywords;
+        if keywords.contains_key("x-kubernetes-int-or-string") || keywords.contains_key("oneOf") {
+            return Ok(Shape::Scalar(Type::String));
+        }
+        match schema.text("type") {
+            Some("string") => Ok(Shape::Scalar(Type::String)),
+            Some("boolean") => Ok(Shape::Scalar(Type::Bool)),
+            Some("integer" | "number") => Ok(Shape::Scalar(Type::Number)),
+            Some("array") => match keywords.get("items") {
+                Some(items) => Ok(Shape::List(items)),
+                None => Err(schema.place.error("an array without items")),
+            },
+            Some("object") => match keywords.get("additionalProperties") {
+                Some(items @ Json::Object(_)) => Ok(Shape::Map(items)),
+                _ => Ok(Shape::Object),
+            },
+            other => Err(schema.place.error(format!("type {other:?}"))),
+        }
+    }
+
+    fn checks(&self, schema: &Resolved) -> Result<Vec<Check>, LowerError> {
+        let mut checks = Vec::new();
+        if schema.text("type") == Some("integer") {
+            checks.push(Check::Whole);
+        }
+        checks.extend(schema.number("minimum").map(Check::AtLeast));
+        checks.extend(schema.number("maximum").map(Check::AtMost));
+        checks.extend(schema.size("minLength").map(Check::MinLength));
+        checks.extend(schema.size("maxLength").map(Check::MaxLength));
+        checks.extend(schema.size("minItems").map(Check::MinItems));
+        if let Some(pattern) = schema.text("pattern") {
+            if let Err(error) = regex_lite::Regex::new(pattern) {
+                return Err(schema.place.error(format!("pattern: {error}")));
+            }
+            checks.push(Check::Pattern(pattern.to_owned()));
+        }
+        if let Some(words) = words(schema)? {
+            checks.push(Check::OneOf(words));
+        }
+        Ok(checks)
+    }
+
+    fn extension(&self, schema: &Resolved) -> Result<Extension, LowerError> {
+        match schema.keywords.get("x-terraform") {
+            None => Ok(Extension::default()),
+            Some(extension) => serde_json::from_value(extension.clone())
+                .map_err(|error| schema.place.error(format!("x-terraform: {error}"))),
+        }
+    }
+
+    /// Follows `$ref` and takes `null` off; keywords beside a reference win over the referenced ones.
+    fn resolve(&self, place: &Place, schema: &Json) -> Result<Resolved, LowerError> {
+        let Some(keywords) = schema.as_object() else {
+            return Err(place.error("a schema that is not an object"));
+        };
+        if let Some(unknown) = keywords.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+            return Err(place.error(format!("unknown keyword {unknown:?}")));
+        }
+        let mut keywords = keywords.clone();
+        let mut place = place.clone();
+        let target = if let Some(Json::String(reference)) = keywords.remove("$ref") {
+            let name = reference.trim_start_matches("#/$defs/").to_owned();
+            if place.entered.contains(&name) {
+                return Err(place.error(format!("{name} contains itself")));
+            }
+            let definition = self.definitions.and_then(|all| all.get(&name));
+            place.entered.push(name.clone());
+            Some(definition.ok_or_else(|| place.error(format!("no definition {name}")))?)
+        } else {
+            None
+        };
+        let target = match (target, keywords.remove("anyOf")) {
+            (Some(definition), None) => Some(definition.clone()),
+            (None, Some(Json::Array(choices))) => {
+                let mut real = choices
+                    .into_iter()
+                    .filter(|choice| choice.get("type") != Some(&Json::from("null")));
+                match (real.next(), real.next()) {
+                    (Some(choice), None) => Some(choice),
+                    _ => return Err(place.error("anyOf other than one schema or null")),
+                }
+            }
+            (None, None) => None,
+            _ => return Err(place.error("both $ref and anyOf")),
+        };
+        if let Some(target) = target {
+            let resolved = self.resolve(&place, &target)?;
+            let mut merged = resolved.keywords;
+            merged.extend(keywords);
+            return Ok(Resolved {
+                keywords: merged,
+                place: resolved.place,
+            });
+        }
+        if let Some(Json::Array(types)) = keywords.get("type") {
+            let mut real = types.iter().filter(|name| *name != &Json::from("null"));
+            match (real.next().cloned(), real.next()) {
+                (Some(only), None) => keywords.insert("type".to_owned(), only),
+                _ => return Err(place.error("more than one type")),
+            };
+        }
+        Ok(Resolved { keywords, place })
+    }
+}
+
+enum Shape<'schema> {
+    Scalar(Type),
+    Object,
+    List(&'schema Json),
+    Map(&'schema Json),
+}
+
+fn required(object: &Resolved, key: &str) -> bool {
+    object
+        .keywords
+        .get("required")
+        .and_then(Json::as_array)
+        .is_some_and(|names| names.iter().any(|name| name == key))
+}
+
+/// The allowed words of an enum, however schemars writes it.
+fn words(schema: &Resolved) -> Result<Option<Vec<String>>, LowerError> {
+    let mut words = Vec::new();
+    let choices = match (schema.keywords.get("oneOf"), schema.keywords.get("enum")) {
+        (Some(Json::Array(choices)), None) => choices.as_slice(),
+        (None, Some(Json::Array(names))) => {
+            words.extend(names.iter().filter_map(Json::as_str).map(str::to_owned));
+            &[]
+        }
+        (None, None) => match schema.keywords.get("const") {
+            Some(Json::String(only)) => return Ok(Some(vec![only.clone()])),
+            Some(_) => return Err(schema.place.error("const that is not a string")),
+            None => return Ok(None),
+        },
+        _ => return Err(schema.place.error("oneOf and enum together")),
+    };
+    for choice in choices {
+        match (choice.get("const"), choice.get("enum")) {
+            (Some(Json::String(word)), None) => words.push(word.clone()),
+            (None, Some(Json::Array(names))) => {
+                words.extend(names.iter().filter_map(Json::as_str).map(str::to_owned));
+            }
+            _ => return Err(schema.place.error("oneOf of more than words")),
+        }
+    }
+    Ok(Some(words))
+}
+
+/// The description, followed by what the checks and the default say.
+fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> String {
+    let mut text = description.trim().to_owned();
+    let mut add = |sentence: String| {
+        text.push(' ');
+        text.push_str(&sentence);
+    };
+    for check in checks {
+        match check {
+            Check::OneOf(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                add(format!("One of {}.", words.join(", ")));
+            }
+            // Every unsigned number has a minimum of 0, which is no news.
+            Check::AtLeast(bound) if *bound != 0.0 => add(format!("At least {bound}.")),
+            Check::AtMost(bound) if *bound < 1e6 => add(format!("At most {bound}.")),
+            _ => {}
+        }
+    }
+    match default {
+        None | Some(Json::Null) => {}
+        Some(Json::String(word)) => add(format!("Default: `{word}`.")),
+        Some(other) => add(format!("Default: `{other}`.")),
+    }
+    text
+}

@@ -1,0 +1,298 @@
+//! Rust types through the lowering, and values through decode and encode.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde_json::json;
+
+use super::*;
+
+/// A store.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Store {
+    /// Name.
+    #[schemars(regex(pattern = "^[a-z]+$"), extend("x-terraform" = {"requires_replace": true}))]
+    name: String,
+    /// Colour.
+    favourite_colour: Option<Colour>,
+    /// Replicas.
+    #[schemars(range(min = 1, max = 9), extend("default" = 1))]
+    replica_count: Option<i32>,
+    /// Part.
+    part: Option<Part>,
+    /// Parts.
+    parts: Option<Vec<Part>>,
+    /// Labels.
+    labels: Option<BTreeMap<String, String>>,
+    /// Surge.
+    surge: Option<k8s_openapi::apimachinery::pkg::util::intstr::IntOrString>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Colour {
+    Red,
+    Green,
+}
+
+/// A part.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Part {
+    /// Kind of it.
+    part_kind: Colour,
+    /// Weight in kg.
+    weight: Option<f64>,
+}
+
+fn object<const N: usize>(items: [(&str, Value); N]) -> Value {
+    Value::Object(items.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
+fn store(overrides: &[(&str, Value)]) -> Value {
+    let mut value = object([
+        ("name", Value::string("abc")),
+        ("favourite_colour", Value::Null),
+        ("replica_count", Value::Null),
+        ("part", Value::Null),
+        ("parts", Value::Null),
+        ("labels", Value::Null),
+        ("surge", Value::Null),
+    ]);
+    for (name, inner) in overrides {
+        value.set(name, inner.clone());
+    }
+    value
+}
+
+/// What decode says of a store with these attributes: the serde form, the unknown paths, the messages.
+#[track_caller]
+fn check(
+    overrides: &[(&str, Value)],
+    form: serde_json::Value,
+    unknown: &[&str],
+    messages: &[(&str, &str)],
+) {
+    let decoded = decode(&lower::<Store>().unwrap(), &store(overrides));
+    let said: Vec<(String, String)> = decoded
+        .diagnostics
+        .into_iter()
+        .map(|diagnostic| (diagnostic.path.unwrap().to_string(), diagnostic.detail))
+        .collect();
+    let paths: Vec<String> = decoded.unknown.iter().map(Path::to_string).collect();
+    let messages: Vec<(String, String)> = messages
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+        .collect();
+    assert_eq!(
+        (decoded.json, paths, said),
+        (
+            form,
+            unknown.iter().map(|path| (*path).to_owned()).collect(),
+            messages
+        )
+    );
+}
+
+#[test]
+fn a_struct_becomes_attributes_in_snake_case() {
+    let block = lower::<Store>().unwrap();
+    let colour = Check::OneOf(vec!["red".into(), "green".into()]);
+    assert_eq!(
+        block.attributes["part"],
+        Attribute {
+            description: "Part.".into(),
+            kind: Kind::Nested(
+                Nesting::Single,
+                BTreeMap::from([
+                    (
+                        "part_kind".to_owned(),
+                        Attribute {
+                            description: "Kind of it. One of `red`, `green`.".into(),
+                            kind: Kind::Plain(Type::String),
+                            required: true,
+                            optional: false,
+                            computed: false,
+                            sensitive: false,
+                            write_only: false,
+                            requires_replace: false,
+                            deprecated: false,
+                            checks: vec![colour],
+                            int_or_string: false,
+                            key: "partKind".into(),
+                        }
+                    ),
+                    (
+                        "weight".to_owned(),
+                        Attribute {
+                            description: "Weight in kg.".into(),
+                            kind: Kind::Plain(Type::Number),
+                            required: false,
+                            optional: true,
+                            computed: false,
+                            sensitive: false,
+                            write_only: false,
+                            requires_replace: false,
+                            deprecated: false,
+                            checks: vec![],
+                            int_or_string: false,
+                            key: "weight".into(),
+                        }
+                    ),
+                ])
+            ),
+            required: false,
+            optional: true,
+            computed: false,
+            sensitive: false,
+            write_only: false,
+            requires_replace: false,
+            deprecated: false,
+            checks: vec![],
+            int_or_string: false,
+            key: "part".into(),
+        }
+    );
+    let replicas = &block.attributes["replica_count"];
+    assert_eq!(
+        replicas.description,
+        "Replicas. At least 1. At most 9. Default: `1`."
+    );
+    assert_eq!(
+        replicas.checks,
+        [Check::Whole, Check::AtLeast(1.0), Check::AtMost(9.0)]
+    );
+    assert_eq!(
+        block.attributes["labels"].value_type(),
+        Type::Map(Box::new(Type::String))
+    );
+    assert!(block.attributes["name"].requires_replace);
+    assert!(block.attributes["surge"].int_or_string);
+}
+
+#[test]
+fn what_cannot_be_lowered_is_named() {
+    /// No descriptions.
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Silent {
+        part: Inner,
+    }
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Inner {
+        /// Said.
+        name: String,
+        unsaid: String,
+    }
+    let error = lower::<Silent>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot lower the JSON Schema at part: a property without a description"
+    );
+}
+
+#[test]
+fn known_values_become_the_serde_form() {
+    let part = object([
+        ("part_kind", Value::string("red")),
+        ("weight", Value::Number(Number::Float(0.5))),
+    ]);
+    check(
+        &[
+            ("replica_count", Value::integer(3)),
+            ("parts", Value::List(vec![part])),
+            (
+                "labels",
+                Value::Map([("a".to_owned(), Value::string("b"))].into()),
+            ),
+            ("surge", Value::string("2")),
+        ],
+        json!({"name": "abc", "replicaCount": 3, "parts": [{"partKind": "red", "weight": 0.5}], "labels": {"a": "b"}, "surge": 2}),
+        &[],
+        &[],
+    );
+    check(
+        &[("surge", Value::string("25%"))],
+        json!({"name": "abc", "surge": "25%"}),
+        &[],
+        &[],
+    );
+}
+
+#[test]
+fn unknown_values_are_reported_and_never_missing() {
+    check(
+        &[
+            ("name", Value::Unknown),
+            ("replica_count", Value::Unknown),
+            (
+                "part",
+                object([("part_kind", Value::Unknown), ("weight", Value::Null)]),
+            ),
+            ("parts", Value::List(vec![Value::Unknown])),
+        ],
+        json!({"name": "", "part": {"partKind": "red"}, "parts": []}),
+        &["name", "part.part_kind", "parts[0]", "replica_count"],
+        &[],
+    );
+}
+
+#[test]
+fn every_misfit_is_said_at_once_at_its_attribute() {
+    check(
+        &[
+            ("name", Value::string("A1")),
+            ("favourite_colour", Value::string("blue")),
+            ("replica_count", Value::Number(Number::Float(10.5))),
+            (
+                "part",
+                object([("part_kind", Value::Null), ("weight", Value::Null)]),
+            ),
+        ],
+        json!({"part": {}}),
+        &[],
+        &[
+            (
+                "favourite_colour",
+                "`favourite_colour` must be one of \"red\", \"green\", but is \"blue\".",
+            ),
+            ("name", "`name` must match `^[a-z]+$`, but is \"A1\"."),
+            (
+                "part.part_kind",
+                "`part.part_kind` is required, but it is null or absent. Give it a value.",
+            ),
+            (
+                "replica_count",
+                "`replica_count` must be a whole number, but is 10.5.",
+            ),
+            (
+                "replica_count",
+                "`replica_count` must be at most 9, but is 10.5.",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_serde_form_becomes_a_whole_value_again() {
+    let block = lower::<Store>().unwrap();
+    let form = json!({"name": "abc", "parts": [{"partKind": "red", "weight": 0.5}], "surge": 2});
+    let value = encode(&block.attributes, &form);
+    let part = object([
+        ("part_kind", Value::string("red")),
+        ("weight", Value::Number(Number::Float(0.5))),
+    ]);
+    assert_eq!(
+        value,
+        store(&[
+            ("parts", Value::List(vec![part])),
+            ("surge", Value::string("2"))
+        ])
+    );
+    assert_eq!(decode(&block, &value).json, form);
+}
