@@ -1,3 +1,11 @@
 //! The domain: what a Feast feature store on Kubernetes is.
+//!
+//! [`config`] is what the user writes, [`rules`] says what of it cannot stand, [`spec`] is what it means
+//! once nothing is left to refuse, and [`render`] turns that into the Kubernetes objects; [`names`] holds
+//! every name, port and path once.
+//!
+//! Must not know: a Kubernetes client, an async runtime, the protocol, the clock, the environment,
+//! randomness. Everything here is a function of its arguments.
 
+pub mod config;
 pub mod objects;

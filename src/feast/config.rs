@@ -1,0 +1,209 @@
+//! A feature store as the user writes it, and as the state keeps it.
+//!
+//! The JSON form of these types equals the `spec` of the Feast operator's FeatureStore resource
+//! (camelCase; Kubernetes subtrees are `k8s-openapi`'s own types); Terraform's names are the snake_case of
+//! it. The doc comments are the provider's reference documentation, the schemars attributes are the checks
+//! of single values, and what JSON Schema has no word for stands under `x-terraform`. Rules that join
+//! several values live in [`rules`](super::rules); what a missing value means is decided in
+//! [`spec`](super::spec), so that a null stays null in Terraform.
+
+mod observed;
+mod offline_store;
+mod online_store;
+mod persistence;
+mod registry;
+mod scaling;
+mod server;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::DeploymentStrategy;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use observed::{Endpoints, Observed, ScalingStatus};
+pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
+pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
+pub use persistence::{
+    AccessMode, DatabaseStore, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate,
+    Reference,
+};
+pub use registry::{
+    CacheMode, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
+};
+pub use scaling::{Autoscaling, Scaling};
+pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
+
+/// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
+/// offline and registry servers, with its Services, claims, configuration and autoscaler. The provider
+/// makes and owns every object itself; no Feast operator and no custom resource is involved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FeatureStore {
+    /// Name of the feature store, unique in its namespace. Every object is called `feast-<name>` or starts
+    /// so, and every pod carries it as the label `feast.dev/name`. A DNS label of at most 52 characters
+    /// (fewer when a REST registry server is on), so that each derived name stays valid for Kubernetes.
+    /// Changing it makes a new feature store.
+    #[schemars(length(min = 1, max = 52))]
+    #[schemars(extend("x-terraform" = {"requires_replace": true}))]
+    pub name: String,
+
+    /// Kubernetes namespace, which must exist. Default: the `namespace` of the provider block, else
+    /// `default`. Changing it makes a new feature store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    #[schemars(extend("x-terraform" = {"requires_replace": true, "computed": true}))]
+    pub namespace: Option<String>,
+
+    /// Labels to put on every object of the feature store, next to the provider's own. Pods do not carry
+    /// them, so that a change of a label never restarts a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+
+    /// Annotations to put on every object of the feature store. Pods do not carry them, so that a change
+    /// of an annotation never restarts a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
+
+    /// Feast project: the namespace of all feature definitions inside the registry (`project` of
+    /// `feature_store.yaml`). Starts with a letter or digit; letters, digits, `_` and `-` follow. A change
+    /// rolls the pods into the new project; what the registry holds of the old one stays there.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"))]
+    pub feast_project: String,
+
+    /// The services of the feature store. Default: an online server on SQLite and a file registry, both
+    /// inside the pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
+
+    /// Whether an apply waits until the rollout is complete: every pod updated and available, no old one
+    /// left. Default: `true`. With `false` the apply ends as soon as Kubernetes has accepted the objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
+    pub wait_for_rollout: Option<bool>,
+
+    /// How long each operation may take, waiting for the rollout included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<Timeouts>,
+
+    /// Whether the persistent volume claims that this resource created are deleted together with it, or
+    /// when a change of persistence leaves them unused. Default: `false`: claims, and the data in them,
+    /// survive both, and are taken up again by a feature store of the same name. Claims named under
+    /// `pvc.ref` are never touched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub delete_data: Option<bool>,
+}
+
+/// The services of a feature store and how the Deployment that runs them scales and rolls.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Services {
+    /// How many pods run. Default: one pod to start with, and from then on the live number is left alone,
+    /// so that an autoscaler outside Terraform (KEDA, `kubectl scale`) may move it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
+
+    /// How pods are replaced when their template changes (Kubernetes `DeploymentStrategy`). Default:
+    /// `RollingUpdate` when the feature store is scaled (`replicas` above 1, or autoscaling), else
+    /// `Recreate`, because two pods must not write the same files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_strategy: Option<DeploymentStrategy>,
+
+    /// The online store, which answers feature requests with low latency. Its server is always made unless
+    /// `disabled` is true. Default: SQLite inside the pod, served with default settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online_store: Option<OnlineStore>,
+
+    /// The offline store, which holds history for training and materialization. Default: none is
+    /// configured, so that Feast uses Dask on local files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline_store: Option<OfflineStore>,
+
+    /// The registry, the catalogue of feature definitions: exactly one of `local` and `remote`. Default: a
+    /// local registry in a file inside the pod, without a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
+}
+
+/// How long an operation may take: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or `1h30m`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timeouts {
+    /// For creating the objects and the first rollout. Default: `20m`, which leaves room for pulling the
+    /// Feast image (about 2 GB) onto a fresh node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), extend("default" = "20m"))]
+    pub create: Option<String>,
+
+    /// For changing the objects and rolling the pods. Default: `20m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), extend("default" = "20m"))]
+    pub update: Option<String>,
+
+    /// For deleting the objects and seeing the pods gone. Default: `10m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), extend("default" = "10m"))]
+    pub delete: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn undescribed(schema: &Json, place: &str, found: &mut Vec<String>) {
+        if let Some(properties) = schema["properties"].as_object() {
+            for (name, property) in properties {
+                if !property["description"].is_string() {
+                    found.push(format!("{place}.{name}"));
+                }
+            }
+        }
+        if let Some(definitions) = schema["$defs"].as_object() {
+            for (name, definition) in definitions {
+                undescribed(definition, name, found);
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_is_described() {
+        let mut found = Vec::new();
+        for schema in [
+            schemars::schema_for!(FeatureStore),
+            schemars::schema_for!(Observed),
+        ] {
+            undescribed(schema.as_value(), "root", &mut found);
+        }
+        assert_eq!(found, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_json_form_is_that_of_the_custom_resource() {
+        let written = json!({
+            "name": "demo",
+            "feastProject": "demo",
+            "services": {
+                "scaling": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}},
+                "deploymentStrategy": {"type": "Recreate"},
+                "onlineStore": {
+                    "persistence": {"store": {"type": "snowflake.online", "secretRef": {"name": "s"}}},
+                    "server": {"imagePullPolicy": "Always", "logLevel": "debug"},
+                },
+                "registry": {"local": {
+                    "persistence": {"file": {
+                        "path": "s3://bucket/registry.db",
+                        "s3_additional_kwargs": {"ServerSideEncryption": "AES256"},
+                        "cache_ttl_seconds": 60,
+                        "cache_mode": "thread",
+                    }},
+                    "server": {"restAPI": true},
+                }},
+            },
+        });
+        let store: FeatureStore = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&store).unwrap(), written);
+    }
+}

@@ -1,0 +1,69 @@
+//! What the provider finds out and the user cannot set.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The computed attributes of a feature store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Observed {
+    /// `<namespace>/<name>`.
+    pub id: String,
+
+    /// Name of the Deployment: `feast-<name>`.
+    pub deployment_name: String,
+
+    /// How pods are replaced, after defaults: `Recreate` or `RollingUpdate`.
+    pub strategy: String,
+
+    /// Who sets the number of pods: `terraform` (`replicas` is set), `hpa` (autoscaling) or `external`
+    /// (neither: the live number is left alone).
+    pub replicas_owner: String,
+
+    /// Fingerprint of the Feast configuration, connection parameters included: an HMAC with a key that
+    /// never leaves the cluster, so that it tells nothing of them. The pods carry it as the annotation
+    /// `feast.dev/configuration-hash` and roll when it changes.
+    pub configuration_hash: String,
+
+    /// Numbers of pods, as they were when last read.
+    pub scaling_status: Option<ScalingStatus>,
+
+    /// Addresses of the servers inside the cluster.
+    pub endpoints: Endpoints,
+
+    /// Every Kubernetes object of the feature store, from `Kind/name` to its JSON with the fields that this
+    /// provider owns. A plan shows here what will change in each object, and a refresh what somebody else
+    /// has changed.
+    pub objects: BTreeMap<String, String>,
+}
+
+/// Numbers of pods.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScalingStatus {
+    /// Pods that run.
+    pub current_replicas: Option<i32>,
+
+    /// Pods that the Deployment asks for.
+    pub desired_replicas: Option<i32>,
+}
+
+/// Addresses of the servers inside the cluster, as `host:port`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Endpoints {
+    /// Online server (HTTP). Null when the online store is disabled.
+    pub online_store: Option<String>,
+
+    /// Offline server (Arrow Flight). Null when there is none.
+    pub offline_store: Option<String>,
+
+    /// Registry server (gRPC): this feature store's own, or the remote one that it uses. Null when there is
+    /// neither.
+    pub registry: Option<String>,
+
+    /// Registry server (REST). Null when it is not served.
+    pub registry_rest: Option<String>,
+}
