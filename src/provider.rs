@@ -1,2 +1,3 @@
 //! The hall.
 mod config;
+mod schemas;

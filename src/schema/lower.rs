@@ -386,15 +386,17 @@ fn words(schema: &Resolved) -> Result<Option<Vec<String>>, LowerError> {
     Ok(Some(words))
 }
 
-/// The description, followed by what the checks and the default say.
+/// The description, followed by what the checks and the default say, unless it says so itself.
 fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> String {
     let mut text = description.trim().to_owned();
+    let has_default = text.contains("Default:");
     let mut add = |sentence: String| {
         text.push(' ');
         text.push_str(&sentence);
     };
     for check in checks {
         match check {
+            Check::OneOf(words) if words.iter().all(|word| description.contains(word)) => {}
             Check::OneOf(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 add(format!("One of {}.", words.join(", ")));
@@ -407,6 +409,7 @@ fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> Stri
     }
     match default {
         None | Some(Json::Null) => {}
+        Some(_) if has_default => {}
         Some(Json::String(word)) => add(format!("Default: `{word}`.")),
         Some(other) => add(format!("Default: `{other}`.")),
     }

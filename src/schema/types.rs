@@ -131,3 +131,23 @@ impl Attribute {
         }
     }
 }
+
+impl Block {
+    /// The same attributes, none of which the user can set.
+    #[must_use]
+    pub fn computed(mut self) -> Self {
+        self.attributes.values_mut().for_each(Attribute::compute);
+        self
+    }
+}
+
+impl Attribute {
+    fn compute(&mut self) {
+        self.required = false;
+        self.optional = false;
+        self.computed = true;
+        if let Kind::Nested(_, inner) = &mut self.kind {
+            inner.values_mut().for_each(Self::compute);
+        }
+    }
+}

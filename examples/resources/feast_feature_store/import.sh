@@ -1,0 +1,1 @@
+terraform import feast_feature_store.example default/example

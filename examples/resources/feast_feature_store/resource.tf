@@ -1,0 +1,36 @@
+resource "feast_feature_store" "example" {
+  name          = "example"
+  namespace     = "default"
+  feast_project = "credit_scoring"
+
+  services = {
+    scaling = {
+      autoscaling = {
+        min_replicas = 2
+        max_replicas = 10
+      }
+    }
+
+    online_store = {
+      persistence = {
+        store = {
+          type       = "redis"
+          secret_ref = { name = "feast-data-stores" }
+        }
+      }
+      server = {
+        resources = {
+          requests = { cpu = "500m", memory = "512Mi" }
+        }
+      }
+    }
+
+    registry = {
+      local = {
+        persistence = {
+          file = { path = "s3://my-bucket/registry.db" }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,64 @@
+# A feature store with three replicas (the first example of the Feast blog of 2026-02-21).
+#
+# The Secret "feast-data-stores" holds the connection parameters: a key "postgres" for the online store and
+# a key "sql" for the registry, each a YAML mapping as in feature_store.yaml.
+
+terraform {
+  required_providers {
+    feast = {
+      source = "feast-dev/feast"
+    }
+  }
+}
+
+variable "kubeconfig" {
+  description = "Path of the kubeconfig file of the cluster."
+  type        = string
+  default     = "~/.kube/config"
+}
+
+variable "namespace" {
+  description = "Namespace for the feature store; it must exist."
+  type        = string
+  default     = "default"
+}
+
+provider "feast" {
+  config_path = var.kubeconfig
+  namespace   = var.namespace
+}
+
+resource "feast_feature_store" "sample" {
+  name          = "sample-static"
+  feast_project = "my_project"
+
+  services = {
+    scaling = {
+      replicas = 3
+    }
+
+    online_store = {
+      persistence = {
+        store = {
+          type       = "postgres"
+          secret_ref = { name = "feast-data-stores" }
+        }
+      }
+    }
+
+    registry = {
+      local = {
+        persistence = {
+          store = {
+            type       = "sql"
+            secret_ref = { name = "feast-data-stores" }
+          }
+        }
+      }
+    }
+  }
+}
+
+output "scaling_status" {
+  value = feast_feature_store.sample.scaling_status
+}

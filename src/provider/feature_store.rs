@@ -1,0 +1,9 @@
+//! The resource `feast_feature_store`: each operation reads as a recipe over the other rooms.
+
+pub mod apply;
+pub mod computed;
+pub mod import;
+pub mod memory;
+pub mod parse;
+pub mod plan;
+pub mod read;

@@ -1,0 +1,122 @@
+//! The computed attributes: what follows from the configuration alone, and how they stand in a value.
+
+use std::collections::BTreeMap;
+
+use crate::feast::config::{Observed, ScalingStatus};
+use crate::feast::objects::{Key, Kind, Objects, Prepared};
+use crate::feast::render::render;
+use crate::feast::spec::{Defaults, Store};
+use crate::feast::{config, names};
+use crate::schema::{Block, Value, encode};
+
+use super::parse::Parsed;
+
+/// A feature store with its objects, as the configuration alone determines them.
+pub struct Desired {
+    pub store: Store,
+    pub objects: Objects<Prepared>,
+}
+
+impl Desired {
+    /// `None` while anything in the configuration is unknown.
+    pub fn of(parsed: &Parsed, default_namespace: &str) -> Option<Self> {
+        if !parsed.unknown.is_empty() {
+            return None;
+        }
+        let defaults = Defaults {
+            namespace: default_namespace.to_owned(),
+        };
+        let store = Store::new(&parsed.config, &defaults);
+        let objects = render(&store);
+        Some(Self { store, objects })
+    }
+
+    /// The attribute `objects`: each manifest as JSON text.
+    pub fn object_texts(&self) -> BTreeMap<String, String> {
+        self.objects
+            .manifests
+            .iter()
+            .map(|(key, manifest)| (key.to_string(), manifest.to_string()))
+            .collect()
+    }
+
+    /// Everything but what only the cluster can tell.
+    pub fn observed(&self) -> Observed {
+        Observed {
+            id: format!("{}/{}", self.store.namespace, self.store.name),
+            deployment_name: names::deployment(&self.store.name),
+            strategy: self.store.strategy.as_str().to_owned(),
+            replicas_owner: self.store.replicas.owner().to_owned(),
+            configuration_hash: String::new(),
+            scaling_status: None,
+            endpoints: self.store.endpoints(),
+            objects: self.object_texts(),
+        }
+    }
+}
+
+/// Writes computed attributes into a value of the resource.
+pub fn write(block: &Block, value: &mut Value, observed: &Observed) {
+    // An Observed is made of strings and numbers only, which always serialise.
+    let json = serde_json::to_value(observed).unwrap_or_default();
+    if let Value::Object(encoded) = encode(&block.attributes, &json) {
+        for (name, inner) in encoded {
+            let attribute = &block.attributes[&name];
+            if attribute.computed && !attribute.optional {
+                value.set(&name, inner);
+            }
+        }
+    }
+}
+
+/// Marks every computed attribute as known only after apply.
+pub fn write_unknown(block: &Block, value: &mut Value) {
+    for (name, attribute) in &block.attributes {
+        if attribute.computed && value.attribute(name).is_null() {
+            value.set(name, Value::Unknown);
+        }
+    }
+}
+
+/// The attribute `scaling_status`.
+pub fn scaling_status(status: ScalingStatus) -> Value {
+    let number = |replicas: Option<i32>| {
+        replicas.map_or(Value::Null, |replicas| Value::integer(i64::from(replicas)))
+    };
+    let config::ScalingStatus {
+        current_replicas,
+        desired_replicas,
+    } = status;
+    Value::Object(BTreeMap::from([
+        ("current_replicas".to_owned(), number(current_replicas)),
+        ("desired_replicas".to_owned(), number(desired_replicas)),
+    ]))
+}
+
+/// The resource's identity (`{namespace, name}`); `None` while it is not known.
+pub fn identity(state: &Value) -> Option<Value> {
+    let part = |name: &str| state.attribute(name).as_str().map(Value::string);
+    Some(Value::Object(BTreeMap::from([
+        ("namespace".to_owned(), part("namespace")?),
+        ("name".to_owned(), part("name")?),
+    ])))
+}
+
+/// The attribute `objects` of a state: manifests by key. What is not a manifest of ours is left out.
+pub fn manifests(state: &Value) -> BTreeMap<Key, serde_json::Value> {
+    let Value::Map(objects) = state.attribute("objects") else {
+        return BTreeMap::new();
+    };
+    objects
+        .iter()
+        .filter_map(|(key, text)| {
+            let manifest = serde_json::from_str(text.as_str()?).ok()?;
+            Some((Key::parse(key)?, manifest))
+        })
+        .collect()
+}
+
+/// The key of the store's Secret in the attribute `objects`.
+pub fn secret_key(name: &str) -> String {
+    Key::new(Kind::Secret, names::secret(name)).to_string()
+}

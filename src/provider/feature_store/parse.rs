@@ -1,0 +1,66 @@
+//! From what Terraform sent to a configuration that nothing is wrong with.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use crate::feast::config::FeatureStore;
+use crate::feast::rules::{self, Violation};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
+
+/// A configuration that keeps every rule that could be judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    pub config: FeatureStore,
+    /// The same in its serde form, as it is kept in the cluster for import.
+    pub json: Json,
+    /// What is not known before apply; rules that read any of it are still to be judged.
+    pub unknown: BTreeSet<Path>,
+}
+
+/// Decodes a configuration, a plan or a state, and judges it: all that is wrong, at once.
+///
+/// # Errors
+///
+/// One diagnostic for each value that does not fit the schema, or else for each broken rule.
+pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
+    let decoded = decode(block, value);
+    if !decoded.diagnostics.is_empty() {
+        return Err(decoded.diagnostics);
+    }
+    let config: FeatureStore = serde_json::from_value(decoded.json.clone()).map_err(misfit)?;
+    let broken: Diagnostics = rules::check(&config)
+        .into_iter()
+        .filter(|violation| can_be_judged(violation, &decoded.unknown))
+        .map(|violation| {
+            Diagnostic::error(violation.summary, violation.detail).at(violation.path)
+        })
+        .collect();
+    if !broken.is_empty() {
+        return Err(broken);
+    }
+    Ok(Parsed {
+        config,
+        json: decoded.json,
+        unknown: decoded.unknown,
+    })
+}
+
+/// A rule's verdict counts only when everything that it read is known.
+fn can_be_judged(violation: &Violation, unknown: &BTreeSet<Path>) -> bool {
+    !violation
+        .reads
+        .iter()
+        .any(|read| unknown.iter().any(|path| path.overlaps(read)))
+}
+
+/// The schema and the types come from one source, so only a defect of this provider can lead here.
+fn misfit(error: serde_json::Error) -> Diagnostics {
+    vec![Diagnostic::error(
+        "The provider cannot read this configuration",
+        format!(
+            "The configuration fits the provider's schema, but not the types that the schema is made \
+             from: {error}. This is a defect of the provider; please report it with the configuration."
+        ),
+    )]
+}

@@ -1,0 +1,114 @@
+//! Plan: what will be, from the configuration and the prior state alone. No cluster is asked.
+
+use crate::schema::provider::{Deferred, Plan, Planned};
+use crate::schema::{Block, Path, Value};
+
+use super::computed::{self, Desired};
+use super::memory::Memory;
+use super::parse::{Parsed, parse};
+
+/// Plans a create, an update or a destroy.
+///
+/// `default_namespace` is the provider block's; `None` while that is unknown.
+pub fn plan(block: &Block, default_namespace: Option<&str>, request: Plan) -> Planned {
+    if request.proposed_new_state.is_null() {
+        return Planned {
+            private: request.prior_private,
+            identity: request.prior_identity,
+            ..Planned::default()
+        };
+    }
+    let parsed = match parse(block, &request.config) {
+        Ok(parsed) => parsed,
+        Err(diagnostics) => {
+            return Planned {
+                state: request.proposed_new_state,
+                diagnostics,
+                ..Planned::default()
+            };
+        }
+    };
+    let mut state = request.config.clone();
+    fill_namespace(&mut state, default_namespace, &request.prior_state);
+    let memory = Memory::recall(&request.prior_private);
+    fill_computed(block, &mut state, &parsed, &request.prior_state, memory);
+    Planned {
+        requires_replace: requires_replace(block, &request.prior_state, &state),
+        identity: computed::identity(&state),
+        deferred: deferred(default_namespace, &request),
+        private: request.prior_private,
+        state,
+        diagnostics: Vec::new(),
+    }
+}
+
+/// A provider block that is not known yet (a cluster made in the same run) is no reason to fail: a client
+/// that can put a plan off is asked to; any other gets the plan that the configuration gives.
+fn deferred(default_namespace: Option<&str>, request: &Plan) -> Option<Deferred> {
+    (default_namespace.is_none() && request.client.deferral_allowed)
+        .then_some(Deferred::ProviderConfigUnknown)
+}
+
+fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
+    if !state.attribute("namespace").is_null() {
+        return;
+    }
+    let namespace = match default {
+        Some(namespace) => Value::string(namespace),
+        None if prior.is_null() => Value::Unknown,
+        None => prior.attribute("namespace").clone(),
+    };
+    state.set("namespace", namespace);
+}
+
+fn fill_computed(
+    block: &Block,
+    state: &mut Value,
+    parsed: &Parsed,
+    prior: &Value,
+    memory: Memory,
+) {
+    let namespace = state.attribute("namespace").as_str().map(str::to_owned);
+    let desired = namespace.and_then(|namespace| Desired::of(parsed, &namespace));
+    let Some(desired) = desired else {
+        computed::write_unknown(block, state);
+        return;
+    };
+    computed::write(block, state, &desired.observed());
+    let secret = Path::of("objects").key(&computed::secret_key(&desired.store.name));
+    let rerendered = state.get(&secret) != prior.get(&secret);
+    state.set(
+        "configuration_hash",
+        if prior.is_null() || rerendered || memory.secrets_changed {
+            Value::Unknown
+        } else {
+            prior.attribute("configuration_hash").clone()
+        },
+    );
+    let changes_pods = prior.attribute("objects") != state.attribute("objects")
+        || state.attribute("configuration_hash").is_unknown()
+        || memory.rollout_incomplete;
+    state.set(
+        "scaling_status",
+        if changes_pods {
+            Value::Unknown
+        } else {
+            prior.attribute("scaling_status").clone()
+        },
+    );
+}
+
+/// The attributes whose change makes a new resource.
+fn requires_replace(block: &Block, prior: &Value, planned: &Value) -> Vec<Path> {
+    if prior.is_null() {
+        return Vec::new();
+    }
+    block
+        .attributes
+        .iter()
+        .filter(|(name, attribute)| {
+            attribute.requires_replace && prior.attribute(name) != planned.attribute(name)
+        })
+        .map(|(name, _)| Path::of(name))
+        .collect()
+}

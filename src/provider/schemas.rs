@@ -1,0 +1,64 @@
+//! Every schema that the provider serves, lowered from the Rust types.
+
+use std::collections::BTreeMap;
+
+use crate::feast::config::{FeatureStore, Observed};
+use crate::schema::provider::{IdentityAttribute, IdentitySchema, ResourceSchema, Schemas};
+use crate::schema::{Block, LowerError, Schema, Type, lower};
+
+use super::config::ProviderConfig;
+
+/// The one resource.
+pub const FEATURE_STORE: &str = "feast_feature_store";
+
+/// Lowers all schemas.
+///
+/// # Errors
+///
+/// A type that cannot be lowered, which the golden test of the schemas would have met.
+pub fn schemas() -> Result<Schemas, LowerError> {
+    let resource = ResourceSchema {
+        schema: Schema {
+            version: 0,
+            block: feature_store()?,
+        },
+        identity: identity(),
+    };
+    Ok(Schemas {
+        provider: Schema {
+            version: 0,
+            block: lower::<ProviderConfig>()?,
+        },
+        resources: BTreeMap::from([(FEATURE_STORE.to_owned(), resource)]),
+        data_sources: BTreeMap::new(),
+        functions: BTreeMap::new(),
+    })
+}
+
+/// What the user writes, and what the provider finds out.
+fn feature_store() -> Result<Block, LowerError> {
+    let mut block = lower::<FeatureStore>()?;
+    let observed = lower::<Observed>()?.computed();
+    block.attributes.extend(observed.attributes);
+    Ok(block)
+}
+
+fn identity() -> IdentitySchema {
+    let attribute = |name: &str, required: bool, description: &str| IdentityAttribute {
+        name: name.to_owned(),
+        r#type: Type::String,
+        description: description.to_owned(),
+        required_for_import: required,
+    };
+    IdentitySchema {
+        version: 0,
+        attributes: vec![
+            attribute(
+                "namespace",
+                false,
+                "Kubernetes namespace; the provider's default when left out.",
+            ),
+            attribute("name", true, "Name of the feature store."),
+        ],
+    }
+}
