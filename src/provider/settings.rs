@@ -1,0 +1,91 @@
+//! What the provider block says, and the connection made from it when it is first needed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::cluster::{Cluster, Connection, Options};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
+
+use super::config::ProviderConfig;
+use super::wording;
+
+/// The provider block, ready to be used.
+#[derive(Default)]
+pub struct Settings {
+    config: ProviderConfig,
+    /// What of it is not known before apply.
+    unknown: BTreeSet<Path>,
+    cluster: OnceCell<Arc<Cluster>>,
+}
+
+impl Settings {
+    /// Reads a provider block.
+    ///
+    /// # Errors
+    ///
+    /// One diagnostic for each value that does not fit the schema.
+    pub fn read(block: &Block, value: &Value) -> Result<Self, Diagnostics> {
+        let decoded = decode(block, value);
+        if !decoded.diagnostics.is_empty() {
+            return Err(decoded.diagnostics);
+        }
+        let config = serde_json::from_value(decoded.json).map_err(|error| {
+            vec![Diagnostic::error(
+                "The provider cannot read its configuration",
+                format!("The provider block fits the schema, but not the type that the schema is made from: {error}. This is a defect of the provider; please report it."),
+            )]
+        })?;
+        Ok(Self {
+            config,
+            unknown: decoded.unknown,
+            cluster: OnceCell::new(),
+        })
+    }
+
+    /// Namespace of feature stores that name none; `None` while it is not known.
+    pub fn namespace(&self) -> Option<&str> {
+        if self.unknown.contains(&Path::of("namespace")) {
+            return None;
+        }
+        Some(self.config.namespace.as_deref().unwrap_or("default"))
+    }
+
+    /// Whether the cluster can be told from the provider block yet.
+    pub fn names_a_cluster(&self) -> bool {
+        let namespace = Path::of("namespace");
+        self.unknown.iter().all(|path| *path == namespace)
+    }
+
+    /// The cluster, connected on first use.
+    ///
+    /// # Errors
+    ///
+    /// What is missing or wrong in the provider block, or why the client could not be made.
+    pub async fn cluster(&self) -> Result<Arc<Cluster>, Diagnostic> {
+        if !self.names_a_cluster() {
+            return Err(wording::unknown_cluster(&self.unknown));
+        }
+        let made = self.cluster.get_or_try_init(|| async {
+            Cluster::connect(self.connection(), self.options())
+                .await
+                .map(Arc::new)
+        });
+        made.await
+            .cloned()
+            .map_err(|error| wording::cluster_error("Cannot connect to the cluster", &error))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            field_manager: (self.config.field_manager.clone())
+                .unwrap_or_else(|| "terraform-provider-feast".to_owned()),
+            force_conflicts: self.config.force_conflicts.unwrap_or(false),
+        }
+    }
+
+    fn connection(&self) -> Connection {
+        todo!()
+    }
+}
