@@ -77,7 +77,7 @@ impl Setup<'_> {
             .args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"])
             .arg("--service-cluster-ip-range=10.96.0.0/16")
             .arg("--service-account-issuer=https://kubernetes.default.svc.cluster.local")
-            .arg(flag("--service-account-key-file", &self.pki.key))
+            .arg(flag("--service-account-key-file", &self.pki.public_key))
             .arg(flag("--service-account-signing-key-file", &self.pki.key))
             .arg(flag("--client-ca-file", &self.pki.ca))
             .arg(flag("--tls-cert-file", &self.pki.certificate))

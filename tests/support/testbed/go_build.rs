@@ -62,8 +62,8 @@ impl Module {
     }
 }
 
-const KUBERNETES_PACKAGES: usize = 1900;
-const OPENTOFU_PACKAGES: usize = 1300;
+const KUBERNETES_PACKAGES: usize = 2840;
+const OPENTOFU_PACKAGES: usize = 1900;
 
 /// `~/.cache/terraform-provider-feast/testbed`, or where `XDG_CACHE_HOME` says.
 pub fn cache_root() -> Result<PathBuf> {

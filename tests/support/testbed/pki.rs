@@ -21,6 +21,8 @@ pub struct Pki {
     pub certificate: PathBuf,
     /// Also signs the service accounts' tokens.
     pub key: PathBuf,
+    /// Kubernetes does not read this one out of `key` in the format that rcgen writes.
+    pub public_key: PathBuf,
 }
 
 impl Pki {
@@ -29,6 +31,7 @@ impl Pki {
             ca: folder.join("ca.crt"),
             certificate: folder.join("admin.crt"),
             key: folder.join("admin.key"),
+            public_key: folder.join("admin.pub"),
         }
     }
 }
@@ -56,6 +59,7 @@ pub fn create(folder: &Path) -> Result<Pki> {
     write_private(&pki.ca, &ca_certificate.pem())?;
     write_private(&pki.certificate, &admin_certificate.pem())?;
     write_private(&pki.key, &admin_key.serialize_pem())?;
+    write_private(&pki.public_key, &admin_key.public_key_pem())?;
     Ok(pki)
 }
 
