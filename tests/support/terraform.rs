@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use super::testbed::error::{Doing, Error, Result};
 
 const PROVIDER: &str = "feast-dev/feast";
+/// Where Terraform and OpenTofu, each, take the provider to come from.
+const REGISTRIES: [&str; 2] = ["registry.terraform.io", "registry.opentofu.org"];
 const PROVIDER_VERSION: &str = env!("CARGO_PKG_VERSION");
 const PLAN_FILE: &str = "testbed.tfplan";
 
@@ -68,8 +70,7 @@ impl Terraform {
     pub fn with_mirror(tool: &Path, provider: &Path, work: &Path) -> Result<Self> {
         let terraform = Self::in_folder(tool, work)?;
         let mirror = terraform.config.path().join("mirror");
-        // Each of the two tools looks for its own registry's name.
-        for registry in ["registry.terraform.io", "registry.opentofu.org"] {
+        for registry in REGISTRIES {
             let folder = mirror
                 .join(registry)
                 .join(PROVIDER)
@@ -81,9 +82,10 @@ impl Terraform {
                 .or_else(|_| fs::copy(provider, &file).map(drop))
                 .doing(|| format!("copying {} to {}", provider.display(), file.display()))?;
         }
+        let ours = REGISTRIES.map(|registry| format!("{registry}/{PROVIDER}"));
         terraform.configure(&format!(
             "provider_installation {{\n  filesystem_mirror {{\n    path    = {:?}\n    \
-             include = [\"*/{PROVIDER}\"]\n  }}\n  direct {{\n    exclude = [\"*/{PROVIDER}\"]\n  }}\n}}\n",
+             include = {ours:?}\n  }}\n  direct {{\n    exclude = {ours:?}\n  }}\n}}\n",
             mirror.display().to_string()
         ))?;
         Ok(terraform)
