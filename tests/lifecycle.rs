@@ -12,7 +12,13 @@ mod support {
 }
 
 mod lifecycle {
+    pub mod drift;
+    pub mod examples;
     pub mod lab;
+    pub mod persistence;
+    pub mod scaling;
+    pub mod secrets;
+    pub mod store;
     pub mod terraform_runner;
     pub mod testbed;
 }
@@ -21,7 +27,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use lifecycle::{lab, terraform_runner, testbed};
+use lifecycle::{
+    drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed,
+};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -33,6 +41,7 @@ macro_rules! trials {
 /// Tests of the simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
     trials![
+        scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
         testbed::nothing_listens_beyond_loopback,
@@ -43,6 +52,17 @@ fn simulation_trials() -> Vec<Trial> {
 
 fn trials() -> Vec<Trial> {
     trials![
+        drift::every_hand_edit_is_shown_and_repaired,
+        drift::foreign_fields_never_show,
+        examples::autoscaling,
+        examples::external_autoscaler,
+        examples::static_replicas,
+        persistence::databases_and_object_stores_are_accepted_without_a_cluster,
+        persistence::files_are_refused_without_a_cluster,
+        persistence::unknown_values_are_judged_at_apply,
+        scaling::every_transition,
+        scaling::external_count_survives_every_update,
+        secrets::the_password_is_nowhere_but_in_our_secret,
         testbed::control_plane_answers,
         testbed::deployment_becomes_available,
         terraform_runner::mirror_layout_is_the_one_that_the_tools_look_for,
