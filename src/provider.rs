@@ -22,6 +22,9 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value, encode_stat
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
+#[cfg(test)]
+mod tests;
+
 /// The provider.
 #[derive(Default)]
 pub struct Feast {
@@ -106,7 +109,9 @@ impl Provider for Feast {
 
     async fn read(&self, request: Read) -> ReadAnswer {
         match self.block(&request.type_name) {
-            Ok(_) => feature_store::read::read(&self.settings(), request).await,
+            Ok(block) => {
+                feature_store::read::read(block, &self.settings(), &self.stop, request).await
+            }
             Err(diagnostics) => ReadAnswer {
                 state: request.state,
                 diagnostics,
@@ -129,6 +134,9 @@ impl Provider for Feast {
 
     async fn apply(&self, request: Apply) -> Applied {
         match self.block(&request.type_name) {
+            Ok(block) if request.planned_state.is_null() => {
+                feature_store::destroy::destroy(block, &self.settings(), &self.stop, request).await
+            }
             Ok(block) => {
                 feature_store::apply::apply(block, &self.settings(), &self.stop, request).await
             }
@@ -142,7 +150,9 @@ impl Provider for Feast {
 
     async fn import(&self, request: Import) -> Imported {
         match self.block(&request.type_name) {
-            Ok(block) => feature_store::import::import(block, &self.settings(), request).await,
+            Ok(block) => {
+                feature_store::import::import(block, &self.settings(), &self.stop, request).await
+            }
             Err(diagnostics) => Imported {
                 diagnostics,
                 ..Imported::default()
