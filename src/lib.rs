@@ -10,5 +10,6 @@
 //!       apply:  cluster::apply ─▶ cluster::rollout ─▶ state Value ─▶ bytes
 //! ```
 
+pub mod cluster;
 pub mod feast;
 pub mod schema;
