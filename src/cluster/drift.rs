@@ -109,7 +109,10 @@ fn is_quantity(path: &[&str]) -> bool {
 fn is_int_or_string(path: &[&str]) -> bool {
     matches!(
         path,
-        [.., "maxSurge" | "maxUnavailable" | "minAvailable" | "targetPort" | "port"]
+        [
+            ..,
+            "maxSurge" | "maxUnavailable" | "minAvailable" | "targetPort" | "port"
+        ]
     )
 }
 

@@ -13,6 +13,8 @@ pub enum Verb {
     Watch,
     /// Server-side apply; the API server's verb is `patch`, and `create` for a new object.
     Apply,
+    /// A merge patch: only where server-side apply cannot say it.
+    Patch,
     Delete,
     /// Waiting for a rollout to finish, or for objects to be gone.
     Wait,
@@ -25,6 +27,7 @@ impl fmt::Display for Verb {
             Self::List => "list",
             Self::Watch => "watch",
             Self::Apply => "apply",
+            Self::Patch => "patch",
             Self::Delete => "delete",
             Self::Wait => "wait for",
         })
@@ -129,6 +132,9 @@ pub enum Reason {
 
     #[error("the Secret has no key \"{0}\"")]
     SecretKeyMissing(String),
+
+    #[error("the value of the Secret's key \"{0}\" is not UTF-8 text")]
+    SecretNotText(String),
 
     #[error("the API server refuses it as invalid: {message}")]
     Invalid {

@@ -26,7 +26,9 @@ pub fn entries(live: &Json) -> impl Iterator<Item = Entry<'_>> {
         Some(Entry {
             manager: entry["manager"].as_str().unwrap_or_default(),
             applied: entry["operation"] == "Apply",
-            subresource: entry["subresource"].as_str().filter(|text| !text.is_empty()),
+            subresource: entry["subresource"]
+                .as_str()
+                .filter(|text| !text.is_empty()),
             time: entry["time"].as_str(),
             fields: entry.get("fieldsV1")?,
         })
@@ -68,15 +70,19 @@ pub fn matches(fields: &Json, manifest: &Json) -> bool {
     };
     let wanted = |name: &str| name != "apiVersion" && name != "kind";
     recorded.keys().all(|key| {
-        key.strip_prefix("f:").is_some_and(|name| members.contains_key(name))
-    }) && members.iter().filter(|(name, _)| wanted(name)).all(|(name, value)| {
-        let node = fields.get(format!("f:{name}"));
-        if name == "metadata" {
-            metadata_matches(node, value)
-        } else {
-            node.is_some_and(|node| covers(node, value))
-        }
-    })
+        key.strip_prefix("f:")
+            .is_some_and(|name| members.contains_key(name))
+    }) && members
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .all(|(name, value)| {
+            let node = fields.get(format!("f:{name}"));
+            if name == "metadata" {
+                metadata_matches(node, value)
+            } else {
+                node.is_some_and(|node| covers(node, value))
+            }
+        })
 }
 
 /// `name` and `namespace` say which object it is; they are owned by nobody.
@@ -105,12 +111,14 @@ fn covers(node: &Json, value: &Json) -> bool {
             let count = children
                 .clone()
                 .filter(|(key, _)| {
-                    key.strip_prefix("f:").is_some_and(|name| members.contains_key(name))
+                    key.strip_prefix("f:")
+                        .is_some_and(|name| members.contains_key(name))
                 })
                 .count();
             count == children.count()
                 && members.iter().all(|(name, value)| {
-                    node.get(format!("f:{name}")).is_some_and(|node| covers(node, value))
+                    node.get(format!("f:{name}"))
+                        .is_some_and(|node| covers(node, value))
                 })
         }
         Json::Array(elements) => {
@@ -172,7 +180,10 @@ mod tests {
     #[test]
     fn a_field_that_is_no_longer_wanted() {
         let mut fewer = manifest();
-        fewer["spec"].as_object_mut().expect("an object").remove("replicas");
+        fewer["spec"]
+            .as_object_mut()
+            .expect("an object")
+            .remove("replicas");
         assert!(!matches(&recorded(), &fewer));
         let mut fewer = manifest();
         fewer["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);

@@ -47,7 +47,7 @@ impl Request<'_> {
 
     fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
         let method = match self.verb {
-            Verb::Apply => Method::PATCH,
+            Verb::Apply | Verb::Patch => Method::PATCH,
             Verb::Delete => Method::DELETE,
             Verb::Get | Verb::List | Verb::Watch | Verb::Wait => Method::GET,
         };
@@ -60,6 +60,7 @@ impl Request<'_> {
             Some(json) => {
                 let kind = match self.verb {
                     Verb::Apply => "application/apply-patch+yaml",
+                    Verb::Patch => "application/merge-patch+json",
                     _ => "application/json",
                 };
                 builder = builder.header(http::header::CONTENT_TYPE, kind);
@@ -86,12 +87,13 @@ impl Cluster {
             .get_or_try_init(|| async {
                 let config = self.inner.config.clone();
                 // An exec plugin runs here, and blocks.
-                let made = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
+                let made =
+                    tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
                 match made {
                     Ok(Ok(client)) => Ok(client),
-                    Ok(Err(error)) => {
-                        Err(Reason::Credentials(Box::new(ConnectionError::from_client(error))))
-                    }
+                    Ok(Err(error)) => Err(Reason::Credentials(Box::new(
+                        ConnectionError::from_client(error),
+                    ))),
                     Err(error) => Err(Reason::Credentials(Box::new(error))),
                 }
             })
@@ -175,7 +177,10 @@ impl Cluster {
         let http = request
             .to_http()
             .map_err(|error| permanent(Reason::Unreadable(Box::new(error))))?;
-        let response = client.send(http).await.map_err(|error| self.unreachable(error))?;
+        let response = client
+            .send(http)
+            .await
+            .map_err(|error| self.unreachable(error))?;
         self.inner.reached.store(true, Ordering::Relaxed);
         let status = response.status();
         let retry_after = retry_after(response.headers());
@@ -274,13 +279,20 @@ fn refused(
 
 fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     let details = status.details.as_ref();
-    let causes = || details.map(|details| details.causes.as_slice()).unwrap_or_default();
+    let causes = || {
+        details
+            .map(|details| details.causes.as_slice())
+            .unwrap_or_default()
+    };
     let namespace = || request.namespace.to_owned();
     match code.as_u16() {
         401 => Reason::Unauthorized {
             message: status.message,
         },
-        403 if causes().iter().any(|cause| cause.reason == "NamespaceTerminating") => {
+        403 if causes()
+            .iter()
+            .any(|cause| cause.reason == "NamespaceTerminating") =>
+        {
             Reason::NamespaceTerminating(namespace())
         }
         403 => Reason::Forbidden {
@@ -289,7 +301,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         404 if details.is_some_and(|details| details.kind == "namespaces") => {
             Reason::NamespaceMissing(namespace())
         }
-        404 if request.verb != Verb::Apply => Reason::NotFound,
+        404 => Reason::NotFound,
         409 => {
             let conflicts: Vec<FieldConflict> = causes()
                 .iter()
@@ -409,6 +421,9 @@ mod tests {
             patience(500, r#"{"message":"etcdserver: leader changed"}"#),
             Some(PATIENCE)
         );
-        assert_eq!(patience(500, r#"{"message":"webhook"}"#), Some(SHORT_PATIENCE));
+        assert_eq!(
+            patience(500, r#"{"message":"webhook"}"#),
+            Some(SHORT_PATIENCE)
+        );
     }
 }

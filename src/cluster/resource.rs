@@ -56,16 +56,20 @@ impl Resource {
         url
     }
 
+    pub fn api_version(self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
     /// For kube's watcher.
     pub fn api_resource(self) -> kube::core::ApiResource {
         kube::core::ApiResource {
             group: self.group.to_owned(),
             version: self.version.to_owned(),
-            api_version: if self.group.is_empty() {
-                self.version.to_owned()
-            } else {
-                format!("{}/{}", self.group, self.version)
-            },
+            api_version: self.api_version(),
             kind: self.kind.to_owned(),
             plural: self.plural.to_owned(),
         }

@@ -124,14 +124,20 @@ fn read(path: &Path, origin: &str) -> Result<Kubeconfig, ConnectionError> {
 
 /// The names of the cluster and the user that the options select.
 fn selected(kubeconfig: &Kubeconfig, options: &KubeConfigOptions) -> Option<(String, String)> {
-    let name = options.context.as_ref().or(kubeconfig.current_context.as_ref())?;
+    let name = options
+        .context
+        .as_ref()
+        .or(kubeconfig.current_context.as_ref())?;
     let context = kubeconfig
         .contexts
         .iter()
         .find(|known| known.name == *name)?
         .context
         .as_ref()?;
-    let cluster = options.cluster.clone().unwrap_or_else(|| context.cluster.clone());
+    let cluster = options
+        .cluster
+        .clone()
+        .unwrap_or_else(|| context.cluster.clone());
     let user = options
         .user
         .clone()
@@ -141,7 +147,10 @@ fn selected(kubeconfig: &Kubeconfig, options: &KubeConfigOptions) -> Option<(Str
 }
 
 fn named_cluster<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut Cluster {
-    let known = kubeconfig.clusters.iter().position(|known| known.name == name);
+    let known = kubeconfig
+        .clusters
+        .iter()
+        .position(|known| known.name == name);
     let position = known.unwrap_or_else(|| {
         kubeconfig.clusters.push(NamedCluster {
             name: name.into(),
@@ -149,11 +158,16 @@ fn named_cluster<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut Clus
         });
         kubeconfig.clusters.len() - 1
     });
-    kubeconfig.clusters[position].cluster.get_or_insert_default()
+    kubeconfig.clusters[position]
+        .cluster
+        .get_or_insert_default()
 }
 
 fn named_user<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut AuthInfo {
-    let known = kubeconfig.auth_infos.iter().position(|known| known.name == name);
+    let known = kubeconfig
+        .auth_infos
+        .iter()
+        .position(|known| known.name == name);
     let position = known.unwrap_or_else(|| {
         kubeconfig.auth_infos.push(NamedAuthInfo {
             name: name.into(),
@@ -161,7 +175,9 @@ fn named_user<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut AuthInf
         });
         kubeconfig.auth_infos.len() - 1
     });
-    kubeconfig.auth_infos[position].auth_info.get_or_insert_default()
+    kubeconfig.auth_infos[position]
+        .auth_info
+        .get_or_insert_default()
 }
 
 impl Connection {
@@ -195,11 +211,18 @@ impl Connection {
         if let Some(host) = &self.host {
             parts.push(format!("{} (host {host})", self.source("host")));
         }
-        for path in self.config_path.iter().chain(self.config_paths.iter().flatten()) {
+        for path in self
+            .config_path
+            .iter()
+            .chain(self.config_paths.iter().flatten())
+        {
             parts.push(format!("{} (file {path})", self.source_of_paths()));
         }
         if let Some(context) = &self.config_context {
-            parts.push(format!("{} (context {context})", self.source("config_context")));
+            parts.push(format!(
+                "{} (context {context})",
+                self.source("config_context")
+            ));
         }
         if self.in_cluster_config == Some(true) {
             parts.push(self.source("in_cluster_config"));

@@ -42,9 +42,7 @@ impl Connection {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConnectionError> {
         let names_cluster = self.names_cluster();
-        let read = |attribute: &str| {
-            lookup(variable(attribute)).filter(|value| !value.is_empty())
-        };
+        let read = |attribute: &str| lookup(variable(attribute)).filter(|value| !value.is_empty());
         let flag = |attribute: &str| match read(attribute) {
             None => Ok(None),
             Some(text) => match text.as_str() {
@@ -76,7 +74,10 @@ impl Connection {
             fill("client_key", &mut self.client_key);
             fill("cluster_ca_certificate", &mut self.cluster_ca_certificate);
             fill("config_context", &mut self.config_context);
-            fill("config_context_auth_info", &mut self.config_context_auth_info);
+            fill(
+                "config_context_auth_info",
+                &mut self.config_context_auth_info,
+            );
             fill("config_context_cluster", &mut self.config_context_cluster);
             fill("token", &mut self.token);
             fill("proxy_url", &mut self.proxy_url);
@@ -111,7 +112,10 @@ impl Connection {
     pub(super) fn names_cluster(&self) -> bool {
         self.host.is_some()
             || self.config_path.is_some()
-            || self.config_paths.as_ref().is_some_and(|paths| !paths.is_empty())
+            || self
+                .config_paths
+                .as_ref()
+                .is_some_and(|paths| !paths.is_empty())
             || self.in_cluster_config == Some(true)
     }
 }

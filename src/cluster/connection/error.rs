@@ -80,7 +80,12 @@ impl ConnectionError {
                 let skip = stderr.chars().count().saturating_sub(500);
                 Self::ExecFailed {
                     status: out.status.to_string(),
-                    stderr: stderr.chars().skip(skip).collect::<String>().trim().to_owned(),
+                    stderr: stderr
+                        .chars()
+                        .skip(skip)
+                        .collect::<String>()
+                        .trim()
+                        .to_owned(),
                 }
             }
             kube::Error::Auth(AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed) => {

@@ -80,7 +80,9 @@ fn by_meaning(path: &[&str], mask: &[Json], live: &[Json]) -> Vec<Json> {
     let mut left: Vec<&Json> = live.iter().collect();
     let mut seen: Vec<Option<Json>> = vec![None; mask.len()];
     for (slot, wanted) in seen.iter_mut().zip(mask) {
-        let equal = left.iter().position(|found| value(path, wanted, found) == *wanted);
+        let equal = left
+            .iter()
+            .position(|found| value(path, wanted, found) == *wanted);
         if let Some(equal) = equal {
             left.remove(equal);
             *slot = Some(wanted.clone());
@@ -88,7 +90,9 @@ fn by_meaning(path: &[&str], mask: &[Json], live: &[Json]) -> Vec<Json> {
     }
     for (slot, wanted) in seen.iter_mut().zip(mask) {
         if slot.is_none()
-            && let Some(alike) = left.iter().position(|found| subject(found) == subject(wanted))
+            && let Some(alike) = left
+                .iter()
+                .position(|found| subject(found) == subject(wanted))
         {
             *slot = Some(value(path, wanted, left.remove(alike)));
         }

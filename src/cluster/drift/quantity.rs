@@ -76,7 +76,13 @@ mod tests {
         ] {
             assert!(same(left, right), "{left} {right}");
         }
-        for (left, right) in [("1", "1001m"), ("1G", "1Gi"), ("", ""), ("a", "a"), ("1x", "1x")] {
+        for (left, right) in [
+            ("1", "1001m"),
+            ("1G", "1Gi"),
+            ("", ""),
+            ("a", "a"),
+            ("1x", "1x"),
+        ] {
             assert!(!same(left, right), "{left} {right}");
         }
     }

@@ -73,13 +73,21 @@ fn metrics_in_any_order_and_none_hidden() {
     let qps_live = json!({"type": "Pods", "pods": {"metric": {"name": "qps"}, "target": {"type": "AverageValue", "averageValue": "1000"}}});
     let cpu_90 = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 90}}});
     let mask = json!({"metrics": [cpu, qps]});
-    check(mask.clone(), json!({"metrics": [qps_live, cpu]}), mask.clone());
+    check(
+        mask.clone(),
+        json!({"metrics": [qps_live, cpu]}),
+        mask.clone(),
+    );
     check(
         mask.clone(),
         json!({"metrics": [qps_live, cpu_90]}),
         json!({"metrics": [cpu_90, qps]}),
     );
-    check(json!({"metrics": [cpu]}), json!({"metrics": [qps_live, cpu]}), json!({"metrics": [cpu, qps_live]}));
+    check(
+        json!({"metrics": [cpu]}),
+        json!({"metrics": [qps_live, cpu]}),
+        json!({"metrics": [cpu, qps_live]}),
+    );
     check(mask, json!({"metrics": [cpu]}), json!({"metrics": [cpu]}));
 }
 
@@ -122,9 +130,25 @@ fn any_json() -> impl Strategy<Value = Json> {
         "[a-c1-3]{0,3}(m|Gi)?".prop_map(Json::from),
     ];
     let name = prop::sample::select(vec![
-        "spec", "metrics", "containers", "env", "ports", "port", "containerPort", "protocol", "name",
-        "volumeMounts", "mountPath", "limits", "cpu", "target", "value", "tolerations", "metadata",
-        "emptyDir", "kind",
+        "spec",
+        "metrics",
+        "containers",
+        "env",
+        "ports",
+        "port",
+        "containerPort",
+        "protocol",
+        "name",
+        "volumeMounts",
+        "mountPath",
+        "limits",
+        "cpu",
+        "target",
+        "value",
+        "tolerations",
+        "metadata",
+        "emptyDir",
+        "kind",
     ]);
     leaf.prop_recursive(5, 64, 5, move |inner| {
         prop_oneof![
