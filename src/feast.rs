@@ -8,4 +8,6 @@
 //! randomness. Everything here is a function of its arguments.
 
 pub mod config;
+pub mod names;
 pub mod objects;
+pub mod spec;
