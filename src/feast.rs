@@ -8,6 +8,8 @@
 //! randomness. Everything here is a function of its arguments.
 
 pub mod config;
+pub mod fill;
 pub mod names;
 pub mod objects;
+pub mod render;
 pub mod spec;
