@@ -11,5 +11,7 @@ pub mod config;
 pub mod fill;
 pub mod names;
 pub mod objects;
+pub mod quantity;
 pub mod render;
+pub mod rules;
 pub mod spec;
