@@ -9,6 +9,7 @@
 
 pub mod config;
 pub mod fill;
+pub mod kept;
 pub mod names;
 pub mod objects;
 pub mod quantity;

@@ -58,9 +58,8 @@ impl Feast {
 impl Provider for Feast {
     fn schemas(&self) -> &Schemas {
         // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
-        self.schemas.get_or_init(|| {
-            schemas::schemas().unwrap_or_else(|error| unreachable!("{error}"))
-        })
+        self.schemas
+            .get_or_init(|| schemas::schemas().unwrap_or_else(|error| unreachable!("{error}")))
     }
 
     fn validate_provider(&self, config: Value) -> Diagnostics {
@@ -73,8 +72,7 @@ impl Provider for Feast {
     async fn configure(&self, request: Configure) -> Diagnostics {
         match Settings::read(&self.schemas().provider.block, &request.config) {
             Ok(settings) => {
-                let mut current =
-                    (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
+                let mut current = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(settings);
                 Vec::new()
             }
@@ -122,9 +120,7 @@ impl Provider for Feast {
 
     async fn plan(&self, request: Plan) -> Planned {
         match self.block(&request.type_name) {
-            Ok(block) => {
-                feature_store::plan::plan(block, self.settings().namespace(), request)
-            }
+            Ok(block) => feature_store::plan::plan(block, self.settings().namespace(), request),
             Err(diagnostics) => Planned {
                 diagnostics,
                 ..Planned::default()

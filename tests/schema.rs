@@ -83,5 +83,8 @@ fn stays_small() {
     let feast = Feast::new();
     let resource = &feast.schemas().resources["feast_feature_store"];
     let lines = printed(&resource.schema.block).lines().count();
-    assert!(lines < 700, "{lines} attributes: choose subtrees, never a whole PodSpec");
+    assert!(
+        lines < 700,
+        "{lines} attributes: choose subtrees, never a whole PodSpec"
+    );
 }

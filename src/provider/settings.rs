@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::cluster::{self, Cluster, Connection, Options};
+use crate::cluster::connection::{self, Connection};
+use crate::cluster::{Cluster, Options};
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
 use super::config::{Exec, ProviderConfig};
@@ -68,7 +69,8 @@ impl Settings {
             return Err(wording::unknown_cluster(&self.unknown));
         }
         let made = self.cluster.get_or_try_init(|| async {
-            let connection = (self.connection()).with_environment(|name| std::env::var(name).ok())?;
+            let connection =
+                (self.connection()).with_environment(|name| std::env::var(name).ok())?;
             Cluster::connect(&connection, self.options())
                 .await
                 .map(Arc::new)
@@ -109,12 +111,19 @@ impl Settings {
             field_manager: _,
             force_conflicts: _,
         } = self.config.clone();
-        let exec = exec.map(|Exec { api_version, command, args, env }| cluster::Exec {
-            api_version,
-            command,
-            args: args.unwrap_or_default(),
-            env: env.unwrap_or_default(),
-        });
+        let exec = exec.map(
+            |Exec {
+                 api_version,
+                 command,
+                 args,
+                 env,
+             }| connection::Exec {
+                api_version,
+                command,
+                args: args.unwrap_or_default(),
+                env: env.unwrap_or_default(),
+            },
+        );
         Connection {
             host,
             username,

@@ -66,9 +66,19 @@ fn block(feast: &Feast) -> &Block {
 fn paths(value: &Value, at: &Path, found: &mut Vec<Path>) {
     let inner: Vec<(Path, &Value)> = match value {
         Value::Null | Value::Unknown => return,
-        Value::Object(items) => items.iter().map(|(name, item)| (at.attribute(name), item)).collect(),
-        Value::Map(items) => items.iter().map(|(key, item)| (at.key(key), item)).collect(),
-        Value::List(items) => items.iter().enumerate().map(|(index, item)| (at.index(index), item)).collect(),
+        Value::Object(items) => items
+            .iter()
+            .map(|(name, item)| (at.attribute(name), item))
+            .collect(),
+        Value::Map(items) => items
+            .iter()
+            .map(|(key, item)| (at.key(key), item))
+            .collect(),
+        Value::List(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (at.index(index), item))
+            .collect(),
         _ => Vec::new(),
     };
     if !at.steps().is_empty() {
@@ -89,7 +99,9 @@ fn with_unknown(value: &Value, steps: &[Step]) -> Value {
             let inner = with_unknown(&items[name], rest);
             items.insert(name.clone(), inner);
         }
-        (Value::List(items), Step::Index(index)) => items[*index] = with_unknown(&items[*index], rest),
+        (Value::List(items), Step::Index(index)) => {
+            items[*index] = with_unknown(&items[*index], rest)
+        }
         _ => unreachable!("the path was read off this value"),
     }
     value
@@ -111,7 +123,9 @@ fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
         config: config.clone(),
         ..Plan::default()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(feast.plan(request))
 }
 
@@ -134,13 +148,20 @@ fn making_a_value_unknown_never_adds_a_diagnostic() {
     every_case(&feast, |whole, path, config| {
         let before = validate(&feast, whole);
         for diagnostic in validate(&feast, config) {
-            assert!(before.contains(&diagnostic), "{path:?} unknown adds {diagnostic:#?}");
+            assert!(
+                before.contains(&diagnostic),
+                "{path:?} unknown adds {diagnostic:#?}"
+            );
         }
     });
 }
 
 /// Core: what is configured is planned as configured, what is not and cannot be computed is null.
-fn expect_accepted(attributes: &std::collections::BTreeMap<String, Attribute>, config: &Value, planned: &Value) {
+fn expect_accepted(
+    attributes: &std::collections::BTreeMap<String, Attribute>,
+    config: &Value,
+    planned: &Value,
+) {
     for (name, attribute) in attributes {
         let (wanted, got) = (config.attribute(name), planned.attribute(name));
         if attribute.computed && wanted.is_null() {
@@ -182,7 +203,10 @@ fn name_and_namespace_replace() {
     let feast = Feast::new();
     let attributes = &block(&feast).attributes;
     let config = |name: &str, namespace: &str| {
-        encode(attributes, &json!({"name": name, "namespace": namespace, "feastProject": "p"}))
+        encode(
+            attributes,
+            &json!({"name": name, "namespace": namespace, "feastProject": "p"}),
+        )
     };
     let state = plan(&feast, &Value::Null, &config("a", "b")).state;
     let replaced = |config: &Value| plan(&feast, &state, config).requires_replace;

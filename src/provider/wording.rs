@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use crate::cluster::{self, ConnectionError, StoreName};
+use crate::cluster::connection::ConnectionError;
+use crate::cluster::{self, StoreName};
 use crate::feast::fill::FillError;
 use crate::feast::objects::Key;
 use crate::schema::{Diagnostic, Path};
@@ -82,8 +83,16 @@ pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
 
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    let end = if text.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
     format!("{first}{}{end}", letters.as_str())
 }
 

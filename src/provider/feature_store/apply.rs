@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::cluster::{self, CancellationToken, Cluster, Outcome, StoreName};
+use crate::cluster::apply::{self, Outcome};
+use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::config::ScalingStatus;
-use crate::feast::fill::{self, Secrets};
+use crate::feast::fill::Secrets;
+use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Filled, Key, Kind, Objects};
 use crate::feast::spec::Replicas;
@@ -120,7 +122,7 @@ impl Recipe<'_> {
             .secret_values(&store.namespace, &wanted, self.stop)
             .await
             .map_err(|errors| failed(&errors))?;
-        let hash_key = match live.as_ref().and_then(fill::live_hash_key) {
+        let hash_key = match live.as_ref().and_then(kept::hash_key) {
             Some(key) => key,
             None => new_hash_key()?,
         };
@@ -140,7 +142,7 @@ impl Recipe<'_> {
         secret: Option<&Json>,
         configuration: &Json,
     ) -> Result<(), Diagnostics> {
-        match secret.and_then(fill::live_configuration) {
+        match secret.and_then(kept::configuration) {
             Some(kept) if kept != *configuration => Err(vec![wording::exists_already(store)]),
             _ => Ok(()),
         }
@@ -154,7 +156,7 @@ impl Recipe<'_> {
             filled,
         } = prepared;
         let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
-        let plan = cluster::Plan {
+        let plan = apply::Plan {
             store: &store,
             wanted: &filled.manifests,
             known: &known,

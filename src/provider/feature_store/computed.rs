@@ -88,7 +88,10 @@ pub fn rollout_state(deployment: &serde_json::Value) -> (ScalingStatus, bool) {
                 current_replicas: Some(current),
                 desired_replicas: Some(desired),
             };
-            (status, rollout::progress(&deployment, None) == Progress::Done)
+            (
+                status,
+                rollout::progress(&deployment, None) == Progress::Done,
+            )
         }
         // The API server answers Deployments; anything else tells nothing.
         Err(_) => (ScalingStatus::default(), false),

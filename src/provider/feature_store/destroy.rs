@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::cluster::{self, CancellationToken, Deletion};
+use crate::cluster::delete::Deletion;
+use crate::cluster::{self, CancellationToken};
 use crate::feast::objects::Key;
 use crate::feast::spec::{Defaults, Store};
 use crate::provider::settings::Settings;
@@ -69,7 +70,13 @@ async fn delete(
     let known: BTreeSet<Key> = computed::manifests(prior).into_keys().collect();
     let cluster = settings.cluster().await?;
     let deleted = cluster
-        .delete(&name, &known, store.delete_data, store.timeouts.delete, stop)
+        .delete(
+            &name,
+            &known,
+            store.delete_data,
+            store.timeouts.delete,
+            stop,
+        )
         .await;
     deleted.map_err(|error: cluster::Error| {
         wording::cluster_error("Cannot destroy the feature store", &error)
@@ -80,13 +87,15 @@ async fn delete(
 fn remaining(prior: &Value, deletion: &Deletion) -> Value {
     let mut state = prior.clone();
     if let Value::Map(objects) = prior.attribute("objects") {
-        let exists = |key: &String| {
-            Key::parse(key).is_some_and(|key| deletion.remaining.contains_key(&key))
-        };
+        let exists =
+            |key: &String| Key::parse(key).is_some_and(|key| deletion.remaining.contains_key(&key));
         let left = objects.iter().filter(|(key, _)| exists(key));
         state.set(
             "objects",
-            Value::Map(left.map(|(key, text)| (key.clone(), text.clone())).collect()),
+            Value::Map(
+                left.map(|(key, text)| (key.clone(), text.clone()))
+                    .collect(),
+            ),
         );
     }
     state

@@ -1,13 +1,11 @@
 //! Import: the configuration that the feature store's Secret keeps, as the first state. Terraform
 //! refreshes it right after.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, StoreName};
-use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
+use crate::feast::{kept, names};
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Deferred, Import, Imported, ImportedResource};
@@ -84,10 +82,7 @@ fn wanted(request: &Import, default_namespace: Option<&str>) -> Result<StoreName
 
 fn state(block: &Block, store: &StoreName, secret: Option<&Json>) -> Result<Value, Diagnostic> {
     let StoreName { namespace, name } = store;
-    let kept = secret
-        .and_then(|secret| secret["data"][names::CONFIGURATION_JSON].as_str())
-        .and_then(|data| BASE64.decode(data).ok())
-        .and_then(|bytes| serde_json::from_slice::<Json>(&bytes).ok());
+    let kept = secret.and_then(kept::configuration);
     let Some(configuration) = kept else {
         return Err(Diagnostic::error(
             "There is no such feature store",

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, Cluster, StoreName, drift};
-use crate::feast::fill::{self, Secrets};
+use crate::feast::fill::Secrets;
+use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::settings::Settings;
@@ -33,7 +34,8 @@ pub async fn read(
     };
     if !settings.names_a_cluster() {
         // A cluster that is made or changed in the same run: what was known stands until then.
-        answer.deferred = (request.client.deferral_allowed).then_some(Deferred::ProviderConfigUnknown);
+        answer.deferred =
+            (request.client.deferral_allowed).then_some(Deferred::ProviderConfigUnknown);
         return answer;
     }
     let cluster = match settings.cluster().await {
@@ -99,9 +101,8 @@ async fn refresh(
         let carried = configuration_hash(deployment);
         let secret = live.get(&Key::new(Kind::Secret, &main));
         let wanted = wanted_hash(block, cluster, stop, prior, secret).await;
-        memory.secrets_changed =
-            wanted.is_some_and(|wanted| Some(wanted.as_str()) != carried)
-                || secret.and_then(fill::live_fingerprint).as_deref() != carried;
+        memory.secrets_changed = wanted.is_some_and(|wanted| Some(wanted.as_str()) != carried)
+            || secret.and_then(kept::configuration_hash).as_deref() != carried;
         if let Some(carried) = carried {
             state.set("configuration_hash", Value::string(carried));
         }
@@ -143,7 +144,7 @@ async fn wanted_hash(
     state: &Value,
     secret: Option<&Json>,
 ) -> Option<String> {
-    let hash_key = fill::live_hash_key(secret?)?;
+    let hash_key = kept::hash_key(secret?)?;
     let parsed = parse(block, state).ok()?;
     let desired = Desired::of(&parsed, state.attribute("namespace").as_str()?)?;
     let wanted: Vec<(String, String)> = desired
