@@ -35,8 +35,8 @@ impl Module {
     /// on two cores. Only for the progress line.
     fn expectation(self) -> (usize, &'static str) {
         match self {
-            Self::Kubernetes => (KUBERNETES_PACKAGES, "about 10 minutes the first time"),
-            Self::OpenTofu => (OPENTOFU_PACKAGES, "about 3 minutes the first time"),
+            Self::Kubernetes => (KUBERNETES_PACKAGES, "about 8 minutes the first time"),
+            Self::OpenTofu => (OPENTOFU_PACKAGES, "about 4 minutes the first time"),
         }
     }
 
@@ -88,7 +88,10 @@ pub fn cache_folder(module: Module) -> Result<PathBuf> {
         let path = module.folder().join(file);
         hash.update(fs::read(&path).doing(|| format!("reading {}", path.display()))?);
     }
-    let key: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let key: String = hash.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Ok(cache_root()?.join(key))
 }
 
@@ -117,7 +120,11 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
     fs::remove_dir_all(&workbench).ok();
     fs::create_dir(&workbench).doing(|| format!("creating {}", workbench.display()))?;
     go_build(module, &missing, &workbench, &step).map_err(|why| {
-        Error::new(format!("building {names} in {}", module.folder().display()), why).help(
+        Error::new(
+            format!("building {names} in {}", module.folder().display()),
+            why,
+        )
+        .help(
             "Go 1.26 and a reachable Go module proxy are needed; or put the programs into a \
              folder and name it in FEAST_TESTBED_BIN.",
         )
@@ -133,7 +140,11 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
 
 /// Go names a program after the last element of its package's path that is no version.
 fn built_as(tool: Tool) -> &'static str {
-    if tool == Tool::Etcd { "server" } else { tool.binary() }
+    if tool == Tool::Etcd {
+        "server"
+    } else {
+        tool.binary()
+    }
 }
 
 fn lock(path: &Path, progress: Progress) -> Result<File> {
@@ -151,14 +162,30 @@ fn lock(path: &Path, progress: Progress) -> Result<File> {
     Ok(file)
 }
 
-fn go_build(module: Module, tools: &[Tool], into: &Path, step: &Step) -> std::result::Result<(), String> {
+fn go_build(
+    module: Module,
+    tools: &[Tool],
+    into: &Path,
+    step: &Step,
+) -> std::result::Result<(), String> {
     let go_mod = fs::read_to_string(module.folder().join("go.mod")).map_err(|e| e.to_string())?;
     let mut go = Command::new("go")
-        .args(["build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"])
+        .args([
+            "build",
+            "-v",
+            "-trimpath",
+            "-buildvcs=false",
+            "-mod=readonly",
+        ])
         .arg(format!("-ldflags={}", module.linker_flags(&go_mod)))
         .arg("-o")
         .arg(into)
-        .args(tools.iter().filter_map(|tool| tool.source()).map(|(_, package)| package))
+        .args(
+            tools
+                .iter()
+                .filter_map(|tool| tool.source())
+                .map(|(_, package)| package),
+        )
         .current_dir(module.folder())
         // No C compiler is needed, and no flag of the user's changes what is built.
         .env("CGO_ENABLED", "0")
@@ -173,7 +200,12 @@ fn go_build(module: Module, tools: &[Tool], into: &Path, step: &Step) -> std::re
     let total = module.expectation().0;
     let mut compiled = 0;
     let mut complaints = Vec::new();
-    for line in go.stderr.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+    for line in go
+        .stderr
+        .take()
+        .into_iter()
+        .flat_map(|pipe| BufReader::new(pipe).lines())
+    {
         let line = line.map_err(|error| error.to_string())?;
         // With -v, go prints the path of each package that it compiles, and nothing else on that
         // line; the rest is about downloads or errors.
@@ -196,5 +228,8 @@ fn go_build(module: Module, tools: &[Tool], into: &Path, step: &Step) -> std::re
         return Ok(());
     }
     let last = complaints.len().saturating_sub(20);
-    Err(format!("go build: {status}\n{}", complaints[last..].join("\n")))
+    Err(format!(
+        "go build: {status}\n{}",
+        complaints[last..].join("\n")
+    ))
 }
