@@ -30,9 +30,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use lifecycle::{
-    drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed,
-};
+use lifecycle::{drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
