@@ -31,12 +31,19 @@ impl Module {
             })
     }
 
-    /// How many packages a cold build compiles, and what a reader should expect, both as measured
-    /// on two cores. Only for the progress line.
-    fn expectation(self) -> (usize, &'static str) {
+    fn title(self) -> &'static str {
         match self {
-            Self::Kubernetes => (KUBERNETES_PACKAGES, "about 8 minutes the first time"),
-            Self::OpenTofu => (OPENTOFU_PACKAGES, "about 4 minutes the first time"),
+            Self::Kubernetes => "Building Kubernetes programs",
+            Self::OpenTofu => "Building OpenTofu",
+        }
+    }
+
+    /// How many packages a build from nothing compiles, and the minutes that it took on two cores
+    /// with other work going on. Only for the progress line.
+    fn expectation(self) -> (usize, u32) {
+        match self {
+            Self::Kubernetes => (2840, 10),
+            Self::OpenTofu => (1900, 4),
         }
     }
 
@@ -61,9 +68,6 @@ impl Module {
         }
     }
 }
-
-const KUBERNETES_PACKAGES: usize = 2840;
-const OPENTOFU_PACKAGES: usize = 1900;
 
 /// `~/.cache/terraform-provider-feast/testbed`, or where `XDG_CACHE_HOME` says.
 pub fn cache_root() -> Result<PathBuf> {
@@ -113,8 +117,12 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
 
     let names: Vec<_> = missing.iter().map(|tool| tool.binary()).collect();
     let names = names.join(", ");
-    let expectation = module.expectation().1;
-    let step = progress.step(format!("Building {names}; {expectation}"));
+    let minutes = module.expectation().1;
+    progress.say(&format!(
+        "The testbed builds {names} into {}: some {minutes} minutes, once.",
+        folder.display()
+    ));
+    let step = progress.step(module.title());
     let workbench = folder.join("building");
     // Left by a build that was interrupted.
     fs::remove_dir_all(&workbench).ok();
@@ -125,8 +133,8 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
             why,
         )
         .help(
-            "Go 1.26 and a reachable Go module proxy are needed; or put the programs into a \
-             folder and name it in FEAST_TESTBED_BIN.",
+            "Go 1.26 (https://go.dev/doc/install) and a reachable Go module proxy are needed; or \
+             put the programs into a folder and name it in FEAST_TESTBED_BIN.",
         )
     })?;
     for &tool in &missing {
@@ -209,15 +217,15 @@ fn go_build(
         let line = line.map_err(|error| error.to_string())?;
         // With -v, go prints the path of each package that it compiles, and nothing else on that
         // line; the rest is about downloads or errors.
-        if let Some(download) = line.strip_prefix("go: downloading ") {
-            step.note(format!("downloading {download}"));
+        if line.starts_with("go: downloading ") {
+            step.note("downloading their sources");
         } else if line.contains(' ') || line.starts_with('#') {
             complaints.push(line);
         } else {
             compiled += 1;
             let linked = fs::read_dir(into).map_or(0, Iterator::count);
             step.note(format!(
-                "{compiled} of about {} packages compiled, {linked} of {} programs linked",
+                "{compiled} of ~{} packages, {linked} of {} programs",
                 total.max(compiled),
                 tools.len()
             ));

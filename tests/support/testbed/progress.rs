@@ -24,6 +24,13 @@ impl Progress {
         Self { shown: false }
     }
 
+    /// Prints a line.
+    pub fn say(self, line: &str) {
+        if self.shown {
+            print(&format!("{line}\n"));
+        }
+    }
+
     /// Announces a step; dropping it without [`Step::done`] leaves it as "failed".
     pub fn step(self, title: impl Into<String>) -> Step {
         let title = title.into();
