@@ -12,3 +12,4 @@
 
 pub mod feast;
 pub mod schema;
+pub mod tfplugin;
