@@ -52,7 +52,10 @@ impl Error {
     }
 
     fn misfit(path: &Path, expected: &Type, found: &str) -> Self {
-        Self::new(path, format!("expected {}, found {found}", types::name(expected)))
+        Self::new(
+            path,
+            format!("expected {}, found {found}", types::name(expected)),
+        )
     }
 }
 
@@ -77,6 +80,26 @@ pub fn write(value: &Value, ty: &Type) -> Result<DynamicValue, Error> {
         msgpack: to_msgpack(value, ty)?,
         json: Vec::new(),
     })
+}
+
+/// Whether `wire` is null, whatever its type.
+pub fn is_null(wire: Option<&DynamicValue>) -> bool {
+    wire.is_none_or(|wire| {
+        let null_msgpack = wire.msgpack.is_empty() || wire.msgpack == [0xc0];
+        let null_json = wire.json.is_empty() || wire.json == b"null";
+        null_msgpack && null_json
+    })
+}
+
+/// `wire` with null for everything unknown, whatever its type; as it is where it cannot be read.
+pub fn without_unknowns(wire: &DynamicValue) -> DynamicValue {
+    match msgpack::without_unknowns(&wire.msgpack) {
+        Some(msgpack) => DynamicValue {
+            msgpack,
+            ..wire.clone()
+        },
+        None => wire.clone(),
+    }
 }
 
 #[cfg(test)]

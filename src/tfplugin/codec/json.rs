@@ -102,7 +102,10 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
                         Ok((name.clone(), value(item, ty, &at, attributes)?))
                     }
                     None if attributes == Attributes::Forgiving => Ok((name.clone(), Value::Null)),
-                    None => Err(Error::new(path, format!("the attribute {name:?} is missing"))),
+                    None => Err(Error::new(
+                        path,
+                        format!("the attribute {name:?} is missing"),
+                    )),
                 })
                 .collect::<Result<_, _>>()
                 .map(Value::Object)

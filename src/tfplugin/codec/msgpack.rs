@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use rmpv::{Value as Wire, ValueRef, decode::read_value_ref_with_max_depth, encode::write_value};
+use rmpv::decode::{read_value_ref_with_max_depth, read_value_with_max_depth};
+use rmpv::{Value as Wire, ValueRef, encode::write_value};
 
 use super::{Error, MAX_DEPTH, number, types};
 use crate::schema::{Number, Path, Type, Value};
@@ -20,10 +21,16 @@ pub fn read(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
     let mut rest = bytes;
     // The decoder's own message may quote the value.
     let wire = read_value_ref_with_max_depth(&mut rest, MAX_DEPTH).map_err(|error| {
-        Error::new(&Path::root(), format!("malformed msgpack ({:?})", error.kind()))
+        Error::new(
+            &Path::root(),
+            format!("malformed msgpack ({:?})", error.kind()),
+        )
     })?;
     if !rest.is_empty() {
-        return Err(Error::new(&Path::root(), "malformed msgpack (bytes after the value)"));
+        return Err(Error::new(
+            &Path::root(),
+            "malformed msgpack (bytes after the value)",
+        ));
     }
     value(&wire, ty, &Path::root())
 }
@@ -81,7 +88,10 @@ fn value(wire: &ValueRef<'_>, ty: &Type, path: &Path) -> Result<Value, Error> {
                 }
             }
             match attributes.keys().find(|name| !items.contains_key(*name)) {
-                Some(name) => Err(Error::new(path, format!("the attribute {name:?} is missing"))),
+                Some(name) => Err(Error::new(
+                    path,
+                    format!("the attribute {name:?} is missing"),
+                )),
                 None => Ok(Value::Object(items)),
             }
         }
@@ -214,7 +224,10 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
         (Type::Map(element), Value::Map(items)) => Wire::Map(
             (items.iter())
                 .map(|(key, item)| {
-                    Ok((Wire::from(key.as_str()), wire(item, element, &path.key(key))?))
+                    Ok((
+                        Wire::from(key.as_str()),
+                        wire(item, element, &path.key(key))?,
+                    ))
                 })
                 .collect::<Result<_, _>>()?,
         ),
@@ -224,7 +237,10 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
             }
             let attribute = |(name, ty): (&String, &Type)| {
                 let Some(item) = items.get(name) else {
-                    return Err(Error::new(path, format!("the attribute {name:?} is missing")));
+                    return Err(Error::new(
+                        path,
+                        format!("the attribute {name:?} is missing"),
+                    ));
                 };
                 let at = path.with(crate::schema::Step::Attribute(name.clone()));
                 Ok((Wire::from(name.as_str()), wire(item, ty, &at)?))
@@ -251,12 +267,36 @@ fn own_type(value: &Value) -> Type {
         ),
         // A map has one type for all; null and unknown fit any.
         Value::Map(items) => {
-            let mut types = items.values().map(own_type).filter(|ty| *ty != Type::Dynamic);
+            let mut types = items
+                .values()
+                .map(own_type)
+                .filter(|ty| *ty != Type::Dynamic);
             let first = types.next().unwrap_or(Type::Dynamic);
             let uniform = types.all(|ty| ty == first);
             Type::Map(Box::new(if uniform { first } else { Type::Dynamic }))
         }
     }
+}
+
+/// The same msgpack with nil for every unknown; `None` where it cannot be read.
+pub(super) fn without_unknowns(bytes: &[u8]) -> Option<Vec<u8>> {
+    fn known(wire: Wire) -> Wire {
+        match wire {
+            Wire::Ext(UNKNOWN | REFINED_UNKNOWN, _) => Wire::Nil,
+            Wire::Array(items) => Wire::Array(items.into_iter().map(known).collect()),
+            Wire::Map(items) => Wire::Map(
+                items
+                    .into_iter()
+                    .map(|(key, item)| (key, known(item)))
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+    let wire = read_value_with_max_depth(&mut &bytes[..], MAX_DEPTH).ok()?;
+    let mut bytes = Vec::new();
+    write_value(&mut bytes, &known(wire)).ok()?;
+    Some(bytes)
 }
 
 fn variant(value: &Value) -> &'static str {

@@ -133,7 +133,9 @@ mod tests {
         assert_eq!(read("2.0"), Some(Number::Integer(2)));
         assert_eq!(
             read("0.1000000000000000055511151231257827"),
-            Some(Number::Decimal("0.1000000000000000055511151231257827".to_owned()))
+            Some(Number::Decimal(
+                "0.1000000000000000055511151231257827".to_owned()
+            ))
         );
         assert_eq!(
             read("18446744073709551615"),
@@ -144,7 +146,10 @@ mod tests {
     #[test]
     fn is_written_as_cty_writes_it() {
         // 0.1 of the user is not the f64 0.1: cty sends such a number as text.
-        assert_eq!(to_wire(&Number::Float(0.1)), Some(Wire::Text("0.1".to_owned())));
+        assert_eq!(
+            to_wire(&Number::Float(0.1)),
+            Some(Wire::Text("0.1".to_owned()))
+        );
         assert_eq!(to_wire(&Number::Float(0.5)), Some(Wire::Float(0.5)));
         assert_eq!(to_wire(&Number::Float(3.0)), Some(Wire::Integer(3)));
         assert_eq!(to_wire(&Number::Float(f64::NAN)), None);

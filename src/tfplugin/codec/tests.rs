@@ -10,9 +10,8 @@ fn any_number() -> impl Strategy<Value = Number> {
         any::<i64>().prop_map(Number::Integer),
         any::<f64>().prop_filter_map("finite", |float| number::read(&float.to_string())),
         any::<f64>().prop_filter_map("finite", number::read_float),
-        "-?[1-9][0-9]{0,40}(\\.[0-9]{0,40}[1-9])?".prop_filter_map("a number", |text| {
-            number::read(&text)
-        }),
+        "-?[1-9][0-9]{0,40}(\\.[0-9]{0,40}[1-9])?"
+            .prop_filter_map("a number", |text| { number::read(&text) }),
     ]
 }
 
@@ -48,7 +47,9 @@ fn any_literal() -> impl Strategy<Value = Value> {
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
             prop::collection::btree_map(any::<String>(), inner, 0..4).prop_map(Value::Object),
             prop::collection::btree_map(any::<String>(), any::<String>(), 1..4)
-                .prop_map(|items| items.into_iter().map(|(key, text)| (key, Value::String(text))))
+                .prop_map(|items| items
+                    .into_iter()
+                    .map(|(key, text)| (key, Value::String(text))))
                 .prop_map(|items| Value::Map(items.collect())),
         ]
     })
@@ -84,7 +85,11 @@ fn value_of(ty: &Type, unknowns: bool) -> BoxedStrategy<Value> {
             values.prop_map(Value::List).boxed()
         }
     };
-    let unknown = if unknowns { Value::Unknown } else { Value::Null };
+    let unknown = if unknowns {
+        Value::Unknown
+    } else {
+        Value::Null
+    };
     prop_oneof![8 => known, 1 => Just(Value::Null), 1 => Just(unknown)].boxed()
 }
 
@@ -117,7 +122,9 @@ fn to_json(value: &Value, ty: &Type) -> String {
             format!("[{}]", items.collect::<Vec<_>>().join(","))
         }
         (Value::Map(items), Type::Map(ty)) => {
-            let items = items.iter().map(|(key, item)| format!("{}:{}", text(key), to_json(item, ty)));
+            let items = items
+                .iter()
+                .map(|(key, item)| format!("{}:{}", text(key), to_json(item, ty)));
             format!("{{{}}}", items.collect::<Vec<_>>().join(", "))
         }
         (Value::Object(items), Type::Object(types)) => {
@@ -154,7 +161,12 @@ proptest! {
 }
 
 fn object(attributes: impl IntoIterator<Item = (&'static str, Type)>) -> Type {
-    Type::Object(attributes.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect())
+    Type::Object(
+        attributes
+            .into_iter()
+            .map(|(name, ty)| (name.to_owned(), ty))
+            .collect(),
+    )
 }
 
 #[test]
@@ -163,9 +175,17 @@ fn bytes_are_those_of_cty() {
         (Value::Null, Type::String, &b"\xc0"[..]),
         (Value::Unknown, Type::Number, b"\xd4\x00\x00"),
         (Value::Number(Number::Float(0.1)), Type::Number, b"\xa30.1"),
-        (Value::Number(Number::Float(0.5)), Type::Number, b"\xcb\x3f\xe0\0\0\0\0\0\0"),
+        (
+            Value::Number(Number::Float(0.5)),
+            Type::Number,
+            b"\xcb\x3f\xe0\0\0\0\0\0\0",
+        ),
         (Value::integer(-1), Type::Number, b"\xff"),
-        (Value::string("x"), Type::Dynamic, b"\x92\xc4\x08\"string\"\xa1x"),
+        (
+            Value::string("x"),
+            Type::Dynamic,
+            b"\x92\xc4\x08\"string\"\xa1x",
+        ),
         (
             Value::List(vec![Value::Bool(true)]),
             Type::Set(Box::new(Type::Bool)),
@@ -186,10 +206,16 @@ fn an_unknown_of_which_something_is_known_is_unknown() {
 
 #[test]
 fn a_misfit_is_told_with_its_path() {
-    let ty = object([("env", Type::List(Box::new(object([("name", Type::String)]))))]);
+    let ty = object([(
+        "env",
+        Type::List(Box::new(object([("name", Type::String)]))),
+    )]);
     let at = Path::of("env").index(0).attribute("name");
     let expected = Err(Error::new(&at, "expected a string, found a bool"));
-    assert_eq!(from_msgpack(b"\x81\xa3env\x91\x81\xa4name\xc3", &ty), expected);
+    assert_eq!(
+        from_msgpack(b"\x81\xa3env\x91\x81\xa4name\xc3", &ty),
+        expected
+    );
     assert_eq!(from_json(br#"{"env":[{"name":true}]}"#, &ty), expected);
     assert_eq!(
         expected.unwrap_err().to_string(),
@@ -204,7 +230,10 @@ fn a_misfit_is_told_with_its_path() {
     let value = Value::Object(BTreeMap::from([("env".to_owned(), Value::Bool(true))]));
     assert_eq!(
         to_msgpack(&value, &ty),
-        Err(Error::new(&Path::of("env"), "expected a list, found a bool"))
+        Err(Error::new(
+            &Path::of("env"),
+            "expected a list, found a bool"
+        ))
     );
 }
 
