@@ -42,12 +42,12 @@ fn filter(name: &str, variable: impl Fn(&str) -> Option<String>) -> Targets {
         .or_else(|| level("TF_LOG_PROVIDER"))
         .or_else(|| level("TF_LOG"))
         .unwrap_or(LevelFilter::WARN);
-    // Libraries tell at `trace` what they do with each byte.
-    let dependencies = level(&format!("{own_variable}_DEPENDENCIES"))
-        .unwrap_or_else(|| own.min(LevelFilter::DEBUG));
+    // Libraries tell at `trace` what they do with each byte, and h2 does so at `debug`.
+    let asked = level(&format!("{own_variable}_DEPENDENCIES"));
     Targets::new()
+        .with_default(asked.unwrap_or_else(|| own.min(LevelFilter::DEBUG)))
+        .with_target("h2", asked.unwrap_or_else(|| own.min(LevelFilter::INFO)))
         .with_target(OWN, own)
-        .with_default(dependencies)
 }
 
 /// A level as Terraform reads it: what is no level (`JSON`, `1`) is everything.
@@ -219,31 +219,29 @@ mod tests {
                 .into_iter()
                 .find(|level| filter.would_enable(target, level))
             };
-            (most(OWN), most("h2"))
+            [most(OWN), most("kube_client"), most("h2::codec")]
         };
-        let warn = Some(Level::WARN);
-        assert_eq!(logged(&[]), (warn, warn));
-        assert_eq!(
-            logged(&[("TF_LOG", "JSON")]),
-            (Some(Level::TRACE), Some(Level::DEBUG))
-        );
+        let [warn, info, debug, trace] =
+            [Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(Some);
+        assert_eq!(logged(&[]), [warn, warn, warn]);
+        assert_eq!(logged(&[("TF_LOG", "JSON")]), [trace, debug, info]);
         assert_eq!(
             logged(&[("TF_LOG", "trace"), ("TF_LOG_PROVIDER", "info")]),
-            (Some(Level::INFO), Some(Level::INFO))
+            [info, info, info]
         );
         assert_eq!(
             logged(&[
                 ("TF_LOG_PROVIDER", "TRACE"),
                 ("TF_LOG_PROVIDER_FEAST", "off")
             ]),
-            (None, None)
+            [None, None, None]
         );
         assert_eq!(
             logged(&[
                 ("TF_LOG", "warn"),
                 ("TF_LOG_PROVIDER_FEAST_DEPENDENCIES", "trace")
             ]),
-            (warn, Some(Level::TRACE))
+            [warn, trace, trace]
         );
     }
 }

@@ -86,7 +86,7 @@ impl<P: Provider> Session<P> {
                 answer
             }
         };
-        let span = tracing::error_span!("rpc", tf_rpc = rpc);
+        let span = tracing::error_span!("rpc", tf_rpc = rpc, doing = request.doing());
         match self.work.spawn(task.instrument(span)).await {
             Ok(Ok(response)) => response,
             Ok(Err(diagnostics)) => request.failed(diagnostics),

@@ -1,8 +1,9 @@
 //! A provider for tests of the front door: it gives back what it is told, and misbehaves on request.
-//! The resource's `name` says how: `panic` (crash in plan), `panic in apply`, `wait for stop` (apply ends
-//! early with what it has when [`Provider::stop`] comes), `misfit` (an answer that is not of the schema).
+//! The resource's `name` says how: `panic` (crash in plan), `panic in apply`, `slow` (half a second to
+//! apply), `wait for stop` (apply ends early with what it has when [`Provider::stop`] comes), `misfit` (an answer that is not of the schema).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use terraform_provider_feast::schema::provider::*;
 use terraform_provider_feast::schema::{
@@ -202,6 +203,7 @@ impl Provider for EchoProvider {
         let mut diagnostics = Vec::new();
         match name(&state).as_str() {
             "panic in apply" => panic!("asked to"),
+            "slow" => tokio::time::sleep(Duration::from_millis(500)).await,
             "wait for stop" => {
                 let mut stopped = self.stopped.subscribe();
                 stopped.wait_for(|stopped| *stopped).await.ok();
