@@ -14,3 +14,4 @@ pub mod cluster;
 pub mod feast;
 pub mod provider;
 pub mod schema;
+pub mod tfplugin;
