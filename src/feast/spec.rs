@@ -278,3 +278,92 @@ impl Timeouts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn store(services: Json) -> Store {
+        let store = json!({"name": "demo", "feastProject": "p", "services": services});
+        Store::new(
+            &serde_json::from_value(store).unwrap(),
+            &Defaults::default(),
+        )
+    }
+
+    #[test]
+    fn scaling_decides_owner_and_strategy() {
+        let facts = |services| {
+            let store = store(services);
+            (store.replicas.owner(), store.strategy.as_str())
+        };
+        assert_eq!(facts(json!({})), ("external", "Recreate"));
+        assert_eq!(facts(json!({"scaling": {}})), ("external", "Recreate"));
+        assert_eq!(
+            facts(json!({"scaling": {"replicas": 1}})),
+            ("terraform", "Recreate")
+        );
+        assert_eq!(
+            facts(json!({"scaling": {"replicas": 2}})),
+            ("terraform", "RollingUpdate")
+        );
+        let autoscaling = json!({"autoscaling": {"maxReplicas": 1}});
+        assert_eq!(
+            facts(json!({"scaling": autoscaling})),
+            ("hpa", "RollingUpdate")
+        );
+        let recreate = json!({"type": "Recreate"});
+        assert_eq!(
+            facts(json!({"scaling": {"replicas": 2}, "deploymentStrategy": recreate})),
+            ("terraform", "Recreate")
+        );
+        assert_eq!(
+            facts(json!({"deploymentStrategy": {"type": "RollingUpdate"}})),
+            ("external", "RollingUpdate")
+        );
+    }
+
+    #[test]
+    fn endpoints_are_those_that_are_served() {
+        assert_eq!(
+            endpoints(&store(json!({}))),
+            config::Endpoints {
+                online_store: Some("feast-demo-online.default.svc.cluster.local:80".to_owned()),
+                ..config::Endpoints::default()
+            }
+        );
+        assert_eq!(
+            endpoints(&store(json!({
+                "onlineStore": {"disabled": true},
+                "offlineStore": {"server": {}},
+                "registry": {"local": {"server": {"restAPI": true}}},
+            }))),
+            config::Endpoints {
+                online_store: None,
+                offline_store: Some("feast-demo-offline.default.svc.cluster.local:80".to_owned()),
+                registry: Some("feast-demo-registry.default.svc.cluster.local:80".to_owned()),
+                registry_rest: Some(
+                    "feast-demo-registry-rest.default.svc.cluster.local:80".to_owned()
+                ),
+            }
+        );
+        let remote = json!({"registry": {"remote": {"hostname": "r:80"}}});
+        assert_eq!(endpoints(&store(remote)).registry.as_deref(), Some("r:80"));
+    }
+
+    #[test]
+    fn the_namespace_is_the_users_then_the_providers_then_kubernetes() {
+        let namespace = |own: Json, provider: Option<&str>| {
+            let store = json!({"name": "demo", "feastProject": "p", "namespace": own});
+            let defaults = Defaults {
+                namespace: provider.map(str::to_owned),
+            };
+            Store::new(&serde_json::from_value(store).unwrap(), &defaults).namespace
+        };
+        assert_eq!(namespace(json!("own"), Some("provider")), "own");
+        assert_eq!(namespace(json!(null), Some("provider")), "provider");
+        assert_eq!(namespace(json!(null), None), "default");
+    }
+}
