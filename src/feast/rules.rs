@@ -179,3 +179,36 @@ pub const RULES: &[Rule] = &[
 pub fn check(store: &FeatureStore) -> Vec<Violation> {
     RULES.iter().flat_map(|rule| (rule.check)(store)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    #[test]
+    fn unknown_values_add_nothing_to_the_golden_configurations() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let text = fs::read_to_string(path).unwrap();
+                super::testing::law(&serde_json::from_str(&text).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own_and_one_sentence() {
+        for (index, rule) in super::RULES.iter().enumerate() {
+            assert!(rule.description.ends_with('.'), "{}", rule.name);
+            let others = &super::RULES[..index];
+            assert!(
+                others.iter().all(|other| other.name != rule.name),
+                "{}",
+                rule.name
+            );
+        }
+    }
+}

@@ -64,12 +64,15 @@ pub struct Offline {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Registry {
-    Local {
-        storage: RegistryStorage,
-        server: Option<RegistryServer>,
-    },
+    Local(Box<LocalRegistry>),
     /// At `host:port`.
     Remote(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalRegistry {
+    pub storage: RegistryStorage,
+    pub server: Option<RegistryServer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,10 +125,23 @@ impl Store {
         }
     }
 
+    /// The offline server, if there is one.
+    pub fn offline_server(&self) -> Option<&Server> {
+        self.offline.as_ref()?.server.as_ref()
+    }
+
+    /// The registry server, if there is one here.
+    pub fn registry_server(&self) -> Option<&RegistryServer> {
+        match &self.registry {
+            Registry::Local(local) => local.server.as_ref(),
+            Registry::Remote(_) => None,
+        }
+    }
+
     /// The claims that the pods mount, in the operator's order.
     pub fn claims(&self) -> Vec<(Service, &Claim)> {
         let registry = match &self.registry {
-            Registry::Local { storage, .. } => storage.claim(),
+            Registry::Local(local) => local.storage.claim(),
             Registry::Remote(_) => None,
         };
         let offline = self.offline.as_ref().and_then(|o| o.storage.claim());
@@ -157,14 +173,10 @@ impl Store {
 
     /// What is served, in a stable order.
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        let registry = match &self.registry {
-            Registry::Local { server, .. } => server.as_ref(),
-            Registry::Remote(_) => None,
-        };
-        let offline = self.offline.as_ref().is_some_and(|o| o.server.is_some());
+        let registry = self.registry_server();
         [
             (Endpoint::Online, self.online.server.is_some()),
-            (Endpoint::Offline, offline),
+            (Endpoint::Offline, self.offline_server().is_some()),
             (
                 Endpoint::RegistryGrpc,
                 registry.is_some_and(|server| server.grpc),
@@ -198,7 +210,7 @@ pub fn endpoints(store: &Store) -> config::Endpoints {
         offline_store: address(Endpoint::Offline),
         registry: match &store.registry {
             Registry::Remote(address) => Some(address.clone()),
-            Registry::Local { .. } => address(Endpoint::RegistryGrpc),
+            Registry::Local(_) => address(Endpoint::RegistryGrpc),
         },
         registry_rest: address(Endpoint::RegistryRest),
     }
@@ -251,10 +263,10 @@ impl Registry {
                     persistence,
                     server,
                 } = local.unwrap_or_default();
-                Self::Local {
+                Self::Local(Box::new(LocalRegistry {
                     storage: RegistryStorage::new(persistence.as_ref()),
                     server: server.as_ref().map(RegistryServer::new),
-                }
+                }))
             }
         }
     }
