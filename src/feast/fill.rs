@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
 use super::names;
-use super::objects::{Filled, Kind, Objects, Prepared};
+use super::objects::{Filled, Key, Kind, Objects, Prepared};
 use super::render::feature_store_yaml::Slot;
 
 /// What filling needs from outside.
@@ -72,6 +72,12 @@ impl Objects<Prepared> {
                 .map(String::as_str)
         })?;
         let hash = fingerprint(hash_key, &text);
+        let mut shown = manifests.clone();
+        for (key, manifest) in &mut shown {
+            if key.kind == Kind::Deployment {
+                annotate_pods(manifest, &hash);
+            }
+        }
         for (key, manifest) in &mut manifests {
             match key.kind {
                 Kind::Secret => {
@@ -94,7 +100,7 @@ impl Objects<Prepared> {
         Ok(Objects {
             namespace,
             manifests,
-            phase: Filled { hash },
+            phase: Filled { hash, shown },
         })
     }
 }
@@ -103,6 +109,12 @@ impl Objects<Filled> {
     /// The fingerprint of `feature_store.yaml`, as the pods carry it.
     pub fn configuration_hash(&self) -> &str {
         &self.phase.hash
+    }
+
+    /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
+    /// Secret is the one that was prepared.
+    pub fn shown(&self) -> &BTreeMap<Key, Json> {
+        &self.phase.shown
     }
 }
 
@@ -141,7 +153,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::feast::objects::Key;
     use crate::feast::render::render;
     use crate::feast::spec::{Defaults, Store};
 
@@ -201,6 +212,15 @@ mod tests {
         for (key, manifest) in &filled.manifests {
             assert!(!manifest.to_string().contains("hunter2"), "{key}");
         }
+        let shown = filled.shown();
+        assert_eq!(
+            shown[&Key::new(Kind::Secret, "feast-demo")].get("data"),
+            None
+        );
+        assert_eq!(
+            &shown[&Key::new(Kind::Deployment, "feast-demo")],
+            deployment
+        );
         assert!(!format!("{filled:?}").contains("data\""), "{filled:?}");
     }
 

@@ -129,6 +129,11 @@ pub const RULES: &[Rule] = &[
         check: stores::s3_arguments,
     },
     Rule {
+        name: "own-secret",
+        description: "Connection parameters are in a Secret of the user's own, not in the one that the provider makes.",
+        check: stores::own_secret,
+    },
+    Rule {
         name: "one-claim",
         description: "A claim is exactly one of `ref` and `create`.",
         check: claims::one_source,
@@ -170,7 +175,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "resources",
-        description: "Requests and limits are quantities, not negative, and no request is above its limit.",
+        description: "Requests and limits are quantities, not negative, no request is above its limit, and there are no resource claims.",
         check: resources::check,
     },
 ];
