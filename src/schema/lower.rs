@@ -197,13 +197,13 @@ impl Lowering<'_> {
             Shape::Scalar(plain) => Ok(Kind::Plain(plain)),
             Shape::Object => self.nested(Nesting::Single, schema),
             Shape::List(items) if set => {
-                self.elements(schema, items, Nesting::Set, |inner| Type::Set(inner))
+                self.elements(schema, items, Nesting::Set, Type::Set)
             }
             Shape::List(items) => {
-                self.elements(schema, items, Nesting::List, |inner| Type::List(inner))
+                self.elements(schema, items, Nesting::List, Type::List)
             }
             Shape::Map(items) => {
-                self.elements(schema, items, Nesting::Map, |inner| Type::Map(inner))
+                self.elements(schema, items, Nesting::Map, Type::Map)
             }
         }
     }
