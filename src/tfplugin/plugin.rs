@@ -156,6 +156,8 @@ impl Plugin {
 /// Ends the server when the host is gone: nobody is there to be answered, and nothing to wait for.
 async fn heed_host<P: Provider>(session: Arc<Session<P>>, count: watch::Receiver<Count>) {
     tokio::select! {
+        // At the end the count of connections ends as well.
+        biased;
         () = session.end.cancelled() => return,
         () = abandoned(count) => {}
     }
