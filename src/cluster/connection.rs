@@ -40,7 +40,7 @@ pub struct Connection {
     pub exec: Option<Exec>,
     pub in_cluster_config: Option<bool>,
     /// Which of these were filled from an environment variable; kept for error messages.
-    pub(super) from_environment: BTreeSet<&'static str>,
+    pub from_environment: BTreeSet<&'static str>,
 }
 
 /// A program that prints credentials.

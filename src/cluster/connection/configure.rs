@@ -283,30 +283,31 @@ impl Connection {
         }
     }
 
-    /// Says whether it set any credentials.
+    /// Says whether it set any credentials. Those of the block replace those of a kubeconfig as a
+    /// whole: an API server believes a client certificate before a token, so a certificate left over
+    /// from the kubeconfig would make the block's token mean nothing.
     fn override_user(&self, user: &mut AuthInfo) -> Result<bool, ConnectionError> {
         let own = self.token.is_some()
             || self.username.is_some()
             || self.exec.is_some()
             || self.client_certificate.is_some();
-        if let Some(certificate) = &self.client_certificate {
-            self.expect_pem("client_certificate", certificate)?;
-            user.client_certificate = None;
-            user.client_certificate_data = Some(STANDARD.encode(certificate));
+        if own {
+            *user = AuthInfo::default();
         }
-        if let Some(key) = &self.client_key {
-            self.expect_pem("client_key", key)?;
-            user.client_key = None;
-            user.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
-        }
-        // A token, a password and a program exclude each other; what the block sets replaces them all.
-        if self.token.is_some() || self.username.is_some() || self.exec.is_some() {
-            user.token = None;
-            user.token_file = None;
-            user.username = None;
-            user.password = None;
-            user.exec = None;
-            user.auth_provider = None;
+        match (&self.client_certificate, &self.client_key) {
+            (Some(certificate), Some(key)) => {
+                self.expect_pem("client_certificate", certificate)?;
+                self.expect_pem("client_key", key)?;
+                user.client_certificate_data = Some(STANDARD.encode(certificate));
+                user.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
+            }
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(ConnectionError::Invalid {
+                    origin: self.describe().to_string(),
+                    problem: "client_certificate and client_key belong together".into(),
+                });
+            }
         }
         if let Some(token) = &self.token {
             user.token = Some(SecretString::from(token.clone()));
@@ -316,7 +317,7 @@ impl Connection {
             user.username = Some(username.clone());
             user.password = self.password.clone().map(SecretString::from);
         }
-        // A credentials program out of a kubeconfig must not read our stdin either.
+        // A credentials program must not read our stdin, nor write into our log.
         if let Some(exec) = &mut user.exec {
             exec.interactive_mode = Some(ExecInteractiveMode::Never);
         }
