@@ -12,7 +12,7 @@ use kube::config::{
 use secrecy::SecretString;
 
 use super::environment::variable;
-use super::{Connection, ConnectionError, Exec, Origin};
+use super::{Connection, ConnectionError, Exec, Origin, proxy};
 
 /// The name of everything in the kubeconfig that stands for a block without one.
 const OWN: &str = "provider";
@@ -63,7 +63,9 @@ pub async fn configure(connection: &Connection) -> Result<(Config, Origin), Conn
             problem: "it has no current context, and no config_context (KUBE_CTX) is set, or the context that is set does not exist in it".into(),
         }
     })?;
-    connection.override_cluster(named_cluster(&mut kubeconfig, &cluster))?;
+    let selected_cluster = named_cluster(&mut kubeconfig, &cluster);
+    connection.override_cluster(selected_cluster)?;
+    let names_proxy = selected_cluster.proxy_url.is_some();
     let own_credentials = connection.override_user(named_user(&mut kubeconfig, &user))?;
     let options = KubeConfigOptions {
         user: own_credentials.then_some(user).or(options.user),
@@ -72,9 +74,23 @@ pub async fn configure(connection: &Connection) -> Result<(Config, Origin), Conn
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|source| unusable(&origin, source))?;
+    if !names_proxy && goes_past_proxy(&config) {
+        config.proxy_url = None;
+    }
     // Retries are ours: they are bounded, logged, and stop when the user cancels.
     config.default_retry = false;
     Ok((config, origin))
+}
+
+/// kube takes `HTTPS_PROXY` for a kubeconfig without a proxy, but looks up the proxy's own name in
+/// `NO_PROXY`, and not the API server's.
+fn goes_past_proxy(config: &Config) -> bool {
+    let no_proxy = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default();
+    let host = config.cluster_url.host().unwrap_or_default();
+    proxy::is_bypassed(host, &no_proxy)
 }
 
 fn in_cluster(
@@ -365,3 +381,6 @@ fn expand(path: &str) -> PathBuf {
         _ => PathBuf::from(path),
     }
 }
+
+#[cfg(test)]
+mod tests;
