@@ -250,7 +250,7 @@ impl Run<'_> {
         {
             self.hand_over(key, &wire, live).await?;
         }
-        self.send_apply(key, wire).await.map(Some)
+        self.send_apply(key, wire, live).await.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {

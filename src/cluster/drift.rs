@@ -98,12 +98,12 @@ fn text(value: &Json) -> String {
 }
 
 fn is_quantity(path: &[&str]) -> bool {
-    match path {
-        [.., "limits" | "requests" | "capacity", _] => true,
-        [.., "target", "averageValue" | "value"] => true,
-        [.., "sizeLimit" | "divisor"] => true,
-        _ => false,
-    }
+    matches!(
+        path,
+        [.., "limits" | "requests" | "capacity", _]
+            | [.., "target", "averageValue" | "value"]
+            | [.., "sizeLimit" | "divisor"]
+    )
 }
 
 fn is_int_or_string(path: &[&str]) -> bool {

@@ -403,9 +403,6 @@ pub async fn strategies_change_both_ways(lab: Lab) {
         let mut wanted = wanted(store, Scaling::Static(2));
         let deployment = wanted.get_mut(&deployment_key(store)).expect("wanted");
         deployment["spec"]["strategy"] = strategy;
-        // Word for word as the API server writes it, or adopting the object would be a conflict.
-        deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"] =
-            json!("512Mi");
         wanted
     };
     let rolling = json!({"type": "RollingUpdate"});
