@@ -19,6 +19,7 @@ mod object;
 mod prune;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -49,7 +50,7 @@ pub struct Plan<'a> {
 }
 
 /// What exists after an apply, whether or not all of it succeeded.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outcome {
     /// Every object of the store, as it is now.
     pub exists: BTreeMap<Key, Json>,
@@ -59,6 +60,18 @@ pub struct Outcome {
     pub kept: Vec<Key>,
     /// What failed. Empty: the store is as wanted.
     pub errors: Vec<Error>,
+}
+
+/// Names only: among the objects is a Secret.
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("exists", &self.exists.keys())
+            .field("changed", &self.changed)
+            .field("kept", &self.kept)
+            .field("errors", &self.errors)
+            .finish()
+    }
 }
 
 impl Cluster {
