@@ -9,6 +9,7 @@
 //! 3. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
 //!    first, or it would move the number again.
 //! 4. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
+//!    After an autoscaler has gone, once more if its controller has still moved the number.
 //! 5. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
 //! 6. What is no longer wanted, last: while anything before has failed, the old still works.
 //!
@@ -35,6 +36,9 @@ use crate::feast::objects::{Key, Kind, Tier};
 
 /// How long an object of the same name that is still being deleted is waited for.
 const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);
+
+/// How long a deleted autoscaler's controller may take to finish what it was doing.
+const LAST_ROUND: Duration = Duration::from_millis(500);
 
 /// What is wanted of one store.
 #[derive(Clone, Copy)]
@@ -107,7 +111,18 @@ impl Cluster {
             run.prune(|key| key.kind == Kind::HorizontalPodAutoscaler)
                 .await;
         }
+        let took_over = run
+            .outcome
+            .changed
+            .iter()
+            .any(|key| key.kind == Kind::HorizontalPodAutoscaler);
         run.tier(Tier::Workload).await;
+        if took_over {
+            // A round of the autoscaler's controller may have been under way when it was deleted.
+            run.pause(LAST_ROUND).await;
+            run.refresh(Tier::Workload).await;
+            run.tier(Tier::Workload).await;
+        }
         run.tier(Tier::Autoscaler).await;
         run.prune(|_| true).await;
         Ok(run.outcome)
@@ -238,6 +253,39 @@ impl Run<'_> {
                     }
                     self.outcome.errors.push(error);
                 }
+            }
+        }
+    }
+
+    async fn pause(&self, length: Duration) {
+        if self.goes_on() {
+            tokio::select! {
+                () = tokio::time::sleep(length) => {}
+                () = self.cancel.cancelled() => {}
+            }
+        }
+    }
+
+    /// Reads the wanted objects of a tier again.
+    async fn refresh(&mut self, tier: Tier) {
+        if !self.goes_on() {
+            return;
+        }
+        for key in self
+            .plan
+            .wanted
+            .keys()
+            .filter(|key| key.kind.tier() == tier)
+        {
+            let namespace = &self.plan.store.namespace;
+            match self.cluster.get(namespace, key, self.cancel).await {
+                Ok(Some(live)) => {
+                    self.outcome.exists.insert(key.clone(), live);
+                }
+                Ok(None) => {
+                    self.outcome.exists.remove(key);
+                }
+                Err(error) => self.outcome.errors.push(error),
             }
         }
     }

@@ -216,8 +216,14 @@ impl Cluster {
         } else {
             Some(SHORT_PATIENCE)
         };
+        // kube's own messages repeat what is below them.
+        let source = match error {
+            kube::Error::Service(source) => source,
+            kube::Error::HyperError(source) => Box::new(source),
+            other => Box::new(other),
+        };
         Failure {
-            reason: Reason::Unreachable(Box::new(error)),
+            reason: Reason::Unreachable(source),
             patience,
             pause: None,
         }

@@ -107,6 +107,29 @@ async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
     assert_eq!(strategy, wanted_strategy, "{from:?} -> {to:?}");
 }
 
+/// The autoscaler's controller scales once more, after its autoscaler has been deleted.
+pub async fn a_late_autoscaler_does_not_win(lab: Lab) {
+    lab.apply("x", &wanted("x", Scaling::Autoscaler)).await;
+    let hpa = Key::new(Kind::HorizontalPodAutoscaler, "feast-x");
+    let cancel = CancellationToken::new();
+    let late = async {
+        while lab
+            .cluster
+            .get(&lab.namespace, &hpa, &cancel)
+            .await
+            .expect("readable")
+            .is_some()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        lab.scale("x", 7).await;
+    };
+    let target = wanted("x", Scaling::Static(3));
+    tokio::join!(lab.apply("x", &target), late);
+    assert_eq!(lab.live("x").await["spec"]["replicas"], 3);
+}
+
 pub async fn what_is_no_longer_wanted_vanishes(lab: Lab) {
     let mut target = wanted("x", Scaling::Static(2));
     lab.apply("x", &target).await;
@@ -253,6 +276,17 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
         live["spec"]["template"]["spec"]["containers"][0]["image"],
         "feast:1"
     );
+}
+
+/// As the hall prints it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 fn reasons(errors: &[Error]) -> Vec<String> {
@@ -564,6 +598,9 @@ pub async fn permissions_and_credentials(lab: Lab) {
     };
     let error = connect(nowhere).await;
     assert!(matches!(error.reason, Reason::Unreachable(_)), "{error:?}");
+    let text = chain(&error.reason);
+    let expected = "the API server could not be reached: client error (Connect): tcp connect error: Connection refused";
+    assert!(text.starts_with(expected), "{text}");
     // A certificate that does not verify is not retried.
     let started = std::time::Instant::now();
     let error = connect(Connection {
@@ -657,4 +694,55 @@ pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
         let outcome = lab.apply(&name, &wanted).await;
         assert_eq!(outcome.exists.len(), wanted.len());
     }
+}
+
+/// `proxy_url`, to a proxy that counts its tunnels.
+pub async fn requests_go_through_a_proxy(lab: Lab) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let tunnels = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = tunnels.clone();
+    let proxy = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(client.read_u8().await.expect("a request"));
+                }
+                let request = String::from_utf8(request).expect("text");
+                let target = request.split(' ').nth(1).expect("a target");
+                let mut server = tokio::net::TcpStream::connect(target)
+                    .await
+                    .expect("the server");
+                client
+                    .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
+                    .await
+                    .expect("an answer");
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                // Either side may hang up.
+                tokio::io::copy_bidirectional(&mut client, &mut server)
+                    .await
+                    .ok();
+            });
+        }
+    });
+    let connection = Connection {
+        config_path: Some(lab.kubeconfig.clone()),
+        proxy_url: Some(format!("http://{address}")),
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&connection, Options::default())
+        .await
+        .expect("a connection");
+    let read = cluster
+        .read(&lab.store("x"), &BTreeSet::new(), &CancellationToken::new())
+        .await;
+    assert_eq!(read.expect("readable"), BTreeMap::new());
+    assert!(tunnels.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    proxy.abort();
 }
