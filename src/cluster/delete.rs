@@ -1,6 +1,7 @@
 //! Taking a whole store away, and waiting until it is really gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -16,13 +17,24 @@ use super::{Cluster, STORE_LABEL, StoreName};
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// What is left after a deletion.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Deletion {
     /// Claims that were kept for their data.
     pub kept: Vec<Key>,
     /// What still exists though it should not, as it was last seen.
     pub remaining: BTreeMap<Key, Json>,
     pub errors: Vec<Error>,
+}
+
+/// Names only: among the objects may be a Secret.
+impl fmt::Debug for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deletion")
+            .field("kept", &self.kept)
+            .field("remaining", &self.remaining.keys())
+            .field("errors", &self.errors)
+            .finish()
+    }
 }
 
 impl Cluster {
