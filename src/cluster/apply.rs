@@ -31,7 +31,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use super::watch::{Selection, Unfinished};
-use super::{Cluster, MANAGED_BY_LABEL, STORE_LABEL, StoreName};
+use super::{Cluster, StoreName};
+use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL};
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// How long an object of the same name that is still being deleted is waited for.
@@ -182,7 +183,7 @@ impl Cluster {
 /// Whose object it is, as far as its labels say.
 fn owner(live: &Json) -> Option<String> {
     let labels = &live["metadata"]["labels"];
-    let store = labels[STORE_LABEL].as_str();
+    let store = labels[NAME_LABEL].as_str();
     let manager = labels[MANAGED_BY_LABEL].as_str();
     match (store, manager) {
         (Some(store), Some(manager)) => Some(format!(

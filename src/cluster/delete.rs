@@ -13,7 +13,8 @@ use super::error::{Error, Reason, Verb};
 use super::request::Request;
 use super::resource::{PODS, Resource};
 use super::watch::{Selection, Unfinished};
-use super::{Cluster, STORE_LABEL, StoreName};
+use super::{Cluster, StoreName};
+use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// What is left after a deletion.
@@ -110,7 +111,7 @@ impl Cluster {
             .watch_until(
                 PODS,
                 &store.namespace,
-                Selection::Labelled(format!("{STORE_LABEL}={}", store.name)),
+                Selection::Labelled(format!("{NAME_LABEL}={}", store.name)),
                 deadline,
                 cancel,
                 |pods| {

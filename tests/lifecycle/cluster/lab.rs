@@ -25,7 +25,7 @@ pub struct Lab {
     pub client: kube::Client,
 }
 
-/// Makes the namespace, runs the test in it, and removes it.
+/// Runs the test in a namespace that is there.
 pub fn in_namespace<F: Future<Output = ()>>(
     kubeconfig: &Path,
     namespace: &str,
@@ -34,23 +34,7 @@ pub fn in_namespace<F: Future<Output = ()>>(
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let lab = Lab::new(kubeconfig, namespace).await;
-        let namespaces: Api<Namespace> = Api::all(lab.client.clone());
-        let object = Namespace {
-            metadata: ObjectMeta {
-                name: Some(namespace.to_owned()),
-                ..ObjectMeta::default()
-            },
-            ..Namespace::default()
-        };
-        namespaces
-            .create(&PostParams::default(), &object)
-            .await
-            .expect("a namespace");
         test(lab).await;
-        namespaces
-            .delete(namespace, &kube::api::DeleteParams::default())
-            .await
-            .expect("the namespace is deleted");
     });
 }
 
