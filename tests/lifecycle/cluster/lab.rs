@@ -5,8 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
 use terraform_provider_feast::cluster::{
