@@ -1,3 +1,163 @@
-//! The hall.
+//! The hall: joins the rooms and holds no knowledge of its own. Each operation reads as a recipe, and one
+//! place words what the rooms found.
+//!
+//! Must not know: protobuf, msgpack, sockets.
+
 mod config;
+mod feature_store;
 mod schemas;
+mod settings;
+mod wording;
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::schema::provider::{
+    Applied, Apply, Configure, FunctionError, FunctionResult, Import, Imported, Plan, Planned,
+    Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
+};
+use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value, encode_state};
+
+pub use schemas::FEATURE_STORE;
+use settings::Settings;
+
+/// The provider.
+#[derive(Default)]
+pub struct Feast {
+    schemas: OnceLock<Schemas>,
+    settings: RwLock<Arc<Settings>>,
+    stop: CancellationToken,
+}
+
+impl Feast {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        let settings = self.settings.read();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The schema of a resource, which core has taken from us before it names one.
+    fn block(&self, type_name: &str) -> Result<&Block, Diagnostics> {
+        match self.schemas().resources.get(type_name) {
+            Some(resource) => Ok(&resource.schema.block),
+            None => Err(vec![Diagnostic::error(
+                "Unknown resource type",
+                format!("This provider has no resource {type_name:?}."),
+            )]),
+        }
+    }
+}
+
+impl Provider for Feast {
+    fn schemas(&self) -> &Schemas {
+        // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
+        self.schemas.get_or_init(|| {
+            schemas::schemas().unwrap_or_else(|error| unreachable!("{error}"))
+        })
+    }
+
+    fn validate_provider(&self, config: Value) -> Diagnostics {
+        match Settings::read(&self.schemas().provider.block, &config) {
+            Ok(_) => Vec::new(),
+            Err(diagnostics) => diagnostics,
+        }
+    }
+
+    async fn configure(&self, request: Configure) -> Diagnostics {
+        match Settings::read(&self.schemas().provider.block, &request.config) {
+            Ok(settings) => {
+                let mut current =
+                    (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
+                *current = Arc::new(settings);
+                Vec::new()
+            }
+            Err(diagnostics) => diagnostics,
+        }
+    }
+
+    fn validate_resource(&self, request: ValidateResource) -> Diagnostics {
+        let block = match self.block(&request.type_name) {
+            Ok(block) => block,
+            Err(diagnostics) => return diagnostics,
+        };
+        match feature_store::parse::parse(block, &request.config) {
+            Ok(_) => Vec::new(),
+            Err(diagnostics) => diagnostics,
+        }
+    }
+
+    fn upgrade(&self, request: Upgrade) -> Upgraded {
+        match self.block(&request.type_name) {
+            // There is one version of the schema so far: read it by name, and what is new is null.
+            Ok(block) => Upgraded {
+                state: encode_state(&block.attributes, &request.json),
+                diagnostics: Vec::new(),
+            },
+            Err(diagnostics) => Upgraded {
+                diagnostics,
+                ..Upgraded::default()
+            },
+        }
+    }
+
+    async fn read(&self, request: Read) -> ReadAnswer {
+        match self.block(&request.type_name) {
+            Ok(_) => feature_store::read::read(&self.settings(), request).await,
+            Err(diagnostics) => ReadAnswer {
+                state: request.state,
+                diagnostics,
+                ..ReadAnswer::default()
+            },
+        }
+    }
+
+    async fn plan(&self, request: Plan) -> Planned {
+        match self.block(&request.type_name) {
+            Ok(block) => {
+                feature_store::plan::plan(block, self.settings().namespace(), request)
+            }
+            Err(diagnostics) => Planned {
+                diagnostics,
+                ..Planned::default()
+            },
+        }
+    }
+
+    async fn apply(&self, request: Apply) -> Applied {
+        match self.block(&request.type_name) {
+            Ok(block) => {
+                feature_store::apply::apply(block, &self.settings(), &self.stop, request).await
+            }
+            Err(diagnostics) => Applied {
+                state: request.prior_state,
+                diagnostics,
+                ..Applied::default()
+            },
+        }
+    }
+
+    async fn import(&self, request: Import) -> Imported {
+        match self.block(&request.type_name) {
+            Ok(block) => feature_store::import::import(block, &self.settings(), request).await,
+            Err(diagnostics) => Imported {
+                diagnostics,
+                ..Imported::default()
+            },
+        }
+    }
+
+    fn call_function(&self, name: &str, _arguments: Vec<Value>) -> FunctionResult {
+        Err(FunctionError {
+            text: format!("This provider has no function {name:?}."),
+            argument: None,
+        })
+    }
+
+    fn stop(&self) {
+        self.stop.cancel();
+    }
+}

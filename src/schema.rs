@@ -7,14 +7,16 @@ mod check;
 mod decode;
 mod diagnostic;
 pub mod docs;
+mod encode;
 mod lower;
 mod path;
 pub mod provider;
 mod types;
 mod value;
 
-pub use decode::{Decoded, decode, encode};
+pub use decode::{Decoded, decode};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use encode::{encode, encode_state};
 pub use lower::{LowerError, lower};
 pub use path::{Path, Step};
 pub use provider::Provider;

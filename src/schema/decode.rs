@@ -1,4 +1,4 @@
-//! Values in and out of the serde form: `decode` reads what Terraform sent, `encode` writes what it gets.
+//! What Terraform sent, as the serde form of the Rust types that the schema was lowered from.
 //!
 //! Unknown values end here. What is unknown and optional is left out; what is unknown and required gets
 //! a placeholder that satisfies the schema; either way its path is reported, and nothing that is
@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Number as JsonNumber, Value as Json};
 
 use super::{
-    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Type, Value,
-    check,
+    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Type, Value, check,
 };
 
 /// A configuration in its serde form.
@@ -227,63 +226,6 @@ fn placeholder(attribute: &Attribute) -> Json {
                 .map(|attribute| (attribute.key.clone(), placeholder(attribute)))
                 .collect(),
         ),
-    }
-}
-
-/// Writes a serde form as the value of these attributes: every attribute is present, null where the
-/// form has nothing; what the form has beyond them is left out.
-pub fn encode(attributes: &BTreeMap<String, Attribute>, json: &Json) -> Value {
-    Value::Object(
-        attributes
-            .iter()
-            .map(|(name, attribute)| {
-                let inner = json.get(&attribute.key).unwrap_or(&Json::Null);
-                (name.clone(), encode_kind(&attribute.kind, inner))
-            })
-            .collect(),
-    )
-}
-
-fn encode_kind(kind: &Kind, json: &Json) -> Value {
-    if json.is_null() {
-        return Value::Null;
-    }
-    match kind {
-        Kind::Plain(plain) => encode_plain(plain, json),
-        Kind::Nested(Nesting::Single, inner) => encode(inner, json),
-        Kind::Nested(Nesting::List | Nesting::Set, inner) => Value::List(
-            (json.as_array().into_iter().flatten())
-                .map(|item| encode(inner, item))
-                .collect(),
-        ),
-        Kind::Nested(Nesting::Map, inner) => Value::Map(
-            (json.as_object().into_iter().flatten())
-                .map(|(key, item)| (key.clone(), encode(inner, item)))
-                .collect(),
-        ),
-    }
-}
-
-fn encode_plain(plain: &Type, json: &Json) -> Value {
-    match (plain, json) {
-        (_, Json::Null) => Value::Null,
-        (Type::String, Json::Number(number)) => Value::string(number.to_string()),
-        (_, Json::Bool(value)) => Value::Bool(*value),
-        (_, Json::String(text)) => Value::string(text),
-        (_, Json::Number(number)) => Value::Number(match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => Number::Integer(integer),
-            (None, Some(float)) if !number.is_u64() => Number::Float(float),
-            _ => Number::Decimal(number.to_string()),
-        }),
-        (Type::List(inner) | Type::Set(inner), Json::Array(items)) => {
-            Value::List(items.iter().map(|item| encode_plain(inner, item)).collect())
-        }
-        (Type::Map(inner), Json::Object(items)) => Value::Map(
-            (items.iter())
-                .map(|(key, item)| (key.clone(), encode_plain(inner, item)))
-                .collect(),
-        ),
-        _ => Value::Null,
     }
 }
 

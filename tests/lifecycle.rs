@@ -1,0 +1,90 @@
+//! The real `terraform` and OpenTofu against a real Kubernetes API server.
+//!
+//! The tests share one control plane, which the first test that asks for it boots; each has a
+//! namespace of its own. With `FEAST_TEST_KUBECONFIG=<file>` they use that cluster instead, and
+//! skip what only the testbed's simulated nodes can show.
+//!
+//! A test is a plain function in a file of `tests/lifecycle/`, named in the list below.
+
+mod support {
+    pub mod terraform;
+    pub mod testbed;
+}
+
+mod lifecycle {
+    pub mod drift;
+    pub mod examples;
+    pub mod lab;
+    pub mod persistence;
+    pub mod scaling;
+    pub mod secrets;
+    pub mod store;
+    pub mod terraform_runner;
+    pub mod testbed;
+}
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use lifecycle::{
+    drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed,
+};
+
+/// One trial for each function, named by its path.
+macro_rules! trials {
+    ($($test:path),* $(,)?) => {
+        vec![$(Trial::test(stringify!($test).replace(' ', ""), || { $test(); Ok(()) })),*]
+    };
+}
+
+/// Tests of the simulated nodes, which a user's own cluster does not have.
+fn simulation_trials() -> Vec<Trial> {
+    trials![
+        scaling::hpa_scales_out_and_the_plan_stays_empty,
+        testbed::failing_pods_say_why,
+        testbed::hpa_scales_out,
+        testbed::nothing_listens_beyond_loopback,
+        testbed::pods_become_ready_late_when_asked_to,
+        testbed::volumes_are_provisioned,
+    ]
+}
+
+fn trials() -> Vec<Trial> {
+    trials![
+        drift::every_hand_edit_is_shown_and_repaired,
+        drift::foreign_fields_never_show,
+        examples::autoscaling,
+        examples::external_autoscaler,
+        examples::static_replicas,
+        persistence::databases_and_object_stores_are_accepted_without_a_cluster,
+        persistence::files_are_refused_without_a_cluster,
+        persistence::unknown_values_are_judged_at_apply,
+        scaling::every_transition,
+        scaling::external_count_survives_every_update,
+        secrets::the_password_is_nowhere_but_in_our_secret,
+        testbed::control_plane_answers,
+        testbed::deployment_becomes_available,
+        terraform_runner::mirror_layout_is_the_one_that_the_tools_look_for,
+        terraform_runner::plans_and_applies,
+        terraform_runner::reports_a_failed_plan,
+    ]
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The tests mostly wait for the cluster, not for a processor.
+    arguments.test_threads.get_or_insert(8);
+    let simulation = simulation_trials().into_iter();
+    let on_own_cluster = lab::kubeconfig_of_the_user().is_some();
+    let mut all = trials();
+    all.extend(simulation.map(|trial| trial.with_ignored_flag(on_own_cluster)));
+
+    if let Err(error) = support::testbed::stop_on_signal() {
+        panic!("{error}");
+    }
+    let conclusion = libtest_mimic::run(&arguments, all);
+    // A static is never dropped.
+    lab::stop();
+    conclusion.exit_code()
+}

@@ -1,0 +1,115 @@
+//! The three examples of the Feast blog, with Terraform and with OpenTofu: applied, planned empty,
+//! destroyed to nothing.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::StoreUnderTest;
+
+/// What the cluster must show of an example.
+struct Promise {
+    folder: &'static str,
+    deployment: &'static str,
+    replicas: u64,
+    strategy: &'static str,
+    replicas_owner: &'static str,
+    /// `spec` of the autoscaler, without its target.
+    autoscaler: Json,
+}
+
+pub fn static_replicas() {
+    check(&Promise {
+        folder: "static-replicas",
+        deployment: "feast-sample-static",
+        replicas: 3,
+        strategy: "RollingUpdate",
+        replicas_owner: "terraform",
+        autoscaler: Json::Null,
+    });
+}
+
+pub fn autoscaling() {
+    check(&Promise {
+        folder: "autoscaling",
+        deployment: "feast-sample-hpa",
+        replicas: 2,
+        strategy: "RollingUpdate",
+        replicas_owner: "hpa",
+        autoscaler: json!({
+            "minReplicas": 2,
+            "maxReplicas": 10,
+            "metrics": [{
+                "type": "Resource",
+                "resource": {
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": 70},
+                },
+            }],
+        }),
+    });
+}
+
+pub fn external_autoscaler() {
+    check(&Promise {
+        folder: "external-autoscaler",
+        deployment: "feast-sample-keda",
+        replicas: 1,
+        strategy: "RollingUpdate",
+        replicas_owner: "external",
+        autoscaler: Json::Null,
+    });
+}
+
+fn check(promise: &Promise) {
+    lab::with_each_tool(|terraform| {
+        let test = StoreUnderTest::with(terraform, promise.folder);
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let text = fs::read_to_string(examples.join(promise.folder).join("main.tf")).unwrap();
+        test.terraform.write("main.tf", &text).unwrap();
+        test.terraform.validate().unwrap().expect_success();
+        test.apply();
+        keeps(promise, &test);
+        test.expect_empty_plan();
+        test.destroy();
+    });
+}
+
+fn keeps(promise: &Promise, test: &StoreUnderTest) {
+    // An autoscaler needs a moment to raise the count to its minimum.
+    let deployment = crate::lifecycle::store::until("the promised replicas", 60, || {
+        let deployment = test
+            .namespace
+            .json(&["get", "deployment", promise.deployment])
+            .unwrap();
+        let ready = deployment["status"]["readyReplicas"].as_u64();
+        (ready == Some(promise.replicas)).then_some(deployment)
+    });
+    let state = test.state();
+    let autoscalers = test.namespace.json(&["get", "hpa"]).unwrap();
+    let mut autoscaler = autoscalers["items"][0]["spec"].clone();
+    if let Some(spec) = autoscaler.as_object_mut() {
+        spec.remove("scaleTargetRef");
+    }
+    assert_eq!(
+        json!({
+            "strategy": deployment["spec"]["strategy"]["type"],
+            "effective": state["strategy"],
+            "owner": state["replicas_owner"],
+            "autoscaler": autoscaler,
+        }),
+        json!({
+            "strategy": promise.strategy,
+            "effective": promise.strategy,
+            "owner": promise.replicas_owner,
+            "autoscaler": promise.autoscaler,
+        })
+    );
+    let pods = test
+        .namespace
+        .json(&["get", "pods", "--selector=app.kubernetes.io/managed-by=feast"])
+        .unwrap();
+    assert_eq!(pods["items"].as_array().unwrap().len() as u64, promise.replicas);
+}

@@ -1,0 +1,133 @@
+//! The persistence rule as the user meets it: at `validate` and at `plan`, with no cluster running.
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{self, StoreUnderTest};
+use crate::support::terraform::{Exit, Terraform};
+use crate::support::testbed::Tool;
+
+const SENTENCE: &str = "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed persistence \
+                        for all enabled services. File-based persistence (SQLite, DuckDB, registry.db) is \
+                        incompatible with multiple replicas";
+
+const SCALINGS: [&str; 2] = [
+    "scaling = { replicas = 3 }",
+    "scaling = { autoscaling = { max_replicas = 5 } }",
+];
+
+const ONLINE_DATABASE: &str = r#"online_store = {
+  persistence = { store = { type = "postgres", secret_ref = { name = "feast-data-stores" } } }
+  server      = { resources = { requests = { cpu = "100m" } } }
+}"#;
+const REGISTRY_DATABASE: &str = r#"registry = {
+  local = { persistence = { store = { type = "sql", secret_ref = { name = "feast-data-stores" } } } }
+}"#;
+
+/// A part of `services` that keeps data in files, and the attribute at which it is refused.
+fn refused() -> Vec<(String, &'static str)> {
+    let online = |persistence: &str| {
+        format!(
+            "online_store = {{\n{persistence}\nserver = {{ resources = {{ requests = {{ cpu = \"100m\" }} }} }}\n}}\n{REGISTRY_DATABASE}"
+        )
+    };
+    let offline =
+        |body: &str| format!("{ONLINE_DATABASE}\n{REGISTRY_DATABASE}\noffline_store = {{ {body} }}");
+    let registry = |body: &str| format!("{ONLINE_DATABASE}\nregistry = {{ local = {{ {body} }} }}");
+    let pvc = r#"pvc = { create = {}, mount_path = "/data" }"#;
+    vec![
+        (online(""), "online_store"),
+        (online(r#"persistence = { file = { path = "/data/online.db" } }"#), "online_store"),
+        (online(&format!(r#"persistence = {{ file = {{ path = "online.db", {pvc} }} }}"#)), "online_store"),
+        (offline(""), "offline_store"),
+        (offline(r#"persistence = { file = { type = "duckdb" } }"#), "offline_store"),
+        (offline(r#"persistence = { file = { type = "dask" } }"#), "offline_store"),
+        (offline(&format!(r#"persistence = {{ file = {{ {pvc} }} }}"#)), "offline_store"),
+        (ONLINE_DATABASE.to_owned(), "registry"),
+        (registry(""), "registry"),
+        (registry(r#"persistence = { file = { path = "/data/registry.db" } }"#), "registry"),
+        (registry(&format!(r#"persistence = {{ file = {{ path = "registry.db", {pvc} }} }}"#)), "registry"),
+    ]
+}
+
+fn accepted() -> Vec<String> {
+    let registry = |body: &str| format!("{ONLINE_DATABASE}\nregistry = {{ {body} }}");
+    vec![
+        format!("{ONLINE_DATABASE}\n{REGISTRY_DATABASE}"),
+        registry(r#"local = { persistence = { file = { path = "s3://bucket/registry.db" } } }"#),
+        registry(r#"local = { persistence = { file = { path = "gs://bucket/registry.db" } } }"#),
+        registry(r#"remote = { hostname = "registry.feast.svc:80" }"#),
+    ]
+}
+
+/// A provider block that names a cluster where nothing listens.
+fn without_cluster() -> Terraform {
+    let tool = lab::tool_path(Tool::Terraform);
+    let mut terraform = Terraform::new(&tool, lab::provider()).unwrap();
+    let nowhere = terraform.folder().join("no-such-kubeconfig");
+    terraform
+        .environment("TF_VAR_kubeconfig", &nowhere.display().to_string())
+        .environment("TF_VAR_namespace", "default");
+    terraform
+}
+
+/// Terraform wraps and frames its messages; the words are what counts.
+fn words(text: &str) -> String {
+    text.split_whitespace()
+        .filter(|word| !["│", "╷", "╵"].contains(word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+pub fn files_are_refused_without_a_cluster() {
+    let terraform = without_cluster();
+    for scaling in SCALINGS {
+        for (services, service) in refused() {
+            let configuration = store::configuration(&format!("{scaling}\n{services}"), "");
+            terraform.write("main.tf", &configuration).unwrap();
+            let validate = terraform.validate().unwrap();
+            let plan = terraform.plan().unwrap();
+            assert_eq!((validate.status, plan.exit), (Some(1), Exit::Failed), "{services}");
+            for said in [&validate.stderr, &plan.run.stderr] {
+                let said = words(said);
+                assert!(said.contains(SENTENCE), "{services}\n{said}");
+                assert!(said.contains(&format!("services.{service}")), "{services}\n{said}");
+            }
+        }
+    }
+}
+
+pub fn databases_and_object_stores_are_accepted_without_a_cluster() {
+    let terraform = without_cluster();
+    for scaling in SCALINGS {
+        for services in accepted() {
+            let configuration = store::configuration(&format!("{scaling}\n{services}"), "");
+            terraform.write("main.tf", &configuration).unwrap();
+            terraform.validate().unwrap().expect_success();
+            let plan = terraform.plan().unwrap();
+            assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
+        }
+    }
+}
+
+/// What is unknown at plan is judged at apply, before the first write.
+pub fn unknown_values_are_judged_at_apply() {
+    let test = StoreUnderTest::new("unknown");
+    let late = |value: &str| format!("resource \"terraform_data\" \"late\" {{ input = {value} }}\n");
+    let services = format!(
+        "scaling = {{ replicas = 3 }}\n{ONLINE_DATABASE}\nregistry = {{ local = {{ persistence = {{ file = {{ path = terraform_data.late.output }} }} }} }}"
+    );
+    let configuration = store::configuration(&services, "");
+
+    let refused = format!("{}{configuration}", late("\"/data/registry.db\""));
+    test.terraform.write("main.tf", &refused).unwrap();
+    let plan = test.plan_with_changes();
+    assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
+    let apply = test.terraform.apply().unwrap();
+    assert_eq!(apply.status, Some(1), "{apply}");
+    assert!(words(&apply.stderr).contains(SENTENCE), "{apply}");
+    assert_eq!(test.objects(), Vec::<String>::new());
+
+    let accepted = format!("{}{configuration}", late("\"s3://bucket/registry.db\""));
+    test.terraform.write("main.tf", &accepted).unwrap();
+    test.apply();
+    test.destroy();
+}

@@ -1,0 +1,72 @@
+//! The store's password reaches the provider's own Secret, and nothing else.
+
+use std::fs;
+
+use crate::lifecycle::store::{DATABASES, KINDS, PASSWORD, StoreUnderTest, make_store_secret};
+
+/// Base64 hides a text from a plain search: its three alignments, without the ends that depend on the
+/// neighbours.
+fn disguises(text: &str) -> Vec<String> {
+    use base64::Engine as _;
+    let mut all = vec![text.to_owned()];
+    for shift in 0..3 {
+        let padded = format!("{}{text}", &"   "[..shift]);
+        let encoded = base64::engine::general_purpose::STANDARD.encode(padded);
+        let inner = encoded.trim_end_matches('=');
+        all.push(inner[4..inner.len() - 3].to_owned());
+    }
+    all
+}
+
+#[track_caller]
+fn expect_absent(place: &str, text: &str) {
+    for disguise in disguises(PASSWORD) {
+        assert!(!text.contains(&disguise), "{place} holds the password, as {disguise}");
+    }
+}
+
+pub fn the_password_is_nowhere_but_in_our_secret() {
+    let mut test = StoreUnderTest::new("secrets");
+    let log = test.terraform.folder().join("trace.log");
+    test.terraform
+        .environment("TF_LOG", "TRACE")
+        .environment("TF_LOG_PATH", &log.display().to_string());
+    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
+    let plan = test.plan_with_changes();
+    expect_absent("the plan", &plan.json.to_string());
+    let apply = test.apply();
+    expect_absent("the output of apply", &apply.to_string());
+
+    // A rotated password goes the same way, and an apply that cannot use it says nothing of it.
+    make_store_secret(&test.namespace, &format!("{PASSWORD}\nbroken: [yaml"));
+    let refused = test.terraform.run(&["apply", "-auto-approve", "-no-color", "-var=namespace=nowhere"]);
+    expect_absent("the output of a refused apply", &refused.unwrap().to_string());
+    make_store_secret(&test.namespace, PASSWORD);
+
+    for entry in fs::read_dir(test.terraform.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            expect_absent(&path.display().to_string(), &String::from_utf8_lossy(&bytes));
+        }
+    }
+    let trace = fs::read_to_string(&log).unwrap();
+    assert!(trace.contains("provider.terraform-provider-feast"), "the log holds the provider's lines");
+
+    // Every object, with its managed fields, but for the two Secrets that are meant to hold it.
+    let everything = format!("{KINDS},pods,replicasets,events");
+    let mut objects = test
+        .namespace
+        .json(&["get", &everything, "--show-managed-fields"])
+        .unwrap();
+    let items = objects["items"].as_array_mut().unwrap();
+    let ours = items
+        .iter()
+        .find(|item| item["kind"] == "Secret" && item["metadata"]["name"] == "feast-demo")
+        .expect("the provider's Secret");
+    let yaml = ours["data"]["feature_store.yaml"].as_str().unwrap();
+    assert!(disguises(PASSWORD).iter().any(|text| yaml.contains(text)));
+    items.retain(|item| item["kind"] != "Secret");
+    expect_absent("an object", &objects.to_string());
+    test.destroy();
+}

@@ -1,0 +1,194 @@
+//! A feature store under test: a namespace of its own with the Secret that the stores connect with, and
+//! Terraform or OpenTofu with a configuration for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::lifecycle::lab;
+use crate::support::terraform::{Exit, Plan, Run, Terraform};
+use crate::support::testbed::cluster::eventually;
+use crate::support::testbed::{Namespace, Tool};
+
+/// Stands in the store Secret, and must stand nowhere else but in the provider's own Secret.
+pub const PASSWORD: &str = "correct-horse-battery-staple";
+
+/// Online store and registry in databases, as several replicas need it.
+pub const DATABASES: &str = r#"
+    online_store = {
+      persistence = { store = { type = "postgres", secret_ref = { name = "feast-data-stores" } } }
+      server      = { resources = { requests = { cpu = "100m" } } }
+    }
+    registry = {
+      local = { persistence = { store = { type = "sql", secret_ref = { name = "feast-data-stores" } } } }
+    }
+"#;
+
+/// The kinds that a feature store is made of, for kubectl.
+pub const KINDS: &str = "serviceaccounts,secrets,configmaps,persistentvolumeclaims,services,deployments,\
+                         horizontalpodautoscalers";
+
+pub struct StoreUnderTest {
+    pub terraform: Terraform,
+    pub namespace: Namespace,
+}
+
+impl StoreUnderTest {
+    /// With Terraform.
+    pub fn new(name: &str) -> Self {
+        let tool = lab::tool_path(Tool::Terraform);
+        let terraform = Terraform::new(&tool, lab::provider()).unwrap();
+        Self::with(terraform, name)
+    }
+
+    pub fn with(mut terraform: Terraform, name: &str) -> Self {
+        let namespace = lab::namespace(name);
+        make_store_secret(&namespace, PASSWORD);
+        let kubeconfig = namespace.cluster().kubeconfig().display().to_string();
+        terraform
+            .environment("TF_VAR_kubeconfig", &kubeconfig)
+            .environment("TF_VAR_namespace", namespace.name());
+        Self {
+            terraform,
+            namespace,
+        }
+    }
+
+    /// Writes a configuration of the store `demo` with these `services`.
+    pub fn configure(&self, services: &str) {
+        self.configure_all(services, "");
+    }
+
+    /// The same, with further attributes of the resource.
+    pub fn configure_all(&self, services: &str, attributes: &str) {
+        self.terraform
+            .write("main.tf", &configuration(services, attributes))
+            .unwrap();
+    }
+
+    /// Applies, and sees that nothing is left to do.
+    #[track_caller]
+    pub fn apply(&self) -> Run {
+        let run = self.terraform.apply().unwrap().expect_success();
+        self.expect_empty_plan();
+        run
+    }
+
+    #[track_caller]
+    pub fn expect_empty_plan(&self) {
+        let plan = self.terraform.plan().unwrap();
+        assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
+    }
+
+    /// A plan that changes something.
+    #[track_caller]
+    pub fn plan_with_changes(&self) -> Plan {
+        let plan = self.terraform.plan().unwrap();
+        assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
+        plan
+    }
+
+    /// Destroys, and sees that the namespace holds nothing of the store.
+    #[track_caller]
+    pub fn destroy(&self) {
+        self.terraform.destroy().unwrap().expect_success();
+        assert_eq!(self.objects(), Vec::<String>::new());
+    }
+
+    /// `kind/name` of everything that carries the provider's label, pods included.
+    pub fn objects(&self) -> Vec<String> {
+        let kinds = format!("{KINDS},pods");
+        let selector = "--selector=app.kubernetes.io/managed-by=feast";
+        let names = self
+            .namespace
+            .kubectl(&["get", &kinds, selector, "--output=name"])
+            .unwrap();
+        names.lines().map(str::to_owned).collect()
+    }
+
+    pub fn deployment(&self) -> Json {
+        self.namespace
+            .json(&["get", "deployment", "feast-demo"])
+            .unwrap()
+    }
+
+    pub fn replicas(&self) -> u64 {
+        self.deployment()["spec"]["replicas"].as_u64().unwrap()
+    }
+
+    /// (min, max) of the autoscaler, where there is one.
+    pub fn autoscaler(&self) -> Option<(u64, u64)> {
+        let hpas = self.namespace.json(&["get", "hpa"]).unwrap();
+        let spec = &hpas["items"].as_array().unwrap().first()?["spec"];
+        Some((
+            spec["minReplicas"].as_u64().unwrap(),
+            spec["maxReplicas"].as_u64().unwrap(),
+        ))
+    }
+
+    pub fn strategy(&self) -> String {
+        let deployment = self.deployment();
+        let strategy = &deployment["spec"]["strategy"]["type"];
+        strategy.as_str().unwrap().to_owned()
+    }
+
+    /// Attributes of the one resource in the state.
+    pub fn state(&self) -> Json {
+        let state = self.terraform.state_json().unwrap();
+        state["values"]["root_module"]["resources"][0]["values"].clone()
+    }
+}
+
+/// The configuration of a store `demo`; the cluster and the namespace come from variables.
+pub fn configuration(services: &str, attributes: &str) -> String {
+    format!(
+        r#"
+terraform {{
+  required_providers {{
+    feast = {{ source = "feast-dev/feast" }}
+  }}
+}}
+
+variable "kubeconfig" {{ type = string }}
+variable "namespace" {{ type = string }}
+
+provider "feast" {{
+  config_path = var.kubeconfig
+  namespace   = var.namespace
+}}
+
+resource "feast_feature_store" "demo" {{
+  name          = "demo"
+  feast_project = "demo"
+  {attributes}
+  services = {{
+    {services}
+  }}
+}}
+"#
+    )
+}
+
+/// (Re)makes the Secret that the user keeps beside a feature store.
+pub fn make_store_secret(namespace: &Namespace, password: &str) {
+    let postgres = format!(
+        "host: postgres.databases.svc\nport: 5432\ndatabase: feast\nuser: feast\npassword: {password}\n"
+    );
+    let sql = format!("path: postgresql+psycopg://feast:{password}@postgres.databases.svc:5432/feast\n");
+    let secret = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "feast-data-stores", "namespace": namespace.name()},
+        "stringData": BTreeMap::from([("postgres", postgres), ("sql", sql)]),
+    });
+    namespace.cluster().apply(&secret.to_string()).unwrap();
+}
+
+/// Waits, with a panic that says for what when it takes too long.
+#[track_caller]
+pub fn until<T>(what: &str, seconds: u64, ask: impl FnMut() -> Option<T>) -> T {
+    let timeout = Duration::from_secs(seconds);
+    let every = Duration::from_millis(500);
+    eventually(what, timeout, every, ask).unwrap_or_else(|error| panic!("{error}"))
+}

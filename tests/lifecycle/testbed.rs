@@ -1,0 +1,177 @@
+//! Tests of the testbed itself: what the other lifecycle tests take for granted.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use crate::lifecycle::lab;
+use crate::support::testbed::Namespace;
+use crate::support::testbed::cluster::eventually;
+
+pub fn control_plane_answers() {
+    let control_plane = lab::control_plane();
+    assert!(control_plane.server().starts_with("https://"));
+    let nodes = control_plane.json(&["get", "nodes"]).unwrap();
+    let zones: BTreeSet<_> = nodes["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["metadata"]["labels"]["topology.kubernetes.io/zone"].to_string())
+        .collect();
+    assert!(!zones.is_empty());
+}
+
+pub fn deployment_becomes_available() {
+    let namespace = lab::namespace("available");
+    deploy(&namespace, "{}");
+    namespace.kubectl(&["scale", "deployment/app", "--replicas=3"]).unwrap();
+    wait_available(&namespace);
+    let deployment = namespace.json(&["get", "deployment", "app"]).unwrap();
+    assert_eq!(deployment["status"]["readyReplicas"], 3, "{deployment:#}");
+}
+
+pub fn failing_pods_say_why() {
+    for reason in ["ImagePullBackOff", "CrashLoopBackOff", "InitCrashLoopBackOff"] {
+        let namespace = lab::namespace("failing");
+        deploy(&namespace, &format!("{{testbed.feast.dev/fail: {reason}}}"));
+        let statuses = if reason.starts_with("Init") {
+            "initContainerStatuses"
+        } else {
+            "containerStatuses"
+        };
+        let shown = reason.trim_start_matches("Init");
+        until(&format!("{shown} in {statuses}"), 30, || {
+            let pods = namespace.json(&["get", "pods"]).unwrap();
+            let pod = &pods["items"][0]["status"];
+            (pod[statuses][0]["state"]["waiting"]["reason"] == shown).then_some(())
+        });
+        until("an event that tells of it", 30, || {
+            let events = namespace.kubectl(&["get", "events"]).unwrap();
+            events.contains("Warning").then_some(())
+        });
+    }
+    let namespace = lab::namespace("never-ready");
+    deploy(&namespace, "{testbed.feast.dev/fail: never-ready}");
+    until("a running pod", 30, || {
+        let pods = namespace.json(&["get", "pods"]).unwrap();
+        (pods["items"][0]["status"]["phase"] == "Running").then_some(())
+    });
+    assert!(wait_until_available(&namespace, "2s").is_err());
+
+    // Without the annotation it recovers.
+    let heal = "testbed.feast.dev/fail-";
+    namespace.kubectl(&["annotate", "pods", "--all", heal]).unwrap();
+    wait_available(&namespace);
+}
+
+pub fn pods_become_ready_late_when_asked_to() {
+    let namespace = lab::namespace("late");
+    deploy(&namespace, "{testbed.feast.dev/ready-after: 8s}");
+    assert!(wait_until_available(&namespace, "3s").is_err());
+    wait_available(&namespace);
+}
+
+pub fn volumes_are_provisioned() {
+    let namespace = lab::namespace("volumes");
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\n\
+                 metadata: {name: data, namespace: @}\n\
+                 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}\n";
+    namespace.cluster().apply(&claim.replace('@', namespace.name())).unwrap();
+    let bound = "--for=jsonpath={.status.phase}=Bound";
+    namespace.kubectl(&["wait", "pvc/data", bound, "--timeout=30s"]).unwrap();
+
+    let volume = namespace.json(&["get", "pvc", "data"]).unwrap();
+    let volume = volume["spec"]["volumeName"].as_str().unwrap().to_owned();
+    namespace.kubectl(&["delete", "pvc", "data", "--timeout=30s"]).unwrap();
+    until("the volume to go with its claim", 30, || {
+        namespace.cluster().kubectl(&["get", "persistentvolume", &volume]).err()
+    });
+}
+
+pub fn hpa_scales_out() {
+    let namespace = lab::namespace("autoscaling");
+    deploy(&namespace, "{}");
+    wait_available(&namespace);
+    let target = ["--min=1", "--max=4", "--cpu=50%"];
+    namespace.kubectl(&[&["autoscale", "deployment", "app"], &target[..]].concat()).unwrap();
+    let replicas = || {
+        // Twice the request of one pod, whatever their number.
+        namespace.share_cpu_load("app=app", 200).unwrap();
+        let deployment = namespace.json(&["get", "deployment", "app"]).unwrap();
+        deployment["status"]["readyReplicas"].as_u64().unwrap_or(0)
+    };
+    until("the autoscaler to add pods", 150, || (replicas() > 1).then_some(()));
+    until("4 pods to share the load", 150, || (replicas() == 4).then_some(()));
+}
+
+/// Looks through the sockets of the control plane's processes, so it needs Linux.
+pub fn nothing_listens_beyond_loopback() {
+    let mut sockets = BTreeSet::new();
+    let processes = lab::control_plane().processes();
+    assert_eq!(processes.len(), 6);
+    for (name, pid) in processes {
+        for file in fs::read_dir(format!("/proc/{pid}/fd")).expect(name).flatten() {
+            let target = fs::read_link(file.path()).unwrap_or_default();
+            let target = target.to_string_lossy();
+            if let Some(inode) = target.strip_prefix("socket:[") {
+                sockets.insert(inode.trim_end_matches(']').to_owned());
+            }
+        }
+    }
+    let mut listening = 0;
+    for table in ["/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6"] {
+        for line in fs::read_to_string(table).unwrap_or_default().lines().skip(1) {
+            let columns: Vec<_> = line.split_whitespace().collect();
+            // 0A is LISTEN; a UDP socket that takes from anyone is 07.
+            let open = columns[3] == if table.contains("tcp") { "0A" } else { "07" };
+            if open && sockets.contains(columns[9]) {
+                listening += 1;
+                assert!(columns[1].starts_with("0100007F:"), "{table}: {line}");
+            }
+        }
+    }
+    assert_eq!(listening, 5, "one for each port of components.rs");
+}
+
+/// One pod that requests 100 millicores, with these annotations.
+fn deploy(namespace: &Namespace, annotations: &str) {
+    let manifest = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app, namespace: @namespace@}
+spec:
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata:
+      labels: {app: app}
+      annotations: @annotations@
+    spec:
+      initContainers: [{name: prepare, image: example.invalid/app}]
+      containers:
+      - name: app
+        image: example.invalid/app
+        resources: {requests: {cpu: 100m}}
+"#;
+    let manifest = manifest
+        .replace("@namespace@", namespace.name())
+        .replace("@annotations@", annotations);
+    namespace.cluster().apply(&manifest).unwrap();
+}
+
+fn wait_available(namespace: &Namespace) {
+    wait_until_available(namespace, "60s").unwrap();
+}
+
+fn wait_until_available(
+    namespace: &Namespace,
+    timeout: &str,
+) -> crate::support::testbed::Result<String> {
+    let timeout = format!("--timeout={timeout}");
+    namespace.kubectl(&["rollout", "status", "deployment/app", &timeout])
+}
+
+#[track_caller]
+fn until<T>(what: &str, seconds: u64, ask: impl FnMut() -> Option<T>) -> T {
+    let (timeout, every) = (Duration::from_secs(seconds), Duration::from_secs(1));
+    eventually(what, timeout, every, ask).unwrap_or_else(|error| panic!("{error}"))
+}

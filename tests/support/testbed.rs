@@ -1,0 +1,43 @@
+//! The testbed: a real Kubernetes control plane on this machine, without containers or root, for
+//! the lifecycle tests and the quick start.
+//!
+//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler and metrics-server are the real
+//! programs; kwok plays two nodes and the pods on them. Everything listens on 127.0.0.1 only.
+//!
+//! 1. [`tools::ensure`] finds the programs, or builds them once into the user's cache.
+//! 2. [`ControlPlane::start`] boots them in a folder of their own in a few seconds.
+//! 3. Dropping the [`ControlPlane`] stops them; so does the death of this process.
+//!
+//! The `#[path]` attributes let tests and examples alike include this file as a module.
+#![allow(dead_code, reason = "each program that includes the testbed uses a part of it")]
+#![allow(unused_imports, reason = "as above")]
+
+#[path = "testbed/cluster.rs"]
+pub mod cluster;
+#[path = "testbed/components.rs"]
+mod components;
+#[path = "testbed/control_plane.rs"]
+pub mod control_plane;
+#[path = "testbed/error.rs"]
+pub mod error;
+#[path = "testbed/go_build.rs"]
+mod go_build;
+#[path = "testbed/pki.rs"]
+mod pki;
+#[path = "testbed/process.rs"]
+mod process;
+#[path = "testbed/progress.rs"]
+pub mod progress;
+#[path = "testbed/run_dir.rs"]
+mod run_dir;
+#[path = "testbed/signals.rs"]
+mod signals;
+#[path = "testbed/tools.rs"]
+pub mod tools;
+
+pub use cluster::{Cluster, Namespace};
+pub use control_plane::{ControlPlane, Options};
+pub use error::{Error, Result};
+pub use progress::Progress;
+pub use signals::stop_on_signal;
+pub use tools::{Tool, Tools};

@@ -1,0 +1,189 @@
+//! Talking to a cluster, through kubectl: what tests and the quick start need, no more.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::error::{Doing, Error, Result};
+
+/// The annotation that says how much CPU the pod's containers use, each (see manifests/kwok.yaml).
+const CPU_USAGE: &str = "kwok.x-k8s.io/usage-cpu";
+
+/// A cluster that is there, whoever runs it.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    server: String,
+    kubectl: PathBuf,
+    folder: Option<PathBuf>,
+}
+
+impl Cluster {
+    /// `folder` is the control plane's own, if it is ours.
+    pub(super) fn new(kubeconfig: &Path, kubectl: &Path, folder: Option<&Path>) -> Result<Self> {
+        let mut cluster = Self {
+            kubeconfig: kubeconfig.to_owned(),
+            server: String::new(),
+            kubectl: kubectl.to_owned(),
+            folder: folder.map(Path::to_owned),
+        };
+        let path = "jsonpath={.clusters[0].cluster.server}";
+        cluster.server = cluster.kubectl(&["config", "view", "--minify", "-o", path])?;
+        Ok(cluster)
+    }
+
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The API server's address, `https://127.0.0.1:…`.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The control plane's folder, with its `ca.crt`, `admin.crt`, `admin.key`, `logs/` and
+    /// `audit.log`; nothing for the user's own cluster.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Runs kubectl, and returns what it printed.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let doing = || format!("kubectl {}", arguments.join(" "));
+        let output = self.kubectl_command(arguments).output().doing(doing)?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr).trim_end()))
+        }
+    }
+
+    /// Runs kubectl with an answer in JSON: `json(&["get", "pods", …])`.
+    pub fn json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
+        let text = self.kubectl(&[arguments, &["--output=json"]].concat())?;
+        serde_json::from_str(&text).doing(|| format!("kubectl {}: reading the JSON", arguments.join(" ")))
+    }
+
+    /// Applies a manifest given as text.
+    pub fn apply(&self, manifest: &str) -> Result<()> {
+        use std::io::Write;
+        let doing = || "kubectl apply".to_owned();
+        let mut kubectl = self
+            .kubectl_command(&["apply", "--filename=-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .doing(doing)?;
+        if let Some(mut pipe) = kubectl.stdin.take() {
+            pipe.write_all(manifest.as_bytes()).doing(doing)?;
+        }
+        let output = kubectl.wait_with_output().doing(doing)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr).trim_end()))
+    }
+
+    fn kubectl_command(&self, arguments: &[&str]) -> Command {
+        let mut kubectl = Command::new(&self.kubectl);
+        kubectl.arg(format!("--kubeconfig={}", self.kubeconfig.display()));
+        if let Some(folder) = &self.folder {
+            // The user's cache could hold another cluster's answers under the same address.
+            kubectl.arg(format!("--cache-dir={}", folder.join("kubectl-cache").display()));
+        }
+        kubectl.args(arguments).stdin(Stdio::null()).env_remove("KUBECONFIG");
+        kubectl
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.kubectl(&["get", "--raw", "/readyz"]).is_ok()
+    }
+
+    /// A new namespace with a name that starts with `name`, deleted when the value is dropped.
+    pub fn namespace(&self, name: &str) -> Result<Namespace> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // Two runs on the user's own cluster must not meet either.
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("{name}-{:x}-{count}", since_1970.as_millis());
+        self.kubectl(&["create", "namespace", &name])?;
+        // Pods are refused until the controller has made this account.
+        let namespace = Namespace { cluster: self.clone(), name };
+        eventually("the default service account", Duration::from_secs(30), POLL, || {
+            namespace.kubectl(&["get", "serviceaccount", "default"]).ok()
+        })?;
+        Ok(namespace)
+    }
+}
+
+const POLL: Duration = Duration::from_millis(200);
+
+/// A namespace of one test's own.
+#[derive(Debug)]
+pub struct Namespace {
+    cluster: Cluster,
+    name: String,
+}
+
+impl Namespace {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.cluster.kubectl(&[&["--namespace", &self.name], arguments].concat())
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
+        self.cluster.json(&[&["--namespace", &self.name], arguments].concat())
+    }
+
+    /// Makes each container of the pods that are there now use this much CPU, such as `400m`.
+    /// metrics-server shows it after two readings, 15 to 45 seconds later.
+    pub fn set_cpu_usage(&self, label_selector: &str, cpu: &str) -> Result<()> {
+        let usage = format!("{CPU_USAGE}={cpu}");
+        self.kubectl(&["annotate", "pods", "--overwrite", "--selector", label_selector, &usage])
+            .map(drop)
+    }
+
+    /// Divides a load evenly among the pods that are there now. Called again and again while an
+    /// autoscaler works, it acts like clients behind a load balancer.
+    pub fn share_cpu_load(&self, label_selector: &str, millicores: usize) -> Result<()> {
+        let pods = self.kubectl(&["get", "pods", "--output=name", "--selector", label_selector])?;
+        let share = millicores / pods.lines().count().max(1);
+        self.set_cpu_usage(label_selector, &format!("{share}m"))
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // Without waiting: the namespace goes away by itself, or with the control plane.
+        self.cluster.kubectl(&["delete", "namespace", &self.name, "--wait=false"]).ok();
+    }
+}
+
+/// Asks until there is an answer; the error names `what` was waited for.
+pub fn eventually<T>(
+    what: &str,
+    timeout: Duration,
+    every: Duration,
+    mut ask: impl FnMut() -> Option<T>,
+) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return Ok(answer);
+        }
+        if started.elapsed() > timeout {
+            let why = format!("it took more than {} s", timeout.as_secs());
+            return Err(Error::new(format!("waiting for {what}"), why));
+        }
+        std::thread::sleep(every);
+    }
+}

@@ -1,0 +1,245 @@
+//! Starts and stops the control plane.
+
+use std::fs;
+use std::net::TcpStream;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::cluster::{Cluster, eventually};
+use super::components::{Ports, Setup};
+use super::error::{Doing, Error, Result};
+use super::pki;
+use super::process::{Guard, Service};
+use super::progress::Progress;
+use super::run_dir::RunDir;
+use super::signals;
+use super::tools::{Tool, Tools};
+
+const KWOK_CONFIG: &str = include_str!("manifests/kwok.yaml");
+const CLUSTER_OBJECTS: &str = include_str!("manifests/cluster.yaml");
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The folder of the control plane; a temporary one if not set. If an earlier run left a
+    /// control plane running there by [`ControlPlane::keep`], that one is used.
+    pub folder: Option<PathBuf>,
+    /// Write every request to the API server, one JSON object a line, to `audit.log` in the folder.
+    pub audit: bool,
+}
+
+/// A control plane for as long as this value lives.
+pub struct ControlPlane {
+    cluster: Cluster,
+    /// Nothing for a cluster that is not ours to stop. Shared with the signal handler.
+    running: Option<Arc<Mutex<Running>>>,
+}
+
+/// What has to be stopped.
+pub(super) struct Running {
+    services: Vec<Service>,
+    guard: Option<Guard>,
+    run_dir: RunDir,
+    temporary: bool,
+    over: bool,
+}
+
+impl ControlPlane {
+    pub fn start(tools: &Tools, options: &Options, progress: Progress) -> Result<Self> {
+        if let Some(kept) = options.folder.as_deref().and_then(RunDir::kept) {
+            let cluster = cluster_in(kept.path(), tools)?;
+            if cluster.is_ready() {
+                return Ok(Self { cluster, running: None });
+            }
+        }
+        let step = progress.step("Starting the Kubernetes control plane");
+        let mut attempts = 3;
+        let control_plane = loop {
+            attempts -= 1;
+            match start_once(tools, options) {
+                // Another process took one of the ports in the meantime.
+                Err(error) if attempts > 0 && error.to_string().contains("address already in use") => {}
+                result => break result?,
+            }
+        };
+        step.done();
+        Ok(control_plane)
+    }
+
+    /// The user's own cluster: nothing is started, and nothing is stopped.
+    pub fn existing(kubeconfig: &Path, tools: &Tools) -> Result<Self> {
+        let cluster = Cluster::new(kubeconfig, tools.path(Tool::Kubectl)?, None)?;
+        cluster.kubectl(&["get", "--raw", "/readyz"])?;
+        Ok(Self { cluster, running: None })
+    }
+
+    /// Lets the control plane go on when this process ends. [`ControlPlane::stop_kept`] stops it.
+    pub fn keep(self) {
+        if let Some(running) = &self.running {
+            let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(guard) = running.guard.take() {
+                guard.dismiss();
+            }
+            running.over = true;
+        }
+    }
+
+    /// Stops what an earlier run kept in `folder`, and removes the folder.
+    pub fn stop_kept(folder: &Path) -> Result<()> {
+        let mut kept = RunDir::kept(folder).ok_or_else(|| {
+            Error::new(
+                format!("stopping the control plane in {}", folder.display()),
+                "no control plane was kept there",
+            )
+        })?;
+        kept.end_processes();
+        kept.remove();
+        Ok(())
+    }
+
+    /// The process ids of its programs, by name: for measurements.
+    pub fn processes(&self) -> Vec<(&'static str, u32)> {
+        self.running.iter().fold(Vec::new(), |mut all, running| {
+            let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(running.services.iter().map(|service| (service.name, service.pid())));
+            all
+        })
+    }
+
+    /// Stops it and removes its temporary folder; the user's own cluster is left alone.
+    pub fn stop(&self) {
+        if let Some(running) = &self.running {
+            running.lock().unwrap_or_else(PoisonError::into_inner).stop();
+        }
+    }
+}
+
+impl Deref for ControlPlane {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Running {
+    pub(super) fn stop(&mut self) {
+        if self.over {
+            return;
+        }
+        self.over = true;
+        // Clients before servers, so that the last logs hold no complaints.
+        for service in self.services.iter_mut().rev() {
+            service.stop();
+        }
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
+        }
+        // A log is worth keeping where somebody asked for it.
+        if self.temporary && std::env::var_os("FEAST_TESTBED_KEEP_LOGS").is_none() {
+            self.run_dir.remove();
+        }
+    }
+
+    fn spawn(&mut self, name: &'static str, command: std::process::Command) -> Result<()> {
+        let logs = self.run_dir.path().join("logs");
+        self.services.push(Service::spawn(name, command, &logs)?);
+        self.run_dir.record(self.services.iter().map(Service::pid))
+    }
+
+    fn check(&mut self) -> Result<()> {
+        self.services.iter_mut().try_for_each(Service::check)
+    }
+}
+
+/// A half-started control plane stops by itself when a step fails.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
+    let run_dir = match &options.folder {
+        Some(folder) => RunDir::named(folder)?,
+        None => RunDir::temporary()?,
+    };
+    let folder = run_dir.path().to_owned();
+    let mut running = Running {
+        services: Vec::new(),
+        guard: None,
+        run_dir,
+        temporary: options.folder.is_none(),
+        over: false,
+    };
+
+    let ports = Ports::free()?;
+    let pki = pki::create(&folder)?;
+    let server = format!("https://127.0.0.1:{}", ports.kube_apiserver);
+    pki::write_kubeconfig(&folder.join("kubeconfig"), &server, &pki)?;
+    let logs = folder.join("logs");
+    fs::create_dir(&logs).doing(|| format!("creating {}", logs.display()))?;
+    let port = ports.metrics_server.to_string();
+    let objects = CLUSTER_OBJECTS.replace("@metrics_server_port@", &port);
+    for (file, text) in [
+        ("kwok.yaml", KWOK_CONFIG),
+        ("cluster.yaml", &objects),
+        ("audit-policy.yaml", AUDIT_POLICY),
+    ] {
+        let path = folder.join(file);
+        fs::write(&path, text).doing(|| format!("writing {}", path.display()))?;
+    }
+
+    let cluster = cluster_in(&folder, tools)?;
+    let setup = Setup {
+        tools,
+        folder: &folder,
+        pki: &pki,
+        kubeconfig: cluster.kubeconfig(),
+        ports,
+        audit: options.audit,
+    };
+    running.guard = Some(Guard::watch(&folder, &running.run_dir.processes())?);
+    running.spawn("etcd", setup.etcd()?)?;
+    running.spawn("kube-apiserver", setup.kube_apiserver()?)?;
+    wait(&mut running, "the API server to be ready", || cluster.is_ready())?;
+    running.spawn("kube-controller-manager", setup.kube_controller_manager()?)?;
+    running.spawn("kube-scheduler", setup.kube_scheduler()?)?;
+    running.spawn("kwok", setup.kwok()?)?;
+    // Only now, or metrics-server finds no API server, and ends.
+    running.spawn("metrics-server", setup.metrics_server()?)?;
+
+    cluster.kubectl(&["apply", "--filename", &folder.join("cluster.yaml").to_string_lossy()])?;
+    wait(&mut running, "metrics-server to listen", || {
+        TcpStream::connect(("127.0.0.1", ports.metrics_server)).is_ok()
+    })?;
+    cluster.kubectl(&["wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s"])?;
+    running.check()?;
+
+    let running = Arc::new(Mutex::new(running));
+    signals::register(&running);
+    Ok(ControlPlane { cluster, running: Some(running) })
+}
+
+fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
+    let kubectl = tools.path(Tool::Kubectl)?;
+    Cluster::new(&folder.join("kubeconfig"), kubectl, Some(folder))
+}
+
+/// Waits for `what`, and ends early with the log of a program that has ended.
+fn wait(running: &mut Running, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
+    let mut ended = Ok(());
+    let found = eventually(what, Duration::from_secs(90), Duration::from_millis(100), || {
+        ended = running.check();
+        (ended.is_err() || ready()).then_some(())
+    });
+    ended.and(found)
+}

@@ -1,0 +1,200 @@
+//! Builds the pinned Go programs into the user's cache, once.
+//!
+//! A finished program is moved into the cache whole, so an interrupted build leaves nothing half
+//! done; a lock file keeps two processes from building the same thing at the same time.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+
+use super::error::{Doing, Error, Result};
+use super::progress::{Progress, Step};
+use super::tools::Tool;
+
+/// The Go modules beside this file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Module {
+    Kubernetes,
+    OpenTofu,
+}
+
+impl Module {
+    fn folder(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/support/testbed")
+            .join(match self {
+                Self::Kubernetes => "kubernetes",
+                Self::OpenTofu => "opentofu",
+            })
+    }
+
+    /// How many packages a cold build compiles, and what a reader should expect, both as measured
+    /// on two cores. Only for the progress line.
+    fn expectation(self) -> (usize, &'static str) {
+        match self {
+            Self::Kubernetes => (KUBERNETES_PACKAGES, "about 10 minutes the first time"),
+            Self::OpenTofu => (OPENTOFU_PACKAGES, "about 3 minutes the first time"),
+        }
+    }
+
+    /// Linker flags that tell the programs their version, as the official builds do.
+    fn linker_flags(self, go_mod: &str) -> String {
+        let stripped = "-s -w";
+        match self {
+            Self::OpenTofu => format!("{stripped} -X github.com/opentofu/opentofu/version.dev=no"),
+            Self::Kubernetes => {
+                let version = go_mod
+                    .lines()
+                    .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
+                    .and_then(|rest| rest.split_whitespace().next())
+                    .unwrap_or("v0.0.0");
+                let mut numbers = version.trim_start_matches('v').split('.');
+                let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
+                let variable = "-X k8s.io/component-base/version.git";
+                format!(
+                    "{stripped} {variable}Version={version} {variable}Major={major} {variable}Minor={minor}"
+                )
+            }
+        }
+    }
+}
+
+const KUBERNETES_PACKAGES: usize = 2840;
+const OPENTOFU_PACKAGES: usize = 1900;
+
+/// `~/.cache/terraform-provider-feast/testbed`, or where `XDG_CACHE_HOME` says.
+pub fn cache_root() -> Result<PathBuf> {
+    let absolute = |variable| {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("terraform-provider-feast/testbed"))
+        .ok_or_else(|| {
+            Error::new("finding the user's cache folder", "HOME is not set")
+                .help("Set XDG_CACHE_HOME to a folder for the testbed's programs.")
+        })
+}
+
+/// Where the programs of `module`, in just the pinned versions, are kept.
+pub fn cache_folder(module: Module) -> Result<PathBuf> {
+    let mut hash = Sha256::new();
+    for file in ["go.mod", "go.sum"] {
+        let path = module.folder().join(file);
+        hash.update(fs::read(&path).doing(|| format!("reading {}", path.display()))?);
+    }
+    let key: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(cache_root()?.join(key))
+}
+
+/// Builds `tools`, all of them from `module`, and returns the folder that holds them.
+pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathBuf> {
+    let folder = cache_folder(module)?;
+    fs::create_dir_all(&folder).doing(|| format!("creating {}", folder.display()))?;
+    let _lock = lock(&folder.with_extension("lock"), progress)?;
+
+    // Another process may have built them while this one waited for the lock.
+    let missing: Vec<Tool> = tools
+        .iter()
+        .copied()
+        .filter(|tool| !folder.join(tool.binary()).is_file())
+        .collect();
+    if missing.is_empty() {
+        return Ok(folder);
+    }
+
+    let names: Vec<_> = missing.iter().map(|tool| tool.binary()).collect();
+    let names = names.join(", ");
+    let expectation = module.expectation().1;
+    let step = progress.step(format!("Building {names}; {expectation}"));
+    let workbench = folder.join("building");
+    // Left by a build that was interrupted.
+    fs::remove_dir_all(&workbench).ok();
+    fs::create_dir(&workbench).doing(|| format!("creating {}", workbench.display()))?;
+    go_build(module, &missing, &workbench, &step).map_err(|why| {
+        Error::new(format!("building {names} in {}", module.folder().display()), why).help(
+            "Go 1.26 and a reachable Go module proxy are needed; or put the programs into a \
+             folder and name it in FEAST_TESTBED_BIN.",
+        )
+    })?;
+    for &tool in &missing {
+        let (from, to) = (workbench.join(built_as(tool)), folder.join(tool.binary()));
+        fs::rename(&from, &to).doing(|| format!("moving {} into the cache", from.display()))?;
+    }
+    fs::remove_dir(&workbench).ok();
+    step.done();
+    Ok(folder)
+}
+
+/// Go names a program after the last element of its package's path that is no version.
+fn built_as(tool: Tool) -> &'static str {
+    if tool == Tool::Etcd { "server" } else { tool.binary() }
+}
+
+fn lock(path: &Path, progress: Progress) -> Result<File> {
+    let doing = || format!("locking {}", path.display());
+    let file = File::create(path).doing(doing)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let step = progress.step("Waiting for another process that builds the same programs");
+            file.lock().doing(doing)?;
+            step.done();
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::new(doing(), error)),
+    }
+    Ok(file)
+}
+
+fn go_build(module: Module, tools: &[Tool], into: &Path, step: &Step) -> std::result::Result<(), String> {
+    let go_mod = fs::read_to_string(module.folder().join("go.mod")).map_err(|e| e.to_string())?;
+    let mut go = Command::new("go")
+        .args(["build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"])
+        .arg(format!("-ldflags={}", module.linker_flags(&go_mod)))
+        .arg("-o")
+        .arg(into)
+        .args(tools.iter().filter_map(|tool| tool.source()).map(|(_, package)| package))
+        .current_dir(module.folder())
+        // No C compiler is needed, and no flag of the user's changes what is built.
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "")
+        .env("GOWORK", "off")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot run go: {error}"))?;
+
+    let total = module.expectation().0;
+    let mut compiled = 0;
+    let mut complaints = Vec::new();
+    for line in go.stderr.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+        let line = line.map_err(|error| error.to_string())?;
+        // With -v, go prints the path of each package that it compiles, and nothing else on that
+        // line; the rest is about downloads or errors.
+        if let Some(download) = line.strip_prefix("go: downloading ") {
+            step.note(format!("downloading {download}"));
+        } else if line.contains(' ') || line.starts_with('#') {
+            complaints.push(line);
+        } else {
+            compiled += 1;
+            let linked = fs::read_dir(into).map_or(0, Iterator::count);
+            step.note(format!(
+                "{compiled} of about {} packages compiled, {linked} of {} programs linked",
+                total.max(compiled),
+                tools.len()
+            ));
+        }
+    }
+    let status = go.wait().map_err(|error| error.to_string())?;
+    if status.success() {
+        return Ok(());
+    }
+    let last = complaints.len().saturating_sub(20);
+    Err(format!("go build: {status}\n{}", complaints[last..].join("\n")))
+}

@@ -1,0 +1,90 @@
+//! The control plane's certificate authority and the one identity that it signs.
+//!
+//! One certificate serves the API server and its clients alike: the cluster lives for minutes on a
+//! loopback address, and what is tested is what happens behind the authentication.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+use super::error::{Doing, Result};
+
+/// Where the PEM files are.
+pub struct Pki {
+    pub ca: PathBuf,
+    pub certificate: PathBuf,
+    /// Also signs the service accounts' tokens.
+    pub key: PathBuf,
+    /// Kubernetes does not read this one out of `key` in the format that rcgen writes.
+    pub public_key: PathBuf,
+}
+
+impl Pki {
+    pub fn in_folder(folder: &Path) -> Self {
+        Self {
+            ca: folder.join("ca.crt"),
+            certificate: folder.join("admin.crt"),
+            key: folder.join("admin.key"),
+            public_key: folder.join("admin.pub"),
+        }
+    }
+}
+
+pub fn create(folder: &Path) -> Result<Pki> {
+    let doing = || "creating the control plane's certificates".to_owned();
+    let ca_key = KeyPair::generate().doing(doing)?;
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name.push(DnType::CommonName, "testbed-ca");
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    let ca_certificate = ca.self_signed(&ca_key).doing(doing)?;
+    let issuer = Issuer::new(ca, ca_key);
+
+    let admin_key = KeyPair::generate().doing(doing)?;
+    let names = ["localhost", "127.0.0.1", "kubernetes.default.svc"].map(str::to_owned);
+    let mut admin = CertificateParams::new(names).doing(doing)?;
+    admin.distinguished_name.push(DnType::CommonName, "testbed-admin");
+    admin.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    admin.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    let admin_certificate = admin.signed_by(&admin_key, &issuer).doing(doing)?;
+
+    let pki = Pki::in_folder(folder);
+    write_private(&pki.ca, &ca_certificate.pem())?;
+    write_private(&pki.certificate, &admin_certificate.pem())?;
+    write_private(&pki.key, &admin_key.serialize_pem())?;
+    write_private(&pki.public_key, &admin_key.public_key_pem())?;
+    Ok(pki)
+}
+
+/// Writes a kubeconfig whose only user is the admin.
+pub fn write_kubeconfig(path: &Path, server: &str, pki: &Pki) -> Result<()> {
+    let config = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "testbed",
+        "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "testbed"}}],
+        "clusters": [{"name": "testbed", "cluster": {"server": server, "certificate-authority": pki.ca}}],
+        "users": [{
+            "name": "testbed",
+            "user": {"client-certificate": pki.certificate, "client-key": pki.key},
+        }],
+    });
+    // JSON is YAML too.
+    write_private(path, &format!("{config:#}\n"))
+}
+
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .doing(|| format!("writing {}", path.display()))
+}

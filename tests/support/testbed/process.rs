@@ -1,0 +1,100 @@
+//! The control plane's programs as child processes that never outlive this one.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::error::{Doing, Error, Result};
+
+/// A program that runs until it is stopped.
+pub struct Service {
+    pub name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Service {
+    /// Runs `command` with its output in `<logs>/<name>.log`.
+    pub fn spawn(name: &'static str, mut command: Command, logs: &Path) -> Result<Self> {
+        let log = logs.join(format!("{name}.log"));
+        let file = File::create(&log).doing(|| format!("creating {}", log.display()))?;
+        let stderr = file.try_clone().doing(|| format!("creating {}", log.display()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(stderr)
+            // Ctrl-C goes to this process alone, which then stops the others in its own way.
+            .process_group(0)
+            .spawn()
+            .doing(|| format!("running {}", command.get_program().display()))?;
+        Ok(Self { name, child, log })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error that shows the end of the log, if the program has ended.
+    pub fn check(&mut self) -> Result<()> {
+        let doing = || format!("running {}", self.name);
+        match self.child.try_wait().doing(doing)? {
+            None => Ok(()),
+            Some(status) => {
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                let lines: Vec<_> = log.lines().collect();
+                let tail = lines[lines.len().saturating_sub(15)..].join("\n");
+                Err(Error::new(doing(), format!("it ended ({status}):\n{tail}")))
+            }
+        }
+    }
+
+    /// Ends the program at once: nothing that it holds is worth a graceful end.
+    pub fn stop(&mut self) {
+        // An error means that it has ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A small shell that kills the services when this process dies without stopping them, even by
+/// SIGKILL: its standard input is a pipe that only this process holds open.
+pub struct Guard {
+    shell: Child,
+}
+
+/// Kills only what still names the run's folder on its command line, so never a stranger that got
+/// the process id of a service which had ended before.
+const GUARD: &str = r#"
+IFS= read -r word
+[ "$word" = dismissed ] && exit 0
+while read -r pid; do
+    case "$(ps -ww -o args= -p "$pid")" in
+        *"$1"*) kill -KILL "$pid" ;;
+    esac
+done < "$2"
+"#;
+
+impl Guard {
+    /// `processes` is the file that lists the services of the run in `folder`.
+    pub fn watch(folder: &Path, processes: &Path) -> Result<Self> {
+        let shell = Command::new("sh")
+            .args(["-c", GUARD, "testbed-guard"])
+            .args([folder, processes])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .doing(|| "running sh to watch over the control plane".to_owned())?;
+        Ok(Self { shell })
+    }
+
+    pub fn dismiss(mut self) {
+        if let Some(mut pipe) = self.shell.stdin.take() {
+            pipe.write_all(b"dismissed\n").ok();
+        }
+        self.shell.wait().ok();
+    }
+}

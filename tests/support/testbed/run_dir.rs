@@ -1,0 +1,142 @@
+//! The folder of one control plane: its data, logs and the list of its processes.
+//!
+//! A run holds a lock on its folder for as long as it lives. A folder whose lock is free was left
+//! by a run that was killed; the next start ends its processes and removes it.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::{Doing, Error, Result};
+use super::go_build::cache_root;
+
+pub struct RunDir {
+    path: PathBuf,
+    /// Freed by the system when this process ends, however it ends.
+    lock: Option<File>,
+}
+
+const LOCK: &str = "owner.lock";
+const PROCESSES: &str = "processes";
+
+impl RunDir {
+    /// A new folder in the user's cache, after cleaning up what killed runs left there.
+    pub fn temporary() -> Result<Self> {
+        let runs = cache_root()?.join("runs");
+        fs::create_dir_all(&runs).doing(|| format!("creating {}", runs.display()))?;
+        // Held until the new folder has its own lock, so that no other start takes it for a
+        // leftover in between.
+        let doing = || format!("locking {}", runs.display());
+        let starting = File::create(runs.join(".lock")).doing(doing)?;
+        starting.lock().doing(doing)?;
+        remove_leftovers(&runs)?;
+        let path = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&runs)
+            .doing(|| format!("creating a folder in {}", runs.display()))?
+            .keep();
+        Self::lock(path)
+    }
+
+    /// The folder that the user named for a control plane to be kept.
+    pub fn named(path: &Path) -> Result<Self> {
+        let doing = || format!("creating {}", path.display());
+        fs::create_dir_all(path).doing(doing)?;
+        let path = path.canonicalize().doing(doing)?;
+        if path.join(PROCESSES).is_file() {
+            end_processes(&path);
+            fs::remove_dir_all(&path).doing(|| format!("emptying {}", path.display()))?;
+            fs::create_dir_all(&path).doing(doing)?;
+        } else if fs::read_dir(&path).doing(doing)?.next().is_some() {
+            return Err(Error::new(doing(), "it has other files in it").help("Name an empty folder."));
+        }
+        Self::lock(path)
+    }
+
+    /// A folder whose control plane was kept by an earlier run.
+    pub fn kept(path: &Path) -> Option<Self> {
+        let path = path.canonicalize().ok()?;
+        path.join(PROCESSES).is_file().then_some(Self { path, lock: None })
+    }
+
+    fn lock(path: PathBuf) -> Result<Self> {
+        let doing = || format!("locking {}", path.display());
+        let lock = File::create(path.join(LOCK)).doing(doing)?;
+        lock.try_lock().doing(doing)?;
+        Ok(Self { path, lock: Some(lock) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that lists the processes, one process id a line.
+    pub fn processes(&self) -> PathBuf {
+        self.path.join(PROCESSES)
+    }
+
+    /// Notes the processes, so that a later start can end them.
+    pub fn record(&self, processes: impl Iterator<Item = u32>) -> Result<()> {
+        let text: String = processes.map(|pid| format!("{pid}\n")).collect();
+        let path = self.processes();
+        fs::write(&path, text).doing(|| format!("writing {}", path.display()))
+    }
+
+    pub fn end_processes(&self) {
+        end_processes(&self.path);
+    }
+
+    pub fn remove(&mut self) {
+        self.lock = None;
+        // A process that is being killed may still be writing; a second try finds it gone.
+        for _ in 0..5 {
+            match fs::remove_dir_all(&self.path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+fn remove_leftovers(runs: &Path) -> Result<()> {
+    for entry in fs::read_dir(runs).doing(|| format!("reading {}", runs.display()))?.flatten() {
+        let path = entry.path();
+        if !path.is_dir() {
+            continue;
+        }
+        let owned = File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
+        if !owned {
+            end_processes(&path);
+            RunDir { path, lock: None }.remove();
+        }
+    }
+    Ok(())
+}
+
+fn end_processes(folder: &Path) {
+    let processes = fs::read_to_string(folder.join(PROCESSES)).unwrap_or_default();
+    for pid in processes.lines().filter_map(|line| line.trim().parse::<i32>().ok()) {
+        let Some(process) = rustix::process::Pid::from_raw(pid) else {
+            continue;
+        };
+        if names_folder(pid, folder) {
+            // An error means that it ended in this moment.
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).ok();
+        }
+    }
+}
+
+/// Whether the process is one of the run's: all of them name its folder on their command line. The
+/// system may have given the process id to a stranger since.
+fn names_folder(pid: i32, folder: &Path) -> bool {
+    let command_line = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
+        let mut ps = Command::new("ps");
+        ps.args(["-ww", "-o", "args=", "-p"]).arg(pid.to_string());
+        ps.output().map(|output| output.stdout)
+    });
+    let folder = folder.as_os_str().as_encoded_bytes();
+    command_line.is_ok_and(|line| line.windows(folder.len()).any(|part| part == folder))
+}

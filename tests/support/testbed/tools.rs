@@ -1,0 +1,148 @@
+//! Finds the programs that the testbed runs. Looked for in this order:
+//!
+//! 1. the folder named by `FEAST_TESTBED_BIN`, then the one named by `KUBEBUILDER_ASSETS`;
+//! 2. the cache of earlier builds (`~/.cache/terraform-provider-feast/testbed/`);
+//! 3. the `PATH`, for `terraform`, `tofu` and, when no control plane is wanted, `kubectl` (a
+//!    control plane gets the `kubectl` of its own version);
+//! 4. a build from the pinned Go modules beside this file, by [`super::go_build`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Result};
+use super::go_build::{self, Module};
+use super::progress::Progress;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tool {
+    Etcd,
+    KubeApiserver,
+    KubeControllerManager,
+    KubeScheduler,
+    Kubectl,
+    Kwok,
+    MetricsServer,
+    Terraform,
+    Tofu,
+}
+
+impl Tool {
+    /// What [`super::ControlPlane::start`] needs.
+    pub const CONTROL_PLANE: &[Self] = &[
+        Self::Etcd,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::KubeScheduler,
+        Self::Kubectl,
+        Self::Kwok,
+        Self::MetricsServer,
+    ];
+
+    /// The file name of the program.
+    pub fn binary(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::Kubectl => "kubectl",
+            Self::Kwok => "kwok",
+            Self::MetricsServer => "metrics-server",
+            Self::Terraform => "terraform",
+            Self::Tofu => "tofu",
+        }
+    }
+
+    /// The Go module beside this file that pins the program, and the package to build from it.
+    /// Terraform's licence keeps it from being one of them.
+    pub(super) fn source(self) -> Option<(Module, &'static str)> {
+        let package = match self {
+            Self::Etcd => "go.etcd.io/etcd/server/v3",
+            Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
+            Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
+            Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
+            Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
+            Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
+            Self::MetricsServer => "sigs.k8s.io/metrics-server/cmd/metrics-server",
+            Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
+            Self::Terraform => return None,
+        };
+        let module = if self == Self::Tofu { Module::OpenTofu } else { Module::Kubernetes };
+        Some((module, package))
+    }
+
+    fn may_come_from_path(self, wanted: &[Self]) -> bool {
+        match self {
+            Self::Terraform | Self::Tofu => true,
+            Self::Kubectl => !wanted.contains(&Self::KubeApiserver),
+            _ => false,
+        }
+    }
+}
+
+/// Where the programs are.
+#[derive(Clone, Debug, Default)]
+pub struct Tools {
+    paths: BTreeMap<Tool, PathBuf>,
+}
+
+impl Tools {
+    pub fn path(&self, tool: Tool) -> Result<&Path> {
+        self.paths.get(&tool).map(PathBuf::as_path).ok_or_else(|| {
+            Error::new(format!("finding {}", tool.binary()), "it was not asked for")
+                .help(format!("Add Tool::{tool:?} to the call of tools::ensure."))
+        })
+    }
+}
+
+/// Finds the `wanted` tools, building those that are nowhere yet. The first build of the
+/// Kubernetes programs takes minutes; `progress` says so.
+pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
+    let mut tools = Tools::default();
+    let mut missing: BTreeMap<Module, Vec<Tool>> = BTreeMap::new();
+    for &tool in wanted {
+        if let Some(path) = find(tool, wanted)? {
+            tools.paths.insert(tool, path);
+        } else if let Some((module, _)) = tool.source() {
+            missing.entry(module).or_default().push(tool);
+        } else {
+            return Err(Error::new(
+                format!("finding {}", tool.binary()),
+                "it is neither in FEAST_TESTBED_BIN nor on the PATH",
+            )
+            .help("Install Terraform 1.11 or later: https://developer.hashicorp.com/terraform/install"));
+        }
+    }
+    for (module, missing) in missing {
+        let folder = go_build::build(module, &missing, progress)?;
+        for tool in missing {
+            tools.paths.insert(tool, folder.join(tool.binary()));
+        }
+    }
+    Ok(tools)
+}
+
+fn find(tool: Tool, wanted: &[Tool]) -> Result<Option<PathBuf>> {
+    for variable in ["FEAST_TESTBED_BIN", "KUBEBUILDER_ASSETS"] {
+        if let Some(folder) = std::env::var_os(variable) {
+            let path = Path::new(&folder).join(tool.binary());
+            if path.is_file() {
+                return Ok(Some(path));
+            }
+        }
+    }
+    if let Some((module, _)) = tool.source() {
+        let path = go_build::cache_folder(module)?.join(tool.binary());
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+    }
+    Ok(tool.may_come_from_path(wanted).then(|| on_path(tool.binary())).flatten())
+}
+
+fn on_path(binary: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(binary))
+        .find(|candidate| candidate.is_file())
+}
