@@ -27,7 +27,10 @@ fn generated_pages_are_fresh() {
             findings.push(path);
         }
     }
-    assert_none(&findings, &format!("These pages differ from what the code says now: {MEND}"));
+    assert_none(
+        &findings,
+        &format!("These pages differ from what the code says now: {MEND}"),
+    );
 }
 
 /// `docs/architecture.md` with the table of walls as the test enforces it.

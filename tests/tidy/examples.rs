@@ -16,11 +16,18 @@ fn examples_are_named_in_the_documentation_and_in_the_tests() {
     for name in examples() {
         let folder = format!("examples/{name}");
         if !prose.iter().any(|file| file.text.contains(&folder)) {
-            findings.push(format!("{folder}: neither README.md nor a page of docs/ names it"));
+            findings.push(format!(
+                "{folder}: neither README.md nor a page of docs/ names it"
+            ));
         }
         let quoted = format!("\"{name}\"");
-        if !tests.iter().any(|file| file.text.contains(&folder) || file.text.contains(&quoted)) {
-            findings.push(format!("{folder}: no file of tests/ names it as {quoted} or {folder}"));
+        if !tests
+            .iter()
+            .any(|file| file.text.contains(&folder) || file.text.contains(&quoted))
+        {
+            findings.push(format!(
+                "{folder}: no file of tests/ names it as {quoted} or {folder}"
+            ));
         }
     }
     assert_none(
@@ -33,7 +40,11 @@ fn examples_are_named_in_the_documentation_and_in_the_tests() {
 fn examples() -> Vec<String> {
     files("examples", "tf")
         .iter()
-        .filter_map(|file| file.path.strip_prefix("examples/")?.strip_suffix("/main.tf"))
+        .filter_map(|file| {
+            file.path
+                .strip_prefix("examples/")?
+                .strip_suffix("/main.tf")
+        })
         .filter(|name| !name.contains('/'))
         .map(str::to_owned)
         .collect()

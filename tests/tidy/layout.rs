@@ -9,8 +9,9 @@ use super::sources::{Source, assert_none, files, read};
 const FOLDERS: [&str; 4] = ["src", "tests", "examples", "benches"];
 
 /// Names that say nothing of what a file is for.
-const VAGUE: [&str; 8] =
-    ["mod", "util", "utils", "common", "helper", "helpers", "misc", "shared"];
+const VAGUE: [&str; 8] = [
+    "mod", "util", "utils", "common", "helper", "helpers", "misc", "shared",
+];
 
 #[test]
 fn names_say_what_a_file_is_for() {
@@ -32,7 +33,11 @@ fn names_say_what_a_file_is_for() {
 fn every_rust_file_belongs_to_a_crate() {
     let all: BTreeSet<String> = rust_files().into_iter().map(|file| file.path).collect();
     let mut reached = BTreeSet::new();
-    let mut waiting: Vec<String> = all.iter().filter(|path| is_crate_root(path)).cloned().collect();
+    let mut waiting: Vec<String> = all
+        .iter()
+        .filter(|path| is_crate_root(path))
+        .cloned()
+        .collect();
     while let Some(path) = waiting.pop() {
         let Some(text) = read(&path) else { continue };
         if reached.insert(path.clone()) {
@@ -47,7 +52,10 @@ fn every_rust_file_belongs_to_a_crate() {
 }
 
 fn rust_files() -> Vec<Source> {
-    FOLDERS.into_iter().flat_map(|folder| files(folder, "rs")).collect()
+    FOLDERS
+        .into_iter()
+        .flat_map(|folder| files(folder, "rs"))
+        .collect()
 }
 
 /// What Cargo finds by itself: a library, binaries, and the files and folders of the other targets.
@@ -107,5 +115,8 @@ fn declarations_lead_to_files() {
         declared("tests/lifecycle.rs", text),
         ["tests/plan.rs", "tests/support/testbed.rs", "tests/x/y.rs"]
     );
-    assert_eq!(declared("src/feast/config.rs", "mod server;"), ["src/feast/config/server.rs"]);
+    assert_eq!(
+        declared("src/feast/config.rs", "mod server;"),
+        ["src/feast/config/server.rs"]
+    );
 }

@@ -9,6 +9,8 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 pub struct Mention {
     pub path: Vec<String>,
     pub line: usize,
+    /// Inside an item that only tests compile.
+    pub in_test: bool,
 }
 
 /// A module declaration without a body: `mod name;`.
@@ -36,6 +38,7 @@ pub fn scan(text: &str, module: &[&str]) -> Result<Scan, String> {
     let mut scanner = Scanner {
         file: module.iter().map(|&name| name.to_owned()).collect(),
         inline: Vec::new(),
+        in_test: false,
         scan: Scan::default(),
     };
     scanner.walk(tokens);
@@ -45,6 +48,7 @@ pub fn scan(text: &str, module: &[&str]) -> Result<Scan, String> {
 struct Scanner {
     file: Vec<String>,
     inline: Vec<String>,
+    in_test: bool,
     scan: Scan,
 }
 
@@ -52,6 +56,7 @@ impl Scanner {
     fn walk(&mut self, stream: TokenStream) {
         let tokens: Vec<TokenTree> = stream.into_iter().collect();
         let mut attribute_path = None;
+        let mut for_tests = false;
         let mut at = 0;
         while at < tokens.len() {
             let rest = &tokens[at..];
@@ -60,17 +65,24 @@ impl Scanner {
                 && attribute.delimiter() == Delimiter::Bracket
             {
                 attribute_path = value_of_path(attribute).or(attribute_path);
+                for_tests |= attribute.stream().to_string().replace(' ', "") == "cfg(test)";
                 self.walk(attribute.stream());
                 at += 2;
                 continue;
             }
             at += match rest {
-                [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Group(body), ..]
-                    if word == "mod" && body.delimiter() == Delimiter::Brace =>
-                {
+                [
+                    TokenTree::Ident(word),
+                    TokenTree::Ident(name),
+                    TokenTree::Group(body),
+                    ..,
+                ] if word == "mod" && body.delimiter() == Delimiter::Brace => {
+                    let outside = self.in_test;
+                    self.in_test |= for_tests;
                     self.inline.push(name.to_string());
                     self.walk(body.stream());
                     self.inline.pop();
+                    self.in_test = outside;
                     3
                 }
                 [TokenTree::Ident(word), TokenTree::Ident(name), end, ..]
@@ -91,9 +103,12 @@ impl Scanner {
                 }
                 [TokenTree::Ident(first), ..] => {
                     let (segments, used) = segments(rest);
-                    let continues = at >= 2 && is_separator(&tokens[at - 2..]) && at >= 3
+                    let continues = at >= 2
+                        && is_separator(&tokens[at - 2..])
+                        && at >= 3
                         && matches!(&tokens[at - 3], TokenTree::Ident(_) | TokenTree::Group(_));
-                    let generic = at >= 3 && is_separator(&tokens[at - 2..]) && is(&tokens[at - 3], '>');
+                    let generic =
+                        at >= 3 && is_separator(&tokens[at - 2..]) && is(&tokens[at - 3], '>');
                     if segments.len() > 1 && !continues && !generic {
                         self.mention(segments, first.span().start().line);
                     }
@@ -107,6 +122,7 @@ impl Scanner {
             };
             if !matches!(rest.first(), Some(TokenTree::Ident(word)) if word == "pub") {
                 attribute_path = None;
+                for_tests = false;
             }
         }
     }
@@ -164,7 +180,11 @@ impl Scanner {
         } else {
             path
         };
-        self.scan.mentions.push(Mention { path, line });
+        self.scan.mentions.push(Mention {
+            path,
+            line,
+            in_test: self.in_test,
+        });
     }
 }
 
@@ -176,7 +196,9 @@ fn segments(tokens: &[TokenTree]) -> (Vec<String>, usize) {
         segments.push(word.to_string());
         used += 1;
         match tokens.get(used..) {
-            Some(rest) if is_separator(rest) && matches!(rest.get(2), Some(TokenTree::Ident(_))) => {
+            Some(rest)
+                if is_separator(rest) && matches!(rest.get(2), Some(TokenTree::Ident(_))) =>
+            {
                 used += 2;
             }
             _ => break,
@@ -281,6 +303,15 @@ mod tests {
             fn g() -> impl Sized + use<'static> {}
         ";
         assert_eq!(paths(text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn knows_what_only_tests_compile() {
+        let text =
+            "use serde::Serialize; #[cfg(test)] mod tests { use kube::Client; } use http::Uri;";
+        let scan = scan(text, &[]).expect("the sample is Rust");
+        let in_test: Vec<bool> = scan.mentions.iter().map(|it| it.in_test).collect();
+        assert_eq!(in_test, [false, true, false]);
     }
 
     #[test]

@@ -21,10 +21,16 @@ fn files_stay_within_their_budget() {
         let budget = exception.map_or(BUDGET, |(_, budget, _)| *budget);
         let lines = lines_of_code(&file.text);
         if lines > budget {
-            findings.push(format!("{}: {lines} lines of code, budget {budget}", file.path));
+            findings.push(format!(
+                "{}: {lines} lines of code, budget {budget}",
+                file.path
+            ));
         }
         if exception.is_some() && lines <= BUDGET {
-            findings.push(format!("{}: {lines} lines; it no longer needs its exception", file.path));
+            findings.push(format!(
+                "{}: {lines} lines; it no longer needs its exception",
+                file.path
+            ));
         }
     }
     for (path, ..) in EXCEPTIONS {
@@ -53,7 +59,13 @@ fn count(stream: TokenStream, lines: &mut BTreeSet<usize>) {
     let mut at = 0;
     while at < tokens.len() {
         match attribute(&tokens[at..]).as_deref() {
-            Some("doc") => at += if is_punct(tokens.get(at + 1), '!') { 3 } else { 2 },
+            Some("doc") => {
+                at += if is_punct(tokens.get(at + 1), '!') {
+                    3
+                } else {
+                    2
+                }
+            }
             Some("cfg(test)") => at += length_of_item(&tokens[at..]),
             _ => {
                 let span = tokens[at].span();
@@ -93,7 +105,10 @@ fn length_of_item(tokens: &[TokenTree]) -> usize {
         TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,
         _ => false,
     };
-    tokens.iter().position(ends).map_or(tokens.len(), |end| end + 1)
+    tokens
+        .iter()
+        .position(ends)
+        .map_or(tokens.len(), |end| end + 1)
 }
 
 fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {

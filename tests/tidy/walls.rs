@@ -22,14 +22,17 @@ pub struct Wall {
     without: &'static [&'static str],
 }
 
-/// From the front door inwards.
+/// Crates that only generated code mentions, which no scan of `src/` sees.
+const GENERATED: &[&str] = &["prost", "prost_types", "tonic_prost"];
+
+/// From the front door inwards. In tests the other rooms stay closed, but a room may use any crate there.
 pub const WALLS: &[Wall] = &[
     Wall {
         room: "main.rs",
         purpose: "flags, logging, serving",
         rooms: &["provider", "tfplugin"],
         alone: &[],
-        crates: &["tokio"],
+        crates: &["rustls", "tokio"],
         without: &[],
     },
     Wall {
@@ -42,7 +45,6 @@ pub const WALLS: &[Wall] = &[
             "prost_types",
             "rcgen",
             "rmpv",
-            "rustls",
             "tokio_rustls",
             "tokio_stream",
             "tonic",
@@ -51,7 +53,15 @@ pub const WALLS: &[Wall] = &[
             "tracing_subscriber",
         ],
         crates: &[
-            "base64", "jiff", "serde", "serde_json", "thiserror", "tokio", "tokio_util", "tracing",
+            "base64",
+            "jiff",
+            "rustls",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio_util",
+            "tracing",
         ],
         without: &[],
     },
@@ -61,14 +71,27 @@ pub const WALLS: &[Wall] = &[
         rooms: &[],
         alone: &["heck", "regex_lite"],
         crates: &["schemars", "serde", "serde_json", "thiserror"],
-        without: &["std::env", "std::fs", "std::net", "std::process", "std::time"],
+        without: &[
+            "std::env",
+            "std::fs",
+            "std::net",
+            "std::process",
+            "std::time",
+        ],
     },
     Wall {
         room: "feast",
         purpose: "the domain: configuration, rules, specification, rendered objects; pure functions",
         rooms: &["schema::Path"],
         alone: &["hmac", "serde_saphyr", "sha2"],
-        crates: &["base64", "k8s_openapi", "schemars", "serde", "serde_json", "thiserror"],
+        crates: &[
+            "base64",
+            "k8s_openapi",
+            "schemars",
+            "serde",
+            "serde_json",
+            "thiserror",
+        ],
         without: &[
             "std::env",
             "std::fs",
@@ -85,7 +108,12 @@ pub const WALLS: &[Wall] = &[
         rooms: &["feast"],
         alone: &["futures", "http", "kube", "secrecy"],
         crates: &[
-            "base64", "jiff", "k8s_openapi", "serde", "serde_json", "thiserror", "tokio", "tokio_util",
+            "base64",
+            "k8s_openapi",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio_util",
             "tracing",
         ],
         without: &[],
@@ -94,8 +122,15 @@ pub const WALLS: &[Wall] = &[
         room: "provider",
         purpose: "the hall: each Terraform operation as a recipe over the other rooms",
         rooms: &["cluster", "feast", "schema"],
-        alone: &[],
-        crates: &["schemars", "serde", "serde_json", "tokio", "tokio_util", "tracing"],
+        alone: &["getrandom"],
+        crates: &[
+            "base64",
+            "schemars",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tokio_util",
+        ],
         without: &[],
     },
 ];
@@ -107,9 +142,19 @@ pub fn table() -> String {
          |---|---|---|---|---|---|\n",
     );
     for wall in WALLS {
-        let Wall { room, purpose, rooms, alone, crates, without } = wall;
+        let Wall {
+            room,
+            purpose,
+            rooms,
+            alone,
+            crates,
+            without,
+        } = wall;
         let lists = [rooms, alone, crates, without].map(|words| cell(words));
-        text.push_str(&format!("| `{room}` | {purpose} | {} |\n", lists.join(" | ")));
+        text.push_str(&format!(
+            "| `{room}` | {purpose} | {} |\n",
+            lists.join(" | ")
+        ));
     }
     text
 }
@@ -143,20 +188,26 @@ fn verdict(wall: &Wall, outside: &BTreeSet<String>, mention: &Mention) -> Option
     match path.as_slice() {
         ["crate" | "terraform_provider_feast", rest @ ..] => {
             let room = rest.first().copied().unwrap_or_default();
-            let open = room == wall.room
-                || wall.rooms.iter().any(|allowed| starts_with(rest, allowed));
+            let open =
+                room == wall.room || wall.rooms.iter().any(|allowed| starts_with(rest, allowed));
             (!open).then(|| {
-                let may = if wall.rooms.is_empty() { "no other room" } else { &wall.rooms.join(", ") };
+                let may = if wall.rooms.is_empty() {
+                    "no other room"
+                } else {
+                    &wall.rooms.join(", ")
+                };
                 format!("uses `{written}`; this room may use {may}")
             })
         }
         ["std", ..] => wall
             .without
             .iter()
-            .find(|forbidden| starts_with(&path, forbidden) || forbidden.starts_with(&format!("{written}::")))
+            .find(|forbidden| {
+                starts_with(&path, forbidden) || forbidden.starts_with(&format!("{written}::"))
+            })
             .map(|forbidden| format!("uses `{written}`; this room must do without `{forbidden}`")),
         [name, ..] if outside.contains(*name) => {
-            let open = wall.alone.contains(name) || wall.crates.contains(name);
+            let open = mention.in_test || wall.alone.contains(name) || wall.crates.contains(name);
             (!open).then(|| format!("uses the crate `{name}`, which is not in this room's row"))
         }
         _ => None,
@@ -190,11 +241,15 @@ fn every_room_keeps_to_its_walls() {
             continue;
         }
         let Some(wall) = WALLS.iter().find(|wall| wall.room == room) else {
-            findings.push(format!("{}: the room `{room}` has no row in WALLS", file.path));
+            findings.push(format!(
+                "{}: the room `{room}` has no row in WALLS",
+                file.path
+            ));
             continue;
         };
-        for mention in &scan.mentions {
-            if let Some(problem) = verdict(wall, &outside, mention) {
+        for mut mention in scan.mentions {
+            mention.in_test |= module.contains(&"tests");
+            if let Some(problem) = verdict(wall, &outside, &mention) {
                 findings.push(format!("{}:{}: {problem}", file.path, mention.line));
             }
         }
@@ -216,13 +271,17 @@ fn no_allowance_is_left_over() {
     let mut findings = Vec::new();
     for wall in WALLS {
         for name in wall.alone.iter().chain(wall.crates) {
-            if !used.contains(&(wall.room.to_owned(), (*name).to_owned())) {
+            let generated = GENERATED.contains(name);
+            if !generated && !used.contains(&(wall.room.to_owned(), (*name).to_owned())) {
                 findings.push(format!("{}: `{name}`", wall.room));
             }
         }
     }
     for name in &outside {
-        if !WALLS.iter().any(|wall| wall.alone.contains(&name.as_str()) || wall.crates.contains(&name.as_str())) {
+        if !WALLS
+            .iter()
+            .any(|wall| wall.alone.contains(&name.as_str()) || wall.crates.contains(&name.as_str()))
+        {
             findings.push(format!("Cargo.toml: `{name}` is in no room's row"));
         }
     }
@@ -245,23 +304,42 @@ fn what_one_room_alone_may_use_no_other_row_names() {
             }
         }
     }
-    assert_none(&findings, "A crate of one room alone stands in two rows of WALLS (tests/tidy/walls.rs).");
+    assert_none(
+        &findings,
+        "A crate of one room alone stands in two rows of WALLS (tests/tidy/walls.rs).",
+    );
 }
 
 /// A wall that nothing can break would prove nothing.
 #[test]
 fn breaches_are_seen() {
     let broken = |room: &str, text: &str| -> Vec<String> {
-        let wall = WALLS.iter().find(|wall| wall.room == room).expect("the room has a row");
-        let outside: BTreeSet<String> =
-            ["kube", "tokio", "tonic", "serde"].map(str::to_owned).into();
+        let wall = WALLS
+            .iter()
+            .find(|wall| wall.room == room)
+            .expect("the room has a row");
+        let outside: BTreeSet<String> = ["kube", "tokio", "tonic", "serde"]
+            .map(str::to_owned)
+            .into();
         let scan = scan(text, &[room, "sample"]).expect("the sample is Rust");
-        scan.mentions.iter().filter_map(|mention| verdict(wall, &outside, mention)).collect()
+        scan.mentions
+            .iter()
+            .filter_map(|mention| verdict(wall, &outside, mention))
+            .collect()
     };
     let none = Vec::<String>::new();
-    assert_eq!(broken("feast", "use crate::schema::Path; use std::time::Duration; use serde::Serialize;"), none);
     assert_eq!(
-        broken("feast", "use crate::schema::{Path, Value}; use kube::Client; fn f() { std::env::var(\"A\"); }"),
+        broken(
+            "feast",
+            "use crate::schema::Path; use std::time::Duration; use serde::Serialize;"
+        ),
+        none
+    );
+    assert_eq!(
+        broken(
+            "feast",
+            "use crate::schema::{Path, Value}; use kube::Client; fn f() { std::env::var(\"A\"); }"
+        ),
         [
             "uses `crate::schema::Value`; this room may use schema::Path",
             "uses the crate `kube`, which is not in this room's row",
@@ -269,14 +347,20 @@ fn breaches_are_seen() {
         ]
     );
     assert_eq!(
-        broken("feast", "use std::time; use super::super::cluster::Cluster;"),
+        broken(
+            "feast",
+            "use std::time; use super::super::cluster::Cluster;"
+        ),
         [
             "uses `std::time`; this room must do without `std::time::Instant`",
             "uses `crate::cluster::Cluster`; this room may use schema::Path",
         ]
     );
     assert_eq!(
-        broken("schema", "#[tokio::test] async fn f() { crate::feast::names::main(\"x\"); }"),
+        broken(
+            "schema",
+            "#[tokio::test] async fn f() { crate::feast::names::main(\"x\"); }"
+        ),
         [
             "uses the crate `tokio`, which is not in this room's row",
             "uses `crate::feast::names::main`; this room may use no other room",
