@@ -132,8 +132,7 @@ impl Scanner {
         for branch in tree.split(|token| is(token, ',')) {
             let mut path = prefix.to_vec();
             let mut line = 0;
-            let mut tokens = branch.iter();
-            while let Some(token) = tokens.next() {
+            for token in branch {
                 match token {
                     TokenTree::Ident(word) if word == "as" => break,
                     TokenTree::Ident(word) if word == "self" && !path.is_empty() => {
