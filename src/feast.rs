@@ -8,4 +8,11 @@
 //! randomness. Everything here is a function of its arguments.
 
 pub mod config;
+pub mod fill;
+pub mod kept;
+pub mod names;
 pub mod objects;
+pub mod quantity;
+pub mod render;
+pub mod rules;
+pub mod spec;

@@ -10,6 +10,8 @@
 //!       apply:  cluster::apply ─▶ cluster::rollout ─▶ state Value ─▶ bytes
 //! ```
 
+pub mod cluster;
 pub mod feast;
 pub mod provider;
 pub mod schema;
+pub mod tfplugin;

@@ -23,6 +23,9 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value, encode_stat
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
+#[cfg(test)]
+mod tests;
+
 /// The provider.
 #[derive(Default)]
 pub struct Feast {
@@ -56,9 +59,8 @@ impl Feast {
 impl Provider for Feast {
     fn schemas(&self) -> &Schemas {
         // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
-        self.schemas.get_or_init(|| {
-            schemas::schemas().unwrap_or_else(|error| unreachable!("{error}"))
-        })
+        self.schemas
+            .get_or_init(|| schemas::schemas().unwrap_or_else(|error| unreachable!("{error}")))
     }
 
     fn validate_provider(&self, config: Value) -> Diagnostics {
@@ -71,8 +73,7 @@ impl Provider for Feast {
     async fn configure(&self, request: Configure) -> Diagnostics {
         match Settings::read(&self.schemas().provider.block, &request.config) {
             Ok(settings) => {
-                let mut current =
-                    (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
+                let mut current = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(settings);
                 Vec::new()
             }
@@ -107,7 +108,9 @@ impl Provider for Feast {
 
     async fn read(&self, request: Read) -> ReadAnswer {
         match self.block(&request.type_name) {
-            Ok(_) => feature_store::read::read(&self.settings(), request).await,
+            Ok(block) => {
+                feature_store::read::read(block, &self.settings(), &self.stop, request).await
+            }
             Err(diagnostics) => ReadAnswer {
                 state: request.state,
                 diagnostics,
@@ -118,9 +121,7 @@ impl Provider for Feast {
 
     async fn plan(&self, request: Plan) -> Planned {
         match self.block(&request.type_name) {
-            Ok(block) => {
-                feature_store::plan::plan(block, self.settings().namespace(), request)
-            }
+            Ok(block) => feature_store::plan::plan(block, self.settings().namespace(), request),
             Err(diagnostics) => Planned {
                 diagnostics,
                 ..Planned::default()
@@ -130,6 +131,9 @@ impl Provider for Feast {
 
     async fn apply(&self, request: Apply) -> Applied {
         match self.block(&request.type_name) {
+            Ok(block) if request.planned_state.is_null() => {
+                feature_store::destroy::destroy(block, &self.settings(), &self.stop, request).await
+            }
             Ok(block) => {
                 feature_store::apply::apply(block, &self.settings(), &self.stop, request).await
             }
@@ -143,7 +147,9 @@ impl Provider for Feast {
 
     async fn import(&self, request: Import) -> Imported {
         match self.block(&request.type_name) {
-            Ok(block) => feature_store::import::import(block, &self.settings(), request).await,
+            Ok(block) => {
+                feature_store::import::import(block, &self.settings(), &self.stop, request).await
+            }
             Err(diagnostics) => Imported {
                 diagnostics,
                 ..Imported::default()

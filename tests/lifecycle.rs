@@ -5,12 +5,15 @@
 //! skip what only the testbed's simulated nodes can show.
 //!
 //! A test is a plain function in a file of `tests/lifecycle/`, named in the list below.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support"]
 mod support {
     pub mod terraform;
     pub mod testbed;
 }
 
+#[path = "lifecycle"]
 mod lifecycle {
     pub mod drift;
     pub mod examples;
@@ -27,9 +30,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use lifecycle::{
-    drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed,
-};
+use lifecycle::{drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {

@@ -41,17 +41,23 @@ pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettin
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FeatureStore {
     /// Name of the feature store, unique in its namespace. Every object is called `feast-<name>` or starts
-    /// so, and every pod carries it as the label `feast.dev/name`. A DNS label of at most 52 characters
-    /// (fewer when a REST registry server is on), so that each derived name stays valid for Kubernetes.
-    /// Changing it makes a new feature store.
-    #[schemars(length(min = 1, max = 52))]
+    /// so, and every pod carries it as the label `feast.dev/name`. Lower-case letters, digits and `-`, with a
+    /// letter or digit at both ends; short enough that each derived name stays within 63 characters (50
+    /// for an online server, 43 for a REST registry server). Changing it makes a new feature store.
+    #[schemars(
+        length(min = 1, max = 57),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     #[schemars(extend("x-terraform" = {"requires_replace": true}))]
     pub name: String,
 
     /// Kubernetes namespace, which must exist. Default: the `namespace` of the provider block, else
     /// `default`. Changing it makes a new feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     #[schemars(extend("x-terraform" = {"requires_replace": true, "computed": true}))]
     pub namespace: Option<String>,
 

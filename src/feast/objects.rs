@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
+use super::render::feature_store_yaml::Document;
+
 /// The kinds of object that a feature store is made of, in the order in which they are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -111,12 +113,16 @@ impl fmt::Display for Key {
 
 /// Rendered from the configuration alone: the store's Secret shows where the user's Secrets will be
 /// merged in, and holds nothing of them. Safe to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Prepared;
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    pub(super) document: Document,
+}
 
 /// With the user's Secrets merged in: ready to send, never to be shown or kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Filled;
+#[derive(Clone, PartialEq, Eq)]
+pub struct Filled {
+    pub(super) hash: String,
+}
 
 /// All objects of one feature store, each as its manifest (the fields that this provider owns, and no
 /// others), by [`Key`].
@@ -125,4 +131,13 @@ pub struct Objects<Phase> {
     pub namespace: String,
     pub manifests: BTreeMap<Key, Json>,
     pub(super) phase: Phase,
+}
+
+impl fmt::Debug for Objects<Prepared> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects<Prepared>")
+            .field("namespace", &self.namespace)
+            .field("manifests", &self.manifests)
+            .finish_non_exhaustive()
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod computed;
+pub mod destroy;
 pub mod import;
 pub mod memory;
 pub mod parse;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::cluster::{Cluster, Connection, Options};
+use crate::cluster::connection::{self, Connection};
+use crate::cluster::{Cluster, Options};
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
-use super::config::ProviderConfig;
+use super::config::{Exec, ProviderConfig};
 use super::wording;
 
 /// The provider block, ready to be used.
@@ -68,13 +69,15 @@ impl Settings {
             return Err(wording::unknown_cluster(&self.unknown));
         }
         let made = self.cluster.get_or_try_init(|| async {
-            Cluster::connect(self.connection(), self.options())
+            let connection =
+                (self.connection()).with_environment(|name| std::env::var(name).ok())?;
+            Cluster::connect(&connection, self.options())
                 .await
                 .map(Arc::new)
         });
         made.await
             .cloned()
-            .map_err(|error| wording::cluster_error("Cannot connect to the cluster", &error))
+            .map_err(|error| wording::connection_error(&error))
     }
 
     fn options(&self) -> Options {
@@ -86,6 +89,60 @@ impl Settings {
     }
 
     fn connection(&self) -> Connection {
-        todo!()
+        let ProviderConfig {
+            host,
+            username,
+            password,
+            token,
+            insecure,
+            tls_server_name,
+            client_certificate,
+            client_key,
+            cluster_ca_certificate,
+            config_path,
+            config_paths,
+            config_context,
+            config_context_auth_info,
+            config_context_cluster,
+            in_cluster_config,
+            proxy_url,
+            exec,
+            namespace: _,
+            field_manager: _,
+            force_conflicts: _,
+        } = self.config.clone();
+        let exec = exec.map(
+            |Exec {
+                 api_version,
+                 command,
+                 args,
+                 env,
+             }| connection::Exec {
+                api_version,
+                command,
+                args: args.unwrap_or_default(),
+                env: env.unwrap_or_default(),
+            },
+        );
+        Connection {
+            host,
+            username,
+            password,
+            token,
+            insecure,
+            tls_server_name,
+            client_certificate,
+            client_key,
+            cluster_ca_certificate,
+            config_path,
+            config_paths,
+            config_context,
+            config_context_auth_info,
+            config_context_cluster,
+            proxy_url,
+            exec,
+            in_cluster_config,
+            ..Connection::default()
+        }
     }
 }

@@ -3,24 +3,96 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
+use crate::cluster::connection::ConnectionError;
+use crate::cluster::{self, StoreName};
+use crate::feast::fill::FillError;
+use crate::feast::objects::Key;
 use crate::schema::{Diagnostic, Path};
 
-/// An error with its whole chain, said once: what was being done, and below it why it failed.
-pub fn cluster_error(summary: &str, error: &dyn Error) -> Diagnostic {
-    let mut detail = sentence(&error.to_string());
-    let mut source = error.source();
-    while let Some(cause) = source {
-        detail.push_str("\n\nBecause: ");
-        detail.push_str(&sentence(&cause.to_string()));
-        source = cause.source();
+/// What was being done at the API server, why it failed, and what to do.
+pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
+    let mut detail = chain(error);
+    if let Some(hint) = error.reason.hint() {
+        detail.push_str("\n\n");
+        detail.push_str(hint);
     }
     Diagnostic::error(summary, detail)
 }
 
+/// The provider block does not lead to a cluster.
+pub fn connection_error(error: &ConnectionError) -> Diagnostic {
+    Diagnostic::error("Cannot connect to the cluster", chain(error))
+}
+
+/// An error with its whole chain, said once: what was being done, and below it why it failed.
+fn chain(error: &dyn Error) -> String {
+    let mut text = sentence(&error.to_string());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str("\nBecause: ");
+        text.push_str(&sentence(&cause.to_string()));
+        source = cause.source();
+    }
+    text
+}
+
+/// A Secret of the user's that cannot be merged into `feature_store.yaml`, at the attribute that names it.
+pub fn fill_error(error: &FillError) -> Diagnostic {
+    Diagnostic::error("The store's Secret cannot be used", chain(error)).at(error.slot.path())
+}
+
+/// A claim that is no longer used.
+pub fn claim_kept(key: &Key) -> Diagnostic {
+    let name = &key.name;
+    Diagnostic::warning(
+        "Data was kept",
+        format!(
+            "The persistent volume claim {name:?} is no longer part of the feature store. It was not deleted, \
+             because its data would be lost; a feature store of the same name takes it up again. Delete it \
+             with `kubectl delete pvc {name}`, or set `delete_data = true` before the next time."
+        ),
+    )
+}
+
+/// A create over a feature store that Terraform does not know of.
+pub fn exists_already(store: &StoreName) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    Diagnostic::error(
+        "The feature store exists already",
+        format!(
+            "Namespace {namespace:?} has a feature store {name:?} already, made by this provider with another \
+             configuration. Nothing was changed. Import it with `terraform import <address> {namespace}/{name}`, or \
+             choose another name."
+        ),
+    )
+    .at(Path::of("name"))
+}
+
+/// Core calls apply only when everything is known.
+pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
+    let names: Vec<String> = unknown.iter().map(Path::to_string).collect();
+    Diagnostic::error(
+        "Values are unknown at apply",
+        format!(
+            "Terraform asked for an apply while these values are unknown: {}. This is a defect of Terraform or of \
+             this provider; please report it.",
+            names.join(", ")
+        ),
+    )
+}
+
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    let end = if text.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
     format!("{first}{}{end}", letters.as_str())
 }
 

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Number as JsonNumber, Value as Json};
 
 use super::{
-    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Type, Value, check,
+    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Type, Value,
+    check,
 };
 
 /// A configuration in its serde form.

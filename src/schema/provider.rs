@@ -87,6 +87,9 @@ pub struct Upgrade {
     pub type_name: String,
     pub version: i64,
     pub json: serde_json::Value,
+    /// The same, read by the schema of today: an attribute that it lacks is null, one that is gone is
+    /// left out. `None` where it does not fit.
+    pub state: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -216,6 +219,6 @@ pub trait Provider: Send + Sync + 'static {
     fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult;
 
     /// Ends work in hand early (`StopProvider`, or an interrupt): what was done so far is still
-    /// answered, so that Terraform saves it.
+    /// answered, so that Terraform saves it. May come more than once, and with no work in hand.
     fn stop(&self);
 }

@@ -14,6 +14,8 @@ pub enum Type {
     Set(Box<Type>),
     Map(Box<Type>),
     Object(BTreeMap<String, Type>),
+    /// Elements each of their own type. Only a [`Type::Dynamic`] value has it: `[1, "a"]`.
+    Tuple(Vec<Type>),
 }
 
 /// A schema with its version (protocol message `Schema`).

@@ -9,7 +9,12 @@ fn object_change(test: &StoreUnderTest, object: &str) -> (String, String) {
     assert_eq!(changes.len(), 1);
     let change = &changes[0]["change"];
     assert_eq!(change["actions"][0], "update", "{}", plan.run);
-    let text = |side: &str| change[side]["objects"][object].as_str().unwrap_or("").to_owned();
+    let text = |side: &str| {
+        change[side]["objects"][object]
+            .as_str()
+            .unwrap_or("")
+            .to_owned()
+    };
     (text("before"), text("after"))
 }
 
@@ -20,7 +25,12 @@ pub fn every_hand_edit_is_shown_and_repaired() {
     test.apply();
 
     test.namespace
-        .kubectl(&["set", "image", "deployment/feast-demo", "online=example.invalid/hotfix:1"])
+        .kubectl(&[
+            "set",
+            "image",
+            "deployment/feast-demo",
+            "online=example.invalid/hotfix:1",
+        ])
         .unwrap();
     let (before, after) = object_change(&test, "Deployment/feast-demo");
     assert!(before.contains("example.invalid/hotfix:1"), "{before}");
@@ -36,11 +46,20 @@ pub fn every_hand_edit_is_shown_and_repaired() {
     assert_eq!(before, "");
     assert!(after.contains("feast-demo-online"), "{after}");
     test.apply();
-    let service = test.namespace.json(&["get", "service", "feast-demo-online"]).unwrap();
+    let service = test
+        .namespace
+        .json(&["get", "service", "feast-demo-online"])
+        .unwrap();
     assert_eq!(service["spec"]["ports"][0]["targetPort"], 6566);
 
     test.namespace
-        .kubectl(&["patch", "hpa", "feast-demo", "--patch", r#"{"spec":{"maxReplicas":9}}"#])
+        .kubectl(&[
+            "patch",
+            "hpa",
+            "feast-demo",
+            "--patch",
+            r#"{"spec":{"maxReplicas":9}}"#,
+        ])
         .unwrap();
     let (before, after) = object_change(&test, "HorizontalPodAutoscaler/feast-demo");
     assert!(before.contains(r#""maxReplicas":9"#), "{before}");

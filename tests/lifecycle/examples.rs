@@ -109,7 +109,14 @@ fn keeps(promise: &Promise, test: &StoreUnderTest) {
     );
     let pods = test
         .namespace
-        .json(&["get", "pods", "--selector=app.kubernetes.io/managed-by=feast"])
+        .json(&[
+            "get",
+            "pods",
+            "--selector=app.kubernetes.io/managed-by=feast",
+        ])
         .unwrap();
-    assert_eq!(pods["items"].as_array().unwrap().len() as u64, promise.replicas);
+    assert_eq!(
+        pods["items"].as_array().unwrap().len() as u64,
+        promise.replicas
+    );
 }

@@ -42,7 +42,9 @@ pub fn kubeconfig_of_the_user() -> Option<PathBuf> {
 
 /// A namespace of the test's own on the control plane.
 pub fn namespace(name: &str) -> Namespace {
-    control_plane().namespace(name).unwrap_or_else(|error| panic!("{error}"))
+    control_plane()
+        .namespace(name)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Does `test` with Terraform and again with OpenTofu.

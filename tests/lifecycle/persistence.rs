@@ -29,22 +29,48 @@ fn refused() -> Vec<(String, &'static str)> {
             "online_store = {{\n{persistence}\nserver = {{ resources = {{ requests = {{ cpu = \"100m\" }} }} }}\n}}\n{REGISTRY_DATABASE}"
         )
     };
-    let offline =
-        |body: &str| format!("{ONLINE_DATABASE}\n{REGISTRY_DATABASE}\noffline_store = {{ {body} }}");
+    let offline = |body: &str| {
+        format!("{ONLINE_DATABASE}\n{REGISTRY_DATABASE}\noffline_store = {{ {body} }}")
+    };
     let registry = |body: &str| format!("{ONLINE_DATABASE}\nregistry = {{ local = {{ {body} }} }}");
     let pvc = r#"pvc = { create = {}, mount_path = "/data" }"#;
     vec![
         (online(""), "online_store"),
-        (online(r#"persistence = { file = { path = "/data/online.db" } }"#), "online_store"),
-        (online(&format!(r#"persistence = {{ file = {{ path = "online.db", {pvc} }} }}"#)), "online_store"),
+        (
+            online(r#"persistence = { file = { path = "/data/online.db" } }"#),
+            "online_store",
+        ),
+        (
+            online(&format!(
+                r#"persistence = {{ file = {{ path = "online.db", {pvc} }} }}"#
+            )),
+            "online_store",
+        ),
         (offline(""), "offline_store"),
-        (offline(r#"persistence = { file = { type = "duckdb" } }"#), "offline_store"),
-        (offline(r#"persistence = { file = { type = "dask" } }"#), "offline_store"),
-        (offline(&format!(r#"persistence = {{ file = {{ {pvc} }} }}"#)), "offline_store"),
+        (
+            offline(r#"persistence = { file = { type = "duckdb" } }"#),
+            "offline_store",
+        ),
+        (
+            offline(r#"persistence = { file = { type = "dask" } }"#),
+            "offline_store",
+        ),
+        (
+            offline(&format!(r#"persistence = {{ file = {{ {pvc} }} }}"#)),
+            "offline_store",
+        ),
         (ONLINE_DATABASE.to_owned(), "registry"),
         (registry(""), "registry"),
-        (registry(r#"persistence = { file = { path = "/data/registry.db" } }"#), "registry"),
-        (registry(&format!(r#"persistence = {{ file = {{ path = "registry.db", {pvc} }} }}"#)), "registry"),
+        (
+            registry(r#"persistence = { file = { path = "/data/registry.db" } }"#),
+            "registry",
+        ),
+        (
+            registry(&format!(
+                r#"persistence = {{ file = {{ path = "registry.db", {pvc} }} }}"#
+            )),
+            "registry",
+        ),
     ]
 }
 
@@ -85,11 +111,18 @@ pub fn files_are_refused_without_a_cluster() {
             terraform.write("main.tf", &configuration).unwrap();
             let validate = terraform.validate().unwrap();
             let plan = terraform.plan().unwrap();
-            assert_eq!((validate.status, plan.exit), (Some(1), Exit::Failed), "{services}");
+            assert_eq!(
+                (validate.status, plan.exit),
+                (Some(1), Exit::Failed),
+                "{services}"
+            );
             for said in [&validate.stderr, &plan.run.stderr] {
                 let said = words(said);
                 assert!(said.contains(SENTENCE), "{services}\n{said}");
-                assert!(said.contains(&format!("services.{service}")), "{services}\n{said}");
+                assert!(
+                    said.contains(&format!("services.{service}")),
+                    "{services}\n{said}"
+                );
             }
         }
     }
@@ -111,7 +144,8 @@ pub fn databases_and_object_stores_are_accepted_without_a_cluster() {
 /// What is unknown at plan is judged at apply, before the first write.
 pub fn unknown_values_are_judged_at_apply() {
     let test = StoreUnderTest::new("unknown");
-    let late = |value: &str| format!("resource \"terraform_data\" \"late\" {{ input = {value} }}\n");
+    let late =
+        |value: &str| format!("resource \"terraform_data\" \"late\" {{ input = {value} }}\n");
     let services = format!(
         "scaling = {{ replicas = 3 }}\n{ONLINE_DATABASE}\nregistry = {{ local = {{ persistence = {{ file = {{ path = terraform_data.late.output }} }} }} }}"
     );

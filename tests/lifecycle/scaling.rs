@@ -38,7 +38,10 @@ pub fn hpa_scales_out_and_the_plan_stays_empty() {
 pub fn external_count_survives_every_update() {
     let test = StoreUnderTest::new("external");
     let with_image = |image: &str| {
-        DATABASES.replace("server      = {", &format!("server = {{ image = {image:?},"))
+        DATABASES.replace(
+            "server      = {",
+            &format!("server = {{ image = {image:?},"),
+        )
     };
     test.configure(&with_image("quay.io/feastdev/feature-server:0.66.0"));
     test.apply();
@@ -79,7 +82,9 @@ impl Mode {
         let scaling = match self {
             Self::One => "scaling = { replicas = 1 }",
             Self::Three => "scaling = { replicas = 3 }",
-            Self::Autoscaled => "scaling = { autoscaling = { min_replicas = 2, max_replicas = 6 } }",
+            Self::Autoscaled => {
+                "scaling = { autoscaling = { min_replicas = 2, max_replicas = 6 } }"
+            }
             Self::External => "",
         };
         format!("{scaling}\n{DATABASES}")

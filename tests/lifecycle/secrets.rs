@@ -21,7 +21,10 @@ fn disguises(text: &str) -> Vec<String> {
 #[track_caller]
 fn expect_absent(place: &str, text: &str) {
     for disguise in disguises(PASSWORD) {
-        assert!(!text.contains(&disguise), "{place} holds the password, as {disguise}");
+        assert!(
+            !text.contains(&disguise),
+            "{place} holds the password, as {disguise}"
+        );
     }
 }
 
@@ -39,19 +42,33 @@ pub fn the_password_is_nowhere_but_in_our_secret() {
 
     // A rotated password goes the same way, and an apply that cannot use it says nothing of it.
     make_store_secret(&test.namespace, &format!("{PASSWORD}\nbroken: [yaml"));
-    let refused = test.terraform.run(&["apply", "-auto-approve", "-no-color", "-var=namespace=nowhere"]);
-    expect_absent("the output of a refused apply", &refused.unwrap().to_string());
+    let refused = test.terraform.run(&[
+        "apply",
+        "-auto-approve",
+        "-no-color",
+        "-var=namespace=nowhere",
+    ]);
+    expect_absent(
+        "the output of a refused apply",
+        &refused.unwrap().to_string(),
+    );
     make_store_secret(&test.namespace, PASSWORD);
 
     for entry in fs::read_dir(test.terraform.folder()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             let bytes = fs::read(&path).unwrap();
-            expect_absent(&path.display().to_string(), &String::from_utf8_lossy(&bytes));
+            expect_absent(
+                &path.display().to_string(),
+                &String::from_utf8_lossy(&bytes),
+            );
         }
     }
     let trace = fs::read_to_string(&log).unwrap();
-    assert!(trace.contains("provider.terraform-provider-feast"), "the log holds the provider's lines");
+    assert!(
+        trace.contains("provider.terraform-provider-feast"),
+        "the log holds the provider's lines"
+    );
 
     // Every object, with its managed fields, but for the two Secrets that are meant to hold it.
     let everything = format!("{KINDS},pods,replicasets,events");

@@ -175,7 +175,8 @@ pub fn make_store_secret(namespace: &Namespace, password: &str) {
     let postgres = format!(
         "host: postgres.databases.svc\nport: 5432\ndatabase: feast\nuser: feast\npassword: {password}\n"
     );
-    let sql = format!("path: postgresql+psycopg://feast:{password}@postgres.databases.svc:5432/feast\n");
+    let sql =
+        format!("path: postgresql+psycopg://feast:{password}@postgres.databases.svc:5432/feast\n");
     let secret = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Secret",

@@ -27,7 +27,10 @@ pub fn plans_and_applies() {
         terraform.apply_plan().unwrap().expect_success();
         assert_eq!(terraform.output("said").unwrap(), "hello");
         let state = terraform.state_json().unwrap();
-        assert_eq!(state["values"]["root_module"]["resources"][0]["type"], "terraform_data");
+        assert_eq!(
+            state["values"]["root_module"]["resources"][0]["type"],
+            "terraform_data"
+        );
         assert_eq!(terraform.plan().unwrap().exit, Exit::NoChanges);
 
         terraform.destroy().unwrap().expect_success();
@@ -37,7 +40,12 @@ pub fn plans_and_applies() {
 
 pub fn reports_a_failed_plan() {
     lab::with_each_tool(|terraform| {
-        terraform.write("main.tf", "output \"broken\" {\n  value = nothing.at.all\n}\n").unwrap();
+        terraform
+            .write(
+                "main.tf",
+                "output \"broken\" {\n  value = nothing.at.all\n}\n",
+            )
+            .unwrap();
         let plan = terraform.plan().unwrap();
         assert_eq!(plan.exit, Exit::Failed);
         assert!(plan.run.stderr.contains("nothing"), "{}", plan.run);
@@ -56,6 +64,10 @@ pub fn mirror_layout_is_the_one_that_the_tools_look_for() {
         terraform.write("main.tf", required).unwrap();
         let init = terraform.init().unwrap().expect_success();
         let version = env!("CARGO_PKG_VERSION");
-        assert!(init.stdout.contains(&format!("Installed feast-dev/feast v{version}")), "{init}");
+        assert!(
+            init.stdout
+                .contains(&format!("Installed feast-dev/feast v{version}")),
+            "{init}"
+        );
     }
 }

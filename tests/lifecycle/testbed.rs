@@ -24,14 +24,20 @@ pub fn control_plane_answers() {
 pub fn deployment_becomes_available() {
     let namespace = lab::namespace("available");
     deploy(&namespace, "{}");
-    namespace.kubectl(&["scale", "deployment/app", "--replicas=3"]).unwrap();
+    namespace
+        .kubectl(&["scale", "deployment/app", "--replicas=3"])
+        .unwrap();
     wait_available(&namespace);
     let deployment = namespace.json(&["get", "deployment", "app"]).unwrap();
     assert_eq!(deployment["status"]["readyReplicas"], 3, "{deployment:#}");
 }
 
 pub fn failing_pods_say_why() {
-    for reason in ["ImagePullBackOff", "CrashLoopBackOff", "InitCrashLoopBackOff"] {
+    for reason in [
+        "ImagePullBackOff",
+        "CrashLoopBackOff",
+        "InitCrashLoopBackOff",
+    ] {
         let namespace = lab::namespace("failing");
         deploy(&namespace, &format!("{{testbed.feast.dev/fail: {reason}}}"));
         let statuses = if reason.starts_with("Init") {
@@ -60,7 +66,9 @@ pub fn failing_pods_say_why() {
 
     // Without the annotation it recovers.
     let heal = "testbed.feast.dev/fail-";
-    namespace.kubectl(&["annotate", "pods", "--all", heal]).unwrap();
+    namespace
+        .kubectl(&["annotate", "pods", "--all", heal])
+        .unwrap();
     wait_available(&namespace);
 }
 
@@ -76,15 +84,25 @@ pub fn volumes_are_provisioned() {
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\n\
                  metadata: {name: data, namespace: @}\n\
                  spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}\n";
-    namespace.cluster().apply(&claim.replace('@', namespace.name())).unwrap();
+    namespace
+        .cluster()
+        .apply(&claim.replace('@', namespace.name()))
+        .unwrap();
     let bound = "--for=jsonpath={.status.phase}=Bound";
-    namespace.kubectl(&["wait", "pvc/data", bound, "--timeout=30s"]).unwrap();
+    namespace
+        .kubectl(&["wait", "pvc/data", bound, "--timeout=30s"])
+        .unwrap();
 
     let volume = namespace.json(&["get", "pvc", "data"]).unwrap();
     let volume = volume["spec"]["volumeName"].as_str().unwrap().to_owned();
-    namespace.kubectl(&["delete", "pvc", "data", "--timeout=30s"]).unwrap();
+    namespace
+        .kubectl(&["delete", "pvc", "data", "--timeout=30s"])
+        .unwrap();
     until("the volume to go with its claim", 30, || {
-        namespace.cluster().kubectl(&["get", "persistentvolume", &volume]).err()
+        namespace
+            .cluster()
+            .kubectl(&["get", "persistentvolume", &volume])
+            .err()
     });
 }
 
@@ -93,15 +111,21 @@ pub fn hpa_scales_out() {
     deploy(&namespace, "{}");
     wait_available(&namespace);
     let target = ["--min=1", "--max=4", "--cpu=50%"];
-    namespace.kubectl(&[&["autoscale", "deployment", "app"], &target[..]].concat()).unwrap();
+    namespace
+        .kubectl(&[&["autoscale", "deployment", "app"], &target[..]].concat())
+        .unwrap();
     let replicas = || {
         // Twice the request of one pod, whatever their number.
         namespace.share_cpu_load("app=app", 200).unwrap();
         let deployment = namespace.json(&["get", "deployment", "app"]).unwrap();
         deployment["status"]["readyReplicas"].as_u64().unwrap_or(0)
     };
-    until("the autoscaler to add pods", 150, || (replicas() > 1).then_some(()));
-    until("4 pods to share the load", 150, || (replicas() == 4).then_some(()));
+    until("the autoscaler to add pods", 150, || {
+        (replicas() > 1).then_some(())
+    });
+    until("4 pods to share the load", 150, || {
+        (replicas() == 4).then_some(())
+    });
 }
 
 /// Looks through the sockets of the control plane's processes, so it needs Linux.
@@ -110,7 +134,10 @@ pub fn nothing_listens_beyond_loopback() {
     let processes = lab::control_plane().processes();
     assert_eq!(processes.len(), 6);
     for (name, pid) in processes {
-        for file in fs::read_dir(format!("/proc/{pid}/fd")).expect(name).flatten() {
+        for file in fs::read_dir(format!("/proc/{pid}/fd"))
+            .expect(name)
+            .flatten()
+        {
             let target = fs::read_link(file.path()).unwrap_or_default();
             let target = target.to_string_lossy();
             if let Some(inode) = target.strip_prefix("socket:[") {
@@ -119,8 +146,17 @@ pub fn nothing_listens_beyond_loopback() {
         }
     }
     let mut listening = 0;
-    for table in ["/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6"] {
-        for line in fs::read_to_string(table).unwrap_or_default().lines().skip(1) {
+    for table in [
+        "/proc/net/tcp",
+        "/proc/net/tcp6",
+        "/proc/net/udp",
+        "/proc/net/udp6",
+    ] {
+        for line in fs::read_to_string(table)
+            .unwrap_or_default()
+            .lines()
+            .skip(1)
+        {
             let columns: Vec<_> = line.split_whitespace().collect();
             // 0A is LISTEN; a UDP socket that takes from anyone is 07.
             let open = columns[3] == if table.contains("tcp") { "0A" } else { "07" };

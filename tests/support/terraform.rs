@@ -1,6 +1,9 @@
 //! Runs the real `terraform` or `tofu` in a working folder of a test's own, with the provider that
 //! was just built, and without anything of the user's configuration.
-#![allow(dead_code, reason = "each program that includes the runner uses a part of it")]
+#![allow(
+    dead_code,
+    reason = "each program that includes the runner uses a part of it"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,7 +95,8 @@ impl Terraform {
     }
 
     fn in_folder(tool: &Path, work: &Path) -> Result<Self> {
-        let config = TempDir::new().doing(|| "creating a folder for the CLI configuration".to_owned())?;
+        let config =
+            TempDir::new().doing(|| "creating a folder for the CLI configuration".to_owned())?;
         Ok(Self {
             tool: tool.to_owned(),
             work: work.to_owned(),
@@ -142,7 +146,13 @@ impl Terraform {
     /// A plan with further flags: `-refresh-only`, `-destroy`, `-replace=…`.
     pub fn plan_with(&self, flags: &[&str]) -> Result<Plan> {
         let out = format!("-out={PLAN_FILE}");
-        let fixed = ["plan", "-no-color", "-input=false", "-detailed-exitcode", &out];
+        let fixed = [
+            "plan",
+            "-no-color",
+            "-input=false",
+            "-detailed-exitcode",
+            &out,
+        ];
         let run = self.run(&[&fixed, flags].concat())?;
         let exit = match run.status {
             Some(0) => Exit::NoChanges,
@@ -208,7 +218,10 @@ impl Terraform {
         // What the user has set must not lead a test to another cluster, provider or state.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if ["TF_", "TOFU_", "KUBE"].iter().any(|prefix| text.starts_with(prefix)) {
+            if ["TF_", "TOFU_", "KUBE"]
+                .iter()
+                .any(|prefix| text.starts_with(prefix))
+            {
                 command.env_remove(name);
             }
         }
@@ -239,7 +252,12 @@ impl Run {
 
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { command, status, stdout, stderr } = self;
+        let Self {
+            command,
+            status,
+            stdout,
+            stderr,
+        } = self;
         let status = status.map_or("a signal".to_owned(), |status| format!("status {status}"));
         write!(f, "{command} ended with {status}\n{stdout}{stderr}")
     }

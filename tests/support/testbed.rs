@@ -9,7 +9,10 @@
 //! 3. Dropping the [`ControlPlane`] stops them; so does the death of this process.
 //!
 //! The `#[path]` attributes let tests and examples alike include this file as a module.
-#![allow(dead_code, reason = "each program that includes the testbed uses a part of it")]
+#![allow(
+    dead_code,
+    reason = "each program that includes the testbed uses a part of it"
+)]
 #![allow(unused_imports, reason = "as above")]
 
 #[path = "testbed/cluster.rs"]

@@ -36,7 +36,7 @@ pub struct DatabaseStore<StoreType> {
     /// `feature_store.yaml`, without the type; `${NAME}` stands for an environment variable of the server.
     /// Default: the store's `type`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub secret_key_name: Option<String>,
 }
 
@@ -45,7 +45,10 @@ pub struct DatabaseStore<StoreType> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reference {
     /// Name of the object, in the feature store's namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
 }
 

@@ -74,8 +74,8 @@ pub struct RegistryFile {
     #[schemars(range(min = 0))]
     pub cache_ttl_seconds: Option<i32>,
 
-    /// How the copy is renewed: `sync` (by the request that finds it too old), `thread` (in the background,
-    /// every `cache_ttl_seconds`) or `none`. Default: Feast's own, `sync`.
+    /// How the copy is renewed: `sync` (after each write, and by the request that finds it too old), `thread`
+    /// (in the background, every `cache_ttl_seconds`) or `none`. Default: Feast's own, `sync`.
     #[serde(rename = "cache_mode")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_mode: Option<CacheMode>,

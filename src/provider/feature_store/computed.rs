@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::rollout::{self, Progress};
 use crate::feast::config::{Observed, ScalingStatus};
 use crate::feast::objects::{Key, Kind, Objects, Prepared};
 use crate::feast::render::render;
-use crate::feast::spec::{Defaults, Store};
+use crate::feast::spec::{self, Defaults, Store};
 use crate::feast::{config, names};
 use crate::schema::{Block, Value, encode};
 
@@ -24,7 +25,7 @@ impl Desired {
             return None;
         }
         let defaults = Defaults {
-            namespace: default_namespace.to_owned(),
+            namespace: Some(default_namespace.to_owned()),
         };
         let store = Store::new(&parsed.config, &defaults);
         let objects = render(&store);
@@ -44,12 +45,12 @@ impl Desired {
     pub fn observed(&self) -> Observed {
         Observed {
             id: format!("{}/{}", self.store.namespace, self.store.name),
-            deployment_name: names::deployment(&self.store.name),
+            deployment_name: names::main(&self.store.name),
             strategy: self.store.strategy.as_str().to_owned(),
             replicas_owner: self.store.replicas.owner().to_owned(),
             configuration_hash: String::new(),
             scaling_status: None,
-            endpoints: self.store.endpoints(),
+            endpoints: spec::endpoints(&self.store),
             objects: self.object_texts(),
         }
     }
@@ -75,6 +76,25 @@ pub fn write_unknown(block: &Block, value: &mut Value) {
         if attribute.computed && value.attribute(name).is_null() {
             value.set(name, Value::Unknown);
         }
+    }
+}
+
+/// Numbers of pods of a live Deployment, and whether its rollout is complete.
+pub fn rollout_state(deployment: &serde_json::Value) -> (ScalingStatus, bool) {
+    match serde_json::from_value(deployment.clone()) {
+        Ok(deployment) => {
+            let (current, desired) = rollout::scaling_status(&deployment);
+            let status = ScalingStatus {
+                current_replicas: Some(current),
+                desired_replicas: Some(desired),
+            };
+            (
+                status,
+                rollout::progress(&deployment, None) == Progress::Done,
+            )
+        }
+        // The API server answers Deployments; anything else tells nothing.
+        Err(_) => (ScalingStatus::default(), false),
     }
 }
 
@@ -118,5 +138,5 @@ pub fn manifests(state: &Value) -> BTreeMap<Key, serde_json::Value> {
 
 /// The key of the store's Secret in the attribute `objects`.
 pub fn secret_key(name: &str) -> String {
-    Key::new(Kind::Secret, names::secret(name)).to_string()
+    Key::new(Kind::Secret, names::main(name)).to_string()
 }

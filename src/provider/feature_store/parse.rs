@@ -32,9 +32,7 @@ pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
     let broken: Diagnostics = rules::check(&config)
         .into_iter()
         .filter(|violation| can_be_judged(violation, &decoded.unknown))
-        .map(|violation| {
-            Diagnostic::error(violation.summary, violation.detail).at(violation.path)
-        })
+        .map(|violation| Diagnostic::error(violation.summary, violation.detail).at(violation.path))
         .collect();
     if !broken.is_empty() {
         return Err(broken);

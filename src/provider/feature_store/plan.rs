@@ -61,13 +61,7 @@ fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
     state.set("namespace", namespace);
 }
 
-fn fill_computed(
-    block: &Block,
-    state: &mut Value,
-    parsed: &Parsed,
-    prior: &Value,
-    memory: Memory,
-) {
+fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Value, memory: Memory) {
     let namespace = state.attribute("namespace").as_str().map(str::to_owned);
     let desired = namespace.and_then(|namespace| Desired::of(parsed, &namespace));
     let Some(desired) = desired else {

@@ -55,14 +55,18 @@ impl Cluster {
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
-            Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr).trim_end()))
+            Err(Error::new(
+                doing(),
+                String::from_utf8_lossy(&output.stderr).trim_end(),
+            ))
         }
     }
 
     /// Runs kubectl with an answer in JSON: `json(&["get", "pods", …])`.
     pub fn json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
         let text = self.kubectl(&[arguments, &["--output=json"]].concat())?;
-        serde_json::from_str(&text).doing(|| format!("kubectl {}: reading the JSON", arguments.join(" ")))
+        serde_json::from_str(&text)
+            .doing(|| format!("kubectl {}: reading the JSON", arguments.join(" ")))
     }
 
     /// Applies a manifest given as text.
@@ -83,7 +87,10 @@ impl Cluster {
         if output.status.success() {
             return Ok(());
         }
-        Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr).trim_end()))
+        Err(Error::new(
+            doing(),
+            String::from_utf8_lossy(&output.stderr).trim_end(),
+        ))
     }
 
     fn kubectl_command(&self, arguments: &[&str]) -> Command {
@@ -91,9 +98,15 @@ impl Cluster {
         kubectl.arg(format!("--kubeconfig={}", self.kubeconfig.display()));
         if let Some(folder) = &self.folder {
             // The user's cache could hold another cluster's answers under the same address.
-            kubectl.arg(format!("--cache-dir={}", folder.join("kubectl-cache").display()));
+            kubectl.arg(format!(
+                "--cache-dir={}",
+                folder.join("kubectl-cache").display()
+            ));
         }
-        kubectl.args(arguments).stdin(Stdio::null()).env_remove("KUBECONFIG");
+        kubectl
+            .args(arguments)
+            .stdin(Stdio::null())
+            .env_remove("KUBECONFIG");
         kubectl
     }
 
@@ -106,14 +119,26 @@ impl Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Two runs on the user's own cluster must not meet either.
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let name = format!("{name}-{:x}-{count}", since_1970.as_millis());
         self.kubectl(&["create", "namespace", &name])?;
         // Pods are refused until the controller has made this account.
-        let namespace = Namespace { cluster: self.clone(), name };
-        eventually("the default service account", Duration::from_secs(30), POLL, || {
-            namespace.kubectl(&["get", "serviceaccount", "default"]).ok()
-        })?;
+        let namespace = Namespace {
+            cluster: self.clone(),
+            name,
+        };
+        eventually(
+            "the default service account",
+            Duration::from_secs(30),
+            POLL,
+            || {
+                namespace
+                    .kubectl(&["get", "serviceaccount", "default"])
+                    .ok()
+            },
+        )?;
         Ok(namespace)
     }
 }
@@ -137,19 +162,28 @@ impl Namespace {
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.cluster.kubectl(&[&["--namespace", &self.name], arguments].concat())
+        self.cluster
+            .kubectl(&[&["--namespace", &self.name], arguments].concat())
     }
 
     pub fn json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
-        self.cluster.json(&[&["--namespace", &self.name], arguments].concat())
+        self.cluster
+            .json(&[&["--namespace", &self.name], arguments].concat())
     }
 
     /// Makes each container of the pods that are there now use this much CPU, such as `400m`.
     /// metrics-server shows it after two readings, 15 to 45 seconds later.
     pub fn set_cpu_usage(&self, label_selector: &str, cpu: &str) -> Result<()> {
         let usage = format!("{CPU_USAGE}={cpu}");
-        self.kubectl(&["annotate", "pods", "--overwrite", "--selector", label_selector, &usage])
-            .map(drop)
+        self.kubectl(&[
+            "annotate",
+            "pods",
+            "--overwrite",
+            "--selector",
+            label_selector,
+            &usage,
+        ])
+        .map(drop)
     }
 
     /// Divides a load evenly among the pods that are there now. Called again and again while an
@@ -164,7 +198,9 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         // Without waiting: the namespace goes away by itself, or with the control plane.
-        self.cluster.kubectl(&["delete", "namespace", &self.name, "--wait=false"]).ok();
+        self.cluster
+            .kubectl(&["delete", "namespace", &self.name, "--wait=false"])
+            .ok();
     }
 }
 

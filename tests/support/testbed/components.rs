@@ -68,7 +68,10 @@ impl Setup<'_> {
     pub fn kube_apiserver(&self) -> Result<Command> {
         let mut apiserver = self.command(Tool::KubeApiserver)?;
         apiserver
-            .arg(format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd))
+            .arg(format!(
+                "--etcd-servers=http://127.0.0.1:{}",
+                self.ports.etcd
+            ))
             .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
             // Nothing reaches the API server through the service `kubernetes`, and Kubernetes
             // refuses a loopback address as its endpoint.
@@ -86,7 +89,10 @@ impl Setup<'_> {
             .arg(flag("--proxy-client-key-file", &self.pki.key));
         if self.audit {
             apiserver
-                .arg(flag("--audit-policy-file", &self.folder.join("audit-policy.yaml")))
+                .arg(flag(
+                    "--audit-policy-file",
+                    &self.folder.join("audit-policy.yaml"),
+                ))
                 .arg(flag("--audit-log-path", &self.folder.join("audit.log")));
         }
         Ok(apiserver)
@@ -135,7 +141,11 @@ impl Setup<'_> {
 
     pub fn metrics_server(&self) -> Result<Command> {
         let mut metrics_server = self.command(Tool::MetricsServer)?;
-        for kubeconfig in ["--kubeconfig", "--authentication-kubeconfig", "--authorization-kubeconfig"] {
+        for kubeconfig in [
+            "--kubeconfig",
+            "--authentication-kubeconfig",
+            "--authorization-kubeconfig",
+        ] {
             metrics_server.arg(flag(kubeconfig, self.kubeconfig));
         }
         metrics_server
@@ -143,7 +153,10 @@ impl Setup<'_> {
             .arg(format!("--secure-port={}", self.ports.metrics_server))
             .arg(flag("--tls-cert-file", &self.pki.certificate))
             .arg(flag("--tls-private-key-file", &self.pki.key))
-            .args(["--kubelet-preferred-address-types=InternalIP", "--kubelet-use-node-status-port"])
+            .args([
+                "--kubelet-preferred-address-types=InternalIP",
+                "--kubelet-use-node-status-port",
+            ])
             .arg("--kubelet-insecure-tls")
             // The shortest that it accepts.
             .arg("--metric-resolution=15s");

@@ -19,7 +19,8 @@ use super::tools::{Tool, Tools};
 
 const KWOK_CONFIG: &str = include_str!("manifests/kwok.yaml");
 const CLUSTER_OBJECTS: &str = include_str!("manifests/cluster.yaml");
-const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+const AUDIT_POLICY: &str =
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
 
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -51,7 +52,10 @@ impl ControlPlane {
         if let Some(kept) = options.folder.as_deref().and_then(RunDir::kept) {
             let cluster = cluster_in(kept.path(), tools)?;
             if cluster.is_ready() {
-                return Ok(Self { cluster, running: None });
+                return Ok(Self {
+                    cluster,
+                    running: None,
+                });
             }
         }
         let step = progress.step("Starting the Kubernetes control plane");
@@ -60,7 +64,8 @@ impl ControlPlane {
             attempts -= 1;
             match start_once(tools, options) {
                 // Another process took one of the ports in the meantime.
-                Err(error) if attempts > 0 && error.to_string().contains("address already in use") => {}
+                Err(error)
+                    if attempts > 0 && error.to_string().contains("address already in use") => {}
                 result => break result?,
             }
         };
@@ -72,7 +77,10 @@ impl ControlPlane {
     pub fn existing(kubeconfig: &Path, tools: &Tools) -> Result<Self> {
         let cluster = Cluster::new(kubeconfig, tools.path(Tool::Kubectl)?, None)?;
         cluster.kubectl(&["get", "--raw", "/readyz"])?;
-        Ok(Self { cluster, running: None })
+        Ok(Self {
+            cluster,
+            running: None,
+        })
     }
 
     /// Lets the control plane go on when this process ends. [`ControlPlane::stop_kept`] stops it.
@@ -103,7 +111,12 @@ impl ControlPlane {
     pub fn processes(&self) -> Vec<(&'static str, u32)> {
         self.running.iter().fold(Vec::new(), |mut all, running| {
             let running = running.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(running.services.iter().map(|service| (service.name, service.pid())));
+            all.extend(
+                running
+                    .services
+                    .iter()
+                    .map(|service| (service.name, service.pid())),
+            );
             all
         })
     }
@@ -111,7 +124,10 @@ impl ControlPlane {
     /// Stops it and removes its temporary folder; the user's own cluster is left alone.
     pub fn stop(&self) {
         if let Some(running) = &self.running {
-            running.lock().unwrap_or_else(PoisonError::into_inner).stop();
+            running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .stop();
         }
     }
 }
@@ -210,23 +226,38 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
     running.guard = Some(Guard::watch(&folder, &running.run_dir.processes())?);
     running.spawn("etcd", setup.etcd()?)?;
     running.spawn("kube-apiserver", setup.kube_apiserver()?)?;
-    wait(&mut running, "the API server to be ready", || cluster.is_ready())?;
+    wait(&mut running, "the API server to be ready", || {
+        cluster.is_ready()
+    })?;
     running.spawn("kube-controller-manager", setup.kube_controller_manager()?)?;
     running.spawn("kube-scheduler", setup.kube_scheduler()?)?;
     running.spawn("kwok", setup.kwok()?)?;
     // Only now, or metrics-server finds no API server, and ends.
     running.spawn("metrics-server", setup.metrics_server()?)?;
 
-    cluster.kubectl(&["apply", "--filename", &folder.join("cluster.yaml").to_string_lossy()])?;
+    cluster.kubectl(&[
+        "apply",
+        "--filename",
+        &folder.join("cluster.yaml").to_string_lossy(),
+    ])?;
     wait(&mut running, "metrics-server to listen", || {
         TcpStream::connect(("127.0.0.1", ports.metrics_server)).is_ok()
     })?;
-    cluster.kubectl(&["wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s"])?;
+    cluster.kubectl(&[
+        "wait",
+        "nodes",
+        "--all",
+        "--for=condition=Ready",
+        "--timeout=60s",
+    ])?;
     running.check()?;
 
     let running = Arc::new(Mutex::new(running));
     signals::register(&running);
-    Ok(ControlPlane { cluster, running: Some(running) })
+    Ok(ControlPlane {
+        cluster,
+        running: Some(running),
+    })
 }
 
 fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
@@ -237,9 +268,14 @@ fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
 /// Waits for `what`, and ends early with the log of a program that has ended.
 fn wait(running: &mut Running, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
     let mut ended = Ok(());
-    let found = eventually(what, Duration::from_secs(90), Duration::from_millis(100), || {
-        ended = running.check();
-        (ended.is_err() || ready()).then_some(())
-    });
+    let found = eventually(
+        what,
+        Duration::from_secs(90),
+        Duration::from_millis(100),
+        || {
+            ended = running.check();
+            (ended.is_err() || ready()).then_some(())
+        },
+    );
     ended.and(found)
 }

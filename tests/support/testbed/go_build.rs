@@ -31,12 +31,19 @@ impl Module {
             })
     }
 
-    /// How many packages a cold build compiles, and what a reader should expect, both as measured
-    /// on two cores. Only for the progress line.
-    fn expectation(self) -> (usize, &'static str) {
+    fn title(self) -> &'static str {
         match self {
-            Self::Kubernetes => (KUBERNETES_PACKAGES, "about 10 minutes the first time"),
-            Self::OpenTofu => (OPENTOFU_PACKAGES, "about 3 minutes the first time"),
+            Self::Kubernetes => "Building Kubernetes programs",
+            Self::OpenTofu => "Building OpenTofu",
+        }
+    }
+
+    /// How many packages a build from nothing compiles, and the minutes that it took on two cores
+    /// with other work going on. Only for the progress line.
+    fn expectation(self) -> (usize, u32) {
+        match self {
+            Self::Kubernetes => (2840, 10),
+            Self::OpenTofu => (1900, 4),
         }
     }
 
@@ -62,9 +69,6 @@ impl Module {
     }
 }
 
-const KUBERNETES_PACKAGES: usize = 2840;
-const OPENTOFU_PACKAGES: usize = 1900;
-
 /// `~/.cache/terraform-provider-feast/testbed`, or where `XDG_CACHE_HOME` says.
 pub fn cache_root() -> Result<PathBuf> {
     let absolute = |variable| {
@@ -88,7 +92,10 @@ pub fn cache_folder(module: Module) -> Result<PathBuf> {
         let path = module.folder().join(file);
         hash.update(fs::read(&path).doing(|| format!("reading {}", path.display()))?);
     }
-    let key: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let key: String = hash.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Ok(cache_root()?.join(key))
 }
 
@@ -110,16 +117,24 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
 
     let names: Vec<_> = missing.iter().map(|tool| tool.binary()).collect();
     let names = names.join(", ");
-    let expectation = module.expectation().1;
-    let step = progress.step(format!("Building {names}; {expectation}"));
+    let minutes = module.expectation().1;
+    progress.say(&format!(
+        "The testbed builds {names} into {}: some {minutes} minutes, once.",
+        folder.display()
+    ));
+    let step = progress.step(module.title());
     let workbench = folder.join("building");
     // Left by a build that was interrupted.
     fs::remove_dir_all(&workbench).ok();
     fs::create_dir(&workbench).doing(|| format!("creating {}", workbench.display()))?;
     go_build(module, &missing, &workbench, &step).map_err(|why| {
-        Error::new(format!("building {names} in {}", module.folder().display()), why).help(
-            "Go 1.26 and a reachable Go module proxy are needed; or put the programs into a \
-             folder and name it in FEAST_TESTBED_BIN.",
+        Error::new(
+            format!("building {names} in {}", module.folder().display()),
+            why,
+        )
+        .help(
+            "Go 1.26 (https://go.dev/doc/install) and a reachable Go module proxy are needed; or \
+             put the programs into a folder and name it in FEAST_TESTBED_BIN.",
         )
     })?;
     for &tool in &missing {
@@ -133,7 +148,11 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
 
 /// Go names a program after the last element of its package's path that is no version.
 fn built_as(tool: Tool) -> &'static str {
-    if tool == Tool::Etcd { "server" } else { tool.binary() }
+    if tool == Tool::Etcd {
+        "server"
+    } else {
+        tool.binary()
+    }
 }
 
 fn lock(path: &Path, progress: Progress) -> Result<File> {
@@ -151,14 +170,30 @@ fn lock(path: &Path, progress: Progress) -> Result<File> {
     Ok(file)
 }
 
-fn go_build(module: Module, tools: &[Tool], into: &Path, step: &Step) -> std::result::Result<(), String> {
+fn go_build(
+    module: Module,
+    tools: &[Tool],
+    into: &Path,
+    step: &Step,
+) -> std::result::Result<(), String> {
     let go_mod = fs::read_to_string(module.folder().join("go.mod")).map_err(|e| e.to_string())?;
     let mut go = Command::new("go")
-        .args(["build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"])
+        .args([
+            "build",
+            "-v",
+            "-trimpath",
+            "-buildvcs=false",
+            "-mod=readonly",
+        ])
         .arg(format!("-ldflags={}", module.linker_flags(&go_mod)))
         .arg("-o")
         .arg(into)
-        .args(tools.iter().filter_map(|tool| tool.source()).map(|(_, package)| package))
+        .args(
+            tools
+                .iter()
+                .filter_map(|tool| tool.source())
+                .map(|(_, package)| package),
+        )
         .current_dir(module.folder())
         // No C compiler is needed, and no flag of the user's changes what is built.
         .env("CGO_ENABLED", "0")
@@ -173,19 +208,24 @@ fn go_build(module: Module, tools: &[Tool], into: &Path, step: &Step) -> std::re
     let total = module.expectation().0;
     let mut compiled = 0;
     let mut complaints = Vec::new();
-    for line in go.stderr.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+    for line in go
+        .stderr
+        .take()
+        .into_iter()
+        .flat_map(|pipe| BufReader::new(pipe).lines())
+    {
         let line = line.map_err(|error| error.to_string())?;
         // With -v, go prints the path of each package that it compiles, and nothing else on that
         // line; the rest is about downloads or errors.
-        if let Some(download) = line.strip_prefix("go: downloading ") {
-            step.note(format!("downloading {download}"));
+        if line.starts_with("go: downloading ") {
+            step.note("downloading their sources");
         } else if line.contains(' ') || line.starts_with('#') {
             complaints.push(line);
         } else {
             compiled += 1;
             let linked = fs::read_dir(into).map_or(0, Iterator::count);
             step.note(format!(
-                "{compiled} of about {} packages compiled, {linked} of {} programs linked",
+                "{compiled} of ~{} packages, {linked} of {} programs",
                 total.max(compiled),
                 tools.len()
             ));
@@ -196,5 +236,8 @@ fn go_build(module: Module, tools: &[Tool], into: &Path, step: &Step) -> std::re
         return Ok(());
     }
     let last = complaints.len().saturating_sub(20);
-    Err(format!("go build: {status}\n{}", complaints[last..].join("\n")))
+    Err(format!(
+        "go build: {status}\n{}",
+        complaints[last..].join("\n")
+    ))
 }

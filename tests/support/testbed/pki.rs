@@ -42,17 +42,26 @@ pub fn create(folder: &Path) -> Result<Pki> {
     let mut ca = CertificateParams::default();
     ca.distinguished_name.push(DnType::CommonName, "testbed-ca");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    ca.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     let ca_certificate = ca.self_signed(&ca_key).doing(doing)?;
     let issuer = Issuer::new(ca, ca_key);
 
     let admin_key = KeyPair::generate().doing(doing)?;
     let names = ["localhost", "127.0.0.1", "kubernetes.default.svc"].map(str::to_owned);
     let mut admin = CertificateParams::new(names).doing(doing)?;
-    admin.distinguished_name.push(DnType::CommonName, "testbed-admin");
-    admin.distinguished_name.push(DnType::OrganizationName, "system:masters");
-    admin.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    admin
+        .distinguished_name
+        .push(DnType::CommonName, "testbed-admin");
+    admin
+        .distinguished_name
+        .push(DnType::OrganizationName, "system:masters");
+    admin.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     let admin_certificate = admin.signed_by(&admin_key, &issuer).doing(doing)?;
 
     let pki = Pki::in_folder(folder);

@@ -20,7 +20,9 @@ impl Service {
     pub fn spawn(name: &'static str, mut command: Command, logs: &Path) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::create(&log).doing(|| format!("creating {}", log.display()))?;
-        let stderr = file.try_clone().doing(|| format!("creating {}", log.display()))?;
+        let stderr = file
+            .try_clone()
+            .doing(|| format!("creating {}", log.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(file)

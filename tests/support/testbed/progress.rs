@@ -24,6 +24,13 @@ impl Progress {
         Self { shown: false }
     }
 
+    /// Prints a line.
+    pub fn say(self, line: &str) {
+        if self.shown {
+            print(&format!("{line}\n"));
+        }
+    }
+
     /// Announces a step; dropping it without [`Step::done`] leaves it as "failed".
     pub fn step(self, title: impl Into<String>) -> Step {
         let title = title.into();
@@ -72,7 +79,10 @@ impl Step {
         ticker.join().ok();
         let seconds = self.started.elapsed().as_secs_f64();
         let clear = if on_terminal() { "\r\x1b[2K" } else { "" };
-        print(&format!("{clear}{}: {outcome} in {seconds:.1} s\n", self.title));
+        print(&format!(
+            "{clear}{}: {outcome} in {seconds:.1} s\n",
+            self.title
+        ));
     }
 }
 
@@ -84,10 +94,18 @@ impl Drop for Step {
 
 fn tick(title: &str, note: &Mutex<String>, started: Instant, finished: &mpsc::Receiver<()>) {
     let terminal = on_terminal();
-    let every = if terminal { Duration::from_secs(1) } else { LOG_LINE_EVERY };
+    let every = if terminal {
+        Duration::from_secs(1)
+    } else {
+        LOG_LINE_EVERY
+    };
     loop {
         let note = lock(note).clone();
-        let note = if note.is_empty() { note } else { format!(" ({note})") };
+        let note = if note.is_empty() {
+            note
+        } else {
+            format!(" ({note})")
+        };
         let seconds = started.elapsed().as_secs();
         if terminal {
             print(&format!("\r\x1b[2K{title}{note} … {seconds} s"));

@@ -3,7 +3,7 @@
 //! A run holds a lock on its folder for as long as it lives. A folder whose lock is free was left
 //! by a run that was killed; the next start ends its processes and removes it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,27 +44,51 @@ impl RunDir {
         let doing = || format!("creating {}", path.display());
         fs::create_dir_all(path).doing(doing)?;
         let path = path.canonicalize().doing(doing)?;
-        if path.join(PROCESSES).is_file() {
-            end_processes(&path);
-            fs::remove_dir_all(&path).doing(|| format!("emptying {}", path.display()))?;
-            fs::create_dir_all(&path).doing(doing)?;
-        } else if fs::read_dir(&path).doing(doing)?.next().is_some() {
-            return Err(Error::new(doing(), "it has other files in it").help("Name an empty folder."));
+        let entries = fs::read_dir(&path).doing(doing)?.flatten();
+        let others: Vec<_> = entries
+            .map(|entry| entry.path())
+            .filter(|file| !file.ends_with(LOCK))
+            .collect();
+        if !others.is_empty() && !path.join(PROCESSES).is_file() {
+            return Err(
+                Error::new(doing(), "it has other files in it").help("Name an empty folder.")
+            );
         }
-        Self::lock(path)
+        let run_dir = Self::lock(path)?;
+        run_dir.end_processes();
+        for file in others {
+            let removed = if file.is_dir() {
+                fs::remove_dir_all(&file)
+            } else {
+                fs::remove_file(&file)
+            };
+            removed.doing(|| format!("removing {}, of an earlier run", file.display()))?;
+        }
+        Ok(run_dir)
     }
 
-    /// A folder whose control plane was kept by an earlier run.
+    /// A folder whose control plane was kept by an earlier run, which has ended.
     pub fn kept(path: &Path) -> Option<Self> {
         let path = path.canonicalize().ok()?;
-        path.join(PROCESSES).is_file().then_some(Self { path, lock: None })
+        let kept = path.join(PROCESSES).is_file() && !is_owned(&path);
+        kept.then_some(Self { path, lock: None })
     }
 
     fn lock(path: PathBuf) -> Result<Self> {
         let doing = || format!("locking {}", path.display());
         let lock = File::create(path.join(LOCK)).doing(doing)?;
-        lock.try_lock().doing(doing)?;
-        Ok(Self { path, lock: Some(lock) })
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path,
+                lock: Some(lock),
+            }),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                doing(),
+                "another process runs a control plane there",
+            )
+            .help("Wait until it has ended, or name another folder.")),
+            Err(TryLockError::Error(error)) => Err(Error::new(doing(), error)),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -102,13 +126,15 @@ impl RunDir {
 }
 
 fn remove_leftovers(runs: &Path) -> Result<()> {
-    for entry in fs::read_dir(runs).doing(|| format!("reading {}", runs.display()))?.flatten() {
+    for entry in fs::read_dir(runs)
+        .doing(|| format!("reading {}", runs.display()))?
+        .flatten()
+    {
         let path = entry.path();
         if !path.is_dir() {
             continue;
         }
-        let owned = File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
-        if !owned {
+        if !is_owned(&path) {
             end_processes(&path);
             RunDir { path, lock: None }.remove();
         }
@@ -116,9 +142,17 @@ fn remove_leftovers(runs: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether the process that started the run is alive.
+fn is_owned(run: &Path) -> bool {
+    File::open(run.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err())
+}
+
 fn end_processes(folder: &Path) {
     let processes = fs::read_to_string(folder.join(PROCESSES)).unwrap_or_default();
-    for pid in processes.lines().filter_map(|line| line.trim().parse::<i32>().ok()) {
+    for pid in processes
+        .lines()
+        .filter_map(|line| line.trim().parse::<i32>().ok())
+    {
         let Some(process) = rustix::process::Pid::from_raw(pid) else {
             continue;
         };

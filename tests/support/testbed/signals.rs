@@ -18,7 +18,10 @@ pub fn stop_on_signal() -> Result<()> {
     ctrlc::set_handler(|| {
         let all = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         for running in all.iter().filter_map(Weak::upgrade) {
-            running.lock().unwrap_or_else(PoisonError::into_inner).stop();
+            running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .stop();
         }
         std::process::exit(130);
     })

@@ -67,7 +67,11 @@ impl Tool {
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Terraform => return None,
         };
-        let module = if self == Self::Tofu { Module::OpenTofu } else { Module::Kubernetes };
+        let module = if self == Self::Tofu {
+            Module::OpenTofu
+        } else {
+            Module::Kubernetes
+        };
         Some((module, package))
     }
 
@@ -137,7 +141,10 @@ fn find(tool: Tool, wanted: &[Tool]) -> Result<Option<PathBuf>> {
             return Ok(Some(path));
         }
     }
-    Ok(tool.may_come_from_path(wanted).then(|| on_path(tool.binary())).flatten())
+    Ok(tool
+        .may_come_from_path(wanted)
+        .then(|| on_path(tool.binary()))
+        .flatten())
 }
 
 fn on_path(binary: &str) -> Option<PathBuf> {

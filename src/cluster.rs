@@ -1,0 +1,132 @@
+//! The outside: the Kubernetes API server, and what this provider does there.
+//!
+//! This is the only room with a `kube::Client`. It reads the live objects of a feature store, brings
+//! them to what is wanted with server-side apply, waits until that has really happened, and deletes.
+//! What can be decided without a server is decided by pure functions beside it: [`drift`] (the live
+//! object seen through the fields that we own), [`ownership`] (who owns which field), [`rollout`] (how
+//! far a Deployment has come).
+//!
+//! It knows nothing of Terraform: it takes manifests and gives back objects and its own errors, and
+//! the hall finds the words for the user.
+
+pub mod apply;
+pub mod connection;
+pub mod delete;
+pub mod drift;
+pub mod error;
+pub mod ownership;
+pub mod read;
+pub mod rollout;
+
+mod request;
+mod resource;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::OnceCell;
+
+pub use connection::Connection;
+pub use error::{Error, Reason, Target, Verb};
+pub use tokio_util::sync::CancellationToken;
+
+use connection::{ConnectionError, Origin};
+
+/// The label that says which feature store an object belongs to. Services and pods are selected by it.
+pub const STORE_LABEL: &str = "feast.dev/name";
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+pub const MANAGED_BY: &str = "feast";
+
+/// Which feature store, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreName {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl StoreName {
+    /// Selects the objects that this provider made for the store.
+    fn selector(&self) -> String {
+        format!(
+            "{STORE_LABEL}={},{MANAGED_BY_LABEL}={MANAGED_BY}",
+            self.name
+        )
+    }
+}
+
+/// How this provider writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The name under which the API server records the fields that we own.
+    pub field_manager: String,
+    /// Take fields that another manager applied, instead of reporting the conflict.
+    pub force_conflicts: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            field_manager: "terraform-provider-feast".to_owned(),
+            force_conflicts: false,
+        }
+    }
+}
+
+/// A handle on one cluster; cheap to clone, every clone shares one connection.
+#[derive(Clone)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: kube::Config,
+    /// Made at the first request: making it may run an `exec` credential plugin.
+    client: OnceCell<kube::Client>,
+    server: String,
+    origin: Origin,
+    options: Options,
+    /// Whether the API server has ever answered; before that, a refused connection is more likely a
+    /// wrong address than a restart, and is given up on sooner.
+    reached: AtomicBool,
+}
+
+impl Cluster {
+    /// Reads the files that the connection names, and nothing else: no request is sent before it is
+    /// needed.
+    pub async fn connect(
+        connection: &Connection,
+        options: Options,
+    ) -> Result<Self, ConnectionError> {
+        let (config, origin) = connection::configure(connection).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                server: config.cluster_url.to_string(),
+                config,
+                client: OnceCell::new(),
+                origin,
+                options,
+                reached: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// The URL of the API server.
+    pub fn server(&self) -> &str {
+        &self.inner.server
+    }
+
+    /// Where the connection was configured, for error messages.
+    pub fn origin(&self) -> &Origin {
+        &self.inner.origin
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// The manager that holds `spec.replicas` while nobody else has taken it yet.
+    fn handover_manager(&self) -> String {
+        format!("{}-replicas", self.inner.options.field_manager)
+    }
+}

@@ -1,0 +1,270 @@
+//! Bringing a store's objects to what is wanted: in tiers, by server-side apply, and without ever
+//! letting the replica count fall on the way.
+//!
+//! The order, and why:
+//!
+//! 1. Read what is there. An object of a wanted name that is not ours stops everything, before the
+//!    first write.
+//! 2. Prerequisites, in parallel: a pod needs them to start.
+//! 3. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
+//!    first, or it would move the number again.
+//! 4. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
+//! 5. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
+//! 6. What is no longer wanted, last: while anything before has failed, the old still works.
+//!
+//! Objects that are already as wanted, and owned as wanted, are not sent.
+
+mod handover;
+mod object;
+mod prune;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::Value as Json;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Error, Reason, Verb};
+use super::resource::Resource;
+use super::watch::{Selection, Unfinished};
+use super::{Cluster, MANAGED_BY_LABEL, STORE_LABEL, StoreName};
+use crate::feast::objects::{Key, Kind, Tier};
+
+/// How long an object of the same name that is still being deleted is waited for.
+const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);
+
+/// What is wanted of one store.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    pub store: &'a StoreName,
+    pub wanted: &'a BTreeMap<Key, Json>,
+    /// What the last state holds: found again even where someone has taken the labels off.
+    pub known: &'a BTreeSet<Key>,
+    /// Delete claims that are no longer wanted, with their data.
+    pub delete_data: bool,
+    /// The user has seen in the plan what others changed by plain update, and wants it undone.
+    pub repair_drift: bool,
+}
+
+/// What exists after an apply, whether or not all of it succeeded.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Every object of the store, as it is now.
+    pub exists: BTreeMap<Key, Json>,
+    /// What was written or deleted.
+    pub changed: BTreeSet<Key>,
+    /// Claims that are no longer wanted and were kept for their data.
+    pub kept: Vec<Key>,
+    /// What failed. Empty: the store is as wanted.
+    pub errors: Vec<Error>,
+}
+
+impl Cluster {
+    /// Brings the store's objects to what is wanted. `Err` means that nothing was written.
+    pub async fn apply(
+        &self,
+        plan: &Plan<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Vec<Error>> {
+        let keys = plan.wanted.keys().chain(plan.known).cloned().collect();
+        let live = self
+            .read(plan.store, &keys, cancel)
+            .await
+            .map_err(|error| vec![error])?;
+        let foreign = self.foreign(plan, &live);
+        if !foreign.is_empty() {
+            return Err(foreign);
+        }
+        let mut run = Run {
+            cluster: self,
+            plan,
+            cancel,
+            outcome: Outcome {
+                exists: live
+                    .into_iter()
+                    .filter(|(key, live)| self.is_ours(plan.store, live, plan.known.contains(key)))
+                    .collect(),
+                ..Outcome::default()
+            },
+        };
+        run.tier(Tier::Prerequisites).await;
+        if run.sets_replicas() {
+            run.prune(|key| key.kind == Kind::HorizontalPodAutoscaler)
+                .await;
+        }
+        run.tier(Tier::Workload).await;
+        run.tier(Tier::Autoscaler).await;
+        run.prune(|_| true).await;
+        Ok(run.outcome)
+    }
+
+    /// Objects in the place of wanted ones that are not ours to change.
+    fn foreign(&self, plan: &Plan<'_>, live: &BTreeMap<Key, Json>) -> Vec<Error> {
+        let wanted = plan.wanted.keys();
+        let occupied = wanted.filter_map(|key| Some((key, live.get(key)?)));
+        occupied
+            .filter(|(key, live)| !self.is_ours(plan.store, live, plan.known.contains(*key)))
+            .map(|(key, live)| {
+                let reason = Reason::Foreign { owner: owner(live) };
+                self.object_error(Verb::Apply, plan.store, key, reason)
+            })
+            .collect()
+    }
+
+    pub(super) fn object_error(
+        &self,
+        verb: Verb,
+        store: &StoreName,
+        key: &Key,
+        reason: Reason,
+    ) -> Error {
+        let resource = Resource::from(key.kind);
+        self.error(verb, resource, &store.namespace, Some(&key.name), reason)
+    }
+
+    /// Waits until this very object is gone; another may have taken its name.
+    pub(super) async fn wait_gone(
+        &self,
+        store: &StoreName,
+        key: &Key,
+        live: &Json,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<(), Unfinished> {
+        let uid = &live["metadata"]["uid"];
+        self.watch_until(
+            Resource::from(key.kind),
+            &store.namespace,
+            Selection::Named(&key.name),
+            deadline,
+            cancel,
+            |objects| {
+                let still = objects
+                    .values()
+                    .any(|object| object["metadata"]["uid"] == *uid);
+                (!still).then_some(())
+            },
+        )
+        .await
+    }
+}
+
+/// Whose object it is, as far as its labels say.
+fn owner(live: &Json) -> Option<String> {
+    let labels = &live["metadata"]["labels"];
+    let store = labels[STORE_LABEL].as_str();
+    let manager = labels[MANAGED_BY_LABEL].as_str();
+    match (store, manager) {
+        (Some(store), Some(manager)) => Some(format!(
+            "the feature store \"{store}\", managed by \"{manager}\""
+        )),
+        (Some(store), None) => Some(format!("the feature store \"{store}\"")),
+        (None, Some(manager)) => Some(format!("\"{manager}\"")),
+        (None, None) => None,
+    }
+}
+
+fn is_terminating(live: &Json) -> bool {
+    !live["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// One apply on its way.
+struct Run<'a> {
+    cluster: &'a Cluster,
+    plan: &'a Plan<'a>,
+    cancel: &'a CancellationToken,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    /// Whether the next step may be begun.
+    fn goes_on(&self) -> bool {
+        self.outcome.errors.is_empty()
+    }
+
+    fn sets_replicas(&self) -> bool {
+        self.plan.wanted.iter().any(|(key, manifest)| {
+            key.kind == Kind::Deployment && manifest["spec"].get("replicas").is_some()
+        })
+    }
+
+    /// Applies the wanted objects of a tier in parallel. All of them are tried, whatever fails.
+    async fn tier(&mut self, tier: Tier) {
+        if !self.goes_on() {
+            return;
+        }
+        let wanted = self
+            .plan
+            .wanted
+            .iter()
+            .filter(|(key, _)| key.kind.tier() == tier);
+        let run = &*self;
+        let applied = join_all(wanted.map(|(key, manifest)| async move {
+            let live = run.outcome.exists.get(key);
+            (key, run.one(key, manifest, live).await)
+        }))
+        .await;
+        for (key, result) in applied {
+            match result {
+                Ok(None) => {}
+                Ok(Some(live)) => {
+                    self.outcome.exists.insert(key.clone(), live);
+                    self.outcome.changed.insert(key.clone());
+                }
+                Err(error) => {
+                    // The answer may have been lost after the write.
+                    if matches!(error.reason, Reason::Unreachable(_))
+                        && let Ok(Some(live)) = self
+                            .cluster
+                            .get(&self.plan.store.namespace, key, self.cancel)
+                            .await
+                    {
+                        self.outcome.exists.insert(key.clone(), live);
+                    }
+                    self.outcome.errors.push(error);
+                }
+            }
+        }
+    }
+
+    /// Answers the new live object, or `None` when there was nothing to do.
+    async fn one(
+        &self,
+        key: &Key,
+        manifest: &Json,
+        mut live: Option<&Json>,
+    ) -> Result<Option<Json>, Error> {
+        if let Some(leaving) = live.filter(|live| is_terminating(live)) {
+            self.until_deleted(key, leaving).await?;
+            live = None;
+        }
+        let wire = object::on_the_wire(key, manifest);
+        let manager = &self.cluster.options().field_manager;
+        if live.is_some_and(|live| object::is_as_wanted(&wire, live, manager)) {
+            return Ok(None);
+        }
+        if key.kind == Kind::Deployment
+            && let Some(live) = live
+        {
+            self.hand_over(key, &wire, live).await?;
+        }
+        self.send_apply(key, wire).await.map(Some)
+    }
+
+    async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
+        tracing::info!("{key} is still being deleted, waiting for that");
+        let deadline = Instant::now() + PATIENCE_WITH_DELETION;
+        let gone = self
+            .cluster
+            .wait_gone(self.plan.store, key, live, deadline, self.cancel);
+        gone.await.map_err(|unfinished| match unfinished {
+            Unfinished::TimedOut => {
+                self.cluster
+                    .object_error(Verb::Apply, self.plan.store, key, Reason::Terminating)
+            }
+            Unfinished::Failed(error) => error,
+        })
+    }
+}

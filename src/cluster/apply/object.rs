@@ -1,0 +1,153 @@
+//! One server-side apply: what is sent, whether it needs to be, and which conflicts stand.
+
+use serde_json::{Value as Json, json};
+
+use super::super::drift;
+use super::super::error::{Error, FieldConflict, Reason, Verb};
+use super::super::ownership;
+use super::super::request::Request;
+use super::super::resource::Resource;
+use super::Run;
+use crate::feast::objects::{Key, Kind};
+
+/// The manifest as it is sent.
+///
+/// A rolling update's two numbers are always sent, at their defaults where the manifest leaves them
+/// out. Only so are they ours to take away again: the API server refuses `Recreate` while defaulted
+/// numbers, owned by nobody, are still in the object (`rollingUpdate: null` does not remove them), and
+/// with numbers of ours the change of strategy is one write.
+pub(super) fn on_the_wire(key: &Key, manifest: &Json) -> Json {
+    let mut wire = manifest.clone();
+    if key.kind != Kind::Deployment {
+        return wire;
+    }
+    if let Some(strategy) = wire["spec"]
+        .get_mut("strategy")
+        .and_then(Json::as_object_mut)
+    {
+        if strategy
+            .get("type")
+            .is_some_and(|kind| kind == "RollingUpdate")
+        {
+            let rolling = strategy.entry("rollingUpdate").or_insert_with(|| json!({}));
+            for number in ["maxSurge", "maxUnavailable"] {
+                if rolling[number].is_null() {
+                    rolling[number] = json!("25%");
+                }
+            }
+        } else {
+            strategy.remove("rollingUpdate");
+        }
+    }
+    wire
+}
+
+/// Nothing to send: every field of ours is as wanted, and none is owned that is no longer wanted.
+pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
+    ownership::applied_by(live, manager).is_some_and(|fields| ownership::matches(fields, wire))
+        && drift::project(wire, live) == *wire
+}
+
+impl Run<'_> {
+    /// Applies as our field manager; takes fields from others where [`Run::may_take`] says so.
+    pub(super) async fn send_apply(&self, key: &Key, body: Json) -> Result<Json, Error> {
+        let options = self.cluster.options();
+        let force = options.force_conflicts;
+        let first = self
+            .apply_as(key, &options.field_manager, force, body.clone())
+            .await;
+        match first {
+            Err(Error {
+                reason: Reason::Conflict(conflicts),
+                ..
+            }) if conflicts.iter().all(|conflict| self.may_take(conflict)) => {
+                for conflict in &conflicts {
+                    tracing::info!("{key}: taking {conflict}");
+                }
+                self.apply_as(key, &options.field_manager, true, body).await
+            }
+            // Only those that stand in the way are worth reporting.
+            Err(Error {
+                verb,
+                target,
+                namespace,
+                server,
+                reason: Reason::Conflict(conflicts),
+            }) => Err(Error {
+                verb,
+                target,
+                namespace,
+                server,
+                reason: Reason::Conflict(
+                    conflicts
+                        .into_iter()
+                        .filter(|conflict| !self.may_take(conflict))
+                        .collect(),
+                ),
+            }),
+            other => other,
+        }
+    }
+
+    /// Whether a field of another manager is ours to take: our own helper's always; a replica count
+    /// that was set by plain update (an autoscaler, `kubectl scale`), because whoever writes a number
+    /// into the configuration means it; and what others set by plain update, when the user has seen it
+    /// in the plan. Never what another manager applied.
+    fn may_take(&self, conflict: &FieldConflict) -> bool {
+        let ours = conflict.manager == self.cluster.options().field_manager
+            || conflict.manager == self.cluster.handover_manager();
+        let replicas = conflict.field == ".spec.replicas";
+        ours || (conflict.by_update && (replicas || self.plan.repair_drift))
+    }
+
+    pub(super) async fn apply_as(
+        &self,
+        key: &Key,
+        manager: &str,
+        force: bool,
+        body: Json,
+    ) -> Result<Json, Error> {
+        let force = if force { "true" } else { "false" };
+        let request = Request {
+            verb: Verb::Apply,
+            resource: Resource::from(key.kind),
+            namespace: &self.plan.store.namespace,
+            name: Some(&key.name),
+            query: vec![
+                ("fieldManager", manager),
+                ("force", force),
+                ("fieldValidation", "Strict"),
+            ],
+            body: Some(body),
+        };
+        self.cluster.send(request, self.cancel).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rolling_update_numbers_are_always_ours() {
+        let key = Key::new(Kind::Deployment, "d");
+        let wire = |strategy: Json| {
+            on_the_wire(&key, &json!({"spec": {"strategy": strategy}}))["spec"]["strategy"].clone()
+        };
+        assert_eq!(
+            wire(json!({"type": "RollingUpdate"})),
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
+        );
+        assert_eq!(
+            wire(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}})),
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}})
+        );
+        assert_eq!(
+            wire(json!({"type": "Recreate", "rollingUpdate": null})),
+            json!({"type": "Recreate"})
+        );
+        let service = Key::new(Kind::Service, "s");
+        let manifest = json!({"spec": {"strategy": {"type": "RollingUpdate"}}});
+        assert_eq!(on_the_wire(&service, &manifest), manifest);
+    }
+}

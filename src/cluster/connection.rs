@@ -1,0 +1,85 @@
+//! Which API server, and who is asking: from the provider block and the environment variables of the
+//! hashicorp/kubernetes provider to a `kube::Config`.
+//!
+//! Nothing is ever fallen back on. A kubeconfig is read only when the block or a variable names it, and
+//! the pod's own account is used only when that is asked for: a plan in a CI pod must not quietly talk
+//! to the cluster that the pod runs in.
+
+mod configure;
+mod environment;
+mod error;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+pub use configure::configure;
+pub use error::ConnectionError;
+
+/// The attributes of the provider block that say how to connect; all optional. `Default` is an empty
+/// block.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Connection {
+    pub host: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub token: Option<String>,
+    pub insecure: Option<bool>,
+    pub tls_server_name: Option<String>,
+    /// PEM.
+    pub client_certificate: Option<String>,
+    /// PEM.
+    pub client_key: Option<String>,
+    /// PEM.
+    pub cluster_ca_certificate: Option<String>,
+    pub config_path: Option<String>,
+    pub config_paths: Option<Vec<String>>,
+    pub config_context: Option<String>,
+    pub config_context_auth_info: Option<String>,
+    pub config_context_cluster: Option<String>,
+    pub proxy_url: Option<String>,
+    pub exec: Option<Exec>,
+    pub in_cluster_config: Option<bool>,
+    /// Which of these were filled from an environment variable; kept for error messages.
+    pub from_environment: BTreeSet<&'static str>,
+}
+
+/// A program that prints credentials.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Exec {
+    pub api_version: String,
+    pub command: String,
+    pub args: Vec<String>,
+    pub env: BTreeMap<String, String>,
+}
+
+/// Where the connection was configured: one phrase for each part, such as ``host (`KUBE_HOST`)``.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin(pub Vec<String>);
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(", "))
+    }
+}
+
+/// Credentials are left out, so that no log can show them.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("host", &self.host)
+            .field("config_path", &self.config_path)
+            .field("config_paths", &self.config_paths)
+            .field("config_context", &self.config_context)
+            .field("in_cluster_config", &self.in_cluster_config)
+            .field("from_environment", &self.from_environment)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Exec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exec")
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
+}

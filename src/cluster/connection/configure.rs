@@ -1,0 +1,366 @@
+//! From a [`Connection`] to a `kube::Config`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kube::config::{
+    AuthInfo, Cluster, Config, Context, ExecConfig, ExecInteractiveMode, KubeConfigOptions,
+    Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext,
+};
+use secrecy::SecretString;
+
+use super::environment::variable;
+use super::{Connection, ConnectionError, Exec, Origin};
+
+/// The name of everything in the kubeconfig that stands for a block without one.
+const OWN: &str = "provider";
+
+/// Reads the files that the connection names. What the block or the environment sets overrides what a
+/// kubeconfig says.
+pub async fn configure(connection: &Connection) -> Result<(Config, Origin), ConnectionError> {
+    if !connection.names_cluster() {
+        return Err(ConnectionError::NothingConfigured);
+    }
+    let origin = connection.describe();
+    if connection.in_cluster_config == Some(true) {
+        return in_cluster(connection, origin);
+    }
+    let mut kubeconfig = Kubeconfig::default();
+    let paths = connection.paths();
+    for path in &paths {
+        let next = read(path, &connection.source_of_paths())?;
+        kubeconfig = kubeconfig
+            .merge(next)
+            .map_err(|source| unusable(&origin, source))?;
+    }
+    let options = if paths.is_empty() {
+        kubeconfig.contexts = vec![NamedContext {
+            name: OWN.into(),
+            context: Some(Context {
+                cluster: OWN.into(),
+                user: Some(OWN.into()),
+                ..Context::default()
+            }),
+            ..NamedContext::default()
+        }];
+        KubeConfigOptions {
+            context: Some(OWN.into()),
+            cluster: None,
+            user: None,
+        }
+    } else {
+        KubeConfigOptions {
+            context: connection.config_context.clone(),
+            cluster: connection.config_context_cluster.clone(),
+            user: connection.config_context_auth_info.clone(),
+        }
+    };
+    let (cluster, user) = selected(&kubeconfig, &options).ok_or_else(|| {
+        ConnectionError::Invalid {
+            origin: connection.source_of_paths(),
+            problem: "it has no current context, and no config_context (KUBE_CTX) is set, or the context that is set does not exist in it".into(),
+        }
+    })?;
+    connection.override_cluster(named_cluster(&mut kubeconfig, &cluster))?;
+    let own_credentials = connection.override_user(named_user(&mut kubeconfig, &user))?;
+    let options = KubeConfigOptions {
+        user: own_credentials.then_some(user).or(options.user),
+        ..options
+    };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|source| unusable(&origin, source))?;
+    // Retries are ours: they are bounded, logged, and stop when the user cancels.
+    config.default_retry = false;
+    Ok((config, origin))
+}
+
+fn in_cluster(
+    connection: &Connection,
+    origin: Origin,
+) -> Result<(Config, Origin), ConnectionError> {
+    if connection.host.is_some() || !connection.paths().is_empty() {
+        return Err(ConnectionError::Invalid {
+            origin: origin.to_string(),
+            problem: "in_cluster_config excludes host, config_path and config_paths".into(),
+        });
+    }
+    let mut config = Config::incluster().map_err(|source| ConnectionError::Unusable {
+        origin: origin.to_string(),
+        source: Box::new(source),
+    })?;
+    config.default_retry = false;
+    Ok((config, origin))
+}
+
+fn unusable(origin: &Origin, source: KubeconfigError) -> ConnectionError {
+    ConnectionError::Unusable {
+        origin: origin.to_string(),
+        source: Box::new(source),
+    }
+}
+
+fn read(path: &Path, origin: &str) -> Result<Kubeconfig, ConnectionError> {
+    Kubeconfig::read_from(path).map_err(|error| match error {
+        KubeconfigError::ReadConfig(source, path) => ConnectionError::Unreadable {
+            path,
+            origin: origin.to_owned(),
+            source,
+        },
+        other => ConnectionError::Malformed {
+            path: path.to_owned(),
+            origin: origin.to_owned(),
+            place: match other {
+                KubeconfigError::Parse(error) => error.location().map_or_else(String::new, |at| {
+                    format!(" at line {}, column {}", at.line(), at.column())
+                }),
+                _ => String::new(),
+            },
+        },
+    })
+}
+
+/// The names of the cluster and the user that the options select.
+fn selected(kubeconfig: &Kubeconfig, options: &KubeConfigOptions) -> Option<(String, String)> {
+    let name = options
+        .context
+        .as_ref()
+        .or(kubeconfig.current_context.as_ref())?;
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|known| known.name == *name)?
+        .context
+        .as_ref()?;
+    let cluster = options
+        .cluster
+        .clone()
+        .unwrap_or_else(|| context.cluster.clone());
+    let user = options
+        .user
+        .clone()
+        .or_else(|| context.user.clone())
+        .unwrap_or_else(|| OWN.into());
+    Some((cluster, user))
+}
+
+fn named_cluster<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut Cluster {
+    let known = kubeconfig
+        .clusters
+        .iter()
+        .position(|known| known.name == name);
+    let position = known.unwrap_or_else(|| {
+        kubeconfig.clusters.push(NamedCluster {
+            name: name.into(),
+            ..NamedCluster::default()
+        });
+        kubeconfig.clusters.len() - 1
+    });
+    kubeconfig.clusters[position]
+        .cluster
+        .get_or_insert_default()
+}
+
+fn named_user<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut AuthInfo {
+    let known = kubeconfig
+        .auth_infos
+        .iter()
+        .position(|known| known.name == name);
+    let position = known.unwrap_or_else(|| {
+        kubeconfig.auth_infos.push(NamedAuthInfo {
+            name: name.into(),
+            ..NamedAuthInfo::default()
+        });
+        kubeconfig.auth_infos.len() - 1
+    });
+    kubeconfig.auth_infos[position]
+        .auth_info
+        .get_or_insert_default()
+}
+
+impl Connection {
+    fn paths(&self) -> Vec<PathBuf> {
+        let single = self.config_path.iter();
+        let several = self.config_paths.iter().flatten();
+        single.chain(several).map(|path| expand(path)).collect()
+    }
+
+    fn source_of_paths(&self) -> String {
+        let attribute = if self.config_path.is_some() {
+            "config_path"
+        } else {
+            "config_paths"
+        };
+        self.source(attribute)
+    }
+
+    /// `config_path in the provider block`, or `the environment variable KUBE_CONFIG_PATH`.
+    fn source(&self, attribute: &'static str) -> String {
+        if self.from_environment.contains(attribute) {
+            format!("the environment variable {}", variable(attribute))
+        } else {
+            format!("{attribute} in the provider block")
+        }
+    }
+
+    /// Where every part comes from, without its value unless it is a path, a URL or a context.
+    fn describe(&self) -> Origin {
+        let mut parts = Vec::new();
+        if let Some(host) = &self.host {
+            parts.push(format!("{} (host {host})", self.source("host")));
+        }
+        for path in self
+            .config_path
+            .iter()
+            .chain(self.config_paths.iter().flatten())
+        {
+            parts.push(format!("{} (file {path})", self.source_of_paths()));
+        }
+        if let Some(context) = &self.config_context {
+            parts.push(format!(
+                "{} (context {context})",
+                self.source("config_context")
+            ));
+        }
+        if self.in_cluster_config == Some(true) {
+            parts.push(self.source("in_cluster_config"));
+        }
+        let credentials = [
+            ("token", self.token.is_some()),
+            ("username", self.username.is_some()),
+            ("client_certificate", self.client_certificate.is_some()),
+            ("exec", self.exec.is_some()),
+        ];
+        for (attribute, _) in credentials.into_iter().filter(|(_, set)| *set) {
+            parts.push(self.source(attribute));
+        }
+        Origin(parts)
+    }
+
+    fn override_cluster(&self, cluster: &mut Cluster) -> Result<(), ConnectionError> {
+        if let Some(host) = &self.host {
+            cluster.server = Some(self.server_url(host)?);
+        }
+        if let Some(insecure) = self.insecure {
+            cluster.insecure_skip_tls_verify = Some(insecure);
+        }
+        if let Some(name) = &self.tls_server_name {
+            cluster.tls_server_name = Some(name.clone());
+        }
+        if let Some(certificate) = &self.cluster_ca_certificate {
+            self.expect_pem("cluster_ca_certificate", certificate)?;
+            cluster.certificate_authority = None;
+            cluster.certificate_authority_data = Some(STANDARD.encode(certificate));
+        }
+        if let Some(url) = &self.proxy_url {
+            cluster.proxy_url = Some(url.clone());
+        }
+        Ok(())
+    }
+
+    /// A host may be written without a scheme; then TLS is used when anything about TLS is configured.
+    fn server_url(&self, host: &str) -> Result<String, ConnectionError> {
+        let url = if host.contains("://") {
+            host.to_owned()
+        } else {
+            let tls = self.cluster_ca_certificate.is_some()
+                || self.client_certificate.is_some()
+                || self.insecure == Some(true);
+            format!("{}://{host}", if tls { "https" } else { "http" })
+        };
+        let valid = url.parse::<http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+        });
+        if valid {
+            Ok(url)
+        } else {
+            Err(ConnectionError::Invalid {
+                origin: self.source("host"),
+                problem: "it must be a URL such as https://192.0.2.1:6443".into(),
+            })
+        }
+    }
+
+    /// Says whether it set any credentials.
+    fn override_user(&self, user: &mut AuthInfo) -> Result<bool, ConnectionError> {
+        let own = self.token.is_some()
+            || self.username.is_some()
+            || self.exec.is_some()
+            || self.client_certificate.is_some();
+        if let Some(certificate) = &self.client_certificate {
+            self.expect_pem("client_certificate", certificate)?;
+            user.client_certificate = None;
+            user.client_certificate_data = Some(STANDARD.encode(certificate));
+        }
+        if let Some(key) = &self.client_key {
+            self.expect_pem("client_key", key)?;
+            user.client_key = None;
+            user.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
+        }
+        // A token, a password and a program exclude each other; what the block sets replaces them all.
+        if self.token.is_some() || self.username.is_some() || self.exec.is_some() {
+            user.token = None;
+            user.token_file = None;
+            user.username = None;
+            user.password = None;
+            user.exec = None;
+            user.auth_provider = None;
+        }
+        if let Some(token) = &self.token {
+            user.token = Some(SecretString::from(token.clone()));
+        } else if let Some(exec) = &self.exec {
+            user.exec = Some(exec_config(exec));
+        } else if let Some(username) = &self.username {
+            user.username = Some(username.clone());
+            user.password = self.password.clone().map(SecretString::from);
+        }
+        // A credentials program out of a kubeconfig must not read our stdin either.
+        if let Some(exec) = &mut user.exec {
+            exec.interactive_mode = Some(ExecInteractiveMode::Never);
+        }
+        Ok(own)
+    }
+
+    fn expect_pem(&self, attribute: &'static str, text: &str) -> Result<(), ConnectionError> {
+        if text.contains("-----BEGIN ") {
+            return Ok(());
+        }
+        Err(ConnectionError::Invalid {
+            origin: self.source(attribute),
+            problem: "it must be PEM text (\"-----BEGIN …\"); decode it with base64decode() if it comes from a kubeconfig or a cloud API".into(),
+        })
+    }
+}
+
+fn exec_config(exec: &Exec) -> ExecConfig {
+    let env = exec
+        .env
+        .iter()
+        .map(|(name, value)| {
+            HashMap::from([
+                ("name".to_owned(), name.clone()),
+                ("value".to_owned(), value.clone()),
+            ])
+        })
+        .collect();
+    ExecConfig {
+        api_version: Some(exec.api_version.clone()),
+        command: Some(expand(&exec.command).to_string_lossy().into_owned()),
+        args: Some(exec.args.clone()),
+        env: Some(env),
+        interactive_mode: Some(ExecInteractiveMode::Never),
+        ..ExecConfig::default()
+    }
+}
+
+/// `~` and `~/…` are the home directory.
+fn expand(path: &str) -> PathBuf {
+    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    match (path.strip_prefix('~'), home()) {
+        (Some(""), Some(home)) => home,
+        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(&rest[1..]),
+        _ => PathBuf::from(path),
+    }
+}

@@ -1,0 +1,194 @@
+//! The environment variables of the hashicorp/kubernetes provider.
+
+use super::{Connection, ConnectionError};
+
+/// Attribute and variable, in the order of the documentation.
+pub(super) const VARIABLES: [(&str, &str); 16] = [
+    ("host", "KUBE_HOST"),
+    ("username", "KUBE_USER"),
+    ("password", "KUBE_PASSWORD"),
+    ("insecure", "KUBE_INSECURE"),
+    ("tls_server_name", "KUBE_TLS_SERVER_NAME"),
+    ("client_certificate", "KUBE_CLIENT_CERT_DATA"),
+    ("client_key", "KUBE_CLIENT_KEY_DATA"),
+    ("cluster_ca_certificate", "KUBE_CLUSTER_CA_CERT_DATA"),
+    ("config_path", "KUBE_CONFIG_PATH"),
+    ("config_paths", "KUBE_CONFIG_PATHS"),
+    ("config_context", "KUBE_CTX"),
+    ("config_context_auth_info", "KUBE_CTX_AUTH_INFO"),
+    ("config_context_cluster", "KUBE_CTX_CLUSTER"),
+    ("token", "KUBE_TOKEN"),
+    ("proxy_url", "KUBE_PROXY_URL"),
+    ("in_cluster_config", "KUBE_IN_CLUSTER_CONFIG"),
+];
+
+/// The variable behind an attribute.
+pub(super) fn variable(attribute: &str) -> &'static str {
+    VARIABLES
+        .into_iter()
+        .find(|(name, _)| *name == attribute)
+        .map_or("", |(_, variable)| variable)
+}
+
+impl Connection {
+    /// Fills what the block leaves open from the environment.
+    ///
+    /// One exception to "each attribute for itself": which cluster it is comes from one place. When the
+    /// block names one (`host`, `config_path`, `config_paths` or `in_cluster_config`), the variables
+    /// that would name another are not looked at; otherwise a forgotten `KUBE_CONFIG_PATH` would lend
+    /// its credentials to the host in the block.
+    pub fn with_environment(
+        mut self,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConnectionError> {
+        let names_cluster = self.names_cluster();
+        let read = |attribute: &str| lookup(variable(attribute)).filter(|value| !value.is_empty());
+        let flag = |attribute: &str| match read(attribute) {
+            None => Ok(None),
+            Some(text) => match text.as_str() {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Some(true)),
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Some(false)),
+                _ => Err(ConnectionError::NotABoolean {
+                    variable: variable(attribute),
+                }),
+            },
+        };
+        let mut filled = Vec::new();
+        {
+            let mut fill = |attribute: &'static str, slot: &mut Option<String>| {
+                if slot.is_none()
+                    && let Some(value) = read(attribute)
+                {
+                    *slot = Some(value);
+                    filled.push(attribute);
+                }
+            };
+            if !names_cluster {
+                fill("host", &mut self.host);
+                fill("config_path", &mut self.config_path);
+            }
+            fill("username", &mut self.username);
+            fill("password", &mut self.password);
+            fill("tls_server_name", &mut self.tls_server_name);
+            fill("client_certificate", &mut self.client_certificate);
+            fill("client_key", &mut self.client_key);
+            fill("cluster_ca_certificate", &mut self.cluster_ca_certificate);
+            fill("config_context", &mut self.config_context);
+            fill(
+                "config_context_auth_info",
+                &mut self.config_context_auth_info,
+            );
+            fill("config_context_cluster", &mut self.config_context_cluster);
+            fill("token", &mut self.token);
+            fill("proxy_url", &mut self.proxy_url);
+        }
+        if !names_cluster {
+            if self.config_path.is_none()
+                && let Some(list) = read("config_paths")
+            {
+                let paths = std::env::split_paths(&list)
+                    .map(|path| path.to_string_lossy().into_owned())
+                    .filter(|path| !path.is_empty())
+                    .collect();
+                self.config_paths = Some(paths);
+                filled.push("config_paths");
+            }
+            if let Some(value) = flag("in_cluster_config")? {
+                self.in_cluster_config = Some(value);
+                filled.push("in_cluster_config");
+            }
+        }
+        if self.insecure.is_none()
+            && let Some(value) = flag("insecure")?
+        {
+            self.insecure = Some(value);
+            filled.push("insecure");
+        }
+        self.from_environment.extend(filled);
+        Ok(self)
+    }
+
+    /// Whether it says which cluster is meant.
+    pub(super) fn names_cluster(&self) -> bool {
+        self.host.is_some()
+            || self.config_path.is_some()
+            || self
+                .config_paths
+                .as_ref()
+                .is_some_and(|paths| !paths.is_empty())
+            || self.in_cluster_config == Some(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        move |name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    #[test]
+    fn fills_what_is_open() {
+        let block = Connection {
+            token: Some("mine".into()),
+            ..Connection::default()
+        };
+        let filled = block
+            .with_environment(environment(&[
+                ("KUBE_HOST", "https://h"),
+                ("KUBE_TOKEN", "theirs"),
+                ("KUBE_INSECURE", "true"),
+                ("KUBE_CTX", ""),
+            ]))
+            .expect("valid");
+        let expected = Connection {
+            host: Some("https://h".into()),
+            token: Some("mine".into()),
+            insecure: Some(true),
+            from_environment: ["host", "insecure"].into(),
+            ..Connection::default()
+        };
+        assert!(filled == expected, "{filled:?}");
+    }
+
+    #[test]
+    fn paths_are_split() {
+        let filled = Connection::default()
+            .with_environment(environment(&[("KUBE_CONFIG_PATHS", "/a:/b")]))
+            .expect("valid");
+        assert_eq!(filled.config_paths, Some(vec!["/a".into(), "/b".into()]));
+    }
+
+    #[test]
+    fn the_block_alone_says_which_cluster() {
+        let block = Connection {
+            host: Some("https://mine".into()),
+            ..Connection::default()
+        };
+        let filled = block
+            .clone()
+            .with_environment(environment(&[
+                ("KUBE_CONFIG_PATH", "/other"),
+                ("KUBE_IN_CLUSTER_CONFIG", "true"),
+            ]))
+            .expect("valid");
+        assert!(filled == block, "{filled:?}");
+    }
+
+    #[test]
+    fn a_flag_must_be_a_boolean() {
+        let error = Connection::default()
+            .with_environment(environment(&[("KUBE_INSECURE", "perhaps")]))
+            .expect_err("not a boolean");
+        assert_eq!(
+            error.to_string(),
+            "the environment variable KUBE_INSECURE must be \"true\" or \"false\""
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Taking a whole store away, and waiting until it is really gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Error, Reason, Verb};
+use super::request::Request;
+use super::resource::{PODS, Resource};
+use super::watch::{Selection, Unfinished};
+use super::{Cluster, STORE_LABEL, StoreName};
+use crate::feast::objects::{Key, Kind, Tier};
+
+/// What is left after a deletion.
+#[derive(Debug, Default)]
+pub struct Deletion {
+    /// Claims that were kept for their data.
+    pub kept: Vec<Key>,
+    /// What still exists though it should not, as it was last seen.
+    pub remaining: BTreeMap<Key, Json>,
+    pub errors: Vec<Error>,
+}
+
+impl Cluster {
+    /// Deletes every object of the store, found by label and by `known` key: the autoscaler and the
+    /// Deployment first, and when their pods are gone, what the pods used. What is gone already is
+    /// fine. Claims are kept unless `delete_data`. `Err` means that nothing was deleted.
+    pub async fn delete(
+        &self,
+        store: &StoreName,
+        known: &BTreeSet<Key>,
+        delete_data: bool,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Deletion, Error> {
+        let deadline = Instant::now() + timeout;
+        let mut deletion = Deletion::default();
+        for (key, live) in self.read(store, known, cancel).await? {
+            if !self.is_ours(store, &live, known.contains(&key)) {
+                continue;
+            }
+            if key.kind == Kind::PersistentVolumeClaim && !delete_data {
+                deletion.kept.push(key);
+            } else {
+                deletion.remaining.insert(key, live);
+            }
+        }
+        for first in [true, false] {
+            let round: Vec<Key> = deletion
+                .remaining
+                .keys()
+                .filter(|key| (key.kind.tier() != Tier::Prerequisites) == first)
+                .cloned()
+                .collect();
+            let ended = join_all(round.iter().map(|key| {
+                let live = &deletion.remaining[key];
+                async move {
+                    self.delete_one(store, key, live, cancel).await?;
+                    let gone = self.wait_gone(store, key, live, deadline, cancel).await;
+                    gone.map_err(|end| self.not_gone(end, store, key, timeout))
+                }
+            }))
+            .await;
+            for (key, result) in round.into_iter().zip(ended) {
+                match result {
+                    Ok(()) => {
+                        deletion.remaining.remove(&key);
+                    }
+                    Err(error) => deletion.errors.push(error),
+                }
+            }
+            if first && deletion.errors.is_empty() {
+                deletion
+                    .errors
+                    .extend(self.wait_for_pods(store, deadline, timeout, cancel).await);
+            }
+            if !deletion.errors.is_empty() {
+                break;
+            }
+        }
+        Ok(deletion)
+    }
+
+    /// Pods of the store normally go before their Deployment does; this is for those that were orphaned.
+    async fn wait_for_pods(
+        &self,
+        store: &StoreName,
+        deadline: Instant,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Option<Error> {
+        let mut left = 0;
+        let end = self
+            .watch_until(
+                PODS,
+                &store.namespace,
+                Selection::Labelled(format!("{STORE_LABEL}={}", store.name)),
+                deadline,
+                cancel,
+                |pods| {
+                    left = pods.len();
+                    pods.is_empty().then_some(())
+                },
+            )
+            .await
+            .err()?;
+        Some(match end {
+            Unfinished::Failed(error) => error,
+            Unfinished::TimedOut => {
+                let reason = Reason::TimedOut {
+                    seconds: timeout.as_secs(),
+                    waiting_for: format!("{left} pods are still there"),
+                    pods: Vec::new(),
+                };
+                self.error(Verb::Wait, PODS, &store.namespace, None, reason)
+            }
+        })
+    }
+
+    fn not_gone(&self, end: Unfinished, store: &StoreName, key: &Key, timeout: Duration) -> Error {
+        match end {
+            Unfinished::Failed(error) => error,
+            Unfinished::TimedOut => {
+                let reason = Reason::TimedOut {
+                    seconds: timeout.as_secs(),
+                    waiting_for: format!("{key} is still being deleted"),
+                    pods: Vec::new(),
+                };
+                self.object_error(Verb::Delete, store, key, reason)
+            }
+        }
+    }
+
+    /// Deletes this very object (by UID), not one that has taken its name since.
+    pub(super) async fn delete_one(
+        &self,
+        store: &StoreName,
+        key: &Key,
+        live: &Json,
+        cancel: &CancellationToken,
+    ) -> Result<(), Error> {
+        // A Deployment stays until its pods are gone, so that there is something to wait for.
+        let propagation = match key.kind {
+            Kind::Deployment => "Foreground",
+            _ => "Background",
+        };
+        let request = Request {
+            verb: Verb::Delete,
+            resource: Resource::from(key.kind),
+            namespace: &store.namespace,
+            name: Some(&key.name),
+            query: Vec::new(),
+            body: Some(json!({
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "propagationPolicy": propagation,
+                "preconditions": {"uid": live["metadata"]["uid"]},
+            })),
+        };
+        match self.send(request, cancel).await {
+            Ok(_) => Ok(()),
+            Err(Error {
+                reason: Reason::NotFound | Reason::Stale { .. },
+                ..
+            }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

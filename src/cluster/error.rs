@@ -1,0 +1,243 @@
+//! What can go wrong at the API server, with everything that a good message needs: what was being
+//! done, to which object, where, why it failed, and what to do about it.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// What was being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    List,
+    Watch,
+    /// Server-side apply; the API server's verb is `patch`, and `create` for a new object.
+    Apply,
+    /// A merge patch: only where server-side apply cannot say it.
+    Patch,
+    Delete,
+    /// Waiting for a rollout to finish, or for objects to be gone.
+    Wait,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Apply => "apply",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::Wait => "wait for",
+        })
+    }
+}
+
+/// What it was being done to. Written `Kind/name`, or as the plural resource when it is not one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub kind: &'static str,
+    /// The name in RBAC rules, such as `deployments`.
+    pub resource: &'static str,
+    pub group: &'static str,
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{}/{name}", self.kind),
+            None => f.write_str(self.resource),
+        }
+    }
+}
+
+/// One failed operation. The cause is its source.
+#[derive(Debug, Error)]
+#[error("cannot {verb} {target} in namespace \"{namespace}\" of the cluster at {server}")]
+pub struct Error {
+    pub verb: Verb,
+    pub target: Target,
+    pub namespace: String,
+    pub server: String,
+    #[source]
+    pub reason: Reason,
+}
+
+/// One field that we want to set and another manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// In the API server's words: `.spec.template.spec.containers[name="online"].image`.
+    pub field: String,
+    pub manager: String,
+    /// Whether that manager wrote it by plain update (`kubectl edit`, `kubectl scale`, a controller)
+    /// and not by server-side apply.
+    pub by_update: bool,
+}
+
+impl fmt::Display for FieldConflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.by_update { "set" } else { "applied" };
+        write!(f, "{} ({how} by \"{}\")", self.field, self.manager)
+    }
+}
+
+/// One field that the API server refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidField {
+    pub field: String,
+    pub message: String,
+}
+
+/// A pod that keeps a rollout from finishing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodTrouble {
+    pub pod: String,
+    pub container: Option<String>,
+    pub reason: String,
+    pub message: String,
+}
+
+impl fmt::Display for PodTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pod {}", self.pod)?;
+        if let Some(container) = &self.container {
+            write!(f, ", container {container}")?;
+        }
+        write!(f, ": {}", self.reason)?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum Reason {
+    #[error("the API server does not know who is asking: {message}")]
+    Unauthorized { message: String },
+
+    #[error("the API server does not permit it: {message}")]
+    Forbidden { message: String },
+
+    #[error("there is no namespace \"{0}\"")]
+    NamespaceMissing(String),
+
+    #[error("the namespace \"{0}\" is being deleted")]
+    NamespaceTerminating(String),
+
+    #[error("it does not exist")]
+    NotFound,
+
+    #[error("the Secret has no key \"{0}\"")]
+    SecretKeyMissing(String),
+
+    #[error("the value of the Secret's key \"{0}\" is not UTF-8 text")]
+    SecretNotText(String),
+
+    #[error("the API server refuses it as invalid: {message}")]
+    Invalid {
+        message: String,
+        fields: Vec<InvalidField>,
+    },
+
+    #[error("other managers own fields of it: {}", join(.0))]
+    Conflict(Vec<FieldConflict>),
+
+    #[error("it was changed by someone else at the same moment: {message}")]
+    Stale { message: String },
+
+    #[error("it exists already and does not belong to this feature store{}", belongs(.owner))]
+    Foreign {
+        /// The feature store and the manager that its labels name, where they name any.
+        owner: Option<String>,
+    },
+
+    #[error("an earlier object of this name is still being deleted")]
+    Terminating,
+
+    #[error("the API server answered {code} {reason}: {message}")]
+    Rejected {
+        code: u16,
+        reason: String,
+        message: String,
+    },
+
+    #[error("the API server could not be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    #[error("the credentials could not be obtained")]
+    Credentials(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    #[error("the answer of the API server could not be understood")]
+    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    #[error("the rollout failed: {message}{}", troubles(.pods))]
+    RolloutFailed {
+        message: String,
+        pods: Vec<PodTrouble>,
+    },
+
+    #[error("{waiting_for} after {seconds} s{}", troubles(.pods))]
+    TimedOut {
+        seconds: u64,
+        waiting_for: String,
+        pods: Vec<PodTrouble>,
+    },
+
+    #[error("the operation was cancelled")]
+    Cancelled,
+}
+
+impl Reason {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unauthorized { .. } | Self::Credentials(_) => {
+                "Check the credentials of the provider block, or the environment variables behind it; a token may have expired."
+            }
+            Self::Forbidden { .. } => {
+                "Give this user a Role that allows the verbs get, list, watch, create, patch and delete on this resource in the namespace."
+            }
+            Self::NamespaceMissing(_) => {
+                "Create the namespace first; this provider does not create namespaces."
+            }
+            Self::NamespaceTerminating(_) | Self::Terminating => {
+                "Wait until the deletion has finished, then apply again."
+            }
+            Self::SecretKeyMissing(_) | Self::NotFound => {
+                "Check the name, the key and the namespace."
+            }
+            Self::Conflict(_) => {
+                "Either leave the field out of the configuration, so that its owner keeps it, or set force_conflicts in the provider block to take it."
+            }
+            Self::Foreign { .. } => {
+                "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
+            }
+            Self::Stale { .. } => "Plan and apply again.",
+            Self::Unreachable(_) => {
+                "Check the address, the network and the proxy; the API server may also be restarting."
+            }
+            Self::TimedOut { .. } => {
+                "Look at the pods, or raise the time-out; what exists is kept, and the next apply goes on from there."
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn join(conflicts: &[FieldConflict]) -> String {
+    let texts: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+fn belongs(owner: &Option<String>) -> String {
+    owner
+        .as_ref()
+        .map_or_else(String::new, |owner| format!("; it belongs to {owner}"))
+}
+
+fn troubles(pods: &[PodTrouble]) -> String {
+    pods.iter().map(|pod| format!("; {pod}")).collect()
+}

@@ -1,0 +1,179 @@
+//! What is there: the live objects of a store, and values out of the user's Secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::{join_all, try_join_all};
+use k8s_openapi::ByteString;
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Error, Reason, Verb};
+use super::ownership;
+use super::request::Request;
+use super::resource::Resource;
+use super::{Cluster, MANAGED_BY, MANAGED_BY_LABEL, STORE_LABEL, StoreName};
+use crate::feast::objects::{Key, Kind};
+
+impl Cluster {
+    /// The live objects that carry the store's labels, and those of the given keys that exist, labels
+    /// or not ([`Cluster::is_ours`] tells them apart).
+    ///
+    /// The one place that reads objects, so that reads of several stores can be joined here: a LIST by
+    /// label for each kind, then a GET for each key that the lists did not show.
+    pub async fn read(
+        &self,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
+        let lists = Kind::ALL.map(|kind| self.list(store, kind, cancel));
+        let mut live: BTreeMap<Key, Json> =
+            try_join_all(lists).await?.into_iter().flatten().collect();
+        let missing = keys.iter().filter(|key| !live.contains_key(*key));
+        let gets = missing.map(|key| async {
+            let found = self.get(&store.namespace, key, cancel).await?;
+            Ok::<_, Error>(found.map(|found| (key.clone(), found)))
+        });
+        let found = try_join_all(gets).await?;
+        live.extend(found.into_iter().flatten());
+        Ok(live)
+    }
+
+    async fn list(
+        &self,
+        store: &StoreName,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
+        let selector = store.selector();
+        let answer = self
+            .send(
+                Request {
+                    verb: Verb::List,
+                    resource: Resource::from(kind),
+                    namespace: &store.namespace,
+                    name: None,
+                    query: vec![("labelSelector", &selector)],
+                    body: None,
+                },
+                cancel,
+            )
+            .await?;
+        let Json::Object(mut answer) = answer else {
+            return Ok(Vec::new());
+        };
+        let Some(Json::Array(items)) = answer.remove("items") else {
+            return Ok(Vec::new());
+        };
+        Ok(items
+            .into_iter()
+            .filter_map(|mut item| {
+                let name = item["metadata"]["name"].as_str()?.to_owned();
+                // The elements of a list come without them.
+                item["apiVersion"] = Json::from(Resource::from(kind).api_version());
+                item["kind"] = Json::from(kind.as_str());
+                Some((Key::new(kind, name), item))
+            })
+            .collect())
+    }
+
+    /// `None` when it does not exist.
+    pub async fn get(
+        &self,
+        namespace: &str,
+        key: &Key,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Json>, Error> {
+        let request = Request {
+            verb: Verb::Get,
+            resource: Resource::from(key.kind),
+            namespace,
+            name: Some(&key.name),
+            query: Vec::new(),
+            body: None,
+        };
+        match self.send(request, cancel).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error {
+                reason: Reason::NotFound,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the live object belongs to the store: it carries the store's labels, or it is one that
+    /// we `known`ingly made and applied to (someone may have taken the labels off).
+    pub fn is_ours(&self, store: &StoreName, live: &Json, known: bool) -> bool {
+        let labels = &live["metadata"]["labels"];
+        if labels[MANAGED_BY_LABEL] == MANAGED_BY && labels[STORE_LABEL] == store.name.as_str() {
+            return true;
+        }
+        known && ownership::applied_by(live, &self.options().field_manager).is_some()
+    }
+
+    /// The values of the given keys of the given Secrets. Everything that is missing is reported at
+    /// once. The values are secrets: they are never logged, and no error quotes them.
+    pub async fn secret_values(
+        &self,
+        namespace: &str,
+        wanted: &[(String, String)],
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<(String, String), String>, Vec<Error>> {
+        let mut by_secret: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (name, key) in wanted {
+            by_secret.entry(name).or_default().insert(key);
+        }
+        let gets = by_secret.keys().map(|name| {
+            let request = Request {
+                verb: Verb::Get,
+                resource: Resource::from(Kind::Secret),
+                namespace,
+                name: Some(name),
+                query: Vec::new(),
+                body: None,
+            };
+            self.send(request, cancel)
+        });
+        let secrets = join_all(gets).await;
+        let mut values = BTreeMap::new();
+        let mut errors = Vec::new();
+        for ((name, keys), secret) in by_secret.iter().zip(secrets) {
+            let secret = match secret {
+                Ok(secret) => secret,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            for key in keys {
+                match decode(&secret, key) {
+                    Ok(value) => {
+                        values.insert(((*name).to_owned(), (*key).to_owned()), value);
+                    }
+                    Err(reason) => errors.push(self.error(
+                        Verb::Get,
+                        Resource::from(Kind::Secret),
+                        namespace,
+                        Some(name),
+                        reason,
+                    )),
+                }
+            }
+        }
+        if errors.is_empty() {
+            Ok(values)
+        } else {
+            Err(errors)
+        }
+    }
+}
+
+fn decode(secret: &Json, key: &str) -> Result<String, Reason> {
+    let value = secret["data"]
+        .get(key)
+        .ok_or_else(|| Reason::SecretKeyMissing(key.to_owned()))?;
+    let not_text = || Reason::SecretNotText(key.to_owned());
+    let bytes: ByteString = serde_json::from_value(value.clone()).map_err(|_| not_text())?;
+    String::from_utf8(bytes.0).map_err(|_| not_text())
+}

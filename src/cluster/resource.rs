@@ -1,0 +1,114 @@
+//! Where the objects are in the API: groups, versions, plural names, URLs.
+
+use crate::feast::objects::Kind;
+
+/// One kind of the Kubernetes API, as far as this room asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Resource {
+    pub group: &'static str,
+    pub version: &'static str,
+    pub plural: &'static str,
+    pub kind: &'static str,
+}
+
+/// The pods of a Deployment: looked at, never written.
+pub(super) const PODS: Resource = Resource {
+    group: "",
+    version: "v1",
+    plural: "pods",
+    kind: "Pod",
+};
+
+impl From<Kind> for Resource {
+    fn from(kind: Kind) -> Self {
+        let (group, version) = kind.api();
+        Self {
+            group,
+            version,
+            plural: kind.plural(),
+            kind: kind.as_str(),
+        }
+    }
+}
+
+impl Resource {
+    /// The path and query of a request.
+    pub fn url(self, namespace: &str, name: Option<&str>, query: &[(&str, &str)]) -> String {
+        let mut url = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
+        url.push_str("/namespaces/");
+        url.push_str(&escape(namespace));
+        url.push('/');
+        url.push_str(self.plural);
+        if let Some(name) = name {
+            url.push('/');
+            url.push_str(&escape(name));
+        }
+        for (position, (key, value)) in query.iter().enumerate() {
+            url.push(if position == 0 { '?' } else { '&' });
+            url.push_str(key);
+            url.push('=');
+            url.push_str(&escape(value));
+        }
+        url
+    }
+
+    pub fn api_version(self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// For kube's watcher.
+    pub fn api_resource(self) -> kube::core::ApiResource {
+        kube::core::ApiResource {
+            group: self.group.to_owned(),
+            version: self.version.to_owned(),
+            api_version: self.api_version(),
+            kind: self.kind.to_owned(),
+            plural: self.plural.to_owned(),
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        assert_eq!(
+            Resource::from(Kind::Deployment).url(
+                "ns",
+                Some("feast-x"),
+                &[("fieldManager", "a b"), ("force", "true")]
+            ),
+            "/apis/apps/v1/namespaces/ns/deployments/feast-x?fieldManager=a%20b&force=true"
+        );
+        assert_eq!(
+            Resource::from(Kind::Secret).url(
+                "../kube-system",
+                None,
+                &[("labelSelector", "feast.dev/name=x,a=b")]
+            ),
+            "/api/v1/namespaces/..%2Fkube-system/secrets?labelSelector=feast.dev%2Fname%3Dx%2Ca%3Db"
+        );
+    }
+}

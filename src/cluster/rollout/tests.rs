@@ -1,0 +1,170 @@
+use serde_json::{Value as Json, json};
+
+use super::*;
+
+/// A finished rollout of 3, changed at the given JSON pointers.
+fn deployment(changes: &[(&str, Json)]) -> Deployment {
+    let mut json = json!({
+        "metadata": {"generation": 2, "deletionTimestamp": null},
+        "spec": {"replicas": 3, "paused": false, "selector": {}, "template": {}},
+        "status": {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3,
+            "conditions": []},
+    });
+    for (pointer, value) in changes {
+        *json.pointer_mut(pointer).expect("a field of the fixture") = value.clone();
+    }
+    serde_json::from_value(json).expect("a Deployment")
+}
+
+fn waiting(text: &str) -> Progress {
+    Progress::Waiting(text.into())
+}
+
+#[test]
+fn done() {
+    assert_eq!(progress(&deployment(&[]), None), Progress::Done);
+    assert_eq!(progress(&deployment(&[]), Some(2)), Progress::Done);
+}
+
+#[test]
+fn an_old_status_says_nothing() {
+    assert_eq!(
+        progress(&deployment(&[("/metadata/generation", json!(3))]), None),
+        waiting("the Deployment controller has not looked at the change yet")
+    );
+    assert_eq!(
+        progress(&deployment(&[("/status", Json::Null)]), None),
+        waiting("the Deployment controller has not looked at the change yet")
+    );
+}
+
+#[test]
+fn each_step_of_a_rollout() {
+    let at = |pointer: &str, count: i32| progress(&deployment(&[(pointer, json!(count))]), None);
+    assert_eq!(
+        at("/status/updatedReplicas", 1),
+        waiting("1 of 3 replicas are updated")
+    );
+    assert_eq!(
+        at("/status/replicas", 4),
+        waiting("1 old replicas are still there")
+    );
+    assert_eq!(
+        at("/status/availableReplicas", 2),
+        waiting("2 of 3 replicas are available")
+    );
+    assert_eq!(
+        at("/spec/replicas", 2),
+        waiting("1 replicas too many are still there")
+    );
+    assert_eq!(
+        at("/spec/replicas", 5),
+        waiting("3 of 5 replicas are updated")
+    );
+}
+
+#[test]
+fn zero_replicas_are_done_when_all_are_gone() {
+    let zero = [
+        ("/spec/replicas", json!(0)),
+        ("/status/updatedReplicas", json!(0)),
+        ("/status/availableReplicas", json!(0)),
+    ];
+    assert_eq!(
+        progress(&deployment(&zero), None),
+        waiting("3 old replicas are still there")
+    );
+    let gone = [zero.as_slice(), &[("/status/replicas", json!(0))]].concat();
+    assert_eq!(progress(&deployment(&gone), Some(2)), Progress::Done);
+}
+
+#[test]
+fn the_autoscalers_minimum() {
+    assert_eq!(
+        progress(&deployment(&[]), Some(4)),
+        waiting("the autoscaler has not yet raised 3 replicas to its minimum of 4")
+    );
+}
+
+#[test]
+fn failures() {
+    let condition = |kind: &str, status: &str, reason: &str| json!([{"type": kind, "status": status, "reason": reason, "message": "m"}]);
+    let late = condition("Progressing", "False", "ProgressDeadlineExceeded");
+    assert_eq!(
+        progress(&deployment(&[("/status/conditions", late)]), None),
+        Progress::Failed("ProgressDeadlineExceeded: m".into())
+    );
+    let quota = condition("ReplicaFailure", "True", "FailedCreate");
+    assert_eq!(
+        progress(
+            &deployment(&[
+                ("/status/conditions", quota),
+                ("/status/updatedReplicas", json!(0)),
+                ("/spec/paused", json!(true)),
+            ]),
+            None
+        ),
+        waiting("0 of 3 replicas are updated; the Deployment is paused; FailedCreate: m")
+    );
+    assert_eq!(
+        progress(
+            &deployment(&[("/metadata/deletionTimestamp", json!("2026-08-21T10:00:00Z"))]),
+            None
+        ),
+        Progress::Failed("the Deployment is being deleted".into())
+    );
+}
+
+#[test]
+fn scaling() {
+    assert_eq!(
+        scaling_status(&deployment(&[("/spec/replicas", json!(5))])),
+        (3, 5)
+    );
+    assert_eq!(
+        scaling_status(&deployment(&[("/status", Json::Null)])),
+        (0, 3)
+    );
+}
+
+#[test]
+fn what_pods_wait_for() {
+    let pod = |name: &str, status: Json| {
+        serde_json::from_value(json!({"metadata": {"name": name}, "status": status}))
+            .expect("a Pod")
+    };
+    let pods = [
+        pod(
+            "ready",
+            json!({"conditions": [{"type": "Ready", "status": "True"}]}),
+        ),
+        pod("done", json!({"phase": "Succeeded"})),
+        pod(
+            "pulling",
+            json!({"containerStatuses": [
+                {"name": "a", "image": "i", "imageID": "", "ready": true, "restartCount": 0},
+                {"name": "b", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+                 "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]}),
+        ),
+        pod(
+            "unschedulable",
+            json!({"conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}),
+        ),
+        pod(
+            "starting",
+            json!({"phase": "Running", "containerStatuses": [
+                {"name": "a", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+                 "state": {"running": {}}}]}),
+        ),
+    ];
+    let texts: Vec<String> = troubles(&pods).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "pod pulling, container b: ImagePullBackOff: no such image",
+            "pod unschedulable: Unschedulable: 0/1 nodes",
+            "pod starting, container a: not ready",
+        ]
+    );
+}

@@ -1,0 +1,119 @@
+//! Waiting for something to become true of some objects, by a watch and not by polling.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use kube::api::{Api, DynamicObject};
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::Value as Json;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Cluster;
+use super::error::{Error, Reason, Verb};
+use super::resource::Resource;
+
+/// Which objects of a kind.
+pub(super) enum Selection<'a> {
+    Named(&'a str),
+    Labelled(String),
+}
+
+/// How a wait ended without the thing becoming true.
+pub(super) enum Unfinished {
+    TimedOut,
+    Failed(Error),
+}
+
+impl Cluster {
+    /// Follows the selected objects, and hands all of them to `check` whenever one has changed, until
+    /// it answers. Interrupted watches are taken up again; only what cannot get better (no permission)
+    /// ends the wait early.
+    pub(super) async fn watch_until<T>(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selection: Selection<'_>,
+        deadline: Instant,
+        cancel: &CancellationToken,
+        mut check: impl FnMut(&BTreeMap<String, Json>) -> Option<T>,
+    ) -> Result<T, Unfinished> {
+        let name = match &selection {
+            Selection::Named(name) => Some(*name),
+            Selection::Labelled(_) => None,
+        };
+        let fail =
+            |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
+        let client = self.client().await.map_err(fail)?;
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), namespace, &resource.api_resource());
+        let config = match &selection {
+            Selection::Named(name) => {
+                watcher::Config::default().fields(&format!("metadata.name={name}"))
+            }
+            Selection::Labelled(labels) => watcher::Config::default().labels(labels),
+        };
+        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+        let mut objects = BTreeMap::new();
+        let mut listed = BTreeMap::new();
+        loop {
+            let event = tokio::select! {
+                event = events.try_next() => event,
+                () = tokio::time::sleep_until(deadline) => return Err(Unfinished::TimedOut),
+                () = cancel.cancelled() => return Err(fail(Reason::Cancelled)),
+            };
+            match event {
+                Ok(Some(watcher::Event::Init)) => {
+                    listed.clear();
+                    continue;
+                }
+                Ok(Some(watcher::Event::InitApply(object))) => {
+                    insert(&mut listed, object);
+                    continue;
+                }
+                Ok(Some(watcher::Event::InitDone)) => objects = std::mem::take(&mut listed),
+                Ok(Some(watcher::Event::Apply(object))) => insert(&mut objects, object),
+                Ok(Some(watcher::Event::Delete(object))) => {
+                    objects.remove(&object.metadata.name.unwrap_or_default());
+                }
+                Ok(None) => return Err(Unfinished::TimedOut),
+                Err(error) => match refusal(&error) {
+                    Some(reason) => return Err(fail(reason)),
+                    None => {
+                        tracing::debug!("the watch of {} is taken up again", resource.plural);
+                        continue;
+                    }
+                },
+            }
+            if let Some(answer) = check(&objects) {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+fn insert(objects: &mut BTreeMap<String, Json>, object: DynamicObject) {
+    let name = object.metadata.name.clone().unwrap_or_default();
+    if let Ok(json) = serde_json::to_value(object) {
+        objects.insert(name, json);
+    }
+}
+
+/// A refusal that will be the same the next time.
+fn refusal(error: &watcher::Error) -> Option<Reason> {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        _ => return None,
+    };
+    match status.code {
+        401 => Some(Reason::Unauthorized {
+            message: status.message.clone(),
+        }),
+        403 => Some(Reason::Forbidden {
+            message: status.message.clone(),
+        }),
+        _ => None,
+    }
+}

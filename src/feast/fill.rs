@@ -1,0 +1,137 @@
+//! The second step to the objects: the content of the user's Secrets goes into the feature store's own.
+//!
+//! It goes there and nowhere else: what comes out of here is sent and forgotten, no error tells of it, and
+//! of the filled objects nothing can be printed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value as Json, json};
+use sha2::Sha256;
+
+use super::names;
+use super::objects::{Filled, Kind, Objects, Prepared};
+use super::render::feature_store_yaml::Slot;
+
+/// What filling needs from outside.
+pub struct Secrets<'a> {
+    /// The user's Secrets: from Secret name and key to the text there.
+    pub contents: &'a BTreeMap<(String, String), String>,
+    /// Random, made once for a feature store and kept in its Secret.
+    pub hash_key: &'a [u8],
+    /// What the user wrote, as JSON, kept in the Secret for import.
+    pub configuration: &'a str,
+}
+
+/// Why a Secret of the user's cannot be merged in. Tells nothing of what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("key {:?} of Secret {:?} {problem}", slot.secret_key, slot.secret_name)]
+pub struct FillError {
+    pub slot: Slot,
+    pub problem: Problem,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("does not exist")]
+    Missing,
+    #[error(
+        "does not hold a YAML mapping of connection parameters, such as `host: db.example.com`"
+    )]
+    NotAMapping,
+    #[error("sets `{key}` to something else than the store's type: leave `{key}` out of it")]
+    OtherType { key: &'static str },
+    #[error("must be written as a plain YAML mapping, one parameter a line")]
+    NotEmbeddable,
+}
+
+impl Objects<Prepared> {
+    /// Where the user's Secrets go.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.phase.document.slots()
+    }
+
+    /// Merges the Secrets in and marks the pods with the fingerprint of the result.
+    pub fn fill(self, secrets: &Secrets<'_>) -> Result<Objects<Filled>, Vec<FillError>> {
+        let Secrets {
+            contents,
+            hash_key,
+            configuration,
+        } = secrets;
+        let Self {
+            namespace,
+            mut manifests,
+            phase: Prepared { document },
+        } = self;
+        let text = document.filled(|slot| {
+            contents
+                .get(&(slot.secret_name.clone(), slot.secret_key.clone()))
+                .map(String::as_str)
+        })?;
+        let hash = fingerprint(hash_key, &text);
+        for (key, manifest) in &mut manifests {
+            match key.kind {
+                Kind::Secret => {
+                    if let Some(secret) = manifest.as_object_mut() {
+                        secret.remove("stringData");
+                        secret.insert(
+                            "data".to_owned(),
+                            json!({
+                                names::FEATURE_STORE_YAML: BASE64.encode(&text),
+                                names::HASH_KEY: BASE64.encode(hash_key),
+                                names::CONFIGURATION_JSON: BASE64.encode(configuration),
+                            }),
+                        );
+                    }
+                }
+                Kind::Deployment => annotate_pods(manifest, &hash),
+                _ => {}
+            }
+        }
+        Ok(Objects {
+            namespace,
+            manifests,
+            phase: Filled { hash },
+        })
+    }
+}
+
+impl Objects<Filled> {
+    /// The fingerprint of `feature_store.yaml`, as the pods carry it.
+    pub fn configuration_hash(&self) -> &str {
+        &self.phase.hash
+    }
+}
+
+impl fmt::Debug for Objects<Filled> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects<Filled>")
+            .field("namespace", &self.namespace)
+            .field("keys", &self.manifests.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+fn annotate_pods(deployment: &mut Json, hash: &str) {
+    if let Some(metadata) = deployment.pointer_mut("/spec/template/metadata") {
+        metadata["annotations"][names::CONFIGURATION_HASH_ANNOTATION] = json!(hash);
+    }
+}
+
+/// The first half of an HMAC-SHA256: 128 bits, more than enough to tell configurations apart.
+pub(super) fn fingerprint(key: &[u8], text: &str) -> String {
+    let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(mac) => mac,
+        // HMAC takes keys of every length.
+        Err(error) => unreachable!("HMAC key: {error}"),
+    };
+    mac.update(text.as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    bytes[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

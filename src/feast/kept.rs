@@ -1,0 +1,28 @@
+//! What the feature store's own Secret keeps, read back from the live object.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value as Json;
+
+use super::fill::fingerprint;
+use super::names;
+
+/// The key of the configuration's hash.
+pub fn hash_key(secret: &Json) -> Option<Vec<u8>> {
+    entry(secret, names::HASH_KEY).filter(|key| !key.is_empty())
+}
+
+/// The configuration as the user wrote it, in its serde form.
+pub fn configuration(secret: &Json) -> Option<Json> {
+    serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
+}
+
+/// The hash of the `feature_store.yaml` in it.
+pub fn configuration_hash(secret: &Json) -> Option<String> {
+    let text = String::from_utf8(entry(secret, names::FEATURE_STORE_YAML)?).ok()?;
+    Some(fingerprint(&hash_key(secret)?, &text))
+}
+
+fn entry(secret: &Json, key: &str) -> Option<Vec<u8>> {
+    BASE64.decode(secret["data"][key].as_str()?).ok()
+}

@@ -1,0 +1,163 @@
+//! Every object name, label, port, path and default, once.
+//!
+//! They are those of the Feast operator wherever it has one, so that dashboards, scripts and clients that
+//! know its feature stores know these.
+
+/// Marks every object and selects the pods: the feature store's name.
+pub const NAME_LABEL: &str = "feast.dev/name";
+/// Says which service an object belongs to.
+pub const SERVICE_TYPE_LABEL: &str = "feast.dev/service-type";
+/// Kubernetes' own label for whoever manages an object.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY_LABEL`]; the operator's is `feast-operator`.
+pub const MANAGED_BY: &str = "feast";
+/// Every label and annotation key with this prefix is Feast's.
+pub const RESERVED_PREFIX: &str = "feast.dev/";
+/// Pod annotation that changes with the configuration, so that pods roll.
+pub const CONFIGURATION_HASH_ANNOTATION: &str = "feast.dev/configuration-hash";
+
+pub const DEFAULT_NAMESPACE: &str = "default";
+pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.66.0";
+
+/// The file that configures Feast, and its key in the Secret and the ConfigMap.
+pub const FEATURE_STORE_YAML: &str = "feature_store.yaml";
+/// Key of the feature store's Secret: the key of the configuration's HMAC.
+pub const HASH_KEY: &str = "hash_key";
+/// Key of the feature store's Secret: what the user wrote, for import.
+pub const CONFIGURATION_JSON: &str = "configuration.json";
+
+/// Pod volume and directory of everything that is lost with the pod.
+pub const DATA_VOLUME: &str = "feast-data";
+pub const DATA_DIRECTORY: &str = "/feast-data";
+/// Pod volume and directory of the Secret's `feature_store.yaml`.
+pub const CONFIGURATION_VOLUME: &str = "feature-store-yaml";
+pub const CONFIGURATION_DIRECTORY: &str = "/etc/feast";
+
+pub const INIT_CONTAINER: &str = "feast-init";
+pub const APPLY_CONTAINER: &str = "feast-apply";
+
+/// Spreads pods over nodes and zones.
+pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
+pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
+
+/// The port of every Service.
+pub const SERVICE_PORT: i32 = 80;
+pub const SERVICE_PORT_NAME: &str = "http";
+
+/// Longest DNS label and label value in Kubernetes.
+pub const LABEL_LENGTH: usize = 63;
+
+/// A part of the feature store that keeps data and can have a server, which is a container of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    Online,
+    Offline,
+    Registry,
+}
+
+impl Service {
+    /// Container name, service type label and name suffix.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Registry => "registry",
+        }
+    }
+
+    /// In sentences.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Online => "online store",
+            Self::Offline => "offline store",
+            Self::Registry => "registry",
+        }
+    }
+
+    /// Storage that a created claim requests by default.
+    pub fn default_storage(self) -> &'static str {
+        match self {
+            Self::Offline => "20Gi",
+            Self::Online | Self::Registry => "5Gi",
+        }
+    }
+
+    /// The file inside the claim or the data directory, by default.
+    pub fn default_file(self) -> &'static str {
+        match self {
+            Self::Online => "online_store.db",
+            Self::Registry => "registry.db",
+            Self::Offline => "",
+        }
+    }
+}
+
+/// An address that a server listens on, with a Kubernetes Service of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    Online,
+    Offline,
+    RegistryGrpc,
+    RegistryRest,
+}
+
+impl Endpoint {
+    /// The server that serves it.
+    pub fn service(self) -> Service {
+        match self {
+            Self::Online => Service::Online,
+            Self::Offline => Service::Offline,
+            Self::RegistryGrpc | Self::RegistryRest => Service::Registry,
+        }
+    }
+
+    /// Container port name and suffix of the Service's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::RegistryGrpc => "registry",
+            Self::RegistryRest => "registry-rest",
+        }
+    }
+
+    /// The port that the server listens on.
+    pub fn target_port(self) -> i32 {
+        match self {
+            Self::Online => 6566,
+            Self::Offline => 8815,
+            Self::RegistryGrpc => 6570,
+            Self::RegistryRest => 6572,
+        }
+    }
+
+    /// Kubernetes' `appProtocol`, where meshes and gateways need to know it.
+    pub fn app_protocol(self) -> Option<&'static str> {
+        (self == Self::RegistryGrpc).then_some("grpc")
+    }
+}
+
+/// The objects that there is one of: Deployment, ServiceAccount, Secret, HorizontalPodAutoscaler.
+pub fn main(store: &str) -> String {
+    format!("feast-{store}")
+}
+
+/// The ConfigMap for clients of the feature store.
+pub fn client(store: &str) -> String {
+    format!("feast-{store}-client")
+}
+
+/// The Kubernetes Service of an endpoint.
+pub fn service(store: &str, endpoint: Endpoint) -> String {
+    format!("feast-{store}-{}", endpoint.as_str())
+}
+
+/// The host name of an endpoint inside the cluster.
+pub fn host(store: &str, namespace: &str, endpoint: Endpoint) -> String {
+    format!("{}.{namespace}.svc.cluster.local", service(store, endpoint))
+}
+
+/// The claim that is made for a service, and the pod volume of whichever claim it uses.
+pub fn claim(store: &str, service: Service) -> String {
+    format!("feast-{store}-{}", service.as_str())
+}

@@ -1,0 +1,108 @@
+//! Kubernetes resource quantities by what they mean: `1`, `1000m` and `1e0` are the same.
+//!
+//! Exact: a quantity is a whole number of billionths, which is the smallest unit that Kubernetes knows.
+
+const NANO: i128 = 1_000_000_000;
+
+/// A quantity in billionths. Equal when Kubernetes takes them for the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quantity(i128);
+
+impl Quantity {
+    pub const ZERO: Self = Self(0);
+
+    /// Reads `<sign><digits>.<digits><suffix>` with a suffix of `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei` or
+    /// `e<exponent>`; `None` when `text` is anything else or beyond all measure. Fractions of a billionth
+    /// are rounded up, as Kubernetes does.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (negative, rest) = match text.as_bytes().first()? {
+            b'-' => (true, &text[1..]),
+            b'+' => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
+        let (number, suffix) = rest.split_at(end);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.len() + fraction.len() == 0 || fraction.contains('.') {
+            return None;
+        }
+        let digits = format!("{whole}{fraction}").parse::<i128>().ok()?;
+        let (binary, decimal) = scale(suffix)?;
+        let exponent = 9 + decimal - i32::try_from(fraction.len()).ok()?;
+        let scaled = digits.checked_mul(1_i128.checked_shl(binary)?)?;
+        let power = 10_i128.checked_pow(exponent.unsigned_abs());
+        let magnitude = match (exponent >= 0, power) {
+            (true, power) => scaled.checked_mul(power?)?,
+            (false, Some(power)) => scaled / power + i128::from(scaled % power != 0),
+            (false, None) => i128::from(scaled != 0),
+        };
+        Some(Self(if negative { -magnitude } else { magnitude }))
+    }
+
+    /// Whether it is a whole number.
+    pub fn is_whole(self) -> bool {
+        self.0 % NANO == 0
+    }
+}
+
+/// The powers of 2 and of 10 that a suffix stands for.
+fn scale(suffix: &str) -> Option<(u32, i32)> {
+    Some(match suffix {
+        "" => (0, 0),
+        "n" => (0, -9),
+        "u" => (0, -6),
+        "m" => (0, -3),
+        "k" => (0, 3),
+        "M" => (0, 6),
+        "G" => (0, 9),
+        "T" => (0, 12),
+        "P" => (0, 15),
+        "E" => (0, 18),
+        "Ki" => (10, 0),
+        "Mi" => (20, 0),
+        "Gi" => (30, 0),
+        "Ti" => (40, 0),
+        "Pi" => (50, 0),
+        "Ei" => (60, 0),
+        other => {
+            let exponent = other.strip_prefix(['e', 'E'])?;
+            let exponent = exponent.parse::<i32>().ok()?;
+            (-99..=99).contains(&exponent).then_some((0, exponent))?
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_the_same_in_every_spelling() {
+        for same in [
+            &["1", "1000m", "1.0", "1e0", "+1", "1."][..],
+            &["1Gi", "1024Mi", "1073741824"],
+            &["0.5", ".5", "500m", "5e-1"],
+            &["10k", "10e3", "10000"],
+            &["1n", "0.1n", "0.0000000001"],
+            &["7Ei", "8070450532247928832"],
+        ] {
+            let parsed: Vec<_> = same.iter().map(|text| Quantity::parse(text)).collect();
+            assert!(parsed[0].is_some(), "{same:?}");
+            assert!(parsed.iter().all(|other| *other == parsed[0]), "{same:?}");
+        }
+        assert!(Quantity::parse("999m") < Quantity::parse("1"));
+        assert!(Quantity::parse("-1") < Some(Quantity::ZERO));
+        assert!(Quantity::parse("1500m").is_some_and(|q| !q.is_whole()));
+    }
+
+    #[test]
+    fn refuses_what_is_no_quantity() {
+        for wrong in [
+            "", "lots", "1 Gi", "1gi", "1KB", ".", "--1", "1.2.3", "1e", "e3", "1e999",
+        ] {
+            assert_eq!(Quantity::parse(wrong), None, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! From a [`Store`] to its Kubernetes objects. Cannot fail.
+//!
+//! One file per kind. Each builds k8s-openapi's types and keeps of them only the fields that this provider
+//! owns, which is what server-side apply wants to be sent.
+
+mod autoscaler;
+mod claims;
+mod config_map;
+mod containers;
+mod deployment;
+pub mod feature_store_yaml;
+mod initialization;
+mod metadata;
+mod secret;
+mod service_account;
+mod services;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::objects::{Key, Kind, Objects, Prepared};
+use super::spec::Store;
+use feature_store_yaml::Document;
+
+/// Every object of the feature store, as far as the configuration alone tells.
+pub fn render(store: &Store) -> Objects<Prepared> {
+    let document = Document::new(store);
+    let mut manifests = BTreeMap::new();
+    let mut add = |kind: Kind, name: String, manifest: Json| {
+        manifests.insert(Key { kind, name }, manifest);
+    };
+    let main = super::names::main(&store.name);
+    add(
+        Kind::ServiceAccount,
+        main.clone(),
+        service_account::render(store),
+    );
+    add(Kind::Secret, main.clone(), secret::render(store, &document));
+    add(
+        Kind::ConfigMap,
+        super::names::client(&store.name),
+        config_map::render(store),
+    );
+    for (name, claim) in claims::render(store) {
+        add(Kind::PersistentVolumeClaim, name, claim);
+    }
+    for (name, service) in services::render(store) {
+        add(Kind::Service, name, service);
+    }
+    add(Kind::Deployment, main.clone(), deployment::render(store));
+    if let Some(autoscaler) = autoscaler::render(store) {
+        add(Kind::HorizontalPodAutoscaler, main, autoscaler);
+    }
+    Objects {
+        namespace: store.namespace.clone(),
+        manifests,
+        phase: Prepared { document },
+    }
+}
+
+/// The manifest as JSON: k8s-openapi leaves out what is unset, so nothing is in it but what we own.
+fn manifest<T: Serialize>(object: &T) -> Json {
+    // These types are plain data with string keys; only a foreign Serialize could fail here.
+    serde_json::to_value(object).unwrap_or_default()
+}

@@ -1,0 +1,22 @@
+//! The ConfigMap for clients: a `feature_store.yaml` that reaches every server from inside the cluster.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::Value as Json;
+
+use super::feature_store_yaml::client;
+use super::{manifest, metadata};
+use crate::feast::names;
+use crate::feast::spec::Store;
+
+pub(super) fn render(store: &Store) -> Json {
+    manifest(&ConfigMap {
+        metadata: metadata::object(store, names::client(&store.name), Some("client")),
+        data: Some(BTreeMap::from([(
+            names::FEATURE_STORE_YAML.to_owned(),
+            client(store),
+        )])),
+        ..ConfigMap::default()
+    })
+}

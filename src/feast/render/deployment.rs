@@ -1,0 +1,177 @@
+//! The Deployment: one pod template with every server in it.
+
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::core::v1::{
+    Affinity, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource, PodAffinityTerm,
+    PodAntiAffinity, PodSpec, PodTemplateSpec, SecretVolumeSource, TopologySpreadConstraint,
+    Volume, VolumeMount, WeightedPodAffinityTerm,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use serde_json::Value as Json;
+
+use super::{containers, initialization, manifest, metadata};
+use crate::feast::names::{self, Service};
+use crate::feast::spec::{ClaimSource, Replicas, RollingUpdate, Store, Strategy};
+
+pub(super) fn render(store: &Store) -> Json {
+    manifest(&Deployment {
+        metadata: metadata::object(store, names::main(&store.name), None),
+        spec: DeploymentSpec {
+            replicas: match store.replicas {
+                Replicas::Static(replicas) => Some(replicas),
+                // Left out, so that whoever moves the number owns it.
+                Replicas::Autoscaled(_) | Replicas::External => None,
+            },
+            selector: selector(store),
+            strategy: Some(strategy(&store.strategy)),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(metadata::pod_labels(store)),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod(store)),
+            },
+            ..DeploymentSpec::default()
+        },
+        ..Deployment::default()
+    })
+}
+
+fn selector(store: &Store) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(metadata::selector(store)),
+        ..LabelSelector::default()
+    }
+}
+
+fn strategy(strategy: &Strategy) -> DeploymentStrategy {
+    DeploymentStrategy {
+        type_: Some(strategy.as_str().to_owned()),
+        rolling_update: match strategy {
+            Strategy::RollingUpdate(Some(RollingUpdate {
+                max_surge,
+                max_unavailable,
+            })) => Some(RollingUpdateDeployment {
+                max_surge: max_surge.clone(),
+                max_unavailable: max_unavailable.clone(),
+            }),
+            Strategy::RollingUpdate(None) | Strategy::Recreate => None,
+        },
+    }
+}
+
+fn pod(store: &Store) -> PodSpec {
+    let scaled = store.replicas.scaled();
+    PodSpec {
+        affinity: scaled.then(|| one_host_each(store)),
+        topology_spread_constraints: scaled.then(|| vec![over_zones(store)]),
+        // Nothing in the pod talks to the Kubernetes API while Feast's auth is off.
+        automount_service_account_token: Some(false),
+        containers: containers::servers(store),
+        init_containers: Some(initialization::containers(store)),
+        service_account_name: Some(names::main(&store.name)),
+        volumes: Some(volumes(store)),
+        ..PodSpec::default()
+    }
+}
+
+fn one_host_each(store: &Store) -> Affinity {
+    Affinity {
+        pod_anti_affinity: Some(PodAntiAffinity {
+            preferred_during_scheduling_ignored_during_execution: Some(vec![
+                WeightedPodAffinityTerm {
+                    weight: 100,
+                    pod_affinity_term: PodAffinityTerm {
+                        label_selector: Some(selector(store)),
+                        topology_key: names::HOST_TOPOLOGY.to_owned(),
+                        ..PodAffinityTerm::default()
+                    },
+                },
+            ]),
+            ..PodAntiAffinity::default()
+        }),
+        ..Affinity::default()
+    }
+}
+
+fn over_zones(store: &Store) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        label_selector: Some(selector(store)),
+        max_skew: 1,
+        topology_key: names::ZONE_TOPOLOGY.to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        ..TopologySpreadConstraint::default()
+    }
+}
+
+/// Whether anything still lives in the pod's own directory: all three stores on claims need none.
+fn has_data_directory(store: &Store) -> bool {
+    let services: Vec<Service> = store.claims().into_iter().map(|(s, _)| s).collect();
+    services != [Service::Registry, Service::Offline, Service::Online]
+}
+
+fn volumes(store: &Store) -> Vec<Volume> {
+    let mut volumes = vec![Volume {
+        name: names::CONFIGURATION_VOLUME.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(names::main(&store.name)),
+            // The other keys of the Secret are not for the pods.
+            items: Some(vec![KeyToPath {
+                key: names::FEATURE_STORE_YAML.to_owned(),
+                path: names::FEATURE_STORE_YAML.to_owned(),
+                ..KeyToPath::default()
+            }]),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    }];
+    for (service, claim) in store.claims() {
+        let own = names::claim(&store.name, service);
+        volumes.push(Volume {
+            name: own.clone(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: match &claim.source {
+                    ClaimSource::Existing(name) => name.clone(),
+                    ClaimSource::Created { .. } => own,
+                },
+                ..PersistentVolumeClaimVolumeSource::default()
+            }),
+            ..Volume::default()
+        });
+    }
+    if has_data_directory(store) {
+        volumes.push(Volume {
+            name: names::DATA_VOLUME.to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        });
+    }
+    volumes
+}
+
+/// The mounts of every container, in the order of the volumes.
+pub(super) fn mounts(store: &Store) -> Vec<VolumeMount> {
+    let mut mounts = vec![VolumeMount {
+        name: names::CONFIGURATION_VOLUME.to_owned(),
+        mount_path: names::CONFIGURATION_DIRECTORY.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }];
+    for (service, claim) in store.claims() {
+        mounts.push(VolumeMount {
+            name: names::claim(&store.name, service),
+            mount_path: claim.mount_path.clone(),
+            ..VolumeMount::default()
+        });
+    }
+    if has_data_directory(store) {
+        mounts.push(VolumeMount {
+            name: names::DATA_VOLUME.to_owned(),
+            mount_path: names::DATA_DIRECTORY.to_owned(),
+            ..VolumeMount::default()
+        });
+    }
+    mounts
+}

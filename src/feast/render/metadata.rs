@@ -1,0 +1,36 @@
+//! The names and labels of every object.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, SERVICE_TYPE_LABEL};
+use crate::feast::spec::Store;
+
+/// Metadata of an object: the user's labels and annotations, and over them ours.
+pub(super) fn object(store: &Store, name: String, service_type: Option<&str>) -> ObjectMeta {
+    let mut labels = store.labels.clone();
+    labels.extend(pod_labels(store));
+    if let Some(service_type) = service_type {
+        labels.insert(SERVICE_TYPE_LABEL.to_owned(), service_type.to_owned());
+    }
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(store.namespace.clone()),
+        labels: Some(labels),
+        annotations: (!store.annotations.is_empty()).then(|| store.annotations.clone()),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The pods' labels. The user's are not among them: a change of them would restart every server.
+pub(super) fn pod_labels(store: &Store) -> BTreeMap<String, String> {
+    let mut labels = selector(store);
+    labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned());
+    labels
+}
+
+/// What selects the pods. Kubernetes lets it never change.
+pub(super) fn selector(store: &Store) -> BTreeMap<String, String> {
+    BTreeMap::from([(NAME_LABEL.to_owned(), store.name.clone())])
+}

@@ -1,0 +1,40 @@
+//! One Kubernetes Service for each address that is served.
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::Value as Json;
+
+use super::{manifest, metadata};
+use crate::feast::names::{self, Endpoint};
+use crate::feast::spec::Store;
+
+pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
+    store
+        .endpoints()
+        .into_iter()
+        .map(|endpoint| {
+            let name = names::service(&store.name, endpoint);
+            (name.clone(), manifest(&service(store, name, endpoint)))
+        })
+        .collect()
+}
+
+fn service(store: &Store, name: String, endpoint: Endpoint) -> Service {
+    Service {
+        metadata: metadata::object(store, name, Some(endpoint.service().as_str())),
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".to_owned()),
+            selector: Some(metadata::selector(store)),
+            ports: Some(vec![ServicePort {
+                name: Some(names::SERVICE_PORT_NAME.to_owned()),
+                port: names::SERVICE_PORT,
+                protocol: Some("TCP".to_owned()),
+                target_port: Some(IntOrString::Int(endpoint.target_port())),
+                app_protocol: endpoint.app_protocol().map(str::to_owned),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}

@@ -1,0 +1,233 @@
+//! YAML as Feast reads it.
+//!
+//! Feast first replaces `${NAME}` in the whole text by environment variables and then parses it as YAML 1.1
+//! (PyYAML). A parameter's type can so depend on how it is written: `port: ${PORT}` is a number, `port:
+//! "${PORT}"` a string. What the user wrote is therefore embedded word for word, and parsed only to see
+//! that it still means the same where it stands.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Map, Value as Json};
+
+/// A mapping in its written order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Mapping(pub Vec<(&'static str, Node)>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Node {
+    Leaf(Json),
+    Branch(Mapping),
+}
+
+impl Serialize for Mapping {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, node) in &self.0 {
+            match node {
+                Node::Leaf(value) => map.serialize_entry(key, value)?,
+                Node::Branch(mapping) => map.serialize_entry(key, mapping)?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// The mapping as block YAML, with everything quoted that YAML 1.1 would take for something else.
+pub(super) fn emit(mapping: &Mapping) -> String {
+    let options = serde_saphyr::ser_options! { indent_step: 4, prefer_block_scalars: false };
+    // The keys are strings and the values JSON: there is nothing that YAML could not say.
+    serde_saphyr::to_string_with_options(mapping, options).unwrap_or_default()
+}
+
+/// Parses a mapping; `None` when the text is anything else. No parser message gets out: it would quote
+/// the text.
+pub(super) fn parse(text: &str) -> Option<Map<String, Json>> {
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
+    };
+    match serde_saphyr::from_str_with_options(text, options) {
+        Ok(Json::Object(mapping)) => Some(mapping),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// `text`, a mapping, as the lines of a section that begins with `key: word`; `None` when it cannot stand
+/// there and mean the same. Of `text` the top-level lines that set one of `own` are left out.
+pub(super) fn embed(text: &str, key: &str, word: &str, own: &[&str]) -> Option<String> {
+    let mut expected = parse(text)?;
+    for name in own {
+        expected.remove(*name);
+    }
+    expected.insert(key.to_owned(), Json::String(word.to_owned()));
+    let first = emit(&Mapping(vec![(key_of(key), Node::Leaf(Json::from(word)))]));
+    [block(text, own), flow(text)]
+        .into_iter()
+        .flatten()
+        .map(|rest| indent(&format!("{first}{rest}")))
+        .find(|section| parse(section).as_ref() == Some(&expected))
+}
+
+/// The two keys that a section's type can stand under.
+fn key_of(key: &str) -> &'static str {
+    if key == "registry_type" {
+        "registry_type"
+    } else {
+        "type"
+    }
+}
+
+/// A block mapping, moved to the left margin.
+fn block(text: &str, own: &[&str]) -> Option<String> {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.trim_end() != "---")
+        .collect();
+    let first = lines
+        .iter()
+        .find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let margin = first.map_or(0, |line| line.len() - line.trim_start_matches(' ').len());
+    let mut result = String::new();
+    for line in lines {
+        let line = if line.trim().is_empty() {
+            ""
+        } else {
+            line.get(margin..)?
+        };
+        let name = line.split(':').next().unwrap_or_default();
+        if line.contains(':') && own.contains(&name.trim_matches(['"', '\''])) {
+            continue;
+        }
+        result.push_str(line);
+        result.push('\n');
+    }
+    Some(result)
+}
+
+/// A flow mapping (`{a: 1}`, so JSON too), whose entries YAML lets a block take over only one by one.
+fn flow(text: &str) -> Option<String> {
+    let mapping = parse(text)?;
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    Some(
+        serde_saphyr::to_string_with_options(
+            &mapping
+                .into_iter()
+                .filter(|(key, _)| key != "type" && key != "registry_type")
+                .collect::<Map<_, _>>(),
+            serde_saphyr::ser_options! { indent_step: 4, quote_all: true },
+        )
+        .unwrap_or_default(),
+    )
+}
+
+fn indent(text: &str) -> String {
+    let mut result = String::new();
+    for line in text.lines() {
+        if !line.is_empty() {
+            result.push_str("    ");
+            result.push_str(line);
+        }
+        result.push('\n');
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn online(text: &str) -> Option<String> {
+        embed(text, "type", "postgres", &["type", "registry_type"])
+    }
+
+    #[test]
+    fn quotes_what_yaml_would_take_for_something_else() {
+        let words = [
+            "yes",
+            "no",
+            "on",
+            "null",
+            "~",
+            "1e3",
+            "012",
+            "1:30",
+            "1_000",
+            "2001-01-01",
+            "0x1f",
+            "",
+            ": ",
+            "a: b",
+            "a #b",
+            "- x",
+            "*a",
+            "&a",
+            "!t",
+            "%d",
+            "@x",
+            "{a}",
+            "[b]",
+            " lead",
+            "trail ",
+            "two\nlines",
+            "it's",
+            "\"q\"",
+            "=",
+            "<<",
+            "é",
+        ];
+        for word in words {
+            let text = emit(&Mapping(vec![("key", Node::Leaf(json!(word)))]));
+            assert_eq!(
+                parse(&text),
+                json!({"key": word}).as_object().cloned(),
+                "{text}"
+            );
+        }
+        let plain = emit(&Mapping(vec![(
+            "path",
+            Node::Leaf(json!("/feast-data/${X}.db")),
+        )]));
+        assert_eq!(plain, "path: /feast-data/${X}.db\n");
+    }
+
+    #[test]
+    fn embeds_a_block_word_for_word() {
+        let text = "# who\nhost: ${HOST}\nport: ${PORT}\nssl: yes\npassword: \"p: #'w\"\ncert: |\n  a\n\n  b\n";
+        let section = "    type: postgres\n    # who\n    host: ${HOST}\n    port: ${PORT}\n    ssl: yes\n    password: \"p: #'w\"\n    cert: |\n      a\n\n      b\n";
+        assert_eq!(online(text).as_deref(), Some(section));
+        // Margins, line ends and document marks are only form.
+        let other = format!(
+            "---\r\n{}",
+            text.replace("# who\n", "").replace('\n', "\r\n  ")
+        );
+        let other = other.replacen("host", "  host", 1);
+        assert_eq!(
+            online(other.trim_end()).as_deref(),
+            Some(section.replace("    # who\n", "").as_str())
+        );
+    }
+
+    #[test]
+    fn leaves_out_the_type_and_unfolds_json() {
+        let section = "    type: postgres\n    host: h\n";
+        assert_eq!(
+            online("host: h\ntype: postgres\nregistry_type: postgres").as_deref(),
+            Some(section)
+        );
+        assert_eq!(
+            online(r#"{"host": "${HOST}", "port": 5432, "type": "postgres"}"#).as_deref(),
+            Some("    type: postgres\n    host: '${HOST}'\n    port: 5432\n")
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_mapping() {
+        for text in ["- a", "word", "", "a: [", "a: 1\na: 2"] {
+            assert_eq!(online(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What a configuration must not say, beyond the checks of single values in the schema.
+//!
+//! One rule, one function, one row in [`RULES`], which the documentation prints too. Every rule is run and
+//! every violation reported, each at the attribute that the user can change.
+//!
+//! A violation names the paths that it read, down to the value itself. At plan, one that read something
+//! still unknown is dropped and judged again at apply. What is there is known; what is absent may only be
+//! unknown yet: a rule that concludes anything from an absence must name the absent path. A path above or
+//! below an unknown one counts as unknown too.
+
+mod autoscaling;
+mod claims;
+mod containers;
+mod labels;
+mod names;
+mod persistence;
+mod registry;
+mod resources;
+mod scaling;
+mod stores;
+mod strategy;
+#[cfg(test)]
+mod testing;
+mod utilization;
+mod view;
+
+use crate::schema::Path;
+
+use super::config::FeatureStore;
+
+/// One way in which a configuration cannot stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The attribute that it is shown at.
+    pub path: Path,
+    /// Every value that it was concluded from.
+    pub reads: Vec<Path>,
+    /// One line.
+    pub summary: String,
+    /// Why, and what to write instead.
+    pub detail: String,
+}
+
+impl Violation {
+    fn new(
+        path: Path,
+        reads: impl IntoIterator<Item = Path>,
+        summary: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            path,
+            reads: reads.into_iter().collect(),
+            summary: summary.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// A rule, as the documentation lists it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    pub name: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    pub check: fn(&FeatureStore) -> Vec<Violation>,
+}
+
+/// Every rule, in the order in which violations are reported.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "names",
+        description: "Every name that is derived from `name` stays within the 63 characters that Kubernetes allows.",
+        check: names::check,
+    },
+    Rule {
+        name: "labels",
+        description: "Labels and annotations are valid for Kubernetes and none of them is the provider's own.",
+        check: labels::check,
+    },
+    Rule {
+        name: "replicas-or-autoscaling",
+        description: "`replicas` and `autoscaling` are mutually exclusive.",
+        check: scaling::replicas_or_autoscaling,
+    },
+    Rule {
+        name: "replica-bounds",
+        description: "`min_replicas` is not above `max_replicas`.",
+        check: scaling::replica_bounds,
+    },
+    Rule {
+        name: "scaling-persistence",
+        description: "Scaling (`replicas` above 1, or `autoscaling`) needs DB-backed persistence for every enabled service; a registry may also be remote or in an object store (`s3://`, `gs://`).",
+        check: persistence::check,
+    },
+    Rule {
+        name: "autoscaling-metrics",
+        description: "Each metric has the block that its type names, and no other, with a target that this type of metric can have.",
+        check: autoscaling::metrics,
+    },
+    Rule {
+        name: "autoscaling-behavior",
+        description: "Scaling behavior stays within the bounds of Kubernetes: windows up to 3600 seconds, periods from 1 to 1800.",
+        check: autoscaling::behavior,
+    },
+    Rule {
+        name: "utilization-requests",
+        description: "A metric on utilisation, the default CPU metric included, needs a request for that resource on every server that it measures.",
+        check: utilization::check,
+    },
+    Rule {
+        name: "deployment-strategy",
+        description: "The strategy is `Recreate` or `RollingUpdate`; only the latter has numbers, which are not both 0.",
+        check: strategy::check,
+    },
+    Rule {
+        name: "one-store",
+        description: "Persistence is exactly one of `file` and `store`.",
+        check: stores::one_persistence,
+    },
+    Rule {
+        name: "file-paths",
+        description: "A file's path is absolute, or relative to its claim and inside it; only a registry may be in an object store.",
+        check: stores::paths,
+    },
+    Rule {
+        name: "s3-arguments",
+        description: "`s3_additional_kwargs` needs a `path` that begins with `s3://`.",
+        check: stores::s3_arguments,
+    },
+    Rule {
+        name: "one-claim",
+        description: "A claim is exactly one of `ref` and `create`.",
+        check: claims::one_source,
+    },
+    Rule {
+        name: "claim-template",
+        description: "A claim to create has access modes that go together, and a storage request that is a quantity within its limit.",
+        check: claims::template,
+    },
+    Rule {
+        name: "mount-paths",
+        description: "Claims are mounted at different places, none of them where the servers need their own files.",
+        check: claims::mounts,
+    },
+    Rule {
+        name: "one-registry",
+        description: "The registry is exactly one of `local` and `remote`.",
+        check: registry::one_registry,
+    },
+    Rule {
+        name: "remote-address",
+        description: "A remote registry has a `hostname`, written as `host` or `host:port`.",
+        check: registry::remote_address,
+    },
+    Rule {
+        name: "registry-protocol",
+        description: "A registry server serves gRPC, REST or both.",
+        check: registry::protocols,
+    },
+    Rule {
+        name: "one-server",
+        description: "At least one server remains when the online store is disabled.",
+        check: containers::one_server,
+    },
+    Rule {
+        name: "environment",
+        description: "Environment variables have valid names, each once, and either a value or one source.",
+        check: containers::environment,
+    },
+    Rule {
+        name: "resources",
+        description: "Requests and limits are quantities, not negative, and no request is above its limit.",
+        check: resources::check,
+    },
+];
+
+/// Every violation of every rule, in the order of [`RULES`].
+pub fn check(store: &FeatureStore) -> Vec<Violation> {
+    RULES.iter().flat_map(|rule| (rule.check)(store)).collect()
+}

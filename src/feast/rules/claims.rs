@@ -1,0 +1,237 @@
+//! Persistent volume claims.
+
+use super::Violation;
+use super::resources::request_within_limit;
+use super::view::{Claim, block, claims};
+use crate::feast::config::{AccessMode, FeatureStore};
+use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
+use crate::feast::spec::join;
+use crate::schema::Path;
+
+pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
+    claims(store)
+        .into_iter()
+        .filter_map(|Claim { path, pvc, .. }| match (&pvc.r#ref, &pvc.create) {
+            (Some(_), Some(_)) => Some(Violation::new(
+                path,
+                [],
+                "A claim is either an existing one or one to create",
+                "Write one of `ref` and `create`.",
+            )),
+            (None, None) => Some(Violation::new(
+                path.clone(),
+                [path.attribute("ref"), path.attribute("create")],
+                "A claim needs `ref` or `create`",
+                "Write `ref = { name = \"…\" }` for an existing claim, or `create = {}` for a new one.",
+            )),
+            (Some(_), None) | (None, Some(_)) => None,
+        })
+        .collect()
+}
+
+pub(super) fn template(store: &FeatureStore) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for Claim { service, path, pvc } in claims(store) {
+        let Some(template) = &pvc.create else {
+            continue;
+        };
+        let path = path.attribute("create");
+        let modes = template.access_modes.as_deref().unwrap_or_default();
+        if modes.len() > 1 && modes.contains(&AccessMode::ReadWriteOncePod) {
+            let at = path.attribute("access_modes");
+            violations.push(Violation::new(
+                at.clone(),
+                [at],
+                "ReadWriteOncePod cannot go together with other access modes",
+                "Write it alone, or leave it out.",
+            ));
+        }
+        let resources = template.resources.clone().unwrap_or_default();
+        violations.extend(request_within_limit(
+            &path.attribute("resources"),
+            resources.requests.as_ref(),
+            resources.limits.as_ref(),
+            &[("storage", service.default_storage())],
+        ));
+    }
+    violations
+}
+
+pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
+    let claims = claims(store);
+    let mut violations = Vec::new();
+    for (index, Claim { service, path, pvc }) in claims.iter().enumerate() {
+        let at = path.attribute("mount_path");
+        let mount = join(&pvc.mount_path, "");
+        let mut refuse = |mut reads: Vec<Path>, summary: String, detail: String| {
+            reads.push(at.clone());
+            violations.push(Violation::new(at.clone(), reads, summary, detail));
+        };
+        let before = claims[..index]
+            .iter()
+            .find(|other| join(&other.pvc.mount_path, "") == mount);
+        if let Some(other) = before {
+            refuse(
+                vec![other.path.attribute("mount_path")],
+                format!("Two claims are mounted at {mount:?}"),
+                format!(
+                    "The {} is mounted there too, and Kubernetes wants each mount path once. Write another \
+                     directory.",
+                    other.service.words()
+                ),
+            );
+        }
+        if overlaps(&mount, CONFIGURATION_DIRECTORY) {
+            refuse(
+                Vec::new(),
+                format!("{mount:?} hides Feast's configuration"),
+                format!(
+                    "The provider mounts `feature_store.yaml` in `{CONFIGURATION_DIRECTORY}`. Write another \
+                     directory, such as `/data/{}`.",
+                    service.as_str()
+                ),
+            );
+        }
+        if mount == DATA_DIRECTORY && claims.len() < 3 {
+            // With all three stores on claims there is no such volume; each absent one may be unknown yet.
+            let others = [Service::Online, Service::Offline, Service::Registry]
+                .map(|service| block(service).attribute("persistence.file.pvc.mount_path"));
+            refuse(
+                others.to_vec(),
+                format!("{mount:?} is taken"),
+                format!(
+                    "What is not on a claim is kept in `{DATA_DIRECTORY}`, a volume of the pod's own. Write \
+                     another directory, such as `/data/{}`.",
+                    service.as_str()
+                ),
+            );
+        }
+        let offline = claims
+            .iter()
+            .find(|claim| claim.service == Service::Offline);
+        let base = offline.map_or(DATA_DIRECTORY, |claim| &claim.pvc.mount_path);
+        let project = join(base, &store.feast_project);
+        if !store.feast_project.is_empty() && inside(&mount, &project) {
+            refuse(
+                vec![
+                    Path::of("feast_project"),
+                    block(Service::Offline).attribute("persistence.file.pvc.mount_path"),
+                ],
+                format!("{mount:?} is inside the feature repository"),
+                format!(
+                    "`feast init` makes `{project}` and must find it absent. Write another directory, such as \
+                     `/data/{}`.",
+                    service.as_str()
+                ),
+            );
+        }
+    }
+    violations
+}
+
+fn inside(path: &str, directory: &str) -> bool {
+    directory == "/"
+        || path == directory
+        || path
+            .strip_prefix(directory)
+            .is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn overlaps(one: &str, other: &str) -> bool {
+    inside(one, other) || inside(other, one)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::feast::rules::testing::refused;
+
+    fn online(pvc: &Json) -> Json {
+        json!({"onlineStore": {"persistence": {"file": {"path": "o.db", "pvc": pvc}}}})
+    }
+
+    const PVC: &str = "services.online_store.persistence.file.pvc";
+
+    #[test]
+    fn exactly_one_source() {
+        refused(
+            "one-claim",
+            online(&json!({"create": {}, "mountPath": "/d"})),
+            &[],
+        );
+        refused(
+            "one-claim",
+            online(&json!({"mountPath": "/d"})),
+            &[(PVC, "A claim needs `ref` or `create`")],
+        );
+        refused(
+            "one-claim",
+            online(&json!({"ref": {"name": "c"}, "create": {}, "mountPath": "/d"})),
+            &[(PVC, "A claim is either an existing one or one to create")],
+        );
+    }
+
+    #[test]
+    fn templates_that_kubernetes_accepts() {
+        let create = |create: Json| online(&json!({"create": create, "mountPath": "/d"}));
+        refused(
+            "claim-template",
+            create(json!({"accessModes": ["ReadWriteMany"]})),
+            &[],
+        );
+        refused(
+            "claim-template",
+            create(json!({
+                "accessModes": ["ReadWriteOncePod", "ReadOnlyMany"],
+                "resources": {"limits": {"storage": "1Gi"}},
+            })),
+            &[
+                (
+                    "services.online_store.persistence.file.pvc.create.access_modes",
+                    "ReadWriteOncePod cannot go together with other access modes",
+                ),
+                (
+                    "services.online_store.persistence.file.pvc.create.resources",
+                    "The storage request (5Gi) is above the limit (1Gi)",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn mounts_do_not_collide() {
+        let at = |path: &str| online(&json!({"create": {}, "mountPath": path}));
+        let here = "services.online_store.persistence.file.pvc.mount_path";
+        refused("mount-paths", at("/feast-data/online"), &[]);
+        refused(
+            "mount-paths",
+            at("/feast-data/"),
+            &[(here, "\"/feast-data\" is taken")],
+        );
+        refused(
+            "mount-paths",
+            at("/"),
+            &[(here, "\"/\" hides Feast's configuration")],
+        );
+        refused(
+            "mount-paths",
+            at("/feast-data/demo/feature_repo"),
+            &[(
+                here,
+                "\"/feast-data/demo/feature_repo\" is inside the feature repository",
+            )],
+        );
+        let pvc = json!({"create": {}, "mountPath": "/data"});
+        let mut both = online(&pvc);
+        both["offlineStore"] = json!({"persistence": {"file": {"pvc": pvc}}});
+        refused(
+            "mount-paths",
+            both,
+            &[(
+                "services.offline_store.persistence.file.pvc.mount_path",
+                "Two claims are mounted at \"/data\"",
+            )],
+        );
+    }
+}

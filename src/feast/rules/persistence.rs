@@ -1,0 +1,268 @@
+//! Several pods need one place for their data: the rule that scaling stands or falls with.
+
+use super::Violation;
+use super::view::{
+    LOCAL, OFFLINE, ONLINE, REGISTRY, block, local, offline, online, online_disabled, registry,
+    scaled_by,
+};
+use crate::feast::config::FeatureStore;
+use crate::feast::names::Service;
+use crate::schema::Path;
+
+const SENTENCE: &str = "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed \
+    persistence for all enabled services. File-based persistence (SQLite, DuckDB, registry.db) is \
+    incompatible with multiple replicas";
+
+pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
+    let Some(scaled_by) = scaled_by(store) else {
+        return Vec::new();
+    };
+    [online_store(store), offline_store(store), registry_file(store)]
+        .into_iter()
+        .flatten()
+        .map(|fault| {
+            let Fault {
+                service,
+                written,
+                file_absent,
+                mut reads,
+                what,
+                instead,
+            } = fault;
+            if file_absent {
+                reads.push(block(service).attribute("persistence.file"));
+            }
+            if scaled_by == Path::of("services.scaling.replicas") {
+                reads.push(scaled_by.clone());
+            }
+            Violation::new(
+                written.unwrap_or_else(|| scaled_by.clone()),
+                reads,
+                SENTENCE,
+                format!(
+                    "At fault is the {}: {what} Each pod would have a copy of its own. {instead} Or run a \
+                     single pod: remove `{scaled_by}`.",
+                    service.words()
+                ),
+            )
+        })
+        .collect()
+}
+
+struct Fault {
+    service: Service,
+    /// The deepest attribute of the service that the user wrote.
+    written: Option<Path>,
+    /// Nothing was concluded from a file being there.
+    file_absent: bool,
+    reads: Vec<Path>,
+    what: &'static str,
+    instead: &'static str,
+}
+
+/// The deepest of these that is there, below the service's block.
+fn deepest(service: Service, persistence: bool, file: bool) -> Path {
+    let path = block(service);
+    match (persistence, file) {
+        (_, true) => path.attribute("persistence.file"),
+        (true, false) => path.attribute("persistence"),
+        (false, false) => path,
+    }
+}
+
+fn online_store(store: &FeatureStore) -> Option<Fault> {
+    // A disabled online store has no server and no persistence: it is not an enabled service.
+    if online_disabled(store) {
+        return None;
+    }
+    let written = online(store);
+    let persistence = written.and_then(|online| online.persistence.as_ref());
+    let file = persistence.is_some_and(|persistence| persistence.file.is_some());
+    if persistence.is_some_and(|persistence| persistence.store.is_some() && !file) {
+        return None;
+    }
+    Some(Fault {
+        service: Service::Online,
+        written: written.map(|_| deepest(Service::Online, persistence.is_some(), file)),
+        file_absent: !file,
+        reads: vec![
+            Path::of(ONLINE).attribute("disabled"),
+            Path::of(ONLINE).attribute("persistence.store.type"),
+        ],
+        what: if file {
+            "it is kept in a SQLite file."
+        } else {
+            "without `persistence` it is kept in a SQLite file inside the pod."
+        },
+        instead: "Write `services.online_store.persistence.store = { type = \"postgres\", secret_ref = { \
+                  name = \"…\" } }` (or another store type) in its place.",
+    })
+}
+
+fn offline_store(store: &FeatureStore) -> Option<Fault> {
+    let persistence = offline(store)?.persistence.as_ref();
+    let file = persistence.is_some_and(|persistence| persistence.file.is_some());
+    if persistence.is_some_and(|persistence| persistence.store.is_some() && !file) {
+        return None;
+    }
+    Some(Fault {
+        service: Service::Offline,
+        written: Some(deepest(Service::Offline, persistence.is_some(), file)),
+        file_absent: !file,
+        reads: vec![Path::of(OFFLINE).attribute("persistence.store.type")],
+        what: if file {
+            "it reads files."
+        } else {
+            "without `persistence` it reads files (Dask) inside the pod."
+        },
+        instead: "Write `services.offline_store.persistence.store = { type = \"postgres\", secret_ref = { \
+                  name = \"…\" } }` (or another store type) in its place, or leave `offline_store` out.",
+    })
+}
+
+fn registry_file(store: &FeatureStore) -> Option<Fault> {
+    if registry(store).is_some_and(|registry| registry.remote.is_some()) {
+        return None;
+    }
+    let persistence = local(store).and_then(|local| local.persistence.as_ref());
+    let file = persistence.and_then(|persistence| persistence.file.as_ref());
+    if persistence.is_some_and(|persistence| persistence.store.is_some() && file.is_none()) {
+        return None;
+    }
+    let path = file.and_then(|file| file.path.as_deref());
+    if path.is_some_and(|path| path.starts_with("s3://") || path.starts_with("gs://")) {
+        return None;
+    }
+    let written = match (registry(store), local(store)) {
+        (None, _) => None,
+        (Some(_), None) => Some(Path::of(REGISTRY)),
+        (Some(_), Some(_)) => Some(deepest(
+            Service::Registry,
+            persistence.is_some(),
+            file.is_some(),
+        )),
+    };
+    let local = Path::of(LOCAL);
+    Some(Fault {
+        service: Service::Registry,
+        written,
+        file_absent: file.is_none(),
+        reads: vec![
+            Path::of(REGISTRY).attribute("remote.hostname"),
+            local.attribute("persistence.store.type"),
+            local.attribute("persistence.file.path"),
+        ],
+        what: if file.is_some() {
+            "it is kept in a file."
+        } else {
+            "without `persistence` it is kept in a file (registry.db) inside the pod."
+        },
+        instead: "Write `services.registry.local.persistence.store = { type = \"sql\", secret_ref = { name \
+                  = \"…\" } }` in its place, a `file.path` in an object store (`s3://…`, `gs://…`), or \
+                  `services.registry.remote`.",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::SENTENCE;
+    use crate::feast::rules::testing::refused;
+
+    fn faults(services: Json, paths: &[&str]) {
+        let expected: Vec<_> = paths.iter().map(|path| (*path, SENTENCE)).collect();
+        refused("scaling-persistence", services, &expected);
+    }
+
+    fn database(word: &str) -> Json {
+        json!({"persistence": {"store": {"type": word, "secretRef": {"name": "s"}}}})
+    }
+
+    #[test]
+    fn the_sentence_is_the_documented_one() {
+        assert_eq!(
+            SENTENCE,
+            "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed persistence for all enabled services. File-based persistence (SQLite, DuckDB, registry.db) is incompatible with multiple replicas"
+        );
+    }
+
+    #[test]
+    fn one_pod_may_use_files() {
+        faults(json!({}), &[]);
+        faults(json!({"scaling": {"replicas": 1}, "offlineStore": {}}), &[]);
+    }
+
+    #[test]
+    fn default_stores_are_files_and_scaling_is_what_to_change() {
+        let replicas = "services.scaling.replicas";
+        faults(json!({"scaling": {"replicas": 2}}), &[replicas, replicas]);
+        let autoscaling = "services.scaling.autoscaling";
+        faults(
+            json!({"scaling": {"autoscaling": {"maxReplicas": 1}}}),
+            &[autoscaling, autoscaling],
+        );
+    }
+
+    #[test]
+    fn each_file_is_shown_where_it_is_written() {
+        faults(
+            json!({
+                "scaling": {"replicas": 3},
+                "onlineStore": {"persistence": {"file": {"path": "/data/o.db"}}},
+                "offlineStore": {"persistence": {"file": {"type": "duckdb"}}},
+                "registry": {"local": {"persistence": {"file": {"path": "/r.db"}}}},
+            }),
+            &[
+                "services.online_store.persistence.file",
+                "services.offline_store.persistence.file",
+                "services.registry.local.persistence.file",
+            ],
+        );
+        faults(
+            json!({
+                "scaling": {"replicas": 3},
+                "onlineStore": {"server": {}},
+                "offlineStore": {"server": {}},
+                "registry": {"local": {}},
+            }),
+            &[
+                "services.online_store",
+                "services.offline_store",
+                "services.registry.local",
+            ],
+        );
+    }
+
+    #[test]
+    fn databases_object_stores_and_remote_registries_scale() {
+        for registry in [
+            json!({"local": database("sql")}),
+            json!({"local": {"persistence": {"file": {"path": "s3://b/r.db"}}}}),
+            json!({"local": {"persistence": {"file": {"path": "gs://b/r.db"}}}}),
+            json!({"remote": {"hostname": "r:80"}}),
+        ] {
+            faults(
+                json!({
+                    "scaling": {"replicas": 3},
+                    "onlineStore": database("postgres"),
+                    "offlineStore": database("bigquery"),
+                    "registry": registry,
+                }),
+                &[],
+            );
+        }
+    }
+
+    #[test]
+    fn a_disabled_online_store_needs_no_database() {
+        faults(
+            json!({
+                "scaling": {"replicas": 3},
+                "onlineStore": {"disabled": true},
+                "registry": {"local": {"server": {}, "persistence": database("sql")["persistence"]}},
+            }),
+            &[],
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! Requests and limits.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
+
+use super::Violation;
+use super::view::containers;
+use crate::feast::config::FeatureStore;
+use crate::feast::quantity::Quantity;
+use crate::schema::Path;
+
+pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for container in containers(store) {
+        let Some(resources) = container.resources() else {
+            continue;
+        };
+        let mut found = request_within_limit(
+            &container.path.attribute("resources"),
+            resources.requests.as_ref(),
+            resources.limits.as_ref(),
+            &[],
+        );
+        // A server that is left out after all has no resources to judge.
+        for violation in &mut found {
+            violation.reads.extend(container.reads.iter().cloned());
+        }
+        violations.extend(found);
+    }
+    violations
+}
+
+/// Judges a pair of requests and limits; `defaults` are the requests of which the user need not write one.
+pub(super) fn request_within_limit(
+    path: &Path,
+    requests: Option<&BTreeMap<String, Written>>,
+    limits: Option<&BTreeMap<String, Written>>,
+    defaults: &[(&str, &str)],
+) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let read = |map: Option<&BTreeMap<String, Written>>, name: &str| {
+        map.and_then(|map| map.get(name))
+            .map(|written| written.0.clone())
+    };
+    for (attribute, map) in [("requests", requests), ("limits", limits)] {
+        for (name, Written(text)) in map.into_iter().flatten() {
+            let at = path.attribute(attribute).key(name);
+            if Quantity::parse(text).is_none_or(|value| value < Quantity::ZERO) {
+                violations.push(Violation::new(
+                    at.clone(),
+                    [at],
+                    format!("{text:?} is not a quantity of {name}"),
+                    "Write a number that is not negative, with a unit if need be: `250m` or `2` for CPUs, \
+                     `512Mi` or `2Gi` for bytes.",
+                ));
+            }
+        }
+    }
+    for (name, Written(most)) in limits.into_iter().flatten() {
+        let default = defaults.iter().find(|(known, _)| known == name);
+        let written = read(requests, name);
+        let Some(least) = written
+            .clone()
+            .or_else(|| default.map(|(_, text)| (*text).to_owned()))
+        else {
+            continue;
+        };
+        let above = match (Quantity::parse(&least), Quantity::parse(most)) {
+            (Some(least), Some(most)) => least > most,
+            _ => false,
+        };
+        if above {
+            let request = path.attribute("requests").key(name);
+            violations.push(Violation::new(
+                if written.is_some() {
+                    request.clone()
+                } else {
+                    path.clone()
+                },
+                [request, path.attribute("limits").key(name)],
+                format!("The {name} request ({least}) is above the limit ({most})"),
+                format!("Write a request of at most {most}, or a limit of at least {least}."),
+            ));
+        }
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::feast::rules::testing::refused;
+
+    #[test]
+    fn quantities_in_order() {
+        let resources = "services.online_store.server.resources";
+        let cpu = format!("{resources}.requests[\"cpu\"]");
+        let memory = format!("{resources}.requests[\"memory\"]");
+        let disk = format!("{resources}.limits[\"ephemeral-storage\"]");
+        refused(
+            "resources",
+            json!({"onlineStore": {"server": {"resources": {
+                "requests": {"cpu": "lots", "memory": "2Gi"},
+                "limits": {"cpu": "1", "memory": "1024Mi", "ephemeral-storage": "-1"},
+            }}}}),
+            &[
+                (&cpu, "\"lots\" is not a quantity of cpu"),
+                (&disk, "\"-1\" is not a quantity of ephemeral-storage"),
+                (
+                    &memory,
+                    "The memory request (2Gi) is above the limit (1024Mi)",
+                ),
+            ],
+        );
+        refused(
+            "resources",
+            json!({"onlineStore": {"server": {"resources": {
+                "requests": {"cpu": "1000m"}, "limits": {"cpu": "1"},
+            }}}}),
+            &[],
+        );
+    }
+}

@@ -1,0 +1,251 @@
+//! Where each service keeps its data: a file or a database, and which files.
+
+use super::Violation;
+use super::view::{LOCAL, block, local, offline, online};
+use crate::feast::config::FeatureStore;
+use crate::feast::names::Service;
+use crate::schema::Path;
+
+pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
+    let online = online(store).and_then(|online| online.persistence.as_ref());
+    let offline = offline(store).and_then(|offline| offline.persistence.as_ref());
+    let registry = local(store).and_then(|local| local.persistence.as_ref());
+    [
+        (Service::Online, online.map(|p| (p.file.is_some(), p.store.is_some()))),
+        (Service::Offline, offline.map(|p| (p.file.is_some(), p.store.is_some()))),
+        (Service::Registry, registry.map(|p| (p.file.is_some(), p.store.is_some()))),
+    ]
+    .into_iter()
+    .filter_map(|(service, written)| {
+        let (file, database) = written?;
+        let path = block(service).attribute("persistence");
+        match (file, database) {
+            (true, true) => Some(Violation::new(
+                path,
+                [],
+                format!("The {} has two kinds of persistence", service.words()),
+                "Write one of `file` and `store`.",
+            )),
+            (false, false) => Some(Violation::new(
+                path.clone(),
+                [path.attribute("file"), path.attribute("store")],
+                format!("The persistence of the {} is empty", service.words()),
+                "Write one of `file` and `store`, or leave `persistence` out for the default, a file inside \
+                 the pod.",
+            )),
+            (true, false) | (false, true) => None,
+        }
+    })
+    .collect()
+}
+
+/// A file's path and whether it stands on a claim.
+struct File<'a> {
+    service: Service,
+    path: &'a str,
+    on_claim: bool,
+}
+
+pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
+    let online = online(store)
+        .and_then(|online| online.persistence.as_ref()?.file.as_ref())
+        .and_then(|file| Some((Service::Online, file.path.as_deref()?, file.pvc.is_some())));
+    let registry = local(store)
+        .and_then(|local| local.persistence.as_ref()?.file.as_ref())
+        .and_then(|file| Some((Service::Registry, file.path.as_deref()?, file.pvc.is_some())));
+    [online, registry]
+        .into_iter()
+        .flatten()
+        .filter_map(|(service, path, on_claim)| {
+            judge(&File {
+                service,
+                path,
+                on_claim,
+            })
+        })
+        .collect()
+}
+
+fn judge(file: &File<'_>) -> Option<Violation> {
+    let File {
+        service,
+        path,
+        on_claim,
+    } = file;
+    let block = block(*service).attribute("persistence.file");
+    let at = block.attribute("path");
+    let object = path.starts_with("s3://") || path.starts_with("gs://");
+    let refuse = |read_claim: bool, summary: String, detail: &str| {
+        let mut reads = vec![at.clone()];
+        if read_claim {
+            reads.push(block.attribute("pvc"));
+        }
+        Some(Violation::new(at.clone(), reads, summary, detail))
+    };
+    match (service, object, on_claim) {
+        (Service::Registry, true, false) => None,
+        (Service::Registry, true, true) => refuse(
+            false,
+            format!("{path:?} is in an object store and not on a claim"),
+            "Remove `pvc`, or write a path relative to its `mount_path`.",
+        ),
+        (_, true, _) => refuse(
+            false,
+            "The online store cannot be in an object store".to_owned(),
+            "SQLite needs a file. Write an absolute path, or a `store` in place of `file`.",
+        ),
+        (_, false, false) if !path.starts_with('/') => refuse(
+            true,
+            format!("{path:?} is not an absolute path"),
+            match service {
+                Service::Registry => {
+                    "Write a path that begins with `/`, an object (`s3://…`, `gs://…`), or a `pvc` that \
+                     the path is relative to."
+                }
+                _ => "Write a path that begins with `/`, or a `pvc` that the path is relative to.",
+            },
+        ),
+        (_, false, true) if path.starts_with('/') => refuse(
+            false,
+            format!("{path:?} is absolute, but stands on a claim"),
+            "Write a path relative to the `mount_path` of the claim, such as a file name alone.",
+        ),
+        (_, false, true) if leaves(path) => refuse(
+            false,
+            format!("{path:?} leaves the claim"),
+            "The file would be lost with the pod. Write a path without `..`.",
+        ),
+        (_, false, _) => None,
+    }
+}
+
+/// Whether a relative path climbs above where it starts.
+fn leaves(path: &str) -> bool {
+    let mut depth = 0_i32;
+    for part in path.split('/') {
+        depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        if depth < 0 {
+            return true;
+        }
+    }
+    false
+}
+
+pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
+    let Some(file) = local(store).and_then(|local| local.persistence.as_ref()?.file.as_ref())
+    else {
+        return Vec::new();
+    };
+    let on_s3 = file
+        .path
+        .as_deref()
+        .is_some_and(|path| path.starts_with("s3://"));
+    if file.s3_additional_kwargs.is_none() || on_s3 {
+        return Vec::new();
+    }
+    let block = Path::of(LOCAL).attribute("persistence.file");
+    vec![Violation::new(
+        block.attribute("s3_additional_kwargs"),
+        [block.attribute("path")],
+        "s3_additional_kwargs without a file in S3",
+        "They go to Amazon S3 with each write. Write a `path` that begins with `s3://`, or remove them.",
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::feast::rules::testing::refused;
+
+    #[test]
+    fn exactly_one_kind_of_persistence() {
+        let store = json!({"type": "postgres", "secretRef": {"name": "s"}});
+        refused(
+            "one-store",
+            json!({
+                "onlineStore": {"persistence": {}},
+                "offlineStore": {"persistence": {"file": {}, "store": store}},
+                "registry": {"local": {"persistence": {"file": {}}}},
+            }),
+            &[
+                (
+                    "services.online_store.persistence",
+                    "The persistence of the online store is empty",
+                ),
+                (
+                    "services.offline_store.persistence",
+                    "The offline store has two kinds of persistence",
+                ),
+            ],
+        );
+    }
+
+    fn path(path: &str, on_claim: bool, online: Option<&str>, registry: Option<&str>) {
+        let mut file = json!({"path": path});
+        if on_claim {
+            file["pvc"] = json!({"create": {}, "mountPath": "/data"});
+        }
+        let persistence: Json = json!({"persistence": {"file": file}});
+        let at = |message: Option<&'static str>, path| message.map(|message| (path, message));
+        let leak =
+            |message: Option<&str>| message.map(|m| &*Box::leak(m.to_owned().into_boxed_str()));
+        let expected: Vec<_> = [
+            at(leak(online), "services.online_store.persistence.file.path"),
+            at(
+                leak(registry),
+                "services.registry.local.persistence.file.path",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        refused(
+            "file-paths",
+            json!({"onlineStore": persistence, "registry": {"local": persistence}}),
+            &expected,
+        );
+    }
+
+    #[test]
+    fn paths_by_where_they_stand() {
+        let bucket = Some("The online store cannot be in an object store");
+        path("/tmp/o.db", false, None, None);
+        path("a/b/../o.db", true, None, None);
+        path("s3://b/o.db", false, bucket, None);
+        path(
+            "gs://b/o.db",
+            true,
+            bucket,
+            Some("\"gs://b/o.db\" is in an object store and not on a claim"),
+        );
+        let relative = Some("\"az://b/o.db\" is not an absolute path");
+        path("az://b/o.db", false, relative, relative);
+        let absolute = Some("\"/o.db\" is absolute, but stands on a claim");
+        path("/o.db", true, absolute, absolute);
+        let leaves = Some("\"../../etc/o.db\" leaves the claim");
+        path("../../etc/o.db", true, leaves, leaves);
+    }
+
+    #[test]
+    fn s3_arguments_need_s3() {
+        let registry = |path: Json| {
+            let mut file = json!({"s3_additional_kwargs": {"ACL": "private"}});
+            if !path.is_null() {
+                file["path"] = path;
+            }
+            json!({"registry": {"local": {"persistence": {"file": file}}}})
+        };
+        let refusal = [(
+            "services.registry.local.persistence.file.s3_additional_kwargs",
+            "s3_additional_kwargs without a file in S3",
+        )];
+        refused("s3-arguments", registry(json!("s3://b/r.db")), &[]);
+        refused("s3-arguments", registry(json!("gs://b/r.db")), &refusal);
+        refused("s3-arguments", registry(json!(null)), &refusal);
+    }
+}

@@ -1,0 +1,232 @@
+//! Utilisation is a share of what a container requests: without a request there is nothing to measure, and
+//! the autoscaler stands still while everything looks well.
+
+use super::Violation;
+use super::view::{AUTOSCALING, Container, autoscaling, containers, metrics};
+use crate::feast::config::FeatureStore;
+use crate::schema::Path;
+
+/// A metric on utilisation.
+struct Metric {
+    resource: String,
+    /// Only of this container; else of every one.
+    container: Option<String>,
+    /// In sentences.
+    words: String,
+    reads: Vec<Path>,
+    /// Where the container is named.
+    named: Path,
+}
+
+pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
+    let containers = containers(store);
+    let mut violations = Vec::new();
+    for metric in utilizations(store) {
+        let measured: Vec<_> = containers
+            .iter()
+            .filter(|container| {
+                let name = container.service.as_str();
+                metric.container.as_ref().is_none_or(|only| only == name)
+            })
+            .collect();
+        if measured.is_empty() {
+            violations.push(no_such_container(&metric, &containers));
+        }
+        for container in measured {
+            violations.extend(without_request(&metric, container));
+        }
+    }
+    violations
+}
+
+fn utilizations(store: &FeatureStore) -> Vec<Metric> {
+    let Some(autoscaling) = autoscaling(store) else {
+        return Vec::new();
+    };
+    let list = Path::of(AUTOSCALING).attribute("metrics");
+    if autoscaling.metrics.as_ref().is_none_or(Vec::is_empty) {
+        return vec![Metric {
+            resource: "cpu".to_owned(),
+            container: None,
+            words: "the default metric, 80 % CPU utilisation,".to_owned(),
+            reads: vec![list.clone()],
+            named: list,
+        }];
+    }
+    let mut found = Vec::new();
+    for (index, (path, spec)) in metrics(store).into_iter().enumerate() {
+        let (block, name, container, target) = match (&spec.resource, &spec.container_resource) {
+            (Some(source), _) => ("resource", &source.name, None, &source.target),
+            (None, Some(source)) => (
+                "container_resource",
+                &source.name,
+                Some(source.container.clone()),
+                &source.target,
+            ),
+            (None, None) => continue,
+        };
+        if target.type_ != "Utilization" {
+            continue;
+        }
+        let path = path.attribute(block);
+        let mut reads = vec![path.attribute("name"), path.attribute("target.type")];
+        if container.is_some() {
+            reads.push(path.attribute("container"));
+        }
+        found.push(Metric {
+            resource: name.clone(),
+            container,
+            words: format!("metric {index} (`{name}` utilisation)"),
+            reads,
+            named: path.attribute("container"),
+        });
+    }
+    found
+}
+
+fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation {
+    let names: Vec<_> = containers
+        .iter()
+        .map(|container| format!("`{}`", container.service.as_str()))
+        .collect();
+    let mut reads = metric.reads.clone();
+    // Each server that is absent may only be unknown yet.
+    reads.extend([
+        Path::of("services.online_store.disabled"),
+        Path::of("services.offline_store.server"),
+        Path::of("services.registry.local.server"),
+    ]);
+    Violation::new(
+        metric.named.clone(),
+        reads,
+        format!(
+            "The feature store has no container {:?}",
+            metric.container.as_deref().unwrap_or_default()
+        ),
+        format!(
+            "Its containers are {}. Write one of them.",
+            names.join(", ")
+        ),
+    )
+}
+
+fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violation> {
+    let resources = container.resources();
+    // A limit alone counts: Kubernetes takes it for the request too.
+    let requested = resources.is_some_and(|resources| {
+        [&resources.requests, &resources.limits]
+            .into_iter()
+            .flatten()
+            .any(|map| map.contains_key(&metric.resource))
+    });
+    if requested {
+        return None;
+    }
+    let at = container.path.attribute("resources");
+    let path = match (resources, &container.written) {
+        (Some(_), _) => at.clone(),
+        (None, Some(written)) => written.clone(),
+        (None, None) => Path::of(AUTOSCALING),
+    };
+    let mut reads = metric.reads.clone();
+    reads.extend(container.reads.iter().cloned());
+    for map in ["requests", "limits"] {
+        reads.push(at.attribute(map).key(&metric.resource));
+    }
+    let name = container.service.as_str();
+    let resource = &metric.resource;
+    Some(Violation::new(
+        path,
+        reads,
+        format!("Container {name:?} requests no {resource}, which the autoscaler measures it by"),
+        format!(
+            "Utilisation is a share of the request, so that {} tells nothing while one container has none: \
+             the autoscaler would never act. Write `{at} = {{ requests = {{ {resource} = \"…\" }} }}`, or a \
+             metric with an `AverageValue` target.",
+            metric.words
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::feast::rules::testing::refused;
+
+    const ONLINE: &str =
+        "Container \"online\" requests no cpu, which the autoscaler measures it by";
+
+    fn with(online: Json, metrics: Json, expected: &[(&str, &str)]) {
+        refused(
+            "utilization-requests",
+            json!({
+                "scaling": {"autoscaling": {"maxReplicas": 3, "metrics": metrics}},
+                "onlineStore": online,
+                "registry": {"local": {"server": {"resources": {"limits": {"cpu": "1"}}}}},
+            }),
+            expected,
+        );
+    }
+
+    #[test]
+    fn the_default_metric_needs_a_cpu_request_everywhere() {
+        with(
+            json!({"server": {"resources": {"requests": {"cpu": "100m"}}}}),
+            json!([]),
+            &[],
+        );
+        with(
+            json!({"server": {"resources": {"requests": {"memory": "1Gi"}}}}),
+            json!([]),
+            &[("services.online_store.server.resources", ONLINE)],
+        );
+        with(
+            json!({"server": {}}),
+            json!([]),
+            &[("services.online_store.server", ONLINE)],
+        );
+        with(json!({}), json!([]), &[("services.online_store", ONLINE)]);
+        refused(
+            "utilization-requests",
+            json!({"scaling": {"autoscaling": {"maxReplicas": 3}}}),
+            &[("services.scaling.autoscaling", ONLINE)],
+        );
+        with(json!({"disabled": true}), json!([]), &[]);
+    }
+
+    #[test]
+    fn a_container_metric_measures_only_that_container() {
+        let of = |container: &str| {
+            json!([{"type": "ContainerResource", "containerResource": {
+                "name": "cpu", "container": container,
+                "target": {"type": "Utilization", "averageUtilization": 60},
+            }}])
+        };
+        with(json!({}), of("registry"), &[]);
+        with(
+            json!({}),
+            of("online"),
+            &[("services.online_store", ONLINE)],
+        );
+        with(
+            json!({}),
+            of("sidecar"),
+            &[(
+                "services.scaling.autoscaling.metrics[0].container_resource.container",
+                "The feature store has no container \"sidecar\"",
+            )],
+        );
+    }
+
+    #[test]
+    fn values_need_no_request() {
+        with(
+            json!({}),
+            json!([{"type": "Resource", "resource": {
+                "name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"},
+            }}]),
+            &[],
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! The configuration as the rules look at it: short ways to its parts, each with its path.
+
+use k8s_openapi::api::autoscaling::v2::MetricSpec;
+use k8s_openapi::api::core::v1::ResourceRequirements;
+
+use crate::feast::config::{
+    Autoscaling, FeatureStore, LocalRegistry, OfflineStore, OnlineStore, PersistentVolumeClaim,
+    Registry, Scaling, ServerSettings, Services,
+};
+use crate::feast::names::Service;
+use crate::schema::Path;
+
+pub(super) const ONLINE: &str = "services.online_store";
+pub(super) const OFFLINE: &str = "services.offline_store";
+pub(super) const REGISTRY: &str = "services.registry";
+pub(super) const LOCAL: &str = "services.registry.local";
+pub(super) const SCALING: &str = "services.scaling";
+pub(super) const AUTOSCALING: &str = "services.scaling.autoscaling";
+
+/// Where a service's settings stand.
+pub(super) fn block(service: Service) -> Path {
+    Path::of(match service {
+        Service::Online => ONLINE,
+        Service::Offline => OFFLINE,
+        Service::Registry => LOCAL,
+    })
+}
+
+pub(super) fn services(store: &FeatureStore) -> Option<&Services> {
+    store.services.as_ref()
+}
+
+pub(super) fn scaling(store: &FeatureStore) -> Option<&Scaling> {
+    services(store)?.scaling.as_ref()
+}
+
+pub(super) fn autoscaling(store: &FeatureStore) -> Option<&Autoscaling> {
+    scaling(store)?.autoscaling.as_ref()
+}
+
+/// The metrics with their paths; none when the default metric holds.
+pub(super) fn metrics(store: &FeatureStore) -> Vec<(Path, &MetricSpec)> {
+    let list = Path::of(AUTOSCALING).attribute("metrics");
+    autoscaling(store)
+        .and_then(|autoscaling| autoscaling.metrics.as_deref())
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+        .map(|(index, metric)| (list.index(index), metric))
+        .collect()
+}
+
+pub(super) fn online(store: &FeatureStore) -> Option<&OnlineStore> {
+    services(store)?.online_store.as_ref()
+}
+
+pub(super) fn offline(store: &FeatureStore) -> Option<&OfflineStore> {
+    services(store)?.offline_store.as_ref()
+}
+
+pub(super) fn registry(store: &FeatureStore) -> Option<&Registry> {
+    services(store)?.registry.as_ref()
+}
+
+pub(super) fn local(store: &FeatureStore) -> Option<&LocalRegistry> {
+    registry(store)?.local.as_ref()
+}
+
+pub(super) fn online_disabled(store: &FeatureStore) -> bool {
+    online(store).and_then(|online| online.disabled) == Some(true)
+}
+
+/// The attribute that turns scaling on, if any does.
+pub(super) fn scaled_by(store: &FeatureStore) -> Option<Path> {
+    let Scaling {
+        replicas,
+        autoscaling,
+    } = scaling(store)?;
+    if autoscaling.is_some() {
+        return Some(Path::of(AUTOSCALING));
+    }
+    replicas
+        .is_some_and(|replicas| replicas > 1)
+        .then(|| Path::of(SCALING).attribute("replicas"))
+}
+
+/// A server container that will run, and where its settings stand.
+pub(super) struct Container<'a> {
+    pub service: Service,
+    /// The `server` attribute.
+    pub path: Path,
+    /// Absent for an online server with default settings.
+    pub settings: Option<ServerSettings<'a>>,
+    /// The deepest attribute of it that the user wrote.
+    pub written: Option<Path>,
+    /// What its running was concluded from an absence of.
+    pub reads: Vec<Path>,
+}
+
+impl<'a> Container<'a> {
+    pub fn resources(&self) -> Option<&'a ResourceRequirements> {
+        self.settings.and_then(|settings| settings.resources)
+    }
+}
+
+/// The servers, in the order of the pod's containers.
+pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
+    let server = |service: Service| block(service).attribute("server");
+    let made = |service, settings| Container {
+        service,
+        path: server(service),
+        settings: Some(settings),
+        written: Some(server(service)),
+        reads: Vec::new(),
+    };
+    let mut containers = Vec::new();
+    if let Some(settings) = local(store).and_then(|local| local.server.as_ref()) {
+        containers.push(made(Service::Registry, settings.settings()));
+    }
+    if !online_disabled(store) {
+        let block = online(store);
+        let settings = block.and_then(|online| online.server.as_ref());
+        containers.push(Container {
+            service: Service::Online,
+            path: server(Service::Online),
+            settings: settings.map(|server| server.settings()),
+            written: match (block, settings) {
+                (_, Some(_)) => Some(server(Service::Online)),
+                (Some(_), None) => Some(Path::of(ONLINE)),
+                (None, None) => None,
+            },
+            reads: vec![Path::of(ONLINE).attribute("disabled")],
+        });
+    }
+    if let Some(settings) = offline(store).and_then(|offline| offline.server.as_ref()) {
+        containers.push(made(Service::Offline, settings.settings()));
+    }
+    containers
+}
+
+/// A claim that the user wrote, and where.
+pub(super) struct Claim<'a> {
+    pub service: Service,
+    /// The `pvc` attribute.
+    pub path: Path,
+    pub pvc: &'a PersistentVolumeClaim,
+}
+
+/// The claims, in the order of the attributes. Those of a disabled online store are there too.
+pub(super) fn claims(store: &FeatureStore) -> Vec<Claim<'_>> {
+    let online =
+        online(store).and_then(|online| online.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
+    let offline = offline(store)
+        .and_then(|offline| offline.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
+    let registry =
+        local(store).and_then(|local| local.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
+    [
+        (Service::Online, online),
+        (Service::Offline, offline),
+        (Service::Registry, registry),
+    ]
+    .into_iter()
+    .filter_map(|(service, pvc)| {
+        Some(Claim {
+            service,
+            path: block(service).attribute("persistence.file.pvc"),
+            pvc: pvc?,
+        })
+    })
+    .collect()
+}

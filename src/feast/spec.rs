@@ -1,0 +1,280 @@
+//! What a configuration means, once the rules have nothing against it.
+//!
+//! Every "exactly one of" is an enum here and every default is applied, so that rendering has nothing left
+//! to decide or to refuse. A value that the rules would have refused gives some [`Store`] too (of two
+//! alternatives the first counts), never a panic. No serde: this is neither written nor read anywhere.
+
+mod duration;
+mod scaling;
+mod server;
+mod storage;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::config::{self, FeatureStore};
+use super::names::{self, Endpoint, Service};
+
+pub use duration::parse as parse_duration;
+pub(super) use scaling::int_or_percent;
+pub use scaling::{Autoscaler, Replicas, RollingUpdate, Strategy};
+pub use server::{RegistryServer, Server};
+pub(super) use storage::join;
+pub use storage::{
+    Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,
+};
+
+/// What the provider block adds to a configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// For feature stores that name none; else [`names::DEFAULT_NAMESPACE`].
+    pub namespace: Option<String>,
+}
+
+/// One feature store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    pub name: String,
+    pub namespace: String,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub project: String,
+    pub replicas: Replicas,
+    pub strategy: Strategy,
+    pub online: Online,
+    pub offline: Option<Offline>,
+    pub registry: Registry,
+    pub wait_for_rollout: bool,
+    pub timeouts: Timeouts,
+    pub delete_data: bool,
+}
+
+/// The online store. Feast always has one; it may go unserved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Online {
+    pub storage: OnlineStorage,
+    pub server: Option<Server>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offline {
+    pub storage: OfflineStorage,
+    pub server: Option<Server>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Registry {
+    Local {
+        storage: RegistryStorage,
+        server: Option<RegistryServer>,
+    },
+    /// At `host:port`.
+    Remote(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    pub create: Duration,
+    pub update: Duration,
+    pub delete: Duration,
+}
+
+const MINUTE: u64 = 60;
+
+impl Store {
+    pub fn new(store: &FeatureStore, defaults: &Defaults) -> Self {
+        let FeatureStore {
+            name,
+            namespace,
+            labels,
+            annotations,
+            feast_project,
+            services,
+            wait_for_rollout,
+            timeouts,
+            delete_data,
+        } = store;
+        let config::Services {
+            scaling,
+            deployment_strategy,
+            online_store,
+            offline_store,
+            registry,
+        } = services.clone().unwrap_or_default();
+        let replicas = Replicas::new(scaling.as_ref());
+        Self {
+            name: name.clone(),
+            namespace: namespace
+                .clone()
+                .or_else(|| defaults.namespace.clone())
+                .unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned()),
+            labels: labels.clone().unwrap_or_default(),
+            annotations: annotations.clone().unwrap_or_default(),
+            project: feast_project.clone(),
+            strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
+            replicas,
+            online: Online::new(&online_store.unwrap_or_default()),
+            offline: offline_store.as_ref().map(Offline::new),
+            registry: Registry::new(registry.as_ref()),
+            wait_for_rollout: wait_for_rollout.unwrap_or(true),
+            timeouts: Timeouts::new(timeouts.as_ref()),
+            delete_data: delete_data.unwrap_or(false),
+        }
+    }
+
+    /// The claims that the pods mount, in the operator's order.
+    pub fn claims(&self) -> Vec<(Service, &Claim)> {
+        let registry = match &self.registry {
+            Registry::Local { storage, .. } => storage.claim(),
+            Registry::Remote(_) => None,
+        };
+        let offline = self.offline.as_ref().and_then(|o| o.storage.claim());
+        [
+            (Service::Registry, registry),
+            (Service::Offline, offline),
+            (Service::Online, self.online.storage.claim()),
+        ]
+        .into_iter()
+        .filter_map(|(service, claim)| claim.map(|claim| (service, claim)))
+        .collect()
+    }
+
+    /// Where the feature repository is kept: on the offline store's claim, or lost with the pod.
+    pub fn base_directory(&self) -> &str {
+        self.offline
+            .as_ref()
+            .and_then(|offline| offline.storage.claim())
+            .map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path)
+    }
+
+    /// The feature repository, in which every Feast command runs.
+    pub fn repository(&self) -> String {
+        join(
+            self.base_directory(),
+            &format!("{}/feature_repo", self.project),
+        )
+    }
+
+    /// What is served, in a stable order.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let registry = match &self.registry {
+            Registry::Local { server, .. } => server.as_ref(),
+            Registry::Remote(_) => None,
+        };
+        let offline = self.offline.as_ref().is_some_and(|o| o.server.is_some());
+        [
+            (Endpoint::Online, self.online.server.is_some()),
+            (Endpoint::Offline, offline),
+            (
+                Endpoint::RegistryGrpc,
+                registry.is_some_and(|server| server.grpc),
+            ),
+            (
+                Endpoint::RegistryRest,
+                registry.is_some_and(|server| server.rest),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(endpoint, served)| served.then_some(endpoint))
+        .collect()
+    }
+
+    /// `host:port` of an endpoint inside the cluster.
+    pub fn address(&self, endpoint: Endpoint) -> String {
+        format!(
+            "{}:{}",
+            names::host(&self.name, &self.namespace, endpoint),
+            names::SERVICE_PORT
+        )
+    }
+}
+
+/// Where the servers are reached, for the state.
+pub fn endpoints(store: &Store) -> config::Endpoints {
+    let served = store.endpoints();
+    let address = |endpoint| served.contains(&endpoint).then(|| store.address(endpoint));
+    config::Endpoints {
+        online_store: address(Endpoint::Online),
+        offline_store: address(Endpoint::Offline),
+        registry: match &store.registry {
+            Registry::Remote(address) => Some(address.clone()),
+            Registry::Local { .. } => address(Endpoint::RegistryGrpc),
+        },
+        registry_rest: address(Endpoint::RegistryRest),
+    }
+}
+
+impl Online {
+    fn new(online: &config::OnlineStore) -> Self {
+        let config::OnlineStore {
+            disabled,
+            persistence,
+            server,
+        } = online;
+        if disabled.unwrap_or(false) {
+            // Its persistence is left out too; Feast falls back on a file that nothing reads.
+            return Self {
+                storage: OnlineStorage::new(None),
+                server: None,
+            };
+        }
+        let server = server.clone().unwrap_or_default();
+        Self {
+            storage: OnlineStorage::new(persistence.as_ref()),
+            server: Some(Server::new(server.settings())),
+        }
+    }
+}
+
+impl Offline {
+    fn new(offline: &config::OfflineStore) -> Self {
+        let config::OfflineStore {
+            persistence,
+            server,
+        } = offline;
+        Self {
+            storage: OfflineStorage::new(persistence.as_ref()),
+            server: server.as_ref().map(|server| Server::new(server.settings())),
+        }
+    }
+}
+
+impl Registry {
+    fn new(registry: Option<&config::Registry>) -> Self {
+        let config::Registry { local, remote } = registry.cloned().unwrap_or_default();
+        match (local, remote) {
+            (None, Some(config::RemoteRegistry { hostname })) => {
+                Self::Remote(hostname.unwrap_or_default())
+            }
+            (local, _) => {
+                let config::LocalRegistry {
+                    persistence,
+                    server,
+                } = local.unwrap_or_default();
+                Self::Local {
+                    storage: RegistryStorage::new(persistence.as_ref()),
+                    server: server.as_ref().map(RegistryServer::new),
+                }
+            }
+        }
+    }
+}
+
+impl Timeouts {
+    fn new(timeouts: Option<&config::Timeouts>) -> Self {
+        let config::Timeouts {
+            create,
+            update,
+            delete,
+        } = timeouts.cloned().unwrap_or_default();
+        let or = |text: Option<String>, minutes: u64| {
+            text.and_then(|text| parse_duration(&text))
+                .unwrap_or(Duration::from_secs(minutes * MINUTE))
+        };
+        Self {
+            create: or(create, 20),
+            update: or(update, 20),
+            delete: or(delete, 10),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! How many pods, and how they are replaced.
+
+use k8s_openapi::api::apps::v1::DeploymentStrategy;
+use k8s_openapi::api::autoscaling::v2::{
+    HorizontalPodAutoscalerBehavior, MetricSpec, MetricTarget, ResourceMetricSource,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::feast::config::{Autoscaling, Scaling};
+
+/// Who decides how many pods run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Replicas {
+    /// Terraform, this many.
+    Static(i32),
+    /// The HorizontalPodAutoscaler that comes with the feature store.
+    Autoscaled(Autoscaler),
+    /// Somebody else: the live number is left alone.
+    External,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Autoscaler {
+    pub min_replicas: i32,
+    pub max_replicas: i32,
+    /// Never empty.
+    pub metrics: Vec<MetricSpec>,
+    pub behavior: Option<HorizontalPodAutoscalerBehavior>,
+}
+
+/// Average CPU utilisation, in percent, that the autoscaler aims at when no metric is written.
+pub(crate) const DEFAULT_CPU_UTILIZATION: i32 = 80;
+
+impl Replicas {
+    pub(super) fn new(scaling: Option<&Scaling>) -> Self {
+        let Scaling {
+            replicas,
+            autoscaling,
+        } = scaling.cloned().unwrap_or_default();
+        match (replicas, autoscaling) {
+            (Some(replicas), _) => Self::Static(replicas),
+            (None, Some(autoscaling)) => Self::Autoscaled(Autoscaler::new(autoscaling)),
+            (None, None) => Self::External,
+        }
+    }
+
+    /// Whether several pods may run side by side by our own doing.
+    pub fn scaled(&self) -> bool {
+        match self {
+            Self::Static(replicas) => *replicas > 1,
+            Self::Autoscaled(_) => true,
+            Self::External => false,
+        }
+    }
+
+    /// The word for the state's `replicas_owner`.
+    pub fn owner(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "terraform",
+            Self::Autoscaled(_) => "hpa",
+            Self::External => "external",
+        }
+    }
+}
+
+impl Autoscaler {
+    fn new(autoscaling: Autoscaling) -> Self {
+        let Autoscaling {
+            min_replicas,
+            max_replicas,
+            metrics,
+            behavior,
+        } = autoscaling;
+        Self {
+            min_replicas: min_replicas.unwrap_or(1),
+            max_replicas,
+            metrics: metrics
+                .filter(|metrics| !metrics.is_empty())
+                .unwrap_or_else(|| vec![default_metric()]),
+            behavior,
+        }
+    }
+}
+
+fn default_metric() -> MetricSpec {
+    MetricSpec {
+        type_: "Resource".to_owned(),
+        resource: Some(ResourceMetricSource {
+            name: "cpu".to_owned(),
+            target: MetricTarget {
+                type_: "Utilization".to_owned(),
+                average_utilization: Some(DEFAULT_CPU_UTILIZATION),
+                ..MetricTarget::default()
+            },
+        }),
+        ..MetricSpec::default()
+    }
+}
+
+/// How pods are replaced, after defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Strategy {
+    Recreate,
+    /// With the user's numbers, if any; Kubernetes' are 25 % and 25 %.
+    RollingUpdate(Option<RollingUpdate>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollingUpdate {
+    pub max_surge: Option<IntOrString>,
+    pub max_unavailable: Option<IntOrString>,
+}
+
+impl Strategy {
+    /// What is written wins; else it follows from the number of pods.
+    pub(super) fn new(strategy: Option<&DeploymentStrategy>, replicas: &Replicas) -> Self {
+        let DeploymentStrategy {
+            type_,
+            rolling_update,
+        } = strategy.cloned().unwrap_or_default();
+        let rolling = rolling_update.map(|numbers| RollingUpdate {
+            max_surge: numbers.max_surge.map(int_or_percent),
+            max_unavailable: numbers.max_unavailable.map(int_or_percent),
+        });
+        match type_.as_deref() {
+            Some("Recreate") => Self::Recreate,
+            Some(_) => Self::RollingUpdate(rolling),
+            None if replicas.scaled() || rolling.is_some() => Self::RollingUpdate(rolling),
+            None => Self::Recreate,
+        }
+    }
+
+    /// Kubernetes' word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Recreate => "Recreate",
+            Self::RollingUpdate(_) => "RollingUpdate",
+        }
+    }
+}
+
+/// Terraform has one type where Kubernetes has two: a whole number in a string is a number.
+pub(crate) fn int_or_percent(value: IntOrString) -> IntOrString {
+    match &value {
+        IntOrString::String(text) => text.parse().map_or(value, IntOrString::Int),
+        IntOrString::Int(_) => value,
+    }
+}

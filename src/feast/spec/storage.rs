@@ -1,0 +1,258 @@
+//! Where each service keeps its data.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::VolumeResourceRequirements;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use crate::feast::config::{
+    self, AccessMode, DatabaseStore, OfflineFile, OfflineFileType, OfflineStoreType, OnlineFile,
+    OnlineStoreType, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate, Reference,
+    RegistryStoreType,
+};
+use crate::feast::names::{self, Service};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum OnlineStorage {
+    /// SQLite, at an absolute path.
+    File {
+        path: String,
+        claim: Option<Claim>,
+    },
+    Database(Database),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum OfflineStorage {
+    /// Feast's name for the engine.
+    File {
+        engine: &'static str,
+        claim: Option<Claim>,
+    },
+    Database(Database),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegistryStorage {
+    File(RegistryFile),
+    Database(Database),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryFile {
+    /// An absolute path, or an object's URI.
+    pub path: String,
+    pub claim: Option<Claim>,
+    pub s3_additional_kwargs: Option<BTreeMap<String, String>>,
+    pub cache_ttl_seconds: Option<i32>,
+    pub cache_mode: Option<&'static str>,
+}
+
+/// A database: its connection parameters are the YAML mapping under a key of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    pub store_type: &'static str,
+    pub secret_name: String,
+    pub secret_key: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    pub source: ClaimSource,
+    pub mount_path: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClaimSource {
+    /// The user's, by name.
+    Existing(String),
+    Created {
+        access_modes: Vec<AccessMode>,
+        storage_class_name: Option<String>,
+        resources: VolumeResourceRequirements,
+    },
+}
+
+impl OnlineStorage {
+    pub(super) fn new(persistence: Option<&Persistence<OnlineFile, OnlineStoreType>>) -> Self {
+        match choose(persistence) {
+            Choice::Database(store) => {
+                Self::Database(Database::new(store, OnlineStoreType::as_str))
+            }
+            Choice::File(file) => {
+                let OnlineFile { path, pvc } = file.cloned().unwrap_or_default();
+                let claim = Claim::new(pvc, Service::Online);
+                Self::File {
+                    path: absolute(path, claim.as_ref(), Service::Online),
+                    claim,
+                }
+            }
+        }
+    }
+
+    pub fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::File { claim, .. } => claim.as_ref(),
+            Self::Database(_) => None,
+        }
+    }
+}
+
+impl OfflineStorage {
+    pub(super) fn new(persistence: Option<&Persistence<OfflineFile, OfflineStoreType>>) -> Self {
+        match choose(persistence) {
+            Choice::Database(store) => {
+                Self::Database(Database::new(store, OfflineStoreType::as_str))
+            }
+            Choice::File(file) => {
+                let OfflineFile { r#type, pvc } = file.cloned().unwrap_or_default();
+                Self::File {
+                    engine: r#type.unwrap_or(OfflineFileType::Dask).as_str(),
+                    claim: Claim::new(pvc, Service::Offline),
+                }
+            }
+        }
+    }
+
+    pub fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::File { claim, .. } => claim.as_ref(),
+            Self::Database(_) => None,
+        }
+    }
+}
+
+impl RegistryStorage {
+    pub(super) fn new(
+        persistence: Option<&Persistence<config::RegistryFile, RegistryStoreType>>,
+    ) -> Self {
+        match choose(persistence) {
+            Choice::Database(store) => {
+                Self::Database(Database::new(store, RegistryStoreType::as_str))
+            }
+            Choice::File(file) => {
+                let config::RegistryFile {
+                    path,
+                    pvc,
+                    s3_additional_kwargs,
+                    cache_ttl_seconds,
+                    cache_mode,
+                } = file.cloned().unwrap_or_default();
+                let claim = Claim::new(pvc, Service::Registry);
+                Self::File(RegistryFile {
+                    path: absolute(path, claim.as_ref(), Service::Registry),
+                    claim,
+                    s3_additional_kwargs,
+                    cache_ttl_seconds,
+                    cache_mode: cache_mode.map(config::CacheMode::as_str),
+                })
+            }
+        }
+    }
+
+    pub fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::File(file) => file.claim.as_ref(),
+            Self::Database(_) => None,
+        }
+    }
+}
+
+enum Choice<'a, File, StoreType> {
+    File(Option<&'a File>),
+    Database(&'a DatabaseStore<StoreType>),
+}
+
+fn choose<File, StoreType>(
+    persistence: Option<&Persistence<File, StoreType>>,
+) -> Choice<'_, File, StoreType> {
+    match persistence {
+        Some(Persistence {
+            file: None,
+            store: Some(store),
+        }) => Choice::Database(store),
+        Some(Persistence { file, store: _ }) => Choice::File(file.as_ref()),
+        None => Choice::File(None),
+    }
+}
+
+impl Database {
+    fn new<StoreType: Copy>(
+        store: &DatabaseStore<StoreType>,
+        word: fn(StoreType) -> &'static str,
+    ) -> Self {
+        let DatabaseStore {
+            r#type,
+            secret_ref: Reference { name },
+            secret_key_name,
+        } = store;
+        let store_type = word(*r#type);
+        Self {
+            store_type,
+            secret_name: name.clone(),
+            secret_key: secret_key_name
+                .clone()
+                .unwrap_or_else(|| store_type.to_owned()),
+        }
+    }
+}
+
+impl Claim {
+    fn new(pvc: Option<PersistentVolumeClaim>, service: Service) -> Option<Self> {
+        let PersistentVolumeClaim {
+            r#ref,
+            create,
+            mount_path,
+        } = pvc?;
+        let source = match (r#ref, create) {
+            (Some(Reference { name }), _) => ClaimSource::Existing(name),
+            (None, template) => {
+                let PersistentVolumeClaimTemplate {
+                    access_modes,
+                    storage_class_name,
+                    resources,
+                } = template.unwrap_or_default();
+                let mut resources = resources.unwrap_or_default();
+                resources
+                    .requests
+                    .get_or_insert_default()
+                    .entry("storage".to_owned())
+                    .or_insert_with(|| Quantity(service.default_storage().to_owned()));
+                ClaimSource::Created {
+                    access_modes: access_modes
+                        .filter(|modes| !modes.is_empty())
+                        .unwrap_or_else(|| vec![AccessMode::ReadWriteOnce]),
+                    storage_class_name,
+                    resources,
+                }
+            }
+        };
+        Some(Self { source, mount_path })
+    }
+}
+
+/// The file's whole path: what is written, or the default, below the claim if there is one.
+fn absolute(path: Option<String>, claim: Option<&Claim>, service: Service) -> String {
+    match (path, claim) {
+        (Some(path), None) => path,
+        (path, claim) => join(
+            claim.map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path),
+            path.as_deref().unwrap_or(service.default_file()),
+        ),
+    }
+}
+
+/// `directory/path` without doubled slashes and dots.
+pub(crate) fn join(directory: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in directory.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}

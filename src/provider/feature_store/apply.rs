@@ -1,0 +1,287 @@
+//! Apply: bring the cluster to the plan, wait for the rollout, and answer with what exists, whatever
+//! happened on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::cluster::apply::{self, Outcome};
+use crate::cluster::{self, CancellationToken, Cluster, StoreName};
+use crate::feast::config::ScalingStatus;
+use crate::feast::fill::Secrets;
+use crate::feast::kept;
+use crate::feast::names;
+use crate::feast::objects::{Filled, Key, Kind, Objects};
+use crate::feast::spec::Replicas;
+use crate::provider::settings::Settings;
+use crate::provider::wording;
+use crate::schema::provider::{Applied, Apply};
+use crate::schema::{Block, Diagnostic, Diagnostics, Value};
+
+use super::computed::{self, Desired};
+use super::memory::Memory;
+use super::parse::{Parsed, parse};
+
+/// Creates or updates a feature store.
+pub async fn apply(
+    block: &Block,
+    settings: &Settings,
+    stop: &CancellationToken,
+    request: Apply,
+) -> Applied {
+    let recipe = Recipe {
+        block,
+        stop,
+        prior: &request.prior_state,
+        planned: &request.planned_state,
+    };
+    let identity = computed::identity(&request.planned_state);
+    match recipe.prepare(settings).await {
+        Ok(prepared) => Applied {
+            identity,
+            ..recipe.carry_out(prepared).await
+        },
+        // Nothing was written: what was, is.
+        Err(diagnostics) => Applied {
+            identity: computed::identity(&request.prior_state),
+            private: request.planned_private,
+            state: request.prior_state,
+            diagnostics,
+        },
+    }
+}
+
+struct Recipe<'a> {
+    block: &'a Block,
+    stop: &'a CancellationToken,
+    /// Null on create.
+    prior: &'a Value,
+    planned: &'a Value,
+}
+
+/// Everything that can be refused has been, and nothing has been written yet.
+struct Prepared {
+    cluster: std::sync::Arc<Cluster>,
+    store: StoreName,
+    desired: Desired,
+    filled: Objects<Filled>,
+}
+
+impl Recipe<'_> {
+    async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
+        let parsed = parse(self.block, self.planned)?;
+        let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
+        let Some(desired) = Desired::of(&parsed, namespace) else {
+            return Err(vec![wording::still_unknown(&parsed.unknown)]);
+        };
+        let cluster = settings.cluster().await.map_err(|error| vec![error])?;
+        let store = StoreName {
+            namespace: desired.store.namespace.clone(),
+            name: desired.store.name.clone(),
+        };
+        let filled = self.fill(&cluster, &store, &desired, &parsed).await?;
+        Ok(Prepared {
+            cluster,
+            store,
+            desired,
+            filled,
+        })
+    }
+
+    /// Merges the user's Secrets into ours.
+    async fn fill(
+        &self,
+        cluster: &Cluster,
+        store: &StoreName,
+        desired: &Desired,
+        parsed: &Parsed,
+    ) -> Result<Objects<Filled>, Diagnostics> {
+        let failed = |errors: &[cluster::Error]| -> Diagnostics {
+            let summary = "Cannot prepare the feature store";
+            errors
+                .iter()
+                .map(|error| wording::cluster_error(summary, error))
+                .collect()
+        };
+        let secret = Key::new(Kind::Secret, names::main(&store.name));
+        let live = cluster
+            .get(&store.namespace, &secret, self.stop)
+            .await
+            .map_err(|error| failed(&[error]))?;
+        let configuration = parsed.json.to_string();
+        if self.prior.is_null() {
+            self.may_create(store, live.as_ref(), &parsed.json)?;
+        }
+        let wanted: Vec<(String, String)> = desired
+            .objects
+            .slots()
+            .map(|slot| (slot.secret_name.clone(), slot.secret_key.clone()))
+            .collect();
+        let contents = cluster
+            .secret_values(&store.namespace, &wanted, self.stop)
+            .await
+            .map_err(|errors| failed(&errors))?;
+        let hash_key = match live.as_ref().and_then(kept::hash_key) {
+            Some(key) => key,
+            None => new_hash_key()?,
+        };
+        let filled = desired.objects.clone().fill(&Secrets {
+            contents: &contents,
+            hash_key: &hash_key,
+            configuration: &configuration,
+        });
+        filled.map_err(|errors| errors.iter().map(wording::fill_error).collect())
+    }
+
+    /// A feature store that is there already is taken up only when it is what an interrupted create of
+    /// this very configuration left behind.
+    fn may_create(
+        &self,
+        store: &StoreName,
+        secret: Option<&Json>,
+        configuration: &Json,
+    ) -> Result<(), Diagnostics> {
+        match secret.and_then(kept::configuration) {
+            Some(kept) if kept != *configuration => Err(vec![wording::exists_already(store)]),
+            _ => Ok(()),
+        }
+    }
+
+    async fn carry_out(&self, prepared: Prepared) -> Applied {
+        let Prepared {
+            cluster,
+            store,
+            desired,
+            filled,
+        } = prepared;
+        let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
+        let plan = apply::Plan {
+            store: &store,
+            wanted: &filled.manifests,
+            known: &known,
+            delete_data: desired.store.delete_data,
+            repair_drift: !self.prior.is_null(),
+        };
+        let outcome = match cluster.apply(&plan, self.stop).await {
+            Ok(outcome) => outcome,
+            Err(errors) => {
+                return Applied {
+                    state: self.prior.clone(),
+                    diagnostics: self.failures(&errors),
+                    ..Applied::default()
+                };
+            }
+        };
+        let mut diagnostics = self.failures(&outcome.errors);
+        diagnostics.extend(outcome.kept.iter().map(wording::claim_kept));
+        let mut memory = Memory::default();
+        let mut status = deployment_status(&outcome.exists, &desired);
+        if outcome.errors.is_empty() && desired.store.wait_for_rollout {
+            match self.wait(&cluster, &store, &desired).await {
+                Ok(live) => status = Some(computed::rollout_state(&live).0),
+                Err(error) => {
+                    let summary = "The rollout did not finish";
+                    diagnostics.push(wording::cluster_error(summary, &error));
+                    memory.rollout_incomplete = true;
+                }
+            }
+        }
+        let mut state = self.planned.clone();
+        let mut observed = desired.observed();
+        observed.configuration_hash = filled.configuration_hash().to_owned();
+        computed::write(self.block, &mut state, &observed);
+        let status = status.map_or(Value::Null, computed::scaling_status);
+        state.set("scaling_status", status);
+        if !outcome.errors.is_empty() {
+            memory.rollout_incomplete = true;
+            state.set("objects", self.existing(&desired, &outcome));
+        }
+        if let Value::Map(objects) = state.attribute("objects")
+            && objects.is_empty()
+        {
+            // The very first write failed: there is nothing to remember.
+            state = Value::Null;
+        }
+        Applied {
+            state,
+            private: memory.keep(),
+            diagnostics,
+            identity: None,
+        }
+    }
+
+    async fn wait(
+        &self,
+        cluster: &Cluster,
+        store: &StoreName,
+        desired: &Desired,
+    ) -> Result<Json, cluster::Error> {
+        let timeouts = &desired.store.timeouts;
+        let timeout: Duration = if self.prior.is_null() {
+            timeouts.create
+        } else {
+            timeouts.update
+        };
+        let minimum = match &desired.store.replicas {
+            Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
+            Replicas::Static(_) | Replicas::External => None,
+        };
+        let deployment = names::main(&desired.store.name);
+        cluster
+            .wait_for_rollout(store, &deployment, minimum, timeout, self.stop)
+            .await
+    }
+
+    fn failures(&self, errors: &[cluster::Error]) -> Diagnostics {
+        let summary = if self.prior.is_null() {
+            "Cannot create the feature store"
+        } else {
+            "Cannot update the feature store"
+        };
+        errors
+            .iter()
+            .map(|error| wording::cluster_error(summary, error))
+            .collect()
+    }
+
+    /// The attribute `objects` after a failure: what was written is as planned, what was not is as the
+    /// prior state has it, what is gone is gone.
+    fn existing(&self, desired: &Desired, outcome: &Outcome) -> Value {
+        let planned = &desired.objects.manifests;
+        let prior = computed::manifests(self.prior);
+        let text = |key: &Key| {
+            let manifest = if outcome.changed.contains(key) {
+                planned.get(key)
+            } else {
+                prior.get(key)
+            };
+            // An object that an earlier, interrupted create has left is ours from now on.
+            manifest.or_else(|| planned.get(key))
+        };
+        Value::Map(
+            outcome
+                .exists
+                .keys()
+                .filter_map(|key| Some((key.to_string(), Value::string(text(key)?.to_string()))))
+                .collect(),
+        )
+    }
+}
+
+fn deployment_status(exists: &BTreeMap<Key, Json>, desired: &Desired) -> Option<ScalingStatus> {
+    let key = Key::new(Kind::Deployment, names::main(&desired.store.name));
+    Some(computed::rollout_state(exists.get(&key)?).0)
+}
+
+/// 32 random bytes, so that the configuration's hash tells nobody anything of a guessed password.
+fn new_hash_key() -> Result<Vec<u8>, Diagnostics> {
+    let mut key = vec![0; 32];
+    getrandom::fill(&mut key).map_err(|error| {
+        vec![Diagnostic::error(
+            "No random numbers",
+            format!("The operating system gave no random bytes for the configuration's hash key: {error}."),
+        )]
+    })?;
+    Ok(key)
+}

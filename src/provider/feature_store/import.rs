@@ -1,0 +1,118 @@
+//! Import: the configuration that the feature store's Secret keeps, as the first state. Terraform
+//! refreshes it right after.
+
+use serde_json::Value as Json;
+
+use crate::cluster::{CancellationToken, StoreName};
+use crate::feast::objects::{Key, Kind};
+use crate::feast::{kept, names};
+use crate::provider::settings::Settings;
+use crate::provider::wording;
+use crate::schema::provider::{Deferred, Import, Imported, ImportedResource};
+use crate::schema::{Block, Diagnostic, Value, encode};
+
+use super::computed::{self, Desired};
+use super::parse::parse;
+
+/// Imports by `namespace/name`, by `name` alone (in the provider's namespace), or by identity.
+pub async fn import(
+    block: &Block,
+    settings: &Settings,
+    stop: &CancellationToken,
+    request: Import,
+) -> Imported {
+    if !settings.names_a_cluster() && request.client.deferral_allowed {
+        return Imported {
+            deferred: Some(Deferred::ProviderConfigUnknown),
+            ..Imported::default()
+        };
+    }
+    let imported = async {
+        let store = wanted(&request, settings.namespace())?;
+        let cluster = settings.cluster().await?;
+        let key = Key::new(Kind::Secret, names::main(&store.name));
+        let secret = cluster
+            .get(&store.namespace, &key, stop)
+            .await
+            .map_err(|error| wording::cluster_error("Cannot import the feature store", &error))?;
+        state(block, &store, secret.as_ref())
+    };
+    match imported.await {
+        Ok(state) => Imported {
+            resources: vec![ImportedResource {
+                type_name: request.type_name,
+                identity: computed::identity(&state),
+                state,
+                private: Vec::new(),
+            }],
+            ..Imported::default()
+        },
+        Err(diagnostic) => Imported {
+            diagnostics: vec![diagnostic],
+            ..Imported::default()
+        },
+    }
+}
+
+fn wanted(request: &Import, default_namespace: Option<&str>) -> Result<StoreName, Diagnostic> {
+    let part = |name: &str| {
+        let identity = request.identity.as_ref()?;
+        identity.attribute(name).as_str().map(str::to_owned)
+    };
+    let (namespace, name) = match request.id.split_once('/') {
+        Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
+        None if request.id.is_empty() => (part("namespace"), part("name").unwrap_or_default()),
+        None => (None, request.id.clone()),
+    };
+    let namespace = namespace.or_else(|| default_namespace.map(str::to_owned));
+    match namespace {
+        Some(namespace) if !name.is_empty() && !namespace.is_empty() => {
+            Ok(StoreName { namespace, name })
+        }
+        _ => Err(Diagnostic::error(
+            "No feature store is named",
+            format!(
+                "The import of a feast_feature_store needs \"<namespace>/<name>\" as its id, or an identity \
+                 with a name; the id given is {:?}.",
+                request.id
+            ),
+        )),
+    }
+}
+
+fn state(block: &Block, store: &StoreName, secret: Option<&Json>) -> Result<Value, Diagnostic> {
+    let StoreName { namespace, name } = store;
+    let kept = secret.and_then(kept::configuration);
+    let Some(configuration) = kept else {
+        return Err(Diagnostic::error(
+            "There is no such feature store",
+            format!(
+                "Namespace {namespace:?} holds no Secret {:?} with the configuration of a feature store that \
+                 this provider made. Check the name, the namespace and the cluster.",
+                names::main(name)
+            ),
+        ));
+    };
+    let mut value = encode(&block.attributes, &configuration);
+    value.set("name", Value::string(name));
+    value.set("namespace", Value::string(namespace));
+    let parsed = parse(block, &value).map_err(|diagnostics| {
+        let reasons: Vec<String> = diagnostics
+            .iter()
+            .map(|diagnostic| diagnostic.detail.clone())
+            .collect();
+        Diagnostic::error(
+            "The kept configuration cannot be read",
+            format!(
+                "The configuration that Secret {:?} in namespace {namespace:?} keeps is not one that this \
+                 version of the provider accepts: {}",
+                names::main(name),
+                reasons.join(" ")
+            ),
+        )
+    })?;
+    if let Some(desired) = Desired::of(&parsed, namespace) {
+        computed::write(block, &mut value, &desired.observed());
+    }
+    Ok(value)
+}

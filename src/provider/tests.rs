@@ -1,0 +1,216 @@
+//! Plans against core's own acceptance rules, and the law of unknown values, over every attribute of a
+//! set of configurations that reach each part of the schema.
+
+use serde_json::{Value as Json, json};
+
+use super::{FEATURE_STORE, Feast};
+use crate::schema::provider::{Plan, Planned, ValidateResource};
+use crate::schema::{Attribute, Block, Diagnostic, Path, Provider, Step, Value, encode};
+
+/// Configurations in the serde form: sound ones, and some that break rules.
+fn configurations() -> Vec<Json> {
+    let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
+    let server = json!({
+        "image": "feast:1",
+        "env": [{"name": "A", "value": "b"}, {"name": "C", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+        "envFrom": [{"configMapRef": {"name": "more"}}],
+        "imagePullPolicy": "Always",
+        "logLevel": "debug",
+        "resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2", "memory": "1Gi"}},
+    });
+    let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}});
+    vec![
+        json!({"name": "minimal", "feastProject": "p"}),
+        json!({
+            "name": "scaled", "namespace": "ns", "feastProject": "p",
+            "labels": {"team": "a"}, "annotations": {"note": "b"},
+            "waitForRollout": false, "timeouts": {"create": "5m"}, "deleteData": true,
+            "services": {
+                "scaling": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5, "metrics": [metric],
+                    "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
+                "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}},
+                "onlineStore": {"persistence": store("postgres"), "server": server},
+                "offlineStore": {"persistence": store("postgres"), "server": server},
+                "registry": {"local": {"persistence": store("sql"), "server": server}},
+            },
+        }),
+        json!({
+            "name": "files", "feastProject": "p",
+            "services": {
+                "scaling": {"replicas": 1},
+                "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": {"create": {"resources": {"requests": {"storage": "5Gi"}}}, "mountPath": "/online"}}}},
+                "offlineStore": {"persistence": {"file": {"type": "duckdb", "pvc": {"ref": {"name": "claim"}, "mountPath": "/offline"}}}},
+                "registry": {"local": {"persistence": {"file": {"path": "s3://b/r.db", "s3_additional_kwargs": {"A": "b"}, "cache_ttl_seconds": 5, "cache_mode": "sync"}}}},
+            },
+        }),
+        json!({
+            "name": "remote", "feastProject": "p",
+            "services": {"registry": {"remote": {"hostname": "registry.ns.svc:80"}}},
+        }),
+        json!({
+            "name": "refused", "feastProject": "p",
+            "services": {
+                "scaling": {"replicas": 3, "autoscaling": {"minReplicas": 4, "maxReplicas": 2}},
+                "onlineStore": {"persistence": {"file": {"path": "relative.db"}, "store": {"type": "redis", "secretRef": {"name": "s"}}}},
+                "registry": {"local": {}, "remote": {"hostname": "http://x"}},
+            },
+        }),
+    ]
+}
+
+fn block(feast: &Feast) -> &Block {
+    &feast.schemas().resources[FEATURE_STORE].schema.block
+}
+
+/// Every path of a configuration that is not null, leaves and the objects above them.
+fn paths(value: &Value, at: &Path, found: &mut Vec<Path>) {
+    let inner: Vec<(Path, &Value)> = match value {
+        Value::Null | Value::Unknown => return,
+        Value::Object(items) => items
+            .iter()
+            .map(|(name, item)| (at.attribute(name), item))
+            .collect(),
+        Value::Map(items) => items
+            .iter()
+            .map(|(key, item)| (at.key(key), item))
+            .collect(),
+        Value::List(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (at.index(index), item))
+            .collect(),
+        _ => Vec::new(),
+    };
+    if !at.steps().is_empty() {
+        found.push(at.clone());
+    }
+    for (path, item) in inner {
+        paths(item, &path, found);
+    }
+}
+
+fn with_unknown(value: &Value, steps: &[Step]) -> Value {
+    let Some((step, rest)) = steps.split_first() else {
+        return Value::Unknown;
+    };
+    let mut value = value.clone();
+    match (&mut value, step) {
+        (Value::Object(items), Step::Attribute(name)) | (Value::Map(items), Step::Key(name)) => {
+            let inner = with_unknown(&items[name], rest);
+            items.insert(name.clone(), inner);
+        }
+        (Value::List(items), Step::Index(index)) => {
+            items[*index] = with_unknown(&items[*index], rest)
+        }
+        _ => unreachable!("the path was read off this value"),
+    }
+    value
+}
+
+fn validate(feast: &Feast, config: &Value) -> Vec<Diagnostic> {
+    feast.validate_resource(ValidateResource {
+        type_name: FEATURE_STORE.to_owned(),
+        config: config.clone(),
+        ..ValidateResource::default()
+    })
+}
+
+fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
+    let request = Plan {
+        type_name: FEATURE_STORE.to_owned(),
+        prior_state: prior.clone(),
+        proposed_new_state: config.clone(),
+        config: config.clone(),
+        ..Plan::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(feast.plan(request))
+}
+
+/// Each configuration as it is, and with each of its values unknown in turn.
+fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value)) {
+    for json in configurations() {
+        let whole = encode(&block(feast).attributes, &json);
+        check(&whole, None, &whole);
+        let mut all = Vec::new();
+        paths(&whole, &Path::root(), &mut all);
+        for path in all {
+            check(&whole, Some(&path), &with_unknown(&whole, path.steps()));
+        }
+    }
+}
+
+#[test]
+fn making_a_value_unknown_never_adds_a_diagnostic() {
+    let feast = Feast::new();
+    every_case(&feast, |whole, path, config| {
+        let before = validate(&feast, whole);
+        for diagnostic in validate(&feast, config) {
+            assert!(
+                before.contains(&diagnostic),
+                "{path:?} unknown adds {diagnostic:#?}"
+            );
+        }
+    });
+}
+
+/// Core: what is configured is planned as configured, what is not and cannot be computed is null.
+fn expect_accepted(
+    attributes: &std::collections::BTreeMap<String, Attribute>,
+    config: &Value,
+    planned: &Value,
+) {
+    for (name, attribute) in attributes {
+        let (wanted, got) = (config.attribute(name), planned.attribute(name));
+        if attribute.computed && wanted.is_null() {
+            continue;
+        }
+        assert_eq!(got, wanted, "{name}");
+    }
+}
+
+#[test]
+fn plans_are_what_core_accepts() {
+    let feast = Feast::new();
+    every_case(&feast, |_, _, config| {
+        let planned = plan(&feast, &Value::Null, config);
+        if planned.diagnostics.is_empty() {
+            expect_accepted(&block(&feast).attributes, config, &planned.state);
+        }
+    });
+}
+
+#[test]
+fn a_plan_over_its_own_result_changes_nothing() {
+    let feast = Feast::new();
+    every_case(&feast, |_, _, config| {
+        let mut state = plan(&feast, &Value::Null, config).state;
+        if !config.is_wholly_known() || state.attribute("objects").is_null() {
+            return;
+        }
+        state.set("configuration_hash", Value::string("abc"));
+        state.set("scaling_status", Value::Null);
+        assert!(state.is_wholly_known());
+        let again = plan(&feast, &state, config);
+        assert_eq!((again.state, again.requires_replace), (state, vec![]));
+    });
+}
+
+#[test]
+fn name_and_namespace_replace() {
+    let feast = Feast::new();
+    let attributes = &block(&feast).attributes;
+    let config = |name: &str, namespace: &str| {
+        encode(
+            attributes,
+            &json!({"name": name, "namespace": namespace, "feastProject": "p"}),
+        )
+    };
+    let state = plan(&feast, &Value::Null, &config("a", "b")).state;
+    let replaced = |config: &Value| plan(&feast, &state, config).requires_replace;
+    assert_eq!(replaced(&config("a", "b")), []);
+    assert_eq!(replaced(&config("x", "b")), [Path::of("name")]);
+    assert_eq!(replaced(&config("a", "x")), [Path::of("namespace")]);
+}

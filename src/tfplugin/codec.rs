@@ -1,0 +1,106 @@
+//! Values on the wire (protocol message `DynamicValue`): msgpack or JSON, read and written by the
+//! [`Type`] that the schema gives them.
+//!
+//! Reading trusts nothing: what does not fit its type is an error with the path of the misfit, and nesting
+//! is bounded by the type and by [`MAX_DEPTH`].
+
+mod json;
+mod msgpack;
+mod number;
+mod types;
+
+use std::fmt;
+
+use super::proto::tfplugin6::DynamicValue;
+use crate::schema::{Path, Type, Value};
+
+pub use json::{read as from_json, read_stored as from_stored_json};
+pub use msgpack::{read as from_msgpack, write as to_msgpack};
+pub use types::{from_json as type_from_json, to_json as type_to_json};
+
+/// How deep a value may be nested; Terraform's own values stay far below.
+const MAX_DEPTH: usize = 128;
+
+/// A value that does not fit its type, or bytes that are no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{problem}", At(path))]
+pub struct Error {
+    /// Where the misfit is.
+    pub path: Path,
+    /// What is wrong there; never the value itself, which may be a secret.
+    pub problem: String,
+}
+
+/// The path as the beginning of a sentence; nothing at the root.
+struct At<'a>(&'a Path);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.steps().is_empty() {
+            return Ok(());
+        }
+        write!(f, "{}: ", self.0)
+    }
+}
+
+impl Error {
+    fn new(path: &Path, problem: impl Into<String>) -> Self {
+        Self {
+            path: path.clone(),
+            problem: problem.into(),
+        }
+    }
+
+    fn misfit(path: &Path, expected: &Type, found: &str) -> Self {
+        Self::new(
+            path,
+            format!("expected {}, found {found}", types::name(expected)),
+        )
+    }
+}
+
+/// Reads a `DynamicValue` of the type `ty`; an absent or empty one is null.
+///
+/// # Errors
+/// Where the bytes are malformed or do not fit the type.
+pub fn read(wire: Option<&DynamicValue>, ty: &Type) -> Result<Value, Error> {
+    match wire {
+        Some(wire) if !wire.msgpack.is_empty() => from_msgpack(&wire.msgpack, ty),
+        Some(wire) if !wire.json.is_empty() => from_json(&wire.json, ty),
+        _ => Ok(Value::Null),
+    }
+}
+
+/// Writes `value` of the type `ty` as msgpack, as every known client prefers.
+///
+/// # Errors
+/// Where the value does not fit the type.
+pub fn write(value: &Value, ty: &Type) -> Result<DynamicValue, Error> {
+    Ok(DynamicValue {
+        msgpack: to_msgpack(value, ty)?,
+        json: Vec::new(),
+    })
+}
+
+/// Whether `wire` is null, whatever its type.
+pub fn is_null(wire: Option<&DynamicValue>) -> bool {
+    wire.is_none_or(|wire| {
+        let null_msgpack = wire.msgpack.is_empty() || wire.msgpack == [0xc0];
+        let null_json = wire.json.is_empty() || wire.json == b"null";
+        null_msgpack && null_json
+    })
+}
+
+/// `wire` with null for everything unknown, whatever its type; as it is where it cannot be read.
+pub fn without_unknowns(wire: &DynamicValue) -> DynamicValue {
+    match msgpack::without_unknowns(&wire.msgpack) {
+        Some(msgpack) => DynamicValue {
+            msgpack,
+            ..wire.clone()
+        },
+        None => wire.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

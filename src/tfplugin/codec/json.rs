@@ -1,0 +1,144 @@
+//! Values as JSON, in cty's dialect: how states are stored, and the other form of a `DynamicValue`.
+//! JSON has no unknown values.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Error, MAX_DEPTH, number, types};
+use crate::schema::{Path, Step, Type, Value};
+
+/// What to do with an object that is not quite of its type.
+#[derive(Clone, Copy, PartialEq)]
+enum Attributes {
+    /// All of them, and no other.
+    Exact,
+    /// What lacks is null, what is left over is dropped.
+    Forgiving,
+}
+
+/// Reads a value of the type `ty`.
+///
+/// # Errors
+/// Where the text is malformed or does not fit the type.
+pub fn read(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
+    value(raw(bytes)?, ty, &Path::root(), Attributes::Exact)
+}
+
+/// Reads a value that an earlier schema may have stored: an attribute that it lacks is null, one that is
+/// gone is left out.
+///
+/// # Errors
+/// Where the text is malformed or does not fit the type.
+pub fn read_stored(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
+    value(raw(bytes)?, ty, &Path::root(), Attributes::Forgiving)
+}
+
+fn raw(bytes: &[u8]) -> Result<&RawValue, Error> {
+    // The parser's own message tells line and column, and no part of the value.
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::new(&Path::root(), format!("malformed JSON ({error})")))
+}
+
+/// One level at a time, each number as it is written: `serde_json::Value` would round it.
+fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Result<Value, Error> {
+    // Skipping over JSON does not bound its depth, as parsing it does.
+    if path.steps().len() > MAX_DEPTH {
+        return Err(Error::new(&Path::root(), "nested too deeply"));
+    }
+    let text = json.get();
+    if text == "null" {
+        return Ok(Value::Null);
+    }
+    let misfit = || Error::misfit(path, ty, kind(text));
+    match ty {
+        Type::Bool => parse(text).map(Value::Bool).ok_or_else(misfit),
+        Type::String => parse(text).map(Value::String).ok_or_else(misfit),
+        Type::Number => {
+            // Written as text where JSON's own number would lose digits.
+            let quoted: Option<String> = parse(text);
+            number::read(quoted.as_deref().unwrap_or(text))
+                .map(Value::Number)
+                .ok_or_else(misfit)
+        }
+        Type::List(element) | Type::Set(element) => {
+            let items: Vec<&RawValue> = parse(text).ok_or_else(misfit)?;
+            (items.iter().enumerate())
+                .map(|(index, item)| value(item, element, &path.index(index), attributes))
+                .collect::<Result<_, _>>()
+                .map(Value::List)
+        }
+        Type::Tuple(elements) => {
+            let items: Vec<&RawValue> = parse(text).ok_or_else(misfit)?;
+            if items.len() != elements.len() {
+                return Err(Error::new(path, "a tuple of another length than its type"));
+            }
+            (items.iter().zip(elements).enumerate())
+                .map(|(index, (item, ty))| value(item, ty, &path.index(index), attributes))
+                .collect::<Result<_, _>>()
+                .map(Value::List)
+        }
+        Type::Map(element) => {
+            let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(misfit)?;
+            (items.into_iter())
+                .map(|(key, item)| {
+                    let item = value(item, element, &path.key(&key), attributes)?;
+                    Ok((key, item))
+                })
+                .collect::<Result<_, _>>()
+                .map(Value::Map)
+        }
+        Type::Object(types) => {
+            let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(misfit)?;
+            let extra = items.keys().find(|name| !types.contains_key(*name));
+            if let (Some(name), Attributes::Exact) = (extra, attributes) {
+                return Err(Error::new(path, format!("there is no attribute {name:?}")));
+            }
+            (types.iter())
+                .map(|(name, ty)| match items.get(name) {
+                    Some(item) => {
+                        let at = path.with(Step::Attribute(name.clone()));
+                        Ok((name.clone(), value(item, ty, &at, attributes)?))
+                    }
+                    None if attributes == Attributes::Forgiving => Ok((name.clone(), Value::Null)),
+                    None => Err(Error::new(
+                        path,
+                        format!("the attribute {name:?} is missing"),
+                    )),
+                })
+                .collect::<Result<_, _>>()
+                .map(Value::Object)
+        }
+        Type::Dynamic => {
+            #[derive(Deserialize)]
+            struct Typed<'a> {
+                #[serde(borrow)]
+                r#type: &'a RawValue,
+                #[serde(borrow)]
+                value: &'a RawValue,
+            }
+            let malformed = || Error::new(path, "expected a type and a value of that type");
+            let typed: Typed<'_> = parse(text).ok_or_else(malformed)?;
+            let ty = types::from_json(typed.r#type.get().as_bytes())
+                // Its own type is always one; else nothing would bound the depth.
+                .filter(|ty| *ty != Type::Dynamic)
+                .ok_or_else(malformed)?;
+            value(typed.value, &ty, path, attributes)
+        }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+fn kind(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a bool",
+        _ => "a number",
+    }
+}

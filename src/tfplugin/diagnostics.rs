@@ -1,0 +1,43 @@
+//! Messages to the user and paths, as protocol messages.
+
+use super::proto::tfplugin6 as proto;
+use crate::schema::{Diagnostic, Path, Severity, Step};
+
+/// Protocol message `Diagnostic`.
+pub(super) fn diagnostic(diagnostic: Diagnostic) -> proto::Diagnostic {
+    let severity = match diagnostic.severity {
+        Severity::Error => proto::diagnostic::Severity::Error,
+        Severity::Warning => proto::diagnostic::Severity::Warning,
+    };
+    proto::Diagnostic {
+        severity: severity.into(),
+        summary: diagnostic.summary,
+        detail: diagnostic.detail,
+        // The root is no attribute: Terraform then points at the whole block.
+        attribute: diagnostic
+            .path
+            .filter(|path| !path.steps().is_empty())
+            .map(|path| attribute_path(&path)),
+    }
+}
+
+pub(super) fn diagnostics(all: Vec<Diagnostic>) -> Vec<proto::Diagnostic> {
+    all.into_iter().map(diagnostic).collect()
+}
+
+/// Protocol message `AttributePath`.
+pub(super) fn attribute_path(path: &Path) -> proto::AttributePath {
+    use proto::attribute_path::{Step as WireStep, step::Selector};
+    let steps = path.steps().iter().map(|step| WireStep {
+        selector: Some(match step {
+            Step::Attribute(name) => Selector::AttributeName(name.clone()),
+            Step::Index(index) => {
+                Selector::ElementKeyInt(i64::try_from(*index).unwrap_or(i64::MAX))
+            }
+            Step::Key(key) => Selector::ElementKeyString(key.clone()),
+        }),
+    });
+    proto::AttributePath {
+        steps: steps.collect(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Schemas as protocol messages.
+
+use super::codec::type_to_json;
+use super::proto::tfplugin6 as proto;
+use crate::schema::provider::{Function, IdentitySchema};
+use crate::schema::{Attribute, Block, Kind, Nesting, Schema};
+
+/// Descriptions are Markdown throughout.
+const MARKDOWN: i32 = proto::StringKind::Markdown as i32;
+
+/// Protocol message `Schema`.
+pub(super) fn schema(schema: &Schema) -> proto::Schema {
+    proto::Schema {
+        version: schema.version,
+        block: Some(proto::schema::Block {
+            version: schema.version,
+            ..block(&schema.block)
+        }),
+    }
+}
+
+fn block(block: &Block) -> proto::schema::Block {
+    proto::schema::Block {
+        version: 0,
+        attributes: attributes(&block.attributes),
+        block_types: block.blocks.iter().map(nested_block).collect(),
+        description: block.description.clone(),
+        description_kind: MARKDOWN,
+        ..Default::default()
+    }
+}
+
+/// At most one, and yet a list: the only block of which the configuration may have none.
+fn nested_block((name, nested): (&String, &Block)) -> proto::schema::NestedBlock {
+    proto::schema::NestedBlock {
+        type_name: name.clone(),
+        block: Some(block(nested)),
+        nesting: proto::schema::nested_block::NestingMode::List.into(),
+        min_items: 0,
+        max_items: 1,
+    }
+}
+
+fn attributes<'a>(
+    attributes: impl IntoIterator<Item = (&'a String, &'a Attribute)>,
+) -> Vec<proto::schema::Attribute> {
+    attributes.into_iter().map(attribute).collect()
+}
+
+fn attribute((name, attribute): (&String, &Attribute)) -> proto::schema::Attribute {
+    let (plain, nested) = match &attribute.kind {
+        Kind::Plain(ty) => (type_to_json(ty), None),
+        Kind::Nested(nesting, inner) => (
+            Vec::new(),
+            Some(proto::schema::Object {
+                attributes: attributes(inner),
+                nesting: nesting_mode(*nesting).into(),
+                ..Default::default()
+            }),
+        ),
+    };
+    proto::schema::Attribute {
+        name: name.clone(),
+        r#type: plain,
+        nested_type: nested,
+        description: attribute.description.clone(),
+        required: attribute.required,
+        optional: attribute.optional,
+        computed: attribute.computed,
+        sensitive: attribute.sensitive,
+        description_kind: MARKDOWN,
+        deprecated: attribute.deprecated,
+        write_only: attribute.write_only,
+        deprecation_message: String::new(),
+    }
+}
+
+fn nesting_mode(nesting: Nesting) -> proto::schema::object::NestingMode {
+    use proto::schema::object::NestingMode;
+    match nesting {
+        Nesting::Single => NestingMode::Single,
+        Nesting::List => NestingMode::List,
+        Nesting::Set => NestingMode::Set,
+        Nesting::Map => NestingMode::Map,
+    }
+}
+
+/// Protocol message `ResourceIdentitySchema`.
+pub(super) fn identity(schema: &IdentitySchema) -> proto::ResourceIdentitySchema {
+    let attributes = schema.attributes.iter().map(|attribute| {
+        proto::resource_identity_schema::IdentityAttribute {
+            name: attribute.name.clone(),
+            r#type: type_to_json(&attribute.r#type),
+            required_for_import: attribute.required_for_import,
+            optional_for_import: !attribute.required_for_import,
+            description: attribute.description.clone(),
+        }
+    });
+    proto::ResourceIdentitySchema {
+        version: schema.version,
+        identity_attributes: attributes.collect(),
+    }
+}
+
+/// Protocol message `Function`.
+pub(super) fn function(function: &Function) -> proto::Function {
+    let parameters =
+        (function.parameters.iter()).map(|(name, ty, description)| proto::function::Parameter {
+            name: name.clone(),
+            r#type: type_to_json(ty),
+            allow_null_value: false,
+            allow_unknown_values: false,
+            description: description.clone(),
+            description_kind: MARKDOWN,
+        });
+    proto::Function {
+        parameters: parameters.collect(),
+        variadic_parameter: None,
+        r#return: Some(proto::function::Return {
+            r#type: type_to_json(&function.returns),
+        }),
+        summary: function.summary.clone(),
+        description: function.description.clone(),
+        description_kind: MARKDOWN,
+        deprecation_message: String::new(),
+    }
+}

@@ -1,0 +1,217 @@
+//! The binary, started as core starts it, and as it should not be.
+
+use std::path::Path;
+use std::time::Duration;
+
+use terraform_provider_feast::tfplugin::proto::tfplugin6::get_metadata;
+use tokio::io::AsyncBufReadExt;
+use tokio::time::{sleep, timeout};
+
+use super::plugin_client::{
+    COOKIE, Identity, PATIENCE, Process, command, connect_plainly, provider, shut_down, signal,
+};
+use super::values::{create, told};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_terraform-provider-feast");
+
+/// Exit code, stdout and stderr of a run that ends by itself.
+async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = command(BINARY);
+    command.args(arguments).envs(variables.iter().copied());
+    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[tokio::test]
+async fn started_by_hand_it_says_what_it_is() {
+    let expected = "This program is a provider for Terraform and OpenTofu, which start it by themselves: \
+                    name it in required_providers as `feast = { source = \"feast-dev/feast\" }` and run \
+                    `terraform init` or `tofu init` (see `-version`; `-debug` keeps it running for a \
+                    debugger).\n";
+    for arguments in [&[][..], &["--help"], &["anything"]] {
+        let (code, stdout, stderr) = run(arguments, &[]).await;
+        assert_eq!(
+            (code, stdout.as_str(), stderr.as_str()),
+            (Some(1), "", expected)
+        );
+    }
+}
+
+#[tokio::test]
+async fn tells_its_version() {
+    for flag in ["-version", "--version"] {
+        let (code, stdout, stderr) = run(&[flag], &[]).await;
+        let expected = concat!("terraform-provider-feast ", env!("CARGO_PKG_VERSION"));
+        assert!(stdout.starts_with(expected), "{stdout}");
+        assert_eq!(
+            (code, stdout.lines().count(), stderr.as_str()),
+            (Some(0), 1, "")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_served_is_told_why() {
+    let identity = Identity::new().pem();
+    let certificate = ("PLUGIN_CLIENT_CERT", identity.as_str());
+    let versions = |versions| ("PLUGIN_PROTOCOL_VERSIONS", versions);
+    let broken = "-----BEGIN CERTIFICATE-----\n";
+    for (variables, expected) in [
+        (vec![COOKIE, certificate], "version \"\""),
+        (
+            vec![COOKIE, certificate, versions("x;;,5")],
+            "version \"x;;,5\"",
+        ),
+        (vec![COOKIE, versions("6")], "no client certificate"),
+        (
+            vec![COOKIE, versions("6"), ("PLUGIN_CLIENT_CERT", broken)],
+            "not a PEM certificate",
+        ),
+        (
+            vec![
+                COOKIE,
+                versions("6"),
+                certificate,
+                ("PLUGIN_UNIX_SOCKET_DIR", "/nowhere"),
+            ],
+            "cannot make a directory for the socket in /nowhere: No such file",
+        ),
+    ] {
+        let (code, stdout, stderr) = run(&[], &variables).await;
+        assert_eq!((code, stdout.as_str()), (Some(1), ""));
+        assert!(
+            stderr.starts_with("terraform-provider-feast: cannot "),
+            "{stderr}"
+        );
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn serves_the_host_until_it_asks_for_the_end() {
+    let mut process = Process::start(BINARY).await;
+    let metadata = process
+        .provider()
+        .get_metadata(get_metadata::Request {})
+        .await;
+    assert_eq!(metadata.unwrap().into_inner().diagnostics, []);
+    shut_down(process.channel.clone()).await;
+    assert_eq!(process.ended().await.code(), Some(0));
+    assert!(!process.handshake.socket.parent().unwrap().exists());
+    assert_eq!(process.stderr().await, "");
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_the_work_in_hand_and_not_the_plugin() {
+    let mut process = Process::start(BINARY).await;
+    let mut provider = process.provider();
+    let apply = tokio::spawn(async move {
+        provider
+            .apply_resource_change(create("wait for stop"))
+            .await
+    });
+    sleep(Duration::from_millis(300)).await;
+    process.signal("INT");
+    let answer = timeout(PATIENCE, apply)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap()
+        .into_inner();
+    assert_eq!(told(&answer.diagnostics), ["Error Interrupted"]);
+    let metadata = process
+        .provider()
+        .get_metadata(get_metadata::Request {})
+        .await;
+    assert!(metadata.is_ok(), "the host decides when it ends");
+    shut_down(process.channel.clone()).await;
+    assert_eq!(process.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_request_to_terminate_lets_the_work_in_hand_answer() {
+    let mut process = Process::start(BINARY).await;
+    let mut provider = process.provider();
+    let apply = tokio::spawn(async move {
+        provider
+            .apply_resource_change(create("wait for stop"))
+            .await
+    });
+    sleep(Duration::from_millis(300)).await;
+    process.signal("TERM");
+    let answer = timeout(PATIENCE, apply)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap()
+        .into_inner();
+    assert_eq!(told(&answer.diagnostics), ["Error Interrupted"]);
+    assert_eq!(process.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn does_not_outlive_its_host() {
+    let Process {
+        mut child,
+        handshake,
+        channel,
+    } = Process::start(BINARY).await;
+    drop(channel);
+    let ended = timeout(PATIENCE, child.wait()).await;
+    assert_eq!(
+        ended.expect("the provider lingers").unwrap().code(),
+        Some(0)
+    );
+    assert!(!handshake.socket.parent().unwrap().exists());
+}
+
+#[tokio::test]
+async fn for_a_debugger_it_says_how_to_reattach_and_runs_until_ctrl_c() {
+    let mut child = command(BINARY).arg("-debug").spawn().unwrap();
+    let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let reattach = loop {
+        let line = timeout(PATIENCE, lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        if let Some(reattach) = line.trim().strip_prefix("TF_REATTACH_PROVIDERS='") {
+            break reattach.strip_suffix('\'').unwrap().to_owned();
+        }
+    };
+    let mut reattach: serde_json::Value = serde_json::from_str(&reattach).unwrap();
+    let socket = &mut reattach["registry.terraform.io/feast-dev/feast"]["Addr"]["String"];
+    let socket = socket.take().as_str().unwrap().to_owned();
+    assert_eq!(
+        reattach,
+        serde_json::json!({
+            "registry.terraform.io/feast-dev/feast": {
+                "Protocol": "grpc",
+                "ProtocolVersion": 6,
+                "Pid": child.id(),
+                "Test": true,
+                "Addr": { "Network": "unix", "String": null },
+            }
+        })
+    );
+    for _ in 0..2 {
+        let mut provider = provider(connect_plainly(Path::new(&socket)).await);
+        assert!(
+            provider
+                .get_metadata(get_metadata::Request {})
+                .await
+                .is_ok()
+        );
+    }
+    signal(&child, "INT");
+    let ended = timeout(PATIENCE, child.wait())
+        .await
+        .expect("the provider lingers");
+    assert_eq!(ended.unwrap().code(), Some(0));
+    assert!(!Path::new(&socket).exists());
+}

@@ -1,0 +1,90 @@
+//! The schema that users see, as a golden file: one line an attribute, so that a change of a Rust type
+//! shows in review as what it changes for them. `UPDATE_EXPECT=1 cargo test --test schema` rewrites it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use expect_test::expect_file;
+use terraform_provider_feast::provider::Feast;
+use terraform_provider_feast::schema::{Attribute, Block, Kind, Provider};
+
+fn flags(attribute: &Attribute) -> String {
+    let Attribute {
+        description: _,
+        kind: _,
+        required,
+        optional,
+        computed,
+        sensitive,
+        write_only,
+        requires_replace,
+        deprecated,
+        checks,
+        int_or_string,
+        key: _,
+    } = attribute;
+    let mut words: Vec<String> = [
+        (required, "required"),
+        (optional, "optional"),
+        (computed, "computed"),
+        (sensitive, "sensitive"),
+        (write_only, "write-only"),
+        (requires_replace, "requires-replace"),
+        (deprecated, "deprecated"),
+        (int_or_string, "int-or-string"),
+    ]
+    .into_iter()
+    .filter(|(set, _)| **set)
+    .map(|(_, word)| word.to_owned())
+    .collect();
+    words.extend(checks.iter().map(|check| format!("{check:?}")));
+    words.join(" ")
+}
+
+fn print(text: &mut String, prefix: &str, attributes: &BTreeMap<String, Attribute>) {
+    for (name, attribute) in attributes {
+        let kind = match &attribute.kind {
+            Kind::Plain(plain) => format!("{plain:?}"),
+            Kind::Nested(nesting, _) => format!("{nesting:?} of"),
+        };
+        writeln!(text, "{prefix}{name}: {kind}; {}", flags(attribute)).unwrap();
+        if let Kind::Nested(_, inner) = &attribute.kind {
+            print(text, &format!("{prefix}{name}."), inner);
+        }
+    }
+}
+
+fn printed(block: &Block) -> String {
+    let mut text = String::new();
+    print(&mut text, "", &block.attributes);
+    for (name, inner) in &block.blocks {
+        writeln!(text, "{name}: block").unwrap();
+        print(&mut text, &format!("{name}."), &inner.attributes);
+    }
+    text
+}
+
+#[test]
+fn provider_block() {
+    let feast = Feast::new();
+    expect_file!["schema/provider.txt"].assert_eq(&printed(&feast.schemas().provider.block));
+}
+
+#[test]
+fn feature_store() {
+    let feast = Feast::new();
+    let resource = &feast.schemas().resources["feast_feature_store"];
+    expect_file!["schema/feast_feature_store.txt"].assert_eq(&printed(&resource.schema.block));
+}
+
+/// Terraform takes the schema at each of its commands, several times.
+#[test]
+fn stays_small() {
+    let feast = Feast::new();
+    let resource = &feast.schemas().resources["feast_feature_store"];
+    let lines = printed(&resource.schema.block).lines().count();
+    assert!(
+        lines < 700,
+        "{lines} attributes: choose subtrees, never a whole PodSpec"
+    );
+}
