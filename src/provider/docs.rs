@@ -26,6 +26,8 @@ pub fn pages() -> BTreeMap<String, String> {
 fn index(block: &Block) -> String {
     let front = front_matter(
         "Provider: Feast",
+        // The registry refuses a subcategory on this page.
+        None,
         "Manages Feast feature stores on Kubernetes.",
     );
     let example = include_str!("../../examples/provider/provider.tf");
@@ -57,6 +59,7 @@ resource definition is needed in the cluster. It has one resource,
 fn resource(block: &Block) -> String {
     let front = front_matter(
         &format!("{FEATURE_STORE} Resource - Feast"),
+        Some(""),
         "A Feast feature store on Kubernetes: servers, stores, scaling and configuration.",
     );
     let example = include_str!("../../examples/resources/feast_feature_store/resource.tf");
@@ -107,10 +110,10 @@ The command takes `<namespace>/<name>`:
     )
 }
 
-fn front_matter(title: &str, description: &str) -> String {
-    format!(
-        "---\npage_title: \"{title}\"\nsubcategory: \"\"\ndescription: |-\n  {description}\n---\n\n"
-    )
+fn front_matter(title: &str, subcategory: Option<&str>, description: &str) -> String {
+    let subcategory =
+        subcategory.map_or_else(String::new, |name| format!("subcategory: \"{name}\"\n"));
+    format!("---\npage_title: \"{title}\"\n{subcategory}description: |-\n  {description}\n---\n\n")
 }
 
 fn one_line(text: &str) -> String {

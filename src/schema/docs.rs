@@ -228,6 +228,7 @@ fn type_name(plain: &Type) -> String {
         Type::Set(inner) => format!("Set of {}", type_name(inner)),
         Type::Map(inner) => format!("Map of {}", type_name(inner)),
         Type::Object(_) => "Object".to_owned(),
+        Type::Tuple(_) => "Tuple".to_owned(),
     }
 }
 
