@@ -20,7 +20,6 @@ fn flags(attribute: &Attribute) -> String {
         requires_replace,
         deprecated,
         checks,
-        int_or_string,
         key: _,
     } = attribute;
     let mut words: Vec<String> = [
@@ -31,7 +30,6 @@ fn flags(attribute: &Attribute) -> String {
         (write_only, "write-only"),
         (requires_replace, "requires-replace"),
         (deprecated, "deprecated"),
-        (int_or_string, "int-or-string"),
     ]
     .into_iter()
     .filter(|(set, _)| **set)

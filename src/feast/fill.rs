@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
 use super::names;
-use super::objects::{Filled, Kind, Objects, Prepared};
+use super::objects::{Filled, Key, Kind, Objects, Prepared};
 use super::render::feature_store_yaml::Slot;
 
 /// What filling needs from outside.
@@ -72,6 +72,12 @@ impl Objects<Prepared> {
                 .map(String::as_str)
         })?;
         let hash = fingerprint(hash_key, &text);
+        let mut shown = manifests.clone();
+        for (key, manifest) in &mut shown {
+            if key.kind == Kind::Deployment {
+                annotate_pods(manifest, &hash);
+            }
+        }
         for (key, manifest) in &mut manifests {
             match key.kind {
                 Kind::Secret => {
@@ -94,7 +100,7 @@ impl Objects<Prepared> {
         Ok(Objects {
             namespace,
             manifests,
-            phase: Filled { hash },
+            phase: Filled { hash, shown },
         })
     }
 }
@@ -103,6 +109,12 @@ impl Objects<Filled> {
     /// The fingerprint of `feature_store.yaml`, as the pods carry it.
     pub fn configuration_hash(&self) -> &str {
         &self.phase.hash
+    }
+
+    /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
+    /// Secret is the one that was prepared.
+    pub fn shown(&self) -> &BTreeMap<Key, Json> {
+        &self.phase.shown
     }
 }
 
@@ -134,4 +146,113 @@ pub(super) fn fingerprint(key: &[u8], text: &str) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::render::render;
+    use crate::feast::spec::{Defaults, Store};
+
+    fn prepared() -> Objects<Prepared> {
+        let store = serde_json::from_value(json!({
+            "name": "demo",
+            "feastProject": "demo",
+            "services": {
+                "onlineStore": {"persistence": {"store": {"type": "postgres", "secretRef": {"name": "s"}}}},
+                "registry": {"local": {"persistence": {"store": {
+                    "type": "sql", "secretRef": {"name": "s"}, "secretKeyName": "catalogue",
+                }}}},
+            },
+        }));
+        render(&Store::new(&store.unwrap(), &Defaults::default()))
+    }
+
+    fn fill(online: &str, registry: Option<&str>) -> Result<Objects<Filled>, Vec<FillError>> {
+        let mut contents = BTreeMap::from([(("s".into(), "postgres".into()), online.into())]);
+        if let Some(registry) = registry {
+            contents.insert(("s".into(), "catalogue".into()), registry.into());
+        }
+        prepared().fill(&Secrets {
+            contents: &contents,
+            hash_key: b"key",
+            configuration: "{}",
+        })
+    }
+
+    #[test]
+    fn parameters_go_into_the_secret_and_nowhere_else() {
+        let filled = fill(
+            "host: h\npassword: hunter2\n",
+            Some("path: postgresql://u:hunter2@h/db"),
+        )
+        .unwrap();
+        let secret = &filled.manifests[&Key::new(Kind::Secret, "feast-demo")];
+        assert_eq!(secret.get("stringData"), None);
+        let data = |key: &str| {
+            let text = secret["data"][key].as_str().unwrap();
+            String::from_utf8(BASE64.decode(text).unwrap()).unwrap()
+        };
+        assert_eq!(
+            data("feature_store.yaml"),
+            "project: demo\nprovider: local\nonline_store:\n    type: postgres\n    host: h\n    password: hunter2\nregistry:\n    registry_type: sql\n    path: postgresql://u:hunter2@h/db\nauth:\n    type: no_auth\nentity_key_serialization_version: 3\n"
+        );
+        assert_eq!(
+            (data("hash_key"), data("configuration.json")),
+            ("key".into(), "{}".into())
+        );
+
+        let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
+        assert_eq!(
+            deployment["spec"]["template"]["metadata"]["annotations"],
+            json!({"feast.dev/configuration-hash": filled.configuration_hash()})
+        );
+        for (key, manifest) in &filled.manifests {
+            assert!(!manifest.to_string().contains("hunter2"), "{key}");
+        }
+        let shown = filled.shown();
+        assert_eq!(
+            shown[&Key::new(Kind::Secret, "feast-demo")].get("data"),
+            None
+        );
+        assert_eq!(
+            &shown[&Key::new(Kind::Deployment, "feast-demo")],
+            deployment
+        );
+        assert!(!format!("{filled:?}").contains("data\""), "{filled:?}");
+    }
+
+    #[test]
+    fn the_fingerprint_follows_the_content() {
+        let hash = |online: &str| {
+            let filled = fill(online, Some("path: p")).unwrap();
+            filled.configuration_hash().to_owned()
+        };
+        assert_eq!(hash("password: a"), hash("password: a"));
+        assert_ne!(hash("password: a"), hash("password: b"));
+        assert_eq!(hash("password: a").len(), 32);
+    }
+
+    #[test]
+    fn every_error_is_told_and_none_tells_the_content() {
+        let messages = |online: &str, registry| -> Vec<String> {
+            let errors = fill(online, registry).err().unwrap_or_default();
+            errors.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            messages("- hunter2", None),
+            [
+                "key \"postgres\" of Secret \"s\" does not hold a YAML mapping of connection parameters, such as `host: db.example.com`",
+                "key \"catalogue\" of Secret \"s\" does not exist",
+            ]
+        );
+        assert_eq!(
+            messages("type: redis", Some("registry_type: sql")),
+            [
+                "key \"postgres\" of Secret \"s\" sets `type` to something else than the store's type: leave `type` out of it"
+            ]
+        );
+    }
 }

@@ -119,9 +119,11 @@ pub struct Prepared {
 }
 
 /// With the user's Secrets merged in: ready to send, never to be shown or kept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Filled {
     pub(super) hash: String,
+    /// The manifests without the Secrets' content.
+    pub(super) shown: BTreeMap<Key, Json>,
 }
 
 /// All objects of one feature store, each as its manifest (the fields that this provider owns, and no

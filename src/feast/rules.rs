@@ -129,6 +129,11 @@ pub const RULES: &[Rule] = &[
         check: stores::s3_arguments,
     },
     Rule {
+        name: "own-secret",
+        description: "Connection parameters are in a Secret of the user's own, not in the one that the provider makes.",
+        check: stores::own_secret,
+    },
+    Rule {
         name: "one-claim",
         description: "A claim is exactly one of `ref` and `create`.",
         check: claims::one_source,
@@ -170,7 +175,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "resources",
-        description: "Requests and limits are quantities, not negative, and no request is above its limit.",
+        description: "Requests and limits are quantities, not negative, no request is above its limit, and there are no resource claims.",
         check: resources::check,
     },
 ];
@@ -178,4 +183,37 @@ pub const RULES: &[Rule] = &[
 /// Every violation of every rule, in the order of [`RULES`].
 pub fn check(store: &FeatureStore) -> Vec<Violation> {
     RULES.iter().flat_map(|rule| (rule.check)(store)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    #[test]
+    fn unknown_values_add_nothing_to_the_golden_configurations() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let text = fs::read_to_string(path).unwrap();
+                super::testing::law(&serde_json::from_str(&text).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own_and_one_sentence() {
+        for (index, rule) in super::RULES.iter().enumerate() {
+            assert!(rule.description.ends_with('.'), "{}", rule.name);
+            let others = &super::RULES[..index];
+            assert!(
+                others.iter().all(|other| other.name != rule.name),
+                "{}",
+                rule.name
+            );
+        }
+    }
 }

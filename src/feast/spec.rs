@@ -64,12 +64,15 @@ pub struct Offline {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Registry {
-    Local {
-        storage: RegistryStorage,
-        server: Option<RegistryServer>,
-    },
+    Local(Box<LocalRegistry>),
     /// At `host:port`.
     Remote(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalRegistry {
+    pub storage: RegistryStorage,
+    pub server: Option<RegistryServer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,10 +125,23 @@ impl Store {
         }
     }
 
+    /// The offline server, if there is one.
+    pub fn offline_server(&self) -> Option<&Server> {
+        self.offline.as_ref()?.server.as_ref()
+    }
+
+    /// The registry server, if there is one here.
+    pub fn registry_server(&self) -> Option<&RegistryServer> {
+        match &self.registry {
+            Registry::Local(local) => local.server.as_ref(),
+            Registry::Remote(_) => None,
+        }
+    }
+
     /// The claims that the pods mount, in the operator's order.
     pub fn claims(&self) -> Vec<(Service, &Claim)> {
         let registry = match &self.registry {
-            Registry::Local { storage, .. } => storage.claim(),
+            Registry::Local(local) => local.storage.claim(),
             Registry::Remote(_) => None,
         };
         let offline = self.offline.as_ref().and_then(|o| o.storage.claim());
@@ -157,14 +173,10 @@ impl Store {
 
     /// What is served, in a stable order.
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        let registry = match &self.registry {
-            Registry::Local { server, .. } => server.as_ref(),
-            Registry::Remote(_) => None,
-        };
-        let offline = self.offline.as_ref().is_some_and(|o| o.server.is_some());
+        let registry = self.registry_server();
         [
             (Endpoint::Online, self.online.server.is_some()),
-            (Endpoint::Offline, offline),
+            (Endpoint::Offline, self.offline_server().is_some()),
             (
                 Endpoint::RegistryGrpc,
                 registry.is_some_and(|server| server.grpc),
@@ -198,7 +210,7 @@ pub fn endpoints(store: &Store) -> config::Endpoints {
         offline_store: address(Endpoint::Offline),
         registry: match &store.registry {
             Registry::Remote(address) => Some(address.clone()),
-            Registry::Local { .. } => address(Endpoint::RegistryGrpc),
+            Registry::Local(_) => address(Endpoint::RegistryGrpc),
         },
         registry_rest: address(Endpoint::RegistryRest),
     }
@@ -251,10 +263,10 @@ impl Registry {
                     persistence,
                     server,
                 } = local.unwrap_or_default();
-                Self::Local {
+                Self::Local(Box::new(LocalRegistry {
                     storage: RegistryStorage::new(persistence.as_ref()),
                     server: server.as_ref().map(RegistryServer::new),
-                }
+                }))
             }
         }
     }
@@ -276,5 +288,94 @@ impl Timeouts {
             update: or(update, 20),
             delete: or(delete, 10),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn store(services: Json) -> Store {
+        let store = json!({"name": "demo", "feastProject": "p", "services": services});
+        Store::new(
+            &serde_json::from_value(store).unwrap(),
+            &Defaults::default(),
+        )
+    }
+
+    #[test]
+    fn scaling_decides_owner_and_strategy() {
+        let facts = |services| {
+            let store = store(services);
+            (store.replicas.owner(), store.strategy.as_str())
+        };
+        assert_eq!(facts(json!({})), ("external", "Recreate"));
+        assert_eq!(facts(json!({"scaling": {}})), ("external", "Recreate"));
+        assert_eq!(
+            facts(json!({"scaling": {"replicas": 1}})),
+            ("terraform", "Recreate")
+        );
+        assert_eq!(
+            facts(json!({"scaling": {"replicas": 2}})),
+            ("terraform", "RollingUpdate")
+        );
+        let autoscaling = json!({"autoscaling": {"maxReplicas": 1}});
+        assert_eq!(
+            facts(json!({"scaling": autoscaling})),
+            ("hpa", "RollingUpdate")
+        );
+        let recreate = json!({"type": "Recreate"});
+        assert_eq!(
+            facts(json!({"scaling": {"replicas": 2}, "deploymentStrategy": recreate})),
+            ("terraform", "Recreate")
+        );
+        assert_eq!(
+            facts(json!({"deploymentStrategy": {"type": "RollingUpdate"}})),
+            ("external", "RollingUpdate")
+        );
+    }
+
+    #[test]
+    fn endpoints_are_those_that_are_served() {
+        assert_eq!(
+            endpoints(&store(json!({}))),
+            config::Endpoints {
+                online_store: Some("feast-demo-online.default.svc.cluster.local:80".to_owned()),
+                ..config::Endpoints::default()
+            }
+        );
+        assert_eq!(
+            endpoints(&store(json!({
+                "onlineStore": {"disabled": true},
+                "offlineStore": {"server": {}},
+                "registry": {"local": {"server": {"restAPI": true}}},
+            }))),
+            config::Endpoints {
+                online_store: None,
+                offline_store: Some("feast-demo-offline.default.svc.cluster.local:80".to_owned()),
+                registry: Some("feast-demo-registry.default.svc.cluster.local:80".to_owned()),
+                registry_rest: Some(
+                    "feast-demo-registry-rest.default.svc.cluster.local:80".to_owned()
+                ),
+            }
+        );
+        let remote = json!({"registry": {"remote": {"hostname": "r:80"}}});
+        assert_eq!(endpoints(&store(remote)).registry.as_deref(), Some("r:80"));
+    }
+
+    #[test]
+    fn the_namespace_is_the_users_then_the_providers_then_kubernetes() {
+        let namespace = |own: Json, provider: Option<&str>| {
+            let store = json!({"name": "demo", "feastProject": "p", "namespace": own});
+            let defaults = Defaults {
+                namespace: provider.map(str::to_owned),
+            };
+            Store::new(&serde_json::from_value(store).unwrap(), &defaults).namespace
+        };
+        assert_eq!(namespace(json!("own"), Some("provider")), "own");
+        assert_eq!(namespace(json!(null), Some("provider")), "provider");
+        assert_eq!(namespace(json!(null), None), "default");
     }
 }

@@ -94,11 +94,6 @@ impl Decoded {
         let failed = check::check(&attribute.checks, path, value);
         let sound = failed.is_empty();
         self.diagnostics.extend(failed);
-        if attribute.int_or_string
-            && let Some(Ok(number)) = value.as_str().map(str::parse::<i32>)
-        {
-            return Some(Json::from(number));
-        }
         sound.then(|| self.typed(path, plain, value)).flatten()
     }
 
@@ -212,7 +207,7 @@ fn placeholder(attribute: &Attribute) -> Json {
         Kind::Plain(Type::Map(_) | Type::Object(_)) | Kind::Nested(Nesting::Map, _) => {
             Json::Object(Map::new())
         }
-        Kind::Plain(Type::List(_) | Type::Set(_))
+        Kind::Plain(Type::List(_) | Type::Set(_) | Type::Tuple(_))
         | Kind::Nested(Nesting::List | Nesting::Set, _) => Json::Array(Vec::new()),
         Kind::Plain(Type::String | Type::Dynamic) => {
             let word = attribute.checks.iter().find_map(|check| match check {

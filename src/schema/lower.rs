@@ -176,7 +176,6 @@ impl Lowering<'_> {
         };
         let checks = self.checks(&schema)?;
         let description = describe(description, &checks, schema.keywords.get("default"));
-        let int_or_string = schema.keywords.contains_key("x-kubernetes-int-or-string");
         let kind = self.kind(&schema, extension.set)?;
         Ok(Attribute {
             description,
@@ -190,7 +189,6 @@ impl Lowering<'_> {
             deprecated: extension.deprecated,
             checks,
             key: key.to_owned(),
-            int_or_string,
         })
     }
 

@@ -51,8 +51,6 @@ pub struct Attribute {
     pub deprecated: bool,
     /// What holds of the value alone: bounds, pattern, allowed words.
     pub checks: Vec<Check>,
-    /// A string here, a whole number or a string in the serde form (Kubernetes' `IntOrString`).
-    pub int_or_string: bool,
     /// The property's name in the serde form (`minReplicas` of `min_replicas`).
     pub key: String,
 }

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::deployment::mounts;
-use crate::feast::names::{Endpoint, Service};
-use crate::feast::spec::{Registry, RegistryServer, Server, Store};
+use crate::feast::names::Endpoint;
+use crate::feast::spec::{RegistryServer, Server, Store};
 
 /// How Kubernetes sees that a server is well.
 enum Health {
@@ -17,11 +17,7 @@ enum Health {
 
 pub(super) fn servers(store: &Store) -> Vec<Container> {
     let mut containers = Vec::new();
-    if let Registry::Local {
-        server: Some(server),
-        ..
-    } = &store.registry
-    {
+    if let Some(server) = store.registry_server() {
         containers.push(registry(store, server));
     }
     if let Some(server) = &store.online.server {
@@ -35,7 +31,7 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
             health,
         ));
     }
-    if let Some(server) = store.offline.as_ref().and_then(|o| o.server.as_ref()) {
+    if let Some(server) = store.offline_server() {
         let arguments = ["serve_offline", "-h", "0.0.0.0", "-p", "8815"];
         let health = (Endpoint::Offline, Health::Tcp);
         containers.push(container(
@@ -143,19 +139,14 @@ fn port(endpoint: Endpoint) -> ContainerPort {
 pub(super) fn joint_environment(
     store: &Store,
 ) -> (Option<Vec<EnvVar>>, Option<Vec<EnvFromSource>>) {
-    let registry = match &store.registry {
-        Registry::Local { server, .. } => server.as_ref().map(|server| &server.common),
-        Registry::Remote(_) => None,
-    };
-    let offline = store.offline.as_ref().and_then(|o| o.server.as_ref());
     let servers = [
-        (Service::Registry, registry),
-        (Service::Online, store.online.server.as_ref()),
-        (Service::Offline, offline),
+        store.registry_server().map(|server| &server.common),
+        store.online.server.as_ref(),
+        store.offline_server(),
     ];
     let mut env: Vec<EnvVar> = Vec::new();
     let mut env_from = Vec::new();
-    for server in servers.into_iter().filter_map(|(_, server)| server) {
+    for server in servers.into_iter().flatten() {
         for variable in &server.env {
             match env.iter_mut().find(|known| known.name == variable.name) {
                 Some(known) => *known = variable.clone(),

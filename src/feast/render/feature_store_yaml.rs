@@ -127,14 +127,12 @@ impl Document {
         });
         parts.push(match &store.registry {
             Registry::Remote(address) => remote_registry(address),
-            Registry::Local {
-                storage: RegistryStorage::File(file),
-                server: _,
-            } => section("registry", registry_file(file)),
-            Registry::Local {
-                storage: RegistryStorage::Database(database),
-                server: _,
-            } => Part::Slot(Slot::new(Service::Registry, database)),
+            Registry::Local(local) => match &local.storage {
+                RegistryStorage::File(file) => section("registry", registry_file(file)),
+                RegistryStorage::Database(database) => {
+                    Part::Slot(Slot::new(Service::Registry, database))
+                }
+            },
         });
         parts.push(Part::Plain(tail()));
         Self(parts)
@@ -219,10 +217,10 @@ pub(super) fn client(store: &Store) -> String {
     }
     match &store.registry {
         Registry::Remote(address) => parts.push(remote_registry(address)),
-        Registry::Local { .. } if served.contains(&Endpoint::RegistryGrpc) => {
+        Registry::Local(_) if served.contains(&Endpoint::RegistryGrpc) => {
             parts.push(remote_registry(&store.address(Endpoint::RegistryGrpc)));
         }
-        Registry::Local { .. } => {}
+        Registry::Local(_) => {}
     }
     parts.push(Part::Plain(tail()));
     Document(parts).prepared()

@@ -83,7 +83,7 @@ fn name(path: &Path, variable: &EnvVar) -> Option<Violation> {
 
 fn value(path: &Path, variable: &EnvVar) -> Option<Violation> {
     let EnvVar {
-        name,
+        name: _,
         value,
         value_from,
     } = variable;
@@ -92,7 +92,7 @@ fn value(path: &Path, variable: &EnvVar) -> Option<Violation> {
         return Some(Violation::new(
             path.clone(),
             [],
-            format!("Environment variable {name:?} has a value and a source"),
+            "An environment variable has a value or a source",
             "Write one of `value` and `value_from`.",
         ));
     }
@@ -121,7 +121,7 @@ fn value(path: &Path, variable: &EnvVar) -> Option<Violation> {
         Violation::new(
             at.clone(),
             absent,
-            format!("Environment variable {name:?} must have exactly one source"),
+            "An environment variable has exactly one source",
             "Write one of `secret_key_ref`, `config_map_key_ref`, `field_ref`, `resource_field_ref` and \
              `file_key_ref`.",
         )
@@ -204,15 +204,15 @@ mod tests {
             ),
             (
                 at("env[3]"),
-                "Environment variable \"C\" has a value and a source",
+                "An environment variable has a value or a source",
             ),
             (
                 at("env[4].value_from"),
-                "Environment variable \"D\" must have exactly one source",
+                "An environment variable has exactly one source",
             ),
             (
                 at("env[5].value_from"),
-                "Environment variable \"E\" must have exactly one source",
+                "An environment variable has exactly one source",
             ),
             (
                 at("env_from[1]"),

@@ -22,6 +22,20 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             resources.limits.as_ref(),
             &[],
         );
+        if resources
+            .claims
+            .as_ref()
+            .is_some_and(|claims| !claims.is_empty())
+        {
+            let at = container.path.attribute("resources.claims");
+            found.push(Violation::new(
+                at.clone(),
+                [at],
+                "The pods have no resource claims",
+                "Kubernetes wants each name under `claims` to be one of the pod's own resource claims, and \
+                 this provider makes none. Remove `claims`.",
+            ));
+        }
         // A server that is left out after all has no resources to judge.
         for violation in &mut found {
             violation.reads.extend(container.reads.iter().cloned());
@@ -120,6 +134,18 @@ mod tests {
                 "requests": {"cpu": "1000m"}, "limits": {"cpu": "1"},
             }}}}),
             &[],
+        );
+    }
+
+    #[test]
+    fn there_are_no_resource_claims() {
+        refused(
+            "resources",
+            json!({"onlineStore": {"server": {"resources": {"claims": [{"name": "gpu"}]}}}}),
+            &[(
+                "services.online_store.server.resources.claims",
+                "The pods have no resource claims",
+            )],
         );
     }
 }

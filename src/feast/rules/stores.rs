@@ -3,7 +3,7 @@
 use super::Violation;
 use super::view::{LOCAL, block, local, offline, online};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::Service;
+use crate::feast::names::{self, Service};
 use crate::schema::Path;
 
 pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
@@ -156,6 +156,34 @@ pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
     )]
 }
 
+pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
+    let online = online(store)
+        .and_then(|online| online.persistence.as_ref()?.store.as_ref())
+        .map(|store| (Service::Online, &store.secret_ref));
+    let offline = offline(store)
+        .and_then(|offline| offline.persistence.as_ref()?.store.as_ref())
+        .map(|store| (Service::Offline, &store.secret_ref));
+    let registry = local(store)
+        .and_then(|local| local.persistence.as_ref()?.store.as_ref())
+        .map(|store| (Service::Registry, &store.secret_ref));
+    let own = names::main(&store.name);
+    [online, offline, registry]
+        .into_iter()
+        .flatten()
+        .filter(|(_, secret)| secret.name == own)
+        .map(|(service, _)| {
+            let at = block(service).attribute("persistence.store.secret_ref.name");
+            Violation::new(
+                at.clone(),
+                [at, Path::of("name")],
+                format!("Secret {own:?} is the provider's own"),
+                "The provider writes the finished `feature_store.yaml` into it and would overwrite the \
+                 connection parameters. Keep them in a Secret of another name.",
+            )
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
@@ -247,5 +275,22 @@ mod tests {
         refused("s3-arguments", registry(json!("s3://b/r.db")), &[]);
         refused("s3-arguments", registry(json!("gs://b/r.db")), &refusal);
         refused("s3-arguments", registry(json!(null)), &refusal);
+    }
+
+    #[test]
+    fn the_secret_is_the_users() {
+        let secret = |name: &str| {
+            let store = json!({"type": "postgres", "secretRef": {"name": name}});
+            json!({"onlineStore": {"persistence": {"store": store}}})
+        };
+        refused("own-secret", secret("feast-data-stores"), &[]);
+        refused(
+            "own-secret",
+            secret("feast-demo"),
+            &[(
+                "services.online_store.persistence.store.secret_ref.name",
+                "Secret \"feast-demo\" is the provider's own",
+            )],
+        );
     }
 }

@@ -16,15 +16,15 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let path = Path::of("services.deployment_strategy");
     let type_path = path.attribute("type");
     let mut violations = Vec::new();
-    if let Some(word) = &strategy.type_ {
-        if !["Recreate", "RollingUpdate"].contains(&word.as_str()) {
-            violations.push(Violation::new(
+    if let Some(word) = &strategy.type_
+        && !["Recreate", "RollingUpdate"].contains(&word.as_str())
+    {
+        violations.push(Violation::new(
                 type_path.clone(),
                 [type_path.clone()],
                 format!("{word:?} is not a deployment strategy"),
                 "Write `RollingUpdate` (new pods before old ones go) or `Recreate` (old pods go first).",
             ));
-        }
     }
     let Some(numbers) = &strategy.rolling_update else {
         return violations;

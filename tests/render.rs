@@ -1,0 +1,84 @@
+//! Golden objects: what each configuration under `tests/render/` is rendered to.
+//!
+//! `NAME.json` is a configuration as the domain reads it, `NAME.yaml` the objects that it makes, with the
+//! connection parameters still left out. After a change that is meant, run
+//! `UPDATE_EXPECT=1 cargo test --test render` and read the difference.
+
+use std::fs;
+use std::path::Path;
+
+use expect_test::expect_file;
+use terraform_provider_feast::feast::config::FeatureStore;
+use terraform_provider_feast::feast::render::render;
+use terraform_provider_feast::feast::rules;
+use terraform_provider_feast::feast::spec::{Defaults, Store};
+
+/// Checks that the rules let the configuration stand and that it is rendered to the golden objects.
+fn check(name: &str) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+    let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
+    let configuration: FeatureStore = serde_json::from_str(&text).unwrap();
+    assert_eq!(rules::check(&configuration), Vec::new());
+
+    let objects = render(&Store::new(&configuration, &Defaults::default()));
+    let mut written = String::new();
+    for (key, manifest) in &objects.manifests {
+        let manifest = serde_saphyr::to_string(manifest).unwrap();
+        written.push_str(&format!("--- # {key}\n{manifest}"));
+    }
+    expect_file![directory.join(format!("{name}.yaml"))].assert_eq(&written);
+}
+
+#[test]
+fn minimal() {
+    check("minimal");
+}
+
+#[test]
+fn static_replicas() {
+    check("static_replicas");
+}
+
+#[test]
+fn autoscaled() {
+    check("autoscaled");
+}
+
+#[test]
+fn external_autoscaler() {
+    check("external_autoscaler");
+}
+
+#[test]
+fn claims() {
+    check("claims");
+}
+
+#[test]
+fn offline_server() {
+    check("offline_server");
+}
+
+#[test]
+fn registry_server() {
+    check("registry_server");
+}
+
+#[test]
+fn remote_registry() {
+    check("remote_registry");
+}
+
+#[test]
+fn every_configuration_is_checked() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+    let source = include_str!("render.rs");
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(
+            source.contains(&format!("check(\"{name}\")")),
+            "tests/render.rs does not check tests/render/{name}.json"
+        );
+    }
+}
