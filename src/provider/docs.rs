@@ -95,13 +95,15 @@ written.
 {schema}
 ## Import
 
-In Terraform 1.12 and later, an [`import` block](https://developer.hashicorp.com/terraform/language/import)
+A feature store that this provider made can be imported: its Secret keeps the configuration.
+
+In Terraform and OpenTofu 1.12 and later, an [`import` block](https://developer.hashicorp.com/terraform/language/import)
 can name the feature store by its identity:
 
 ```terraform
 {by_identity}```
 
-The command takes `<namespace>/<name>`:
+The command takes `<namespace>/<name>`, or `<name>` in the provider's namespace:
 
 ```shell
 {by_command}```
