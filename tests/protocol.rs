@@ -1,6 +1,7 @@
 //! The front door, from the other side: a gRPC client against a plugin in this process, and against the
 //! binary as core starts it.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 #[path = "support/echo_provider.rs"]
 mod echo_provider;

@@ -145,9 +145,16 @@ fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value
 #[test]
 fn making_a_value_unknown_never_adds_a_diagnostic() {
     let feast = Feast::new();
+    // What is said may name fewer reasons; where and of what it is said must not be new.
+    let said = |config: &Value| -> Vec<_> {
+        let diagnostics = validate(&feast, config).into_iter();
+        diagnostics
+            .map(|diagnostic| (diagnostic.path, diagnostic.summary))
+            .collect()
+    };
     every_case(&feast, |whole, path, config| {
-        let before = validate(&feast, whole);
-        for diagnostic in validate(&feast, config) {
+        let before = said(whole);
+        for diagnostic in said(config) {
             assert!(
                 before.contains(&diagnostic),
                 "{path:?} unknown adds {diagnostic:#?}"

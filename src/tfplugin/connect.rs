@@ -33,7 +33,7 @@ pub(super) async fn accept(
     listener: Listener,
     tls: Option<Arc<ServerConfig>>,
     accepted: mpsc::Sender<io::Result<Connection>>,
-    open: watch::Sender<usize>,
+    count: watch::Sender<Count>,
     end: CancellationToken,
 ) {
     loop {
@@ -51,13 +51,13 @@ pub(super) async fn accept(
             }
         };
         // On its own, so that a slow or hostile one holds nobody up.
-        let (tls, accepted, open) = (tls.clone(), accepted.clone(), open.clone());
+        let (tls, accepted, count) = (tls.clone(), accepted.clone(), count.clone());
         tokio::spawn(async move {
             match prove(stream, tls).await {
                 Ok(stream) => {
                     let connection = Connection {
                         stream,
-                        _open: Open::new(open),
+                        _open: Open::new(count),
                     };
                     // The server has ended meanwhile.
                     accepted.send(Ok(connection)).await.ok();
@@ -82,37 +82,51 @@ async fn prove(
 }
 
 /// Ends when the host is gone: it does not come, or its last connection broke and no other followed.
-pub(super) async fn abandoned(mut open: watch::Receiver<usize>) {
-    let mut patience = FIRST;
-    while came(&mut open, patience).await && left(&mut open).await {
-        patience = AGAIN;
+pub(super) async fn abandoned(count: watch::Receiver<Count>) {
+    abandoned_after(count, FIRST, AGAIN).await;
+}
+
+async fn abandoned_after(mut count: watch::Receiver<Count>, first: Duration, again: Duration) {
+    let (mut patience, mut known) = (first, 0);
+    loop {
+        // By their number: one may have come and gone before anybody looks.
+        let another = count.wait_for(|count| count.accepted > known);
+        if !matches!(tokio::time::timeout(patience, another).await, Ok(Ok(_))) {
+            return;
+        }
+        match count.wait_for(|count| count.open == 0).await {
+            Ok(count) => known = count.accepted,
+            Err(_) => return,
+        }
+        patience = again;
     }
 }
 
-/// Waits for a connection.
-async fn came(open: &mut watch::Receiver<usize>, patience: Duration) -> bool {
-    let came = tokio::time::timeout(patience, open.wait_for(|count| *count > 0)).await;
-    matches!(came, Ok(Ok(_)))
-}
-
-/// Waits for the last connection to break; false when the server has ended.
-async fn left(open: &mut watch::Receiver<usize>) -> bool {
-    open.wait_for(|count| *count == 0).await.is_ok()
+/// The connections of a server.
+#[derive(Default)]
+pub(super) struct Count {
+    /// Those that are open.
+    open: usize,
+    /// All that ever were.
+    accepted: usize,
 }
 
 /// Counts a connection for as long as it is open.
-struct Open(watch::Sender<usize>);
+struct Open(watch::Sender<Count>);
 
 impl Open {
-    fn new(count: watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
+    fn new(count: watch::Sender<Count>) -> Self {
+        count.send_modify(|count| {
+            count.open += 1;
+            count.accepted += 1;
+        });
         Self(count)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.send_modify(|count| count.open -= 1);
     }
 }
 
@@ -154,20 +168,34 @@ impl AsyncWrite for Connection {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_host_is_gone_when_no_connection_follows_the_last() {
-        let (open, watched) = watch::channel(0);
-        let mut gone = tokio::spawn(abandoned(watched));
-        let mut is_gone_after =
-            async |wait: Duration| tokio::time::timeout(wait, &mut gone).await.is_ok();
-        assert!(!is_gone_after(FIRST / 2).await);
-        let first = Open::new(open.clone());
-        assert!(!is_gone_after(FIRST * 100).await, "a connection is open");
+    const MOMENT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_host_that_does_not_come_is_gone() {
+        let (_open, watched) = watch::channel(Count::default());
+        abandoned_after(watched, MOMENT, LONG).await;
+    }
+
+    #[tokio::test]
+    async fn a_host_that_left_before_anybody_looked_is_gone() {
+        let (open, watched) = watch::channel(Count::default());
+        drop(Open::new(open.clone()));
+        let gone = abandoned_after(watched, LONG * 10, MOMENT);
+        tokio::time::timeout(LONG, gone).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_host_is_there_while_a_connection_is_open_and_may_come_back() {
+        let (open, watched) = watch::channel(Count::default());
+        let gone = tokio::spawn(abandoned_after(watched.clone(), LONG, MOMENT));
+        let patient = tokio::spawn(abandoned_after(watched, LONG, LONG));
+        let [first, second] = [Open::new(open.clone()), Open::new(open.clone())];
         drop(first);
-        assert!(!is_gone_after(AGAIN / 2).await);
-        let second = Open::new(open.clone());
-        assert!(!is_gone_after(AGAIN * 2).await, "the host came back");
+        tokio::time::sleep(MOMENT * 4).await;
+        assert!(!gone.is_finished());
         drop(second);
-        assert!(is_gone_after(AGAIN * 2).await);
+        tokio::time::timeout(LONG, gone).await.unwrap().unwrap();
+        assert!(!patient.is_finished());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::connect::{abandoned, accept};
+use super::connect::{Count, abandoned, accept};
 use super::handshake::{self, Environment};
 use super::listen::Listener;
 use super::proto::go_plugin::{
@@ -91,16 +91,18 @@ impl Plugin {
     /// Where the server breaks down; not for what goes wrong in a call.
     pub async fn serve<P: Provider>(self, provider: P, issues: &'static str) -> Result<(), Error> {
         let session = Session::new(provider, issues);
-        let (open, watched) = watch::channel(0);
+        let (count, watched) = watch::channel(Count::default());
         let (config, started_by_host) = match self.guard {
             Guard::Host(tls) => (Some(tls.config), true),
             Guard::Debugger => (None, false),
         };
         let (sender, accepted) = mpsc::channel(1);
         let end = session.end.clone();
-        let acceptor = tokio::spawn(accept(self.listener, config, sender, open, end));
+        let acceptor = tokio::spawn(accept(self.listener, config, sender, count, end));
         let signals = tokio::spawn(heed_signals(Arc::clone(&session), started_by_host));
-        let host = tokio::spawn(heed_host(Arc::clone(&session), watched, started_by_host));
+        if started_by_host {
+            tokio::spawn(heed_host(Arc::clone(&session), watched));
+        }
 
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter
@@ -130,7 +132,6 @@ impl Plugin {
             tracing::error!("work in hand did not end; leaving it");
         }
         signals.abort();
-        host.abort();
         // Takes the socket with it.
         if let Err(error) = acceptor.await {
             tracing::error!(%error, "the acceptor crashed");
@@ -139,18 +140,15 @@ impl Plugin {
     }
 }
 
-/// Ends when the host is gone: nobody is there to be answered, and nothing to wait for.
-async fn heed_host<P: Provider>(
-    session: Arc<Session<P>>,
-    open: watch::Receiver<usize>,
-    started_by_host: bool,
-) {
-    if started_by_host {
-        abandoned(open).await;
-        tracing::warn!("Terraform is gone; ending");
-        stop(&session);
-        session.end.cancel();
+/// Ends the server when the host is gone: nobody is there to be answered, and nothing to wait for.
+async fn heed_host<P: Provider>(session: Arc<Session<P>>, count: watch::Receiver<Count>) {
+    tokio::select! {
+        () = session.end.cancelled() => return,
+        () = abandoned(count) => {}
     }
+    tracing::warn!("Terraform is gone; ending");
+    stop(&session);
+    session.end.cancel();
 }
 
 /// Ctrl-C reaches the plugin as well as the host. The host then asks for an early end of the work in

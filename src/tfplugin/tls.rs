@@ -62,6 +62,8 @@ pub(super) fn for_client(client_certificate: &str) -> Result<Tls, Error> {
         .with_single_cert(vec![certificate.clone()], key.into())
         .map_err(Error::Setup)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
+    // Nobody resumes a session of a run; and a host that hangs up at once has still been here.
+    config.send_tls13_tickets = 0;
     Ok(Tls {
         config: Arc::new(config),
         certificate,

@@ -40,19 +40,24 @@ pub fn the_password_is_nowhere_but_in_our_secret() {
     let apply = test.apply();
     expect_absent("the output of apply", &apply.to_string());
 
-    // A rotated password goes the same way, and an apply that cannot use it says nothing of it.
+    // An apply that cannot use the Secret says where, and nothing of what is in it.
     make_store_secret(&test.namespace, &format!("{PASSWORD}\nbroken: [yaml"));
-    let refused = test.terraform.run(&[
-        "apply",
-        "-auto-approve",
-        "-no-color",
-        "-var=namespace=nowhere",
-    ]);
-    expect_absent(
-        "the output of a refused apply",
-        &refused.unwrap().to_string(),
+    test.configure(&format!("scaling = {{ replicas = 3 }}\n{DATABASES}"));
+    let refused = test.terraform.apply().unwrap();
+    assert_eq!(refused.status, Some(1), "{refused}");
+    assert!(
+        refused.stderr.contains("The store's Secret cannot be used"),
+        "{refused}"
     );
-    make_store_secret(&test.namespace, PASSWORD);
+    expect_absent("the output of a refused apply", &refused.to_string());
+
+    // A rotated password rolls the pods into the new one.
+    let hash = |test: &StoreUnderTest| test.state()["configuration_hash"].clone();
+    let before = hash(&test);
+    make_store_secret(&test.namespace, &format!("new-{PASSWORD}"));
+    let apply = test.apply();
+    expect_absent("the output of apply", &apply.to_string());
+    assert_ne!(hash(&test), before);
 
     for entry in fs::read_dir(test.terraform.folder()).unwrap() {
         let path = entry.unwrap().path();

@@ -161,7 +161,12 @@ async fn does_not_outlive_its_host() {
         handshake,
         channel,
     } = Process::start(BINARY).await;
-    drop(channel);
+    let mut provider = provider(channel);
+    provider
+        .get_metadata(get_metadata::Request {})
+        .await
+        .unwrap();
+    drop(provider);
     let ended = timeout(PATIENCE, child.wait()).await;
     assert_eq!(
         ended.expect("the provider lingers").unwrap().code(),

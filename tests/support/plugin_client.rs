@@ -2,6 +2,7 @@
 //! of this process, reads the handshake, and connects.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test helper")]
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};

@@ -211,16 +211,17 @@ fn a_misfit_is_told_with_its_path() {
         Type::List(Box::new(object([("name", Type::String)]))),
     )]);
     let at = Path::of("env").index(0).attribute("name");
-    let expected = Err(Error::new(&at, "expected a string, found a bool"));
+    let misfit = Error::new(&at, "expected a string, found a bool");
+    assert_eq!(
+        misfit.to_string(),
+        "env[0].name: expected a string, found a bool"
+    );
+    let expected = Err(misfit);
     assert_eq!(
         from_msgpack(b"\x81\xa3env\x91\x81\xa4name\xc3", &ty),
         expected
     );
     assert_eq!(from_json(br#"{"env":[{"name":true}]}"#, &ty), expected);
-    assert_eq!(
-        expected.unwrap_err().to_string(),
-        "env[0].name: expected a string, found a bool"
-    );
 
     let at = Path::of("env").index(0);
     let expected = Err(Error::new(&at, r#"the attribute "name" is missing"#));
