@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::provider::docs;
 
 use super::sources::{Source, assert_none, files, read, root};
@@ -54,6 +55,25 @@ fn write(path: &str, text: &str) {
             .unwrap_or_else(|error| panic!("making {}: {error}", folder.display()));
     }
     std::fs::write(&file, text).unwrap_or_else(|error| panic!("writing {path}: {error}"));
+}
+
+/// The hand-written guide against the code: the Role names every kind of object, the table every variable.
+#[test]
+fn the_guide_to_the_cluster_is_complete() {
+    let path = "docs/guides/cluster-access.md";
+    let guide = read(path).unwrap_or_default();
+    let kinds = Kind::ALL.map(|kind| kind.plural().to_owned());
+    let index = docs::pages().remove("docs/index.md").unwrap_or_default();
+    let variables = index
+        .split('`')
+        .filter(|word| word.starts_with("KUBE_"))
+        .map(|variable| format!("`{variable}`"));
+    let findings: Vec<String> = kinds
+        .into_iter()
+        .chain(variables)
+        .filter(|word| !guide.contains(word))
+        .collect();
+    assert_none(&findings, &format!("{path} does not name these: add them."));
 }
 
 #[test]
