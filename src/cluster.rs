@@ -31,12 +31,8 @@ pub use connection::Connection;
 pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
 
+use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use connection::{ConnectionError, Origin};
-
-/// The label that says which feature store an object belongs to. Services and pods are selected by it.
-pub const STORE_LABEL: &str = "feast.dev/name";
-pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
-pub const MANAGED_BY: &str = "feast";
 
 /// Which feature store, and where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,10 +44,7 @@ pub struct StoreName {
 impl StoreName {
     /// Selects the objects that this provider made for the store.
     fn selector(&self) -> String {
-        format!(
-            "{STORE_LABEL}={},{MANAGED_BY_LABEL}={MANAGED_BY}",
-            self.name
-        )
+        format!("{NAME_LABEL}={},{MANAGED_BY_LABEL}={MANAGED_BY}", self.name)
     }
 }
 

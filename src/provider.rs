@@ -18,7 +18,7 @@ use crate::schema::provider::{
     Applied, Apply, Configure, FunctionError, FunctionResult, Import, Imported, Plan, Planned,
     Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
-use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value, encode_state};
+use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
@@ -94,10 +94,16 @@ impl Provider for Feast {
 
     fn upgrade(&self, request: Upgrade) -> Upgraded {
         match self.block(&request.type_name) {
-            // There is one version of the schema so far: read it by name, and what is new is null.
-            Ok(block) => Upgraded {
-                state: encode_state(&block.attributes, &request.json),
-                diagnostics: Vec::new(),
+            // There is one version of the schema so far.
+            Ok(_) => match request.state {
+                Some(state) => Upgraded {
+                    state,
+                    diagnostics: Vec::new(),
+                },
+                None => Upgraded {
+                    diagnostics: vec![wording::unreadable_state()],
+                    ..Upgraded::default()
+                },
             },
             Err(diagnostics) => Upgraded {
                 diagnostics,

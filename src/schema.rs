@@ -16,7 +16,7 @@ mod value;
 
 pub use decode::{Decoded, decode};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use encode::{encode, encode_state};
+pub use encode::encode;
 pub use lower::{LowerError, lower};
 pub use path::{Path, Step};
 pub use provider::Provider;

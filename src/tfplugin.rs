@@ -21,6 +21,7 @@ mod schemas;
 mod server;
 mod services;
 mod session;
+mod signals;
 mod tls;
 
 use std::io::{self, Write};
@@ -50,6 +51,8 @@ pub enum Error {
     Tls(#[source] TlsError),
     #[error("cannot listen for the host")]
     Listen(#[source] ListenError),
+    #[error("cannot catch signals")]
+    Signals(#[source] io::Error),
     #[error("cannot write to the host")]
     Handshake(#[source] io::Error),
     #[error("cannot serve the host")]

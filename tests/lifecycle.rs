@@ -15,6 +15,7 @@ mod support {
 
 #[path = "lifecycle"]
 mod lifecycle {
+    pub mod cluster;
     pub mod drift;
     pub mod examples;
     pub mod lab;
@@ -30,7 +31,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use lifecycle::{drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed};
+use lifecycle::{
+    cluster, drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed,
+};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -39,20 +42,47 @@ macro_rules! trials {
     };
 }
 
+/// The same for the tests of room `cluster`, each in a namespace of its own.
+macro_rules! cluster_trials {
+    ($($test:ident),* $(,)?) => {
+        vec![$(Trial::test(concat!("cluster::", stringify!($test)), || {
+            let namespace = lab::namespace("cluster");
+            cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), cluster::$test);
+            Ok(())
+        })),*]
+    };
+}
+
 /// Tests of the simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
-    trials![
+    let mut all = cluster_trials![a_rollout_that_fails_says_why];
+    all.extend(trials![
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
         testbed::nothing_listens_beyond_loopback,
         testbed::pods_become_ready_late_when_asked_to,
         testbed::volumes_are_provisioned,
-    ]
+    ]);
+    all
 }
 
 fn trials() -> Vec<Trial> {
-    trials![
+    let mut all = cluster_trials![
+        a_failed_apply_says_what_exists,
+        a_late_autoscaler_does_not_win,
+        an_interrupted_apply_knows_what_exists,
+        conflicts_with_other_managers,
+        foreign_objects_are_not_overwritten,
+        permissions_and_credentials,
+        pruning_and_deleting,
+        replicas_never_fall_through_any_transition,
+        requests_go_through_a_proxy,
+        secrets_of_the_user,
+        strategies_change_both_ways,
+        what_is_no_longer_wanted_vanishes,
+    ];
+    all.extend(trials![
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,
@@ -69,7 +99,8 @@ fn trials() -> Vec<Trial> {
         terraform_runner::mirror_layout_is_the_one_that_the_tools_look_for,
         terraform_runner::plans_and_applies,
         terraform_runner::reports_a_failed_plan,
-    ]
+    ]);
+    all
 }
 
 fn main() -> ExitCode {

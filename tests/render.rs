@@ -3,6 +3,7 @@
 //! `NAME.json` is a configuration as the domain reads it, `NAME.yaml` the objects that it makes, with the
 //! connection parameters still left out. After a change that is meant, run
 //! `UPDATE_EXPECT=1 cargo test --test render` and read the difference.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs;
 use std::path::Path;

@@ -2,7 +2,6 @@
 //! shows in review as what it changes for them. `UPDATE_EXPECT=1 cargo test --test schema` rewrites it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use expect_test::expect_file;
 use terraform_provider_feast::provider::Feast;
@@ -45,7 +44,7 @@ fn print(text: &mut String, prefix: &str, attributes: &BTreeMap<String, Attribut
             Kind::Plain(plain) => format!("{plain:?}"),
             Kind::Nested(nesting, _) => format!("{nesting:?} of"),
         };
-        writeln!(text, "{prefix}{name}: {kind}; {}", flags(attribute)).unwrap();
+        text.push_str(&format!("{prefix}{name}: {kind}; {}\n", flags(attribute)));
         if let Kind::Nested(_, inner) = &attribute.kind {
             print(text, &format!("{prefix}{name}."), inner);
         }
@@ -56,7 +55,7 @@ fn printed(block: &Block) -> String {
     let mut text = String::new();
     print(&mut text, "", &block.attributes);
     for (name, inner) in &block.blocks {
-        writeln!(text, "{name}: block").unwrap();
+        text.push_str(&format!("{name}: block\n"));
         print(&mut text, &format!("{name}."), &inner.attributes);
     }
     text

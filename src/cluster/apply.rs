@@ -9,6 +9,7 @@
 //! 3. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
 //!    first, or it would move the number again.
 //! 4. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
+//!    After an autoscaler has gone, once more if its controller has still moved the number.
 //! 5. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
 //! 6. What is no longer wanted, last: while anything before has failed, the old still works.
 //!
@@ -19,6 +20,7 @@ mod object;
 mod prune;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -29,11 +31,15 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use super::watch::{Selection, Unfinished};
-use super::{Cluster, MANAGED_BY_LABEL, STORE_LABEL, StoreName};
+use super::{Cluster, StoreName};
+use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL};
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// How long an object of the same name that is still being deleted is waited for.
 const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);
+
+/// How long a deleted autoscaler's controller may take to finish what it was doing.
+const LAST_ROUND: Duration = Duration::from_millis(500);
 
 /// What is wanted of one store.
 #[derive(Clone, Copy)]
@@ -49,7 +55,7 @@ pub struct Plan<'a> {
 }
 
 /// What exists after an apply, whether or not all of it succeeded.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outcome {
     /// Every object of the store, as it is now.
     pub exists: BTreeMap<Key, Json>,
@@ -59,6 +65,18 @@ pub struct Outcome {
     pub kept: Vec<Key>,
     /// What failed. Empty: the store is as wanted.
     pub errors: Vec<Error>,
+}
+
+/// Names only: among the objects is a Secret.
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("exists", &self.exists.keys())
+            .field("changed", &self.changed)
+            .field("kept", &self.kept)
+            .field("errors", &self.errors)
+            .finish()
+    }
 }
 
 impl Cluster {
@@ -94,7 +112,18 @@ impl Cluster {
             run.prune(|key| key.kind == Kind::HorizontalPodAutoscaler)
                 .await;
         }
+        let took_over = run
+            .outcome
+            .changed
+            .iter()
+            .any(|key| key.kind == Kind::HorizontalPodAutoscaler);
         run.tier(Tier::Workload).await;
+        if took_over {
+            // A round of the autoscaler's controller may have been under way when it was deleted.
+            run.pause(LAST_ROUND).await;
+            run.refresh(Tier::Workload).await;
+            run.tier(Tier::Workload).await;
+        }
         run.tier(Tier::Autoscaler).await;
         run.prune(|_| true).await;
         Ok(run.outcome)
@@ -154,7 +183,7 @@ impl Cluster {
 /// Whose object it is, as far as its labels say.
 fn owner(live: &Json) -> Option<String> {
     let labels = &live["metadata"]["labels"];
-    let store = labels[STORE_LABEL].as_str();
+    let store = labels[NAME_LABEL].as_str();
     let manager = labels[MANAGED_BY_LABEL].as_str();
     match (store, manager) {
         (Some(store), Some(manager)) => Some(format!(
@@ -229,6 +258,39 @@ impl Run<'_> {
         }
     }
 
+    async fn pause(&self, length: Duration) {
+        if self.goes_on() {
+            tokio::select! {
+                () = tokio::time::sleep(length) => {}
+                () = self.cancel.cancelled() => {}
+            }
+        }
+    }
+
+    /// Reads the wanted objects of a tier again.
+    async fn refresh(&mut self, tier: Tier) {
+        if !self.goes_on() {
+            return;
+        }
+        for key in self
+            .plan
+            .wanted
+            .keys()
+            .filter(|key| key.kind.tier() == tier)
+        {
+            let namespace = &self.plan.store.namespace;
+            match self.cluster.get(namespace, key, self.cancel).await {
+                Ok(Some(live)) => {
+                    self.outcome.exists.insert(key.clone(), live);
+                }
+                Ok(None) => {
+                    self.outcome.exists.remove(key);
+                }
+                Err(error) => self.outcome.errors.push(error),
+            }
+        }
+    }
+
     /// Answers the new live object, or `None` when there was nothing to do.
     async fn one(
         &self,
@@ -250,7 +312,7 @@ impl Run<'_> {
         {
             self.hand_over(key, &wire, live).await?;
         }
-        self.send_apply(key, wire).await.map(Some)
+        self.send_apply(key, wire, live).await.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {

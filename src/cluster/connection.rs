@@ -8,6 +8,7 @@
 mod configure;
 mod environment;
 mod error;
+mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,6 +1,7 @@
 //! Taking a whole store away, and waiting until it is really gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -12,17 +13,29 @@ use super::error::{Error, Reason, Verb};
 use super::request::Request;
 use super::resource::{PODS, Resource};
 use super::watch::{Selection, Unfinished};
-use super::{Cluster, STORE_LABEL, StoreName};
+use super::{Cluster, StoreName};
+use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// What is left after a deletion.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Deletion {
     /// Claims that were kept for their data.
     pub kept: Vec<Key>,
     /// What still exists though it should not, as it was last seen.
     pub remaining: BTreeMap<Key, Json>,
     pub errors: Vec<Error>,
+}
+
+/// Names only: among the objects may be a Secret.
+impl fmt::Debug for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deletion")
+            .field("kept", &self.kept)
+            .field("remaining", &self.remaining.keys())
+            .field("errors", &self.errors)
+            .finish()
+    }
 }
 
 impl Cluster {
@@ -98,7 +111,7 @@ impl Cluster {
             .watch_until(
                 PODS,
                 &store.namespace,
-                Selection::Labelled(format!("{STORE_LABEL}={}", store.name)),
+                Selection::Labelled(format!("{NAME_LABEL}={}", store.name)),
                 deadline,
                 cancel,
                 |pods| {

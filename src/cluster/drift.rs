@@ -6,9 +6,10 @@
 //! own text is kept, so that an untouched object projects to exactly the manifest.
 
 mod lists;
-mod quantity;
 
 use serde_json::{Map, Value as Json};
+
+use crate::feast::quantity::Quantity;
 
 /// The live object, as far as the mask names it.
 pub fn project(mask: &Json, live: &Json) -> Json {
@@ -83,7 +84,7 @@ fn same(path: &[&str], mask: &Json, live: &Json) -> bool {
         (Json::Number(mask), Json::Number(live)) => mask.as_f64() == live.as_f64(),
         (Json::String(_) | Json::Number(_), Json::String(_) | Json::Number(_)) => {
             let (mask, live) = (text(mask), text(live));
-            (is_quantity(path) && quantity::same(&mask, &live))
+            (is_quantity(path) && same_quantity(&mask, &live))
                 || (is_int_or_string(path) && mask == live)
         }
         _ => false,
@@ -97,13 +98,18 @@ fn text(value: &Json) -> String {
     }
 }
 
+/// Whether both are quantities and mean the same.
+fn same_quantity(left: &str, right: &str) -> bool {
+    matches!((Quantity::parse(left), Quantity::parse(right)), (Some(left), Some(right)) if left == right)
+}
+
 fn is_quantity(path: &[&str]) -> bool {
-    match path {
-        [.., "limits" | "requests" | "capacity", _] => true,
-        [.., "target", "averageValue" | "value"] => true,
-        [.., "sizeLimit" | "divisor"] => true,
-        _ => false,
-    }
+    matches!(
+        path,
+        [.., "limits" | "requests" | "capacity", _]
+            | [.., "target", "averageValue" | "value"]
+            | [.., "sizeLimit" | "divisor"]
+    )
 }
 
 fn is_int_or_string(path: &[&str]) -> bool {

@@ -4,7 +4,11 @@
 //! `k:{…}` the element of a list with those keys, `v:…` an element of a set; an empty node is a leaf,
 //! or a list or map that is owned as a whole.
 
+mod field_path;
+
 use serde_json::Value as Json;
+
+pub use field_path::at;
 
 /// What one manager owns in one object.
 #[derive(Debug, Clone, Copy, PartialEq)]

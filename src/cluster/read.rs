@@ -11,7 +11,8 @@ use super::error::{Error, Reason, Verb};
 use super::ownership;
 use super::request::Request;
 use super::resource::Resource;
-use super::{Cluster, MANAGED_BY, MANAGED_BY_LABEL, STORE_LABEL, StoreName};
+use super::{Cluster, StoreName};
+use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::feast::objects::{Key, Kind};
 
 impl Cluster {
@@ -106,7 +107,7 @@ impl Cluster {
     /// we `known`ingly made and applied to (someone may have taken the labels off).
     pub fn is_ours(&self, store: &StoreName, live: &Json, known: bool) -> bool {
         let labels = &live["metadata"]["labels"];
-        if labels[MANAGED_BY_LABEL] == MANAGED_BY && labels[STORE_LABEL] == store.name.as_str() {
+        if labels[MANAGED_BY_LABEL] == MANAGED_BY && labels[NAME_LABEL] == store.name.as_str() {
             return true;
         }
         known && ownership::applied_by(live, &self.options().field_manager).is_some()

@@ -4,26 +4,29 @@
 //! Every request that this room makes may be repeated: reads, server-side applies, and deletes that
 //! name the object's UID.
 
+mod refusal;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::Method;
 use kube::client::Body;
-use kube::core::Status;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, FieldConflict, InvalidField, Reason, Target, Verb};
+use super::error::{Error, Reason, Target, Verb};
 use super::resource::Resource;
 use super::{Cluster, ConnectionError};
-use crate::feast::objects::Kind;
+use refusal::{is_permanent, refused, retry_after};
 
 /// How long a failure that may pass by itself is endured: an API server restart, an etcd election.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same while the API server has never answered, and for plain internal errors (500), which are
 /// as often permanent (a broken webhook).
 const SHORT_PATIENCE: Duration = Duration::from_secs(6);
+/// The API server itself gives up on a request after 60 s; a connection that is silent for longer is dead.
+const SILENCE: Duration = Duration::from_secs(65);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 pub(super) struct Request<'a> {
@@ -141,9 +144,10 @@ impl Cluster {
             if cancel.is_cancelled() {
                 return Err(wrap(Reason::Cancelled));
             }
-            let failure = match self.attempt(&request).await {
-                Ok(json) => return Ok(json),
-                Err(failure) => failure,
+            let failure = match tokio::time::timeout(SILENCE, self.attempt(&request)).await {
+                Ok(Ok(json)) => return Ok(json),
+                Ok(Err(failure)) => failure,
+                Err(elapsed) => return Err(wrap(Reason::Unreachable(Box::new(elapsed)))),
             };
             let next = failure.pause.unwrap_or(pause);
             let give_up = failure
@@ -212,218 +216,16 @@ impl Cluster {
         } else {
             Some(SHORT_PATIENCE)
         };
+        // kube's own messages repeat what is below them.
+        let source = match error {
+            kube::Error::Service(source) => source,
+            kube::Error::HyperError(source) => Box::new(source),
+            other => Box::new(other),
+        };
         Failure {
-            reason: Reason::Unreachable(Box::new(error)),
+            reason: Reason::Unreachable(source),
             patience,
             pause: None,
         }
-    }
-}
-
-/// A certificate that does not verify, or a host that does not exist, is no better a second later.
-fn is_permanent(error: &kube::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(current) = source {
-        let text = current.to_string();
-        if text.contains("certificate")
-            || text.contains("CorruptMessage")
-            || text.contains("dns error")
-        {
-            return true;
-        }
-        source = current.source();
-    }
-    false
-}
-
-fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
-    Some(Duration::from_secs(seconds.parse().ok()?))
-}
-
-fn refused(
-    request: &Request<'_>,
-    code: StatusCode,
-    body: &[u8],
-    retry_after: Option<Duration>,
-) -> Failure {
-    let status = serde_json::from_slice::<Status>(body).unwrap_or_else(|_| {
-        // A proxy in between answers in its own words.
-        let text = String::from_utf8_lossy(body);
-        Status {
-            code: code.as_u16(),
-            message: text.chars().take(300).collect(),
-            reason: code.canonical_reason().unwrap_or_default().to_owned(),
-            ..Status::default()
-        }
-    });
-    let asked = status
-        .details
-        .as_ref()
-        .filter(|details| details.retry_after_seconds > 0)
-        .map(|details| Duration::from_secs(u64::from(details.retry_after_seconds)));
-    let patience = match code.as_u16() {
-        429 | 502..=504 => Some(PATIENCE),
-        500 if status.reason == "ServerTimeout" || status.message.contains("etcdserver") => {
-            Some(PATIENCE)
-        }
-        500 => Some(SHORT_PATIENCE),
-        _ => None,
-    };
-    Failure {
-        reason: reason(request, code, status),
-        patience,
-        pause: retry_after.or(asked),
-    }
-}
-
-fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
-    let details = status.details.as_ref();
-    let causes = || {
-        details
-            .map(|details| details.causes.as_slice())
-            .unwrap_or_default()
-    };
-    let namespace = || request.namespace.to_owned();
-    match code.as_u16() {
-        401 => Reason::Unauthorized {
-            message: status.message,
-        },
-        403 if causes()
-            .iter()
-            .any(|cause| cause.reason == "NamespaceTerminating") =>
-        {
-            Reason::NamespaceTerminating(namespace())
-        }
-        403 => Reason::Forbidden {
-            message: status.message,
-        },
-        404 if details.is_some_and(|details| details.kind == "namespaces") => {
-            Reason::NamespaceMissing(namespace())
-        }
-        404 => Reason::NotFound,
-        409 => {
-            let conflicts: Vec<FieldConflict> = causes()
-                .iter()
-                .filter(|cause| cause.reason == "FieldManagerConflict")
-                .map(|cause| field_conflict(&cause.field, &cause.message))
-                .collect();
-            if conflicts.is_empty() {
-                Reason::Stale {
-                    message: status.message,
-                }
-            } else {
-                Reason::Conflict(conflicts)
-            }
-        }
-        // What is wrong with a Secret may be said by quoting it.
-        400 | 422 | 500 if request.resource.kind == Kind::Secret.as_str() => Reason::Rejected {
-            code: code.as_u16(),
-            reason: status.reason,
-            message: "the message is withheld, because it may quote the Secret".to_owned(),
-        },
-        422 => Reason::Invalid {
-            fields: causes()
-                .iter()
-                .map(|cause| InvalidField {
-                    field: cause.field.clone(),
-                    message: cause.message.clone(),
-                })
-                .collect(),
-            message: status.message,
-        },
-        code => Reason::Rejected {
-            code,
-            reason: status.reason,
-            message: status.message,
-        },
-    }
-}
-
-/// Reads the API server's sentence: `conflict with "kubectl-edit" using apps/v1`, where "using" stands
-/// for plain updates only; an update of a subresource adds `with subresource "scale"` before it, and a
-/// time may follow.
-fn field_conflict(field: &str, message: &str) -> FieldConflict {
-    let manager = message.split('"').nth(1).unwrap_or("unknown");
-    let by_update = message
-        .rsplit('"')
-        .next()
-        .is_some_and(|rest| rest.contains(" using "));
-    FieldConflict {
-        field: field.to_owned(),
-        manager: manager.to_owned(),
-        by_update,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn conflict_sentences() {
-        let read = |message| {
-            let conflict = field_conflict(".spec.replicas", message);
-            (conflict.manager, conflict.by_update)
-        };
-        assert_eq!(
-            read("conflict with \"argocd\""),
-            ("argocd".to_owned(), false)
-        );
-        assert_eq!(
-            read("conflict with \"kubectl-edit\" using apps/v1"),
-            ("kubectl-edit".to_owned(), true)
-        );
-        assert_eq!(
-            read("conflict with \"kubectl\" with subresource \"scale\" using apps/v1"),
-            ("kubectl".to_owned(), true)
-        );
-        assert_eq!(
-            read("conflict with \"kubectl-edit\" using apps/v1 at 2026-08-21T10:00:00Z"),
-            ("kubectl-edit".to_owned(), true)
-        );
-    }
-
-    #[test]
-    fn a_secret_is_not_quoted() {
-        let request = Request {
-            verb: Verb::Apply,
-            resource: Resource::from(Kind::Secret),
-            namespace: "ns",
-            name: Some("feast-x"),
-            query: Vec::new(),
-            body: None,
-        };
-        let body = br#"{"kind":"Status","code":422,"reason":"Invalid","message":"hunter2 is bad"}"#;
-        let failure = refused(&request, StatusCode::UNPROCESSABLE_ENTITY, body, None);
-        assert!(!format!("{} {:?}", failure.reason, failure.reason).contains("hunter2"));
-        assert_eq!(failure.patience, None);
-    }
-
-    #[test]
-    fn what_may_pass_by_itself() {
-        let request = Request {
-            verb: Verb::Get,
-            resource: Resource::from(Kind::Deployment),
-            namespace: "ns",
-            name: Some("feast-x"),
-            query: Vec::new(),
-            body: None,
-        };
-        let patience = |code: u16, body: &str| {
-            let code = StatusCode::from_u16(code).expect("a status code");
-            refused(&request, code, body.as_bytes(), None).patience
-        };
-        assert_eq!(patience(403, "{}"), None);
-        assert_eq!(patience(429, "too many"), Some(PATIENCE));
-        assert_eq!(patience(503, "<html>"), Some(PATIENCE));
-        assert_eq!(
-            patience(500, r#"{"message":"etcdserver: leader changed"}"#),
-            Some(PATIENCE)
-        );
-        assert_eq!(
-            patience(500, r#"{"message":"webhook"}"#),
-            Some(SHORT_PATIENCE)
-        );
     }
 }

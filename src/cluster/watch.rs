@@ -1,9 +1,11 @@
 //! Waiting for something to become true of some objects, by a watch and not by polling.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use kube::api::{Api, DynamicObject};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -53,7 +55,7 @@ impl Cluster {
             }
             Selection::Labelled(labels) => watcher::Config::default().labels(labels),
         };
-        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+        let mut events = std::pin::pin!(watcher(api, config).backoff(Pauses::default()));
         let mut objects = BTreeMap::new();
         let mut listed = BTreeMap::new();
         loop {
@@ -89,6 +91,27 @@ impl Cluster {
                 return Ok(answer);
             }
         }
+    }
+}
+
+/// How long to wait before a broken watch is taken up again: kube's own pauses grow to half a minute,
+/// and someone is waiting here.
+#[derive(Default)]
+struct Pauses(u32);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = Duration::from_millis(250 << self.0.min(4));
+        self.0 += 1;
+        Some(pause)
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0 = 0;
     }
 }
 

@@ -109,3 +109,12 @@ pub fn unknown_cluster(unknown: &BTreeSet<Path>) -> Diagnostic {
         ),
     )
 }
+
+/// A stored state that does not fit the schema.
+pub fn unreadable_state() -> Diagnostic {
+    Diagnostic::error(
+        "The state cannot be read",
+        "The stored state of this feature store does not fit the provider's schema. Restore it from a \
+         backup, or remove it with `terraform state rm` and import the feature store again.",
+    )
+}

@@ -30,12 +30,12 @@ pub fn decode(block: &Block, value: &Value) -> Decoded {
     let mut json = decoded.attributes(&root, &block.attributes, value);
     for (name, inner) in &block.blocks {
         // A nested block arrives as a list of at most one.
-        if let Value::List(items) = value.attribute(name) {
-            if let Some(item) = items.first() {
-                let path = root.attribute(name).index(0);
-                let body = decoded.attributes(&path, &inner.attributes, item);
-                json.insert(name.clone(), Json::Object(body));
-            }
+        if let Value::List(items) = value.attribute(name)
+            && let Some(item) = items.first()
+        {
+            let path = root.attribute(name).index(0);
+            let body = decoded.attributes(&path, &inner.attributes, item);
+            json.insert(name.clone(), Json::Object(body));
         }
     }
     decoded.json = Json::Object(json);

@@ -9,42 +9,30 @@ use super::{Attribute, Kind, Nesting, Number, Type, Value};
 
 /// Writes a serde form, whose properties have the serde names.
 pub fn encode(attributes: &BTreeMap<String, Attribute>, json: &Json) -> Value {
-    object(|_, attribute| &attribute.key, attributes, json)
-}
-
-/// Reads the JSON of a stored state, whose properties have Terraform's names (`UpgradeResourceState`).
-pub fn encode_state(attributes: &BTreeMap<String, Attribute>, json: &Json) -> Value {
-    object(|name, _| name, attributes, json)
-}
-
-/// Which name an attribute has in the JSON.
-type Naming = for<'a> fn(&'a str, &'a Attribute) -> &'a str;
-
-fn object(naming: Naming, attributes: &BTreeMap<String, Attribute>, json: &Json) -> Value {
     Value::Object(
         attributes
             .iter()
             .map(|(name, attribute)| {
-                let inner = json.get(naming(name, attribute)).unwrap_or(&Json::Null);
-                (name.clone(), of_kind(naming, &attribute.kind, inner))
+                let inner = json.get(&attribute.key).unwrap_or(&Json::Null);
+                (name.clone(), of_kind(&attribute.kind, inner))
             })
             .collect(),
     )
 }
 
-fn of_kind(naming: Naming, kind: &Kind, json: &Json) -> Value {
+fn of_kind(kind: &Kind, json: &Json) -> Value {
     match (kind, json) {
         (_, Json::Null) => Value::Null,
         (Kind::Plain(plain), json) => of_type(plain, json),
-        (Kind::Nested(Nesting::Single, inner), json) => object(naming, inner, json),
+        (Kind::Nested(Nesting::Single, inner), json) => encode(inner, json),
         (Kind::Nested(Nesting::List | Nesting::Set, inner), json) => Value::List(
             (json.as_array().into_iter().flatten())
-                .map(|item| object(naming, inner, item))
+                .map(|item| encode(inner, item))
                 .collect(),
         ),
         (Kind::Nested(Nesting::Map, inner), json) => Value::Map(
             (json.as_object().into_iter().flatten())
-                .map(|(key, item)| (key.clone(), object(naming, inner, item)))
+                .map(|(key, item)| (key.clone(), encode(inner, item)))
                 .collect(),
         ),
     }

@@ -196,15 +196,9 @@ impl Lowering<'_> {
         match self.shape(schema)? {
             Shape::Scalar(plain) => Ok(Kind::Plain(plain)),
             Shape::Object => self.nested(Nesting::Single, schema),
-            Shape::List(items) if set => {
-                self.elements(schema, items, Nesting::Set, |inner| Type::Set(inner))
-            }
-            Shape::List(items) => {
-                self.elements(schema, items, Nesting::List, |inner| Type::List(inner))
-            }
-            Shape::Map(items) => {
-                self.elements(schema, items, Nesting::Map, |inner| Type::Map(inner))
-            }
+            Shape::List(items) if set => self.elements(schema, items, Nesting::Set, Type::Set),
+            Shape::List(items) => self.elements(schema, items, Nesting::List, Type::List),
+            Shape::Map(items) => self.elements(schema, items, Nesting::Map, Type::Map),
         }
     }
 

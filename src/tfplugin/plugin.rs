@@ -18,6 +18,7 @@ use super::proto::tfplugin6::provider_server::ProviderServer;
 use super::server::Server;
 use super::services::SideServices;
 use super::session::Session;
+use super::signals::{Signal, Signals};
 use super::tls::Tls;
 use super::{Error, tls};
 use crate::schema::provider::Provider;
@@ -35,6 +36,8 @@ const HEALTH: &str = "plugin";
 pub struct Plugin {
     listener: Listener,
     guard: Guard,
+    /// Caught before the handshake, after which the host may send them.
+    signals: Signals,
 }
 
 /// Who may connect, and what a signal means.
@@ -54,8 +57,7 @@ impl Plugin {
     pub fn for_host(environment: &Environment) -> Result<Self, Error> {
         let certificate = environment.check().map_err(Error::Refusal)?;
         let guard = Guard::Host(tls::for_client(certificate).map_err(Error::Tls)?);
-        let listener = Listener::bind(environment).map_err(Error::Listen)?;
-        Ok(Self { listener, guard })
+        Self::new(environment, guard)
     }
 
     /// Listens for a host that is told of this process by hand (`TF_REATTACH_PROVIDERS`).
@@ -63,9 +65,16 @@ impl Plugin {
     /// # Errors
     /// Where there is no place to listen.
     pub fn for_debugger(environment: &Environment) -> Result<Self, Error> {
+        Self::new(environment, Guard::Debugger)
+    }
+
+    fn new(environment: &Environment, guard: Guard) -> Result<Self, Error> {
+        let signals = Signals::new().map_err(Error::Signals)?;
+        let listener = Listener::bind(environment).map_err(Error::Listen)?;
         Ok(Self {
-            listener: Listener::bind(environment).map_err(Error::Listen)?,
-            guard: Guard::Debugger,
+            listener,
+            guard,
+            signals,
         })
     }
 
@@ -99,7 +108,11 @@ impl Plugin {
         let (sender, accepted) = mpsc::channel(1);
         let end = session.end.clone();
         let acceptor = tokio::spawn(accept(self.listener, config, sender, count, end));
-        let signals = tokio::spawn(heed_signals(Arc::clone(&session), started_by_host));
+        let signals = tokio::spawn(heed_signals(
+            Arc::clone(&session),
+            self.signals,
+            started_by_host,
+        ));
         if started_by_host {
             tokio::spawn(heed_host(Arc::clone(&session), watched));
         }
@@ -143,6 +156,8 @@ impl Plugin {
 /// Ends the server when the host is gone: nobody is there to be answered, and nothing to wait for.
 async fn heed_host<P: Provider>(session: Arc<Session<P>>, count: watch::Receiver<Count>) {
     tokio::select! {
+        // At the end the count of connections ends as well.
+        biased;
         () = session.end.cancelled() => return,
         () = abandoned(count) => {}
     }
@@ -153,14 +168,11 @@ async fn heed_host<P: Provider>(session: Arc<Session<P>>, count: watch::Receiver
 
 /// Ctrl-C reaches the plugin as well as the host. The host then asks for an early end of the work in
 /// hand, and waits for its answers in order to save them: so the plugin must not go before the host says.
-async fn heed_signals<P: Provider>(session: Arc<Session<P>>, started_by_host: bool) {
-    let mut signals = match Signals::new() {
-        Ok(signals) => signals,
-        Err(error) => {
-            tracing::warn!(%error, "cannot heed signals");
-            return;
-        }
-    };
+async fn heed_signals<P: Provider>(
+    session: Arc<Session<P>>,
+    mut signals: Signals,
+    started_by_host: bool,
+) {
     loop {
         let signal = signals.next().await;
         tracing::info!(?signal, "ending the work in hand");
@@ -174,50 +186,4 @@ async fn heed_signals<P: Provider>(session: Arc<Session<P>>, started_by_host: bo
 fn stop<P: Provider>(session: &Session<P>) {
     // The panic hook has logged it.
     catch_unwind(AssertUnwindSafe(|| session.provider.stop())).ok();
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Signal {
-    Interrupt,
-    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has it"))]
-    Terminate,
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals(tokio::signal::windows::CtrlC);
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
-    }
-
-    async fn next(&mut self) -> Signal {
-        self.0.recv().await;
-        Signal::Interrupt
-    }
 }

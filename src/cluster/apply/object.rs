@@ -50,7 +50,16 @@ pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
 
 impl Run<'_> {
     /// Applies as our field manager; takes fields from others where [`Run::may_take`] says so.
-    pub(super) async fn send_apply(&self, key: &Key, body: Json) -> Result<Json, Error> {
+    pub(super) async fn send_apply(
+        &self,
+        key: &Key,
+        body: Json,
+        live: Option<&Json>,
+    ) -> Result<Json, Error> {
+        let seen = live.map(|live| drift::project(&body, live));
+        let may_take = |conflict: &FieldConflict, body: &Json| {
+            self.may_take(conflict) || (conflict.by_update && agrees(conflict, body, seen.as_ref()))
+        };
         let options = self.cluster.options();
         let force = options.force_conflicts;
         let first = self
@@ -60,7 +69,7 @@ impl Run<'_> {
             Err(Error {
                 reason: Reason::Conflict(conflicts),
                 ..
-            }) if conflicts.iter().all(|conflict| self.may_take(conflict)) => {
+            }) if conflicts.iter().all(|conflict| may_take(conflict, &body)) => {
                 for conflict in &conflicts {
                     tracing::info!("{key}: taking {conflict}");
                 }
@@ -81,7 +90,7 @@ impl Run<'_> {
                 reason: Reason::Conflict(
                     conflicts
                         .into_iter()
-                        .filter(|conflict| !self.may_take(conflict))
+                        .filter(|conflict| !may_take(conflict, &body))
                         .collect(),
                 ),
             }),
@@ -122,6 +131,13 @@ impl Run<'_> {
         };
         self.cluster.send(request, self.cancel).await
     }
+}
+
+/// Whether both sides mean the same, and only write it differently (`512Mi`, `0.5Gi`): the API server
+/// compares letter by letter.
+fn agrees(conflict: &FieldConflict, body: &Json, seen: Option<&Json>) -> bool {
+    seen.and_then(|seen| ownership::at(seen, &conflict.field))
+        .is_some_and(|seen| Some(seen) == ownership::at(body, &conflict.field))
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! From a [`Connection`] to a `kube::Config`.
 
-use std::collections::HashMap;
+mod overrides;
+
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 use kube::config::{
-    AuthInfo, Cluster, Config, Context, ExecConfig, ExecInteractiveMode, KubeConfigOptions,
-    Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext,
+    AuthInfo, Cluster, Config, Context, KubeConfigOptions, Kubeconfig, KubeconfigError,
+    NamedAuthInfo, NamedCluster, NamedContext,
 };
-use secrecy::SecretString;
 
 use super::environment::variable;
-use super::{Connection, ConnectionError, Exec, Origin};
+use super::{Connection, ConnectionError, Origin, proxy};
 
 /// The name of everything in the kubeconfig that stands for a block without one.
 const OWN: &str = "provider";
+
+const USER_AGENT: &str = concat!("terraform-provider-feast/", env!("CARGO_PKG_VERSION"));
 
 /// Reads the files that the connection names. What the block or the environment sets overrides what a
 /// kubeconfig says.
@@ -63,7 +64,9 @@ pub async fn configure(connection: &Connection) -> Result<(Config, Origin), Conn
             problem: "it has no current context, and no config_context (KUBE_CTX) is set, or the context that is set does not exist in it".into(),
         }
     })?;
-    connection.override_cluster(named_cluster(&mut kubeconfig, &cluster))?;
+    let selected_cluster = named_cluster(&mut kubeconfig, &cluster);
+    connection.override_cluster(selected_cluster)?;
+    let names_proxy = selected_cluster.proxy_url.is_some();
     let own_credentials = connection.override_user(named_user(&mut kubeconfig, &user))?;
     let options = KubeConfigOptions {
         user: own_credentials.then_some(user).or(options.user),
@@ -72,9 +75,32 @@ pub async fn configure(connection: &Connection) -> Result<(Config, Origin), Conn
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|source| unusable(&origin, source))?;
+    if !names_proxy && goes_past_proxy(&config) {
+        config.proxy_url = None;
+    }
+    Ok((with_our_manners(config), origin))
+}
+
+fn with_our_manners(mut config: Config) -> Config {
     // Retries are ours: they are bounded, logged, and stop when the user cancels.
     config.default_retry = false;
-    Ok((config, origin))
+    // Audit logs should say who it was.
+    config.headers.push((
+        http::header::USER_AGENT,
+        HeaderValue::from_static(USER_AGENT),
+    ));
+    config
+}
+
+/// kube takes `HTTPS_PROXY` for a kubeconfig without a proxy, but looks up the proxy's own name in
+/// `NO_PROXY`, and not the API server's.
+fn goes_past_proxy(config: &Config) -> bool {
+    let no_proxy = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default();
+    let host = config.cluster_url.host().unwrap_or_default();
+    proxy::is_bypassed(host, &no_proxy)
 }
 
 fn in_cluster(
@@ -87,12 +113,11 @@ fn in_cluster(
             problem: "in_cluster_config excludes host, config_path and config_paths".into(),
         });
     }
-    let mut config = Config::incluster().map_err(|source| ConnectionError::Unusable {
+    let config = Config::incluster().map_err(|source| ConnectionError::Unusable {
         origin: origin.to_string(),
         source: Box::new(source),
     })?;
-    config.default_retry = false;
-    Ok((config, origin))
+    Ok((with_our_manners(config), origin))
 }
 
 fn unusable(origin: &Origin, source: KubeconfigError) -> ConnectionError {
@@ -238,121 +263,6 @@ impl Connection {
         }
         Origin(parts)
     }
-
-    fn override_cluster(&self, cluster: &mut Cluster) -> Result<(), ConnectionError> {
-        if let Some(host) = &self.host {
-            cluster.server = Some(self.server_url(host)?);
-        }
-        if let Some(insecure) = self.insecure {
-            cluster.insecure_skip_tls_verify = Some(insecure);
-        }
-        if let Some(name) = &self.tls_server_name {
-            cluster.tls_server_name = Some(name.clone());
-        }
-        if let Some(certificate) = &self.cluster_ca_certificate {
-            self.expect_pem("cluster_ca_certificate", certificate)?;
-            cluster.certificate_authority = None;
-            cluster.certificate_authority_data = Some(STANDARD.encode(certificate));
-        }
-        if let Some(url) = &self.proxy_url {
-            cluster.proxy_url = Some(url.clone());
-        }
-        Ok(())
-    }
-
-    /// A host may be written without a scheme; then TLS is used when anything about TLS is configured.
-    fn server_url(&self, host: &str) -> Result<String, ConnectionError> {
-        let url = if host.contains("://") {
-            host.to_owned()
-        } else {
-            let tls = self.cluster_ca_certificate.is_some()
-                || self.client_certificate.is_some()
-                || self.insecure == Some(true);
-            format!("{}://{host}", if tls { "https" } else { "http" })
-        };
-        let valid = url.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
-        });
-        if valid {
-            Ok(url)
-        } else {
-            Err(ConnectionError::Invalid {
-                origin: self.source("host"),
-                problem: "it must be a URL such as https://192.0.2.1:6443".into(),
-            })
-        }
-    }
-
-    /// Says whether it set any credentials.
-    fn override_user(&self, user: &mut AuthInfo) -> Result<bool, ConnectionError> {
-        let own = self.token.is_some()
-            || self.username.is_some()
-            || self.exec.is_some()
-            || self.client_certificate.is_some();
-        if let Some(certificate) = &self.client_certificate {
-            self.expect_pem("client_certificate", certificate)?;
-            user.client_certificate = None;
-            user.client_certificate_data = Some(STANDARD.encode(certificate));
-        }
-        if let Some(key) = &self.client_key {
-            self.expect_pem("client_key", key)?;
-            user.client_key = None;
-            user.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
-        }
-        // A token, a password and a program exclude each other; what the block sets replaces them all.
-        if self.token.is_some() || self.username.is_some() || self.exec.is_some() {
-            user.token = None;
-            user.token_file = None;
-            user.username = None;
-            user.password = None;
-            user.exec = None;
-            user.auth_provider = None;
-        }
-        if let Some(token) = &self.token {
-            user.token = Some(SecretString::from(token.clone()));
-        } else if let Some(exec) = &self.exec {
-            user.exec = Some(exec_config(exec));
-        } else if let Some(username) = &self.username {
-            user.username = Some(username.clone());
-            user.password = self.password.clone().map(SecretString::from);
-        }
-        // A credentials program out of a kubeconfig must not read our stdin either.
-        if let Some(exec) = &mut user.exec {
-            exec.interactive_mode = Some(ExecInteractiveMode::Never);
-        }
-        Ok(own)
-    }
-
-    fn expect_pem(&self, attribute: &'static str, text: &str) -> Result<(), ConnectionError> {
-        if text.contains("-----BEGIN ") {
-            return Ok(());
-        }
-        Err(ConnectionError::Invalid {
-            origin: self.source(attribute),
-            problem: "it must be PEM text (\"-----BEGIN …\"); decode it with base64decode() if it comes from a kubeconfig or a cloud API".into(),
-        })
-    }
-}
-
-fn exec_config(exec: &Exec) -> ExecConfig {
-    let env = exec
-        .env
-        .iter()
-        .map(|(name, value)| {
-            HashMap::from([
-                ("name".to_owned(), name.clone()),
-                ("value".to_owned(), value.clone()),
-            ])
-        })
-        .collect();
-    ExecConfig {
-        api_version: Some(exec.api_version.clone()),
-        command: Some(expand(&exec.command).to_string_lossy().into_owned()),
-        args: Some(exec.args.clone()),
-        env: Some(env),
-        interactive_mode: Some(ExecInteractiveMode::Never),
-        ..ExecConfig::default()
-    }
 }
 
 /// `~` and `~/…` are the home directory.
@@ -364,3 +274,6 @@ fn expand(path: &str) -> PathBuf {
         _ => PathBuf::from(path),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,8 @@ use crate::cluster::error::{Error, PodTrouble, Reason, Verb};
 use crate::cluster::request::Request;
 use crate::cluster::resource::{PODS, Resource};
 use crate::cluster::watch::{Selection, Unfinished};
-use crate::cluster::{Cluster, STORE_LABEL, StoreName};
+use crate::cluster::{Cluster, StoreName};
+use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::Kind;
 
 impl Cluster {
@@ -82,7 +83,7 @@ impl Cluster {
 
     /// An explanation is worth an attempt; without it the error stands all the same.
     async fn pod_troubles(&self, store: &StoreName) -> Vec<PodTrouble> {
-        let selector = format!("{STORE_LABEL}={}", store.name);
+        let selector = format!("{NAME_LABEL}={}", store.name);
         let request = Request {
             verb: Verb::List,
             resource: PODS,

@@ -1,0 +1,255 @@
+//! One namespace of a cluster, what others do in it, and small stores to try.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::{Value as Json, json};
+use terraform_provider_feast::cluster::apply::{Outcome, Plan};
+use terraform_provider_feast::cluster::{
+    CancellationToken, Cluster, Connection, Error, Options, StoreName,
+};
+use terraform_provider_feast::feast::objects::{Key, Kind};
+
+pub const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// One namespace of the cluster.
+pub struct Lab {
+    pub kubeconfig: String,
+    pub namespace: String,
+    pub cluster: Cluster,
+    /// For what other people do.
+    pub client: kube::Client,
+}
+
+/// Runs the test in a namespace that is there.
+pub fn in_namespace<F: Future<Output = ()>>(
+    kubeconfig: &Path,
+    namespace: &str,
+    test: impl FnOnce(Lab) -> F,
+) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let lab = Lab::new(kubeconfig, namespace).await;
+        test(lab).await;
+    });
+}
+
+impl Lab {
+    pub async fn new(kubeconfig: &Path, namespace: &str) -> Self {
+        let connection = Connection {
+            config_path: Some(kubeconfig.display().to_string()),
+            ..Connection::default()
+        };
+        let cluster = Cluster::connect(&connection, Options::default())
+            .await
+            .expect("a connection");
+        let config = kube::config::Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+        let config = kube::Config::from_custom_kubeconfig(config, &Default::default())
+            .await
+            .expect("a configuration");
+        Self {
+            kubeconfig: kubeconfig.display().to_string(),
+            namespace: namespace.to_owned(),
+            cluster,
+            client: kube::Client::try_from(config).expect("a client"),
+        }
+    }
+
+    pub fn store(&self, name: &str) -> StoreName {
+        StoreName {
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    pub fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub async fn try_apply(
+        &self,
+        store: &str,
+        wanted: &Wanted,
+        repair_drift: bool,
+    ) -> Result<Outcome, Vec<Error>> {
+        let plan = Plan {
+            store: &self.store(store),
+            wanted,
+            known: &BTreeSet::new(),
+            delete_data: false,
+            repair_drift,
+        };
+        self.cluster.apply(&plan, &CancellationToken::new()).await
+    }
+
+    /// Applies, waits for the rollout, and checks that a second apply finds nothing to do.
+    pub async fn apply(&self, store: &str, wanted: &Wanted) -> Outcome {
+        let outcome = self.try_apply(store, wanted, false).await.expect("applied");
+        assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+        self.wait(store, wanted).await.expect("rolled out");
+        let again = self.try_apply(store, wanted, false).await.expect("applied");
+        assert!(again.errors.is_empty(), "{:?}", again.errors);
+        assert_eq!(
+            again.changed,
+            BTreeSet::new(),
+            "the second apply of {store}"
+        );
+        outcome
+    }
+
+    pub async fn wait(&self, store: &str, wanted: &Wanted) -> Result<Json, Error> {
+        let minimum = wanted
+            .get(&Key::new(
+                Kind::HorizontalPodAutoscaler,
+                format!("feast-{store}"),
+            ))
+            .and_then(|hpa| hpa["spec"]["minReplicas"].as_i64())
+            .map(|minimum| minimum as i32);
+        let name = format!("feast-{store}");
+        self.cluster
+            .wait_for_rollout(
+                &self.store(store),
+                &name,
+                minimum,
+                TIMEOUT,
+                &CancellationToken::new(),
+            )
+            .await
+    }
+
+    pub async fn scale(&self, store: &str, replicas: i32) {
+        self.deployments()
+            .patch_scale(
+                &format!("feast-{store}"),
+                &PatchParams {
+                    field_manager: Some("kubectl".into()),
+                    ..PatchParams::default()
+                },
+                &Patch::Merge(json!({"spec": {"replicas": replicas}})),
+            )
+            .await
+            .expect("scaled");
+    }
+
+    /// As `kubectl edit` does it, or as another server-side applier.
+    pub async fn edit(&self, store: &str, manager: &str, patch: &Patch<Json>) {
+        let mut params = PatchParams {
+            field_manager: Some(manager.into()),
+            ..PatchParams::default()
+        };
+        params.force = matches!(patch, Patch::Apply(_));
+        self.deployments()
+            .patch(&format!("feast-{store}"), &params, patch)
+            .await
+            .expect("edited");
+    }
+
+    pub async fn live(&self, store: &str) -> Json {
+        let key = deployment_key(store);
+        self.cluster
+            .get(&self.namespace, &key, &CancellationToken::new())
+            .await
+            .expect("readable")
+            .expect("exists")
+    }
+}
+
+pub type Wanted = BTreeMap<Key, Json>;
+
+pub fn deployment_key(store: &str) -> Key {
+    Key::new(Kind::Deployment, format!("feast-{store}"))
+}
+
+fn labels(store: &str) -> Json {
+    json!({"feast.dev/name": store, "app.kubernetes.io/managed-by": "feast"})
+}
+
+pub fn object(kind: Kind, name: &str, store: &str, rest: Json) -> (Key, Json) {
+    let (group, version) = kind.api();
+    let api_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    let mut json = json!({"apiVersion": api_version, "kind": kind.as_str(),
+        "metadata": {"name": name, "labels": labels(store)}});
+    for (field, value) in rest.as_object().expect("an object") {
+        json[field] = value.clone();
+    }
+    (Key::new(kind, name), json)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scaling {
+    Static(i32),
+    Autoscaler,
+    External,
+}
+
+/// A small store: a ServiceAccount, a Secret, a Service, a Deployment, perhaps an autoscaler.
+pub fn wanted(store: &str, scaling: Scaling) -> Wanted {
+    let name = format!("feast-{store}");
+    let strategy = match scaling {
+        Scaling::Static(1) => "Recreate",
+        _ => "RollingUpdate",
+    };
+    let mut spec = json!({
+        "strategy": {"type": strategy},
+        "selector": {"matchLabels": {"feast.dev/name": store}},
+        "template": {
+            "metadata": {"labels": labels(store)},
+            "spec": {
+                "serviceAccountName": name,
+                "containers": [{"name": "online", "image": "feast:1",
+                    "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+                    "resources": {"requests": {"cpu": "100m", "memory": "0.5Gi"}},
+                    "ports": [{"name": "tcp", "containerPort": 6566}, {"name": "udp", "containerPort": 6566, "protocol": "UDP"}]}],
+                "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 100, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname",
+                        "labelSelector": {"matchLabels": {"feast.dev/name": store}}}}]}},
+                "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone",
+                    "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"feast.dev/name": store}}}],
+                "tolerations": [{"key": "a", "operator": "Exists"}],
+                "volumes": [{"name": "feast-data", "emptyDir": {}}],
+            },
+        },
+    });
+    if let Scaling::Static(replicas) = scaling {
+        spec["replicas"] = json!(replicas);
+    }
+    let mut wanted = BTreeMap::from([
+        object(Kind::ServiceAccount, &name, store, json!({})),
+        object(
+            Kind::Secret,
+            &name,
+            store,
+            json!({"type": "Opaque", "data": {"feature_store.yaml": "cHJvamVjdDogcAo="}}),
+        ),
+        object(
+            Kind::Service,
+            &format!("{name}-online"),
+            store,
+            json!({"spec": {"selector": {"feast.dev/name": store},
+                "ports": [{"name": "http", "port": 80, "targetPort": 6566}]}}),
+        ),
+        object(Kind::Deployment, &name, store, json!({"spec": spec})),
+    ]);
+    if scaling == Scaling::Autoscaler {
+        let (key, hpa) = object(
+            Kind::HorizontalPodAutoscaler,
+            &name,
+            store,
+            json!({"spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": 2, "maxReplicas": 10,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}}}}),
+        );
+        wanted.insert(key, hpa);
+    }
+    wanted
+}
