@@ -4,6 +4,7 @@
 //! Must not know: protobuf, msgpack, sockets.
 
 mod config;
+pub mod docs;
 mod feature_store;
 mod schemas;
 mod settings;

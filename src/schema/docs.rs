@@ -1,31 +1,53 @@
 //! The reference of a block in Markdown, in the layout of the Terraform registry: required, optional and
-//! read-only attributes, then one section for each nested object.
+//! read-only attributes, then one section for each nested object, outer before inner. Objects with the same
+//! attributes (Kubernetes types come back in many places) share the section of the first.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use super::{Attribute, Block, Kind, Nesting, Type};
+use super::{Attribute, Block, Check, Kind, Nesting, Type};
+
+/// Descriptions are cut after the last whole sentence within this many characters: Kubernetes describes
+/// some of its fields in a page of text.
+const DESCRIPTION_LENGTH: usize = 400;
 
 /// The `## Schema` section of a block's page.
 pub fn schema_section(block: &Block) -> String {
     let mut page = Page::default();
-    let mut text = String::from("## Schema\n");
-    page.attributes(&mut text, "###", &[], &block.attributes);
-    if !block.blocks.is_empty() {
-        text.push_str("\n### Blocks\n\n");
-        for (name, inner) in &block.blocks {
-            let anchor = format!("nestedblock--{name}");
-            let description = one_line(&inner.description);
-            let line =
-                format!("- `{name}` (Block List, Max: 1) {description} (see [below](#{anchor}))\n");
-            text.push_str(&line);
-            page.section(anchor, vec![name.clone()], inner.attributes.clone());
-        }
-    }
-    page.finish(text)
+    page.text.push_str("## Schema\n");
+    page.attributes("###", &[], &block.attributes);
+    page.blocks(&block.blocks);
+    page.sections()
 }
 
-/// One nested object that still has to be printed.
+/// A description on one line, since a paragraph or a list inside a list item would end it.
+fn brief(description: &str) -> String {
+    let text = description.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut end = 0;
+    for (at, _) in text.match_indices(' ').chain([(text.len(), "")]) {
+        if ends_a_sentence(&text, at) && (end == 0 || at <= DESCRIPTION_LENGTH) {
+            end = at;
+        }
+    }
+    if end == 0 {
+        text
+    } else {
+        text[..end].to_owned()
+    }
+}
+
+/// Whether a sentence ends before `at`; an abbreviation does not end one.
+fn ends_a_sentence(text: &str, at: usize) -> bool {
+    let before = &text[..at];
+    let after = text[at..].trim_start();
+    before.ends_with(['.', ':', ')', '`'])
+        && before.trim_end_matches([')', '`']).ends_with('.')
+        && !["e.g.", "i.e.", "etc."]
+            .iter()
+            .any(|short| before.ends_with(short))
+        && !after.starts_with(|letter: char| letter.is_lowercase())
+}
+
+/// A nested object that still has to be printed.
 struct Section {
     anchor: String,
     names: Vec<String>,
@@ -34,49 +56,50 @@ struct Section {
 
 #[derive(Default)]
 struct Page {
-    sections: Vec<Section>,
+    text: String,
+    /// Sections that were linked to and not printed yet; the last comes first.
+    waiting: Vec<Section>,
+    /// Every object that has a section: its attributes, name and anchor.
+    known: Vec<(BTreeMap<String, Attribute>, String, String)>,
 }
 
 impl Page {
-    fn section(
-        &mut self,
-        anchor: String,
-        names: Vec<String>,
-        attributes: BTreeMap<String, Attribute>,
-    ) {
-        self.sections.push(Section {
+    fn blocks(&mut self, blocks: &BTreeMap<String, Block>) {
+        if blocks.is_empty() {
+            return;
+        }
+        self.text.push_str("\n### Blocks\n\n");
+        for (name, block) in blocks {
+            let link = self.link("nestedblock", vec![name.clone()], &block.attributes);
+            let description = brief(&block.description);
+            self.text.push_str(&format!(
+                "- `{name}` (Block, at most one) {description} {link}\n"
+            ));
+        }
+    }
+
+    /// Prints the sections depth first, so that an object's parts follow it.
+    fn sections(mut self) -> String {
+        self.waiting.reverse();
+        while let Some(Section {
             anchor,
             names,
             attributes,
-        });
-    }
-
-    /// Prints the sections depth first, so that a block's parts follow it.
-    fn finish(mut self, mut text: String) -> String {
-        let mut waiting: Vec<Section> = std::mem::take(&mut self.sections);
-        waiting.reverse();
-        while let Some(section) = waiting.pop() {
-            let Section {
-                anchor,
-                names,
-                attributes,
-            } = section;
+        }) = self.waiting.pop()
+        {
             let title = names.join(".");
-            // Writing to a String cannot fail.
-            write!(
-                text,
-                "\n<a id=\"{anchor}\"></a>\n### Nested Schema for `{title}`\n"
-            )
-            .unwrap_or_default();
-            self.attributes(&mut text, "####", &names, &attributes);
-            waiting.extend(std::mem::take(&mut self.sections).into_iter().rev());
+            self.text
+                .push_str(&format!("\n<a id=\"{anchor}\"></a>\n### `{title}`\n"));
+            let outer = std::mem::take(&mut self.waiting);
+            self.attributes("####", &names, &attributes);
+            let inner = std::mem::replace(&mut self.waiting, outer);
+            self.waiting.extend(inner.into_iter().rev());
         }
-        text
+        self.text
     }
 
     fn attributes(
         &mut self,
-        text: &mut String,
         heading: &str,
         names: &[String],
         attributes: &BTreeMap<String, Attribute>,
@@ -94,43 +117,95 @@ impl Page {
             if members.peek().is_none() {
                 continue;
             }
-            write!(text, "\n{heading} {title}\n\n").unwrap_or_default();
+            self.text.push_str(&format!("\n{heading} {title}\n\n"));
             for (name, attribute) in members {
-                self.line(text, names, name, attribute);
+                self.line(names, name, attribute);
             }
         }
     }
 
-    fn line(&mut self, text: &mut String, names: &[String], name: &str, attribute: &Attribute) {
-        let mut notes = vec![kind_name(&attribute.kind)];
-        if attribute.sensitive {
-            notes.push("Sensitive".to_owned());
-        }
-        if attribute.write_only {
-            notes.push("Write-only".to_owned());
-        }
-        if attribute.requires_replace {
-            notes.push("Forces replacement".to_owned());
-        }
-        if attribute.deprecated {
-            notes.push("Deprecated".to_owned());
-        }
-        let description = one_line(&attribute.description);
-        write!(text, "- `{name}` ({}) {description}", notes.join(", ")).unwrap_or_default();
+    fn line(&mut self, names: &[String], name: &str, attribute: &Attribute) {
+        let mut parts = vec![
+            format!("- `{name}` ({})", notes(attribute)),
+            brief(&attribute.description),
+        ];
+        parts.extend(
+            attribute
+                .checks
+                .iter()
+                .filter_map(|check| bound(check, &attribute.description)),
+        );
         if let Kind::Nested(_, inner) = &attribute.kind {
-            let mut names = names.to_vec();
-            names.push(name.to_owned());
-            let anchor = format!("nestedatt--{}", names.join("--"));
-            write!(text, " (see [below](#{anchor}))").unwrap_or_default();
-            self.section(anchor, names, inner.clone());
+            let names = names.iter().cloned().chain([name.to_owned()]).collect();
+            parts.push(self.link("nestedatt", names, inner));
         }
-        text.push('\n');
+        self.text.push_str(&parts.join(" "));
+        self.text.push('\n');
+    }
+
+    /// A link to the section of an object, which is made unless there is one with the same attributes.
+    fn link(
+        &mut self,
+        kind: &str,
+        names: Vec<String>,
+        attributes: &BTreeMap<String, Attribute>,
+    ) -> String {
+        let same = self.known.iter().find(|(it, ..)| it == attributes);
+        if let Some((_, title, anchor)) = same.filter(|_| is_worth_sharing(attributes)) {
+            return format!("(see [`{title}`](#{anchor}), which has the same attributes)");
+        }
+        let anchor = format!("{kind}--{}", names.join("--"));
+        self.known
+            .push((attributes.clone(), names.join("."), anchor.clone()));
+        let link = format!("(see [below](#{anchor}))");
+        self.waiting.push(Section {
+            anchor,
+            names,
+            attributes: attributes.clone(),
+        });
+        link
     }
 }
 
-/// A description on one line: paragraphs and lists inside a list item would end it.
-fn one_line(description: &str) -> String {
-    description.split_whitespace().collect::<Vec<_>>().join(" ")
+fn notes(attribute: &Attribute) -> String {
+    let mut notes = vec![kind_name(&attribute.kind)];
+    let flags = [
+        (attribute.sensitive, "Sensitive"),
+        (attribute.write_only, "Write-only"),
+        (attribute.requires_replace, "Forces replacement"),
+        (attribute.deprecated, "Deprecated"),
+    ];
+    notes.extend(
+        flags
+            .iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, note)| (*note).to_owned()),
+    );
+    notes.join(", ")
+}
+
+/// Whether a reader is better off following a link than reading the same again.
+fn is_worth_sharing(attributes: &BTreeMap<String, Attribute>) -> bool {
+    attributes.len() > 2
+        || attributes
+            .values()
+            .any(|it| matches!(it.kind, Kind::Nested(..)))
+}
+
+/// What a check demands, where it takes a few words and the description does not say it.
+fn bound(check: &Check, description: &str) -> Option<String> {
+    let limit = |words: String| (!description.contains(&words[1..])).then(|| format!("{words}."));
+    match check {
+        Check::AtLeast(least) => limit(format!("At least {least}")),
+        Check::AtMost(most) => limit(format!("At most {most}")),
+        Check::MaxLength(most) => limit(format!("At most {most} characters")),
+        Check::OneOf(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            let said = words.iter().all(|word| description.contains(word));
+            (!said).then(|| format!("One of {}.", words.join(", ")))
+        }
+        Check::Whole | Check::Pattern(_) | Check::MinLength(_) | Check::MinItems(_) => None,
+    }
 }
 
 fn kind_name(kind: &Kind) -> String {
@@ -154,5 +229,21 @@ fn type_name(plain: &Type) -> String {
         Type::Map(inner) => format!("Map of {}", type_name(inner)),
         Type::Object(_) => "Object".to_owned(),
         Type::Tuple(_) => "Tuple".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_descriptions_end_after_a_sentence() {
+        let long = format!("Word{}.", " word".repeat(100));
+        assert_eq!(
+            brief(&format!("First, e.g. this.\n\nSecond one. {long}")),
+            "First, e.g. this. Second one."
+        );
+        assert_eq!(brief(&format!("{long} Then another.")), long);
+        assert_eq!(brief("No full stop"), "No full stop");
     }
 }

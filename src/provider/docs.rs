@@ -1,0 +1,123 @@
+//! The generated pages of the reference, in the layout of the Terraform registry.
+//! `UPDATE_DOCS=1 cargo test --test tidy` writes them.
+
+use std::collections::BTreeMap;
+
+use crate::feast::rules::RULES;
+use crate::schema::Block;
+use crate::schema::docs::schema_section;
+
+use super::schemas::{FEATURE_STORE, schemas};
+
+/// Every generated page: its path from the package's root, and its text.
+pub fn pages() -> BTreeMap<String, String> {
+    // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
+    let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
+    let feature_store = &schemas.resources[FEATURE_STORE].schema.block;
+    BTreeMap::from([
+        ("docs/index.md".to_owned(), index(&schemas.provider.block)),
+        (
+            "docs/resources/feature_store.md".to_owned(),
+            resource(feature_store),
+        ),
+    ])
+}
+
+fn index(block: &Block) -> String {
+    let front = front_matter(
+        "Provider: Feast",
+        // The registry refuses a subcategory on this page.
+        None,
+        "Manages Feast feature stores on Kubernetes.",
+    );
+    let example = include_str!("../../examples/provider/provider.tf");
+    let schema = schema_section(block);
+    format!(
+        "{front}\
+# Feast Provider
+
+{description}
+
+The provider makes the Kubernetes objects of a feature store itself: no Feast operator and no custom
+resource definition is needed in the cluster. It has one resource,
+[`{FEATURE_STORE}`](resources/feature_store.md).
+
+- [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
+- [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
+- [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
+
+## Example Usage
+
+```terraform
+{example}```
+
+{schema}",
+        description = block.description,
+    )
+}
+
+fn resource(block: &Block) -> String {
+    let front = front_matter(
+        &format!("{FEATURE_STORE} Resource - Feast"),
+        Some(""),
+        "A Feast feature store on Kubernetes: servers, stores, scaling and configuration.",
+    );
+    let example = include_str!("../../examples/resources/feast_feature_store/resource.tf");
+    let by_identity =
+        include_str!("../../examples/resources/feast_feature_store/import-by-identity.tf");
+    let by_command = include_str!("../../examples/resources/feast_feature_store/import.sh");
+    let schema = schema_section(block);
+    let rules: String = RULES
+        .iter()
+        .map(|rule| format!("- `{}`: {}\n", rule.name, one_line(rule.description)))
+        .collect();
+    format!(
+        "{front}\
+# {FEATURE_STORE} (Resource)
+
+{description}
+
+How the number of pods is chosen and handed over is the subject of the guide
+[Scaling](../guides/scaling.md); how connection parameters reach Feast, of [Secrets](../guides/secrets.md).
+
+## Example Usage
+
+```terraform
+{example}```
+
+## Rules
+
+`terraform validate` and `terraform plan` check these, without a cluster, and report everything that is
+wrong at once. What depends on a value that is known only after apply is checked then, before anything is
+written.
+
+{rules}
+{schema}
+## Import
+
+A feature store that this provider made can be imported: its Secret keeps the configuration.
+
+In Terraform and OpenTofu 1.12 and later, an [`import` block](https://developer.hashicorp.com/terraform/language/import)
+can name the feature store by its identity:
+
+```terraform
+{by_identity}```
+
+The command takes `<namespace>/<name>`, or `<name>` in the provider's namespace:
+
+```shell
+{by_command}```
+",
+        description = block.description,
+    )
+}
+
+fn front_matter(title: &str, subcategory: Option<&str>, description: &str) -> String {
+    let subcategory =
+        subcategory.map_or_else(String::new, |name| format!("subcategory: \"{name}\"\n"));
+    format!("---\npage_title: \"{title}\"\n{subcategory}description: |-\n  {description}\n---\n\n")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

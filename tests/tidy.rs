@@ -1,0 +1,15 @@
+//! The house rules, as tests. Each failure names the file and what mends it; what is generated is mended by
+//!
+//! ```text
+//! UPDATE_DOCS=1 cargo test --test tidy
+//! ```
+
+mod tidy {
+    mod documents;
+    mod examples;
+    mod layout;
+    mod scanner;
+    mod size;
+    mod sources;
+    mod walls;
+}

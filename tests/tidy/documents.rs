@@ -1,0 +1,135 @@
+//! What is generated is fresh, and what links somewhere leads somewhere.
+
+use std::collections::BTreeMap;
+
+use terraform_provider_feast::feast::objects::Kind;
+use terraform_provider_feast::provider::docs;
+
+use super::sources::{Source, assert_none, files, read, root};
+use super::walls;
+
+const MEND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
+
+const BEGIN: &str = "<!-- Generated from WALLS in tests/tidy/walls.rs. -->\n\n";
+const END: &str = "\n<!-- End of what is generated. -->";
+
+#[test]
+fn generated_pages_are_fresh() {
+    let mut pages = docs::pages();
+    pages.extend(architecture());
+    let mut findings = Vec::new();
+    for (path, wanted) in pages {
+        if read(&path).as_deref() == Some(wanted.as_str()) {
+            continue;
+        }
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            write(&path, &wanted);
+        } else {
+            findings.push(path);
+        }
+    }
+    assert_none(
+        &findings,
+        &format!("These pages differ from what the code says now: {MEND}"),
+    );
+}
+
+/// `docs/architecture.md` with the table of walls as the test enforces it.
+fn architecture() -> BTreeMap<String, String> {
+    let path = "docs/architecture.md";
+    let text = read(path).unwrap_or_default();
+    let Some((before, rest)) = text.split_once(BEGIN) else {
+        panic!("{path} has lost the line that says where the table of walls begins: {BEGIN}");
+    };
+    let Some((_, after)) = rest.split_once(END) else {
+        panic!("{path} has lost the line that says where the table of walls ends: {END}");
+    };
+    let fresh = format!("{before}{BEGIN}{}{END}{after}", walls::table());
+    BTreeMap::from([(path.to_owned(), fresh)])
+}
+
+fn write(path: &str, text: &str) {
+    let file = root().join(path);
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)
+            .unwrap_or_else(|error| panic!("making {}: {error}", folder.display()));
+    }
+    std::fs::write(&file, text).unwrap_or_else(|error| panic!("writing {path}: {error}"));
+}
+
+/// The hand-written guide against the code: the Role names every kind of object, the table every variable.
+#[test]
+fn the_guide_to_the_cluster_is_complete() {
+    let path = "docs/guides/cluster-access.md";
+    let guide = read(path).unwrap_or_default();
+    let kinds = Kind::ALL.map(|kind| kind.plural().to_owned());
+    let index = docs::pages().remove("docs/index.md").unwrap_or_default();
+    let variables = index
+        .split('`')
+        .filter(|word| word.starts_with("KUBE_"))
+        .map(|variable| format!("`{variable}`"));
+    let findings: Vec<String> = kinds
+        .into_iter()
+        .chain(variables)
+        .filter(|word| !guide.contains(word))
+        .collect();
+    assert_none(&findings, &format!("{path} does not name these: add them."));
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut pages = files("docs", "md");
+    for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        pages.extend(read(name).map(|text| Source {
+            path: name.to_owned(),
+            text,
+        }));
+    }
+    let mut findings = Vec::new();
+    for page in &pages {
+        let file = root().join(&page.path);
+        for target in links(&page.text) {
+            let found = match target.split_once('#') {
+                Some(("", anchor)) => anchors(&page.text).iter().any(|it| it == anchor),
+                Some((path, _)) => file.with_file_name(path).exists(),
+                None => file.with_file_name(&target).exists(),
+            };
+            if !found {
+                findings.push(format!("{}: {target}", page.path));
+            }
+        }
+    }
+    assert_none(&findings, "These links lead nowhere: mend or remove them.");
+}
+
+/// The targets of inline links, without those into the web.
+fn links(text: &str) -> Vec<String> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.to_owned())
+        .filter(|target| !target.contains("://") && !target.contains(char::is_whitespace))
+        .collect()
+}
+
+/// What `#…` can lead to: anchors set by hand, and headings.
+fn anchors(text: &str) -> Vec<String> {
+    let set = text
+        .split("<a id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(anchor, _)| anchor.to_owned());
+    let headings = text
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .chars()
+                .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'))
+                .map(|letter| if letter == ' ' { '-' } else { letter })
+                .collect()
+        });
+    set.chain(headings).collect()
+}

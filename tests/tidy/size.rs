@@ -1,0 +1,123 @@
+//! No file of `src/` grows beyond what one reads in a sitting.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{TokenStream, TokenTree};
+
+use super::sources::{assert_none, files};
+
+/// Lines of code in one file; comments, blank lines and the tests inside it are not counted.
+const BUDGET: usize = 400;
+
+/// Files that may be longer: their own budget, and why.
+const EXCEPTIONS: &[(&str, usize, &str)] = &[];
+
+#[test]
+fn files_stay_within_their_budget() {
+    let sources = files("src", "rs");
+    let mut findings = Vec::new();
+    for file in &sources {
+        let exception = EXCEPTIONS.iter().find(|(path, ..)| *path == file.path);
+        let budget = exception.map_or(BUDGET, |(_, budget, _)| *budget);
+        let lines = lines_of_code(&file.text);
+        if lines > budget {
+            findings.push(format!(
+                "{}: {lines} lines of code, budget {budget}",
+                file.path
+            ));
+        }
+        if exception.is_some() && lines <= BUDGET {
+            findings.push(format!(
+                "{}: {lines} lines; it no longer needs its exception",
+                file.path
+            ));
+        }
+    }
+    for (path, ..) in EXCEPTIONS {
+        if !sources.iter().any(|file| file.path == *path) {
+            findings.push(format!("{path}: an exception for a file that is not there"));
+        }
+    }
+    assert_none(
+        &findings,
+        "Split the file along what it knows (foo.rs beside foo/), or give it an exception with a reason in \
+         tests/tidy/size.rs.",
+    );
+}
+
+/// Lines that hold a token of something other than a doc comment or a `#[cfg(test)]` item.
+fn lines_of_code(text: &str) -> usize {
+    let mut lines = BTreeSet::new();
+    if let Ok(tokens) = text.parse() {
+        count(tokens, &mut lines);
+    }
+    lines.len()
+}
+
+fn count(stream: TokenStream, lines: &mut BTreeSet<usize>) {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        match attribute(&tokens[at..]).as_deref() {
+            Some("doc") => {
+                at += if is_punct(tokens.get(at + 1), '!') {
+                    3
+                } else {
+                    2
+                }
+            }
+            Some("cfg(test)") => at += length_of_item(&tokens[at..]),
+            _ => {
+                let span = tokens[at].span();
+                if let TokenTree::Group(group) = &tokens[at] {
+                    lines.insert(group.span_open().start().line);
+                    lines.insert(group.span_close().end().line);
+                    count(group.stream(), lines);
+                } else {
+                    lines.extend(span.start().line..=span.end().line);
+                }
+                at += 1;
+            }
+        }
+    }
+}
+
+/// The attribute that stands here, without spaces; of a doc comment only `doc`.
+fn attribute(tokens: &[TokenTree]) -> Option<String> {
+    if !is_punct(tokens.first(), '#') {
+        return None;
+    }
+    let skip = if is_punct(tokens.get(1), '!') { 2 } else { 1 };
+    let Some(TokenTree::Group(group)) = tokens.get(skip) else {
+        return None;
+    };
+    let first = group.stream().into_iter().next()?.to_string();
+    if first == "doc" {
+        return Some(first);
+    }
+    Some(group.stream().to_string().replace(' ', ""))
+}
+
+/// Up to the `;` or the `{…}` that ends the item.
+fn length_of_item(tokens: &[TokenTree]) -> usize {
+    let ends = |token: &TokenTree| match token {
+        TokenTree::Punct(punct) => punct.as_char() == ';',
+        TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,
+        _ => false,
+    };
+    tokens
+        .iter()
+        .position(ends)
+        .map_or(tokens.len(), |end| end + 1)
+}
+
+fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
+}
+
+#[test]
+fn only_code_counts() {
+    let text = "//! Module.\n\n/// Item.\n#[derive(Debug)]\nstruct A;\n// why\nconst T: &str = \"a\nb\";\n\
+                #[cfg(test)]\nmod tests {\n    fn f() {}\n}\n";
+    assert_eq!(lines_of_code(text), 4);
+}

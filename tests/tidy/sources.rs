@@ -1,0 +1,80 @@
+//! The package's files, as the other checks see them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A file of the package.
+pub struct Source {
+    /// From the package's root, with `/`.
+    pub path: String,
+    pub text: String,
+}
+
+/// The package's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of the package, or nothing when there is none.
+pub fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(root().join(path)).ok()
+}
+
+/// All files below `folder` whose name ends in `.extension`, in order.
+pub fn files(folder: &str, extension: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    collect(&root().join(folder), extension, &mut found);
+    found.sort();
+    found
+        .into_iter()
+        .map(|file| Source {
+            path: relative(&file),
+            text: std::fs::read_to_string(&file)
+                .unwrap_or_else(|error| panic!("reading {}: {error}", file.display())),
+        })
+        .collect()
+}
+
+fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+        if path.is_dir() {
+            collect(&path, extension, found);
+        } else if path.extension().is_some_and(|it| it == extension) {
+            found.push(path);
+        }
+    }
+}
+
+/// A path from the package's root, with `/`.
+pub fn relative(file: &Path) -> String {
+    let inside = file.strip_prefix(root()).unwrap_or(file);
+    inside.to_string_lossy().replace('\\', "/")
+}
+
+/// The crates that `Cargo.toml` names in a section such as `dependencies`, as Rust writes them.
+pub fn crates(section: &str) -> BTreeSet<String> {
+    let manifest = read("Cargo.toml").expect("the package has a Cargo.toml");
+    let header = format!("[{section}]");
+    manifest
+        .lines()
+        .skip_while(|line| *line != header)
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name.trim().replace('-', "_"))
+        .filter(|name| !name.starts_with('#'))
+        .collect()
+}
+
+/// Fails with the list of what was found, if anything was.
+#[track_caller]
+pub fn assert_none(findings: &[String], rule: &str) {
+    assert!(
+        findings.is_empty(),
+        "\n{rule}\n\n  {}\n",
+        findings.join("\n  ")
+    );
+}
