@@ -44,6 +44,7 @@ impl Request<'_> {
             kind: self.resource.kind,
             resource: self.resource.plural,
             group: self.resource.group,
+            scope: self.resource.scope,
             name: self.name.map(str::to_owned),
         }
     }
@@ -117,6 +118,7 @@ impl Cluster {
                 kind: resource.kind,
                 resource: resource.plural,
                 group: resource.group,
+                scope: resource.scope,
                 name: name.map(str::to_owned),
             },
             namespace: namespace.to_owned(),
