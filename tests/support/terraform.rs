@@ -121,6 +121,15 @@ impl Terraform {
         self
     }
 
+    /// Leaves the working folder and the CLI configuration behind, and says where the latter is.
+    pub fn keep(mut self) -> PathBuf {
+        self.config.disable_cleanup(true);
+        if let Some(work) = &mut self._work {
+            work.disable_cleanup(true);
+        }
+        self.config_file()
+    }
+
     pub fn folder(&self) -> &Path {
         &self.work
     }
