@@ -18,6 +18,7 @@ mod lifecycle {
     pub mod cluster;
     pub mod drift;
     pub mod examples;
+    pub mod import;
     pub mod lab;
     pub mod persistence;
     pub mod recovery;
@@ -33,8 +34,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, drift, examples, lab, persistence, recovery, scaling, secrets, terraform_runner,
-    testbed,
+    cluster, drift, examples, import, lab, persistence, recovery, scaling, secrets,
+    terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -91,6 +92,9 @@ fn trials() -> Vec<Trial> {
         examples::external_autoscaler,
         examples::static_replicas,
         examples::the_others,
+        import::by_block_with_a_generated_configuration_gives_an_empty_plan,
+        import::by_id_gives_an_empty_plan,
+        import::what_is_not_there_is_said,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,
