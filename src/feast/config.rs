@@ -14,6 +14,7 @@ mod persistence;
 mod registry;
 mod scaling;
 mod server;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ pub use registry::{
 };
 pub use scaling::{Autoscaling, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
+pub use view::{Condition, Lookup, View};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
 /// offline and registry servers, with its Services, claims, configuration and autoscaler. The provider
