@@ -217,6 +217,7 @@ impl Reader<'_> {
 }
 
 /// What the account may not see is `None`.
+#[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
 fn allowed<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
         Ok(found) => Ok(Some(found)),
