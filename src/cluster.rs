@@ -22,6 +22,7 @@ mod request;
 mod resource;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -32,6 +33,7 @@ pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
 
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
+use crate::feast::objects::{Key, Kind};
 use connection::{ConnectionError, Origin};
 
 /// Which feature store, and where.
@@ -45,6 +47,26 @@ impl StoreName {
     /// Selects the objects that this provider made for the store.
     fn selector(&self) -> String {
         format!("{NAME_LABEL}={},{MANAGED_BY_LABEL}={MANAGED_BY}", self.name)
+    }
+}
+
+/// What becomes of the store's claims that are not wanted, and of the data in them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Delete them; else they are kept.
+    pub delete: bool,
+    /// Names of claims that the store uses without owning them. Neither deleted nor reported, though one
+    /// may have been made by this provider before.
+    pub used: BTreeSet<String>,
+}
+
+impl Claims {
+    fn spares(&self, key: &Key) -> bool {
+        key.kind == Kind::PersistentVolumeClaim && self.used.contains(&key.name)
+    }
+
+    fn keeps(&self, key: &Key) -> bool {
+        key.kind == Kind::PersistentVolumeClaim && !self.delete
     }
 }
 

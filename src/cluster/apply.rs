@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use super::watch::{Selection, Unfinished};
-use super::{Cluster, StoreName};
+use super::{Claims, Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::{Key, Kind, Tier};
 
@@ -48,8 +48,8 @@ pub struct Plan<'a> {
     pub wanted: &'a BTreeMap<Key, Json>,
     /// What the last state holds: found again even where someone has taken the labels off.
     pub known: &'a BTreeSet<Key>,
-    /// Delete claims that are no longer wanted, with their data.
-    pub delete_data: bool,
+    /// What becomes of claims that are no longer wanted.
+    pub claims: &'a Claims,
     /// The user has seen in the plan what others changed by plain update, and wants it undone.
     pub repair_drift: bool,
 }

@@ -13,7 +13,7 @@ use super::error::{Error, Reason, Verb};
 use super::request::Request;
 use super::resource::{PODS, Resource};
 use super::watch::{Selection, Unfinished};
-use super::{Cluster, StoreName};
+use super::{Claims, Cluster, StoreName};
 use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::{Key, Kind, Tier};
 
@@ -41,12 +41,12 @@ impl fmt::Debug for Deletion {
 impl Cluster {
     /// Deletes every object of the store, found by label and by `known` key: the autoscaler and the
     /// Deployment first, and when their pods are gone, what the pods used. What is gone already is
-    /// fine. Claims are kept unless `delete_data`. `Err` means that nothing was deleted.
+    /// fine. `Err` means that nothing was deleted.
     pub async fn delete(
         &self,
         store: &StoreName,
         known: &BTreeSet<Key>,
-        delete_data: bool,
+        claims: &Claims,
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Deletion, Error> {
@@ -56,7 +56,10 @@ impl Cluster {
             if !self.is_ours(store, &live, known.contains(&key)) {
                 continue;
             }
-            if key.kind == Kind::PersistentVolumeClaim && !delete_data {
+            if claims.spares(&key) {
+                continue;
+            }
+            if claims.keeps(&key) {
                 deletion.kept.push(key);
             } else {
                 deletion.remaining.insert(key, live);

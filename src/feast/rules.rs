@@ -10,6 +10,7 @@
 
 mod authz;
 mod autoscaling;
+pub mod changes;
 mod claims;
 mod containers;
 mod labels;

@@ -11,7 +11,7 @@ mod scaling;
 mod server;
 mod storage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::config::{self, FeatureStore};
@@ -178,6 +178,27 @@ impl Store {
         .into_iter()
         .filter_map(|(service, claim)| claim.map(|claim| (service, claim)))
         .collect()
+    }
+
+    /// Names of the claims that are made for it.
+    pub fn created_claims(&self) -> BTreeSet<String> {
+        let made = |claim: &Claim| matches!(claim.source, ClaimSource::Created { .. });
+        self.claims()
+            .into_iter()
+            .filter(|(_, claim)| made(claim))
+            .map(|(service, _)| names::claim(&self.name, service))
+            .collect()
+    }
+
+    /// Names of the claims that it uses and does not own.
+    pub fn referenced_claims(&self) -> BTreeSet<String> {
+        self.claims()
+            .into_iter()
+            .filter_map(|(_, claim)| match &claim.source {
+                ClaimSource::Existing(name) => Some(name.clone()),
+                ClaimSource::Created { .. } => None,
+            })
+            .collect()
     }
 
     /// Where the feature repository is kept: on the offline store's claim, or lost with the pod.

@@ -1,6 +1,7 @@
 //! The resource `feast_feature_store`: each operation reads as a recipe over the other rooms.
 
 pub mod apply;
+mod claims;
 pub mod computed;
 pub mod destroy;
 pub mod drift;

@@ -42,6 +42,49 @@ pub fn fill_error(error: &FillError) -> Diagnostic {
     Diagnostic::error(summary, chain(error)).at(error.slot.path())
 }
 
+/// A claim of ours that a plan leaves behind.
+pub fn claim_left(name: &str, deleted: bool) -> Diagnostic {
+    if deleted {
+        return Diagnostic::warning(
+            "Data will be deleted",
+            format!(
+                "The persistent volume claim {name:?} will be deleted with everything in it, because \
+                 `delete_data` is true. There is no way back."
+            ),
+        );
+    }
+    Diagnostic::warning(
+        "Data will be left unused",
+        format!(
+            "The persistent volume claim {name:?} will not be part of a feature store any more. It stays with \
+             its data, and a feature store of the same name that creates it takes it up again; \
+             `delete_data = true` would delete it."
+        ),
+    )
+}
+
+/// A claim of the user's that a plan leaves behind.
+pub fn claim_unused(name: &str) -> Diagnostic {
+    Diagnostic::warning(
+        "Data will be left unused",
+        format!(
+            "The persistent volume claim {name:?} will not be mounted any more. It is yours: it stays with its \
+             data, whatever `delete_data` says."
+        ),
+    )
+}
+
+/// A file on a claim that a plan leaves for another.
+pub fn file_left(claim: &str, before: &str, after: &str) -> Diagnostic {
+    Diagnostic::warning(
+        "Data will be left unused",
+        format!(
+            "On the persistent volume claim {claim:?} Feast will use the file {after:?} and start with an empty \
+             one if there is none. The data of today stays in {before:?}."
+        ),
+    )
+}
+
 /// A claim that is no longer used.
 pub fn claim_kept(key: &Key) -> Diagnostic {
     let name = &key.name;

@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::Plan;
 use terraform_provider_feast::cluster::connection::Exec;
 use terraform_provider_feast::cluster::{
-    CancellationToken, Cluster, Connection, Error, Options, Reason, StoreName,
+    CancellationToken, Claims, Cluster, Connection, Error, Options, Reason, StoreName,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::source::Source;
@@ -350,14 +350,18 @@ pub async fn pruning_and_deleting(lab: Lab) {
     assert_eq!(outcome.changed, BTreeSet::from([service.clone()]));
     assert!(!outcome.exists.contains_key(&service));
 
-    let delete = |delete_data| {
+    let delete = |delete| {
         let lab = &lab;
         async move {
             let known = BTreeSet::new();
+            let claims = Claims {
+                delete,
+                used: BTreeSet::new(),
+            };
             let cancel = CancellationToken::new();
             let deletion = lab
                 .cluster
-                .delete(&lab.store("x"), &known, delete_data, TIMEOUT, &cancel)
+                .delete(&lab.store("x"), &known, &claims, TIMEOUT, &cancel)
                 .await;
             let deletion = deletion.expect("begun");
             assert!(deletion.errors.is_empty(), "{:?}", deletion.errors);
@@ -402,7 +406,7 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
         store: &lab.store("x"),
         wanted: &good,
         known: &BTreeSet::new(),
-        delete_data: false,
+        claims: &Claims::default(),
         repair_drift: false,
     };
     let errors = lab
@@ -679,7 +683,7 @@ pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
             store: &store,
             wanted: &wanted,
             known: &BTreeSet::new(),
-            delete_data: false,
+            claims: &Claims::default(),
             repair_drift: false,
         };
         let cancel = CancellationToken::new();

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::Run;
-use crate::feast::objects::{Key, Kind};
+use crate::feast::objects::Key;
 
 impl Run<'_> {
     /// Deletes the store's objects that are no longer wanted and that the filter selects; claims only
@@ -17,11 +17,12 @@ impl Run<'_> {
             .exists
             .keys()
             .filter(|key| !self.plan.wanted.contains_key(*key) && selected(key))
+            .filter(|key| !self.plan.claims.spares(key))
             .cloned()
             .collect();
         let (kept, doomed): (Vec<Key>, Vec<Key>) = unwanted
             .into_iter()
-            .partition(|key| key.kind == Kind::PersistentVolumeClaim && !self.plan.delete_data);
+            .partition(|key| self.plan.claims.keeps(key));
         let deletions = doomed.iter().filter_map(|key| {
             let live = self.outcome.exists.get(key)?;
             Some(

@@ -198,6 +198,14 @@ impl Database {
 }
 
 impl Claim {
+    /// Its name in the namespace, for a service of the store.
+    pub fn name(&self, store: &str, service: Service) -> String {
+        match &self.source {
+            ClaimSource::Existing(name) => name.clone(),
+            ClaimSource::Created { .. } => names::claim(store, service),
+        }
+    }
+
     fn new(pvc: Option<PersistentVolumeClaim>, service: Service) -> Option<Self> {
         let PersistentVolumeClaim {
             r#ref,

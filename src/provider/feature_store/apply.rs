@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::cluster::apply::{self, Outcome};
-use crate::cluster::{self, CancellationToken, Cluster, StoreName};
+use crate::cluster::{self, CancellationToken, Claims, Cluster, StoreName};
 use crate::feast::config::ScalingStatus;
 use crate::feast::fill::Secrets;
 use crate::feast::kept;
@@ -155,7 +155,10 @@ impl Recipe<'_> {
             store: &store,
             wanted: &filled.manifests,
             known: &known,
-            delete_data: desired.store.delete_data,
+            claims: &Claims {
+                delete: desired.store.delete_data,
+                used: desired.store.referenced_claims(),
+            },
             repair_drift: !self.prior.is_null(),
         };
         let outcome = match cluster.apply(&plan, self.stop).await {

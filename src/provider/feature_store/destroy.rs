@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::delete::Deletion;
-use crate::cluster::{self, CancellationToken};
+use crate::cluster::{self, CancellationToken, Claims};
 use crate::feast::objects::Key;
 use crate::feast::spec::{Defaults, Store};
 use crate::provider::settings::Settings;
@@ -73,7 +73,10 @@ async fn delete(
         .delete(
             &name,
             &known,
-            store.delete_data,
+            &Claims {
+                delete: store.delete_data,
+                used: store.referenced_claims(),
+            },
             store.timeouts.delete,
             stop,
         )

@@ -29,11 +29,7 @@ pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
         return Err(decoded.diagnostics);
     }
     let config: FeatureStore = serde_json::from_value(decoded.json.clone()).map_err(misfit)?;
-    let broken: Diagnostics = rules::check(&config)
-        .into_iter()
-        .filter(|violation| can_be_judged(violation, &decoded.unknown))
-        .map(|violation| Diagnostic::error(violation.summary, violation.detail).at(violation.path))
-        .collect();
+    let broken = judged(rules::check(&config), &decoded.unknown);
     if !broken.is_empty() {
         return Err(broken);
     }
@@ -42,6 +38,15 @@ pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
         json: decoded.json,
         unknown: decoded.unknown,
     })
+}
+
+/// The violations that count while these paths are unknown.
+pub fn judged(violations: Vec<Violation>, unknown: &BTreeSet<Path>) -> Diagnostics {
+    violations
+        .into_iter()
+        .filter(|violation| can_be_judged(violation, unknown))
+        .map(|violation| Diagnostic::error(violation.summary, violation.detail).at(violation.path))
+        .collect()
 }
 
 /// A rule's verdict counts only when everything that it read is known.

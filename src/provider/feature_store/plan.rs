@@ -3,6 +3,7 @@
 use crate::schema::provider::{Deferred, Plan, Planned};
 use crate::schema::{Block, Path, Value};
 
+use super::claims;
 use super::computed::{self, Desired};
 use super::memory::Memory;
 use super::parse::{Parsed, parse};
@@ -15,6 +16,7 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, request: Plan) -> Pl
         return Planned {
             private: request.prior_private,
             identity: request.prior_identity,
+            diagnostics: claims::of_destroy(block, &request.prior_state),
             ..Planned::default()
         };
     }
@@ -28,17 +30,34 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, request: Plan) -> Pl
             };
         }
     };
+    let refused = claims::refused(block, &request.prior_state, &parsed);
+    if !refused.is_empty() {
+        return Planned {
+            state: request.proposed_new_state,
+            diagnostics: refused,
+            ..Planned::default()
+        };
+    }
     let mut state = request.config.clone();
     fill_namespace(&mut state, default_namespace, &request.prior_state);
     let memory = Memory::recall(&request.prior_private);
     fill_computed(block, &mut state, &parsed, &request.prior_state, memory);
+    let requires_replace = requires_replace(block, &request.prior_state, &state);
+    let namespace = state.attribute("namespace").as_str();
+    let desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
+    let left = match (desired, requires_replace.is_empty()) {
+        (_, false) => claims::of_destroy(block, &request.prior_state),
+        (Some(desired), true) => claims::of_update(block, &request.prior_state, &desired.store),
+        // What is unknown may use them still; the apply says what became of them.
+        (None, true) => Vec::new(),
+    };
     Planned {
-        requires_replace: requires_replace(block, &request.prior_state, &state),
+        requires_replace,
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, &request),
         private: request.prior_private,
         state,
-        diagnostics: Vec::new(),
+        diagnostics: left,
     }
 }
 

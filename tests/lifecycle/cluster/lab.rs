@@ -9,7 +9,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
 use terraform_provider_feast::cluster::{
-    CancellationToken, Cluster, Connection, Error, Options, StoreName,
+    CancellationToken, Claims, Cluster, Connection, Error, Options, StoreName,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
@@ -79,7 +79,7 @@ impl Lab {
             store: &self.store(store),
             wanted,
             known: &BTreeSet::new(),
-            delete_data: false,
+            claims: &Claims::default(),
             repair_drift,
         };
         self.cluster.apply(&plan, &CancellationToken::new()).await

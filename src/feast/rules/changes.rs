@@ -1,0 +1,189 @@
+//! What must not change in a feature store that is there already: what Kubernetes lets nobody change of a
+//! claim.
+
+use super::Violation;
+use super::view::{claims, online_disabled};
+use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
+use crate::feast::names::Service;
+use crate::feast::quantity::Quantity;
+use crate::schema::Path;
+
+const WAY_OUT: &str = "Write what was there before. For a claim with other properties make one yourself, copy \
+    the data onto it, and name it under `ref` in place of `create`.";
+
+/// Every change of `before` into `after` that the API server would refuse.
+pub fn check(before: &FeatureStore, after: &FeatureStore) -> Vec<Violation> {
+    let old = claims(before);
+    claims(after)
+        .into_iter()
+        .filter_map(|new| {
+            let old = old.iter().find(|old| old.service == new.service)?;
+            Some((
+                new.service,
+                new.path,
+                old.pvc.create.as_ref()?,
+                new.pvc.create.as_ref()?,
+            ))
+        })
+        // A disabled store has no claim.
+        .filter(|(service, ..)| *service != Service::Online || !online_disabled(before))
+        .flat_map(|(service, path, old, new)| {
+            let reads = match service {
+                Service::Online if online_disabled(after) => return Vec::new(),
+                Service::Online => vec![Path::of("services.online_store.disabled")],
+                Service::Offline | Service::Registry => Vec::new(),
+            };
+            template(service, &path.attribute("create"), &reads, old, new)
+        })
+        .collect()
+}
+
+fn template(
+    service: Service,
+    path: &Path,
+    reads: &[Path],
+    old: &PersistentVolumeClaimTemplate,
+    new: &PersistentVolumeClaimTemplate,
+) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut refuse = |name: &str, summary: String| {
+        let at = path.attribute(name);
+        let reads = reads.iter().cloned().chain([at.clone()]);
+        violations.push(Violation::new(at.clone(), reads, summary, WAY_OUT));
+    };
+    let modes = |template: &PersistentVolumeClaimTemplate| {
+        let modes = template.access_modes.as_deref().unwrap_or_default();
+        let words: Vec<_> = modes.iter().map(|mode| mode.as_str()).collect();
+        match words.as_slice() {
+            [] => "ReadWriteOnce".to_owned(),
+            words => words.join(", "),
+        }
+    };
+    if modes(old) != modes(new) {
+        let (old, new) = (modes(old), modes(new));
+        refuse(
+            "access_modes",
+            format!("Access modes of a claim cannot change ({old} to {new})"),
+        );
+    }
+    // From none to a name may be the name of the default class, which the claim has already.
+    if old.storage_class_name.is_some() && old.storage_class_name != new.storage_class_name {
+        refuse(
+            "storage_class_name",
+            "The storage class of a claim cannot change".to_owned(),
+        );
+    }
+    let request = |template: &PersistentVolumeClaimTemplate| {
+        let resources = template.resources.as_ref();
+        let requests = resources.and_then(|resources| resources.requests.as_ref());
+        let storage = requests.and_then(|requests| requests.get("storage"));
+        storage.map_or(service.default_storage().to_owned(), |it| it.0.clone())
+    };
+    let (before, after) = (request(old), request(new));
+    let sizes = (Quantity::parse(&before), Quantity::parse(&after));
+    if let (Some(large), Some(small)) = sizes
+        && small < large
+    {
+        refuse(
+            "resources",
+            format!("A claim cannot become smaller ({before} to {after})"),
+        );
+    }
+    let limits = |template: &PersistentVolumeClaimTemplate| {
+        let resources = template.resources.clone().unwrap_or_default();
+        resources.limits.unwrap_or_default()
+    };
+    if limits(old) != limits(new) {
+        refuse("resources", "Limits of a claim cannot change".to_owned());
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::feast::config::FeatureStore;
+
+    fn store(online: Json) -> FeatureStore {
+        serde_json::from_value(json!({
+            "name": "demo", "feastProject": "p", "services": {"onlineStore": online},
+        }))
+        .unwrap()
+    }
+
+    fn claim(create: Json) -> Json {
+        json!({"persistence": {"file": {"pvc": {"create": create, "mountPath": "/d"}}}})
+    }
+
+    fn change(before: Json, after: Json, expected: &[(&str, &str)]) {
+        let found = super::check(&store(before), &store(after));
+        let found: Vec<_> = found
+            .iter()
+            .map(|violation| (violation.path.to_string(), violation.summary.as_str()))
+            .collect();
+        let create = "services.online_store.persistence.file.pvc.create";
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(path, summary)| (format!("{create}.{path}"), *summary))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_claim_only_grows() {
+        let size = |size: &str| json!({"resources": {"requests": {"storage": size}}});
+        change(claim(json!({})), claim(size("10Gi")), &[]);
+        change(claim(size("1024Mi")), claim(size("1Gi")), &[]);
+        let smaller = "A claim cannot become smaller (5Gi to 1Gi)";
+        change(
+            claim(json!({})),
+            claim(size("1Gi")),
+            &[("resources", smaller)],
+        );
+        change(
+            claim(json!({})),
+            claim(json!({"resources": {"limits": {"storage": "10Gi"}}})),
+            &[("resources", "Limits of a claim cannot change")],
+        );
+    }
+
+    #[test]
+    fn nothing_else_of_it_changes() {
+        let class = |class: &str| json!({"storageClassName": class});
+        let modes = |mode: &str| json!({"accessModes": [mode]});
+        change(claim(json!({})), claim(modes("ReadWriteOnce")), &[]);
+        change(claim(json!({})), claim(class("fast")), &[]);
+        change(
+            claim(class("slow")),
+            claim(class("fast")),
+            &[(
+                "storage_class_name",
+                "The storage class of a claim cannot change",
+            )],
+        );
+        change(
+            claim(class("slow")),
+            claim(modes("ReadWriteMany")),
+            &[
+                (
+                    "access_modes",
+                    "Access modes of a claim cannot change (ReadWriteOnce to ReadWriteMany)",
+                ),
+                (
+                    "storage_class_name",
+                    "The storage class of a claim cannot change",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_no_claim_may_become_any() {
+        let small = claim(json!({"resources": {"requests": {"storage": "1Gi"}}}));
+        change(json!({}), small.clone(), &[]);
+        let mut disabled = claim(json!({}));
+        disabled["disabled"] = json!(true);
+        change(disabled, small, &[]);
+    }
+}
