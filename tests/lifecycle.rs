@@ -15,7 +15,9 @@ mod support {
 
 #[path = "lifecycle"]
 mod lifecycle {
+    pub mod authz;
     pub mod cluster;
+    pub mod data;
     pub mod data_source;
     pub mod drift;
     pub mod examples;
@@ -35,8 +37,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, data_source, drift, examples, import, lab, persistence, recovery, scaling, secrets,
-    terraform_runner, testbed,
+    authz, cluster, data, data_source, drift, examples, import, lab, persistence, recovery,
+    scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -61,6 +63,7 @@ macro_rules! cluster_trials {
 fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![a_rollout_that_fails_says_why];
     all.extend(trials![
+        authz::the_guides_rights_are_enough,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
@@ -89,6 +92,12 @@ fn trials() -> Vec<Trial> {
     all.extend(trials![
         data_source::needs_only_the_right_to_read,
         data_source::shows_what_is_there,
+        authz::every_mode_cleans_up_after_the_one_before,
+        authz::two_stores_of_one_name_do_not_meet,
+        authz::what_cannot_stand_is_refused_at_plan,
+        data::claims_go_when_the_user_says_so,
+        data::claims_only_grow,
+        data::claims_outlive_every_change,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,

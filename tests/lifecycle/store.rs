@@ -25,7 +25,7 @@ pub const DATABASES: &str = r#"
 "#;
 
 /// The kinds that a feature store is made of, for kubectl.
-pub const KINDS: &str = "serviceaccounts,secrets,configmaps,persistentvolumeclaims,services,deployments,\
+pub const KINDS: &str = "serviceaccounts,roles,rolebindings,secrets,configmaps,persistentvolumeclaims,services,deployments,\
                          horizontalpodautoscalers";
 
 pub struct StoreUnderTest {

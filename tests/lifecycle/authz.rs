@@ -1,0 +1,264 @@
+//! Authorization: rights come and go with the feature store that they belong to.
+
+use serde_json::Value as Json;
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{self, StoreUnderTest};
+use crate::support::terraform::Terraform;
+use crate::support::testbed::Tool;
+
+const KUBERNETES: &str = r#"authz = { kubernetes = { roles = ["feast-reader"] } }"#;
+const OIDC: &str = r#"authz = { oidc = { issuer_url = "https://idp.example.com", secret_ref = { name = "idp" } } }"#;
+
+/// `kind/name` of what stands outside the namespace.
+fn cluster_wide(test: &StoreUnderTest) -> Vec<String> {
+    let selector = format!("--selector=feast.dev/namespace={}", test.namespace.name());
+    let kinds = "clusterroles,clusterrolebindings";
+    let cluster = test.namespace.cluster();
+    let names = cluster.kubectl(&["get", kinds, &selector, "--output=name"]);
+    names.unwrap().lines().map(str::to_owned).collect()
+}
+
+fn both(test: &StoreUnderTest) -> [String; 2] {
+    let name = format!("feast:{}:demo:token-review", test.namespace.name());
+    ["clusterrole", "clusterrolebinding"]
+        .map(|kind| format!("{kind}.rbac.authorization.k8s.io/{name}"))
+}
+
+fn rbac(test: &StoreUnderTest) -> Vec<String> {
+    let objects = test.objects().into_iter();
+    let suffix = ".rbac.authorization.k8s.io/";
+    objects
+        .filter(|object| object.contains(suffix))
+        .map(|object| object.replace(".rbac.authorization.k8s.io", ""))
+        .collect()
+}
+
+fn mounts_token(test: &StoreUnderTest) -> bool {
+    let pod = &test.deployment()["spec"]["template"]["spec"];
+    pod["automountServiceAccountToken"].as_bool().unwrap()
+}
+
+pub fn two_stores_of_one_name_do_not_meet() {
+    let [one, other] = ["twin-a", "twin-b"].map(StoreUnderTest::new);
+    for test in [&one, &other] {
+        test.configure_all("", KUBERNETES);
+        test.apply();
+        assert_eq!(cluster_wide(test), both(test));
+    }
+    one.expect_empty_plan();
+    let cluster = other.namespace.cluster();
+    let may = |test: &StoreUnderTest| {
+        let account = format!(
+            "--as=system:serviceaccount:{}:feast-demo",
+            test.namespace.name()
+        );
+        let asked = [
+            "auth",
+            "can-i",
+            "create",
+            "tokenreviews.authentication.k8s.io",
+            &account,
+        ];
+        cluster.kubectl(&asked).is_ok()
+    };
+    assert_eq!((may(&one), may(&other)), (true, true));
+    one.destroy();
+    assert_eq!(cluster_wide(&one), Vec::<String>::new());
+    assert_eq!((may(&one), may(&other)), (false, true));
+    other.expect_empty_plan();
+    other.destroy();
+    assert_eq!(cluster_wide(&other), Vec::<String>::new());
+}
+
+pub fn every_mode_cleans_up_after_the_one_before() {
+    let test = StoreUnderTest::new("modes");
+    test.namespace
+        .kubectl(&[
+            "create",
+            "secret",
+            "generic",
+            "idp",
+            "--from-literal=client_id=feast",
+        ])
+        .unwrap();
+    test.configure("");
+    test.apply();
+    assert!(!mounts_token(&test));
+
+    test.configure_all("", KUBERNETES);
+    test.apply();
+    assert!(mounts_token(&test));
+    let roles = [
+        "role/feast-demo",
+        "role/feast-reader",
+        "rolebinding/feast-demo",
+    ];
+    assert_eq!(rbac(&test), roles);
+
+    // Rules that somebody puts into a role stay, whatever Terraform does.
+    let rules = r#"{"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}"#;
+    let patch = [
+        "patch",
+        "role",
+        "feast-reader",
+        "--type=merge",
+        "--patch",
+        rules,
+    ];
+    test.namespace.kubectl(&patch).unwrap();
+    test.expect_empty_plan();
+    test.configure_all(
+        "",
+        &format!("{KUBERNETES}\nlabels = {{ team = \"features\" }}"),
+    );
+    test.apply();
+    let role = test
+        .namespace
+        .json(&["get", "role", "feast-reader"])
+        .unwrap();
+    let expected: Json = serde_json::from_str(rules).unwrap();
+    assert_eq!(role["rules"], expected["rules"]);
+    assert_eq!(role["metadata"]["labels"]["team"], "features");
+
+    test.configure_all("", OIDC);
+    test.apply();
+    assert_eq!(rbac(&test), Vec::<String>::new());
+    assert_eq!(cluster_wide(&test), both(&test));
+    assert!(mounts_token(&test));
+
+    test.configure_all("", "authz = { no_auth = true }");
+    test.apply();
+    assert_eq!(cluster_wide(&test), Vec::<String>::new());
+    assert!(!mounts_token(&test));
+    test.destroy();
+}
+
+/// The rules in the guide are enough, and without those for the cluster the refusal says what is missing.
+pub fn the_guides_rights_are_enough() {
+    let mut test = StoreUnderTest::new("rights");
+    let guide = include_str!("../../docs/guides/cluster-access.md");
+    let namespace = test.namespace.name().to_owned();
+    let blocks: Vec<&str> = guide
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("```")?.0))
+        .collect();
+    let [role, more, cluster_role] = blocks.as_slice() else {
+        panic!("the guide has another number of blocks");
+    };
+    let role =
+        format!("{role}{more}").replace("namespace: feast", &format!("namespace: {namespace}"));
+    let cluster_role = cluster_role
+        .replace("feast:feast:demo", &format!("feast:{namespace}:demo"))
+        .replace("terraform-provider-feast-token-review", &namespace);
+    let cluster = test.namespace.cluster().clone();
+    cluster.apply(&role).unwrap();
+    cluster.apply(&cluster_role).unwrap();
+    test.namespace
+        .kubectl(&["create", "serviceaccount", "terraform"])
+        .unwrap();
+    let account = format!("--serviceaccount={namespace}:terraform");
+    let bind = [
+        "create",
+        "rolebinding",
+        "terraform",
+        "--role=terraform-provider-feast",
+        &account,
+    ];
+    test.namespace.kubectl(&bind).unwrap();
+    let token = test
+        .namespace
+        .kubectl(&["create", "token", "terraform"])
+        .unwrap();
+    let kubeconfig = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {
+            "server": cluster.server(),
+            "certificate-authority": cluster.folder().unwrap().join("ca.crt"),
+        }}],
+        "users": [{"name": "u", "user": {"token": token.trim()}}],
+    });
+    test.terraform
+        .write("kubeconfig", &kubeconfig.to_string())
+        .unwrap();
+    let path = test.terraform.folder().join("kubeconfig");
+    test.terraform
+        .environment("TF_VAR_kubeconfig", &path.display().to_string());
+
+    test.configure_all("", KUBERNETES);
+    let refused = test.terraform.apply().unwrap();
+    assert_eq!(refused.status, Some(1), "{refused}");
+    assert!(refused.stderr.contains("clusterroles"), "{refused}");
+
+    let name = format!("--clusterrole={namespace}");
+    let bind = ["create", "clusterrolebinding", &namespace, &name, &account];
+    cluster.kubectl(&bind).unwrap();
+    test.apply();
+    test.configure_all("", OIDC_WITHOUT_SECRET);
+    test.apply();
+    test.destroy();
+    assert_eq!(cluster_wide(&test), Vec::<String>::new());
+    cluster
+        .kubectl(&["delete", "clusterrole,clusterrolebinding", &namespace])
+        .unwrap();
+}
+
+const OIDC_WITHOUT_SECRET: &str =
+    r#"authz = { oidc = { issuer_url = "https://idp.example.com" } }"#;
+
+pub fn what_cannot_stand_is_refused_at_plan() {
+    let tool = lab::tool_path(Tool::Terraform);
+    let mut terraform = Terraform::new(&tool, lab::provider()).unwrap();
+    terraform
+        .environment("TF_VAR_kubeconfig", "nowhere")
+        .environment("TF_VAR_namespace", "default");
+    for (attributes, said) in [
+        (
+            "authz = { kubernetes = {}, no_auth = true }",
+            "authz says several things",
+        ),
+        (
+            "authz = { oidc = { issuer_url = \"http://idp\" } }",
+            "authz.oidc.issuer_url",
+        ),
+        (
+            "authz = { oidc = {} }",
+            "The OpenID Connect provider is not named",
+        ),
+        (
+            "authz = { oidc = { issuer_url = \"https://idp\", jwks_cache_lifespan_seconds = 0 } }",
+            "authz.oidc.jwks_cache_lifespan_seconds",
+        ),
+        (
+            "materialization = { online_write_batch_size = 0 }",
+            "materialization.online_write_batch_size",
+        ),
+        (
+            "openlineage = { enabled = true, transport_type = \"smtp\" }",
+            "openlineage.transport_type",
+        ),
+        (
+            "openlineage = { enabled = true, transport_type = \"http\" }",
+            "The transport http needs a URL",
+        ),
+        (
+            "mlflow = { enabled = true, extra_config = { tracking_uri = \"x\" } }",
+            "\"tracking_uri\" has an attribute of its own",
+        ),
+    ] {
+        let configuration = store::configuration("", attributes);
+        terraform.write("main.tf", &configuration).unwrap();
+        let plan = terraform.plan().unwrap();
+        let words: Vec<&str> = plan
+            .run
+            .stderr
+            .split_whitespace()
+            .filter(|word| *word != "│")
+            .collect();
+        assert!(words.join(" ").contains(said), "{attributes}\n{}", plan.run);
+    }
+}
