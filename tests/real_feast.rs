@@ -40,10 +40,18 @@ fn trials() -> Vec<Trial> {
     // The longest first.
     trials![
         three_replicas::one_postgresql_and_the_same_answers,
-        concurrent_apply::to_an_sql_registry,
         stores::redis_and_duckdb,
         stores::sqlite_on_claims,
         stores::as_feast_init_leaves_it,
+    ]
+}
+
+/// Run only when they are named.
+fn evidence() -> Vec<Trial> {
+    trials![
+        concurrent_apply::to_an_sql_registry,
+        concurrent_apply::to_a_registry_in_a_file,
+        concurrent_apply::an_old_pod_takes_new_definitions_back,
     ]
 }
 
@@ -52,9 +60,15 @@ fn main() -> ExitCode {
     // Each test keeps a processor busy.
     arguments.test_threads.get_or_insert(2);
     let linux = cfg!(target_os = "linux");
+    let named = arguments.filter.as_ref();
+    let named = named.is_some_and(|filter| filter.contains("concurrent_apply"));
+    let evidence = evidence()
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(!linux || !named));
     let all = trials()
         .into_iter()
         .map(|trial| trial.with_ignored_flag(!linux))
+        .chain(evidence)
         .collect();
     let conclusion = libtest_mimic::run(&arguments, all);
     // A static is never dropped.

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
 use serde_json::Value as Json;
 use terraform_provider_feast::feast::config::FeatureStore;
 use terraform_provider_feast::feast::fill::Secrets as Contents;
@@ -90,6 +91,23 @@ pub fn feature_store(
         cluster,
         deployment: serde_json::from_value(deployment.clone()).unwrap(),
         objects,
+    }
+}
+
+impl FeatureStoreInCluster {
+    pub fn services(&self) -> Vec<Service> {
+        let objects = self.objects.manifests.iter();
+        objects
+            .filter(|(key, _)| key.kind == Kind::Service)
+            .map(|(_, manifest)| serde_json::from_value(manifest.clone()).unwrap())
+            .collect()
+    }
+
+    /// `feature_store.yaml` for clients.
+    pub fn client_yaml(&self) -> &str {
+        let key = Key::new(Kind::ConfigMap, "feast-demo-client");
+        let data = &self.objects.manifests[&key]["data"];
+        data["feature_store.yaml"].as_str().unwrap()
     }
 }
 

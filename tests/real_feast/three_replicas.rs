@@ -1,6 +1,7 @@
 //! PostgreSQL for everything: online store, offline store and registry, shared by the pods of one Deployment.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::thread;
 
 use serde_json::json;
@@ -90,6 +91,7 @@ pub fn one_postgresql_and_the_same_answers() {
         pod.run("feast-apply").unwrap().success();
     }
     pods[0].exec("online", &MATERIALIZE).unwrap().success();
+    pods[0].make_services(&store.services()).unwrap();
     // One pod with all its servers, and of the others those that the test is about.
     for server in ["registry", "offline"] {
         pods[0].start(server).unwrap();
@@ -114,11 +116,41 @@ pub fn one_postgresql_and_the_same_answers() {
             assert_eq!(asked.join().unwrap(), answer());
         }
     });
+    // With both protocols on, the probes look at gRPC only, and REST comes up later.
+    pods[0].wait_for_port("127.0.0.1", 6572).unwrap();
     let views = pods[0]
         .get("http://127.0.0.1:6572/api/v1/feature_views?project=demo")
         .unwrap();
     assert_eq!(
         views["featureViews"][0]["spec"]["name"], "driver_stats",
         "{views:#}"
+    );
+
+    // An application with the client's configuration and nothing else, through the Services.
+    let folder = pods[0].path("online", "/feast-data").join("application");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("feature_store.yaml"), store.client_yaml()).unwrap();
+    fs::write(
+        folder.join("client.py"),
+        include_str!("repository/client.py"),
+    )
+    .unwrap();
+    let run = [
+        "env",
+        "--chdir=/feast-data/application",
+        "python",
+        "client.py",
+    ];
+    let said = pods[0].exec("online", &run).unwrap().success();
+    let last = said.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let known: serde_json::Value = serde_json::from_str(last).unwrap();
+    assert_eq!(
+        known,
+        json!({
+            "views": ["driver_stats"],
+            "online": {"driver_id": [1001, 1002], "conv_rate": [0.25, 0.5], "trips": [11, 22]},
+            // An hour and a half ago, the rows before the newest.
+            "historical": {"driver_id": [1001, 1002], "trips": [90, 80]},
+        })
     );
 }

@@ -21,6 +21,8 @@ mod python;
 mod redis;
 #[path = "feast/run.rs"]
 mod run;
+#[path = "feast/services.rs"]
+mod services;
 #[path = "feast/volumes.rs"]
 mod volumes;
 

@@ -1,9 +1,9 @@
 # Starts a command in a root directory like a container's: this machine's programs, the folders that Python needs, and
 # the volume mounts. Runs in a mount namespace of its own.
-#   container.sh ROOT WORKING_DIRECTORY SHOWN_FOLDER... -- SOURCE:TARGET:MODE... -- COMMAND...
+#   container.sh ROOT HOSTS WORKING_DIRECTORY SHOWN_FOLDER... -- SOURCE:TARGET:MODE... -- COMMAND...
 set -euo pipefail
-root=$1 working_directory=$2
-shift 2
+root=$1 hosts=$2 working_directory=$3
+shift 3
 
 mount -t tmpfs container "$root"
 mkdir "$root"/{etc,home,proc,run,tmp}
@@ -15,9 +15,10 @@ for entry in /bin /dev /lib /lib32 /lib64 /libx32 /opt /sbin /usr; do
         mount --rbind "$entry" "$root$entry"
     fi
 done
-for file in group hosts ld.so.cache localtime nsswitch.conf passwd; do
+for file in group ld.so.cache localtime nsswitch.conf passwd; do
     [[ ! -e /etc/$file ]] || cp -L "/etc/$file" "$root/etc/$file"
 done
+cp "$hosts" "$root/etc/hosts"
 # Where /proc is masked, as in some containers, the outer one must do.
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 

@@ -40,7 +40,8 @@ pub struct Pod<'a> {
     services: Vec<Service>,
 }
 
-const UP: Duration = Duration::from_secs(120);
+/// A server starts in some 6 s, and in minutes on a busy machine.
+const UP: Duration = Duration::from_secs(300);
 const STEP: Duration = Duration::from_millis(100);
 
 impl<'a> Cluster<'a> {
@@ -60,7 +61,13 @@ impl<'a> Cluster<'a> {
         let spec = template.unwrap_or_else(|| panic!("no pod in {deployment:?}"));
         let folder = self.run.folder("pod")?;
         let volumes = volumes::make(&spec, &self.secrets, &folder, &self.claims)?;
-        let (root, pid) = (folder.join("root"), folder.join("pid"));
+        let (root, pid, hosts) = (
+            folder.join("root"),
+            folder.join("pid"),
+            folder.join("hosts"),
+        );
+        fs::write(&hosts, "127.0.0.1 localhost\n::1 localhost\n")
+            .doing(|| format!("writing {}", hosts.display()))?;
         fs::create_dir(&root).doing(|| format!("creating {}", root.display()))?;
 
         let mut unshare = Command::new("unshare");
@@ -196,9 +203,9 @@ impl Pod<'_> {
         Ok(())
     }
 
-    pub fn wait_for_port(&mut self, port: u16) -> Result<()> {
-        let probe = serde_json::json!({"tcpSocket": {"port": port}});
-        self.wait(&format!("port {port}"), |pod| pod.probe(&probe))
+    pub fn wait_for_port(&mut self, host: &str, port: i32) -> Result<()> {
+        let probe = serde_json::json!({"tcpSocket": {"host": host, "port": port}});
+        self.wait(&format!("{host}:{port}"), |pod| pod.probe(&probe))
     }
 
     fn wait(&mut self, what: &str, attempt: impl Fn(&Self) -> Result<()>) -> Result<()> {
@@ -249,6 +256,7 @@ impl Pod<'_> {
             .args(["unshare", "--mount", "--propagation", "private", "bash"])
             .arg(script("container.sh"))
             .arg(root)
+            .arg(self.folder.join("hosts"))
             .arg(container.working_dir.as_deref().unwrap_or("/"))
             .args(self.python().folders())
             .arg("--");

@@ -15,5 +15,6 @@ if "httpGet" in probe:
     url = f"{scheme}://127.0.0.1:{action['port']}{action.get('path', '/')}"
     urllib.request.urlopen(url, timeout=probe.get("timeoutSeconds", 1), context=context)
 else:
-    port = probe["tcpSocket"]["port"]
-    socket.create_connection(("127.0.0.1", port), timeout=probe.get("timeoutSeconds", 1)).close()
+    action = probe["tcpSocket"]
+    address = (action.get("host", "127.0.0.1"), action["port"])
+    socket.create_connection(address, timeout=probe.get("timeoutSeconds", 1)).close()

@@ -10,7 +10,7 @@ pub struct Redis;
 
 impl Redis {
     pub const PASSWORD: &str = "redis-pass";
-    pub const PORT: u16 = 6379;
+    pub const PORT: i32 = 6379;
 
     /// Starts it; it ends with the pod.
     pub fn start(pod: &mut Pod<'_>, python: &Python) -> Result<()> {
@@ -27,6 +27,6 @@ impl Redis {
         let mut command = pod.enter();
         command.arg(python.redis_server()).arg(&configuration);
         pod.start_beside("redis", command)?;
-        pod.wait_for_port(Self::PORT)
+        pod.wait_for_port("127.0.0.1", Self::PORT)
     }
 }
