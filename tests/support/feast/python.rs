@@ -100,7 +100,8 @@ fn install(environment: &Path, requirements: &Path, step: &Step) -> Result<()> {
 
     let mut pip = Command::new(environment.join("bin/python"))
         .args(["-m", "pip", "install", "--no-input", "--require-hashes"])
-        .args(["--only-binary", ":all:", "--requirement"])
+        // The file names every package, so nothing is left to resolve.
+        .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
         .arg(requirements)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
