@@ -15,4 +15,5 @@ pub mod objects;
 pub mod quantity;
 pub mod render;
 pub mod rules;
+pub mod source;
 pub mod spec;

@@ -16,6 +16,7 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod cluster;
+    pub mod data_source;
     pub mod drift;
     pub mod examples;
     pub mod import;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, drift, examples, import, lab, persistence, recovery, scaling, secrets,
+    cluster, data_source, drift, examples, import, lab, persistence, recovery, scaling, secrets,
     terraform_runner, testbed,
 };
 
@@ -86,6 +87,8 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        data_source::needs_only_the_right_to_read,
+        data_source::shows_what_is_there,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,
