@@ -26,9 +26,7 @@ pub fn to_an_sql_registry() {
         let database = format!("concurrent_{round}");
         postgres.create_database(&database).unwrap();
         let store = lab::feature_store(&configuration(), &secrets(&database), Some(postgres));
-        let pods: Vec<_> = (0..PODS)
-            .map(|_| store.cluster.pod(&store.deployment).unwrap())
-            .collect();
+        let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
         give_repositories(&pods);
         tell(
             &format!("SQL, empty, round {round}"),
@@ -64,9 +62,7 @@ pub fn to_a_registry_in_a_file() {
     let configuration =
         json!({"name": "demo", "feastProject": "demo", "services": {"registry": registry}});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
-    let pods: Vec<_> = (0..PODS)
-        .map(|_| store.cluster.pod(&store.deployment).unwrap())
-        .collect();
+    let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
     give_repositories(&pods);
     tell("file, empty", apply(&pods), "");
     let list = ["feast", "feature-views", "list"];
@@ -80,9 +76,7 @@ pub fn an_old_pod_takes_new_definitions_back() {
     let database = "old_pod";
     postgres.create_database(database).unwrap();
     let store = lab::feature_store(&configuration(), &secrets(database), Some(postgres));
-    let pods: Vec<_> = (0..2)
-        .map(|_| store.cluster.pod(&store.deployment).unwrap())
-        .collect();
+    let pods: Vec<_> = (0..2).map(|_| store.pod()).collect();
     give_repositories(&pods);
     let [old, new] = pods.as_slice() else {
         unreachable!()

@@ -9,13 +9,14 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value as Json;
 use terraform_provider_feast::feast::config::FeatureStore;
-use terraform_provider_feast::feast::fill::Secrets as Contents;
+use terraform_provider_feast::feast::fill;
 use terraform_provider_feast::feast::objects::{Filled, Key, Kind, Objects};
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
+use terraform_provider_feast::feast::source::Contents;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 
-use crate::support::feast::{Cluster, Postgres, Python, Run, Secrets};
+use crate::support::feast::{Cluster, Pod, Postgres, Python, Run, Secrets};
 use crate::support::testbed::{Progress, Result};
 
 static RUN: OnceLock<std::result::Result<Run, String>> = OnceLock::new();
@@ -67,14 +68,17 @@ pub fn feature_store(
     let configuration: FeatureStore = serde_json::from_str(&text).unwrap();
     assert_eq!(rules::check(&configuration), Vec::new());
     let store = Store::new(&configuration, &Defaults::default());
-    let contents: BTreeMap<(String, String), String> = secrets
-        .iter()
-        .flat_map(|(name, keys)| {
-            keys.iter()
-                .map(|(key, value)| ((name.clone(), key.clone()), value.clone()))
+    let prepared = render(&store);
+    let contents: Contents = prepared
+        .sources()
+        .into_iter()
+        .map(|source| {
+            let mut values = secrets.get(&source.name).cloned().unwrap_or_default();
+            values.retain(|key, _| source.key.as_ref().is_none_or(|wanted| wanted == key));
+            (source, values)
         })
         .collect();
-    let filled = render(&store).fill(&Contents {
+    let filled = prepared.fill(&fill::Secrets {
         contents: &contents,
         hash_key: b"key",
         configuration: &text,
@@ -95,6 +99,12 @@ pub fn feature_store(
 }
 
 impl FeatureStoreInCluster {
+    /// A new pod of the Deployment.
+    pub fn pod(&self) -> Pod<'_> {
+        let pod = self.cluster.pod(&self.deployment.spec.template);
+        pod.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     pub fn services(&self) -> Vec<Service> {
         let objects = self.objects.manifests.iter();
         objects

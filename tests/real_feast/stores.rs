@@ -40,7 +40,7 @@ fn features(pod: &Pod<'_>) -> Json {
 pub fn as_feast_init_leaves_it() {
     let configuration = json!({"name": "demo", "feastProject": "demo"});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
-    let mut pod = store.cluster.pod(&store.deployment).unwrap();
+    let mut pod = store.pod();
     assert_eq!(pod.init_containers(), ["feast-init", "feast-apply"]);
     assert_eq!(pod.servers(), ["online"]);
     let said = pod.run("feast-init").unwrap().success();
@@ -100,7 +100,7 @@ pub fn redis_and_duckdb() {
         },
     });
     let store = lab::feature_store(&configuration, &secrets, None);
-    let mut pod = store.cluster.pod(&store.deployment).unwrap();
+    let mut pod = store.pod();
     Redis::start(&mut pod, lab::python()).unwrap();
     assert_eq!(pod.servers(), ["online", "offline"]);
     bring_up(&mut pod, "/feast-data");
@@ -123,7 +123,7 @@ pub fn sqlite_on_claims() {
         },
     });
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
-    let mut pod = store.cluster.pod(&store.deployment).unwrap();
+    let mut pod = store.pod();
     bring_up(&mut pod, "/data/offline");
     assert_eq!(features(&pod), answer());
     for file in ["/data/online/online.db", "/data/registry/catalogue.db"] {
@@ -138,7 +138,7 @@ pub fn sqlite_on_claims() {
     );
     pod.stop();
 
-    let mut next = store.cluster.pod(&store.deployment).unwrap();
+    let mut next = store.pod();
     next.run("feast-init").unwrap().success();
     next.start("online").unwrap();
     next.wait_until_ready("online").unwrap();

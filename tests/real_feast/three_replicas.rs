@@ -77,9 +77,7 @@ pub fn one_postgresql_and_the_same_answers() {
     repository::fill_table(postgres, "replicas");
     let store = lab::feature_store(&configuration(), &secrets("replicas"), Some(postgres));
     assert_eq!(store.deployment.spec.replicas, Some(3));
-    let mut pods: Vec<_> = (0..3)
-        .map(|_| store.cluster.pod(&store.deployment).unwrap())
-        .collect();
+    let mut pods: Vec<_> = (0..3).map(|_| store.pod()).collect();
 
     assert_eq!(pods[0].servers(), ["registry", "online", "offline"]);
     for pod in &pods {

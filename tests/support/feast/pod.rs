@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 
 use super::container::{Finished, Secrets, command_line, environment, set_environment};
 use super::postgres::Postgres;
@@ -55,10 +54,10 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    /// A new pod from the Deployment's template, in which nothing runs yet.
-    pub fn pod(&'a self, deployment: &Deployment) -> Result<Pod<'a>> {
-        let template = deployment.spec.template.spec.clone();
-        let spec = template.unwrap_or_else(|| panic!("no pod in {deployment:?}"));
+    /// A new pod from a template, in which nothing runs yet.
+    pub fn pod(&'a self, template: &PodTemplateSpec) -> Result<Pod<'a>> {
+        let spec = template.spec.clone();
+        let spec = spec.unwrap_or_else(|| panic!("no pod in {template:?}"));
         let folder = self.run.folder("pod")?;
         let volumes = volumes::make(&spec, &self.secrets, &folder, &self.claims)?;
         let (root, pid, hosts) = (
