@@ -4,8 +4,10 @@
 //! Must not know: protobuf, msgpack, sockets.
 
 mod config;
+pub mod convert;
 pub mod docs;
 mod feature_store;
+mod functions;
 mod schemas;
 mod settings;
 mod wording;
@@ -15,8 +17,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::schema::provider::{
-    Applied, Apply, Configure, FunctionError, FunctionResult, Import, Imported, Plan, Planned,
-    Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
+    Applied, Apply, Configure, FunctionResult, Import, Imported, Plan, Planned, Read, ReadAnswer,
+    Schemas, Upgrade, Upgraded, ValidateResource,
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
@@ -163,11 +165,9 @@ impl Provider for Feast {
         }
     }
 
-    fn call_function(&self, name: &str, _arguments: Vec<Value>) -> FunctionResult {
-        Err(FunctionError {
-            text: format!("This provider has no function {name:?}."),
-            argument: None,
-        })
+    fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult {
+        let block = &self.schemas().resources[FEATURE_STORE].schema.block;
+        functions::call(block, name, &arguments)
     }
 
     fn stop(&self) {
