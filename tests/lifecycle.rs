@@ -20,6 +20,7 @@ mod lifecycle {
     pub mod examples;
     pub mod lab;
     pub mod persistence;
+    pub mod recovery;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
@@ -32,7 +33,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed,
+    cluster, drift, examples, lab, persistence, recovery, scaling, secrets, terraform_runner,
+    testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -88,9 +90,13 @@ fn trials() -> Vec<Trial> {
         examples::autoscaling,
         examples::external_autoscaler,
         examples::static_replicas,
+        examples::the_others,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,
+        recovery::a_create_that_times_out_says_why_and_converges,
+        recovery::a_failed_rollout_is_not_forgotten,
+        recovery::an_interrupted_apply_is_taken_up_again,
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,
