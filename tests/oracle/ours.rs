@@ -1,0 +1,124 @@
+//! What this provider makes of a custom resource.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value as Json;
+use terraform_provider_feast::feast::config::FeatureStore;
+use terraform_provider_feast::feast::fill::Secrets;
+use terraform_provider_feast::feast::render::render;
+use terraform_provider_feast::feast::rules;
+use terraform_provider_feast::feast::spec::{Defaults, Store};
+use terraform_provider_feast::provider::Feast;
+use terraform_provider_feast::schema::{Block, Provider, Value, conform, decode};
+
+/// Objects by `Kind/name`.
+pub type Objects = BTreeMap<String, Json>;
+
+/// When something was refused, and what was said: one line each, beginning with the place.
+#[derive(Debug)]
+pub enum Refused {
+    /// By `from_manifest`: the custom resource itself cannot be read.
+    Reading(String),
+    /// By validate and plan.
+    Plan(Vec<String>),
+    /// At apply, before anything is written.
+    Filling(Vec<String>),
+}
+
+impl Refused {
+    pub fn text(&self) -> String {
+        match self {
+            Self::Reading(text) => text.clone(),
+            Self::Plan(lines) | Self::Filling(lines) => lines.join("\n"),
+        }
+    }
+}
+
+fn feast() -> &'static Feast {
+    static FEAST: OnceLock<Feast> = OnceLock::new();
+    FEAST.get_or_init(Feast::new)
+}
+
+fn block() -> &'static Block {
+    &feast().schemas().resources["feast_feature_store"]
+        .schema
+        .block
+}
+
+/// Calls a function of the provider.
+pub fn call(name: &str, argument: Value) -> Result<Value, String> {
+    feast()
+        .call_function(name, vec![argument])
+        .map_err(|error| error.text)
+}
+
+/// The objects of the one FeatureStore in `manifest`; `others` has the Secrets that it uses.
+pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
+    let object = call("from_manifest", Value::string(manifest)).map_err(Refused::Reading)?;
+    let value = conform(&block().attributes, &object).map_err(|diagnostics| {
+        Refused::Reading(diagnostics.into_iter().map(|it| it.detail).collect())
+    })?;
+    let decoded = decode(block(), &value);
+    if !decoded.diagnostics.is_empty() {
+        let lines = decoded.diagnostics.into_iter();
+        return Err(Refused::Plan(lines.map(|it| it.detail).collect()));
+    }
+    let config: FeatureStore = serde_json::from_value(decoded.json.clone())
+        .map_err(|error| Refused::Reading(format!("the schema and the types differ: {error}")))?;
+    let violations = rules::check(&config);
+    if !violations.is_empty() {
+        let lines = violations.into_iter();
+        return Err(Refused::Plan(
+            lines
+                .map(|it| format!("{}: {}. {}", it.path, it.summary, it.detail))
+                .collect(),
+        ));
+    }
+    // What can be rendered can be shown.
+    call("render", object).unwrap();
+    let prepared = render(&Store::new(&config, &Defaults::default()));
+    let filled = prepared.fill(&Secrets {
+        contents: &contents(others),
+        hash_key: b"key",
+        configuration: "{}",
+    });
+    match filled {
+        Ok(filled) => Ok(filled
+            .manifests
+            .into_iter()
+            .map(|(key, manifest)| (key.to_string(), manifest))
+            .collect()),
+        Err(errors) => Err(Refused::Filling(
+            errors
+                .iter()
+                .map(|error| format!("{}: {error}", error.slot.path()))
+                .collect(),
+        )),
+    }
+}
+
+/// The documents of a YAML text.
+pub fn documents(text: &str) -> Vec<Json> {
+    serde_saphyr::from_multiple(text).unwrap()
+}
+
+fn contents(others: &[Json]) -> BTreeMap<(String, String), String> {
+    let mut contents = BTreeMap::new();
+    for secret in others.iter().filter(|other| other["kind"] == "Secret") {
+        let name = secret["metadata"]["name"].as_str().unwrap();
+        let plain = secret["stringData"].as_object().into_iter().flatten();
+        let coded = secret["data"].as_object().into_iter().flatten();
+        let plain = plain.map(|(key, text)| (key, text.as_str().unwrap().to_owned()));
+        let coded = coded.map(|(key, text)| {
+            let bytes = BASE64.decode(text.as_str().unwrap()).unwrap();
+            (key, String::from_utf8_lossy(&bytes).into_owned())
+        });
+        for (key, text) in plain.chain(coded) {
+            contents.insert((name.to_owned(), key.clone()), text);
+        }
+    }
+    contents
+}

@@ -1,0 +1,193 @@
+//! Recordings of the operator: each case against ours.
+
+use std::fs;
+use std::path::Path;
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::{Value as Json, json};
+
+use super::differences::{self, DIFFERENCES};
+use super::differing;
+use super::ours::{self, Objects, Refused, documents};
+
+/// Cases that do not agree yet, and why.
+const NOT_YET: &[(&str, &str)] = &[
+    ("affinity-empty-object", "scheduling"),
+    ("authz-kubernetes-roles", "authz"),
+    ("authz-noauth", "authz"),
+    ("authz-noauth-false", "authz"),
+    ("authz-oidc-full", "authz"),
+    ("authz-oidc-issuer-only", "authz"),
+    ("authz-oidc-secret", "authz"),
+    ("batch-spark-application", "feature_store.yaml"),
+    ("cronjob-full", "cron_job"),
+    ("cronjob-indexed", "cron_job"),
+    ("cronjob-schedule-only", "cron_job"),
+    ("disable-init-containers", "init containers"),
+    ("dqm-default", "feature_store.yaml"),
+    ("init-image", "init image"),
+    ("lineage-server", "feature_store.yaml"),
+    ("materialization-lineage-batch", "feature_store.yaml"),
+    ("mlflow", "feature_store.yaml"),
+    ("no-apply-on-init", "init containers"),
+    ("odh-ca-bundle", "feature_store.yaml"),
+    ("online-disabled-scaled", "the store of a disabled server"),
+    ("online-workers-auto", "server options"),
+    ("pdb-ignored-when-not-scaled", "disruption budget"),
+    ("pdb-max-hpa", "disruption budget"),
+    ("pdb-min-percent-static", "disruption budget"),
+    ("project-git-full", "feast_project_dir"),
+    ("project-git-injection", "feast_project_dir"),
+    ("project-git-two-configs", "feast_project_dir"),
+    ("project-init-minimal", "feast_project_dir"),
+    ("project-init-template", "feast_project_dir"),
+    ("project-packaged", "feast_project_dir"),
+    ("project-packaged-no-init", "feast_project_dir"),
+    ("protected-project", "protected project"),
+    ("remote-registry-feastref", "remote registry"),
+    ("remote-registry-hostname-tls", "remote registry"),
+    ("scheduling", "scheduling"),
+    ("scheduling-explicit-spread", "scheduling"),
+    ("server-options", "server options"),
+    ("serving-mcp", "serving"),
+    ("serving-metrics-push", "serving"),
+    ("tls-all", "TLS"),
+    ("tls-custom-keys-online-only", "TLS"),
+    ("tls-missing-secret", "TLS"),
+    ("tls-rest-only", "TLS"),
+    ("ui-registry-rest", "UI"),
+    ("v1alpha1", "UI"),
+];
+
+/// Cases that the operator makes something of, and that we refuse: the attribute, and why.
+const REFUSED_HERE: &[(&str, &str, &str)] = &[
+    (
+        "hpa-behavior-partial",
+        "services.online_store.server",
+        NO_REQUEST,
+    ),
+    ("hpa-default", "services.online_store.server", NO_REQUEST),
+    (
+        "hpa-replicas1-explicit",
+        "services.online_store.server",
+        NO_REQUEST,
+    ),
+];
+
+const NO_REQUEST: &str =
+    "an autoscaler on CPU utilisation never acts while a container requests no CPU";
+
+/// Cases that the operator fails at, and that are right here.
+const RIGHT_HERE: &[(&str, &str)] = &[(
+    "long-name-47",
+    "only the CronJob's name is too long, and without a schedule there is none",
+)];
+
+pub fn trials(folder: &Path) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut cases: Vec<_> = fs::read_dir(folder.join("cases"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    cases.sort();
+    for case in cases {
+        let name = case.file_name().unwrap().to_str().unwrap().to_owned();
+        trials.push(Trial::test(name.clone(), move || {
+            expected_to_fail(&name, &case, check(&name, &case))
+        }));
+    }
+    if let Ok(text) = fs::read_to_string(folder.join("rejected.json")) {
+        let rejected: Vec<Json> = serde_json::from_str(&text).unwrap();
+        trials.extend(super::own::rejected(rejected));
+    }
+    trials
+}
+
+fn expected_to_fail(name: &str, _: &Path, result: Result<(), Failed>) -> Result<(), Failed> {
+    match (NOT_YET.iter().find(|(case, _)| *case == name), result) {
+        (None, result) => result,
+        (Some(_), Err(_)) => Ok(()),
+        (Some(_), Ok(())) => Err("agrees now: take it off NOT_YET".into()),
+    }
+}
+
+fn check(name: &str, case: &Path) -> Result<(), Failed> {
+    let text = |file: &str| fs::read_to_string(case.join(file));
+    let manifest = text("cr.yaml")?;
+    let others = text("prereq.yaml").map_or(Vec::new(), |text| documents(&text));
+    let result: Json = serde_json::from_str(&text("result.json")?)?;
+    let stores: Vec<Json> = documents(&manifest)
+        .into_iter()
+        .filter(|document| document["kind"] == "FeatureStore")
+        .collect();
+    let mut ours = Objects::new();
+    for store in &stores {
+        // One at a time: a Terraform resource is one feature store.
+        let manifest = serde_saphyr::to_string(store)?;
+        match ours::objects(&manifest, &others) {
+            Ok(objects) => {
+                let mut objects = objects;
+                (differences::prepare)(&mut objects);
+                for difference in DIFFERENCES {
+                    (difference.ours)(&mut objects, store);
+                }
+                ours.extend(objects);
+            }
+            Err(refused) => return check_refusal(name, &result, &refused),
+        }
+    }
+    if REFUSED_HERE.iter().any(|(case, ..)| *case == name) {
+        return Err("is not refused".into());
+    }
+    let failed = result["phase"]
+        .as_object()
+        .is_some_and(|phases| phases.values().any(|phase| phase == "Failed"));
+    if failed {
+        return match RIGHT_HERE.iter().any(|(case, _)| *case == name) {
+            true => Ok(()),
+            false => Err("the operator fails at it, we do not".into()),
+        };
+    }
+    let mut theirs = sent(&serde_json::from_str(&text("as_sent.json")?)?);
+    (differences::prepare)(&mut theirs);
+    for store in &stores {
+        for difference in DIFFERENCES {
+            (difference.theirs)(&mut theirs, store);
+        }
+    }
+    let lines = differing(&json!(theirs), &json!(ours));
+    if lines.is_empty() {
+        Ok(())
+    } else {
+        Err(lines.join("\n").into())
+    }
+}
+
+fn check_refusal(name: &str, result: &Json, refused: &Refused) -> Result<(), Failed> {
+    let text = refused.text();
+    if let Some((_, path, _)) = REFUSED_HERE.iter().find(|(case, ..)| *case == name) {
+        return if text.contains(path) {
+            Ok(())
+        } else {
+            Err(format!("does not name {path}: {text}").into())
+        };
+    }
+    let failed = result["phase"]
+        .as_object()
+        .is_none_or(|phases| phases.values().any(|phase| phase == "Failed"));
+    if failed {
+        Ok(())
+    } else {
+        Err(format!("{refused:?}").into())
+    }
+}
+
+/// What the operator sent: the last form of each object's first write.
+fn sent(recording: &Json) -> Objects {
+    recording
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, write)| (key.clone(), write["object"].clone()))
+        .collect()
+}
