@@ -16,6 +16,7 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod cluster;
+    pub mod convert;
     pub mod drift;
     pub mod examples;
     pub mod lab;
@@ -33,8 +34,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, drift, examples, lab, persistence, recovery, scaling, secrets, terraform_runner,
-    testbed,
+    cluster, convert, drift, examples, lab, persistence, recovery, scaling, secrets,
+    terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -85,6 +86,8 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        convert::functions_tell_what_is_wrong,
+        convert::is_formatted_valid_and_means_the_same,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,
