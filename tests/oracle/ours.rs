@@ -12,7 +12,7 @@ use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 use terraform_provider_feast::provider::Feast;
-use terraform_provider_feast::schema::{Block, Provider, Value, conform, decode};
+use terraform_provider_feast::schema::{Block, Path, Provider, Value, conform, decode};
 
 /// Objects by `Kind/name`.
 pub type Objects = BTreeMap<String, Json>;
@@ -22,17 +22,32 @@ pub type Objects = BTreeMap<String, Json>;
 pub enum Refused {
     /// By `from_manifest`: the custom resource itself cannot be read.
     Reading(String),
-    /// By validate and plan.
-    Plan(Vec<String>),
+    /// By validate and plan: each attribute, and what is wrong with it.
+    Plan(Vec<(Path, String)>),
     /// At apply, before anything is written.
-    Filling(Vec<String>),
+    Filling(Vec<(Path, String)>),
 }
 
 impl Refused {
     pub fn text(&self) -> String {
         match self {
             Self::Reading(text) => text.clone(),
-            Self::Plan(lines) | Self::Filling(lines) => lines.join("\n"),
+            Self::Plan(found) | Self::Filling(found) => {
+                let lines: Vec<String> = (found.iter())
+                    .map(|(path, text)| format!("{path}: {text}"))
+                    .collect();
+                lines.join("\n")
+            }
+        }
+    }
+
+    /// Whether all that is said is said of an attribute.
+    pub fn is_placed(&self) -> bool {
+        match self {
+            Self::Reading(text) => text.contains('`'),
+            Self::Plan(found) | Self::Filling(found) => {
+                found.iter().all(|(path, _)| !path.steps().is_empty())
+            }
         }
     }
 }
@@ -63,17 +78,21 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
     })?;
     let decoded = decode(block(), &value);
     if !decoded.diagnostics.is_empty() {
-        let lines = decoded.diagnostics.into_iter();
-        return Err(Refused::Plan(lines.map(|it| it.detail).collect()));
+        let found = decoded.diagnostics.into_iter();
+        return Err(Refused::Plan(
+            found
+                .map(|it| (it.path.unwrap_or_default(), it.detail))
+                .collect(),
+        ));
     }
     let config: FeatureStore = serde_json::from_value(decoded.json.clone())
         .map_err(|error| Refused::Reading(format!("the schema and the types differ: {error}")))?;
     let violations = rules::check(&config);
     if !violations.is_empty() {
-        let lines = violations.into_iter();
+        let found = violations.into_iter();
         return Err(Refused::Plan(
-            lines
-                .map(|it| format!("{}: {}. {}", it.path, it.summary, it.detail))
+            found
+                .map(|it| (it.path, format!("{}. {}", it.summary, it.detail)))
                 .collect(),
         ));
     }
@@ -94,7 +113,7 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
         Err(errors) => Err(Refused::Filling(
             errors
                 .iter()
-                .map(|error| format!("{}: {error}", error.slot.path()))
+                .map(|error| (error.slot.path(), error.to_string()))
                 .collect(),
         )),
     }
