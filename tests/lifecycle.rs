@@ -19,6 +19,7 @@ mod lifecycle {
     pub mod convert;
     pub mod drift;
     pub mod examples;
+    pub mod import;
     pub mod lab;
     pub mod persistence;
     pub mod recovery;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, convert, drift, examples, lab, persistence, recovery, scaling, secrets,
+    cluster, convert, drift, examples, import, lab, persistence, recovery, scaling, secrets,
     terraform_runner, testbed,
 };
 
@@ -86,6 +87,7 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        convert::examples_are_planned,
         convert::functions_tell_what_is_wrong,
         convert::is_formatted_valid_and_means_the_same,
         drift::every_hand_edit_is_shown_and_repaired,
@@ -94,6 +96,9 @@ fn trials() -> Vec<Trial> {
         examples::external_autoscaler,
         examples::static_replicas,
         examples::the_others,
+        import::by_block_with_a_generated_configuration_gives_an_empty_plan,
+        import::by_id_gives_an_empty_plan,
+        import::what_is_not_there_is_said,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,

@@ -21,7 +21,7 @@ use k8s_openapi::api::apps::v1::DeploymentStrategy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use observed::{Endpoints, Observed, ScalingStatus};
+pub use observed::{Drift, Endpoints, Observed, ScalingStatus};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
 pub use persistence::{

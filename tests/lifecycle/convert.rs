@@ -79,6 +79,25 @@ pub fn functions_tell_what_is_wrong() {
     });
 }
 
+pub fn examples_are_planned() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/functions");
+    lab::with_each_tool(|terraform| {
+        for name in ["from_manifest", "render"] {
+            let text = fs::read_to_string(examples.join(name).join("function.tf")).unwrap();
+            terraform.write(&format!("{name}.tf"), &text).unwrap();
+        }
+        let manifest = fs::read_to_string(examples.join("from_manifest/store.yaml")).unwrap();
+        terraform.write("store.yaml", &manifest).unwrap();
+        terraform.write("main.tf", REQUIRED).unwrap();
+        formatted(&terraform);
+        let planned = terraform.plan().unwrap().json["planned_values"].clone();
+        let services = &planned["root_module"]["resources"][0]["values"]["services"];
+        assert_eq!(services["scaling"]["replicas"], 2);
+        let manifests = planned["outputs"]["manifests"]["value"].as_str().unwrap();
+        assert!(rendered(manifests).contains_key("Service/feast-sample-registry-rest"));
+    });
+}
+
 /// Custom resources by name: the project's, and those of `FEAST_ORACLE_DIR`.
 fn cases() -> BTreeMap<String, PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");

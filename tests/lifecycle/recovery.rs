@@ -9,8 +9,9 @@ const NO_PODS: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: no-
 
 /// From now on at most so many pods may be made in the namespace.
 fn limit_pods(test: &StoreUnderTest, limit: usize) {
+    let limit = limit.to_string();
     let quota = NO_PODS
-        .replace("@limit@", &limit.to_string())
+        .replace("@limit@", &limit)
         .replace('@', test.namespace.name());
     test.namespace.cluster().apply(&quota).unwrap();
     until("the quota to be counted", 30, || {
@@ -18,7 +19,7 @@ fn limit_pods(test: &StoreUnderTest, limit: usize) {
             .namespace
             .json(&["get", "resourcequota", "no-pods"])
             .unwrap();
-        (quota["status"]["hard"]["pods"] == limit.to_string()).then_some(())
+        (quota["status"]["hard"]["pods"].as_str() == Some(limit.as_str())).then_some(())
     });
 }
 

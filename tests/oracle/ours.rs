@@ -14,8 +14,7 @@ use terraform_provider_feast::feast::spec::{Defaults, Store};
 use terraform_provider_feast::provider::Feast;
 use terraform_provider_feast::schema::{Block, Path, Provider, Value, conform, decode};
 
-/// Objects by `Kind/name`.
-pub type Objects = BTreeMap<String, Json>;
+use super::differences::Objects;
 
 /// When something was refused, and what was said: one line each, beginning with the place.
 #[derive(Debug)]
