@@ -17,4 +17,5 @@ pub mod publish;
 pub mod quantity;
 pub mod render;
 pub mod rules;
+pub mod source;
 pub mod spec;

@@ -83,9 +83,6 @@ const NOT_THEIRS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Whether our configuration has `authz` yet.
-const AUTHORIZATION: bool = false;
-
 /// One FeatureStore resource.
 fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
@@ -107,9 +104,7 @@ fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
     }
     foreign(&spec)?;
     scaling(&mut spec, &mut notes)?;
-    if AUTHORIZATION {
-        authorization(&mut spec, &mut notes);
-    }
+    authorization(&mut spec, &mut notes);
     metadata.write(&mut spec);
     Ok(Manifest {
         configuration: Json::Object(spec),

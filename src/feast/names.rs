@@ -5,6 +5,8 @@
 
 /// Marks every object and selects the pods: the feature store's name.
 pub const NAME_LABEL: &str = "feast.dev/name";
+/// On what lives in no namespace: the feature store's.
+pub const NAMESPACE_LABEL: &str = "feast.dev/namespace";
 /// Says which service an object belongs to.
 pub const SERVICE_TYPE_LABEL: &str = "feast.dev/service-type";
 /// Kubernetes' own label for whoever manages an object.
@@ -32,6 +34,21 @@ pub const DATA_DIRECTORY: &str = "/feast-data";
 /// Pod volume and directory of the Secret's `feature_store.yaml`.
 pub const CONFIGURATION_VOLUME: &str = "feature-store-yaml";
 pub const CONFIGURATION_DIRECTORY: &str = "/etc/feast";
+
+/// Pod volume and file of the OpenID Connect provider's authority.
+pub const CA_CERT_VOLUME: &str = "oidc-ca-cert";
+pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
+/// Key of a ConfigMap with an authority's certificate, by default.
+pub const CA_CERT_KEY: &str = "ca-bundle.crt";
+/// Key of a ConfigMap with a batch engine's configuration, by default.
+pub const BATCH_ENGINE_KEY: &str = "config";
+/// The one batch engine that needs rights in Kubernetes.
+pub const SPARK_APPLICATION: &str = "spark_application";
+/// Keys of the Secrets that OpenLineage needs.
+pub const API_KEY: &str = "api_key";
+pub const CONNECTION_STRING: &str = "connection_string";
+/// How MLflow is authenticated at, by default.
+pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
 
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";
@@ -140,6 +157,22 @@ impl Endpoint {
 /// The objects that there is one of: Deployment, ServiceAccount, Secret, HorizontalPodAutoscaler.
 pub fn main(store: &str) -> String {
     format!("feast-{store}")
+}
+
+/// The ClusterRole and ClusterRoleBinding of a feature store. Unlike `-`, `:` is in neither name, so no two
+/// feature stores have the same.
+pub fn token_review(store: &str, namespace: &str) -> String {
+    format!("feast:{namespace}:{store}:token-review")
+}
+
+/// The Role and RoleBinding by which the servers start batch jobs.
+pub fn batch_engine(store: &str) -> String {
+    format!("feast-{store}-batch-engine")
+}
+
+/// The Role, RoleBinding and account of a batch job's driver.
+pub fn batch_driver(store: &str) -> String {
+    format!("feast-{store}-batch-driver")
 }
 
 /// The ConfigMap for clients of the feature store.

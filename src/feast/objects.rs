@@ -11,12 +11,25 @@ use super::render::feature_store_yaml::Document;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     ServiceAccount,
+    Role,
+    RoleBinding,
+    ClusterRole,
+    ClusterRoleBinding,
     Secret,
     ConfigMap,
     PersistentVolumeClaim,
     Service,
     Deployment,
     HorizontalPodAutoscaler,
+}
+
+/// Where an object of a kind lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// In the feature store's namespace.
+    Namespace,
+    /// In none: its name is the cluster's, so it names the feature store's namespace too.
+    Cluster,
 }
 
 /// What is applied together: a tier is sent only after the one before it has landed.
@@ -29,8 +42,12 @@ pub enum Tier {
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::ServiceAccount,
+        Self::Role,
+        Self::RoleBinding,
+        Self::ClusterRole,
+        Self::ClusterRoleBinding,
         Self::Secret,
         Self::ConfigMap,
         Self::PersistentVolumeClaim,
@@ -42,6 +59,10 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ServiceAccount => "ServiceAccount",
+            Self::Role => "Role",
+            Self::RoleBinding => "RoleBinding",
+            Self::ClusterRole => "ClusterRole",
+            Self::ClusterRoleBinding => "ClusterRoleBinding",
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
@@ -54,6 +75,9 @@ impl Kind {
     /// API group and version.
     pub fn api(self) -> (&'static str, &'static str) {
         match self {
+            Self::Role | Self::RoleBinding | Self::ClusterRole | Self::ClusterRoleBinding => {
+                ("rbac.authorization.k8s.io", "v1")
+            }
             Self::Deployment => ("apps", "v1"),
             Self::HorizontalPodAutoscaler => ("autoscaling", "v2"),
             _ => ("", "v1"),
@@ -64,6 +88,10 @@ impl Kind {
     pub fn plural(self) -> &'static str {
         match self {
             Self::ServiceAccount => "serviceaccounts",
+            Self::Role => "roles",
+            Self::RoleBinding => "rolebindings",
+            Self::ClusterRole => "clusterroles",
+            Self::ClusterRoleBinding => "clusterrolebindings",
             Self::Secret => "secrets",
             Self::ConfigMap => "configmaps",
             Self::PersistentVolumeClaim => "persistentvolumeclaims",
@@ -71,6 +99,26 @@ impl Kind {
             Self::Deployment => "deployments",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
         }
+    }
+
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::ClusterRole | Self::ClusterRoleBinding => Scope::Cluster,
+            _ => Scope::Namespace,
+        }
+    }
+
+    /// Whether there are feature stores without an object of this kind, whose makers need no right to it.
+    pub fn optional(self) -> bool {
+        !matches!(
+            self,
+            Self::ServiceAccount
+                | Self::Secret
+                | Self::ConfigMap
+                | Self::PersistentVolumeClaim
+                | Self::Service
+                | Self::Deployment
+        )
     }
 
     pub fn tier(self) -> Tier {
@@ -82,7 +130,7 @@ impl Kind {
     }
 }
 
-/// Which object, inside the store's namespace. Written `Kind/name`.
+/// Which object of the store. Written `Kind/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub kind: Kind,

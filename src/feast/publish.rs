@@ -21,10 +21,9 @@ fn completion(objects: &Objects<Prepared>) -> String {
     let mut text = String::new();
     for slot in objects.slots() {
         text.push_str(&format!(
-            "# The section {} is completed from key {:?} of Secret {:?} when this is applied.\n",
+            "# The section {} is completed from {} when this is applied.\n",
             slot.section(),
-            slot.secret_key,
-            slot.secret_name
+            slot.source
         ));
     }
     text

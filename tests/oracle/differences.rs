@@ -187,25 +187,12 @@ pub const DIFFERENCES: &[Difference] = &[
         ours: nothing,
     },
     Difference {
-        subject: "`authz`",
-        operator: "Kubernetes RBAC by default, with a Role, a RoleBinding, a ClusterRole and a ClusterRoleBinding",
-        provider: "none yet",
-        reason: "Not supported yet.",
-        theirs: |objects, _| {
-            objects.retain(|_, object| {
-                object.pointer("/metadata/labels/feast.dev~1service-type")
-                    != Some(&json!("authorization"))
-            });
-            for (key, object) in objects {
-                if key.starts_with("feature_store.yaml/") {
-                    object["auth"]["type"] = json!("no_auth");
-                }
-                if key.starts_with("ConfigMap/") {
-                    object["data"]["feature_store.yaml"]["auth"]["type"] = json!("no_auth");
-                }
-            }
-        },
-        ours: nothing,
+        subject: "rights for `authz`",
+        operator: "the ClusterRoles `feast-token-review-cluster-role` and `feast-oidc-token-review` of all feature stores, and a ClusterRoleBinding `feast-<name>-…` without the namespace in its name, which is never deleted",
+        provider: "a ClusterRole and a ClusterRoleBinding of its own, `feast:<namespace>:<name>:token-review`; the Role `feast-<name>` without what it cannot give inside a namespace",
+        reason: "Feature stores of one name in two namespaces must not share a right, and none may stay behind.",
+        theirs: rights,
+        ours: rights,
     },
 ];
 
@@ -285,6 +272,15 @@ fn managed_by(objects: &mut Objects, _: &Json) {
         ] {
             remove(object, place, LABEL);
         }
+    }
+}
+
+/// That a server may review tokens is shown by asking the API server; only the Role's existence is compared.
+fn rights(objects: &mut Objects, resource: &Json) {
+    objects.retain(|key, _| !key.starts_with("ClusterRole"));
+    let name = resource["metadata"]["name"].as_str().unwrap_or_default();
+    if let Some(role) = objects.get_mut(&format!("Role/feast-{name}")) {
+        remove(role, "", "rules");
     }
 }
 

@@ -10,6 +10,7 @@ use terraform_provider_feast::feast::config::FeatureStore;
 use terraform_provider_feast::feast::fill::Secrets;
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
+use terraform_provider_feast::feast::source::{Contents, Source};
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 use terraform_provider_feast::provider::Feast;
 use terraform_provider_feast::schema::{Block, Path, Provider, Value, conform, decode};
@@ -98,8 +99,12 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
     // What can be rendered can be shown.
     call("render", object).unwrap();
     let prepared = render(&Store::new(&config, &Defaults::default()));
+    let contents: Contents = prepared
+        .slots()
+        .filter_map(|slot| Some((slot.source.clone(), content(&slot.source, others)?)))
+        .collect();
     let filled = prepared.fill(&Secrets {
-        contents: &contents(others),
+        contents: &contents,
         hash_key: b"key",
         configuration: "{}",
     });
@@ -123,20 +128,28 @@ pub fn documents(text: &str) -> Vec<Json> {
     serde_saphyr::from_multiple(text).unwrap()
 }
 
-fn contents(others: &[Json]) -> BTreeMap<(String, String), String> {
-    let mut contents = BTreeMap::new();
-    for secret in others.iter().filter(|other| other["kind"] == "Secret") {
-        let name = secret["metadata"]["name"].as_str().unwrap();
-        let plain = secret["stringData"].as_object().into_iter().flatten();
-        let coded = secret["data"].as_object().into_iter().flatten();
-        let plain = plain.map(|(key, text)| (key, text.as_str().unwrap().to_owned()));
-        let coded = coded.map(|(key, text)| {
-            let bytes = BASE64.decode(text.as_str().unwrap()).unwrap();
-            (key, String::from_utf8_lossy(&bytes).into_owned())
-        });
-        for (key, text) in plain.chain(coded) {
-            contents.insert((name.to_owned(), key.clone()), text);
+/// What of the other documents stands at `source`; nothing when it is not there.
+fn content(source: &Source, others: &[Json]) -> Option<BTreeMap<String, String>> {
+    let object = others.iter().find(|it| {
+        it["kind"] == source.kind.as_str() && it["metadata"]["name"] == source.name.as_str()
+    })?;
+    let of = |field: &str| object[field].as_object().into_iter().flatten();
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let plain = of("stringData").map(|(key, value)| (key.clone(), text(value)));
+    let data = of("data").map(|(key, value)| {
+        let value = text(value);
+        let decoded = match object["kind"].as_str() {
+            Some("Secret") => String::from_utf8(BASE64.decode(value).unwrap()).unwrap(),
+            _ => value,
+        };
+        (key.clone(), decoded)
+    });
+    let mut all: BTreeMap<String, String> = plain.chain(data).collect();
+    if let Some(key) = &source.key {
+        all.retain(|it, _| it == key);
+        if all.is_empty() {
+            return None;
         }
     }
-    contents
+    Some(all)
 }

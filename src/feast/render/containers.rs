@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::deployment::mounts;
-use crate::feast::names::Endpoint;
+use crate::feast::names::{self, Endpoint};
 use crate::feast::spec::{RegistryServer, Server, Store};
 
 /// How Kubernetes sees that a server is well.
@@ -113,7 +113,7 @@ fn container(
         image_pull_policy: image_pull_policy.map(str::to_owned),
         command: Some(command.into_iter().map(str::to_owned).collect()),
         working_dir: Some(store.repository()),
-        env: some(env),
+        env: some(&with_mlflow(store, env.clone())),
         env_from: some(env_from),
         ports: Some(endpoints.iter().copied().map(port).collect()),
         resources: resources.clone(),
@@ -155,7 +155,34 @@ pub(super) fn joint_environment(
         }
         env_from.extend(server.env_from.iter().cloned());
     }
-    (some(&env), some(&env_from))
+    (some(&with_mlflow(store, env)), some(&env_from))
+}
+
+/// What MLflow's own client reads, where the user says nothing else.
+fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
+    let Some(mlflow) = &store.mlflow else {
+        return env;
+    };
+    let auth = mlflow.tracking_auth.as_deref();
+    let variables = [
+        (
+            "MLFLOW_TRACKING_AUTH",
+            Some(auth.unwrap_or(names::MLFLOW_TRACKING_AUTH)).filter(|auth| !auth.is_empty()),
+        ),
+        ("MLFLOW_TRACKING_URI", mlflow.tracking_uri.as_deref()),
+    ];
+    for (name, value) in variables {
+        if let Some(value) = value
+            && env.iter().all(|variable| variable.name != name)
+        {
+            env.push(EnvVar {
+                name: name.to_owned(),
+                value: Some(value.to_owned()),
+                ..EnvVar::default()
+            });
+        }
+    }
+    env
 }
 
 fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
