@@ -5,6 +5,7 @@
 
 mod config;
 pub mod convert;
+mod data_source;
 pub mod docs;
 mod feature_store;
 mod functions;
@@ -17,8 +18,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::schema::provider::{
-    Applied, Apply, Configure, FunctionResult, Import, Imported, Plan, Planned, Read, ReadAnswer,
-    Schemas, Upgrade, Upgraded, ValidateResource,
+    Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
+    Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
@@ -53,6 +54,18 @@ impl Feast {
             None => Err(vec![Diagnostic::error(
                 "Unknown resource type",
                 format!("This provider has no resource {type_name:?}."),
+            )]),
+        }
+    }
+}
+
+impl Feast {
+    fn data_source(&self, type_name: &str) -> Result<&Block, Diagnostics> {
+        match self.schemas().data_sources.get(type_name) {
+            Some(schema) => Ok(&schema.block),
+            None => Err(vec![Diagnostic::error(
+                "Unknown data source",
+                format!("This provider has no data source {type_name:?}."),
             )]),
         }
     }
@@ -168,6 +181,23 @@ impl Provider for Feast {
     fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult {
         let block = &self.schemas().resources[FEATURE_STORE].schema.block;
         functions::call(block, name, &arguments)
+    }
+
+    fn validate_data_source(&self, request: DataSource) -> Diagnostics {
+        match self.data_source(&request.type_name) {
+            Ok(block) => data_source::validate(block, &request),
+            Err(diagnostics) => diagnostics,
+        }
+    }
+
+    async fn read_data_source(&self, request: DataSource) -> DataSourceAnswer {
+        match self.data_source(&request.type_name) {
+            Ok(block) => data_source::read(block, &self.settings(), &self.stop, request).await,
+            Err(diagnostics) => DataSourceAnswer {
+                diagnostics,
+                ..DataSourceAnswer::default()
+            },
+        }
     }
 
     fn stop(&self) {

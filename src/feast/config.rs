@@ -17,6 +17,7 @@ mod registry;
 mod scaling;
 mod server;
 mod tracking;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,7 @@ pub use registry::{
 pub use scaling::{Autoscaling, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
 pub use tracking::{LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport};
+pub use view::{Condition, Lookup, View};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
 /// offline and registry servers, with its Services, claims, configuration and autoscaler. The provider
