@@ -16,6 +16,8 @@ pub use slot::{Purpose, Slot};
 mod auth;
 mod sections;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 type Line = (Cow<'static, str>, Node);
 
