@@ -198,3 +198,116 @@ pub fn origin(place: &str) -> String {
         _ => format!("spec.{place}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Manifest {
+        let mut stores = read(text).unwrap();
+        assert_eq!(stores.len(), 1);
+        stores.remove(0)
+    }
+
+    fn store(spec: &str) -> String {
+        format!(
+            "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {{name: a}}\nspec: {{feastProject: p, authz: {{noAuth: true}}{spec}}}"
+        )
+    }
+
+    #[test]
+    fn defaults_of_the_operator_are_written_out_and_noted() {
+        let manifest = one(
+            "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}\nspec: {feastProject: p}",
+        );
+        assert_eq!(
+            manifest.configuration,
+            json!({
+                "name": "a",
+                "feastProject": "p",
+                "authz": {"kubernetes": {}},
+                "services": {"scaling": {"replicas": 1}},
+            })
+        );
+        assert_eq!(manifest.notes.len(), 2);
+    }
+
+    #[test]
+    fn replicas_by_what_stands_beside_them() {
+        let services = |spec: &str| one(&store(spec)).configuration["services"].clone();
+        assert_eq!(
+            services(", replicas: 3"),
+            json!({"scaling": {"replicas": 3}})
+        );
+        let autoscaling = json!({"scaling": {"autoscaling": {"maxReplicas": 3}}});
+        for replicas in ["", ", replicas: 1"] {
+            let scaling = ", services: {scaling: {autoscaling: {maxReplicas: 3}}}";
+            assert_eq!(services(&format!("{replicas}{scaling}")), autoscaling);
+        }
+    }
+
+    #[test]
+    fn metadata_without_what_belongs_to_tools() {
+        let manifest = one("apiVersion: feast.dev/v1alpha1
+kind: FeatureStore
+metadata:
+  name: a
+  namespace: shop
+  uid: u
+  labels: {team: x, helm.sh/chart: c, app.kubernetes.io/managed-by: Helm}
+  annotations:
+    feast.dev/protected-project: 'true'
+    kubectl.kubernetes.io/last-applied-configuration: '{}'
+spec: {feastProject: p, replicas: 1, authz: {noAuth: true}}
+status: {phase: Ready}");
+        assert_eq!(
+            manifest.configuration,
+            json!({
+                "name": "a",
+                "namespace": "shop",
+                "labels": {"team": "x"},
+                "protectedProject": true,
+                "feastProject": "p",
+                "authz": {"noAuth": true},
+                "services": {"scaling": {"replicas": 1}},
+            })
+        );
+        assert_eq!(manifest.notes.len(), 3, "{:?}", manifest.notes);
+    }
+
+    #[test]
+    fn several_documents_and_lists() {
+        let both = format!("{}\n---\nkind: Secret\n---\n{}", store(""), store(""));
+        assert_eq!(read(&both).unwrap().len(), 2);
+        let list = format!("kind: List\nitems:\n- {}", store("").replace('\n', "\n  "));
+        assert_eq!(read(&list).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let error = |text: &str| read(text).unwrap_err().to_string();
+        assert!(error("a: [").starts_with("the text is not YAML: "));
+        assert_eq!(error("kind: Secret"), ManifestError::None.to_string());
+        assert_eq!(
+            error("kind: FeatureStore\napiVersion: feast.dev/v2"),
+            ManifestError::Version("feast.dev/v2".to_owned()).to_string()
+        );
+        assert_eq!(
+            error(&store(", services: {scaling: {replicas: 3}}")),
+            "`spec.services.scaling.replicas` is not a field of a FeatureStore: the number of pods is `spec.replicas`"
+        );
+        // As YAML 1.1 has it, and `kubectl`.
+        assert_eq!(
+            error(&store("").replace("{name: a}", "{name: a, namespace: n}")),
+            "`metadata.namespace` must be a string"
+        );
+        assert_eq!(
+            error(&store(", services: 3")),
+            "`spec.services` must be an object"
+        );
+        assert_eq!(
+            error("apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}"),
+            "`spec.feastProject` is required, but missing"
+        );
+    }
+}

@@ -47,7 +47,7 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         operator: "Feature stores of one name in two namespaces take one ClusterRoleBinding from each other, and it stays for ever.",
         provider: "No object belongs to two feature stores, and what is made is deleted.",
-        tests: &[],
+        tests: &["tests/render/authz_kubernetes.yaml"],
     },
     Defect {
         operator: "An autoscaler on CPU never acts while one container has no CPU request, and the feature store counts as ready.",
@@ -84,7 +84,7 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         operator: "`noAuth: false` gives servers that ask Kubernetes without the right to.",
         provider: "It is refused.",
-        tests: &[],
+        tests: &["src/feast/rules/authz.rs::exactly_one_mode"],
     },
     Defect {
         operator: "A registry that serves REST alone is advertised under the name of a Service that does not exist.",

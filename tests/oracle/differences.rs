@@ -194,6 +194,39 @@ pub const DIFFERENCES: &[Difference] = &[
         theirs: rights,
         ours: rights,
     },
+    Difference {
+        subject: "environment of `feast-apply` with MLflow",
+        operator: "without `MLFLOW_TRACKING_URI` and `MLFLOW_TRACKING_AUTH`",
+        provider: "with them, as the servers have them",
+        reason: "`feast apply` reads the same configuration, and logs to MLflow too.",
+        theirs: nothing,
+        ours: |objects, _| {
+            for pod in pods(objects) {
+                each_container(pod, |container| {
+                    if container["name"] == "feast-apply" {
+                        without_named(container, "env", |it| it.starts_with("MLFLOW_TRACKING_"));
+                    }
+                });
+            }
+        },
+    },
+    Difference {
+        subject: "a ConfigMap with the CA certificates of Open Data Hub",
+        operator: "mounted into every container when the namespace has one",
+        provider: "not looked for; `volumes` and `volume_mounts` mount it",
+        reason: "What is made follows from the configuration alone.",
+        theirs: |objects, _| {
+            for pod in pods(objects) {
+                without_named(pod, "volumes", |it| it == "odh-trusted-ca-bundle");
+                each_container(pod, |container| {
+                    without_named(container, "volumeMounts", |it| {
+                        it == "odh-trusted-ca-bundle"
+                    });
+                });
+            }
+        },
+        ours: nothing,
+    },
 ];
 
 fn nothing(_: &mut Objects, _: &Json) {}

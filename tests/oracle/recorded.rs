@@ -12,24 +12,19 @@ use super::ours::{self, Refused, documents};
 
 /// Cases that do not agree yet, and why.
 const NOT_YET: &[(&str, &str)] = &[
-    ("odd openlineage-http-without-url", "feature_store.yaml"),
     ("odd projectdir-git-traversal-repopath", "feast_project_dir"),
     ("odd tls-disable-true-no-secretRef-ok", "TLS"),
     ("odd workers-0", "server options"),
     ("affinity-empty-object", "scheduling"),
     ("authz-kubernetes-roles", "authz"),
-    ("authz-noauth-false", "authz"),
     ("authz-oidc-secret", "authz"),
-    ("batch-spark-application", "feature_store.yaml"),
     ("cronjob-full", "cron_job"),
     ("cronjob-indexed", "cron_job"),
     ("cronjob-schedule-only", "cron_job"),
     ("disable-init-containers", "init containers"),
     ("init-image", "init image"),
     ("lineage-server", "feature_store.yaml"),
-    ("mlflow", "feature_store.yaml"),
     ("no-apply-on-init", "init containers"),
-    ("odh-ca-bundle", "feature_store.yaml"),
     ("online-disabled-scaled", "the store of a disabled server"),
     ("online-workers-auto", "server options"),
     ("pdb-ignored-when-not-scaled", "disruption budget"),
@@ -60,6 +55,16 @@ const NOT_YET: &[(&str, &str)] = &[
 
 /// Cases that the operator makes something of, and that we refuse: the attribute, and why.
 const REFUSED_HERE: &[(&str, &str, &str)] = &[
+    (
+        "authz-noauth-false",
+        "authz.no_auth",
+        "it does not say how requests are authenticated",
+    ),
+    (
+        "batch-spark-application",
+        "batch_engine.config_map_ref",
+        "rights are given in the configuration, not by what a ConfigMap happens to hold",
+    ),
     (
         "hpa-behavior-partial",
         "services.online_store.server",
@@ -112,6 +117,10 @@ pub fn trials(folder: &Path) -> Vec<Trial> {
 /// What the operator accepts and one might not, as `docs/decisions/008-what-the-operator-lets-pass.md`
 /// decides it: the attribute at which it is refused, or nothing where it stands.
 const ODD: &[(&str, Option<&str>)] = &[
+    (
+        "openlineage-http-without-url",
+        Some("openlineage.transport_type"),
+    ),
     (
         "online-path-traversal-with-pvc",
         Some("services.online_store.persistence.file.path"),

@@ -9,5 +9,6 @@ resource "feast_feature_store" "sample" {
   labels        = local.sample.labels
   annotations   = local.sample.annotations
   feast_project = local.sample.feast_project
+  authz         = local.sample.authz
   services      = local.sample.services
 }

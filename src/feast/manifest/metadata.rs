@@ -32,7 +32,7 @@ pub(super) struct Metadata {
 
 impl Metadata {
     pub(super) fn read(metadata: &Json, notes: &mut Vec<String>) -> Result<Self, ManifestError> {
-        let Some(name) = metadata["name"].as_str() else {
+        let Some(name) = word(metadata, "name")? else {
             return Err(ManifestError::field(
                 "metadata.name",
                 "is required, but missing",
@@ -41,8 +41,8 @@ impl Metadata {
         let annotations = words(metadata, "annotations")?;
         let protected = annotations.get(PROTECTED_PROJECT).map(String::as_str) == Some("true");
         Ok(Self {
-            name: name.to_owned(),
-            namespace: metadata["namespace"].as_str().map(str::to_owned),
+            name,
+            namespace: word(metadata, "namespace")?,
             labels: kept(words(metadata, "labels")?, "label", notes),
             annotations: kept(annotations, "annotation", notes),
             protected,
@@ -72,6 +72,17 @@ impl Metadata {
         if protected {
             put("protectedProject", json!(true));
         }
+    }
+}
+
+fn word(metadata: &Json, key: &str) -> Result<Option<String>, ManifestError> {
+    match &metadata[key] {
+        Json::Null => Ok(None),
+        Json::String(word) => Ok(Some(word.clone())),
+        _ => Err(ManifestError::field(
+            &format!("metadata.{key}"),
+            "must be a string",
+        )),
     }
 }
 
