@@ -67,6 +67,8 @@ pub const DIFFERENCES: &[Difference] = &[
                 without_named(pod, "volumes", |it| it == "feature-store-yaml");
                 each_container(pod, |container| {
                     without_named(container, "volumeMounts", |it| it == "feature-store-yaml");
+                    // Where no init container can link the file, Feast is told where it is.
+                    without_named(container, "env", |it| it == "FEAST_FS_YAML_FILE_PATH");
                     script(container);
                 });
             }
@@ -100,6 +102,20 @@ pub const DIFFERENCES: &[Difference] = &[
                 if let Some(pod) = pod.as_object_mut() {
                     pod.remove("automountServiceAccountToken");
                 }
+            }
+        },
+    },
+    Difference {
+        subject: "pods of the CronJob",
+        operator: "without `automountServiceAccountToken`; `container_configs.node_selector` is ignored",
+        provider: "with both",
+        reason: "The pods need the token, whatever their account says; a field that is there is obeyed.",
+        theirs: nothing,
+        ours: |objects, _| {
+            for object in objects.values_mut() {
+                let pod = "/spec/jobTemplate/spec/template/spec";
+                remove(object, pod, "automountServiceAccountToken");
+                remove(object, pod, "nodeSelector");
             }
         },
     },
@@ -319,10 +335,12 @@ fn rights(objects: &mut Objects, resource: &Json) {
 
 /// The script that prepares the feature repository is another one; that it does the same is shown by running it.
 fn script(container: &mut Json) {
-    if container["name"] == "feast-init"
-        && let Some(container) = container.as_object_mut()
-    {
-        container.remove("args");
+    if container["name"] == "feast-init" {
+        remove(container, "", "args");
+        // What the operator's script for a packaged repository reads its paths from.
+        without_named(container, "env", |it| {
+            it.starts_with("FEAST_") && it.ends_with("_FEATURE_REPO_PATH")
+        });
     }
 }
 
