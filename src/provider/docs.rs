@@ -54,6 +54,7 @@ resource definition is needed in the cluster. It has one resource,
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
 - [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs
+- [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
 
 ## Example Usage

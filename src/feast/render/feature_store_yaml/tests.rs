@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::feast::objects::Kind;
 use crate::feast::render::render;
 use crate::feast::render::yaml::parse;
-use crate::feast::source::{Contents, Source};
+use crate::feast::source::Contents;
 use crate::feast::spec::{Defaults, Store};
 
 /// An object of the user's: kind, name, what it holds.
