@@ -52,6 +52,7 @@ resource definition is needed in the cluster. It has one resource,
 [data source](data-sources/feature_store.md) of the same name.
 
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
+- [Drift and ownership](guides/drift-and-ownership.md): whose each field is, and how a change by somebody else shows
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
 - [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs
 - [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
