@@ -17,6 +17,7 @@ mod support {
 mod lifecycle {
     pub mod authz;
     pub mod cluster;
+    pub mod convert;
     pub mod data;
     pub mod data_source;
     pub mod drift;
@@ -37,8 +38,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, data, data_source, drift, examples, import, lab, persistence, recovery,
-    scaling, secrets, terraform_runner, testbed,
+    authz, cluster, convert, data, data_source, drift, examples, import, lab, persistence,
+    recovery, scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -90,6 +91,10 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        convert::a_claim_of_the_operators_is_taken_up,
+        convert::examples_are_planned,
+        convert::functions_tell_what_is_wrong,
+        convert::is_formatted_valid_and_means_the_same,
         data_source::needs_only_the_right_to_read,
         data_source::shows_what_is_there,
         authz::every_mode_cleans_up_after_the_one_before,

@@ -127,8 +127,8 @@ pub struct FeatureStore {
 
     /// Whether the persistent volume claims that this resource created are deleted together with it, or
     /// when a change of persistence leaves them unused. Default: `false`: claims, and the data in them,
-    /// survive both, and are taken up again by a feature store of the same name. Claims named under
-    /// `pvc.ref` are never touched.
+    /// survive both, and are taken up again by a feature store of the same name. The plan says in a
+    /// warning what becomes of each claim. Claims named under `pvc.ref` are never touched.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub delete_data: Option<bool>,
