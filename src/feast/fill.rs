@@ -64,7 +64,7 @@ impl Objects<Prepared> {
         let Self {
             namespace,
             mut manifests,
-            phase: Prepared { document },
+            phase: Prepared { document, apply },
         } = self;
         let text = document.filled(|slot| {
             contents
@@ -72,35 +72,45 @@ impl Objects<Prepared> {
                 .map(String::as_str)
         })?;
         let hash = fingerprint(hash_key, &text);
-        let mut shown = manifests.clone();
-        for (key, manifest) in &mut shown {
+        let applied = apply.map(|job| {
+            // A Job's pods cannot be changed, so a change of them makes another Job.
+            let applied = fingerprint(hash_key, &format!("{text}{}", job["spec"]));
+            let (key, job) = named(job, &applied);
+            manifests.insert(key, job);
+            applied
+        });
+        for (key, manifest) in &mut manifests {
             if key.kind == Kind::Deployment {
                 annotate_pods(manifest, &hash);
+                if let Some(applied) = &applied {
+                    manifest["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
+                }
             }
         }
+        let shown = manifests.clone();
         for (key, manifest) in &mut manifests {
-            match key.kind {
-                Kind::Secret => {
-                    if let Some(secret) = manifest.as_object_mut() {
-                        secret.remove("stringData");
-                        secret.insert(
-                            "data".to_owned(),
-                            json!({
-                                names::FEATURE_STORE_YAML: BASE64.encode(&text),
-                                names::HASH_KEY: BASE64.encode(hash_key),
-                                names::CONFIGURATION_JSON: BASE64.encode(configuration),
-                            }),
-                        );
-                    }
-                }
-                Kind::Deployment => annotate_pods(manifest, &hash),
-                _ => {}
+            if key.kind == Kind::Secret
+                && let Some(secret) = manifest.as_object_mut()
+            {
+                secret.remove("stringData");
+                secret.insert(
+                    "data".to_owned(),
+                    json!({
+                        names::FEATURE_STORE_YAML: BASE64.encode(&text),
+                        names::HASH_KEY: BASE64.encode(hash_key),
+                        names::CONFIGURATION_JSON: BASE64.encode(configuration),
+                    }),
+                );
             }
         }
         Ok(Objects {
             namespace,
             manifests,
-            phase: Filled { hash, shown },
+            phase: Filled {
+                hash,
+                applied,
+                shown,
+            },
         })
     }
 }
@@ -109,6 +119,11 @@ impl Objects<Filled> {
     /// The fingerprint of `feature_store.yaml`, as the pods carry it.
     pub fn configuration_hash(&self) -> &str {
         &self.phase.hash
+    }
+
+    /// The fingerprint of what the Job applies, as the Deployment carries it once that is done.
+    pub fn applied(&self) -> Option<&str> {
+        self.phase.applied.as_deref()
     }
 
     /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
@@ -125,6 +140,14 @@ impl fmt::Debug for Objects<Filled> {
             .field("keys", &self.manifests.keys())
             .finish_non_exhaustive()
     }
+}
+
+/// The Job under the name of what it applies.
+fn named(mut job: Json, applied: &str) -> (Key, Json) {
+    let store = job["metadata"]["labels"][names::NAME_LABEL].as_str();
+    let name = names::apply_job(store.unwrap_or_default(), applied);
+    job["metadata"]["name"] = json!(name);
+    (Key::new(Kind::Job, name), job)
 }
 
 fn annotate_pods(deployment: &mut Json, hash: &str) {

@@ -36,6 +36,25 @@ pub const CONFIGURATION_DIRECTORY: &str = "/etc/feast";
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";
 
+/// Marks the pods of a Job of the feature store with its name. [`NAME_LABEL`] would make them endpoints of its
+/// Services.
+pub const JOB_LABEL: &str = "feast.dev/job-of";
+/// Annotation of the Deployment: for which configuration `feast apply` has been run.
+pub const APPLIED_ANNOTATION: &str = "feast.dev/applied";
+/// Service type of what runs once and of what runs on a schedule.
+pub const APPLY_SERVICE_TYPE: &str = "apply";
+pub const CRON_JOB_SERVICE_TYPE: &str = "cronjob";
+/// Set on the servers of a protected project.
+pub const PROTECTED_PROJECT: &str = "FEAST_PROTECTED_PROJECT";
+/// Tells Feast which `feature_store.yaml` to read, where none is linked into the repository.
+pub const FEATURE_STORE_YAML_PATH: &str = "FEAST_FS_YAML_FILE_PATH";
+/// Directory of the feature definitions inside a project.
+pub const FEATURE_REPOSITORY: &str = "feature_repo";
+/// Has `kubectl`.
+pub const CRON_JOB_IMAGE: &str = "quay.io/openshift/origin-cli:4.17";
+/// Longest name of a CronJob: its Jobs' names are 11 characters longer.
+pub const CRON_JOB_LENGTH: usize = 52;
+
 /// Spreads pods over nodes and zones.
 pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
 pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
@@ -145,6 +164,20 @@ pub fn main(store: &str) -> String {
 /// The ConfigMap for clients of the feature store.
 pub fn client(store: &str) -> String {
     format!("feast-{store}-client")
+}
+
+/// What the CronJob's pods act as: its ServiceAccount, Role and RoleBinding.
+pub fn cron_job(store: &str) -> String {
+    format!("feast-{store}-cronjob")
+}
+
+/// The Job that runs `feast apply` for the configuration of this hash; what is too long of the store's name
+/// is left out.
+pub fn apply_job(store: &str, hash: &str) -> String {
+    let room = LABEL_LENGTH - "feast--apply-".len() - hash.len().min(8);
+    let store: String = store.chars().take(room).collect();
+    let hash: String = hash.chars().take(8).collect();
+    format!("feast-{}-apply-{hash}", store.trim_end_matches('-'))
 }
 
 /// The Kubernetes Service of an endpoint.

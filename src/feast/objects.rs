@@ -11,11 +11,15 @@ use super::render::feature_store_yaml::Document;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     ServiceAccount,
+    Role,
+    RoleBinding,
     Secret,
     ConfigMap,
     PersistentVolumeClaim,
     Service,
+    Job,
     Deployment,
+    CronJob,
     HorizontalPodAutoscaler,
 }
 
@@ -24,29 +28,39 @@ pub enum Kind {
 pub enum Tier {
     /// What a pod needs before it can start: accounts, secrets, claims, Services.
     Prerequisites,
+    /// What is done once, and must succeed before the pods are touched.
+    Preparation,
     Workload,
     Autoscaler,
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::ServiceAccount,
+        Self::Role,
+        Self::RoleBinding,
         Self::Secret,
         Self::ConfigMap,
         Self::PersistentVolumeClaim,
         Self::Service,
+        Self::Job,
         Self::Deployment,
+        Self::CronJob,
         Self::HorizontalPodAutoscaler,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ServiceAccount => "ServiceAccount",
+            Self::Role => "Role",
+            Self::RoleBinding => "RoleBinding",
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
             Self::Service => "Service",
+            Self::Job => "Job",
             Self::Deployment => "Deployment",
+            Self::CronJob => "CronJob",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
         }
     }
@@ -54,6 +68,8 @@ impl Kind {
     /// API group and version.
     pub fn api(self) -> (&'static str, &'static str) {
         match self {
+            Self::Role | Self::RoleBinding => ("rbac.authorization.k8s.io", "v1"),
+            Self::Job | Self::CronJob => ("batch", "v1"),
             Self::Deployment => ("apps", "v1"),
             Self::HorizontalPodAutoscaler => ("autoscaling", "v2"),
             _ => ("", "v1"),
@@ -64,18 +80,36 @@ impl Kind {
     pub fn plural(self) -> &'static str {
         match self {
             Self::ServiceAccount => "serviceaccounts",
+            Self::Role => "roles",
+            Self::RoleBinding => "rolebindings",
             Self::Secret => "secrets",
             Self::ConfigMap => "configmaps",
             Self::PersistentVolumeClaim => "persistentvolumeclaims",
             Self::Service => "services",
+            Self::Job => "jobs",
             Self::Deployment => "deployments",
+            Self::CronJob => "cronjobs",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
         }
     }
 
+    /// Whether there are feature stores without an object of this kind, whose makers need no right to it.
+    pub fn optional(self) -> bool {
+        !matches!(
+            self,
+            Self::ServiceAccount
+                | Self::Secret
+                | Self::ConfigMap
+                | Self::PersistentVolumeClaim
+                | Self::Service
+                | Self::Deployment
+        )
+    }
+
     pub fn tier(self) -> Tier {
         match self {
-            Self::Deployment => Tier::Workload,
+            Self::Job => Tier::Preparation,
+            Self::Deployment | Self::CronJob => Tier::Workload,
             Self::HorizontalPodAutoscaler => Tier::Autoscaler,
             _ => Tier::Prerequisites,
         }
@@ -116,12 +150,16 @@ impl fmt::Display for Key {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     pub(super) document: Document,
+    /// The Job that applies the definitions, without its name.
+    pub(super) apply: Option<Json>,
 }
 
 /// With the user's Secrets merged in: ready to send, never to be shown or kept.
 #[derive(Clone, PartialEq)]
 pub struct Filled {
     pub(super) hash: String,
+    /// The hash of what the Job applies, where there is one.
+    pub(super) applied: Option<String>,
     /// The manifests without the Secrets' content.
     pub(super) shown: BTreeMap<Key, Json>,
 }

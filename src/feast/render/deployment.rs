@@ -62,7 +62,8 @@ fn strategy(strategy: &Strategy) -> DeploymentStrategy {
     }
 }
 
-fn pod(store: &Store) -> PodSpec {
+/// Of the servers' pods.
+pub(super) fn pod(store: &Store) -> PodSpec {
     let scaled = store.replicas.scaled();
     PodSpec {
         affinity: scaled.then(|| one_host_each(store)),
@@ -70,7 +71,7 @@ fn pod(store: &Store) -> PodSpec {
         // Nothing in the pod talks to the Kubernetes API while Feast's auth is off.
         automount_service_account_token: Some(false),
         containers: containers::servers(store),
-        init_containers: Some(initialization::containers(store)),
+        init_containers: initialization::containers(store),
         service_account_name: Some(names::main(&store.name)),
         volumes: Some(volumes(store)),
         ..PodSpec::default()

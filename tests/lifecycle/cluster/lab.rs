@@ -81,6 +81,7 @@ impl Lab {
             known: &BTreeSet::new(),
             delete_data: false,
             repair_drift,
+            wait_for_job: None,
         };
         self.cluster.apply(&plan, &CancellationToken::new()).await
     }
