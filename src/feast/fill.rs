@@ -54,6 +54,12 @@ impl Objects<Prepared> {
         self.phase.document.slots()
     }
 
+    /// The Job that applies the feature definitions, where there is one. What it is called is not known
+    /// before the Secrets are.
+    pub fn apply_job(&self) -> Option<&Json> {
+        self.phase.apply.as_ref()
+    }
+
     /// Merges the Secrets in and marks the pods with the fingerprint of the result.
     pub fn fill(self, secrets: &Secrets<'_>) -> Result<Objects<Filled>, Vec<FillError>> {
         let Secrets {
@@ -256,6 +262,23 @@ mod tests {
         assert_eq!(hash("password: a"), hash("password: a"));
         assert_ne!(hash("password: a"), hash("password: b"));
         assert_eq!(hash("password: a").len(), 32);
+    }
+
+    #[test]
+    fn a_job_is_named_after_what_it_applies() {
+        let applied = |online: &str| {
+            let filled = fill(online, Some("path: p")).unwrap();
+            let applied = filled.applied().unwrap().to_owned();
+            let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
+            let annotations = &deployment["metadata"]["annotations"];
+            assert_eq!(annotations, &json!({"feast.dev/applied": applied}));
+            let name = format!("feast-demo-apply-{}", &applied[..8]);
+            let job = &filled.manifests[&Key::new(Kind::Job, &name)];
+            assert_eq!(job["metadata"]["name"], json!(name));
+            name
+        };
+        assert_eq!(applied("password: a"), applied("password: a"));
+        assert_ne!(applied("password: a"), applied("password: b"));
     }
 
     #[test]
