@@ -18,6 +18,7 @@ mod lifecycle {
     pub mod cluster;
     pub mod drift;
     pub mod examples;
+    pub mod jobs;
     pub mod lab;
     pub mod persistence;
     pub mod scaling;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, drift, examples, lab, persistence, scaling, secrets, terraform_runner, testbed,
+    cluster, drift, examples, jobs, lab, persistence, scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -57,6 +58,7 @@ macro_rules! cluster_trials {
 fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![a_rollout_that_fails_says_why];
     all.extend(trials![
+        jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
@@ -88,6 +90,8 @@ fn trials() -> Vec<Trial> {
         examples::autoscaling,
         examples::external_autoscaler,
         examples::static_replicas,
+        jobs::a_schedule_comes_changes_and_goes,
+        jobs::definitions_are_applied_once_for_each_configuration,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,

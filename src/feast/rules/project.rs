@@ -170,7 +170,8 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
     };
     for (mount, mut reads, home) in mounts {
         // The repository is copied to a place below its home, which must not be below the original.
-        if !below(path, &mount) && !(home && below(&mount, path)) {
+        let overlaps = below(path, &mount) || (home && below(&mount, path));
+        if !overlaps {
             continue;
         }
         reads.push(at.clone());
