@@ -4,6 +4,7 @@
 //! Must not know: protobuf, msgpack, sockets.
 
 mod config;
+mod data_source;
 pub mod docs;
 mod feature_store;
 mod schemas;
@@ -15,8 +16,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::schema::provider::{
-    Applied, Apply, Configure, FunctionError, FunctionResult, Import, Imported, Plan, Planned,
-    Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
+    Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionError, FunctionResult, Import,
+    Imported, Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
@@ -51,6 +52,18 @@ impl Feast {
             None => Err(vec![Diagnostic::error(
                 "Unknown resource type",
                 format!("This provider has no resource {type_name:?}."),
+            )]),
+        }
+    }
+}
+
+impl Feast {
+    fn data_source(&self, type_name: &str) -> Result<&Block, Diagnostics> {
+        match self.schemas().data_sources.get(type_name) {
+            Some(schema) => Ok(&schema.block),
+            None => Err(vec![Diagnostic::error(
+                "Unknown data source",
+                format!("This provider has no data source {type_name:?}."),
             )]),
         }
     }
@@ -159,6 +172,23 @@ impl Provider for Feast {
             Err(diagnostics) => Imported {
                 diagnostics,
                 ..Imported::default()
+            },
+        }
+    }
+
+    fn validate_data_source(&self, request: DataSource) -> Diagnostics {
+        match self.data_source(&request.type_name) {
+            Ok(block) => data_source::validate(block, &request),
+            Err(diagnostics) => diagnostics,
+        }
+    }
+
+    async fn read_data_source(&self, request: DataSource) -> DataSourceAnswer {
+        match self.data_source(&request.type_name) {
+            Ok(block) => data_source::read(block, &self.settings(), &self.stop, request).await,
+            Err(diagnostics) => DataSourceAnswer {
+                diagnostics,
+                ..DataSourceAnswer::default()
             },
         }
     }

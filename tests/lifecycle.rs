@@ -16,11 +16,14 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod cluster;
+    pub mod data_source;
     pub mod drift;
     pub mod examples;
+    pub mod import;
     pub mod jobs;
     pub mod lab;
     pub mod persistence;
+    pub mod recovery;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
@@ -33,7 +36,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, drift, examples, jobs, lab, persistence, scaling, secrets, terraform_runner, testbed,
+    cluster, data_source, drift, examples, import, jobs, lab, persistence, recovery, scaling,
+    secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -85,16 +89,25 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        data_source::needs_only_the_right_to_read,
+        data_source::shows_what_is_there,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,
         examples::external_autoscaler,
         examples::static_replicas,
+        examples::the_others,
+        import::by_block_with_a_generated_configuration_gives_an_empty_plan,
+        import::by_id_gives_an_empty_plan,
+        import::what_is_not_there_is_said,
         jobs::a_schedule_comes_changes_and_goes,
         jobs::definitions_are_applied_once_for_each_configuration,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,
+        recovery::a_create_that_times_out_says_why_and_converges,
+        recovery::a_failed_rollout_is_not_forgotten,
+        recovery::an_interrupted_apply_is_taken_up_again,
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,

@@ -74,6 +74,13 @@ fn feature_store() {
     expect_file!["schema/feast_feature_store.txt"].assert_eq(&printed(&resource.schema.block));
 }
 
+#[test]
+fn data_source() {
+    let feast = Feast::new();
+    let data_source = &feast.schemas().data_sources["feast_feature_store"];
+    expect_file!["schema/data_source.txt"].assert_eq(&printed(&data_source.block));
+}
+
 /// Terraform takes the schema at each of its commands, several times.
 #[test]
 fn stays_small() {

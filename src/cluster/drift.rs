@@ -5,6 +5,7 @@
 //! the live value means the same as the mask's (`1` and `1000m`, another order of metrics), the mask's
 //! own text is kept, so that an untouched object projects to exactly the manifest.
 
+pub mod changes;
 mod lists;
 
 use serde_json::{Map, Value as Json};

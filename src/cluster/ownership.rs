@@ -138,7 +138,7 @@ fn covers(node: &Json, value: &Json) -> bool {
     }
 }
 
-fn is_element(key: &str, element: &Json) -> bool {
+pub(super) fn is_element(key: &str, element: &Json) -> bool {
     if let Some(value) = key.strip_prefix("v:") {
         return serde_json::from_str::<Json>(value).is_ok_and(|value| value == *element);
     }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::{join_all, try_join_all};
 use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Verb};
 use super::ownership;
 use super::request::Request;
-use super::resource::Resource;
+use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::feast::objects::{Key, Kind};
@@ -110,6 +111,25 @@ impl Cluster {
             }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The store's pods.
+    pub async fn pods(
+        &self,
+        store: &StoreName,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Pod>, Error> {
+        let selector = format!("{NAME_LABEL}={}", store.name);
+        let request = Request {
+            verb: Verb::List,
+            resource: PODS,
+            namespace: &store.namespace,
+            name: None,
+            query: vec![("labelSelector", &selector)],
+            body: None,
+        };
+        let list = self.send(request, cancel).await?;
+        Ok(serde_json::from_value(list["items"].clone()).unwrap_or_default())
     }
 
     /// Whether the live object belongs to the store: it carries the store's labels, or it is one that

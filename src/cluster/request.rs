@@ -27,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SHORT_PATIENCE: Duration = Duration::from_secs(6);
 /// The API server itself gives up on a request after 60 s; a connection that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(65);
+
+/// How long a request in flight may still take once the operation was cancelled, so that the answer to a
+/// write is not lost.
+const GRACE: Duration = Duration::from_secs(3);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 pub(super) struct Request<'a> {
@@ -144,7 +148,16 @@ impl Cluster {
             if cancel.is_cancelled() {
                 return Err(wrap(Reason::Cancelled));
             }
-            let failure = match tokio::time::timeout(SILENCE, self.attempt(&request)).await {
+            let attempt = tokio::time::timeout(SILENCE, self.attempt(&request));
+            let given_up = async {
+                cancel.cancelled().await;
+                tokio::time::sleep(GRACE).await;
+            };
+            let answer = tokio::select! {
+                answer = attempt => answer,
+                () = given_up => return Err(wrap(Reason::Cancelled)),
+            };
+            let failure = match answer {
                 Ok(Ok(json)) => return Ok(json),
                 Ok(Err(failure)) => failure,
                 Err(elapsed) => return Err(wrap(Reason::Unreachable(Box::new(elapsed)))),

@@ -10,7 +10,7 @@ mod wait;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
 pub use job::job_progress;
-pub use pods::troubles;
+pub use pods::{ready, troubles};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {

@@ -16,6 +16,7 @@ mod project;
 mod registry;
 mod scaling;
 mod server;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use cron_job::{
     CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
 };
-pub use observed::{Endpoints, Observed, ScalingStatus};
+pub use observed::{Drift, Endpoints, Observed, ScalingStatus};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
 pub use persistence::{
@@ -39,6 +40,7 @@ pub use registry::{
 };
 pub use scaling::{Autoscaling, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
+pub use view::{Condition, Lookup, View};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
 /// offline and registry servers, with its Services, claims, configuration and autoscaler. The provider

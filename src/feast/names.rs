@@ -121,6 +121,13 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    pub const ALL: [Self; 4] = [
+        Self::Online,
+        Self::Offline,
+        Self::RegistryGrpc,
+        Self::RegistryRest,
+    ];
+
     /// The server that serves it.
     pub fn service(self) -> Service {
         match self {

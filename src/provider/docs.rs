@@ -17,6 +17,10 @@ pub fn pages() -> BTreeMap<String, String> {
     BTreeMap::from([
         ("docs/index.md".to_owned(), index(&schemas.provider.block)),
         (
+            "docs/data-sources/feature_store.md".to_owned(),
+            data_source(&schemas.data_sources[FEATURE_STORE].block),
+        ),
+        (
             "docs/resources/feature_store.md".to_owned(),
             resource(feature_store),
         ),
@@ -40,11 +44,37 @@ fn index(block: &Block) -> String {
 
 The provider makes the Kubernetes objects of a feature store itself: no Feast operator and no custom
 resource definition is needed in the cluster. It has one resource,
-[`{FEATURE_STORE}`](resources/feature_store.md).
+[`{FEATURE_STORE}`](resources/feature_store.md), and a
+[data source](data-sources/feature_store.md) of the same name.
 
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
+- [Drift and ownership](guides/drift-and-ownership.md): whose each field is, and how a change by somebody else shows
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
+
+## Example Usage
+
+```terraform
+{example}```
+
+{schema}",
+        description = block.description,
+    )
+}
+
+fn data_source(block: &Block) -> String {
+    let front = front_matter(
+        &format!("{FEATURE_STORE} Data Source - Feast"),
+        Some(""),
+        "The live view of a Feast feature store on Kubernetes.",
+    );
+    let example = include_str!("../../examples/data-sources/feast_feature_store/data-source.tf");
+    let schema = schema_section(block);
+    format!(
+        "{front}\
+# {FEATURE_STORE} (Data Source)
+
+{description}
 
 ## Example Usage
 

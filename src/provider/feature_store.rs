@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod computed;
 pub mod destroy;
+pub mod drift;
 pub mod import;
 pub mod memory;
 pub mod parse;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::feast::config::{FeatureStore, Observed};
+use crate::feast::config::{FeatureStore, Lookup, Observed, View};
 use crate::schema::provider::{IdentityAttribute, IdentitySchema, ResourceSchema, Schemas};
 use crate::schema::{Block, LowerError, Schema, Type, lower};
 
 use super::config::ProviderConfig;
 
-/// The one resource.
+/// The one resource, and the one data source.
 pub const FEATURE_STORE: &str = "feast_feature_store";
 
 /// Lowers all schemas.
@@ -30,7 +30,7 @@ pub fn schemas() -> Result<Schemas, LowerError> {
             block: lower::<ProviderConfig>()?,
         },
         resources: BTreeMap::from([(FEATURE_STORE.to_owned(), resource)]),
-        data_sources: BTreeMap::new(),
+        data_sources: BTreeMap::from([(FEATURE_STORE.to_owned(), data_source()?)]),
         functions: BTreeMap::new(),
     })
 }
@@ -41,6 +41,15 @@ fn feature_store() -> Result<Block, LowerError> {
     let observed = lower::<Observed>()?.computed();
     block.attributes.extend(observed.attributes);
     Ok(block)
+}
+
+/// What names a feature store, and what is there.
+fn data_source() -> Result<Schema, LowerError> {
+    let mut block = lower::<Lookup>()?;
+    block
+        .attributes
+        .extend(lower::<View>()?.computed().attributes);
+    Ok(Schema { version: 0, block })
 }
 
 fn identity() -> IdentitySchema {

@@ -186,6 +186,21 @@ pub struct ImportedResource {
     pub private: Private,
 }
 
+/// The configuration of a data source, to be validated or read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DataSource {
+    pub type_name: String,
+    pub config: Value,
+    pub client: ClientCapabilities,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DataSourceAnswer {
+    pub state: Value,
+    pub diagnostics: Diagnostics,
+    pub deferred: Option<Deferred>,
+}
+
 /// The answer to a function call, or what is wrong with the argument of that position.
 pub type FunctionResult = Result<Value, FunctionError>;
 
@@ -215,6 +230,13 @@ pub trait Provider: Send + Sync + 'static {
     fn apply(&self, request: Apply) -> impl Future<Output = Applied> + Send;
 
     fn import(&self, request: Import) -> impl Future<Output = Imported> + Send;
+
+    fn validate_data_source(&self, request: DataSource) -> Diagnostics;
+
+    fn read_data_source(
+        &self,
+        request: DataSource,
+    ) -> impl Future<Output = DataSourceAnswer> + Send;
 
     fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult;
 

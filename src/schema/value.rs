@@ -91,6 +91,22 @@ impl Value {
         self.get(&Path::of(dotted)).unwrap_or(NULL)
     }
 
+    /// Sets the attribute at a path of attributes, where the object that holds it is there.
+    pub fn set_at(&mut self, path: &Path, value: Self) {
+        let Some((Step::Attribute(last), above)) = path.steps().split_last() else {
+            return;
+        };
+        let holder = above
+            .iter()
+            .try_fold(self, |inner, step| match (inner, step) {
+                (Self::Object(items), Step::Attribute(name)) => items.get_mut(name),
+                _ => None,
+            });
+        if let Some(holder) = holder {
+            holder.set(last, value);
+        }
+    }
+
     /// Sets a top-level attribute of an object; anything else is left as it is.
     pub fn set(&mut self, name: &str, value: Self) {
         if let Self::Object(items) = self {

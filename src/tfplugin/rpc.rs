@@ -1,6 +1,7 @@
 //! The calls that are served, one file per family. Each request message says how it is served
 //! ([`Rpc`](super::session::Rpc)): convert, call the provider, convert.
 
+mod data_source;
 mod functions;
 mod import;
 mod provider;

@@ -45,6 +45,9 @@ serve! {
     apply_resource_change(apply_resource_change);
     import_resource_state(import_resource_state);
 
+    validate_data_resource_config(validate_data_resource_config);
+    read_data_source(read_data_source);
+
     get_functions(get_functions);
     call_function(call_function);
 }

@@ -54,9 +54,10 @@ pub(super) struct Session<P> {
 struct Types {
     provider: Type,
     resources: BTreeMap<String, ResourceTypes>,
+    data_sources: BTreeMap<String, ResourceTypes>,
 }
 
-/// The types of a resource's values.
+/// The types of a resource's values; of a data source's, which has no identity.
 pub(super) struct ResourceTypes {
     name: String,
     state: Type,
@@ -125,7 +126,16 @@ impl<P: Provider> Session<P> {
                 };
                 (name.clone(), types)
             });
+            let data_sources = schemas.data_sources.iter().map(|(name, schema)| {
+                let types = ResourceTypes {
+                    name: name.clone(),
+                    state: schema.block.value_type(),
+                    identity: Type::Object(BTreeMap::new()),
+                };
+                (name.clone(), types)
+            });
             Types {
+                data_sources: data_sources.collect(),
                 provider: schemas.provider.block.value_type(),
                 resources: resources.collect(),
             }
@@ -138,6 +148,16 @@ impl<P: Provider> Session<P> {
             vec![Diagnostic::error(
                 "Unknown resource type",
                 format!("This version of the provider has no resource type {name:?}."),
+            )]
+        })
+    }
+
+    /// The types of the data source `name`.
+    pub fn data_source(&self, name: &str) -> Result<&ResourceTypes, Diagnostics> {
+        self.types().data_sources.get(name).ok_or_else(|| {
+            vec![Diagnostic::error(
+                "Unknown data source",
+                format!("This version of the provider has no data source {name:?}."),
             )]
         })
     }

@@ -34,6 +34,24 @@ pub fn every_hand_edit_is_shown_and_repaired() {
         .unwrap();
     let (before, after) = object_change(&test, "Deployment/feast-demo");
     assert!(before.contains("example.invalid/hotfix:1"), "{before}");
+    let prior = test.plan_with_changes().json["prior_state"].clone();
+    let prior = &prior["values"]["root_module"]["resources"][0]["values"];
+    let mut listed = prior["drift"].clone();
+    listed[0]["time"].take();
+    assert_eq!(
+        listed,
+        serde_json::json!([{
+            "object": "Deployment/feast-demo",
+            "field": ".spec.template.spec.containers[name=\"online\"].image",
+            "wanted": "quay.io/feastdev/feature-server:0.66.0",
+            "live": "example.invalid/hotfix:1",
+            "manager": "kubectl-set",
+            "operation": "Update",
+            "time": null,
+        }])
+    );
+    let server = &prior["services"]["online_store"]["server"];
+    assert_eq!(server["image"], "example.invalid/hotfix:1");
     assert!(!after.contains("example.invalid/hotfix:1"), "{after}");
     test.apply();
     let image = &test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"];
@@ -63,6 +81,13 @@ pub fn every_hand_edit_is_shown_and_repaired() {
         .unwrap();
     let (before, after) = object_change(&test, "HorizontalPodAutoscaler/feast-demo");
     assert!(before.contains(r#""maxReplicas":9"#), "{before}");
+    let plan = test.plan_with_changes();
+    let changes = &plan.json["resource_changes"][0]["change"];
+    let bound = |side: &str| {
+        let autoscaling = &changes[side]["services"]["scaling"]["autoscaling"];
+        autoscaling["max_replicas"].as_u64()
+    };
+    assert_eq!((bound("before"), bound("after")), (Some(9), Some(4)));
     assert!(after.contains(r#""maxReplicas":4"#), "{after}");
     test.apply();
     assert_eq!(test.autoscaler(), Some((1, 4)));

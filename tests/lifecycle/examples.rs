@@ -120,3 +120,24 @@ fn keeps(promise: &Promise, test: &StoreUnderTest) {
         promise.replicas
     );
 }
+
+/// The example of the quick start, and those of the documentation, which have no variables.
+pub fn the_others() {
+    lab::with_each_tool(|terraform| {
+        let test = StoreUnderTest::with(terraform, "examples");
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let quickstart = fs::read_to_string(examples.join("quickstart/main.tf")).unwrap();
+        test.terraform.write("main.tf", &quickstart).unwrap();
+        test.apply();
+        test.destroy();
+
+        let resource = examples.join("resources/feast_feature_store/resource.tf");
+        let resource = fs::read_to_string(resource).unwrap();
+        let namespace = format!("\"{}\"", test.namespace.name());
+        let provider = quickstart.split("resource \"").next().unwrap();
+        let text = format!("{provider}{}", resource.replace("\"default\"", &namespace));
+        test.terraform.write("main.tf", &text).unwrap();
+        test.apply();
+        test.destroy();
+    });
+}

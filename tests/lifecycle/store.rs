@@ -1,7 +1,6 @@
 //! A feature store under test: a namespace of its own with the Secret that the stores connect with, and
 //! Terraform or OpenTofu with a configuration for it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -175,13 +174,14 @@ pub fn make_store_secret(namespace: &Namespace, password: &str) {
     let postgres = format!(
         "host: postgres.databases.svc\nport: 5432\ndatabase: feast\nuser: feast\npassword: {password}\n"
     );
+    let redis = format!("connection_string: redis.databases.svc:6379,password={password}\n");
     let sql =
         format!("path: postgresql+psycopg://feast:{password}@postgres.databases.svc:5432/feast\n");
     let secret = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "feast-data-stores", "namespace": namespace.name()},
-        "stringData": BTreeMap::from([("postgres", postgres), ("sql", sql)]),
+        "stringData": {"postgres": postgres, "redis": redis, "sql": sql},
     });
     namespace.cluster().apply(&secret.to_string()).unwrap();
 }

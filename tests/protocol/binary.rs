@@ -1,16 +1,23 @@
 //! The binary, started as core starts it, and as it should not be.
 
 use std::path::Path;
-use std::time::Duration;
 
-use terraform_provider_feast::tfplugin::proto::tfplugin6::get_metadata;
+use terraform_provider_feast::provider::{FEATURE_STORE, Feast};
+use terraform_provider_feast::schema::{Block, Provider as _, Value, encode};
+use terraform_provider_feast::tfplugin::codec;
+use terraform_provider_feast::tfplugin::proto::tfplugin6::{
+    DynamicValue, apply_resource_change, configure_provider, get_metadata, get_provider_schema,
+    plan_resource_change,
+};
 use tokio::io::AsyncBufReadExt;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::plugin_client::{
     COOKIE, Identity, PATIENCE, Process, command, connect_plainly, provider, shut_down, signal,
 };
-use super::values::{create, told};
+use super::values::told;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_terraform-provider-feast");
 
@@ -109,21 +116,13 @@ async fn serves_the_host_until_it_asks_for_the_end() {
 #[tokio::test]
 async fn ctrl_c_ends_the_work_in_hand_and_not_the_plugin() {
     let mut process = Process::start(BINARY).await;
-    let mut provider = process.provider();
-    let apply = tokio::spawn(async move {
-        provider
-            .apply_resource_change(create("wait for stop"))
-            .await
-    });
-    sleep(Duration::from_millis(300)).await;
+    let apply = hanging_apply(&process).await;
     process.signal("INT");
-    let answer = timeout(PATIENCE, apply)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap()
-        .into_inner();
-    assert_eq!(told(&answer.diagnostics), ["Error Interrupted"]);
+    let answer = timeout(PATIENCE, apply).await.unwrap().unwrap();
+    assert_eq!(
+        told(&answer.diagnostics),
+        ["Error Cannot prepare the feature store"]
+    );
     let metadata = process
         .provider()
         .get_metadata(get_metadata::Request {})
@@ -136,21 +135,13 @@ async fn ctrl_c_ends_the_work_in_hand_and_not_the_plugin() {
 #[tokio::test]
 async fn a_request_to_terminate_lets_the_work_in_hand_answer() {
     let mut process = Process::start(BINARY).await;
-    let mut provider = process.provider();
-    let apply = tokio::spawn(async move {
-        provider
-            .apply_resource_change(create("wait for stop"))
-            .await
-    });
-    sleep(Duration::from_millis(300)).await;
+    let apply = hanging_apply(&process).await;
     process.signal("TERM");
-    let answer = timeout(PATIENCE, apply)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap()
-        .into_inner();
-    assert_eq!(told(&answer.diagnostics), ["Error Interrupted"]);
+    let answer = timeout(PATIENCE, apply).await.unwrap().unwrap();
+    assert_eq!(
+        told(&answer.diagnostics),
+        ["Error Cannot prepare the feature store"]
+    );
     assert_eq!(process.ended().await.code(), Some(0));
 }
 
@@ -219,4 +210,74 @@ async fn for_a_debugger_it_says_how_to_reattach_and_runs_until_ctrl_c() {
         .expect("the provider lingers");
     assert_eq!(ended.unwrap().code(), Some(0));
     assert!(!Path::new(&socket).exists());
+}
+
+/// What core sends of a block with these attributes; the others are null.
+fn wire(block: &Block, attributes: &serde_json::Value) -> Option<DynamicValue> {
+    let mut value = encode(&block.attributes, attributes);
+    for name in block.blocks.keys() {
+        value.set(name, Value::List(Vec::new()));
+    }
+    Some(codec::write(&value, &block.value_type()).unwrap())
+}
+
+/// The creation of a feature store at an API server that takes the request and never answers.
+async fn hanging_apply(process: &Process) -> JoinHandle<apply_resource_change::Response> {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    let feast = Feast::new();
+    let schemas = feast.schemas();
+    let block = &schemas.resources[FEATURE_STORE].schema.block;
+    let mut provider = process.provider();
+    let configured = provider.configure_provider(configure_provider::Request {
+        config: wire(
+            &schemas.provider.block,
+            &serde_json::json!({"host": format!("http://{address}")}),
+        ),
+        ..Default::default()
+    });
+    assert_eq!(configured.await.unwrap().into_inner().diagnostics, []);
+    let null = || Some(codec::write(&Value::Null, &block.value_type()).unwrap());
+    let config = wire(
+        block,
+        &serde_json::json!({"name": "a", "feastProject": "b"}),
+    );
+    let planned = provider.plan_resource_change(plan_resource_change::Request {
+        type_name: FEATURE_STORE.to_owned(),
+        prior_state: null(),
+        proposed_new_state: config.clone(),
+        config: config.clone(),
+        ..Default::default()
+    });
+    let planned = planned.await.unwrap().into_inner();
+    assert_eq!(planned.diagnostics, []);
+    let request = apply_resource_change::Request {
+        type_name: FEATURE_STORE.to_owned(),
+        prior_state: null(),
+        planned_state: planned.planned_state,
+        config,
+        ..Default::default()
+    };
+    let apply = tokio::spawn(async move {
+        let answer = provider.apply_resource_change(request).await;
+        answer.unwrap().into_inner()
+    });
+    let (connection, _) = timeout(PATIENCE, server.accept()).await.unwrap().unwrap();
+    // Open for as long as the test runs.
+    std::mem::forget((server, connection));
+    apply
+}
+
+#[tokio::test]
+async fn serves_the_real_schema() {
+    let process = Process::start(BINARY).await;
+    let mut provider = process.provider();
+    let schema = provider.get_provider_schema(get_provider_schema::Request {});
+    let schema = schema.await.unwrap().into_inner();
+    let resources: Vec<&str> = schema.resource_schemas.keys().map(String::as_str).collect();
+    assert_eq!(
+        (schema.diagnostics, resources),
+        (vec![], vec![FEATURE_STORE])
+    );
+    shut_down(process.channel.clone()).await;
 }

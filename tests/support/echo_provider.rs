@@ -245,6 +245,17 @@ impl Provider for EchoProvider {
         }
     }
 
+    fn validate_data_source(&self, _: DataSource) -> Diagnostics {
+        Vec::new()
+    }
+
+    async fn read_data_source(&self, request: DataSource) -> DataSourceAnswer {
+        DataSourceAnswer {
+            state: request.config,
+            ..DataSourceAnswer::default()
+        }
+    }
+
     fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult {
         let text = arguments
             .first()

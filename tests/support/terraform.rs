@@ -71,7 +71,11 @@ impl Terraform {
     /// With the provider in a filesystem mirror, as a user without the registry installs it:
     /// `init` works, and is needed. `work` is the folder with the configuration.
     pub fn with_mirror(tool: &Path, provider: &Path, work: &Path) -> Result<Self> {
-        let terraform = Self::in_folder(tool, work)?;
+        let mut terraform = Self::in_folder(tool, work)?;
+        // Beside the configuration, so that what is kept lies in one place.
+        let beside = work.parent().unwrap_or(work);
+        terraform.config = TempDir::new_in(beside)
+            .doing(|| "creating a folder for the CLI configuration".to_owned())?;
         let mirror = terraform.config.path().join("mirror");
         for registry in REGISTRIES {
             let folder = mirror

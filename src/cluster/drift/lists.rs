@@ -17,7 +17,7 @@ pub(super) fn project(path: &[&str], mask: &[Json], live: &[Json]) -> Vec<Json> 
 
 /// The fields that name an element, for lists that the API server merges element by element; `None`
 /// for lists that are owned as a whole.
-fn keys(field: &str, mask: &[Json]) -> Option<&'static [&'static str]> {
+pub(super) fn keys(field: &str, mask: &[Json]) -> Option<&'static [&'static str]> {
     let keys: &[&str] = match field {
         "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" | "secrets"
         | "claims" | "resourceClaims" => &["name"],
@@ -47,15 +47,18 @@ fn key_of<'a>(element: &'a Json, key: &str) -> Option<std::borrow::Cow<'a, Json>
     }
 }
 
+/// Whether both are the element with these keys.
+pub(super) fn is_same(left: &Json, right: &Json, keys: &[&str]) -> bool {
+    keys.iter()
+        .all(|key| key_of(left, key).is_some_and(|k| Some(k) == key_of(right, key)))
+}
+
 /// In the order of the mask; elements of others do not show.
 fn by_keys(path: &[&str], keys: &[&str], mask: &[Json], live: &[Json]) -> Vec<Json> {
     let mut left: Vec<&Json> = live.iter().collect();
     let mut seen = Vec::new();
     for wanted in mask {
-        let found = left.iter().position(|found| {
-            keys.iter()
-                .all(|key| key_of(found, key).is_some_and(|k| Some(k) == key_of(wanted, key)))
-        });
+        let found = left.iter().position(|found| is_same(found, wanted, keys));
         if let Some(found) = found {
             seen.push(value(path, wanted, left.remove(found)));
         }

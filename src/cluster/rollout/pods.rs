@@ -1,5 +1,7 @@
 //! Why pods are not ready, as far as the pods themselves say.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 use super::super::error::PodTrouble;
@@ -8,6 +10,16 @@ use super::super::error::PodTrouble;
 /// ready without any container saying why.
 pub fn troubles(pods: &[Pod]) -> Vec<PodTrouble> {
     pods.iter().flat_map(of_pod).collect()
+}
+
+/// In how many pods each container is ready.
+pub fn ready(pods: &[Pod]) -> BTreeMap<String, i32> {
+    let mut ready = BTreeMap::new();
+    let statuses = pods.iter().filter_map(|pod| pod.status.as_ref());
+    for container in statuses.flat_map(|status| status.container_statuses.iter().flatten()) {
+        *ready.entry(container.name.clone()).or_insert(0) += i32::from(container.ready);
+    }
+    ready
 }
 
 fn of_pod(pod: &Pod) -> Vec<PodTrouble> {

@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Progress, progress, troubles};
 use crate::cluster::error::{Error, PodTrouble, Reason, Verb};
-use crate::cluster::request::Request;
-use crate::cluster::resource::{PODS, Resource};
+use crate::cluster::resource::Resource;
 use crate::cluster::watch::{Selection, Unfinished};
 use crate::cluster::{Cluster, StoreName};
-use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::Kind;
 
 impl Cluster {
@@ -83,21 +80,8 @@ impl Cluster {
 
     /// An explanation is worth an attempt; without it the error stands all the same.
     async fn pod_troubles(&self, store: &StoreName) -> Vec<PodTrouble> {
-        let selector = format!("{NAME_LABEL}={}", store.name);
-        let request = Request {
-            verb: Verb::List,
-            resource: PODS,
-            namespace: &store.namespace,
-            name: None,
-            query: vec![("labelSelector", &selector)],
-            body: None,
-        };
-        match self.send(request, &CancellationToken::new()).await {
-            Ok(list) => {
-                let pods: Vec<Pod> =
-                    serde_json::from_value(list["items"].clone()).unwrap_or_default();
-                troubles(&pods)
-            }
+        match self.pods(store, &CancellationToken::new()).await {
+            Ok(pods) => troubles(&pods),
             Err(error) => {
                 tracing::debug!("the pods could not be looked at: {error}");
                 Vec::new()

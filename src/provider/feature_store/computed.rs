@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::rollout::{self, Progress};
-use crate::feast::config::{Observed, ScalingStatus};
+use crate::feast::config::{Drift, Observed, ScalingStatus};
 use crate::feast::objects::{Key, Kind, Objects, Prepared};
 use crate::feast::render::render;
 use crate::feast::spec::{self, Defaults, Store};
@@ -51,6 +51,7 @@ impl Desired {
             configuration_hash: String::new(),
             scaling_status: None,
             endpoints: spec::endpoints(&self.store),
+            drift: Vec::new(),
             objects: self.object_texts(),
         }
     }
@@ -68,6 +69,13 @@ pub fn write(block: &Block, value: &mut Value, observed: &Observed) {
             }
         }
     }
+}
+
+/// The attribute `drift`.
+pub fn set_drift(block: &Block, state: &mut Value, drift: &[Drift]) {
+    let form = serde_json::json!({ "drift": drift });
+    let encoded = encode(&block.attributes, &form);
+    state.set("drift", encoded.attribute("drift").clone());
 }
 
 /// Marks every computed attribute as known only after apply.

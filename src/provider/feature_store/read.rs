@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::cluster::drift::changes::changes;
+use crate::cluster::drift::project as project_live;
 use crate::cluster::rollout::{self, Progress};
-use crate::cluster::{CancellationToken, Cluster, StoreName, drift};
+use crate::cluster::{CancellationToken, Cluster, StoreName};
 use crate::feast::fill::Secrets;
 use crate::feast::kept;
 use crate::feast::names;
@@ -17,6 +19,7 @@ use crate::schema::provider::{Deferred, Read, ReadAnswer};
 use crate::schema::{Block, Diagnostic, Value};
 
 use super::computed::{self, Desired};
+use super::drift;
 use super::memory::Memory;
 use super::parse::parse;
 
@@ -93,6 +96,19 @@ async fn refresh(
                 .collect(),
         ),
     );
+    let manager = &cluster.options().field_manager;
+    let mut listed = Vec::new();
+    for (key, mask) in &masks {
+        let found = match (seen.get(key), live.get(key)) {
+            (Some(seen), Some(live)) => changes(mask, seen, live, manager),
+            _ => vec![drift::deleted(key)],
+        };
+        for change in &found {
+            drift::show(&mut state, key, change);
+            listed.push(drift::described(key, change));
+        }
+    }
+    computed::set_drift(block, &mut state, &listed);
     let main = names::main(&store.name);
     let mut memory = Memory {
         apply_failed: live.iter().any(|(key, live)| {
@@ -131,7 +147,7 @@ pub fn store_name(state: &Value) -> Option<StoreName> {
 /// A live object as far as the mask names it. The content of our Secret is never taken over: the mask
 /// has text in its place, and [`Memory::secrets_changed`] tells of a change.
 fn project(key: &Key, mask: &Json, live: &Json) -> Json {
-    let mut seen = drift::project(mask, live);
+    let mut seen = project_live(mask, live);
     if key.kind == Kind::Secret
         && let (Some(seen), Some(text)) = (seen.as_object_mut(), mask.get("stringData"))
     {

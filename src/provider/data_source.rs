@@ -1,0 +1,243 @@
+//! The data source `feast_feature_store`: what is there, read with whatever rights the account has.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::cluster::drift::changes::changes;
+use crate::cluster::drift::project;
+use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, ownership, rollout};
+use crate::feast::config::{Condition, Drift, Endpoints, FeatureStore, Lookup, View};
+use crate::feast::kept;
+use crate::feast::names::{self, Endpoint};
+use crate::feast::objects::{Key, Kind};
+use crate::feast::render::render;
+use crate::feast::spec::{Defaults, Store};
+use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
+use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
+
+use super::feature_store::{computed, drift};
+use super::settings::Settings;
+use super::wording;
+
+/// What is wrong with the configuration.
+pub fn validate(block: &Block, request: &DataSource) -> Diagnostics {
+    decode(block, &request.config).diagnostics
+}
+
+/// Reads the feature store that the configuration names.
+pub async fn read(
+    block: &Block,
+    settings: &Settings,
+    stop: &CancellationToken,
+    request: DataSource,
+) -> DataSourceAnswer {
+    if !settings.names_a_cluster() && request.client.deferral_allowed {
+        return DataSourceAnswer {
+            deferred: Some(Deferred::ProviderConfigUnknown),
+            ..DataSourceAnswer::default()
+        };
+    }
+    match found(block, settings, stop, &request.config).await {
+        Ok(state) => DataSourceAnswer {
+            state,
+            ..DataSourceAnswer::default()
+        },
+        Err(diagnostics) => DataSourceAnswer {
+            diagnostics,
+            ..DataSourceAnswer::default()
+        },
+    }
+}
+
+async fn found(
+    block: &Block,
+    settings: &Settings,
+    stop: &CancellationToken,
+    config: &Value,
+) -> Result<Value, Diagnostics> {
+    let decoded = decode(block, config);
+    if !decoded.diagnostics.is_empty() {
+        return Err(decoded.diagnostics);
+    }
+    // Shape and type come from one source.
+    let Ok(Lookup { name, namespace }) = serde_json::from_value(decoded.json) else {
+        return Err(vec![wording::unreadable_state()]);
+    };
+    let namespace = namespace.or_else(|| settings.namespace().map(str::to_owned));
+    let store = StoreName {
+        namespace: namespace.unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned()),
+        name,
+    };
+    let cluster = settings.cluster().await.map_err(|error| vec![error])?;
+    let reader = Reader {
+        cluster: &cluster,
+        store: &store,
+        stop,
+    };
+    let view = reader.view().await?;
+    let mut json = serde_json::to_value(view).unwrap_or_default();
+    json["name"] = Json::from(store.name.clone());
+    json["namespace"] = Json::from(store.namespace.clone());
+    Ok(encode(&block.attributes, &json))
+}
+
+struct Reader<'a> {
+    cluster: &'a Cluster,
+    store: &'a StoreName,
+    stop: &'a CancellationToken,
+}
+
+impl Reader<'_> {
+    async fn view(&self) -> Result<View, Diagnostics> {
+        let failed = |error: Error| {
+            vec![wording::cluster_error(
+                "Cannot read the feature store",
+                &error,
+            )]
+        };
+        let main = names::main(&self.store.name);
+        let deployment = self.get(Kind::Deployment, &main).await.map_err(failed)?;
+        let Some(deployment) = deployment else {
+            return Err(vec![self.missing()]);
+        };
+        let autoscaler = self.get(Kind::HorizontalPodAutoscaler, &main);
+        let autoscaler = allowed(autoscaler.await).map_err(failed)?.flatten();
+        let secret = allowed(self.get(Kind::Secret, &main).await).map_err(failed)?;
+        let secret = secret.flatten();
+        let pods = allowed(self.cluster.pods(self.store, self.stop).await).map_err(failed)?;
+        let (scaling_status, _) = computed::rollout_state(&deployment);
+        let configuration = secret.as_ref().and_then(kept::configuration);
+        let drift = match &configuration {
+            Some(configuration) => self.drift(configuration).await.map_err(failed)?,
+            None => None,
+        };
+        let strategy = deployment["spec"]["strategy"]["type"].as_str();
+        let annotation = format!(
+            "/spec/template/metadata/annotations/{}",
+            names::CONFIGURATION_HASH_ANNOTATION.replace('/', "~1")
+        );
+        Ok(View {
+            id: format!("{}/{}", self.store.namespace, self.store.name),
+            strategy: strategy.unwrap_or_default().to_owned(),
+            replicas_owner: self.owner(&deployment, autoscaler.as_ref()).to_owned(),
+            scaling_status,
+            endpoints: self.endpoints().await.map_err(failed)?,
+            configuration_hash: (deployment.pointer(&annotation))
+                .and_then(Json::as_str)
+                .map(str::to_owned),
+            configuration: configuration.map(|configuration| configuration.to_string()),
+            ready_pods: pods.map(|pods| rollout::ready(&pods)),
+            conditions: conditions(&deployment),
+            drift,
+            deployment_name: main,
+        })
+    }
+
+    async fn get(&self, kind: Kind, name: &str) -> Result<Option<Json>, Error> {
+        let key = Key::new(kind, name);
+        self.cluster
+            .get(&self.store.namespace, &key, self.stop)
+            .await
+    }
+
+    fn missing(&self) -> Diagnostic {
+        let StoreName { namespace, name } = self.store;
+        Diagnostic::error(
+            "There is no such feature store",
+            format!(
+                "Namespace {namespace:?} of the cluster at {} has no Deployment {:?}. Check the name, the \
+                 namespace and the cluster.",
+                self.cluster.server(),
+                names::main(name)
+            ),
+        )
+    }
+
+    fn owner(&self, deployment: &Json, autoscaler: Option<&Json>) -> &'static str {
+        let manager = &self.cluster.options().field_manager;
+        let ours = ownership::applied_by(deployment, manager);
+        match (autoscaler, ours) {
+            (Some(_), _) => "hpa",
+            (None, Some(fields)) if ownership::owns(fields, &["spec", "replicas"]) => "terraform",
+            (None, _) => "external",
+        }
+    }
+
+    /// Addresses of the Services that are there.
+    async fn endpoints(&self) -> Result<Endpoints, Error> {
+        let mut addresses: BTreeMap<Endpoint, String> = BTreeMap::new();
+        for endpoint in Endpoint::ALL {
+            let name = names::service(&self.store.name, endpoint);
+            let service = allowed(self.get(Kind::Service, &name).await)?.flatten();
+            let port = service.and_then(|service| service["spec"]["ports"][0]["port"].as_i64());
+            if let Some(port) = port {
+                let host = names::host(&self.store.name, &self.store.namespace, endpoint);
+                addresses.insert(endpoint, format!("{host}:{port}"));
+            }
+        }
+        let mut take = |endpoint| addresses.remove(&endpoint);
+        Ok(Endpoints {
+            online_store: take(Endpoint::Online),
+            offline_store: take(Endpoint::Offline),
+            registry: take(Endpoint::RegistryGrpc),
+            registry_rest: take(Endpoint::RegistryRest),
+        })
+    }
+
+    /// What is not as the kept configuration says; `None` when not everything may be read.
+    async fn drift(&self, configuration: &Json) -> Result<Option<Vec<Drift>>, Error> {
+        let Ok(config) = serde_json::from_value::<FeatureStore>(configuration.clone()) else {
+            return Ok(None);
+        };
+        let defaults = Defaults {
+            namespace: Some(self.store.namespace.clone()),
+        };
+        let wanted = render(&Store::new(&config, &defaults)).manifests;
+        let keys = wanted.keys().cloned().collect();
+        let live = self.cluster.read(self.store, &keys, self.stop).await;
+        let Some(live) = allowed(live)? else {
+            return Ok(None);
+        };
+        let manager = &self.cluster.options().field_manager;
+        let mut listed = Vec::new();
+        for (key, mut mask) in wanted {
+            // What is in our Secret is not for showing.
+            if let Some(secret) = mask.as_object_mut().filter(|_| key.kind == Kind::Secret) {
+                secret.remove("stringData");
+            }
+            let found = match live.get(&key) {
+                Some(live) => changes(&mask, &project(&mask, live), live, manager),
+                None => vec![drift::deleted(&key)],
+            };
+            listed.extend(found.iter().map(|change| drift::described(&key, change)));
+        }
+        Ok(Some(listed))
+    }
+}
+
+/// What the account may not see is `None`.
+#[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
+fn allowed<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn conditions(deployment: &Json) -> Vec<Condition> {
+    let text = |condition: &Json, name: &str| condition[name].as_str().map(str::to_owned);
+    let conditions = deployment["status"]["conditions"].as_array();
+    let mut conditions: Vec<Condition> = (conditions.into_iter().flatten())
+        .map(|condition| Condition {
+            r#type: text(condition, "type").unwrap_or_default(),
+            status: text(condition, "status").unwrap_or_default(),
+            reason: text(condition, "reason"),
+            message: text(condition, "message"),
+        })
+        .collect();
+    // The API server's order changes with every update.
+    conditions.sort_by(|left, right| left.r#type.cmp(&right.r#type));
+    conditions
+}

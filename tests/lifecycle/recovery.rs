@@ -1,0 +1,106 @@
+//! Applies that fail or are interrupted: what exists is in the state, and the next apply converges.
+
+use std::process::Stdio;
+
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+
+const NO_PODS: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: no-pods, namespace: @}\n\
+                       spec: {hard: {pods: '@limit@'}}\n";
+
+/// From now on at most so many pods may be made in the namespace.
+fn limit_pods(test: &StoreUnderTest, limit: usize) {
+    let limit = limit.to_string();
+    let quota = NO_PODS
+        .replace("@limit@", &limit)
+        .replace('@', test.namespace.name());
+    test.namespace.cluster().apply(&quota).unwrap();
+    until("the quota to be counted", 30, || {
+        let quota = test
+            .namespace
+            .json(&["get", "resourcequota", "no-pods"])
+            .unwrap();
+        (quota["status"]["hard"]["pods"].as_str() == Some(limit.as_str())).then_some(())
+    });
+}
+
+fn lift_limit(test: &StoreUnderTest) {
+    test.namespace
+        .kubectl(&["delete", "resourcequota", "no-pods"])
+        .unwrap();
+}
+
+fn services(replicas: u32, image: &str) -> String {
+    let stores = DATABASES.replace(
+        "server      = {",
+        &format!("server = {{ image = {image:?},"),
+    );
+    format!("scaling = {{ replicas = {replicas} }}\n{stores}")
+}
+
+const TIMEOUTS: &str = "timeouts = { create = \"6s\", update = \"6s\" }";
+
+pub fn a_create_that_times_out_says_why_and_converges() {
+    let test = StoreUnderTest::new("create-times-out");
+    limit_pods(&test, 0);
+    test.configure_all(&services(2, "feast:1"), TIMEOUTS);
+    let apply = test.terraform.apply().unwrap();
+    assert_eq!(apply.status, Some(1), "{apply}");
+    assert!(
+        apply.stderr.contains("The rollout did not finish"),
+        "{apply}"
+    );
+    assert!(apply.stderr.contains("exceeded quota"), "{apply}");
+    assert_eq!(test.state()["deployment_name"], "feast-demo");
+
+    lift_limit(&test);
+    test.apply();
+    assert_eq!(test.deployment()["status"]["readyReplicas"], 2);
+    test.destroy();
+}
+
+pub fn a_failed_rollout_is_not_forgotten() {
+    let test = StoreUnderTest::new("update-times-out");
+    test.configure_all(&services(2, "feast:1"), TIMEOUTS);
+    test.apply();
+    limit_pods(&test, 2);
+    test.configure_all(&services(2, "feast:2"), TIMEOUTS);
+    let apply = test.terraform.apply().unwrap();
+    assert_eq!(apply.status, Some(1), "{apply}");
+    assert!(apply.stderr.contains("exceeded quota"), "{apply}");
+    // The old pods still serve, and the plan does not say that all is well.
+    assert_eq!(test.deployment()["status"]["availableReplicas"], 2);
+    test.plan_with_changes();
+
+    lift_limit(&test);
+    test.apply();
+    assert_eq!(test.deployment()["status"]["updatedReplicas"], 2);
+    test.destroy();
+}
+
+pub fn an_interrupted_apply_is_taken_up_again() {
+    let test = StoreUnderTest::new("interrupted");
+    limit_pods(&test, 0);
+    test.configure(&services(2, "feast:1"));
+    let mut terraform = test
+        .terraform
+        .command(&["apply", "-no-color", "-auto-approve"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the Deployment", 60, || {
+        test.namespace
+            .kubectl(&["get", "deployment", "feast-demo"])
+            .ok()
+    });
+    let pid = i32::try_from(terraform.id()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert!(!terraform.wait().unwrap().success());
+    assert_eq!(test.state()["deployment_name"], "feast-demo");
+
+    lift_limit(&test);
+    test.apply();
+    assert_eq!(test.deployment()["status"]["readyReplicas"], 2);
+    test.destroy();
+}
