@@ -101,6 +101,7 @@ fn trials() -> Vec<Trial> {
         import::by_id_gives_an_empty_plan,
         import::what_is_not_there_is_said,
         jobs::a_schedule_comes_changes_and_goes,
+        jobs::a_job_without_pods_says_why_and_is_taken_up_again,
         jobs::definitions_are_applied_once_for_each_configuration,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::lifecycle::recovery;
 use crate::lifecycle::store::{self, DATABASES, StoreUnderTest};
 use crate::support::terraform::Exit;
 
@@ -90,6 +91,31 @@ pub fn a_failing_job_says_why_and_leaves_the_servers_alone() {
     test.configure(DATABASES);
     test.apply();
     assert_eq!(test.deployment()["metadata"]["generation"], before);
+    test.destroy();
+}
+
+pub fn a_job_without_pods_says_why_and_is_taken_up_again() {
+    let test = StoreUnderTest::new("apply-waits");
+    test.configure(DATABASES);
+    test.apply();
+    let first = one_job(&test);
+    recovery::limit_pods(&test, 1);
+    let image = r#"init_image = "quay.io/feastdev/feature-server:0.65.0""#;
+    let timeouts = r#"timeouts = { update = "6s" }"#;
+    test.configure_all(&format!("{image}\n{DATABASES}"), timeouts);
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    assert!(run.stderr.contains("exceeded quota"), "{run}");
+    let waiting = jobs(&test);
+    assert!(matches!(waiting.as_slice(), [(_, false)]), "{waiting:?}");
+    test.plan_with_changes();
+
+    recovery::lift_limit(&test);
+    test.configure(&format!("{image}\n{DATABASES}"));
+    test.apply();
+    let second = one_job(&test);
+    assert_eq!(waiting[0].0, second);
+    assert_ne!(first, second);
     test.destroy();
 }
 

@@ -8,7 +8,7 @@ const NO_PODS: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: no-
                        spec: {hard: {pods: '@limit@'}}\n";
 
 /// From now on at most so many pods may be made in the namespace.
-fn limit_pods(test: &StoreUnderTest, limit: usize) {
+pub fn limit_pods(test: &StoreUnderTest, limit: usize) {
     let limit = limit.to_string();
     let quota = NO_PODS
         .replace("@limit@", &limit)
@@ -23,18 +23,19 @@ fn limit_pods(test: &StoreUnderTest, limit: usize) {
     });
 }
 
-fn lift_limit(test: &StoreUnderTest) {
+pub fn lift_limit(test: &StoreUnderTest) {
     test.namespace
         .kubectl(&["delete", "resourcequota", "no-pods"])
         .unwrap();
 }
 
+/// Without a Job, so that it is the rollout that does not get on.
 fn services(replicas: u32, image: &str) -> String {
     let stores = DATABASES.replace(
         "server      = {",
         &format!("server = {{ image = {image:?},"),
     );
-    format!("scaling = {{ replicas = {replicas} }}\n{stores}")
+    format!("scaling = {{ replicas = {replicas} }}\nfeast_apply = \"init_container\"\n{stores}")
 }
 
 const TIMEOUTS: &str = "timeouts = { create = \"6s\", update = \"6s\" }";

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Progress, troubles};
 use crate::cluster::error::{Error, PodTrouble, Reason, Verb};
 use crate::cluster::request::Request;
-use crate::cluster::resource::{PODS, Resource};
+use crate::cluster::resource::{EVENTS, PODS, Resource};
 use crate::cluster::watch::{Selection, Unfinished};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::objects::Kind;
@@ -83,11 +84,19 @@ impl Cluster {
                 message,
                 pods: self.last_pod(store, job).await,
             },
-            Err(Unfinished::TimedOut) => Reason::TimedOut {
-                seconds: timeout.as_secs(),
-                waiting_for: missing,
-                pods: self.last_pod(store, job).await,
-            },
+            Err(Unfinished::TimedOut) => {
+                let pods = self.last_pod(store, job).await;
+                if pods.is_empty()
+                    && let Some(warning) = self.last_warning(store, job).await
+                {
+                    missing = format!("{missing} ({warning})");
+                }
+                Reason::TimedOut {
+                    seconds: timeout.as_secs(),
+                    waiting_for: missing,
+                    pods,
+                }
+            }
             Err(Unfinished::Failed(error)) => return Err(error),
         };
         let resource = Resource::from(Kind::Job);
@@ -97,25 +106,43 @@ impl Cluster {
     /// What the newest of the Job's pods says; those before it mostly say the same.
     async fn last_pod(&self, store: &StoreName, job: &str) -> Vec<PodTrouble> {
         let selector = format!("job-name={job}");
+        let pods: Vec<Pod> = self.look(store, PODS, ("labelSelector", &selector)).await;
+        let newest = pods
+            .into_iter()
+            .max_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|time| time.0));
+        troubles(newest.as_slice())
+    }
+
+    /// Why there is no pod: a Job's status does not tell.
+    async fn last_warning(&self, store: &StoreName, job: &str) -> Option<String> {
+        let selector = format!("type=Warning,involvedObject.kind=Job,involvedObject.name={job}");
+        let events: Vec<Event> = self.look(store, EVENTS, ("fieldSelector", &selector)).await;
+        let newest = events
+            .into_iter()
+            .max_by_key(|event| event.last_timestamp.clone().map(|time| time.0))?;
+        let reason = newest.reason.unwrap_or_default();
+        Some(format!("{reason}: {}", newest.message.unwrap_or_default()))
+    }
+
+    /// An explanation is worth an attempt; without it the error stands all the same.
+    async fn look<T: DeserializeOwned>(
+        &self,
+        store: &StoreName,
+        resource: Resource,
+        query: (&str, &str),
+    ) -> Vec<T> {
         let request = Request {
             verb: Verb::List,
-            resource: PODS,
+            resource,
             namespace: &store.namespace,
             name: None,
-            query: vec![("labelSelector", &selector)],
+            query: vec![query],
             body: None,
         };
         match self.send(request, &CancellationToken::new()).await {
-            Ok(list) => {
-                let pods: Vec<Pod> =
-                    serde_json::from_value(list["items"].clone()).unwrap_or_default();
-                let newest = pods
-                    .into_iter()
-                    .max_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|time| time.0));
-                troubles(newest.as_slice())
-            }
+            Ok(list) => serde_json::from_value(list["items"].clone()).unwrap_or_default(),
             Err(error) => {
-                tracing::debug!("the Job's pods could not be looked at: {error}");
+                tracing::debug!("the {} of the Job are unknown: {error}", resource.plural);
                 Vec::new()
             }
         }
