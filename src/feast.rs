@@ -10,9 +10,12 @@
 pub mod config;
 pub mod fill;
 pub mod kept;
+pub mod manifest;
 pub mod names;
 pub mod objects;
+pub mod publish;
 pub mod quantity;
 pub mod render;
 pub mod rules;
+pub mod source;
 pub mod spec;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use terraform_provider_feast::provider::Feast;
+use terraform_provider_feast::provider::{Feast, convert};
 use terraform_provider_feast::tfplugin::{self, Options};
 
 const OPTIONS: Options = Options {
@@ -13,12 +13,13 @@ const OPTIONS: Options = Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flag = std::env::args().nth(1).unwrap_or_default();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let flag = arguments.first().cloned().unwrap_or_default();
+    if flag == "convert" {
+        return print(convert::run(&arguments[1..]));
+    }
     if matches!(flag.as_str(), "-version" | "--version") {
-        return match version() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        };
+        return print(Ok(version()));
     }
     // For every TLS connection that does not choose by itself; nobody can have been first.
     rustls::crypto::ring::default_provider()
@@ -38,11 +39,22 @@ async fn main() -> ExitCode {
     }
 }
 
-fn version() -> io::Result<()> {
+/// A text for the user's terminal or pipe, or what is wrong.
+fn print(text: Result<String, String>) -> ExitCode {
+    match text.map(|text| io::stdout().write_all(text.as_bytes())) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn version() -> String {
     let commit = option_env!("GIT_COMMIT").map_or(String::new(), |commit| format!(" ({commit})"));
-    writeln!(
-        io::stdout(),
-        "{} {}{commit}",
+    format!(
+        "{} {}{commit}\n",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION")
     )

@@ -4,9 +4,11 @@
 //! Must not know: protobuf, msgpack, sockets.
 
 mod config;
+pub mod convert;
 mod data_source;
 pub mod docs;
 mod feature_store;
+mod functions;
 mod schemas;
 mod settings;
 mod wording;
@@ -16,8 +18,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::schema::provider::{
-    Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionError, FunctionResult, Import,
-    Imported, Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
+    Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
+    Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
@@ -176,6 +178,11 @@ impl Provider for Feast {
         }
     }
 
+    fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult {
+        let block = &self.schemas().resources[FEATURE_STORE].schema.block;
+        functions::call(block, name, &arguments)
+    }
+
     fn validate_data_source(&self, request: DataSource) -> Diagnostics {
         match self.data_source(&request.type_name) {
             Ok(block) => data_source::validate(block, &request),
@@ -191,13 +198,6 @@ impl Provider for Feast {
                 ..DataSourceAnswer::default()
             },
         }
-    }
-
-    fn call_function(&self, name: &str, _arguments: Vec<Value>) -> FunctionResult {
-        Err(FunctionError {
-            text: format!("This provider has no function {name:?}."),
-            argument: None,
-        })
     }
 
     fn stop(&self) {

@@ -3,17 +3,22 @@
 //!
 //! Must not know: protobuf, msgpack, Feast, Kubernetes' API server.
 
+mod adopt;
 mod check;
+mod conform;
 mod decode;
 mod diagnostic;
 pub mod docs;
 mod encode;
+pub mod hcl;
 mod lower;
 mod path;
 pub mod provider;
 mod types;
 mod value;
 
+pub use adopt::{Misfit, Problem, adopt};
+pub use conform::conform;
 pub use decode::{Decoded, decode};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use encode::encode;

@@ -16,6 +16,7 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod cluster;
+    pub mod convert;
     pub mod data_source;
     pub mod drift;
     pub mod examples;
@@ -36,8 +37,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    cluster, data_source, drift, examples, import, jobs, lab, persistence, recovery, scaling,
-    secrets, terraform_runner, testbed,
+    cluster, convert, data_source, drift, examples, import, jobs, lab, persistence, recovery,
+    scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -89,6 +90,10 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        convert::a_claim_of_the_operators_is_taken_up,
+        convert::examples_are_planned,
+        convert::functions_tell_what_is_wrong,
+        convert::is_formatted_valid_and_means_the_same,
         data_source::needs_only_the_right_to_read,
         data_source::shows_what_is_there,
         drift::every_hand_edit_is_shown_and_repaired,

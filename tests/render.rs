@@ -100,6 +100,26 @@ fn feast_apply_job() {
 }
 
 #[test]
+fn authz_kubernetes() {
+    check("authz_kubernetes");
+}
+
+#[test]
+fn authz_oidc() {
+    check("authz_oidc");
+}
+
+#[test]
+fn spark() {
+    check("spark");
+}
+
+#[test]
+fn integrations() {
+    check("integrations");
+}
+
+#[test]
 fn every_configuration_is_checked() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
     let source = include_str!("render.rs");

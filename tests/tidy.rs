@@ -8,6 +8,7 @@ mod tidy {
     mod documents;
     mod examples;
     mod layout;
+    mod operator;
     mod scanner;
     mod size;
     mod sources;

@@ -35,7 +35,7 @@ use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use super::watch::{Selection, Unfinished};
 use super::{Cluster, StoreName};
-use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL};
+use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// How long an object of the same name that is still being deleted is waited for.
@@ -189,7 +189,10 @@ impl Cluster {
 /// Whose object it is, as far as its labels say.
 fn owner(live: &Json) -> Option<String> {
     let labels = &live["metadata"]["labels"];
-    let store = labels[NAME_LABEL].as_str();
+    let store = labels[NAME_LABEL].as_str().map(|store| {
+        let namespace = labels[NAMESPACE_LABEL].as_str();
+        namespace.map_or(store.to_owned(), |namespace| format!("{namespace}/{store}"))
+    });
     let manager = labels[MANAGED_BY_LABEL].as_str();
     match (store, manager) {
         (Some(store), Some(manager)) => Some(format!(

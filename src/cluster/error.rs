@@ -5,6 +5,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::feast::objects::Scope;
+
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -41,6 +43,7 @@ pub struct Target {
     /// The name in RBAC rules, such as `deployments`.
     pub resource: &'static str,
     pub group: &'static str,
+    pub scope: Scope,
     pub name: Option<String>,
 }
 
@@ -55,7 +58,7 @@ impl fmt::Display for Target {
 
 /// One failed operation. The cause is its source.
 #[derive(Debug, Error)]
-#[error("cannot {verb} {target} in namespace \"{namespace}\" of the cluster at {server}")]
+#[error("cannot {verb} {target} {}of the cluster at {server}", self.place())]
 pub struct Error {
     pub verb: Verb,
     pub target: Target,
@@ -63,6 +66,15 @@ pub struct Error {
     pub server: String,
     #[source]
     pub reason: Reason,
+}
+
+impl Error {
+    fn place(&self) -> String {
+        match self.target.scope {
+            Scope::Namespace => format!("in namespace \"{}\" ", self.namespace),
+            Scope::Cluster => String::new(),
+        }
+    }
 }
 
 /// One field that we want to set and another manager owns.
@@ -130,11 +142,11 @@ pub enum Reason {
     #[error("it does not exist")]
     NotFound,
 
-    #[error("the Secret has no key \"{0}\"")]
-    SecretKeyMissing(String),
+    #[error("it has no key \"{0}\"")]
+    KeyMissing(String),
 
-    #[error("the value of the Secret's key \"{0}\" is not UTF-8 text")]
-    SecretNotText(String),
+    #[error("the value of its key \"{0}\" is not UTF-8 text")]
+    NotText(String),
 
     #[error("the API server refuses it as invalid: {message}")]
     Invalid {
@@ -203,6 +215,11 @@ impl Reason {
             Self::Unauthorized { .. } | Self::Credentials(_) => {
                 "Check the credentials of the provider block, or the environment variables behind it; a token may have expired."
             }
+            Self::Forbidden { message }
+                if message.contains("attempting to grant RBAC permissions") =>
+            {
+                "Kubernetes lets nobody grant rights that they do not hold themselves. Give this user those rights, or the verb escalate on this object (bind, for the binding); the guide \"Authorization\" has the rules to copy."
+            }
             Self::Forbidden { .. } => {
                 "Give this user a Role that allows the verbs get, list, watch, create, patch and delete on this resource in the namespace."
             }
@@ -212,9 +229,7 @@ impl Reason {
             Self::NamespaceTerminating(_) | Self::Terminating => {
                 "Wait until the deletion has finished, then apply again."
             }
-            Self::SecretKeyMissing(_) | Self::NotFound => {
-                "Check the name, the key and the namespace."
-            }
+            Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
             Self::Conflict(_) => {
                 "Either leave the field out of the configuration, so that its owner keeps it, or set force_conflicts in the provider block to take it."
             }

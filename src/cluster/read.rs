@@ -13,31 +13,39 @@ use super::ownership;
 use super::request::Request;
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
-use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::{Key, Kind};
+use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
+use crate::feast::objects::{Key, Kind, Scope};
+use crate::feast::source::{Contents, Source};
 
 impl Cluster {
     /// The live objects that carry the store's labels, and those of the given keys that exist, labels
     /// or not ([`Cluster::is_ours`] tells them apart).
     ///
     /// The one place that reads objects, so that reads of several stores can be joined here: a LIST by
-    /// label for each kind, then a GET for each key that the lists did not show.
+    /// label for each kind of the namespace, then a GET for each key that the lists did not show. What
+    /// lives outside the namespace has names that follow from the store's, and is asked for by name
+    /// alone: no right to list the whole cluster is needed.
     pub async fn read(
         &self,
         store: &StoreName,
         keys: &BTreeSet<Key>,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
-        let lists = Kind::ALL.into_iter().map(|kind| async move {
-            match self.list(store, kind, cancel).await {
-                // Who may not look at a kind has made nothing of it, unless a key says otherwise.
-                Err(Error {
-                    reason: Reason::Forbidden { .. },
-                    ..
-                }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => Ok(Vec::new()),
-                other => other,
-            }
-        });
+        let lists = Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.scope() == Scope::Namespace)
+            .map(|kind| async move {
+                match self.list(store, kind, cancel).await {
+                    // Who may not look at a kind has made nothing of it, unless a key says otherwise.
+                    Err(Error {
+                        reason: Reason::Forbidden { .. },
+                        ..
+                    }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => {
+                        Ok(Vec::new())
+                    }
+                    other => other,
+                }
+            });
         let mut live: BTreeMap<Key, Json> =
             try_join_all(lists).await?.into_iter().flatten().collect();
         let missing = keys.iter().filter(|key| !live.contains_key(*key));
@@ -136,74 +144,96 @@ impl Cluster {
     /// we `known`ingly made and applied to (someone may have taken the labels off).
     pub fn is_ours(&self, store: &StoreName, live: &Json, known: bool) -> bool {
         let labels = &live["metadata"]["labels"];
-        if labels[MANAGED_BY_LABEL] == MANAGED_BY && labels[NAME_LABEL] == store.name.as_str() {
+        let here = match live["metadata"]["namespace"].as_str() {
+            Some(_) => true,
+            None => labels[NAMESPACE_LABEL] == store.namespace.as_str(),
+        };
+        if here
+            && labels[MANAGED_BY_LABEL] == MANAGED_BY
+            && labels[NAME_LABEL] == store.name.as_str()
+        {
             return true;
         }
         known && ownership::applied_by(live, &self.options().field_manager).is_some()
     }
 
-    /// The values of the given keys of the given Secrets. Everything that is missing is reported at
-    /// once. The values are secrets: they are never logged, and no error quotes them.
-    pub async fn secret_values(
+    /// The values of the user's Secrets and ConfigMaps. Everything that is missing is reported at once.
+    /// They are secrets, or may be: they are never logged, and no error quotes them.
+    pub async fn contents(
         &self,
         namespace: &str,
-        wanted: &[(String, String)],
+        wanted: &BTreeSet<Source>,
         cancel: &CancellationToken,
-    ) -> Result<BTreeMap<(String, String), String>, Vec<Error>> {
-        let mut by_secret: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (name, key) in wanted {
-            by_secret.entry(name).or_default().insert(key);
-        }
-        let gets = by_secret.keys().map(|name| {
+    ) -> Result<Contents, Vec<Error>> {
+        let objects: BTreeSet<Key> = wanted.iter().map(Source::object).collect();
+        let gets = objects.iter().map(|key| {
             let request = Request {
                 verb: Verb::Get,
-                resource: Resource::from(Kind::Secret),
+                resource: Resource::from(key.kind),
                 namespace,
-                name: Some(name),
+                name: Some(&key.name),
                 query: Vec::new(),
                 body: None,
             };
             self.send(request, cancel)
         });
-        let secrets = join_all(gets).await;
-        let mut values = BTreeMap::new();
+        let answers = join_all(gets).await;
+        let mut found = BTreeMap::new();
         let mut errors = Vec::new();
-        for ((name, keys), secret) in by_secret.iter().zip(secrets) {
-            let secret = match secret {
-                Ok(secret) => secret,
-                Err(error) => {
-                    errors.push(error);
-                    continue;
+        for (key, answer) in objects.iter().zip(answers) {
+            match answer {
+                Ok(object) => {
+                    found.insert(key, object);
                 }
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut contents = Contents::new();
+        for source in wanted {
+            let key = source.object();
+            let Some(object) = found.get(&key) else {
+                continue;
             };
-            for key in keys {
-                match decode(&secret, key) {
-                    Ok(value) => {
-                        values.insert(((*name).to_owned(), (*key).to_owned()), value);
-                    }
-                    Err(reason) => errors.push(self.error(
-                        Verb::Get,
-                        Resource::from(Kind::Secret),
-                        namespace,
-                        Some(name),
-                        reason,
-                    )),
+            match values(object, source) {
+                Ok(values) => {
+                    contents.insert(source.clone(), values);
                 }
+                Err(reason) => errors.push(self.error(
+                    Verb::Get,
+                    Resource::from(key.kind),
+                    namespace,
+                    Some(&key.name),
+                    reason,
+                )),
             }
         }
         if errors.is_empty() {
-            Ok(values)
+            Ok(contents)
         } else {
             Err(errors)
         }
     }
 }
 
-fn decode(secret: &Json, key: &str) -> Result<String, Reason> {
-    let value = secret["data"]
-        .get(key)
-        .ok_or_else(|| Reason::SecretKeyMissing(key.to_owned()))?;
-    let not_text = || Reason::SecretNotText(key.to_owned());
+/// The value of the one key, or of every key.
+fn values(object: &Json, source: &Source) -> Result<BTreeMap<String, String>, Reason> {
+    let data = object["data"].as_object();
+    let entries = data.into_iter().flatten();
+    let values: BTreeMap<String, String> = entries
+        .filter(|(key, _)| source.key.as_ref().is_none_or(|wanted| wanted == *key))
+        .map(|(key, value)| Ok((key.clone(), decode(source.kind, key, value)?)))
+        .collect::<Result<_, Reason>>()?;
+    match &source.key {
+        Some(key) if values.is_empty() => Err(Reason::KeyMissing(key.clone())),
+        _ => Ok(values),
+    }
+}
+
+fn decode(kind: Kind, key: &str, value: &Json) -> Result<String, Reason> {
+    let not_text = || Reason::NotText(key.to_owned());
+    if kind != Kind::Secret {
+        return value.as_str().map(str::to_owned).ok_or_else(not_text);
+    }
     let bytes: ByteString = serde_json::from_value(value.clone()).map_err(|_| not_text())?;
     String::from_utf8(bytes.0).map_err(|_| not_text())
 }

@@ -48,6 +48,7 @@ impl Request<'_> {
             kind: self.resource.kind,
             resource: self.resource.plural,
             group: self.resource.group,
+            scope: self.resource.scope,
             name: self.name.map(str::to_owned),
         }
     }
@@ -121,6 +122,7 @@ impl Cluster {
                 kind: resource.kind,
                 resource: resource.plural,
                 group: resource.group,
+                scope: resource.scope,
                 name: name.map(str::to_owned),
             },
             namespace: namespace.to_owned(),

@@ -1,6 +1,6 @@
 //! Where the objects are in the API: groups, versions, plural names, URLs.
 
-use crate::feast::objects::Kind;
+use crate::feast::objects::{Kind, Scope};
 
 /// One kind of the Kubernetes API, as far as this room asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,7 @@ pub(super) struct Resource {
     pub version: &'static str,
     pub plural: &'static str,
     pub kind: &'static str,
+    pub scope: Scope,
 }
 
 /// The pods of a Deployment: looked at, never written.
@@ -17,6 +18,7 @@ pub(super) const PODS: Resource = Resource {
     version: "v1",
     plural: "pods",
     kind: "Pod",
+    scope: Scope::Namespace,
 };
 
 /// What Kubernetes has to say about an object: looked at where that is allowed.
@@ -34,20 +36,23 @@ impl From<Kind> for Resource {
             version,
             plural: kind.plural(),
             kind: kind.as_str(),
+            scope: kind.scope(),
         }
     }
 }
 
 impl Resource {
-    /// The path and query of a request.
+    /// The path and query of a request; the namespace counts only for what lives in one.
     pub fn url(self, namespace: &str, name: Option<&str>, query: &[(&str, &str)]) -> String {
         let mut url = if self.group.is_empty() {
             format!("/api/{}", self.version)
         } else {
             format!("/apis/{}/{}", self.group, self.version)
         };
-        url.push_str("/namespaces/");
-        url.push_str(&escape(namespace));
+        if self.scope == Scope::Namespace {
+            url.push_str("/namespaces/");
+            url.push_str(&escape(namespace));
+        }
         url.push('/');
         url.push_str(self.plural);
         if let Some(name) = name {
@@ -116,6 +121,10 @@ mod tests {
                 &[("labelSelector", "feast.dev/name=x,a=b")]
             ),
             "/api/v1/namespaces/..%2Fkube-system/secrets?labelSelector=feast.dev%2Fname%3Dx%2Ca%3Db"
+        );
+        assert_eq!(
+            Resource::from(Kind::ClusterRole).url("ns", Some("feast:ns:x"), &[]),
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/feast%3Ans%3Ax"
         );
     }
 }

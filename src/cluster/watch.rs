@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Cluster;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
+use crate::feast::objects::Scope;
 
 /// Which objects of a kind.
 pub(super) enum Selection<'a> {
@@ -47,8 +48,12 @@ impl Cluster {
         let fail =
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
         let client = self.client().await.map_err(fail)?;
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), namespace, &resource.api_resource());
+        let api: Api<DynamicObject> = match resource.scope {
+            Scope::Namespace => {
+                Api::namespaced_with(client.clone(), namespace, &resource.api_resource())
+            }
+            Scope::Cluster => Api::all_with(client.clone(), &resource.api_resource()),
+        };
         let config = match &selection {
             Selection::Named(name) => {
                 watcher::Config::default().fields(&format!("metadata.name={name}"))

@@ -7,6 +7,8 @@
 //! several values live in [`rules`](super::rules); what a missing value means is decided in
 //! [`spec`](super::spec), so that a null stays null in Terraform.
 
+mod authz;
+mod compute;
 mod cron_job;
 mod observed;
 mod offline_store;
@@ -16,6 +18,7 @@ mod project;
 mod registry;
 mod scaling;
 mod server;
+mod tracking;
 mod view;
 
 use std::collections::BTreeMap;
@@ -24,6 +27,8 @@ use k8s_openapi::api::apps::v1::DeploymentStrategy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use authz::{Authz, CaCertConfigMap, KubernetesAuthz, OidcAuthz};
+pub use compute::{BatchEngine, DataQualityMonitoring, Materialization, SparkApplication};
 pub use cron_job::{
     CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
 };
@@ -40,6 +45,7 @@ pub use registry::{
 };
 pub use scaling::{Autoscaling, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
+pub use tracking::{LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport};
 pub use view::{Condition, Lookup, View};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
@@ -105,6 +111,31 @@ pub struct FeatureStore {
     /// inside the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<Services>,
+
+    /// Who may ask the servers for what. Default: no authentication, which needs no rights outside the
+    /// feature store's namespace and is for development: in production choose `kubernetes` or `oidc`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authz: Option<Authz>,
+
+    /// The engine that computes features. Default: Feast's own, inside the process that asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_engine: Option<BatchEngine>,
+
+    /// How features are written to the online store. Default: Feast's own settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub materialization: Option<Materialization>,
+
+    /// Lineage events. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub openlineage: Option<Openlineage>,
+
+    /// Reports to MLflow. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlflow: Option<Mlflow>,
+
+    /// Monitoring of data quality. Default: Feast's own settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_quality_monitoring: Option<DataQualityMonitoring>,
 
     /// Whether an apply waits until the rollout is complete: every pod updated and available, no old one
     /// left. Default: `true`. With `false` the apply ends as soon as Kubernetes has accepted the objects.

@@ -3,7 +3,7 @@
 //! It goes there and nowhere else: what comes out of here is sent and forgotten, no error tells of it, and
 //! of the filled objects nothing can be printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -15,20 +15,21 @@ use sha2::Sha256;
 use super::names;
 use super::objects::{Filled, Key, Kind, Objects, Prepared};
 use super::render::feature_store_yaml::Slot;
+use super::source::{Contents, Source};
 
 /// What filling needs from outside.
 pub struct Secrets<'a> {
-    /// The user's Secrets: from Secret name and key to the text there.
-    pub contents: &'a BTreeMap<(String, String), String>,
+    /// The user's Secrets and ConfigMaps.
+    pub contents: &'a Contents,
     /// Random, made once for a feature store and kept in its Secret.
     pub hash_key: &'a [u8],
     /// What the user wrote, as JSON, kept in the Secret for import.
     pub configuration: &'a str,
 }
 
-/// Why a Secret of the user's cannot be merged in. Tells nothing of what it holds.
+/// Why a Secret or ConfigMap of the user's cannot be merged in. Tells nothing of what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("key {:?} of Secret {:?} {problem}", slot.secret_key, slot.secret_name)]
+#[error("{} {problem}", slot.source)]
 pub struct FillError {
     pub slot: Slot,
     pub problem: Problem,
@@ -38,24 +39,48 @@ pub struct FillError {
 pub enum Problem {
     #[error("does not exist")]
     Missing,
-    #[error(
-        "does not hold a YAML mapping of connection parameters, such as `host: db.example.com`"
-    )]
+    #[error("is empty")]
+    Empty,
+    #[error("does not hold a YAML mapping of parameters, such as `host: db.example.com`")]
     NotAMapping,
     #[error("sets `{key}` to something else than the store's type: leave `{key}` out of it")]
     OtherType { key: &'static str },
     #[error("must be written as a plain YAML mapping, one parameter a line")]
     NotEmbeddable,
+    #[error("holds no `auth_discovery_url`: put it there, or set `issuer_url`")]
+    NoDiscoveryUrl,
+    #[error("names no engine: put its `type` there, such as `type: local`")]
+    NoEngineType,
+    #[error(
+        "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
+         `spark_application = {{}}` in `batch_engine`"
+    )]
+    SparkWithoutRights,
+    #[error(
+        "does not name the engine `spark_application`, which alone needs the rights that \
+         `spark_application` in `batch_engine` grants: remove it there"
+    )]
+    NotSpark,
+    #[error(
+        "names another `service_account` than `spark_application` in `batch_engine`: write the account \
+         there, and leave it out here"
+    )]
+    OtherServiceAccount,
 }
 
 impl Objects<Prepared> {
-    /// Where the user's Secrets go.
+    /// What of the user's Secrets and ConfigMaps has to be read.
+    pub fn sources(&self) -> BTreeSet<Source> {
+        self.slots().map(|slot| slot.source.clone()).collect()
+    }
+
+    /// Where the user's Secrets and ConfigMaps go.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.phase.document.slots()
     }
 
-    /// The Job that applies the feature definitions, where there is one. What it is called is not known
-    /// before the Secrets are.
+    /// The Job that applies the feature definitions, where there is one. Its name gets a hash when it is
+    /// filled.
     pub fn apply_job(&self) -> Option<&Json> {
         self.phase.apply.as_ref()
     }
@@ -72,11 +97,7 @@ impl Objects<Prepared> {
             mut manifests,
             phase: Prepared { document, apply },
         } = self;
-        let text = document.filled(|slot| {
-            contents
-                .get(&(slot.secret_name.clone(), slot.secret_key.clone()))
-                .map(String::as_str)
-        })?;
+        let text = document.filled(contents)?;
         let hash = fingerprint(hash_key, &text);
         let applied = apply.map(|job| {
             // A Job's pods cannot be changed, so a change of them makes another Job.
@@ -151,7 +172,7 @@ impl fmt::Debug for Objects<Filled> {
 /// The Job under the name of what it applies.
 fn named(mut job: Json, applied: &str) -> (Key, Json) {
     let store = job["metadata"]["labels"][names::NAME_LABEL].as_str();
-    let name = names::apply_job(store.unwrap_or_default(), applied);
+    let name = names::apply_job_of(store.unwrap_or_default(), applied);
     job["metadata"]["name"] = json!(name);
     (Key::new(Kind::Job, name), job)
 }
@@ -200,9 +221,14 @@ mod tests {
     }
 
     fn fill(online: &str, registry: Option<&str>) -> Result<Objects<Filled>, Vec<FillError>> {
-        let mut contents = BTreeMap::from([(("s".into(), "postgres".into()), online.into())]);
+        let mut contents = Contents::new();
+        let mut add = |key: &str, text: &str| {
+            let values = BTreeMap::from([(key.to_owned(), text.to_owned())]);
+            contents.insert(Source::secret("s", key), values);
+        };
+        add("postgres", online);
         if let Some(registry) = registry {
-            contents.insert(("s".into(), "catalogue".into()), registry.into());
+            add("catalogue", registry);
         }
         prepared().fill(&Secrets {
             contents: &contents,
@@ -290,7 +316,7 @@ mod tests {
         assert_eq!(
             messages("- hunter2", None),
             [
-                "key \"postgres\" of Secret \"s\" does not hold a YAML mapping of connection parameters, such as `host: db.example.com`",
+                "key \"postgres\" of Secret \"s\" does not hold a YAML mapping of parameters, such as `host: db.example.com`",
                 "key \"catalogue\" of Secret \"s\" does not exist",
             ]
         );

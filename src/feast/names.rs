@@ -5,6 +5,8 @@
 
 /// Marks every object and selects the pods: the feature store's name.
 pub const NAME_LABEL: &str = "feast.dev/name";
+/// On what lives in no namespace: the feature store's.
+pub const NAMESPACE_LABEL: &str = "feast.dev/namespace";
 /// Says which service an object belongs to.
 pub const SERVICE_TYPE_LABEL: &str = "feast.dev/service-type";
 /// Kubernetes' own label for whoever manages an object.
@@ -33,6 +35,21 @@ pub const DATA_DIRECTORY: &str = "/feast-data";
 pub const CONFIGURATION_VOLUME: &str = "feature-store-yaml";
 pub const CONFIGURATION_DIRECTORY: &str = "/etc/feast";
 
+/// Pod volume and file of the OpenID Connect provider's authority.
+pub const CA_CERT_VOLUME: &str = "oidc-ca-cert";
+pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
+/// Key of a ConfigMap with an authority's certificate, by default.
+pub const CA_CERT_KEY: &str = "ca-bundle.crt";
+/// Key of a ConfigMap with a batch engine's configuration, by default.
+pub const BATCH_ENGINE_KEY: &str = "config";
+/// The one batch engine that needs rights in Kubernetes.
+pub const SPARK_APPLICATION: &str = "spark_application";
+/// Keys of the Secrets that OpenLineage needs.
+pub const API_KEY: &str = "api_key";
+pub const CONNECTION_STRING: &str = "connection_string";
+/// How MLflow is authenticated at, by default.
+pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
+
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";
 
@@ -52,6 +69,8 @@ pub const FEATURE_STORE_YAML_PATH: &str = "FEAST_FS_YAML_FILE_PATH";
 pub const FEATURE_REPOSITORY: &str = "feature_repo";
 /// Has `kubectl`.
 pub const CRON_JOB_IMAGE: &str = "quay.io/openshift/origin-cli:4.17";
+/// How much of a hash stands in a name.
+const SHORT_HASH: usize = 8;
 /// Longest name of a CronJob: its Jobs' names are 11 characters longer.
 pub const CRON_JOB_LENGTH: usize = 52;
 
@@ -168,6 +187,22 @@ pub fn main(store: &str) -> String {
     format!("feast-{store}")
 }
 
+/// The ClusterRole and ClusterRoleBinding of a feature store. Unlike `-`, `:` is in neither name, so no two
+/// feature stores have the same.
+pub fn token_review(store: &str, namespace: &str) -> String {
+    format!("feast:{namespace}:{store}:token-review")
+}
+
+/// The Role and RoleBinding by which the servers start batch jobs.
+pub fn batch_engine(store: &str) -> String {
+    format!("feast-{store}-batch-engine")
+}
+
+/// The Role, RoleBinding and account of a batch job's driver.
+pub fn batch_driver(store: &str) -> String {
+    format!("feast-{store}-batch-driver")
+}
+
 /// The ConfigMap for clients of the feature store.
 pub fn client(store: &str) -> String {
     format!("feast-{store}-client")
@@ -178,13 +213,18 @@ pub fn cron_job(store: &str) -> String {
     format!("feast-{store}-cronjob")
 }
 
-/// The Job that runs `feast apply` for the configuration of this hash; what is too long of the store's name
-/// is left out.
-pub fn apply_job(store: &str, hash: &str) -> String {
-    let room = LABEL_LENGTH - "feast--apply-".len() - hash.len().min(8);
+/// The Job that runs `feast apply`, as long as its configuration's hash is not known; what is too long of the
+/// store's name is left out.
+pub fn apply_job(store: &str) -> String {
+    let room = LABEL_LENGTH - "feast--apply-".len() - SHORT_HASH;
     let store: String = store.chars().take(room).collect();
-    let hash: String = hash.chars().take(8).collect();
-    format!("feast-{}-apply-{hash}", store.trim_end_matches('-'))
+    format!("feast-{}-apply", store.trim_end_matches('-'))
+}
+
+/// The same for the configuration of this hash.
+pub fn apply_job_of(store: &str, hash: &str) -> String {
+    let hash: String = hash.chars().take(SHORT_HASH).collect();
+    format!("{}-{hash}", apply_job(store))
 }
 
 /// The Kubernetes Service of an endpoint.

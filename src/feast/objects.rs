@@ -13,6 +13,8 @@ pub enum Kind {
     ServiceAccount,
     Role,
     RoleBinding,
+    ClusterRole,
+    ClusterRoleBinding,
     Secret,
     ConfigMap,
     PersistentVolumeClaim,
@@ -21,6 +23,15 @@ pub enum Kind {
     Deployment,
     CronJob,
     HorizontalPodAutoscaler,
+}
+
+/// Where an object of a kind lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// In the feature store's namespace.
+    Namespace,
+    /// In none: its name is the cluster's, so it names the feature store's namespace too.
+    Cluster,
 }
 
 /// What is applied together: a tier is sent only after the one before it has landed.
@@ -35,10 +46,12 @@ pub enum Tier {
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ServiceAccount,
         Self::Role,
         Self::RoleBinding,
+        Self::ClusterRole,
+        Self::ClusterRoleBinding,
         Self::Secret,
         Self::ConfigMap,
         Self::PersistentVolumeClaim,
@@ -54,6 +67,8 @@ impl Kind {
             Self::ServiceAccount => "ServiceAccount",
             Self::Role => "Role",
             Self::RoleBinding => "RoleBinding",
+            Self::ClusterRole => "ClusterRole",
+            Self::ClusterRoleBinding => "ClusterRoleBinding",
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
@@ -68,7 +83,9 @@ impl Kind {
     /// API group and version.
     pub fn api(self) -> (&'static str, &'static str) {
         match self {
-            Self::Role | Self::RoleBinding => ("rbac.authorization.k8s.io", "v1"),
+            Self::Role | Self::RoleBinding | Self::ClusterRole | Self::ClusterRoleBinding => {
+                ("rbac.authorization.k8s.io", "v1")
+            }
             Self::Job | Self::CronJob => ("batch", "v1"),
             Self::Deployment => ("apps", "v1"),
             Self::HorizontalPodAutoscaler => ("autoscaling", "v2"),
@@ -82,6 +99,8 @@ impl Kind {
             Self::ServiceAccount => "serviceaccounts",
             Self::Role => "roles",
             Self::RoleBinding => "rolebindings",
+            Self::ClusterRole => "clusterroles",
+            Self::ClusterRoleBinding => "clusterrolebindings",
             Self::Secret => "secrets",
             Self::ConfigMap => "configmaps",
             Self::PersistentVolumeClaim => "persistentvolumeclaims",
@@ -90,6 +109,13 @@ impl Kind {
             Self::Deployment => "deployments",
             Self::CronJob => "cronjobs",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
+        }
+    }
+
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::ClusterRole | Self::ClusterRoleBinding => Scope::Cluster,
+            _ => Scope::Namespace,
         }
     }
 
@@ -116,7 +142,7 @@ impl Kind {
     }
 }
 
-/// Which object, inside the store's namespace. Written `Kind/name`.
+/// Which object of the store. Written `Kind/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub kind: Kind,

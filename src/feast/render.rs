@@ -13,6 +13,7 @@ mod deployment;
 pub mod feature_store_yaml;
 mod initialization;
 mod metadata;
+mod rbac;
 mod repository;
 mod secret;
 mod service_account;
@@ -36,11 +37,12 @@ pub fn render(store: &Store) -> Objects<Prepared> {
         manifests.insert(Key { kind, name }, manifest);
     };
     let main = super::names::main(&store.name);
-    add(
-        Kind::ServiceAccount,
-        main.clone(),
-        service_account::render(store),
-    );
+    for (name, account) in service_account::render(store) {
+        add(Kind::ServiceAccount, name, account);
+    }
+    for (kind, name, object) in rbac::render(store) {
+        add(kind, name, object);
+    }
     add(Kind::Secret, main.clone(), secret::render(store, &document));
     add(
         Kind::ConfigMap,

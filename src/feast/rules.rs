@@ -8,6 +8,7 @@
 //! unknown yet: a rule that concludes anything from an absence must name the absent path. A path above or
 //! below an unknown one counts as unknown too.
 
+mod authz;
 mod autoscaling;
 mod claims;
 mod containers;
@@ -24,6 +25,7 @@ mod stores;
 mod strategy;
 #[cfg(test)]
 mod testing;
+mod tracking;
 mod utilization;
 mod view;
 
@@ -133,7 +135,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "own-secret",
-        description: "Connection parameters are in a Secret of the user's own, not in the one that the provider makes.",
+        description: "Secrets that are read are the user's own, not the one that the provider makes.",
         check: stores::own_secret,
     },
     Rule {
@@ -210,6 +212,31 @@ pub const RULES: &[Rule] = &[
         name: "resources",
         description: "Requests and limits are quantities, not negative, no request is above its limit, and there are no resource claims.",
         check: resources::check,
+    },
+    Rule {
+        name: "one-authz",
+        description: "Requests are authenticated in exactly one way: `kubernetes`, `oidc` or `no_auth = true`.",
+        check: authz::one_mode,
+    },
+    Rule {
+        name: "authz-roles",
+        description: "Roles to make have valid names, each once, none of them the provider's own.",
+        check: authz::roles,
+    },
+    Rule {
+        name: "oidc-provider",
+        description: "An OpenID Connect provider has an `issuer_url` or a Secret, and a `secret_key_name` has a Secret that it is in.",
+        check: authz::oidc,
+    },
+    Rule {
+        name: "transport-url",
+        description: "The OpenLineage transport `http` has a `transport_url`.",
+        check: tracking::transport_url,
+    },
+    Rule {
+        name: "extra-config",
+        description: "What has an attribute of its own is not in `extra_config`.",
+        check: tracking::extra_config,
     },
 ];
 

@@ -4,8 +4,10 @@
 //! to decide or to refuse. A value that the rules would have refused gives some [`Store`] too (of two
 //! alternatives the first counts), never a panic. No serde: this is neither written nor read anywhere.
 
+mod authorization;
 mod cron_job;
 mod duration;
+mod engine;
 mod project;
 mod scaling;
 mod server;
@@ -17,8 +19,10 @@ use std::time::Duration;
 use super::config::{self, FeatureStore};
 use super::names::{self, Endpoint, Service};
 
+pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
 pub use duration::parse as parse_duration;
+pub use engine::{BatchEngine, Driver};
 pub use project::{ApplyBy, Git, Project, Source};
 pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, Replicas, RollingUpdate, Strategy};
@@ -49,6 +53,14 @@ pub struct Store {
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
+    pub authorization: Authorization,
+    pub batch_engine: Option<BatchEngine>,
+    pub materialization: Option<config::Materialization>,
+    pub openlineage: Option<config::Openlineage>,
+    /// Only where it is enabled.
+    pub mlflow: Option<config::Mlflow>,
+    /// Whether `feast apply` computes baselines; `None`: Feast decides.
+    pub auto_baseline: Option<bool>,
     pub wait_for_rollout: bool,
     pub timeouts: Timeouts,
     pub delete_data: bool,
@@ -101,6 +113,12 @@ impl Store {
             protected_project,
             cron_job,
             services,
+            authz,
+            batch_engine,
+            materialization,
+            openlineage,
+            mlflow,
+            data_quality_monitoring,
             wait_for_rollout,
             timeouts,
             delete_data,
@@ -142,6 +160,13 @@ impl Store {
                 .as_ref()
                 .map(|offline| Offline::new(offline, &image)),
             registry: Registry::new(registry.as_ref(), &image),
+            authorization: Authorization::new(authz.as_ref()),
+            batch_engine: (batch_engine.as_ref()).map(|engine| BatchEngine::new(engine, name)),
+            materialization: materialization.clone(),
+            openlineage: openlineage.clone(),
+            mlflow: mlflow.clone().filter(|mlflow| mlflow.enabled),
+            auto_baseline: (data_quality_monitoring.as_ref())
+                .map(|monitoring| monitoring.auto_baseline.unwrap_or(true)),
             wait_for_rollout: wait_for_rollout.unwrap_or(true),
             timeouts: Timeouts::new(timeouts.as_ref()),
             delete_data: delete_data.unwrap_or(false),
@@ -187,6 +212,20 @@ impl Store {
             .as_ref()
             .and_then(|offline| offline.storage.claim())
             .map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path)
+    }
+
+    /// Whether anything in the pods asks the Kubernetes API, or shows its account's token to others.
+    pub fn needs_token(&self) -> bool {
+        let mlflow = self.mlflow.as_ref().is_some_and(|mlflow| {
+            let auth = mlflow.tracking_auth.as_deref();
+            auth.unwrap_or(names::MLFLOW_TRACKING_AUTH)
+                .starts_with("kubernetes")
+        });
+        let spark = self
+            .batch_engine
+            .as_ref()
+            .is_some_and(|engine| engine.driver.is_some());
+        self.authorization != Authorization::None || mlflow || spark
     }
 
     /// What is served, in a stable order.

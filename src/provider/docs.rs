@@ -1,6 +1,8 @@
 //! The generated pages of the reference, in the layout of the Terraform registry.
 //! `UPDATE_DOCS=1 cargo test --test tidy` writes them.
 
+mod functions;
+
 use std::collections::BTreeMap;
 
 use crate::feast::rules::RULES;
@@ -14,7 +16,8 @@ pub fn pages() -> BTreeMap<String, String> {
     // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
     let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
     let feature_store = &schemas.resources[FEATURE_STORE].schema.block;
-    BTreeMap::from([
+    let mut pages = functions::pages(&schemas.functions);
+    pages.extend([
         ("docs/index.md".to_owned(), index(&schemas.provider.block)),
         (
             "docs/data-sources/feature_store.md".to_owned(),
@@ -24,7 +27,8 @@ pub fn pages() -> BTreeMap<String, String> {
             "docs/resources/feature_store.md".to_owned(),
             resource(feature_store),
         ),
-    ])
+    ]);
+    pages
 }
 
 fn index(block: &Block) -> String {
@@ -50,6 +54,8 @@ resource definition is needed in the cluster. It has one resource,
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
 - [Drift and ownership](guides/drift-and-ownership.md): whose each field is, and how a change by somebody else shows
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
+- [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs
+- [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
 
 ## Example Usage

@@ -31,7 +31,7 @@ pub fn schemas() -> Result<Schemas, LowerError> {
         },
         resources: BTreeMap::from([(FEATURE_STORE.to_owned(), resource)]),
         data_sources: BTreeMap::from([(FEATURE_STORE.to_owned(), data_source()?)]),
-        functions: BTreeMap::new(),
+        functions: super::functions::signatures(),
     })
 }
 

@@ -89,7 +89,36 @@ fn configurations() -> Vec<Json> {
             "services": {"feastApply": "job", "runFeastApplyOnInit": true},
         }),
         json!({
+            "name": "guarded", "feastProject": "p",
+            "authz": {"kubernetes": {"roles": ["reader", "writer"]}},
+            "batchEngine": {"configMapRef": {"name": "engine"}, "configMapKey": "k", "sparkApplication": {"serviceAccount": "driver"}},
+            "materialization": {"onlineWriteBatchSize": 10, "extraConfig": {"pull_latest_features": "true"}},
+            "openlineage": {
+                "enabled": true, "transportType": "http", "transportUrl": "http://x", "transportEndpoint": "e",
+                "apiKeySecretRef": {"name": "lineage"}, "extraConfig": {"namespace": "n"},
+                "consumer": {
+                    "enabled": true, "storeType": "sql", "connectionStringSecretRef": {"name": "c"}, "apiKeySecretRef": {"name": "a"},
+                    "namespaceMapping": {"a": "b"}, "retentionDays": 1, "retentionCheckIntervalHours": 2,
+                },
+            },
+            "mlflow": {
+                "enabled": true, "trackingUri": "u", "uiUrl": "u", "autoLog": true, "autoLogEntityDf": false, "entityDfMaxRows": 1,
+                "logOperations": true, "opsExperimentSuffix": "-x", "trackingAuth": "", "extraConfig": {"a": "b"},
+            },
+            "dataQualityMonitoring": {"autoBaseline": false},
+        }),
+        json!({
+            "name": "oidc", "feastProject": "p",
+            "authz": {"oidc": {
+                "issuerUrl": "https://idp", "secretRef": {"name": "s"}, "secretKeyName": "k", "tokenEnvVar": "T", "verifySSL": false,
+                "caCertConfigMap": {"name": "ca", "key": "k"}, "jwksCacheLifespanSeconds": 1, "jwksRequestTimeoutSeconds": 1,
+            }},
+        }),
+        json!({
             "name": "refused", "feastProject": "p",
+            "authz": {"kubernetes": {"roles": ["feast-refused", "a", "a"]}, "oidc": {"secretKeyName": "k"}, "noAuth": false},
+            "openlineage": {"enabled": true, "transportType": "http", "extraConfig": {"enabled": "x"}},
+            "mlflow": {"enabled": true, "extraConfig": {"enabled": "x"}},
             "services": {
                 "scaling": {"replicas": 3, "autoscaling": {"minReplicas": 4, "maxReplicas": 2}},
                 "onlineStore": {"persistence": {"file": {"path": "relative.db"}, "store": {"type": "redis", "secretRef": {"name": "s"}}}},

@@ -36,9 +36,10 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// A Secret of the user's that cannot be merged into `feature_store.yaml`, at the attribute that names it.
+/// A Secret or ConfigMap of the user's that cannot be merged into `feature_store.yaml`, at the attribute that names it.
 pub fn fill_error(error: &FillError) -> Diagnostic {
-    Diagnostic::error("The store's Secret cannot be used", chain(error)).at(error.slot.path())
+    let summary = format!("The {} cannot be used", error.slot.source.kind.as_str());
+    Diagnostic::error(summary, chain(error)).at(error.slot.path())
 }
 
 /// A claim that is no longer used.

@@ -218,7 +218,8 @@ fn kind_name(kind: &Kind) -> String {
     }
 }
 
-fn type_name(plain: &Type) -> String {
+/// A type's name, as reference pages write it.
+pub fn type_name(plain: &Type) -> String {
     match plain {
         Type::Bool => "Boolean".to_owned(),
         Type::Number => "Number".to_owned(),

@@ -20,6 +20,7 @@ use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Error, Options, Reason, StoreName,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::feast::source::Source;
 
 pub use lab::{Lab, in_namespace};
 use lab::{Scaling, TIMEOUT, deployment_key, object, wanted};
@@ -628,24 +629,30 @@ pub async fn secrets_of_the_user(lab: Lab) {
         .create(&PostParams::default(), &secret)
         .await
         .expect("created");
-    let pair = |name: &str, key: &str| (name.to_owned(), key.to_owned());
     let cancel = CancellationToken::new();
     let found = lab
         .cluster
-        .secret_values(&lab.namespace, &[pair("store", "redis")], &cancel)
+        .contents(
+            &lab.namespace,
+            &BTreeSet::from([Source::secret("store", "redis")]),
+            &cancel,
+        )
         .await;
     assert_eq!(
         found.expect("found"),
-        BTreeMap::from([(pair("store", "redis"), "host: r".to_owned())])
+        BTreeMap::from([(
+            Source::secret("store", "redis"),
+            BTreeMap::from([("redis".to_owned(), "host: r".to_owned())])
+        )])
     );
-    let wanted = [
-        pair("store", "postgres"),
-        pair("gone", "redis"),
-        pair("store", "bytes"),
-    ];
+    let wanted = BTreeSet::from([
+        Source::secret("store", "postgres"),
+        Source::secret("gone", "redis"),
+        Source::secret("store", "bytes"),
+    ]);
     let errors = lab
         .cluster
-        .secret_values(&lab.namespace, &wanted, &cancel)
+        .contents(&lab.namespace, &wanted, &cancel)
         .await
         .expect_err("missing");
     let mut texts: Vec<String> = errors
@@ -657,8 +664,8 @@ pub async fn secrets_of_the_user(lab: Lab) {
         texts,
         [
             "Secret/gone: it does not exist",
-            "Secret/store: the Secret has no key \"postgres\"",
-            "Secret/store: the value of the Secret's key \"bytes\" is not UTF-8 text",
+            "Secret/store: it has no key \"postgres\"",
+            "Secret/store: the value of its key \"bytes\" is not UTF-8 text",
         ]
     );
 }

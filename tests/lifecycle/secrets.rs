@@ -46,7 +46,7 @@ pub fn the_password_is_nowhere_but_in_our_secret() {
     let refused = test.terraform.apply().unwrap();
     assert_eq!(refused.status, Some(1), "{refused}");
     assert!(
-        refused.stderr.contains("The store's Secret cannot be used"),
+        refused.stderr.contains("The Secret cannot be used"),
         "{refused}"
     );
     expect_absent("the output of a refused apply", &refused.to_string());

@@ -135,7 +135,7 @@ pub fn nothing_listens_beyond_loopback() {
     assert_eq!(processes.len(), 6);
     for (name, pid) in processes {
         for file in fs::read_dir(format!("/proc/{pid}/fd"))
-            .expect(name)
+            .expect(&name)
             .flatten()
         {
             let target = fs::read_link(file.path()).unwrap_or_default();

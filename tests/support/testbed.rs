@@ -15,6 +15,8 @@
 )]
 #![allow(unused_imports, reason = "as above")]
 
+#[path = "testbed/cache.rs"]
+pub mod cache;
 #[path = "testbed/cluster.rs"]
 pub mod cluster;
 #[path = "testbed/components.rs"]
@@ -28,11 +30,11 @@ mod go_build;
 #[path = "testbed/pki.rs"]
 mod pki;
 #[path = "testbed/process.rs"]
-mod process;
+pub mod process;
 #[path = "testbed/progress.rs"]
 pub mod progress;
 #[path = "testbed/run_dir.rs"]
-mod run_dir;
+pub mod run_dir;
 #[path = "testbed/signals.rs"]
 mod signals;
 #[path = "testbed/tools.rs"]

@@ -6,17 +6,16 @@ use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::provider::docs;
 
 use super::sources::{Source, assert_none, files, read, root};
-use super::walls;
+use super::{operator, walls};
 
 const MEND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
 
-const BEGIN: &str = "<!-- Generated from WALLS in tests/tidy/walls.rs. -->\n\n";
 const END: &str = "\n<!-- End of what is generated. -->";
 
 #[test]
 fn generated_pages_are_fresh() {
     let mut pages = docs::pages();
-    pages.extend(architecture());
+    pages.extend(tables());
     let mut findings = Vec::new();
     for (path, wanted) in pages {
         if read(&path).as_deref() == Some(wanted.as_str()) {
@@ -34,18 +33,25 @@ fn generated_pages_are_fresh() {
     );
 }
 
-/// `docs/architecture.md` with the table of walls as the test enforces it.
-fn architecture() -> BTreeMap<String, String> {
-    let path = "docs/architecture.md";
-    let text = read(path).unwrap_or_default();
-    let Some((before, rest)) = text.split_once(BEGIN) else {
-        panic!("{path} has lost the line that says where the table of walls begins: {BEGIN}");
+/// Hand-written pages, each with a table as the tests hold the code to it.
+fn tables() -> BTreeMap<String, String> {
+    let walls = "<!-- Generated from WALLS in tests/tidy/walls.rs. -->\n\n";
+    let mut tables = operator::tables();
+    tables.insert("docs/architecture.md", (walls, walls::table()));
+    let fresh = |(path, (begin, table)): (&str, (&str, String))| {
+        let text = read(path).unwrap_or_default();
+        let Some((before, rest)) = text.split_once(begin) else {
+            panic!("{path} has lost the line that says where its table begins: {begin}");
+        };
+        let Some((_, after)) = rest.split_once(END) else {
+            panic!("{path} has lost the line that says where its table ends: {END}");
+        };
+        (
+            path.to_owned(),
+            format!("{before}{begin}{table}{END}{after}"),
+        )
     };
-    let Some((_, after)) = rest.split_once(END) else {
-        panic!("{path} has lost the line that says where the table of walls ends: {END}");
-    };
-    let fresh = format!("{before}{BEGIN}{}{END}{after}", walls::table());
-    BTreeMap::from([(path.to_owned(), fresh)])
+    tables.into_iter().map(fresh).collect()
 }
 
 fn write(path: &str, text: &str) {

@@ -1,7 +1,7 @@
 //! The Job that runs `feast apply` once for a configuration, before the rollout.
 //!
-//! Its pod is a server's pod with `feast apply` in the place of the servers. Its name is not known before the
-//! configuration's hash is, so [`fill`](crate::feast::fill) gives it.
+//! Its pod is a server's pod with `feast apply` in the place of the servers. Its whole name is not known before
+//! the configuration's hash is, so [`fill`](crate::feast::fill) completes it.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,11 @@ const TTL_SECONDS: i32 = 24 * 60 * 60;
 pub(super) fn render(store: &Store) -> Option<Json> {
     (store.project.apply == ApplyBy::Job).then(|| {
         manifest(&Job {
-            metadata: metadata::object(store, String::new(), Some(names::APPLY_SERVICE_TYPE)),
+            metadata: metadata::object(
+                store,
+                names::apply_job(&store.name),
+                Some(names::APPLY_SERVICE_TYPE),
+            ),
             spec: Some(JobSpec {
                 backoff_limit: Some(BACKOFF_LIMIT),
                 completions: Some(1),

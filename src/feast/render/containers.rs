@@ -131,7 +131,7 @@ fn server_environment(store: &Store, env: &[EnvVar]) -> Option<Vec<EnvVar>> {
     if store.project.protected {
         add(&mut env, names::PROTECTED_PROJECT, "true");
     }
-    with_own_variables(store, env)
+    with_own_variables(store, with_mlflow(store, env))
 }
 
 /// Without init containers nobody links the configuration into the repository.
@@ -183,7 +183,28 @@ pub(super) fn joint_environment(
         }
         env_from.extend(server.env_from.iter().cloned());
     }
-    (some(&env), some(&env_from))
+    (some(&with_mlflow(store, env)), some(&env_from))
+}
+
+/// What MLflow's own client reads, where the user says nothing else.
+fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
+    let Some(mlflow) = &store.mlflow else {
+        return env;
+    };
+    let auth = mlflow.tracking_auth.as_deref();
+    let variables = [
+        (
+            "MLFLOW_TRACKING_AUTH",
+            Some(auth.unwrap_or(names::MLFLOW_TRACKING_AUTH)).filter(|auth| !auth.is_empty()),
+        ),
+        ("MLFLOW_TRACKING_URI", mlflow.tracking_uri.as_deref()),
+    ];
+    for (name, value) in variables {
+        if let Some(value) = value {
+            add(&mut env, name, value);
+        }
+    }
+    env
 }
 
 fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {

@@ -4,9 +4,9 @@ use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    Affinity, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource, PodAffinityTerm,
-    PodAntiAffinity, PodSpec, PodTemplateSpec, SecretVolumeSource, TopologySpreadConstraint,
-    Volume, VolumeMount, WeightedPodAffinityTerm,
+    Affinity, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath,
+    PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
+    SecretVolumeSource, TopologySpreadConstraint, Volume, VolumeMount, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value as Json;
@@ -68,8 +68,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
     PodSpec {
         affinity: scaled.then(|| one_host_each(store)),
         topology_spread_constraints: scaled.then(|| vec![over_zones(store)]),
-        // Nothing in the pod talks to the Kubernetes API while Feast's auth is off.
-        automount_service_account_token: Some(false),
+        automount_service_account_token: Some(store.needs_token()),
         containers: containers::servers(store),
         init_containers: initialization::containers(store),
         service_account_name: Some(names::main(&store.name)),
@@ -128,6 +127,14 @@ fn volumes(store: &Store) -> Vec<Volume> {
         }),
         ..Volume::default()
     }];
+    volumes.extend(store.authorization.ca_cert().map(|ca_cert| Volume {
+        name: names::CA_CERT_VOLUME.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: ca_cert.config_map.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }));
     for (service, claim) in store.claims() {
         let own = names::claim(&store.name, service);
         volumes.push(Volume {
@@ -160,6 +167,13 @@ pub(super) fn mounts(store: &Store) -> Vec<VolumeMount> {
         read_only: Some(true),
         ..VolumeMount::default()
     }];
+    mounts.extend(store.authorization.ca_cert().map(|ca_cert| VolumeMount {
+        name: names::CA_CERT_VOLUME.to_owned(),
+        mount_path: names::CA_CERT_FILE.to_owned(),
+        sub_path: Some(ca_cert.key.clone()),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }));
     for (service, claim) in store.claims() {
         mounts.push(VolumeMount {
             name: names::claim(&store.name, service),

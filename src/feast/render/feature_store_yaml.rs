@@ -1,104 +1,33 @@
 //! `feature_store.yaml`: Feast's own configuration, for the servers and for clients.
 
+use std::borrow::Cow;
+
 use serde_json::{Value as Json, json};
 
-use super::yaml::{Mapping, Node, embed, emit, parse};
-use crate::feast::fill::{FillError, Problem};
+use super::yaml::{Mapping, Node, emit};
+use crate::feast::fill::FillError;
 use crate::feast::names::{self, Endpoint, Service};
+use crate::feast::source::Contents;
 use crate::feast::spec::{
-    Database, OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryStorage, Store,
+    OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryStorage, Store,
 };
-use crate::schema::Path;
+pub use slot::{Purpose, Slot};
 
-/// A place in `feature_store.yaml` that connection parameters from the user's Secret go to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
-    pub service: Service,
-    /// Feast's name for the type of store.
-    pub store_type: &'static str,
-    pub secret_name: String,
-    pub secret_key: String,
-}
+mod auth;
+mod sections;
+mod slot;
+#[cfg(test)]
+mod tests;
 
-impl Slot {
-    fn new(service: Service, database: &Database) -> Self {
-        let Database {
-            store_type,
-            secret_name,
-            secret_key,
-        } = database.clone();
-        Self {
-            service,
-            store_type,
-            secret_name,
-            secret_key,
-        }
-    }
-
-    /// The key of the section in `feature_store.yaml`.
-    pub fn section(&self) -> &'static str {
-        match self.service {
-            Service::Online => "online_store",
-            Service::Offline => "offline_store",
-            Service::Registry => "registry",
-        }
-    }
-
-    /// The attribute that names the Secret.
-    pub fn path(&self) -> Path {
-        Path::of(match self.service {
-            Service::Online => "services.online_store.persistence.store.secret_ref",
-            Service::Offline => "services.offline_store.persistence.store.secret_ref",
-            Service::Registry => "services.registry.local.persistence.store.secret_ref",
-        })
-    }
-
-    fn type_key(&self) -> &'static str {
-        match self.service {
-            Service::Registry => "registry_type",
-            Service::Online | Service::Offline => "type",
-        }
-    }
-
-    /// The section's lines, without the parameters.
-    fn prepared(&self) -> String {
-        let Self {
-            service: _,
-            store_type,
-            secret_name,
-            secret_key,
-        } = self;
-        format!(
-            "    {}: {store_type}\n    # parameters from key {secret_key:?} of Secret {secret_name:?}\n",
-            self.type_key()
-        )
-    }
-
-    /// The section's lines, with the parameters that the Secret holds.
-    fn filled(&self, content: &str) -> Result<String, FillError> {
-        let error = |problem| FillError {
-            slot: self.clone(),
-            problem,
-        };
-        let parameters = parse(content).ok_or_else(|| error(Problem::NotAMapping))?;
-        let own = ["type", "registry_type"];
-        for key in own {
-            if parameters
-                .get(key)
-                .is_some_and(|word| word.as_str() != Some(self.store_type))
-            {
-                return Err(error(Problem::OtherType { key }));
-            }
-        }
-        embed(content, self.type_key(), self.store_type, &own)
-            .ok_or_else(|| error(Problem::NotEmbeddable))
-    }
-}
+type Line = (Cow<'static, str>, Node);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     Plain(Mapping),
+    /// A section that the slot makes.
     Slot(Slot),
+    /// A section that begins with these lines and goes on with the slot's.
+    Joined(Mapping, Slot),
 }
 
 /// The servers' `feature_store.yaml`, with slots where the user's Secrets go.
@@ -114,7 +43,7 @@ impl Document {
                     section("offline_store", vec![leaf("type", *engine)])
                 }
                 OfflineStorage::Database(database) => {
-                    Part::Slot(Slot::new(Service::Offline, database))
+                    Part::Slot(Slot::store(Service::Offline, database))
                 }
             });
         }
@@ -123,26 +52,28 @@ impl Document {
                 "online_store",
                 vec![leaf("type", "sqlite"), leaf("path", path.as_str())],
             ),
-            OnlineStorage::Database(database) => Part::Slot(Slot::new(Service::Online, database)),
+            OnlineStorage::Database(database) => Part::Slot(Slot::store(Service::Online, database)),
         });
         parts.push(match &store.registry {
             Registry::Remote(address) => remote_registry(address),
             Registry::Local(local) => match &local.storage {
                 RegistryStorage::File(file) => section("registry", registry_file(file)),
                 RegistryStorage::Database(database) => {
-                    Part::Slot(Slot::new(Service::Registry, database))
+                    Part::Slot(Slot::store(Service::Registry, database))
                 }
             },
         });
+        parts.push(auth::server(&store.authorization));
         parts.push(Part::Plain(tail()));
+        parts.extend(sections::server(store));
         Self(parts)
     }
 
     /// The slots, in the order of the text.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Slot(slot) => Some(slot),
-            Part::Plain(_) => None,
+        self.0.iter().flat_map(|part| match part {
+            Part::Slot(slot) | Part::Joined(_, slot) => vec![slot],
+            Part::Plain(mapping) => mapping.slots(),
         })
     }
 
@@ -151,37 +82,37 @@ impl Document {
         let mut text = String::new();
         for part in &self.0 {
             match part {
-                Part::Plain(mapping) => text.push_str(&emit(mapping)),
+                Part::Plain(mapping) => text.push_str(&emit(&mapping.prepared())),
                 Part::Slot(slot) => {
                     text.push_str(&format!("{}:\n{}", slot.section(), slot.prepared()));
+                }
+                Part::Joined(lines, slot) => {
+                    text.push_str(&begin(slot, lines));
+                    text.push_str(&slot.prepared());
                 }
             }
         }
         text
     }
 
-    /// The text with the Secrets' content in each slot, or everything that is wrong with them.
-    pub(in crate::feast) fn filled<'a>(
-        &self,
-        content: impl Fn(&Slot) -> Option<&'a str>,
-    ) -> Result<String, Vec<FillError>> {
+    /// The text with what the user's Secrets and ConfigMaps hold in each slot, or everything that is wrong
+    /// with them.
+    pub(in crate::feast) fn filled(&self, contents: &Contents) -> Result<String, Vec<FillError>> {
         let mut text = String::new();
         let mut errors = Vec::new();
         for part in &self.0 {
             match part {
-                Part::Plain(mapping) => text.push_str(&emit(mapping)),
-                Part::Slot(slot) => {
-                    let lines = content(slot)
-                        .ok_or_else(|| FillError {
-                            slot: slot.clone(),
-                            problem: Problem::Missing,
-                        })
-                        .and_then(|content| slot.filled(content));
-                    match lines {
-                        Ok(lines) => text.push_str(&format!("{}:\n{lines}", slot.section())),
-                        Err(error) => errors.push(error),
-                    }
+                Part::Plain(mapping) => {
+                    text.push_str(&emit(&mapping.filled(contents, &mut errors)));
                 }
+                Part::Slot(slot) => match slot.filled(contents) {
+                    Ok(lines) => text.push_str(&format!("{}:\n{lines}", slot.section())),
+                    Err(error) => errors.push(error),
+                },
+                Part::Joined(lines, slot) => match slot.filled(contents) {
+                    Ok(more) => text.push_str(&format!("{}{more}", begin(slot, lines))),
+                    Err(error) => errors.push(error),
+                },
             }
         }
         if errors.is_empty() {
@@ -189,6 +120,54 @@ impl Document {
         } else {
             Err(errors)
         }
+    }
+}
+
+fn begin(slot: &Slot, lines: &Mapping) -> String {
+    emit(&Mapping(vec![(
+        slot.section().into(),
+        Node::Branch(lines.clone()),
+    )]))
+}
+
+impl Mapping {
+    fn slots(&self) -> Vec<&Slot> {
+        self.0
+            .iter()
+            .flat_map(|(_, node)| match node {
+                Node::Leaf(_) => Vec::new(),
+                Node::Slot(slot) => vec![slot],
+                Node::Branch(mapping) => mapping.slots(),
+            })
+            .collect()
+    }
+
+    /// With words that say where each value is.
+    fn prepared(&self) -> Self {
+        self.resolve(&mut |slot| Json::from(format!("({})", slot.source)))
+    }
+
+    fn filled(&self, contents: &Contents, errors: &mut Vec<FillError>) -> Self {
+        self.resolve(&mut |slot| match slot.value(contents) {
+            Ok(value) => value,
+            Err(error) => {
+                errors.push(error);
+                Json::Null
+            }
+        })
+    }
+
+    fn resolve(&self, value: &mut impl FnMut(&Slot) -> Json) -> Self {
+        let mut lines = Vec::new();
+        for (key, node) in &self.0 {
+            let node = match node {
+                Node::Leaf(leaf) => Node::Leaf(leaf.clone()),
+                Node::Slot(slot) => Node::Leaf(value(slot)),
+                Node::Branch(mapping) => Node::Branch(mapping.resolve(value)),
+            };
+            lines.push((key.clone(), node));
+        }
+        Self(lines)
     }
 }
 
@@ -222,7 +201,9 @@ pub(super) fn client(store: &Store) -> String {
         }
         Registry::Local(_) => {}
     }
+    parts.push(auth::client(&store.authorization));
     parts.push(Part::Plain(tail()));
+    parts.extend(sections::client(store));
     Document(parts).prepared()
 }
 
@@ -234,10 +215,7 @@ fn head(store: &Store) -> Mapping {
 }
 
 fn tail() -> Mapping {
-    Mapping(vec![
-        ("auth", Node::Branch(Mapping(vec![leaf("type", "no_auth")]))),
-        leaf("entity_key_serialization_version", 3),
-    ])
+    Mapping(vec![leaf("entity_key_serialization_version", 3)])
 }
 
 fn remote_registry(address: &str) -> Part {
@@ -247,7 +225,7 @@ fn remote_registry(address: &str) -> Part {
     )
 }
 
-fn registry_file(file: &RegistryFile) -> Vec<(&'static str, Node)> {
+fn registry_file(file: &RegistryFile) -> Vec<Line> {
     let RegistryFile {
         path,
         claim: _,
@@ -268,10 +246,10 @@ fn registry_file(file: &RegistryFile) -> Vec<(&'static str, Node)> {
     lines
 }
 
-fn section(name: &'static str, lines: Vec<(&'static str, Node)>) -> Part {
-    Part::Plain(Mapping(vec![(name, Node::Branch(Mapping(lines)))]))
+fn section(name: &'static str, lines: Vec<Line>) -> Part {
+    Part::Plain(Mapping(vec![(name.into(), Node::Branch(Mapping(lines)))]))
 }
 
-fn leaf(key: &'static str, value: impl Into<Json>) -> (&'static str, Node) {
-    (key, Node::Leaf(value.into()))
+fn leaf(key: &'static str, value: impl Into<Json>) -> Line {
+    (key.into(), Node::Leaf(value.into()))
 }

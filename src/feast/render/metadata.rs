@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, SERVICE_TYPE_LABEL};
+use crate::feast::names::{
+    MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL, SERVICE_TYPE_LABEL,
+};
 use crate::feast::spec::Store;
 
 /// Metadata of an object: the user's labels and annotations, and over them ours.
@@ -21,6 +23,15 @@ pub(super) fn object(store: &Store, name: String, service_type: Option<&str>) ->
         annotations: (!store.annotations.is_empty()).then(|| store.annotations.clone()),
         ..ObjectMeta::default()
     }
+}
+
+/// The same for what lives in no namespace, and so must say whose it is by a label.
+pub(super) fn cluster_object(store: &Store, name: String, service_type: &str) -> ObjectMeta {
+    let mut metadata = object(store, name, Some(service_type));
+    metadata.namespace = None;
+    let labels = metadata.labels.get_or_insert_default();
+    labels.insert(NAMESPACE_LABEL.to_owned(), store.namespace.clone());
+    metadata
 }
 
 /// The pods' labels. The user's are not among them: a change of them would restart every server.

@@ -1,4 +1,5 @@
-//! The account that the pods run as: one of their own, so that cloud identities can be bound to it.
+//! The accounts: that of the pods, of their own, so that cloud identities can be bound to it, and that of
+//! Spark drivers.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use serde_json::Value as Json;
@@ -7,9 +8,21 @@ use super::{manifest, metadata};
 use crate::feast::names;
 use crate::feast::spec::Store;
 
-pub(super) fn render(store: &Store) -> Json {
-    manifest(&ServiceAccount {
-        metadata: metadata::object(store, names::main(&store.name), None),
+pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
+    let engine = store.batch_engine.as_ref();
+    let driver = engine
+        .and_then(|engine| engine.driver.as_ref())
+        .filter(|driver| driver.made);
+    let main = account(store, names::main(&store.name), None);
+    let driver =
+        driver.map(|driver| account(store, driver.service_account.clone(), Some("batch-driver")));
+    [Some(main), driver].into_iter().flatten().collect()
+}
+
+fn account(store: &Store, name: String, service_type: Option<&str>) -> (String, Json) {
+    let account = ServiceAccount {
+        metadata: metadata::object(store, name.clone(), service_type),
         ..ServiceAccount::default()
-    })
+    };
+    (name, manifest(&account))
 }

@@ -5,18 +5,24 @@
 //! "${PORT}"` a string. What the user wrote is therefore embedded word for word, and parsed only to see
 //! that it still means the same where it stands.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
+use super::feature_store_yaml::Slot;
+
 /// A mapping in its written order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Mapping(pub Vec<(&'static str, Node)>);
+pub(super) struct Mapping(pub Vec<(Cow<'static, str>, Node)>);
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
     Leaf(Json),
     Branch(Mapping),
+    /// A value that is still to be read.
+    Slot(Slot),
 }
 
 impl Serialize for Mapping {
@@ -26,6 +32,7 @@ impl Serialize for Mapping {
             match node {
                 Node::Leaf(value) => map.serialize_entry(key, value)?,
                 Node::Branch(mapping) => map.serialize_entry(key, mapping)?,
+                Node::Slot(_) => map.serialize_entry(key, &Json::Null)?,
             }
         }
         map.end()
@@ -42,13 +49,24 @@ pub(super) fn emit(mapping: &Mapping) -> String {
 /// Parses a mapping; `None` when the text is anything else. No parser message gets out: it would quote
 /// the text.
 pub(super) fn parse(text: &str) -> Option<Map<String, Json>> {
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
-    };
-    match serde_saphyr::from_str_with_options(text, options) {
+    match serde_saphyr::from_str_with_options(text, options()) {
         Ok(Json::Object(mapping)) => Some(mapping),
         Ok(_) | Err(_) => None,
+    }
+}
+
+/// Parses a lone string; `None` when the text is anything else.
+pub(super) fn scalar(text: &str) -> Option<String> {
+    match serde_saphyr::from_str_with_options(text, options()) {
+        Ok(Json::String(word)) => Some(word),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        with_snippet: false,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
     }
 }
 
@@ -60,21 +78,15 @@ pub(super) fn embed(text: &str, key: &str, word: &str, own: &[&str]) -> Option<S
         expected.remove(*name);
     }
     expected.insert(key.to_owned(), Json::String(word.to_owned()));
-    let first = emit(&Mapping(vec![(key_of(key), Node::Leaf(Json::from(word)))]));
-    [block(text, own), flow(text)]
+    let first = emit(&Mapping(vec![(
+        key.to_owned().into(),
+        Node::Leaf(Json::from(word)),
+    )]));
+    [block(text, own), flow(text, own)]
         .into_iter()
         .flatten()
         .map(|rest| indent(&format!("{first}{rest}")))
         .find(|section| parse(section).as_ref() == Some(&expected))
-}
-
-/// The two keys that a section's type can stand under.
-fn key_of(key: &str) -> &'static str {
-    if key == "registry_type" {
-        "registry_type"
-    } else {
-        "type"
-    }
 }
 
 /// A block mapping, moved to the left margin.
@@ -105,7 +117,7 @@ fn block(text: &str, own: &[&str]) -> Option<String> {
 }
 
 /// A flow mapping (`{a: 1}`, so JSON too), whose entries YAML lets a block take over only one by one.
-fn flow(text: &str) -> Option<String> {
+fn flow(text: &str, own: &[&str]) -> Option<String> {
     let mapping = parse(text)?;
     if !text.trim_start().starts_with('{') {
         return None;
@@ -114,7 +126,7 @@ fn flow(text: &str) -> Option<String> {
         serde_saphyr::to_string_with_options(
             &mapping
                 .into_iter()
-                .filter(|(key, _)| key != "type" && key != "registry_type")
+                .filter(|(key, _)| !own.contains(&key.as_str()))
                 .collect::<Map<_, _>>(),
             serde_saphyr::ser_options! { indent_step: 4, quote_all: true },
         )
@@ -180,7 +192,7 @@ mod tests {
             "é",
         ];
         for word in words {
-            let text = emit(&Mapping(vec![("key", Node::Leaf(json!(word)))]));
+            let text = emit(&Mapping(vec![("key".into(), Node::Leaf(json!(word)))]));
             assert_eq!(
                 parse(&text),
                 json!({"key": word}).as_object().cloned(),
@@ -188,7 +200,7 @@ mod tests {
             );
         }
         let plain = emit(&Mapping(vec![(
-            "path",
+            "path".into(),
             Node::Leaf(json!("/feast-data/${X}.db")),
         )]));
         assert_eq!(plain, "path: /feast-data/${X}.db\n");

@@ -4,6 +4,7 @@ use super::Violation;
 use super::view::{LOCAL, block, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
+use crate::feast::spec::join;
 use crate::schema::Path;
 
 pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
@@ -115,6 +116,11 @@ fn judge(file: &File<'_>) -> Option<Violation> {
             format!("{path:?} leaves the claim"),
             "The file would be lost with the pod. Write a path without `..`.",
         ),
+        (_, false, true) if join("/", path) == "/" => refuse(
+            false,
+            format!("{path:?} is the claim itself, not a file on it"),
+            "Write a file name, such as `data.db`.",
+        ),
         (_, false, _) => None,
     }
 }
@@ -157,28 +163,46 @@ pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
 }
 
 pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
+    let database = |service| block(service).attribute("persistence.store.secret_ref");
     let online = online(store)
         .and_then(|online| online.persistence.as_ref()?.store.as_ref())
-        .map(|store| (Service::Online, &store.secret_ref));
+        .map(|store| (database(Service::Online), &store.secret_ref));
     let offline = offline(store)
         .and_then(|offline| offline.persistence.as_ref()?.store.as_ref())
-        .map(|store| (Service::Offline, &store.secret_ref));
+        .map(|store| (database(Service::Offline), &store.secret_ref));
     let registry = local(store)
         .and_then(|local| local.persistence.as_ref()?.store.as_ref())
-        .map(|store| (Service::Registry, &store.secret_ref));
+        .map(|store| (database(Service::Registry), &store.secret_ref));
+    let oidc = (store.authz.as_ref())
+        .and_then(|authz| authz.oidc.as_ref()?.secret_ref.as_ref())
+        .map(|secret| (Path::of("authz.oidc.secret_ref"), secret));
+    let lineage = store.openlineage.as_ref();
+    let sender = lineage
+        .and_then(|lineage| lineage.api_key_secret_ref.as_ref())
+        .map(|secret| (Path::of("openlineage.api_key_secret_ref"), secret));
+    let consumer = lineage.and_then(|lineage| lineage.consumer.as_ref());
+    let receiver = consumer
+        .and_then(|consumer| consumer.api_key_secret_ref.as_ref())
+        .map(|secret| (Path::of("openlineage.consumer.api_key_secret_ref"), secret));
+    let events = consumer
+        .and_then(|consumer| consumer.connection_string_secret_ref.as_ref())
+        .map(|secret| {
+            let path = "openlineage.consumer.connection_string_secret_ref";
+            (Path::of(path), secret)
+        });
     let own = names::main(&store.name);
-    [online, offline, registry]
+    [online, offline, registry, oidc, sender, receiver, events]
         .into_iter()
         .flatten()
         .filter(|(_, secret)| secret.name == own)
-        .map(|(service, _)| {
-            let at = block(service).attribute("persistence.store.secret_ref.name");
+        .map(|(path, _)| {
+            let at = path.attribute("name");
             Violation::new(
                 at.clone(),
                 [at, Path::of("name")],
                 format!("Secret {own:?} is the provider's own"),
-                "The provider writes the finished `feature_store.yaml` into it and would overwrite the \
-                 connection parameters. Keep them in a Secret of another name.",
+                "The provider writes the finished `feature_store.yaml` into it and would overwrite what you \
+                 keep there. Keep it in a Secret of another name.",
             )
         })
         .collect()
@@ -257,6 +281,8 @@ mod tests {
         path("/o.db", true, absolute, absolute);
         let leaves = Some("\"../../etc/o.db\" leaves the claim");
         path("../../etc/o.db", true, leaves, leaves);
+        let itself = Some("\"a/..\" is the claim itself, not a file on it");
+        path("a/..", true, itself, itself);
     }
 
     #[test]

@@ -71,13 +71,15 @@ enum Step {
     Index(usize),
 }
 
-const MAPS: [&str; 6] = [
+const MAPS: [&str; 8] = [
     "labels",
     "annotations",
     "requests",
     "limits",
     "s3_additional_kwargs",
     "matchLabels",
+    "extraConfig",
+    "namespaceMapping",
 ];
 
 /// Every value below, leaf or not, with its path.

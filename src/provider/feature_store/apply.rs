@@ -90,7 +90,7 @@ impl Recipe<'_> {
         })
     }
 
-    /// Merges the user's Secrets into ours.
+    /// Merges the user's Secrets and ConfigMaps into our Secret.
     async fn fill(
         &self,
         cluster: &Cluster,
@@ -114,13 +114,8 @@ impl Recipe<'_> {
         if self.prior.is_null() {
             self.may_create(store, live.as_ref(), &parsed.json)?;
         }
-        let wanted: Vec<(String, String)> = desired
-            .objects
-            .slots()
-            .map(|slot| (slot.secret_name.clone(), slot.secret_key.clone()))
-            .collect();
         let contents = cluster
-            .secret_values(&store.namespace, &wanted, self.stop)
+            .contents(&store.namespace, &desired.objects.sources(), self.stop)
             .await
             .map_err(|errors| failed(&errors))?;
         let hash_key = match live.as_ref().and_then(kept::hash_key) {

@@ -178,13 +178,9 @@ async fn wanted(
     let hash_key = kept::hash_key(secret?)?;
     let parsed = parse(block, state).ok()?;
     let desired = Desired::of(&parsed, state.attribute("namespace").as_str()?)?;
-    let wanted: Vec<(String, String)> = desired
-        .objects
-        .slots()
-        .map(|slot| (slot.secret_name.clone(), slot.secret_key.clone()))
-        .collect();
     let namespace = &desired.store.namespace;
-    let contents = cluster.secret_values(namespace, &wanted, stop).await.ok()?;
+    let wanted = desired.objects.sources();
+    let contents = cluster.contents(namespace, &wanted, stop).await.ok()?;
     let filled = desired.objects.fill(&Secrets {
         contents: &contents,
         hash_key: &hash_key,

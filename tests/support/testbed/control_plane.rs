@@ -108,14 +108,14 @@ impl ControlPlane {
     }
 
     /// The process ids of its programs, by name: for measurements.
-    pub fn processes(&self) -> Vec<(&'static str, u32)> {
+    pub fn processes(&self) -> Vec<(String, u32)> {
         self.running.iter().fold(Vec::new(), |mut all, running| {
             let running = running.lock().unwrap_or_else(PoisonError::into_inner);
             all.extend(
                 running
                     .services
                     .iter()
-                    .map(|service| (service.name, service.pid())),
+                    .map(|service| (service.name.clone(), service.pid())),
             );
             all
         })
@@ -165,7 +165,7 @@ impl Running {
         }
     }
 
-    fn spawn(&mut self, name: &'static str, command: std::process::Command) -> Result<()> {
+    fn spawn(&mut self, name: &str, command: std::process::Command) -> Result<()> {
         let logs = self.run_dir.path().join("logs");
         self.services.push(Service::spawn(name, command, &logs)?);
         self.run_dir.record(self.services.iter().map(Service::pid))

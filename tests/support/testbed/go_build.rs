@@ -3,13 +3,12 @@
 //! A finished program is moved into the cache whole, so an interrupted build leaves nothing half
 //! done; a lock file keeps two processes from building the same thing at the same time.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sha2::{Digest, Sha256};
-
+use super::cache;
 use super::error::{Doing, Error, Result};
 use super::progress::{Progress, Step};
 use super::tools::Tool;
@@ -69,41 +68,16 @@ impl Module {
     }
 }
 
-/// `~/.cache/terraform-provider-feast/testbed`, or where `XDG_CACHE_HOME` says.
-pub fn cache_root() -> Result<PathBuf> {
-    let absolute = |variable| {
-        std::env::var_os(variable)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("terraform-provider-feast/testbed"))
-        .ok_or_else(|| {
-            Error::new("finding the user's cache folder", "HOME is not set")
-                .help("Set XDG_CACHE_HOME to a folder for the testbed's programs.")
-        })
-}
-
 /// Where the programs of `module`, in just the pinned versions, are kept.
 pub fn cache_folder(module: Module) -> Result<PathBuf> {
-    let mut hash = Sha256::new();
-    for file in ["go.mod", "go.sum"] {
-        let path = module.folder().join(file);
-        hash.update(fs::read(&path).doing(|| format!("reading {}", path.display()))?);
-    }
-    let key: String = hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(cache_root()?.join(key))
+    let pins = ["go.mod", "go.sum"].map(|file| module.folder().join(file));
+    Ok(cache::testbed()?.join(cache::key(&pins)?))
 }
 
 /// Builds `tools`, all of them from `module`, and returns the folder that holds them.
 pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathBuf> {
     let folder = cache_folder(module)?;
-    fs::create_dir_all(&folder).doing(|| format!("creating {}", folder.display()))?;
-    let _lock = lock(&folder.with_extension("lock"), progress)?;
+    let _lock = cache::lock(&folder, progress)?;
 
     // Another process may have built them while this one waited for the lock.
     let missing: Vec<Tool> = tools
@@ -153,21 +127,6 @@ fn built_as(tool: Tool) -> &'static str {
     } else {
         tool.binary()
     }
-}
-
-fn lock(path: &Path, progress: Progress) -> Result<File> {
-    let doing = || format!("locking {}", path.display());
-    let file = File::create(path).doing(doing)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let step = progress.step("Waiting for another process that builds the same programs");
-            file.lock().doing(doing)?;
-            step.done();
-        }
-        Err(TryLockError::Error(error)) => return Err(Error::new(doing(), error)),
-    }
-    Ok(file)
 }
 
 fn go_build(

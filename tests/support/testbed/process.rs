@@ -1,4 +1,4 @@
-//! The control plane's programs as child processes that never outlive this one.
+//! Programs as child processes that never outlive this one.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,14 +10,14 @@ use super::error::{Doing, Error, Result};
 
 /// A program that runs until it is stopped.
 pub struct Service {
-    pub name: &'static str,
+    pub name: String,
     child: Child,
     log: PathBuf,
 }
 
 impl Service {
     /// Runs `command` with its output in `<logs>/<name>.log`.
-    pub fn spawn(name: &'static str, mut command: Command, logs: &Path) -> Result<Self> {
+    pub fn spawn(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::create(&log).doing(|| format!("creating {}", log.display()))?;
         let stderr = file
@@ -31,7 +31,11 @@ impl Service {
             .process_group(0)
             .spawn()
             .doing(|| format!("running {}", command.get_program().display()))?;
-        Ok(Self { name, child, log })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
     }
 
     pub fn pid(&self) -> u32 {
@@ -89,7 +93,7 @@ impl Guard {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
-            .doing(|| "running sh to watch over the control plane".to_owned())?;
+            .doing(|| "running sh to watch over the processes".to_owned())?;
         Ok(Self { shell })
     }
 

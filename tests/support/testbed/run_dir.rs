@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::cache;
 use super::error::{Doing, Error, Result};
-use super::go_build::cache_root;
 
 pub struct RunDir {
     path: PathBuf,
@@ -23,7 +23,7 @@ const PROCESSES: &str = "processes";
 impl RunDir {
     /// A new folder in the user's cache, after cleaning up what killed runs left there.
     pub fn temporary() -> Result<Self> {
-        let runs = cache_root()?.join("runs");
+        let runs = cache::testbed()?.join("runs");
         fs::create_dir_all(&runs).doing(|| format!("creating {}", runs.display()))?;
         // Held until the new folder has its own lock, so that no other start takes it for a
         // leftover in between.

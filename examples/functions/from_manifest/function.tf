@@ -1,0 +1,14 @@
+locals {
+  sample = provider::feast::from_manifest(file("${path.module}/store.yaml"))
+}
+
+# Every attribute is there, and null where the custom resource says nothing.
+resource "feast_feature_store" "sample" {
+  name          = local.sample.name
+  namespace     = local.sample.namespace
+  labels        = local.sample.labels
+  annotations   = local.sample.annotations
+  feast_project = local.sample.feast_project
+  authz         = local.sample.authz
+  services      = local.sample.services
+}

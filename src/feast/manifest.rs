@@ -1,0 +1,338 @@
+//! The Feast operator's language: a FeatureStore custom resource as a configuration of ours.
+//!
+//! Its `spec` and our configuration have the same JSON form, so most of it is taken as it is. What differs
+//! is here: where metadata and `replicas` go, what only one of the two has, and every default of the
+//! operator that is not ours, written out so that a feature store that moves behaves as before.
+
+mod documents;
+mod metadata;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::spec::{ApplyBy, Defaults, Store};
+
+pub use documents::read;
+use metadata::Metadata;
+
+/// A FeatureStore resource, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The configuration in its JSON form, not yet compared with the schema.
+    pub configuration: Json,
+    /// What the reader of the configuration should know: one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Why a text is not a FeatureStore that can be read. A syntax error is told without its text, which may
+/// hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    #[error("the text is not YAML: {0}")]
+    Syntax(String),
+    #[error(
+        "there is no FeatureStore in it: `kind: FeatureStore` with `apiVersion: feast.dev/v1` is needed"
+    )]
+    None,
+    #[error("there are {0} FeatureStores in it, and only one can be read at a time: split them")]
+    Several(usize),
+    #[error(
+        "`apiVersion: {0}` is not one that can be read: feast.dev/v1 and feast.dev/v1alpha1 are"
+    )]
+    Version(String),
+    #[error("`{place}` {problem}")]
+    Field { place: String, problem: String },
+}
+
+impl ManifestError {
+    fn field(place: &str, problem: impl Into<String>) -> Self {
+        Self::Field {
+            place: place.to_owned(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// What our configuration has and the custom resource has not, by its place in the spec, with a word about
+/// what to do instead.
+const NOT_THEIRS: &[(&str, &str)] = &[
+    ("name", "the name is `metadata.name`"),
+    ("namespace", "the namespace is `metadata.namespace`"),
+    ("labels", "labels are `metadata.labels`"),
+    ("annotations", "annotations are `metadata.annotations`"),
+    (
+        "protectedProject",
+        "this is the annotation `feast.dev/protected-project`",
+    ),
+    (
+        "waitForRollout",
+        "this is an attribute of the Terraform resource alone",
+    ),
+    (
+        "timeouts",
+        "this is an attribute of the Terraform resource alone",
+    ),
+    (
+        "deleteData",
+        "this is an attribute of the Terraform resource alone",
+    ),
+    (
+        "services.scaling.replicas",
+        "the number of pods is `spec.replicas`",
+    ),
+    (
+        "services.feastApply",
+        "this is an attribute of the Terraform resource alone; the operator has `runFeastApplyOnInit`",
+    ),
+    (
+        "services.scaling.keda",
+        "this is an attribute of the Terraform resource alone",
+    ),
+];
+
+/// One FeatureStore resource.
+fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
+    let version = resource["apiVersion"].as_str().unwrap_or_default();
+    if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
+        return Err(ManifestError::Version(version.to_owned()));
+    }
+    let mut notes = Vec::new();
+    let metadata = Metadata::read(&resource["metadata"], &mut notes)?;
+    let mut spec = match &resource["spec"] {
+        Json::Object(spec) => spec.clone(),
+        Json::Null => Map::new(),
+        _ => return Err(ManifestError::field("spec", "must be an object")),
+    };
+    if spec.get("feastProject").is_none_or(Json::is_null) {
+        return Err(ManifestError::field(
+            "spec.feastProject",
+            "is required, but missing",
+        ));
+    }
+    foreign(&spec)?;
+    scaling(&mut spec, &mut notes)?;
+    authorization(&mut spec, &mut notes);
+    metadata.write(&mut spec);
+    apply(&mut spec, &mut notes)?;
+    Ok(Manifest {
+        configuration: Json::Object(spec),
+        notes,
+    })
+}
+
+/// Refuses what only looks like the custom resource's because our configuration has it.
+fn foreign(spec: &Map<String, Json>) -> Result<(), ManifestError> {
+    let found = NOT_THEIRS.iter().find(|(place, _)| {
+        let mut steps = place.split('.');
+        let first = steps.next().and_then(|step| spec.get(step));
+        let inner = steps.try_fold(first, |at, step| at.map(|at| at.get(step)));
+        inner.flatten().is_some()
+    });
+    match found {
+        None => Ok(()),
+        Some((place, instead)) => Err(ManifestError::field(
+            &format!("spec.{place}"),
+            format!("is not a field of a FeatureStore: {instead}"),
+        )),
+    }
+}
+
+/// `spec.replicas` is 1 by default, and the operator holds the Deployment to it.
+fn scaling(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+    let replicas = spec.remove("replicas").filter(|count| !count.is_null());
+    let written = replicas.is_some();
+    let replicas = replicas.unwrap_or(json!(1));
+    if !replicas.is_i64() {
+        return Err(ManifestError::field(
+            "spec.replicas",
+            "must be a whole number",
+        ));
+    }
+    let autoscaled = spec
+        .get("services")
+        .and_then(|services| services.pointer("/scaling/autoscaling"))
+        .is_some_and(|autoscaling| !autoscaling.is_null());
+    // The API server writes the default 1 beside `autoscaling` too.
+    if autoscaled && replicas == 1 {
+        return Ok(());
+    }
+    if !written {
+        notes.push(
+            "The operator holds a feature store without `spec.replicas` to one pod, so `replicas = 1` is written \
+             out. Without it, the live number of pods is left alone."
+                .to_owned(),
+        );
+    }
+    let services = object(spec, "services", "spec.services")?;
+    let scaling = object(services, "scaling", "spec.services.scaling")?;
+    scaling.insert("replicas".to_owned(), replicas);
+    Ok(())
+}
+
+/// Without `spec.authz` the operator asks Kubernetes who may do what.
+fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
+    if spec.get("authz").is_none_or(Json::is_null) {
+        spec.insert("authz".to_owned(), json!({"kubernetes": {}}));
+        notes.push(
+            "Without `spec.authz` the operator uses Kubernetes RBAC, so that is written out. Without it, anybody \
+             who reaches the servers may use them."
+                .to_owned(),
+        );
+    }
+}
+
+/// The operator runs `feast apply` in every pod. Written out where ours would be a Job.
+fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+    // What cannot be read is refused by the schema.
+    let by_job = serde_json::from_value(Json::Object(spec.clone())).is_ok_and(|config| {
+        Store::new(&config, &Defaults::default()).project.apply == ApplyBy::Job
+    });
+    if by_job {
+        let services = object(spec, "services", "spec.services")?;
+        services.insert("runFeastApplyOnInit".to_owned(), json!(true));
+        notes.push(
+            "The operator runs `feast apply` in each pod when it starts, so `run_feast_apply_on_init = true` is \
+             written out. Without it, one Job does it before the pods roll, which is safer with several pods."
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// The object under `key`, made if there is none.
+fn object<'a>(
+    outer: &'a mut Map<String, Json>,
+    key: &str,
+    place: &str,
+) -> Result<&'a mut Map<String, Json>, ManifestError> {
+    let inner = outer.entry(key).or_insert(Json::Null);
+    if inner.is_null() {
+        *inner = json!({});
+    }
+    (inner.as_object_mut()).ok_or_else(|| ManifestError::field(place, "must be an object"))
+}
+
+/// Where in the custom resource a place of the configuration's JSON form comes from.
+pub fn origin(place: &str) -> String {
+    match place {
+        "name" | "namespace" | "labels" | "annotations" => format!("metadata.{place}"),
+        "protectedProject" => format!("metadata.annotations[{:?}]", metadata::PROTECTED_PROJECT),
+        "services.scaling.replicas" => "spec.replicas".to_owned(),
+        _ if place.starts_with("labels[") || place.starts_with("annotations[") => {
+            format!("metadata.{place}")
+        }
+        _ => format!("spec.{place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Manifest {
+        let mut stores = read(text).unwrap();
+        assert_eq!(stores.len(), 1);
+        stores.remove(0)
+    }
+
+    fn store(spec: &str) -> String {
+        format!(
+            "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {{name: a}}\nspec: {{feastProject: p, authz: {{noAuth: true}}{spec}}}"
+        )
+    }
+
+    #[test]
+    fn defaults_of_the_operator_are_written_out_and_noted() {
+        let manifest = one(
+            "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}\nspec: {feastProject: p}",
+        );
+        assert_eq!(
+            manifest.configuration,
+            json!({
+                "name": "a",
+                "feastProject": "p",
+                "authz": {"kubernetes": {}},
+                "services": {"scaling": {"replicas": 1}},
+            })
+        );
+        assert_eq!(manifest.notes.len(), 2);
+    }
+
+    #[test]
+    fn replicas_by_what_stands_beside_them() {
+        let services = |spec: &str| one(&store(spec)).configuration["services"].clone();
+        assert_eq!(
+            services(", replicas: 3"),
+            json!({"scaling": {"replicas": 3}})
+        );
+        let autoscaling = json!({"scaling": {"autoscaling": {"maxReplicas": 3}}});
+        for replicas in ["", ", replicas: 1"] {
+            let scaling = ", services: {scaling: {autoscaling: {maxReplicas: 3}}}";
+            assert_eq!(services(&format!("{replicas}{scaling}")), autoscaling);
+        }
+    }
+
+    #[test]
+    fn metadata_without_what_belongs_to_tools() {
+        let manifest = one("apiVersion: feast.dev/v1alpha1
+kind: FeatureStore
+metadata:
+  name: a
+  namespace: shop
+  uid: u
+  labels: {team: x, helm.sh/chart: c, app.kubernetes.io/managed-by: Helm}
+  annotations:
+    feast.dev/protected-project: 'true'
+    kubectl.kubernetes.io/last-applied-configuration: '{}'
+spec: {feastProject: p, replicas: 1, authz: {noAuth: true}}
+status: {phase: Ready}");
+        assert_eq!(
+            manifest.configuration,
+            json!({
+                "name": "a",
+                "namespace": "shop",
+                "labels": {"team": "x"},
+                "protectedProject": true,
+                "feastProject": "p",
+                "authz": {"noAuth": true},
+                "services": {"scaling": {"replicas": 1}},
+            })
+        );
+        assert_eq!(manifest.notes.len(), 3, "{:?}", manifest.notes);
+    }
+
+    #[test]
+    fn several_documents_and_lists() {
+        let both = format!("{}\n---\nkind: Secret\n---\n{}", store(""), store(""));
+        assert_eq!(read(&both).unwrap().len(), 2);
+        let list = format!("kind: List\nitems:\n- {}", store("").replace('\n', "\n  "));
+        assert_eq!(read(&list).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let error = |text: &str| read(text).unwrap_err().to_string();
+        assert!(error("a: [").starts_with("the text is not YAML: "));
+        assert_eq!(error("kind: Secret"), ManifestError::None.to_string());
+        assert_eq!(
+            error("kind: FeatureStore\napiVersion: feast.dev/v2"),
+            ManifestError::Version("feast.dev/v2".to_owned()).to_string()
+        );
+        assert_eq!(
+            error(&store(", services: {scaling: {replicas: 3}}")),
+            "`spec.services.scaling.replicas` is not a field of a FeatureStore: the number of pods is `spec.replicas`"
+        );
+        // As YAML 1.1 has it, and `kubectl`.
+        assert_eq!(
+            error(&store("").replace("{name: a}", "{name: a, namespace: n}")),
+            "`metadata.namespace` must be a string"
+        );
+        assert_eq!(
+            error(&store(", services: 3")),
+            "`spec.services` must be an object"
+        );
+        assert_eq!(
+            error("apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}"),
+            "`spec.feastProject` is required, but missing"
+        );
+    }
+}

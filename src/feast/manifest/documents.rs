@@ -1,0 +1,33 @@
+//! The FeatureStores in a YAML text.
+
+use serde_json::Value as Json;
+
+use super::{Manifest, ManifestError, convert};
+
+/// Reads every FeatureStore in `text`: of several documents, and in a list as `kubectl get -o yaml` prints
+/// it. Documents of other kinds are passed over.
+///
+/// # Errors
+///
+/// What is wrong with the text, or with the first FeatureStore that has something wrong.
+pub fn read(text: &str) -> Result<Vec<Manifest>, ManifestError> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|error| ManifestError::Syntax(error.to_string()))?;
+    let stores: Vec<&Json> = documents
+        .iter()
+        .flat_map(resources)
+        .filter(|resource| resource["kind"] == "FeatureStore")
+        .collect();
+    if stores.is_empty() {
+        return Err(ManifestError::None);
+    }
+    stores.into_iter().map(convert).collect()
+}
+
+fn resources(document: &Json) -> Vec<&Json> {
+    match &document["items"] {
+        Json::Array(items) => items.iter().collect(),
+        _ => vec![document],
+    }
+}

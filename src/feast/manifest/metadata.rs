@@ -1,0 +1,116 @@
+//! The metadata of a custom resource: what of it the feature store keeps.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::ManifestError;
+use crate::feast::names::{MANAGED_BY_LABEL, RESERVED_PREFIX};
+
+/// `"true"` protects the Feast project from deletion.
+pub(super) const PROTECTED_PROJECT: &str = "feast.dev/protected-project";
+
+/// Annotations and labels by which other tools know what they have applied: of the custom resource, not
+/// of the feature store.
+const TOOLS: [&str; 7] = [
+    "kubectl.kubernetes.io/",
+    "argocd.argoproj.io/",
+    "meta.helm.sh/",
+    "helm.sh/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "config.k8s.io/",
+];
+
+pub(super) struct Metadata {
+    name: String,
+    namespace: Option<String>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    protected: bool,
+}
+
+impl Metadata {
+    pub(super) fn read(metadata: &Json, notes: &mut Vec<String>) -> Result<Self, ManifestError> {
+        let Some(name) = word(metadata, "name")? else {
+            return Err(ManifestError::field(
+                "metadata.name",
+                "is required, but missing",
+            ));
+        };
+        let annotations = words(metadata, "annotations")?;
+        let protected = annotations.get(PROTECTED_PROJECT).map(String::as_str) == Some("true");
+        Ok(Self {
+            name,
+            namespace: word(metadata, "namespace")?,
+            labels: kept(words(metadata, "labels")?, "label", notes),
+            annotations: kept(annotations, "annotation", notes),
+            protected,
+        })
+    }
+
+    /// Puts it where the configuration has it.
+    pub(super) fn write(self, configuration: &mut Map<String, Json>) {
+        let Self {
+            name,
+            namespace,
+            labels,
+            annotations,
+            protected,
+        } = self;
+        let mut put = |key: &str, value: Json| configuration.insert(key.to_owned(), value);
+        put("name", json!(name));
+        if let Some(namespace) = namespace {
+            put("namespace", json!(namespace));
+        }
+        if !labels.is_empty() {
+            put("labels", json!(labels));
+        }
+        if !annotations.is_empty() {
+            put("annotations", json!(annotations));
+        }
+        if protected {
+            put("protectedProject", json!(true));
+        }
+    }
+}
+
+fn word(metadata: &Json, key: &str) -> Result<Option<String>, ManifestError> {
+    match &metadata[key] {
+        Json::Null => Ok(None),
+        Json::String(word) => Ok(Some(word.clone())),
+        _ => Err(ManifestError::field(
+            &format!("metadata.{key}"),
+            "must be a string",
+        )),
+    }
+}
+
+fn words(metadata: &Json, key: &str) -> Result<BTreeMap<String, String>, ManifestError> {
+    match &metadata[key] {
+        Json::Null => Ok(BTreeMap::new()),
+        words => serde_json::from_value(words.clone()).map_err(|_| {
+            ManifestError::field(&format!("metadata.{key}"), "must map strings to strings")
+        }),
+    }
+}
+
+/// What the user has put there, without what is Feast's own or a tool's.
+fn kept(
+    words: BTreeMap<String, String>,
+    what: &str,
+    notes: &mut Vec<String>,
+) -> BTreeMap<String, String> {
+    let (left_out, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        words.into_iter().partition(|(key, _)| {
+            key.starts_with(RESERVED_PREFIX)
+                || key == MANAGED_BY_LABEL
+                || TOOLS.iter().any(|tool| key.starts_with(tool))
+        });
+    for key in left_out.keys().filter(|key| *key != PROTECTED_PROJECT) {
+        notes.push(format!(
+            "The {what} `{key}` of the custom resource is left out: it belongs to the tool that set it."
+        ));
+    }
+    kept
+}

@@ -1,0 +1,182 @@
+//! The optional sections after the stores.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use super::slot::{Purpose, Slot};
+use super::{Line, Part, leaf, section};
+use crate::feast::config::{
+    LineageStoreType, Materialization, Mlflow, Openlineage, OpenlineageConsumer, Reference,
+};
+use crate::feast::names;
+use crate::feast::render::yaml::{Mapping, Node};
+use crate::feast::source::Source;
+use crate::feast::spec::{BatchEngine, Store};
+
+/// For the servers.
+pub(super) fn server(store: &Store) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if let Some(engine) = &store.batch_engine {
+        let BatchEngine { source, driver } = engine;
+        parts.push(Part::Slot(Slot {
+            purpose: Purpose::BatchEngine {
+                driver: (driver.as_ref()).map(|driver| driver.service_account.clone()),
+            },
+            source: source.clone(),
+        }));
+    }
+    if let Some(settings) = &store.materialization {
+        parts.push(section("materialization", materialization(settings)));
+    }
+    if let Some(settings) = &store.openlineage {
+        parts.push(section("openlineage", openlineage(settings)));
+    }
+    parts.extend(client(store));
+    if let Some(auto_baseline) = store.auto_baseline {
+        let lines = vec![leaf("auto_baseline", auto_baseline)];
+        parts.push(section("data_quality_monitoring", lines));
+    }
+    parts
+}
+
+/// For clients, which log to MLflow themselves.
+pub(super) fn client(store: &Store) -> Option<Part> {
+    let settings = store.mlflow.as_ref()?;
+    Some(section("mlflow", mlflow(settings)))
+}
+
+fn materialization(settings: &Materialization) -> Vec<Line> {
+    let Materialization {
+        online_write_batch_size,
+        extra_config,
+    } = settings;
+    let mut lines = Vec::new();
+    option(
+        &mut lines,
+        "online_write_batch_size",
+        *online_write_batch_size,
+    );
+    lines.extend(extra(extra_config.as_ref()));
+    lines
+}
+
+fn openlineage(settings: &Openlineage) -> Vec<Line> {
+    let Openlineage {
+        enabled,
+        transport_type,
+        transport_url,
+        transport_endpoint,
+        api_key_secret_ref,
+        extra_config,
+        consumer,
+    } = settings;
+    let mut lines = vec![leaf("enabled", *enabled)];
+    option(
+        &mut lines,
+        "transport_type",
+        transport_type.map(|kind| kind.as_str()),
+    );
+    option(&mut lines, "transport_url", transport_url.as_deref());
+    option(
+        &mut lines,
+        "transport_endpoint",
+        transport_endpoint.as_deref(),
+    );
+    lines.extend(secret(
+        Purpose::LineageApiKey,
+        names::API_KEY,
+        api_key_secret_ref.as_ref(),
+    ));
+    lines.extend(extra(extra_config.as_ref()));
+    if let Some(settings) = consumer {
+        lines.push(("consumer".into(), Node::Branch(Mapping(receiver(settings)))));
+    }
+    lines
+}
+
+fn receiver(settings: &OpenlineageConsumer) -> Vec<Line> {
+    let OpenlineageConsumer {
+        enabled,
+        store_type,
+        connection_string_secret_ref,
+        api_key_secret_ref,
+        namespace_mapping,
+        retention_days,
+        retention_check_interval_hours,
+    } = settings;
+    let store_type = store_type.unwrap_or(LineageStoreType::Sql).as_str();
+    let mut lines = vec![leaf("enabled", *enabled), leaf("store_type", store_type)];
+    lines.extend(secret(
+        Purpose::ConsumerConnectionString,
+        names::CONNECTION_STRING,
+        connection_string_secret_ref.as_ref(),
+    ));
+    lines.extend(secret(
+        Purpose::ConsumerApiKey,
+        names::API_KEY,
+        api_key_secret_ref.as_ref(),
+    ));
+    option(
+        &mut lines,
+        "namespace_mapping",
+        namespace_mapping.as_ref().map(|map| json!(map)),
+    );
+    lines.push(leaf("retention_days", retention_days.unwrap_or(30)));
+    let hours = retention_check_interval_hours.unwrap_or(6);
+    lines.push(leaf("retention_check_interval_hours", hours));
+    lines
+}
+
+fn mlflow(settings: &Mlflow) -> Vec<Line> {
+    let Mlflow {
+        enabled,
+        tracking_uri,
+        ui_url,
+        auto_log,
+        auto_log_entity_df,
+        entity_df_max_rows,
+        log_operations,
+        ops_experiment_suffix,
+        // An environment variable of the servers, not a setting of Feast.
+        tracking_auth: _,
+        extra_config,
+    } = settings;
+    let mut lines = vec![leaf("enabled", *enabled)];
+    option(&mut lines, "tracking_uri", tracking_uri.as_deref());
+    option(&mut lines, "ui_url", ui_url.as_deref());
+    option(&mut lines, "auto_log", *auto_log);
+    option(&mut lines, "auto_log_entity_df", *auto_log_entity_df);
+    option(&mut lines, "entity_df_max_rows", *entity_df_max_rows);
+    option(&mut lines, "log_operations", *log_operations);
+    option(
+        &mut lines,
+        "ops_experiment_suffix",
+        ops_experiment_suffix.as_deref(),
+    );
+    lines.extend(extra(extra_config.as_ref()));
+    lines
+}
+
+fn option(lines: &mut Vec<Line>, key: &'static str, value: Option<impl Into<Json>>) {
+    lines.extend(value.map(|value| leaf(key, value)));
+}
+
+fn secret(purpose: Purpose, key: &'static str, secret: Option<&Reference>) -> Option<Line> {
+    let source = Source::secret(&secret?.name, key);
+    Some((key.into(), Node::Slot(Slot { purpose, source })))
+}
+
+/// Feast takes neither the word for a boolean, nor a number for a string; what it wants of a number cannot
+/// be known here, so those that need one have attributes of their own.
+fn extra(settings: Option<&BTreeMap<String, String>>) -> Vec<Line> {
+    let line = |(key, value): (&String, &String)| {
+        let value = match value.as_str() {
+            "true" => json!(true),
+            "false" => json!(false),
+            text => json!(text),
+        };
+        (key.clone().into(), Node::Leaf(value))
+    };
+    settings.into_iter().flatten().map(line).collect()
+}

@@ -1,0 +1,200 @@
+//! What the user's Secrets and ConfigMaps become in `feature_store.yaml`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use crate::feast::objects::Kind;
+use crate::feast::render::render;
+use crate::feast::render::yaml::parse;
+use crate::feast::source::Contents;
+use crate::feast::spec::{Defaults, Store};
+
+/// An object of the user's: kind, name, what it holds.
+type Held<'a> = (Kind, &'a str, &'a [(&'a str, &'a str)]);
+
+/// The sections after `registry`, or what is wrong.
+fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
+    let mut config = json!({"name": "demo", "feastProject": "demo"});
+    if let (Json::Object(config), Json::Object(more)) = (&mut config, more) {
+        config.extend(more);
+    }
+    let config = serde_json::from_value(config).unwrap();
+    let objects = render(&Store::new(&config, &Defaults::default()));
+    let mut contents = Contents::new();
+    for source in objects.sources() {
+        let Some((_, _, values)) = held
+            .iter()
+            .find(|(kind, name, _)| (*kind, *name) == (source.kind, &source.name))
+        else {
+            continue;
+        };
+        let wanted = |key: &str| source.key.as_deref().is_none_or(|wanted| wanted == key);
+        let values: BTreeMap<_, _> = values
+            .iter()
+            .filter(|(key, _)| wanted(key))
+            .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+            .collect();
+        contents.insert(source, values);
+    }
+    let document = super::Document::new(&Store::new(&config, &Defaults::default()));
+    let text = document
+        .filled(&contents)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let mut sections = parse(&text).unwrap();
+    for key in [
+        "project",
+        "provider",
+        "online_store",
+        "registry",
+        "entity_key_serialization_version",
+    ] {
+        sections.remove(key);
+    }
+    Ok(Json::Object(sections))
+}
+
+const DISCOVERY: &str = "https://idp/.well-known/openid-configuration";
+
+#[test]
+fn oidc_properties_are_keys_or_a_mapping() {
+    let keys = (
+        Kind::Secret,
+        "idp",
+        &[
+            ("auth_discovery_url", DISCOVERY),
+            ("client_id", "007\n"),
+            ("client_secret", "${SECRET}"),
+            ("audience", "\"12345\""),
+            ("other", "ignored"),
+        ][..],
+    );
+    let oidc = json!({"authz": {"oidc": {"secretRef": {"name": "idp"}}}});
+    assert_eq!(
+        filled(oidc.clone(), &[keys]),
+        Ok(json!({"auth": {
+            "type": "oidc",
+            "auth_discovery_url": DISCOVERY,
+            "client_id": "007",
+            "client_secret": "${SECRET}",
+            "audience": "12345",
+        }}))
+    );
+    let mapping = (
+        Kind::Secret,
+        "idp",
+        &[("k", "client_id: 7\nissuer: true\n")][..],
+    );
+    let one =
+        json!({"secretRef": {"name": "idp"}, "secretKeyName": "k", "issuerUrl": "https://idp//"});
+    assert_eq!(
+        filled(json!({"authz": {"oidc": one}}), &[mapping]),
+        Ok(json!({"auth": {
+            "type": "oidc",
+            "auth_discovery_url": DISCOVERY,
+            "client_id": "7",
+            "issuer": "true",
+        }}))
+    );
+    let without = (Kind::Secret, "idp", &[("client_id", "x")][..]);
+    assert_eq!(
+        filled(oidc, &[without]),
+        Err(vec![
+            "Secret \"idp\" holds no `auth_discovery_url`: put it there, or set `issuer_url`"
+                .to_owned()
+        ])
+    );
+}
+
+#[test]
+fn the_engine_is_the_config_maps() {
+    let engine = |spark: Json, text: &str| {
+        let engine = json!({"configMapRef": {"name": "e"}, "sparkApplication": spark});
+        filled(
+            json!({"batchEngine": engine}),
+            &[(Kind::ConfigMap, "e", &[("config", text)])],
+        )
+    };
+    let section = |lines: Json| Ok(json!({"auth": {"type": "no_auth"}, "batch_engine": lines}));
+    let problem = |words: &str| Err(vec![format!("key \"config\" of ConfigMap \"e\" {words}")]);
+    assert_eq!(
+        engine(
+            json!(null),
+            "type: ray.engine\nray_address: ray://head:10001\n"
+        ),
+        section(json!({"type": "ray.engine", "ray_address": "ray://head:10001"}))
+    );
+    assert_eq!(
+        engine(json!(null), "type: local"),
+        section(json!({"type": "local"}))
+    );
+    let spark = "type: spark_application\nimage: spark:3\nspark_conf:\n  a: b\n";
+    let lines = |account: &str| json!({"type": "spark_application", "image": "spark:3", "spark_conf": {"a": "b"}, "service_account": account});
+    assert_eq!(
+        engine(json!({}), spark),
+        section(lines("feast-demo-batch-driver"))
+    );
+    let own = json!({"serviceAccount": "own"});
+    assert_eq!(
+        engine(own.clone(), &format!("{spark}service_account: own\n")),
+        section(lines("own"))
+    );
+    assert_eq!(
+        engine(own, &format!("{spark}service_account: admin\n")),
+        problem(
+            "names another `service_account` than `spark_application` in `batch_engine`: write the account \
+             there, and leave it out here"
+        )
+    );
+    assert_eq!(
+        engine(json!(null), spark),
+        problem(
+            "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
+             `spark_application = {}` in `batch_engine`"
+        )
+    );
+    assert_eq!(
+        engine(json!(null), "image: x"),
+        problem("names no engine: put its `type` there, such as `type: local`")
+    );
+}
+
+#[test]
+fn single_values_stand_in_their_section() {
+    let lineage = json!({"openlineage": {
+        "enabled": true,
+        "apiKeySecretRef": {"name": "l"},
+        "consumer": {"enabled": true, "connectionStringSecretRef": {"name": "c"}, "apiKeySecretRef": {"name": "l"}},
+    }});
+    let connection = (
+        Kind::Secret,
+        "c",
+        &[("connection_string", "a: b # c\n")][..],
+    );
+    assert_eq!(
+        filled(
+            lineage.clone(),
+            &[(Kind::Secret, "l", &[("api_key", "0123")]), connection]
+        ),
+        Ok(json!({"auth": {"type": "no_auth"}, "openlineage": {
+            "enabled": true,
+            "api_key": "0123",
+            "consumer": {
+                "enabled": true,
+                "store_type": "sql",
+                "connection_string": "a: b # c",
+                "api_key": "0123",
+                "retention_days": 30,
+                "retention_check_interval_hours": 6,
+            },
+        }}))
+    );
+    assert_eq!(
+        filled(lineage, &[(Kind::Secret, "l", &[("api_key", "\n")])]),
+        Err(vec![
+            "key \"api_key\" of Secret \"l\" is empty".to_owned(),
+            "key \"connection_string\" of Secret \"c\" does not exist".to_owned(),
+            "key \"api_key\" of Secret \"l\" is empty".to_owned(),
+        ])
+    );
+}

@@ -1,0 +1,156 @@
+//! OpenLineage, MLflow and what else is written through to `feature_store.yaml`.
+
+use std::collections::BTreeMap;
+
+use super::Violation;
+use crate::feast::config::{FeatureStore, Transport};
+use crate::schema::Path;
+
+/// Settings that have attributes, by Feast's names, and the attributes.
+const MATERIALIZATION: &[(&str, &str)] = &[("online_write_batch_size", "online_write_batch_size")];
+const OPENLINEAGE: &[(&str, &str)] = &[
+    ("enabled", "enabled"),
+    ("transport_type", "transport_type"),
+    ("transport_url", "transport_url"),
+    ("transport_endpoint", "transport_endpoint"),
+    ("api_key", "api_key_secret_ref"),
+    ("consumer", "consumer"),
+];
+const MLFLOW: &[(&str, &str)] = &[
+    ("enabled", "enabled"),
+    ("tracking_uri", "tracking_uri"),
+    ("ui_url", "ui_url"),
+    ("tracking_auth", "tracking_auth"),
+    ("auto_log", "auto_log"),
+    ("auto_log_entity_df", "auto_log_entity_df"),
+    ("entity_df_max_rows", "entity_df_max_rows"),
+    ("log_operations", "log_operations"),
+    ("ops_experiment_suffix", "ops_experiment_suffix"),
+];
+
+pub(super) fn extra_config(store: &FeatureStore) -> Vec<Violation> {
+    let materialization = store.materialization.as_ref();
+    let openlineage = store.openlineage.as_ref();
+    let mlflow = store.mlflow.as_ref();
+    [
+        (
+            "materialization",
+            materialization.and_then(|it| it.extra_config.as_ref()),
+            MATERIALIZATION,
+        ),
+        (
+            "openlineage",
+            openlineage.and_then(|it| it.extra_config.as_ref()),
+            OPENLINEAGE,
+        ),
+        (
+            "mlflow",
+            mlflow.and_then(|it| it.extra_config.as_ref()),
+            MLFLOW,
+        ),
+    ]
+    .into_iter()
+    .flat_map(|(block, settings, typed)| duplicates(block, settings, typed))
+    .collect()
+}
+
+fn duplicates(
+    block: &str,
+    settings: Option<&BTreeMap<String, String>>,
+    typed: &[(&str, &str)],
+) -> Vec<Violation> {
+    let settings = settings.into_iter().flatten();
+    settings
+        .filter_map(|(key, _)| {
+            let (_, attribute) = typed.iter().find(|(name, _)| name == key)?;
+            Some(Violation::new(
+                Path::of(block).attribute("extra_config").key(key),
+                [],
+                format!("{key:?} has an attribute of its own"),
+                format!("Remove it from `extra_config` and write `{block}.{attribute}`."),
+            ))
+        })
+        .collect()
+}
+
+/// Feast logs the missing URL as an error, and then sends nothing.
+pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
+    let Some(settings) = &store.openlineage else {
+        return Vec::new();
+    };
+    let path = Path::of("openlineage");
+    let http = settings.transport_type == Some(Transport::Http);
+    if !settings.enabled || !http || settings.transport_url.is_some() {
+        return Vec::new();
+    }
+    let read = ["enabled", "transport_type", "transport_url"];
+    vec![Violation::new(
+        path.attribute("transport_type"),
+        read.map(|name| path.attribute(name)),
+        "The transport http needs a URL",
+        "Without one Feast sends no events. Write `transport_url`, or leave `transport_type` out, so that the \
+         OpenLineage client goes by its own environment variables (`OPENLINEAGE_URL`).",
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::feast::rules::testing::refused_whole;
+
+    fn check(rule: &str, more: Json, expected: &[(&str, &str)]) {
+        let mut store = json!({"name": "demo", "feastProject": "p"});
+        if let (Json::Object(store), Json::Object(more)) = (&mut store, more) {
+            store.extend(more);
+        }
+        refused_whole(rule, store, expected);
+    }
+
+    #[test]
+    fn settings_with_attributes_stand_there() {
+        check(
+            "extra-config",
+            json!({
+                "materialization": {"extraConfig": {"pull_latest_features": "true"}},
+                "openlineage": {"enabled": true, "extraConfig": {"namespace": "n", "api_key": "k"}},
+                "mlflow": {"enabled": true, "extraConfig": {"tracking_uri": "x", "y": "z"}},
+            }),
+            &[
+                (
+                    "openlineage.extra_config[\"api_key\"]",
+                    "\"api_key\" has an attribute of its own",
+                ),
+                (
+                    "mlflow.extra_config[\"tracking_uri\"]",
+                    "\"tracking_uri\" has an attribute of its own",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn http_goes_somewhere() {
+        let lineage = |settings: Json| json!({"openlineage": settings});
+        let url = "transport-url";
+        check(url, lineage(json!({"enabled": true})), &[]);
+        check(
+            url,
+            lineage(json!({"enabled": false, "transportType": "http"})),
+            &[],
+        );
+        check(
+            url,
+            lineage(json!({"enabled": true, "transportType": "http", "transportUrl": "http://x"})),
+            &[],
+        );
+        check(
+            url,
+            lineage(json!({"enabled": true, "transportType": "http"})),
+            &[(
+                "openlineage.transport_type",
+                "The transport http needs a URL",
+            )],
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! What of a configuration stands in the user's own Secrets and ConfigMaps and is read during apply.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::objects::{Key, Kind};
+
+/// One key of a Secret or ConfigMap in the feature store's namespace, or all its keys.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// [`Kind::Secret`] or [`Kind::ConfigMap`].
+    pub kind: Kind,
+    pub name: String,
+    /// `None`: every key.
+    pub key: Option<String>,
+}
+
+/// The text at each source, by key.
+pub type Contents = BTreeMap<Source, BTreeMap<String, String>>;
+
+impl Source {
+    pub fn secret(name: impl Into<String>, key: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Secret,
+            name: name.into(),
+            key: Some(key.into()),
+        }
+    }
+
+    pub fn object(&self) -> Key {
+        Key::new(self.kind, &self.name)
+    }
+
+    /// The text of the one key.
+    pub(super) fn text<'a>(&self, contents: &'a Contents) -> Option<&'a str> {
+        let values = contents.get(self)?;
+        Some(values.get(self.key.as_ref()?)?)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.key {
+            write!(f, "key {key:?} of ")?;
+        }
+        write!(f, "{} {:?}", self.kind.as_str(), self.name)
+    }
+}

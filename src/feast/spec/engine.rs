@@ -1,0 +1,41 @@
+//! The batch engine, whose configuration stands in a ConfigMap.
+
+use crate::feast::config::{self, Reference, SparkApplication};
+use crate::feast::names;
+use crate::feast::objects::Kind;
+use crate::feast::source::Source;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchEngine {
+    pub source: Source,
+    /// The engine is `spark_application`, and this is its driver's account.
+    pub driver: Option<Driver>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Driver {
+    pub service_account: String,
+    /// Whether the account is ours to make.
+    pub made: bool,
+}
+
+impl BatchEngine {
+    pub(super) fn new(engine: &config::BatchEngine, store: &str) -> Self {
+        let config::BatchEngine {
+            config_map_ref: Reference { name },
+            config_map_key,
+            spark_application,
+        } = engine.clone();
+        Self {
+            source: Source {
+                kind: Kind::ConfigMap,
+                name,
+                key: Some(config_map_key.unwrap_or_else(|| names::BATCH_ENGINE_KEY.to_owned())),
+            },
+            driver: spark_application.map(|SparkApplication { service_account }| Driver {
+                made: service_account.is_none(),
+                service_account: service_account.unwrap_or_else(|| names::batch_driver(store)),
+            }),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The subcommand `convert`: FeatureStore custom resources as Terraform configuration.
+
+use std::io::{self, Read as _};
+use std::{fs, path::Path};
+
+use super::functions::from_manifest::{Read, manifests};
+use super::schemas::{FEATURE_STORE, schemas};
+use crate::schema::{Value, hcl};
+
+/// How the program is called.
+pub const USAGE: &str = "terraform-provider-feast convert <file, or - for standard input>";
+
+/// Reads the file of that name, or standard input for `-`, and gives the configuration.
+///
+/// # Errors
+///
+/// A sentence for the user.
+pub fn run(arguments: &[String]) -> Result<String, String> {
+    let [file] = arguments else {
+        return Err(format!("Usage: {USAGE}"));
+    };
+    let mut text = String::new();
+    let read = if file == "-" {
+        io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        fs::read_to_string(Path::new(file)).map(|content| text = content)
+    };
+    read.map_err(|error| format!("Cannot read {file}: {error}."))?;
+    convert(&text)
+}
+
+/// A `resource` block for each FeatureStore in `yaml`, with comments on what was written out or left out.
+///
+/// # Errors
+///
+/// What cannot be read, with the field's place in the custom resource.
+pub fn convert(yaml: &str) -> Result<String, String> {
+    // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
+    let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
+    let block = &schemas.resources[FEATURE_STORE].schema.block;
+    let stores = manifests(block, yaml)?;
+    let blocks: Vec<String> = stores.iter().map(resource).collect();
+    Ok(blocks.join("\n"))
+}
+
+fn resource(store: &Read) -> String {
+    let Read { attributes, notes } = store;
+    let mut text = String::new();
+    for note in notes {
+        for line in wrap(note) {
+            text.push_str(&format!("# {line}\n"));
+        }
+    }
+    let name = attributes.get("name").and_then(Value::as_str);
+    let label = hcl::identifier(name.unwrap_or_default());
+    text.push_str(&hcl::block(
+        "resource",
+        &[FEATURE_STORE, &label],
+        attributes,
+    ));
+    text
+}
+
+/// Lines of at most 100 characters.
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last].push_str(word);
+        } else if lines[last].chars().count() + word.chars().count() < 100 {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}

@@ -1,0 +1,124 @@
+//! The pages of the functions.
+
+use std::collections::BTreeMap;
+
+use super::front_matter;
+use crate::schema::Type;
+use crate::schema::docs::type_name;
+use crate::schema::provider::Function;
+
+/// What a page says beyond the signature.
+struct Text {
+    name: &'static str,
+    example: &'static str,
+    /// After the arguments.
+    more: &'static str,
+}
+
+const TEXTS: [Text; 2] = [
+    Text {
+        name: "from_manifest",
+        example: include_str!("../../../examples/functions/from_manifest/function.tf"),
+        more: "\
+## Result
+
+An object with the attributes of [`feast_feature_store`](../resources/feature_store.md). Each of its attributes is there, \
+null where the custom resource says nothing; inside them there is only what is written.
+
+- `spec` is taken over field by field: `spec.services.onlineStore` is `services.online_store`.
+- `metadata.name`, `namespace`, `labels` and `annotations` are the attributes of these names. Labels and annotations of \
+`kubectl`, Helm, Argo CD and Flux are left out, and so are Feast's own.
+- `spec.replicas` is `services.scaling.replicas`. The operator's default, 1, is written out, unless there is an \
+autoscaler.
+- `status` and everything else in `metadata` is left out.
+
+A field that this provider does not have is an error that names it, like a value of a wrong type. Rules are checked \
+where the object is used.
+
+The program does the same and writes Terraform configuration: \
+`terraform-provider-feast convert store.yaml`. See [Moving from the operator](../guides/migration.md).
+",
+    },
+    Text {
+        name: "render",
+        example: include_str!("../../../examples/functions/render/function.tf"),
+        more: "\
+## Result
+
+One YAML document for each object, in the order in which the provider applies them. A feature store that names no \
+namespace is rendered for `default`: a function does not see the provider block.
+
+Connection parameters are in no result. Where they belong, the Secret `feast-<name>` has a comment that names the Secret \
+and the key of yours that they come from. The provider puts them in when it applies; whoever applies the text by other \
+means has to do that. A store without such Secrets is complete.
+
+An attribute that the resource does not have, a value of a wrong type and every broken rule is an error with its path.
+",
+    },
+];
+
+/// Every function's page: its path, and its text.
+pub(super) fn pages(functions: &BTreeMap<String, Function>) -> BTreeMap<String, String> {
+    TEXTS
+        .iter()
+        .map(|text| {
+            let path = format!("docs/functions/{}.md", text.name);
+            (path, page(text, &functions[text.name]))
+        })
+        .collect()
+}
+
+fn page(text: &Text, function: &Function) -> String {
+    let Text {
+        name,
+        example,
+        more,
+    } = text;
+    let Function {
+        summary,
+        description,
+        parameters,
+        returns,
+    } = function;
+    let front = front_matter(&format!("{name} function - Feast"), Some(""), summary);
+    let signature: Vec<String> = parameters
+        .iter()
+        .map(|(name, ty, _)| format!("{name} {}", word(ty)))
+        .collect();
+    let arguments: String = (1..)
+        .zip(parameters)
+        .map(|(position, (name, ty, about))| {
+            format!("{position}. `{name}` ({}) {about}\n", type_name(ty))
+        })
+        .collect();
+    format!(
+        "{front}\
+# function: {name}
+
+{description}
+
+Provider functions need Terraform 1.8 or OpenTofu 1.7.
+
+## Example Usage
+
+```terraform
+{example}```
+
+## Signature
+
+```text
+{name}({}) {}
+```
+
+## Arguments
+
+{arguments}
+{more}",
+        signature.join(", "),
+        word(returns)
+    )
+}
+
+fn word(ty: &Type) -> String {
+    type_name(ty).to_lowercase()
+}

@@ -1,0 +1,118 @@
+//! `from_manifest`: the Feast operator's custom resource as a configuration of the resource.
+
+use std::collections::BTreeMap;
+
+use crate::feast::manifest::{self, Manifest, ManifestError};
+use crate::schema::provider::{Function, FunctionResult};
+use crate::schema::{Block, Misfit, Problem, Type, Value, adopt};
+
+pub const SUMMARY: &str = "Reads a FeatureStore custom resource of the Feast operator";
+
+pub const DESCRIPTION: &str = "\
+Turns a `FeatureStore` resource of the Feast operator (`feast.dev/v1` or `feast.dev/v1alpha1`) into an object with \
+the attributes of `feast_feature_store`. Where this provider's defaults differ from the operator's, the operator's are \
+written out, so that a feature store that moves behaves as before.";
+
+pub fn signature() -> Function {
+    super::signature(
+        SUMMARY,
+        DESCRIPTION,
+        (
+            "manifest",
+            Type::String,
+            "The custom resource as YAML. Documents of other kinds are passed over; there must be exactly one \
+             FeatureStore.",
+        ),
+        Type::Dynamic,
+    )
+}
+
+/// A configuration, by attribute, and what is to be known about it.
+pub struct Read {
+    pub attributes: BTreeMap<String, Value>,
+    pub notes: Vec<String>,
+}
+
+pub fn call(block: &Block, argument: &Value) -> FunctionResult {
+    let text = argument.as_str().unwrap_or_default();
+    let mut stores = manifests(block, text).map_err(super::wrong)?;
+    match (stores.pop(), stores.len()) {
+        (Some(store), 0) => Ok(whole(block, store.attributes)),
+        (_, others) => Err(super::wrong(sentence(
+            &ManifestError::Several(others + 1).to_string(),
+        ))),
+    }
+}
+
+/// Every FeatureStore of a text.
+///
+/// # Errors
+///
+/// What cannot be read, with the field's place in the custom resource.
+pub fn manifests(block: &Block, text: &str) -> Result<Vec<Read>, String> {
+    let manifests = manifest::read(text).map_err(|error| sentence(&error.to_string()))?;
+    manifests
+        .into_iter()
+        .map(|manifest| attributes(block, manifest))
+        .collect()
+}
+
+fn attributes(block: &Block, manifest: Manifest) -> Result<Read, String> {
+    let Manifest {
+        configuration,
+        notes,
+    } = manifest;
+    let value = adopt(&block.attributes, &configuration).map_err(|misfits| {
+        let lines: Vec<String> = misfits.iter().map(describe).collect();
+        lines.join("\n")
+    })?;
+    match without_nulls(value) {
+        Value::Object(attributes) => Ok(Read { attributes, notes }),
+        _ => Ok(Read {
+            attributes: BTreeMap::new(),
+            notes,
+        }),
+    }
+}
+
+/// With a null for each attribute of the resource that is not in it, so that `local.store.labels` can be
+/// written without knowing whether there are any.
+fn whole(block: &Block, mut attributes: BTreeMap<String, Value>) -> Value {
+    for (name, attribute) in &block.attributes {
+        if attribute.required || attribute.optional {
+            attributes.entry(name.clone()).or_default();
+        }
+    }
+    Value::Object(attributes)
+}
+
+fn describe(misfit: &Misfit) -> String {
+    let place = manifest::origin(&misfit.place);
+    match misfit.problem {
+        Problem::Unknown => format!(
+            "`{place}` is not a field of a FeatureStore that this provider knows. Mend its name, or take it out."
+        ),
+        Problem::Type(wanted) => format!("`{place}` must be {wanted}."),
+    }
+}
+
+/// Only what is written: nothing in the result is null.
+fn without_nulls(value: Value) -> Value {
+    let kept = |items: BTreeMap<String, Value>| {
+        items
+            .into_iter()
+            .filter(|(_, item)| !item.is_null())
+            .map(|(name, item)| (name, without_nulls(item)))
+            .collect()
+    };
+    match value {
+        Value::Object(items) => Value::Object(kept(items)),
+        Value::Map(items) => Value::Map(kept(items)),
+        Value::List(items) => Value::List(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+fn sentence(text: &str) -> String {
+    format!("The manifest cannot be read: {text}.")
+}

@@ -1,0 +1,222 @@
+//! The operator's language through the real tools: what `convert` writes is formatted and valid, and means
+//! the same as what the functions make of the custom resource. No cluster is needed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value as Json, json};
+
+use terraform_provider_feast::provider::Feast;
+use terraform_provider_feast::schema::{Provider, Value};
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::StoreUnderTest;
+use crate::support::terraform::Terraform;
+
+const REQUIRED: &str = "terraform {\n  required_providers {\n    feast = {\n      source = \"feast-dev/feast\"\n    }\n  }\n}\n";
+
+pub fn is_formatted_valid_and_means_the_same() {
+    let cases = cases();
+    lab::with_each_tool(|terraform| {
+        let mut main = REQUIRED.to_owned();
+        let mut expected = 0;
+        for (name, manifest) in &cases {
+            let Some(text) = converted(manifest) else {
+                continue;
+            };
+            expected += 1;
+            let label = name.replace('-', "_");
+            let (before, rest) = text.split_once("\"feast_feature_store\" \"").unwrap();
+            let (_, after) = rest.split_once('"').unwrap();
+            let text = format!("{before}\"feast_feature_store\" \"{label}\"{after}");
+            terraform.write(&format!("{name}.tf"), &text).unwrap();
+            let path = manifest.display();
+            main.push_str(&format!(
+                "\noutput \"{label}\" {{\n  value = provider::feast::render(provider::feast::from_manifest(file(\"{path}\")))\n}}\n"
+            ));
+        }
+        terraform.write("main.tf", &main).unwrap();
+        formatted(&terraform);
+        terraform.validate().unwrap().expect_success();
+        let plan = terraform.plan().unwrap().json;
+        let planned = &plan["planned_values"];
+        let resources = planned["root_module"]["resources"].as_array().unwrap();
+        assert_eq!(resources.len(), expected);
+        for resource in resources {
+            let label = resource["name"].as_str().unwrap();
+            let text = planned["outputs"][label]["value"].as_str().unwrap();
+            assert_eq!(objects(resource), rendered(text), "{label}");
+        }
+    });
+}
+
+fn formatted(terraform: &Terraform) {
+    let run = terraform.run(&["fmt", "-check", "-diff"]).unwrap();
+    assert!(run.succeeded(), "{run}");
+}
+
+pub fn functions_tell_what_is_wrong() {
+    lab::with_each_tool(|terraform| {
+        let said = |expression: &str| {
+            let text = format!("{REQUIRED}\noutput \"it\" {{\n  value = {expression}\n}}\n");
+            terraform.write("main.tf", &text).unwrap();
+            let run = terraform.plan().unwrap().run;
+            assert!(!run.succeeded() && run.status != Some(2), "{run}");
+            let lines = run.stderr.replace(['│', '\n'], " ");
+            lines.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let unknown = said(
+            r#"provider::feast::from_manifest("kind: FeatureStore\napiVersion: feast.dev/v1\nmetadata: {name: a}\nspec: {feastProject: p, services: {bogus: 1}}")"#,
+        );
+        assert!(unknown.contains("`spec.services.bogus`"), "{unknown}");
+        let broken = said(
+            r#"provider::feast::render({ name = "a", feast_project = "p", services = { scaling = { replicas = "3" } } })"#,
+        );
+        assert!(broken.contains("services.online_store"), "{broken}");
+        let misspelt = said(r#"provider::feast::render({ nmae = "a", feast_project = "p" })"#);
+        assert!(misspelt.contains("`nmae`"), "{misspelt}");
+    });
+}
+
+pub fn examples_are_planned() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/functions");
+    lab::with_each_tool(|terraform| {
+        for name in ["from_manifest", "render"] {
+            let text = fs::read_to_string(examples.join(name).join("function.tf")).unwrap();
+            terraform.write(&format!("{name}.tf"), &text).unwrap();
+        }
+        let manifest = fs::read_to_string(examples.join("from_manifest/store.yaml")).unwrap();
+        terraform.write("store.yaml", &manifest).unwrap();
+        terraform.write("main.tf", REQUIRED).unwrap();
+        formatted(&terraform);
+        let planned = terraform.plan().unwrap().json["planned_values"].clone();
+        let services = &planned["root_module"]["resources"][0]["values"]["services"];
+        assert_eq!(services["scaling"]["replicas"], 2);
+        let manifests = planned["outputs"]["manifests"]["value"].as_str().unwrap();
+        assert!(rendered(manifests).contains_key("Service/feast-sample-registry-rest"));
+    });
+}
+
+/// Custom resources by name: the project's, and those of `FEAST_ORACLE_DIR`.
+fn cases() -> BTreeMap<String, PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
+    let other = std::env::var_os("FEAST_ORACLE_DIR").map(PathBuf::from);
+    let mut found = BTreeMap::new();
+    for folder in [Some(own), other].into_iter().flatten() {
+        for entry in fs::read_dir(folder.join("cases")).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            found.insert(format!("case-{name}"), path.join("cr.yaml"));
+        }
+    }
+    found
+}
+
+/// What `convert` writes for one feature store that nothing is wrong with; those are other tests' subject.
+fn converted(manifest: &Path) -> Option<String> {
+    let output = Command::new(lab::provider())
+        .arg("convert")
+        .arg(manifest)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let one = text.matches("resource \"").count() == 1;
+    (output.status.success() && one && stands(manifest)).then_some(text)
+}
+
+fn stands(manifest: &Path) -> bool {
+    let feast = Feast::new();
+    let text = fs::read_to_string(manifest).unwrap();
+    feast
+        .call_function("from_manifest", vec![Value::string(text)])
+        .and_then(|object| feast.call_function("render", vec![object]))
+        .is_ok()
+}
+
+/// The planned objects by `Kind/name`.
+fn objects(resource: &Json) -> BTreeMap<String, Json> {
+    let objects = resource["values"]["objects"].as_object().unwrap();
+    objects
+        .iter()
+        .map(|(key, text)| {
+            (
+                key.clone(),
+                serde_json::from_str(text.as_str().unwrap()).unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn rendered(text: &str) -> BTreeMap<String, Json> {
+    let documents: Vec<Json> = serde_saphyr::from_multiple(text).unwrap();
+    documents
+        .into_iter()
+        .map(|object| {
+            let part = |value: &Json| value.as_str().unwrap().to_owned();
+            let key = format!(
+                "{}/{}",
+                part(&object["kind"]),
+                part(&object["metadata"]["name"])
+            );
+            (key, object)
+        })
+        .collect()
+}
+
+/// The steps of `docs/guides/migration.md` for a feature store on a claim: the claim, and so its data, is the
+/// same one afterwards.
+pub fn a_claim_of_the_operators_is_taken_up() {
+    let test = StoreUnderTest::new("migration");
+    let namespace = test.namespace.name();
+    let claim = json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": "feast-demo-online",
+            "namespace": namespace,
+            "labels": {
+                "app.kubernetes.io/managed-by": "feast-operator",
+                "feast.dev/name": "demo",
+                "feast.dev/service-type": "online",
+            },
+        },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "5Gi"}},
+        },
+    });
+    let file = test.terraform.folder().join("claim.json");
+    fs::write(&file, claim.to_string()).unwrap();
+    let kubectl = |arguments: &[&str]| test.namespace.kubectl(arguments).unwrap();
+    // Not applied: the operator creates and updates.
+    kubectl(&["create", "--filename", file.to_str().unwrap()]);
+    let identity = || {
+        let claim = ["get", "pvc", "feast-demo-online"];
+        test.namespace.json(&claim).unwrap()["metadata"]["uid"].clone()
+    };
+    let before = identity();
+
+    let manifest = format!(
+        "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {{name: demo, namespace: {namespace}}}\nspec:\n  \
+         feastProject: demo\n  authz: {{noAuth: true}}\n  services:\n    onlineStore:\n      persistence:\n        \
+         file: {{path: online.db, pvc: {{create: {{}}, mountPath: /data}}}}\n"
+    );
+    let file = test.terraform.folder().join("store.yaml");
+    fs::write(&file, manifest).unwrap();
+    let text = terraform_provider_feast::provider::convert::run(&[file.display().to_string()]);
+    test.terraform
+        .write("main.tf", &format!("{REQUIRED}{PROVIDER}{}", text.unwrap()))
+        .unwrap();
+
+    let refused = test.terraform.apply().unwrap();
+    assert!(refused.stderr.contains("feast-operator"), "{refused}");
+    let label = "app.kubernetes.io/managed-by=feast";
+    kubectl(&["label", "pvc", "feast-demo-online", label, "--overwrite"]);
+    test.apply();
+    assert_eq!(identity(), before);
+}
+
+const PROVIDER: &str =
+    "\nvariable \"kubeconfig\" {}\n\nprovider \"feast\" {\n  config_path = var.kubeconfig\n}\n\n";

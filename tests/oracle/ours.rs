@@ -1,0 +1,155 @@
+//! What this provider makes of a custom resource.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value as Json;
+use terraform_provider_feast::feast::config::FeatureStore;
+use terraform_provider_feast::feast::fill::Secrets;
+use terraform_provider_feast::feast::render::render;
+use terraform_provider_feast::feast::rules;
+use terraform_provider_feast::feast::source::{Contents, Source};
+use terraform_provider_feast::feast::spec::{Defaults, Store};
+use terraform_provider_feast::provider::Feast;
+use terraform_provider_feast::schema::{Block, Path, Provider, Value, conform, decode};
+
+use super::differences::Objects;
+
+/// When something was refused, and what was said: one line each, beginning with the place.
+#[derive(Debug)]
+pub enum Refused {
+    /// By `from_manifest`: the custom resource itself cannot be read.
+    Reading(String),
+    /// By validate and plan: each attribute, and what is wrong with it.
+    Plan(Vec<(Path, String)>),
+    /// At apply, before anything is written.
+    Filling(Vec<(Path, String)>),
+}
+
+impl Refused {
+    pub fn text(&self) -> String {
+        match self {
+            Self::Reading(text) => text.clone(),
+            Self::Plan(found) | Self::Filling(found) => {
+                let lines: Vec<String> = (found.iter())
+                    .map(|(path, text)| format!("{path}: {text}"))
+                    .collect();
+                lines.join("\n")
+            }
+        }
+    }
+
+    /// Whether all that is said is said of an attribute.
+    pub fn is_placed(&self) -> bool {
+        match self {
+            Self::Reading(text) => text.contains('`'),
+            Self::Plan(found) | Self::Filling(found) => {
+                found.iter().all(|(path, _)| !path.steps().is_empty())
+            }
+        }
+    }
+}
+
+fn feast() -> &'static Feast {
+    static FEAST: OnceLock<Feast> = OnceLock::new();
+    FEAST.get_or_init(Feast::new)
+}
+
+fn block() -> &'static Block {
+    &feast().schemas().resources["feast_feature_store"]
+        .schema
+        .block
+}
+
+/// Calls a function of the provider.
+pub fn call(name: &str, argument: Value) -> Result<Value, String> {
+    feast()
+        .call_function(name, vec![argument])
+        .map_err(|error| error.text)
+}
+
+/// The objects of the one FeatureStore in `manifest`; `others` has the Secrets that it uses.
+pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
+    let object = call("from_manifest", Value::string(manifest)).map_err(Refused::Reading)?;
+    let value = conform(&block().attributes, &object).map_err(|diagnostics| {
+        Refused::Reading(diagnostics.into_iter().map(|it| it.detail).collect())
+    })?;
+    let decoded = decode(block(), &value);
+    if !decoded.diagnostics.is_empty() {
+        let found = decoded.diagnostics.into_iter();
+        return Err(Refused::Plan(
+            found
+                .map(|it| (it.path.unwrap_or_default(), it.detail))
+                .collect(),
+        ));
+    }
+    let config: FeatureStore = serde_json::from_value(decoded.json.clone())
+        .map_err(|error| Refused::Reading(format!("the schema and the types differ: {error}")))?;
+    let violations = rules::check(&config);
+    if !violations.is_empty() {
+        let found = violations.into_iter();
+        return Err(Refused::Plan(
+            found
+                .map(|it| (it.path, format!("{}. {}", it.summary, it.detail)))
+                .collect(),
+        ));
+    }
+    // What can be rendered can be shown.
+    call("render", object).unwrap();
+    let prepared = render(&Store::new(&config, &Defaults::default()));
+    let contents: Contents = prepared
+        .slots()
+        .filter_map(|slot| Some((slot.source.clone(), content(&slot.source, others)?)))
+        .collect();
+    let filled = prepared.fill(&Secrets {
+        contents: &contents,
+        hash_key: b"key",
+        configuration: "{}",
+    });
+    match filled {
+        Ok(filled) => Ok(filled
+            .manifests
+            .into_iter()
+            .map(|(key, manifest)| (key.to_string(), manifest))
+            .collect()),
+        Err(errors) => Err(Refused::Filling(
+            errors
+                .iter()
+                .map(|error| (error.slot.path(), error.to_string()))
+                .collect(),
+        )),
+    }
+}
+
+/// The documents of a YAML text.
+pub fn documents(text: &str) -> Vec<Json> {
+    serde_saphyr::from_multiple(text).unwrap()
+}
+
+/// What of the other documents stands at `source`; nothing when it is not there.
+fn content(source: &Source, others: &[Json]) -> Option<BTreeMap<String, String>> {
+    let object = others.iter().find(|it| {
+        it["kind"] == source.kind.as_str() && it["metadata"]["name"] == source.name.as_str()
+    })?;
+    let of = |field: &str| object[field].as_object().into_iter().flatten();
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let plain = of("stringData").map(|(key, value)| (key.clone(), text(value)));
+    let data = of("data").map(|(key, value)| {
+        let value = text(value);
+        let decoded = match object["kind"].as_str() {
+            Some("Secret") => String::from_utf8(BASE64.decode(value).unwrap()).unwrap(),
+            _ => value,
+        };
+        (key.clone(), decoded)
+    });
+    let mut all: BTreeMap<String, String> = plain.chain(data).collect();
+    if let Some(key) = &source.key {
+        all.retain(|it, _| it == key);
+        if all.is_empty() {
+            return None;
+        }
+    }
+    Some(all)
+}

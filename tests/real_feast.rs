@@ -1,0 +1,77 @@
+//! The real Feast on what this provider renders.
+//!
+//! A configuration goes through the rules, the specification, rendering and filling, as in an apply. Then the
+//! containers of the Deployment are started as they are written, with real PostgreSQL and Redis behind them, and
+//! asked for features. Everything that is needed is installed into the user's cache, once; no container runtime and
+//! no network is. Linux only, for its namespaces.
+//!
+//! A test is a plain function in a file of `tests/real_feast/`, named in the list below.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "support"]
+mod support {
+    pub mod feast;
+    pub mod testbed;
+}
+
+#[path = "real_feast"]
+mod real_feast {
+    pub mod concurrent_apply;
+    pub mod feature_repository;
+    pub mod lab;
+    pub mod stores;
+    pub mod three_replicas;
+}
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use real_feast::{concurrent_apply, lab, stores, three_replicas};
+
+/// One trial for each function, named by its path.
+macro_rules! trials {
+    ($($test:path),* $(,)?) => {
+        vec![$(Trial::test(stringify!($test).replace(' ', ""), || { $test(); Ok(()) })),*]
+    };
+}
+
+fn trials() -> Vec<Trial> {
+    // The longest first.
+    trials![
+        three_replicas::one_postgresql_and_the_same_answers,
+        stores::redis_and_duckdb,
+        stores::sqlite_on_claims,
+        stores::as_feast_init_leaves_it,
+    ]
+}
+
+/// Run only when they are named.
+fn evidence() -> Vec<Trial> {
+    trials![
+        concurrent_apply::to_an_sql_registry,
+        concurrent_apply::to_a_registry_in_a_file,
+        concurrent_apply::an_old_pod_takes_new_definitions_back,
+    ]
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each test keeps a processor busy.
+    arguments.test_threads.get_or_insert(2);
+    let linux = cfg!(target_os = "linux");
+    let named = arguments.filter.as_ref();
+    let named = named.is_some_and(|filter| filter.contains("concurrent_apply"));
+    let evidence = evidence()
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(!linux || !named));
+    let all = trials()
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(!linux))
+        .chain(evidence)
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, all);
+    // A static is never dropped.
+    lab::stop();
+    conclusion.exit_code()
+}

@@ -1,0 +1,172 @@
+//! What happens when every pod of a Deployment applies the feature repository at the same time, or an old one again.
+//!
+//! Evidence for a decision (docs/decisions) rather than demands, for which a minute of every test run is too much: it
+//! is left out unless it is named, as in `cargo test --test real_feast -- concurrent_apply`.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+use serde_json::{Value as Json, json};
+
+use crate::real_feast::feature_repository as repository;
+use crate::real_feast::lab;
+use crate::real_feast::three_replicas::{self, secrets};
+use crate::support::feast::{Finished, Pod, Postgres, Secrets};
+
+/// Three replicas, each of which applies by itself.
+fn configuration() -> Json {
+    let mut configuration = three_replicas::configuration();
+    configuration["services"]["feastApply"] = json!("init_container");
+    configuration
+}
+
+const PODS: usize = 5;
+const VIEWS: usize = 5;
+const ROUNDS: usize = 3;
+
+/// Into an empty registry each round: in most of them at least one fails, on tables or versions that another has just
+/// made. Once a registry is filled, nothing fails, but one change becomes several versions.
+pub fn to_an_sql_registry() {
+    let postgres = lab::postgres();
+    for round in 1..=ROUNDS {
+        let database = format!("concurrent_{round}");
+        postgres.create_database(&database).unwrap();
+        let store = lab::feature_store(&configuration(), &secrets(&database), Some(postgres));
+        let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
+        give_repositories(&pods);
+        tell(
+            &format!("SQL, empty, round {round}"),
+            apply(&pods),
+            &contents(postgres, &database),
+        );
+        if round == ROUNDS {
+            tell(
+                "SQL, the same again",
+                apply(&pods),
+                &contents(postgres, &database),
+            );
+            pods.iter()
+                .for_each(|pod| define(pod, VIEWS, ", Field(name='more', dtype=Int64)"));
+            tell(
+                "SQL, each view changed",
+                apply(&pods),
+                &contents(postgres, &database),
+            );
+        }
+        assert_eq!(
+            count(postgres, &database, "feature_views"),
+            VIEWS.to_string()
+        );
+    }
+}
+
+/// A registry in one file on a claim that every pod mounts: the rules refuse replicas there, but a rolling update has
+/// two pods at once as well.
+pub fn to_a_registry_in_a_file() {
+    let claim = json!({"ref": {"name": "registry"}, "mountPath": "/data"});
+    let registry = json!({"local": {"persistence": {"file": {"pvc": claim}}}});
+    let configuration =
+        json!({"name": "demo", "feastProject": "demo", "services": {"registry": registry}});
+    let store = lab::feature_store(&configuration, &Secrets::new(), None);
+    let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
+    give_repositories(&pods);
+    tell("file, empty", apply(&pods), "");
+    let list = ["feast", "feature-views", "list"];
+    let views = pods[0].exec("online", &list).unwrap().success();
+    assert_eq!(views.matches("stats_").count(), VIEWS, "{views}");
+}
+
+/// A pod of the old revision that starts again after the new definitions were applied takes them back.
+pub fn an_old_pod_takes_new_definitions_back() {
+    let postgres = lab::postgres();
+    let database = "old_pod";
+    postgres.create_database(database).unwrap();
+    let store = lab::feature_store(&configuration(), &secrets(database), Some(postgres));
+    let pods: Vec<_> = (0..2).map(|_| store.pod()).collect();
+    give_repositories(&pods);
+    let [old, new] = pods.as_slice() else {
+        unreachable!()
+    };
+    define(new, VIEWS + 1, "");
+    old.run("feast-apply").unwrap().success();
+    new.run("feast-apply").unwrap().success();
+    let tables = "select count(*) from pg_tables where tablename = 'demo_stats_5'";
+    assert_eq!(count(postgres, database, "feature_views"), "6");
+    assert_eq!(postgres.query(database, tables).unwrap(), "1");
+
+    let said = old.run("feast-apply").unwrap().success();
+    eprintln!("the old pod, again:\n{said}");
+    assert_eq!(count(postgres, database, "feature_views"), "5");
+    // With the features in it.
+    assert_eq!(postgres.query(database, tables).unwrap(), "0");
+}
+
+/// One `feast init` for all pods, and [`VIEWS`] views in the place of its examples.
+fn give_repositories(pods: &[Pod<'_>]) {
+    pods[0].run("feast-init").unwrap().success();
+    for pod in pods {
+        let [from, to] = [&pods[0], pod].map(|pod| pod.path("feast-init", "/feast-data"));
+        if from != to {
+            let mut copy = Command::new("cp");
+            copy.arg("-a").arg(from.join("demo")).arg(to);
+            assert!(copy.status().unwrap().success());
+        }
+        define(pod, VIEWS, "");
+    }
+}
+
+fn define(pod: &Pod<'_>, views: usize, more: &str) {
+    let folder = pod.path("feast-init", &repository::repository("/feast-data"));
+    fs::remove_file(folder.join("feature_definitions.py")).ok();
+    let text = include_str!("repository/many.py");
+    let text = text
+        .replace("VIEWS", &views.to_string())
+        .replace("MORE", more);
+    fs::write(folder.join("definitions.py"), text).unwrap();
+}
+
+fn apply(pods: &[Pod<'_>]) -> Vec<Finished> {
+    thread::scope(|scope| {
+        let running: Vec<_> = pods
+            .iter()
+            .map(|pod| scope.spawn(|| pod.run("feast-apply").unwrap()))
+            .collect();
+        running.into_iter().map(|it| it.join().unwrap()).collect()
+    })
+}
+
+fn tell(what: &str, finished: Vec<Finished>, contents: &str) {
+    let failed = finished.iter().filter(|it| !it.status.success());
+    let slowest = finished.iter().map(|it| it.took).max().unwrap();
+    let mut reasons: Vec<_> = failed
+        .clone()
+        .flat_map(|it| it.output.lines())
+        .filter(|line| line.contains("psycopg.errors.") && !line.starts_with("sqlalchemy"))
+        .collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    eprintln!(
+        "{what}: {} of {PODS} failed, {:.0} s; {contents} {reasons:#?}",
+        failed.count(),
+        slowest.as_secs_f64()
+    );
+}
+
+/// Views, and versions of each.
+fn contents(postgres: &Postgres, database: &str) -> String {
+    let versions = "select feature_view_name, count(*) from feature_view_version_history group by 1 order by 1";
+    format!(
+        "{} views, versions {}",
+        count(postgres, database, "feature_views"),
+        postgres
+            .query(database, versions)
+            .unwrap()
+            .replace('\n', " ")
+    )
+}
+
+fn count(postgres: &Postgres, database: &str, table: &str) -> String {
+    let statement = format!("select count(*) from {table}");
+    postgres.query(database, &statement).unwrap()
+}

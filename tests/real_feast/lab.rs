@@ -1,0 +1,141 @@
+//! What the tests share: one folder, one Python, one PostgreSQL; each is made when the first test asks for it.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use serde_json::Value as Json;
+use terraform_provider_feast::feast::config::FeatureStore;
+use terraform_provider_feast::feast::fill;
+use terraform_provider_feast::feast::objects::{Filled, Key, Kind, Objects};
+use terraform_provider_feast::feast::render::render;
+use terraform_provider_feast::feast::rules;
+use terraform_provider_feast::feast::source::Contents;
+use terraform_provider_feast::feast::spec::{Defaults, Store};
+
+use crate::support::feast::{Cluster, Pod, Postgres, Python, Run, Secrets};
+use crate::support::testbed::{Progress, Result};
+
+static RUN: OnceLock<std::result::Result<Run, String>> = OnceLock::new();
+static PYTHON: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
+static POSTGRES: OnceLock<std::result::Result<Postgres, String>> = OnceLock::new();
+
+fn shared<T>(
+    cell: &'static OnceLock<std::result::Result<T, String>>,
+    make: impl FnOnce() -> Result<T>,
+) -> &'static T {
+    match cell.get_or_init(|| make().map_err(|error| error.to_string())) {
+        Ok(made) => made,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn run() -> &'static Run {
+    shared(&RUN, Run::start)
+}
+
+pub fn python() -> &'static Python {
+    shared(&PYTHON, || Python::ensure(Progress::stderr()))
+}
+
+pub fn postgres() -> &'static Postgres {
+    shared(&POSTGRES, || Postgres::start(run(), python()))
+}
+
+pub fn stop() {
+    if let Some(Ok(run)) = RUN.get() {
+        run.stop();
+    }
+}
+
+/// A feature store as an apply would make it, and a place for its pods.
+pub struct FeatureStoreInCluster {
+    pub cluster: Cluster<'static>,
+    pub deployment: Deployment,
+    pub objects: Objects<Filled>,
+}
+
+/// Takes the configuration all the way; `secrets` are the user's.
+pub fn feature_store(
+    configuration: &Json,
+    secrets: &Secrets,
+    postgres: Option<&'static Postgres>,
+) -> FeatureStoreInCluster {
+    let text = configuration.to_string();
+    let configuration: FeatureStore = serde_json::from_str(&text).unwrap();
+    assert_eq!(rules::check(&configuration), Vec::new());
+    let store = Store::new(&configuration, &Defaults::default());
+    let prepared = render(&store);
+    let contents: Contents = prepared
+        .sources()
+        .into_iter()
+        .map(|source| {
+            let mut values = secrets.get(&source.name).cloned().unwrap_or_default();
+            values.retain(|key, _| source.key.as_ref().is_none_or(|wanted| wanted == key));
+            (source, values)
+        })
+        .collect();
+    let filled = prepared.fill(&fill::Secrets {
+        contents: &contents,
+        hash_key: b"key",
+        configuration: &text,
+    });
+    let objects = filled.unwrap_or_else(|errors| panic!("{errors:?}"));
+
+    let name = format!("feast-{}", store.name);
+    let mut cluster = Cluster::new(run(), python(), postgres).unwrap_or_else(|e| panic!("{e}"));
+    cluster.secrets = secrets.clone();
+    let own = &objects.manifests[&Key::new(Kind::Secret, name.as_str())];
+    cluster.secrets.insert(name.clone(), decoded(own));
+    let deployment = &objects.manifests[&Key::new(Kind::Deployment, name)];
+    FeatureStoreInCluster {
+        cluster,
+        deployment: serde_json::from_value(deployment.clone()).unwrap(),
+        objects,
+    }
+}
+
+impl FeatureStoreInCluster {
+    /// A new pod of the Deployment.
+    pub fn pod(&self) -> Pod<'_> {
+        let pod = self.cluster.pod(&self.deployment.spec.template);
+        pod.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A pod of the Job that applies the definitions.
+    pub fn job(&self) -> Pod<'_> {
+        let mut manifests = self.objects.manifests.iter();
+        let job = manifests.find(|(key, _)| key.kind == Kind::Job);
+        let (_, job) = job.unwrap_or_else(|| panic!("there is no Job"));
+        let template = serde_json::from_value(job["spec"]["template"].clone()).unwrap();
+        let pod = self.cluster.pod(&template);
+        pod.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub fn services(&self) -> Vec<Service> {
+        let objects = self.objects.manifests.iter();
+        objects
+            .filter(|(key, _)| key.kind == Kind::Service)
+            .map(|(_, manifest)| serde_json::from_value(manifest.clone()).unwrap())
+            .collect()
+    }
+
+    /// `feature_store.yaml` for clients.
+    pub fn client_yaml(&self) -> &str {
+        let key = Key::new(Kind::ConfigMap, "feast-demo-client");
+        let data = &self.objects.manifests[&key]["data"];
+        data["feature_store.yaml"].as_str().unwrap()
+    }
+}
+
+fn decoded(secret: &Json) -> BTreeMap<String, String> {
+    let data = secret["data"].as_object().unwrap().iter();
+    data.map(|(key, value)| {
+        let value = BASE64.decode(value.as_str().unwrap()).unwrap();
+        (key.clone(), String::from_utf8(value).unwrap())
+    })
+    .collect()
+}

@@ -1,0 +1,146 @@
+//! Feast's stores inside one pod: SQLite, DuckDB, Dask, Redis, and a registry in a file.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use crate::real_feast::feature_repository::{self as repository, answer, question, values};
+use crate::real_feast::lab;
+use crate::support::feast::{Pod, Redis, Secrets};
+
+const ONLINE: &str = "http://127.0.0.1:6566";
+/// What the operator's CronJob runs, and ours.
+pub const MATERIALIZE: [&str; 3] = [
+    "bash",
+    "-c",
+    "feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')",
+];
+
+/// Runs the containers in the order of Kubernetes, with our definitions put in after `feast init`.
+fn bring_up(pod: &mut Pod<'_>, base: &str) {
+    pod.run("feast-init").unwrap().success();
+    repository::from_a_file(pod, base);
+    pod.run("feast-apply").unwrap().success();
+    pod.exec("online", &MATERIALIZE).unwrap().success();
+    for server in pod.servers() {
+        pod.start(&server).unwrap();
+    }
+    for server in pod.servers() {
+        pod.wait_until_ready(&server).unwrap();
+    }
+}
+
+fn features(pod: &Pod<'_>) -> Json {
+    let url = format!("{ONLINE}/get-online-features");
+    values(&pod.post(&url, &question()).unwrap())
+}
+
+/// The defaults, and the examples that `feast init` makes, untouched by us: its values are random, so they are
+/// compared with the file that they come from.
+pub fn as_feast_init_leaves_it() {
+    let configuration = json!({"name": "demo", "feastProject": "demo"});
+    let store = lab::feature_store(&configuration, &Secrets::new(), None);
+    let mut pod = store.pod();
+    assert_eq!(pod.init_containers(), ["feast-init", "feast-apply"]);
+    assert_eq!(pod.servers(), ["online"]);
+    let said = pod.run("feast-init").unwrap().success();
+    assert!(said.contains("The feature repository is ready."), "{said}");
+    pod.run("feast-apply").unwrap().success();
+    // A pod that starts its containers again finds the repository there.
+    let said = pod.run("feast-init").unwrap().success();
+    assert!(!said.contains("Creating"), "{said}");
+    pod.exec("online", &MATERIALIZE).unwrap().success();
+    pod.start("online").unwrap();
+    pod.wait_until_ready("online").unwrap();
+
+    let program = include_str!("repository/newest_example.py");
+    let data = pod.path("online", &repository::repository("/feast-data"));
+    let data = data.join("data/driver_stats.parquet");
+    let expected = lab::python().run(program, &[&data.to_string_lossy()]);
+    let expected: Json = serde_json::from_str(&expected.unwrap()).unwrap();
+    let question = json!({
+        "features": ["driver_hourly_stats:conv_rate", "driver_hourly_stats:avg_daily_trips"],
+        "entities": {"driver_id": [1001, 1002]},
+    });
+    let answer = pod.post(&format!("{ONLINE}/get-online-features"), &question);
+    assert_eq!(values(&answer.unwrap()), expected);
+}
+
+/// Redis with its password from the environment, DuckDB, and two servers with a debug log.
+pub fn redis_and_duckdb() {
+    let secrets = Secrets::from([
+        (
+            "cache".to_owned(),
+            BTreeMap::from([(
+                "redis".to_owned(),
+                "connection_string: 127.0.0.1:${CACHE_PORT},password=${CACHE_PASSWORD}\n"
+                    .to_owned(),
+            )]),
+        ),
+        (
+            "cache-environment".to_owned(),
+            BTreeMap::from([
+                ("PORT".to_owned(), Redis::PORT.to_string()),
+                ("PASSWORD".to_owned(), Redis::PASSWORD.to_owned()),
+            ]),
+        ),
+    ]);
+    let configuration = json!({
+        "name": "demo",
+        "feastProject": "demo",
+        "services": {
+            "onlineStore": {
+                "persistence": {"store": {"type": "redis", "secretRef": {"name": "cache"}}},
+                "server": {
+                    "logLevel": "debug",
+                    "envFrom": [{"prefix": "CACHE_", "secretRef": {"name": "cache-environment"}}],
+                },
+            },
+            "offlineStore": {"persistence": {"file": {"type": "duckdb"}}, "server": {"logLevel": "debug"}},
+        },
+    });
+    let store = lab::feature_store(&configuration, &secrets, None);
+    let mut pod = store.pod();
+    Redis::start(&mut pod, lab::python()).unwrap();
+    assert_eq!(pod.servers(), ["online", "offline"]);
+    bring_up(&mut pod, "/feast-data");
+    assert_eq!(features(&pod), answer());
+}
+
+/// Every store in files on claims, with the feature repository on the offline store's; a second pod takes over.
+pub fn sqlite_on_claims() {
+    let claim = |path: &str| json!({"create": {}, "mountPath": path});
+    let configuration = json!({
+        "name": "demo",
+        "feastProject": "demo",
+        "services": {
+            "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": claim("/data/online")}}},
+            "offlineStore": {"persistence": {"file": {"type": "dask", "pvc": claim("/data/offline")}}},
+            "registry": {"local": {
+                "persistence": {"file": {"path": "catalogue.db", "pvc": claim("/data/registry")}},
+                "server": {"grpc": false, "restAPI": true},
+            }},
+        },
+    });
+    let store = lab::feature_store(&configuration, &Secrets::new(), None);
+    let mut pod = store.pod();
+    bring_up(&mut pod, "/data/offline");
+    assert_eq!(features(&pod), answer());
+    for file in ["/data/online/online.db", "/data/registry/catalogue.db"] {
+        assert!(pod.path("online", file).is_file(), "{file}");
+    }
+    let views = pod
+        .get("http://127.0.0.1:6572/api/v1/feature_views?project=demo")
+        .unwrap();
+    assert_eq!(
+        views["featureViews"][0]["spec"]["name"], "driver_stats",
+        "{views:#}"
+    );
+    pod.stop();
+
+    let mut next = store.pod();
+    next.run("feast-init").unwrap().success();
+    next.start("online").unwrap();
+    next.wait_until_ready("online").unwrap();
+    assert_eq!(features(&next), answer());
+}

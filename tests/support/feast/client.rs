@@ -1,0 +1,44 @@
+//! Requests to a pod's servers from inside its network.
+
+use serde_json::Value as Json;
+
+use super::pod::Pod;
+use super::python::output;
+use crate::support::testbed::error::{Doing, Result};
+
+const REQUEST: &str = include_str!("request.py");
+const PROBE: &str = include_str!("probe.py");
+
+impl Pod<'_> {
+    /// Sends `body`, and reads the answer as JSON.
+    pub fn post(&self, url: &str, body: &Json) -> Result<Json> {
+        self.request("POST", url, &body.to_string(), "")
+    }
+
+    pub fn get(&self, url: &str) -> Result<Json> {
+        self.request("GET", url, "", "")
+    }
+
+    /// With `ca`, a file of this machine, the server must show a certificate of just that authority.
+    pub fn request(&self, method: &str, url: &str, body: &str, ca: &str) -> Result<Json> {
+        let mut command = self.enter();
+        command
+            .arg(self.python().programs().join("python"))
+            .args(["-I", "-c", REQUEST, method, url, body, ca]);
+        let text = output(&mut command, &format!("{method} {url}"))?;
+        serde_json::from_str(&text).doing(|| format!("reading the answer to {method} {url}"))
+    }
+
+    /// Does what the kubelet would do for this probe.
+    pub(super) fn probe(&self, probe: &Json) -> Result<()> {
+        let mut command = self.enter();
+        command.arg(self.python().programs().join("python")).args([
+            "-I",
+            "-S",
+            "-c",
+            PROBE,
+            &probe.to_string(),
+        ]);
+        output(&mut command, "probing").map(drop)
+    }
+}

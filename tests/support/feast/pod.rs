@@ -1,0 +1,305 @@
+//! A pod: the containers of a Deployment's template, started as they are written, without Kubernetes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+
+use super::container::{Finished, Secrets, command_line, environment, set_environment};
+use super::postgres::Postgres;
+use super::python::Python;
+use super::run::Run;
+use super::volumes::{self, Volumes};
+use crate::support::testbed::cluster::eventually;
+use crate::support::testbed::error::{Doing, Error, Result};
+use crate::support::testbed::process::Service;
+
+/// What the pods of one feature store have in common.
+pub struct Cluster<'a> {
+    pub run: &'a Run,
+    pub python: &'a Python,
+    /// Every Secret of the namespace, the feature store's own included.
+    pub secrets: Secrets,
+    /// Whose socket the containers see.
+    pub postgres: Option<&'a Postgres>,
+    claims: PathBuf,
+}
+
+pub struct Pod<'a> {
+    cluster: &'a Cluster<'a>,
+    spec: PodSpec,
+    folder: PathBuf,
+    volumes: Volumes,
+    /// The pod's first process, as this machine knows it.
+    holder: String,
+    /// That process first.
+    services: Vec<Service>,
+}
+
+/// A server starts in some 6 s, and in minutes on a busy machine.
+const UP: Duration = Duration::from_secs(300);
+const STEP: Duration = Duration::from_millis(100);
+
+impl<'a> Cluster<'a> {
+    pub fn new(run: &'a Run, python: &'a Python, postgres: Option<&'a Postgres>) -> Result<Self> {
+        Ok(Self {
+            run,
+            python,
+            secrets: Secrets::new(),
+            postgres,
+            claims: run.folder("claims")?,
+        })
+    }
+
+    /// A new pod from a template, in which nothing runs yet.
+    pub fn pod(&'a self, template: &PodTemplateSpec) -> Result<Pod<'a>> {
+        let spec = template.spec.clone();
+        let spec = spec.unwrap_or_else(|| panic!("no pod in {template:?}"));
+        let folder = self.run.folder("pod")?;
+        let volumes = volumes::make(&spec, &self.secrets, &folder, &self.claims)?;
+        let (root, pid, hosts) = (
+            folder.join("root"),
+            folder.join("pid"),
+            folder.join("hosts"),
+        );
+        fs::write(&hosts, "127.0.0.1 localhost\n::1 localhost\n")
+            .doing(|| format!("writing {}", hosts.display()))?;
+        fs::create_dir(&root).doing(|| format!("creating {}", root.display()))?;
+
+        let mut unshare = Command::new("unshare");
+        unshare
+            .args([
+                "--user",
+                "--map-root-user",
+                "--net",
+                "--mount",
+                "--pid",
+                "--ipc",
+            ])
+            .args(["--fork", "--kill-child", "bash"])
+            .arg(script("pod.sh"))
+            .arg(self.python.programs().join("python"))
+            .arg(&pid);
+        let mut holder = self.run.spawn("pod", unshare, &folder).map_err(|error| {
+            error.help("util-linux is needed (Debian: apt-get install util-linux).")
+        })?;
+        let mut ended = Ok(());
+        eventually("the pod's network", Duration::from_secs(20), STEP, || {
+            ended = holder.check();
+            (ended.is_err() || pid.is_file()).then_some(())
+        })?;
+        ended.map_err(|error| {
+            error.help(
+                "Pods need user namespaces. Run the tests as root, or allow them to users: sysctl \
+                 kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), kernel.unprivileged_userns_clone=1 \
+                 (older Debian).",
+            )
+        })?;
+        let holder_pid = fs::read_to_string(&pid).doing(|| format!("reading {}", pid.display()))?;
+        Ok(Pod {
+            cluster: self,
+            spec,
+            volumes,
+            holder: holder_pid.trim().to_owned(),
+            services: vec![holder],
+            folder,
+        })
+    }
+}
+
+impl Pod<'_> {
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn python(&self) -> &Python {
+        self.cluster.python
+    }
+
+    /// A path in a container as this machine knows it.
+    pub fn path(&self, container: &str, path: &str) -> PathBuf {
+        let container = self.container(container);
+        let mounts = container.volume_mounts.iter().flatten();
+        let mount = mounts
+            .filter_map(|mount| Some((path.strip_prefix(&mount.mount_path)?, &mount.name)))
+            .min_by_key(|(rest, _)| rest.len());
+        let (rest, volume) = mount.unwrap_or_else(|| panic!("{path} is on no volume"));
+        self.volumes[volume].join(rest.trim_start_matches('/'))
+    }
+
+    pub fn init_containers(&self) -> Vec<String> {
+        names(&self.spec.init_containers.clone().unwrap_or_default())
+    }
+
+    pub fn servers(&self) -> Vec<String> {
+        names(&self.spec.containers)
+    }
+
+    pub fn container(&self, name: &str) -> &Container {
+        let all = self.spec.init_containers.iter().flatten();
+        all.chain(&self.spec.containers)
+            .find(|container| container.name == name)
+            .unwrap_or_else(|| panic!("no container {name:?}"))
+    }
+
+    /// Runs a container to its end.
+    pub fn run(&self, name: &str) -> Result<Finished> {
+        let container = self.container(name);
+        let own = environment(container, &self.cluster.secrets);
+        self.finish(self.command(container, &own, &command_line(container, &own))?)
+    }
+
+    /// Runs a command in a container as `kubectl exec` would, which needs no server to run.
+    pub fn exec(&self, name: &str, words: &[&str]) -> Result<Finished> {
+        let container = self.container(name);
+        let own = environment(container, &self.cluster.secrets);
+        let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+        self.finish(self.command(container, &own, &words)?)
+    }
+
+    fn finish(&self, mut command: Command) -> Result<Finished> {
+        let started = Instant::now();
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .doing(|| "running a container".to_owned())?;
+        let text =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        Ok(Finished {
+            status: output.status,
+            output: text.concat(),
+            took: started.elapsed(),
+        })
+    }
+
+    /// Starts a server.
+    pub fn start(&mut self, name: &str) -> Result<()> {
+        let container = self.container(name);
+        let own = environment(container, &self.cluster.secrets);
+        let command = self.command(container, &own, &command_line(container, &own))?;
+        let service = self.cluster.run.spawn(name, command, &self.folder)?;
+        self.services.push(service);
+        Ok(())
+    }
+
+    /// Waits until each of the container's probes succeeds.
+    pub fn wait_until_ready(&mut self, name: &str) -> Result<()> {
+        let container = self.container(name).clone();
+        let probes = [
+            container.startup_probe,
+            container.readiness_probe,
+            container.liveness_probe,
+        ];
+        for probe in probes.into_iter().flatten() {
+            let probe = serde_json::to_value(&probe).doing(|| format!("reading {probe:?}"))?;
+            self.wait(&format!("{name} to answer {probe}"), |pod| {
+                pod.probe(&probe)
+            })?;
+        }
+        Ok(())
+    }
+
+    pub fn wait_for_port(&mut self, host: &str, port: i32) -> Result<()> {
+        let probe = serde_json::json!({"tcpSocket": {"host": host, "port": port}});
+        self.wait(&format!("{host}:{port}"), |pod| pod.probe(&probe))
+    }
+
+    fn wait(&mut self, what: &str, attempt: impl Fn(&Self) -> Result<()>) -> Result<()> {
+        let (mut ended, mut last) = (Ok(()), Ok(()));
+        let found = eventually(what, UP, STEP, || {
+            ended = self.services.iter_mut().try_for_each(Service::check);
+            last = attempt(self);
+            (ended.is_err() || last.is_ok()).then_some(())
+        });
+        ended.and(found.map_err(|error| match &last {
+            Err(last) => Error::new(error.to_string(), last),
+            Ok(()) => error,
+        }))
+    }
+
+    /// Starts a program in the pod that is no container of it.
+    pub(super) fn start_beside(&mut self, name: &str, command: Command) -> Result<()> {
+        let service = self.cluster.run.spawn(name, command, &self.folder)?;
+        self.services.push(service);
+        Ok(())
+    }
+
+    /// The beginning of a command in the pod's network and among its processes.
+    pub(super) fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args([
+                "--target",
+                &self.holder,
+                "--user",
+                "--net",
+                "--pid",
+                "--ipc",
+            ])
+            .args(["--preserve-credentials", "--"]);
+        command
+    }
+
+    fn command(
+        &self,
+        container: &Container,
+        own: &BTreeMap<String, String>,
+        words: &[String],
+    ) -> Result<Command> {
+        let root = self.folder.join("root");
+        let mut command = self.enter();
+        command
+            .args(["unshare", "--mount", "--propagation", "private", "bash"])
+            .arg(script("container.sh"))
+            .arg(root)
+            .arg(self.folder.join("hosts"))
+            .arg(container.working_dir.as_deref().unwrap_or("/"))
+            .args(self.python().folders())
+            .arg("--");
+        for mount in container.volume_mounts.iter().flatten() {
+            command.arg(volumes::mount(mount, &self.volumes));
+        }
+        if let Some(postgres) = self.cluster.postgres {
+            let target = Postgres::SOCKET_IN_CONTAINERS;
+            command.arg(format!("{}:{target}:rw", postgres.socket().display()));
+        }
+        command.arg("--").args(words);
+        let programs = self.python().programs();
+        let image = BTreeMap::from([
+            (
+                "PATH",
+                format!(
+                    "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                    programs.display()
+                ),
+            ),
+            ("HOME", "/home".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+        ]);
+        set_environment(&mut command, &image, own);
+        Ok(command)
+    }
+
+    pub fn stop(&mut self) {
+        self.services.iter_mut().for_each(Service::stop);
+    }
+}
+
+impl Drop for Pod<'_> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn names(containers: &[Container]) -> Vec<String> {
+    containers.iter().map(|it| it.name.clone()).collect()
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/support/feast")
+        .join(name)
+}

@@ -1,0 +1,15 @@
+# The first process of a pod, in a network of its own that has nothing but loopback: everything in the pod ends with it.
+#   pod.sh PYTHON PID_FILE
+set -euo pipefail
+# Still the outer /proc, so this is the process id that the tests can enter.
+read -r pid _ </proc/self/stat
+"$1" -I - <<'PYTHON'
+import fcntl, socket, struct
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+with socket.socket() as any_socket:
+    name, flags = struct.unpack("16sh", fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0)))
+    fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", name, flags | IFF_UP))
+PYTHON
+echo "$pid" >"$2.new"
+mv "$2.new" "$2"
+exec sleep infinity

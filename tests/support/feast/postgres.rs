@@ -1,0 +1,108 @@
+//! A real PostgreSQL that is reached through a unix socket only, which crosses network namespaces.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::python::{Python, output};
+use super::run::Run;
+use crate::support::testbed::cluster::eventually;
+use crate::support::testbed::error::{Doing, Result};
+use crate::support::testbed::process::Service;
+
+pub struct Postgres {
+    service: Service,
+    psql: PathBuf,
+    socket: PathBuf,
+}
+
+impl Postgres {
+    pub const USER: &str = "feast";
+    /// Holds what a careless template would spoil: YAML, URLs, shells and `${}` all mind some of it.
+    pub const PASSWORD: &str = "p: #'%40 \"w";
+    /// Where the socket is in every container.
+    pub const SOCKET_IN_CONTAINERS: &str = "/run/postgresql";
+
+    pub fn start(run: &Run, python: &Python) -> Result<Self> {
+        let folder = run.folder("postgres")?;
+        let (data, socket, password) = (
+            folder.join("data"),
+            folder.join("socket"),
+            folder.join("password"),
+        );
+        fs::create_dir(&socket).doing(|| format!("creating {}", socket.display()))?;
+        fs::write(&password, Self::PASSWORD).doing(|| format!("writing {}", password.display()))?;
+        let mut initdb = as_nobody_special(&python.postgres("initdb"));
+        initdb
+            .args([
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+            ])
+            .args(["--username", Self::USER, "--pwfile"])
+            .arg(&password)
+            .arg("--pgdata")
+            .arg(&data);
+        output(&mut initdb, "making a PostgreSQL database")?;
+
+        let mut server = as_nobody_special(&python.postgres("postgres"));
+        server.arg("-D").arg(&data);
+        for setting in [
+            "listen_addresses=",
+            "max_connections=300",
+            // Nothing here is to survive a crash.
+            "fsync=off",
+            "full_page_writes=off",
+        ] {
+            server.args(["-c", setting]);
+        }
+        server
+            .arg("-c")
+            .arg(format!("unix_socket_directories={}", socket.display()));
+        let mut postgres = Self {
+            service: run.spawn("postgres", server, &folder)?,
+            psql: python.postgres("psql"),
+            socket,
+        };
+        let mut ended = Ok(());
+        let (timeout, every) = (Duration::from_secs(60), Duration::from_millis(100));
+        eventually("PostgreSQL to answer", timeout, every, || {
+            ended = postgres.service.check();
+            (ended.is_err() || postgres.query("postgres", "select 1").is_ok()).then_some(())
+        })?;
+        ended.map(|()| postgres)
+    }
+
+    /// The folder of the socket, on this machine.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub fn create_database(&self, name: &str) -> Result<()> {
+        self.query("postgres", &format!("create database {name}"))
+            .map(drop)
+    }
+
+    /// What `psql` prints: a line for each row, with `|` between the columns.
+    pub fn query(&self, database: &str, statement: &str) -> Result<String> {
+        let mut psql = Command::new(&self.psql);
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet"])
+            .args(["--username", Self::USER, "--dbname", database, "--host"])
+            .arg(&self.socket)
+            .args(["--command", statement])
+            .env("PGPASSWORD", Self::PASSWORD);
+        Ok(output(&mut psql, "asking PostgreSQL")?.trim().to_owned())
+    }
+}
+
+/// PostgreSQL refuses to be root, so it gets a user namespace in which it is somebody else. Its shared memory goes
+/// with the namespace, however it ends.
+fn as_nobody_special(program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--ipc", "--map-user=1000", "--map-group=1000"])
+        .arg(program);
+    command
+}

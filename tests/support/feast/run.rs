@@ -1,0 +1,60 @@
+//! A folder with everything that one test program starts, and the processes that use it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::support::testbed::error::{Doing, Result};
+use crate::support::testbed::process::{Guard, Service};
+use crate::support::testbed::run_dir::RunDir;
+
+/// Ends its processes and removes its folder when it is stopped; a guard does the former when this process dies.
+pub struct Run {
+    folder: PathBuf,
+    started: Mutex<Option<(RunDir, Guard, Vec<u32>)>>,
+    folders: AtomicUsize,
+}
+
+impl Run {
+    pub fn start() -> Result<Self> {
+        let run_dir = RunDir::temporary()?;
+        let guard = Guard::watch(run_dir.path(), &run_dir.processes())?;
+        Ok(Self {
+            folder: run_dir.path().to_owned(),
+            started: Mutex::new(Some((run_dir, guard, Vec::new()))),
+            folders: AtomicUsize::new(0),
+        })
+    }
+
+    /// A new folder in the run's, whose path `name` begins the last part of.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let number = self.folders.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.join(format!("{name}-{number}"));
+        fs::create_dir(&folder).doing(|| format!("creating {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// Starts a program that names the run's folder on its command line, which is how the guard knows it.
+    pub fn spawn(&self, name: &str, command: Command, logs: &Path) -> Result<Service> {
+        let service = Service::spawn(name, command, logs)?;
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((run_dir, _, processes)) = &mut *started {
+            processes.push(service.pid());
+            run_dir.record(processes.iter().copied())?;
+        }
+        Ok(service)
+    }
+
+    pub fn stop(&self) {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((mut run_dir, guard, _)) = started.take() {
+            run_dir.end_processes();
+            guard.dismiss();
+            if std::env::var_os("FEAST_TESTBED_KEEP_LOGS").is_none() {
+                run_dir.remove();
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The user's cache: what is built or installed once, named by a hash of what pins it.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::error::{Doing, Error, Result};
+use super::progress::Progress;
+
+/// `~/.cache/terraform-provider-feast`, or where `XDG_CACHE_HOME` says.
+pub fn root() -> Result<PathBuf> {
+    let absolute = |variable| {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("terraform-provider-feast"))
+        .ok_or_else(|| {
+            Error::new("finding the user's cache folder", "HOME is not set")
+                .help("Set XDG_CACHE_HOME to a folder for the programs that the tests need.")
+        })
+}
+
+/// The part of it for the testbed's programs and runs.
+pub fn testbed() -> Result<PathBuf> {
+    Ok(root()?.join("testbed"))
+}
+
+/// A name for what is made from just these files.
+pub fn key(pins: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for path in pins {
+        hash.update(fs::read(path).doing(|| format!("reading {}", path.display()))?);
+    }
+    Ok(hash.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+/// Makes `folder`, and keeps other processes from filling it for as long as the result lives.
+pub fn lock(folder: &Path, progress: Progress) -> Result<File> {
+    fs::create_dir_all(folder).doing(|| format!("creating {}", folder.display()))?;
+    let path = folder.with_extension("lock");
+    let doing = || format!("locking {}", path.display());
+    let file = File::create(&path).doing(doing)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let step = progress.step("Waiting for another process that makes the same programs");
+            file.lock().doing(doing)?;
+            step.done();
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::new(doing(), error)),
+    }
+    Ok(file)
+}

@@ -1,0 +1,106 @@
+//! What the guides say of the operator, from the tables that the oracle test runs.
+
+use std::collections::BTreeMap;
+
+use super::sources::{assert_none, read, root};
+
+#[path = "../oracle/defects.rs"]
+mod defects;
+#[path = "../oracle/differences.rs"]
+mod differences;
+
+use defects::{DEFECTS, Defect};
+use differences::{DIFFERENCES, Difference};
+
+/// Pages that are generated in part: path, where the table begins, and the table.
+pub fn tables() -> BTreeMap<&'static str, (&'static str, String)> {
+    BTreeMap::from([
+        (
+            "docs/guides/migration.md",
+            (
+                "<!-- Generated from DIFFERENCES in tests/oracle/differences.rs. -->\n\n",
+                differences(),
+            ),
+        ),
+        (
+            "docs/guides/better-than-the-operator.md",
+            (
+                "<!-- Generated from DEFECTS in tests/oracle/defects.rs. -->\n\n",
+                defects(),
+            ),
+        ),
+    ])
+}
+
+fn differences() -> String {
+    let mut text = String::from("| | Operator | This provider | Why |\n|---|---|---|---|\n");
+    for difference in DIFFERENCES {
+        let Difference {
+            subject,
+            operator,
+            provider,
+            reason,
+            theirs: _,
+            ours: _,
+        } = difference;
+        text.push_str(&format!(
+            "| {subject} | {operator} | {provider} | {reason} |\n"
+        ));
+    }
+    text
+}
+
+fn defects() -> String {
+    let mut text = String::from("| | Operator | This provider | Shown by |\n|---|---|---|---|\n");
+    for (number, defect) in (1..).zip(DEFECTS) {
+        let Defect {
+            operator,
+            provider,
+            tests,
+        } = defect;
+        let names: Vec<String> = tests.iter().map(|test| short(test)).collect();
+        let names = if names.is_empty() {
+            "–".to_owned()
+        } else {
+            names.join(", ")
+        };
+        text.push_str(&format!(
+            "| {number} | {operator} | {provider} | {names} |\n"
+        ));
+    }
+    text
+}
+
+/// A test as a reader looks for it.
+fn short(test: &str) -> String {
+    match test.split_once("::") {
+        Some((_, function)) => format!("`{function}`"),
+        None if test.starts_with("tests/") => {
+            format!("`{test}`")
+        }
+        None => format!("refused: {test}"),
+    }
+}
+
+#[test]
+fn tests_that_the_guide_names_exist() {
+    let refused = read("tests/oracle/refused.json").unwrap_or_default();
+    let missing = |test: &&str| match test.split_once("::") {
+        Some((file, function)) => {
+            let text = read(file).unwrap_or_default();
+            !text.contains(&format!("fn {function}(")) && !text.contains(&format!("{function},\n"))
+        }
+        None if test.starts_with("tests/") => !root().join(test).exists(),
+        None => !refused.contains(&format!("\"case\": {test:?}")),
+    };
+    let findings: Vec<String> = DEFECTS
+        .iter()
+        .flat_map(|defect| defect.tests)
+        .filter(|test| missing(test))
+        .map(|test| (*test).to_owned())
+        .collect();
+    assert_none(
+        &findings,
+        "Tests that tests/oracle/defects.rs names and that do not exist: mend the names.",
+    );
+}
