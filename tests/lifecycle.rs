@@ -23,6 +23,7 @@ mod lifecycle {
     pub mod drift;
     pub mod examples;
     pub mod import;
+    pub mod jobs;
     pub mod lab;
     pub mod persistence;
     pub mod recovery;
@@ -38,7 +39,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, convert, data, data_source, drift, examples, import, lab, persistence,
+    authz, cluster, convert, data, data_source, drift, examples, import, jobs, lab, persistence,
     recovery, scaling, secrets, terraform_runner, testbed,
 };
 
@@ -65,6 +66,7 @@ fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![a_rollout_that_fails_says_why];
     all.extend(trials![
         authz::the_guides_rights_are_enough,
+        jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
@@ -112,6 +114,9 @@ fn trials() -> Vec<Trial> {
         import::by_block_with_a_generated_configuration_gives_an_empty_plan,
         import::by_id_gives_an_empty_plan,
         import::what_is_not_there_is_said,
+        jobs::a_schedule_comes_changes_and_goes,
+        jobs::a_job_without_pods_says_why_and_is_taken_up_again,
+        jobs::definitions_are_applied_once_for_each_configuration,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,

@@ -27,6 +27,10 @@ fn check(name: &str) {
         let manifest = serde_saphyr::to_string(manifest).unwrap();
         written.push_str(&format!("--- # {key}\n{manifest}"));
     }
+    if let Some(job) = objects.apply_job() {
+        let job = serde_saphyr::to_string(job).unwrap();
+        written.push_str(&format!("--- # Job, named when it is filled\n{job}"));
+    }
     expect_file![directory.join(format!("{name}.yaml"))].assert_eq(&written);
 }
 
@@ -68,6 +72,31 @@ fn registry_server() {
 #[test]
 fn remote_registry() {
     check("remote_registry");
+}
+
+#[test]
+fn project_git() {
+    check("project_git");
+}
+
+#[test]
+fn project_packaged() {
+    check("project_packaged");
+}
+
+#[test]
+fn project_packaged_no_init() {
+    check("project_packaged_no_init");
+}
+
+#[test]
+fn cron_job() {
+    check("cron_job");
+}
+
+#[test]
+fn feast_apply_job() {
+    check("feast_apply_job");
 }
 
 #[test]

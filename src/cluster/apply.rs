@@ -6,16 +6,19 @@
 //! 1. Read what is there. An object of a wanted name that is not ours stops everything, before the
 //!    first write.
 //! 2. Prerequisites, in parallel: a pod needs them to start.
-//! 3. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
+//! 3. The Job that prepares the rollout, unless it has been done for this configuration. While it has not
+//!    succeeded, no pod is touched.
+//! 4. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
 //!    first, or it would move the number again.
-//! 4. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
+//! 5. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
 //!    After an autoscaler has gone, once more if its controller has still moved the number.
-//! 5. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
-//! 6. What is no longer wanted, last: while anything before has failed, the old still works.
+//! 6. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
+//! 7. What is no longer wanted, last: while anything before has failed, the old still works.
 //!
 //! Objects that are already as wanted, and owned as wanted, are not sent.
 
 mod handover;
+mod job;
 mod object;
 mod prune;
 
@@ -52,6 +55,8 @@ pub struct Plan<'a> {
     pub claims: &'a Claims,
     /// The user has seen in the plan what others changed by plain update, and wants it undone.
     pub repair_drift: bool,
+    /// How long the Job of the preparation is waited for; `None`: it is only started.
+    pub wait_for_job: Option<Duration>,
 }
 
 /// What exists after an apply, whether or not all of it succeeded.
@@ -108,6 +113,7 @@ impl Cluster {
             },
         };
         run.tier(Tier::Prerequisites).await;
+        run.prepare().await;
         if run.sets_replicas() {
             run.prune(|key| key.kind == Kind::HorizontalPodAutoscaler)
                 .await;

@@ -159,9 +159,9 @@ impl Cluster {
         live: &Json,
         cancel: &CancellationToken,
     ) -> Result<(), Error> {
-        // A Deployment stays until its pods are gone, so that there is something to wait for.
+        // What has pods stays until they are gone, so that there is something to wait for.
         let propagation = match key.kind {
-            Kind::Deployment => "Foreground",
+            Kind::Deployment | Kind::Job | Kind::CronJob => "Foreground",
             _ => "Background",
         };
         let request = Request {

@@ -191,6 +191,12 @@ pub enum Reason {
         pods: Vec<PodTrouble>,
     },
 
+    #[error("`feast apply` failed: {message}{}", troubles(.pods))]
+    JobFailed {
+        message: String,
+        pods: Vec<PodTrouble>,
+    },
+
     #[error("{waiting_for} after {seconds} s{}", troubles(.pods))]
     TimedOut {
         seconds: u64,
@@ -233,6 +239,9 @@ impl Reason {
             Self::Stale { .. } => "Plan and apply again.",
             Self::Unreachable(_) => {
                 "Check the address, the network and the proxy; the API server may also be restarting."
+            }
+            Self::JobFailed { .. } => {
+                "The servers were left as they were. Mend what the pod names (`kubectl logs` has all of it), then apply again: a Job that failed is run again."
             }
             Self::TimedOut { .. } => {
                 "Look at the pods, or raise the time-out; what exists is kept, and the next apply goes on from there."

@@ -21,6 +21,13 @@ pub(super) const PODS: Resource = Resource {
     scope: Scope::Namespace,
 };
 
+/// What Kubernetes has to say about an object: looked at where that is allowed.
+pub(super) const EVENTS: Resource = Resource {
+    plural: "events",
+    kind: "Event",
+    ..PODS
+};
+
 impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
         let (group, version) = kind.api();

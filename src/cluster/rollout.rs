@@ -3,11 +3,13 @@
 //! [`progress`] is a pure predicate over one live Deployment; the wait is a dumb loop over it. The
 //! wanted number of pods is the live `spec.replicas`, because an autoscaler may move it meanwhile.
 
+mod job;
 mod pods;
 mod wait;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
+pub use job::job_progress;
 pub use pods::{ready, troubles};
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,12 @@
 
 mod authz;
 mod compute;
+mod cron_job;
 mod observed;
 mod offline_store;
 mod online_store;
 mod persistence;
+mod project;
 mod registry;
 mod scaling;
 mod server;
@@ -27,6 +29,9 @@ use serde::{Deserialize, Serialize};
 
 pub use authz::{Authz, CaCertConfigMap, KubernetesAuthz, OidcAuthz};
 pub use compute::{BatchEngine, DataQualityMonitoring, Materialization, SparkApplication};
+pub use cron_job::{
+    CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
+};
 pub use observed::{Drift, Endpoints, Observed, ScalingStatus};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
@@ -34,6 +39,7 @@ pub use persistence::{
     AccessMode, DatabaseStore, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate,
     Reference,
 };
+pub use project::{FeastApply, FeastProjectDir, Git, Init, Packaged, Template};
 pub use registry::{
     CacheMode, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
 };
@@ -84,6 +90,22 @@ pub struct FeatureStore {
     /// rolls the pods into the new project; what the registry holds of the old one stays there.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"))]
     pub feast_project: String,
+
+    /// Where the feature definitions come from: exactly one of `init`, `git` and `packaged`. Default: a new
+    /// repository with Feast's example definitions (`feast init`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feast_project_dir: Option<FeastProjectDir>,
+
+    /// Whether the project is marked as protected: its servers have the environment variable
+    /// `FEAST_PROTECTED_PROJECT=true`, as with the operator's annotation `feast.dev/protected-project`.
+    /// Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub protected_project: Option<bool>,
+
+    /// What is done on a schedule, in a pod of the feature store. Default: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron_job: Option<CronJob>,
 
     /// The services of the feature store. Default: an online server on SQLite and a file registry, both
     /// inside the pod.
@@ -163,6 +185,33 @@ pub struct Services {
     /// local registry in a file inside the pod, without a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
+
+    /// Who runs `feast apply`, which writes the feature definitions to the registry and makes the online
+    /// store's tables: `job` (one Kubernetes Job, whenever the configuration has changed, which must succeed
+    /// before the pods roll), `init_container` (each pod, whenever it starts) or `none`. Default: `job` where
+    /// online store and registry are both outside the pods (a database, an object store, a remote registry)
+    /// and there is no claim, else `init_container`. A `job` does not follow a git branch: it runs again when
+    /// the configuration changes, and not when the branch does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feast_apply: Option<FeastApply>,
+
+    /// The operator's name for two of the values of `feast_apply`: `true` is `init_container`, `false` is
+    /// `none`. Write one of the two attributes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_feast_apply_on_init: Option<bool>,
+
+    /// Container image of the init containers and of `feast apply`. Default: the image of
+    /// `feast_project_dir.packaged`, else `quay.io/feastdev/feature-server:0.66.0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub init_image: Option<String>,
+
+    /// Whether the pods start without init containers: no feature repository is made, and Feast works in the
+    /// image's own (`feast_project_dir.packaged`), with the configuration of this feature store. Default:
+    /// `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub disable_init_containers: Option<bool>,
 }
 
 /// How long an operation may take: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or `1h30m`.

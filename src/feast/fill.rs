@@ -79,6 +79,12 @@ impl Objects<Prepared> {
         self.phase.document.slots()
     }
 
+    /// The Job that applies the feature definitions, where there is one. Its name gets a hash when it is
+    /// filled.
+    pub fn apply_job(&self) -> Option<&Json> {
+        self.phase.apply.as_ref()
+    }
+
     /// Merges the Secrets in and marks the pods with the fingerprint of the result.
     pub fn fill(self, secrets: &Secrets<'_>) -> Result<Objects<Filled>, Vec<FillError>> {
         let Secrets {
@@ -89,39 +95,49 @@ impl Objects<Prepared> {
         let Self {
             namespace,
             mut manifests,
-            phase: Prepared { document },
+            phase: Prepared { document, apply },
         } = self;
         let text = document.filled(contents)?;
         let hash = fingerprint(hash_key, &text);
-        let mut shown = manifests.clone();
-        for (key, manifest) in &mut shown {
+        let applied = apply.map(|job| {
+            // A Job's pods cannot be changed, so a change of them makes another Job.
+            let applied = fingerprint(hash_key, &format!("{text}{}", job["spec"]));
+            let (key, job) = named(job, &applied);
+            manifests.insert(key, job);
+            applied
+        });
+        for (key, manifest) in &mut manifests {
             if key.kind == Kind::Deployment {
                 annotate_pods(manifest, &hash);
+                if let Some(applied) = &applied {
+                    manifest["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
+                }
             }
         }
+        let shown = manifests.clone();
         for (key, manifest) in &mut manifests {
-            match key.kind {
-                Kind::Secret => {
-                    if let Some(secret) = manifest.as_object_mut() {
-                        secret.remove("stringData");
-                        secret.insert(
-                            "data".to_owned(),
-                            json!({
-                                names::FEATURE_STORE_YAML: BASE64.encode(&text),
-                                names::HASH_KEY: BASE64.encode(hash_key),
-                                names::CONFIGURATION_JSON: BASE64.encode(configuration),
-                            }),
-                        );
-                    }
-                }
-                Kind::Deployment => annotate_pods(manifest, &hash),
-                _ => {}
+            if key.kind == Kind::Secret
+                && let Some(secret) = manifest.as_object_mut()
+            {
+                secret.remove("stringData");
+                secret.insert(
+                    "data".to_owned(),
+                    json!({
+                        names::FEATURE_STORE_YAML: BASE64.encode(&text),
+                        names::HASH_KEY: BASE64.encode(hash_key),
+                        names::CONFIGURATION_JSON: BASE64.encode(configuration),
+                    }),
+                );
             }
         }
         Ok(Objects {
             namespace,
             manifests,
-            phase: Filled { hash, shown },
+            phase: Filled {
+                hash,
+                applied,
+                shown,
+            },
         })
     }
 }
@@ -130,6 +146,11 @@ impl Objects<Filled> {
     /// The fingerprint of `feature_store.yaml`, as the pods carry it.
     pub fn configuration_hash(&self) -> &str {
         &self.phase.hash
+    }
+
+    /// The fingerprint of what the Job applies, as the Deployment carries it once that is done.
+    pub fn applied(&self) -> Option<&str> {
+        self.phase.applied.as_deref()
     }
 
     /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
@@ -146,6 +167,14 @@ impl fmt::Debug for Objects<Filled> {
             .field("keys", &self.manifests.keys())
             .finish_non_exhaustive()
     }
+}
+
+/// The Job under the name of what it applies.
+fn named(mut job: Json, applied: &str) -> (Key, Json) {
+    let store = job["metadata"]["labels"][names::NAME_LABEL].as_str();
+    let name = names::apply_job_of(store.unwrap_or_default(), applied);
+    job["metadata"]["name"] = json!(name);
+    (Key::new(Kind::Job, name), job)
 }
 
 fn annotate_pods(deployment: &mut Json, hash: &str) {
@@ -259,6 +288,23 @@ mod tests {
         assert_eq!(hash("password: a"), hash("password: a"));
         assert_ne!(hash("password: a"), hash("password: b"));
         assert_eq!(hash("password: a").len(), 32);
+    }
+
+    #[test]
+    fn a_job_is_named_after_what_it_applies() {
+        let applied = |online: &str| {
+            let filled = fill(online, Some("path: p")).unwrap();
+            let applied = filled.applied().unwrap().to_owned();
+            let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
+            let annotations = &deployment["metadata"]["annotations"];
+            assert_eq!(annotations, &json!({"feast.dev/applied": applied}));
+            let name = format!("feast-demo-apply-{}", &applied[..8]);
+            let job = &filled.manifests[&Key::new(Kind::Job, &name)];
+            assert_eq!(job["metadata"]["name"], json!(name));
+            name
+        };
+        assert_eq!(applied("password: a"), applied("password: a"));
+        assert_ne!(applied("password: a"), applied("password: b"));
     }
 
     #[test]

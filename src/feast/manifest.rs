@@ -9,6 +9,8 @@ mod metadata;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::spec::{ApplyBy, Defaults, Store};
+
 pub use documents::read;
 use metadata::Metadata;
 
@@ -78,6 +80,10 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "the number of pods is `spec.replicas`",
     ),
     (
+        "services.feastApply",
+        "this is an attribute of the Terraform resource alone; the operator has `runFeastApplyOnInit`",
+    ),
+    (
         "services.scaling.keda",
         "this is an attribute of the Terraform resource alone",
     ),
@@ -106,6 +112,7 @@ fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
     scaling(&mut spec, &mut notes)?;
     authorization(&mut spec, &mut notes);
     metadata.write(&mut spec);
+    apply(&mut spec, &mut notes)?;
     Ok(Manifest {
         configuration: Json::Object(spec),
         notes,
@@ -171,6 +178,24 @@ fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
                 .to_owned(),
         );
     }
+}
+
+/// The operator runs `feast apply` in every pod. Written out where ours would be a Job.
+fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+    // What cannot be read is refused by the schema.
+    let by_job = serde_json::from_value(Json::Object(spec.clone())).is_ok_and(|config| {
+        Store::new(&config, &Defaults::default()).project.apply == ApplyBy::Job
+    });
+    if by_job {
+        let services = object(spec, "services", "spec.services")?;
+        services.insert("runFeastApplyOnInit".to_owned(), json!(true));
+        notes.push(
+            "The operator runs `feast apply` in each pod when it starts, so `run_feast_apply_on_init = true` is \
+             written out. Without it, one Job does it before the pods roll, which is safer with several pods."
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// The object under `key`, made if there is none.

@@ -53,6 +53,27 @@ pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";
 
+/// Marks the pods of a Job of the feature store with its name. [`NAME_LABEL`] would make them endpoints of its
+/// Services.
+pub const JOB_LABEL: &str = "feast.dev/job-of";
+/// Annotation of the Deployment: for which configuration `feast apply` has been run.
+pub const APPLIED_ANNOTATION: &str = "feast.dev/applied";
+/// Service type of what runs once and of what runs on a schedule.
+pub const APPLY_SERVICE_TYPE: &str = "apply";
+pub const CRON_JOB_SERVICE_TYPE: &str = "cronjob";
+/// Set on the servers of a protected project.
+pub const PROTECTED_PROJECT: &str = "FEAST_PROTECTED_PROJECT";
+/// Tells Feast which `feature_store.yaml` to read, where none is linked into the repository.
+pub const FEATURE_STORE_YAML_PATH: &str = "FEAST_FS_YAML_FILE_PATH";
+/// Directory of the feature definitions inside a project.
+pub const FEATURE_REPOSITORY: &str = "feature_repo";
+/// Has `kubectl`.
+pub const CRON_JOB_IMAGE: &str = "quay.io/openshift/origin-cli:4.17";
+/// How much of a hash stands in a name.
+const SHORT_HASH: usize = 8;
+/// Longest name of a CronJob: its Jobs' names are 11 characters longer.
+pub const CRON_JOB_LENGTH: usize = 52;
+
 /// Spreads pods over nodes and zones.
 pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
 pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
@@ -185,6 +206,25 @@ pub fn batch_driver(store: &str) -> String {
 /// The ConfigMap for clients of the feature store.
 pub fn client(store: &str) -> String {
     format!("feast-{store}-client")
+}
+
+/// What the CronJob's pods act as: its ServiceAccount, Role and RoleBinding.
+pub fn cron_job(store: &str) -> String {
+    format!("feast-{store}-cronjob")
+}
+
+/// The Job that runs `feast apply`, as long as its configuration's hash is not known; what is too long of the
+/// store's name is left out.
+pub fn apply_job(store: &str) -> String {
+    let room = LABEL_LENGTH - "feast--apply-".len() - SHORT_HASH;
+    let store: String = store.chars().take(room).collect();
+    format!("feast-{}-apply", store.trim_end_matches('-'))
+}
+
+/// The same for the configuration of this hash.
+pub fn apply_job_of(store: &str, hash: &str) -> String {
+    let hash: String = hash.chars().take(SHORT_HASH).collect();
+    format!("{}-{hash}", apply_job(store))
 }
 
 /// The Kubernetes Service of an endpoint.

@@ -19,7 +19,9 @@ pub enum Kind {
     ConfigMap,
     PersistentVolumeClaim,
     Service,
+    Job,
     Deployment,
+    CronJob,
     HorizontalPodAutoscaler,
 }
 
@@ -37,12 +39,14 @@ pub enum Scope {
 pub enum Tier {
     /// What a pod needs before it can start: accounts, secrets, claims, Services.
     Prerequisites,
+    /// What is done once, and must succeed before the pods are touched.
+    Preparation,
     Workload,
     Autoscaler,
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ServiceAccount,
         Self::Role,
         Self::RoleBinding,
@@ -52,7 +56,9 @@ impl Kind {
         Self::ConfigMap,
         Self::PersistentVolumeClaim,
         Self::Service,
+        Self::Job,
         Self::Deployment,
+        Self::CronJob,
         Self::HorizontalPodAutoscaler,
     ];
 
@@ -67,7 +73,9 @@ impl Kind {
             Self::ConfigMap => "ConfigMap",
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
             Self::Service => "Service",
+            Self::Job => "Job",
             Self::Deployment => "Deployment",
+            Self::CronJob => "CronJob",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
         }
     }
@@ -78,6 +86,7 @@ impl Kind {
             Self::Role | Self::RoleBinding | Self::ClusterRole | Self::ClusterRoleBinding => {
                 ("rbac.authorization.k8s.io", "v1")
             }
+            Self::Job | Self::CronJob => ("batch", "v1"),
             Self::Deployment => ("apps", "v1"),
             Self::HorizontalPodAutoscaler => ("autoscaling", "v2"),
             _ => ("", "v1"),
@@ -96,7 +105,9 @@ impl Kind {
             Self::ConfigMap => "configmaps",
             Self::PersistentVolumeClaim => "persistentvolumeclaims",
             Self::Service => "services",
+            Self::Job => "jobs",
             Self::Deployment => "deployments",
+            Self::CronJob => "cronjobs",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
         }
     }
@@ -123,7 +134,8 @@ impl Kind {
 
     pub fn tier(self) -> Tier {
         match self {
-            Self::Deployment => Tier::Workload,
+            Self::Job => Tier::Preparation,
+            Self::Deployment | Self::CronJob => Tier::Workload,
             Self::HorizontalPodAutoscaler => Tier::Autoscaler,
             _ => Tier::Prerequisites,
         }
@@ -164,12 +176,16 @@ impl fmt::Display for Key {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     pub(super) document: Document,
+    /// The Job that applies the definitions, without its name.
+    pub(super) apply: Option<Json>,
 }
 
 /// With the user's Secrets merged in: ready to send, never to be shown or kept.
 #[derive(Clone, PartialEq)]
 pub struct Filled {
     pub(super) hash: String,
+    /// The hash of what the Job applies, where there is one.
+    pub(super) applied: Option<String>,
     /// The manifests without the Secrets' content.
     pub(super) shown: BTreeMap<Key, Json>,
 }

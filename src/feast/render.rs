@@ -3,15 +3,18 @@
 //! One file per kind. Each builds k8s-openapi's types and keeps of them only the fields that this provider
 //! owns, which is what server-side apply wants to be sent.
 
+mod apply_job;
 mod autoscaler;
 mod claims;
 mod config_map;
 mod containers;
+mod cron_job;
 mod deployment;
 pub mod feature_store_yaml;
 mod initialization;
 mod metadata;
 mod rbac;
+mod repository;
 mod secret;
 mod service_account;
 mod services;
@@ -56,10 +59,14 @@ pub fn render(store: &Store) -> Objects<Prepared> {
     if let Some(autoscaler) = autoscaler::render(store) {
         add(Kind::HorizontalPodAutoscaler, main, autoscaler);
     }
+    manifests.extend(cron_job::render(store));
     Objects {
         namespace: store.namespace.clone(),
         manifests,
-        phase: Prepared { document },
+        phase: Prepared {
+            document,
+            apply: apply_job::render(store),
+        },
     }
 }
 

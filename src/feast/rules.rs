@@ -13,12 +13,15 @@ mod autoscaling;
 pub mod changes;
 mod claims;
 mod containers;
+mod cron_job;
 mod labels;
 mod names;
 mod persistence;
+mod project;
 mod registry;
 mod resources;
 mod scaling;
+mod schedule;
 mod stores;
 mod strategy;
 #[cfg(test)]
@@ -165,6 +168,36 @@ pub const RULES: &[Rule] = &[
         name: "registry-protocol",
         description: "A registry server serves gRPC, REST or both.",
         check: registry::protocols,
+    },
+    Rule {
+        name: "project-source",
+        description: "The feature repository comes from exactly one of `init`, `git` and `packaged`.",
+        check: project::one_source,
+    },
+    Rule {
+        name: "git-source",
+        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, and the definitions are inside the clone.",
+        check: project::git,
+    },
+    Rule {
+        name: "packaged-path",
+        description: "A packaged repository has a canonical path that no volume of the pods hides.",
+        check: project::packaged,
+    },
+    Rule {
+        name: "feast-apply",
+        description: "`feast apply` is run by one of a Job and the init containers; a Job needs online store and registry outside the pods, and no claims.",
+        check: project::apply,
+    },
+    Rule {
+        name: "cron-schedule",
+        description: "A schedule has five fields within their bounds, or is one of the `@` words.",
+        check: schedule::check,
+    },
+    Rule {
+        name: "cron-job",
+        description: "The CronJob's Jobs have settings that go together, and no empty commands.",
+        check: cron_job::check,
     },
     Rule {
         name: "one-server",

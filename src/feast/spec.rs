@@ -5,8 +5,10 @@
 //! alternatives the first counts), never a panic. No serde: this is neither written nor read anywhere.
 
 mod authorization;
+mod cron_job;
 mod duration;
 mod engine;
+mod project;
 mod scaling;
 mod server;
 mod storage;
@@ -18,8 +20,10 @@ use super::config::{self, FeatureStore};
 use super::names::{self, Endpoint, Service};
 
 pub use authorization::{Authorization, CaCert, Oidc};
+pub use cron_job::CronJob;
 pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
+pub use project::{ApplyBy, Git, Project, Source};
 pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, Replicas, RollingUpdate, Strategy};
 pub use server::{RegistryServer, Server};
@@ -42,7 +46,8 @@ pub struct Store {
     pub namespace: String,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
-    pub project: String,
+    pub project: Project,
+    pub cron_job: Option<CronJob>,
     pub replicas: Replicas,
     pub strategy: Strategy,
     pub online: Online,
@@ -104,6 +109,9 @@ impl Store {
             labels,
             annotations,
             feast_project,
+            feast_project_dir,
+            protected_project,
+            cron_job,
             services,
             authz,
             batch_engine,
@@ -121,9 +129,22 @@ impl Store {
             online_store,
             offline_store,
             registry,
+            feast_apply,
+            run_feast_apply_on_init,
+            init_image,
+            disable_init_containers,
         } = services.clone().unwrap_or_default();
+        let apply = project::written(feast_apply, run_feast_apply_on_init);
+        let project = Project::new(
+            feast_project,
+            feast_project_dir.as_ref(),
+            init_image,
+            disable_init_containers.unwrap_or(false),
+            protected_project.unwrap_or(false),
+        );
+        let image = project.server_image();
         let replicas = Replicas::new(scaling.as_ref());
-        Self {
+        let mut store = Self {
             name: name.clone(),
             namespace: namespace
                 .clone()
@@ -131,12 +152,14 @@ impl Store {
                 .unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned()),
             labels: labels.clone().unwrap_or_default(),
             annotations: annotations.clone().unwrap_or_default(),
-            project: feast_project.clone(),
+            cron_job: cron_job.as_ref().and_then(CronJob::new),
             strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
             replicas,
-            online: Online::new(&online_store.unwrap_or_default()),
-            offline: offline_store.as_ref().map(Offline::new),
-            registry: Registry::new(registry.as_ref()),
+            online: Online::new(&online_store.unwrap_or_default(), &image),
+            offline: offline_store
+                .as_ref()
+                .map(|offline| Offline::new(offline, &image)),
+            registry: Registry::new(registry.as_ref(), &image),
             authorization: Authorization::new(authz.as_ref()),
             batch_engine: (batch_engine.as_ref()).map(|engine| BatchEngine::new(engine, name)),
             materialization: materialization.clone(),
@@ -147,7 +170,10 @@ impl Store {
             wait_for_rollout: wait_for_rollout.unwrap_or(true),
             timeouts: Timeouts::new(timeouts.as_ref()),
             delete_data: delete_data.unwrap_or(false),
-        }
+            project,
+        };
+        store.project.apply = apply.unwrap_or_else(|| store.default_apply());
+        store
     }
 
     /// The offline server, if there is one.
@@ -207,14 +233,6 @@ impl Store {
             .as_ref()
             .and_then(|offline| offline.storage.claim())
             .map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path)
-    }
-
-    /// The feature repository, in which every Feast command runs.
-    pub fn repository(&self) -> String {
-        join(
-            self.base_directory(),
-            &format!("{}/feature_repo", self.project),
-        )
     }
 
     /// Whether anything in the pods asks the Kubernetes API, or shows its account's token to others.
@@ -277,7 +295,7 @@ pub fn endpoints(store: &Store) -> config::Endpoints {
 }
 
 impl Online {
-    fn new(online: &config::OnlineStore) -> Self {
+    fn new(online: &config::OnlineStore, image: &str) -> Self {
         let config::OnlineStore {
             disabled,
             persistence,
@@ -293,26 +311,28 @@ impl Online {
         let server = server.clone().unwrap_or_default();
         Self {
             storage: OnlineStorage::new(persistence.as_ref()),
-            server: Some(Server::new(server.settings())),
+            server: Some(Server::new(server.settings(), image)),
         }
     }
 }
 
 impl Offline {
-    fn new(offline: &config::OfflineStore) -> Self {
+    fn new(offline: &config::OfflineStore, image: &str) -> Self {
         let config::OfflineStore {
             persistence,
             server,
         } = offline;
         Self {
             storage: OfflineStorage::new(persistence.as_ref()),
-            server: server.as_ref().map(|server| Server::new(server.settings())),
+            server: server
+                .as_ref()
+                .map(|server| Server::new(server.settings(), image)),
         }
     }
 }
 
 impl Registry {
-    fn new(registry: Option<&config::Registry>) -> Self {
+    fn new(registry: Option<&config::Registry>, image: &str) -> Self {
         let config::Registry { local, remote } = registry.cloned().unwrap_or_default();
         match (local, remote) {
             (None, Some(config::RemoteRegistry { hostname })) => {
@@ -325,7 +345,9 @@ impl Registry {
                 } = local.unwrap_or_default();
                 Self::Local(Box::new(LocalRegistry {
                     storage: RegistryStorage::new(persistence.as_ref()),
-                    server: server.as_ref().map(RegistryServer::new),
+                    server: server
+                        .as_ref()
+                        .map(|server| RegistryServer::new(server, image)),
                 }))
             }
         }

@@ -48,6 +48,47 @@ fn configurations() -> Vec<Json> {
             "services": {"registry": {"remote": {"hostname": "registry.ns.svc:80"}}},
         }),
         json!({
+            "name": "git", "feastProject": "p", "protectedProject": true,
+            "feastProjectDir": {"git": {
+                "url": "https://example.com/features", "ref": "v1", "featureRepoPath": "a/b",
+                "configs": {"http.sslVerify": "false"},
+                "env": [{"name": "A", "value": "b"}], "envFrom": [{"secretRef": {"name": "token"}}],
+            }},
+            "cronJob": {
+                "schedule": "0 3 * * *", "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid", "suspend": true,
+                "startingDeadlineSeconds": 60, "successfulJobsHistoryLimit": 1, "failedJobsHistoryLimit": 2,
+                "annotations": {"team": "a"},
+                "jobSpec": {
+                    "podTemplateAnnotations": {"a": "b"}, "parallelism": 1, "completions": 2,
+                    "activeDeadlineSeconds": 60, "backoffLimit": 3, "backoffLimitPerIndex": 1,
+                    "maxFailedIndexes": 1, "ttlSecondsAfterFinished": 60, "completionMode": "Indexed",
+                    "suspend": false, "podReplacementPolicy": "Failed",
+                    "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [3]}}]},
+                },
+                "containerConfigs": {
+                    "image": "kubectl:1", "commands": ["feast apply"], "imagePullPolicy": "Always",
+                    "env": [{"name": "A", "value": "b"}], "envFrom": [{"configMapRef": {"name": "m"}}],
+                    "resources": {"requests": {"cpu": "50m"}}, "nodeSelector": {"kubernetes.io/os": "linux"},
+                },
+            },
+            "services": {
+                "feastApply": "job", "initImage": "init:1",
+                "onlineStore": {"persistence": store("redis")},
+                "registry": {"local": {"persistence": store("sql")}},
+            },
+        }),
+        json!({
+            "name": "packaged", "feastProject": "p",
+            "feastProjectDir": {"packaged": {"image": "fs:1", "featureRepoPath": "/opt/feature_repo"}},
+            "services": {"disableInitContainers": true, "runFeastApplyOnInit": false},
+        }),
+        json!({
+            "name": "refused-project", "feastProject": "p",
+            "feastProjectDir": {"init": {"minimal": true, "template": "aws"}, "git": {"url": "-x", "featureRepoPath": "../x"}},
+            "cronJob": {"schedule": "never", "jobSpec": {"maxFailedIndexes": 1}},
+            "services": {"feastApply": "job", "runFeastApplyOnInit": true},
+        }),
+        json!({
             "name": "guarded", "feastProject": "p",
             "authz": {"kubernetes": {"roles": ["reader", "writer"]}},
             "batchEngine": {"configMapRef": {"name": "engine"}, "configMapKey": "k", "sparkApplication": {"serviceAccount": "driver"}},

@@ -408,6 +408,7 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
         known: &BTreeSet::new(),
         claims: &Claims::default(),
         repair_drift: false,
+        wait_for_job: None,
     };
     let errors = lab
         .cluster
@@ -685,6 +686,7 @@ pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
             known: &BTreeSet::new(),
             claims: &Claims::default(),
             repair_drift: false,
+            wait_for_job: None,
         };
         let cancel = CancellationToken::new();
         let (outcome, ()) = tokio::join!(lab.cluster.apply(&plan, &cancel), async {

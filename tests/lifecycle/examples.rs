@@ -107,13 +107,10 @@ fn keeps(promise: &Promise, test: &StoreUnderTest) {
             "autoscaler": promise.autoscaler,
         })
     );
+    let store = promise.deployment.trim_start_matches("feast-");
     let pods = test
         .namespace
-        .json(&[
-            "get",
-            "pods",
-            "--selector=app.kubernetes.io/managed-by=feast",
-        ])
+        .json(&["get", "pods", &format!("--selector=feast.dev/name={store}")])
         .unwrap();
     assert_eq!(
         pods["items"].as_array().unwrap().len() as u64,

@@ -8,7 +8,7 @@ const NO_PODS: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: no-
                        spec: {hard: {pods: '@limit@'}}\n";
 
 /// From now on at most so many pods may be made in the namespace.
-fn limit_pods(test: &StoreUnderTest, limit: usize) {
+pub fn limit_pods(test: &StoreUnderTest, limit: usize) {
     let limit = limit.to_string();
     let quota = NO_PODS
         .replace("@limit@", &limit)
@@ -23,26 +23,28 @@ fn limit_pods(test: &StoreUnderTest, limit: usize) {
     });
 }
 
-fn lift_limit(test: &StoreUnderTest) {
+pub fn lift_limit(test: &StoreUnderTest) {
     test.namespace
         .kubectl(&["delete", "resourcequota", "no-pods"])
         .unwrap();
 }
 
+/// Without a Job, so that it is the rollout that does not get on.
 fn services(replicas: u32, image: &str) -> String {
     let stores = DATABASES.replace(
         "server      = {",
         &format!("server = {{ image = {image:?},"),
     );
-    format!("scaling = {{ replicas = {replicas} }}\n{stores}")
+    format!("scaling = {{ replicas = {replicas} }}\nfeast_apply = \"init_container\"\n{stores}")
 }
 
-const TIMEOUTS: &str = "timeouts = { create = \"6s\", update = \"6s\" }";
+/// For the applies that cannot end well.
+const IMPATIENT: &str = "timeouts = { create = \"6s\", update = \"6s\" }";
 
 pub fn a_create_that_times_out_says_why_and_converges() {
     let test = StoreUnderTest::new("create-times-out");
     limit_pods(&test, 0);
-    test.configure_all(&services(2, "feast:1"), TIMEOUTS);
+    test.configure_all(&services(2, "feast:1"), IMPATIENT);
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(
@@ -53,6 +55,7 @@ pub fn a_create_that_times_out_says_why_and_converges() {
     assert_eq!(test.state()["deployment_name"], "feast-demo");
 
     lift_limit(&test);
+    test.configure(&services(2, "feast:1"));
     test.apply();
     assert_eq!(test.deployment()["status"]["readyReplicas"], 2);
     test.destroy();
@@ -60,10 +63,10 @@ pub fn a_create_that_times_out_says_why_and_converges() {
 
 pub fn a_failed_rollout_is_not_forgotten() {
     let test = StoreUnderTest::new("update-times-out");
-    test.configure_all(&services(2, "feast:1"), TIMEOUTS);
+    test.configure(&services(2, "feast:1"));
     test.apply();
     limit_pods(&test, 2);
-    test.configure_all(&services(2, "feast:2"), TIMEOUTS);
+    test.configure_all(&services(2, "feast:2"), IMPATIENT);
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
@@ -72,6 +75,7 @@ pub fn a_failed_rollout_is_not_forgotten() {
     test.plan_with_changes();
 
     lift_limit(&test);
+    test.configure(&services(2, "feast:2"));
     test.apply();
     assert_eq!(test.deployment()["status"]["updatedReplicas"], 2);
     test.destroy();

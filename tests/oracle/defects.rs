@@ -32,12 +32,15 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         operator: "Two or more Git settings come in another order each time, and every order is a new rollout.",
         provider: "The script is the same on every run.",
-        tests: &[],
+        tests: &["src/feast/render/repository/tests.rs::configs_are_in_their_order"],
     },
     Defect {
         operator: "A failed clone goes unnoticed, and what stands in a Git reference is run by the shell.",
         provider: "The init container fails with the clone, and everything is quoted.",
-        tests: &["src/feast/render/initialization.rs::nothing_in_a_path_reaches_the_shell"],
+        tests: &[
+            "src/feast/render/repository/tests.rs::what_fails_fails_again",
+            "src/feast/render/repository/tests.rs::nothing_hostile_is_run",
+        ],
     },
     Defect {
         operator: "A change from a file to a database deletes the claim with the data in it.",
@@ -65,6 +68,7 @@ pub const DEFECTS: &[Defect] = &[
             "src/feast/rules/strategy.rs::words_and_numbers",
             "src/feast/rules/resources.rs::quantities_in_order",
             "src/feast/rules/names.rs::the_longest_derived_name_decides",
+            "src/feast/rules/schedule.rs::what_it_does_not",
             "Secret that does not exist",
         ],
     },

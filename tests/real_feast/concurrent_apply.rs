@@ -7,12 +7,19 @@ use std::fs;
 use std::process::Command;
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::real_feast::feature_repository as repository;
 use crate::real_feast::lab;
-use crate::real_feast::three_replicas::{configuration, secrets};
+use crate::real_feast::three_replicas::{self, secrets};
 use crate::support::feast::{Finished, Pod, Postgres, Secrets};
+
+/// Three replicas, each of which applies by itself.
+fn configuration() -> Json {
+    let mut configuration = three_replicas::configuration();
+    configuration["services"]["feastApply"] = json!("init_container");
+    configuration
+}
 
 const PODS: usize = 5;
 const VIEWS: usize = 5;

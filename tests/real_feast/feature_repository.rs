@@ -14,7 +14,7 @@ pub fn repository(base: &str) -> String {
 
 /// Puts our definitions into the place of the examples that `feast init` has made, with their data in a file.
 pub fn from_a_file(pod: &Pod<'_>, base: &str) {
-    let folder = pod.path("online", &repository(base));
+    let folder = pod.path("feast-init", &repository(base));
     fs::remove_file(folder.join("feature_definitions.py")).unwrap();
     fs::write(
         folder.join("definitions.py"),
@@ -30,7 +30,7 @@ pub fn from_a_file(pod: &Pod<'_>, base: &str) {
 
 /// The same with the data in a table of `database`.
 pub fn from_a_table(pod: &Pod<'_>, base: &str) {
-    let folder = pod.path("online", &repository(base));
+    let folder = pod.path("feast-init", &repository(base));
     fs::remove_file(folder.join("feature_definitions.py")).unwrap();
     fs::write(
         folder.join("definitions.py"),

@@ -105,6 +105,16 @@ impl FeatureStoreInCluster {
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// A pod of the Job that applies the definitions.
+    pub fn job(&self) -> Pod<'_> {
+        let mut manifests = self.objects.manifests.iter();
+        let job = manifests.find(|(key, _)| key.kind == Kind::Job);
+        let (_, job) = job.unwrap_or_else(|| panic!("there is no Job"));
+        let template = serde_json::from_value(job["spec"]["template"].clone()).unwrap();
+        let pod = self.cluster.pod(&template);
+        pod.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     pub fn services(&self) -> Vec<Service> {
         let objects = self.objects.manifests.iter();
         objects

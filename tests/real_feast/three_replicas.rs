@@ -80,14 +80,14 @@ pub fn one_postgresql_and_the_same_answers() {
     let mut pods: Vec<_> = (0..3).map(|_| store.pod()).collect();
 
     assert_eq!(pods[0].servers(), ["registry", "online", "offline"]);
-    for pod in &pods {
+    assert_eq!(pods[0].init_containers(), ["feast-init"]);
+    // One Job for all of them, and before them: see concurrent_apply for what happens otherwise.
+    let job = store.job();
+    for pod in pods.iter().chain([&job]) {
         pod.run("feast-init").unwrap().success();
         repository::from_a_table(pod, "/feast-data");
     }
-    // One after the other: see concurrent_apply for what happens at once.
-    for pod in &pods {
-        pod.run("feast-apply").unwrap().success();
-    }
+    job.run("feast-apply").unwrap().success();
     pods[0].exec("online", &MATERIALIZE).unwrap().success();
     pods[0].make_services(&store.services()).unwrap();
     // One pod with all its servers, and of the others those that the test is about.

@@ -42,7 +42,7 @@ fn of_pod(pod: &Pod) -> Vec<PodTrouble> {
         .filter_map(|container| of_container(&name, container))
         .collect();
     if !found.is_empty() {
-        return found;
+        return but_for_waiting(found);
     }
     let unscheduled = conditions
         .into_iter()
@@ -61,6 +61,14 @@ fn of_pod(pod: &Pod) -> Vec<PodTrouble> {
     }]
 }
 
+/// Containers whose turn has not come are not what keeps the pod.
+fn but_for_waiting(found: Vec<PodTrouble>) -> Vec<PodTrouble> {
+    let (waiting, others): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|trouble| trouble.reason == "PodInitializing");
+    if others.is_empty() { waiting } else { others }
+}
+
 fn of_container(pod: &str, container: &ContainerStatus) -> Option<PodTrouble> {
     let state = container.state.clone().unwrap_or_default();
     let (reason, message) = if let Some(waiting) = state.waiting {
@@ -70,7 +78,9 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<PodTrouble> {
             return None;
         }
         let text = format!("exit code {}", terminated.exit_code);
-        (terminated.reason.or(Some(text)), terminated.message)
+        // "Error" alone says no more than the code does.
+        let reason = terminated.reason.filter(|reason| reason != "Error");
+        (reason.or(Some(text)), terminated.message)
     } else {
         (None, None)
     };

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::deployment::mounts;
 use crate::feast::names::{self, Endpoint};
-use crate::feast::spec::{RegistryServer, Server, Store};
+use crate::feast::spec::{RegistryServer, Server, Store, join};
 
 /// How Kubernetes sees that a server is well.
 enum Health {
@@ -113,7 +113,7 @@ fn container(
         image_pull_policy: image_pull_policy.map(str::to_owned),
         command: Some(command.into_iter().map(str::to_owned).collect()),
         working_dir: Some(store.repository()),
-        env: some(&with_mlflow(store, env.clone())),
+        env: server_environment(store, env),
         env_from: some(env_from),
         ports: Some(endpoints.iter().copied().map(port).collect()),
         resources: resources.clone(),
@@ -122,6 +122,34 @@ fn container(
         readiness_probe: Some(probe(10, None)),
         volume_mounts: Some(mounts(store)),
         ..Container::default()
+    }
+}
+
+/// The user's variables, and ours; the user's win.
+fn server_environment(store: &Store, env: &[EnvVar]) -> Option<Vec<EnvVar>> {
+    let mut env = env.to_vec();
+    if store.project.protected {
+        add(&mut env, names::PROTECTED_PROJECT, "true");
+    }
+    with_own_variables(store, with_mlflow(store, env))
+}
+
+/// Without init containers nobody links the configuration into the repository.
+pub(super) fn with_own_variables(store: &Store, mut env: Vec<EnvVar>) -> Option<Vec<EnvVar>> {
+    if store.project.without_init {
+        let file = join(names::CONFIGURATION_DIRECTORY, names::FEATURE_STORE_YAML);
+        add(&mut env, names::FEATURE_STORE_YAML_PATH, &file);
+    }
+    some(&env)
+}
+
+fn add(env: &mut Vec<EnvVar>, name: &str, value: &str) {
+    if env.iter().all(|variable| variable.name != name) {
+        env.push(EnvVar {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            ..EnvVar::default()
+        });
     }
 }
 
@@ -172,14 +200,8 @@ fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
         ("MLFLOW_TRACKING_URI", mlflow.tracking_uri.as_deref()),
     ];
     for (name, value) in variables {
-        if let Some(value) = value
-            && env.iter().all(|variable| variable.name != name)
-        {
-            env.push(EnvVar {
-                name: name.to_owned(),
-                value: Some(value.to_owned()),
-                ..EnvVar::default()
-            });
+        if let Some(value) = value {
+            add(&mut env, name, value);
         }
     }
     env

@@ -62,14 +62,15 @@ fn strategy(strategy: &Strategy) -> DeploymentStrategy {
     }
 }
 
-fn pod(store: &Store) -> PodSpec {
+/// Of the servers' pods.
+pub(super) fn pod(store: &Store) -> PodSpec {
     let scaled = store.replicas.scaled();
     PodSpec {
         affinity: scaled.then(|| one_host_each(store)),
         topology_spread_constraints: scaled.then(|| vec![over_zones(store)]),
         automount_service_account_token: Some(store.needs_token()),
         containers: containers::servers(store),
-        init_containers: Some(initialization::containers(store)),
+        init_containers: initialization::containers(store),
         service_account_name: Some(names::main(&store.name)),
         volumes: Some(volumes(store)),
         ..PodSpec::default()

@@ -209,7 +209,7 @@ pub(super) fn client(store: &Store) -> String {
 
 fn head(store: &Store) -> Mapping {
     Mapping(vec![
-        leaf("project", store.project.as_str()),
+        leaf("project", store.project.name.as_str()),
         leaf("provider", "local"),
     ])
 }

@@ -3,7 +3,9 @@
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, EnvVarSource};
 
 use super::Violation;
-use super::view::{LOCAL, OFFLINE, ONLINE, containers};
+use super::view::{
+    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, containers, cron_job_containers, git,
+};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
@@ -31,32 +33,53 @@ pub(super) fn environment(store: &FeatureStore) -> Vec<Violation> {
         let Some(settings) = container.settings else {
             continue;
         };
-        let first = violations.len();
-        let list = container.path.attribute("env");
-        for (index, variable) in settings.env.iter().enumerate() {
-            let path = list.index(index);
-            violations.extend(name(&path, variable));
-            let before = settings.env[..index]
-                .iter()
-                .position(|other| other.name == variable.name);
-            if let Some(before) = before {
-                let at = path.attribute("name");
-                violations.push(Violation::new(
-                    at.clone(),
-                    [at, list.index(before).attribute("name")],
-                    format!("Environment variable {:?} is set twice", variable.name),
-                    "Of two variables with one name only the last would count. Remove one of them.",
-                ));
-            }
-            violations.extend(value(&path, variable));
-        }
-        let list = container.path.attribute("env_from");
-        for (index, source) in settings.env_from.iter().enumerate() {
-            violations.extend(from(&list.index(index), source));
-        }
-        for violation in &mut violations[first..] {
+        let mut found = of_one(&container.path, settings.env, settings.env_from);
+        for violation in &mut found {
             violation.reads.extend(container.reads.iter().cloned());
         }
+        violations.extend(found);
+    }
+    if let Some(git) = git(store) {
+        violations.extend(of_one(
+            &Path::of(PROJECT_DIR).attribute("git"),
+            git.env.as_deref().unwrap_or_default(),
+            git.env_from.as_deref().unwrap_or_default(),
+        ));
+    }
+    if let Some(containers) = cron_job_containers(store) {
+        violations.extend(of_one(
+            &Path::of(CRON_JOB_CONTAINERS),
+            containers.env.as_deref().unwrap_or_default(),
+            containers.env_from.as_deref().unwrap_or_default(),
+        ));
+    }
+    violations
+}
+
+/// The environment of the container whose settings stand at `path`.
+fn of_one(path: &Path, env: &[EnvVar], env_from: &[EnvFromSource]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let list = path.attribute("env");
+    for (index, variable) in env.iter().enumerate() {
+        let path = list.index(index);
+        violations.extend(name(&path, variable));
+        let before = env[..index]
+            .iter()
+            .position(|other| other.name == variable.name);
+        if let Some(before) = before {
+            let at = path.attribute("name");
+            violations.push(Violation::new(
+                at.clone(),
+                [at, list.index(before).attribute("name")],
+                format!("Environment variable {:?} is set twice", variable.name),
+                "Of two variables with one name only the last would count. Remove one of them.",
+            ));
+        }
+        violations.extend(value(&path, variable));
+    }
+    let list = path.attribute("env_from");
+    for (index, source) in env_from.iter().enumerate() {
+        violations.extend(from(&list.index(index), source));
     }
     violations
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
+use super::view::cron_job_containers;
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{LABEL_LENGTH, MANAGED_BY_LABEL, RESERVED_PREFIX};
 use crate::schema::Path;
@@ -13,12 +14,22 @@ const PREFIX_LENGTH: usize = 253;
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
     let empty = BTreeMap::new();
-    for (attribute, map) in [
-        ("labels", &store.labels),
-        ("annotations", &store.annotations),
+    let cron_job = store.cron_job.as_ref();
+    let cron_job_annotations = cron_job.and_then(|it| it.annotations.as_ref());
+    let pod_annotations =
+        cron_job.and_then(|it| it.job_spec.as_ref()?.pod_template_annotations.as_ref());
+    let node_selector = cron_job_containers(store).and_then(|it| it.node_selector.as_ref());
+    let job_spec = "cron_job.job_spec.pod_template_annotations";
+    let selector = "cron_job.container_configs.node_selector";
+    for (place, attribute, map) in [
+        ("labels", "labels", store.labels.as_ref()),
+        ("annotations", "annotations", store.annotations.as_ref()),
+        ("cron_job.annotations", "annotations", cron_job_annotations),
+        (job_spec, "annotations", pod_annotations),
+        (selector, "labels", node_selector),
     ] {
-        for (key, value) in map.as_ref().unwrap_or(&empty) {
-            let path = Path::of(attribute).key(key);
+        for (key, value) in map.unwrap_or(&empty) {
+            let path = Path::of(place).key(key);
             let mut refuse = |summary: String, detail: &str| {
                 violations.push(Violation::new(
                     path.clone(),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
 use super::Violation;
-use super::view::containers;
+use super::view::{CRON_JOB_CONTAINERS, containers, cron_job_containers};
 use crate::feast::config::FeatureStore;
 use crate::feast::quantity::Quantity;
 use crate::schema::Path;
@@ -16,33 +17,45 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         let Some(resources) = container.resources() else {
             continue;
         };
-        let mut found = request_within_limit(
-            &container.path.attribute("resources"),
-            resources.requests.as_ref(),
-            resources.limits.as_ref(),
-            &[],
-        );
-        if resources
-            .claims
-            .as_ref()
-            .is_some_and(|claims| !claims.is_empty())
-        {
-            let at = container.path.attribute("resources.claims");
-            found.push(Violation::new(
-                at.clone(),
-                [at],
-                "The pods have no resource claims",
-                "Kubernetes wants each name under `claims` to be one of the pod's own resource claims, and \
-                 this provider makes none. Remove `claims`.",
-            ));
-        }
+        let mut found = of_one(&container.path, resources);
         // A server that is left out after all has no resources to judge.
         for violation in &mut found {
             violation.reads.extend(container.reads.iter().cloned());
         }
         violations.extend(found);
     }
+    let cron_job = cron_job_containers(store).and_then(|it| it.resources.as_ref());
+    violations.extend(
+        cron_job
+            .into_iter()
+            .flat_map(|resources| of_one(&Path::of(CRON_JOB_CONTAINERS), resources)),
+    );
     violations
+}
+
+/// The resources of the container whose settings stand at `path`.
+fn of_one(path: &Path, resources: &ResourceRequirements) -> Vec<Violation> {
+    let mut found = request_within_limit(
+        &path.attribute("resources"),
+        resources.requests.as_ref(),
+        resources.limits.as_ref(),
+        &[],
+    );
+    if resources
+        .claims
+        .as_ref()
+        .is_some_and(|claims| !claims.is_empty())
+    {
+        let at = path.attribute("resources.claims");
+        found.push(Violation::new(
+            at.clone(),
+            [at],
+            "The pods have no resource claims",
+            "Kubernetes wants each name under `claims` to be one of the pod's own resource claims, and \
+             this provider makes none. Remove `claims`.",
+        ));
+    }
+    found
 }
 
 /// Judges a pair of requests and limits; `defaults` are the requests of which the user need not write one.

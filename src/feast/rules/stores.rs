@@ -126,7 +126,7 @@ fn judge(file: &File<'_>) -> Option<Violation> {
 }
 
 /// Whether a relative path climbs above where it starts.
-fn leaves(path: &str) -> bool {
+pub(super) fn leaves(path: &str) -> bool {
     let mut depth = 0_i32;
     for part in path.split('/') {
         depth += match part {

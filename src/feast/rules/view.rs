@@ -4,8 +4,8 @@ use k8s_openapi::api::autoscaling::v2::MetricSpec;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
-    Autoscaling, FeatureStore, LocalRegistry, OfflineStore, OnlineStore, PersistentVolumeClaim,
-    Registry, Scaling, ServerSettings, Services,
+    Autoscaling, CronJobContainers, FeatureStore, Git, LocalRegistry, OfflineStore, OnlineStore,
+    PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
 };
 use crate::feast::names::Service;
 use crate::schema::Path;
@@ -16,6 +16,9 @@ pub(super) const REGISTRY: &str = "services.registry";
 pub(super) const LOCAL: &str = "services.registry.local";
 pub(super) const SCALING: &str = "services.scaling";
 pub(super) const AUTOSCALING: &str = "services.scaling.autoscaling";
+pub(super) const PROJECT_DIR: &str = "feast_project_dir";
+pub(super) const CRON_JOB: &str = "cron_job";
+pub(super) const CRON_JOB_CONTAINERS: &str = "cron_job.container_configs";
 
 /// Where a service's settings stand.
 pub(super) fn block(service: Service) -> Path {
@@ -68,6 +71,15 @@ pub(super) fn local(store: &FeatureStore) -> Option<&LocalRegistry> {
 
 pub(super) fn online_disabled(store: &FeatureStore) -> bool {
     online(store).and_then(|online| online.disabled) == Some(true)
+}
+
+/// The CronJob's containers.
+pub(super) fn cron_job_containers(store: &FeatureStore) -> Option<&CronJobContainers> {
+    store.cron_job.as_ref()?.container_configs.as_ref()
+}
+
+pub(super) fn git(store: &FeatureStore) -> Option<&Git> {
+    store.feast_project_dir.as_ref()?.git.as_ref()
 }
 
 /// The attribute that turns scaling on, if any does.

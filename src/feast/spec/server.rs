@@ -3,7 +3,6 @@
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements};
 
 use crate::feast::config::{self, ImagePullPolicy, LogLevel, ServerSettings};
-use crate::feast::names;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
@@ -25,7 +24,8 @@ pub struct RegistryServer {
 }
 
 impl Server {
-    pub(super) fn new(settings: ServerSettings<'_>) -> Self {
+    /// `default_image` is that of a packaged feature repository, or Feast's.
+    pub(super) fn new(settings: ServerSettings<'_>, default_image: &str) -> Self {
         let ServerSettings {
             image,
             env,
@@ -35,14 +35,10 @@ impl Server {
             log_level,
         } = settings;
         Self {
-            image: image.unwrap_or(names::DEFAULT_IMAGE).to_owned(),
+            image: image.unwrap_or(default_image).to_owned(),
             env: env.to_vec(),
             env_from: env_from.to_vec(),
-            image_pull_policy: image_pull_policy.map(|policy| match policy {
-                ImagePullPolicy::Always => "Always",
-                ImagePullPolicy::IfNotPresent => "IfNotPresent",
-                ImagePullPolicy::Never => "Never",
-            }),
+            image_pull_policy: image_pull_policy.map(ImagePullPolicy::as_str),
             resources: resources.cloned(),
             log_level: log_level.map(|level| match level {
                 LogLevel::Debug => "DEBUG",
@@ -56,9 +52,9 @@ impl Server {
 }
 
 impl RegistryServer {
-    pub(super) fn new(server: &config::RegistryServer) -> Self {
+    pub(super) fn new(server: &config::RegistryServer, default_image: &str) -> Self {
         Self {
-            common: Server::new(server.settings()),
+            common: Server::new(server.settings(), default_image),
             grpc: server.grpc.unwrap_or(true),
             rest: server.rest_api.unwrap_or(false),
         }

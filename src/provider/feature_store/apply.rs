@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use crate::cluster::apply::{self, Outcome};
 use crate::cluster::{self, CancellationToken, Claims, Cluster, StoreName};
@@ -150,6 +151,8 @@ impl Recipe<'_> {
             desired,
             filled,
         } = prepared;
+        let timeout = self.timeout(&desired);
+        let deadline = Instant::now() + timeout;
         let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
         let plan = apply::Plan {
             store: &store,
@@ -160,6 +163,7 @@ impl Recipe<'_> {
                 used: desired.store.referenced_claims(),
             },
             repair_drift: !self.prior.is_null(),
+            wait_for_job: desired.store.wait_for_rollout.then_some(timeout),
         };
         let outcome = match cluster.apply(&plan, self.stop).await {
             Ok(outcome) => outcome,
@@ -176,7 +180,7 @@ impl Recipe<'_> {
         let mut memory = Memory::default();
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
-            match self.wait(&cluster, &store, &desired).await {
+            match self.wait(&cluster, &store, &desired, deadline).await {
                 Ok(live) => status = Some(computed::rollout_state(&live).0),
                 Err(error) => {
                     let summary = "The rollout did not finish";
@@ -214,21 +218,27 @@ impl Recipe<'_> {
         cluster: &Cluster,
         store: &StoreName,
         desired: &Desired,
+        deadline: Instant,
     ) -> Result<Json, cluster::Error> {
-        let timeouts = &desired.store.timeouts;
-        let timeout: Duration = if self.prior.is_null() {
-            timeouts.create
-        } else {
-            timeouts.update
-        };
         let minimum = match &desired.store.replicas {
             Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
             Replicas::Static(_) | Replicas::External => None,
         };
         let deployment = names::main(&desired.store.name);
+        let left = deadline.saturating_duration_since(Instant::now());
         cluster
-            .wait_for_rollout(store, &deployment, minimum, timeout, self.stop)
+            .wait_for_rollout(store, &deployment, minimum, left, self.stop)
             .await
+    }
+
+    /// For all of the waiting.
+    fn timeout(&self, desired: &Desired) -> Duration {
+        let timeouts = &desired.store.timeouts;
+        if self.prior.is_null() {
+            timeouts.create
+        } else {
+            timeouts.update
+        }
     }
 
     fn failures(&self, errors: &[cluster::Error]) -> Diagnostics {

@@ -13,6 +13,8 @@ pub struct Memory {
     pub rollout_incomplete: bool,
     /// A Secret that the configuration names has other content than the pods run with.
     pub secrets_changed: bool,
+    /// The Job that runs `feast apply` has failed since: the next apply runs it again.
+    pub apply_failed: bool,
 }
 
 impl Memory {

@@ -100,7 +100,8 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
     );
     let changes_pods = prior.attribute("objects") != state.attribute("objects")
         || state.attribute("configuration_hash").is_unknown()
-        || memory.rollout_incomplete;
+        || memory.rollout_incomplete
+        || memory.apply_failed;
     state.set(
         "scaling_status",
         if changes_pods {

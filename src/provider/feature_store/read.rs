@@ -7,11 +7,12 @@ use serde_json::Value as Json;
 
 use crate::cluster::drift::changes::changes;
 use crate::cluster::drift::project as project_live;
+use crate::cluster::rollout::{self, Progress};
 use crate::cluster::{CancellationToken, Cluster, StoreName};
 use crate::feast::fill::Secrets;
 use crate::feast::kept;
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::feast::objects::{Filled, Key, Kind, Objects};
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Deferred, Read, ReadAnswer};
@@ -109,16 +110,25 @@ async fn refresh(
     }
     computed::set_drift(block, &mut state, &listed);
     let main = names::main(&store.name);
-    let mut memory = Memory::default();
+    let mut memory = Memory {
+        apply_failed: live.iter().any(|(key, live)| {
+            key.kind == Kind::Job
+                && live["metadata"]["deletionTimestamp"].is_null()
+                && matches!(rollout::job_progress(live), Progress::Failed(_))
+        }),
+        ..Memory::default()
+    };
     if let Some(deployment) = live.get(&Key::new(Kind::Deployment, &main)) {
         let (status, complete) = computed::rollout_state(deployment);
         state.set("scaling_status", computed::scaling_status(status));
         memory.rollout_incomplete = !complete;
         let carried = configuration_hash(deployment);
         let secret = live.get(&Key::new(Kind::Secret, &main));
-        let wanted = wanted_hash(block, cluster, stop, prior, secret).await;
-        memory.secrets_changed = wanted.is_some_and(|wanted| Some(wanted.as_str()) != carried)
-            || secret.and_then(kept::configuration_hash).as_deref() != carried;
+        let wanted = wanted(block, cluster, stop, prior, secret).await;
+        memory.secrets_changed = wanted.is_some_and(|wanted| {
+            Some(wanted.configuration_hash()) != carried || wanted.applied() != applied(deployment)
+        }) || secret.and_then(kept::configuration_hash).as_deref()
+            != carried;
         if let Some(carried) = carried {
             state.set("configuration_hash", Value::string(carried));
         }
@@ -151,15 +161,20 @@ fn configuration_hash(deployment: &Json) -> Option<&str> {
     annotations[names::CONFIGURATION_HASH_ANNOTATION].as_str()
 }
 
-/// The hash of what the pods should run with today, the user's Secrets as they are now; `None` when it
-/// cannot be told, which is for the next apply to explain.
-async fn wanted_hash(
+/// The hash of what `feast apply` has been run with.
+fn applied(deployment: &Json) -> Option<&str> {
+    deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION].as_str()
+}
+
+/// What should run today, the user's Secrets as they are now; `None` when it cannot be told, which is for the
+/// next apply to explain.
+async fn wanted(
     block: &Block,
     cluster: &Arc<Cluster>,
     stop: &CancellationToken,
     state: &Value,
     secret: Option<&Json>,
-) -> Option<String> {
+) -> Option<Objects<Filled>> {
     let hash_key = kept::hash_key(secret?)?;
     let parsed = parse(block, state).ok()?;
     let desired = Desired::of(&parsed, state.attribute("namespace").as_str()?)?;
@@ -171,5 +186,5 @@ async fn wanted_hash(
         hash_key: &hash_key,
         configuration: "",
     });
-    Some(filled.ok()?.configuration_hash().to_owned())
+    filled.ok()
 }

@@ -81,6 +81,7 @@ impl Lab {
             known: &BTreeSet::new(),
             claims: &Claims::default(),
             repair_drift,
+            wait_for_job: None,
         };
         self.cluster.apply(&plan, &CancellationToken::new()).await
     }

@@ -1,0 +1,215 @@
+//! The CronJob, and what its pods may do: run commands in a pod of the feature store.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile,
+    SecurityContext, ServiceAccount,
+};
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value as Json;
+
+use super::{manifest, metadata};
+use crate::feast::config;
+use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
+use crate::feast::objects::{Key, Kind};
+use crate::feast::spec::{CronJob as Spec, Store};
+
+/// The image's own user is root.
+const USER: i64 = 1001;
+
+pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
+    let Some(spec) = &store.cron_job else {
+        return Vec::new();
+    };
+    let account = names::cron_job(&store.name);
+    let metadata =
+        |name: &str| metadata::object(store, name.to_owned(), Some(CRON_JOB_SERVICE_TYPE));
+    let role = Role {
+        metadata: metadata(&account),
+        rules: Some(rules(store)),
+    };
+    let binding = RoleBinding {
+        metadata: metadata(&account),
+        role_ref: RoleRef {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: "Role".to_owned(),
+            name: account.clone(),
+        },
+        subjects: Some(vec![Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: account.clone(),
+            namespace: Some(store.namespace.clone()),
+            ..Subject::default()
+        }]),
+    };
+    let service_account = ServiceAccount {
+        metadata: metadata(&account),
+        ..ServiceAccount::default()
+    };
+    let main = names::main(&store.name);
+    let mut own = metadata(&main);
+    if !spec.annotations.is_empty() {
+        own.annotations
+            .get_or_insert_default()
+            .extend(spec.annotations.clone());
+    }
+    vec![
+        (
+            Key::new(Kind::ServiceAccount, &account),
+            manifest(&service_account),
+        ),
+        (Key::new(Kind::Role, &account), manifest(&role)),
+        (Key::new(Kind::RoleBinding, &account), manifest(&binding)),
+        (
+            Key::new(Kind::CronJob, &main),
+            manifest(&cron_job(store, spec, own)),
+        ),
+    ]
+}
+
+/// `kubectl exec deploy/…` reads the Deployment, looks for its pods and runs a command in one. Kubernetes
+/// cannot restrict the latter two to the feature store's pods.
+fn rules(store: &Store) -> Vec<PolicyRule> {
+    let rule = |group: &str, resource: &str, verb: &str| PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(vec![resource.to_owned()]),
+        verbs: vec![verb.to_owned()],
+        ..PolicyRule::default()
+    };
+    vec![
+        PolicyRule {
+            resource_names: Some(vec![names::main(&store.name)]),
+            ..rule("apps", "deployments", "get")
+        },
+        rule("", "pods", "list"),
+        rule("", "pods/exec", "create"),
+    ]
+}
+
+fn cron_job(store: &Store, spec: &Spec, metadata: ObjectMeta) -> CronJob {
+    CronJob {
+        metadata,
+        spec: CronJobSpec {
+            schedule: spec.schedule.clone(),
+            time_zone: spec.time_zone.clone(),
+            concurrency_policy: spec.concurrency_policy.map(str::to_owned),
+            suspend: spec.suspend,
+            starting_deadline_seconds: spec.starting_deadline_seconds,
+            successful_jobs_history_limit: spec.successful_jobs_history_limit,
+            failed_jobs_history_limit: spec.failed_jobs_history_limit,
+            job_template: JobTemplateSpec {
+                spec: Some(job(store, spec)),
+                ..JobTemplateSpec::default()
+            },
+        },
+        ..CronJob::default()
+    }
+}
+
+fn job(store: &Store, spec: &Spec) -> JobSpec {
+    let config::JobSpec {
+        pod_template_annotations,
+        parallelism,
+        completions,
+        active_deadline_seconds,
+        pod_failure_policy,
+        backoff_limit,
+        backoff_limit_per_index,
+        max_failed_indexes,
+        ttl_seconds_after_finished,
+        completion_mode,
+        suspend,
+        pod_replacement_policy,
+    } = spec.job.clone();
+    JobSpec {
+        parallelism,
+        completions,
+        active_deadline_seconds,
+        pod_failure_policy,
+        backoff_limit,
+        backoff_limit_per_index,
+        max_failed_indexes,
+        ttl_seconds_after_finished,
+        completion_mode: completion_mode.map(|mode| mode.as_str().to_owned()),
+        suspend,
+        pod_replacement_policy: pod_replacement_policy.map(|policy| policy.as_str().to_owned()),
+        template: PodTemplateSpec {
+            metadata: pod_template_annotations.map(|annotations| ObjectMeta {
+                annotations: Some(annotations),
+                ..ObjectMeta::default()
+            }),
+            spec: Some(pod(store, spec)),
+        },
+        ..JobSpec::default()
+    }
+}
+
+/// One container for each command; what comes before the last are init containers, which run one after the
+/// other.
+fn pod(store: &Store, spec: &Spec) -> PodSpec {
+    let mut containers: Vec<Container> = spec
+        .commands
+        .iter()
+        .enumerate()
+        .map(|(index, command)| container(store, spec, index, command))
+        .collect();
+    let last = containers.pop();
+    PodSpec {
+        init_containers: (!containers.is_empty()).then_some(containers),
+        containers: last.into_iter().collect(),
+        node_selector: some(&spec.node_selector),
+        restart_policy: Some("Never".to_owned()),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                ..SeccompProfile::default()
+            }),
+            ..PodSecurityContext::default()
+        }),
+        service_account_name: Some(names::cron_job(&store.name)),
+        // kubectl needs it, whatever the namespace's policy for accounts is.
+        automount_service_account_token: Some(true),
+        ..PodSpec::default()
+    }
+}
+
+fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Container {
+    let deployment = format!("deploy/{}", names::main(&store.name));
+    let words = [
+        "kubectl",
+        "exec",
+        &deployment,
+        "-i",
+        "--",
+        "bash",
+        "-c",
+        command,
+    ];
+    Container {
+        name: format!("feast-{index}"),
+        image: Some(spec.image.clone()),
+        image_pull_policy: spec.image_pull_policy.map(str::to_owned),
+        command: Some(words.map(str::to_owned).to_vec()),
+        env: (!spec.env.is_empty()).then(|| spec.env.clone()),
+        env_from: (!spec.env_from.is_empty()).then(|| spec.env_from.clone()),
+        resources: spec.resources.clone(),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                ..Capabilities::default()
+            }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!map.is_empty()).then(|| map.clone())
+}

@@ -1,0 +1,178 @@
+//! The script of the first init container: it makes the feature repository and points it at the mounted
+//! configuration, by a link, so that nothing of the configuration is ever left on a claim.
+//!
+//! It ends with an error when anything in it fails, it may be run again over whatever an earlier run left,
+//! and nothing that the user wrote reaches the shell as more than one word.
+
+use crate::feast::names;
+use crate::feast::spec::{Git, Source, Store, join};
+
+pub(super) fn script(store: &Store) -> String {
+    let repository = store.repository();
+    let made = match &store.project.source {
+        Source::Init { minimal, template } => init(store, *minimal, *template),
+        Source::Git(git) => clone(store, git),
+        Source::Packaged { path, .. } => copy(store, path),
+    };
+    format!(
+        r#"set -euo pipefail
+{made}ln -sf {source} {target}
+echo "The feature repository is ready."
+"#,
+        source = quote(&join(
+            names::CONFIGURATION_DIRECTORY,
+            names::FEATURE_STORE_YAML
+        )),
+        target = quote(&join(&repository, names::FEATURE_STORE_YAML)),
+    )
+}
+
+fn init(store: &Store, minimal: bool, template: Option<&str>) -> String {
+    let mut options = String::new();
+    if minimal {
+        options.push_str("-m ");
+    }
+    if let Some(template) = template {
+        options.push_str(&format!("-t {template} "));
+    }
+    format!(
+        r#"if [[ ! -d {directory} ]]; then
+  echo "Creating the feature repository..."
+  feast init {options}{project}
+fi
+"#,
+        directory = quote(&store.repository()),
+        project = quote(&store.project.name),
+    )
+}
+
+/// The clone appears in its place only when it is whole. A clone that is there already (on a claim, or after
+/// a restart) is brought to what is wanted by a fetch, which leaves alone what git does not track.
+fn clone(store: &Store, git: &Git) -> String {
+    let Git {
+        url,
+        reference,
+        configs,
+        directory: _,
+        env: _,
+        env_from: _,
+    } = git;
+    let project = store.project_directory();
+    let options: String = configs
+        .iter()
+        .map(|(name, value)| format!(" -c {}", expanded(&format!("{name}={value}"))))
+        .collect();
+    let wanted = format!("{url} {}", reference.as_deref().unwrap_or("HEAD"));
+    format!(
+        r#"export GIT_TERMINAL_PROMPT=0
+project={project}
+repository={repository}
+url={url}
+reference={reference}
+wanted={wanted}
+configured_git() {{ git -c safe.directory="$project"{options} "$@"; }}
+known=
+if [[ -f "$project/.git/feast" ]]; then
+  IFS= read -r known < "$project/.git/feast" || true
+fi
+if [[ ! -e "$project" ]]; then
+  echo "Cloning the feature repository..."
+  rm -rf -- "$project.clone"
+  configured_git clone -- "$url" "$project.clone"
+  mv -- "$project.clone" "$project"
+elif [[ ! -d "$project/.git" ]]; then
+  echo "$project is there already, and is no clone of a git repository. Move it away." >&2
+  exit 1
+elif [[ "$known" != "$wanted" ]]; then
+  echo "Fetching the feature repository..."
+  configured_git -C "$project" remote set-url origin "$url"
+  configured_git -C "$project" fetch --force --tags origin '+refs/heads/*:refs/remotes/origin/*'
+  configured_git -C "$project" remote set-head origin --auto
+fi
+if [[ "$known" != "$wanted" ]]; then
+  commit="$reference"
+  if configured_git -C "$project" rev-parse --verify --quiet "refs/remotes/origin/$reference^{{commit}}" > /dev/null; then
+    commit="refs/remotes/origin/$reference"
+  fi
+  configured_git -C "$project" checkout --force --detach "$commit" --
+  printf '%s\n' "$wanted" > "$project/.git/feast"
+fi
+if [[ ! -d "$repository" ]]; then
+  echo "The clone has no directory $repository." >&2
+  exit 1
+fi
+"#,
+        project = quote(&project),
+        repository = quote(&store.repository()),
+        url = expanded(url),
+        reference = expanded(reference.as_deref().unwrap_or("HEAD")),
+        wanted = quote(&wanted),
+    )
+}
+
+fn copy(store: &Store, path: &str) -> String {
+    format!(
+        r#"packaged={packaged}
+repository={repository}
+if [[ ! -d "$packaged" ]]; then
+  echo "The image has no directory $packaged." >&2
+  exit 1
+fi
+echo "Copying the feature repository..."
+rm -rf -- "$repository"
+mkdir -p -- "$repository"
+cp -a -- "$packaged/." "$repository/"
+"#,
+        packaged = quote(path),
+        repository = quote(&store.repository()),
+    )
+}
+
+/// One word for bash, whatever it holds.
+fn quote(word: &str) -> String {
+    format!("'{}'", literal(word))
+}
+
+/// One word for bash in which `${NAME}`, and nothing else, stands for an environment variable.
+fn expanded(word: &str) -> String {
+    let mut quoted = "'".to_owned();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once("${") {
+        match after.split_once('}') {
+            Some((name, after)) if is_variable(name) => {
+                quoted.push_str(&format!("{}'\"${{{name}}}\"'", literal(before)));
+                rest = after;
+            }
+            _ => {
+                quoted.push_str(&format!("{}${{", literal(before)));
+                rest = after;
+            }
+        }
+    }
+    quoted.push_str(&literal(rest));
+    quoted.push('\'');
+    quoted
+}
+
+fn is_variable(name: &str) -> bool {
+    let start = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(start) && name.chars().all(|c| start(c) || c.is_ascii_digit())
+}
+
+/// Text between single quotes, for bash and before it for Kubernetes, which puts environment variables in the
+/// place of `$(NAME)` and reads `$$` as `$`.
+fn literal(text: &str) -> String {
+    let mut escaped = String::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\'' => escaped.push_str(r"'\''"),
+            '$' if matches!(letters.peek(), Some('$' | '(')) => escaped.push_str("$$"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests;

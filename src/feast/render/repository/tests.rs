@@ -1,0 +1,252 @@
+//! The scripts, run by a real bash with a real git.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::feast::spec::Defaults;
+
+/// A directory of the test's own, with a git repository `origin` and a home for the project.
+struct Lab(PathBuf);
+
+impl Lab {
+    fn new(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("feast-{name}-{}", std::process::id()));
+        fs::remove_dir_all(&directory).ok();
+        for inner in ["home", "bin", "origin/feature_repo", "origin/else where"] {
+            fs::create_dir_all(directory.join(inner)).unwrap();
+        }
+        let lab = Self(directory);
+        lab.git(&["init", "--quiet", "--initial-branch=main"]);
+        lab.commit("one");
+        lab
+    }
+
+    fn path(&self, inner: &str) -> PathBuf {
+        self.0.join(inner)
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.path("origin"));
+        git.args([
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@example.invalid",
+        ]);
+        assert!(git.args(arguments).status().unwrap().success());
+    }
+
+    /// A commit in which both directories say `text`.
+    fn commit(&self, text: &str) {
+        for directory in ["feature_repo", "else where"] {
+            fs::write(
+                self.path("origin").join(directory).join("features.py"),
+                text,
+            )
+            .unwrap();
+        }
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", text]);
+    }
+
+    /// Runs the script of a feature store that keeps its project in this directory.
+    fn run(&self, project_dir: Json, environment: &[(&str, &str)]) -> Output {
+        let script = script(&self.store(project_dir));
+        let path = std::env::var("PATH").unwrap();
+        Command::new("bash")
+            .args(["-c", &kubernetes(&script)])
+            .current_dir(self.path("home"))
+            .env_clear()
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .env("HOME", self.path("home"))
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap()
+    }
+
+    fn store(&self, project_dir: Json) -> Store {
+        let mount = self.path("home").display().to_string();
+        let store = json!({
+            "name": "demo",
+            "feastProject": "p",
+            "feastProjectDir": project_dir,
+            "services": {"offlineStore": {"persistence": {"file": {"pvc": {"ref": {"name": "c"}, "mountPath": mount}}}}},
+        });
+        Store::new(
+            &serde_json::from_value(store).unwrap(),
+            &Defaults::default(),
+        )
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}", self.path("origin").display())
+    }
+
+    /// What the definitions say, in the project.
+    fn features(&self, directory: &str) -> String {
+        fs::read_to_string(self.path("home/p").join(directory).join("features.py")).unwrap()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// What the kubelet makes of a container's argument, for a container without variables.
+fn kubernetes(argument: &str) -> String {
+    argument.replace("$$", "$")
+}
+
+fn succeeded(output: &Output) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+fn link(repository: &Path) -> PathBuf {
+    fs::read_link(repository.join("feature_store.yaml")).unwrap()
+}
+
+#[test]
+fn words_stay_words() {
+    assert_eq!(quote("/a b/$(x)'; y"), r"'/a b/$$(x)'\''; y'");
+    assert_eq!(
+        expanded(r#"a'${TOKEN}b$c$$d$(e)${not a name}"#),
+        r#"'a'\'''"${TOKEN}"'b$c$$$d$$(e)${not a name}'"#
+    );
+    assert_eq!(expanded(""), "''");
+}
+
+#[test]
+fn a_clone_follows_its_reference() {
+    let lab = Lab::new("clone");
+    lab.git(&["tag", "v1"]);
+    lab.commit("two");
+    let git = |reference: Json| json!({"git": {"url": lab.url(), "ref": reference}});
+    succeeded(&lab.run(git(json!("v1")), &[]));
+    assert_eq!(lab.features("feature_repo"), "one");
+    assert_eq!(
+        link(&lab.path("home/p/feature_repo")),
+        Path::new("/etc/feast/feature_store.yaml")
+    );
+    // On a claim the clone is there already; what git does not know of stays.
+    fs::write(lab.path("home/p/kept"), "").unwrap();
+    succeeded(&lab.run(git(json!("main")), &[]));
+    assert_eq!(lab.features("feature_repo"), "two");
+    lab.commit("three");
+    succeeded(&lab.run(git(Json::Null), &[]));
+    assert_eq!(lab.features("feature_repo"), "three");
+    assert!(lab.path("home/p/kept").exists());
+}
+
+#[test]
+fn what_fails_fails_again() {
+    let lab = Lab::new("failures");
+    let nowhere = json!({"git": {"url": format!("{}x", lab.url())}});
+    assert!(!lab.run(nowhere, &[]).status.success());
+    assert!(!lab.path("home/p").exists());
+    let missing = json!({"git": {"url": lab.url(), "ref": "nope"}});
+    for _ in 0..2 {
+        assert!(!lab.run(missing.clone(), &[]).status.success());
+    }
+    let elsewhere = json!({"git": {"url": lab.url(), "featureRepoPath": "nope"}});
+    let output = lab.run(elsewhere, &[]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("has no directory"), "{said}");
+}
+
+#[test]
+fn nothing_hostile_is_run() {
+    let lab = Lab::new("hostile");
+    let hostile = "main; touch pwned; it's $(touch pwned) `touch pwned` $(HOME) \"";
+    for git in [
+        json!({"url": lab.url(), "ref": hostile}),
+        json!({"url": hostile}),
+        json!({"url": lab.url(), "configs": {"a.b": hostile}, "ref": "nope"}),
+        json!({"url": lab.url(), "configs": {hostile: "b"}}),
+        json!({"url": lab.url(), "featureRepoPath": hostile}),
+    ] {
+        assert!(!lab.run(json!({"git": git}), &[]).status.success(), "{git}");
+    }
+    succeeded(&lab.run(
+        json!({"git": {"url": lab.url(), "configs": {"a.b": hostile}, "featureRepoPath": "else where"}}),
+        &[],
+    ));
+    assert_eq!(lab.features("else where"), "one");
+    for place in ["home", "home/p", "origin"] {
+        assert!(!lab.path(place).join("pwned").exists(), "{place}");
+    }
+}
+
+#[test]
+fn tokens_come_from_the_environment() {
+    let lab = Lab::new("token");
+    let git = json!({"git": {
+        "url": "https://example.invalid/features",
+        "configs": {r#"url."file://${PLACE}".insteadOf"#: "https://example.invalid/features"},
+    }});
+    let place = lab.path("origin").display().to_string();
+    assert!(
+        !lab.run(git.clone(), &[]).status.success(),
+        "the variable is not set"
+    );
+    succeeded(&lab.run(git, &[("PLACE", &place)]));
+    assert_eq!(lab.features("feature_repo"), "one");
+}
+
+#[test]
+fn configs_are_in_their_order() {
+    let lab = Lab::new("order");
+    let configs = json!({"b.b": "2", "a.a": "1", "c.c": "3", "a.b": "4"});
+    let git = json!({"git": {"url": "u", "configs": configs}});
+    let text = script(&lab.store(git.clone()));
+    assert!(
+        text.contains("-c 'a.a=1' -c 'a.b=4' -c 'b.b=2' -c 'c.c=3'"),
+        "{text}"
+    );
+    assert_eq!(text, script(&lab.store(git)));
+}
+
+#[test]
+fn a_packaged_repository_is_copied_anew() {
+    let lab = Lab::new("packaged");
+    let path = lab.path("origin/feature_repo").display().to_string();
+    let packaged = json!({"packaged": {"featureRepoPath": path}});
+    fs::create_dir_all(lab.path("home/p/feature_repo")).unwrap();
+    fs::write(lab.path("home/p/feature_repo/old.py"), "").unwrap();
+    for _ in 0..2 {
+        succeeded(&lab.run(packaged.clone(), &[]));
+        assert_eq!(lab.features("feature_repo"), "one");
+        assert!(!lab.path("home/p/feature_repo/old.py").exists());
+    }
+    let missing = json!({"packaged": {"featureRepoPath": format!("{path}/nope")}});
+    assert!(!lab.run(missing, &[]).status.success());
+}
+
+#[test]
+fn feast_makes_a_new_one_once() {
+    let lab = Lab::new("init");
+    let feast = lab.path("bin/feast");
+    let body = "#!/bin/bash\necho \"$@\" >> \"$HOME/calls\"\nmkdir -p \"${@: -1}/feature_repo\"\n";
+    fs::write(&feast, body).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&feast, executable).unwrap();
+    let init = json!({"init": {"minimal": true, "template": "aws"}});
+    for _ in 0..2 {
+        succeeded(&lab.run(init.clone(), &[]));
+    }
+    let calls = fs::read_to_string(lab.path("home/calls")).unwrap();
+    assert_eq!(calls, "init -m -t aws p\n");
+}

@@ -1,0 +1,267 @@
+//! Where the feature definitions come from, and who applies them.
+
+use super::Violation;
+use super::stores::leaves;
+use super::view::{
+    LOCAL, ONLINE, PROJECT_DIR, REGISTRY, claims, git as written, local, offline, online,
+    online_disabled, registry, services,
+};
+use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
+use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
+use crate::feast::spec::join;
+use crate::schema::Path;
+
+pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
+    let Some(FeastProjectDir {
+        init,
+        git,
+        packaged,
+    }) = &store.feast_project_dir
+    else {
+        return Vec::new();
+    };
+    let written = [init.is_some(), git.is_some(), packaged.is_some()];
+    let written = written.into_iter().filter(|written| *written).count();
+    let path = Path::of(PROJECT_DIR);
+    let (reads, summary) = match written {
+        1 => return Vec::new(),
+        0 => (
+            ["init", "git", "packaged"]
+                .map(|source| path.attribute(source))
+                .to_vec(),
+            "The feature repository comes from nowhere",
+        ),
+        _ => (
+            Vec::new(),
+            "The feature repository comes from several places",
+        ),
+    };
+    vec![Violation::new(
+        path,
+        reads,
+        summary,
+        "Write one of `init`, `git` and `packaged`, or leave `feast_project_dir` out for Feast's example.",
+    )]
+}
+
+pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
+    let Some(Git {
+        url,
+        r#ref,
+        configs,
+        feature_repo_path,
+        env: _,
+        env_from: _,
+    }) = written(store)
+    else {
+        return Vec::new();
+    };
+    let path = Path::of(PROJECT_DIR).attribute("git");
+    let mut violations = Vec::new();
+    let mut refuse = |at: Path, summary: String, detail: &str| {
+        violations.push(Violation::new(at.clone(), [at], summary, detail));
+    };
+    let directory = feature_repo_path.as_deref();
+    for (attribute, text) in [
+        ("url", Some(url.as_str())),
+        ("ref", r#ref.as_deref()),
+        ("feature_repo_path", directory),
+    ] {
+        let Some(text) = text else { continue };
+        let at = path.attribute(attribute);
+        if text.chars().any(char::is_control) {
+            refuse(
+                at,
+                format!("{text:?} is not one line of text"),
+                "Remove the line breaks.",
+            );
+        } else if text.starts_with('-') {
+            refuse(
+                at,
+                format!("{text:?} would be an option of git"),
+                "Write a text that does not begin with `-`.",
+            );
+        }
+    }
+    if let Some(directory) = directory {
+        let at = path.attribute("feature_repo_path");
+        if directory.starts_with('/') || leaves(directory) {
+            refuse(
+                at,
+                format!("{directory:?} is not inside the clone"),
+                "Write a path relative to the root of the repository, without `..`.",
+            );
+        }
+    }
+    for (name, value) in configs.iter().flatten() {
+        let at = path.attribute("configs").key(name);
+        if !is_setting(name) {
+            refuse(
+                at.clone(),
+                format!("{name:?} is not the name of a setting of git"),
+                "Write `section.key` or `section.\"sub section\".key`, without `=`.",
+            );
+        }
+        if value.chars().any(char::is_control) {
+            refuse(
+                at,
+                format!("{value:?} is not one line of text"),
+                "Remove the line breaks.",
+            );
+        }
+    }
+    violations
+}
+
+/// As `git -c` takes it: a section, a key, and anything but `=` between them.
+fn is_setting(name: &str) -> bool {
+    let word = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    let section = name.split_once('.').map(|(section, _)| section);
+    let key = name.rsplit_once('.').map(|(_, key)| key);
+    section.is_some_and(word)
+        && key.is_some_and(|key| word(key) && key.starts_with(|c: char| c.is_ascii_alphabetic()))
+        && !name.contains(|c: char| c == '=' || c.is_control())
+}
+
+pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
+    let packaged = store
+        .feast_project_dir
+        .as_ref()
+        .and_then(|it| it.packaged.as_ref());
+    let Some(packaged) = packaged else {
+        return Vec::new();
+    };
+    let path = packaged.feature_repo_path.as_str();
+    let at = Path::of(PROJECT_DIR).attribute("packaged.feature_repo_path");
+    if path.split('/').any(|part| part == "." || part == "..") || path.chars().any(char::is_control)
+    {
+        return vec![Violation::new(
+            at.clone(),
+            [at],
+            format!("{path:?} is not a canonical path"),
+            "Write the absolute path itself, without `.` and `..`.",
+        )];
+    }
+    let claims = claims(store);
+    let offline = claims
+        .iter()
+        .find(|claim| claim.service == Service::Offline);
+    let mut mounts = vec![
+        (CONFIGURATION_DIRECTORY.to_owned(), Vec::new(), false),
+        (
+            DATA_DIRECTORY.to_owned(),
+            offline_claim_reads(store),
+            offline.is_none(),
+        ),
+    ];
+    mounts.extend(claims.iter().map(|claim| {
+        let mount = join(&claim.pvc.mount_path, "");
+        let mut reads = vec![claim.path.attribute("mount_path")];
+        if claim.service == Service::Online {
+            reads.push(Path::of(ONLINE).attribute("disabled"));
+        }
+        (mount, reads, claim.service == Service::Offline)
+    }));
+    let below = |path: &str, directory: &str| {
+        path.strip_prefix(directory)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    for (mount, mut reads, home) in mounts {
+        // The repository is copied to a place below its home, which must not be below the original.
+        let overlaps = below(path, &mount) || (home && below(&mount, path));
+        if !overlaps {
+            continue;
+        }
+        reads.push(at.clone());
+        return vec![Violation::new(
+            at,
+            reads,
+            format!("{path:?} overlaps {mount:?}, where a volume is mounted"),
+            "What the image has there is hidden by the volume, or would be copied into itself. Put the \
+             repository somewhere else in the image, such as `/opt/feast/feature_repo`.",
+        )];
+    }
+    Vec::new()
+}
+
+/// What it is concluded from that the repository has no claim as its home.
+fn offline_claim_reads(store: &FeatureStore) -> Vec<Path> {
+    match offline(store) {
+        Some(_) => vec![Path::of("services.offline_store.persistence.file.pvc")],
+        None => vec![Path::of("services.offline_store")],
+    }
+}
+
+pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
+    let Some(services) = services(store) else {
+        return Vec::new();
+    };
+    let at = Path::of("services.feast_apply");
+    let mut violations = Vec::new();
+    if services.feast_apply.is_some() && services.run_feast_apply_on_init.is_some() {
+        violations.push(Violation::new(
+            at.clone(),
+            [],
+            "feast_apply and run_feast_apply_on_init say the same thing",
+            "Write `feast_apply` alone.",
+        ));
+    }
+    let without_init = services.disable_init_containers == Some(true);
+    if services.feast_apply == Some(FeastApply::InitContainer) && without_init {
+        violations.push(Violation::new(
+            at.clone(),
+            [at.clone(), Path::of("services.disable_init_containers")],
+            "There is no init container that could run feast apply",
+            "Remove `disable_init_containers`, or write `feast_apply = \"job\"` or `\"none\"`.",
+        ));
+    }
+    if services.feast_apply == Some(FeastApply::Job) {
+        violations.extend(in_the_pods(store).into_iter().map(|(what, mut reads)| {
+            reads.push(at.clone());
+            Violation::new(
+                at.clone(),
+                reads,
+                format!("A Job cannot reach the {what}, which is in the pods"),
+                "The Job has a pod, and files, of its own. Write `feast_apply = \"init_container\"`, or keep \
+                 online store and registry outside the pods, without claims.",
+            )
+        }));
+    }
+    violations
+}
+
+/// What only a server's own pod can reach, with what that is concluded from.
+fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
+    let mut found = Vec::new();
+    let disabled = Path::of(ONLINE).attribute("disabled");
+    let in_database = |path: &str| Path::of(path).attribute("persistence.store");
+    let online_store = online(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
+    if online_store.is_none() && !online_disabled(store) {
+        found.push(("online store", vec![disabled.clone(), in_database(ONLINE)]));
+    }
+    let local = local(store).and_then(|it| it.persistence.as_ref());
+    let database = local.and_then(|it| it.store.as_ref());
+    let file = local.and_then(|it| it.file.as_ref()?.path.as_deref());
+    let object = file.is_some_and(|path| path.starts_with("s3://") || path.starts_with("gs://"));
+    let remote = registry(store).and_then(|it| it.remote.as_ref());
+    if remote.is_none() && database.is_none() && !object {
+        let reads = vec![
+            Path::of(REGISTRY).attribute("remote"),
+            in_database(LOCAL),
+            Path::of(LOCAL).attribute("persistence.file.path"),
+        ];
+        found.push(("registry", reads));
+    }
+    let offline = claims(store)
+        .into_iter()
+        .find(|claim| claim.service == Service::Offline);
+    if let Some(claim) = offline {
+        found.push(("claim of the offline store", vec![claim.path]));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Where the feature definitions come from, and who applies them.
+
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
+
+use super::{OnlineStorage, Registry, RegistryStorage, Store, join};
+use crate::feast::config::{self, FeastApply, FeastProjectDir};
+use crate::feast::names::{self, FEATURE_REPOSITORY};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    pub name: String,
+    pub source: Source,
+    /// The init containers'.
+    pub init_image: Option<String>,
+    /// The pods start without them.
+    pub without_init: bool,
+    pub protected: bool,
+    pub apply: ApplyBy,
+}
+
+/// Where the feature repository comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// Made by `feast init`.
+    Init {
+        minimal: bool,
+        template: Option<&'static str>,
+    },
+    Git(Git),
+    /// In the image, at this path.
+    Packaged {
+        image: Option<String>,
+        path: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Git {
+    pub url: String,
+    /// `None`: the default branch.
+    pub reference: Option<String>,
+    /// Names as `git -c` takes them, in their order.
+    pub configs: Vec<(String, String)>,
+    /// The definitions, inside the clone.
+    pub directory: String,
+    pub env: Vec<EnvVar>,
+    pub env_from: Vec<EnvFromSource>,
+}
+
+/// Who runs `feast apply`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplyBy {
+    /// One Job for each configuration, before the rollout.
+    Job,
+    /// Every pod, before its servers.
+    InitContainer,
+    Nobody,
+}
+
+/// What the user wrote of it.
+pub(super) fn written(apply: Option<FeastApply>, on_init: Option<bool>) -> Option<ApplyBy> {
+    match (apply, on_init) {
+        (Some(FeastApply::Job), _) => Some(ApplyBy::Job),
+        (Some(FeastApply::InitContainer), _) | (None, Some(true)) => Some(ApplyBy::InitContainer),
+        (Some(FeastApply::None), _) | (None, Some(false)) => Some(ApplyBy::Nobody),
+        (None, None) => None,
+    }
+}
+
+impl Project {
+    pub(super) fn new(
+        name: &str,
+        directory: Option<&FeastProjectDir>,
+        init_image: Option<String>,
+        without_init: bool,
+        protected: bool,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: Source::new(directory),
+            init_image,
+            without_init,
+            protected,
+            apply: ApplyBy::Nobody,
+        }
+    }
+
+    /// The image of every server that names none.
+    pub(super) fn server_image(&self) -> String {
+        match &self.source {
+            Source::Packaged {
+                image: Some(image), ..
+            } => image.clone(),
+            _ => names::DEFAULT_IMAGE.to_owned(),
+        }
+    }
+
+    /// The image of the init containers and of `feast apply`.
+    pub fn init_image(&self) -> String {
+        self.init_image
+            .clone()
+            .unwrap_or_else(|| self.server_image())
+    }
+}
+
+impl Source {
+    fn new(directory: Option<&FeastProjectDir>) -> Self {
+        let FeastProjectDir {
+            init,
+            git,
+            packaged,
+        } = directory.cloned().unwrap_or_default();
+        match (git, packaged) {
+            (Some(git), _) => Self::Git(Git::new(git)),
+            (
+                None,
+                Some(config::Packaged {
+                    image,
+                    feature_repo_path,
+                }),
+            ) => Self::Packaged {
+                image,
+                path: join("/", &feature_repo_path),
+            },
+            (None, None) => {
+                let config::Init { minimal, template } = init.unwrap_or_default();
+                Self::Init {
+                    minimal: minimal.unwrap_or(false),
+                    template: template.map(config::Template::as_str),
+                }
+            }
+        }
+    }
+}
+
+impl Git {
+    fn new(git: config::Git) -> Self {
+        let config::Git {
+            url,
+            r#ref,
+            configs,
+            feature_repo_path,
+            env,
+            env_from,
+        } = git;
+        Self {
+            url,
+            reference: r#ref,
+            configs: configs
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, value)| (unquoted(&name), value))
+                .collect(),
+            directory: feature_repo_path.unwrap_or_else(|| FEATURE_REPOSITORY.to_owned()),
+            env: env.unwrap_or_default(),
+            env_from: env_from.unwrap_or_default(),
+        }
+    }
+}
+
+/// `section."sub section".key`, as git's configuration files have it, without the quotes: on the command line
+/// they would be a part of the name.
+fn unquoted(name: &str) -> String {
+    let parts = name.split_once(".\"").and_then(|(section, rest)| {
+        let (sub, key) = rest.rsplit_once("\".")?;
+        Some((section, sub, key))
+    });
+    match parts {
+        Some((section, sub, key)) => format!("{section}.{sub}.{key}"),
+        None => name.to_owned(),
+    }
+}
+
+impl Store {
+    /// Where the project is kept: the clone, or what `feast init` makes.
+    pub fn project_directory(&self) -> String {
+        join(self.base_directory(), &self.project.name)
+    }
+
+    /// The feature repository, in which every Feast command runs.
+    pub fn repository(&self) -> String {
+        match &self.project.source {
+            Source::Packaged { path, .. } if self.project.without_init => path.clone(),
+            Source::Git(git) => join(&self.project_directory(), &git.directory),
+            _ => join(&self.project_directory(), FEATURE_REPOSITORY),
+        }
+    }
+
+    /// A Job's pod has files of its own: it can apply only what is in none of the servers' pods.
+    pub(super) fn default_apply(&self) -> ApplyBy {
+        let shared_registry = match &self.registry {
+            Registry::Remote(_) => true,
+            Registry::Local(local) => match &local.storage {
+                RegistryStorage::Database(_) => true,
+                RegistryStorage::File(file) => {
+                    file.path.starts_with("s3://") || file.path.starts_with("gs://")
+                }
+            },
+        };
+        let shared_online = matches!(self.online.storage, OnlineStorage::Database(_))
+            || self.online.server.is_none();
+        if self.project.without_init {
+            // The operator's meaning: nothing runs before the servers.
+            ApplyBy::Nobody
+        } else if shared_registry && shared_online && self.claims().is_empty() {
+            ApplyBy::Job
+        } else {
+            ApplyBy::InitContainer
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::feast::spec::Defaults;
+
+    fn store(services: Json) -> Store {
+        let store = json!({"name": "demo", "feastProject": "p", "services": services});
+        Store::new(
+            &serde_json::from_value(store).unwrap(),
+            &Defaults::default(),
+        )
+    }
+
+    #[test]
+    fn a_job_applies_what_no_pod_holds() {
+        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+        let apply = |services: Json| store(services).project.apply;
+        let online = json!({"persistence": database("postgres")});
+        let sql = json!({"local": {"persistence": database("sql")}});
+        let remote = json!({"remote": {"hostname": "r:80"}});
+        let object = json!({"local": {"persistence": {"file": {"path": "s3://b/r.db"}}}});
+        for registry in [&sql, &remote, &object] {
+            let services = json!({"onlineStore": online, "registry": registry});
+            assert_eq!(apply(services), ApplyBy::Job, "{registry}");
+        }
+        let off = json!({"disabled": true});
+        assert_eq!(
+            apply(json!({"onlineStore": off, "registry": sql})),
+            ApplyBy::Job
+        );
+        let claim = json!({"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}});
+        for in_the_pod in [
+            json!({}),
+            json!({"onlineStore": online}),
+            json!({"registry": sql}),
+            json!({"onlineStore": online, "registry": sql, "offlineStore": claim}),
+        ] {
+            assert_eq!(
+                apply(in_the_pod.clone()),
+                ApplyBy::InitContainer,
+                "{in_the_pod}"
+            );
+        }
+        assert_eq!(
+            apply(json!({"disableInitContainers": true})),
+            ApplyBy::Nobody
+        );
+    }
+
+    #[test]
+    fn what_is_written_counts() {
+        let apply = |services: Json| store(services).project.apply;
+        assert_eq!(apply(json!({"feastApply": "job"})), ApplyBy::Job);
+        assert_eq!(apply(json!({"feastApply": "none"})), ApplyBy::Nobody);
+        assert_eq!(
+            apply(json!({"runFeastApplyOnInit": false})),
+            ApplyBy::Nobody
+        );
+        assert_eq!(
+            apply(json!({"runFeastApplyOnInit": true})),
+            ApplyBy::InitContainer
+        );
+    }
+
+    #[test]
+    fn quotes_of_a_sub_section_are_not_part_of_its_name() {
+        let same = |name: &str, expected: &str| assert_eq!(unquoted(name), expected);
+        same("http.sslVerify", "http.sslVerify");
+        same(
+            "url.\"https://a.b/\".insteadOf",
+            "url.https://a.b/.insteadOf",
+        );
+        same("a.\"b\".c.\"d\".e", "a.b\".c.\"d.e");
+        same("a.\"b", "a.\"b");
+    }
+}
