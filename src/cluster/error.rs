@@ -218,10 +218,10 @@ impl Reason {
             Self::Forbidden { message }
                 if message.contains("attempting to grant RBAC permissions") =>
             {
-                "Kubernetes lets nobody grant rights that they do not hold themselves. Give this user those rights, or the verb escalate on this object (bind, for the binding); the guide \"Authorization\" has the rules to copy."
+                "Kubernetes lets nobody grant rights that they do not hold themselves. Give this user those rights, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
             }
             Self::Forbidden { .. } => {
-                "Give this user a Role that allows the verbs get, list, watch, create, patch and delete on this resource in the namespace."
+                "Give this user the verbs get, list, watch, create, patch and delete on this resource; the guide \"Access to the cluster\" has the rules to copy."
             }
             Self::NamespaceMissing(_) => {
                 "Create the namespace first; this provider does not create namespaces."

@@ -192,7 +192,7 @@ pub fn the_guides_rights_are_enough() {
     test.configure_all("", KUBERNETES);
     let refused = test.terraform.apply().unwrap();
     assert_eq!(refused.status, Some(1), "{refused}");
-    assert!(refused.stderr.contains("clusterroles"), "{refused}");
+    assert!(refused.stderr.contains("clusterrole"), "{refused}");
 
     let name = format!("--clusterrole={namespace}");
     let bind = ["create", "clusterrolebinding", &namespace, &name, &account];
