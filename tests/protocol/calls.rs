@@ -453,10 +453,6 @@ async fn what_is_not_served_is_unimplemented() {
             .await
             .err(),
         provider
-            .read_data_source(read_data_source::Request::default())
-            .await
-            .err(),
-        provider
             .generate_resource_config(generate_resource_config::Request::default())
             .await
             .err(),
