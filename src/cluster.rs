@@ -14,6 +14,7 @@ pub mod connection;
 pub mod delete;
 pub mod drift;
 pub mod error;
+pub mod guard;
 pub mod ownership;
 pub mod read;
 pub mod rollout;
@@ -104,6 +105,10 @@ struct Inner {
     /// Whether the API server has ever answered; before that, a refused connection is more likely a
     /// wrong address than a restart, and is given up on sooner.
     reached: AtomicBool,
+    /// The only cluster that may be talked to ([`guard`]); any where there is none.
+    expected_uid: Option<String>,
+    /// Set when it is that cluster.
+    verified: OnceCell<()>,
 }
 
 impl Cluster {
@@ -122,6 +127,8 @@ impl Cluster {
                 origin,
                 options,
                 reached: AtomicBool::new(false),
+                expected_uid: connection.expected_cluster_uid.clone(),
+                verified: OnceCell::new(),
             }),
         })
     }

@@ -127,6 +127,7 @@ impl Cluster {
             },
             namespace: namespace.to_owned(),
             server: self.server().to_owned(),
+            origin: self.origin().clone(),
             reason,
         }
     }
@@ -137,11 +138,21 @@ impl Cluster {
         request: Request<'_>,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
+        self.guard(cancel).await?;
+        self.send_unguarded(request, cancel).await
+    }
+
+    pub(super) async fn send_unguarded(
+        &self,
+        request: Request<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Json, Error> {
         let wrap = |reason| Error {
             verb: request.verb,
             target: request.target(),
             namespace: request.namespace.to_owned(),
             server: self.server().to_owned(),
+            origin: self.origin().clone(),
             reason,
         };
         let started = Instant::now();
