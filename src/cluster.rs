@@ -29,7 +29,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::OnceCell;
 
-pub use connection::Connection;
+pub use connection::{Connection, Server};
 pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
 
@@ -99,8 +99,7 @@ struct Inner {
     config: kube::Config,
     /// Made at the first request: making it may run an `exec` credential plugin.
     client: OnceCell<kube::Client>,
-    server: String,
-    origin: Origin,
+    server: Arc<Server>,
     options: Options,
     /// Whether the API server has ever answered; before that, a refused connection is more likely a
     /// wrong address than a restart, and is given up on sooner.
@@ -121,10 +120,12 @@ impl Cluster {
         let (config, origin) = connection::configure(connection).await?;
         Ok(Self {
             inner: Arc::new(Inner {
-                server: config.cluster_url.to_string(),
+                server: Arc::new(Server {
+                    url: config.cluster_url.to_string(),
+                    origin,
+                }),
                 config,
                 client: OnceCell::new(),
-                origin,
                 options,
                 reached: AtomicBool::new(false),
                 expected_uid: connection.expected_cluster_uid.clone(),
@@ -135,12 +136,12 @@ impl Cluster {
 
     /// The URL of the API server.
     pub fn server(&self) -> &str {
-        &self.inner.server
+        &self.inner.server.url
     }
 
     /// Where the connection was configured, for error messages.
     pub fn origin(&self) -> &Origin {
-        &self.inner.origin
+        &self.inner.server.origin
     }
 
     pub fn options(&self) -> &Options {

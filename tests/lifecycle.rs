@@ -21,6 +21,7 @@ mod lifecycle {
     pub mod convert;
     pub mod data;
     pub mod data_source;
+    pub mod documentation;
     pub mod drift;
     pub mod examples;
     pub mod guard;
@@ -41,8 +42,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, conflicts, convert, data, data_source, drift, examples, guard, import, jobs,
-    lab, persistence, recovery, scaling, secrets, terraform_runner, testbed,
+    authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
+    import, jobs, lab, persistence, recovery, scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -109,6 +110,7 @@ fn trials() -> Vec<Trial> {
         data::claims_go_when_the_user_says_so,
         data::claims_only_grow,
         data::claims_outlive_every_change,
+        documentation::tfplugindocs_finds_nothing_wrong,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,

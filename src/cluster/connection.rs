@@ -55,6 +55,19 @@ pub struct Exec {
     pub env: BTreeMap<String, String>,
 }
 
+/// Which API server it is, and why that one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub url: String,
+    pub origin: Origin,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
 /// Where the connection was configured: one phrase for each part, such as ``host (`KUBE_HOST`)``.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin(pub Vec<String>);

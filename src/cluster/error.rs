@@ -2,11 +2,12 @@
 //! done, to which object, where, why it failed, and what to do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::connection::Origin;
+use super::connection::Server;
 use crate::feast::objects::Scope;
 
 /// What was being done.
@@ -65,9 +66,7 @@ pub struct Error {
     pub verb: Verb,
     pub target: Target,
     pub namespace: String,
-    pub server: String,
-    /// Where the connection to that server was configured.
-    pub origin: Origin,
+    pub server: Arc<Server>,
     #[source]
     pub reason: Reason,
 }

@@ -126,8 +126,7 @@ impl Cluster {
                 name: name.map(str::to_owned),
             },
             namespace: namespace.to_owned(),
-            server: self.server().to_owned(),
-            origin: self.origin().clone(),
+            server: self.inner.server.clone(),
             reason,
         }
     }
@@ -151,8 +150,7 @@ impl Cluster {
             verb: request.verb,
             target: request.target(),
             namespace: request.namespace.to_owned(),
-            server: self.server().to_owned(),
-            origin: self.origin().clone(),
+            server: self.inner.server.clone(),
             reason,
         };
         let started = Instant::now();

@@ -15,7 +15,7 @@ pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
     if error.is_about_the_connection() {
         detail.push_str(&format!(
             "\nThe connection is configured by {}.",
-            error.origin
+            error.server.origin
         ));
     }
     if let Some(hint) = error.hint() {

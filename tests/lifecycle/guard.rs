@@ -188,13 +188,14 @@ pub fn connection_errors_name_server_and_origin() {
     std::fs::write(&file, config.to_string()).unwrap();
     let file = file.display().to_string();
 
-    let (block, environment, origin): (_, &[(&str, &str)], _) = (
-        format!("host = {server:?}"),
-        &[],
-        format!("host in the provider block (host {server})."),
-    );
-    let cases: [(String, &[(&str, &str)], String); 5] = [
-        (block, environment, origin),
+    /// The provider block, the environment, and what is said of them.
+    type Case<'a> = (String, &'a [(&'a str, &'a str)], String);
+    let cases: [Case; 5] = [
+        (
+            format!("host = {server:?}"),
+            &[],
+            format!("host in the provider block (host {server})."),
+        ),
         (
             format!("config_path = {file:?}"),
             &[],
