@@ -17,12 +17,14 @@ mod support {
 mod lifecycle {
     pub mod authz;
     pub mod cluster;
+    pub mod conflicts;
     pub mod convert;
     pub mod data;
     pub mod data_source;
     pub mod documentation;
     pub mod drift;
     pub mod examples;
+    pub mod guard;
     pub mod import;
     pub mod jobs;
     pub mod lab;
@@ -40,8 +42,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, convert, data, data_source, documentation, drift, examples, import, jobs, lab,
-    persistence, recovery, scaling, secrets, terraform_runner, testbed,
+    authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
+    import, jobs, lab, persistence, recovery, scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -94,6 +96,8 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        conflicts::an_applier_is_a_conflict_with_two_ways_out,
+        conflicts::plain_updates_are_drift_that_an_apply_repairs,
         convert::a_claim_of_the_operators_is_taken_up,
         convert::examples_are_planned,
         convert::functions_tell_what_is_wrong,
@@ -113,6 +117,9 @@ fn trials() -> Vec<Trial> {
         examples::external_autoscaler,
         examples::static_replicas,
         examples::the_others,
+        guard::another_cluster_is_refused,
+        guard::connection_errors_name_server_and_origin,
+        guard::the_guard_needs_one_right_and_says_so,
         import::another_address_is_free,
         import::another_name_or_namespace_replaces,
         import::by_block_with_a_generated_configuration_gives_an_empty_plan,
