@@ -14,6 +14,7 @@ pub mod connection;
 pub mod delete;
 pub mod drift;
 pub mod error;
+pub mod guard;
 pub mod ownership;
 pub mod read;
 pub mod rollout;
@@ -28,7 +29,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::OnceCell;
 
-pub use connection::Connection;
+pub use connection::{Connection, Server};
 pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
 
@@ -98,12 +99,15 @@ struct Inner {
     config: kube::Config,
     /// Made at the first request: making it may run an `exec` credential plugin.
     client: OnceCell<kube::Client>,
-    server: String,
-    origin: Origin,
+    server: Arc<Server>,
     options: Options,
     /// Whether the API server has ever answered; before that, a refused connection is more likely a
     /// wrong address than a restart, and is given up on sooner.
     reached: AtomicBool,
+    /// The only cluster that may be talked to ([`guard`]); any where there is none.
+    expected_uid: Option<String>,
+    /// Set when it is that cluster.
+    verified: OnceCell<()>,
 }
 
 impl Cluster {
@@ -116,24 +120,28 @@ impl Cluster {
         let (config, origin) = connection::configure(connection).await?;
         Ok(Self {
             inner: Arc::new(Inner {
-                server: config.cluster_url.to_string(),
+                server: Arc::new(Server {
+                    url: config.cluster_url.to_string(),
+                    origin,
+                }),
                 config,
                 client: OnceCell::new(),
-                origin,
                 options,
                 reached: AtomicBool::new(false),
+                expected_uid: connection.expected_cluster_uid.clone(),
+                verified: OnceCell::new(),
             }),
         })
     }
 
     /// The URL of the API server.
     pub fn server(&self) -> &str {
-        &self.inner.server
+        &self.inner.server.url
     }
 
     /// Where the connection was configured, for error messages.
     pub fn origin(&self) -> &Origin {
-        &self.inner.origin
+        &self.inner.server.origin
     }
 
     pub fn options(&self) -> &Options {

@@ -17,11 +17,14 @@ mod support {
 mod lifecycle {
     pub mod authz;
     pub mod cluster;
+    pub mod conflicts;
     pub mod convert;
     pub mod data;
     pub mod data_source;
+    pub mod documentation;
     pub mod drift;
     pub mod examples;
+    pub mod guard;
     pub mod import;
     pub mod jobs;
     pub mod lab;
@@ -40,8 +43,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, convert, data, data_source, drift, examples, import, jobs, lab, persistence,
-    pods, recovery, scaling, secrets, terraform_runner, testbed,
+    authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
+    import, jobs, lab, persistence, pods, recovery, scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -94,6 +97,8 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        conflicts::an_applier_is_a_conflict_with_two_ways_out,
+        conflicts::plain_updates_are_drift_that_an_apply_repairs,
         convert::a_claim_of_the_operators_is_taken_up,
         convert::examples_are_planned,
         convert::functions_tell_what_is_wrong,
@@ -106,14 +111,21 @@ fn trials() -> Vec<Trial> {
         data::claims_go_when_the_user_says_so,
         data::claims_only_grow,
         data::claims_outlive_every_change,
+        documentation::tfplugindocs_finds_nothing_wrong,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,
         examples::external_autoscaler,
         examples::static_replicas,
         examples::the_others,
+        guard::another_cluster_is_refused,
+        guard::connection_errors_name_server_and_origin,
+        guard::the_guard_needs_one_right_and_says_so,
+        import::another_address_is_free,
+        import::another_name_or_namespace_replaces,
         import::by_block_with_a_generated_configuration_gives_an_empty_plan,
         import::by_id_gives_an_empty_plan,
+        import::every_configuration_comes_back_as_it_was,
         import::what_is_not_there_is_said,
         jobs::a_schedule_comes_changes_and_goes,
         jobs::a_job_without_pods_says_why_and_is_taken_up_again,

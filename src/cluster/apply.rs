@@ -17,6 +17,7 @@
 //!
 //! Objects that are already as wanted, and owned as wanted, are not sent.
 
+mod conflict;
 mod handover;
 mod job;
 mod object;

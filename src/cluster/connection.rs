@@ -40,6 +40,8 @@ pub struct Connection {
     pub proxy_url: Option<String>,
     pub exec: Option<Exec>,
     pub in_cluster_config: Option<bool>,
+    /// Refuses any other cluster than the one whose namespace `kube-system` has this UID.
+    pub expected_cluster_uid: Option<String>,
     /// Which of these were filled from an environment variable; kept for error messages.
     pub from_environment: BTreeSet<&'static str>,
 }
@@ -53,9 +55,29 @@ pub struct Exec {
     pub env: BTreeMap<String, String>,
 }
 
+/// Which API server it is, and why that one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub url: String,
+    pub origin: Origin,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
 /// Where the connection was configured: one phrase for each part, such as ``host (`KUBE_HOST`)``.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin(pub Vec<String>);
+
+impl Origin {
+    fn and(mut self, part: String) -> Self {
+        self.0.push(part);
+        self
+    }
+}
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,9 +2,12 @@
 //! done, to which object, where, why it failed, and what to do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
+use serde_json::Value as Json;
 use thiserror::Error;
 
+use super::connection::Server;
 use crate::feast::objects::Scope;
 
 /// What was being done.
@@ -63,12 +66,34 @@ pub struct Error {
     pub verb: Verb,
     pub target: Target,
     pub namespace: String,
-    pub server: String,
+    pub server: Arc<Server>,
     #[source]
     pub reason: Reason,
 }
 
 impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.reason {
+            Reason::Forbidden { .. } if self.target.kind == "Namespace" => Some(
+                "`expected_cluster_uid` needs the verb get on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to copy.",
+            ),
+            reason => reason.hint(),
+        }
+    }
+
+    /// Whether the reason may be that another cluster is meant than the one that is configured.
+    pub fn is_about_the_connection(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Unreachable(_)
+                | Reason::Unauthorized { .. }
+                | Reason::Credentials(_)
+                | Reason::WrongCluster { .. }
+                | Reason::NamespaceMissing(_)
+        )
+    }
+
     fn place(&self) -> String {
         match self.target.scope {
             Scope::Namespace => format!("in namespace \"{}\" ", self.namespace),
@@ -78,7 +103,7 @@ impl Error {
 }
 
 /// One field that we want to set and another manager owns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldConflict {
     /// In the API server's words: `.spec.template.spec.containers[name="online"].image`.
     pub field: String,
@@ -86,12 +111,43 @@ pub struct FieldConflict {
     /// Whether that manager wrote it by plain update (`kubectl edit`, `kubectl scale`, a controller)
     /// and not by server-side apply.
     pub by_update: bool,
+    /// When that manager last wrote the object, RFC 3339; `None` while nobody has looked.
+    pub time: Option<String>,
+    /// Both values; `None` while nobody has looked, and for a Secret.
+    pub values: Option<Values>,
 }
+
+/// The two sides of a conflict; `None` where the field is not there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    pub wanted: Option<Json>,
+    pub live: Option<Json>,
+}
+
+/// So that a list of many elements does not fill the screen.
+const LONGEST_VALUE: usize = 200;
 
 impl fmt::Display for FieldConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |value: &Option<Json>| match value {
+            None => "nothing".to_owned(),
+            Some(value) => {
+                let text = value.to_string();
+                match text.char_indices().nth(LONGEST_VALUE) {
+                    Some((end, _)) => format!("{}…", &text[..end]),
+                    None => text,
+                }
+            }
+        };
         let how = if self.by_update { "set" } else { "applied" };
-        write!(f, "{} ({how} by \"{}\")", self.field, self.manager)
+        write!(f, "{}: {how} by \"{}\"", self.field, self.manager)?;
+        if let Some(time) = &self.time {
+            write!(f, " at {time}")?;
+        }
+        if let Some(Values { wanted, live }) = &self.values {
+            write!(f, ", to {}; wanted is {}", short(live), short(wanted))?;
+        }
+        Ok(())
     }
 }
 
@@ -154,7 +210,7 @@ pub enum Reason {
         fields: Vec<InvalidField>,
     },
 
-    #[error("other managers own fields of it: {}", join(.0))]
+    #[error("other managers own fields of it:{}", lines(.0))]
     Conflict(Vec<FieldConflict>),
 
     #[error("it was changed by someone else at the same moment: {message}")]
@@ -204,14 +260,21 @@ pub enum Reason {
         pods: Vec<PodTrouble>,
     },
 
+    #[error(
+        "it is another cluster: the UID of its namespace kube-system is {found}, and expected_cluster_uid is {expected}"
+    )]
+    WrongCluster { expected: String, found: String },
+
     #[error("the operation was cancelled")]
     Cancelled,
 }
 
 impl Reason {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<&'static str> {
         Some(match self {
+            Self::WrongCluster { .. } => {
+                "Nothing was read or written. Check the kubeconfig, its context and the environment variables; only where the feature stores have really moved to this cluster, change expected_cluster_uid."
+            }
             Self::Unauthorized { .. } | Self::Credentials(_) => {
                 "Check the credentials of the provider block, or the environment variables behind it; a token may have expired."
             }
@@ -231,7 +294,7 @@ impl Reason {
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
             Self::Conflict(_) => {
-                "Either leave the field out of the configuration, so that its owner keeps it, or set force_conflicts in the provider block to take it."
+                "Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields over; or leave them to their owner: take them out of the configuration, or, where this provider always sets a field (an image, for one), write the live value there, since equal values do not conflict."
             }
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
@@ -251,9 +314,10 @@ impl Reason {
     }
 }
 
-fn join(conflicts: &[FieldConflict]) -> String {
-    let texts: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
-    texts.join(", ")
+fn lines(conflicts: &[FieldConflict]) -> String {
+    (conflicts.iter())
+        .map(|conflict| format!("\n  {conflict}"))
+        .collect()
 }
 
 fn belongs(owner: &Option<String>) -> String {

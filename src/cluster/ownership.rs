@@ -8,7 +8,7 @@ mod field_path;
 
 use serde_json::Value as Json;
 
-pub use field_path::at;
+pub use field_path::{FieldPath, FieldStep, at};
 
 /// What one manager owns in one object.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,6 +64,45 @@ pub fn owns(fields: &Json, path: &[&str]) -> bool {
         }
     }
     true
+}
+
+/// Whether the recorded fields hold the field at the path, by itself or as a part of something that is owned
+/// as a whole.
+pub fn holds(fields: &Json, path: &FieldPath) -> bool {
+    let mut node = fields;
+    for step in path.steps() {
+        let Some(children) = node.as_object() else {
+            return false;
+        };
+        if children.is_empty() {
+            return true;
+        }
+        match children.iter().find(|(key, _)| is_step(key, step)) {
+            Some((_, child)) => node = child,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Whether a key of recorded fields (`f:…`, `k:…`, `v:…`, `i:…`) is this step.
+fn is_step(key: &str, step: &FieldStep) -> bool {
+    match (step, key.split_once(':')) {
+        (FieldStep::Name(name), Some(("f", key))) => name == key,
+        (FieldStep::Index(position), Some(("i", key))) => key.parse() == Ok(*position),
+        (FieldStep::Value(value), Some(("v", key))) => {
+            serde_json::from_str::<Json>(key).is_ok_and(|key| key == *value)
+        }
+        (FieldStep::Keys(keys), Some(("k", _))) => {
+            let element: Json = keys
+                .iter()
+                .cloned()
+                .collect::<serde_json::Map<_, _>>()
+                .into();
+            is_element(key, &element)
+        }
+        _ => false,
+    }
 }
 
 /// Whether the recorded fields are exactly those of the manifest: none missing, none left over from an

@@ -126,7 +126,7 @@ impl Cluster {
                 name: name.map(str::to_owned),
             },
             namespace: namespace.to_owned(),
-            server: self.server().to_owned(),
+            server: self.inner.server.clone(),
             reason,
         }
     }
@@ -137,11 +137,20 @@ impl Cluster {
         request: Request<'_>,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
+        self.guard(cancel).await?;
+        self.send_unguarded(request, cancel).await
+    }
+
+    pub(super) async fn send_unguarded(
+        &self,
+        request: Request<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Json, Error> {
         let wrap = |reason| Error {
             verb: request.verb,
             target: request.target(),
             namespace: request.namespace.to_owned(),
-            server: self.server().to_owned(),
+            server: self.inner.server.clone(),
             reason,
         };
         let started = Instant::now();

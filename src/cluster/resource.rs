@@ -28,6 +28,14 @@ pub(super) const EVENTS: Resource = Resource {
     ..PODS
 };
 
+/// Asked for one of them only, to tell the cluster by.
+pub(super) const NAMESPACES: Resource = Resource {
+    plural: "namespaces",
+    kind: "Namespace",
+    scope: Scope::Cluster,
+    ..PODS
+};
+
 impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
         let (group, version) = kind.api();

@@ -55,6 +55,12 @@ pub struct ProviderConfig {
     pub in_cluster_config: Option<bool>,
     /// Proxy for all requests to the API server, e.g. `http://proxy:3128`. Environment: `KUBE_PROXY_URL`.
     pub proxy_url: Option<String>,
+    /// UID of the only cluster to talk to, as `kubectl get namespace kube-system -o jsonpath={.metadata.uid}`
+    /// prints it. Refresh, import, apply, destroy and data sources are refused by any other, before anything
+    /// is read or written. Needs the verb `get` on that namespace, and one request for each run. Default: any
+    /// cluster. Environment: `KUBE_EXPECTED_CLUSTER_UID`.
+    #[schemars(regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    pub expected_cluster_uid: Option<String>,
     /// A command that prints credentials, such as `aws eks get-token` or `gke-gcloud-auth-plugin`.
     #[schemars(extend("x-terraform" = {"block": true}))]
     pub exec: Option<Exec>,
@@ -105,6 +111,7 @@ mod tests {
                 "config_context_cluster",
                 "config_path",
                 "config_paths",
+                "expected_cluster_uid",
                 "field_manager",
                 "force_conflicts",
                 "host",

@@ -106,6 +106,7 @@ impl Settings {
             config_context_cluster,
             in_cluster_config,
             proxy_url,
+            expected_cluster_uid,
             exec,
             namespace: _,
             field_manager: _,
@@ -142,6 +143,7 @@ impl Settings {
             proxy_url,
             exec,
             in_cluster_config,
+            expected_cluster_uid,
             ..Connection::default()
         }
     }

@@ -12,7 +12,13 @@ use crate::schema::{Diagnostic, Path};
 /// What was being done at the API server, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
     let mut detail = chain(error);
-    if let Some(hint) = error.reason.hint() {
+    if error.is_about_the_connection() {
+        detail.push_str(&format!(
+            "\nThe connection is configured by {}.",
+            error.server.origin
+        ));
+    }
+    if let Some(hint) = error.hint() {
         detail.push_str("\n\n");
         detail.push_str(hint);
     }

@@ -235,7 +235,12 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     lab.edit("x", "kubectl-edit", &Patch::Strategic(image.clone()))
         .await;
     let outcome = lab.try_apply("x", &target, false).await.expect("begun");
-    let conflict = "other managers own fields of it: .spec.template.spec.containers[name=\"online\"].image (set by \"kubectl-edit\")";
+    let field =
+        "other managers own fields of it:\n  .spec.template.spec.containers[name=\"online\"].image";
+    let time = lab.written("x", "kubectl-edit").await;
+    let conflict = format!(
+        "{field}: set by \"kubectl-edit\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
+    );
     assert_eq!(reasons(&outcome.errors), [conflict]);
     assert_eq!(
         outcome.errors[0].to_string(),
@@ -254,7 +259,10 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     applied["kind"] = json!("Deployment");
     lab.edit("x", "argocd", &Patch::Apply(applied)).await;
     let outcome = lab.try_apply("x", &target, true).await.expect("begun");
-    let conflict = "other managers own fields of it: .spec.template.spec.containers[name=\"online\"].image (applied by \"argocd\")";
+    let time = lab.written("x", "argocd").await;
+    let conflict = format!(
+        "{field}: applied by \"argocd\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
+    );
     assert_eq!(reasons(&outcome.errors), [conflict]);
     let forcing = Lab {
         cluster: Cluster::connect(

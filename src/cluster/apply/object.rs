@@ -76,24 +76,16 @@ impl Run<'_> {
                 self.apply_as(key, &options.field_manager, true, body).await
             }
             // Only those that stand in the way are worth reporting.
-            Err(Error {
-                verb,
-                target,
-                namespace,
-                server,
-                reason: Reason::Conflict(conflicts),
-            }) => Err(Error {
-                verb,
-                target,
-                namespace,
-                server,
-                reason: Reason::Conflict(
-                    conflicts
-                        .into_iter()
-                        .filter(|conflict| !may_take(conflict, &body))
-                        .collect(),
-                ),
-            }),
+            Err(
+                error @ Error {
+                    reason: Reason::Conflict(_),
+                    ..
+                },
+            ) => Err(self
+                .explained(key, &body, live, error, |conflict| {
+                    !may_take(conflict, &body)
+                })
+                .await),
             other => other,
         }
     }

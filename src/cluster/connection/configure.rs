@@ -58,6 +58,12 @@ pub async fn configure(connection: &Connection) -> Result<(Config, Origin), Conn
             user: connection.config_context_auth_info.clone(),
         }
     };
+    let origin = match &kubeconfig.current_context {
+        Some(context) if connection.config_context.is_none() && !paths.is_empty() => {
+            origin.and(format!("its current context {context}"))
+        }
+        _ => origin,
+    };
     let (cluster, user) = selected(&kubeconfig, &options).ok_or_else(|| {
         ConnectionError::Invalid {
             origin: connection.source_of_paths(),

@@ -1,9 +1,9 @@
-//! The environment variables of the hashicorp/kubernetes provider.
+//! The environment variables of the hashicorp/kubernetes provider, and one of our own in their manner.
 
 use super::{Connection, ConnectionError};
 
 /// Attribute and variable, in the order of the documentation.
-pub(super) const VARIABLES: [(&str, &str); 16] = [
+pub(super) const VARIABLES: [(&str, &str); 17] = [
     ("host", "KUBE_HOST"),
     ("username", "KUBE_USER"),
     ("password", "KUBE_PASSWORD"),
@@ -20,6 +20,7 @@ pub(super) const VARIABLES: [(&str, &str); 16] = [
     ("token", "KUBE_TOKEN"),
     ("proxy_url", "KUBE_PROXY_URL"),
     ("in_cluster_config", "KUBE_IN_CLUSTER_CONFIG"),
+    ("expected_cluster_uid", "KUBE_EXPECTED_CLUSTER_UID"),
 ];
 
 /// The variable behind an attribute.
@@ -81,6 +82,7 @@ impl Connection {
             fill("config_context_cluster", &mut self.config_context_cluster);
             fill("token", &mut self.token);
             fill("proxy_url", &mut self.proxy_url);
+            fill("expected_cluster_uid", &mut self.expected_cluster_uid);
         }
         if !names_cluster {
             if self.config_path.is_none()

@@ -1,42 +1,129 @@
-//! Field paths as the API server writes them in conflicts:
+//! Where a field stands in an object, as the API server writes it in conflicts:
 //! `.spec.template.spec.containers[name="online"].ports[containerPort=53,protocol="UDP"].name`.
+
+use std::fmt;
 
 use serde_json::Value as Json;
 
-/// What is at the path.
-pub fn at<'a>(object: &'a Json, path: &str) -> Option<&'a Json> {
-    if path.is_empty() {
-        return Some(object);
+/// One step down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldStep {
+    Name(String),
+    /// The element of a list that has these keys.
+    Keys(Vec<(String, Json)>),
+    /// The element of a set.
+    Value(Json),
+    /// The element of a list that is owned as a whole.
+    Index(usize),
+}
+
+/// The way from the object down to the field; empty for the object as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldPath(Vec<FieldStep>);
+
+impl FieldPath {
+    /// Reads the API server's notation. Names may hold dots themselves (labels do), so the object says where
+    /// one ends; `None` when the object has no such field.
+    pub fn resolve(object: &Json, text: &str) -> Option<Self> {
+        let mut path = Self::default();
+        path.descend(object, text)?;
+        Some(path)
     }
-    if let Some(rest) = path.strip_prefix('.') {
-        // Names may hold dots themselves (labels do): the longest that fits is meant.
-        let (name, value) = object
-            .as_object()?
-            .iter()
-            .filter(|(name, _)| {
+
+    fn descend(&mut self, object: &Json, text: &str) -> Option<()> {
+        if text.is_empty() {
+            return Some(());
+        }
+        let (step, rest) = if let Some(rest) = text.strip_prefix('.') {
+            let names = object.as_object()?.keys().filter(|name| {
                 rest.strip_prefix(name.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            })
-            .max_by_key(|(name, _)| name.len())?;
-        return at(value, &rest[name.len()..]);
+            });
+            let name = names.max_by_key(|name| name.len())?;
+            (FieldStep::Name(name.clone()), &rest[name.len()..])
+        } else {
+            let (selector, rest) = bracket(text)?;
+            (FieldStep::selected(selector)?, rest)
+        };
+        let inner = step.of(object)?;
+        self.0.push(step);
+        self.descend(inner, rest)
     }
-    let (selector, rest) = bracket(path)?;
-    let elements = object.as_array()?;
-    let element = if let Some(value) = selector.strip_prefix('=') {
-        let value: Json = serde_json::from_str(value).ok()?;
-        elements.iter().find(|element| **element == value)
-    } else if let Ok(position) = selector.parse::<usize>() {
-        elements.get(position)
-    } else {
-        let keys = keys(selector)?;
-        elements.iter().find(|element| {
-            keys.iter().all(|(name, value)| match element.get(name) {
-                Some(own) => own == value,
-                None => name == "protocol" && value == "TCP",
-            })
+
+    /// This path, and then the step.
+    #[must_use]
+    pub fn with(&self, step: FieldStep) -> Self {
+        let mut path = self.clone();
+        path.0.push(step);
+        path
+    }
+
+    pub fn steps(&self) -> &[FieldStep] {
+        &self.0
+    }
+
+    /// What is there.
+    pub fn get<'a>(&self, object: &'a Json) -> Option<&'a Json> {
+        self.0.iter().try_fold(object, |inner, step| step.of(inner))
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| match step {
+            FieldStep::Name(name) => write!(f, ".{name}"),
+            FieldStep::Value(value) => write!(f, "[={value}]"),
+            FieldStep::Index(position) => write!(f, "[{position}]"),
+            FieldStep::Keys(keys) => {
+                let keys: Vec<String> = (keys.iter())
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
+                write!(f, "[{}]", keys.join(","))
+            }
         })
-    };
-    at(element?, rest)
+    }
+}
+
+impl FieldStep {
+    /// What stands in the brackets: `3`, `="value"` or `name="online",port=1`.
+    fn selected(selector: &str) -> Option<Self> {
+        if let Some(value) = selector.strip_prefix('=') {
+            return Some(Self::Value(serde_json::from_str(value).ok()?));
+        }
+        match selector.parse() {
+            Ok(position) => Some(Self::Index(position)),
+            Err(_) => Some(Self::Keys(keys(selector)?)),
+        }
+    }
+
+    /// One step down.
+    fn of<'a>(&self, object: &'a Json) -> Option<&'a Json> {
+        match self {
+            Self::Name(name) => object.get(name),
+            Self::Index(position) => object.as_array()?.get(*position),
+            Self::Value(value) => object.as_array()?.iter().find(|element| *element == value),
+            Self::Keys(keys) => {
+                let mut elements = object.as_array()?.iter();
+                elements.find(|element| has_keys(element, keys))
+            }
+        }
+    }
+}
+
+/// Whether the element of a list has these keys.
+pub(super) fn has_keys(element: &Json, keys: &[(String, Json)]) -> bool {
+    keys.iter()
+        .all(|(name, value)| match (element.get(name), name.as_str()) {
+            (Some(own), _) => own == value,
+            // The one list key that has a default.
+            (None, "protocol") => value == "TCP",
+            (None, _) => false,
+        })
+}
+
+/// What is at the path.
+pub fn at<'a>(object: &'a Json, path: &str) -> Option<&'a Json> {
+    FieldPath::resolve(object, path)?.get(object)
 }
 
 /// Splits `[…]rest`; brackets in quotes do not count.
@@ -74,7 +161,7 @@ fn outside_quotes(text: &str, wanted: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::at;
+    use super::*;
     use serde_json::json;
 
     #[test]
@@ -99,6 +186,8 @@ mod tests {
             (".args[1]", json!("two")),
         ] {
             assert_eq!(at(&object, path), Some(&expected), "{path}");
+            let resolved = FieldPath::resolve(&object, path).unwrap();
+            assert_eq!(resolved.to_string(), path);
         }
         for path in [
             ".spec",

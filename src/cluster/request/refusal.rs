@@ -142,6 +142,8 @@ fn field_conflict(field: &str, message: &str) -> FieldConflict {
         field: field.to_owned(),
         manager: manager.to_owned(),
         by_update,
+        time: None,
+        values: None,
     }
 }
 

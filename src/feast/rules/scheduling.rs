@@ -232,7 +232,7 @@ pub(super) fn affinity(store: &FeatureStore) -> Vec<Violation> {
         return Vec::new();
     };
     let mut found = nodes(affinity);
-    for (path, weight, term) in pod_terms(affinity) {
+    for PodTerm { path, weight, term } in pod_terms(affinity) {
         found.extend(weight.and_then(|(at, weight)| self::weight(at, weight)));
         if term.topology_key.is_empty() {
             let at = path.attribute("topology_key");
@@ -311,8 +311,15 @@ fn node_term(path: &Path, term: &NodeSelectorTerm) -> Vec<Violation> {
     found
 }
 
-/// The terms on pods, each with its path, and its weight where it is a preference.
-fn pod_terms(affinity: &Affinity) -> Vec<(Path, Option<(Path, i32)>, &PodAffinityTerm)> {
+/// A term on pods.
+struct PodTerm<'a> {
+    path: Path,
+    /// Of a preference, with its path.
+    weight: Option<(Path, i32)>,
+    term: &'a PodAffinityTerm,
+}
+
+fn pod_terms(affinity: &Affinity) -> Vec<PodTerm<'_>> {
     const REQUIRED: &str = "required_during_scheduling_ignored_during_execution";
     const PREFERRED: &str = "preferred_during_scheduling_ignored_during_execution";
     let near = affinity.pod_affinity.as_ref().map(|it| {
@@ -333,13 +340,19 @@ fn pod_terms(affinity: &Affinity) -> Vec<(Path, Option<(Path, i32)>, &PodAffinit
     for (name, required, preferred) in [near, far].into_iter().flatten() {
         let path = Path::of(AFFINITY).attribute(name);
         for (index, term) in required.iter().flatten().enumerate() {
-            terms.push((path.attribute(REQUIRED).index(index), None, term));
+            terms.push(PodTerm {
+                path: path.attribute(REQUIRED).index(index),
+                weight: None,
+                term,
+            });
         }
         for (index, term) in preferred.iter().flatten().enumerate() {
             let path = path.attribute(PREFERRED).index(index);
-            let weight = (path.attribute("weight"), term.weight);
-            let term_path = path.attribute("pod_affinity_term");
-            terms.push((term_path, Some(weight), &term.pod_affinity_term));
+            terms.push(PodTerm {
+                path: path.attribute("pod_affinity_term"),
+                weight: Some((path.attribute("weight"), term.weight)),
+                term: &term.pod_affinity_term,
+            });
         }
     }
     terms
@@ -355,8 +368,8 @@ pub(super) fn without_selector(store: &FeatureStore) -> Vec<Violation> {
     let terms = affinity
         .into_iter()
         .flat_map(pod_terms)
-        .filter(|(_, _, term)| term.label_selector.is_none())
-        .map(|(path, ..)| path);
+        .filter(|it| it.term.label_selector.is_none())
+        .map(|it| it.path);
     constraints
         .chain(terms)
         .map(|path| {

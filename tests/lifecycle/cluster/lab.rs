@@ -9,7 +9,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
 use terraform_provider_feast::cluster::{
-    CancellationToken, Claims, Cluster, Connection, Error, Options, StoreName,
+    CancellationToken, Claims, Cluster, Connection, Error, Options, StoreName, ownership,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
@@ -146,6 +146,17 @@ impl Lab {
             .patch(&format!("feast-{store}"), &params, patch)
             .await
             .expect("edited");
+    }
+
+    /// When the manager last wrote the Deployment.
+    pub async fn written(&self, store: &str, manager: &str) -> String {
+        let live = self.live(store).await;
+        let mut entries = ownership::entries(&live);
+        let entry = entries.find(|entry| entry.manager == manager);
+        entry
+            .and_then(|entry| entry.time)
+            .expect("a time")
+            .to_owned()
     }
 
     pub async fn live(&self, store: &str) -> Json {

@@ -18,6 +18,7 @@ use super::tools::Tool;
 pub enum Module {
     Kubernetes,
     OpenTofu,
+    Documentation,
 }
 
 impl Module {
@@ -27,6 +28,7 @@ impl Module {
             .join(match self {
                 Self::Kubernetes => "kubernetes",
                 Self::OpenTofu => "opentofu",
+                Self::Documentation => "documentation",
             })
     }
 
@@ -34,6 +36,7 @@ impl Module {
         match self {
             Self::Kubernetes => "Building Kubernetes programs",
             Self::OpenTofu => "Building OpenTofu",
+            Self::Documentation => "Building tfplugindocs",
         }
     }
 
@@ -43,6 +46,7 @@ impl Module {
         match self {
             Self::Kubernetes => (2840, 10),
             Self::OpenTofu => (1900, 4),
+            Self::Documentation => (420, 1),
         }
     }
 
@@ -50,6 +54,7 @@ impl Module {
     fn linker_flags(self, go_mod: &str) -> String {
         let stripped = "-s -w";
         match self {
+            Self::Documentation => stripped.to_owned(),
             Self::OpenTofu => format!("{stripped} -X github.com/opentofu/opentofu/version.dev=no"),
             Self::Kubernetes => {
                 let version = go_mod

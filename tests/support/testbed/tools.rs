@@ -24,6 +24,7 @@ pub enum Tool {
     MetricsServer,
     Terraform,
     Tofu,
+    Tfplugindocs,
 }
 
 impl Tool {
@@ -50,6 +51,7 @@ impl Tool {
             Self::MetricsServer => "metrics-server",
             Self::Terraform => "terraform",
             Self::Tofu => "tofu",
+            Self::Tfplugindocs => "tfplugindocs",
         }
     }
 
@@ -65,12 +67,13 @@ impl Tool {
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
             Self::MetricsServer => "sigs.k8s.io/metrics-server/cmd/metrics-server",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
+            Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
             Self::Terraform => return None,
         };
-        let module = if self == Self::Tofu {
-            Module::OpenTofu
-        } else {
-            Module::Kubernetes
+        let module = match self {
+            Self::Tofu => Module::OpenTofu,
+            Self::Tfplugindocs => Module::Documentation,
+            _ => Module::Kubernetes,
         };
         Some((module, package))
     }

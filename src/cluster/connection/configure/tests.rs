@@ -99,6 +99,25 @@ fn a_block_without_a_kubeconfig() {
 }
 
 #[test]
+fn the_context_is_named_whoever_chose_it() {
+    let file = File::new("kubeconfig", KUBECONFIG);
+    let base = file.connection();
+    let path = base.config_path.clone().expect("a path");
+    let said = |connection: &Connection| run(connection).expect("valid").1.to_string();
+    let file = format!("config_path in the provider block (file {path})");
+    assert_eq!(said(&base), format!("{file}, its current context one"));
+    let second = Connection {
+        config_context: some("two"),
+        from_environment: ["config_context"].into(),
+        ..base.clone()
+    };
+    assert_eq!(
+        said(&second),
+        format!("{file}, the environment variable KUBE_CTX (context two)")
+    );
+}
+
+#[test]
 fn a_kubeconfig_and_what_overrides_it() {
     let file = File::new("kubeconfig", KUBECONFIG);
     let base = file.connection();

@@ -1,0 +1,98 @@
+//! What stands against an apply, in full: the API server names field and manager, and no more.
+
+use serde_json::Value as Json;
+
+use super::super::error::{Error, FieldConflict, Reason, Values};
+use super::super::ownership::{self, FieldPath};
+use super::Run;
+use crate::feast::objects::{Key, Kind};
+
+impl Run<'_> {
+    /// The same error, with the conflicts that `stands` selects, each with both values and the time of the
+    /// other's write, as the object is at this moment.
+    pub(super) async fn explained(
+        &self,
+        key: &Key,
+        body: &Json,
+        live: Option<&Json>,
+        mut error: Error,
+        stands: impl Fn(&FieldConflict) -> bool,
+    ) -> Error {
+        if let Reason::Conflict(conflicts) = &mut error.reason {
+            conflicts.retain(|conflict| stands(conflict));
+            let namespace = &self.plan.store.namespace;
+            let fresh = self.cluster.get(namespace, key, self.cancel).await;
+            // What was read before the apply is better than nothing.
+            let fresh = fresh.ok().flatten();
+            if let Some(live) = fresh.as_ref().or(live) {
+                for conflict in conflicts {
+                    explain(conflict, key.kind, body, live);
+                }
+            }
+        }
+        error
+    }
+}
+
+fn explain(conflict: &mut FieldConflict, kind: Kind, body: &Json, live: &Json) {
+    let resolve = |object| FieldPath::resolve(object, &conflict.field);
+    let Some(path) = resolve(live).or_else(|| resolve(body)) else {
+        return;
+    };
+    let owner = ownership::entries(live).find(|entry| {
+        entry.manager == conflict.manager
+            && entry.applied != conflict.by_update
+            && ownership::holds(entry.fields, &path)
+    });
+    conflict.time = owner.and_then(|entry| entry.time).map(str::to_owned);
+    conflict.values = (kind != Kind::Secret).then(|| Values {
+        wanted: path.get(body).cloned(),
+        live: path.get(live).cloned(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn explained(kind: Kind, body: &Json, live: &Json) -> String {
+        let mut conflict = FieldConflict {
+            field: ".spec.ports[port=80,protocol=\"TCP\"].targetPort".to_owned(),
+            manager: "argocd".to_owned(),
+            by_update: false,
+            time: None,
+            values: None,
+        };
+        explain(&mut conflict, kind, body, live);
+        conflict.to_string()
+    }
+
+    #[test]
+    fn names_time_and_both_values() {
+        let owned = |field: &str| json!({"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {field: {}}}}});
+        let live = json!({
+            "metadata": {"managedFields": [
+                {"manager": "argocd", "operation": "Update", "time": "2026-01-01T00:00:00Z", "fieldsV1": owned("f:targetPort")},
+                {"manager": "argocd", "operation": "Apply", "time": "2026-01-02T00:00:00Z", "fieldsV1": owned("f:targetPort")},
+                {"manager": "other", "operation": "Apply", "time": "2026-01-03T00:00:00Z", "fieldsV1": owned("f:name")},
+            ]},
+            "spec": {"ports": [{"port": 80, "protocol": "TCP", "targetPort": 1}]},
+        });
+        let body = json!({"spec": {"ports": [{"port": 80, "targetPort": 6566}]}});
+        let field = ".spec.ports[port=80,protocol=\"TCP\"].targetPort";
+        assert_eq!(
+            explained(Kind::Service, &body, &live),
+            format!("{field}: applied by \"argocd\" at 2026-01-02T00:00:00Z, to 1; wanted is 6566")
+        );
+        assert_eq!(
+            explained(Kind::Secret, &body, &live),
+            format!("{field}: applied by \"argocd\" at 2026-01-02T00:00:00Z")
+        );
+        assert_eq!(
+            explained(Kind::Service, &json!({}), &json!({})),
+            format!("{field}: applied by \"argocd\"")
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! A guard against the wrong cluster: the UID of the namespace `kube-system`, which every cluster has, keeps for
+//! life and shares with no other.
+
+use tokio_util::sync::CancellationToken;
+
+use super::Cluster;
+use super::error::{Error, Reason, Verb};
+use super::request::Request;
+use super::resource::NAMESPACES;
+
+/// The namespace whose UID stands for the cluster.
+pub const NAMESPACE: &str = "kube-system";
+
+impl Cluster {
+    /// Asks once for as long as this handle and its clones live, before the first request of any kind;
+    /// nothing is asked where no cluster is expected.
+    pub(super) async fn guard(&self, cancel: &CancellationToken) -> Result<(), Error> {
+        let Some(expected) = &self.inner.expected_uid else {
+            return Ok(());
+        };
+        let verified = self.inner.verified.get_or_try_init(|| async {
+            let request = Request {
+                verb: Verb::Get,
+                resource: NAMESPACES,
+                namespace: "",
+                name: Some(NAMESPACE),
+                query: Vec::new(),
+                body: None,
+            };
+            let namespace = self.send_unguarded(request, cancel).await?;
+            let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
+            if found.eq_ignore_ascii_case(expected) {
+                return Ok(());
+            }
+            let reason = Reason::WrongCluster {
+                expected: expected.clone(),
+                found: found.to_owned(),
+            };
+            Err(self.error(Verb::Get, NAMESPACES, "", Some(NAMESPACE), reason))
+        });
+        verified.await.copied()
+    }
+}

@@ -1,0 +1,200 @@
+//! Other hands on our fields: what an applier owns is a conflict, what was written by plain update is drift.
+
+use std::process::Command;
+
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::support::testbed::Tool;
+
+const ROLLING: &str = r#"deployment_strategy = { type = "RollingUpdate" }"#;
+const IMAGE: &str = ".spec.template.spec.containers[name=\"online\"].image";
+
+fn services(scaling: &str, image: &str) -> String {
+    let databases = DATABASES.replace("server      = {", &format!("server = {{ {image},"));
+    assert_ne!(databases, DATABASES);
+    format!("{scaling}\n{ROLLING}\n{databases}")
+}
+
+/// As another tool does that applies on the server's side, such as Argo CD.
+pub fn apply_as(test: &StoreUnderTest, manager: &str, spec: &Json) {
+    let manifest = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "feast-demo"},
+        "spec": spec,
+    });
+    let file = format!("{manager}.json");
+    test.terraform.write(&file, &manifest.to_string()).unwrap();
+    let file = test.terraform.folder().join(file);
+    test.namespace
+        .kubectl(&[
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            &format!("--field-manager={manager}"),
+            &format!("--filename={}", file.display()),
+        ])
+        .unwrap();
+}
+
+/// When the manager last wrote the Deployment.
+fn time_of(test: &StoreUnderTest, manager: &str) -> String {
+    let get = ["get", "deployment", "feast-demo", "--show-managed-fields"];
+    let live = test.namespace.json(&get).unwrap();
+    let entries = live["metadata"]["managedFields"].as_array().unwrap();
+    let mut entries = entries.iter();
+    let entry = entries.find(|entry| entry["manager"] == manager).unwrap();
+    entry["time"].as_str().unwrap().to_owned()
+}
+
+/// The errors of an apply: (summary, detail).
+fn errors(test: &StoreUnderTest) -> Vec<(String, String)> {
+    let run = test
+        .terraform
+        .run(&["apply", "-json", "-auto-approve", "-input=false"])
+        .unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let lines = run.stdout.lines();
+    let lines = lines.filter_map(|line| serde_json::from_str::<Json>(line).ok());
+    lines
+        .filter(|line| line["diagnostic"]["severity"] == "error")
+        .map(|line| {
+            let text = |name: &str| line["diagnostic"][name].as_str().unwrap().to_owned();
+            (text("summary"), text("detail"))
+        })
+        .collect()
+}
+
+fn conflict(test: &StoreUnderTest, field: &str) -> (String, String) {
+    let summary = "Cannot update the feature store".to_owned();
+    let detail = format!(
+        "Cannot apply Deployment/feast-demo in namespace \"{}\" of the cluster at {}/.\n\
+         Because: Other managers own fields of it:\n  {field}.\n\n\
+         Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields \
+         over; or leave them to their owner: take them out of the configuration, or, where this provider always \
+         sets a field (an image, for one), write the live value there, since equal values do not conflict.",
+        test.namespace.name(),
+        test.namespace.cluster().server().trim_end_matches('/'),
+    );
+    (summary, detail)
+}
+
+fn image(test: &StoreUnderTest) -> Json {
+    test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
+}
+
+pub fn an_applier_is_a_conflict_with_two_ways_out() {
+    let test = StoreUnderTest::new("applier");
+    let replicas = "scaling = { replicas = 2 }";
+    let ours = r#"image = "example.invalid/ours:1""#;
+    test.configure(&services(replicas, ours));
+    test.apply();
+
+    let theirs = json!({"template": {"spec": {"containers": [
+        {"name": "online", "image": "example.invalid/theirs:1"}]}}});
+    apply_as(&test, "argocd", &theirs);
+    let expected = conflict(
+        &test,
+        &format!(
+            "{IMAGE}: applied by \"argocd\" at {}, to \"example.invalid/theirs:1\"; wanted is \"example.invalid/ours:1\"",
+            time_of(&test, "argocd")
+        ),
+    );
+    assert_eq!(errors(&test), [expected]);
+    assert_eq!(image(&test), "example.invalid/theirs:1");
+
+    // Equal values do not conflict.
+    test.configure(&services(replicas, r#"image = "example.invalid/theirs:1""#));
+    test.apply();
+
+    // The first way out.
+    let forced = configuration(&services(replicas, ours), "").replace(
+        "namespace   = var.namespace",
+        "namespace = var.namespace\n  force_conflicts = true",
+    );
+    test.terraform.write("main.tf", &forced).unwrap();
+    test.apply();
+    assert_eq!(image(&test), "example.invalid/ours:1");
+
+    // The second way out, for a field that is ours only as long as the configuration names it.
+    test.configure(&services(replicas, ours));
+    test.apply();
+    apply_as(&test, "scaler", &json!({"replicas": 4}));
+    let expected = conflict(
+        &test,
+        &format!(
+            ".spec.replicas: applied by \"scaler\" at {}, to 4; wanted is 2",
+            time_of(&test, "scaler")
+        ),
+    );
+    assert_eq!(errors(&test), [expected]);
+    test.configure(&services("", ours));
+    test.apply();
+    assert_eq!(test.replicas(), 4);
+    test.destroy();
+}
+
+/// What people do by hand, one after the other, is shown with its author and set back by one apply.
+pub fn plain_updates_are_drift_that_an_apply_repairs() {
+    let test = StoreUnderTest::new("updates");
+    test.configure(&services(
+        "scaling = { replicas = 2 }",
+        r#"image = "example.invalid/ours:1", env = [{ name = "A", value = "1" }]"#,
+    ));
+    test.apply();
+    let edit = Command::new(lab::tool_path(Tool::Kubectl))
+        .arg("--kubeconfig")
+        .arg(test.namespace.cluster().kubeconfig())
+        .args(["--namespace", test.namespace.name()])
+        .args(["edit", "deployment/feast-demo"])
+        .env(
+            "KUBE_EDITOR",
+            "sed -i s,example.invalid/ours:1,example.invalid/edited:1,",
+        )
+        .output()
+        .unwrap();
+    assert!(edit.status.success(), "{edit:?}");
+    test.namespace
+        .kubectl(&["scale", "deployment/feast-demo", "--replicas=3"])
+        .unwrap();
+    test.namespace
+        .kubectl(&["set", "env", "deployment/feast-demo", "A=2"])
+        .unwrap();
+    let plan = test.plan_with_changes();
+    let drift =
+        &plan.json["prior_state"]["values"]["root_module"]["resources"][0]["values"]["drift"];
+    let mut seen: Vec<[&str; 5]> = (drift.as_array().unwrap().iter())
+        .map(|change| {
+            ["field", "wanted", "live", "manager", "operation"]
+                .map(|name| change[name].as_str().unwrap())
+        })
+        .collect();
+    seen.sort_unstable();
+    let container = ".spec.template.spec.containers[name=\"online\"]";
+    let env = format!("{container}.env[name=\"A\"].value");
+    let image = format!("{container}.image");
+    assert_eq!(
+        seen,
+        [
+            [".spec.replicas", "2", "3", "kubectl", "Update"],
+            [&env, "1", "2", "kubectl-set", "Update"],
+            [
+                &image,
+                "example.invalid/ours:1",
+                "example.invalid/edited:1",
+                "kubectl-edit",
+                "Update"
+            ],
+        ]
+    );
+    test.apply();
+    let spec = test.deployment()["spec"].clone();
+    let container = &spec["template"]["spec"]["containers"][0];
+    assert_eq!(
+        json!([spec["replicas"], container["image"], container["env"]]),
+        json!([2, "example.invalid/ours:1", [{"name": "A", "value": "1"}]])
+    );
+    test.destroy();
+}

@@ -1,0 +1,249 @@
+//! The guard against the wrong cluster, and connection errors that say which cluster was meant.
+
+use serde_json::Value as Json;
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::support::terraform::{Exit, Run, Terraform};
+use crate::support::testbed::Tool;
+
+const OTHER: &str = "00000000-0000-4000-8000-000000000000";
+const DATA_SOURCE: &str = "\ndata \"feast_feature_store\" \"demo\" {\n  name = \"demo\"\n}\n";
+
+fn uid(test: &StoreUnderTest) -> String {
+    let cluster = test.namespace.cluster();
+    let namespace = cluster.json(&["get", "namespace", "kube-system"]).unwrap();
+    namespace["metadata"]["uid"].as_str().unwrap().to_owned()
+}
+
+/// The store's configuration, with more in the provider block.
+fn with_provider(services: &str, attributes: &str) -> String {
+    configuration(services, "").replace(
+        "namespace   = var.namespace",
+        &format!("namespace = var.namespace\n  {attributes}"),
+    )
+}
+
+fn expecting(uid: &str) -> String {
+    with_provider(DATABASES, &format!("expected_cluster_uid = {uid:?}"))
+}
+
+/// All that the diagnostics of a run say, without Terraform's line breaks and frames.
+fn said(run: &Run) -> String {
+    let text = format!("{} {}", run.stdout, run.stderr);
+    let words = text.split_whitespace().filter(|word| *word != "│");
+    words.collect::<Vec<_>>().join(" ")
+}
+
+pub fn another_cluster_is_refused() {
+    let mut test = StoreUnderTest::new("guard");
+    let uid = uid(&test);
+    let refusal = format!(
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: It is another cluster: the UID of its \
+         namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
+         config_path in the provider block (file {file}), its current context ",
+        server = test.namespace.cluster().server().trim_end_matches('/'),
+        file = test.namespace.cluster().kubeconfig().display(),
+    );
+    let refused = |run: &Run| {
+        assert_eq!(run.status, Some(1), "{run}");
+        assert!(said(run).contains(&refusal), "{run}");
+    };
+    test.terraform.write("main.tf", &expecting(OTHER)).unwrap();
+    // A plan that creates asks no cluster.
+    assert_eq!(test.terraform.plan().unwrap().exit, Exit::Changes);
+    refused(&test.terraform.apply().unwrap());
+    assert_eq!(test.objects(), Vec::<String>::new());
+
+    test.terraform.write("main.tf", &expecting(&uid)).unwrap();
+    test.apply();
+    test.terraform.write("main.tf", &expecting(OTHER)).unwrap();
+    refused(&test.terraform.plan().unwrap().run);
+    let unseen = ["apply", "-auto-approve", "-no-color", "-refresh=false"];
+    let changed = expecting(OTHER).replace("100m", "200m");
+    test.terraform.write("main.tf", &changed).unwrap();
+    refused(&test.terraform.run(&unseen).unwrap());
+    refused(
+        &test
+            .terraform
+            .run(&["destroy", "-auto-approve", "-no-color", "-refresh=false"])
+            .unwrap(),
+    );
+    test.terraform
+        .write("main.tf", &format!("{}{DATA_SOURCE}", expecting(OTHER)))
+        .unwrap();
+    refused(
+        &test
+            .terraform
+            .run(&["plan", "-no-color", "-refresh=false"])
+            .unwrap(),
+    );
+
+    let mut elsewhere = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
+    let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
+    elsewhere
+        .environment("TF_VAR_kubeconfig", &kubeconfig)
+        .environment("TF_VAR_namespace", test.namespace.name());
+    elsewhere.write("main.tf", &expecting(OTHER)).unwrap();
+    let import = ["import", "-no-color", "feast_feature_store.demo", "demo"];
+    refused(&elsewhere.run(&import).unwrap());
+
+    // The environment variable; the block wins over it.
+    test.configure(DATABASES);
+    test.terraform
+        .environment("KUBE_EXPECTED_CLUSTER_UID", OTHER);
+    refused(&test.terraform.plan().unwrap().run);
+    test.terraform
+        .write("main.tf", &expecting(&uid.to_uppercase()))
+        .unwrap();
+    test.apply();
+    test.destroy();
+}
+
+/// Rights to a feature store of its own, and none to namespaces.
+const ROLE: &str = r#"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: guarded, namespace: @}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: guarded, namespace: @}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
+subjects: [{kind: ServiceAccount, name: guarded, namespace: @}]
+"#;
+
+/// As the guide has it.
+fn right_to_the_uid() -> String {
+    let guide = include_str!("../../docs/guides/cluster-access.md");
+    let block = guide
+        .split("```yaml")
+        .find(|block| block.contains("resourceNames: [kube-system]"));
+    let yaml = block.and_then(|block| block.split("```").next()).unwrap();
+    yaml.replace("name: terraform-provider-feast-uid", "name: @-uid")
+}
+
+pub fn the_guard_needs_one_right_and_says_so() {
+    let test = StoreUnderTest::new("guard-rights");
+    let cluster = test.namespace.cluster();
+    let name = test.namespace.name();
+    cluster.apply(&ROLE.replace('@', name)).unwrap();
+    let token = test
+        .namespace
+        .kubectl(&["create", "token", "guarded"])
+        .unwrap();
+    let with = |uid: &str| {
+        let uid = format!(
+            "expected_cluster_uid = {uid:?}\n  token = {:?}",
+            token.trim()
+        );
+        test.terraform
+            .write("main.tf", &with_provider(DATABASES, &uid))
+            .unwrap();
+    };
+    with(&uid(&test));
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let server = cluster.server().trim_end_matches('/');
+    let expected = format!(
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit it: \
+         namespaces \"kube-system\" is forbidden: User \"system:serviceaccount:{name}:guarded\" cannot get resource \
+         \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get \
+         on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to \
+         copy."
+    );
+    assert!(said(&run).contains(&expected), "{run}");
+
+    cluster
+        .apply(&right_to_the_uid().replace('@', name))
+        .unwrap();
+    let role = format!("--clusterrole={name}-uid");
+    let account = format!("--serviceaccount={name}:guarded");
+    let binding = format!("{name}-uid");
+    cluster
+        .kubectl(&["create", "clusterrolebinding", &binding, &role, &account])
+        .unwrap();
+    test.apply();
+    test.destroy();
+    let both = ["delete", "clusterrole,clusterrolebinding", &binding];
+    cluster.kubectl(&both).unwrap();
+}
+
+/// Wherever a connection is configured, its failure says where, and which server was meant.
+pub fn connection_errors_name_server_and_origin() {
+    let test = StoreUnderTest::new("origin");
+    let cluster = test.namespace.cluster();
+    let server = cluster.server().trim_end_matches('/').to_owned();
+    // The right server, with a certificate that cannot be verified: that is not tried again.
+    let admin = cluster
+        .kubectl(&["config", "view", "--raw", "-o=json"])
+        .unwrap();
+    let mut config: Json = serde_json::from_str(&admin).unwrap();
+    let known = config["clusters"][0]["cluster"].as_object_mut().unwrap();
+    known.remove("certificate-authority");
+    known.remove("certificate-authority-data");
+    config["contexts"][0]["name"] = "one".into();
+    config["current-context"] = "one".into();
+    let file = test.terraform.folder().join("config.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let file = file.display().to_string();
+
+    /// The provider block, the environment, and what is said of them.
+    type Case<'a> = (String, &'a [(&'a str, &'a str)], String);
+    let cases: [Case; 5] = [
+        (
+            format!("host = {server:?}"),
+            &[],
+            format!("host in the provider block (host {server})."),
+        ),
+        (
+            format!("config_path = {file:?}"),
+            &[],
+            format!("config_path in the provider block (file {file}), its current context one."),
+        ),
+        (
+            format!("config_paths = [{file:?}]\n  config_context = \"one\""),
+            &[],
+            format!(
+                "config_paths in the provider block (file {file}), config_context in the provider block (context one)."
+            ),
+        ),
+        (
+            String::new(),
+            &[("KUBE_CONFIG_PATH", &file), ("KUBE_CTX", "one")],
+            format!(
+                "the environment variable KUBE_CONFIG_PATH (file {file}), the environment variable KUBE_CTX (context one)."
+            ),
+        ),
+        (
+            String::new(),
+            &[("KUBE_HOST", &server), ("KUBE_TOKEN", "t")],
+            format!(
+                "the environment variable KUBE_HOST (host {server}), the environment variable KUBE_TOKEN."
+            ),
+        ),
+    ];
+    for (block, environment, origin) in cases {
+        let mut terraform =
+            Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
+        terraform
+            .environment("TF_VAR_kubeconfig", "")
+            .environment("TF_VAR_namespace", test.namespace.name());
+        for (name, value) in environment {
+            terraform.environment(name, value);
+        }
+        let main = with_provider(DATABASES, &block).replace("config_path = var.kubeconfig", "");
+        terraform.write("main.tf", &main).unwrap();
+        let run = terraform.apply().unwrap();
+        assert_eq!(run.status, Some(1), "{run}");
+        let said = said(&run);
+        let place = format!(
+            "Cannot get Secret/feast-demo in namespace \"{}\" of the cluster at {server}/. Because: The API server \
+             could not be reached.",
+            test.namespace.name()
+        );
+        assert!(said.contains(&place), "{run}");
+        let origin = format!("The connection is configured by {origin}");
+        assert!(said.contains(&origin), "{origin}\n{run}");
+    }
+}
