@@ -182,6 +182,7 @@ impl Reader<'_> {
             offline_store: take(Endpoint::Offline),
             registry: take(Endpoint::RegistryGrpc),
             registry_rest: take(Endpoint::RegistryRest),
+            ui: take(Endpoint::Ui),
         })
     }
 

@@ -7,6 +7,8 @@ use crate::cluster::connection::ConnectionError;
 use crate::cluster::{self, StoreName};
 use crate::feast::fill::FillError;
 use crate::feast::objects::Key;
+use crate::feast::peer::PeerError;
+use crate::feast::spec::Peer;
 use crate::schema::{Diagnostic, Path};
 
 /// What was being done at the API server, why it failed, and what to do.
@@ -42,10 +44,16 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// A Secret or ConfigMap of the user's that cannot be merged into `feature_store.yaml`, at the attribute that names it.
+/// A Secret or ConfigMap of the user's that cannot be merged into `feature_store.yaml` or mounted, at the attribute
+/// that names it.
 pub fn fill_error(error: &FillError) -> Diagnostic {
-    let summary = format!("The {} cannot be used", error.slot.source.kind.as_str());
-    Diagnostic::error(summary, chain(error)).at(error.slot.path())
+    let summary = format!("The {} cannot be used", error.source_.kind.as_str());
+    Diagnostic::error(summary, chain(error)).at(error.path.clone())
+}
+
+/// Another feature store whose registry cannot be used, at the attribute that names it.
+pub fn peer_error(error: &PeerError) -> Diagnostic {
+    Diagnostic::error("The remote registry cannot be used", chain(error)).at(Peer::path())
 }
 
 /// A claim of ours that a plan leaves behind.

@@ -8,13 +8,13 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::cluster::apply::{self, Outcome};
-use crate::cluster::{self, CancellationToken, Claims, Cluster, StoreName};
+use crate::cluster::{self, CancellationToken, Claims, Cluster, Reason, StoreName};
 use crate::feast::config::ScalingStatus;
 use crate::feast::fill::Secrets;
 use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Filled, Key, Kind, Objects};
-use crate::feast::spec::Replicas;
+use crate::feast::spec::{Registry, Replicas};
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Applied, Apply};
@@ -81,6 +81,7 @@ impl Recipe<'_> {
             namespace: desired.store.namespace.clone(),
             name: desired.store.name.clone(),
         };
+        self.peer(&cluster, &desired).await?;
         let filled = self.fill(&cluster, &store, &desired, &parsed).await?;
         Ok(Prepared {
             cluster,
@@ -88,6 +89,34 @@ impl Recipe<'_> {
             desired,
             filled,
         })
+    }
+
+    /// Looks whether the registry of another feature store is served. Who may not look into the other's
+    /// namespace is believed.
+    async fn peer(&self, cluster: &Cluster, desired: &Desired) -> Result<(), Diagnostics> {
+        let Registry::Remote(remote) = &desired.store.registry else {
+            return Ok(());
+        };
+        let Some(peer) = &remote.peer else {
+            return Ok(());
+        };
+        let key = Key::new(Kind::Service, peer.service());
+        let service = match cluster.get(&peer.namespace, &key, self.stop).await {
+            Ok(service) => service,
+            Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => {
+                tracing::debug!(
+                    "{key} in namespace {} could not be looked at",
+                    peer.namespace
+                );
+                return Ok(());
+            }
+            Err(error) => {
+                let summary = "Cannot look at the remote registry";
+                return Err(vec![wording::cluster_error(summary, &error)]);
+            }
+        };
+        let judged = peer.judge(service.as_ref());
+        judged.map_err(|error| vec![wording::peer_error(&error)])
     }
 
     /// Merges the user's Secrets and ConfigMaps into our Secret.
@@ -100,10 +129,19 @@ impl Recipe<'_> {
     ) -> Result<Objects<Filled>, Diagnostics> {
         let failed = |errors: &[cluster::Error]| -> Diagnostics {
             let summary = "Cannot prepare the feature store";
-            errors
-                .iter()
-                .map(|error| wording::cluster_error(summary, error))
-                .collect()
+            let diagnostic = |error: &cluster::Error| {
+                let diagnostic = wording::cluster_error(summary, error);
+                match (&error.reason, &error.target.name) {
+                    (Reason::NotFound | Reason::KeyMissing(_) | Reason::NotText(_), Some(name)) => {
+                        match desired.objects.attribute(error.target.kind, name) {
+                            Some(path) => diagnostic.at(path),
+                            None => diagnostic,
+                        }
+                    }
+                    _ => diagnostic,
+                }
+            };
+            errors.iter().map(diagnostic).collect()
         };
         let secret = Key::new(Kind::Secret, names::main(&store.name));
         let live = cluster

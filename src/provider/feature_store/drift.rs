@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::cluster::drift::changes::{Author, Change};
 use crate::feast::config::Drift;
-use crate::feast::names::Service;
+use crate::feast::names::ServerKind;
 use crate::feast::objects::{Key, Kind};
 use crate::schema::{Path, Value};
 
@@ -97,12 +97,13 @@ fn image(field: &str) -> Option<Path> {
         .strip_prefix(".spec.template.spec.containers[name=\"")?
         .strip_suffix("\"].image")?;
     let server = [
-        (Service::Online, "services.online_store.server.image"),
-        (Service::Offline, "services.offline_store.server.image"),
-        (Service::Registry, "services.registry.local.server.image"),
+        (ServerKind::Online, "services.online_store.server.image"),
+        (ServerKind::Offline, "services.offline_store.server.image"),
+        (ServerKind::Registry, "services.registry.local.server.image"),
+        (ServerKind::Ui, "services.ui.image"),
     ];
     let (_, path) = server
         .into_iter()
-        .find(|(service, _)| service.as_str() == container)?;
+        .find(|(kind, _)| kind.as_str() == container)?;
     Some(Path::of(path))
 }

@@ -122,11 +122,14 @@ async fn refresh(
         let (status, complete) = computed::rollout_state(deployment);
         state.set("scaling_status", computed::scaling_status(status));
         memory.rollout_incomplete = !complete;
-        let carried = configuration_hash(deployment);
+        let carried = pod_annotation(deployment, names::CONFIGURATION_HASH_ANNOTATION);
         let secret = live.get(&Key::new(Kind::Secret, &main));
         let wanted = wanted(block, cluster, stop, prior, secret).await;
         memory.secrets_changed = wanted.is_some_and(|wanted| {
-            Some(wanted.configuration_hash()) != carried || wanted.applied() != applied(deployment)
+            Some(wanted.configuration_hash()) != carried
+                || wanted.applied() != applied(deployment)
+                || wanted.certificates()
+                    != pod_annotation(deployment, names::CERTIFICATES_HASH_ANNOTATION)
         }) || secret.and_then(kept::configuration_hash).as_deref()
             != carried;
         if let Some(carried) = carried {
@@ -156,9 +159,8 @@ fn project(key: &Key, mask: &Json, live: &Json) -> Json {
     seen
 }
 
-fn configuration_hash(deployment: &Json) -> Option<&str> {
-    let annotations = deployment.pointer("/spec/template/metadata/annotations")?;
-    annotations[names::CONFIGURATION_HASH_ANNOTATION].as_str()
+fn pod_annotation<'a>(deployment: &'a Json, annotation: &str) -> Option<&'a str> {
+    deployment.pointer("/spec/template/metadata/annotations")?[annotation].as_str()
 }
 
 /// The hash of what `feast apply` has been run with.
