@@ -6,6 +6,7 @@
 //! own text is kept, so that an untouched object projects to exactly the manifest.
 
 pub mod changes;
+pub mod foreign;
 mod lists;
 
 use serde_json::{Map, Value as Json};
@@ -109,7 +110,7 @@ fn is_quantity(path: &[&str]) -> bool {
         path,
         [.., "limits" | "requests" | "capacity", _]
             | [.., "target", "averageValue" | "value"]
-            | [.., "sizeLimit" | "divisor"]
+            | [.., "sizeLimit" | "divisor" | "tolerance"]
     )
 }
 

@@ -1,0 +1,178 @@
+//! Which attribute set a field of an object.
+//!
+//! A table says where the objects and the configuration meet. From there on both have the same structure, because the
+//! configuration's types are Kubernetes' own: the rest of the way down follows by the serde names of the schema.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::cluster::ownership::{FieldPath, FieldStep};
+use crate::feast::names::{self, Service};
+use crate::feast::objects::{Key, Kind};
+use crate::schema::encode::{encode, of_kind, of_type};
+use crate::schema::{self, Attribute, Block, Nesting, Number, Path, Step, Type, Value};
+
+/// Field by field: what stands at it or below was set at the attribute or below.
+type Row = (FieldPath, String);
+
+fn rows(key: &Key, store: &str) -> Vec<Row> {
+    let row = |names: &[&str], attribute: &str| (FieldPath::of(names), attribute.to_owned());
+    let mut rows = vec![
+        row(&["metadata", "labels"], "labels"),
+        row(&["metadata", "annotations"], "annotations"),
+    ];
+    match key.kind {
+        Kind::Deployment => {
+            rows.extend([
+                row(&["spec", "replicas"], "services.scaling.replicas"),
+                row(&["spec", "strategy"], "services.deployment_strategy"),
+                row(&["spec", "strategy", "type"], "strategy"),
+            ]);
+            let containers = FieldPath::of(&["spec", "template", "spec", "containers"]);
+            rows.extend(SERVERS.map(|(service, place)| {
+                let name = ("name".to_owned(), Json::from(service.as_str()));
+                let container = containers.with(FieldStep::Keys(vec![name]));
+                (container, format!("{place}.server"))
+            }));
+        }
+        Kind::HorizontalPodAutoscaler => {
+            rows.push(row(&["spec"], "services.scaling.autoscaling"));
+        }
+        Kind::CronJob => rows.push(row(&["spec"], "cron_job")),
+        Kind::PersistentVolumeClaim => {
+            let mut servers = SERVERS.iter();
+            let own = servers.find(|(service, _)| key.name == names::claim(store, *service));
+            rows.extend(own.map(|(_, place)| {
+                let create = format!("{place}.persistence.file.pvc.create");
+                row(&["spec"], &create)
+            }));
+        }
+        _ => {}
+    }
+    rows
+}
+
+/// Where the configuration has what belongs to each service.
+const SERVERS: [(Service, &str); 3] = [
+    (Service::Online, "services.online_store"),
+    (Service::Offline, "services.offline_store"),
+    (Service::Registry, "services.registry.local"),
+];
+
+/// An attribute that set a field, and what it holds.
+pub struct Place<'a> {
+    pub path: Path,
+    shape: Shape<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Shape<'a> {
+    Attributes(&'a BTreeMap<String, Attribute>),
+    Kind(&'a schema::Kind),
+    Type(&'a Type),
+}
+
+/// The attributes of this state that set the field.
+pub fn of<'a>(block: &'a Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Place<'a>> {
+    let store = state.attribute("name").as_str().unwrap_or_default();
+    (rows(key, store).iter())
+        .filter_map(|(above, attribute)| {
+            let mut rest = field.below(above)?.iter();
+            let root = Place {
+                path: Path::root(),
+                shape: Shape::Attributes(&block.attributes),
+            };
+            rest.try_fold(root.by_names(attribute)?, |place, step| {
+                let found = state.get(&place.path)?;
+                place.below(found, step)
+            })
+        })
+        .collect()
+}
+
+impl<'a> Place<'a> {
+    /// Down by Terraform's names.
+    fn by_names(self, dotted: &str) -> Option<Self> {
+        dotted.split('.').try_fold(self, |place, name| {
+            let attribute = place.attributes()?.get(name)?;
+            Some(Place {
+                path: place.path.attribute(name),
+                shape: Shape::Kind(&attribute.kind),
+            })
+        })
+    }
+
+    fn attributes(&self) -> Option<&'a BTreeMap<String, Attribute>> {
+        match self.shape {
+            Shape::Attributes(attributes)
+            | Shape::Kind(schema::Kind::Nested(Nesting::Single, attributes)) => Some(attributes),
+            _ => None,
+        }
+    }
+
+    /// Down by a step in the object. `found` is what the state holds here.
+    fn below(self, found: &Value, step: &FieldStep) -> Option<Self> {
+        use schema::Kind::{Nested, Plain};
+        let (step, shape) = match (step, self.shape) {
+            (
+                FieldStep::Name(key),
+                Shape::Type(Type::Map(inner)) | Shape::Kind(Plain(Type::Map(inner))),
+            ) => (Step::Key(key.clone()), Shape::Type(inner)),
+            (FieldStep::Name(key), _) => {
+                let mut attributes = self.attributes()?.iter();
+                let (name, attribute) = attributes.find(|(_, attribute)| attribute.key == *key)?;
+                (Step::Attribute(name.clone()), Shape::Kind(&attribute.kind))
+            }
+            (step, Shape::Kind(Nested(Nesting::List | Nesting::Set, inner))) => {
+                let position = position(inner, found, step)?;
+                (Step::Index(position), Shape::Attributes(inner))
+            }
+            (FieldStep::Index(position), Shape::Kind(Plain(Type::List(inner)))) => {
+                (Step::Index(*position), Shape::Type(inner))
+            }
+            _ => return None,
+        };
+        Some(Place {
+            path: self.path.with(step),
+            shape,
+        })
+    }
+
+    /// A value of the object as the attribute would hold it.
+    pub fn value(&self, json: &Json) -> Value {
+        match self.shape {
+            Shape::Attributes(attributes) => encode(attributes, json),
+            Shape::Kind(kind) => of_kind(kind, json),
+            Shape::Type(plain) => of_type(plain, json),
+        }
+    }
+}
+
+/// Which element of the state's list a step means.
+fn position(inner: &BTreeMap<String, Attribute>, found: &Value, step: &FieldStep) -> Option<usize> {
+    let Value::List(elements) = found else {
+        return None;
+    };
+    match step {
+        FieldStep::Index(position) => (*position < elements.len()).then_some(*position),
+        FieldStep::Keys(keys) => elements.iter().position(|element| {
+            keys.iter().all(|(key, wanted)| {
+                let mut attributes = inner.iter();
+                let named = attributes.find(|(_, attribute)| attribute.key == *key);
+                named.is_some_and(|(name, _)| is_same(element.attribute(name), wanted))
+            })
+        }),
+        FieldStep::Name(_) | FieldStep::Value(_) => None,
+    }
+}
+
+fn is_same(value: &Value, json: &Json) -> bool {
+    match (value, json) {
+        (Value::String(value), Json::String(json)) => value == json,
+        (Value::Number(Number::Integer(value)), Json::Number(json)) => {
+            json.as_i64() == Some(*value)
+        }
+        _ => false,
+    }
+}
