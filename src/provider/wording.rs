@@ -107,6 +107,19 @@ pub fn conflict_ahead(conflicts: &[Drift]) -> Diagnostic {
     )
 }
 
+/// At the first of these attributes, with all of them named: Terraform points at no attribute inside of another.
+pub fn at_attributes(mut diagnostic: Diagnostic, places: Vec<Path>) -> Diagnostic {
+    let names: Vec<String> = places.iter().map(|path| format!("`{path}`")).collect();
+    match places.into_iter().next() {
+        None => diagnostic,
+        Some(first) => {
+            let text = format!("\n\nIn the configuration: {}.", names.join(", "));
+            diagnostic.detail.push_str(&text);
+            diagnostic.at(first)
+        }
+    }
+}
+
 /// A claim of ours that a plan leaves behind.
 pub fn claim_left(name: &str, deleted: bool) -> Diagnostic {
     if deleted {

@@ -86,11 +86,7 @@ impl<'a> Place<'a> {
     }
 
     fn element<'b>(&'b self, element: &Json, keys: &[&str]) -> Place<'b> {
-        let keys = keys.iter();
-        self.at(FieldStep::Keys(
-            keys.filter_map(|key| Some(((*key).to_owned(), element.get(key)?.clone())))
-                .collect(),
-        ))
+        self.at(FieldStep::keyed(element, keys))
     }
 
     fn at(&self, step: FieldStep) -> Place<'_> {

@@ -1,3 +1,5 @@
+mod meaning;
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -129,6 +129,15 @@ impl FieldStep {
         })
     }
 
+    /// The element of a list that is told by these keys.
+    pub fn keyed(element: &Json, keys: &[&str]) -> Self {
+        let keys = keys.iter();
+        Self::Keys(
+            keys.filter_map(|key| Some(((*key).to_owned(), element.get(key)?.clone())))
+                .collect(),
+        )
+    }
+
     /// What is one step down.
     pub fn of<'a>(&self, object: &'a Json) -> Option<&'a Json> {
         match self {

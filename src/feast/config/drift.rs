@@ -56,8 +56,8 @@ pub struct Drift {
     pub live: Option<String>,
 
     /// Who wrote the field last (`metadata.managedFields`), such as `kubectl-edit`. Null when the API server
-    /// does not know, as for a field or an object that was taken away. The provider's own `field_manager` with the
-    /// operation `Update` is an admission webhook that changed what the provider was writing.
+    /// does not know: for a field or an object that was taken away, and for what an admission webhook or policy
+    /// put in on the way.
     pub manager: Option<String>,
 
     /// How it was written: `Update`, or `Apply` for server-side apply.

@@ -278,10 +278,8 @@ impl Recipe<'_> {
         let diagnostics = errors.iter().map(|error| {
             let diagnostic = wording::cluster_error(summary, error);
             let manifests = &desired.objects.manifests;
-            match conflicts::place(self.block, self.planned, manifests, error) {
-                Some(path) => diagnostic.at(path),
-                None => diagnostic,
-            }
+            let places = conflicts::places(self.block, self.planned, manifests, error);
+            wording::at_attributes(diagnostic, places)
         });
         diagnostics.collect()
     }

@@ -41,29 +41,31 @@ pub fn foreseen(block: &Block, prior: &Value, planned: &Value) -> Diagnostics {
     if conflicts.is_empty() {
         return Vec::new();
     }
-    let diagnostic = wording::conflict_ahead(&conflicts);
-    vec![match places.into_iter().next() {
-        Some(path) => diagnostic.at(path),
-        None => diagnostic,
-    }]
+    vec![wording::at_attributes(
+        wording::conflict_ahead(&conflicts),
+        places,
+    )]
 }
 
-/// The attribute that set the first of the fields in conflict that one has set.
-pub fn place(
+/// The attributes that set the fields in conflict, where attributes have set them.
+pub fn places(
     block: &Block,
     state: &Value,
     manifests: &BTreeMap<Key, Json>,
     error: &Error,
-) -> Option<Path> {
+) -> Vec<Path> {
     let Reason::Conflict(conflicts) = &error.reason else {
-        return None;
+        return Vec::new();
     };
-    let key = Key::parse(&error.target.to_string())?;
-    let manifest = manifests.get(&key)?;
-    conflicts.iter().find_map(|conflict| {
-        let path = FieldPath::resolve(manifest, &conflict.field)?;
-        places_of(block, state, &key, &path).into_iter().next()
-    })
+    let key = Key::parse(&error.target.to_string());
+    let Some((key, manifest)) = key.and_then(|key| manifests.get_key_value(&key)) else {
+        return Vec::new();
+    };
+    let fields = conflicts.iter();
+    let fields = fields.filter_map(|conflict| FieldPath::resolve(manifest, &conflict.field));
+    fields
+        .flat_map(|field| places_of(block, state, key, &field))
+        .collect()
 }
 
 /// Only those that the configuration has.

@@ -176,3 +176,97 @@ fn is_same(value: &Value, json: &Json) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::schemas::{FEATURE_STORE, schemas};
+
+    #[test]
+    fn fields_lead_to_the_attributes_that_set_them() {
+        let schemas = schemas().unwrap();
+        let block = &schemas.resources[FEATURE_STORE].schema.block;
+        let server = json!({
+            "image": "feast:1",
+            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+            "resources": {"limits": {"memory": "1Gi"}},
+        });
+        let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
+        let metric = json!({"type": "Resource", "resource": {"name": "cpu",
+            "target": {"type": "Utilization", "averageUtilization": 70}}});
+        let claim =
+            json!({"create": {"resources": {"requests": {"storage": "5Gi"}}}, "mountPath": "/o"});
+        let state = encode(
+            &block.attributes,
+            &json!({
+                "name": "x", "feastProject": "p", "labels": {"example.com/team": "a"},
+                "cronJob": {"schedule": "@daily"},
+                "services": {
+                    "scaling": {"replicas": 2, "autoscaling": {"minReplicas": 1, "maxReplicas": 3,
+                        "metrics": [metric], "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
+                    "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+                    "onlineStore": {"persistence": store("postgres"), "server": server},
+                    "offlineStore": {"persistence": {"file": {"pvc": claim}}, "server": {"image": "feast:1"}},
+                    "registry": {"local": {"persistence": store("sql"), "server": {"image": "feast:1"}}},
+                },
+            }),
+        );
+        let object = json!({
+            "metadata": {"labels": {"example.com/team": "b", "feast.dev/name": "x"}},
+            "spec": {
+                "replicas": 3, "minReplicas": 1, "maxReplicas": 3, "metrics": [metric], "schedule": "@hourly",
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
+                "strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 2}},
+                "resources": {"requests": {"storage": "6Gi"}},
+                "template": {"spec": {"terminationGracePeriodSeconds": 1, "containers": [
+                    {"name": "online", "image": "i", "env": [{"name": "B", "value": "3"}, {"name": "C"}],
+                     "resources": {"limits": {"memory": "2Gi"}}, "command": ["feast"]},
+                    {"name": "offline", "image": "i"},
+                    {"name": "registry", "image": "i"}]}},
+            },
+        });
+        let found = |kind: Kind, name: &str, field: &str| {
+            let field = FieldPath::resolve(&object, field).unwrap();
+            let places = of(block, &state, &Key::new(kind, name), &field).into_iter();
+            let texts: Vec<String> = places.map(|place| place.path.to_string()).collect();
+            texts.join(" ")
+        };
+        let main = "feast-x";
+        let server = "services.online_store.server";
+        let online = ".spec.template.spec.containers[name=\"online\"]";
+        let autoscaling = "services.scaling.autoscaling";
+        for (kind, name, field, expected) in [
+            (Kind::Deployment, main, ".spec.replicas".to_owned(), "services.scaling.replicas".to_owned()),
+            (Kind::Deployment, main, ".spec.strategy.type".into(), "services.deployment_strategy.type strategy".into()),
+            (Kind::Deployment, main, ".spec.strategy.rollingUpdate.maxSurge".into(),
+                "services.deployment_strategy.rolling_update.max_surge".into()),
+            (Kind::Deployment, main, format!("{online}.image"), format!("{server}.image")),
+            (Kind::Deployment, main, format!("{online}.env[name=\"B\"].value"), format!("{server}.env[1].value")),
+            (Kind::Deployment, main, format!("{online}.env[name=\"C\"]"), String::new()),
+            (Kind::Deployment, main, format!("{online}.resources.limits.memory"),
+                format!("{server}.resources.limits[\"memory\"]")),
+            (Kind::Deployment, main, format!("{online}.command"), String::new()),
+            (Kind::Deployment, main, online.replace("online", "registry") + ".image",
+                "services.registry.local.server.image".into()),
+            (Kind::Deployment, main, online.replace("online", "offline") + ".image",
+                "services.offline_store.server.image".into()),
+            (Kind::Deployment, main, ".spec.template.spec.terminationGracePeriodSeconds".into(), String::new()),
+            (Kind::Service, "feast-x-online", ".metadata.labels.example.com/team".into(),
+                "labels[\"example.com/team\"]".into()),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.minReplicas".into(), format!("{autoscaling}.min_replicas")),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.metrics".into(), format!("{autoscaling}.metrics")),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.metrics[0].resource.target.averageUtilization".into(),
+                format!("{autoscaling}.metrics[0].resource.target.average_utilization")),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.behavior.scaleDown.stabilizationWindowSeconds".into(),
+                format!("{autoscaling}.behavior.scale_down.stabilization_window_seconds")),
+            (Kind::PersistentVolumeClaim, "feast-x-offline", ".spec.resources.requests.storage".into(),
+                "services.offline_store.persistence.file.pvc.create.resources.requests[\"storage\"]".into()),
+            (Kind::PersistentVolumeClaim, "another", ".spec.resources.requests.storage".into(), String::new()),
+            (Kind::CronJob, main, ".spec.schedule".into(), "cron_job.schedule".into()),
+        ] {
+            assert_eq!(found(kind, name, &field), expected, "{field}");
+        }
+    }
+}
