@@ -29,6 +29,7 @@ mod lifecycle {
     pub mod jobs;
     pub mod lab;
     pub mod persistence;
+    pub mod pods;
     pub mod recovery;
     pub mod scaling;
     pub mod secrets;
@@ -43,7 +44,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, recovery, scaling, secrets, terraform_runner, testbed,
+    import, jobs, lab, persistence, pods, recovery, scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -124,8 +125,11 @@ fn trials() -> Vec<Trial> {
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
         guard::the_guard_needs_one_right_and_says_so,
+        import::another_address_is_free,
+        import::another_name_or_namespace_replaces,
         import::by_block_with_a_generated_configuration_gives_an_empty_plan,
         import::by_id_gives_an_empty_plan,
+        import::every_configuration_comes_back_as_it_was,
         import::what_is_not_there_is_said,
         jobs::a_schedule_comes_changes_and_goes,
         jobs::a_job_without_pods_says_why_and_is_taken_up_again,
@@ -133,6 +137,8 @@ fn trials() -> Vec<Trial> {
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,
+        pods::advice_is_shown_and_stops_nothing,
+        pods::every_option_is_applied_and_taken_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,

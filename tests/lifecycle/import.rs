@@ -1,10 +1,20 @@
 //! Import: a feature store that this provider made comes back into a state, and the plan is empty.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use terraform_provider_feast::feast::render::render;
+use terraform_provider_feast::feast::source::Source;
+use terraform_provider_feast::feast::spec::{Defaults, Store};
+use terraform_provider_feast::provider::{FEATURE_STORE, Feast};
+use terraform_provider_feast::schema::{Provider, Value, encode, hcl};
 
 use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
-use crate::support::terraform::{Exit, Terraform};
+use crate::support::terraform::{Exit, Plan, Terraform};
 use crate::support::testbed::Tool;
 
 const ADDRESS: &str = "feast_feature_store.demo";
@@ -93,4 +103,203 @@ pub fn by_block_with_a_generated_configuration_gives_an_empty_plan() {
         expect_empty(&terraform);
     }
     test.destroy();
+}
+
+/// Every configuration that has golden objects, all in one working folder, comes back from the cluster as it
+/// was written: by import blocks with it, and by a generated configuration without.
+pub fn every_configuration_comes_back_as_it_was() {
+    let test = StoreUnderTest::new("import-every");
+    let stores = goldens(test.namespace.name());
+    make_sources(&test, &stores);
+    let resources: String = stores.iter().map(Golden::resource).collect();
+    let providers = configuration("", "");
+    let providers = providers.split("resource \"").next().unwrap();
+    test.terraform
+        .write("main.tf", &format!("{providers}{resources}"))
+        .unwrap();
+    test.apply();
+
+    let imports: String = stores
+        .iter()
+        .map(|it| it.import(test.namespace.name()))
+        .collect();
+    for tool in [Tool::Terraform, Tool::Tofu] {
+        let written = elsewhere(&test, tool);
+        written
+            .write("main.tf", &format!("{providers}{resources}{imports}"))
+            .unwrap();
+        expect_all_imported(&written.plan().unwrap(), &stores);
+
+        let generated = elsewhere(&test, tool);
+        generated
+            .write("main.tf", &format!("{providers}{imports}"))
+            .unwrap();
+        let plan = generated.plan_with(&["-generate-config-out=generated.tf"]);
+        expect_all_imported(&plan.unwrap(), &stores);
+        let text = fs::read_to_string(generated.folder().join("generated.tf")).unwrap();
+        for computed in ["objects", "endpoints", "configuration_hash", "drift"] {
+            assert!(!text.contains(&format!("  {computed} ")), "{text}");
+        }
+    }
+    // Roles of the cluster do not go with the namespace.
+    test.terraform.destroy().unwrap().expect_success();
+}
+
+#[track_caller]
+fn expect_all_imported(plan: &Plan, stores: &[Golden]) {
+    assert_ne!(plan.exit, Exit::Failed, "{}", plan.run);
+    let changes = plan.json["resource_changes"].as_array().unwrap();
+    let changed: Vec<_> = (changes.iter())
+        .filter(|it| it["change"]["actions"] != json!(["no-op"]))
+        .map(|it| &it["address"])
+        .collect();
+    assert!(changed.is_empty(), "{changed:?}\n{}", plan.run);
+    assert_eq!(changes.len(), stores.len());
+}
+
+struct Golden {
+    label: String,
+    attributes: BTreeMap<String, Value>,
+    sources: BTreeSet<Source>,
+}
+
+impl Golden {
+    fn resource(&self) -> String {
+        hcl::block("resource", &[FEATURE_STORE, &self.label], &self.attributes)
+    }
+
+    fn import(&self, namespace: &str) -> String {
+        let Self { label, .. } = self;
+        format!(
+            "import {{\n  to = {FEATURE_STORE}.{label}\n  id = \"{namespace}/{}\"\n}}\n",
+            name(label)
+        )
+    }
+}
+
+fn name(label: &str) -> String {
+    label.replace('_', "-")
+}
+
+/// The configurations of `tests/render`, each under a name of its own and without a wait for its pods.
+fn goldens(namespace: &str) -> Vec<Golden> {
+    let feast = Feast::new();
+    let block = &feast.schemas().resources[FEATURE_STORE].schema.block;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let label = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut json: Json = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        json["name"] = json!(name(&label));
+        json["namespace"] = json!(namespace);
+        json["waitForRollout"] = json!(false);
+        let config = serde_json::from_value(json.clone()).unwrap();
+        let sources = render(&Store::new(&config, &Defaults::default())).sources();
+        let Value::Object(attributes) = encode(&block.attributes, &json) else {
+            panic!("{label} is not an object");
+        };
+        found.push(Golden {
+            label,
+            attributes,
+            sources,
+        });
+    }
+    assert!(found.len() > 10);
+    found
+}
+
+/// The Secrets and ConfigMaps that the configurations name, with something fitting at every key.
+fn make_sources(test: &StoreUnderTest, stores: &[Golden]) {
+    let mut objects: BTreeMap<String, Json> = BTreeMap::new();
+    for source in stores.iter().flat_map(|store| &store.sources) {
+        let kind = source.kind.as_str();
+        let object = objects
+            .entry(format!("{kind}/{}", source.name))
+            .or_insert_with(|| {
+                json!({
+                    "apiVersion": "v1",
+                    "kind": kind,
+                    "metadata": {"name": source.name, "namespace": test.namespace.name()},
+                })
+            });
+        let data = if kind == "Secret" {
+            "stringData"
+        } else {
+            "data"
+        };
+        let key = source.key.as_deref().unwrap_or("client_id");
+        let content = match key {
+            "spark" => "type: spark_application",
+            "config" => "type: local",
+            "client_id" => "feast",
+            _ => "host: somewhere",
+        };
+        object[data][key] = json!(content);
+    }
+    for object in objects.values() {
+        let text = object.to_string();
+        test.namespace.cluster().apply(&text).unwrap();
+    }
+}
+
+pub fn another_address_is_free() {
+    let test = StoreUnderTest::new("moved");
+    test.configure(&services());
+    test.apply();
+    let before = test.deployment()["metadata"]["uid"].clone();
+    let text = configuration(&services(), "").replace(
+        "\"feast_feature_store\" \"demo\"",
+        "\"feast_feature_store\" \"renamed\"",
+    );
+    let moved =
+        "moved {\n  from = feast_feature_store.demo\n  to = feast_feature_store.renamed\n}\n";
+    test.terraform
+        .write("main.tf", &format!("{text}{moved}"))
+        .unwrap();
+    let plan = test.terraform.plan().unwrap();
+    let change = &plan.json["resource_changes"][0];
+    assert_eq!(change["previous_address"], ADDRESS, "{}", plan.run);
+    assert_eq!(change["change"]["actions"], json!(["no-op"]));
+    test.apply();
+    assert_eq!(test.deployment()["metadata"]["uid"], before);
+    test.destroy();
+}
+
+/// A new name or namespace is a new feature store; the plan says so, and what becomes of the data.
+pub fn another_name_or_namespace_replaces() {
+    let test = StoreUnderTest::new("replaced");
+    let claim = r#"online_store = {
+  persistence = { file = { path = "online.db", pvc = { create = {}, mount_path = "/data" } } }
+}"#;
+    test.configure(claim);
+    test.apply();
+    let renamed = configuration(claim, "").replace("= \"demo\"\n  feast", "= \"other\"\n  feast");
+    let elsewhere = configuration(claim, "namespace = \"elsewhere\"");
+    for (text, attribute) in [(renamed, "name"), (elsewhere, "namespace")] {
+        test.terraform.write("main.tf", &text).unwrap();
+        let plan = test.plan_with_changes();
+        let said = plan
+            .run
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(
+            said.contains(&format!("{ADDRESS} must be replaced")),
+            "{said}"
+        );
+        let change = &plan.json["resource_changes"][0]["change"];
+        assert_eq!(change["actions"], json!(["delete", "create"]));
+        assert_eq!(change["replace_paths"], json!([[attribute]]));
+        assert!(
+            said.contains("\"feast-demo-online\" will not be part of a feature store any more. It stays with its data"),
+            "{said}"
+        );
+    }
+    test.configure(claim);
+    test.expect_empty_plan();
 }
