@@ -70,6 +70,7 @@ fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![a_rollout_that_fails_says_why];
     all.extend(trials![
         authz::the_guides_rights_are_enough,
+        data::a_claim_that_somebody_has_grown_is_no_drift,
         drift::an_injector_shows_only_to_the_strict,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         scaling::hpa_scales_out_and_the_plan_stays_empty,

@@ -87,6 +87,7 @@ fn same(path: &[&str], mask: &Json, live: &Json) -> bool {
         (Json::String(_) | Json::Number(_), Json::String(_) | Json::Number(_)) => {
             let (mask, live) = (text(mask), text(live));
             (is_quantity(path) && same_quantity(&mask, &live))
+                || (is_size_of_claim(path) && is_at_least(&live, &mask))
                 || (is_int_or_string(path) && mask == live)
         }
         _ => false,
@@ -103,6 +104,15 @@ fn text(value: &Json) -> String {
 /// Whether both are quantities and mean the same.
 fn same_quantity(left: &str, right: &str) -> bool {
     matches!((Quantity::parse(left), Quantity::parse(right)), (Some(left), Some(right)) if left == right)
+}
+
+/// A claim that somebody has grown cannot shrink again, and has all that was asked for.
+fn is_size_of_claim(path: &[&str]) -> bool {
+    path == ["spec", "resources", "requests", "storage"]
+}
+
+fn is_at_least(live: &str, wanted: &str) -> bool {
+    matches!((Quantity::parse(live), Quantity::parse(wanted)), (Some(live), Some(wanted)) if live >= wanted)
 }
 
 fn is_quantity(path: &[&str]) -> bool {

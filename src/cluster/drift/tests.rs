@@ -50,6 +50,15 @@ fn quantities_by_meaning_where_they_are_quantities() {
 }
 
 #[test]
+fn a_claim_that_has_grown_is_as_wanted() {
+    let sized = |storage: &str| json!({"spec": {"resources": {"requests": {"storage": storage}}}});
+    check(sized("5Gi"), sized("10Gi"), sized("5Gi"));
+    check(sized("5Gi"), sized("1Gi"), sized("1Gi"));
+    let memory = |memory: &str| json!({"spec": {"resources": {"requests": {"memory": memory}}}});
+    check(memory("5Gi"), memory("10Gi"), memory("10Gi"));
+}
+
+#[test]
 fn ports_by_number_and_protocol() {
     let mask = json!({"ports": [
         {"containerPort": 53, "name": "udp", "protocol": "UDP"}, {"containerPort": 53, "name": "tcp"}]});

@@ -28,8 +28,11 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&["spec", "replicas"], "services.scaling.replicas"),
                 row(&["spec", "strategy"], "services.deployment_strategy"),
                 row(&["spec", "strategy", "type"], "strategy"),
+                // Tolerations, volumes and the like: `services` has them by the names of a PodSpec.
+                row(&POD, "services"),
+                row(&POD_ANNOTATIONS, "services.pod_annotations"),
             ]);
-            let containers = FieldPath::of(&["spec", "template", "spec", "containers"]);
+            let containers = FieldPath::of(&POD).with(FieldStep::Name("containers".to_owned()));
             rows.extend(SERVERS.map(|(service, place)| {
                 let name = ("name".to_owned(), Json::from(service.as_str()));
                 let container = containers.with(FieldStep::Keys(vec![name]));
@@ -52,6 +55,9 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
     }
     rows
 }
+
+const POD: [&str; 3] = ["spec", "template", "spec"];
+const POD_ANNOTATIONS: [&str; 4] = ["spec", "template", "metadata", "annotations"];
 
 /// Where the configuration has what belongs to each service.
 const SERVERS: [(Service, &str); 3] = [
@@ -210,6 +216,9 @@ mod tests {
                     "onlineStore": {"persistence": store("postgres"), "server": server},
                     "offlineStore": {"persistence": {"file": {"pvc": claim}}, "server": {"image": "feast:1"}},
                     "registry": {"local": {"persistence": store("sql"), "server": {"image": "feast:1"}}},
+                    "tolerations": [{"key": "a"}], "nodeSelector": {"disk": "ssd"},
+                    "volumes": [{"name": "extra", "secret": {"secretName": "s"}}],
+                    "podAnnotations": {"example.com/a": "b"},
                 },
             }),
         );
@@ -220,7 +229,10 @@ mod tests {
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
                 "strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 2}},
                 "resources": {"requests": {"storage": "6Gi"}},
-                "template": {"spec": {"terminationGracePeriodSeconds": 1, "containers": [
+                "template": {"metadata": {"annotations": {"example.com/a": "c"}}, "spec": {
+                    "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"},
+                    "volumes": [{"name": "feast-data"}, {"name": "extra", "secret": {"secretName": "t"}}],
+                    "terminationGracePeriodSeconds": 1, "containers": [
                     {"name": "online", "image": "i", "env": [{"name": "B", "value": "3"}, {"name": "C"}],
                      "resources": {"limits": {"memory": "2Gi"}}, "command": ["feast"]},
                     {"name": "offline", "image": "i"},
@@ -252,6 +264,12 @@ mod tests {
                 "services.registry.local.server.image".into()),
             (Kind::Deployment, main, online.replace("online", "offline") + ".image",
                 "services.offline_store.server.image".into()),
+            (Kind::Deployment, main, ".spec.template.spec.tolerations[0].key".into(), "services.tolerations[0].key".into()),
+            (Kind::Deployment, main, ".spec.template.spec.nodeSelector.disk".into(), "services.node_selector[\"disk\"]".into()),
+            (Kind::Deployment, main, ".spec.template.spec.volumes[name=\"extra\"].secret.secretName".into(),
+                "services.volumes[0].secret.secret_name".into()),
+            (Kind::Deployment, main, ".spec.template.metadata.annotations.example.com/a".into(),
+                "services.pod_annotations[\"example.com/a\"]".into()),
             (Kind::Deployment, main, ".spec.template.spec.terminationGracePeriodSeconds".into(), String::new()),
             (Kind::Service, "feast-x-online", ".metadata.labels.example.com/team".into(),
                 "labels[\"example.com/team\"]".into()),
