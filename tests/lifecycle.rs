@@ -36,6 +36,7 @@ mod lifecycle {
     pub mod store;
     pub mod terraform_runner;
     pub mod testbed;
+    pub mod tls;
 }
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
     import, jobs, lab, persistence, pods, recovery, scaling, secrets, terraform_runner, testbed,
+    tls,
 };
 
 /// One trial for each function, named by its path.
@@ -70,6 +72,8 @@ fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![a_rollout_that_fails_says_why];
     all.extend(trials![
         authz::the_guides_rights_are_enough,
+        data::a_claim_that_somebody_has_grown_is_no_drift,
+        drift::an_injector_shows_only_to_the_strict,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
@@ -112,6 +116,9 @@ fn trials() -> Vec<Trial> {
         data::claims_only_grow,
         data::claims_outlive_every_change,
         documentation::tfplugindocs_finds_nothing_wrong,
+        drift::a_rotated_secret_is_named_and_rolls_the_pods,
+        drift::drift_is_told_again_after_a_kept_refresh,
+        drift::drift_shows_at_the_attribute_that_set_it,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,
@@ -141,6 +148,9 @@ fn trials() -> Vec<Trial> {
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,
+        tls::a_renewed_certificate_rolls_the_pods,
+        tls::the_example_is_applied,
+        tls::the_registry_of_another_store_is_looked_at_first,
         testbed::control_plane_answers,
         testbed::deployment_becomes_available,
         terraform_runner::mirror_layout_is_the_one_that_the_tools_look_for,

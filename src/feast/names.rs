@@ -164,6 +164,16 @@ impl ServerKind {
         }
     }
 
+    /// The attribute with its settings.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Registry => "services.registry.local.server",
+            Self::Offline => "services.offline_store.server",
+            Self::Online => "services.online_store.server",
+            Self::Ui => "services.ui",
+        }
+    }
+
     /// In sentences.
     pub fn words(self) -> &'static str {
         match self {

@@ -71,20 +71,10 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
     let own = own(store).into_iter().flat_map(|(kind, tls)| {
         [&tls.certificate, &tls.private_key].map(|key| Mounted {
             source: Source::secret(&tls.secret, key),
-            path: attribute(kind).attribute("tls.secret_ref"),
+            path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
         })
     });
     authority.into_iter().chain(own).collect()
-}
-
-/// Where a server's settings stand.
-fn attribute(kind: ServerKind) -> Path {
-    Path::of(match kind {
-        ServerKind::Registry => "services.registry.local.server",
-        ServerKind::Offline => "services.offline_store.server",
-        ServerKind::Online => "services.online_store.server",
-        ServerKind::Ui => "services.ui",
-    })
 }
 
 fn own(store: &Store) -> Vec<(ServerKind, &Tls)> {

@@ -24,12 +24,7 @@ pub(super) const CRON_JOB_CONTAINERS: &str = "cron_job.container_configs";
 
 /// Where a server's settings stand.
 pub(super) fn server(kind: ServerKind) -> Path {
-    match kind {
-        ServerKind::Registry => Path::of(LOCAL).attribute("server"),
-        ServerKind::Offline => Path::of(OFFLINE).attribute("server"),
-        ServerKind::Online => Path::of(ONLINE).attribute("server"),
-        ServerKind::Ui => Path::of(UI),
-    }
+    Path::of(kind.attribute())
 }
 
 /// Where a service's settings stand.
