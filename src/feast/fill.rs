@@ -392,6 +392,17 @@ mod tests {
         assert_eq!(configuration, same);
         assert_ne!(first, renewed);
         assert_ne!(hashes("ab", "c").1, hashes("a", "bc").1);
+        let store = json!({
+            "name": "demo", "feastProject": "demo", "services": {"ui": {"tls": {"secretRef": {"name": "s"}}}},
+        });
+        let store: crate::feast::config::FeatureStore = serde_json::from_value(store).unwrap();
+        let prepared = render(&Store::new(&store, &Defaults::default()));
+        let attribute = |kind, name| prepared.attribute(kind, name).map(|path| path.to_string());
+        assert_eq!(
+            attribute("Secret", "s").as_deref(),
+            Some("services.ui.tls.secret_ref")
+        );
+        assert_eq!(attribute("Secret", "t"), None);
         let errors = filled("-", " ").unwrap_err();
         let said: Vec<_> = (errors.iter())
             .map(|error| (error.path.to_string(), error.to_string()))

@@ -50,13 +50,7 @@ pub fn a_renewed_certificate_rolls_the_pods() {
         ui           = { tls = { disable = true } }
         "#,
     );
-    refused(
-        &test,
-        &[
-            "online-certificate",
-            "online_store = { server = { tls = { secret_ref = { name = \"online-certificate\"",
-        ],
-    );
+    refused(&test, &["Secret/online-certificate", "It does not exist."]);
     make_certificate(&test, "online-certificate", "FIRST");
     test.apply();
     assert_eq!(
