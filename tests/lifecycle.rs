@@ -30,6 +30,7 @@ mod lifecycle {
     pub mod lab;
     pub mod persistence;
     pub mod recovery;
+    pub mod requests;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
@@ -43,7 +44,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, recovery, scaling, secrets, terraform_runner, testbed,
+    import, jobs, lab, persistence, recovery, requests, scaling, secrets, terraform_runner,
+    testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -69,6 +71,7 @@ fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![a_rollout_that_fails_says_why];
     all.extend(trials![
         authz::the_guides_rights_are_enough,
+        requests::ten_stores_share_what_they_read,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,

@@ -195,7 +195,8 @@ impl Reader<'_> {
         };
         let wanted = render(&Store::new(&config, &defaults)).manifests;
         let keys = wanted.keys().cloned().collect();
-        let live = self.cluster.read(self.store, &keys, self.stop).await;
+        let live = self.cluster.read_for_refresh(self.store, &keys, self.stop);
+        let live = live.await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };

@@ -77,7 +77,7 @@ async fn refresh(
     let masks = computed::manifests(prior);
     let keys: BTreeSet<Key> = masks.keys().cloned().collect();
     let live = cluster
-        .read(&store, &keys, stop)
+        .read_for_refresh(&store, &keys, stop)
         .await
         .map_err(|error| wording::cluster_error("Cannot read the feature store", &error))?;
     let seen: BTreeMap<&Key, Json> = masks
@@ -180,7 +180,8 @@ async fn wanted(
     let desired = Desired::of(&parsed, state.attribute("namespace").as_str()?)?;
     let namespace = &desired.store.namespace;
     let wanted = desired.objects.sources();
-    let contents = cluster.contents(namespace, &wanted, stop).await.ok()?;
+    let contents = cluster.contents_for_refresh(namespace, &wanted, stop);
+    let contents = contents.await.ok()?;
     let filled = desired.objects.fill(&Secrets {
         contents: &contents,
         hash_key: &hash_key,
