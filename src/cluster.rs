@@ -21,7 +21,7 @@ pub mod rollout;
 
 mod request;
 mod resource;
-mod shared;
+mod snapshot;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ struct Inner {
     /// Held by the request that opens the connection.
     opening: Mutex<()>,
     /// What several feature stores have asked for at once.
-    shared: shared::Shared,
+    snapshots: snapshot::Snapshots,
     /// The only cluster that may be talked to ([`guard`]); any where there is none.
     expected_uid: Option<String>,
     /// Set when it is that cluster.
@@ -134,7 +134,7 @@ impl Cluster {
                 options,
                 reached: AtomicBool::new(false),
                 opening: Mutex::new(()),
-                shared: shared::Shared::default(),
+                snapshots: snapshot::Snapshots::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
             }),

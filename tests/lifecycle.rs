@@ -29,6 +29,7 @@ mod lifecycle {
     pub mod jobs;
     pub mod lab;
     pub mod persistence;
+    pub mod pods;
     pub mod recovery;
     pub mod requests;
     pub mod scaling;
@@ -44,7 +45,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, recovery, requests, scaling, secrets, terraform_runner,
+    import, jobs, lab, persistence, pods, recovery, requests, scaling, secrets, terraform_runner,
     testbed,
 };
 
@@ -135,6 +136,8 @@ fn trials() -> Vec<Trial> {
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,
+        pods::advice_is_shown_and_stops_nothing,
+        pods::every_option_is_applied_and_taken_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,

@@ -77,7 +77,7 @@ impl Cluster {
         creates: bool,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
-        let first = creates && self.inner.shared.is_first(store);
+        let first = creates && self.inner.snapshots.is_first(store);
         if first && self.is_vacant(store, keys, cancel).await? {
             return Ok(BTreeMap::new());
         }

@@ -162,7 +162,7 @@ impl Cluster {
         let writes = request.verb.writes();
         let answer = self.send_unguarded(request, cancel).await;
         if writes {
-            self.inner.shared.forget();
+            self.inner.snapshots.forget();
         }
         answer
     }

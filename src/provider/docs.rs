@@ -5,7 +5,7 @@ mod functions;
 
 use std::collections::BTreeMap;
 
-use crate::feast::rules::RULES;
+use crate::feast::rules::{ADVICE, RULES, Rule};
 use crate::schema::Block;
 use crate::schema::docs::schema_section;
 
@@ -104,10 +104,11 @@ fn resource(block: &Block) -> String {
         include_str!("../../examples/resources/feast_feature_store/import-by-identity.tf");
     let by_command = include_str!("../../examples/resources/feast_feature_store/import.sh");
     let schema = schema_section(block);
-    let rules: String = RULES
-        .iter()
-        .map(|rule| format!("- `{}`: {}\n", rule.name, one_line(rule.description)))
-        .collect();
+    let list = |rules: &[Rule]| -> String {
+        let line = |rule: &Rule| format!("- `{}`: {}\n", rule.name, one_line(rule.description));
+        rules.iter().map(line).collect()
+    };
+    let (rules, advice) = (list(RULES), list(ADVICE));
     format!(
         "{front}\
 # {FEATURE_STORE} (Resource)
@@ -129,6 +130,9 @@ wrong at once. What depends on a value that is known only after apply is checked
 written.
 
 {rules}
+Of these they only warn:
+
+{advice}
 {schema}
 ## Import
 

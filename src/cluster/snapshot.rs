@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, Shared as SharedFuture};
+use futures::future::{BoxFuture, Shared};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -41,7 +41,7 @@ enum Question {
 
 /// The answers of the last moment, and those that are under way.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct Snapshots {
     answers: Mutex<BTreeMap<Question, Asked>>,
     /// What was begun to be created here: the names of others tell nothing of it.
     created: Mutex<BTreeSet<StoreName>>,
@@ -49,7 +49,7 @@ pub(super) struct Shared {
 
 struct Asked {
     at: Instant,
-    answer: SharedFuture<BoxFuture<'static, Result<Arc<Told>, Error>>>,
+    answer: Shared<BoxFuture<'static, Result<Arc<Told>, Error>>>,
 }
 
 /// An answer, in the shape of its question.
@@ -70,7 +70,7 @@ pub(super) struct Name {
     pub store: Option<String>,
 }
 
-impl Shared {
+impl Snapshots {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Question, Asked>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,7 +153,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Arc<Told>, Error> {
         let answer = {
-            let mut answers = self.inner.shared.lock();
+            let mut answers = self.inner.snapshots.lock();
             let recent = answers
                 .get(&question)
                 .filter(|asked| asked.at.elapsed() < MOMENT)
@@ -175,7 +175,7 @@ impl Cluster {
         let answer = answer.await;
         if answer.is_err() {
             // Those who waited with us have it; the next one may be luckier.
-            self.inner.shared.lock().remove(&question);
+            self.inner.snapshots.lock().remove(&question);
         }
         answer
     }
@@ -219,7 +219,7 @@ impl Cluster {
         tokio::spawn(async move {
             tokio::time::sleep(MOMENT).await;
             if let Some(inner) = inner.upgrade() {
-                inner.shared.forget_old();
+                inner.snapshots.forget_old();
             }
         });
     }
