@@ -52,14 +52,16 @@ impl Report {
 
     /// Into the page, and the plot beside it.
     pub fn write(&self, docs: &Path) {
+        let mut image = "";
+        if let Some(plot) = self.plot(10) {
+            fs::write(docs.join("performance.svg"), plot).unwrap();
+            image = "![Ten stores: seconds of each provider](performance.svg)\n\n";
+        }
         let page = docs.join("performance.md");
         let text = fs::read_to_string(&page).unwrap();
         let (head, rest) = text.split_once(BEGIN).unwrap();
         let (_, tail) = rest.split_once(END).unwrap();
-        fs::write(&page, format!("{head}{BEGIN}\n\n{self}\n{END}{tail}")).unwrap();
-        if let Some(plot) = self.plot(10) {
-            fs::write(docs.join("performance.svg"), plot).unwrap();
-        }
+        fs::write(&page, format!("{head}{BEGIN}\n\n{image}{self}\n{END}{tail}")).unwrap();
     }
 
     fn start_table(&self, out: &mut String) -> fmt::Result {
