@@ -44,8 +44,14 @@ pub struct Contestant {
     pub binary: Option<PathBuf>,
 }
 
+/// This provider's binary.
+pub fn feast() -> PathBuf {
+    let built = env!("CARGO_BIN_EXE_terraform-provider-feast");
+    crate::path("FEAST_BENCH_FEAST").unwrap_or_else(|| PathBuf::from(built))
+}
+
 /// Ourselves, and whoever was named.
-pub fn all(feast: &Path) -> Vec<Contestant> {
+pub fn all() -> Vec<Contestant> {
     let peers = [
         (Kind::Typed, "FEAST_BENCH_KUBERNETES"),
         (Kind::Manifest, "FEAST_BENCH_KUBERNETES"),
@@ -54,7 +60,7 @@ pub fn all(feast: &Path) -> Vec<Contestant> {
     ];
     let mut all = vec![Contestant {
         kind: Kind::Feast,
-        binary: Some(feast.to_owned()),
+        binary: Some(feast()),
     }];
     for (kind, variable) in peers {
         if let Some(binary) = crate::path(variable) {

@@ -10,6 +10,8 @@
 //! | `FEAST_BENCH_KUBECTL` | gavinbunney/kubectl |
 //! | `FEAST_BENCH_HELM` | hashicorp/helm |
 //!
+//! `FEAST_BENCH_FEAST` names another binary of this provider than the one just built, to compare two versions.
+//!
 //! `FEAST_BENCH_STORES=1,10,50,200` says how many stores, `FEAST_BENCH_PEERS_UP_TO=50` up to which number the
 //! peers are measured, `FEAST_BENCH_ROUNDS=3` how often (medians are printed), and `FEAST_BENCH_WRITE=1` writes
 //! the tables and the plot of `docs/performance.md`.
@@ -52,8 +54,7 @@ fn main() {
     };
     let control_plane = ControlPlane::start(&tools, &options, progress).unwrap();
     let terraform = tools.path(Tool::Terraform).unwrap();
-    let provider = Path::new(env!("CARGO_BIN_EXE_terraform-provider-feast"));
-    let contestants = contestants::all(provider);
+    let contestants = contestants::all();
 
     let starts = (contestants.iter().filter(|it| it.kind.has_a_process()))
         .map(|contestant| (contestant.kind, start::measure(contestant, terraform)))

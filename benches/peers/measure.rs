@@ -192,8 +192,7 @@ pub fn prepare(
     kubeconfig: &Path,
     namespace: &str,
 ) -> Terraform {
-    let feast = Path::new(env!("CARGO_BIN_EXE_terraform-provider-feast"));
-    let mut terraform = Terraform::new(tool, feast).unwrap();
+    let mut terraform = Terraform::new(tool, &contestants::feast()).unwrap();
     let mut overrides = String::new();
     if let (Some(source), Some(binary)) = (contestant.source(), &contestant.binary) {
         // Terraform takes any file of the folder whose name fits: there must be no other.
@@ -221,7 +220,7 @@ pub fn prepare(
 
 /// The objects of one store, which a plan tells without a cluster.
 fn manifests(tool: &Path, namespace: &str) -> Vec<Json> {
-    let feast = &contestants::all(Path::new(env!("CARGO_BIN_EXE_terraform-provider-feast")))[0];
+    let feast = &contestants::all()[0];
     let terraform = prepare(tool, feast, Path::new("none"), namespace);
     feast.configure(&terraform, 1, &[]);
     let plan = terraform.plan().unwrap();

@@ -61,7 +61,11 @@ impl Report {
         let text = fs::read_to_string(&page).unwrap();
         let (head, rest) = text.split_once(BEGIN).unwrap();
         let (_, tail) = rest.split_once(END).unwrap();
-        fs::write(&page, format!("{head}{BEGIN}\n\n{image}{self}\n{END}{tail}")).unwrap();
+        fs::write(
+            &page,
+            format!("{head}{BEGIN}\n\n{image}{self}\n{END}{tail}"),
+        )
+        .unwrap();
     }
 
     fn start_table(&self, out: &mut String) -> fmt::Result {
