@@ -128,6 +128,7 @@ fn trials() -> Vec<Trial> {
         examples::the_others,
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
+        guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
         import::another_address_is_free,
         import::another_name_or_namespace_replaces,
