@@ -31,6 +31,7 @@ mod lifecycle {
     pub mod persistence;
     pub mod pods;
     pub mod recovery;
+    pub mod requests;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
@@ -45,8 +46,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, pods, recovery, scaling, secrets, terraform_runner, testbed,
-    tls,
+    import, jobs, lab, persistence, pods, recovery, requests, scaling, secrets, terraform_runner,
+    testbed, tls,
 };
 
 /// One trial for each function, named by its path.
@@ -74,6 +75,7 @@ fn simulation_trials() -> Vec<Trial> {
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
         drift::an_injector_shows_only_to_the_strict,
+        requests::ten_stores_share_what_they_read,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
