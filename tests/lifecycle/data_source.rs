@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+use crate::lifecycle::{account, lab};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::Tool;
 
@@ -30,25 +30,13 @@ output "view" {
 "#;
 
 /// May look at everything but Secrets and pods.
-const ROLE: &str = r#"
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: reader, namespace: @}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: reader, namespace: @}
-rules:
-- {apiGroups: [apps], resources: [deployments], verbs: [get]}
-- {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [get]}
-- {apiGroups: [""], resources: [services], verbs: [get]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: reader, namespace: @}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
-subjects: [{kind: ServiceAccount, name: reader, namespace: @}]
-"#;
+fn rules() -> Json {
+    json!([
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
+        {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get"]},
+    ])
+}
 
 fn reader(test: &StoreUnderTest, kubeconfig: &str) -> (Terraform, Run) {
     let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
@@ -118,24 +106,9 @@ pub fn needs_only_the_right_to_read() {
     let test = StoreUnderTest::new("data-source-rights");
     test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
     test.apply();
-    let role = ROLE.replace('@', test.namespace.name());
-    test.namespace.cluster().apply(&role).unwrap();
-    let token = test
-        .namespace
-        .kubectl(&["create", "token", "reader"])
-        .unwrap();
-
-    let kubeconfig = test.namespace.cluster().kubeconfig();
-    let admin = test
-        .namespace
-        .cluster()
-        .kubectl(&["config", "view", "--raw", "-o=json"])
-        .unwrap();
-    let mut config: Json = serde_json::from_str(&admin).unwrap();
-    config["users"][0]["user"] = json!({"token": token.trim()});
+    let kubeconfig = account::make(&test.namespace, "reader", &rules());
     let path = test.terraform.folder().join("reader.kubeconfig");
-    fs::write(&path, config.to_string()).unwrap();
-    assert_ne!(path, kubeconfig);
+    fs::write(&path, kubeconfig).unwrap();
 
     let (terraform, run) = reader(&test, &path.display().to_string());
     run.expect_success();
