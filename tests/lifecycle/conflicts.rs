@@ -1,6 +1,5 @@
 //! Other hands on our fields: what an applier owns is a conflict, what was written by plain update is drift.
 
-
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
