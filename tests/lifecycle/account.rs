@@ -20,10 +20,15 @@ pub fn block(mark: &str) -> &'static str {
     block
 }
 
+/// The rules of the guide's Role of this name.
+pub fn rules_of(role: &str) -> Json {
+    let role: Json = serde_saphyr::from_str(block(&format!("name: {role}\n"))).unwrap();
+    role["rules"].clone()
+}
+
 /// The rules of the guide's minimal Role.
 pub fn minimal_rules() -> Json {
-    let role: Json = serde_saphyr::from_str(block("name: terraform-provider-feast\n")).unwrap();
-    role["rules"].clone()
+    rules_of("terraform-provider-feast")
 }
 
 /// An account with these rights in the namespace, and none elsewhere; account, Role and binding have one

@@ -1,10 +1,8 @@
 //! The data source: a feature store seen from another configuration, with more and with fewer rights.
 
-use std::fs;
-
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, make_store_secret, until};
 use crate::lifecycle::{account, lab};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::Tool;
@@ -30,7 +28,7 @@ output "view" {
 "#;
 
 /// May look at everything but Secrets and pods.
-fn rules() -> Json {
+fn few_rights() -> Json {
     json!([
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
         {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get"]},
@@ -102,17 +100,23 @@ pub fn shows_what_is_there() {
     test.destroy();
 }
 
+/// The file of a kubeconfig for an account with these rights alone.
+fn account(test: &StoreUnderTest, name: &str, rules: &Json) -> String {
+    let kubeconfig = account::make(&test.namespace, name, rules);
+    test.terraform.write(name, &kubeconfig).unwrap();
+    test.terraform.folder().join(name).display().to_string()
+}
+
 pub fn needs_only_the_right_to_read() {
     let test = StoreUnderTest::new("data-source-rights");
     test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
     test.apply();
-    let kubeconfig = account::make(&test.namespace, "reader", &rules());
-    let path = test.terraform.folder().join("reader.kubeconfig");
-    fs::write(&path, kubeconfig).unwrap();
-
-    let (terraform, run) = reader(&test, &path.display().to_string());
-    run.expect_success();
-    let view = terraform.output("view").unwrap();
+    let seen = |kubeconfig: &str| {
+        let (terraform, run) = reader(&test, kubeconfig);
+        run.expect_success();
+        terraform.output("view").unwrap()
+    };
+    let view = seen(&account(&test, "little", &few_rights()));
     assert_eq!(
         json!([
             view["scaling_status"],
@@ -122,5 +126,36 @@ pub fn needs_only_the_right_to_read() {
         ]),
         json!([{"current_replicas": 2, "desired_replicas": 2}, null, null, null])
     );
+
+    let kubeconfig = account(&test, "reader", &account::rules_of("feast-reader"));
+    let untouched = seen(&kubeconfig);
+    let nulls: Vec<&String> = (untouched.as_object().unwrap().iter())
+        .filter_map(|(name, value)| value.is_null().then_some(name))
+        .collect();
+    assert_eq!(nulls, Vec::<&String>::new());
+    assert_eq!(
+        json!([untouched["ready_pods"], untouched["drift"]]),
+        json!([{"online": 2}, []])
+    );
+    test.namespace
+        .kubectl(&["delete", "configmap", "feast-demo-client"])
+        .unwrap();
+    make_store_secret(&test.namespace, "another-password");
+    let view = seen(&kubeconfig);
+    let drift = view["drift"].as_array().unwrap().iter();
+    let drift: Vec<String> = drift
+        .map(|drift| {
+            let text = |name: &str| drift[name].as_str().unwrap_or("null").to_owned();
+            ["object", "change", "field", "live"].map(text).join(" ")
+        })
+        .collect();
+    assert_eq!(
+        drift,
+        [
+            "ConfigMap/feast-demo-client deleted  null",
+            "Secret/feast-demo rotated .data.feature_store.yaml null",
+        ]
+    );
+    assert!(!view.to_string().contains("another-password"));
     test.destroy();
 }
