@@ -15,6 +15,7 @@ mod support {
 
 #[path = "lifecycle"]
 mod lifecycle {
+    pub mod adoption;
     pub mod authz;
     pub mod cluster;
     pub mod conflicts;
@@ -28,6 +29,7 @@ mod lifecycle {
     pub mod import;
     pub mod jobs;
     pub mod lab;
+    pub mod operator;
     pub mod persistence;
     pub mod recovery;
     pub mod scaling;
@@ -42,8 +44,9 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, recovery, scaling, secrets, terraform_runner, testbed,
+    adoption, authz, cluster, conflicts, convert, data, data_source, documentation, drift,
+    examples, guard, import, jobs, lab, persistence, recovery, scaling, secrets, terraform_runner,
+    testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -98,6 +101,11 @@ fn trials() -> Vec<Trial> {
     all.extend(trials![
         conflicts::an_applier_is_a_conflict_with_two_ways_out,
         conflicts::plain_updates_are_drift_that_an_apply_repairs,
+        adoption::an_import_block_generates_the_configuration,
+        adoption::an_operator_at_work_stops_the_apply,
+        adoption::pods_are_replaced_once_and_the_count_stays,
+        adoption::what_cannot_be_taken_over_is_said,
+        adoption::what_the_operator_made_is_taken_over_with_its_data,
         convert::a_claim_of_the_operators_is_taken_up,
         convert::examples_are_planned,
         convert::functions_tell_what_is_wrong,

@@ -7,8 +7,11 @@
 
 pub mod changes;
 mod lists;
+mod widen;
 
 use serde_json::{Map, Value as Json};
+
+pub use widen::widened;
 
 use crate::feast::quantity::Quantity;
 

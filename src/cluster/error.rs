@@ -20,6 +20,8 @@ pub enum Verb {
     Apply,
     /// A merge patch: only where server-side apply cannot say it.
     Patch,
+    /// A merge patch that gives an object of the Feast operator's to us.
+    TakeOver,
     Delete,
     /// Waiting for a rollout to finish, or for objects to be gone.
     Wait,
@@ -33,6 +35,7 @@ impl fmt::Display for Verb {
             Self::Watch => "watch",
             Self::Apply => "apply",
             Self::Patch => "patch",
+            Self::TakeOver => "take over",
             Self::Delete => "delete",
             Self::Wait => "wait for",
         })
@@ -222,6 +225,16 @@ pub enum Reason {
         owner: Option<String>,
     },
 
+    #[error(
+        "it is the Feast operator's until an apply has taken it over, and goes when its custom resource goes"
+    )]
+    Operated,
+
+    #[error(
+        "the Feast operator is at work: it put the object back under its custom resource within seconds"
+    )]
+    OperatorAtWork,
+
     #[error("an earlier object of this name is still being deleted")]
     Terminating,
 
@@ -295,6 +308,15 @@ impl Reason {
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
             Self::Conflict(_) => {
                 "Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields over; or leave them to their owner: take them out of the configuration, or, where this provider always sets a field (an image, for one), write the live value there, since equal values do not conflict."
+            }
+            Self::Foreign { owner: Some(owner) } if owner.contains("\"feast-operator\"") => {
+                "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Moving from the operator\" has the steps."
+            }
+            Self::Operated => {
+                "Apply first, so that the claims stay when the custom resource goes, or leave the feature store to the operator: `terraform state rm <address>`."
+            }
+            Self::OperatorAtWork => {
+                "Stop it (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or wherever it runs), then apply again. Nothing else was changed."
             }
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."

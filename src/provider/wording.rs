@@ -9,6 +9,10 @@ use crate::feast::fill::FillError;
 use crate::feast::objects::Key;
 use crate::schema::{Diagnostic, Path};
 
+mod adoption;
+
+pub use adoption::*;
+
 /// What was being done at the API server, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
     let mut detail = chain(error);

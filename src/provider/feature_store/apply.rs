@@ -177,6 +177,9 @@ impl Recipe<'_> {
         };
         let mut diagnostics = self.failures(&outcome.errors);
         diagnostics.extend(outcome.kept.iter().map(wording::claim_kept));
+        if outcome.errors.is_empty() && !outcome.taken_over.is_empty() {
+            diagnostics.push(wording::taken_over(&store, &outcome.taken_over));
+        }
         let mut memory = Memory::default();
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {

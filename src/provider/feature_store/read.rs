@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::cluster::drift::changes::changes;
 use crate::cluster::drift::project as project_live;
+use crate::cluster::operator::is_operated;
 use crate::cluster::rollout::{self, Progress};
 use crate::cluster::{CancellationToken, Cluster, StoreName};
 use crate::feast::fill::Secrets;
@@ -16,7 +17,7 @@ use crate::feast::objects::{Filled, Key, Kind, Objects};
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Deferred, Read, ReadAnswer};
-use crate::schema::{Block, Diagnostic, Value};
+use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed::{self, Desired};
 use super::drift;
@@ -50,7 +51,8 @@ pub async fn read(
         }
     };
     match refresh(block, &cluster, stop, &answer.state).await {
-        Ok(Some((state, memory))) => {
+        Ok(Some((state, memory, warnings))) => {
+            answer.diagnostics.extend(warnings);
             let before = Memory::recall(&answer.private);
             answer.private = Memory {
                 rollout_incomplete: before.rollout_incomplete && memory.rollout_incomplete,
@@ -70,7 +72,7 @@ async fn refresh(
     cluster: &Arc<Cluster>,
     stop: &CancellationToken,
     prior: &Value,
-) -> Result<Option<(Value, Memory)>, Diagnostic> {
+) -> Result<Option<(Value, Memory, Diagnostics)>, Diagnostic> {
     let Some(store) = store_name(prior) else {
         return Ok(None);
     };
@@ -133,7 +135,15 @@ async fn refresh(
             state.set("configuration_hash", Value::string(carried));
         }
     }
-    Ok(Some((state, memory)))
+    let operated: Vec<&Key> = masks
+        .keys()
+        .filter(|key| live.get(key).is_some_and(|live| is_operated(live, &store)))
+        .collect();
+    let warnings = match operated.as_slice() {
+        [] => Vec::new(),
+        keys => vec![wording::operated(&store, keys)],
+    };
+    Ok(Some((state, memory, warnings)))
 }
 
 /// Which feature store a state is about.
