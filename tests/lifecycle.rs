@@ -103,6 +103,7 @@ fn trials() -> Vec<Trial> {
         conflicts::plain_updates_are_drift_that_an_apply_repairs,
         adoption::an_import_block_generates_the_configuration,
         adoption::an_operator_at_work_stops_the_apply,
+        adoption::missing_rights_are_named,
         adoption::pods_are_replaced_once_and_the_count_stays,
         adoption::what_cannot_be_taken_over_is_said,
         adoption::what_the_operator_made_is_taken_over_with_its_data,

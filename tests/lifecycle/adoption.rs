@@ -155,7 +155,7 @@ pub fn what_the_operator_made_is_taken_over_with_its_data() {
 
     let refused = test.terraform.destroy().unwrap();
     assert!(
-        words(&refused).contains("it is the Feast operator's until an apply has taken it over"),
+        words(&refused).contains("is the Feast operator's until an apply has taken it over"),
         "{refused}"
     );
     assert_eq!(uids(&objects(&test)), uids(&before));
@@ -346,4 +346,62 @@ pub fn what_cannot_be_taken_over_is_said() {
         .unwrap();
     refused("is being deleted, and what it owns goes with it");
     patch(r#"{"metadata": {"finalizers": null}}"#);
+}
+
+const ROLE: &str = r#"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: importer, namespace: @}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: importer, namespace: @}
+rules:
+- {apiGroups: [""], resources: [secrets], verbs: [get]}
+- {apiGroups: ["$"], resources: [featurestores], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: importer, namespace: @}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: importer}
+subjects: [{kind: ServiceAccount, name: importer, namespace: @}]
+"#;
+
+/// Each missing right is named, with what it is needed for.
+pub fn missing_rights_are_named() {
+    let mut test = StoreUnderTest::new("adoption-rights");
+    test.configure("");
+    Operator::custom_resource(&test, &on_a_claim());
+    let cluster = test.namespace.cluster().clone();
+    let allow = |group: &str| {
+        let role = ROLE.replace('@', test.namespace.name()).replace('$', group);
+        cluster.apply(&role).unwrap();
+    };
+    allow("nothing.example.com");
+    let token = test.namespace.kubectl(&["create", "token", "importer"]);
+    let admin = cluster.kubectl(&["config", "view", "--raw", "-o=json"]);
+    let mut config: Json = serde_json::from_str(&admin.unwrap()).unwrap();
+    config["users"][0]["user"] = json!({"token": token.unwrap().trim()});
+    let path = test.terraform.folder().join("importer.kubeconfig");
+    fs::write(&path, config.to_string()).unwrap();
+    let kubeconfig = path.display().to_string();
+    test.terraform.environment("TF_VAR_kubeconfig", &kubeconfig);
+    let namespace = test.namespace.name();
+    let expect = |parts: [&str; 2]| {
+        let run = import(&test);
+        assert_eq!(run.status, Some(1), "{run}");
+        let said = words(&run);
+        for part in parts {
+            assert!(said.contains(part), "{said}");
+        }
+    };
+    expect([
+        "has no Secret \"feast-demo\" with the configuration of a feature store",
+        "give this user the verb get on featurestores in the API group feast.dev",
+    ]);
+    allow("feast.dev");
+    expect([
+        "cannot list resource",
+        &format!("in namespace \"{namespace}\" of the cluster"),
+    ]);
 }
