@@ -102,7 +102,7 @@ impl Provider for Feast {
             Err(diagnostics) => return diagnostics,
         };
         match feature_store::parse::parse(block, &request.config) {
-            Ok(_) => Vec::new(),
+            Ok(parsed) => feature_store::parse::advice(&parsed),
             Err(diagnostics) => diagnostics,
         }
     }

@@ -31,6 +31,7 @@ mod lifecycle {
     pub mod lab;
     pub mod operator;
     pub mod persistence;
+    pub mod pods;
     pub mod recovery;
     pub mod scaling;
     pub mod secrets;
@@ -45,8 +46,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, conflicts, convert, data, data_source, documentation, drift,
-    examples, guard, import, jobs, lab, persistence, recovery, scaling, secrets, terraform_runner,
-    testbed,
+    examples, guard, import, jobs, lab, persistence, pods, recovery, scaling, secrets,
+    terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -105,9 +106,9 @@ fn trials() -> Vec<Trial> {
         adoption::an_operator_at_work_stops_the_apply,
         adoption::missing_rights_are_named,
         adoption::pods_are_replaced_once_and_the_count_stays,
+        adoption::the_guide_works_as_it_is_written,
         adoption::what_cannot_be_taken_over_is_said,
         adoption::what_the_operator_made_is_taken_over_with_its_data,
-        convert::a_claim_of_the_operators_is_taken_up,
         convert::examples_are_planned,
         convert::functions_tell_what_is_wrong,
         convert::is_formatted_valid_and_means_the_same,
@@ -141,6 +142,8 @@ fn trials() -> Vec<Trial> {
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,
+        pods::advice_is_shown_and_stops_nothing,
+        pods::every_option_is_applied_and_taken_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,

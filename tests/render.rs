@@ -120,6 +120,11 @@ fn integrations() {
 }
 
 #[test]
+fn pods() {
+    check("pods");
+}
+
+#[test]
 fn every_configuration_is_checked() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
     let source = include_str!("render.rs");

@@ -18,12 +18,17 @@ mod project;
 mod registry;
 mod scaling;
 mod server;
+mod serving;
 mod tracking;
 mod view;
+mod volumes;
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::DeploymentStrategy;
+use k8s_openapi::api::core::v1::{
+    Affinity, PodResourceClaim, PodSecurityContext, Toleration, TopologySpreadConstraint,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +50,10 @@ pub use registry::{
 };
 pub use scaling::{Autoscaling, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
+pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
 pub use tracking::{LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport};
 pub use view::{Condition, Lookup, View};
+pub use volumes::{EphemeralClaim, EphemeralVolume, Volume};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
 /// offline and registry servers, with its Services, claims, configuration and autoscaler. The provider
@@ -212,6 +219,47 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub disable_init_containers: Option<bool>,
+
+    /// Volumes for the servers to mount by their `volume_mounts`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Vec<Volume>>,
+
+    /// Labels of the nodes that the pods may run on. Default: every node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<BTreeMap<String, String>>,
+
+    /// Taints of nodes that the pods put up with (Kubernetes `Toleration`). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerations: Option<Vec<Toleration>>,
+
+    /// Which nodes and neighbours the pods seek or avoid (Kubernetes `Affinity`). Default: when the feature
+    /// store is scaled, its pods prefer nodes on which there is none of them yet; `{}` switches that off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// How the pods are spread over zones, nodes or the like (Kubernetes `TopologySpreadConstraint`). Default:
+    /// when the feature store is scaled, evenly over zones as far as that is possible; `[]` switches that off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
+
+    /// What the pods run as (Kubernetes `PodSecurityContext`). Default: what image and namespace say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<PodSecurityContext>,
+
+    /// Annotations of the servers' pods, which sidecar injectors and the like read. A change of them rolls
+    /// the pods. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_annotations: Option<BTreeMap<String, String>>,
+
+    /// Devices that the pods claim (Kubernetes `PodResourceClaim`); servers use them by name in
+    /// `resources.claims`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_claims: Option<Vec<PodResourceClaim>>,
+
+    /// Secrets of the feature store's namespace with which images are pulled, by every pod of the feature
+    /// store. Default: those of the pods' account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pull_secrets: Option<Vec<Reference>>,
 }
 
 /// How long an operation may take: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or `1h30m`.

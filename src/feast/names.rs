@@ -83,6 +83,9 @@ pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
 /// The port of every Service.
 pub const SERVICE_PORT: i32 = 80;
 pub const SERVICE_PORT_NAME: &str = "http";
+/// Where the online server shows its metrics, in its pod and on its Service.
+pub const METRICS_PORT: i32 = 8000;
+pub const METRICS_PORT_NAME: &str = "metrics";
 
 /// Longest DNS label and label value in Kubernetes.
 pub const LABEL_LENGTH: usize = 63;
@@ -214,6 +217,22 @@ pub fn batch_driver(store: &str) -> String {
 /// The ConfigMap for clients of the feature store.
 pub fn client(store: &str) -> String {
     format!("feast-{store}-client")
+}
+
+/// Names of pod volumes that the user's must not have, whether or not there is such a volume.
+pub fn own_volumes(store: &str) -> Vec<String> {
+    let fixed = [
+        CONFIGURATION_VOLUME,
+        CA_CERT_VOLUME,
+        DATA_VOLUME,
+        "registry-tls",
+        "offline-tls",
+        "online-tls",
+        "ui-tls",
+    ];
+    let claims =
+        [Service::Online, Service::Offline, Service::Registry].map(|service| claim(store, service));
+    fixed.map(str::to_owned).into_iter().chain(claims).collect()
 }
 
 /// What the CronJob's pods act as: its ServiceAccount, Role and RoleBinding.

@@ -17,11 +17,14 @@ mod cron_job;
 mod labels;
 mod names;
 mod persistence;
+mod pods;
 mod project;
 mod registry;
 mod resources;
 mod scaling;
 mod schedule;
+mod scheduling;
+mod serving;
 mod stores;
 mod strategy;
 #[cfg(test)]
@@ -29,6 +32,7 @@ mod testing;
 mod tracking;
 mod utilization;
 mod view;
+mod volumes;
 
 use crate::schema::Path;
 
@@ -211,8 +215,63 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "resources",
-        description: "Requests and limits are quantities, not negative, no request is above its limit, and there are no resource claims.",
+        description: "Requests and limits are quantities, not negative, no request is above its limit, and the claims are the pods' own.",
         check: resources::check,
+    },
+    Rule {
+        name: "workers",
+        description: "A server has at least one worker process, or as many as the node's CPUs ask for (`-1`).",
+        check: serving::workers,
+    },
+    Rule {
+        name: "metric-categories",
+        description: "Categories of metrics are those that Feast has.",
+        check: serving::metric_categories,
+    },
+    Rule {
+        name: "registry-mcp",
+        description: "The registry serves the Model Context Protocol by its REST API.",
+        check: serving::registry_mcp,
+    },
+    Rule {
+        name: "volumes",
+        description: "Volumes have different names, none of them the provider's own, and exactly one source.",
+        check: volumes::check,
+    },
+    Rule {
+        name: "volume-mounts",
+        description: "A mount names one of `volumes`, at a place of its own that hides nothing the servers need.",
+        check: volumes::mounts,
+    },
+    Rule {
+        name: "tolerations",
+        description: "A toleration has an operator and an effect that Kubernetes knows, and a key and value that fit them.",
+        check: scheduling::tolerations,
+    },
+    Rule {
+        name: "topology-spread",
+        description: "Spread constraints are within the bounds of Kubernetes, each topology once.",
+        check: scheduling::spread,
+    },
+    Rule {
+        name: "affinity",
+        description: "Terms of an affinity have operators with values that fit, weights from 1 to 100 and a topology key.",
+        check: scheduling::affinity,
+    },
+    Rule {
+        name: "security-context",
+        description: "The security context has words that Kubernetes knows, and does not forbid the user that it asks for.",
+        check: pods::security,
+    },
+    Rule {
+        name: "resource-claims",
+        description: "Resource claims have different names and one source each.",
+        check: pods::resource_claims,
+    },
+    Rule {
+        name: "image-pull-secrets",
+        description: "Each Secret for pulling images is named once.",
+        check: pods::pull_secrets,
     },
     Rule {
         name: "one-authz",
@@ -241,6 +300,30 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// What a configuration may say and had better not: warnings, in the order in which they are shown.
+pub const ADVICE: &[Rule] = &[
+    Rule {
+        name: "online-server-options",
+        description: "`metrics` and `worker_configs` of a server other than the online one have no effect, nor has the registry's `mcp` beyond `enabled`.",
+        check: serving::without_effect,
+    },
+    Rule {
+        name: "node-selectors",
+        description: "All servers share their pods: of two values for one label of a node only one holds.",
+        check: scheduling::contradicting_selectors,
+    },
+    Rule {
+        name: "pod-selectors",
+        description: "A spread constraint or a term on pods without a `label_selector` counts no pods.",
+        check: scheduling::without_selector,
+    },
+];
+
+/// Every piece of advice, in the order of [`ADVICE`].
+pub fn advise(store: &FeatureStore) -> Vec<Violation> {
+    ADVICE.iter().flat_map(|rule| (rule.check)(store)).collect()
+}
+
 /// Every violation of every rule, in the order of [`RULES`].
 pub fn check(store: &FeatureStore) -> Vec<Violation> {
     RULES.iter().flat_map(|rule| (rule.check)(store)).collect()
@@ -267,9 +350,10 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_name_of_its_own_and_one_sentence() {
-        for (index, rule) in super::RULES.iter().enumerate() {
+        let rules: Vec<_> = super::RULES.iter().chain(super::ADVICE).collect();
+        for (index, rule) in rules.iter().enumerate() {
             assert!(rule.description.ends_with('.'), "{}", rule.name);
-            let others = &super::RULES[..index];
+            let others = &rules[..index];
             assert!(
                 others.iter().all(|other| other.name != rule.name),
                 "{}",

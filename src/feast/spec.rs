@@ -8,6 +8,7 @@ mod authorization;
 mod cron_job;
 mod duration;
 mod engine;
+mod pods;
 mod project;
 mod scaling;
 mod server;
@@ -23,10 +24,11 @@ pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
 pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
+pub use pods::Pods;
 pub use project::{ApplyBy, Git, Project, Source};
 pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, Replicas, RollingUpdate, Strategy};
-pub use server::{RegistryServer, Server};
+pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use storage::join;
 pub use storage::{
     Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,
@@ -50,6 +52,7 @@ pub struct Store {
     pub cron_job: Option<CronJob>,
     pub replicas: Replicas,
     pub strategy: Strategy,
+    pub pods: Pods,
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
@@ -70,7 +73,8 @@ pub struct Store {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Online {
     pub storage: OnlineStorage,
-    pub server: Option<Server>,
+    pub server: Option<OnlineServer>,
+    pub serving: Option<config::Serving>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +127,8 @@ impl Store {
             timeouts,
             delete_data,
         } = store;
+        let services = services.clone().unwrap_or_default();
+        let pods = Pods::new(&services);
         let config::Services {
             scaling,
             deployment_strategy,
@@ -133,7 +139,17 @@ impl Store {
             run_feast_apply_on_init,
             init_image,
             disable_init_containers,
-        } = services.clone().unwrap_or_default();
+            // These are the pods'.
+            volumes: _,
+            node_selector: _,
+            tolerations: _,
+            affinity: _,
+            topology_spread_constraints: _,
+            security_context: _,
+            pod_annotations: _,
+            resource_claims: _,
+            image_pull_secrets: _,
+        } = services;
         let apply = project::written(feast_apply, run_feast_apply_on_init);
         let project = Project::new(
             feast_project,
@@ -155,6 +171,7 @@ impl Store {
             cron_job: cron_job.as_ref().and_then(CronJob::new),
             strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
             replicas,
+            pods,
             online: Online::new(&online_store.unwrap_or_default(), &image),
             offline: offline_store
                 .as_ref()
@@ -173,7 +190,26 @@ impl Store {
             project,
         };
         store.project.apply = apply.unwrap_or_else(|| store.default_apply());
+        let selectors: Vec<_> = (store.servers().into_iter())
+            .flat_map(|(_, server)| server.node_selector.clone())
+            .collect();
+        store.pods.node_selector.extend(selectors);
         store
+    }
+
+    /// The servers in the order in which the operator joins their settings; of two settings that
+    /// contradict each other the later server's holds.
+    pub fn servers(&self) -> Vec<(Service, &Server)> {
+        let registry = self.registry_server().map(|server| &server.common);
+        let online = self.online.server.as_ref().map(|server| &server.common);
+        [
+            (Service::Registry, registry),
+            (Service::Offline, self.offline_server()),
+            (Service::Online, online),
+        ]
+        .into_iter()
+        .filter_map(|(service, server)| Some((service, server?)))
+        .collect()
     }
 
     /// The offline server, if there is one.
@@ -300,18 +336,27 @@ impl Online {
             disabled,
             persistence,
             server,
+            serving,
         } = online;
         if disabled.unwrap_or(false) {
-            // Its persistence is left out too; Feast falls back on a file that nothing reads.
+            // Its file is left out too; Feast falls back on one that nothing reads. A database may be
+            // another feature store's, which serves what this one materializes.
+            let database = persistence.as_ref().filter(|it| it.store.is_some());
             return Self {
-                storage: OnlineStorage::new(None),
+                storage: OnlineStorage::new(database),
                 server: None,
+                serving: serving.clone(),
             };
         }
         let server = server.clone().unwrap_or_default();
         Self {
             storage: OnlineStorage::new(persistence.as_ref()),
-            server: Some(Server::new(server.settings(), image)),
+            server: Some(OnlineServer::new(
+                server.settings(),
+                serving.as_ref(),
+                image,
+            )),
+            serving: serving.clone(),
         }
     }
 }

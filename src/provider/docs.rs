@@ -5,7 +5,7 @@ mod functions;
 
 use std::collections::BTreeMap;
 
-use crate::feast::rules::RULES;
+use crate::feast::rules::{ADVICE, RULES, Rule};
 use crate::schema::Block;
 use crate::schema::docs::schema_section;
 
@@ -102,12 +102,14 @@ fn resource(block: &Block) -> String {
     let example = include_str!("../../examples/resources/feast_feature_store/resource.tf");
     let by_identity =
         include_str!("../../examples/resources/feast_feature_store/import-by-identity.tf");
+    let by_id = include_str!("../../examples/resources/feast_feature_store/import-by-string-id.tf");
     let by_command = include_str!("../../examples/resources/feast_feature_store/import.sh");
     let schema = schema_section(block);
-    let rules: String = RULES
-        .iter()
-        .map(|rule| format!("- `{}`: {}\n", rule.name, one_line(rule.description)))
-        .collect();
+    let list = |rules: &[Rule]| -> String {
+        let line = |rule: &Rule| format!("- `{}`: {}\n", rule.name, one_line(rule.description));
+        rules.iter().map(line).collect()
+    };
+    let (rules, advice) = (list(RULES), list(ADVICE));
     format!(
         "{front}\
 # {FEATURE_STORE} (Resource)
@@ -129,18 +131,28 @@ wrong at once. What depends on a value that is known only after apply is checked
 written.
 
 {rules}
+Of these they only warn:
+
+{advice}
 {schema}
 ## Import
 
-A feature store that this provider made can be imported: its Secret keeps the configuration.
+A feature store that this provider made can be imported: its Secret keeps the configuration. One that the Feast
+operator made is imported from its custom resource, and the next apply takes it over: the guide
+[Moving from the operator](../guides/migration.md) has the steps.
 
-In Terraform and OpenTofu 1.12 and later, an [`import` block](https://developer.hashicorp.com/terraform/language/import)
-can name the feature store by its identity:
+An [`import` block](https://developer.hashicorp.com/terraform/language/import) takes `<namespace>/<name>`, or `<name>` in
+the provider's namespace:
+
+```terraform
+{by_id}```
+
+In Terraform and OpenTofu 1.12 and later, it can name the feature store by its identity:
 
 ```terraform
 {by_identity}```
 
-The command takes `<namespace>/<name>`, or `<name>` in the provider's namespace:
+The command does the same for a configuration that is written already:
 
 ```shell
 {by_command}```

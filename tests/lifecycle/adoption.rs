@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
+use crate::lifecycle::lab;
 use crate::lifecycle::operator::{Operator, YAML_VARIABLE, autoscaled, on_a_claim};
 use crate::lifecycle::store::{KINDS, PASSWORD, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Run};
+use crate::support::testbed::Tool;
 
 const ADDRESS: &str = "feast_feature_store.demo";
 const CLAIM: &str = "PersistentVolumeClaim/feast-demo-online";
@@ -405,3 +409,86 @@ pub fn missing_rights_are_named() {
         &format!("in namespace \"{namespace}\" of the cluster"),
     ]);
 }
+
+/// The commands of the guide, each as it stands there, with another name and namespace.
+pub fn the_guide_works_as_it_is_written() {
+    let mut test = StoreUnderTest::new("adoption-guide");
+    let operator = Operator::reconciled(&test, &on_a_claim());
+    let namespace = test.namespace.name().to_owned();
+    let cluster = test.namespace.cluster();
+    cluster.apply(CONTROLLER).unwrap();
+    let kubeconfig = cluster.kubeconfig().display().to_string();
+    let providers = configuration("", "");
+    let providers = providers.split("resource \"").next().unwrap();
+    test.terraform.write("main.tf", providers).unwrap();
+    let programs = [
+        lab::tool_path(Tool::Terraform),
+        lab::tool_path(Tool::Kubectl),
+        lab::provider().to_owned(),
+    ];
+    let folders = programs.iter().filter_map(|program| program.parent());
+    let system = std::env::var_os("PATH").unwrap();
+    let path = folders
+        .map(Path::to_owned)
+        .chain(std::env::split_paths(&system));
+    let path = std::env::join_paths(path).unwrap();
+    test.terraform
+        .environment("KUBECONFIG", &kubeconfig)
+        .environment("PATH", path.to_str().unwrap())
+        .environment("TF_CLI_ARGS_apply", "-auto-approve");
+    let before = objects(&test);
+
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/migration.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let blocks = guide.split("```shell\n").skip(1);
+    let commands: Vec<&str> = blocks
+        .map(|block| block.split("```").next().unwrap().trim())
+        .collect();
+    assert_eq!(commands.len(), 7, "{commands:?}");
+    for command in commands {
+        if command.starts_with("kubectl delete") {
+            operator.own_something();
+        }
+        let command = command
+            .replace("sample", "demo")
+            .replace("shop", &namespace);
+        let terraform = test.terraform.command(&[]);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &command])
+            .current_dir(test.terraform.folder());
+        for (name, value) in terraform.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command}: {said}");
+    }
+    operator.wait_for_garbage_collection();
+    let mut kept = uids(&before);
+    kept.retain(|key, _| !LEFT_OVER.contains(&key.as_str()));
+    let mut after = uids(&objects(&test));
+    after.retain(|key, _| kept.contains_key(key));
+    assert_eq!(after, kept);
+    test.expect_empty_plan();
+    test.terraform.destroy().unwrap().expect_success();
+}
+
+/// A Deployment in the place of the operator's, which does nothing.
+const CONTROLLER: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: feast-operator-system}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: feast-operator-controller-manager, namespace: feast-operator-system}
+spec:
+  selector: {matchLabels: {control-plane: controller-manager}}
+  template:
+    metadata: {labels: {control-plane: controller-manager}}
+    spec: {containers: [{name: manager, image: feast-operator}]}
+"#;

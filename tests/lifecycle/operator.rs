@@ -312,7 +312,15 @@ impl<'a> Operator<'a> {
 
     /// Deletes the custom resource and waits until the garbage collector has taken what it owns.
     pub fn delete(&self) {
-        let sentinel = json!({
+        self.own_something();
+        let delete = ["delete", "featurestore", "demo"];
+        self.test.namespace.kubectl(&delete).unwrap();
+        self.wait_for_garbage_collection();
+    }
+
+    /// Makes an object that goes with the custom resource.
+    pub fn own_something(&self) {
+        self.create(&json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
@@ -320,16 +328,14 @@ impl<'a> Operator<'a> {
                 "namespace": self.test.namespace.name(),
                 "ownerReferences": [self.reference()],
             },
-        });
-        self.create(&sentinel);
-        let namespace = &self.test.namespace;
-        namespace
-            .kubectl(&["delete", "featurestore", "demo"])
-            .unwrap();
+        }));
+    }
+
+    /// Until [`own_something`](Self::own_something) is gone, and with it whatever else the custom resource owned.
+    pub fn wait_for_garbage_collection(&self) {
         until("the garbage collector", 60, || {
-            let left = namespace
-                .kubectl(&["get", "configmaps", "--output=name"])
-                .unwrap();
+            let arguments = ["get", "configmaps", "--output=name"];
+            let left = self.test.namespace.kubectl(&arguments).unwrap();
             (!left.contains("configmap/owned")).then_some(())
         });
     }

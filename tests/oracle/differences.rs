@@ -120,7 +120,7 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        subject: "empty `resources: {}`, `metadata: {}`",
+        subject: "empty `resources: {}`, `metadata: {}`, `affinity: {}`, `securityContext: {}`",
         operator: "sent",
         provider: "left out",
         reason: "They mean nothing, and only what is sent is owned.",
@@ -394,7 +394,13 @@ fn without_named(object: &mut Json, list: &str, which: impl Fn(&str) -> bool) {
 fn without_empties(json: &mut Json) {
     match json {
         Json::Object(items) => {
-            for key in ["resources", "metadata", "strategy"] {
+            for key in [
+                "resources",
+                "metadata",
+                "strategy",
+                "affinity",
+                "securityContext",
+            ] {
                 if items
                     .get(key)
                     .and_then(Json::as_object)

@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::persistence::store_types;
-use super::{Persistence, PersistentVolumeClaim, Server};
+use super::{Persistence, PersistentVolumeClaim, Server, Serving};
 
 /// The online store: where the latest feature values are kept, and the server that answers requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnlineStore {
-    /// Whether to leave the online server and its persistence out. Default: `false`. At least one server
-    /// must remain.
+    /// Whether to leave the online server and its file out. Default: `false`. At least one server must
+    /// remain. A database stays in `feature_store.yaml`, as the store that Feast materializes into.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub disabled: Option<bool>,
@@ -23,6 +23,10 @@ pub struct OnlineStore {
     /// Settings of the online server (`feast serve`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
+
+    /// What the online server does besides answering feature requests. Default: Feast's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Serving>,
 }
 
 /// A SQLite file.

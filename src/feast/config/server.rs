@@ -1,8 +1,12 @@
 //! The servers, each a container of the one Deployment.
 
-use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements};
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, VolumeMount};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{Mcp, WorkerConfigs};
 
 /// When the kubelet pulls an image (Kubernetes `imagePullPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +47,10 @@ pub struct ServerSettings<'a> {
     pub image_pull_policy: Option<ImagePullPolicy>,
     pub resources: Option<&'a ResourceRequirements>,
     pub log_level: Option<LogLevel>,
+    pub node_selector: Option<&'a BTreeMap<String, String>>,
+    pub volume_mounts: &'a [VolumeMount],
+    pub metrics: Option<bool>,
+    pub worker_configs: Option<&'a WorkerConfigs>,
 }
 
 /// Defines a server's settings: the fields that all servers share, described once, and its own.
@@ -84,6 +92,28 @@ macro_rules! server {
             #[serde(skip_serializing_if = "Option::is_none")]
             pub log_level: Option<LogLevel>,
 
+            /// Labels of the nodes that the pods may run on. All servers share their pods: to
+            /// `services.node_selector` are added those of the registry, the offline server, the online
+            /// server and the UI, in this order, and of one label the last value holds.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub node_selector: Option<BTreeMap<String, String>>,
+
+            /// Where this server, and `feast apply`, see volumes of `services.volumes` (Kubernetes
+            /// `VolumeMount`).
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub volume_mounts: Option<Vec<VolumeMount>>,
+
+            /// Whether Prometheus metrics are shown on port 8000 of the server's Service. Only the online
+            /// server can; on another one it has no effect. Default: `false`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[schemars(extend("default" = false))]
+            pub metrics: Option<bool>,
+
+            /// Worker processes. Only the online server has them; on another one they have no effect.
+            /// Default: Feast's own, one.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub worker_configs: Option<WorkerConfigs>,
+
             $($own)*
         }
 
@@ -97,6 +127,10 @@ macro_rules! server {
                     image_pull_policy: self.image_pull_policy,
                     resources: self.resources.as_ref(),
                     log_level: self.log_level,
+                    node_selector: self.node_selector.as_ref(),
+                    volume_mounts: self.volume_mounts.as_deref().unwrap_or_default(),
+                    metrics: self.metrics,
+                    worker_configs: self.worker_configs.as_ref(),
                 }
             }
         }
@@ -121,5 +155,9 @@ server! {
         #[serde(rename = "restAPI", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("default" = false))]
         pub rest_api: Option<bool>,
+
+        /// Whether models can call the REST API by the Model Context Protocol. Default: no.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub mcp: Option<Mcp>,
     }
 }

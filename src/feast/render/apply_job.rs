@@ -63,6 +63,8 @@ fn pod(store: &Store) -> PodSpec {
             })
         }),
         topology_spread_constraints: None,
+        // Definitions need no device.
+        resource_claims: None,
         init_containers: initialization::repository(store)
             .map(|container| vec![says_why(container)]),
         containers: vec![says_why(initialization::apply(store))],

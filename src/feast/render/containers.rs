@@ -2,12 +2,14 @@
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Probe, TCPSocketAction,
+    VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::deployment::mounts;
-use crate::feast::names::{self, Endpoint};
-use crate::feast::spec::{RegistryServer, Server, Store, join};
+use crate::feast::config::WorkerConfigs;
+use crate::feast::names::{self, Endpoint, Service};
+use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, join};
 
 /// How Kubernetes sees that a server is well.
 enum Health {
@@ -21,15 +23,7 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
         containers.push(registry(store, server));
     }
     if let Some(server) = &store.online.server {
-        let arguments = ["serve", "-h", "0.0.0.0", "-p", "6566"];
-        let health = (Endpoint::Online, Health::Http("/health"));
-        containers.push(container(
-            store,
-            server,
-            &arguments,
-            &[Endpoint::Online],
-            health,
-        ));
+        containers.push(online(store, server));
     }
     if let Some(server) = store.offline_server() {
         let arguments = ["serve_offline", "-h", "0.0.0.0", "-p", "8815"];
@@ -45,8 +39,66 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
     containers
 }
 
+fn online(store: &Store, server: &OnlineServer) -> Container {
+    let OnlineServer {
+        common,
+        metrics,
+        workers,
+    } = server;
+    let mut arguments = vec!["serve"];
+    if *metrics == Metrics::Argument {
+        arguments.push("--metrics");
+    }
+    arguments.extend(["-h", "0.0.0.0"]);
+    let workers = options(workers);
+    arguments.extend(workers.iter().map(String::as_str));
+    arguments.extend(["-p", "6566"]);
+    let health = (Endpoint::Online, Health::Http("/health"));
+    let mut container = container(store, common, &arguments, &[Endpoint::Online], health);
+    if *metrics != Metrics::Off {
+        container.ports.get_or_insert_default().push(ContainerPort {
+            name: Some(names::METRICS_PORT_NAME.to_owned()),
+            container_port: names::METRICS_PORT,
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        });
+    }
+    container
+}
+
+/// The options of `feast serve` about its workers.
+fn options(workers: &WorkerConfigs) -> Vec<String> {
+    let WorkerConfigs {
+        workers,
+        worker_connections,
+        max_requests,
+        max_requests_jitter,
+        keep_alive_timeout,
+        registry_ttl_seconds,
+    } = workers;
+    [
+        ("--workers", workers),
+        ("--worker-connections", worker_connections),
+        ("--max-requests", max_requests),
+        ("--max-requests-jitter", max_requests_jitter),
+        ("--keep-alive-timeout", keep_alive_timeout),
+        // Feast spells this one with underscores.
+        ("--registry_ttl_sec", registry_ttl_seconds),
+    ]
+    .into_iter()
+    .filter_map(|(option, number)| Some([option.to_owned(), (*number)?.to_string()]))
+    .flatten()
+    .collect()
+}
+
 fn registry(store: &Store, server: &RegistryServer) -> Container {
-    let RegistryServer { common, grpc, rest } = server;
+    let RegistryServer {
+        common,
+        grpc,
+        rest,
+        // That is in `feature_store.yaml`.
+        mcp: _,
+    } = server;
     let mut arguments = vec!["serve_registry", if *grpc { "--grpc" } else { "--no-grpc" }];
     if *rest {
         arguments.extend(["--rest-api", "--rest-port", "6572"]);
@@ -81,6 +133,9 @@ fn container(
         image_pull_policy,
         resources,
         log_level,
+        // The pod's.
+        node_selector: _,
+        volume_mounts,
     } = server;
     let mut command = vec!["feast"];
     if let Some(level) = log_level {
@@ -120,7 +175,7 @@ fn container(
         startup_probe: Some(probe(3, Some(40))),
         liveness_probe: Some(probe(20, Some(6))),
         readiness_probe: Some(probe(10, None)),
-        volume_mounts: Some(mounts(store)),
+        volume_mounts: Some([mounts(store), volume_mounts.clone()].concat()),
         ..Container::default()
     }
 }
@@ -167,14 +222,9 @@ fn port(endpoint: Endpoint) -> ContainerPort {
 pub(super) fn joint_environment(
     store: &Store,
 ) -> (Option<Vec<EnvVar>>, Option<Vec<EnvFromSource>>) {
-    let servers = [
-        store.registry_server().map(|server| &server.common),
-        store.online.server.as_ref(),
-        store.offline_server(),
-    ];
     let mut env: Vec<EnvVar> = Vec::new();
     let mut env_from = Vec::new();
-    for server in servers.into_iter().flatten() {
+    for server in for_apply(store) {
         for variable in &server.env {
             match env.iter_mut().find(|known| known.name == variable.name) {
                 Some(known) => *known = variable.clone(),
@@ -184,6 +234,29 @@ pub(super) fn joint_environment(
         env_from.extend(server.env_from.iter().cloned());
     }
     (some(&with_mlflow(store, env)), some(&env_from))
+}
+
+/// The servers that `feast apply` takes after, the one that wins last.
+fn for_apply(store: &Store) -> Vec<&Server> {
+    let mut servers = store.servers();
+    servers.sort_by_key(|(service, _)| match service {
+        Service::Registry => 0,
+        Service::Online => 1,
+        Service::Offline => 2,
+    });
+    servers.into_iter().map(|(_, server)| server).collect()
+}
+
+/// Where `feast apply` sees the user's volumes: where any server does, and of two volumes at one place the
+/// first server's.
+pub(super) fn joint_mounts(store: &Store) -> Vec<VolumeMount> {
+    let mut joint: Vec<VolumeMount> = Vec::new();
+    for mount in for_apply(store).iter().flat_map(|it| &it.volume_mounts) {
+        if joint.iter().all(|it| it.mount_path != mount.mount_path) {
+            joint.push(mount.clone());
+        }
+    }
+    joint
 }
 
 /// What MLflow's own client reads, where the user says nothing else.

@@ -161,6 +161,7 @@ fn pod(store: &Store, spec: &Spec) -> PodSpec {
         init_containers: (!containers.is_empty()).then_some(containers),
         containers: last.into_iter().collect(),
         node_selector: some(&spec.node_selector),
+        image_pull_secrets: super::deployment::image_pull_secrets(store),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),

@@ -1,10 +1,12 @@
 //! The Deployment: one pod template with every server in it.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    Affinity, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath,
+    Affinity, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, LocalObjectReference,
     PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
     SecretVolumeSource, TopologySpreadConstraint, Volume, VolumeMount, WeightedPodAffinityTerm,
 };
@@ -13,7 +15,7 @@ use serde_json::Value as Json;
 
 use super::{containers, initialization, manifest, metadata};
 use crate::feast::names::{self, Service};
-use crate::feast::spec::{ClaimSource, Replicas, RollingUpdate, Store, Strategy};
+use crate::feast::spec::{ClaimSource, Pods, Replicas, RollingUpdate, Store, Strategy};
 
 pub(super) fn render(store: &Store) -> Json {
     manifest(&Deployment {
@@ -29,6 +31,7 @@ pub(super) fn render(store: &Store) -> Json {
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(metadata::pod_labels(store)),
+                    annotations: some(&store.pods.annotations),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod(store)),
@@ -65,9 +68,32 @@ fn strategy(strategy: &Strategy) -> DeploymentStrategy {
 /// Of the servers' pods.
 pub(super) fn pod(store: &Store) -> PodSpec {
     let scaled = store.replicas.scaled();
+    // All but the annotations and volumes, which stand elsewhere.
+    let Pods {
+        volumes: _,
+        node_selector,
+        tolerations,
+        affinity,
+        topology_spread,
+        security_context,
+        annotations: _,
+        resource_claims,
+        image_pull_secrets: _,
+    } = &store.pods;
     PodSpec {
-        affinity: scaled.then(|| one_host_each(store)),
-        topology_spread_constraints: scaled.then(|| vec![over_zones(store)]),
+        affinity: match affinity {
+            Some(written) => Some(written.clone()).filter(|it| *it != Affinity::default()),
+            None => scaled.then(|| one_host_each(store)),
+        },
+        topology_spread_constraints: match topology_spread {
+            Some(written) => list(written),
+            None => scaled.then(|| vec![over_zones(store)]),
+        },
+        image_pull_secrets: image_pull_secrets(store),
+        node_selector: some(node_selector),
+        resource_claims: list(resource_claims),
+        security_context: security_context.clone(),
+        tolerations: list(tolerations),
         automount_service_account_token: Some(store.needs_token()),
         containers: containers::servers(store),
         init_containers: initialization::containers(store),
@@ -75,6 +101,23 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         volumes: Some(volumes(store)),
         ..PodSpec::default()
     }
+}
+
+/// For every pod of the feature store.
+pub(super) fn image_pull_secrets(store: &Store) -> Option<Vec<LocalObjectReference>> {
+    let secrets = &store.pods.image_pull_secrets;
+    (!secrets.is_empty()).then(|| {
+        let reference = |name: &String| LocalObjectReference { name: name.clone() };
+        secrets.iter().map(reference).collect()
+    })
+}
+
+fn list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+    (!items.is_empty()).then(|| items.to_vec())
+}
+
+fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!map.is_empty()).then(|| map.clone())
 }
 
 fn one_host_each(store: &Store) -> Affinity {
@@ -156,6 +199,7 @@ fn volumes(store: &Store) -> Vec<Volume> {
             ..Volume::default()
         });
     }
+    volumes.extend(store.pods.volumes.iter().cloned());
     volumes
 }
 

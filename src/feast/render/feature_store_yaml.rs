@@ -56,12 +56,25 @@ impl Document {
         });
         parts.push(match &store.registry {
             Registry::Remote(address) => remote_registry(address),
-            Registry::Local(local) => match &local.storage {
-                RegistryStorage::File(file) => section("registry", registry_file(file)),
-                RegistryStorage::Database(database) => {
-                    Part::Slot(Slot::store(Service::Registry, database))
+            Registry::Local(local) => {
+                let mcp = local.server.as_ref().filter(|server| server.mcp);
+                let mcp = mcp.map(|_| {
+                    let enabled = Node::Branch(Mapping(vec![leaf("enabled", true)]));
+                    ("mcp".into(), enabled)
+                });
+                match (&local.storage, mcp) {
+                    (RegistryStorage::File(file), mcp) => {
+                        let lines = registry_file(file).into_iter().chain(mcp);
+                        section("registry", lines.collect())
+                    }
+                    (RegistryStorage::Database(database), None) => {
+                        Part::Slot(Slot::store(Service::Registry, database))
+                    }
+                    (RegistryStorage::Database(database), Some(mcp)) => {
+                        Part::Joined(Mapping(vec![mcp]), Slot::store(Service::Registry, database))
+                    }
                 }
-            },
+            }
         });
         parts.push(auth::server(&store.authorization));
         parts.push(Part::Plain(tail()));

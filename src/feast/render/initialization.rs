@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 
-use super::containers::joint_environment;
+use super::containers::{joint_environment, joint_mounts};
 use super::deployment::mounts;
 use super::repository;
 use crate::feast::names;
@@ -49,7 +49,7 @@ pub(super) fn apply(store: &Store) -> Container {
         env: super::containers::with_own_variables(store, env.unwrap_or_default()),
         env_from,
         working_dir: Some(store.repository()),
-        volume_mounts: Some(mounts(store)),
+        volume_mounts: Some([mounts(store), joint_mounts(store)].concat()),
         ..Container::default()
     }
 }

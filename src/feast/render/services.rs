@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{manifest, metadata};
 use crate::feast::names::{self, Endpoint};
-use crate::feast::spec::Store;
+use crate::feast::spec::{Metrics, Store};
 
 pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
     store
@@ -20,19 +20,30 @@ pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
 }
 
 fn service(store: &Store, name: String, endpoint: Endpoint) -> Service {
+    let mut ports = vec![ServicePort {
+        name: Some(names::SERVICE_PORT_NAME.to_owned()),
+        port: names::SERVICE_PORT,
+        protocol: Some("TCP".to_owned()),
+        target_port: Some(IntOrString::Int(endpoint.target_port())),
+        app_protocol: endpoint.app_protocol().map(str::to_owned),
+        ..ServicePort::default()
+    }];
+    let online = store.online.server.as_ref();
+    if endpoint == Endpoint::Online && online.is_some_and(|it| it.metrics != Metrics::Off) {
+        ports.push(ServicePort {
+            name: Some(names::METRICS_PORT_NAME.to_owned()),
+            port: names::METRICS_PORT,
+            protocol: Some("TCP".to_owned()),
+            target_port: Some(IntOrString::Int(names::METRICS_PORT)),
+            ..ServicePort::default()
+        });
+    }
     Service {
         metadata: metadata::object(store, name, Some(endpoint.service().as_str())),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(metadata::selector(store)),
-            ports: Some(vec![ServicePort {
-                name: Some(names::SERVICE_PORT_NAME.to_owned()),
-                port: names::SERVICE_PORT,
-                protocol: Some("TCP".to_owned()),
-                target_port: Some(IntOrString::Int(endpoint.target_port())),
-                app_protocol: endpoint.app_protocol().map(str::to_owned),
-                ..ServicePort::default()
-            }]),
+            ports: Some(ports),
             ..ServiceSpec::default()
         }),
         ..Service::default()

@@ -129,7 +129,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
     violations
 }
 
-fn inside(path: &str, directory: &str) -> bool {
+pub(super) fn inside(path: &str, directory: &str) -> bool {
     directory == "/"
         || path == directory
         || path
@@ -137,7 +137,7 @@ fn inside(path: &str, directory: &str) -> bool {
             .is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn overlaps(one: &str, other: &str) -> bool {
+pub(super) fn overlaps(one: &str, other: &str) -> bool {
     inside(one, other) || inside(other, one)
 }
 

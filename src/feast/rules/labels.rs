@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::view::cron_job_containers;
+use super::view::{containers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{LABEL_LENGTH, MANAGED_BY_LABEL, RESERVED_PREFIX};
 use crate::schema::Path;
 
 /// Longest prefix of a key.
 const PREFIX_LENGTH: usize = 253;
+/// Nobody's in particular.
+const NODE_LABELS: &str = "node labels";
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -21,15 +23,27 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let node_selector = cron_job_containers(store).and_then(|it| it.node_selector.as_ref());
     let job_spec = "cron_job.job_spec.pod_template_annotations";
     let selector = "cron_job.container_configs.node_selector";
-    for (place, attribute, map) in [
+    let services = services(store);
+    let nodes = services.and_then(|it| it.node_selector.as_ref());
+    let pods = services.and_then(|it| it.pod_annotations.as_ref());
+    let mut maps: Vec<_> = [
         ("labels", "labels", store.labels.as_ref()),
         ("annotations", "annotations", store.annotations.as_ref()),
         ("cron_job.annotations", "annotations", cron_job_annotations),
         (job_spec, "annotations", pod_annotations),
-        (selector, "labels", node_selector),
-    ] {
+        (selector, NODE_LABELS, node_selector),
+        ("services.node_selector", NODE_LABELS, nodes),
+        ("services.pod_annotations", "annotations", pods),
+    ]
+    .map(|(place, attribute, map)| (Path::of(place), attribute, map))
+    .into();
+    maps.extend(containers(store).into_iter().map(|container| {
+        let map = container.settings.and_then(|it| it.node_selector);
+        (container.path.attribute("node_selector"), NODE_LABELS, map)
+    }));
+    for (place, attribute, map) in maps {
         for (key, value) in map.unwrap_or(&empty) {
-            let path = Path::of(place).key(key);
+            let path = place.key(key);
             let mut refuse = |summary: String, detail: &str| {
                 violations.push(Violation::new(
                     path.clone(),
@@ -44,14 +58,16 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                     "Kubernetes wants a name of at most 63 letters, digits, `-`, `_` and `.`, with a letter \
                      or digit at both ends; a DNS name and `/` may stand before it.",
                 );
-            } else if key.starts_with(RESERVED_PREFIX) || key == MANAGED_BY_LABEL {
+            } else if attribute != NODE_LABELS
+                && (key.starts_with(RESERVED_PREFIX) || key == MANAGED_BY_LABEL)
+            {
                 refuse(
                     format!("{key:?} is set by the provider"),
                     "The provider finds its objects again by the keys that begin with `feast.dev/` and by \
                      `app.kubernetes.io/managed-by`. Write a key of your own.",
                 );
             }
-            if attribute == "labels" && !value.is_empty() && !valid_name(value) {
+            if attribute != "annotations" && !value.is_empty() && !valid_name(value) {
                 refuse(
                     format!("The value of label {key:?} is not valid"),
                     "Kubernetes wants at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at \
@@ -63,7 +79,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     violations
 }
 
-fn valid_key(key: &str) -> bool {
+pub(super) fn valid_key(key: &str) -> bool {
     match key.split_once('/') {
         None => valid_name(key),
         Some((prefix, name)) => {
@@ -93,6 +109,36 @@ mod tests {
     use serde_json::json;
 
     use crate::feast::rules::testing::refused_whole;
+
+    #[test]
+    fn labels_of_nodes_and_annotations_of_pods() {
+        refused_whole(
+            "labels",
+            json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "services": {
+                    "nodeSelector": {"feast.dev/pool": "a", "disk": "a b"},
+                    "podAnnotations": {"feast.dev/configuration-hash": "x", "a/b": "any text"},
+                    "offlineStore": {"server": {"nodeSelector": {"-": "x"}}},
+                },
+            }),
+            &[
+                (
+                    "services.node_selector[\"disk\"]",
+                    "The value of label \"disk\" is not valid",
+                ),
+                (
+                    "services.pod_annotations[\"feast.dev/configuration-hash\"]",
+                    "\"feast.dev/configuration-hash\" is set by the provider",
+                ),
+                (
+                    "services.offline_store.server.node_selector[\"-\"]",
+                    "\"-\" is not a valid key for node labels",
+                ),
+            ],
+        );
+    }
 
     #[test]
     fn keys_and_values_as_kubernetes_wants_them() {

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
 use super::Violation;
-use super::view::{CRON_JOB_CONTAINERS, containers, cron_job_containers};
+use super::view::{CRON_JOB_CONTAINERS, containers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
 use crate::feast::quantity::Quantity;
 use crate::schema::Path;
@@ -18,6 +18,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             continue;
         };
         let mut found = of_one(&container.path, resources);
+        found.extend(claims(store, &container.path, resources));
         // A server that is left out after all has no resources to judge.
         for violation in &mut found {
             violation.reads.extend(container.reads.iter().cloned());
@@ -25,37 +26,56 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         violations.extend(found);
     }
     let cron_job = cron_job_containers(store).and_then(|it| it.resources.as_ref());
-    violations.extend(
-        cron_job
-            .into_iter()
-            .flat_map(|resources| of_one(&Path::of(CRON_JOB_CONTAINERS), resources)),
-    );
+    violations.extend(cron_job.into_iter().flat_map(|resources| {
+        let path = Path::of(CRON_JOB_CONTAINERS);
+        let mut found = of_one(&path, resources);
+        found.extend(no_claims(&path, resources));
+        found
+    }));
     violations
 }
 
 /// The resources of the container whose settings stand at `path`.
 fn of_one(path: &Path, resources: &ResourceRequirements) -> Vec<Violation> {
-    let mut found = request_within_limit(
+    request_within_limit(
         &path.attribute("resources"),
         resources.requests.as_ref(),
         resources.limits.as_ref(),
         &[],
-    );
-    if resources
-        .claims
-        .as_ref()
-        .is_some_and(|claims| !claims.is_empty())
-    {
-        let at = path.attribute("resources.claims");
-        found.push(Violation::new(
+    )
+}
+
+/// A server uses the pods' claims, by name.
+fn claims(store: &FeatureStore, path: &Path, resources: &ResourceRequirements) -> Vec<Violation> {
+    let there = services(store).and_then(|it| it.resource_claims.as_deref());
+    let there = there.unwrap_or_default();
+    let list = path.attribute("resources.claims");
+    (resources.claims.iter().flatten().enumerate())
+        .filter(|(_, claim)| there.iter().all(|it| it.name != claim.name))
+        .map(|(index, claim)| {
+            let at = list.index(index).attribute("name");
+            Violation::new(
+                at.clone(),
+                [at, Path::of("services.resource_claims")],
+                format!("The pods have no resource claim {:?}", claim.name),
+                "Write the `name` of one of `services.resource_claims`, or add a claim of this name there.",
+            )
+        })
+        .collect()
+}
+
+/// The CronJob's pods have none.
+fn no_claims(path: &Path, resources: &ResourceRequirements) -> Option<Violation> {
+    let claims = resources.claims.as_deref().unwrap_or_default();
+    let at = path.attribute("resources.claims");
+    (!claims.is_empty()).then(|| {
+        Violation::new(
             at.clone(),
             [at],
-            "The pods have no resource claims",
-            "Kubernetes wants each name under `claims` to be one of the pod's own resource claims, and \
-             this provider makes none. Remove `claims`.",
-        ));
-    }
-    found
+            "The CronJob's pods have no resource claims",
+            "They only start commands in a server's pod, which may have claims. Remove `claims`.",
+        )
+    })
 }
 
 /// Judges a pair of requests and limits; `defaults` are the requests of which the user need not write one.
@@ -151,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_resource_claims() {
+    fn resource_claims_are_the_pods() {
         refused(
             "resources",
             json!({"onlineStore": {"server": {"resources": {"claims": [{"name": "gpu"}]}}}}),
             &[(
-                "services.online_store.server.resources.claims",
-                "The pods have no resource claims",
+                "services.online_store.server.resources.claims[0].name",
+                "The pods have no resource claim \"gpu\"",
             )],
         );
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{RULES, Violation};
+use super::{ADVICE, RULES, Rule, Violation};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
@@ -21,7 +21,18 @@ pub(super) fn refused(rule: &str, services: Json, expected: &[(&str, &str)]) {
 
 /// [`refused`], for a whole feature store.
 pub(super) fn refused_whole(rule: &str, document: Json, expected: &[(&str, &str)]) {
-    let rule = RULES.iter().find(|row| row.name == rule).unwrap();
+    judge(RULES, rule, document, expected);
+}
+
+/// Checks that these services may stand, with exactly this advice of one row.
+pub(super) fn advised(rule: &str, services: Json, expected: &[(&str, &str)]) {
+    let document = document(services);
+    assert_eq!(super::check(&read(&document).unwrap()), Vec::new());
+    judge(ADVICE, rule, document, expected);
+}
+
+fn judge(rules: &[Rule], rule: &str, document: Json, expected: &[(&str, &str)]) {
+    let rule = rules.iter().find(|row| row.name == rule).unwrap();
     let found = (rule.check)(&read(&document).unwrap());
     let shown: Vec<_> = found
         .iter()
@@ -45,14 +56,19 @@ fn read(document: &Json) -> Option<FeatureStore> {
 
 /// Making any value unknown adds no violation that survives.
 pub(super) fn law(document: &Json) {
-    let known = super::check(&read(document).unwrap());
+    let judge = |store: &FeatureStore| {
+        let mut found = super::check(store);
+        found.extend(super::advise(store));
+        found
+    };
+    let known = judge(&read(document).unwrap());
     let mut places = Vec::new();
     walk(document, &Path::root(), &mut Vec::new(), &mut places);
     for (path, pointer) in places {
         let Some(store) = blank(document, &pointer) else {
             continue;
         };
-        for violation in super::check(&store) {
+        for violation in judge(&store) {
             let survives = !violation.reads.iter().any(|read| read.overlaps(&path));
             let same = |other: &Violation| {
                 (&other.path, &other.summary) == (&violation.path, &violation.summary)
@@ -71,7 +87,7 @@ enum Step {
     Index(usize),
 }
 
-const MAPS: [&str; 8] = [
+const MAPS: [&str; 11] = [
     "labels",
     "annotations",
     "requests",
@@ -80,6 +96,9 @@ const MAPS: [&str; 8] = [
     "matchLabels",
     "extraConfig",
     "namespaceMapping",
+    "nodeSelector",
+    "podAnnotations",
+    "categories",
 ];
 
 /// Every value below, leaf or not, with its path.
@@ -159,6 +178,8 @@ fn blank(document: &Json, pointer: &[Step]) -> Option<FeatureStore> {
         Some(json!("sql")),
         Some(json!({})),
         Some(json!({"name": ""})),
+        Some(json!(false)),
+        Some(json!([])),
     ]
     .into_iter()
     .find_map(|value| {

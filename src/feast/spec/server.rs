@@ -1,8 +1,10 @@
 //! A server container, with its defaults.
 
-use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements};
+use std::collections::BTreeMap;
 
-use crate::feast::config::{self, ImagePullPolicy, LogLevel, ServerSettings};
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, VolumeMount};
+
+use crate::feast::config::{self, ImagePullPolicy, LogLevel, ServerSettings, WorkerConfigs};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
@@ -14,6 +16,27 @@ pub struct Server {
     pub resources: Option<ResourceRequirements>,
     /// Feast's word on the command line.
     pub log_level: Option<&'static str>,
+    /// Of the pods, which it shares with the other servers.
+    pub node_selector: BTreeMap<String, String>,
+    /// Of the user's volumes.
+    pub volume_mounts: Vec<VolumeMount>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnlineServer {
+    pub common: Server,
+    pub metrics: Metrics,
+    pub workers: WorkerConfigs,
+}
+
+/// Who turns the online server's metrics on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metrics {
+    Off,
+    /// An argument of the command.
+    Argument,
+    /// `feature_store.yaml`.
+    Configuration,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +44,8 @@ pub struct RegistryServer {
     pub common: Server,
     pub grpc: bool,
     pub rest: bool,
+    /// The Model Context Protocol, over REST.
+    pub mcp: bool,
 }
 
 impl Server {
@@ -33,6 +58,11 @@ impl Server {
             image_pull_policy,
             resources,
             log_level,
+            node_selector,
+            volume_mounts,
+            // The online server's alone.
+            metrics: _,
+            worker_configs: _,
         } = settings;
         Self {
             image: image.unwrap_or(default_image).to_owned(),
@@ -47,6 +77,27 @@ impl Server {
                 LogLevel::Error => "ERROR",
                 LogLevel::Critical => "CRITICAL",
             }),
+            node_selector: node_selector.cloned().unwrap_or_default(),
+            volume_mounts: volume_mounts.to_vec(),
+        }
+    }
+}
+
+impl OnlineServer {
+    pub(super) fn new(
+        settings: ServerSettings<'_>,
+        serving: Option<&config::Serving>,
+        default_image: &str,
+    ) -> Self {
+        let configured = serving.and_then(|serving| serving.metrics.as_ref());
+        Self {
+            common: Server::new(settings, default_image),
+            metrics: match (settings.metrics, configured) {
+                (Some(true), _) => Metrics::Argument,
+                (_, Some(metrics)) if metrics.enabled => Metrics::Configuration,
+                _ => Metrics::Off,
+            },
+            workers: settings.worker_configs.cloned().unwrap_or_default(),
         }
     }
 }
@@ -57,6 +108,7 @@ impl RegistryServer {
             common: Server::new(server.settings(), default_image),
             grpc: server.grpc.unwrap_or(true),
             rest: server.rest_api.unwrap_or(false),
+            mcp: server.mcp.as_ref().is_some_and(|mcp| mcp.enabled),
         }
     }
 }

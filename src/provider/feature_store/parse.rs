@@ -40,6 +40,14 @@ pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
     })
 }
 
+/// What the user had better change: warnings.
+pub fn advice(parsed: &Parsed) -> Diagnostics {
+    (rules::advise(&parsed.config).into_iter())
+        .filter(|advice| can_be_judged(advice, &parsed.unknown))
+        .map(|advice| Diagnostic::warning(advice.summary, advice.detail).at(advice.path))
+        .collect()
+}
+
 /// The violations that count while these paths are unknown.
 pub fn judged(violations: Vec<Violation>, unknown: &BTreeSet<Path>) -> Diagnostics {
     violations

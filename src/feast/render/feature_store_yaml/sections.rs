@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 use super::slot::{Purpose, Slot};
 use super::{Line, Part, leaf, section};
 use crate::feast::config::{
-    LineageStoreType, Materialization, Mlflow, Openlineage, OpenlineageConsumer, Reference,
+    LineageStoreType, Materialization, Mcp, Mlflow, OfflinePushBatching, Openlineage,
+    OpenlineageConsumer, Reference, Serving, ServingMetrics,
 };
 use crate::feast::names;
 use crate::feast::render::yaml::{Mapping, Node};
@@ -25,6 +26,9 @@ pub(super) fn server(store: &Store) -> Vec<Part> {
             },
             source: source.clone(),
         }));
+    }
+    if let Some(settings) = &store.online.serving {
+        parts.push(section("feature_server", feature_server(settings)));
     }
     if let Some(settings) = &store.materialization {
         parts.push(section("materialization", materialization(settings)));
@@ -44,6 +48,54 @@ pub(super) fn server(store: &Store) -> Vec<Part> {
 pub(super) fn client(store: &Store) -> Option<Part> {
     let settings = store.mlflow.as_ref()?;
     Some(section("mlflow", mlflow(settings)))
+}
+
+fn feature_server(settings: &Serving) -> Vec<Line> {
+    let Serving {
+        metrics,
+        offline_push_batching,
+        mcp,
+    } = settings;
+    let mcp = mcp.as_ref().filter(|mcp| mcp.enabled);
+    let kind = if mcp.is_some() { "mcp" } else { "local" };
+    let mut lines = vec![leaf("type", kind)];
+    if let Some(ServingMetrics {
+        enabled,
+        categories,
+    }) = metrics
+    {
+        let mut inner = vec![leaf("enabled", *enabled)];
+        for (category, on) in categories.iter().flatten() {
+            inner.push((category.clone().into(), Node::Leaf(json!(on))));
+        }
+        lines.push(("metrics".into(), Node::Branch(Mapping(inner))));
+    }
+    if let Some(OfflinePushBatching {
+        enabled,
+        batch_size,
+        batch_interval_seconds,
+    }) = offline_push_batching
+    {
+        let key = "offline_push_batching_batch_size";
+        lines.push(leaf("offline_push_batching_enabled", *enabled));
+        option(&mut lines, key, *batch_size);
+        let key = "offline_push_batching_batch_interval_seconds";
+        option(&mut lines, key, *batch_interval_seconds);
+    }
+    if let Some(Mcp {
+        enabled,
+        server_name,
+        server_version,
+        transport,
+    }) = mcp
+    {
+        lines.push(leaf("mcp_enabled", *enabled));
+        option(&mut lines, "mcp_server_name", server_name.as_deref());
+        option(&mut lines, "mcp_server_version", server_version.as_deref());
+        let transport = transport.map(|transport| transport.as_str());
+        option(&mut lines, "mcp_transport", transport);
+    }
+    lines
 }
 
 fn materialization(settings: &Materialization) -> Vec<Line> {

@@ -1,0 +1,94 @@
+//! What the pods are, apart from their containers.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Affinity, EphemeralVolumeSource, PersistentVolumeClaimTemplate, PodResourceClaim,
+    PodSecurityContext, Toleration, TopologySpreadConstraint, Volume,
+};
+
+use crate::feast::config;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pods {
+    /// The user's.
+    pub volumes: Vec<Volume>,
+    /// Of the feature store and of each server.
+    pub node_selector: BTreeMap<String, String>,
+    pub tolerations: Vec<Toleration>,
+    /// `None`: nobody wrote any.
+    pub affinity: Option<Affinity>,
+    /// `None`: nobody wrote any.
+    pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
+    pub security_context: Option<PodSecurityContext>,
+    pub annotations: BTreeMap<String, String>,
+    pub resource_claims: Vec<PodResourceClaim>,
+    /// Names of Secrets.
+    pub image_pull_secrets: Vec<String>,
+}
+
+impl Pods {
+    /// Without the servers' node selectors.
+    pub(super) fn new(services: &config::Services) -> Self {
+        let services = services.clone();
+        Self {
+            volumes: services
+                .volumes
+                .unwrap_or_default()
+                .into_iter()
+                .map(volume)
+                .collect(),
+            node_selector: services.node_selector.unwrap_or_default(),
+            tolerations: services.tolerations.unwrap_or_default(),
+            affinity: services.affinity,
+            topology_spread: services.topology_spread_constraints,
+            security_context: (services.security_context)
+                .filter(|it| *it != PodSecurityContext::default()),
+            annotations: services.pod_annotations.unwrap_or_default(),
+            resource_claims: services.resource_claims.unwrap_or_default(),
+            image_pull_secrets: services
+                .image_pull_secrets
+                .unwrap_or_default()
+                .into_iter()
+                .map(|secret| secret.name)
+                .collect(),
+        }
+    }
+}
+
+fn volume(volume: config::Volume) -> Volume {
+    let config::Volume {
+        name,
+        config_map,
+        secret,
+        empty_dir,
+        persistent_volume_claim,
+        projected,
+        downward_api,
+        csi,
+        ephemeral,
+        nfs,
+        host_path,
+        image,
+    } = volume;
+    Volume {
+        name,
+        config_map,
+        secret,
+        empty_dir,
+        persistent_volume_claim,
+        projected,
+        downward_api,
+        csi,
+        ephemeral: ephemeral.map(|ephemeral| EphemeralVolumeSource {
+            volume_claim_template: Some(PersistentVolumeClaimTemplate {
+                metadata: None,
+                spec: ephemeral.volume_claim_template.spec,
+            }),
+        }),
+        nfs,
+        host_path,
+        image,
+        ..Volume::default()
+    }
+}
