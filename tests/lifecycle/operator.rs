@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value as Json, json};
 
+use crate::lifecycle::lab;
 use crate::lifecycle::store::{PASSWORD, StoreUnderTest, until};
 
 const CRD: &str = r#"
@@ -69,14 +70,8 @@ pub fn autoscaled() -> Json {
 impl<'a> Operator<'a> {
     /// Makes the custom resource, and nothing of it.
     pub fn custom_resource(test: &'a StoreUnderTest, spec: &Json) -> Self {
-        static DEFINED: OnceLock<()> = OnceLock::new();
+        define();
         let cluster = test.namespace.cluster();
-        DEFINED.get_or_init(|| {
-            cluster.apply(CRD).unwrap();
-            let established = ["--for=condition=Established", "crd/featurestores.feast.dev"];
-            let wait = [&["wait", "--timeout=60s"][..], &established].concat();
-            cluster.kubectl(&wait).unwrap();
-        });
         let resource = json!({
             "apiVersion": "feast.dev/v1",
             "kind": "FeatureStore",
@@ -312,14 +307,14 @@ impl<'a> Operator<'a> {
 
     /// Deletes the custom resource and waits until the garbage collector has taken what it owns.
     pub fn delete(&self) {
-        self.own_something();
         let delete = ["delete", "featurestore", "demo"];
         self.test.namespace.kubectl(&delete).unwrap();
         self.wait_for_garbage_collection();
     }
 
-    /// Makes an object that goes with the custom resource.
-    pub fn own_something(&self) {
+    /// Until the garbage collector has taken an object of the deleted custom resource that is made here, and so
+    /// all that it owned before.
+    pub fn wait_for_garbage_collection(&self) {
         self.create(&json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -329,14 +324,39 @@ impl<'a> Operator<'a> {
                 "ownerReferences": [self.reference()],
             },
         }));
-    }
-
-    /// Until [`own_something`](Self::own_something) is gone, and with it whatever else the custom resource owned.
-    pub fn wait_for_garbage_collection(&self) {
         until("the garbage collector", 60, || {
             let arguments = ["get", "configmaps", "--output=name"];
             let left = self.test.namespace.kubectl(&arguments).unwrap();
             (!left.contains("configmap/owned")).then_some(())
         });
     }
+}
+
+/// Makes the kind known to the cluster, once, and waits until the garbage collector knows it too: only it ends a
+/// deletion in the foreground. It looks for new kinds every 30 seconds.
+fn define() {
+    static DEFINED: OnceLock<()> = OnceLock::new();
+    DEFINED.get_or_init(|| {
+        let namespace = lab::namespace("adoption-crd");
+        let cluster = namespace.cluster();
+        let name = "crd/featurestores.feast.dev";
+        if cluster.kubectl(&["get", name]).is_err() {
+            cluster.apply(CRD).unwrap();
+        }
+        let established = "--for=condition=Established";
+        cluster
+            .kubectl(&["wait", established, name, "--timeout=60s"])
+            .unwrap();
+        let probe = json!({
+            "apiVersion": "feast.dev/v1",
+            "kind": "FeatureStore",
+            "metadata": {"name": "probe", "namespace": namespace.name()},
+            "spec": {"feastProject": "probe"},
+        });
+        cluster.apply(&probe.to_string()).unwrap();
+        let delete = ["delete", "featurestore", "probe", "--cascade=foreground"];
+        namespace
+            .kubectl(&[&delete[..], &["--timeout=120s"]].concat())
+            .unwrap();
+    });
 }
