@@ -59,7 +59,7 @@ impl Cluster {
                 return Err(self.object_error(Verb::Delete, store, &key, Reason::Operated));
             }
             let known = known.contains(&key);
-            if !self.is_ours(store, &live, known) && !(known && is_operated(&live, store)) {
+            if !(self.is_ours(store, &live, known) || known && is_operated(&live, store)) {
                 continue;
             }
             if claims.spares(&key) {
