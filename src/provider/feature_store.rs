@@ -4,6 +4,8 @@ mod adopt;
 pub mod apply;
 mod claims;
 pub mod computed;
+mod conflicts;
+mod content;
 pub mod destroy;
 pub mod drift;
 pub mod import;
