@@ -183,6 +183,7 @@ impl Recipe<'_> {
             Err(errors) => {
                 return Applied {
                     state: self.prior.clone(),
+                    private: self.before.clone().keep(),
                     diagnostics: self.failures(&desired, &errors),
                     ..Applied::default()
                 };
@@ -287,11 +288,16 @@ impl Recipe<'_> {
         diagnostics.collect()
     }
 
-    /// The attribute `objects` after a failure: what was written is as planned, what was not is as the
-    /// prior state has it, what is gone is gone.
+    /// The attribute `objects` after a failure: what was written is as planned, what was not is as it was
+    /// applied before, what is gone is gone.
     fn existing(&self, desired: &Desired, outcome: &Outcome) -> Value {
         let planned = &desired.objects.manifests;
-        let prior = computed::manifests(self.prior);
+        let mut before = self.prior.clone();
+        if let Some(applied) = &self.before.applied {
+            // Or drift that was not repaired would be taken for what was applied.
+            applied.restore(self.block, &mut before);
+        }
+        let prior = computed::manifests(&before);
         let text = |key: &Key| {
             let manifest = if outcome.changed.contains(key) {
                 planned.get(key)
