@@ -46,9 +46,9 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    adoption, authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, pods, recovery, requests, scaling, secrets, terraform_runner,
-    testbed,
+    adoption, authz, cluster, conflicts, convert, data, data_source, documentation, drift,
+    examples, guard, import, jobs, lab, persistence, pods, recovery, requests, scaling, secrets,
+    terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.

@@ -30,7 +30,10 @@ pub enum Verb {
 impl Verb {
     /// Whether it changes the cluster.
     pub(super) fn writes(self) -> bool {
-        matches!(self, Self::Apply | Self::Patch | Self::Delete)
+        matches!(
+            self,
+            Self::Apply | Self::Patch | Self::TakeOver | Self::Delete
+        )
     }
 }
 
