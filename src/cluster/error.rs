@@ -101,6 +101,12 @@ impl Error {
         )
     }
 
+    /// Not of the server, the account or the namespace.
+    pub fn is_about_one_object(&self) -> bool {
+        let namespace = matches!(self.reason, Reason::NamespaceTerminating(_));
+        !namespace && !self.is_about_the_connection()
+    }
+
     fn place(&self) -> String {
         match self.target.scope {
             Scope::Namespace => format!("in namespace \"{}\" ", self.namespace),
@@ -223,6 +229,9 @@ pub enum Reason {
     #[error("other managers own fields of it:{}", lines(.0))]
     Conflict(Vec<FieldConflict>),
 
+    #[error("others have changed fields of it since the plan was made:{}", lines(.0))]
+    ChangedSincePlan(Vec<FieldConflict>),
+
     #[error("it was changed by someone else at the same moment: {message}")]
     Stale { message: String },
 
@@ -304,6 +313,9 @@ impl Reason {
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
             Self::Conflict(_) => WAYS_OUT_OF_A_CONFLICT,
+            Self::ChangedSincePlan(_) => {
+                "These changes were left as they are. Plan again: the plan shows them, and its apply sets them back."
+            }
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
             }
