@@ -40,6 +40,7 @@ mod lifecycle {
     pub mod store;
     pub mod terraform_runner;
     pub mod testbed;
+    pub mod tls;
 }
 
 use std::process::ExitCode;
@@ -49,7 +50,7 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
     examples, guard, import, jobs, lab, permissions, persistence, pods, recovery, requests,
-    scaling, secrets, terraform_runner, testbed,
+    scaling, secrets, terraform_runner, testbed, tls,
 };
 
 /// One trial for each function, named by its path.
@@ -163,6 +164,9 @@ fn trials() -> Vec<Trial> {
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,
+        tls::a_renewed_certificate_rolls_the_pods,
+        tls::the_example_is_applied,
+        tls::the_registry_of_another_store_is_looked_at_first,
         testbed::control_plane_answers,
         testbed::deployment_becomes_available,
         terraform_runner::mirror_layout_is_the_one_that_the_tools_look_for,
