@@ -19,6 +19,7 @@ mod lifecycle {
     pub mod adoption;
     pub mod authz;
     pub mod cluster;
+    pub mod concurrency;
     pub mod conflicts;
     pub mod convert;
     pub mod data;
@@ -49,8 +50,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    adoption, authz, cluster, conflicts, convert, data, data_source, documentation, drift,
-    examples, guard, import, jobs, lab, permissions, persistence, pods, recovery, requests,
+    adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
+    drift, examples, guard, import, jobs, lab, permissions, persistence, pods, recovery, requests,
     scaling, secrets, terraform_runner, testbed, tls,
 };
 
@@ -83,6 +84,7 @@ fn simulation_trials() -> Vec<Trial> {
         data::a_claim_that_somebody_has_grown_is_no_drift,
         drift::an_injector_shows_only_to_the_strict,
         requests::ten_stores_share_what_they_read,
+        concurrency::an_api_server_that_restarts_is_waited_for,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
@@ -110,6 +112,11 @@ fn trials() -> Vec<Trial> {
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![
+        concurrency::a_name_that_is_still_being_deleted_is_waited_for,
+        concurrency::a_namespace_that_is_terminating_is_one_clear_error,
+        concurrency::a_plan_that_is_stale_undoes_nothing_unseen,
+        concurrency::two_creates_at_once_make_one_store,
+        concurrency::two_different_creates_at_once_leave_one_owner,
         conflicts::an_applier_is_a_conflict_with_two_ways_out,
         conflicts::plain_updates_are_drift_that_an_apply_repairs,
         adoption::an_import_block_generates_the_configuration,

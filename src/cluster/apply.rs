@@ -27,6 +27,7 @@ mod take_over;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::mem::discriminant;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -55,11 +56,12 @@ const LAST_ROUND: Duration = Duration::from_millis(500);
 pub struct Plan<'a> {
     pub store: &'a StoreName,
     pub wanted: &'a BTreeMap<Key, Json>,
-    /// What the last state holds: found again even where someone has taken the labels off.
-    pub known: &'a BTreeSet<Key>,
+    /// What the last state holds, as the plan has shown it to the user. Found again even where someone has
+    /// taken the labels off.
+    pub known: &'a BTreeMap<Key, Json>,
     /// What becomes of claims that are no longer wanted.
     pub claims: &'a Claims,
-    /// The user has seen in the plan what others changed by plain update, and wants it undone.
+    /// What others changed by plain update is undone, as far as `known` has it: so the user has seen it.
     pub repair_drift: bool,
     /// How long the Job of the preparation is waited for; `None`: it is only started.
     pub wait_for_job: Option<Duration>,
@@ -100,7 +102,12 @@ impl Cluster {
         plan: &Plan<'_>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Vec<Error>> {
-        let keys = plan.wanted.keys().chain(plan.known).cloned().collect();
+        let keys = plan
+            .wanted
+            .keys()
+            .chain(plan.known.keys())
+            .cloned()
+            .collect();
         let live = self.read_before_apply(plan.store, &keys, plan.known.is_empty(), cancel);
         let live = live.await.map_err(|error| vec![error])?;
         self.apply_to(live, plan, cancel).await
@@ -130,6 +137,10 @@ impl Cluster {
             },
         };
         run.take_over().await;
+        if plan.known.is_empty() {
+            // Of two creates at once, the one that makes the Secret goes on.
+            run.all(|key| key.kind == Kind::Secret).await;
+        }
         run.tier(Tier::Prerequisites).await;
         run.prepare().await;
         if run.sets_replicas() {
@@ -156,7 +167,7 @@ impl Cluster {
     /// Whether the object is ours, or the Feast operator's and known to the state: a create never takes
     /// one over.
     fn may_change(&self, plan: &Plan<'_>, key: &Key, live: &Json) -> bool {
-        let known = plan.known.contains(key);
+        let known = plan.known.contains_key(key);
         self.is_ours(plan.store, live, known) || (known && operator::is_operated(live, plan.store))
     }
 
@@ -167,7 +178,10 @@ impl Cluster {
         occupied
             .filter(|(key, live)| !self.may_change(plan, key, live))
             .map(|(key, live)| {
-                let reason = Reason::Foreign { owner: owner(live) };
+                let reason = match is_terminating(live) {
+                    true => Reason::Terminating,
+                    false => Reason::Foreign { owner: owner(live) },
+                };
                 self.object_error(Verb::Apply, plan.store, key, reason)
             })
             .collect()
@@ -253,16 +267,16 @@ impl Run<'_> {
         })
     }
 
-    /// Applies the wanted objects of a tier in parallel. All of them are tried, whatever fails.
     async fn tier(&mut self, tier: Tier) {
+        self.all(|key| key.kind.tier() == tier).await;
+    }
+
+    /// Applies the selected wanted objects in parallel. All of them are tried, whatever fails.
+    async fn all(&mut self, selected: impl Fn(&Key) -> bool) {
         if !self.goes_on() {
             return;
         }
-        let wanted = self
-            .plan
-            .wanted
-            .iter()
-            .filter(|(key, _)| key.kind.tier() == tier);
+        let wanted = self.plan.wanted.iter().filter(|(key, _)| selected(key));
         let run = &*self;
         let applied = join_all(wanted.map(|(key, manifest)| async move {
             let live = run.outcome.exists.get(key);
@@ -276,19 +290,25 @@ impl Run<'_> {
                     self.outcome.exists.insert(key.clone(), live);
                     self.outcome.changed.insert(key.clone());
                 }
-                Err(error) => {
-                    // The answer may have been lost after the write.
-                    if matches!(error.reason, Reason::Unreachable(_))
-                        && let Ok(Some(live)) = self
-                            .cluster
-                            .get(&self.plan.store.namespace, key, self.cancel)
-                            .await
-                    {
-                        self.outcome.exists.insert(key.clone(), live);
-                    }
-                    self.outcome.errors.push(error);
-                }
+                Err(error) => self.not_written(key, error),
             }
+        }
+    }
+
+    /// Notes that an object could not be written, as far as that is known: when the answer was lost, the
+    /// write may have been done, and what may exist must not be forgotten. The next refresh tells.
+    fn not_written(&mut self, key: &Key, error: Error) {
+        if matches!(error.reason, Reason::Unreachable(_)) {
+            let wanted = &self.plan.wanted[key];
+            let exists = self.outcome.exists.entry(key.clone());
+            exists.or_insert_with(|| wanted.clone());
+        }
+        // What is true of the server or of the namespace is said once.
+        let known = self.outcome.errors.iter();
+        let mut same =
+            known.filter(|other| discriminant(&other.reason) == discriminant(&error.reason));
+        if error.is_about_one_object() || same.next().is_none() {
+            self.outcome.errors.push(error);
         }
     }
 

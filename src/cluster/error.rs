@@ -107,6 +107,12 @@ impl Error {
         )
     }
 
+    /// Not of the server, the account or the namespace.
+    pub fn is_about_one_object(&self) -> bool {
+        let namespace = matches!(self.reason, Reason::NamespaceTerminating(_));
+        !namespace && !self.is_about_the_connection()
+    }
+
     fn place(&self) -> String {
         match self.target.scope {
             Scope::Namespace => format!("in namespace \"{}\" ", self.namespace),
@@ -229,6 +235,9 @@ pub enum Reason {
     #[error("other managers own fields of it:{}", lines(.0))]
     Conflict(Vec<FieldConflict>),
 
+    #[error("others have changed fields of it since the plan was made:{}", lines(.0))]
+    ChangedSincePlan(Vec<FieldConflict>),
+
     #[error("it was changed by someone else at the same moment: {message}")]
     Stale { message: String },
 
@@ -328,6 +337,9 @@ impl Reason {
             }
             Self::OperatorAtWork => {
                 "Stop it (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or wherever it runs), then apply again. Nothing else was changed."
+            }
+            Self::ChangedSincePlan(_) => {
+                "These changes were left as they are. Plan again: the plan shows them, and its apply sets them back."
             }
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."

@@ -417,7 +417,7 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
     let plan = Plan {
         store: &lab.store("x"),
         wanted: &good,
-        known: &BTreeSet::new(),
+        known: &BTreeMap::new(),
         claims: &Claims::default(),
         repair_drift: false,
         wait_for_job: None,
@@ -673,7 +673,7 @@ pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
         let plan = Plan {
             store: &store,
             wanted: &wanted,
-            known: &BTreeSet::new(),
+            known: &BTreeMap::new(),
             claims: &Claims::default(),
             repair_drift: false,
             wait_for_job: None,

@@ -34,6 +34,14 @@ fn boot() -> Result<ControlPlane> {
     }
 }
 
+/// A control plane of the test's own, for what the others must not notice.
+pub fn own_control_plane() -> ControlPlane {
+    let progress = Progress::stderr();
+    tools::ensure(Tool::CONTROL_PLANE, progress)
+        .and_then(|tools| ControlPlane::start(&tools, &Options::default(), progress))
+        .unwrap_or_else(|error| panic!("no control plane: {error}"))
+}
+
 pub fn stop() {
     if let Some(Ok(control_plane)) = CONTROL_PLANE.get() {
         control_plane.stop();

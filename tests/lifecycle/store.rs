@@ -41,8 +41,11 @@ impl StoreUnderTest {
         Self::with(terraform, name)
     }
 
-    pub fn with(mut terraform: Terraform, name: &str) -> Self {
-        let namespace = lab::namespace(name);
+    pub fn with(terraform: Terraform, name: &str) -> Self {
+        Self::on(terraform, lab::namespace(name))
+    }
+
+    pub fn on(mut terraform: Terraform, namespace: Namespace) -> Self {
         make_store_secret(&namespace, PASSWORD);
         let kubeconfig = namespace.cluster().kubeconfig().display().to_string();
         terraform

@@ -21,7 +21,7 @@ impl Run<'_> {
         let wanted = self.plan.wanted.iter();
         for (key, _) in wanted.filter(|(key, _)| key.kind == Kind::Job) {
             if let Err(error) = self.run_once(key).await {
-                self.outcome.errors.push(error);
+                self.not_written(key, error);
             }
         }
     }

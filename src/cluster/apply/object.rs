@@ -8,6 +8,7 @@ use super::super::ownership;
 use super::super::request::Request;
 use super::super::resource::Resource;
 use super::{Run, owner};
+use crate::feast::kept;
 use crate::feast::objects::{Key, Kind};
 
 /// The manifest as it is sent.
@@ -53,7 +54,8 @@ const NO_VERSION: &str = "1";
 
 impl Run<'_> {
     /// Applies what has not been there. An object that has come into being since is not merged into, unless it
-    /// is our own: the answer to the first attempt may have been lost.
+    /// is our own: the answer to the first attempt may have been lost. A Secret with another hash key is another
+    /// create's, whose pods carry hashes by that key.
     pub(super) async fn create(&self, key: &Key, body: Json) -> Result<Json, Error> {
         let manager = &self.cluster.options().field_manager;
         let mut first = body.clone();
@@ -75,6 +77,17 @@ impl Run<'_> {
                 .cluster
                 .object_error(Verb::Apply, self.plan.store, key, reason));
         }
+        if let Some(live) = live.as_ref().filter(|_| key.kind == Kind::Secret)
+            && kept::hash_key(live) != kept::hash_key(&body)
+        {
+            let message = "another apply has just created it".to_owned();
+            return Err(self.cluster.object_error(
+                Verb::Apply,
+                self.plan.store,
+                key,
+                Reason::Stale { message },
+            ));
+        }
         self.send_apply(key, body, live.as_ref()).await
     }
 
@@ -87,7 +100,8 @@ impl Run<'_> {
     ) -> Result<Json, Error> {
         let seen = live.map(|live| drift::project(&body, live));
         let may_take = |conflict: &FieldConflict, body: &Json| {
-            self.may_take(conflict) || (conflict.by_update && agrees(conflict, body, seen.as_ref()))
+            self.may_take(key, conflict, live)
+                || (conflict.by_update && agrees(conflict, body, seen.as_ref()))
         };
         let options = self.cluster.options();
         let force = options.force_conflicts;
@@ -110,11 +124,11 @@ impl Run<'_> {
                     reason: Reason::Conflict(_),
                     ..
                 },
-            ) => Err(self
-                .explained(key, &body, live, error, |conflict| {
-                    !may_take(conflict, &body)
-                })
-                .await),
+            ) => {
+                let stands = |conflict: &FieldConflict| !may_take(conflict, &body);
+                let error = self.explained(key, &body, live, error, stands).await;
+                Err(self.dated(error))
+            }
             other => other,
         }
     }
@@ -123,11 +137,41 @@ impl Run<'_> {
     /// that was set by plain update (an autoscaler, `kubectl scale`), because whoever writes a number
     /// into the configuration means it; and what others set by plain update, when the user has seen it
     /// in the plan. Never what another manager applied.
-    fn may_take(&self, conflict: &FieldConflict) -> bool {
+    fn may_take(&self, key: &Key, conflict: &FieldConflict, live: Option<&Json>) -> bool {
         let ours = conflict.manager == self.cluster.options().field_manager
             || conflict.manager == self.cluster.handover_manager();
         let replicas = conflict.field == ".spec.replicas";
-        ours || (conflict.by_update && (replicas || self.plan.repair_drift))
+        let repair = || self.plan.repair_drift && self.is_as_planned(key, conflict, live);
+        ours || (conflict.by_update && (replicas || repair()))
+    }
+
+    /// Whether the field still has the value that the plan was made with. A field that the plan did not know
+    /// of is new in the configuration, which says what it shall be. Of our Secret, plans show no content.
+    fn is_as_planned(&self, key: &Key, conflict: &FieldConflict, live: Option<&Json>) -> bool {
+        let (Some(known), Some(live)) = (self.plan.known.get(key), live) else {
+            return true;
+        };
+        let planned = ownership::at(known, &conflict.field);
+        let seen = drift::project(known, live);
+        key.kind == Kind::Secret
+            || planned.is_none()
+            || planned == ownership::at(&seen, &conflict.field)
+    }
+
+    /// Conflicts that the plan would have shown, had it been made later, are no quarrel about a field.
+    fn dated(&self, error: Error) -> Error {
+        match error.reason {
+            Reason::Conflict(conflicts)
+                if self.plan.repair_drift
+                    && conflicts.iter().all(|conflict| conflict.by_update) =>
+            {
+                Error {
+                    reason: Reason::ChangedSincePlan(conflicts),
+                    ..error
+                }
+            }
+            _ => error,
+        }
     }
 
     pub(super) async fn apply_as(

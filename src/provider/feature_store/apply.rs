@@ -1,7 +1,7 @@
 //! Apply: bring the cluster to the plan, wait for the rollout, and answer with what exists, whatever
 //! happened on the way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -43,7 +43,7 @@ pub async fn apply(
     match recipe.prepare(settings).await {
         Ok(prepared) => Applied {
             identity,
-            ..recipe.carry_out(prepared).await
+            ..recipe.carry_out(settings, prepared).await
         },
         // Nothing was written: what was, is.
         Err(diagnostics) => Applied {
@@ -72,8 +72,8 @@ struct Prepared {
     filled: Objects<Filled>,
     /// Fingerprints of what went into them.
     sources: BTreeMap<String, String>,
-    /// What the last state holds.
-    known: BTreeSet<Key>,
+    /// What the last state holds, as the plan has shown it.
+    known: BTreeMap<Key, Json>,
     /// What is there.
     live: BTreeMap<Key, Json>,
 }
@@ -91,8 +91,8 @@ impl Recipe<'_> {
             name: desired.store.name.clone(),
         };
         self.peer(&cluster, &desired).await?;
-        let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
-        let keys = desired.objects.manifests.keys().chain(&known);
+        let known = computed::manifests(self.prior);
+        let keys = desired.objects.manifests.keys().chain(known.keys());
         let live = cluster
             .read_before_apply(
                 &store,
@@ -181,36 +181,57 @@ impl Recipe<'_> {
         secret: Option<&Json>,
         configuration: &Json,
     ) -> Result<(), Diagnostics> {
-        match secret.and_then(kept::configuration) {
+        // One that is being destroyed is waited for.
+        let stays = |secret: &&Json| secret["metadata"]["deletionTimestamp"].is_null();
+        match secret.filter(stays).and_then(kept::configuration) {
             Some(kept) if kept != *configuration => Err(vec![wording::exists_already(store)]),
             _ => Ok(()),
         }
     }
 
-    async fn carry_out(&self, prepared: Prepared) -> Applied {
+    async fn write(&self, prepared: &mut Prepared) -> Result<Outcome, Vec<cluster::Error>> {
+        let live = std::mem::take(&mut prepared.live);
+        let desired = &prepared.desired;
+        let wait = desired.store.wait_for_rollout;
+        let plan = apply::Plan {
+            store: &prepared.store,
+            wanted: &prepared.filled.manifests,
+            known: &prepared.known,
+            claims: &Claims {
+                delete: desired.store.delete_data,
+                used: desired.store.referenced_claims(),
+            },
+            repair_drift: !self.prior.is_null(),
+            wait_for_job: wait.then(|| self.timeout(desired)),
+        };
+        prepared.cluster.apply_to(live, &plan, self.stop).await
+    }
+
+    async fn carry_out(&self, settings: &Settings, mut prepared: Prepared) -> Applied {
+        let deadline = Instant::now() + self.timeout(&prepared.desired);
+        let mut written = self.write(&mut prepared).await;
+        if self.prior.is_null() && matches!(&written, Ok(outcome) if was_overtaken(outcome)) {
+            match self.prepare(settings).await {
+                Ok(again) => prepared = again,
+                // The other one made another store of it, and it is theirs.
+                Err(diagnostics) => {
+                    return Applied {
+                        diagnostics,
+                        ..Applied::default()
+                    };
+                }
+            }
+            written = self.write(&mut prepared).await;
+        }
         let Prepared {
             cluster,
             store,
             desired,
             filled,
             sources,
-            known,
-            live,
+            ..
         } = prepared;
-        let timeout = self.timeout(&desired);
-        let deadline = Instant::now() + timeout;
-        let plan = apply::Plan {
-            store: &store,
-            wanted: &filled.manifests,
-            known: &known,
-            claims: &Claims {
-                delete: desired.store.delete_data,
-                used: desired.store.referenced_claims(),
-            },
-            repair_drift: !self.prior.is_null(),
-            wait_for_job: desired.store.wait_for_rollout.then_some(timeout),
-        };
-        let outcome = match cluster.apply_to(live, &plan, self.stop).await {
+        let outcome = match written {
             Ok(outcome) => outcome,
             Err(errors) => {
                 return Applied {
@@ -354,6 +375,14 @@ fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
     (errors.iter())
         .map(|error| wording::cluster_error(summary, error))
         .collect()
+}
+
+/// Whether another create was faster by a moment: the Secret, which decides whose the store is, is there.
+fn was_overtaken(outcome: &Outcome) -> bool {
+    let mut errors = outcome.errors.iter();
+    errors.any(|error| {
+        matches!(error.reason, Reason::Stale { .. }) && error.target.kind == Kind::Secret.as_str()
+    })
 }
 
 /// The same of Secrets and ConfigMaps of the user's: what is missing is told at the attribute that names it.

@@ -54,7 +54,7 @@ pub fn places(
     manifests: &BTreeMap<Key, Json>,
     error: &Error,
 ) -> Vec<Path> {
-    let Reason::Conflict(conflicts) = &error.reason else {
+    let (Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts)) = &error.reason else {
         return Vec::new();
     };
     let key = Key::parse(&error.target.to_string());

@@ -158,7 +158,7 @@ impl Lab {
         let plan = Plan {
             store: &self.store(store),
             wanted,
-            known: &BTreeSet::new(),
+            known: &BTreeMap::new(),
             claims: &Claims::default(),
             repair_drift,
             wait_for_job: None,

@@ -100,7 +100,7 @@ async fn live(
         delete: true,
         ..Claims::default()
     };
-    let known = target.keys().cloned().collect();
+    let known: BTreeSet<Key> = target.keys().cloned().collect();
     for change in ["made", "changed"] {
         for manifest in target.values_mut() {
             manifest["metadata"]["annotations"] = json!({"test/change": change});
@@ -108,7 +108,7 @@ async fn live(
         let plan = Plan {
             store: &store,
             wanted: &target,
-            known: &known,
+            known: &BTreeMap::new(),
             claims: &claims,
             repair_drift: false,
             wait_for_job: Some(TIMEOUT),

@@ -121,6 +121,34 @@ impl ControlPlane {
         })
     }
 
+    /// Ends one of its programs in the middle of what it does, as a crash would.
+    pub fn crash(&self, program: &str) -> Result<()> {
+        self.running(program, |running| {
+            running.service(program)?.stop();
+            Ok(())
+        })
+    }
+
+    /// Starts a program that has ended again, at the same address, and waits until the API server is ready.
+    pub fn start_again(&self, program: &str) -> Result<()> {
+        self.running(program, |running| {
+            running.service(program)?.start_again()?;
+            let pids = running.services.iter().map(Service::pid);
+            running.run_dir.record(pids)?;
+            wait(running, "the API server to be ready again", || {
+                self.cluster.is_ready()
+            })
+        })
+    }
+
+    fn running(&self, program: &str, act: impl FnOnce(&mut Running) -> Result<()>) -> Result<()> {
+        let running = self
+            .running
+            .as_ref()
+            .ok_or_else(|| Error::new(format!("restarting {program}"), "it is not ours"))?;
+        act(&mut running.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Stops it and removes its temporary folder; the user's own cluster is left alone.
     pub fn stop(&self) {
         if let Some(running) = &self.running {
@@ -169,6 +197,13 @@ impl Running {
         let logs = self.run_dir.path().join("logs");
         self.services.push(Service::spawn(name, command, &logs)?);
         self.run_dir.record(self.services.iter().map(Service::pid))
+    }
+
+    fn service(&mut self, name: &str) -> Result<&mut Service> {
+        let mut services = self.services.iter_mut();
+        services
+            .find(|service| service.name == name)
+            .ok_or_else(|| Error::new(format!("looking for {name}"), "there is no such program"))
     }
 
     fn check(&mut self) -> Result<()> {

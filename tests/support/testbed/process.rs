@@ -11,6 +11,7 @@ use super::error::{Doing, Error, Result};
 /// A program that runs until it is stopped.
 pub struct Service {
     pub name: String,
+    command: Command,
     child: Child,
     log: PathBuf,
 }
@@ -33,9 +34,17 @@ impl Service {
             .doing(|| format!("running {}", command.get_program().display()))?;
         Ok(Self {
             name: name.to_owned(),
+            command,
             child,
             log,
         })
+    }
+
+    /// Runs the same command again, into the same log.
+    pub fn start_again(&mut self) -> Result<()> {
+        let doing = || format!("running {} again", self.name);
+        self.child = self.command.spawn().doing(doing)?;
+        Ok(())
     }
 
     pub fn pid(&self) -> u32 {
