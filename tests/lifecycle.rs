@@ -27,6 +27,7 @@ mod lifecycle {
     pub mod guard;
     pub mod import;
     pub mod jobs;
+    pub mod keda;
     pub mod lab;
     pub mod persistence;
     pub mod pods;
@@ -44,7 +45,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, pods, recovery, scaling, secrets, terraform_runner, testbed,
+    import, jobs, keda, lab, persistence, pods, recovery, scaling, secrets, terraform_runner,
+    testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -71,6 +73,7 @@ fn simulation_trials() -> Vec<Trial> {
     all.extend(trials![
         authz::the_guides_rights_are_enough,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
+        keda::scales_where_it_is_installed,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
@@ -116,6 +119,7 @@ fn trials() -> Vec<Trial> {
         drift::foreign_fields_never_show,
         examples::autoscaling,
         examples::external_autoscaler,
+        examples::production,
         examples::static_replicas,
         examples::the_others,
         guard::another_cluster_is_refused,
@@ -138,6 +142,7 @@ fn trials() -> Vec<Trial> {
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,
+        scaling::a_budget_comes_changes_and_goes,
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,

@@ -12,11 +12,13 @@
 //!    first, or it would move the number again.
 //! 5. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
 //!    After an autoscaler has gone, once more if its controller has still moved the number.
-//! 6. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
+//! 6. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change. One of another
+//!    kind goes just before: no two may move one Deployment, and KEDA refuses to be the second.
 //! 7. What is no longer wanted, last: while anything before has failed, the old still works.
 //!
 //! Objects that are already as wanted, and owned as wanted, are not sent.
 
+mod api;
 mod conflict;
 mod handover;
 mod job;
@@ -101,6 +103,10 @@ impl Cluster {
         if !foreign.is_empty() {
             return Err(foreign);
         }
+        let absent = self.absent_apis(plan, &live, cancel).await;
+        if !absent.is_empty() {
+            return Err(absent);
+        }
         let mut run = Run {
             cluster: self,
             plan,
@@ -116,14 +122,9 @@ impl Cluster {
         run.tier(Tier::Prerequisites).await;
         run.prepare().await;
         if run.sets_replicas() {
-            run.prune(|key| key.kind == Kind::HorizontalPodAutoscaler)
-                .await;
+            run.prune(moves_replicas).await;
         }
-        let took_over = run
-            .outcome
-            .changed
-            .iter()
-            .any(|key| key.kind == Kind::HorizontalPodAutoscaler);
+        let took_over = run.outcome.changed.iter().any(moves_replicas);
         run.tier(Tier::Workload).await;
         if took_over {
             // A round of the autoscaler's controller may have been under way when it was deleted.
@@ -131,6 +132,7 @@ impl Cluster {
             run.refresh(Tier::Workload).await;
             run.tier(Tier::Workload).await;
         }
+        run.prune(moves_replicas).await;
         run.tier(Tier::Autoscaler).await;
         run.prune(|_| true).await;
         Ok(run.outcome)
@@ -203,6 +205,10 @@ fn owner(live: &Json) -> Option<String> {
         (None, Some(manager)) => Some(format!("\"{manager}\"")),
         (None, None) => None,
     }
+}
+
+fn moves_replicas(key: &Key) -> bool {
+    key.kind.tier() == Tier::Autoscaler
 }
 
 fn is_terminating(live: &Json) -> bool {

@@ -64,6 +64,22 @@ impl Cluster {
         kind: Kind,
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
+        match self.list_at_server(store, kind, cancel).await {
+            // Of a kind that the cluster does not know there is nothing.
+            Err(Error {
+                reason: Reason::NotFound,
+                ..
+            }) if kind.apart() => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    pub(super) async fn list_at_server(
+        &self,
+        store: &StoreName,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
         let selector = store.selector();
         let answer = self
             .send(

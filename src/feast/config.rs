@@ -10,6 +10,7 @@
 mod authz;
 mod compute;
 mod cron_job;
+mod keda;
 mod observed;
 mod offline_store;
 mod online_store;
@@ -37,6 +38,9 @@ pub use compute::{BatchEngine, DataQualityMonitoring, Materialization, SparkAppl
 pub use cron_job::{
     CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
 };
+pub use keda::{
+    Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaMetricType, KedaTrigger,
+};
 pub use observed::{Drift, Endpoints, Observed, ScalingStatus};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
@@ -48,7 +52,7 @@ pub use project::{FeastApply, FeastProjectDir, Git, Init, Packaged, Template};
 pub use registry::{
     CacheMode, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
 };
-pub use scaling::{Autoscaling, Scaling};
+pub use scaling::{Autoscaling, PodDisruptionBudgets, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
 pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
 pub use tracking::{LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport};
@@ -172,8 +176,13 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
 
+    /// How many pods a drain of nodes may take away at once (Kubernetes `PodDisruptionBudget`). It is only made
+    /// when the feature store is scaled. Default: none, and a drain may take all pods at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_disruption_budgets: Option<PodDisruptionBudgets>,
+
     /// How pods are replaced when their template changes (Kubernetes `DeploymentStrategy`). Default:
-    /// `RollingUpdate` when the feature store is scaled (`replicas` above 1, or autoscaling), else
+    /// `RollingUpdate` when the feature store is scaled (`replicas` above 1, `autoscaling` or `keda`), else
     /// `Recreate`, because two pods must not write the same files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_strategy: Option<DeploymentStrategy>,

@@ -27,7 +27,7 @@ pub use engine::{BatchEngine, Driver};
 pub use pods::Pods;
 pub use project::{ApplyBy, Git, Project, Source};
 pub(super) use scaling::int_or_percent;
-pub use scaling::{Autoscaler, Replicas, RollingUpdate, Strategy};
+pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use storage::join;
 pub use storage::{
@@ -52,6 +52,7 @@ pub struct Store {
     pub cron_job: Option<CronJob>,
     pub replicas: Replicas,
     pub strategy: Strategy,
+    pub disruption_budget: Option<DisruptionBudget>,
     pub pods: Pods,
     pub online: Online,
     pub offline: Option<Offline>,
@@ -131,6 +132,7 @@ impl Store {
         let pods = Pods::new(&services);
         let config::Services {
             scaling,
+            pod_disruption_budgets,
             deployment_strategy,
             online_store,
             offline_store,
@@ -170,6 +172,7 @@ impl Store {
             annotations: annotations.clone().unwrap_or_default(),
             cron_job: cron_job.as_ref().and_then(CronJob::new),
             strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
+            disruption_budget: DisruptionBudget::new(pod_disruption_budgets, &replicas),
             replicas,
             pods,
             online: Online::new(&online_store.unwrap_or_default(), &image),

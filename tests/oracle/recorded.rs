@@ -16,9 +16,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("authz-kubernetes-roles", "authz"),
     ("authz-oidc-secret", "authz"),
     ("lineage-server", "feature_store.yaml"),
-    ("pdb-ignored-when-not-scaled", "disruption budget"),
-    ("pdb-max-hpa", "disruption budget"),
-    ("pdb-min-percent-static", "disruption budget"),
     ("remote-registry-feastref", "remote registry"),
     ("remote-registry-hostname-tls", "remote registry"),
     ("server-options", "server options"),
@@ -53,6 +50,7 @@ const REFUSED_HERE: &[(&str, &str, &str)] = &[
         "services.online_store.server",
         NO_REQUEST,
     ),
+    ("pdb-max-hpa", "services.online_store.server", NO_REQUEST),
 ];
 
 const NO_REQUEST: &str =
