@@ -142,7 +142,11 @@ impl Provider for Feast {
 
     async fn plan(&self, request: Plan) -> Planned {
         match self.block(&request.type_name) {
-            Ok(block) => feature_store::plan::plan(block, self.settings().namespace(), request),
+            Ok(block) => {
+                let settings = self.settings();
+                let force = settings.options().force_conflicts;
+                feature_store::plan::plan(block, settings.namespace(), force, request)
+            }
             Err(diagnostics) => Planned {
                 diagnostics,
                 ..Planned::default()

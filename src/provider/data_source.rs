@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::cluster::drift::changes::changes;
-use crate::cluster::drift::project;
 use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, ownership, rollout};
 use crate::feast::config::{Condition, Drift, Endpoints, FeatureStore, Lookup, View};
 use crate::feast::kept;
@@ -16,7 +14,8 @@ use crate::feast::spec::{Defaults, Store};
 use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
 
-use super::feature_store::{computed, drift};
+use super::feature_store::computed;
+use super::feature_store::drift::{self, Finding};
 use super::settings::Settings;
 use super::wording;
 
@@ -193,26 +192,15 @@ impl Reader<'_> {
         let defaults = Defaults {
             namespace: Some(self.store.namespace.clone()),
         };
-        let wanted = render(&Store::new(&config, &defaults)).manifests;
+        let store = Store::new(&config, &defaults);
+        let wanted = render(&store).manifests;
         let keys = wanted.keys().cloned().collect();
         let live = self.cluster.read(self.store, &keys, self.stop).await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };
-        let manager = &self.cluster.options().field_manager;
-        let mut listed = Vec::new();
-        for (key, mut mask) in wanted {
-            // What is in our Secret is not for showing.
-            if let Some(secret) = mask.as_object_mut().filter(|_| key.kind == Kind::Secret) {
-                secret.remove("stringData");
-            }
-            let found = match live.get(&key) {
-                Some(live) => changes(&mask, &project(&mask, live), live, manager),
-                None => vec![drift::deleted(&key)],
-            };
-            listed.extend(found.iter().map(|change| drift::described(&key, change)));
-        }
-        Ok(Some(listed))
+        let findings = drift::find(self.cluster, store.drift_policy, &wanted, &live);
+        Ok(Some(findings.iter().map(Finding::described).collect()))
     }
 }
 

@@ -144,7 +144,7 @@ pub fn the_guides_rights_are_enough() {
         .skip(1)
         .filter_map(|rest| Some(rest.split_once("```")?.0))
         .collect();
-    let [role, more, cluster_role] = blocks.as_slice() else {
+    let [_of_the_uid, role, more, cluster_role] = blocks.as_slice() else {
         panic!("the guide has another number of blocks");
     };
     let role =

@@ -23,6 +23,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 use super::computed::{self, Desired};
 use super::memory::Memory;
 use super::parse::{Parsed, parse};
+use super::{conflicts, content, drift};
 
 /// Creates or updates a feature store.
 pub async fn apply(
@@ -36,6 +37,7 @@ pub async fn apply(
         stop,
         prior: &request.prior_state,
         planned: &request.planned_state,
+        before: Memory::recall(&request.planned_private),
     };
     let identity = computed::identity(&request.planned_state);
     match recipe.prepare(settings).await {
@@ -59,6 +61,7 @@ struct Recipe<'a> {
     /// Null on create.
     prior: &'a Value,
     planned: &'a Value,
+    before: Memory,
 }
 
 /// Everything that can be refused has been, and nothing has been written yet.
@@ -67,6 +70,8 @@ struct Prepared {
     store: StoreName,
     desired: Desired,
     filled: Objects<Filled>,
+    /// Fingerprints of what went into them.
+    sources: BTreeMap<String, String>,
 }
 
 impl Recipe<'_> {
@@ -81,12 +86,13 @@ impl Recipe<'_> {
             namespace: desired.store.namespace.clone(),
             name: desired.store.name.clone(),
         };
-        let filled = self.fill(&cluster, &store, &desired, &parsed).await?;
+        let (filled, sources) = self.fill(&cluster, &store, &desired, &parsed).await?;
         Ok(Prepared {
             cluster,
             store,
             desired,
             filled,
+            sources,
         })
     }
 
@@ -97,7 +103,7 @@ impl Recipe<'_> {
         store: &StoreName,
         desired: &Desired,
         parsed: &Parsed,
-    ) -> Result<Objects<Filled>, Diagnostics> {
+    ) -> Result<(Objects<Filled>, BTreeMap<String, String>), Diagnostics> {
         let failed = |errors: &[cluster::Error]| -> Diagnostics {
             let summary = "Cannot prepare the feature store";
             errors
@@ -127,7 +133,13 @@ impl Recipe<'_> {
             hash_key: &hash_key,
             configuration: &configuration,
         });
-        filled.map_err(|errors| errors.iter().map(wording::fill_error).collect())
+        let filled = filled.map_err(|errors| {
+            errors
+                .iter()
+                .map(wording::fill_error)
+                .collect::<Diagnostics>()
+        })?;
+        Ok((filled, content::remembered(&contents, &hash_key)))
     }
 
     /// A feature store that is there already is taken up only when it is what an interrupted create of
@@ -150,6 +162,7 @@ impl Recipe<'_> {
             store,
             desired,
             filled,
+            sources,
         } = prepared;
         let timeout = self.timeout(&desired);
         let deadline = Instant::now() + timeout;
@@ -170,14 +183,21 @@ impl Recipe<'_> {
             Err(errors) => {
                 return Applied {
                     state: self.prior.clone(),
-                    diagnostics: self.failures(&errors),
+                    diagnostics: self.failures(&desired, &errors),
                     ..Applied::default()
                 };
             }
         };
-        let mut diagnostics = self.failures(&outcome.errors);
+        let mut diagnostics = self.failures(&desired, &outcome.errors);
         diagnostics.extend(outcome.kept.iter().map(wording::claim_kept));
-        let mut memory = Memory::default();
+        let mut memory = Memory {
+            // After a failure the pods may still run with the old.
+            sources: match outcome.errors.is_empty() {
+                true => sources,
+                false => self.before.sources.clone(),
+            },
+            ..Memory::default()
+        };
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
             match self.wait(&cluster, &store, &desired, deadline).await {
@@ -193,8 +213,16 @@ impl Recipe<'_> {
         let mut observed = desired.observed();
         observed.configuration_hash = filled.configuration_hash().to_owned();
         computed::write(self.block, &mut state, &observed);
-        let status = status.map_or(Value::Null, computed::scaling_status);
-        state.set("scaling_status", status);
+        // What was planned as known stands, and the next refresh tells how it has become.
+        state.set("drift", drift::added(self.planned.attribute("drift")));
+        let planned = self.planned.attribute("scaling_status");
+        state.set(
+            "scaling_status",
+            match planned.is_wholly_known() {
+                true => planned.clone(),
+                false => status.map_or(Value::Null, computed::scaling_status),
+            },
+        );
         if !outcome.errors.is_empty() {
             memory.rollout_incomplete = true;
             state.set("objects", self.existing(&desired, &outcome));
@@ -242,16 +270,19 @@ impl Recipe<'_> {
         }
     }
 
-    fn failures(&self, errors: &[cluster::Error]) -> Diagnostics {
+    fn failures(&self, desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
         let summary = if self.prior.is_null() {
             "Cannot create the feature store"
         } else {
             "Cannot update the feature store"
         };
-        errors
-            .iter()
-            .map(|error| wording::cluster_error(summary, error))
-            .collect()
+        let diagnostics = errors.iter().map(|error| {
+            let diagnostic = wording::cluster_error(summary, error);
+            let manifests = &desired.objects.manifests;
+            let places = conflicts::places(self.block, self.planned, manifests, error);
+            wording::at_attributes(diagnostic, places)
+        });
+        diagnostics.collect()
     }
 
     /// The attribute `objects` after a failure: what was written is as planned, what was not is as the
