@@ -196,7 +196,10 @@ impl Provider for Feast {
 
     async fn read_data_source(&self, request: DataSource) -> DataSourceAnswer {
         match self.data_source(&request.type_name) {
-            Ok(block) => data_source::read(block, &self.settings(), &self.stop, request).await,
+            Ok(block) => {
+                let resource = &self.schemas().resources[FEATURE_STORE].schema.block;
+                data_source::read(block, resource, &self.settings(), &self.stop, request).await
+            }
             Err(diagnostics) => DataSourceAnswer {
                 diagnostics,
                 ..DataSourceAnswer::default()

@@ -32,6 +32,7 @@ mod lifecycle {
     pub mod persistence;
     pub mod pods;
     pub mod recovery;
+    pub mod requests;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
@@ -45,8 +46,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, keda, lab, persistence, pods, recovery, scaling, secrets, terraform_runner,
-    testbed,
+    import, jobs, keda, lab, persistence, pods, recovery, requests, scaling, secrets,
+    terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -74,6 +75,7 @@ fn simulation_trials() -> Vec<Trial> {
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
         drift::an_injector_shows_only_to_the_strict,
+        requests::ten_stores_share_what_they_read,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         keda::scales_where_it_is_installed,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
@@ -129,6 +131,7 @@ fn trials() -> Vec<Trial> {
         examples::the_others,
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
+        guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
         import::another_address_is_free,
         import::another_name_or_namespace_replaces,

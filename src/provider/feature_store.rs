@@ -4,7 +4,7 @@ pub mod apply;
 mod claims;
 pub mod computed;
 mod conflicts;
-mod content;
+pub mod content;
 pub mod destroy;
 pub mod drift;
 pub mod import;

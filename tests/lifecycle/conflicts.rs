@@ -114,6 +114,9 @@ pub fn an_applier_is_a_conflict_with_two_ways_out() {
     assert!(foreseen.contains(&line), "{foreseen}");
     assert_eq!(errors(&test), [expected]);
     assert_eq!(image(&test), "example.invalid/theirs:1");
+    // The failed apply has not made theirs the truth.
+    let again = test.plan_with_changes().run.stdout;
+    assert!(again.contains(&line), "{again}");
 
     // Equal values do not conflict.
     test.configure(&services(replicas, r#"image = "example.invalid/theirs:1""#));

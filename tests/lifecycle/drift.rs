@@ -239,6 +239,29 @@ pub fn drift_shows_at_the_attribute_that_set_it() {
         ]
     );
     test.apply();
+
+    // What is taken away is missing there.
+    test.namespace
+        .kubectl(&["label", "service/feast-demo-online", "example.com/team-"])
+        .unwrap();
+    let plan = test.plan_with_changes();
+    let change = &plan.json["resource_changes"][0]["change"];
+    assert_eq!(
+        json!([change["before"]["labels"], change["after"]["labels"]]),
+        json!([{}, {"example.com/team": "a"}])
+    );
+    assert_eq!(
+        drift(&plan),
+        [json!({
+            "object": "Service/feast-demo-online", "change": "removed",
+            "field": ".metadata.labels.example.com/team", "wanted": "a", "live": null,
+            "manager": null, "operation": null,
+        })]
+    );
+    // A Service has no part in how many pods there are.
+    let status = json!({"current_replicas": 1, "desired_replicas": 1});
+    assert_eq!(change["after"]["scaling_status"], status);
+    test.apply();
     test.destroy();
 }
 

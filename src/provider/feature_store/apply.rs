@@ -72,6 +72,10 @@ struct Prepared {
     filled: Objects<Filled>,
     /// Fingerprints of what went into them.
     sources: BTreeMap<String, String>,
+    /// What the last state holds.
+    known: BTreeSet<Key>,
+    /// What is there.
+    live: BTreeMap<Key, Json>,
 }
 
 impl Recipe<'_> {
@@ -86,13 +90,28 @@ impl Recipe<'_> {
             namespace: desired.store.namespace.clone(),
             name: desired.store.name.clone(),
         };
-        let (filled, sources) = self.fill(&cluster, &store, &desired, &parsed).await?;
+        let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
+        let keys = desired.objects.manifests.keys().chain(&known);
+        let live = cluster
+            .read_before_apply(
+                &store,
+                &keys.cloned().collect(),
+                self.prior.is_null(),
+                self.stop,
+            )
+            .await
+            .map_err(|error| unprepared(&[error]))?;
+        let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
+        let filled = self.fill(&cluster, &store, &desired, &parsed, secret);
+        let (filled, sources) = filled.await?;
         Ok(Prepared {
             cluster,
             store,
             desired,
             filled,
             sources,
+            known,
+            live,
         })
     }
 
@@ -103,28 +122,17 @@ impl Recipe<'_> {
         store: &StoreName,
         desired: &Desired,
         parsed: &Parsed,
+        live: Option<&Json>,
     ) -> Result<(Objects<Filled>, BTreeMap<String, String>), Diagnostics> {
-        let failed = |errors: &[cluster::Error]| -> Diagnostics {
-            let summary = "Cannot prepare the feature store";
-            errors
-                .iter()
-                .map(|error| wording::cluster_error(summary, error))
-                .collect()
-        };
-        let secret = Key::new(Kind::Secret, names::main(&store.name));
-        let live = cluster
-            .get(&store.namespace, &secret, self.stop)
-            .await
-            .map_err(|error| failed(&[error]))?;
         let configuration = parsed.json.to_string();
         if self.prior.is_null() {
-            self.may_create(store, live.as_ref(), &parsed.json)?;
+            self.may_create(store, live, &parsed.json)?;
         }
         let contents = cluster
             .contents(&store.namespace, &desired.objects.sources(), self.stop)
             .await
-            .map_err(|errors| failed(&errors))?;
-        let hash_key = match live.as_ref().and_then(kept::hash_key) {
+            .map_err(|errors| unprepared(&errors))?;
+        let hash_key = match live.and_then(kept::hash_key) {
             Some(key) => key,
             None => new_hash_key()?,
         };
@@ -163,10 +171,11 @@ impl Recipe<'_> {
             desired,
             filled,
             sources,
+            known,
+            live,
         } = prepared;
         let timeout = self.timeout(&desired);
         let deadline = Instant::now() + timeout;
-        let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
         let plan = apply::Plan {
             store: &store,
             wanted: &filled.manifests,
@@ -178,11 +187,12 @@ impl Recipe<'_> {
             repair_drift: !self.prior.is_null(),
             wait_for_job: desired.store.wait_for_rollout.then_some(timeout),
         };
-        let outcome = match cluster.apply(&plan, self.stop).await {
+        let outcome = match cluster.apply_to(live, &plan, self.stop).await {
             Ok(outcome) => outcome,
             Err(errors) => {
                 return Applied {
                     state: self.prior.clone(),
+                    private: self.before.clone().keep(),
                     diagnostics: self.failures(&desired, &errors),
                     ..Applied::default()
                 };
@@ -285,11 +295,16 @@ impl Recipe<'_> {
         diagnostics.collect()
     }
 
-    /// The attribute `objects` after a failure: what was written is as planned, what was not is as the
-    /// prior state has it, what is gone is gone.
+    /// The attribute `objects` after a failure: what was written is as planned, what was not is as it was
+    /// applied before, what is gone is gone.
     fn existing(&self, desired: &Desired, outcome: &Outcome) -> Value {
         let planned = &desired.objects.manifests;
-        let prior = computed::manifests(self.prior);
+        let mut before = self.prior.clone();
+        if let Some(applied) = &self.before.applied {
+            // Or drift that was not repaired would be taken for what was applied.
+            applied.restore(self.block, &mut before);
+        }
+        let prior = computed::manifests(&before);
         let text = |key: &Key| {
             let manifest = if outcome.changed.contains(key) {
                 planned.get(key)
@@ -307,6 +322,13 @@ impl Recipe<'_> {
                 .collect(),
         )
     }
+}
+
+fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
+    let summary = "Cannot prepare the feature store";
+    (errors.iter())
+        .map(|error| wording::cluster_error(summary, error))
+        .collect()
 }
 
 fn deployment_status(exists: &BTreeMap<Key, Json>, desired: &Desired) -> Option<ScalingStatus> {
