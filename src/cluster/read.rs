@@ -323,6 +323,7 @@ impl Cluster {
 }
 
 /// Of a kind that the cluster does not know there is nothing.
+#[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
 pub(super) fn unless_unknown<T>(kind: Kind, list: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
     match list {
         Err(Error {

@@ -20,6 +20,7 @@ mod repository;
 mod secret;
 mod service_account;
 mod services;
+mod tls;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -74,6 +75,7 @@ pub fn render(store: &Store) -> Objects<Prepared> {
         phase: Prepared {
             document,
             apply: apply_job::render(store),
+            mounted: tls::files(store),
         },
     }
 }

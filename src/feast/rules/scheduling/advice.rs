@@ -1,10 +1,10 @@
 //! Placements that come to nothing.
 
 use super::super::Violation;
-use super::super::view::{block, containers, services};
+use super::super::view::{block, containers, server, services};
 use super::{constraints, pod_terms};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::Service;
+use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
 
 /// A selector that is not there selects no pod at all.
@@ -44,15 +44,10 @@ pub(in crate::feast::rules) fn contradicting_selectors(store: &FeatureStore) -> 
         selectors.push((Path::of("services.node_selector"), selector));
     }
     let mut servers = containers(store);
-    servers.sort_by_key(|container| match container.service {
-        Service::Registry => 0,
-        Service::Offline => 1,
-        Service::Online => 2,
-    });
+    servers.sort_by_key(|container| container.kind);
     for container in servers {
         if let Some(selector) = container.settings.and_then(|it| it.node_selector) {
-            let path = block(container.service).attribute("server.node_selector");
-            selectors.push((path, selector));
+            selectors.push((container.path.attribute("node_selector"), selector));
         }
     }
     let mut found = Vec::new();
@@ -65,8 +60,7 @@ pub(in crate::feast::rules) fn contradicting_selectors(store: &FeatureStore) -> 
             {
                 let at = path.key(key);
                 // Which of them wins follows from those that are not there, too.
-                let all = [Service::Registry, Service::Offline, Service::Online]
-                    .map(|service| block(service).attribute("server.node_selector"));
+                let all = ServerKind::ALL.map(|kind| server(kind).attribute("node_selector"));
                 let online = block(Service::Online).attribute("disabled");
                 let reads = all.into_iter().chain([at.clone(), winner.key(key), online]);
                 found.push(Violation::new(
