@@ -21,13 +21,14 @@ mod real_feast {
     pub mod lab;
     pub mod stores;
     pub mod three_replicas;
+    pub mod tls;
 }
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_feast::{concurrent_apply, lab, stores, three_replicas};
+use real_feast::{concurrent_apply, lab, stores, three_replicas, tls};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -40,6 +41,7 @@ fn trials() -> Vec<Trial> {
     // The longest first.
     trials![
         three_replicas::one_postgresql_and_the_same_answers,
+        tls::every_server_shows_its_certificate,
         stores::redis_and_duckdb,
         stores::sqlite_on_claims,
         stores::as_feast_init_leaves_it,

@@ -428,6 +428,9 @@ fn without_empties(json: &mut Json) {
                     items.remove(key);
                 }
             }
+            if items.get("rules").is_some_and(Json::is_null) {
+                items.remove("rules");
+            }
             items.values_mut().for_each(without_empties);
         }
         Json::Array(items) => items.iter_mut().for_each(without_empties),

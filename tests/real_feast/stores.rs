@@ -17,7 +17,7 @@ pub const MATERIALIZE: [&str; 3] = [
 ];
 
 /// Runs the containers in the order of Kubernetes, with our definitions put in after `feast init`.
-fn bring_up(pod: &mut Pod<'_>, base: &str) {
+pub fn bring_up(pod: &mut Pod<'_>, base: &str) {
     pod.run("feast-init").unwrap().success();
     repository::from_a_file(pod, base);
     pod.run("feast-apply").unwrap().success();
