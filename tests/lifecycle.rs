@@ -30,6 +30,7 @@ mod lifecycle {
     pub mod guard;
     pub mod import;
     pub mod jobs;
+    pub mod keda;
     pub mod lab;
     pub mod operator;
     pub mod permissions;
@@ -51,8 +52,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, guard, import, jobs, lab, permissions, persistence, pods, recovery, requests,
-    scaling, secrets, terraform_runner, testbed, tls,
+    drift, examples, guard, import, jobs, keda, lab, permissions, persistence, pods, recovery,
+    requests, scaling, secrets, terraform_runner, testbed, tls,
 };
 
 /// One trial for each function, named by its path.
@@ -86,6 +87,7 @@ fn simulation_trials() -> Vec<Trial> {
         requests::ten_stores_share_what_they_read,
         concurrency::an_api_server_that_restarts_is_waited_for,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
+        keda::scales_where_it_is_installed,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
@@ -145,6 +147,7 @@ fn trials() -> Vec<Trial> {
         drift::foreign_fields_never_show,
         examples::autoscaling,
         examples::external_autoscaler,
+        examples::production,
         examples::static_replicas,
         examples::the_others,
         guard::another_cluster_is_refused,
@@ -169,6 +172,7 @@ fn trials() -> Vec<Trial> {
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,
+        scaling::a_budget_comes_changes_and_goes,
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,

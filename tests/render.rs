@@ -125,6 +125,11 @@ fn integrations() {
 }
 
 #[test]
+fn keda() {
+    check("keda");
+}
+
+#[test]
 fn pods() {
     check("pods");
 }

@@ -88,7 +88,7 @@ fn stays_small() {
     let resource = &feast.schemas().resources["feast_feature_store"];
     let lines = printed(&resource.schema.block).lines().count();
     assert!(
-        lines < 1000,
+        lines < 1200,
         "{lines} attributes: choose subtrees, never a whole PodSpec"
     );
 }

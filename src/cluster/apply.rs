@@ -13,11 +13,13 @@
 //!    first, or it would move the number again.
 //! 6. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
 //!    After an autoscaler has gone, once more if its controller has still moved the number.
-//! 7. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
+//! 7. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change. One of another
+//!    kind goes just before: no two may move one Deployment, and KEDA refuses to be the second.
 //! 8. What is no longer wanted, last: while anything before has failed, the old still works.
 //!
 //! Objects that are already as wanted, and owned as wanted, are not sent.
 
+mod api;
 mod conflict;
 mod handover;
 mod job;
@@ -124,6 +126,10 @@ impl Cluster {
         if !foreign.is_empty() {
             return Err(foreign);
         }
+        let absent = self.absent_apis(plan, &live, cancel).await;
+        if !absent.is_empty() {
+            return Err(absent);
+        }
         let mut run = Run {
             cluster: self,
             plan,
@@ -144,14 +150,9 @@ impl Cluster {
         run.tier(Tier::Prerequisites).await;
         run.prepare().await;
         if run.sets_replicas() {
-            run.prune(|key| key.kind == Kind::HorizontalPodAutoscaler)
-                .await;
+            run.prune(moves_replicas).await;
         }
-        let took_over = run
-            .outcome
-            .changed
-            .iter()
-            .any(|key| key.kind == Kind::HorizontalPodAutoscaler);
+        let took_over = run.outcome.changed.iter().any(moves_replicas);
         run.tier(Tier::Workload).await;
         if took_over {
             // A round of the autoscaler's controller may have been under way when it was deleted.
@@ -159,6 +160,7 @@ impl Cluster {
             run.refresh(Tier::Workload).await;
             run.tier(Tier::Workload).await;
         }
+        run.prune(moves_replicas).await;
         run.tier(Tier::Autoscaler).await;
         run.prune(|_| true).await;
         Ok(run.outcome)
@@ -241,6 +243,10 @@ fn owner(live: &Json) -> Option<String> {
         (None, Some(manager)) => Some(format!("\"{manager}\"")),
         (None, None) => None,
     }
+}
+
+fn moves_replicas(key: &Key) -> bool {
+    key.kind.tier() == Tier::Autoscaler
 }
 
 fn is_terminating(live: &Json) -> bool {

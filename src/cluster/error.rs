@@ -220,6 +220,9 @@ pub enum Reason {
     #[error("it does not exist")]
     NotFound,
 
+    #[error("the cluster has no API {api}")]
+    NotInstalled { api: String },
+
     #[error("it has no key \"{0}\"")]
     KeyMissing(String),
 
@@ -343,6 +346,9 @@ impl Reason {
             }
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
+            }
+            Self::NotInstalled { .. } => {
+                "Nothing was written. Install KEDA (`helm install keda kedacore/keda --namespace keda --create-namespace`; https://keda.sh/docs/deploy/ has other ways), or write services.scaling.autoscaling in place of services.scaling.keda: that needs nothing installed."
             }
             Self::Stale { .. } => "Plan and apply again.",
             Self::Unreachable(_) => {

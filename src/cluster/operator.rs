@@ -65,7 +65,8 @@ impl Cluster {
         let selector = format!("{MANAGED_BY_LABEL}={OPERATOR}");
         let kinds = Kind::ALL
             .into_iter()
-            .filter(|kind| kind.scope() == Scope::Namespace);
+            // What is no kind of Kubernetes' own the operator does not make.
+            .filter(|kind| kind.scope() == Scope::Namespace && !kind.apart());
         let lists = kinds.map(|kind| {
             let request = Request {
                 verb: Verb::List,

@@ -31,7 +31,10 @@ impl Cluster {
         let lists = kinds
             .into_iter()
             .filter(|kind| kind.scope() == Scope::Namespace)
-            .map(|kind| self.ours(&store.namespace, &store.name, kind, cancel));
+            .map(|kind| async move {
+                let ours = self.ours(&store.namespace, &store.name, kind, cancel);
+                unless_unknown(kind, ours.await)
+            });
         let live = try_join_all(lists).await?.into_iter().flatten().collect();
         self.and_missing(live, store, keys, cancel).await
     }
@@ -97,7 +100,8 @@ impl Cluster {
         let taken = kinds.into_iter().map(|kind| {
             let near = &near;
             async move {
-                let names = self.taken(&store.namespace, kind, cancel).await?;
+                let names = self.taken(&store.namespace, kind, cancel).await;
+                let names = unless_unknown(kind, names)?;
                 Ok(names.iter().any(|taken| {
                     taken.store.as_ref() == Some(&store.name)
                         || (near.iter()).any(|key| key.kind == kind && key.name == taken.name)
@@ -132,6 +136,15 @@ impl Cluster {
     }
 
     async fn list(
+        &self,
+        store: &StoreName,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
+        unless_unknown(kind, self.list_at_server(store, kind, cancel).await)
+    }
+
+    pub(super) async fn list_at_server(
         &self,
         store: &StoreName,
         kind: Kind,
@@ -291,6 +304,18 @@ impl Cluster {
         } else {
             Err(errors)
         }
+    }
+}
+
+/// Of a kind that the cluster does not know there is nothing.
+#[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
+pub(super) fn unless_unknown<T>(kind: Kind, list: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+    match list {
+        Err(Error {
+            reason: Reason::NotFound,
+            ..
+        }) if kind.apart() => Ok(Vec::new()),
+        other => other,
     }
 }
 

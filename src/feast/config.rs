@@ -11,6 +11,7 @@ mod authz;
 mod compute;
 mod cron_job;
 mod drift;
+mod keda;
 mod observed;
 mod offline_store;
 mod online_store;
@@ -40,6 +41,9 @@ pub use cron_job::{
     CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
 };
 pub use drift::{Deviation, Drift, DriftPolicy};
+pub use keda::{
+    Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaMetricType, KedaTrigger,
+};
 pub use observed::{Endpoints, Observed, ScalingStatus};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
@@ -52,7 +56,7 @@ pub use registry::{
     CacheMode, FeastRef, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
     RemoteTls,
 };
-pub use scaling::{Autoscaling, Scaling};
+pub use scaling::{Autoscaling, PodDisruptionBudgets, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
 pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
 pub use tls::{SecretKeyNames, Tls};
@@ -185,8 +189,13 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
 
+    /// How many pods a drain of nodes may take away at once (Kubernetes `PodDisruptionBudget`). It is only made
+    /// when the feature store is scaled. Default: none, and a drain may take all pods at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_disruption_budgets: Option<PodDisruptionBudgets>,
+
     /// How pods are replaced when their template changes (Kubernetes `DeploymentStrategy`). Default:
-    /// `RollingUpdate` when the feature store is scaled (`replicas` above 1, or autoscaling), else
+    /// `RollingUpdate` when the feature store is scaled (`replicas` above 1, `autoscaling` or `keda`), else
     /// `Recreate`, because two pods must not write the same files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_strategy: Option<DeploymentStrategy>,

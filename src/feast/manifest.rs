@@ -88,6 +88,10 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "this is an attribute of the Terraform resource alone; the operator has `runFeastApplyOnInit`",
     ),
     (
+        "services.imagePullSecrets",
+        "this is an attribute of the Terraform resource alone",
+    ),
+    (
         "services.scaling.keda",
         "this is an attribute of the Terraform resource alone",
     ),

@@ -23,7 +23,10 @@ pub enum Kind {
     Job,
     Deployment,
     CronJob,
+    PodDisruptionBudget,
     HorizontalPodAutoscaler,
+    /// KEDA's, where that is installed.
+    ScaledObject,
 }
 
 /// Where an object of a kind lives.
@@ -47,7 +50,7 @@ pub enum Tier {
 }
 
 impl Kind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ServiceAccount,
         Self::Role,
         Self::RoleBinding,
@@ -60,7 +63,9 @@ impl Kind {
         Self::Job,
         Self::Deployment,
         Self::CronJob,
+        Self::PodDisruptionBudget,
         Self::HorizontalPodAutoscaler,
+        Self::ScaledObject,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -77,7 +82,9 @@ impl Kind {
             Self::Job => "Job",
             Self::Deployment => "Deployment",
             Self::CronJob => "CronJob",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::ScaledObject => "ScaledObject",
         }
     }
 
@@ -89,7 +96,9 @@ impl Kind {
             }
             Self::Job | Self::CronJob => ("batch", "v1"),
             Self::Deployment => ("apps", "v1"),
+            Self::PodDisruptionBudget => ("policy", "v1"),
             Self::HorizontalPodAutoscaler => ("autoscaling", "v2"),
+            Self::ScaledObject => ("keda.sh", "v1alpha1"),
             _ => ("", "v1"),
         }
     }
@@ -109,7 +118,9 @@ impl Kind {
             Self::Job => "jobs",
             Self::Deployment => "deployments",
             Self::CronJob => "cronjobs",
+            Self::PodDisruptionBudget => "poddisruptionbudgets",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
+            Self::ScaledObject => "scaledobjects",
         }
     }
 
@@ -133,11 +144,16 @@ impl Kind {
         )
     }
 
+    /// Whether it is no kind of Kubernetes' own, so that a cluster may not know it.
+    pub fn apart(self) -> bool {
+        matches!(self, Self::ScaledObject)
+    }
+
     pub fn tier(self) -> Tier {
         match self {
             Self::Job => Tier::Preparation,
-            Self::Deployment | Self::CronJob => Tier::Workload,
-            Self::HorizontalPodAutoscaler => Tier::Autoscaler,
+            Self::Deployment | Self::CronJob | Self::PodDisruptionBudget => Tier::Workload,
+            Self::HorizontalPodAutoscaler | Self::ScaledObject => Tier::Autoscaler,
             _ => Tier::Prerequisites,
         }
     }

@@ -10,8 +10,10 @@ mod config_map;
 mod containers;
 mod cron_job;
 mod deployment;
+mod disruption_budget;
 pub mod feature_store_yaml;
 mod initialization;
+mod keda;
 mod metadata;
 mod rbac;
 mod repository;
@@ -58,7 +60,13 @@ pub fn render(store: &Store) -> Objects<Prepared> {
     }
     add(Kind::Deployment, main.clone(), deployment::render(store));
     if let Some(autoscaler) = autoscaler::render(store) {
-        add(Kind::HorizontalPodAutoscaler, main, autoscaler);
+        add(Kind::HorizontalPodAutoscaler, main.clone(), autoscaler);
+    }
+    if let Some(scaled_object) = keda::render(store) {
+        add(Kind::ScaledObject, main.clone(), scaled_object);
+    }
+    if let Some(budget) = disruption_budget::render(store) {
+        add(Kind::PodDisruptionBudget, main, budget);
     }
     manifests.extend(cron_job::render(store));
     Objects {

@@ -14,6 +14,8 @@ pub mod changes;
 mod claims;
 mod containers;
 mod cron_job;
+mod disruption;
+mod keda;
 mod labels;
 mod names;
 mod persistence;
@@ -91,7 +93,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "replicas-or-autoscaling",
-        description: "`replicas` and `autoscaling` are mutually exclusive.",
+        description: "`replicas`, `autoscaling` and `keda` are mutually exclusive.",
         check: scaling::replicas_or_autoscaling,
     },
     Rule {
@@ -101,7 +103,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "scaling-persistence",
-        description: "Scaling (`replicas` above 1, or `autoscaling`) needs DB-backed persistence for every enabled service; a registry may also be remote or in an object store (`s3://`, `gs://`).",
+        description: "Scaling (`replicas` above 1, `autoscaling` or `keda`) needs DB-backed persistence for every enabled service; a registry may also be remote or in an object store (`s3://`, `gs://`).",
         check: persistence::check,
     },
     Rule {
@@ -118,6 +120,21 @@ pub const RULES: &[Rule] = &[
         name: "utilization-requests",
         description: "A metric on utilisation, the default CPU metric included, needs a request for that resource on every server that it measures.",
         check: utilization::check,
+    },
+    Rule {
+        name: "keda-bounds",
+        description: "KEDA's bounds are in order, and some trigger can bring the first pod back where there may be none.",
+        check: keda::bounds,
+    },
+    Rule {
+        name: "keda-triggers",
+        description: "KEDA's triggers have different names, and metric types that their type can have.",
+        check: keda::triggers,
+    },
+    Rule {
+        name: "pod-disruption-budget",
+        description: "A budget is one number of pods or percentage, and asks for no more pods than there can be.",
+        check: disruption::check,
     },
     Rule {
         name: "deployment-strategy",
@@ -322,6 +339,11 @@ pub const ADVICE: &[Rule] = &[
         name: "node-selectors",
         description: "All servers share their pods: of two values for one label of a node only one holds.",
         check: scheduling::contradicting_selectors,
+    },
+    Rule {
+        name: "drainable",
+        description: "A disruption budget lets at least one pod go, and is made only when the feature store is scaled.",
+        check: disruption::advise,
     },
     Rule {
         name: "pod-selectors",

@@ -30,7 +30,7 @@ pub use pods::Pods;
 pub use project::{ApplyBy, Git, Project, Source};
 pub use registry::{Authority, LocalRegistry, Peer, Registry, RemoteRegistry};
 pub(super) use scaling::int_or_percent;
-pub use scaling::{Autoscaler, Replicas, RollingUpdate, Strategy};
+pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use storage::join;
 pub use storage::{
@@ -56,6 +56,7 @@ pub struct Store {
     pub cron_job: Option<CronJob>,
     pub replicas: Replicas,
     pub strategy: Strategy,
+    pub disruption_budget: Option<DisruptionBudget>,
     pub pods: Pods,
     pub online: Online,
     pub offline: Option<Offline>,
@@ -125,6 +126,7 @@ impl Store {
         let pods = Pods::new(&services);
         let config::Services {
             scaling,
+            pod_disruption_budgets,
             deployment_strategy,
             online_store,
             offline_store,
@@ -165,6 +167,7 @@ impl Store {
             annotations: annotations.clone().unwrap_or_default(),
             cron_job: cron_job.as_ref().and_then(CronJob::new),
             strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
+            disruption_budget: DisruptionBudget::new(pod_disruption_budgets, &replicas),
             replicas,
             pods,
             online: Online::new(&online_store.unwrap_or_default(), &image),

@@ -63,6 +63,42 @@ pub fn external_autoscaler() {
     });
 }
 
+pub fn production() {
+    check(&Promise {
+        folder: "production",
+        deployment: "feast-production",
+        replicas: 3,
+        strategy: "RollingUpdate",
+        replicas_owner: "hpa",
+        autoscaler: json!({
+            "minReplicas": 3,
+            "maxReplicas": 12,
+            "metrics": [{
+                "type": "Resource",
+                "resource": {
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": 70},
+                },
+            }],
+            "behavior": {
+                "scaleUp": {
+                    "stabilizationWindowSeconds": 0,
+                    "selectPolicy": "Max",
+                    "policies": [
+                        {"type": "Pods", "value": 4, "periodSeconds": 15},
+                        {"type": "Percent", "value": 100, "periodSeconds": 15},
+                    ],
+                },
+                "scaleDown": {
+                    "stabilizationWindowSeconds": 600,
+                    "selectPolicy": "Max",
+                    "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+                },
+            },
+        }),
+    });
+}
+
 fn check(promise: &Promise) {
     lab::with_each_tool(|terraform| {
         let test = StoreUnderTest::with(terraform, promise.folder);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
 
@@ -72,6 +72,63 @@ pub fn external_count_survives_every_update() {
         ),
         (5, Some(5), Some("quay.io/feastdev/feature-server:0.65.0"))
     );
+    test.destroy();
+}
+
+pub fn a_budget_comes_changes_and_goes() {
+    let test = StoreUnderTest::new("budget");
+    let budgets = || {
+        let budgets = test.namespace.json(&["get", "pdb"]).unwrap();
+        let budgets = budgets["items"].as_array().unwrap().iter();
+        let amounts = budgets.map(|it| {
+            let spec = &it["spec"];
+            (spec["minAvailable"].clone(), spec["maxUnavailable"].clone())
+        });
+        amounts.collect::<Vec<_>>()
+    };
+    let with = |replicas: u32, budget: &str| {
+        test.configure(&format!(
+            "scaling = {{ replicas = {replicas} }}\n{budget}\n{DATABASES}"
+        ));
+    };
+    let steps = [
+        (3, "max_unavailable = 1", vec![(Json::Null, json!(1))]),
+        (
+            3,
+            "min_available = \"50%\"",
+            vec![(json!("50%"), Json::Null)],
+        ),
+        // A number in a string is a number.
+        (2, "min_available = \"1\"", vec![(json!(1), Json::Null)]),
+        (1, "min_available = 1", Vec::new()),
+    ];
+    for (replicas, amount, expected) in steps {
+        with(
+            replicas,
+            &format!("pod_disruption_budgets = {{ {amount} }}"),
+        );
+        test.apply();
+        assert_eq!(budgets(), expected, "{replicas} replicas, {amount}");
+    }
+    with(2, "pod_disruption_budgets = { max_unavailable = 1 }");
+    test.apply();
+    // What somebody changes is drift, and is repaired.
+    let patch = r#"{"spec": {"maxUnavailable": 2}}"#;
+    let edit = [
+        "patch",
+        "pdb",
+        "feast-demo",
+        "--type=merge",
+        "--patch",
+        patch,
+    ];
+    test.namespace.kubectl(&edit).unwrap();
+    test.plan_with_changes();
+    test.apply();
+    assert_eq!(budgets(), [(Json::Null, json!(1))]);
+    with(2, "");
+    test.apply();
+    assert_eq!(budgets(), []);
     test.destroy();
 }
 

@@ -26,7 +26,7 @@ pub const DATABASES: &str = r#"
 
 /// The kinds that a feature store is made of, for kubectl.
 pub const KINDS: &str = "serviceaccounts,secrets,configmaps,persistentvolumeclaims,services,deployments,\
-                         horizontalpodautoscalers,jobs,cronjobs,roles,rolebindings";
+                         horizontalpodautoscalers,poddisruptionbudgets,jobs,cronjobs,roles,rolebindings";
 
 pub struct StoreUnderTest {
     pub terraform: Terraform,

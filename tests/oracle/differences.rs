@@ -69,6 +69,8 @@ pub const DIFFERENCES: &[Difference] = &[
                     without_named(container, "volumeMounts", |it| it == "feature-store-yaml");
                     // Where no init container can link the file, Feast is told where it is.
                     without_named(container, "env", |it| it == "FEAST_FS_YAML_FILE_PATH");
+                    // A user's own of this name means nothing here.
+                    without_named(container, "env", |it| it == "TMP_FEATURE_STORE_YAML_BASE64");
                     script(container);
                 });
             }

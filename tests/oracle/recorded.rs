@@ -11,13 +11,7 @@ use super::differing;
 use super::ours::{self, Refused, documents};
 
 /// Cases that do not agree yet, and why.
-const NOT_YET: &[(&str, &str)] = &[
-    ("lineage-server", "feature_store.yaml"),
-    ("pdb-ignored-when-not-scaled", "disruption budget"),
-    ("pdb-max-hpa", "disruption budget"),
-    ("pdb-min-percent-static", "disruption budget"),
-    ("server-options", "server options"),
-];
+const NOT_YET: &[(&str, &str)] = &[("lineage-server", "feature_store.yaml")];
 
 /// Cases that the operator makes something of, and that we refuse: the attribute, and why.
 const REFUSED_HERE: &[(&str, &str, &str)] = &[
@@ -42,6 +36,7 @@ const REFUSED_HERE: &[(&str, &str, &str)] = &[
         "services.online_store.server",
         NO_REQUEST,
     ),
+    ("pdb-max-hpa", "services.online_store.server", NO_REQUEST),
     (
         "tls-missing-secret",
         "services.online_store.server.tls.secret_ref",

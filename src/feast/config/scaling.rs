@@ -1,10 +1,13 @@
 //! How many pods run: a fixed number, an autoscaler's, or one that somebody else moves.
 
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscalerBehavior, MetricSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Horizontal scaling: `replicas` or `autoscaling`, never both. More than one pod needs persistence in a
+use super::Keda;
+
+/// Horizontal scaling: one of `replicas`, `autoscaling` and `keda`. More than one pod needs persistence in a
 /// database (or an object store, for the registry) for every enabled service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -19,6 +22,24 @@ pub struct Scaling {
     /// makes the autoscaler and leaves the Deployment's replica count to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
+
+    /// Lets [KEDA](https://keda.sh) choose the number of pods, by events. The provider makes a `ScaledObject`
+    /// (`keda.sh/v1alpha1`), for which KEDA must be installed, and leaves the Deployment's replica count alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keda: Option<Keda>,
+}
+
+/// How many pods may be away at once when nodes are drained: exactly one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodDisruptionBudgets {
+    /// How many pods must stay: a number (`1`) or a percentage (`"50%"`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_available: Option<IntOrString>,
+
+    /// How many pods may go: a number (`1`) or a percentage (`"25%"`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<IntOrString>,
 }
 
 /// Settings of the HorizontalPodAutoscaler.

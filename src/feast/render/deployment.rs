@@ -24,7 +24,7 @@ pub(super) fn render(store: &Store) -> Json {
             replicas: match store.replicas {
                 Replicas::Static(replicas) => Some(replicas),
                 // Left out, so that whoever moves the number owns it.
-                Replicas::Autoscaled(_) | Replicas::External => None,
+                Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
             },
             selector: selector(store),
             strategy: Some(strategy(&store.strategy)),

@@ -3,7 +3,7 @@
 use k8s_openapi::api::autoscaling::v2::{HPAScalingRules, MetricSpec, MetricTarget};
 
 use super::Violation;
-use super::view::{AUTOSCALING, autoscaling, metrics as metrics_of};
+use super::view::{AUTOSCALING, KEDA, autoscaling, keda, metrics as metrics_of};
 use crate::feast::config::FeatureStore;
 use crate::feast::quantity::Quantity;
 use crate::schema::Path;
@@ -66,7 +66,7 @@ fn metric(path: &Path, spec: &MetricSpec) -> Vec<Violation> {
         ("object", object.as_ref().map(|source| &source.target)),
         ("external", external.as_ref().map(|source| &source.target)),
     ];
-    let mut violations = Vec::new();
+    let mut violations = nameless(path, spec);
     for (name, found) in blocks {
         match found {
             Some(found) if name == *block => {
@@ -92,6 +92,46 @@ fn metric(path: &Path, spec: &MetricSpec) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// Names that are required and empty.
+fn nameless(path: &Path, spec: &MetricSpec) -> Vec<Violation> {
+    let mut names = Vec::new();
+    if let Some(source) = &spec.resource {
+        names.push(("resource.name", &source.name));
+    }
+    if let Some(source) = &spec.container_resource {
+        names.push(("container_resource.name", &source.name));
+    }
+    if let Some(source) = &spec.pods {
+        names.push(("pods.metric.name", &source.metric.name));
+    }
+    if let Some(source) = &spec.object {
+        names.push(("object.metric.name", &source.metric.name));
+        names.push((
+            "object.described_object.kind",
+            &source.described_object.kind,
+        ));
+        names.push((
+            "object.described_object.name",
+            &source.described_object.name,
+        ));
+    }
+    if let Some(source) = &spec.external {
+        names.push(("external.metric.name", &source.metric.name));
+    }
+    (names.into_iter())
+        .filter(|(_, name)| name.is_empty())
+        .map(|(place, _)| {
+            let at = path.attribute(place);
+            Violation::new(
+                at.clone(),
+                [at],
+                "What is measured has no name",
+                "Write the name that the cluster's metrics have for it.",
+            )
+        })
+        .collect()
 }
 
 fn target(path: &Path, target: &MetricTarget, allowed: &[&str]) -> Vec<Violation> {
@@ -161,19 +201,29 @@ fn target(path: &Path, target: &MetricTarget, allowed: &[&str]) -> Vec<Violation
 }
 
 pub(super) fn behavior(store: &FeatureStore) -> Vec<Violation> {
-    let Some(behavior) = autoscaling(store).and_then(|autoscaling| autoscaling.behavior.as_ref())
-    else {
-        return Vec::new();
-    };
-    let path = Path::of(AUTOSCALING).attribute("behavior");
-    [
-        ("scale_up", &behavior.scale_up),
-        ("scale_down", &behavior.scale_down),
-    ]
-    .into_iter()
-    .filter_map(|(name, rules)| Some((path.attribute(name), rules.as_ref()?)))
-    .flat_map(|(path, rules)| direction(&path, rules))
-    .collect()
+    let behaviors = [
+        (
+            AUTOSCALING,
+            autoscaling(store).and_then(|it| it.behavior.as_ref()),
+        ),
+        (KEDA, keda(store).and_then(|it| it.behavior.as_ref())),
+    ];
+    let mut violations = Vec::new();
+    for (autoscaler, behavior) in behaviors {
+        let path = Path::of(autoscaler).attribute("behavior");
+        let directions = behavior.into_iter().flat_map(|behavior| {
+            [
+                ("scale_up", &behavior.scale_up),
+                ("scale_down", &behavior.scale_down),
+            ]
+        });
+        for (name, rules) in directions {
+            if let Some(rules) = rules {
+                violations.extend(direction(&path.attribute(name), rules));
+            }
+        }
+    }
+    violations
 }
 
 fn direction(path: &Path, rules: &HPAScalingRules) -> Vec<Violation> {
@@ -213,6 +263,12 @@ fn direction(path: &Path, rules: &HPAScalingRules) -> Vec<Violation> {
             "Write a ratio that is not negative, such as `0.1` or `50m`.",
         );
     }
+    refuse(
+        path.attribute("policies"),
+        policies.as_ref().is_some_and(Vec::is_empty),
+        "There is no scaling policy".to_owned(),
+        "Write at least one, or leave `policies` out for Kubernetes' own.",
+    );
     for (index, policy) in policies.iter().flatten().enumerate() {
         let path = path.attribute("policies").index(index);
         refuse(
@@ -279,6 +335,39 @@ mod tests {
                 {"type": "External", "external": {"metric": {"name": "q"}, "target": average}},
             ]),
             &[],
+        );
+    }
+
+    #[test]
+    fn what_is_measured_has_a_name() {
+        let target = json!({"type": "AverageValue", "averageValue": "1"});
+        let nameless = "What is measured has no name";
+        metrics(
+            json!([
+                {"type": "Pods", "pods": {"metric": {"name": ""}, "target": target}},
+                {"type": "Object", "object": {"metric": {"name": "r"}, "describedObject": {"kind": "", "name": ""}, "target": target}},
+            ]),
+            &[
+                ("[0].pods.metric.name", nameless),
+                ("[1].object.described_object.kind", nameless),
+                ("[1].object.described_object.name", nameless),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_behavior_of_keda_is_the_same() {
+        refused(
+            "autoscaling-behavior",
+            json!({"scaling": {"keda": {
+                "maxReplicas": 5,
+                "triggers": [],
+                "behavior": {"scaleUp": {"policies": []}},
+            }}}),
+            &[(
+                "services.scaling.keda.behavior.scale_up.policies",
+                "There is no scaling policy",
+            )],
         );
     }
 

@@ -2,8 +2,8 @@
 
 use super::Violation;
 use super::view::{
-    LOCAL, OFFLINE, ONLINE, REGISTRY, block, local, offline, online, online_disabled, registry,
-    scaled_by,
+    AUTOSCALING, KEDA, LOCAL, OFFLINE, ONLINE, REGISTRY, block, local, offline, online,
+    online_disabled, registry, scaled_by,
 };
 use crate::feast::config::FeatureStore;
 use crate::feast::names::Service;
@@ -34,6 +34,10 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             }
             if scaled_by == Path::of("services.scaling.replicas") {
                 reads.push(scaled_by.clone());
+            }
+            if scaled_by == Path::of(KEDA) {
+                // Beside it there is nothing else that scales.
+                reads.push(Path::of(AUTOSCALING));
             }
             Violation::new(
                 written.unwrap_or_else(|| scaled_by.clone()),
@@ -177,6 +181,19 @@ mod tests {
 
     fn database(word: &str) -> Json {
         json!({"persistence": {"store": {"type": word, "secretRef": {"name": "s"}}}})
+    }
+
+    #[test]
+    fn keda_scales_too() {
+        let keda = json!({"maxReplicas": 3, "triggers": [{"type": "cron", "metadata": {}}]});
+        refused(
+            "scaling-persistence",
+            json!({"scaling": {"keda": keda}}),
+            &[
+                ("services.scaling.keda", super::SENTENCE),
+                ("services.scaling.keda", super::SENTENCE),
+            ],
+        );
     }
 
     #[test]

@@ -1,25 +1,49 @@
-//! The two ways to scale, and the bounds of the second.
+//! The ways to scale, and the bounds of an autoscaler.
 
 use super::Violation;
-use super::view::{AUTOSCALING, SCALING, autoscaling, scaling};
+use super::view::{AUTOSCALING, KEDA, SCALING, autoscaling, scaling};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
 pub(super) fn replicas_or_autoscaling(store: &FeatureStore) -> Vec<Violation> {
-    let both = scaling(store)
-        .is_some_and(|scaling| scaling.replicas.is_some() && scaling.autoscaling.is_some());
-    if !both {
+    let Some(scaling) = scaling(store) else {
         return Vec::new();
+    };
+    let mut found = Vec::new();
+    if scaling.replicas.is_some() && scaling.autoscaling.is_some() {
+        found.push(both());
     }
+    if scaling.keda.is_some() {
+        let others = [
+            ("replicas", scaling.replicas.is_some()),
+            ("autoscaling", scaling.autoscaling.is_some()),
+        ];
+        found.extend(others.into_iter().filter(|(_, there)| *there).map(|(other, _)| {
+            let path = Path::of(KEDA);
+            Violation::new(
+                path,
+                [Path::of(SCALING).attribute(other)],
+                format!("keda and {other} are mutually exclusive"),
+                format!(
+                    "KEDA's autoscaler and `{other}` would each undo what the other does. Remove \
+                     `services.scaling.{other}` or `services.scaling.keda`."
+                ),
+            )
+        }));
+    }
+    found
+}
+
+fn both() -> Violation {
     let path = Path::of(SCALING).attribute("replicas");
-    vec![Violation::new(
+    Violation::new(
         path.clone(),
         [path],
         "replicas and autoscaling are mutually exclusive",
         "A fixed number of pods and an autoscaler would each undo what the other does. Remove \
          `services.scaling.replicas` to let the autoscaler choose (its `min_replicas` keeps a lower \
          bound), or remove `services.scaling.autoscaling` to keep the number fixed.",
-    )]
+    )
 }
 
 pub(super) fn replica_bounds(store: &FeatureStore) -> Vec<Violation> {
@@ -61,6 +85,34 @@ mod tests {
                 "services.scaling.replicas",
                 "replicas and autoscaling are mutually exclusive",
             )],
+        );
+    }
+
+    #[test]
+    fn keda_alone() {
+        let keda = json!({"maxReplicas": 3, "triggers": [{"type": "cron", "metadata": {}}]});
+        refused(
+            "replicas-or-autoscaling",
+            json!({"scaling": {"keda": keda}}),
+            &[],
+        );
+        refused(
+            "replicas-or-autoscaling",
+            json!({"scaling": {"keda": keda, "replicas": 1, "autoscaling": {"maxReplicas": 3}}}),
+            &[
+                (
+                    "services.scaling.replicas",
+                    "replicas and autoscaling are mutually exclusive",
+                ),
+                (
+                    "services.scaling.keda",
+                    "keda and replicas are mutually exclusive",
+                ),
+                (
+                    "services.scaling.keda",
+                    "keda and autoscaling are mutually exclusive",
+                ),
+            ],
         );
     }
 

@@ -87,7 +87,7 @@ enum Step {
     Index(usize),
 }
 
-const MAPS: [&str; 11] = [
+const MAPS: [&str; 12] = [
     "labels",
     "annotations",
     "requests",
@@ -99,6 +99,7 @@ const MAPS: [&str; 11] = [
     "nodeSelector",
     "podAnnotations",
     "categories",
+    "metadata",
 ];
 
 /// Every value below, leaf or not, with its path.

@@ -2,7 +2,7 @@
 //! the autoscaler stands still while everything looks well.
 
 use super::Violation;
-use super::view::{AUTOSCALING, Container, autoscaling, containers, metrics};
+use super::view::{AUTOSCALING, Container, KEDA, autoscaling, containers, keda, metrics};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
@@ -16,12 +16,18 @@ struct Metric {
     reads: Vec<Path>,
     /// Where the container is named.
     named: Path,
+    /// Whose metric it is.
+    autoscaler: &'static str,
+    /// What else to write, besides a request.
+    instead: &'static str,
 }
+
+const OTHER_METRIC: &str = "a metric with an `AverageValue` target";
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let containers = containers(store);
     let mut violations = Vec::new();
-    for metric in utilizations(store) {
+    for metric in utilizations(store).into_iter().chain(triggers(store)) {
         let measured: Vec<_> = containers
             .iter()
             .filter(|container| {
@@ -51,6 +57,8 @@ fn utilizations(store: &FeatureStore) -> Vec<Metric> {
             words: "the default metric, 80 % CPU utilisation,".to_owned(),
             reads: vec![list.clone()],
             named: list,
+            autoscaler: AUTOSCALING,
+            instead: OTHER_METRIC,
         }];
     }
     let mut found = Vec::new();
@@ -79,9 +87,33 @@ fn utilizations(store: &FeatureStore) -> Vec<Metric> {
             words: format!("metric {index} (`{name}` utilisation)"),
             reads,
             named: path.attribute("container"),
+            autoscaler: AUTOSCALING,
+            instead: OTHER_METRIC,
         });
     }
     found
+}
+
+/// KEDA wants the request whatever the trigger's target is.
+fn triggers(store: &FeatureStore) -> Vec<Metric> {
+    let triggers = keda(store).map_or(&[][..], |keda| &keda.triggers);
+    let list = Path::of(KEDA).attribute("triggers");
+    (triggers.iter().enumerate())
+        .filter(|(_, trigger)| ["cpu", "memory"].contains(&trigger.r#type.as_str()))
+        .map(|(index, trigger)| {
+            let path = list.index(index);
+            let named = path.attribute("metadata").key("containerName");
+            Metric {
+                resource: trigger.r#type.clone(),
+                container: trigger.metadata.get("containerName").cloned(),
+                words: format!("trigger {index} (`{}`)", trigger.r#type),
+                reads: vec![path.attribute("type"), named.clone()],
+                named,
+                autoscaler: KEDA,
+                instead: "a trigger of another type",
+            }
+        })
+        .collect()
 }
 
 fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation {
@@ -127,7 +159,7 @@ fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violati
     let path = match (resources, &container.written) {
         (Some(_), _) => at.clone(),
         (None, Some(written)) => written.clone(),
-        (None, None) => Path::of(AUTOSCALING),
+        (None, None) => Path::of(metric.autoscaler),
     };
     let mut reads = metric.reads.clone();
     reads.extend(container.reads.iter().cloned());
@@ -142,9 +174,8 @@ fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violati
         format!("Container {name:?} requests no {resource}, which the autoscaler measures it by"),
         format!(
             "Utilisation is a share of the request, so that {} tells nothing while one container has none: \
-             the autoscaler would never act. Write `{at} = {{ requests = {{ {resource} = \"…\" }} }}`, or a \
-             metric with an `AverageValue` target.",
-            metric.words
+             the autoscaler would never act. Write `{at} = {{ requests = {{ {resource} = \"…\" }} }}`, or {}.",
+            metric.words, metric.instead
         ),
     ))
 }
@@ -215,6 +246,28 @@ mod tests {
             of("sidecar"),
             &[(
                 "services.scaling.autoscaling.metrics[0].container_resource.container",
+                "The feature store has no container \"sidecar\"",
+            )],
+        );
+    }
+
+    #[test]
+    fn triggers_of_keda_on_what_pods_use() {
+        let with = |kind: &str, metadata: Json, expected: &[(&str, &str)]| {
+            let trigger = json!({"type": kind, "metadata": metadata});
+            refused(
+                "utilization-requests",
+                json!({"scaling": {"keda": {"maxReplicas": 3, "triggers": [trigger]}}}),
+                expected,
+            );
+        };
+        with("redis", json!({}), &[]);
+        with("cpu", json!({}), &[("services.scaling.keda", ONLINE)]);
+        with(
+            "cpu",
+            json!({"containerName": "sidecar"}),
+            &[(
+                "services.scaling.keda.triggers[0].metadata[\"containerName\"]",
                 "The feature store has no container \"sidecar\"",
             )],
         );

@@ -4,8 +4,8 @@ use k8s_openapi::api::autoscaling::v2::MetricSpec;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
-    Autoscaling, CronJobContainers, FeatureStore, Git, LocalRegistry, OfflineStore, OnlineStore,
-    PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
+    Autoscaling, CronJobContainers, FeatureStore, Git, Keda, LocalRegistry, OfflineStore,
+    OnlineStore, PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
 };
 use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
@@ -18,6 +18,7 @@ pub(super) const UI: &str = "services.ui";
 pub(super) const LOCAL: &str = "services.registry.local";
 pub(super) const SCALING: &str = "services.scaling";
 pub(super) const AUTOSCALING: &str = "services.scaling.autoscaling";
+pub(super) const KEDA: &str = "services.scaling.keda";
 pub(super) const PROJECT_DIR: &str = "feast_project_dir";
 pub(super) const CRON_JOB: &str = "cron_job";
 pub(super) const CRON_JOB_CONTAINERS: &str = "cron_job.container_configs";
@@ -46,6 +47,10 @@ pub(super) fn scaling(store: &FeatureStore) -> Option<&Scaling> {
 
 pub(super) fn autoscaling(store: &FeatureStore) -> Option<&Autoscaling> {
     scaling(store)?.autoscaling.as_ref()
+}
+
+pub(super) fn keda(store: &FeatureStore) -> Option<&Keda> {
+    scaling(store)?.keda.as_ref()
 }
 
 /// The metrics with their paths; none when the default metric holds.
@@ -94,9 +99,13 @@ pub(super) fn scaled_by(store: &FeatureStore) -> Option<Path> {
     let Scaling {
         replicas,
         autoscaling,
+        keda,
     } = scaling(store)?;
     if autoscaling.is_some() {
         return Some(Path::of(AUTOSCALING));
+    }
+    if keda.is_some() {
+        return Some(Path::of(KEDA));
     }
     replicas
         .is_some_and(|replicas| replicas > 1)

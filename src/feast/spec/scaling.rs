@@ -6,7 +6,7 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::feast::config::{Autoscaling, Scaling};
+use crate::feast::config::{Autoscaling, Keda, PodDisruptionBudgets, Scaling};
 
 /// Who decides how many pods run.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub enum Replicas {
     Static(i32),
     /// The HorizontalPodAutoscaler that comes with the feature store.
     Autoscaled(Autoscaler),
+    /// KEDA, which is told how by a ScaledObject that comes with the feature store.
+    Keda(Box<Keda>),
     /// Somebody else: the live number is left alone.
     External,
 }
@@ -36,11 +38,13 @@ impl Replicas {
         let Scaling {
             replicas,
             autoscaling,
+            keda,
         } = scaling.cloned().unwrap_or_default();
-        match (replicas, autoscaling) {
-            (Some(replicas), _) => Self::Static(replicas),
-            (None, Some(autoscaling)) => Self::Autoscaled(Autoscaler::new(autoscaling)),
-            (None, None) => Self::External,
+        match (replicas, autoscaling, keda) {
+            (Some(replicas), ..) => Self::Static(replicas),
+            (None, Some(autoscaling), _) => Self::Autoscaled(Autoscaler::new(autoscaling)),
+            (None, None, Some(keda)) => Self::Keda(Box::new(keda)),
+            (None, None, None) => Self::External,
         }
     }
 
@@ -48,7 +52,7 @@ impl Replicas {
     pub fn scaled(&self) -> bool {
         match self {
             Self::Static(replicas) => *replicas > 1,
-            Self::Autoscaled(_) => true,
+            Self::Autoscaled(_) | Self::Keda(_) => true,
             Self::External => false,
         }
     }
@@ -58,7 +62,7 @@ impl Replicas {
         match self {
             Self::Static(_) => "terraform",
             Self::Autoscaled(_) => "hpa",
-            Self::External => "external",
+            Self::Keda(_) | Self::External => "external",
         }
     }
 }
@@ -94,6 +98,28 @@ fn default_metric() -> MetricSpec {
             },
         }),
         ..MetricSpec::default()
+    }
+}
+
+/// How many pods a drain may take away.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DisruptionBudget {
+    MinAvailable(IntOrString),
+    MaxUnavailable(IntOrString),
+}
+
+impl DisruptionBudget {
+    /// None for a single pod, whose node could then not be drained.
+    pub(super) fn new(budget: Option<PodDisruptionBudgets>, replicas: &Replicas) -> Option<Self> {
+        let PodDisruptionBudgets {
+            min_available,
+            max_unavailable,
+        } = budget.filter(|_| replicas.scaled())?;
+        let least = min_available.map(int_or_percent).map(Self::MinAvailable);
+        let most = max_unavailable
+            .map(int_or_percent)
+            .map(Self::MaxUnavailable);
+        least.or(most)
     }
 }
 

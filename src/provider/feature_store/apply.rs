@@ -307,7 +307,8 @@ impl Recipe<'_> {
     ) -> Result<Json, cluster::Error> {
         let minimum = match &desired.store.replicas {
             Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
-            Replicas::Static(_) | Replicas::External => None,
+            // KEDA may have nothing to do, and then leaves the number as it is.
+            Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
         };
         let deployment = names::main(&desired.store.name);
         let left = deadline.saturating_duration_since(Instant::now());

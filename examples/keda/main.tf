@@ -1,0 +1,76 @@
+# A feature store that KEDA scales by the requests that it gets. KEDA must be installed, and a Prometheus that
+# collects the metrics of the online server.
+#
+# The provider makes the ScaledObject and leaves the number of pods to it. examples/external-autoscaler has the
+# ScaledObject outside Terraform instead.
+
+terraform {
+  required_providers {
+    feast = {
+      source = "feast-dev/feast"
+    }
+  }
+}
+
+variable "kubeconfig" {
+  description = "Path of the kubeconfig file of the cluster."
+  type        = string
+  default     = "~/.kube/config"
+}
+
+variable "namespace" {
+  description = "Namespace for the feature store; it must exist."
+  type        = string
+  default     = "default"
+}
+
+provider "feast" {
+  config_path = var.kubeconfig
+  namespace   = var.namespace
+}
+
+resource "feast_feature_store" "sample" {
+  name          = "sample-events"
+  feast_project = "my_project"
+
+  services = {
+    scaling = {
+      keda = {
+        min_replicas = 2
+        max_replicas = 10
+
+        triggers = [{
+          type = "prometheus"
+          metadata = {
+            serverAddress = "http://prometheus.monitoring.svc:9090"
+            query         = "sum(rate(feast_feature_server_request_total{service=\"feast-sample-events-online\"}[2m]))"
+            threshold     = "100"
+          }
+        }]
+      }
+    }
+
+    online_store = {
+      persistence = {
+        store = {
+          type       = "postgres"
+          secret_ref = { name = "feast-data-stores" }
+        }
+      }
+      server = {
+        metrics = true
+      }
+    }
+
+    registry = {
+      local = {
+        persistence = {
+          store = {
+            type       = "sql"
+            secret_ref = { name = "feast-data-stores" }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,107 @@
+# A feature store that is ready for others to depend on: servers that ask who is asking, pods on different nodes
+# and zones, upgrades of nodes that take one pod at a time, requests and limits, images from a mirror, and features
+# that are materialized every hour.
+
+terraform {
+  required_providers {
+    feast = {
+      source = "feast-dev/feast"
+    }
+  }
+}
+
+variable "kubeconfig" {
+  description = "Path of the kubeconfig file of the cluster."
+  type        = string
+  default     = "~/.kube/config"
+}
+
+variable "namespace" {
+  description = "Namespace for the feature store; it must exist."
+  type        = string
+  default     = "default"
+}
+
+provider "feast" {
+  config_path = var.kubeconfig
+  namespace   = var.namespace
+}
+
+resource "feast_feature_store" "production" {
+  name          = "production"
+  feast_project = "my_project"
+
+  # Kubernetes says who may ask for what. This needs rights in the cluster: see the guide "Authorization".
+  authz = { kubernetes = {} }
+
+  cron_job = {
+    schedule = "@hourly"
+    container_configs = {
+      commands = ["feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')"]
+    }
+  }
+
+  services = {
+    scaling = {
+      autoscaling = {
+        min_replicas = 3
+        max_replicas = 12
+        metrics = [{
+          type     = "Resource"
+          resource = { name = "cpu", target = { type = "Utilization", average_utilization = 70 } }
+        }]
+        behavior = {
+          scale_down = { stabilization_window_seconds = 600 }
+        }
+      }
+    }
+
+    # Who drains a node takes one pod at a time.
+    pod_disruption_budgets = { max_unavailable = 1 }
+
+    # No two pods on one node where that is possible, and the zones filled evenly.
+    topology_spread_constraints = [
+      for key in ["kubernetes.io/hostname", "topology.kubernetes.io/zone"] : {
+        max_skew           = 1
+        topology_key       = key
+        when_unsatisfiable = "ScheduleAnyway"
+        label_selector     = { match_labels = { "feast.dev/name" = "production" } }
+      }
+    ]
+
+    security_context = {
+      run_as_non_root = true
+      seccomp_profile = { type = "RuntimeDefault" }
+    }
+
+    image_pull_secrets = [{ name = "registry-mirror" }]
+
+    online_store = {
+      persistence = {
+        store = {
+          type       = "postgres"
+          secret_ref = { name = "feast-data-stores" }
+        }
+      }
+      server = {
+        resources = {
+          requests = { cpu = "500m", memory = "1Gi" }
+          limits   = { memory = "1Gi" }
+        }
+        metrics        = true
+        worker_configs = { workers = 2 }
+      }
+    }
+
+    registry = {
+      local = {
+        persistence = {
+          store = {
+            type       = "sql"
+            secret_ref = { name = "feast-data-stores" }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+//! KEDA's ScaledObject, when the user wants one.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::metadata;
+use crate::feast::config::{Keda, KedaFallback, KedaTrigger};
+use crate::feast::names;
+use crate::feast::objects::Kind;
+use crate::feast::spec::{Replicas, Store};
+
+pub(super) fn render(store: &Store) -> Option<Json> {
+    let Replicas::Keda(keda) = &store.replicas else {
+        return None;
+    };
+    let Keda {
+        triggers,
+        min_replicas,
+        max_replicas,
+        idle_replicas,
+        polling_interval,
+        cooldown_period,
+        initial_cooldown_period,
+        fallback,
+        behavior,
+    } = keda.as_ref();
+    let name = names::main(&store.name);
+    let mut spec = json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+        // KEDA's own default is 0, which leaves nobody to answer.
+        "minReplicaCount": min_replicas.unwrap_or(1),
+        "maxReplicaCount": max_replicas,
+        "triggers": triggers.iter().map(trigger).collect::<Vec<_>>(),
+    });
+    let numbers = [
+        ("idleReplicaCount", idle_replicas),
+        ("pollingInterval", polling_interval),
+        ("cooldownPeriod", cooldown_period),
+        ("initialCooldownPeriod", initial_cooldown_period),
+    ];
+    for (key, number) in numbers {
+        if let Some(number) = number {
+            spec[key] = json!(number);
+        }
+    }
+    if let Some(KedaFallback {
+        failure_threshold,
+        replicas,
+    }) = fallback
+    {
+        spec["fallback"] = json!({"failureThreshold": failure_threshold, "replicas": replicas});
+    }
+    if let Some(behavior) = behavior {
+        spec["advanced"] = json!({"horizontalPodAutoscalerConfig": {"behavior": behavior}});
+    }
+    let (group, version) = Kind::ScaledObject.api();
+    Some(json!({
+        "apiVersion": format!("{group}/{version}"),
+        "kind": Kind::ScaledObject.as_str(),
+        "metadata": metadata::object(store, name, None),
+        "spec": spec,
+    }))
+}
+
+fn trigger(trigger: &KedaTrigger) -> Json {
+    let KedaTrigger {
+        r#type,
+        metadata,
+        metric_type,
+        name,
+        use_cached_metrics,
+        authentication_ref,
+    } = trigger;
+    let mut fields = Map::new();
+    fields.insert("type".to_owned(), json!(r#type));
+    fields.insert("metadata".to_owned(), json!(metadata));
+    let optional = [
+        ("metricType", metric_type.map(|kind| json!(kind.as_str()))),
+        ("name", name.as_ref().map(|name| json!(name))),
+        ("useCachedMetrics", use_cached_metrics.map(|it| json!(it))),
+        (
+            "authenticationRef",
+            authentication_ref.as_ref().map(|it| json!(it)),
+        ),
+    ];
+    for (key, value) in optional {
+        fields.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    Json::Object(fields)
+}

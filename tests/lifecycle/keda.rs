@@ -1,0 +1,231 @@
+//! KEDA as part of a feature store. The API server gets a definition of `ScaledObject` with the fields that
+//! are written here; nobody acts on it: it is not the KEDA operator.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+use crate::support::testbed::Cluster;
+
+const NAME: &str = "scaledobjects.keda.sh";
+
+/// The definition, in a schema of this test's own.
+fn definition() -> Json {
+    let whole = json!({"type": "integer", "format": "int32"});
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "object", "additionalProperties": text});
+    let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let reference = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": text, "kind": text, "apiVersion": text},
+    });
+    let trigger = json!({
+        "type": "object",
+        "required": ["type", "metadata"],
+        "properties": {
+            "type": text,
+            "metadata": texts,
+            "metricType": text,
+            "name": text,
+            "useCachedMetrics": {"type": "boolean"},
+            "authenticationRef": reference,
+        },
+    });
+    let spec = json!({
+        "type": "object",
+        "required": ["scaleTargetRef", "triggers"],
+        "properties": {
+            "scaleTargetRef": reference,
+            "minReplicaCount": whole,
+            "maxReplicaCount": whole,
+            "idleReplicaCount": whole,
+            "pollingInterval": whole,
+            "cooldownPeriod": whole,
+            "initialCooldownPeriod": whole,
+            "fallback": {
+                "type": "object",
+                "required": ["failureThreshold", "replicas"],
+                "properties": {
+                    "failureThreshold": whole,
+                    "replicas": whole,
+                    "behavior": {"type": "string", "default": "static"},
+                },
+            },
+            "advanced": anything,
+            "triggers": {"type": "array", "items": trigger},
+        },
+    });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": NAME},
+        "spec": {
+            "group": "keda.sh",
+            "scope": "Namespaced",
+            "names": {"kind": "ScaledObject", "plural": "scaledobjects", "singular": "scaledobject"},
+            "versions": [{
+                "name": "v1alpha1",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "properties": {"spec": spec, "status": anything},
+                }},
+            }],
+        },
+    })
+}
+
+fn install(cluster: &Cluster) {
+    cluster.apply(&definition().to_string()).unwrap();
+    let crd = format!("crd/{NAME}");
+    let established = "--for=condition=Established";
+    (cluster.kubectl(&["wait", established, &crd, "--timeout=60s"])).unwrap();
+}
+
+fn scaled(max: u32) -> String {
+    format!(
+        "scaling = {{ keda = {{
+           max_replicas     = {max}
+           polling_interval = 15
+           fallback         = {{ failure_threshold = 3, replicas = 2 }}
+           behavior         = {{ scale_down = {{ stabilization_window_seconds = 60 }} }}
+           triggers = [{{
+             type               = \"redis\"
+             name               = \"queue\"
+             metadata           = {{ address = \"redis:6379\", listName = \"pushes\", listLength = \"50\" }}
+             authentication_ref = {{ name = \"redis\" }}
+           }}]
+         }} }}
+         pod_disruption_budgets = {{ max_unavailable = 1 }}
+         {DATABASES}"
+    )
+}
+
+/// From a cluster without KEDA to one with it, so one test: they share their cluster with others.
+pub fn scales_where_it_is_installed() {
+    let test = StoreUnderTest::new("keda");
+    test.configure(&scaled(5));
+    // A plan asks no cluster.
+    test.plan_with_changes();
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let said = run.stderr.replace(['\n', '│', '╷', '╵'], " ");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "Cannot apply ScaledObject/feast-demo in namespace",
+        "has no API keda.sh/v1alpha1",
+        "helm install keda kedacore/keda",
+        "services.scaling.autoscaling",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert_eq!(test.objects(), Vec::<String>::new());
+
+    install(test.namespace.cluster());
+    test.apply();
+    let scaled_object = || {
+        (test.namespace)
+            .json(&["get", "scaledobject", "feast-demo"])
+            .unwrap()
+    };
+    assert_eq!(
+        scaled_object()["spec"],
+        json!({
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "feast-demo"},
+            "minReplicaCount": 1,
+            "maxReplicaCount": 5,
+            "pollingInterval": 15,
+            "fallback": {"failureThreshold": 3, "replicas": 2, "behavior": "static"},
+            "advanced": {"horizontalPodAutoscalerConfig": {
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
+            }},
+            "triggers": [{
+                "type": "redis",
+                "name": "queue",
+                "metadata": {"address": "redis:6379", "listName": "pushes", "listLength": "50"},
+                "authenticationRef": {"name": "redis"},
+            }],
+        })
+    );
+    let budget = || {
+        let budgets = test.namespace.json(&["get", "pdb"]).unwrap();
+        budgets["items"][0]["spec"]["maxUnavailable"].clone()
+    };
+    assert_eq!(
+        (test.strategy().as_str(), budget()),
+        ("RollingUpdate", json!(1))
+    );
+    assert_eq!(test.state()["replicas_owner"], json!("external"));
+
+    // What KEDA does to the Deployment is KEDA's; what somebody does to the ScaledObject is drift.
+    let scale = ["scale", "deployment/feast-demo", "--replicas=4"];
+    test.namespace.kubectl(&scale).unwrap();
+    test.expect_empty_plan();
+    let patch = r#"{"spec": {"maxReplicaCount": 50}}"#;
+    let edit = [
+        "patch",
+        "scaledobject",
+        "feast-demo",
+        "--type=merge",
+        "--patch",
+        patch,
+    ];
+    test.namespace.kubectl(&edit).unwrap();
+    test.plan_with_changes();
+    test.apply();
+    assert_eq!(scaled_object()["spec"]["maxReplicaCount"], json!(5));
+    assert_eq!(test.replicas(), 4);
+
+    // To the other autoscaler and back; there is never one beside the other.
+    test.configure(&format!(
+        "scaling = {{ autoscaling = {{ min_replicas = 2, max_replicas = 6 }} }}\n{DATABASES}"
+    ));
+    test.apply();
+    let scaled_objects = || {
+        let list = test.namespace.json(&["get", "scaledobjects"]).unwrap();
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!((scaled_objects(), test.autoscaler()), (0, Some((2, 6))));
+    assert_eq!(budget(), Json::Null);
+    test.configure(&scaled(7));
+    test.apply();
+    assert_eq!((scaled_objects(), test.autoscaler()), (1, None));
+
+    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
+    test.apply();
+    assert_eq!((scaled_objects(), test.replicas()), (0, 2));
+    test.configure(&scaled(7));
+    test.apply();
+    assert_eq!(test.replicas(), 2);
+
+    example();
+
+    // When KEDA goes, its objects go: that is drift, which nothing can repair.
+    (test.namespace.cluster())
+        .kubectl(&["delete", "crd", NAME, "--timeout=60s"])
+        .unwrap();
+    test.plan_with_changes();
+    let run = test.terraform.apply().unwrap();
+    assert!(run.stderr.contains("has no API keda.sh/v1alpha1"), "{run}");
+    test.destroy();
+}
+
+fn example() {
+    lab::with_each_tool(|terraform| {
+        let test = StoreUnderTest::with(terraform, "keda-example");
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let text = fs::read_to_string(examples.join("keda/main.tf")).unwrap();
+        test.terraform.write("main.tf", &text).unwrap();
+        test.terraform.validate().unwrap().expect_success();
+        test.apply();
+        let scaled = test.namespace.json(&["get", "scaledobjects"]).unwrap();
+        let target = &scaled["items"][0]["spec"]["scaleTargetRef"]["name"];
+        assert_eq!(target, &json!("feast-sample-events"));
+        test.destroy();
+    });
+}
