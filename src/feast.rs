@@ -15,6 +15,7 @@ pub mod names;
 pub mod objects;
 pub mod publish;
 pub mod quantity;
+pub mod redaction;
 pub mod render;
 pub mod rules;
 pub mod source;

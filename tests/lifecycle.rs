@@ -31,6 +31,7 @@ mod lifecycle {
     pub mod persistence;
     pub mod pods;
     pub mod recovery;
+    pub mod rollouts;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
@@ -44,7 +45,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, pods, recovery, scaling, secrets, terraform_runner, testbed,
+    import, jobs, lab, persistence, pods, recovery, rollouts, scaling, secrets, terraform_runner,
+    testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -54,12 +56,12 @@ macro_rules! trials {
     };
 }
 
-/// The same for the tests of room `cluster`, each in a namespace of its own.
+/// The same for the tests of room `cluster`, of one file, each in a namespace of its own.
 macro_rules! cluster_trials {
-    ($($test:ident),* $(,)?) => {
-        vec![$(Trial::test(concat!("cluster::", stringify!($test)), || {
+    ($file:ident: $($test:ident),* $(,)?) => {
+        vec![$(Trial::test(concat!(stringify!($file), "::", stringify!($test)), || {
             let namespace = lab::namespace("cluster");
-            cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), cluster::$test);
+            cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), $file::$test);
             Ok(())
         })),*]
     };
@@ -67,10 +69,31 @@ macro_rules! cluster_trials {
 
 /// Tests of the simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
-    let mut all = cluster_trials![a_rollout_that_fails_says_why];
+    let mut all = cluster_trials![cluster: a_wait_can_be_cancelled];
+    all.extend(cluster_trials![
+        rollouts:
+        a_claim_without_a_volume,
+        a_liveness_probe_that_fails,
+        a_pod_that_no_node_takes,
+        a_progress_deadline,
+        a_pull_that_fails_once_is_no_failure,
+        a_quota_that_is_used_up,
+        a_readiness_probe_that_fails,
+        a_secret_that_is_missing,
+        a_server_that_crashes,
+        an_admission_that_is_denied,
+        an_image_name_that_cannot_be,
+        an_image_that_cannot_be_pulled,
+        an_init_container_that_crashes,
+        the_trouble_of_old_pods_is_not_the_new_ones,
+        too_little_memory,
+    ]);
     all.extend(trials![
         authz::the_guides_rights_are_enough,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
+        rollouts::an_apply_ends_before_its_time_out,
+        rollouts::progress_is_logged,
+        rollouts::without_waiting_an_apply_ends_at_once,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
@@ -83,6 +106,7 @@ fn simulation_trials() -> Vec<Trial> {
 
 fn trials() -> Vec<Trial> {
     let mut all = cluster_trials![
+        cluster:
         a_failed_apply_says_what_exists,
         a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
+use super::rollout::Wait;
 use super::watch::{Selection, Unfinished};
 use super::{Claims, Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
@@ -57,7 +58,7 @@ pub struct Plan<'a> {
     /// The user has seen in the plan what others changed by plain update, and wants it undone.
     pub repair_drift: bool,
     /// How long the Job of the preparation is waited for; `None`: it is only started.
-    pub wait_for_job: Option<Duration>,
+    pub wait_for_job: Option<Wait<'a>>,
 }
 
 /// What exists after an apply, whether or not all of it succeeded.

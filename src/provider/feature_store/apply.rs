@@ -8,12 +8,14 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::cluster::apply::{self, Outcome};
+use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Claims, Cluster, StoreName};
 use crate::feast::config::ScalingStatus;
 use crate::feast::fill::Secrets;
 use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Filled, Key, Kind, Objects};
+use crate::feast::redaction::Redaction;
 use crate::feast::spec::Replicas;
 use crate::provider::settings::Settings;
 use crate::provider::wording;
@@ -67,6 +69,8 @@ struct Prepared {
     store: StoreName,
     desired: Desired,
     filled: Objects<Filled>,
+    /// What must not be shown of a container's log.
+    secrets: Redaction,
 }
 
 impl Recipe<'_> {
@@ -81,12 +85,13 @@ impl Recipe<'_> {
             namespace: desired.store.namespace.clone(),
             name: desired.store.name.clone(),
         };
-        let filled = self.fill(&cluster, &store, &desired, &parsed).await?;
+        let (filled, secrets) = self.fill(&cluster, &store, &desired, &parsed).await?;
         Ok(Prepared {
             cluster,
             store,
             desired,
             filled,
+            secrets,
         })
     }
 
@@ -97,7 +102,7 @@ impl Recipe<'_> {
         store: &StoreName,
         desired: &Desired,
         parsed: &Parsed,
-    ) -> Result<Objects<Filled>, Diagnostics> {
+    ) -> Result<(Objects<Filled>, Redaction), Diagnostics> {
         let failed = |errors: &[cluster::Error]| -> Diagnostics {
             let summary = "Cannot prepare the feature store";
             errors
@@ -127,7 +132,10 @@ impl Recipe<'_> {
             hash_key: &hash_key,
             configuration: &configuration,
         });
-        filled.map_err(|errors| errors.iter().map(wording::fill_error).collect())
+        match filled {
+            Ok(filled) => Ok((filled, Redaction::of(&contents))),
+            Err(errors) => Err(errors.iter().map(wording::fill_error).collect()),
+        }
     }
 
     /// A feature store that is there already is taken up only when it is what an interrupted create of
@@ -150,6 +158,7 @@ impl Recipe<'_> {
             store,
             desired,
             filled,
+            secrets,
         } = prepared;
         let timeout = self.timeout(&desired);
         let deadline = Instant::now() + timeout;
@@ -163,7 +172,7 @@ impl Recipe<'_> {
                 used: desired.store.referenced_claims(),
             },
             repair_drift: !self.prior.is_null(),
-            wait_for_job: desired.store.wait_for_rollout.then_some(timeout),
+            wait_for_job: (desired.store.wait_for_rollout).then(|| Wait::new(timeout, &secrets)),
         };
         let outcome = match cluster.apply(&plan, self.stop).await {
             Ok(outcome) => outcome,
@@ -180,7 +189,10 @@ impl Recipe<'_> {
         let mut memory = Memory::default();
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
-            match self.wait(&cluster, &store, &desired, deadline).await {
+            match self
+                .wait(&cluster, &store, &desired, deadline, &secrets)
+                .await
+            {
                 Ok(live) => status = Some(computed::rollout_state(&live).0),
                 Err(error) => {
                     let summary = "The rollout did not finish";
@@ -219,6 +231,7 @@ impl Recipe<'_> {
         store: &StoreName,
         desired: &Desired,
         deadline: Instant,
+        secrets: &Redaction,
     ) -> Result<Json, cluster::Error> {
         let minimum = match &desired.store.replicas {
             Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
@@ -227,7 +240,13 @@ impl Recipe<'_> {
         let deployment = names::main(&desired.store.name);
         let left = deadline.saturating_duration_since(Instant::now());
         cluster
-            .wait_for_rollout(store, &deployment, minimum, left, self.stop)
+            .wait_for_rollout(
+                store,
+                &deployment,
+                minimum,
+                &Wait::new(left, secrets),
+                self.stop,
+            )
             .await
     }
 

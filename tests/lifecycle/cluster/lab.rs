@@ -8,10 +8,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
+use terraform_provider_feast::cluster::rollout::Wait;
 use terraform_provider_feast::cluster::{
     CancellationToken, Claims, Cluster, Connection, Error, Options, StoreName, ownership,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::feast::redaction::Redaction;
 
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -115,7 +117,7 @@ impl Lab {
                 &self.store(store),
                 &name,
                 minimum,
-                TIMEOUT,
+                &Wait::new(TIMEOUT, &Redaction::default()),
                 &CancellationToken::new(),
             )
             .await
