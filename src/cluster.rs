@@ -149,7 +149,7 @@ impl Cluster {
     }
 
     /// The manager that holds `spec.replicas` while nobody else has taken it yet.
-    fn handover_manager(&self) -> String {
+    pub fn handover_manager(&self) -> String {
         format!("{}-replicas", self.inner.options.field_manager)
     }
 }

@@ -142,7 +142,11 @@ impl Provider for Feast {
 
     async fn plan(&self, request: Plan) -> Planned {
         match self.block(&request.type_name) {
-            Ok(block) => feature_store::plan::plan(block, self.settings().namespace(), request),
+            Ok(block) => {
+                let settings = self.settings();
+                let force = settings.options().force_conflicts;
+                feature_store::plan::plan(block, settings.namespace(), force, request)
+            }
             Err(diagnostics) => Planned {
                 diagnostics,
                 ..Planned::default()
@@ -192,7 +196,10 @@ impl Provider for Feast {
 
     async fn read_data_source(&self, request: DataSource) -> DataSourceAnswer {
         match self.data_source(&request.type_name) {
-            Ok(block) => data_source::read(block, &self.settings(), &self.stop, request).await,
+            Ok(block) => {
+                let resource = &self.schemas().resources[FEATURE_STORE].schema.block;
+                data_source::read(block, resource, &self.settings(), &self.stop, request).await
+            }
             Err(diagnostics) => DataSourceAnswer {
                 diagnostics,
                 ..DataSourceAnswer::default()

@@ -9,7 +9,7 @@ mod conform;
 mod decode;
 mod diagnostic;
 pub mod docs;
-mod encode;
+pub mod encode;
 pub mod hcl;
 mod lower;
 mod path;

@@ -90,6 +90,8 @@ fn simulation_trials() -> Vec<Trial> {
     ]);
     all.extend(trials![
         authz::the_guides_rights_are_enough,
+        data::a_claim_that_somebody_has_grown_is_no_drift,
+        drift::an_injector_shows_only_to_the_strict,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         rollouts::an_apply_ends_before_its_time_out,
         rollouts::progress_is_logged,
@@ -136,6 +138,9 @@ fn trials() -> Vec<Trial> {
         data::claims_only_grow,
         data::claims_outlive_every_change,
         documentation::tfplugindocs_finds_nothing_wrong,
+        drift::a_rotated_secret_is_named_and_rolls_the_pods,
+        drift::drift_is_told_again_after_a_kept_refresh,
+        drift::drift_shows_at_the_attribute_that_set_it,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         examples::autoscaling,

@@ -32,6 +32,8 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use object::on_the_wire;
+
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use super::rollout::Wait;

@@ -6,6 +6,7 @@
 //! own text is kept, so that an untouched object projects to exactly the manifest.
 
 pub mod changes;
+pub mod foreign;
 mod lists;
 
 use serde_json::{Map, Value as Json};
@@ -86,6 +87,7 @@ fn same(path: &[&str], mask: &Json, live: &Json) -> bool {
         (Json::String(_) | Json::Number(_), Json::String(_) | Json::Number(_)) => {
             let (mask, live) = (text(mask), text(live));
             (is_quantity(path) && same_quantity(&mask, &live))
+                || (is_size_of_claim(path) && is_at_least(&live, &mask))
                 || (is_int_or_string(path) && mask == live)
         }
         _ => false,
@@ -104,12 +106,21 @@ fn same_quantity(left: &str, right: &str) -> bool {
     matches!((Quantity::parse(left), Quantity::parse(right)), (Some(left), Some(right)) if left == right)
 }
 
+/// A claim that somebody has grown cannot shrink again, and has all that was asked for.
+fn is_size_of_claim(path: &[&str]) -> bool {
+    path == ["spec", "resources", "requests", "storage"]
+}
+
+fn is_at_least(live: &str, wanted: &str) -> bool {
+    matches!((Quantity::parse(live), Quantity::parse(wanted)), (Some(live), Some(wanted)) if live >= wanted)
+}
+
 fn is_quantity(path: &[&str]) -> bool {
     matches!(
         path,
         [.., "limits" | "requests" | "capacity", _]
             | [.., "target", "averageValue" | "value"]
-            | [.., "sizeLimit" | "divisor"]
+            | [.., "sizeLimit" | "divisor" | "tolerance"]
     )
 }
 

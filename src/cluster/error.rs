@@ -152,6 +152,9 @@ impl fmt::Display for FieldConflict {
     }
 }
 
+/// Said of every conflict.
+pub const WAYS_OUT_OF_A_CONFLICT: &str = "Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields over; or leave them to their owner: take them out of the configuration, or, where this provider always sets a field (an image, for one), write the live value there, since equal values do not conflict.";
+
 /// One field that the API server refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidField {
@@ -271,9 +274,7 @@ impl Reason {
                 "Wait until the deletion has finished, then apply again."
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
-            Self::Conflict(_) => {
-                "Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields over; or leave them to their owner: take them out of the configuration, or, where this provider always sets a field (an image, for one), write the live value there, since equal values do not conflict."
-            }
+            Self::Conflict(_) => WAYS_OUT_OF_A_CONFLICT,
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
             }

@@ -69,20 +69,21 @@ pub fn owns(fields: &Json, path: &[&str]) -> bool {
 /// Whether the recorded fields hold the field at the path, by itself or as a part of something that is owned
 /// as a whole.
 pub fn holds(fields: &Json, path: &FieldPath) -> bool {
-    let mut node = fields;
-    for step in path.steps() {
-        let Some(children) = node.as_object() else {
-            return false;
-        };
-        if children.is_empty() {
-            return true;
-        }
-        match children.iter().find(|(key, _)| is_step(key, step)) {
-            Some((_, child)) => node = child,
-            None => return false,
-        }
+    path.steps()
+        .iter()
+        .try_fold(fields, |node, step| below(node, step))
+        .is_some()
+}
+
+/// What the recorded fields hold of this step; the same again below something that is owned as a whole.
+pub fn below<'a>(fields: &'a Json, step: &FieldStep) -> Option<&'a Json> {
+    let children = fields.as_object()?;
+    if children.is_empty() {
+        return Some(fields);
     }
-    true
+    let mut children = children.iter();
+    let (_, child) = children.find(|(key, _)| is_step(key, step))?;
+    Some(child)
 }
 
 /// Whether a key of recorded fields (`f:…`, `k:…`, `v:…`, `i:…`) is this step.

@@ -10,6 +10,7 @@
 mod authz;
 mod compute;
 mod cron_job;
+mod drift;
 mod observed;
 mod offline_store;
 mod online_store;
@@ -37,7 +38,8 @@ pub use compute::{BatchEngine, DataQualityMonitoring, Materialization, SparkAppl
 pub use cron_job::{
     CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
 };
-pub use observed::{Drift, Endpoints, Observed, ScalingStatus};
+pub use drift::{Deviation, Drift, DriftPolicy};
+pub use observed::{Endpoints, Observed, ScalingStatus};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
 pub use persistence::{
@@ -161,6 +163,14 @@ pub struct FeatureStore {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub delete_data: Option<bool>,
+
+    /// Whose changes the attribute `drift` lists: `owned` (the fields that this provider owns) or `strict` (also what
+    /// others have added to its objects, such as annotations, sidecars and variables, with a warning at each
+    /// refresh). Foreign fields are only reported: an apply neither removes nor changes them, and they make no
+    /// plan. Default: `owned`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "owned"))]
+    pub drift_policy: Option<DriftPolicy>,
 }
 
 /// The services of a feature store and how the Deployment that runs them scales and rolls.

@@ -184,7 +184,7 @@ fn annotate_pods(deployment: &mut Json, hash: &str) {
 }
 
 /// The first half of an HMAC-SHA256: 128 bits, more than enough to tell configurations apart.
-pub(super) fn fingerprint(key: &[u8], text: &str) -> String {
+pub fn fingerprint(key: &[u8], text: &str) -> String {
     let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
         Ok(mac) => mac,
         // HMAC takes keys of every length.

@@ -76,6 +76,10 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "this is an attribute of the Terraform resource alone",
     ),
     (
+        "driftPolicy",
+        "this is an attribute of the Terraform resource alone",
+    ),
+    (
         "services.scaling.replicas",
         "the number of pods is `spec.replicas`",
     ),

@@ -67,6 +67,7 @@ pub struct Store {
     pub wait_for_rollout: bool,
     pub timeouts: Timeouts,
     pub delete_data: bool,
+    pub drift_policy: config::DriftPolicy,
 }
 
 /// The online store. Feast always has one; it may go unserved.
@@ -126,6 +127,7 @@ impl Store {
             wait_for_rollout,
             timeouts,
             delete_data,
+            drift_policy,
         } = store;
         let services = services.clone().unwrap_or_default();
         let pods = Pods::new(&services);
@@ -187,6 +189,7 @@ impl Store {
             wait_for_rollout: wait_for_rollout.unwrap_or(true),
             timeouts: Timeouts::new(timeouts.as_ref()),
             delete_data: delete_data.unwrap_or(false),
+            drift_policy: drift_policy.unwrap_or_default(),
             project,
         };
         store.project.apply = apply.unwrap_or_else(|| store.default_apply());

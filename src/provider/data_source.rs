@@ -1,22 +1,24 @@
 //! The data source `feast_feature_store`: what is there, read with whatever rights the account has.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::cluster::drift::changes::changes;
-use crate::cluster::drift::project;
 use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, ownership, rollout};
 use crate::feast::config::{Condition, Drift, Endpoints, FeatureStore, Lookup, View};
 use crate::feast::kept;
 use crate::feast::names::{self, Endpoint};
 use crate::feast::objects::{Key, Kind};
 use crate::feast::render::render;
-use crate::feast::spec::{Defaults, Store};
+use crate::feast::spec::{self, Defaults, Registry, Store};
 use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
 
-use super::feature_store::{computed, drift};
+use super::feature_store::computed;
+use super::feature_store::content::Content;
+use super::feature_store::drift::{self, Finding};
+use super::feature_store::memory::Memory;
 use super::settings::Settings;
 use super::wording;
 
@@ -25,9 +27,11 @@ pub fn validate(block: &Block, request: &DataSource) -> Diagnostics {
     decode(block, &request.config).diagnostics
 }
 
-/// Reads the feature store that the configuration names.
+/// Reads the feature store that the configuration names. `resource` is the block of the resource, which says how
+/// a configuration is read.
 pub async fn read(
     block: &Block,
+    resource: &Block,
     settings: &Settings,
     stop: &CancellationToken,
     request: DataSource,
@@ -38,7 +42,7 @@ pub async fn read(
             ..DataSourceAnswer::default()
         };
     }
-    match found(block, settings, stop, &request.config).await {
+    match found(block, resource, settings, stop, &request.config).await {
         Ok(state) => DataSourceAnswer {
             state,
             ..DataSourceAnswer::default()
@@ -52,6 +56,7 @@ pub async fn read(
 
 async fn found(
     block: &Block,
+    resource: &Block,
     settings: &Settings,
     stop: &CancellationToken,
     config: &Value,
@@ -71,6 +76,7 @@ async fn found(
     };
     let cluster = settings.cluster().await.map_err(|error| vec![error])?;
     let reader = Reader {
+        resource,
         cluster: &cluster,
         store: &store,
         stop,
@@ -83,7 +89,8 @@ async fn found(
 }
 
 struct Reader<'a> {
-    cluster: &'a Cluster,
+    resource: &'a Block,
+    cluster: &'a Arc<Cluster>,
     store: &'a StoreName,
     stop: &'a CancellationToken,
 }
@@ -108,9 +115,20 @@ impl Reader<'_> {
         let pods = allowed(self.cluster.pods(self.store, self.stop).await).map_err(failed)?;
         let (scaling_status, _) = computed::rollout_state(&deployment);
         let configuration = secret.as_ref().and_then(kept::configuration);
-        let drift = match &configuration {
-            Some(configuration) => self.drift(configuration).await.map_err(failed)?,
-            None => None,
+        let kept = configuration.as_ref().and_then(|json| self.kept(json));
+        let drift = match (&kept, &secret, &configuration) {
+            (Some(kept), Some(secret), Some(configuration)) => {
+                let content = Content {
+                    block: self.resource,
+                    cluster: self.cluster,
+                    stop: self.stop,
+                    state: &self.state(configuration),
+                    deployment: &deployment,
+                    secret: Some((&Key::new(Kind::Secret, &main), secret)),
+                };
+                self.drift(kept, &content).await.map_err(failed)?
+            }
+            _ => None,
         };
         let strategy = deployment["spec"]["strategy"]["type"].as_str();
         let annotation = format!(
@@ -122,7 +140,7 @@ impl Reader<'_> {
             strategy: strategy.unwrap_or_default().to_owned(),
             replicas_owner: self.owner(&deployment, autoscaler.as_ref()).to_owned(),
             scaling_status,
-            endpoints: self.endpoints().await.map_err(failed)?,
+            endpoints: self.endpoints(kept.as_ref()).await.map_err(failed)?,
             configuration_hash: (deployment.pointer(&annotation))
                 .and_then(Json::as_str)
                 .map(str::to_owned),
@@ -147,9 +165,10 @@ impl Reader<'_> {
             "There is no such feature store",
             format!(
                 "Namespace {namespace:?} of the cluster at {} has no Deployment {:?}. Check the name, the \
-                 namespace and the cluster.",
+                 namespace and the cluster, whose connection is configured by {}.",
                 self.cluster.server(),
-                names::main(name)
+                names::main(name),
+                self.cluster.origin()
             ),
         )
     }
@@ -164,8 +183,25 @@ impl Reader<'_> {
         }
     }
 
-    /// Addresses of the Services that are there.
-    async fn endpoints(&self) -> Result<Endpoints, Error> {
+    /// What the configuration means that was applied last.
+    fn kept(&self, configuration: &Json) -> Option<Store> {
+        let config: FeatureStore = serde_json::from_value(configuration.clone()).ok()?;
+        let defaults = Defaults {
+            namespace: Some(self.store.namespace.clone()),
+        };
+        Some(Store::new(&config, &defaults))
+    }
+
+    /// The same as the resource would have it.
+    fn state(&self, configuration: &Json) -> Value {
+        let mut state = encode(&self.resource.attributes, configuration);
+        state.set("name", Value::string(&self.store.name));
+        state.set("namespace", Value::string(&self.store.namespace));
+        state
+    }
+
+    /// Addresses of the Services that are there, and of a registry that is somewhere else.
+    async fn endpoints(&self, kept: Option<&Store>) -> Result<Endpoints, Error> {
         let mut addresses: BTreeMap<Endpoint, String> = BTreeMap::new();
         for endpoint in Endpoint::ALL {
             let name = names::service(&self.store.name, endpoint);
@@ -176,43 +212,33 @@ impl Reader<'_> {
                 addresses.insert(endpoint, format!("{host}:{port}"));
             }
         }
+        let elsewhere = kept
+            .filter(|store| matches!(store.registry, Registry::Remote(_)))
+            .and_then(|store| spec::endpoints(store).registry);
         let mut take = |endpoint| addresses.remove(&endpoint);
         Ok(Endpoints {
             online_store: take(Endpoint::Online),
             offline_store: take(Endpoint::Offline),
-            registry: take(Endpoint::RegistryGrpc),
+            registry: take(Endpoint::RegistryGrpc).or(elsewhere),
             registry_rest: take(Endpoint::RegistryRest),
         })
     }
 
     /// What is not as the kept configuration says; `None` when not everything may be read.
-    async fn drift(&self, configuration: &Json) -> Result<Option<Vec<Drift>>, Error> {
-        let Ok(config) = serde_json::from_value::<FeatureStore>(configuration.clone()) else {
-            return Ok(None);
-        };
-        let defaults = Defaults {
-            namespace: Some(self.store.namespace.clone()),
-        };
-        let wanted = render(&Store::new(&config, &defaults)).manifests;
+    async fn drift(
+        &self,
+        kept: &Store,
+        content: &Content<'_>,
+    ) -> Result<Option<Vec<Drift>>, Error> {
+        let wanted = render(kept).manifests;
         let keys = wanted.keys().cloned().collect();
         let live = self.cluster.read(self.store, &keys, self.stop).await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };
-        let manager = &self.cluster.options().field_manager;
-        let mut listed = Vec::new();
-        for (key, mut mask) in wanted {
-            // What is in our Secret is not for showing.
-            if let Some(secret) = mask.as_object_mut().filter(|_| key.kind == Kind::Secret) {
-                secret.remove("stringData");
-            }
-            let found = match live.get(&key) {
-                Some(live) => changes(&mask, &project(&mask, live), live, manager),
-                None => vec![drift::deleted(&key)],
-            };
-            listed.extend(found.iter().map(|change| drift::described(&key, change)));
-        }
-        Ok(Some(listed))
+        let mut findings = drift::find(self.cluster, kept.drift_policy, &wanted, &live);
+        findings.extend(content.compare(&mut Memory::default()).await);
+        Ok(Some(findings.iter().map(Finding::described).collect()))
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod apply;
 mod claims;
 pub mod computed;
+mod conflicts;
+pub mod content;
 pub mod destroy;
 pub mod drift;
 pub mod import;

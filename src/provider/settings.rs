@@ -80,7 +80,8 @@ impl Settings {
             .map_err(|error| wording::connection_error(&error))
     }
 
-    fn options(&self) -> Options {
+    /// How this provider writes.
+    pub fn options(&self) -> Options {
         Options {
             field_manager: (self.config.field_manager.clone())
                 .unwrap_or_else(|| "terraform-provider-feast".to_owned()),

@@ -5,6 +5,7 @@ use std::error::Error;
 
 use crate::cluster::connection::ConnectionError;
 use crate::cluster::{self, StoreName};
+use crate::feast::config::Drift;
 use crate::feast::fill::FillError;
 use crate::feast::objects::Key;
 use crate::schema::{Diagnostic, Path};
@@ -46,6 +47,77 @@ fn chain(error: &dyn Error) -> String {
 pub fn fill_error(error: &FillError) -> Diagnostic {
     let summary = format!("The {} cannot be used", error.slot.source.kind.as_str());
     Diagnostic::error(summary, chain(error)).at(error.slot.path())
+}
+
+/// What others have added to our objects, for those who have asked to hear of it.
+pub fn added_by_others(added: &[Drift]) -> Option<Diagnostic> {
+    let lines: Vec<String> = (added.iter())
+        .map(|drift| format!("  {} {}{}", drift.object, drift.field, author(drift)))
+        .collect();
+    (!lines.is_empty()).then(|| {
+        Diagnostic::warning(
+            "Others have added to the feature store's objects",
+            format!(
+                "`drift_policy` is \"strict\", and these fields are not this provider's:\n{}\n\nAn apply leaves them \
+                 alone. Remove them where they should not be.",
+                lines.join("\n")
+            ),
+        )
+    })
+}
+
+fn author(drift: &Drift) -> String {
+    let Drift {
+        manager,
+        operation,
+        time,
+        ..
+    } = drift;
+    let Some(manager) = manager else {
+        return String::new();
+    };
+    let how = match operation.as_deref() {
+        Some("Apply") => "applied",
+        _ => "set",
+    };
+    let time = (time.as_ref()).map_or_else(String::new, |time| format!(" at {time}"));
+    format!(": {how} by \"{manager}\"{time}")
+}
+
+/// Fields that another manager applies and that the plan would change.
+pub fn conflict_ahead(conflicts: &[Drift]) -> Diagnostic {
+    let lines: Vec<String> = (conflicts.iter())
+        .map(|drift| {
+            let live = drift.live.as_deref().unwrap_or("nothing");
+            format!(
+                "  {} {}{}, to {live}",
+                drift.object,
+                drift.field,
+                author(drift)
+            )
+        })
+        .collect();
+    Diagnostic::warning(
+        "An apply of this plan will stop at a conflict",
+        format!(
+            "Another manager applies these fields, and the plan would change them:\n{}\n\n{}",
+            lines.join("\n"),
+            cluster::error::WAYS_OUT_OF_A_CONFLICT
+        ),
+    )
+}
+
+/// At the first of these attributes, with all of them named: Terraform points at no attribute inside of another.
+pub fn at_attributes(mut diagnostic: Diagnostic, places: Vec<Path>) -> Diagnostic {
+    let names: Vec<String> = places.iter().map(|path| format!("`{path}`")).collect();
+    match places.into_iter().next() {
+        None => diagnostic,
+        Some(first) => {
+            let text = format!("\n\nIn the configuration: {}.", names.join(", "));
+            diagnostic.detail.push_str(&text);
+            diagnostic.at(first)
+        }
+    }
 }
 
 /// A claim of ours that a plan leaves behind.

@@ -20,7 +20,8 @@ pub fn encode(attributes: &BTreeMap<String, Attribute>, json: &Json) -> Value {
     )
 }
 
-fn of_kind(kind: &Kind, json: &Json) -> Value {
+/// The same for what an attribute holds.
+pub fn of_kind(kind: &Kind, json: &Json) -> Value {
     match (kind, json) {
         (_, Json::Null) => Value::Null,
         (Kind::Plain(plain), json) => of_type(plain, json),
@@ -38,7 +39,8 @@ fn of_kind(kind: &Kind, json: &Json) -> Value {
     }
 }
 
-fn of_type(plain: &Type, json: &Json) -> Value {
+/// The same for a value of a plain type.
+pub fn of_type(plain: &Type, json: &Json) -> Value {
     match (plain, json) {
         (Type::String, Json::Number(number)) => Value::string(number.to_string()),
         (_, Json::Bool(value)) => Value::Bool(*value),

@@ -91,20 +91,16 @@ impl Value {
         self.get(&Path::of(dotted)).unwrap_or(NULL)
     }
 
-    /// Sets the attribute at a path of attributes, where the object that holds it is there.
-    pub fn set_at(&mut self, path: &Path, value: Self) {
-        let Some((Step::Attribute(last), above)) = path.steps().split_last() else {
-            return;
-        };
-        let holder = above
+    /// The value at `path`, to be changed; `None` where the way there is null, unknown or absent.
+    pub fn get_mut(&mut self, path: &Path) -> Option<&mut Self> {
+        path.steps()
             .iter()
-            .try_fold(self, |inner, step| match (inner, step) {
+            .try_fold(self, |value, step| match (value, step) {
                 (Self::Object(items), Step::Attribute(name)) => items.get_mut(name),
+                (Self::Map(items), Step::Key(key)) => items.get_mut(key),
+                (Self::List(items), Step::Index(index)) => items.get_mut(*index),
                 _ => None,
-            });
-        if let Some(holder) = holder {
-            holder.set(last, value);
-        }
+            })
     }
 
     /// Sets a top-level attribute of an object; anything else is left as it is.

@@ -67,14 +67,15 @@ fn errors(test: &StoreUnderTest) -> Vec<(String, String)> {
         .collect()
 }
 
-fn conflict(test: &StoreUnderTest, field: &str) -> (String, String) {
+fn conflict(test: &StoreUnderTest, field: &str, attribute: &str) -> (String, String) {
     let summary = "Cannot update the feature store".to_owned();
     let detail = format!(
         "Cannot apply Deployment/feast-demo in namespace \"{}\" of the cluster at {}/.\n\
          Because: Other managers own fields of it:\n  {field}.\n\n\
          Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields \
          over; or leave them to their owner: take them out of the configuration, or, where this provider always \
-         sets a field (an image, for one), write the live value there, since equal values do not conflict.",
+         sets a field (an image, for one), write the live value there, since equal values do not conflict.\n\n\
+         In the configuration: `{attribute}`.",
         test.namespace.name(),
         test.namespace.cluster().server().trim_end_matches('/'),
     );
@@ -101,9 +102,21 @@ pub fn an_applier_is_a_conflict_with_two_ways_out() {
             "{IMAGE}: applied by \"argocd\" at {}, to \"example.invalid/theirs:1\"; wanted is \"example.invalid/ours:1\"",
             time_of(&test, "argocd")
         ),
+        "services.online_store.server.image",
     );
+    let foreseen = test.plan_with_changes().run.stdout;
+    let warning = "Warning: An apply of this plan will stop at a conflict";
+    assert!(foreseen.contains(warning), "{foreseen}");
+    let time = time_of(&test, "argocd");
+    let line = format!(
+        "  Deployment/feast-demo {IMAGE}: applied by \"argocd\" at {time}, to example.invalid/theirs:1\n"
+    );
+    assert!(foreseen.contains(&line), "{foreseen}");
     assert_eq!(errors(&test), [expected]);
     assert_eq!(image(&test), "example.invalid/theirs:1");
+    // The failed apply has not made theirs the truth.
+    let again = test.plan_with_changes().run.stdout;
+    assert!(again.contains(&line), "{again}");
 
     // Equal values do not conflict.
     test.configure(&services(replicas, r#"image = "example.invalid/theirs:1""#));
@@ -128,6 +141,7 @@ pub fn an_applier_is_a_conflict_with_two_ways_out() {
             ".spec.replicas: applied by \"scaler\" at {}, to 4; wanted is 2",
             time_of(&test, "scaler")
         ),
+        "services.scaling.replicas",
     );
     assert_eq!(errors(&test), [expected]);
     test.configure(&services("", ours));

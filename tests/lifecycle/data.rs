@@ -123,3 +123,29 @@ pub fn claims_only_grow() {
     test.apply();
     test.destroy();
 }
+
+/// A claim cannot shrink, so one that somebody has grown has all that was asked for.
+pub fn a_claim_that_somebody_has_grown_is_no_drift() {
+    let test = StoreUnderTest::new("grown");
+    let size = |size: &str| {
+        on_claim(&format!(
+            "create = {{ resources = {{ requests = {{ storage = \"{size}\" }} }} }}"
+        ))
+    };
+    test.configure(&size("2Gi"));
+    test.apply();
+    let grown = r#"{"spec": {"resources": {"requests": {"storage": "5Gi"}}}}"#;
+    test.namespace
+        .kubectl(&["patch", "pvc/feast-demo-online", "--patch", grown])
+        .unwrap();
+    test.expect_empty_plan();
+    // Still less than there is.
+    test.configure(&size("3Gi"));
+    test.apply();
+    test.configure_all(&size("6Gi"), "delete_data = true");
+    test.apply();
+    let claim = test.namespace.json(&["get", "pvc/feast-demo-online"]);
+    let storage = &claim.unwrap()["spec"]["resources"]["requests"]["storage"];
+    assert_eq!(storage, "6Gi");
+    test.destroy();
+}

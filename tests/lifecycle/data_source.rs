@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, make_store_secret, until};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::Tool;
 
@@ -29,12 +29,20 @@ output "view" {
 }
 "#;
 
-/// May look at everything but Secrets and pods.
-const ROLE: &str = r#"
+const ACCOUNT: &str = r#"
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: reader, namespace: @}
 ---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader, namespace: @}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ServiceAccount, name: reader, namespace: @}]
+"#;
+
+/// May look at everything but Secrets and pods.
+const ROLE: &str = r#"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: reader, namespace: @}
@@ -42,12 +50,6 @@ rules:
 - {apiGroups: [apps], resources: [deployments], verbs: [get]}
 - {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [get]}
 - {apiGroups: [""], resources: [services], verbs: [get]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: reader, namespace: @}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
-subjects: [{kind: ServiceAccount, name: reader, namespace: @}]
 "#;
 
 fn reader(test: &StoreUnderTest, kubeconfig: &str) -> (Terraform, Run) {
@@ -114,32 +116,46 @@ pub fn shows_what_is_there() {
     test.destroy();
 }
 
-pub fn needs_only_the_right_to_read() {
-    let test = StoreUnderTest::new("data-source-rights");
-    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
-    test.apply();
-    let role = ROLE.replace('@', test.namespace.name());
-    test.namespace.cluster().apply(&role).unwrap();
+/// The kubeconfig of an account with this Role alone.
+fn account(test: &StoreUnderTest, role: &str) -> String {
+    let cluster = test.namespace.cluster();
+    let bound = ACCOUNT.replace('@', test.namespace.name());
+    cluster.apply(&format!("{bound}---\n{role}")).unwrap();
     let token = test
         .namespace
         .kubectl(&["create", "token", "reader"])
         .unwrap();
-
-    let kubeconfig = test.namespace.cluster().kubeconfig();
-    let admin = test
-        .namespace
-        .cluster()
-        .kubectl(&["config", "view", "--raw", "-o=json"])
-        .unwrap();
-    let mut config: Json = serde_json::from_str(&admin).unwrap();
+    let admin = cluster.kubectl(&["config", "view", "--raw", "-o=json"]);
+    let mut config: Json = serde_json::from_str(&admin.unwrap()).unwrap();
     config["users"][0]["user"] = json!({"token": token.trim()});
     let path = test.terraform.folder().join("reader.kubeconfig");
     fs::write(&path, config.to_string()).unwrap();
-    assert_ne!(path, kubeconfig);
+    path.display().to_string()
+}
 
-    let (terraform, run) = reader(&test, &path.display().to_string());
-    run.expect_success();
-    let view = terraform.output("view").unwrap();
+/// As the guide has it.
+fn reading_role(namespace: &str) -> String {
+    let guide = include_str!("../../docs/guides/cluster-access.md");
+    let mut blocks = guide.split("```yaml");
+    let block = blocks
+        .find(|block| block.contains("name: feast-reader"))
+        .unwrap();
+    let yaml = block.split("```").next().unwrap();
+    yaml.replace("name: feast-reader", "name: reader")
+        .replace("namespace: feast", &format!("namespace: {namespace}"))
+}
+
+pub fn needs_only_the_right_to_read() {
+    let test = StoreUnderTest::new("data-source-rights");
+    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
+    test.apply();
+    let seen = |kubeconfig: &str| {
+        let (terraform, run) = reader(&test, kubeconfig);
+        run.expect_success();
+        terraform.output("view").unwrap()
+    };
+    let role = ROLE.replace('@', test.namespace.name());
+    let view = seen(&account(&test, &role));
     assert_eq!(
         json!([
             view["scaling_status"],
@@ -149,5 +165,36 @@ pub fn needs_only_the_right_to_read() {
         ]),
         json!([{"current_replicas": 2, "desired_replicas": 2}, null, null, null])
     );
+
+    let kubeconfig = account(&test, &reading_role(test.namespace.name()));
+    let untouched = seen(&kubeconfig);
+    let nulls: Vec<&String> = (untouched.as_object().unwrap().iter())
+        .filter_map(|(name, value)| value.is_null().then_some(name))
+        .collect();
+    assert_eq!(nulls, Vec::<&String>::new());
+    assert_eq!(
+        json!([untouched["ready_pods"], untouched["drift"]]),
+        json!([{"online": 2}, []])
+    );
+    test.namespace
+        .kubectl(&["delete", "configmap", "feast-demo-client"])
+        .unwrap();
+    make_store_secret(&test.namespace, "another-password");
+    let view = seen(&kubeconfig);
+    let drift = view["drift"].as_array().unwrap().iter();
+    let drift: Vec<String> = drift
+        .map(|drift| {
+            let text = |name: &str| drift[name].as_str().unwrap_or("null").to_owned();
+            ["object", "change", "field", "live"].map(text).join(" ")
+        })
+        .collect();
+    assert_eq!(
+        drift,
+        [
+            "ConfigMap/feast-demo-client deleted  null",
+            "Secret/feast-demo rotated .data.feature_store.yaml null",
+        ]
+    );
+    assert!(!view.to_string().contains("another-password"));
     test.destroy();
 }

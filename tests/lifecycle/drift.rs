@@ -1,6 +1,9 @@
 //! What somebody else changes in the cluster: the plan shows it, the apply repairs it.
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+use crate::support::terraform::{Exit, Plan};
 
 /// The planned change of one object of the store: (as it is, as it will be), as JSON text.
 fn object_change(test: &StoreUnderTest, object: &str) -> (String, String) {
@@ -16,6 +19,35 @@ fn object_change(test: &StoreUnderTest, object: &str) -> (String, String) {
             .to_owned()
     };
     (text("before"), text("after"))
+}
+
+/// The attributes as the last refresh has left them.
+fn refreshed(plan: &Plan) -> Json {
+    let state = &plan.json["prior_state"]["values"]["root_module"]["resources"];
+    let mut resources = state.as_array().unwrap().iter();
+    let store = resources.find(|resource| resource["type"] == "feast_feature_store");
+    store.unwrap()["values"].clone()
+}
+
+/// The attribute `drift`, without the times of the writes, which must be there where an author is. (Of a write by
+/// the subresource `scale` the API server records none.)
+fn drift(plan: &Plan) -> Vec<Json> {
+    let refreshed = refreshed(plan);
+    let mut listed = refreshed["drift"].as_array().unwrap().clone();
+    for change in &mut listed {
+        let time = change.as_object_mut().unwrap().remove("time");
+        let is_known = time.is_some_and(|time| time.is_string());
+        let has_author = change["manager"].is_string() && change["field"] != ".spec.replicas";
+        assert_eq!(is_known, has_author, "{change}");
+    }
+    listed
+}
+
+fn patch(test: &StoreUnderTest, object: &str, patch: &Json) {
+    let patch = patch.to_string();
+    test.namespace
+        .kubectl(&["patch", object, "--patch", &patch])
+        .unwrap();
 }
 
 pub fn every_hand_edit_is_shown_and_repaired() {
@@ -34,23 +66,20 @@ pub fn every_hand_edit_is_shown_and_repaired() {
         .unwrap();
     let (before, after) = object_change(&test, "Deployment/feast-demo");
     assert!(before.contains("example.invalid/hotfix:1"), "{before}");
-    let prior = test.plan_with_changes().json["prior_state"].clone();
-    let prior = &prior["values"]["root_module"]["resources"][0]["values"];
-    let mut listed = prior["drift"].clone();
-    listed[0]["time"].take();
+    let plan = test.plan_with_changes();
     assert_eq!(
-        listed,
-        serde_json::json!([{
+        drift(&plan),
+        [json!({
             "object": "Deployment/feast-demo",
+            "change": "changed",
             "field": ".spec.template.spec.containers[name=\"online\"].image",
             "wanted": "quay.io/feastdev/feature-server:0.66.0",
             "live": "example.invalid/hotfix:1",
             "manager": "kubectl-set",
             "operation": "Update",
-            "time": null,
-        }])
+        })]
     );
-    let server = &prior["services"]["online_store"]["server"];
+    let server = &refreshed(&plan)["services"]["online_store"]["server"];
     assert_eq!(server["image"], "example.invalid/hotfix:1");
     assert!(!after.contains("example.invalid/hotfix:1"), "{after}");
     test.apply();
@@ -63,6 +92,13 @@ pub fn every_hand_edit_is_shown_and_repaired() {
     let (before, after) = object_change(&test, "Service/feast-demo-online");
     assert_eq!(before, "");
     assert!(after.contains("feast-demo-online"), "{after}");
+    assert_eq!(
+        drift(&test.plan_with_changes()),
+        [json!({
+            "object": "Service/feast-demo-online", "change": "deleted", "field": "",
+            "wanted": null, "live": null, "manager": null, "operation": null,
+        })]
+    );
     test.apply();
     let service = test
         .namespace
@@ -70,15 +106,11 @@ pub fn every_hand_edit_is_shown_and_repaired() {
         .unwrap();
     assert_eq!(service["spec"]["ports"][0]["targetPort"], 6566);
 
-    test.namespace
-        .kubectl(&[
-            "patch",
-            "hpa",
-            "feast-demo",
-            "--patch",
-            r#"{"spec":{"maxReplicas":9}}"#,
-        ])
-        .unwrap();
+    patch(
+        &test,
+        "hpa/feast-demo",
+        &json!({"spec": {"maxReplicas": 9}}),
+    );
     let (before, after) = object_change(&test, "HorizontalPodAutoscaler/feast-demo");
     assert!(before.contains(r#""maxReplicas":9"#), "{before}");
     let plan = test.plan_with_changes();
@@ -101,6 +133,222 @@ pub fn every_hand_edit_is_shown_and_repaired() {
     test.destroy();
 }
 
+/// Of each change: what the plan says at the attribute that set it, before and after.
+pub fn drift_shows_at_the_attribute_that_set_it() {
+    let test = StoreUnderTest::new("drift-attributes");
+    let services = r#"
+        scaling = { autoscaling = {
+          max_replicas = 4
+          metrics = [
+            { type = "Resource", resource = { name = "cpu", target = { type = "Utilization", average_utilization = 70 } } },
+            { type = "Pods", pods = { metric = { name = "qps" }, target = { type = "AverageValue", average_value = "1500m" } } },
+          ]
+          behavior = { scale_down = { stabilization_window_seconds = 120 } }
+        } }
+        deployment_strategy = { type = "RollingUpdate", rolling_update = { max_surge = "1" } }
+    "#;
+    let databases = DATABASES.replace(
+        "server      = {",
+        r#"server = { env = [{ name = "A", value = "1" }, { name = "B", value = "2" }],"#,
+    );
+    let labels = r#"labels = { "example.com/team" = "a" }"#;
+    test.configure_all(&format!("{services}\n{databases}"), labels);
+    test.apply();
+    patch(
+        &test,
+        "deployment/feast-demo",
+        &json!({
+            "metadata": {"labels": {"example.com/team": "b"}},
+            "spec": {
+                "strategy": {"rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}},
+                "template": {"spec": {"containers": [{
+                    "name": "online", "env": [{"name": "B", "value": "3"}],
+                    "resources": {"requests": {"cpu": "200m"}}}]}},
+            },
+        }),
+    );
+    // In another order and another spelling, with one other target.
+    patch(
+        &test,
+        "hpa/feast-demo",
+        &json!({"spec": {
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
+            "metrics": [
+                {"type": "Pods", "pods": {"metric": {"name": "qps"}, "target": {"type": "AverageValue", "averageValue": "1.5"}}},
+                {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}},
+            ],
+        }}),
+    );
+    let plan = test.plan_with_changes();
+    let change = &plan.json["resource_changes"][0]["change"];
+    let online = "/services/online_store/server";
+    let autoscaling = "/services/scaling/autoscaling";
+    let metrics = "metrics/0/resource/target/average_utilization";
+    for (attribute, before, after) in [
+        (
+            "/labels/example.com~1team".to_owned(),
+            json!("b"),
+            json!("a"),
+        ),
+        (
+            "/services/deployment_strategy/rolling_update/max_surge".to_owned(),
+            json!("2"),
+            json!("1"),
+        ),
+        (format!("{online}/env/0/value"), json!("1"), json!("1")),
+        (format!("{online}/env/1/value"), json!("3"), json!("2")),
+        (
+            format!("{online}/resources/requests/cpu"),
+            json!("200m"),
+            json!("100m"),
+        ),
+        (
+            format!("{autoscaling}/behavior/scale_down/stabilization_window_seconds"),
+            json!(60),
+            json!(120),
+        ),
+        (format!("{autoscaling}/{metrics}"), json!(50), json!(70)),
+        (
+            format!("{autoscaling}/metrics/1/pods/target/average_value"),
+            json!("1500m"),
+            json!("1500m"),
+        ),
+    ] {
+        let sides = ["before", "after"].map(|side| change[side].pointer(&attribute));
+        assert_eq!(sides, [Some(&before), Some(&after)], "{attribute}");
+    }
+    let mut fields: Vec<String> = (drift(&plan).iter())
+        .map(|change| {
+            let text = |name: &str| change[name].as_str().unwrap();
+            format!("{} {} -> {}", text("field"), text("wanted"), text("live"))
+        })
+        .collect();
+    fields.sort_unstable();
+    let container = ".spec.template.spec.containers[name=\"online\"]";
+    assert_eq!(
+        fields,
+        [
+            ".metadata.labels.example.com/team a -> b".to_owned(),
+            ".spec.behavior.scaleDown.stabilizationWindowSeconds 120 -> 60".to_owned(),
+            ".spec.metrics[0].resource.target.averageUtilization 70 -> 50".to_owned(),
+            ".spec.strategy.rollingUpdate.maxSurge 1 -> 2".to_owned(),
+            // Not in the configuration, but sent, and so ours.
+            ".spec.strategy.rollingUpdate.maxUnavailable 25% -> 0".to_owned(),
+            format!("{container}.env[name=\"B\"].value 2 -> 3"),
+            format!("{container}.resources.requests.cpu 100m -> 200m"),
+        ]
+    );
+    test.apply();
+
+    // What is taken away is missing there.
+    test.namespace
+        .kubectl(&["label", "service/feast-demo-online", "example.com/team-"])
+        .unwrap();
+    let plan = test.plan_with_changes();
+    let change = &plan.json["resource_changes"][0]["change"];
+    assert_eq!(
+        json!([change["before"]["labels"], change["after"]["labels"]]),
+        json!([{}, {"example.com/team": "a"}])
+    );
+    assert_eq!(
+        drift(&plan),
+        [json!({
+            "object": "Service/feast-demo-online", "change": "removed",
+            "field": ".metadata.labels.example.com/team", "wanted": "a", "live": null,
+            "manager": null, "operation": null,
+        })]
+    );
+    // A Service has no part in how many pods there are.
+    let status = json!({"current_replicas": 1, "desired_replicas": 1});
+    assert_eq!(change["after"]["scaling_status"], status);
+    test.apply();
+    test.destroy();
+}
+
+/// A refresh that is kept does not make the drift the truth.
+pub fn drift_is_told_again_after_a_kept_refresh() {
+    let test = StoreUnderTest::new("drift-kept");
+    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
+    test.apply();
+    let scale = |replicas: u32| {
+        let replicas = format!("--replicas={replicas}");
+        test.namespace
+            .kubectl(&["scale", "deployment/feast-demo", &replicas])
+            .unwrap();
+    };
+    let refresh = [
+        "apply",
+        "-refresh-only",
+        "-auto-approve",
+        "-input=false",
+        "-no-color",
+    ];
+    scale(3);
+    test.namespace
+        .kubectl(&["delete", "service", "feast-demo-online"])
+        .unwrap();
+    let told = drift(&test.plan_with_changes());
+    assert_eq!(told.len(), 2);
+    test.terraform.run(&refresh).unwrap().expect_success();
+    assert_eq!(test.state()["services"]["scaling"]["replicas"], 3);
+    let plan = test.plan_with_changes();
+    assert_eq!(drift(&plan), told);
+    let change = &plan.json["resource_changes"][0]["change"]["after"];
+    assert_eq!(change["services"]["scaling"]["replicas"], 2);
+
+    // Taken back by hand, one of them is gone from the plan.
+    scale(2);
+    let told = drift(&test.plan_with_changes());
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["change"], "deleted");
+    test.terraform.run(&refresh).unwrap().expect_success();
+    assert_eq!(test.state()["services"]["scaling"]["replicas"], 2);
+    test.apply();
+    test.destroy();
+}
+
+/// The user's Secret is named, with its key and author, and the pods are planned to roll.
+pub fn a_rotated_secret_is_named_and_rolls_the_pods() {
+    let test = StoreUnderTest::new("drift-secret");
+    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
+    test.apply();
+    let hash = test.state()["configuration_hash"].clone();
+    let data = json!({"stringData": {"postgres": "host: elsewhere\nuser: feast\npassword: new-and-secret\n"}});
+    patch(&test, "secret/feast-data-stores", &data);
+    let plan = test.plan_with_changes();
+    assert_eq!(
+        drift(&plan),
+        [json!({
+            "object": "Secret/feast-data-stores", "change": "rotated", "field": ".data.postgres",
+            "wanted": null, "live": null, "manager": "kubectl-patch", "operation": "Update",
+        })]
+    );
+    let change = &plan.json["resource_changes"][0]["change"];
+    assert_eq!(change["before"]["configuration_hash"], hash);
+    assert_eq!(change["after_unknown"]["configuration_hash"], true);
+    assert!(!plan.json.to_string().contains("new-and-secret"));
+    test.apply();
+    assert_ne!(test.state()["configuration_hash"], hash);
+
+    // Our own Secret, edited.
+    patch(
+        &test,
+        "secret/feast-demo",
+        &json!({"stringData": {"feature_store.yaml": "project: theirs\n"}}),
+    );
+    let plan = test.plan_with_changes();
+    assert_eq!(
+        drift(&plan),
+        [json!({
+            "object": "Secret/feast-demo", "change": "changed", "field": ".data.feature_store.yaml",
+            "wanted": null, "live": null, "manager": "kubectl-patch", "operation": "Update",
+        })]
+    );
+    assert!(!plan.json.to_string().contains("theirs"));
+    test.apply();
+    test.destroy();
+}
+
 /// What is not ours never shows: labels and annotations of others, sidecars, the server's defaults.
 pub fn foreign_fields_never_show() {
     let test = StoreUnderTest::new("foreign");
@@ -116,4 +364,138 @@ pub fn foreign_fields_never_show() {
     }
     test.expect_empty_plan();
     test.destroy();
+}
+
+/// As a service mesh does it: a sidecar in every Deployment of the namespace, a variable, an annotation.
+const INJECTOR: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: @}
+spec:
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: @}}
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >
+        Object{
+          metadata: Object.metadata{annotations: {"injector.example.com/status": "injected"}},
+          spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
+            initContainers: [Object.spec.template.spec.initContainers{name: "early", image: "example.invalid/early:1"}],
+            containers: [
+              Object.spec.template.spec.containers{name: "sidecar", image: "example.invalid/sidecar:1"},
+              Object.spec.template.spec.containers{name: "online",
+                env: [Object.spec.template.spec.containers.env{name: "INJECTED", value: "1"}]}]}}}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: @}
+spec: {policyName: @}
+"#;
+
+fn containers(test: &StoreUnderTest) -> Vec<String> {
+    let spec = test.deployment()["spec"]["template"]["spec"].clone();
+    let both = ["initContainers", "containers"].map(|list| spec[list].as_array().unwrap().clone());
+    let names = both.iter().flatten();
+    names
+        .map(|container| container["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// An injector is no drift, whatever it was there first or the feature store; `strict` tells of it, and no apply undoes it.
+pub fn an_injector_shows_only_to_the_strict() {
+    let test = StoreUnderTest::new("injected");
+    let name = test.namespace.name();
+    let cluster = test.namespace.cluster();
+    cluster.apply(&INJECTOR.replace('@', name)).unwrap();
+    // A policy takes effect a moment after it has been made.
+    let probe = [
+        "create",
+        "deployment",
+        "probe",
+        "--image=online",
+        "--dry-run=server",
+    ];
+    until("the injector", 60, || {
+        let made = test.namespace.json(&probe).unwrap();
+        let sidecars = made["spec"]["template"]["spec"]["containers"]
+            .as_array()
+            .unwrap()
+            .len();
+        (sidecars > 1).then_some(())
+    });
+    let services = |image: &str| {
+        let image = format!("server = {{ image = {image:?},");
+        format!(
+            "scaling = {{ replicas = 2 }}\n{}",
+            DATABASES.replace("server      = {", &image)
+        )
+    };
+    test.configure(&services("feast:1"));
+    test.apply();
+    let all = ["early", "feast-init", "online", "sidecar"];
+    let mut seen = containers(&test);
+    seen.sort_unstable();
+    assert_eq!(seen, all);
+    test.namespace
+        .kubectl(&[
+            "annotate",
+            "deployment/feast-demo",
+            "example.com/note=hello",
+        ])
+        .unwrap();
+    test.expect_empty_plan();
+
+    let strict = r#"drift_policy = "strict""#;
+    test.configure_all(&services("feast:1"), strict);
+    test.terraform.apply().unwrap().expect_success();
+    let plan = test.terraform.plan().unwrap();
+    assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
+    let told = |plan: &Plan| {
+        let mut told: Vec<String> = (drift(plan).iter())
+            .map(|drift| {
+                assert_eq!(drift["object"], "Deployment/feast-demo");
+                assert_eq!(
+                    [&drift["change"], &drift["wanted"]],
+                    [&json!("added"), &Json::Null]
+                );
+                let by = drift["manager"].as_str().unwrap_or("nobody");
+                format!("{} by {by}", drift["field"].as_str().unwrap())
+            })
+            .collect();
+        told.sort_unstable();
+        told
+    };
+    let spec = ".spec.template.spec";
+    let expected = [
+        ".metadata.annotations.example.com/note by kubectl-annotate".to_owned(),
+        ".metadata.annotations.injector.example.com/status by nobody".to_owned(),
+        format!("{spec}.containers[name=\"online\"].env[name=\"INJECTED\"] by nobody"),
+        format!("{spec}.containers[name=\"sidecar\"] by nobody"),
+        format!("{spec}.initContainers[name=\"early\"] by nobody"),
+    ];
+    assert_eq!(told(&plan), expected);
+    let said = format!("{}{}", plan.run.stdout, plan.run.stderr);
+    let warning = "Warning: Others have added to the feature store's objects";
+    assert!(said.contains(warning), "{said}");
+    let line = "  Deployment/feast-demo .metadata.annotations.example.com/note: set by \"kubectl-annotate\" at ";
+    assert!(said.contains(line), "{said}");
+
+    // With another change to make, they stay and are told again.
+    test.configure_all(&services("feast:2"), strict);
+    test.terraform.apply().unwrap().expect_success();
+    let plan = test.terraform.plan().unwrap();
+    assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
+    assert_eq!(told(&plan), expected);
+
+    test.configure(&services("feast:2"));
+    test.apply();
+    assert_eq!(test.state()["drift"], json!([]));
+    test.destroy();
+    let both = "mutatingadmissionpolicy,mutatingadmissionpolicybinding";
+    cluster.kubectl(&["delete", both, name]).unwrap();
 }

@@ -1,6 +1,6 @@
 //! What is generated is fresh, and what links somewhere leads somewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::provider::docs;
@@ -80,6 +80,26 @@ fn the_guide_to_the_cluster_is_complete() {
         .filter(|word| !guide.contains(word))
         .collect();
     assert_none(&findings, &format!("{path} does not name these: add them."));
+}
+
+/// Whoever adds a kind of object says who owns what of it.
+#[test]
+fn the_guide_to_ownership_names_every_kind() {
+    let path = "docs/guides/drift-and-ownership.md";
+    let guide = read(path).unwrap_or_default();
+    let table = guide.lines().filter(|line| line.starts_with('|'));
+    let named: BTreeSet<&str> = table
+        .flat_map(|row| row.split(|letter: char| !letter.is_alphanumeric()))
+        .collect();
+    let kinds = Kind::ALL.map(Kind::as_str);
+    let findings: Vec<String> = (kinds.into_iter())
+        .filter(|kind| !named.contains(kind))
+        .map(str::to_owned)
+        .collect();
+    assert_none(
+        &findings,
+        &format!("{path} says of these kinds nothing: add their rows."),
+    );
 }
 
 #[test]

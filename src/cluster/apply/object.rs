@@ -16,7 +16,7 @@ use crate::feast::objects::{Key, Kind};
 /// out. Only so are they ours to take away again: the API server refuses `Recreate` while defaulted
 /// numbers, owned by nobody, are still in the object (`rollingUpdate: null` does not remove them), and
 /// with numbers of ours the change of strategy is one write.
-pub(super) fn on_the_wire(key: &Key, manifest: &Json) -> Json {
+pub fn on_the_wire(key: &Key, manifest: &Json) -> Json {
     let mut wire = manifest.clone();
     if key.kind != Kind::Deployment {
         return wire;

@@ -3,15 +3,14 @@
 use serde_json::Value as Json;
 
 use super::lists;
-use crate::cluster::ownership::{self, Entry};
+use crate::cluster::ownership::{self, Entry, FieldPath, FieldStep};
 
-/// One field of ours that is not as it was applied.
+/// One field of ours that is not as it was applied, or one of others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// In the API server's notation: `.spec.template.spec.containers[name="online"].image`; empty for the
-    /// object as a whole.
-    pub field: String,
-    /// `None` when the field should not be there.
+    /// Empty for the object as a whole.
+    pub field: FieldPath,
+    /// `None` when the field is not ours.
     pub wanted: Option<Json>,
     /// `None` when it is gone.
     pub live: Option<Json>,
@@ -29,6 +28,27 @@ pub struct Author {
     pub time: Option<String>,
 }
 
+impl From<&Entry<'_>> for Author {
+    fn from(entry: &Entry<'_>) -> Self {
+        Self {
+            manager: entry.manager.to_owned(),
+            operation: if entry.applied { "Apply" } else { "Update" },
+            time: entry.time.map(str::to_owned),
+        }
+    }
+}
+
+impl Author {
+    /// Who wrote the field at the path last.
+    pub fn of(live: &Json, path: &FieldPath) -> Option<Self> {
+        let holders = ownership::entries(live).filter(|entry| ownership::holds(entry.fields, path));
+        holders
+            .max_by_key(|entry| entry.time)
+            .as_ref()
+            .map(Self::from)
+    }
+}
+
 /// The differences between a manifest and the live object as it was projected through it. `manager` is
 /// ours, who is nobody's author here.
 pub fn changes(mask: &Json, seen: &Json, live: &Json, manager: &str) -> Vec<Change> {
@@ -38,7 +58,7 @@ pub fn changes(mask: &Json, seen: &Json, live: &Json, manager: &str) -> Vec<Chan
         changes: Vec::new(),
     };
     let at = Place {
-        field: String::new(),
+        field: FieldPath::default(),
         name: "",
         owners: others.map(|entry| (entry, entry.fields)).collect(),
     };
@@ -52,7 +72,7 @@ struct Walk {
 
 /// A field on the way down, with what each other manager owns from here on.
 struct Place<'a> {
-    field: String,
+    field: FieldPath,
     name: &'a str,
     owners: Vec<(Entry<'a>, &'a Json)>,
 }
@@ -60,40 +80,30 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn member<'b>(&'b self, name: &'b str) -> Place<'b> {
         Place {
-            field: format!("{}.{name}", self.field),
             name,
-            owners: self.step(|key| key.strip_prefix("f:") == Some(name)),
+            ..self.at(FieldStep::Name(name.to_owned()))
         }
     }
 
     fn element<'b>(&'b self, element: &Json, keys: &[&str]) -> Place<'b> {
-        let named: Vec<String> = keys
-            .iter()
-            .filter_map(|key| Some(format!("{key}={}", element.get(key)?)))
-            .collect();
-        Place {
-            field: format!("{}[{}]", self.field, named.join(",")),
-            name: self.name,
-            owners: self.step(|key| ownership::is_element(key, element)),
-        }
+        self.at(FieldStep::keyed(element, keys))
     }
 
-    fn step<'b>(&'b self, chosen: impl Fn(&str) -> bool) -> Vec<(Entry<'b>, &'b Json)> {
-        let inner = self.owners.iter().filter_map(|(entry, fields)| {
-            let mut children = fields.as_object()?.iter();
-            let (_, child) = children.find(|(key, _)| chosen(key))?;
-            Some((*entry, child))
+    fn at(&self, step: FieldStep) -> Place<'_> {
+        let owners = self.owners.iter().filter_map(|(entry, fields)| {
+            let inner = ownership::below(fields, &step)?;
+            Some((*entry, inner))
         });
-        inner.collect()
+        Place {
+            owners: owners.collect(),
+            field: self.field.with(step),
+            name: self.name,
+        }
     }
 
     fn author(&self) -> Option<Author> {
         let (last, _) = self.owners.iter().max_by_key(|(entry, _)| entry.time)?;
-        Some(Author {
-            manager: last.manager.to_owned(),
-            operation: if last.applied { "Apply" } else { "Update" },
-            time: last.time.map(str::to_owned),
-        })
+        Some(Author::from(last))
     }
 }
 
@@ -108,21 +118,22 @@ impl Walk {
                     self.compare(&at.member(name), Some(inner), live.get(name));
                 }
             }
-            (Some(Json::Array(wanted)), Some(Json::Array(live))) => {
-                match lists::keys(at.name, wanted) {
+            (Some(Json::Array(elements)), Some(Json::Array(found))) => {
+                match lists::keys(at.name, elements) {
                     Some(keys) => {
-                        for element in wanted {
-                            let found = live
-                                .iter()
-                                .find(|found| lists::is_same(found, element, keys));
+                        for element in elements {
+                            let found =
+                                (found.iter()).find(|found| lists::is_same(found, element, keys));
                             self.compare(&at.element(element, keys), Some(element), found);
                         }
                     }
-                    None => self.add(
-                        at,
-                        Some(&Json::Array(wanted.clone())),
-                        Some(&Json::Array(live.clone())),
-                    ),
+                    None if lists::is_place_by_place(at.name, elements, found) => {
+                        for (position, pair) in elements.iter().zip(found).enumerate() {
+                            let at = at.at(FieldStep::Index(position));
+                            self.compare(&at, Some(pair.0), Some(pair.1));
+                        }
+                    }
+                    None => self.add(at, wanted, live),
                 }
             }
             _ => self.add(at, wanted, live),
@@ -163,18 +174,20 @@ mod tests {
                     "k:{\"name\":\"online\"}": {"f:image": {}}}}}}}},
         ]});
         let seen = project(&mask, &live);
-        let container = ".spec.template.spec.containers";
+        let field = |text: &str| {
+            FieldPath::resolve(&mask, &format!(".spec.template.spec.containers{text}")).unwrap()
+        };
         assert_eq!(
             changes(&mask, &seen, &live, "ours"),
             [
                 Change {
-                    field: format!("{container}[name=\"online\"].command"),
+                    field: field("[name=\"online\"].command"),
                     wanted: Some(json!(["feast", "serve"])),
                     live: Some(json!(["sh"])),
                     author: None,
                 },
                 Change {
-                    field: format!("{container}[name=\"online\"].image"),
+                    field: field("[name=\"online\"].image"),
                     wanted: Some(json!("feast:1")),
                     live: Some(json!("hotfix:1")),
                     author: Some(Author {
@@ -184,12 +197,47 @@ mod tests {
                     }),
                 },
                 Change {
-                    field: format!("{container}[name=\"offline\"]"),
+                    field: field("[name=\"offline\"]"),
                     wanted: Some(json!({"name": "offline", "image": "feast:1"})),
                     live: None,
                     author: None,
                 },
             ]
+        );
+    }
+
+    #[test]
+    fn goes_into_lists_that_are_owned_as_a_whole() {
+        let metric = |name: &str, target: i32| json!({"type": "Resource", "resource": {"name": name, "target": {"averageUtilization": target}}});
+        let live = |metrics: &[Json]| {
+            json!({"spec": {"metrics": metrics}, "metadata": {"managedFields": [
+                {"manager": "kubectl-edit", "operation": "Update", "time": "2026-11-24T04:00:00Z",
+                 "fieldsV1": {"f:spec": {"f:metrics": {}}}}]}})
+        };
+        let told = |wanted: &[Json], metrics: &[Json]| {
+            let mask = json!({"spec": {"metrics": wanted}});
+            let live = live(metrics);
+            let changes = changes(&mask, &project(&mask, &live), &live, "ours");
+            let told: Vec<String> = (changes.iter())
+                .map(|change| {
+                    let author = change.author.as_ref().unwrap();
+                    format!("{} by {}", change.field, author.manager)
+                })
+                .collect();
+            told
+        };
+        let wanted = [metric("cpu", 70), metric("memory", 70)];
+        assert_eq!(
+            told(&wanted, &[metric("memory", 90), metric("cpu", 70)]),
+            [".spec.metrics[1].resource.target.averageUtilization by kubectl-edit"]
+        );
+        assert_eq!(
+            told(&wanted, &[metric("memory", 90)]),
+            [".spec.metrics by kubectl-edit"]
+        );
+        assert_eq!(
+            told(&wanted, &[metric("memory", 70), metric("disk", 70)]),
+            [".spec.metrics by kubectl-edit"]
         );
     }
 

@@ -106,6 +106,17 @@ fn by_meaning(path: &[&str], mask: &[Json], live: &[Json]) -> Vec<Json> {
         .collect()
 }
 
+/// Whether two lists that are owned as a whole are to be compared element by element: they are of objects, as
+/// many, and about the same things.
+pub(super) fn is_place_by_place(field: &str, mask: &[Json], seen: &[Json]) -> bool {
+    mask.len() == seen.len()
+        && mask.iter().zip(seen).all(|(wanted, seen)| {
+            wanted.is_object()
+                && seen.is_object()
+                && (field != "metrics" || subject(wanted) == subject(seen))
+        })
+}
+
 /// What a metric is about: its type and what it measures, without the target.
 fn subject(metric: &Json) -> Json {
     let mut subject = metric.clone();

@@ -1,3 +1,5 @@
+mod meaning;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -45,6 +47,15 @@ fn quantities_by_meaning_where_they_are_quantities() {
         json!({"resources": {"requests": {"cpu": "1000m", "memory": "2Gi"}, "limits": {"cpu": 2}},
             "env": [{"name": "A", "value": "1"}]}),
     );
+}
+
+#[test]
+fn a_claim_that_has_grown_is_as_wanted() {
+    let sized = |storage: &str| json!({"spec": {"resources": {"requests": {"storage": storage}}}});
+    check(sized("5Gi"), sized("10Gi"), sized("5Gi"));
+    check(sized("5Gi"), sized("1Gi"), sized("1Gi"));
+    let memory = |memory: &str| json!({"spec": {"resources": {"requests": {"memory": memory}}}});
+    check(memory("5Gi"), memory("10Gi"), memory("10Gi"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 /// One step down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,16 @@ pub enum FieldStep {
 pub struct FieldPath(Vec<FieldStep>);
 
 impl FieldPath {
+    /// A path of plain names.
+    pub fn of(names: &[&str]) -> Self {
+        let names = names.iter();
+        Self(
+            names
+                .map(|name| FieldStep::Name((*name).to_owned()))
+                .collect(),
+        )
+    }
+
     /// Reads the API server's notation. Names may hold dots themselves (labels do), so the object says where
     /// one ends; `None` when the object has no such field.
     pub fn resolve(object: &Json, text: &str) -> Option<Self> {
@@ -62,6 +72,11 @@ impl FieldPath {
         &self.0
     }
 
+    /// The rest of the way from `above`; `None` when this does not lie below it.
+    pub fn below(&self, above: &Self) -> Option<&[FieldStep]> {
+        self.0.strip_prefix(above.0.as_slice())
+    }
+
     /// What is there.
     pub fn get<'a>(&self, object: &'a Json) -> Option<&'a Json> {
         self.0.iter().try_fold(object, |inner, step| step.of(inner))
@@ -96,8 +111,35 @@ impl FieldStep {
         }
     }
 
-    /// One step down.
-    fn of<'a>(&self, object: &'a Json) -> Option<&'a Json> {
+    /// Reads a key of `metadata.managedFields`: `f:name`, `k:{"name":"online"}`, `v:"value"` or `i:3`; `None` for
+    /// the `.` that stands for the holder itself.
+    pub fn recorded(key: &str) -> Option<Self> {
+        let (kind, text) = key.split_once(':')?;
+        Some(match kind {
+            "f" => Self::Name(text.to_owned()),
+            "v" => Self::Value(serde_json::from_str(text).ok()?),
+            "i" => Self::Index(text.parse().ok()?),
+            "k" => Self::Keys(
+                serde_json::from_str::<Map<_, _>>(text)
+                    .ok()?
+                    .into_iter()
+                    .collect(),
+            ),
+            _ => return None,
+        })
+    }
+
+    /// The element of a list that is told by these keys.
+    pub fn keyed(element: &Json, keys: &[&str]) -> Self {
+        let keys = keys.iter();
+        Self::Keys(
+            keys.filter_map(|key| Some(((*key).to_owned(), element.get(key)?.clone())))
+                .collect(),
+        )
+    }
+
+    /// What is one step down.
+    pub fn of<'a>(&self, object: &'a Json) -> Option<&'a Json> {
         match self {
             Self::Name(name) => object.get(name),
             Self::Index(position) => object.as_array()?.get(*position),

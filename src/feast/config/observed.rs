@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Drift;
+
 /// The computed attributes of a feature store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -34,8 +36,8 @@ pub struct Observed {
     pub endpoints: Endpoints,
 
     /// What others have changed in the cluster since the last apply, field by field. An apply that repairs it
-    /// leaves the list empty. Foreign fields (annotations of others, sidecars, the API server's defaults) are
-    /// not drift.
+    /// leaves the list empty. Foreign fields (annotations of others, sidecars) are listed only with
+    /// `drift_policy = "strict"`, the API server's defaults never.
     pub drift: Vec<Drift>,
 
     /// Every Kubernetes object of the feature store, from `Kind/name` to its JSON with the fields that this
@@ -71,32 +73,4 @@ pub struct Endpoints {
 
     /// Registry server (REST). Null when it is not served.
     pub registry_rest: Option<String>,
-}
-
-/// A field that is not as it was applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Drift {
-    /// The object, as `Kind/name`.
-    pub object: String,
-
-    /// The field, in the API server's notation: `.spec.template.spec.containers[name="online"].image`. Empty
-    /// when the object itself is gone.
-    pub field: String,
-
-    /// The value that was applied; anything but a string as JSON.
-    pub wanted: Option<String>,
-
-    /// The value that is there now; null when the field is gone.
-    pub live: Option<String>,
-
-    /// Who wrote the field last (`metadata.managedFields`), such as `kubectl-edit`. Null when the API server
-    /// does not know, as for a field or an object that was taken away.
-    pub manager: Option<String>,
-
-    /// How it was written: `Update`, or `Apply` for server-side apply.
-    pub operation: Option<String>,
-
-    /// When it was written, in RFC 3339.
-    pub time: Option<String>,
 }

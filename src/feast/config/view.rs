@@ -58,8 +58,9 @@ pub struct View {
     /// Conditions of the Deployment.
     pub conditions: Vec<Condition>,
 
-    /// What others have changed since the last apply. Null when the account may not read the feature store's
-    /// Secret, which says what was applied.
+    /// What others have changed since the last apply. Null when the account may not read all that the feature store
+    /// is made of, its Secret among it, which says what was applied. Which of your Secrets was `rotated` only the
+    /// resource knows; here the feature store's own Secret stands for it.
     pub drift: Option<Vec<Drift>>,
 }
 

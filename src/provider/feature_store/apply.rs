@@ -25,6 +25,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 use super::computed::{self, Desired};
 use super::memory::Memory;
 use super::parse::{Parsed, parse};
+use super::{conflicts, content, drift};
 
 /// Creates or updates a feature store.
 pub async fn apply(
@@ -38,6 +39,7 @@ pub async fn apply(
         stop,
         prior: &request.prior_state,
         planned: &request.planned_state,
+        before: Memory::recall(&request.planned_private),
     };
     let identity = computed::identity(&request.planned_state);
     match recipe.prepare(settings).await {
@@ -61,6 +63,7 @@ struct Recipe<'a> {
     /// Null on create.
     prior: &'a Value,
     planned: &'a Value,
+    before: Memory,
 }
 
 /// Everything that can be refused has been, and nothing has been written yet.
@@ -69,7 +72,16 @@ struct Prepared {
     store: StoreName,
     desired: Desired,
     filled: Objects<Filled>,
+    /// Fingerprints of what went into them.
+    sources: BTreeMap<String, String>,
     /// What must not be shown of a container's log.
+    secrets: Redaction,
+}
+
+/// The objects with the content of the user's Secrets in them.
+struct Merged {
+    filled: Objects<Filled>,
+    sources: BTreeMap<String, String>,
     secrets: Redaction,
 }
 
@@ -85,12 +97,17 @@ impl Recipe<'_> {
             namespace: desired.store.namespace.clone(),
             name: desired.store.name.clone(),
         };
-        let (filled, secrets) = self.fill(&cluster, &store, &desired, &parsed).await?;
+        let Merged {
+            filled,
+            sources,
+            secrets,
+        } = self.fill(&cluster, &store, &desired, &parsed).await?;
         Ok(Prepared {
             cluster,
             store,
             desired,
             filled,
+            sources,
             secrets,
         })
     }
@@ -102,7 +119,7 @@ impl Recipe<'_> {
         store: &StoreName,
         desired: &Desired,
         parsed: &Parsed,
-    ) -> Result<(Objects<Filled>, Redaction), Diagnostics> {
+    ) -> Result<Merged, Diagnostics> {
         let failed = |errors: &[cluster::Error]| -> Diagnostics {
             let summary = "Cannot prepare the feature store";
             errors
@@ -132,10 +149,17 @@ impl Recipe<'_> {
             hash_key: &hash_key,
             configuration: &configuration,
         });
-        match filled {
-            Ok(filled) => Ok((filled, Redaction::of(&contents))),
-            Err(errors) => Err(errors.iter().map(wording::fill_error).collect()),
-        }
+        let filled = filled.map_err(|errors| {
+            errors
+                .iter()
+                .map(wording::fill_error)
+                .collect::<Diagnostics>()
+        })?;
+        Ok(Merged {
+            filled,
+            sources: content::remembered(&contents, &hash_key),
+            secrets: Redaction::of(&contents),
+        })
     }
 
     /// A feature store that is there already is taken up only when it is what an interrupted create of
@@ -158,6 +182,7 @@ impl Recipe<'_> {
             store,
             desired,
             filled,
+            sources,
             secrets,
         } = prepared;
         let timeout = self.timeout(&desired);
@@ -179,14 +204,22 @@ impl Recipe<'_> {
             Err(errors) => {
                 return Applied {
                     state: self.prior.clone(),
-                    diagnostics: self.failures(&errors),
+                    private: self.before.clone().keep(),
+                    diagnostics: self.failures(&desired, &errors),
                     ..Applied::default()
                 };
             }
         };
-        let mut diagnostics = self.failures(&outcome.errors);
+        let mut diagnostics = self.failures(&desired, &outcome.errors);
         diagnostics.extend(outcome.kept.iter().map(wording::claim_kept));
-        let mut memory = Memory::default();
+        let mut memory = Memory {
+            // After a failure the pods may still run with the old.
+            sources: match outcome.errors.is_empty() {
+                true => sources,
+                false => self.before.sources.clone(),
+            },
+            ..Memory::default()
+        };
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
             match self
@@ -205,8 +238,16 @@ impl Recipe<'_> {
         let mut observed = desired.observed();
         observed.configuration_hash = filled.configuration_hash().to_owned();
         computed::write(self.block, &mut state, &observed);
-        let status = status.map_or(Value::Null, computed::scaling_status);
-        state.set("scaling_status", status);
+        // What was planned as known stands, and the next refresh tells how it has become.
+        state.set("drift", drift::added(self.planned.attribute("drift")));
+        let planned = self.planned.attribute("scaling_status");
+        state.set(
+            "scaling_status",
+            match planned.is_wholly_known() {
+                true => planned.clone(),
+                false => status.map_or(Value::Null, computed::scaling_status),
+            },
+        );
         if !outcome.errors.is_empty() {
             memory.rollout_incomplete = true;
             state.set("objects", self.existing(&desired, &outcome));
@@ -260,23 +301,31 @@ impl Recipe<'_> {
         }
     }
 
-    fn failures(&self, errors: &[cluster::Error]) -> Diagnostics {
+    fn failures(&self, desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
         let summary = if self.prior.is_null() {
             "Cannot create the feature store"
         } else {
             "Cannot update the feature store"
         };
-        errors
-            .iter()
-            .map(|error| wording::cluster_error(summary, error))
-            .collect()
+        let diagnostics = errors.iter().map(|error| {
+            let diagnostic = wording::cluster_error(summary, error);
+            let manifests = &desired.objects.manifests;
+            let places = conflicts::places(self.block, self.planned, manifests, error);
+            wording::at_attributes(diagnostic, places)
+        });
+        diagnostics.collect()
     }
 
-    /// The attribute `objects` after a failure: what was written is as planned, what was not is as the
-    /// prior state has it, what is gone is gone.
+    /// The attribute `objects` after a failure: what was written is as planned, what was not is as it was
+    /// applied before, what is gone is gone.
     fn existing(&self, desired: &Desired, outcome: &Outcome) -> Value {
         let planned = &desired.objects.manifests;
-        let prior = computed::manifests(self.prior);
+        let mut before = self.prior.clone();
+        if let Some(applied) = &self.before.applied {
+            // Or drift that was not repaired would be taken for what was applied.
+            applied.restore(self.block, &mut before);
+        }
+        let prior = computed::manifests(&before);
         let text = |key: &Key| {
             let manifest = if outcome.changed.contains(key) {
                 planned.get(key)

@@ -1,108 +1,228 @@
-//! Drift where the user looks: the attribute `drift` lists each field that others have changed, and a
-//! changed replica count, image, bound or strategy shows at the attribute that set it.
+//! Drift where the user looks: the attribute `drift` lists each field that others have changed, and what an attribute
+//! set shows at that attribute.
+
+pub mod attributes;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::cluster::drift::changes::{Author, Change};
-use crate::feast::config::Drift;
-use crate::feast::names::Service;
+use crate::cluster::Cluster;
+use crate::cluster::apply::on_the_wire;
+use crate::cluster::drift::changes::{Author, Change, changes};
+use crate::cluster::drift::foreign::foreign;
+use crate::cluster::drift::project;
+use crate::cluster::ownership::{FieldPath, FieldStep};
+use crate::feast::config::{Deviation, Drift, DriftPolicy};
 use crate::feast::objects::{Key, Kind};
-use crate::schema::{Path, Value};
+use crate::feast::source::Source;
+use crate::schema::{Block, Step, Value};
 
-/// One element of the attribute `drift`.
-pub fn described(key: &Key, change: &Change) -> Drift {
-    let Change {
-        field,
-        wanted,
-        live,
-        author,
-    } = change;
-    let author = author.clone();
-    let (manager, operation, time) = match author {
-        Some(Author {
+/// One thing that is not as it was applied.
+pub struct Finding {
+    pub object: Key,
+    pub deviation: Deviation,
+    pub change: Change,
+}
+
+/// What has become of the objects: each manifest in `masks` against the live object of its name.
+pub fn find(
+    cluster: &Cluster,
+    policy: DriftPolicy,
+    masks: &BTreeMap<Key, Json>,
+    live: &BTreeMap<Key, Json>,
+) -> Vec<Finding> {
+    let manager = &cluster.options().field_manager;
+    let ours = [manager.as_str(), &cluster.handover_manager()];
+    let mut findings = Vec::new();
+    for (key, mask) in masks {
+        let Some(live) = live.get(key) else {
+            findings.push(Finding::deleted(key));
+            continue;
+        };
+        let mask = &on_the_wire(key, mask);
+        let seen = seen(key, mask, live);
+        let changed = changes(mask, &seen, live, manager).into_iter();
+        findings.extend(changed.map(|change| Finding {
+            object: key.clone(),
+            deviation: match change.live {
+                Some(_) => Deviation::Changed,
+                None => Deviation::Removed,
+            },
+            change,
+        }));
+        if policy == DriftPolicy::Strict {
+            let added = foreign(key.kind, mask, live, &ours).into_iter();
+            findings.extend(added.map(|change| Finding {
+                object: key.clone(),
+                deviation: Deviation::Added,
+                change,
+            }));
+        }
+    }
+    findings
+}
+
+/// A live object as far as the mask names it. The content of our Secret is never taken over: the mask
+/// has text in its place.
+pub fn seen(key: &Key, mask: &Json, live: &Json) -> Json {
+    let mut seen = project(mask, live);
+    if key.kind == Kind::Secret
+        && let (Some(seen), Some(text)) = (seen.as_object_mut(), mask.get("stringData"))
+    {
+        seen.insert("stringData".to_owned(), text.clone());
+    }
+    seen
+}
+
+impl Finding {
+    fn deleted(key: &Key) -> Self {
+        Self {
+            object: key.clone(),
+            deviation: Deviation::Deleted,
+            change: Change {
+                field: FieldPath::default(),
+                wanted: None,
+                live: None,
+                author: None,
+            },
+        }
+    }
+
+    /// Content of a Secret that is not what the pods run with.
+    pub fn of_content(
+        deviation: Deviation,
+        object: &Key,
+        key: Option<&str>,
+        live: Option<&Json>,
+    ) -> Self {
+        let data = FieldPath::default().with(FieldStep::Name("data".to_owned()));
+        let field = match key {
+            Some(key) => data.with(FieldStep::Name(key.to_owned())),
+            None => data,
+        };
+        let author = live.and_then(|live| Author::of(live, &field));
+        Self {
+            object: object.clone(),
+            deviation,
+            change: Change {
+                field,
+                wanted: None,
+                live: None,
+                author,
+            },
+        }
+    }
+
+    /// A Secret or ConfigMap of the user's that has been given other content.
+    pub fn rotated(source: &Source, live: Option<&Json>) -> Self {
+        let object = source.object();
+        Self::of_content(Deviation::Rotated, &object, source.key.as_deref(), live)
+    }
+
+    /// One element of the attribute `drift`.
+    pub fn described(&self) -> Drift {
+        let Self {
+            object,
+            deviation,
+            change:
+                Change {
+                    field,
+                    wanted,
+                    live,
+                    author,
+                },
+        } = self;
+        let is_secret = object.kind == Kind::Secret && is_content(field);
+        let shown = |value: &Option<Json>| value.as_ref().filter(|_| !is_secret).map(text);
+        let (manager, operation, time) = match author.clone() {
+            Some(Author {
+                manager,
+                operation,
+                time,
+            }) => (Some(manager), Some(operation.to_owned()), time),
+            None => (None, None, None),
+        };
+        Drift {
+            object: object.to_string(),
+            change: *deviation,
+            field: field.to_string(),
+            wanted: shown(wanted),
+            live: shown(live),
             manager,
             operation,
             time,
-        }) => (Some(manager), Some(operation.to_owned()), time),
-        None => (None, None, None),
+        }
+    }
+
+    /// Writes a changed value to the attributes that set it, where there are any; whether there are.
+    pub fn show(&self, block: &Block, state: &mut Value) -> bool {
+        if !matches!(self.deviation, Deviation::Changed | Deviation::Removed) {
+            return false;
+        }
+        let mut shown = false;
+        for place in attributes::of(block, state, &self.object, &self.change.field) {
+            let value = self.change.live.as_ref().map(|live| place.value(live));
+            let Some((last, above)) = place.path.steps().split_last() else {
+                continue;
+            };
+            let above = above.iter().cloned();
+            let above = above.fold(crate::schema::Path::root(), |path, step| path.with(step));
+            let Some(holder) = state.get_mut(&above) else {
+                continue;
+            };
+            shown |= put(holder, last, value);
+        }
+        shown
+    }
+}
+
+/// Of the attribute `drift`, what an apply leaves as it is.
+pub fn added(drift: &Value) -> Value {
+    let Value::List(elements) = drift else {
+        return Value::List(Vec::new());
     };
-    Drift {
-        object: key.to_string(),
-        field: field.clone(),
-        wanted: wanted.as_ref().map(text),
-        live: live.as_ref().map(text),
-        manager,
-        operation,
-        time,
+    let is_added = |element: &&Value| element.attribute("change").as_str() == Some("added");
+    Value::List(elements.iter().filter(is_added).cloned().collect())
+}
+
+/// Sets or removes one element of a value; whether that was possible.
+fn put(holder: &mut Value, step: &Step, value: Option<Value>) -> bool {
+    match (holder, step, value) {
+        (Value::Object(items), Step::Attribute(name), value) => {
+            items.insert(name.clone(), value.unwrap_or_default());
+            true
+        }
+        // What the user has not put there is another attribute's, or the provider's.
+        (Value::Map(items), Step::Key(key), value) if items.contains_key(key) => {
+            match value {
+                Some(value) => items.insert(key.clone(), value),
+                None => items.remove(key),
+            };
+            true
+        }
+        (Value::List(items), Step::Index(index), value) if *index < items.len() => {
+            match value {
+                Some(value) => items[*index] = value,
+                None => drop(items.remove(*index)),
+            }
+            true
+        }
+        _ => false,
     }
 }
 
-/// An object that is gone.
-pub fn deleted(key: &Key) -> Change {
-    Change {
-        field: String::new(),
-        wanted: Some(Json::from(key.to_string())),
-        live: None,
-        author: None,
-    }
+fn is_content(field: &FieldPath) -> bool {
+    let first = field.steps().first();
+    ["data", "stringData"]
+        .iter()
+        .any(|name| first == Some(&FieldStep::Name((*name).to_owned())))
 }
 
-fn text(value: &Json) -> String {
+/// As the attribute `drift` writes a value.
+pub fn text(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// Writes a changed value to the attribute that set it, where there is one.
-pub fn show(state: &mut Value, key: &Key, change: &Change) {
-    let Some(live) = change.live.as_ref().and_then(scalar) else {
-        return;
-    };
-    for path in attributes(key, &change.field) {
-        state.set_at(&path, live.clone());
-    }
-}
-
-fn scalar(value: &Json) -> Option<Value> {
-    match value {
-        Json::String(text) => Some(Value::string(text)),
-        Json::Number(number) => number.as_i64().map(Value::integer),
-        _ => None,
-    }
-}
-
-/// The attributes that set a field of an object.
-fn attributes(key: &Key, field: &str) -> Vec<Path> {
-    let paths: &[&str] = match (key.kind, field) {
-        (Kind::Deployment, ".spec.replicas") => &["services.scaling.replicas"],
-        (Kind::Deployment, ".spec.strategy.type") => {
-            &["strategy", "services.deployment_strategy.type"]
-        }
-        (Kind::HorizontalPodAutoscaler, ".spec.minReplicas") => {
-            &["services.scaling.autoscaling.min_replicas"]
-        }
-        (Kind::HorizontalPodAutoscaler, ".spec.maxReplicas") => {
-            &["services.scaling.autoscaling.max_replicas"]
-        }
-        (Kind::Deployment, field) => return image(field).into_iter().collect(),
-        _ => &[],
-    };
-    paths.iter().map(|path| Path::of(path)).collect()
-}
-
-/// `.spec.template.spec.containers[name="online"].image` is the image of the online server.
-fn image(field: &str) -> Option<Path> {
-    let container = field
-        .strip_prefix(".spec.template.spec.containers[name=\"")?
-        .strip_suffix("\"].image")?;
-    let server = [
-        (Service::Online, "services.online_store.server.image"),
-        (Service::Offline, "services.offline_store.server.image"),
-        (Service::Registry, "services.registry.local.server.image"),
-    ];
-    let (_, path) = server
-        .into_iter()
-        .find(|(service, _)| service.as_str() == container)?;
-    Some(Path::of(path))
 }

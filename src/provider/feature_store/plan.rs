@@ -1,17 +1,22 @@
 //! Plan: what will be, from the configuration and the prior state alone. No cluster is asked.
 
+use crate::feast::config::DriftPolicy;
+use crate::feast::objects::Kind;
 use crate::schema::provider::{Deferred, Plan, Planned};
 use crate::schema::{Block, Path, Value};
 
 use super::claims;
 use super::computed::{self, Desired};
+use super::conflicts;
+use super::drift;
 use super::memory::Memory;
 use super::parse::{Parsed, parse};
 
 /// Plans a create, an update or a destroy.
 ///
-/// `default_namespace` is the provider block's; `None` while that is unknown.
-pub fn plan(block: &Block, default_namespace: Option<&str>, request: Plan) -> Planned {
+/// `default_namespace` is the provider block's, `None` while that is unknown; `force` says that fields which
+/// others have applied are taken.
+pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request: Plan) -> Planned {
     if request.proposed_new_state.is_null() {
         return Planned {
             private: request.prior_private,
@@ -45,19 +50,22 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, request: Plan) -> Pl
     let requires_replace = requires_replace(block, &request.prior_state, &state);
     let namespace = state.attribute("namespace").as_str();
     let desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
-    let left = match (desired, requires_replace.is_empty()) {
+    let mut diagnostics = match (desired, requires_replace.is_empty()) {
         (_, false) => claims::of_destroy(block, &request.prior_state),
         (Some(desired), true) => claims::of_update(block, &request.prior_state, &desired.store),
         // What is unknown may use them still; the apply says what became of them.
         (None, true) => Vec::new(),
     };
+    if !force && requires_replace.is_empty() {
+        diagnostics.extend(conflicts::foreseen(block, &request.prior_state, &state));
+    }
     Planned {
         requires_replace,
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, &request),
         private: request.prior_private,
         state,
-        diagnostics: left,
+        diagnostics,
     }
 }
 
@@ -98,7 +106,10 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
             prior.attribute("configuration_hash").clone()
         },
     );
-    let changes_pods = prior.attribute("objects") != state.attribute("objects")
+    if desired.store.drift_policy == DriftPolicy::Strict {
+        state.set("drift", drift::added(prior.attribute("drift")));
+    }
+    let changes_pods = moves_pods(prior, state)
         || state.attribute("configuration_hash").is_unknown()
         || memory.rollout_incomplete
         || memory.apply_failed;
@@ -110,6 +121,21 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
             prior.attribute("scaling_status").clone()
         },
     );
+}
+
+/// Whether an object changes that decides how many pods there are, or of what kind.
+fn moves_pods(prior: &Value, planned: &Value) -> bool {
+    let deciding = |state: &Value| {
+        let mut manifests = computed::manifests(state);
+        manifests.retain(|key, _| {
+            matches!(
+                key.kind,
+                Kind::Deployment | Kind::HorizontalPodAutoscaler | Kind::Job
+            )
+        });
+        manifests
+    };
+    deciding(prior) != deciding(planned)
 }
 
 /// The attributes whose change makes a new resource.

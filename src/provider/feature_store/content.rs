@@ -1,0 +1,147 @@
+//! What the pods run with against what they should run with today: the content of Secrets, told by fingerprints alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::cluster::{CancellationToken, Cluster};
+use crate::feast::config::Deviation;
+use crate::feast::fill::{Secrets, fingerprint};
+use crate::feast::objects::{Filled, Key, Objects};
+use crate::feast::source::{Contents, Source};
+use crate::feast::{kept, names};
+use crate::schema::{Block, Value};
+
+use super::computed::Desired;
+use super::drift::Finding;
+use super::memory::Memory;
+use super::parse::parse;
+
+/// What is compared.
+pub struct Content<'a> {
+    pub block: &'a Block,
+    pub cluster: &'a Arc<Cluster>,
+    pub stop: &'a CancellationToken,
+    /// As it was applied.
+    pub state: &'a Value,
+    pub deployment: &'a Json,
+    /// The feature store's own.
+    pub secret: Option<(&'a Key, &'a Json)>,
+}
+
+/// What should run today, the user's Secrets as they are now.
+struct Today {
+    filled: Objects<Filled>,
+    sources: BTreeMap<Source, String>,
+}
+
+impl Content<'_> {
+    /// What is not as the pods run with it; the memory learns of it.
+    pub async fn compare(&self, memory: &mut Memory) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let carried = carried_hash(self.deployment);
+        let Some((key, secret)) = self.secret else {
+            // Its loss is told as that of any object.
+            memory.secrets_changed = carried.is_some();
+            return findings;
+        };
+        if kept::configuration_hash(secret).as_deref() != carried {
+            memory.secrets_changed = true;
+            let file = Some(names::FEATURE_STORE_YAML);
+            findings.push(Finding::of_content(
+                Deviation::Changed,
+                key,
+                file,
+                Some(secret),
+            ));
+        }
+        let Some(today) = self.today(secret).await else {
+            return findings;
+        };
+        let is_other = Some(today.filled.configuration_hash()) != carried
+            || today.filled.applied() != applied(self.deployment);
+        if !is_other {
+            memory.sources = by_name(today.sources);
+            return findings;
+        }
+        memory.secrets_changed = true;
+        if memory.sources.is_empty() {
+            // Nothing was remembered, as after an import: which one it was cannot be told.
+            let file = Some(names::FEATURE_STORE_YAML);
+            findings.push(Finding::of_content(Deviation::Rotated, key, file, None));
+        }
+        for (source, fingerprint) in today.sources {
+            let known = memory.sources.get(&source.to_string());
+            if known.is_some_and(|known| *known != fingerprint) {
+                findings.push(self.rotated(&source).await);
+            }
+        }
+        findings
+    }
+
+    async fn rotated(&self, source: &Source) -> Finding {
+        let namespace = self.state.attribute("namespace").as_str();
+        let object = source.object();
+        let live = self
+            .cluster
+            .get(namespace.unwrap_or_default(), &object, self.stop)
+            .await;
+        Finding::rotated(source, live.ok().flatten().as_ref())
+    }
+
+    /// `None` when it cannot be told, which is for the next apply to explain.
+    async fn today(&self, secret: &Json) -> Option<Today> {
+        let hash_key = kept::hash_key(secret)?;
+        let parsed = parse(self.block, self.state).ok()?;
+        let desired = Desired::of(&parsed, self.state.attribute("namespace").as_str()?)?;
+        let namespace = &desired.store.namespace;
+        let sources = desired.objects.sources();
+        let contents = self
+            .cluster
+            .contents(namespace, &sources, self.stop)
+            .await
+            .ok()?;
+        let filled = desired.objects.fill(&Secrets {
+            contents: &contents,
+            hash_key: &hash_key,
+            configuration: "",
+        });
+        Some(Today {
+            filled: filled.ok()?,
+            sources: fingerprints(&contents, &hash_key),
+        })
+    }
+}
+
+/// Of what the user's Secrets and ConfigMaps hold.
+fn fingerprints(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
+    let texts = contents.iter().map(|(source, values)| {
+        let text = serde_json::to_string(values).unwrap_or_default();
+        (source.clone(), fingerprint(hash_key, &text))
+    });
+    texts.collect()
+}
+
+/// The same, as the memory keeps it.
+pub fn remembered(contents: &Contents, hash_key: &[u8]) -> BTreeMap<String, String> {
+    by_name(fingerprints(contents, hash_key))
+}
+
+fn by_name(sources: BTreeMap<Source, String>) -> BTreeMap<String, String> {
+    let named = sources.into_iter();
+    named
+        .map(|(source, fingerprint)| (source.to_string(), fingerprint))
+        .collect()
+}
+
+/// The hash of the configuration that the pods run with.
+pub fn carried_hash(deployment: &Json) -> Option<&str> {
+    let annotations = deployment.pointer("/spec/template/metadata/annotations")?;
+    annotations[names::CONFIGURATION_HASH_ANNOTATION].as_str()
+}
+
+/// The hash of what `feast apply` has been run with.
+fn applied(deployment: &Json) -> Option<&str> {
+    deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION].as_str()
+}
