@@ -17,6 +17,7 @@ mod support {
 mod lifecycle {
     pub mod authz;
     pub mod cluster;
+    pub mod concurrency;
     pub mod conflicts;
     pub mod convert;
     pub mod data;
@@ -31,6 +32,7 @@ mod lifecycle {
     pub mod persistence;
     pub mod pods;
     pub mod recovery;
+    pub mod rights;
     pub mod rollouts;
     pub mod scaling;
     pub mod secrets;
@@ -44,9 +46,9 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, conflicts, convert, data, data_source, documentation, drift, examples, guard,
-    import, jobs, lab, persistence, pods, recovery, rollouts, scaling, secrets, terraform_runner,
-    testbed,
+    authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
+    examples, guard, import, jobs, lab, persistence, pods, recovery, rights, rollouts, scaling,
+    secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -70,6 +72,9 @@ macro_rules! cluster_trials {
 /// Tests of the simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![cluster: a_wait_can_be_cancelled];
+    all.extend(cluster_trials![
+        rights: the_documented_role_is_enough_and_each_missing_right_is_named,
+    ]);
     all.extend(cluster_trials![
         rollouts:
         a_claim_without_a_volume,
@@ -122,7 +127,16 @@ fn trials() -> Vec<Trial> {
         strategies_change_both_ways,
         what_is_no_longer_wanted_vanishes,
     ];
+    all.extend(cluster_trials![
+        concurrency:
+        a_terminating_namespace_is_one_clear_error,
+        an_apply_while_it_is_being_deleted_converges,
+        an_object_still_being_deleted_is_waited_for,
+        two_applies_at_once_make_one_store,
+        two_different_applies_at_once_converge,
+    ]);
     all.extend(trials![
+        concurrency::a_stale_plan_is_carried_out_as_it_says,
         conflicts::an_applier_is_a_conflict_with_two_ways_out,
         conflicts::plain_updates_are_drift_that_an_apply_repairs,
         convert::a_claim_of_the_operators_is_taken_up,
