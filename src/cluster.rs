@@ -21,13 +21,14 @@ pub mod rollout;
 
 mod request;
 mod resource;
+mod snapshot;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 pub use connection::{Connection, Server};
 pub use error::{Error, Reason, Target, Verb};
@@ -104,6 +105,10 @@ struct Inner {
     /// Whether the API server has ever answered; before that, a refused connection is more likely a
     /// wrong address than a restart, and is given up on sooner.
     reached: AtomicBool,
+    /// Held by the request that opens the connection.
+    opening: Mutex<()>,
+    /// What several feature stores have asked for at once.
+    snapshots: snapshot::Snapshots,
     /// The only cluster that may be talked to ([`guard`]); any where there is none.
     expected_uid: Option<String>,
     /// Set when it is that cluster.
@@ -128,6 +133,8 @@ impl Cluster {
                 client: OnceCell::new(),
                 options,
                 reached: AtomicBool::new(false),
+                opening: Mutex::new(()),
+                snapshots: snapshot::Snapshots::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
             }),

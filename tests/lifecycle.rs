@@ -32,6 +32,7 @@ mod lifecycle {
     pub mod persistence;
     pub mod pods;
     pub mod recovery;
+    pub mod requests;
     pub mod rights;
     pub mod rollouts;
     pub mod scaling;
@@ -47,8 +48,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
-    examples, guard, import, jobs, lab, persistence, pods, recovery, rights, rollouts, scaling,
-    secrets, terraform_runner, testbed,
+    examples, guard, import, jobs, lab, persistence, pods, recovery, requests, rights, rollouts,
+    scaling, secrets, terraform_runner, testbed,
 };
 
 /// One trial for each function, named by its path.
@@ -97,6 +98,7 @@ fn simulation_trials() -> Vec<Trial> {
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
         drift::an_injector_shows_only_to_the_strict,
+        requests::ten_stores_share_what_they_read,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         rollouts::an_apply_ends_before_its_time_out,
         rollouts::progress_is_logged,
@@ -163,6 +165,7 @@ fn trials() -> Vec<Trial> {
         examples::the_others,
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
+        guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
         import::another_address_is_free,
         import::another_name_or_namespace_replaces,

@@ -96,10 +96,18 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Outcome, Vec<Error>> {
         let keys = plan.wanted.keys().chain(plan.known).cloned().collect();
-        let live = self
-            .read(plan.store, &keys, cancel)
-            .await
-            .map_err(|error| vec![error])?;
+        let live = self.read_before_apply(plan.store, &keys, plan.known.is_empty(), cancel);
+        let live = live.await.map_err(|error| vec![error])?;
+        self.apply_to(live, plan, cancel).await
+    }
+
+    /// The same, for who has read what is there already, with [`Cluster::read_before_apply`].
+    pub async fn apply_to(
+        &self,
+        live: BTreeMap<Key, Json>,
+        plan: &Plan<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Vec<Error>> {
         let foreign = self.foreign(plan, &live);
         if !foreign.is_empty() {
             return Err(foreign);
@@ -325,7 +333,11 @@ impl Run<'_> {
         {
             self.hand_over(key, &wire, live).await?;
         }
-        self.send_apply(key, wire, live).await.map(Some)
+        let written = match live {
+            Some(_) => self.send_apply(key, wire, live).await,
+            None => self.create(key, wire).await,
+        };
+        written.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 //! the pod's own account is used only when that is asked for: a plan in a CI pod must not quietly talk
 //! to the cluster that the pod runs in.
 
+mod client;
 mod configure;
 mod environment;
 mod error;
@@ -13,6 +14,7 @@ mod proxy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub use client::client;
 pub use configure::configure;
 pub use error::ConnectionError;
 

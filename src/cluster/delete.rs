@@ -75,7 +75,9 @@ impl Cluster {
             let ended = join_all(round.iter().map(|key| {
                 let live = &deletion.remaining[key];
                 async move {
-                    self.delete_one(store, key, live, cancel).await?;
+                    if self.end(store, key, live, cancel).await? {
+                        return Ok(());
+                    }
                     let gone = self.wait_gone(store, key, live, deadline, cancel).await;
                     gone.map_err(|end| self.not_gone(end, store, key, timeout))
                 }
@@ -159,6 +161,17 @@ impl Cluster {
         live: &Json,
         cancel: &CancellationToken,
     ) -> Result<(), Error> {
+        self.end(store, key, live, cancel).await.map(|_| ())
+    }
+
+    /// The same; answers whether it is gone already, which is so unless somebody still has to finish something.
+    async fn end(
+        &self,
+        store: &StoreName,
+        key: &Key,
+        live: &Json,
+        cancel: &CancellationToken,
+    ) -> Result<bool, Error> {
         // What has pods stays until they are gone, so that there is something to wait for.
         let propagation = match key.kind {
             Kind::Deployment | Kind::Job | Kind::CronJob => "Foreground",
@@ -178,11 +191,14 @@ impl Cluster {
             })),
         };
         match self.send(request, cancel).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => {
+                let finalizers = answer["metadata"]["finalizers"].as_array();
+                Ok(finalizers.is_none_or(Vec::is_empty))
+            }
             Err(Error {
                 reason: Reason::NotFound | Reason::Stale { .. },
                 ..
-            }) => Ok(()),
+            }) => Ok(true),
             Err(error) => Err(error),
         }
     }

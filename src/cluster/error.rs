@@ -26,6 +26,13 @@ pub enum Verb {
     Wait,
 }
 
+impl Verb {
+    /// Whether it changes the cluster.
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Self::Apply | Self::Patch | Self::Delete)
+    }
+}
+
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -61,7 +68,7 @@ impl fmt::Display for Target {
 }
 
 /// One failed operation. The cause is its source.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("cannot {verb} {target} {}of the cluster at {server}", self.place())]
 pub struct Error {
     pub verb: Verb,
@@ -162,7 +169,7 @@ pub struct InvalidField {
     pub message: String,
 }
 
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum Reason {
     #[error("the API server does not know who is asking: {message}")]
     Unauthorized { message: String },
@@ -214,13 +221,13 @@ pub enum Reason {
     },
 
     #[error("the API server could not be reached")]
-    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unreachable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     #[error("the credentials could not be obtained")]
-    Credentials(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Credentials(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     #[error("the answer of the API server could not be understood")]
-    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     #[error("the rollout failed: {message}{}", paragraphs(.troubles))]
     RolloutFailed {

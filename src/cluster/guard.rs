@@ -1,6 +1,7 @@
 //! A guard against the wrong cluster: the UID of the namespace `kube-system`, which every cluster has, keeps for
 //! life and shares with no other.
 
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
@@ -27,7 +28,7 @@ impl Cluster {
                 query: Vec::new(),
                 body: None,
             };
-            let namespace = self.send_unguarded(request, cancel).await?;
+            let namespace: Json = self.send_unguarded(request, cancel).await?;
             let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
             if found.eq_ignore_ascii_case(expected) {
                 return Ok(());

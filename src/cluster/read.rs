@@ -18,13 +18,30 @@ use crate::feast::objects::{Key, Kind, Scope};
 use crate::feast::source::{Contents, Source};
 
 impl Cluster {
+    /// The store's objects of these keys, as they were a moment ago at most; for a refresh. A LIST by label for
+    /// each kind is shared by all stores of the namespace that are read at the same time; what that does not
+    /// show (somebody has taken the labels off) is asked for by name.
+    pub async fn read_for_refresh(
+        &self,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
+        let kinds: BTreeSet<Kind> = keys.iter().map(|key| key.kind).collect();
+        let lists = kinds
+            .into_iter()
+            .filter(|kind| kind.scope() == Scope::Namespace)
+            .map(|kind| self.ours(&store.namespace, &store.name, kind, cancel));
+        let live = try_join_all(lists).await?.into_iter().flatten().collect();
+        self.and_missing(live, store, keys, cancel).await
+    }
+
     /// The live objects that carry the store's labels, and those of the given keys that exist, labels
-    /// or not ([`Cluster::is_ours`] tells them apart).
+    /// or not ([`Cluster::is_ours`] tells them apart); for an apply, so nothing is older than the question.
     ///
-    /// The one place that reads objects, so that reads of several stores can be joined here: a LIST by
-    /// label for each kind of the namespace, then a GET for each key that the lists did not show. What
-    /// lives outside the namespace has names that follow from the store's, and is asked for by name
-    /// alone: no right to list the whole cluster is needed.
+    /// A LIST by label for each kind of the namespace, then a GET for each key that the lists did not
+    /// show. What lives outside the namespace has names that follow from the store's, and is asked for by
+    /// name alone: no right to list the whole cluster is needed.
     pub async fn read(
         &self,
         store: &StoreName,
@@ -46,8 +63,64 @@ impl Cluster {
                     other => other,
                 }
             });
-        let mut live: BTreeMap<Key, Json> =
-            try_join_all(lists).await?.into_iter().flatten().collect();
+        let live = try_join_all(lists).await?.into_iter().flatten().collect();
+        self.and_missing(live, store, keys, cancel).await
+    }
+
+    /// The same, before an apply. Where a feature store is created there is mostly nothing, and then the names
+    /// that are taken tell, which several creates share. An object of another that comes into being within that
+    /// moment is still met by the apply itself, which creates only what does not exist.
+    pub async fn read_before_apply(
+        &self,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        creates: bool,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
+        let first = creates && self.inner.snapshots.is_first(store);
+        if first && self.is_vacant(store, keys, cancel).await? {
+            return Ok(BTreeMap::new());
+        }
+        self.read(store, keys, cancel).await
+    }
+
+    /// Whether nothing stands in the places of these keys, and nothing else of their kinds is the store's.
+    async fn is_vacant(
+        &self,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<bool, Error> {
+        let (near, far): (Vec<&Key>, Vec<&Key>) =
+            (keys.iter()).partition(|key| key.kind.scope() == Scope::Namespace);
+        let kinds: BTreeSet<Kind> = near.iter().map(|key| key.kind).collect();
+        let taken = kinds.into_iter().map(|kind| {
+            let near = &near;
+            async move {
+                let names = self.taken(&store.namespace, kind, cancel).await?;
+                Ok(names.iter().any(|taken| {
+                    taken.store.as_ref() == Some(&store.name)
+                        || (near.iter()).any(|key| key.kind == kind && key.name == taken.name)
+                }))
+            }
+        });
+        let taken = try_join_all(taken);
+        let found = try_join_all(far.iter().map(|key| async {
+            let found = self.get(&store.namespace, key, cancel).await?;
+            Ok::<_, Error>(found.is_some())
+        }));
+        let (taken, found) = futures::try_join!(taken, found)?;
+        Ok(!taken.into_iter().chain(found).any(|it| it))
+    }
+
+    /// Adds the objects of the keys that are not there yet.
+    async fn and_missing(
+        &self,
+        mut live: BTreeMap<Key, Json>,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
         let missing = keys.iter().filter(|key| !live.contains_key(*key));
         let gets = missing.map(|key| async {
             let found = self.get(&store.namespace, key, cancel).await?;
@@ -178,9 +251,30 @@ impl Cluster {
             self.send(request, cancel)
         });
         let answers = join_all(gets).await;
+        self.values_of(namespace, wanted, objects.iter().zip(answers))
+    }
+
+    /// The same, as they were a moment ago at most, each object read once for all feature stores.
+    pub async fn contents_for_refresh(
+        &self,
+        namespace: &str,
+        wanted: &BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let objects: BTreeSet<Key> = wanted.iter().map(Source::object).collect();
+        let answers = join_all(objects.iter().map(|key| self.one(namespace, key, cancel))).await;
+        self.values_of(namespace, wanted, objects.iter().zip(answers))
+    }
+
+    fn values_of<'a>(
+        &self,
+        namespace: &str,
+        wanted: &BTreeSet<Source>,
+        answers: impl Iterator<Item = (&'a Key, Result<Json, Error>)>,
+    ) -> Result<Contents, Vec<Error>> {
         let mut found = BTreeMap::new();
         let mut errors = Vec::new();
-        for (key, answer) in objects.iter().zip(answers) {
+        for (key, answer) in answers {
             match answer {
                 Ok(object) => {
                     found.insert(key, object);

@@ -6,18 +6,21 @@
 
 mod refusal;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
 use kube::client::Body;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Target, Verb};
 use super::resource::Resource;
-use super::{Cluster, ConnectionError};
+use super::{Cluster, ConnectionError, connection};
 use refusal::{is_permanent, refused, retry_after};
 
 /// How long a failure that may pass by itself is endured: an API server restart, an etcd election.
@@ -32,6 +35,16 @@ const SILENCE: Duration = Duration::from_secs(65);
 /// write is not lost.
 const GRACE: Duration = Duration::from_secs(3);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// How long a request waits for the one that opens the connection.
+const LONGEST_TURN: Duration = Duration::from_secs(1);
+
+/// What an answer is parsed to.
+pub(super) trait Answer: DeserializeOwned {
+    const ACCEPT: &str = "application/json";
+}
+
+impl Answer for Json {}
 
 pub(super) struct Request<'a> {
     pub verb: Verb,
@@ -53,7 +66,7 @@ impl Request<'_> {
         }
     }
 
-    fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
+    fn to_http(&self, accept: &str) -> Result<http::Request<Body>, http::Error> {
         let method = match self.verb {
             Verb::Apply | Verb::Patch => Method::PATCH,
             Verb::Delete => Method::DELETE,
@@ -62,7 +75,7 @@ impl Request<'_> {
         let mut builder = http::Request::builder()
             .method(method)
             .uri(self.resource.url(self.namespace, self.name, &self.query))
-            .header(http::header::ACCEPT, "application/json");
+            .header(http::header::ACCEPT, accept);
         let body = match &self.body {
             None => Body::empty(),
             Some(json) => {
@@ -95,14 +108,13 @@ impl Cluster {
             .get_or_try_init(|| async {
                 let config = self.inner.config.clone();
                 // An exec plugin runs here, and blocks.
-                let made =
-                    tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
+                let made = tokio::task::spawn_blocking(move || connection::client(config)).await;
                 match made {
                     Ok(Ok(client)) => Ok(client),
-                    Ok(Err(error)) => Err(Reason::Credentials(Box::new(
+                    Ok(Err(error)) => Err(Reason::Credentials(Arc::new(
                         ConnectionError::from_client(error),
                     ))),
-                    Err(error) => Err(Reason::Credentials(Box::new(error))),
+                    Err(error) => Err(Reason::Credentials(Arc::new(error))),
                 }
             })
             .await
@@ -137,15 +149,29 @@ impl Cluster {
         request: Request<'_>,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
-        self.guard(cancel).await?;
-        self.send_unguarded(request, cancel).await
+        self.send_for(request, cancel).await
     }
 
-    pub(super) async fn send_unguarded(
+    /// The same, with the answer parsed to no more than what is needed of it.
+    pub(super) async fn send_for<A: Answer>(
         &self,
         request: Request<'_>,
         cancel: &CancellationToken,
-    ) -> Result<Json, Error> {
+    ) -> Result<A, Error> {
+        self.guard(cancel).await?;
+        let writes = request.verb.writes();
+        let answer = self.send_unguarded(request, cancel).await;
+        if writes {
+            self.inner.snapshots.forget();
+        }
+        answer
+    }
+
+    pub(super) async fn send_unguarded<A: Answer>(
+        &self,
+        request: Request<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<A, Error> {
         let wrap = |reason| Error {
             verb: request.verb,
             target: request.target(),
@@ -171,7 +197,7 @@ impl Cluster {
             let failure = match answer {
                 Ok(Ok(json)) => return Ok(json),
                 Ok(Err(failure)) => failure,
-                Err(elapsed) => return Err(wrap(Reason::Unreachable(Box::new(elapsed)))),
+                Err(elapsed) => return Err(wrap(Reason::Unreachable(Arc::new(elapsed)))),
             };
             let next = failure.pause.unwrap_or(pause);
             let give_up = failure
@@ -195,7 +221,7 @@ impl Cluster {
         }
     }
 
-    async fn attempt(&self, request: &Request<'_>) -> Result<Json, Failure> {
+    async fn attempt<A: Answer>(&self, request: &Request<'_>) -> Result<A, Failure> {
         let permanent = |reason| Failure {
             reason,
             patience: None,
@@ -203,13 +229,15 @@ impl Cluster {
         };
         let client = self.client().await.map_err(permanent)?;
         let http = request
-            .to_http()
-            .map_err(|error| permanent(Reason::Unreadable(Box::new(error))))?;
-        let response = client
-            .send(http)
-            .await
-            .map_err(|error| self.unreachable(error))?;
-        self.inner.reached.store(true, Ordering::Relaxed);
+            .to_http(A::ACCEPT)
+            .map_err(|error| permanent(Reason::Unreadable(Arc::new(error))))?;
+        let turn = self.turn().await;
+        let response = client.send(http).await;
+        if response.is_ok() {
+            self.inner.reached.store(true, Ordering::Relaxed);
+        }
+        drop(turn);
+        let response = response.map_err(|error| self.unreachable(error))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
         let bytes = response
@@ -220,15 +248,26 @@ impl Cluster {
         tracing::debug!("{} {}: {status}", request.verb, request.target());
         if status.is_success() {
             return serde_json::from_slice(&bytes)
-                .map_err(|error| permanent(Reason::Unreadable(Box::new(error))));
+                .map_err(|error| permanent(Reason::Unreadable(Arc::new(error))));
         }
         Err(refused(request, status, &bytes, retry_after))
+    }
+
+    /// Until the first answer is there, one request goes alone: those that follow find its connection, where
+    /// each would have opened one of its own.
+    async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        if self.inner.reached.load(Ordering::Relaxed) {
+            return None;
+        }
+        let turn = tokio::time::timeout(LONGEST_TURN, self.inner.opening.lock());
+        let turn = turn.await.ok();
+        turn.filter(|_| !self.inner.reached.load(Ordering::Relaxed))
     }
 
     fn unreachable(&self, error: kube::Error) -> Failure {
         if let kube::Error::Auth(_) = error {
             return Failure {
-                reason: Reason::Credentials(Box::new(ConnectionError::from_client(error))),
+                reason: Reason::Credentials(Arc::new(ConnectionError::from_client(error))),
                 patience: None,
                 pause: None,
             };
@@ -241,10 +280,10 @@ impl Cluster {
             Some(SHORT_PATIENCE)
         };
         // kube's own messages repeat what is below them.
-        let source = match error {
-            kube::Error::Service(source) => source,
-            kube::Error::HyperError(source) => Box::new(source),
-            other => Box::new(other),
+        let source: Arc<dyn std::error::Error + Send + Sync> = match error {
+            kube::Error::Service(source) => Arc::from(source),
+            kube::Error::HyperError(source) => Arc::new(source),
+            other => Arc::new(other),
         };
         Failure {
             reason: Reason::Unreachable(source),

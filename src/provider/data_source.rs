@@ -232,7 +232,8 @@ impl Reader<'_> {
     ) -> Result<Option<Vec<Drift>>, Error> {
         let wanted = render(kept).manifests;
         let keys = wanted.keys().cloned().collect();
-        let live = self.cluster.read(self.store, &keys, self.stop).await;
+        let live = self.cluster.read_for_refresh(self.store, &keys, self.stop);
+        let live = live.await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };

@@ -24,7 +24,7 @@ fn configurations() -> Vec<Json> {
         json!({
             "name": "scaled", "namespace": "ns", "feastProject": "p",
             "labels": {"team": "a"}, "annotations": {"note": "b"},
-            "waitForRollout": false, "timeouts": {"create": "5m"}, "deleteData": true,
+            "waitForRollout": false, "timeouts": {"create": "5m"}, "deleteData": true, "driftPolicy": "strict",
             "services": {
                 "scaling": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5, "metrics": [metric],
                     "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},

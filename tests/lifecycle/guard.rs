@@ -1,9 +1,11 @@
 //! The guard against the wrong cluster, and connection errors that say which cluster was meant.
 
 use serde_json::Value as Json;
+use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options, Reason};
+use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use crate::lifecycle::lab;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
 use crate::support::terraform::{Exit, Run, Terraform};
 use crate::support::testbed::Tool;
 
@@ -246,4 +248,55 @@ pub fn connection_errors_name_server_and_origin() {
         let origin = format!("The connection is configured by {origin}");
         assert!(said.contains(&origin), "{origin}\n{run}");
     }
+}
+
+/// One request for each connection, and none where no cluster is expected.
+pub fn the_guard_asks_once() {
+    let test = StoreUnderTest::new("guard-once");
+    let cluster = test.namespace.cluster();
+    let name = test.namespace.name();
+    cluster.apply(&ROLE.replace('@', name)).unwrap();
+    cluster
+        .apply(&right_to_the_uid().replace('@', name))
+        .unwrap();
+    let right = format!("{name}-uid");
+    let role = format!("--clusterrole={right}");
+    let account = format!("--serviceaccount={name}:guarded");
+    cluster
+        .kubectl(&["create", "clusterrolebinding", &right, &role, &account])
+        .unwrap();
+    let token = test
+        .namespace
+        .kubectl(&["create", "token", "guarded"])
+        .unwrap();
+    let connection = |expected: Option<String>| Connection {
+        config_path: Some(cluster.kubeconfig().display().to_string()),
+        token: Some(token.trim().to_owned()),
+        expected_cluster_uid: expected,
+        ..Connection::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let connect = |expected: Option<String>| {
+        let connection = connection(expected);
+        let connected = Cluster::connect(&connection, Options::default());
+        runtime.block_on(connected).unwrap()
+    };
+    let asked = |cluster: &Cluster| {
+        let key = Key::new(Kind::Secret, "feast-demo");
+        let stop = CancellationToken::new();
+        let got = cluster.get(name, &key, &stop);
+        runtime.block_on(got).map_err(|error| error.reason)
+    };
+    let expected = Some(uid(&test));
+    let guarded = connect(expected.clone());
+    until("the right to the UID", 30, || asked(&guarded).ok());
+    cluster
+        .kubectl(&["delete", "clusterrole,clusterrolebinding", &right])
+        .unwrap();
+    until("the right to be gone", 30, || {
+        let refused = asked(&connect(expected.clone()));
+        matches!(refused, Err(Reason::Forbidden { .. })).then_some(())
+    });
+    assert!(matches!(asked(&guarded), Ok(None)));
+    assert!(matches!(asked(&connect(None)), Ok(None)));
 }

@@ -25,7 +25,11 @@ fn boot() -> Result<ControlPlane> {
         }
         None => {
             let tools = tools::ensure(Tool::CONTROL_PLANE, progress)?;
-            ControlPlane::start(&tools, &Options::default(), progress)
+            let options = Options {
+                audit: true,
+                ..Options::default()
+            };
+            ControlPlane::start(&tools, &options, progress)
         }
     }
 }

@@ -7,7 +7,7 @@ use super::super::error::{Error, FieldConflict, Reason, Verb};
 use super::super::ownership;
 use super::super::request::Request;
 use super::super::resource::Resource;
-use super::Run;
+use super::{Run, owner};
 use crate::feast::objects::{Key, Kind};
 
 /// The manifest as it is sent.
@@ -48,7 +48,36 @@ pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
         && drift::project(wire, live) == *wire
 }
 
+/// A version that no object has: an apply with it creates, and changes nothing that exists.
+const NO_VERSION: &str = "1";
+
 impl Run<'_> {
+    /// Applies what has not been there. An object that has come into being since is not merged into, unless it
+    /// is our own: the answer to the first attempt may have been lost.
+    pub(super) async fn create(&self, key: &Key, body: Json) -> Result<Json, Error> {
+        let manager = &self.cluster.options().field_manager;
+        let mut first = body.clone();
+        first["metadata"]["resourceVersion"] = Json::from(NO_VERSION);
+        match self.apply_as(key, manager, false, first).await {
+            Err(Error {
+                reason: Reason::Stale { .. },
+                ..
+            }) => {}
+            other => return other,
+        }
+        let namespace = &self.plan.store.namespace;
+        let live = self.cluster.get(namespace, key, self.cancel).await?;
+        if let Some(live) = &live
+            && !self.cluster.is_ours(self.plan.store, live, false)
+        {
+            let reason = Reason::Foreign { owner: owner(live) };
+            return Err(self
+                .cluster
+                .object_error(Verb::Apply, self.plan.store, key, reason));
+        }
+        self.send_apply(key, body, live.as_ref()).await
+    }
+
     /// Applies as our field manager; takes fields from others where [`Run::may_take`] says so.
     pub(super) async fn send_apply(
         &self,

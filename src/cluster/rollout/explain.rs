@@ -2,6 +2,7 @@
 //! secrets in it. Whatever may not be looked at is left out; the error stands without it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
@@ -165,10 +166,10 @@ impl Cluster {
         query: &[(&str, &str)],
     ) -> Result<String, Reason> {
         let client = self.client().await?;
-        let unreadable = |error: kube::Error| Reason::Unreadable(Box::new(error));
+        let unreadable = |error: kube::Error| Reason::Unreadable(Arc::new(error));
         let request = http::Request::get(PODS.subresource_url(namespace, pod, "log", query))
             .body(Body::empty())
-            .map_err(|error| Reason::Unreadable(Box::new(error)))?;
+            .map_err(|error| Reason::Unreadable(Arc::new(error)))?;
         let response = client.send(request).await.map_err(unreadable)?;
         let status = response.status();
         let bytes = response

@@ -52,7 +52,8 @@ pub struct Drift {
     /// the content of a Secret.
     pub wanted: Option<String>,
 
-    /// The value that is there; null when the field is gone, and for the content of a Secret.
+    /// The value that is there; null when the field is gone, and for the content of a Secret and whatever others have
+    /// added to it.
     pub live: Option<String>,
 
     /// Who wrote the field last (`metadata.managedFields`), such as `kubectl-edit`. Null when the API server

@@ -76,6 +76,10 @@ struct Prepared {
     sources: BTreeMap<String, String>,
     /// What must not be shown of a container's log.
     secrets: Redaction,
+    /// What the last state holds.
+    known: BTreeSet<Key>,
+    /// What is there.
+    live: BTreeMap<Key, Json>,
 }
 
 /// The objects with the content of the user's Secrets in them.
@@ -97,11 +101,25 @@ impl Recipe<'_> {
             namespace: desired.store.namespace.clone(),
             name: desired.store.name.clone(),
         };
+        let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
+        let keys = desired.objects.manifests.keys().chain(&known);
+        let live = cluster
+            .read_before_apply(
+                &store,
+                &keys.cloned().collect(),
+                self.prior.is_null(),
+                self.stop,
+            )
+            .await
+            .map_err(|error| unprepared(&[error]))?;
+        let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
         let Merged {
             filled,
             sources,
             secrets,
-        } = self.fill(&cluster, &store, &desired, &parsed).await?;
+        } = self
+            .fill(&cluster, &store, &desired, &parsed, secret)
+            .await?;
         Ok(Prepared {
             cluster,
             store,
@@ -109,6 +127,8 @@ impl Recipe<'_> {
             filled,
             sources,
             secrets,
+            known,
+            live,
         })
     }
 
@@ -119,28 +139,17 @@ impl Recipe<'_> {
         store: &StoreName,
         desired: &Desired,
         parsed: &Parsed,
+        live: Option<&Json>,
     ) -> Result<Merged, Diagnostics> {
-        let failed = |errors: &[cluster::Error]| -> Diagnostics {
-            let summary = "Cannot prepare the feature store";
-            errors
-                .iter()
-                .map(|error| wording::cluster_error(summary, error))
-                .collect()
-        };
-        let secret = Key::new(Kind::Secret, names::main(&store.name));
-        let live = cluster
-            .get(&store.namespace, &secret, self.stop)
-            .await
-            .map_err(|error| failed(&[error]))?;
         let configuration = parsed.json.to_string();
         if self.prior.is_null() {
-            self.may_create(store, live.as_ref(), &parsed.json)?;
+            self.may_create(store, live, &parsed.json)?;
         }
         let contents = cluster
             .contents(&store.namespace, &desired.objects.sources(), self.stop)
             .await
-            .map_err(|errors| failed(&errors))?;
-        let hash_key = match live.as_ref().and_then(kept::hash_key) {
+            .map_err(|errors| unprepared(&errors))?;
+        let hash_key = match live.and_then(kept::hash_key) {
             Some(key) => key,
             None => new_hash_key()?,
         };
@@ -184,10 +193,11 @@ impl Recipe<'_> {
             filled,
             sources,
             secrets,
+            known,
+            live,
         } = prepared;
         let timeout = self.timeout(&desired);
         let deadline = Instant::now() + timeout;
-        let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
         let plan = apply::Plan {
             store: &store,
             wanted: &filled.manifests,
@@ -199,7 +209,7 @@ impl Recipe<'_> {
             repair_drift: !self.prior.is_null(),
             wait_for_job: (desired.store.wait_for_rollout).then(|| Wait::new(timeout, &secrets)),
         };
-        let outcome = match cluster.apply(&plan, self.stop).await {
+        let outcome = match cluster.apply_to(live, &plan, self.stop).await {
             Ok(outcome) => outcome,
             Err(errors) => {
                 return Applied {
@@ -343,6 +353,13 @@ impl Recipe<'_> {
                 .collect(),
         )
     }
+}
+
+fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
+    let summary = "Cannot prepare the feature store";
+    (errors.iter())
+        .map(|error| wording::cluster_error(summary, error))
+        .collect()
 }
 
 fn deployment_status(exists: &BTreeMap<Key, Json>, desired: &Desired) -> Option<ScalingStatus> {

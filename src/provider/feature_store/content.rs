@@ -99,7 +99,7 @@ impl Content<'_> {
         let sources = desired.objects.sources();
         let contents = self
             .cluster
-            .contents(namespace, &sources, self.stop)
+            .contents_for_refresh(namespace, &sources, self.stop)
             .await
             .ok()?;
         let filled = desired.objects.fill(&Secrets {

@@ -133,7 +133,9 @@ impl Finding {
                     author,
                 },
         } = self;
-        let is_secret = object.kind == Kind::Secret && is_content(field);
+        // An annotation of `kubectl apply` quotes the whole Secret.
+        let is_secret =
+            object.kind == Kind::Secret && (is_content(field) || *deviation == Deviation::Added);
         let shown = |value: &Option<Json>| value.as_ref().filter(|_| !is_secret).map(text);
         let (manager, operation, time) = match author.clone() {
             Some(Author {
@@ -224,5 +226,59 @@ pub fn text(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secrets_content_is_not_told() {
+        let described = |kind: Kind, deviation: Deviation, names: &[&str]| {
+            let finding = Finding {
+                object: Key::new(kind, "feast-x"),
+                deviation,
+                change: Change {
+                    field: FieldPath::of(names),
+                    wanted: Some(json!("was")),
+                    live: Some(json!("hunter2")),
+                    author: None,
+                },
+            };
+            let Drift { wanted, live, .. } = finding.described();
+            (wanted, live)
+        };
+        let told = (Some("was".to_owned()), Some("hunter2".to_owned()));
+        let last_applied = [
+            "metadata",
+            "annotations",
+            "kubectl.kubernetes.io/last-applied-configuration",
+        ];
+        for (kind, deviation, names, expected) in [
+            (
+                Kind::Secret,
+                Deviation::Changed,
+                &["data", "feature_store.yaml"][..],
+                &(None, None),
+            ),
+            (Kind::Secret, Deviation::Added, &last_applied, &(None, None)),
+            (
+                Kind::Secret,
+                Deviation::Changed,
+                &["metadata", "labels", "team"],
+                &told,
+            ),
+            (
+                Kind::ConfigMap,
+                Deviation::Changed,
+                &["data", "feature_store.yaml"],
+                &told,
+            ),
+        ] {
+            assert_eq!(described(kind, deviation, names), *expected, "{names:?}");
+        }
     }
 }

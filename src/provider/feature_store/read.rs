@@ -91,7 +91,7 @@ async fn refresh(
     let masks = computed::manifests(&state);
     let keys: BTreeSet<Key> = masks.keys().cloned().collect();
     let live = cluster
-        .read(&store, &keys, stop)
+        .read_for_refresh(&store, &keys, stop)
         .await
         .map_err(|error| wording::cluster_error("Cannot read the feature store", &error))?;
     let seen: BTreeMap<&Key, Json> = masks

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n";
@@ -22,7 +24,11 @@ struct File(PathBuf);
 
 impl File {
     fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("feast-{name}-{}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        // Tests of this file run side by side.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = format!("feast-{name}-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(path);
         std::fs::write(&path, text).expect("a temporary file");
         Self(path)
     }

@@ -1,0 +1,320 @@
+//! Runs Terraform through the life of some stores, and measures each of its commands from outside.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use crate::contestants::{self, Contestant, Kind, OTHER_TAG};
+use crate::terraform::Terraform;
+use crate::testbed::{ControlPlane, Namespace};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    Validate,
+    FirstPlan,
+    Apply,
+    NoOpPlan,
+    PlanWithoutRefresh,
+    OneChange,
+    Destroy,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Validate => "validate",
+            Self::FirstPlan => "first plan",
+            Self::Apply => "apply, no wait",
+            Self::NoOpPlan => "no-op plan",
+            Self::PlanWithoutRefresh => "plan -refresh=false",
+            Self::OneChange => "change of one store",
+            Self::Destroy => "destroy",
+        })
+    }
+}
+
+/// One command.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    pub wall: Duration,
+    /// Of all the provider's processes.
+    pub cpu: Duration,
+    /// Of the provider's largest process, in KiB; nothing where the system does not tell.
+    pub memory: u64,
+    /// To the API server, by verb.
+    pub requests: BTreeMap<String, usize>,
+    /// The state file after it, in bytes.
+    pub state: u64,
+}
+
+impl Sample {
+    pub fn all_requests(&self) -> usize {
+        self.requests.values().sum()
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:7.2} s  provider {:6.2} s CPU {:4} MB  state {:5} kB  {} requests {:?}",
+            self.wall.as_secs_f64(),
+            self.cpu.as_secs_f64(),
+            self.memory / 1024,
+            self.state / 1024,
+            self.all_requests(),
+            self.requests
+        )
+    }
+}
+
+/// One contestant with some stores in a namespace of its own.
+pub struct Bench<'a> {
+    control_plane: &'a ControlPlane,
+    terraform: Terraform,
+    namespace: Namespace,
+    kind: Kind,
+}
+
+impl<'a> Bench<'a> {
+    pub fn new(
+        control_plane: &'a ControlPlane,
+        tool: &Path,
+        contestant: &Contestant,
+        stores: usize,
+    ) -> Self {
+        let namespace = control_plane.namespace("bench").unwrap();
+        make_store_secret(control_plane, namespace.name());
+        let terraform = prepare(
+            tool,
+            contestant,
+            control_plane.kubeconfig(),
+            namespace.name(),
+        );
+        contestant.configure(&terraform, stores, &manifests(tool, namespace.name()));
+        Self {
+            control_plane,
+            terraform,
+            namespace,
+            kind: contestant.kind,
+        }
+    }
+
+    /// Everything, in the order of a life.
+    pub fn run(&self) -> Vec<(Operation, Sample)> {
+        let change = format!("-var=tag={OTHER_TAG}");
+        let auto = ["-no-color", "-input=false", "-auto-approve"];
+        let plan = ["plan", "-no-color", "-input=false"];
+        let with = |first: &[&'static str], more: &[&'static str]| [first, more].concat();
+        let mut samples = Vec::new();
+        let mut take =
+            |operation, arguments: &[&str]| samples.push((operation, self.sample(arguments)));
+        take(Operation::Validate, &["validate", "-no-color"]);
+        take(Operation::FirstPlan, &with(&plan, &["-out=bench.tfplan"]));
+        take(
+            Operation::Apply,
+            &["apply", "-no-color", "-input=false", "bench.tfplan"],
+        );
+        self.settle();
+        take(Operation::NoOpPlan, &with(&plan, &["-detailed-exitcode"]));
+        take(
+            Operation::PlanWithoutRefresh,
+            &with(&plan, &["-refresh=false"]),
+        );
+        take(
+            Operation::OneChange,
+            &[&["apply"], &auto[..], &[&change]].concat(),
+        );
+        self.settle();
+        take(
+            Operation::Destroy,
+            &[&["destroy"], &auto[..], &[&change]].concat(),
+        );
+        samples
+    }
+
+    /// Until the controllers have caught up, so that their work is not measured with the next command.
+    fn settle(&self) {
+        if self.kind != Kind::Trivial {
+            let arguments = [
+                "wait",
+                "deployments",
+                "--all",
+                "--for=condition=Available",
+                "--timeout=300s",
+            ];
+            self.namespace.kubectl(&arguments).unwrap();
+        }
+    }
+
+    fn sample(&self, arguments: &[&str]) -> Sample {
+        let log = self.control_plane.folder().unwrap().join("audit.log");
+        let before = fs::metadata(&log).unwrap().len();
+        let output = self.terraform.folder().join("output.txt");
+        let file = File::create(&output).unwrap();
+        let mut command = self.terraform.command(arguments);
+        command
+            .stdout(file.try_clone().unwrap())
+            .stderr(Stdio::from(file));
+        let started = Instant::now();
+        let mut child = command.spawn().unwrap();
+        let watched = watch(&mut child);
+        let wall = started.elapsed();
+        let said = fs::read_to_string(&output).unwrap();
+        // With -detailed-exitcode, 2 means that the plan is not empty.
+        assert_eq!(
+            watched.exit,
+            Some(0),
+            "terraform {arguments:?} ({}):\n{said}",
+            self.kind
+        );
+        Sample {
+            wall,
+            cpu: watched.cpu,
+            memory: watched.memory,
+            requests: requests(&log, before),
+            state: fs::metadata(self.terraform.folder().join("terraform.tfstate"))
+                .map_or(0, |state| state.len()),
+        }
+    }
+}
+
+/// Terraform with this contestant's provider.
+pub fn prepare(
+    tool: &Path,
+    contestant: &Contestant,
+    kubeconfig: &Path,
+    namespace: &str,
+) -> Terraform {
+    let mut terraform = Terraform::new(tool, &contestants::feast()).unwrap();
+    let mut overrides = String::new();
+    if let (Some(source), Some(binary)) = (contestant.source(), &contestant.binary) {
+        // Terraform takes any file of the folder whose name fits: there must be no other.
+        let folder = terraform.folder().join("provider");
+        fs::create_dir(&folder).unwrap();
+        let name = source.rsplit('/').next().unwrap();
+        fs::copy(binary, folder.join(format!("terraform-provider-{name}"))).unwrap();
+        overrides = format!(
+            "dev_overrides {{\n    {source:?} = {:?}\n  }}\n  ",
+            folder.display().to_string()
+        );
+    }
+    let config = terraform.folder().join("bench.tfrc");
+    fs::write(
+        &config,
+        format!("provider_installation {{\n  {overrides}direct {{}}\n}}\n"),
+    )
+    .unwrap();
+    terraform
+        .environment("TF_CLI_CONFIG_FILE", &config.display().to_string())
+        .environment("TF_VAR_kubeconfig", &kubeconfig.display().to_string())
+        .environment("TF_VAR_namespace", namespace);
+    terraform
+}
+
+/// The objects of one store, which a plan tells without a cluster.
+fn manifests(tool: &Path, namespace: &str) -> Vec<Json> {
+    let feast = &contestants::all()[0];
+    let terraform = prepare(tool, feast, Path::new("none"), namespace);
+    feast.configure(&terraform, 1, &[]);
+    let plan = terraform.plan().unwrap();
+    let objects = contestants::objects(&plan.json);
+    assert_eq!(objects.len(), 12, "{}", plan.run);
+    objects
+}
+
+fn make_store_secret(control_plane: &ControlPlane, namespace: &str) {
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "feast-data-stores", "namespace": namespace},
+        "stringData": {
+            "postgres": "host: db\nport: 5432\ndatabase: feast\nuser: feast\npassword: secret\n",
+            "sql": "path: postgresql+psycopg://feast:secret@db:5432/feast\n",
+        },
+    });
+    control_plane.apply(&secret.to_string()).unwrap();
+}
+
+/// Clients that are not a provider of Terraform.
+const OTHERS: [&str; 5] = ["kube-", "kwok", "metrics-server", "kubectl/", "etcd"];
+
+/// What stands in the audit log from here on.
+fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
+    let mut file = File::open(log).unwrap();
+    file.seek(SeekFrom::Start(from)).unwrap();
+    let mut text = String::new();
+    file.read_to_string(&mut text).unwrap();
+    let mut counts = BTreeMap::new();
+    let events = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Json>(line).ok());
+    for event in events.filter(|event| event["stage"] == "RequestReceived") {
+        let agent = event["userAgent"].as_str().unwrap_or_default();
+        if !OTHERS.iter().any(|other| agent.starts_with(other)) {
+            let verb = event["verb"].as_str().unwrap_or_default().to_owned();
+            *counts.entry(verb).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+struct Watched {
+    exit: Option<i32>,
+    cpu: Duration,
+    memory: u64,
+}
+
+/// Waits for Terraform, and looks at its children, the providers, on the way.
+fn watch(terraform: &mut Child) -> Watched {
+    let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
+    loop {
+        for child in children(terraform.id()) {
+            if let Some(now) = usage(child) {
+                seen.insert(child, now);
+            }
+        }
+        if let Some(status) = terraform.try_wait().unwrap() {
+            return Watched {
+                exit: status.code(),
+                cpu: seen.values().map(|(cpu, _)| *cpu).sum(),
+                memory: seen.values().map(|(_, memory)| *memory).max().unwrap_or(0),
+            };
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{parent}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|text| {
+            text.split_whitespace()
+                .filter_map(|id| id.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
+/// CPU time and peak memory (KiB) of a process so far.
+pub fn usage(process: u32) -> Option<(Duration, u64)> {
+    let folder = PathBuf::from(format!("/proc/{process}"));
+    let status = fs::read_to_string(folder.join("status")).ok()?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let memory = peak.trim().trim_end_matches(" kB").parse().ok()?;
+    let stat = fs::read_to_string(folder.join("stat")).ok()?;
+    // After the name in parentheses, which may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?;
+    Some((Duration::from_millis(ticks * 10), memory))
+}

@@ -1,0 +1,274 @@
+//! The tables and the plot.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::fs;
+use std::path::Path;
+
+use crate::Samples;
+use crate::contestants::Kind;
+use crate::measure::{Operation, Sample};
+use crate::start::Start;
+
+const OPERATIONS: [Operation; 7] = [
+    Operation::Validate,
+    Operation::FirstPlan,
+    Operation::Apply,
+    Operation::NoOpPlan,
+    Operation::PlanWithoutRefresh,
+    Operation::OneChange,
+    Operation::Destroy,
+];
+
+/// What stands between these lines in docs/performance.md is written here.
+const BEGIN: &str = "<!-- Written by `FEAST_BENCH_WRITE=1 cargo bench --bench peers`. -->";
+const END: &str = "<!-- End of what is written. -->";
+
+pub struct Report {
+    starts: BTreeMap<Kind, Start>,
+    /// Medians of each operation, by number of stores.
+    medians: BTreeMap<usize, BTreeMap<Kind, BTreeMap<Operation, Sample>>>,
+    machine: String,
+}
+
+impl Report {
+    pub fn new(starts: BTreeMap<Kind, Start>, samples: Samples) -> Self {
+        let mut medians: BTreeMap<usize, BTreeMap<Kind, _>> = BTreeMap::new();
+        for ((stores, kind), operations) in samples {
+            let of_one = operations
+                .into_iter()
+                .map(|(operation, samples)| (operation, middle(samples)));
+            medians
+                .entry(stores)
+                .or_default()
+                .insert(kind, of_one.collect());
+        }
+        Self {
+            starts,
+            medians,
+            machine: machine(),
+        }
+    }
+
+    /// Into the page, and the plot beside it.
+    pub fn write(&self, docs: &Path) {
+        let mut image = "";
+        if let Some(plot) = self.plot(10) {
+            fs::write(docs.join("performance.svg"), plot).unwrap();
+            image = "![Ten stores: seconds of each provider](performance.svg)\n\n";
+        }
+        let page = docs.join("performance.md");
+        let text = fs::read_to_string(&page).unwrap();
+        let (head, rest) = text.split_once(BEGIN).unwrap();
+        let (_, tail) = rest.split_once(END).unwrap();
+        fs::write(
+            &page,
+            format!("{head}{BEGIN}\n\n{image}{self}\n{END}{tail}"),
+        )
+        .unwrap();
+    }
+
+    fn start_table(&self, out: &mut String) -> fmt::Result {
+        writeln!(
+            out,
+            "| provider | start to handshake | memory then | `providers schema` | its JSON | binary |"
+        )?;
+        writeln!(out, "|---|---|---|---|---|---|")?;
+        for (kind, start) in &self.starts {
+            writeln!(
+                out,
+                "| {kind} | {:.1} ms | {:.1} MB | {:.2} s | {} kB | {:.1} MB |",
+                start.handshake.as_secs_f64() * 1e3,
+                megabytes(start.memory),
+                start.schema.as_secs_f64(),
+                start.schema_size / 1000,
+                start.binary as f64 / 1e6,
+            )?;
+        }
+        writeln!(out)
+    }
+
+    fn table(&self, out: &mut String, stores: usize) -> fmt::Result {
+        let contestants = &self.medians[&stores];
+        writeln!(
+            out,
+            "### {stores} {}\n",
+            if stores == 1 { "store" } else { "stores" }
+        )?;
+        for (title, cell) in [
+            (
+                "seconds (× feast)",
+                seconds as fn(&Sample, Option<&Sample>) -> String,
+            ),
+            ("requests to the API server", requests),
+            ("provider: CPU seconds, peak memory", provider),
+        ] {
+            write!(out, "| {title} |")?;
+            OPERATIONS
+                .iter()
+                .try_for_each(|operation| write!(out, " {operation} |"))?;
+            writeln!(out, "\n|---|{}", "---|".repeat(OPERATIONS.len()))?;
+            for (kind, operations) in contestants {
+                if *kind == Kind::Trivial && !title.starts_with("seconds") {
+                    continue;
+                }
+                write!(out, "| {kind} |")?;
+                for operation in OPERATIONS {
+                    let feast = contestants
+                        .get(&Kind::Feast)
+                        .filter(|_| *kind != Kind::Feast);
+                    let feast = feast.map(|operations| &operations[&operation]);
+                    write!(out, " {} |", cell(&operations[&operation], feast))?;
+                }
+                writeln!(out)?;
+            }
+            writeln!(out)?;
+        }
+        let states = contestants
+            .iter()
+            .filter(|(kind, _)| **kind != Kind::Trivial);
+        let states = states.map(|(kind, operations)| {
+            format!(
+                "{kind} {} kB",
+                operations[&Operation::NoOpPlan].state / 1000
+            )
+        });
+        writeln!(out, "State: {}.\n", states.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Bars: seconds of each contestant, one group for each operation.
+    fn plot(&self, stores: usize) -> Option<String> {
+        const SHOWN: [Operation; 3] = [Operation::Apply, Operation::NoOpPlan, Operation::Destroy];
+        const COLOURS: [&str; 6] = [
+            "#2a9d8f", "#264653", "#8ab17d", "#e9c46a", "#f4a261", "#bbbbbb",
+        ];
+        const LEFT: f64 = 150.0;
+        const WIDTH: f64 = 520.0;
+        let contestants = self.medians.get(&stores)?;
+        let mut body = String::new();
+        let mut y = 40.0;
+        for operation in SHOWN {
+            let wall = |sample: &BTreeMap<Operation, Sample>| sample[&operation].wall.as_secs_f64();
+            let longest = contestants.values().map(wall).fold(0.0, f64::max);
+            writeln!(
+                body,
+                "<text x=\"10\" y=\"{y}\" font-weight=\"bold\">{operation}</text>"
+            )
+            .ok()?;
+            y += 8.0;
+            for (position, (kind, operations)) in contestants.iter().enumerate() {
+                let seconds = wall(operations);
+                let width = (seconds / longest * WIDTH).max(1.0);
+                let colour = COLOURS[position % COLOURS.len()];
+                writeln!(
+                    body,
+                    "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{kind}</text>\
+                     <rect x=\"{LEFT}\" y=\"{y}\" width=\"{width:.1}\" height=\"14\" fill=\"{colour}\"/>\
+                     <text x=\"{:.1}\" y=\"{}\">{seconds:.2} s</text>",
+                    LEFT - 6.0,
+                    y + 12.0,
+                    LEFT + width + 6.0,
+                    y + 12.0,
+                )
+                .ok()?;
+                y += 18.0;
+            }
+            y += 26.0;
+        }
+        Some(format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 {y}\" font-family=\"sans-serif\" \
+             font-size=\"12\">\n<rect width=\"760\" height=\"{y}\" fill=\"white\"/>\n\
+             <text x=\"10\" y=\"16\" font-size=\"14\">{stores} stores of 12 objects: seconds, each group to its own \
+             scale</text>\n{body}</svg>\n"
+        ))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = format!("{}\n\n", self.machine);
+        self.start_table(&mut out)?;
+        for stores in self.medians.keys() {
+            self.table(&mut out, *stores)?;
+        }
+        f.write_str(out.trim_end())?;
+        f.write_str("\n")
+    }
+}
+
+fn seconds(sample: &Sample, feast: Option<&Sample>) -> String {
+    let seconds = sample.wall.as_secs_f64();
+    match feast {
+        Some(feast) => format!("{seconds:.2} ({:.1})", seconds / feast.wall.as_secs_f64()),
+        None => format!("**{seconds:.2}**"),
+    }
+}
+
+fn requests(sample: &Sample, _: Option<&Sample>) -> String {
+    let verbs = sample
+        .requests
+        .iter()
+        .map(|(verb, count)| format!("{count} {verb}"));
+    let verbs: Vec<String> = verbs.collect();
+    match verbs.len() {
+        0 => "0".to_owned(),
+        1 => verbs.concat(),
+        _ => format!("{}: {}", sample.all_requests(), verbs.join(", ")),
+    }
+}
+
+fn provider(sample: &Sample, _: Option<&Sample>) -> String {
+    format!(
+        "{:.2} s, {:.0} MB",
+        sample.cpu.as_secs_f64(),
+        megabytes(sample.memory)
+    )
+}
+
+fn megabytes(kibibytes: u64) -> f64 {
+    kibibytes as f64 * 1024.0 / 1e6
+}
+
+/// The sample of median time, with the largest memory of all.
+fn middle(mut samples: Vec<Sample>) -> Sample {
+    let memory = samples
+        .iter()
+        .map(|sample| sample.memory)
+        .max()
+        .unwrap_or(0);
+    samples.sort_by_key(|sample| sample.wall);
+    let middle = samples.swap_remove(samples.len() / 2);
+    Sample { memory, ..middle }
+}
+
+pub fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
+    values.sort();
+    values[values.len() / 2]
+}
+
+/// Processor, cores, memory and system, with the load at the end: what else the machine did.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| -> String {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.split_once(':'));
+        value.map_or_else(String::new, |(_, value)| value.trim().to_owned())
+    };
+    let processor = field(&read("/proc/cpuinfo"), "model name");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory: u64 = field(&read("/proc/meminfo"), "MemTotal")
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap_or(0);
+    format!(
+        "Machine: {processor}, {cores} cores, {} GB, {} {}; load average at the end {}.",
+        memory / 1_000_000,
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        read("/proc/loadavg")
+            .split_whitespace()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(" ")
+    )
+}

@@ -1,0 +1,346 @@
+//! Reads that several feature stores ask for at once: each is sent once, and all are answered from it.
+//!
+//! Terraform refreshes ten resources at a time, as fast as it gets answers. What one of them asks for, the
+//! others of its namespace want as well: so one LIST for each kind brings the objects of all stores, and is
+//! kept for a moment as text, of which each store parses its own part. A read after a write of this process
+//! is never answered from before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use serde::Deserialize;
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Error, Verb};
+use super::request::{Answer, Request};
+use super::resource::Resource;
+use super::{Cluster, StoreName};
+use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
+use crate::feast::objects::{Key, Kind};
+
+/// How old an answer may be that another read is given. A refresh begins within this time for every store of
+/// a plan but the slowest ones, whose answers are as fresh as theirs.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Question {
+    /// The objects of a kind in a namespace that this provider made.
+    Ours(Kind, String),
+    /// Which names of a kind are taken in a namespace, and by whom.
+    Taken(Kind, String),
+    /// One object of a namespace.
+    One(Key, String),
+}
+
+/// The answers of the last moment, and those that are under way.
+#[derive(Default)]
+pub(super) struct Snapshots {
+    answers: Mutex<BTreeMap<Question, Asked>>,
+    /// What was begun to be created here: the names of others tell nothing of it.
+    created: Mutex<BTreeSet<StoreName>>,
+}
+
+struct Asked {
+    at: Instant,
+    answer: Shared<BoxFuture<'static, Result<Arc<Told>, Error>>>,
+}
+
+/// An answer, in the shape of its question.
+enum Told {
+    Objects(Objects),
+    Names(Vec<Name>),
+    Object(Json),
+}
+
+/// The objects of a kind, by the name of their feature store.
+type Objects = BTreeMap<String, Vec<(String, Box<RawValue>)>>;
+
+/// An object, as far as it shows whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    pub name: String,
+    /// The feature store that its label names.
+    pub store: Option<String>,
+}
+
+impl Snapshots {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Question, Asked>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something was written: what was asked before is out of date. Names stay: that one more is taken or free is
+    /// what a write can always find.
+    pub fn forget(&self) {
+        self.lock()
+            .retain(|question, _| matches!(question, Question::Taken(..)));
+    }
+
+    /// Whether this process has not created the store before.
+    pub fn is_first(&self, store: &StoreName) -> bool {
+        let created = self.created.lock();
+        (created.unwrap_or_else(PoisonError::into_inner)).insert(store.clone())
+    }
+
+    fn forget_old(&self) {
+        self.lock().retain(|_, asked| asked.at.elapsed() < MOMENT);
+    }
+}
+
+impl Cluster {
+    /// The store's objects of a kind, as they were within the last [`MOMENT`].
+    pub(super) async fn ours(
+        &self,
+        namespace: &str,
+        store: &str,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
+        let question = Question::Ours(kind, namespace.to_owned());
+        let told = self.ask(question, cancel).await?;
+        let Told::Objects(objects) = &*told else {
+            return Ok(Vec::new());
+        };
+        let ours = objects.get(store).into_iter().flatten();
+        Ok(ours
+            .filter_map(|(name, text)| {
+                let mut object: Json = serde_json::from_str(text.get()).ok()?;
+                // The elements of a list come without them.
+                object["apiVersion"] = Json::from(Resource::from(kind).api_version());
+                object["kind"] = Json::from(kind.as_str());
+                Some((Key::new(kind, name), object))
+            })
+            .collect())
+    }
+
+    /// The names of a kind that were taken within the last [`MOMENT`].
+    pub(super) async fn taken(
+        &self,
+        namespace: &str,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Name>, Error> {
+        let question = Question::Taken(kind, namespace.to_owned());
+        Ok(match &*self.ask(question, cancel).await? {
+            Told::Names(names) => names.clone(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// One object, as it was within the last [`MOMENT`].
+    pub(super) async fn one(
+        &self,
+        namespace: &str,
+        key: &Key,
+        cancel: &CancellationToken,
+    ) -> Result<Json, Error> {
+        let question = Question::One(key.clone(), namespace.to_owned());
+        Ok(match &*self.ask(question, cancel).await? {
+            Told::Object(object) => object.clone(),
+            _ => Json::Null,
+        })
+    }
+
+    async fn ask(
+        &self,
+        question: Question,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<Told>, Error> {
+        let answer = {
+            let mut answers = self.inner.snapshots.lock();
+            let recent = answers
+                .get(&question)
+                .filter(|asked| asked.at.elapsed() < MOMENT)
+                .map(|asked| asked.answer.clone());
+            recent.unwrap_or_else(|| {
+                let (cluster, cancel) = (self.clone(), cancel.clone());
+                let asks = question.clone();
+                let answer = async move { cluster.answer(&asks, &cancel).await }
+                    .boxed()
+                    .shared();
+                let asked = Asked {
+                    at: Instant::now(),
+                    answer: answer.clone(),
+                };
+                answers.insert(question.clone(), asked);
+                answer
+            })
+        };
+        let answer = answer.await;
+        if answer.is_err() {
+            // Those who waited with us have it; the next one may be luckier.
+            self.inner.snapshots.lock().remove(&question);
+        }
+        answer
+    }
+
+    async fn answer(
+        &self,
+        question: &Question,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<Told>, Error> {
+        let told = match question {
+            Question::Ours(kind, namespace) => {
+                let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+                let mut request = listing(*kind, namespace);
+                request.query = vec![("labelSelector", &selector)];
+                let list: List<Box<RawValue>> = self.send_for(request, cancel).await?;
+                Told::Objects(by_store(list.items.unwrap_or_default()))
+            }
+            Question::Taken(kind, namespace) => {
+                let list: Names = self.send_for(listing(*kind, namespace), cancel).await?;
+                Told::Names(list.names())
+            }
+            Question::One(key, namespace) => Told::Object(
+                self.send(
+                    Request {
+                        verb: Verb::Get,
+                        name: Some(&key.name),
+                        ..listing(key.kind, namespace)
+                    },
+                    cancel,
+                )
+                .await?,
+            ),
+        };
+        self.forget_later();
+        Ok(Arc::new(told))
+    }
+
+    /// Frees the memory when nobody is given the answer any more.
+    fn forget_later(&self) {
+        let inner = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            tokio::time::sleep(MOMENT).await;
+            if let Some(inner) = inner.upgrade() {
+                inner.snapshots.forget_old();
+            }
+        });
+    }
+}
+
+fn listing(kind: Kind, namespace: &str) -> Request<'_> {
+    Request {
+        verb: Verb::List,
+        resource: Resource::from(kind),
+        namespace,
+        name: None,
+        query: Vec::new(),
+        body: None,
+    }
+}
+
+fn by_store(items: Vec<Box<RawValue>>) -> Objects {
+    let mut objects = Objects::new();
+    for text in items {
+        let Ok(head) = serde_json::from_str::<Head>(text.get()) else {
+            continue;
+        };
+        let Name { name, store } = Name::from(head);
+        // Without the label it is asked for by its name, where anybody knows that.
+        if let Some(store) = store {
+            objects.entry(store).or_default().push((name, text));
+        }
+    }
+    objects
+}
+
+impl From<Head> for Name {
+    fn from(Head { metadata }: Head) -> Self {
+        Self {
+            name: metadata.name,
+            store: metadata.labels.0,
+        }
+    }
+}
+
+/// A list, of which nothing is parsed that is not needed.
+#[derive(Deserialize)]
+struct List<T> {
+    /// Null where there are none.
+    items: Option<Vec<T>>,
+}
+
+impl Answer for List<Box<RawValue>> {}
+
+/// A list of names: without the objects' content.
+#[derive(Deserialize)]
+struct Names(List<Head>);
+
+impl Names {
+    fn names(self) -> Vec<Name> {
+        let heads = self.0.items.into_iter().flatten();
+        heads.map(Name::from).collect()
+    }
+}
+
+impl Answer for Names {
+    const ACCEPT: &str =
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+}
+
+#[derive(Deserialize)]
+struct Head {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+    #[serde(default)]
+    labels: StoreLabel,
+}
+
+/// Of all labels the one that names the feature store.
+#[derive(Default, Deserialize)]
+#[serde(from = "BTreeMap<String, String>")]
+struct StoreLabel(Option<String>);
+
+impl From<BTreeMap<String, String>> for StoreLabel {
+    fn from(mut labels: BTreeMap<String, String>) -> Self {
+        Self(labels.remove(NAME_LABEL))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_divided_among_its_stores() {
+        let list = r#"{"kind": "SecretList", "metadata": {"resourceVersion": "7"}, "items": [
+            {"metadata": {"name": "one", "labels": {"feast.dev/name": "a", "x": "y"}}, "data": {"k": "dg=="}},
+            {"metadata": {"name": "two", "labels": {"feast.dev/name": "b"}}},
+            {"metadata": {"name": "three", "labels": {"feast.dev/name": "a"}}},
+            {"metadata": {"name": "four"}}]}"#;
+        let list: List<Box<RawValue>> = serde_json::from_str(list).expect("a list");
+        let names = |store: &str| -> Vec<String> {
+            let objects = by_store(list.items.clone().unwrap_or_default());
+            let names = objects.get(store).into_iter().flatten();
+            names.map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names("a"), ["one", "three"]);
+        assert_eq!(names("b"), ["two"]);
+        assert_eq!(names("c"), [""; 0]);
+    }
+
+    #[test]
+    fn of_names_only_the_store_is_kept() {
+        let list = r#"{"items": [{"metadata": {"name": "n", "labels": {"feast.dev/name": "a"}, "uid": "u"}},
+            {"metadata": {"name": "m", "labels": {"app": "x"}}}]}"#;
+        let names: Names = serde_json::from_str(list).expect("a list");
+        let name = |name: &str, store: Option<&str>| Name {
+            name: name.to_owned(),
+            store: store.map(str::to_owned),
+        };
+        assert_eq!(names.names(), [name("n", Some("a")), name("m", None)]);
+        let nothing: Names = serde_json::from_str(r#"{"items": null}"#).expect("a list");
+        assert_eq!(nothing.names(), []);
+    }
+}
