@@ -13,6 +13,7 @@ pub mod kept;
 pub mod manifest;
 pub mod names;
 pub mod objects;
+pub mod peer;
 pub mod publish;
 pub mod quantity;
 pub mod redaction;

@@ -15,6 +15,7 @@ mod support {
 
 #[path = "lifecycle"]
 mod lifecycle {
+    pub mod account;
     pub mod authz;
     pub mod cluster;
     pub mod concurrency;
@@ -29,17 +30,18 @@ mod lifecycle {
     pub mod import;
     pub mod jobs;
     pub mod lab;
+    pub mod permissions;
     pub mod persistence;
     pub mod pods;
     pub mod recovery;
     pub mod requests;
-    pub mod rights;
     pub mod rollouts;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
     pub mod terraform_runner;
     pub mod testbed;
+    pub mod tls;
 }
 
 use std::process::ExitCode;
@@ -48,8 +50,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
-    examples, guard, import, jobs, lab, persistence, pods, recovery, requests, rights, rollouts,
-    scaling, secrets, terraform_runner, testbed,
+    examples, guard, import, jobs, lab, permissions, persistence, pods, recovery, requests,
+    rollouts, scaling, secrets, terraform_runner, testbed, tls,
 };
 
 /// One trial for each function, named by its path.
@@ -72,10 +74,11 @@ macro_rules! cluster_trials {
 
 /// Tests of the simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
-    let mut all = cluster_trials![cluster: a_wait_can_be_cancelled];
-    all.extend(cluster_trials![
-        rights: the_documented_role_is_enough_and_each_missing_right_is_named,
-    ]);
+    let mut all = cluster_trials![
+        cluster:
+        a_wait_can_be_cancelled,
+        each_right_is_needed_and_its_lack_is_named,
+    ];
     all.extend(cluster_trials![
         rollouts:
         a_claim_without_a_volume,
@@ -120,8 +123,8 @@ fn trials() -> Vec<Trial> {
         a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,
         conflicts_with_other_managers,
+        credentials_of_every_sort,
         foreign_objects_are_not_overwritten,
-        permissions_and_credentials,
         pruning_and_deleting,
         replicas_never_fall_through_any_transition,
         requests_go_through_a_proxy,
@@ -176,6 +179,7 @@ fn trials() -> Vec<Trial> {
         jobs::a_schedule_comes_changes_and_goes,
         jobs::a_job_without_pods_says_why_and_is_taken_up_again,
         jobs::definitions_are_applied_once_for_each_configuration,
+        permissions::the_guides_role_is_enough_and_a_missing_verb_is_named,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
         persistence::unknown_values_are_judged_at_apply,
@@ -187,6 +191,9 @@ fn trials() -> Vec<Trial> {
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,
+        tls::a_renewed_certificate_rolls_the_pods,
+        tls::the_example_is_applied,
+        tls::the_registry_of_another_store_is_looked_at_first,
         testbed::control_plane_answers,
         testbed::deployment_becomes_available,
         terraform_runner::mirror_layout_is_the_one_that_the_tools_look_for,

@@ -55,6 +55,11 @@ fn external_autoscaler() {
 }
 
 #[test]
+fn tls() {
+    check("tls");
+}
+
+#[test]
 fn claims() {
     check("claims");
 }

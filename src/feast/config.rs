@@ -20,6 +20,7 @@ mod registry;
 mod scaling;
 mod server;
 mod serving;
+mod tls;
 mod tracking;
 mod view;
 mod volumes;
@@ -48,11 +49,13 @@ pub use persistence::{
 };
 pub use project::{FeastApply, FeastProjectDir, Git, Init, Packaged, Template};
 pub use registry::{
-    CacheMode, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
+    CacheMode, FeastRef, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
+    RemoteTls,
 };
 pub use scaling::{Autoscaling, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
 pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
+pub use tls::{SecretKeyNames, Tls};
 pub use tracking::{LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport};
 pub use view::{Condition, Lookup, View};
 pub use volumes::{EphemeralClaim, EphemeralVolume, Volume};
@@ -202,6 +205,10 @@ pub struct Services {
     /// local registry in a file inside the pod, without a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
+
+    /// Makes a server for Feast's web interface (`feast ui`), with these settings. Default: none is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ui: Option<Server>,
 
     /// Who runs `feast apply`, which writes the feature definitions to the registry and makes the online
     /// store's tables: `job` (one Kubernetes Job, whenever the configuration has changed, which must succeed

@@ -15,7 +15,8 @@ use sha2::Sha256;
 use super::names;
 use super::objects::{Filled, Key, Kind, Objects, Prepared};
 use super::render::feature_store_yaml::Slot;
-use super::source::{Contents, Source};
+use super::source::{Contents, Mounted, Source};
+use crate::schema::Path;
 
 /// What filling needs from outside.
 pub struct Secrets<'a> {
@@ -29,9 +30,12 @@ pub struct Secrets<'a> {
 
 /// Why a Secret or ConfigMap of the user's cannot be merged in. Tells nothing of what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} {problem}", slot.source)]
+#[error("{source_} {problem}")]
 pub struct FillError {
-    pub slot: Slot,
+    /// `thiserror` would take a field called `source` for the error's cause.
+    pub source_: Source,
+    /// The attribute that names it.
+    pub path: Path,
     pub problem: Problem,
 }
 
@@ -71,12 +75,25 @@ pub enum Problem {
 impl Objects<Prepared> {
     /// What of the user's Secrets and ConfigMaps has to be read.
     pub fn sources(&self) -> BTreeSet<Source> {
-        self.slots().map(|slot| slot.source.clone()).collect()
+        let slots = self.slots().map(|slot| &slot.source);
+        let mounted = self.phase.mounted.iter().map(|it| &it.source);
+        slots.chain(mounted).cloned().collect()
     }
 
     /// Where the user's Secrets and ConfigMaps go.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.phase.document.slots()
+    }
+
+    /// The attribute that names a Secret or ConfigMap of the user's; of several, one.
+    pub fn attribute(&self, kind: &str, name: &str) -> Option<Path> {
+        let slots = self.slots().map(|slot| (&slot.source, slot.path()));
+        let mounted = self.phase.mounted.iter();
+        let mounted = mounted.map(|it| (&it.source, it.path.clone()));
+        slots
+            .chain(mounted)
+            .find(|(source, _)| source.kind.as_str() == kind && source.name == name)
+            .map(|(_, path)| path)
     }
 
     /// The Job that applies the feature definitions, where there is one. Its name gets a hash when it is
@@ -95,9 +112,21 @@ impl Objects<Prepared> {
         let Self {
             namespace,
             mut manifests,
-            phase: Prepared { document, apply },
+            phase:
+                Prepared {
+                    document,
+                    apply,
+                    mounted,
+                },
         } = self;
-        let text = document.filled(contents)?;
+        let (text, certificates) = match (document.filled(contents), texts(&mounted, contents)) {
+            (Ok(text), Ok(certificates)) => (text, certificates),
+            (text, certificates) => {
+                let errors = [text.err(), certificates.err()];
+                return Err(errors.into_iter().flatten().flatten().collect());
+            }
+        };
+        let certificates = certificates.map(|texts| fingerprint(hash_key, &texts));
         let hash = fingerprint(hash_key, &text);
         let applied = apply.map(|job| {
             // A Job's pods cannot be changed, so a change of them makes another Job.
@@ -108,7 +137,11 @@ impl Objects<Prepared> {
         });
         for (key, manifest) in &mut manifests {
             if key.kind == Kind::Deployment {
-                annotate_pods(manifest, &hash);
+                annotate_pods(manifest, names::CONFIGURATION_HASH_ANNOTATION, &hash);
+                if let Some(certificates) = &certificates {
+                    let annotation = names::CERTIFICATES_HASH_ANNOTATION;
+                    annotate_pods(manifest, annotation, certificates);
+                }
                 if let Some(applied) = &applied {
                     manifest["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
                 }
@@ -136,6 +169,7 @@ impl Objects<Prepared> {
             phase: Filled {
                 hash,
                 applied,
+                certificates,
                 shown,
             },
         })
@@ -151,6 +185,11 @@ impl Objects<Filled> {
     /// The fingerprint of what the Job applies, as the Deployment carries it once that is done.
     pub fn applied(&self) -> Option<&str> {
         self.phase.applied.as_deref()
+    }
+
+    /// The fingerprint of the certificates that the pods mount, as the pods carry it.
+    pub fn certificates(&self) -> Option<&str> {
+        self.phase.certificates.as_deref()
     }
 
     /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
@@ -177,10 +216,33 @@ fn named(mut job: Json, applied: &str) -> (Key, Json) {
     (Key::new(Kind::Job, name), job)
 }
 
-fn annotate_pods(deployment: &mut Json, hash: &str) {
+fn annotate_pods(deployment: &mut Json, annotation: &str, hash: &str) {
     if let Some(metadata) = deployment.pointer_mut("/spec/template/metadata") {
-        metadata["annotations"][names::CONFIGURATION_HASH_ANNOTATION] = json!(hash);
+        metadata["annotations"][annotation] = json!(hash);
     }
+}
+
+/// All that is mounted, in one text; `None` when nothing is.
+fn texts(mounted: &[Mounted], contents: &Contents) -> Result<Option<String>, Vec<FillError>> {
+    let mut all = String::new();
+    let mut errors = Vec::new();
+    for Mounted { source, path } in mounted {
+        match source.text(contents) {
+            Some(text) if !text.trim().is_empty() => {
+                // With the length before it, no two sequences of texts read alike.
+                all.push_str(&format!("{source} {}\n{text}", text.len()));
+            }
+            found => errors.push(FillError {
+                source_: source.clone(),
+                path: path.clone(),
+                problem: found.map_or(Problem::Missing, |_| Problem::Empty),
+            }),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok((!mounted.is_empty()).then_some(all))
 }
 
 /// The first half of an HMAC-SHA256: 128 bits, more than enough to tell configurations apart.
@@ -288,6 +350,74 @@ mod tests {
         assert_eq!(hash("password: a"), hash("password: a"));
         assert_ne!(hash("password: a"), hash("password: b"));
         assert_eq!(hash("password: a").len(), 32);
+    }
+
+    #[test]
+    fn certificates_have_a_fingerprint_of_their_own() {
+        let filled = |certificate: &str, key: &str| {
+            let store = serde_json::from_value(json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "services": {"ui": {"tls": {"secretRef": {"name": "s"}}}},
+            }));
+            let mut contents = Contents::new();
+            for (name, text) in [("tls.crt", certificate), ("tls.key", key)] {
+                let values = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+                contents.insert(Source::secret("s", name), values);
+            }
+            contents.retain(|_, values| values.values().all(|text| text != "-"));
+            render(&Store::new(&store.unwrap(), &Defaults::default())).fill(&Secrets {
+                contents: &contents,
+                hash_key: b"key",
+                configuration: "{}",
+            })
+        };
+        let hashes = |certificate: &str, key: &str| {
+            let filled = filled(certificate, key).unwrap();
+            let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
+            let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
+            let certificates = filled.certificates().unwrap().to_owned();
+            assert_eq!(
+                annotations,
+                &json!({
+                    "feast.dev/configuration-hash": filled.configuration_hash(),
+                    "feast.dev/certificates-hash": certificates,
+                })
+            );
+            assert!(!format!("{:?}", filled.manifests).contains("PRIVATE"));
+            (filled.configuration_hash().to_owned(), certificates)
+        };
+        let (configuration, first) = hashes("one", "PRIVATE");
+        let (same, renewed) = hashes("two", "PRIVATE");
+        assert_eq!(configuration, same);
+        assert_ne!(first, renewed);
+        assert_ne!(hashes("ab", "c").1, hashes("a", "bc").1);
+        let store = json!({
+            "name": "demo", "feastProject": "demo", "services": {"ui": {"tls": {"secretRef": {"name": "s"}}}},
+        });
+        let store: crate::feast::config::FeatureStore = serde_json::from_value(store).unwrap();
+        let prepared = render(&Store::new(&store, &Defaults::default()));
+        let attribute = |kind, name| prepared.attribute(kind, name).map(|path| path.to_string());
+        assert_eq!(
+            attribute("Secret", "s").as_deref(),
+            Some("services.ui.tls.secret_ref")
+        );
+        assert_eq!(attribute("Secret", "t"), None);
+        let errors = filled("-", " ").unwrap_err();
+        let said: Vec<_> = (errors.iter())
+            .map(|error| (error.path.to_string(), error.to_string()))
+            .collect();
+        let at = "services.ui.tls.secret_ref".to_owned();
+        assert_eq!(
+            said,
+            [
+                (
+                    at.clone(),
+                    "key \"tls.crt\" of Secret \"s\" does not exist".to_owned()
+                ),
+                (at, "key \"tls.key\" of Secret \"s\" is empty".to_owned()),
+            ]
+        );
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub const MANAGED_BY: &str = "feast";
 pub const RESERVED_PREFIX: &str = "feast.dev/";
 /// Pod annotation that changes with the configuration, so that pods roll.
 pub const CONFIGURATION_HASH_ANNOTATION: &str = "feast.dev/configuration-hash";
+/// Pod annotation that changes with what the pods mount of the user's certificates, so that pods roll.
+pub const CERTIFICATES_HASH_ANNOTATION: &str = "feast.dev/certificates-hash";
 
 pub const DEFAULT_NAMESPACE: &str = "default";
 pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.66.0";
@@ -78,9 +80,16 @@ pub const CRON_JOB_LENGTH: usize = 52;
 pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
 pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
 
-/// The port of every Service.
+/// The port of every Service, without TLS and with it.
 pub const SERVICE_PORT: i32 = 80;
 pub const SERVICE_PORT_NAME: &str = "http";
+pub const TLS_SERVICE_PORT: i32 = 443;
+pub const TLS_SERVICE_PORT_NAME: &str = "https";
+/// Keys of a Secret with a certificate, by default: those of Kubernetes' type `kubernetes.io/tls`.
+pub const TLS_CERTIFICATE_KEY: &str = "tls.crt";
+pub const TLS_PRIVATE_KEY_KEY: &str = "tls.key";
+/// Below it, a directory for each server's certificate.
+pub const TLS_DIRECTORY: &str = "/tls";
 /// Where the online server shows its metrics, in its pod and on its Service.
 pub const METRICS_PORT: i32 = 8000;
 pub const METRICS_PORT_NAME: &str = "metrics";
@@ -88,7 +97,7 @@ pub const METRICS_PORT_NAME: &str = "metrics";
 /// Longest DNS label and label value in Kubernetes.
 pub const LABEL_LENGTH: usize = 63;
 
-/// A part of the feature store that keeps data and can have a server, which is a container of its own.
+/// A part of the feature store that keeps data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     Online,
@@ -97,7 +106,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// Container name, service type label and name suffix.
+    /// Service type label and name suffix.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Online => "online",
@@ -133,6 +142,64 @@ impl Service {
     }
 }
 
+/// A server, which is a container of its own. In the order in which the operator joins their settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServerKind {
+    Registry,
+    Offline,
+    Online,
+    Ui,
+}
+
+impl ServerKind {
+    pub const ALL: [Self; 4] = [Self::Registry, Self::Offline, Self::Online, Self::Ui];
+
+    /// Container name and service type label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Offline => "offline",
+            Self::Online => "online",
+            Self::Ui => "ui",
+        }
+    }
+
+    /// The attribute with its settings.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Registry => "services.registry.local.server",
+            Self::Offline => "services.offline_store.server",
+            Self::Online => "services.online_store.server",
+            Self::Ui => "services.ui",
+        }
+    }
+
+    /// In sentences.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Offline => "offline store",
+            Self::Online => "online store",
+            Self::Ui => "web interface",
+        }
+    }
+
+    /// Pod volume of its certificate.
+    pub fn tls_volume(self) -> String {
+        format!("{}-tls", self.as_str())
+    }
+
+    /// Where that is mounted.
+    pub fn tls_directory(self) -> String {
+        format!("{TLS_DIRECTORY}/{}/", self.as_str())
+    }
+
+    /// A file of it there.
+    pub fn tls_file(self, key: &str) -> String {
+        format!("{}{key}", self.tls_directory())
+    }
+}
+
 /// An address that a server listens on, with a Kubernetes Service of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
@@ -140,22 +207,25 @@ pub enum Endpoint {
     Offline,
     RegistryGrpc,
     RegistryRest,
+    Ui,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Online,
         Self::Offline,
         Self::RegistryGrpc,
         Self::RegistryRest,
+        Self::Ui,
     ];
 
     /// The server that serves it.
-    pub fn service(self) -> Service {
+    pub fn server(self) -> ServerKind {
         match self {
-            Self::Online => Service::Online,
-            Self::Offline => Service::Offline,
-            Self::RegistryGrpc | Self::RegistryRest => Service::Registry,
+            Self::Online => ServerKind::Online,
+            Self::Offline => ServerKind::Offline,
+            Self::RegistryGrpc | Self::RegistryRest => ServerKind::Registry,
+            Self::Ui => ServerKind::Ui,
         }
     }
 
@@ -166,16 +236,23 @@ impl Endpoint {
             Self::Offline => "offline",
             Self::RegistryGrpc => "registry",
             Self::RegistryRest => "registry-rest",
+            Self::Ui => "ui",
         }
     }
 
     /// The port that the server listens on.
-    pub fn target_port(self) -> i32 {
-        match self {
-            Self::Online => 6566,
-            Self::Offline => 8815,
-            Self::RegistryGrpc => 6570,
-            Self::RegistryRest => 6572,
+    pub fn target_port(self, tls: bool) -> i32 {
+        match (self, tls) {
+            (Self::Online, false) => 6566,
+            (Self::Online, true) => 6567,
+            (Self::Offline, false) => 8815,
+            (Self::Offline, true) => 8816,
+            (Self::RegistryGrpc, false) => 6570,
+            (Self::RegistryGrpc, true) => 6571,
+            (Self::RegistryRest, false) => 6572,
+            (Self::RegistryRest, true) => 6573,
+            (Self::Ui, false) => 8888,
+            (Self::Ui, true) => 8443,
         }
     }
 
@@ -213,18 +290,15 @@ pub fn client(store: &str) -> String {
 
 /// Names of pod volumes that the user's must not have, whether or not there is such a volume.
 pub fn own_volumes(store: &str) -> Vec<String> {
-    let fixed = [
-        CONFIGURATION_VOLUME,
-        CA_CERT_VOLUME,
-        DATA_VOLUME,
-        "registry-tls",
-        "offline-tls",
-        "online-tls",
-        "ui-tls",
-    ];
+    let fixed = [CONFIGURATION_VOLUME, CA_CERT_VOLUME, DATA_VOLUME].map(str::to_owned);
+    let certificates = ServerKind::ALL.map(ServerKind::tls_volume);
     let claims =
         [Service::Online, Service::Offline, Service::Registry].map(|service| claim(store, service));
-    fixed.map(str::to_owned).into_iter().chain(claims).collect()
+    fixed
+        .into_iter()
+        .chain(certificates)
+        .chain(claims)
+        .collect()
 }
 
 /// What the CronJob's pods act as: its ServiceAccount, Role and RoleBinding.
@@ -249,6 +323,20 @@ pub fn apply_job_of(store: &str, hash: &str) -> String {
 /// The Kubernetes Service of an endpoint.
 pub fn service(store: &str, endpoint: Endpoint) -> String {
     format!("feast-{store}-{}", endpoint.as_str())
+}
+
+/// The port of a Service.
+pub fn service_port(tls: bool) -> i32 {
+    if tls { TLS_SERVICE_PORT } else { SERVICE_PORT }
+}
+
+/// The name of that port.
+pub fn service_port_name(tls: bool) -> &'static str {
+    if tls {
+        TLS_SERVICE_PORT_NAME
+    } else {
+        SERVICE_PORT_NAME
+    }
 }
 
 /// The host name of an endpoint inside the cluster.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value as Json;
 
 use super::render::feature_store_yaml::Document;
+use super::source::Mounted;
 
 /// The kinds of object that a feature store is made of, in the order in which they are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,6 +179,8 @@ pub struct Prepared {
     pub(super) document: Document,
     /// The Job that applies the definitions, without its name.
     pub(super) apply: Option<Json>,
+    /// What the pods mount of the user's certificates.
+    pub(super) mounted: Vec<Mounted>,
 }
 
 /// With the user's Secrets merged in: ready to send, never to be shown or kept.
@@ -186,6 +189,8 @@ pub struct Filled {
     pub(super) hash: String,
     /// The hash of what the Job applies, where there is one.
     pub(super) applied: Option<String>,
+    /// The hash of the mounted certificates, where there are any.
+    pub(super) certificates: Option<String>,
     /// The manifests without the Secrets' content.
     pub(super) shown: BTreeMap<Key, Json>,
 }

@@ -18,6 +18,7 @@ mod repository;
 mod secret;
 mod service_account;
 mod services;
+mod tls;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub fn render(store: &Store) -> Objects<Prepared> {
         phase: Prepared {
             document,
             apply: apply_job::render(store),
+            mounted: tls::files(store),
         },
     }
 }

@@ -29,6 +29,7 @@ mod stores;
 mod strategy;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod tracking;
 mod utilization;
 mod view;
@@ -165,8 +166,18 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "remote-address",
-        description: "A remote registry has a `hostname`, written as `host` or `host:port`.",
+        description: "A remote registry has exactly one of `hostname`, written as `host` or `host:port`, and `feast_ref`.",
         check: registry::remote_address,
+    },
+    Rule {
+        name: "remote-other",
+        description: "A remote registry is that of another feature store.",
+        check: registry::another_store,
+    },
+    Rule {
+        name: "tls",
+        description: "TLS that is not disabled has a Secret, with certificate and private key under two keys.",
+        check: tls::check,
     },
     Rule {
         name: "registry-protocol",

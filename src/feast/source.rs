@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::objects::{Key, Kind};
+use crate::schema::Path;
 
 /// One key of a Secret or ConfigMap in the feature store's namespace, or all its keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,13 @@ pub struct Source {
     pub name: String,
     /// `None`: every key.
     pub key: Option<String>,
+}
+
+/// A file that the pods mount from a Secret or ConfigMap of the user's, and the attribute that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounted {
+    pub source: Source,
+    pub path: Path,
 }
 
 /// The text at each source, by key.

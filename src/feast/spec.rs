@@ -10,15 +10,17 @@ mod duration;
 mod engine;
 mod pods;
 mod project;
+mod registry;
 mod scaling;
 mod server;
 mod storage;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::config::{self, FeatureStore};
-use super::names::{self, Endpoint, Service};
+use super::names::{self, Endpoint, ServerKind, Service};
 
 pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
@@ -26,6 +28,7 @@ pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
 pub use pods::Pods;
 pub use project::{ApplyBy, Git, Project, Source};
+pub use registry::{Authority, LocalRegistry, Peer, Registry, RemoteRegistry};
 pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
@@ -33,6 +36,7 @@ pub(super) use storage::join;
 pub use storage::{
     Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,
 };
+pub use tls::Tls;
 
 /// What the provider block adds to a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub struct Store {
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
+    pub ui: Option<Server>,
     pub authorization: Authorization,
     pub batch_engine: Option<BatchEngine>,
     pub materialization: Option<config::Materialization>,
@@ -82,19 +87,6 @@ pub struct Online {
 pub struct Offline {
     pub storage: OfflineStorage,
     pub server: Option<Server>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Registry {
-    Local(Box<LocalRegistry>),
-    /// At `host:port`.
-    Remote(String),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct LocalRegistry {
-    pub storage: RegistryStorage,
-    pub server: Option<RegistryServer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +129,7 @@ impl Store {
             online_store,
             offline_store,
             registry,
+            ui,
             feast_apply,
             run_feast_apply_on_init,
             init_image,
@@ -162,12 +155,12 @@ impl Store {
         );
         let image = project.server_image();
         let replicas = Replicas::new(scaling.as_ref());
+        let namespace = namespace
+            .clone()
+            .or_else(|| defaults.namespace.clone())
+            .unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned());
         let mut store = Self {
             name: name.clone(),
-            namespace: namespace
-                .clone()
-                .or_else(|| defaults.namespace.clone())
-                .unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned()),
             labels: labels.clone().unwrap_or_default(),
             annotations: annotations.clone().unwrap_or_default(),
             cron_job: cron_job.as_ref().and_then(CronJob::new),
@@ -178,7 +171,9 @@ impl Store {
             offline: offline_store
                 .as_ref()
                 .map(|offline| Offline::new(offline, &image)),
-            registry: Registry::new(registry.as_ref(), &image),
+            registry: Registry::new(registry.as_ref(), &namespace, &image),
+            ui: ui.map(|server| Server::new(server.settings(), &image)),
+            namespace,
             authorization: Authorization::new(authz.as_ref()),
             batch_engine: (batch_engine.as_ref()).map(|engine| BatchEngine::new(engine, name)),
             materialization: materialization.clone(),
@@ -202,17 +197,29 @@ impl Store {
 
     /// The servers in the order in which the operator joins their settings; of two settings that
     /// contradict each other the later server's holds.
-    pub fn servers(&self) -> Vec<(Service, &Server)> {
+    pub fn servers(&self) -> Vec<(ServerKind, &Server)> {
         let registry = self.registry_server().map(|server| &server.common);
         let online = self.online.server.as_ref().map(|server| &server.common);
         [
-            (Service::Registry, registry),
-            (Service::Offline, self.offline_server()),
-            (Service::Online, online),
+            (ServerKind::Registry, registry),
+            (ServerKind::Offline, self.offline_server()),
+            (ServerKind::Online, online),
+            (ServerKind::Ui, self.ui.as_ref()),
         ]
         .into_iter()
-        .filter_map(|(service, server)| Some((service, server?)))
+        .filter_map(|(kind, server)| Some((kind, server?)))
         .collect()
+    }
+
+    /// The certificate of a server that has one.
+    pub fn tls(&self, kind: ServerKind) -> Option<&Tls> {
+        let (_, server) = self.servers().into_iter().find(|(it, _)| *it == kind)?;
+        server.tls.as_ref()
+    }
+
+    /// Where the client of a server finds its certificate.
+    pub fn certificate(&self, kind: ServerKind) -> Option<String> {
+        Some(kind.tls_file(&self.tls(kind)?.certificate))
     }
 
     /// The offline server, if there is one.
@@ -302,6 +309,7 @@ impl Store {
                 Endpoint::RegistryRest,
                 registry.is_some_and(|server| server.rest),
             ),
+            (Endpoint::Ui, self.ui.is_some()),
         ]
         .into_iter()
         .filter_map(|(endpoint, served)| served.then_some(endpoint))
@@ -313,7 +321,7 @@ impl Store {
         format!(
             "{}:{}",
             names::host(&self.name, &self.namespace, endpoint),
-            names::SERVICE_PORT
+            names::service_port(self.tls(endpoint.server()).is_some())
         )
     }
 }
@@ -326,10 +334,11 @@ pub fn endpoints(store: &Store) -> config::Endpoints {
         online_store: address(Endpoint::Online),
         offline_store: address(Endpoint::Offline),
         registry: match &store.registry {
-            Registry::Remote(address) => Some(address.clone()),
+            Registry::Remote(remote) => Some(remote.address.clone()),
             Registry::Local(_) => address(Endpoint::RegistryGrpc),
         },
         registry_rest: address(Endpoint::RegistryRest),
+        ui: address(Endpoint::Ui),
     }
 }
 
@@ -375,29 +384,6 @@ impl Offline {
             server: server
                 .as_ref()
                 .map(|server| Server::new(server.settings(), image)),
-        }
-    }
-}
-
-impl Registry {
-    fn new(registry: Option<&config::Registry>, image: &str) -> Self {
-        let config::Registry { local, remote } = registry.cloned().unwrap_or_default();
-        match (local, remote) {
-            (None, Some(config::RemoteRegistry { hostname })) => {
-                Self::Remote(hostname.unwrap_or_default())
-            }
-            (local, _) => {
-                let config::LocalRegistry {
-                    persistence,
-                    server,
-                } = local.unwrap_or_default();
-                Self::Local(Box::new(LocalRegistry {
-                    storage: RegistryStorage::new(persistence.as_ref()),
-                    server: server
-                        .as_ref()
-                        .map(|server| RegistryServer::new(server, image)),
-                }))
-            }
         }
     }
 }
@@ -489,7 +475,31 @@ mod tests {
                 registry_rest: Some(
                     "feast-demo-registry-rest.default.svc.cluster.local:80".to_owned()
                 ),
+                ui: None,
             }
+        );
+        let tls = json!({"secretRef": {"name": "s"}});
+        assert_eq!(
+            endpoints(&store(json!({
+                "onlineStore": {"server": {"tls": tls}},
+                "offlineStore": {"server": {"tls": {"disable": true, "secretRef": {"name": "s"}}}},
+                "registry": {"remote": {"feastRef": {"name": "other", "namespace": "there"}}},
+                "ui": {"tls": tls},
+            }))),
+            config::Endpoints {
+                online_store: Some("feast-demo-online.default.svc.cluster.local:443".to_owned()),
+                offline_store: Some("feast-demo-offline.default.svc.cluster.local:80".to_owned()),
+                registry: Some("feast-other-registry.there.svc.cluster.local:80".to_owned()),
+                registry_rest: None,
+                ui: Some("feast-demo-ui.default.svc.cluster.local:443".to_owned()),
+            }
+        );
+        let remote = json!({"registry": {"remote": {
+            "feastRef": {"name": "other"}, "tls": {"configMapRef": {"name": "ca"}, "certName": "ca.crt"},
+        }}});
+        assert_eq!(
+            endpoints(&store(remote)).registry.as_deref(),
+            Some("feast-other-registry.default.svc.cluster.local:443")
         );
         let remote = json!({"registry": {"remote": {"hostname": "r:80"}}});
         assert_eq!(endpoints(&store(remote)).registry.as_deref(), Some("r:80"));

@@ -221,6 +221,7 @@ impl Reader<'_> {
             offline_store: take(Endpoint::Offline),
             registry: take(Endpoint::RegistryGrpc).or(elsewhere),
             registry_rest: take(Endpoint::RegistryRest),
+            ui: take(Endpoint::Ui),
         })
     }
 

@@ -8,6 +8,8 @@ use crate::cluster::{self, StoreName};
 use crate::feast::config::Drift;
 use crate::feast::fill::FillError;
 use crate::feast::objects::Key;
+use crate::feast::peer::PeerError;
+use crate::feast::spec::Peer;
 use crate::schema::{Diagnostic, Path};
 
 /// What was being done at the API server, why it failed, and what to do.
@@ -43,10 +45,16 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// A Secret or ConfigMap of the user's that cannot be merged into `feature_store.yaml`, at the attribute that names it.
+/// A Secret or ConfigMap of the user's that cannot be merged into `feature_store.yaml` or mounted, at the attribute
+/// that names it.
 pub fn fill_error(error: &FillError) -> Diagnostic {
-    let summary = format!("The {} cannot be used", error.slot.source.kind.as_str());
-    Diagnostic::error(summary, chain(error)).at(error.slot.path())
+    let summary = format!("The {} cannot be used", error.source_.kind.as_str());
+    Diagnostic::error(summary, chain(error)).at(error.path.clone())
+}
+
+/// Another feature store whose registry cannot be used, at the attribute that names it.
+pub fn peer_error(error: &PeerError) -> Diagnostic {
+    Diagnostic::error("The remote registry cannot be used", chain(error)).at(Peer::path())
 }
 
 /// What others have added to our objects, for those who have asked to hear of it.

@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-use crate::lifecycle::lab;
 use crate::lifecycle::store::{self, StoreUnderTest};
+use crate::lifecycle::{account, lab};
 use crate::support::terraform::Terraform;
 use crate::support::testbed::Tool;
 
@@ -137,57 +137,23 @@ pub fn every_mode_cleans_up_after_the_one_before() {
 /// The rules in the guide are enough, and without those for the cluster the refusal says what is missing.
 pub fn the_guides_rights_are_enough() {
     let mut test = StoreUnderTest::new("rights");
-    let guide = include_str!("../../docs/guides/cluster-access.md");
     let namespace = test.namespace.name().to_owned();
-    let blocks: Vec<&str> = guide
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|rest| Some(rest.split_once("```")?.0))
+    let more: Json =
+        serde_saphyr::from_str(account::block("resources: [roles, rolebindings]")).unwrap();
+    let rules = [account::minimal_rules(), more]
+        .iter()
+        .flat_map(|rules| rules.as_array().unwrap().clone())
         .collect();
-    let [role, more, cluster_role] = blocks.as_slice() else {
-        panic!("the guide has another number of blocks");
-    };
-    let role =
-        format!("{role}{more}").replace("namespace: feast", &format!("namespace: {namespace}"));
-    let cluster_role = cluster_role
-        .replace("feast:feast:demo", &format!("feast:{namespace}:demo"))
-        .replace("terraform-provider-feast-token-review", &namespace);
-    let cluster = test.namespace.cluster().clone();
-    cluster.apply(&role).unwrap();
-    cluster.apply(&cluster_role).unwrap();
-    test.namespace
-        .kubectl(&["create", "serviceaccount", "terraform"])
-        .unwrap();
-    let account = format!("--serviceaccount={namespace}:terraform");
-    let bind = [
-        "create",
-        "rolebinding",
-        "terraform",
-        "--role=terraform-provider-feast",
-        &account,
-    ];
-    test.namespace.kubectl(&bind).unwrap();
-    let token = test
-        .namespace
-        .kubectl(&["create", "token", "terraform"])
-        .unwrap();
-    let kubeconfig = serde_json::json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {
-            "server": cluster.server(),
-            "certificate-authority": cluster.folder().unwrap().join("ca.crt"),
-        }}],
-        "users": [{"name": "u", "user": {"token": token.trim()}}],
-    });
-    test.terraform
-        .write("kubeconfig", &kubeconfig.to_string())
-        .unwrap();
+    let kubeconfig = account::make(&test.namespace, "terraform", &rules);
+    test.terraform.write("kubeconfig", &kubeconfig).unwrap();
     let path = test.terraform.folder().join("kubeconfig");
     test.terraform
         .environment("TF_VAR_kubeconfig", &path.display().to_string());
+    let cluster = test.namespace.cluster().clone();
+    let cluster_role = account::block("token-review")
+        .replace("feast:feast:demo", &format!("feast:{namespace}:demo"))
+        .replace("terraform-provider-feast-token-review", &namespace);
+    cluster.apply(&cluster_role).unwrap();
 
     test.configure_all("", KUBERNETES);
     let refused = test.terraform.apply().unwrap();
@@ -195,6 +161,7 @@ pub fn the_guides_rights_are_enough() {
     assert!(refused.stderr.contains("clusterrole"), "{refused}");
 
     let name = format!("--clusterrole={namespace}");
+    let account = format!("--serviceaccount={namespace}:terraform");
     let bind = ["create", "clusterrolebinding", &namespace, &name, &account];
     cluster.kubectl(&bind).unwrap();
     test.apply();
@@ -253,12 +220,6 @@ pub fn what_cannot_stand_is_refused_at_plan() {
         let configuration = store::configuration("", attributes);
         terraform.write("main.tf", &configuration).unwrap();
         let plan = terraform.plan().unwrap();
-        let words: Vec<&str> = plan
-            .run
-            .stderr
-            .split_whitespace()
-            .filter(|word| *word != "│")
-            .collect();
-        assert!(words.join(" ").contains(said), "{attributes}\n{}", plan.run);
+        assert!(plan.run.said().contains(said), "{attributes}\n{}", plan.run);
     }
 }

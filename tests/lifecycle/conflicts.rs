@@ -1,12 +1,8 @@
 //! Other hands on our fields: what an applier owns is a conflict, what was written by plain update is drift.
 
-use std::process::Command;
-
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
-use crate::support::testbed::Tool;
 
 const ROLLING: &str = r#"deployment_strategy = { type = "RollingUpdate" }"#;
 const IMAGE: &str = ".spec.template.spec.containers[name=\"online\"].image";
@@ -158,11 +154,9 @@ pub fn plain_updates_are_drift_that_an_apply_repairs() {
         r#"image = "example.invalid/ours:1", env = [{ name = "A", value = "1" }]"#,
     ));
     test.apply();
-    let edit = Command::new(lab::tool_path(Tool::Kubectl))
-        .arg("--kubeconfig")
-        .arg(test.namespace.cluster().kubeconfig())
-        .args(["--namespace", test.namespace.name()])
-        .args(["edit", "deployment/feast-demo"])
+    let edit = test
+        .namespace
+        .kubectl_command(&["edit", "deployment/feast-demo"])
         .env(
             "KUBE_EDITOR",
             "sed -i s,example.invalid/ours:1,example.invalid/edited:1,",

@@ -1,11 +1,9 @@
 //! The data source: a feature store seen from another configuration, with more and with fewer rights.
 
-use std::fs;
-
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, make_store_secret, until};
+use crate::lifecycle::{account, lab};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::Tool;
 
@@ -29,28 +27,14 @@ output "view" {
 }
 "#;
 
-const ACCOUNT: &str = r#"
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: reader, namespace: @}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: reader, namespace: @}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
-subjects: [{kind: ServiceAccount, name: reader, namespace: @}]
-"#;
-
 /// May look at everything but Secrets and pods.
-const ROLE: &str = r#"
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: reader, namespace: @}
-rules:
-- {apiGroups: [apps], resources: [deployments], verbs: [get]}
-- {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [get]}
-- {apiGroups: [""], resources: [services], verbs: [get]}
-"#;
+fn few_rights() -> Json {
+    json!([
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
+        {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get"]},
+    ])
+}
 
 fn reader(test: &StoreUnderTest, kubeconfig: &str) -> (Terraform, Run) {
     let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
@@ -116,33 +100,11 @@ pub fn shows_what_is_there() {
     test.destroy();
 }
 
-/// The kubeconfig of an account with this Role alone.
-fn account(test: &StoreUnderTest, role: &str) -> String {
-    let cluster = test.namespace.cluster();
-    let bound = ACCOUNT.replace('@', test.namespace.name());
-    cluster.apply(&format!("{bound}---\n{role}")).unwrap();
-    let token = test
-        .namespace
-        .kubectl(&["create", "token", "reader"])
-        .unwrap();
-    let admin = cluster.kubectl(&["config", "view", "--raw", "-o=json"]);
-    let mut config: Json = serde_json::from_str(&admin.unwrap()).unwrap();
-    config["users"][0]["user"] = json!({"token": token.trim()});
-    let path = test.terraform.folder().join("reader.kubeconfig");
-    fs::write(&path, config.to_string()).unwrap();
-    path.display().to_string()
-}
-
-/// As the guide has it.
-fn reading_role(namespace: &str) -> String {
-    let guide = include_str!("../../docs/guides/cluster-access.md");
-    let mut blocks = guide.split("```yaml");
-    let block = blocks
-        .find(|block| block.contains("name: feast-reader"))
-        .unwrap();
-    let yaml = block.split("```").next().unwrap();
-    yaml.replace("name: feast-reader", "name: reader")
-        .replace("namespace: feast", &format!("namespace: {namespace}"))
+/// The file of a kubeconfig for an account with these rights alone.
+fn account(test: &StoreUnderTest, name: &str, rules: &Json) -> String {
+    let kubeconfig = account::make(&test.namespace, name, rules);
+    test.terraform.write(name, &kubeconfig).unwrap();
+    test.terraform.folder().join(name).display().to_string()
 }
 
 pub fn needs_only_the_right_to_read() {
@@ -154,8 +116,7 @@ pub fn needs_only_the_right_to_read() {
         run.expect_success();
         terraform.output("view").unwrap()
     };
-    let role = ROLE.replace('@', test.namespace.name());
-    let view = seen(&account(&test, &role));
+    let view = seen(&account(&test, "little", &few_rights()));
     assert_eq!(
         json!([
             view["scaling_status"],
@@ -166,7 +127,7 @@ pub fn needs_only_the_right_to_read() {
         json!([{"current_replicas": 2, "desired_replicas": 2}, null, null, null])
     );
 
-    let kubeconfig = account(&test, &reading_role(test.namespace.name()));
+    let kubeconfig = account(&test, "reader", &account::rules_of("feast-reader"));
     let untouched = seen(&kubeconfig);
     let nulls: Vec<&String> = (untouched.as_object().unwrap().iter())
         .filter_map(|(name, value)| value.is_null().then_some(name))

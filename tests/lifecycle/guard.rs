@@ -4,8 +4,8 @@ use serde_json::Value as Json;
 use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options, Reason};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
-use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
+use crate::lifecycle::{account, lab};
 use crate::support::terraform::{Exit, Run, Terraform};
 use crate::support::testbed::Tool;
 
@@ -30,13 +30,6 @@ fn expecting(uid: &str) -> String {
     with_provider(DATABASES, &format!("expected_cluster_uid = {uid:?}"))
 }
 
-/// All that the diagnostics of a run say, without Terraform's line breaks and frames.
-fn said(run: &Run) -> String {
-    let text = format!("{} {}", run.stdout, run.stderr);
-    let words = text.split_whitespace().filter(|word| *word != "│");
-    words.collect::<Vec<_>>().join(" ")
-}
-
 pub fn another_cluster_is_refused() {
     let mut test = StoreUnderTest::new("guard");
     let uid = uid(&test);
@@ -49,7 +42,7 @@ pub fn another_cluster_is_refused() {
     );
     let refused = |run: &Run| {
         assert_eq!(run.status, Some(1), "{run}");
-        assert!(said(run).contains(&refusal), "{run}");
+        assert!(run.said().contains(&refusal), "{run}");
     };
     test.terraform.write("main.tf", &expecting(OTHER)).unwrap();
     // A plan that creates asks no cluster.
@@ -115,16 +108,6 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
 subjects: [{kind: ServiceAccount, name: guarded, namespace: @}]
 "#;
 
-/// As the guide has it.
-fn right_to_the_uid() -> String {
-    let guide = include_str!("../../docs/guides/cluster-access.md");
-    let block = guide
-        .split("```yaml")
-        .find(|block| block.contains("resourceNames: [kube-system]"));
-    let yaml = block.and_then(|block| block.split("```").next()).unwrap();
-    yaml.replace("name: terraform-provider-feast-uid", "name: @-uid")
-}
-
 pub fn the_guard_needs_one_right_and_says_so() {
     let test = StoreUnderTest::new("guard-rights");
     let cluster = test.namespace.cluster();
@@ -154,11 +137,11 @@ pub fn the_guard_needs_one_right_and_says_so() {
          on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to \
          copy."
     );
-    assert!(said(&run).contains(&expected), "{run}");
+    assert!(run.said().contains(&expected), "{run}");
 
-    cluster
-        .apply(&right_to_the_uid().replace('@', name))
-        .unwrap();
+    let right =
+        account::block("resourceNames: [kube-system]").replace("terraform-provider-feast", name);
+    cluster.apply(&right).unwrap();
     let role = format!("--clusterrole={name}-uid");
     let account = format!("--serviceaccount={name}:guarded");
     let binding = format!("{name}-uid");
@@ -238,7 +221,7 @@ pub fn connection_errors_name_server_and_origin() {
         terraform.write("main.tf", &main).unwrap();
         let run = terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
-        let said = said(&run);
+        let said = run.said();
         let place = format!(
             "Cannot get Secret/feast-demo in namespace \"{}\" of the cluster at {server}/. Because: The API server \
              could not be reached.",
@@ -257,7 +240,10 @@ pub fn the_guard_asks_once() {
     let name = test.namespace.name();
     cluster.apply(&ROLE.replace('@', name)).unwrap();
     cluster
-        .apply(&right_to_the_uid().replace('@', name))
+        .apply(
+            &account::block("resourceNames: [kube-system]")
+                .replace("terraform-provider-feast", name),
+        )
         .unwrap();
     let right = format!("{name}-uid");
     let role = format!("--clusterrole={right}");

@@ -1,6 +1,15 @@
 //! Who owns the replica count, and what happens to it: an autoscaler that works, an autoscaler outside
 //! Terraform, and every way from one owner to another.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
 
 const AUTOSCALING: &str = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 4 } }";
@@ -67,7 +76,7 @@ pub fn external_count_survives_every_update() {
 }
 
 /// A way to run the store.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
     One,
     Three,
@@ -75,52 +84,207 @@ enum Mode {
     External,
 }
 
+/// The most pods of the autoscaler, and with [`LOAD`] what it makes.
+const MOST: u64 = 6;
+
+/// Millicores, of which each pod asks for 100: far more than the autoscaler's pods would like.
+const LOAD: usize = 3000;
+
+/// What the autoscaler outside Terraform makes.
+const FROM_OUTSIDE: u64 = 4;
+
 impl Mode {
     const ALL: [Self; 4] = [Self::One, Self::Three, Self::Autoscaled, Self::External];
 
     fn services(self) -> String {
         let scaling = match self {
-            Self::One => "scaling = { replicas = 1 }",
-            Self::Three => "scaling = { replicas = 3 }",
+            Self::One => "scaling = { replicas = 1 }".to_owned(),
+            Self::Three => "scaling = { replicas = 3 }".to_owned(),
             Self::Autoscaled => {
-                "scaling = { autoscaling = { min_replicas = 2, max_replicas = 6 } }"
+                format!(
+                    "scaling = {{ autoscaling = {{ min_replicas = 2, max_replicas = {MOST} }} }}"
+                )
             }
-            Self::External => "",
+            Self::External => String::new(),
         };
         format!("{scaling}\n{DATABASES}")
     }
 
-    /// (autoscaler, strategy, replicas) once this mode has been applied over `before` replicas.
-    fn expected(self, before: u64) -> (Option<(u64, u64)>, &'static str, u64) {
+    /// As the guide's table calls it.
+    fn title(self) -> &'static str {
         match self {
-            Self::One => (None, "Recreate", 1),
-            Self::Three => (None, "RollingUpdate", 3),
-            Self::Autoscaled => (Some((2, 6)), "RollingUpdate", before.max(2)),
-            Self::External => (None, "Recreate", before),
+            Self::One => "fixed 1",
+            Self::Three => "fixed 3",
+            Self::Autoscaled => "HPA",
+            Self::External => "external",
+        }
+    }
+
+    /// How many pods run once this mode's owner of the count has done its work.
+    fn settled(self) -> u64 {
+        match self {
+            Self::One => 1,
+            Self::Three => 3,
+            Self::Autoscaled => MOST,
+            Self::External => FROM_OUTSIDE,
         }
     }
 }
 
-/// Every mode after every other: the twelve ways, as one walk that takes each once.
+/// The count as it was before, and every value that it has had since, in the words of the guide's table.
+/// A fall that the target does not ask for has no word there.
+fn told(values: &[u64], to: Mode) -> String {
+    match (values, to) {
+        ([before], _) => {
+            assert_ne!(*before, to.settled(), "nothing to see");
+            "stays".to_owned()
+        }
+        ([_, target], Mode::One | Mode::Three) => format!("{target}, at once"),
+        (_, Mode::Autoscaled) if values.is_sorted() => "stays; the HPA raises it".to_owned(),
+        _ => format!("{values:?}"),
+    }
+}
+
+/// Every mode after every other, under load: the twelve ways, as one walk that takes each once, with a
+/// watch on the Deployment. What is seen is what the guide's table says.
 pub fn every_transition() {
     let test = StoreUnderTest::new("transitions");
     test.configure(&Mode::One.services());
     test.apply();
-    let mut now = Mode::One;
-    for next in walk() {
-        let before = test.replicas();
-        test.configure(&next.services());
-        test.apply();
-        // The autoscaler raises the count to its minimum by itself.
-        let expected = next.expected(before);
-        until(&format!("{now:?} → {next:?}: {expected:?}"), 60, || {
-            let strategy = test.strategy();
-            let seen = (test.autoscaler(), strategy.as_str(), test.replicas());
-            (seen == expected).then_some(())
-        });
-        now = next;
-    }
+    let watch = Watch::on(&test);
+    let rows = under_load(&test, || {
+        let mut rows = BTreeMap::new();
+        let mut now = Mode::One;
+        for next in walk() {
+            rows.insert((now, next), transition(&test, &watch, now, next));
+            now = next;
+        }
+        rows
+    });
+    let rows: Vec<String> = rows.into_values().collect();
+    assert_eq!(rows.join("\n"), table_of_the_guide());
     test.destroy();
+}
+
+/// Goes from one mode to the next, and tells it as a row of the guide's table.
+fn transition(test: &StoreUnderTest, watch: &Watch, now: Mode, next: Mode) -> String {
+    let before = test.deployment();
+    test.configure(&next.services());
+    test.apply();
+    let pods = match before["spec"]["template"] == test.deployment()["spec"]["template"] {
+        true => "stay",
+        false => "are replaced",
+    };
+    if next == Mode::Autoscaled {
+        until(&format!("{now:?} → {next:?}: {MOST} pods"), 180, || {
+            (test.replicas() == MOST).then_some(())
+        });
+    }
+    let replicas = told(&watch.values(&before, &test.deployment()), next);
+    let autoscaler = match test.autoscaler() {
+        Some((2, MOST)) => "yes",
+        None => "none",
+        Some(other) => panic!("{now:?} → {next:?}: {other:?}"),
+    };
+    if next == Mode::External {
+        let replicas = format!("--replicas={FROM_OUTSIDE}");
+        let scale = ["scale", "deployment/feast-demo", &replicas];
+        test.namespace.kubectl(&scale).unwrap();
+        test.expect_empty_plan();
+    }
+    let (now, next, strategy) = (now.title(), next.title(), test.strategy());
+    format!("| {now} | {next} | {replicas} | `{strategy}` | {autoscaler} | {pods} |")
+}
+
+/// The rows of the table of all transitions.
+fn table_of_the_guide() -> &'static str {
+    let guide = include_str!("../../docs/guides/scaling.md");
+    let rows = guide
+        .split_once("| Pods |\n|---|---|---|---|---|---|\n")
+        .unwrap()
+        .1;
+    rows.split_once("\n\n").unwrap().0
+}
+
+/// Runs `body` while the store's pods share [`LOAD`], however many there are.
+fn under_load<T>(test: &StoreUnderTest, body: impl FnOnce() -> T) -> T {
+    /// Stops the load when `body` ends, by a panic too.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _stop = Stop(&over);
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                // A pod may go between the look and the note: the next round knows.
+                test.namespace
+                    .share_cpu_load("feast.dev/name=demo", LOAD)
+                    .ok();
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        });
+        body()
+    })
+}
+
+/// Every version of the Deployment's specification, as kubectl's watch shows it.
+struct Watch {
+    kubectl: Child,
+    /// (generation, replicas)
+    seen: Arc<Mutex<Vec<(u64, u64)>>>,
+}
+
+impl Watch {
+    fn on(test: &StoreUnderTest) -> Self {
+        let columns = "--output=jsonpath={.metadata.generation} {.spec.replicas}{\"\\n\"}";
+        let mut kubectl = test
+            .namespace
+            .kubectl_command(&["get", "deployment", "feast-demo", "--watch", columns])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(kubectl.stdout.take().unwrap()).lines();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let record = seen.clone();
+        // Ends with the pipe.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let (generation, replicas) = line.split_once(' ').unwrap();
+                let version = (generation.parse().unwrap(), replicas.parse().unwrap());
+                record.lock().unwrap().push(version);
+            }
+        });
+        Self { kubectl, seen }
+    }
+
+    /// Each value of `spec.replicas` from one version of the Deployment to another, once.
+    fn values(&self, from: &Json, to: &Json) -> Vec<u64> {
+        let generation = |deployment: &Json| deployment["metadata"]["generation"].as_u64().unwrap();
+        let range = generation(from)..=generation(to);
+        let mut versions = until("the watch to catch up", 30, || {
+            let seen = self.seen.lock().unwrap().clone();
+            (seen.last()?.0 >= *range.end()).then_some(seen)
+        });
+        versions.retain(|(generation, _)| range.contains(generation));
+        versions.dedup();
+        let generations: Vec<u64> = versions.iter().map(|version| version.0).collect();
+        assert_eq!(generations, range.collect::<Vec<_>>(), "none is missed");
+        let mut values: Vec<u64> = versions.into_iter().map(|version| version.1).collect();
+        values.dedup();
+        values
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        self.kubectl.kill().ok();
+        self.kubectl.wait().ok();
+    }
 }
 
 /// A closed walk over the four modes from `One` that takes each of the twelve edges exactly once.

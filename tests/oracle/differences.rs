@@ -92,6 +92,23 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "pod annotation `feast.dev/certificates-hash`",
+        operator: "none",
+        provider: "with TLS, a keyed fingerprint of the certificates that the pods mount",
+        reason: "Feast reads a certificate when it starts, so pods roll when one has been renewed.",
+        theirs: nothing,
+        ours: |objects, _| {
+            for object in objects.values_mut() {
+                remove(
+                    object,
+                    "/spec/template/metadata/annotations",
+                    "feast.dev/certificates-hash",
+                );
+                without_empty(object, "/spec/template/metadata", "annotations");
+            }
+        },
+    },
+    Difference {
         subject: "`automountServiceAccountToken`",
         operator: "unset, so true",
         provider: "`false`, unless Feast itself asks Kubernetes (`authz`)",

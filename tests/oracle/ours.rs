@@ -11,7 +11,7 @@ use terraform_provider_feast::feast::fill::Secrets;
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
 use terraform_provider_feast::feast::source::{Contents, Source};
-use terraform_provider_feast::feast::spec::{Defaults, Store};
+use terraform_provider_feast::feast::spec::{Defaults, Peer, Registry, RemoteRegistry, Store};
 use terraform_provider_feast::provider::Feast;
 use terraform_provider_feast::schema::{Block, Path, Provider, Value, conform, decode};
 
@@ -98,10 +98,17 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
     }
     // What can be rendered can be shown.
     call("render", object).unwrap();
-    let prepared = render(&Store::new(&config, &Defaults::default()));
-    let contents: Contents = prepared
-        .slots()
-        .filter_map(|slot| Some((slot.source.clone(), content(&slot.source, others)?)))
+    let store = Store::new(&config, &Defaults::default());
+    if let Registry::Remote(RemoteRegistry {
+        peer: Some(peer), ..
+    }) = &store.registry
+    {
+        let judged = peer.judge(service(peer, others).as_ref());
+        judged.map_err(|error| Refused::Filling(vec![(Peer::path(), error.to_string())]))?;
+    }
+    let prepared = render(&store);
+    let contents: Contents = (prepared.sources().into_iter())
+        .filter_map(|source| Some((source.clone(), content(&source, others)?)))
         .collect();
     let filled = prepared.fill(&Secrets {
         contents: &contents,
@@ -117,10 +124,27 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
         Err(errors) => Err(Refused::Filling(
             errors
                 .iter()
-                .map(|error| (error.slot.path(), error.to_string()))
+                .map(|error| (error.path.clone(), error.to_string()))
                 .collect(),
         )),
     }
+}
+
+/// The Service of another feature store's registry: written out, or what is made of its custom resource.
+fn service(peer: &Peer, others: &[Json]) -> Option<Json> {
+    let named = |kind: &str, name: &str| {
+        let found = others
+            .iter()
+            .find(|it| it["kind"] == kind && it["metadata"]["name"] == name);
+        found.cloned()
+    };
+    let made = || {
+        let store = named("FeatureStore", &peer.name)?;
+        let manifest = serde_saphyr::to_string(&store).unwrap();
+        let mut made = objects(&manifest, others).unwrap();
+        made.remove(&format!("Service/{}", peer.service()))
+    };
+    named("Service", &peer.service()).or_else(made)
 }
 
 /// The documents of a YAML text.

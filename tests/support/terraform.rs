@@ -255,6 +255,13 @@ impl Run {
         self.status == Some(0)
     }
 
+    /// All that it said, without the line breaks and frames of diagnostics.
+    pub fn said(&self) -> String {
+        let text = format!("{} {}", self.stdout, self.stderr);
+        let words = text.split_whitespace().filter(|word| *word != "│");
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// For tests: fails with all that the command said unless it succeeded.
     #[track_caller]
     pub fn expect_success(self) -> Self {

@@ -57,7 +57,7 @@ pub struct ScalingStatus {
     pub desired_replicas: Option<i32>,
 }
 
-/// Addresses of the servers inside the cluster, as `host:port`.
+/// Addresses of the servers inside the cluster, as `host:port`. The port is 443 for a server with TLS, else 80.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoints {
@@ -73,4 +73,7 @@ pub struct Endpoints {
 
     /// Registry server (REST). Null when it is not served.
     pub registry_rest: Option<String>,
+
+    /// Web interface (HTTP). Null when there is none.
+    pub ui: Option<String>,
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::persistence::store_types;
-use super::{Persistence, PersistentVolumeClaim, RegistryServer};
+use super::{Persistence, PersistentVolumeClaim, Reference, RegistryServer};
 
 /// The registry: exactly one of `local` and `remote`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub struct LocalRegistry {
     pub server: Option<RegistryServer>,
 }
 
-/// A registry server that runs elsewhere.
+/// A registry server that runs elsewhere: exactly one of `hostname` and `feast_ref` says where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoteRegistry {
@@ -43,6 +43,50 @@ pub struct RemoteRegistry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub hostname: Option<String>,
+
+    /// Another feature store of the cluster, whose registry server (gRPC) is used: another
+    /// `feast_feature_store`, or one of the Feast operator's. Its address follows from its name and namespace;
+    /// that it has the server is looked at during apply, before anything is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feast_ref: Option<FeastRef>,
+
+    /// TLS, for a registry server that has it. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<RemoteTls>,
+}
+
+/// Another feature store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FeastRef {
+    /// Its name. Write it as an attribute of the other resource (`feast_feature_store.shared.name`), so that
+    /// Terraform makes that one first.
+    #[schemars(
+        length(min = 1, max = 57),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+
+    /// Its namespace. Default: that of this feature store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub namespace: Option<String>,
+}
+
+/// What a registry server's certificate is checked with. Every container mounts the ConfigMap at
+/// `/tls/registry/`; when the certificate changes, the next plan shows it and the apply rolls the pods.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoteTls {
+    /// The ConfigMap with the certificate of the authority, or of the server itself, in PEM.
+    pub config_map_ref: Reference,
+
+    /// Its key in the ConfigMap, such as `ca.crt`.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub cert_name: String,
 }
 
 /// A registry file, inside the pod, on a claim, or in an object store.

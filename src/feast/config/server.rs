@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, Vo
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Mcp, WorkerConfigs};
+use super::{Mcp, Tls, WorkerConfigs};
 
 /// When the kubelet pulls an image (Kubernetes `imagePullPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,7 @@ pub struct ServerSettings<'a> {
     pub volume_mounts: &'a [VolumeMount],
     pub metrics: Option<bool>,
     pub worker_configs: Option<&'a WorkerConfigs>,
+    pub tls: Option<&'a Tls>,
 }
 
 /// Defines a server's settings: the fields that all servers share, described once, and its own.
@@ -114,6 +115,10 @@ macro_rules! server {
             #[serde(skip_serializing_if = "Option::is_none")]
             pub worker_configs: Option<WorkerConfigs>,
 
+            /// TLS. Default: none, the server speaks without encryption.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub tls: Option<Tls>,
+
             $($own)*
         }
 
@@ -131,6 +136,7 @@ macro_rules! server {
                     volume_mounts: self.volume_mounts.as_deref().unwrap_or_default(),
                     metrics: self.metrics,
                     worker_configs: self.worker_configs.as_ref(),
+                    tls: self.tls.as_ref(),
                 }
             }
         }

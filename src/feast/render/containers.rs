@@ -1,4 +1,4 @@
-//! The servers' containers: registry, online, offline.
+//! The servers' containers: registry, online, offline, UI.
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Probe, TCPSocketAction,
@@ -7,8 +7,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::deployment::mounts;
+use super::tls;
 use crate::feast::config::WorkerConfigs;
-use crate::feast::names::{self, Endpoint, Service};
+use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, join};
 
 /// How Kubernetes sees that a server is well.
@@ -26,14 +27,23 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
         containers.push(online(store, server));
     }
     if let Some(server) = store.offline_server() {
-        let arguments = ["serve_offline", "-h", "0.0.0.0", "-p", "8815"];
-        let health = (Endpoint::Offline, Health::Tcp);
+        let arguments = ["serve_offline", "-h", "0.0.0.0"];
         containers.push(container(
             store,
             server,
             &arguments,
             &[Endpoint::Offline],
-            health,
+            Health::Tcp,
+        ));
+    }
+    if let Some(server) = &store.ui {
+        let arguments = ["ui", "-h", "0.0.0.0"];
+        containers.push(container(
+            store,
+            server,
+            &arguments,
+            &[Endpoint::Ui],
+            Health::Tcp,
         ));
     }
     containers
@@ -52,8 +62,7 @@ fn online(store: &Store, server: &OnlineServer) -> Container {
     arguments.extend(["-h", "0.0.0.0"]);
     let workers = options(workers);
     arguments.extend(workers.iter().map(String::as_str));
-    arguments.extend(["-p", "6566"]);
-    let health = (Endpoint::Online, Health::Http("/health"));
+    let health = Health::Http("/health");
     let mut container = container(store, common, &arguments, &[Endpoint::Online], health);
     if *metrics != Metrics::Off {
         container.ports.get_or_insert_default().push(ContainerPort {
@@ -99,32 +108,33 @@ fn registry(store: &Store, server: &RegistryServer) -> Container {
         // That is in `feature_store.yaml`.
         mcp: _,
     } = server;
+    let tls = common.tls.is_some();
+    let rest_port = Endpoint::RegistryRest.target_port(tls).to_string();
     let mut arguments = vec!["serve_registry", if *grpc { "--grpc" } else { "--no-grpc" }];
     if *rest {
-        arguments.extend(["--rest-api", "--rest-port", "6572"]);
+        arguments.extend(["--rest-api", "--rest-port", &rest_port]);
     }
-    arguments.extend(["-p", "6570"]);
-    let mut endpoints = Vec::new();
-    if *grpc {
-        endpoints.push(Endpoint::RegistryGrpc);
-    }
-    if *rest {
-        endpoints.push(Endpoint::RegistryRest);
-    }
+    let served = [
+        (Endpoint::RegistryGrpc, *grpc),
+        (Endpoint::RegistryRest, *rest),
+    ];
+    let served = served.into_iter().filter(|(_, served)| *served);
+    let endpoints: Vec<Endpoint> = served.map(|(endpoint, _)| endpoint).collect();
     let health = if *grpc {
-        (Endpoint::RegistryGrpc, Health::Tcp)
+        Health::Tcp
     } else {
-        (Endpoint::RegistryRest, Health::Http("/"))
+        Health::Http("/")
     };
     container(store, common, &arguments, &endpoints, health)
 }
 
+/// `endpoints` are those of one server; health is asked for at the first.
 fn container(
     store: &Store,
     server: &Server,
     arguments: &[&str],
     endpoints: &[Endpoint],
-    (checked, health): (Endpoint, Health),
+    health: Health,
 ) -> Container {
     let Server {
         image,
@@ -136,26 +146,38 @@ fn container(
         // The pod's.
         node_selector: _,
         volume_mounts,
+        tls,
     } = server;
-    let mut command = vec!["feast"];
+    let checked = endpoints.first().copied().unwrap_or(Endpoint::Online);
+    let kind = checked.server();
+    // With REST alone the registry server is given the port of gRPC all the same.
+    let main = match kind {
+        ServerKind::Registry => Endpoint::RegistryGrpc,
+        ServerKind::Offline | ServerKind::Online | ServerKind::Ui => checked,
+    };
+    let mut command = vec!["feast".to_owned()];
     if let Some(level) = log_level {
-        command.extend(["--log-level", level]);
+        command.extend(["--log-level", level].map(str::to_owned));
     }
-    command.extend(arguments);
+    command.extend(arguments.iter().copied().map(str::to_owned));
+    command.extend(tls::arguments(kind, tls.as_ref()));
+    let tls = tls.is_some();
+    command.extend(["-p".to_owned(), main.target_port(tls).to_string()]);
     let probe = |period: i32, failures: Option<i32>| Probe {
         period_seconds: Some(period),
         failure_threshold: failures,
         http_get: match health {
             Health::Http(path) => Some(HTTPGetAction {
                 path: Some(path.to_owned()),
-                port: IntOrString::Int(checked.target_port()),
+                port: IntOrString::Int(checked.target_port(tls)),
+                scheme: tls.then(|| "HTTPS".to_owned()),
                 ..HTTPGetAction::default()
             }),
             Health::Tcp => None,
         },
         tcp_socket: match health {
             Health::Tcp => Some(TCPSocketAction {
-                port: IntOrString::Int(checked.target_port()),
+                port: IntOrString::Int(checked.target_port(tls)),
                 ..TCPSocketAction::default()
             }),
             Health::Http(_) => None,
@@ -163,19 +185,19 @@ fn container(
         ..Probe::default()
     };
     Container {
-        name: checked.service().as_str().to_owned(),
+        name: kind.as_str().to_owned(),
         image: Some(image.clone()),
         image_pull_policy: image_pull_policy.map(str::to_owned),
-        command: Some(command.into_iter().map(str::to_owned).collect()),
+        command: Some(command),
         working_dir: Some(store.repository()),
         env: server_environment(store, env),
         env_from: some(env_from),
-        ports: Some(endpoints.iter().copied().map(port).collect()),
+        ports: Some(endpoints.iter().map(|it| port(*it, tls)).collect()),
         resources: resources.clone(),
         startup_probe: Some(probe(3, Some(40))),
         liveness_probe: Some(probe(20, Some(6))),
         readiness_probe: Some(probe(10, None)),
-        volume_mounts: Some([mounts(store), volume_mounts.clone()].concat()),
+        volume_mounts: Some([mounts(store, Some(kind)), volume_mounts.clone()].concat()),
         ..Container::default()
     }
 }
@@ -208,10 +230,10 @@ fn add(env: &mut Vec<EnvVar>, name: &str, value: &str) {
     }
 }
 
-fn port(endpoint: Endpoint) -> ContainerPort {
+fn port(endpoint: Endpoint, tls: bool) -> ContainerPort {
     ContainerPort {
         name: Some(endpoint.as_str().to_owned()),
-        container_port: endpoint.target_port(),
+        container_port: endpoint.target_port(tls),
         protocol: Some("TCP".to_owned()),
         ..ContainerPort::default()
     }
@@ -239,11 +261,8 @@ pub(super) fn joint_environment(
 /// The servers that `feast apply` takes after, the one that wins last.
 fn for_apply(store: &Store) -> Vec<&Server> {
     let mut servers = store.servers();
-    servers.sort_by_key(|(service, _)| match service {
-        Service::Registry => 0,
-        Service::Online => 1,
-        Service::Offline => 2,
-    });
+    servers.retain(|(kind, _)| *kind != ServerKind::Ui);
+    servers.sort_by_key(|(kind, _)| (*kind == ServerKind::Offline, *kind));
     servers.into_iter().map(|(_, server)| server).collect()
 }
 

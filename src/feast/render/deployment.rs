@@ -13,8 +13,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value as Json;
 
-use super::{containers, initialization, manifest, metadata};
-use crate::feast::names::{self, Service};
+use super::{containers, initialization, manifest, metadata, tls};
+use crate::feast::names::{self, ServerKind, Service};
 use crate::feast::spec::{ClaimSource, Pods, Replicas, RollingUpdate, Store, Strategy};
 
 pub(super) fn render(store: &Store) -> Json {
@@ -170,6 +170,7 @@ fn volumes(store: &Store) -> Vec<Volume> {
         }),
         ..Volume::default()
     }];
+    volumes.extend(tls::volumes(store));
     volumes.extend(store.authorization.ca_cert().map(|ca_cert| Volume {
         name: names::CA_CERT_VOLUME.to_owned(),
         config_map: Some(ConfigMapVolumeSource {
@@ -203,14 +204,15 @@ fn volumes(store: &Store) -> Vec<Volume> {
     volumes
 }
 
-/// The mounts of every container, in the order of the volumes.
-pub(super) fn mounts(store: &Store) -> Vec<VolumeMount> {
+/// The mounts of a server's container, or of an init container (`None`), in the order of the volumes.
+pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<VolumeMount> {
     let mut mounts = vec![VolumeMount {
         name: names::CONFIGURATION_VOLUME.to_owned(),
         mount_path: names::CONFIGURATION_DIRECTORY.to_owned(),
         read_only: Some(true),
         ..VolumeMount::default()
     }];
+    mounts.extend(tls::mounts(store, container));
     mounts.extend(store.authorization.ca_cert().map(|ca_cert| VolumeMount {
         name: names::CA_CERT_VOLUME.to_owned(),
         mount_path: names::CA_CERT_FILE.to_owned(),

@@ -6,10 +6,10 @@ use serde_json::{Value as Json, json};
 
 use super::yaml::{Mapping, Node, emit};
 use crate::feast::fill::FillError;
-use crate::feast::names::{self, Endpoint, Service};
+use crate::feast::names::{self, Endpoint, ServerKind, Service};
 use crate::feast::source::Contents;
 use crate::feast::spec::{
-    OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryStorage, Store,
+    OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryStorage, RemoteRegistry, Store,
 };
 pub use slot::{Purpose, Slot};
 
@@ -55,7 +55,7 @@ impl Document {
             OnlineStorage::Database(database) => Part::Slot(Slot::store(Service::Online, database)),
         });
         parts.push(match &store.registry {
-            Registry::Remote(address) => remote_registry(address),
+            Registry::Remote(remote) => remote_registry(remote),
             Registry::Local(local) => {
                 let mcp = local.server.as_ref().filter(|server| server.mcp);
                 let mcp = mcp.map(|_| {
@@ -191,26 +191,32 @@ pub(super) fn client(store: &Store) -> String {
     let served = store.endpoints();
     if served.contains(&Endpoint::Offline) {
         let host = names::host(&store.name, &store.namespace, Endpoint::Offline);
-        parts.push(section(
-            "offline_store",
-            vec![
-                leaf("type", "remote"),
-                leaf("host", host),
-                leaf("port", names::SERVICE_PORT),
-            ],
-        ));
+        let certificate = store.certificate(ServerKind::Offline);
+        let mut lines = vec![
+            leaf("type", "remote"),
+            leaf("host", host),
+            leaf("port", names::service_port(certificate.is_some())),
+        ];
+        if let Some(certificate) = certificate {
+            lines.extend([leaf("scheme", "https"), leaf("cert", certificate)]);
+        }
+        parts.push(section("offline_store", lines));
     }
     if served.contains(&Endpoint::Online) {
-        let url = format!("http://{}", store.address(Endpoint::Online));
-        parts.push(section(
-            "online_store",
-            vec![leaf("type", "remote"), leaf("path", url)],
-        ));
+        let certificate = store.certificate(ServerKind::Online);
+        let scheme = names::service_port_name(certificate.is_some());
+        let url = format!("{scheme}://{}", store.address(Endpoint::Online));
+        let mut lines = vec![leaf("type", "remote"), leaf("path", url)];
+        lines.extend(certificate.map(|certificate| leaf("cert", certificate)));
+        parts.push(section("online_store", lines));
     }
     match &store.registry {
-        Registry::Remote(address) => parts.push(remote_registry(address)),
+        Registry::Remote(remote) => parts.push(remote_registry(remote)),
         Registry::Local(_) if served.contains(&Endpoint::RegistryGrpc) => {
-            parts.push(remote_registry(&store.address(Endpoint::RegistryGrpc)));
+            parts.push(registry_server(
+                &store.address(Endpoint::RegistryGrpc),
+                store.certificate(ServerKind::Registry),
+            ));
         }
         Registry::Local(_) => {}
     }
@@ -231,11 +237,21 @@ fn tail() -> Mapping {
     Mapping(vec![leaf("entity_key_serialization_version", 3)])
 }
 
-fn remote_registry(address: &str) -> Part {
-    section(
-        "registry",
-        vec![leaf("registry_type", "remote"), leaf("path", address)],
-    )
+fn remote_registry(remote: &RemoteRegistry) -> Part {
+    let RemoteRegistry {
+        address,
+        authority,
+        peer: _,
+    } = remote;
+    let certificate = authority.as_ref().map(|it| &it.key);
+    let certificate = certificate.map(|key| ServerKind::Registry.tls_file(key));
+    registry_server(address, certificate)
+}
+
+fn registry_server(address: &str, certificate: Option<String>) -> Part {
+    let mut lines = vec![leaf("registry_type", "remote"), leaf("path", address)];
+    lines.extend(certificate.map(|certificate| leaf("cert", certificate)));
+    section("registry", lines)
 }
 
 fn registry_file(file: &RegistryFile) -> Vec<Line> {

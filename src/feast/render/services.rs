@@ -20,11 +20,12 @@ pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
 }
 
 fn service(store: &Store, name: String, endpoint: Endpoint) -> Service {
+    let tls = store.tls(endpoint.server()).is_some();
     let mut ports = vec![ServicePort {
-        name: Some(names::SERVICE_PORT_NAME.to_owned()),
-        port: names::SERVICE_PORT,
+        name: Some(names::service_port_name(tls).to_owned()),
+        port: names::service_port(tls),
         protocol: Some("TCP".to_owned()),
-        target_port: Some(IntOrString::Int(endpoint.target_port())),
+        target_port: Some(IntOrString::Int(endpoint.target_port(tls))),
         app_protocol: endpoint.app_protocol().map(str::to_owned),
         ..ServicePort::default()
     }];
@@ -39,7 +40,7 @@ fn service(store: &Store, name: String, endpoint: Endpoint) -> Service {
         });
     }
     Service {
-        metadata: metadata::object(store, name, Some(endpoint.service().as_str())),
+        metadata: metadata::object(store, name, Some(endpoint.server().as_str())),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(metadata::selector(store)),

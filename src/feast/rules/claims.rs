@@ -1,8 +1,8 @@
 //! Persistent volume claims.
 
-use super::Violation;
 use super::resources::request_within_limit;
 use super::view::{Claim, block, claims};
+use super::{Violation, tls};
 use crate::feast::config::{AccessMode, FeatureStore};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
 use crate::feast::spec::join;
@@ -91,6 +91,18 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
                     service.as_str()
                 ),
             );
+        }
+        for (directory, reads) in tls::directories(store) {
+            if overlaps(&mount, &directory) {
+                refuse(
+                    reads,
+                    format!("{mount:?} hides a certificate"),
+                    format!(
+                        "The provider mounts it in `{directory}`. Write another directory, such as `/data/{}`.",
+                        service.as_str()
+                    ),
+                );
+            }
         }
         if mount == DATA_DIRECTORY && claims.len() < 3 {
             // With all three stores on claims there is no such volume; each absent one may be unknown yet.

@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, EnvVarSource};
 
 use super::Violation;
 use super::view::{
-    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, containers, cron_job_containers, git,
+    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, containers, cron_job_containers,
+    git,
 };
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
@@ -20,6 +21,7 @@ pub(super) fn one_server(store: &FeatureStore) -> Vec<Violation> {
             disabled,
             Path::of(OFFLINE).attribute("server"),
             Path::of(LOCAL).attribute("server"),
+            Path::of(UI),
         ],
         "The feature store has no server",
         "Without the online server there must be another one: write `services.offline_store.server = {}` or \

@@ -3,7 +3,7 @@
 use super::Violation;
 use super::view::{LOCAL, ONLINE, claims, containers, local, online_disabled};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::{self, Endpoint, LABEL_LENGTH, Service};
+use crate::feast::names::{self, Endpoint, LABEL_LENGTH, ServerKind, Service};
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
@@ -34,10 +34,11 @@ fn derived(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
     let service = |endpoint| names::service(&store.name, endpoint);
     let mut derived = vec![(names::main(&store.name), Vec::new())];
     for container in containers(store) {
-        match container.service {
-            Service::Online => derived.push((service(Endpoint::Online), container.reads)),
-            Service::Offline => derived.push((service(Endpoint::Offline), container.reads)),
-            Service::Registry => {}
+        match container.kind {
+            ServerKind::Online => derived.push((service(Endpoint::Online), container.reads)),
+            ServerKind::Offline => derived.push((service(Endpoint::Offline), container.reads)),
+            ServerKind::Ui => derived.push((service(Endpoint::Ui), container.reads)),
+            ServerKind::Registry => {}
         }
     }
     if let Some(server) = local(store).and_then(|local| local.server.as_ref()) {
@@ -88,6 +89,9 @@ mod tests {
         named(50, json!({}), None);
         named(51, json!({}), Some("-online"));
         named(57, json!({"onlineStore": {"disabled": true}}), None);
+        let only_ui = json!({"onlineStore": {"disabled": true}, "ui": {}});
+        named(54, only_ui.clone(), None);
+        named(55, only_ui, Some("-ui"));
         named(49, json!({"offlineStore": {"server": {}}}), None);
         named(
             50,

@@ -1,11 +1,11 @@
 //! Where the feature definitions come from, and who applies them.
 
-use super::Violation;
 use super::stores::leaves;
 use super::view::{
     LOCAL, ONLINE, PROJECT_DIR, REGISTRY, claims, git as written, local, offline, online,
     online_disabled, registry, services,
 };
+use super::{Violation, tls};
 use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
 use crate::feast::spec::join;
@@ -156,6 +156,8 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
             offline.is_none(),
         ),
     ];
+    let certificates = tls::directories(store).into_iter();
+    mounts.extend(certificates.map(|(directory, reads)| (directory, reads, false)));
     mounts.extend(claims.iter().map(|claim| {
         let mount = join(&claim.pvc.mount_path, "");
         let mut reads = vec![claim.path.attribute("mount_path")];

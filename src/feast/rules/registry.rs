@@ -1,7 +1,7 @@
 //! The registry: here or elsewhere, and how it is spoken to.
 
 use super::Violation;
-use super::view::{LOCAL, REGISTRY, local, registry};
+use super::view::{LOCAL, REGISTRY, REMOTE, local, registry};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
@@ -31,24 +31,58 @@ pub(super) fn remote_address(store: &FeatureStore) -> Vec<Violation> {
     let Some(remote) = registry(store).and_then(|registry| registry.remote.as_ref()) else {
         return Vec::new();
     };
-    let path = Path::of(REGISTRY).attribute("remote");
+    let path = Path::of(REMOTE);
     let at = path.attribute("hostname");
-    match &remote.hostname {
-        None => vec![Violation::new(
-            path,
-            [at],
+    match (&remote.hostname, &remote.feast_ref) {
+        (None, None) => vec![Violation::new(
+            path.clone(),
+            [at, path.attribute("feast_ref")],
             "A remote registry needs an address",
-            "Write `hostname = \"host:port\"`, the address of its gRPC server.",
+            "Write `hostname = \"host:port\"`, the address of its gRPC server, or `feast_ref`, the feature store \
+             that has it.",
         )],
-        Some(address) if !is_address(address) => vec![Violation::new(
+        (Some(_), Some(_)) => vec![Violation::new(
+            path,
+            [],
+            "A remote registry has one address",
+            "Write one of `hostname` and `feast_ref`.",
+        )],
+        (Some(address), None) if !is_address(address) => vec![Violation::new(
             at.clone(),
             [at],
             format!("{address:?} is not the address of a registry server"),
             "Feast connects by gRPC to `host` or `host:port`. Write it without a scheme, path or spaces, such \
              as `feast-shared-registry.feast.svc.cluster.local:80`.",
         )],
-        Some(_) => Vec::new(),
+        (Some(_), None) | (None, Some(_)) => Vec::new(),
     }
+}
+
+/// A feature store with a remote registry has no registry server for anybody.
+pub(super) fn another_store(store: &FeatureStore) -> Vec<Violation> {
+    let remote = registry(store).and_then(|registry| registry.remote.as_ref());
+    let Some(other) = remote.and_then(|remote| remote.feast_ref.as_ref()) else {
+        return Vec::new();
+    };
+    let path = Path::of(REMOTE).attribute("feast_ref");
+    let here = other.namespace.is_none() || other.namespace == store.namespace;
+    if other.name != store.name || !here {
+        return Vec::new();
+    }
+    let mut reads = vec![
+        path.attribute("name"),
+        path.attribute("namespace"),
+        Path::of("name"),
+    ];
+    if other.namespace.is_some() {
+        reads.push(Path::of("namespace"));
+    }
+    vec![Violation::new(
+        path.attribute("name"),
+        reads,
+        "The feature store names itself as its registry",
+        "Write the name of another feature store, or `local = {}` in place of `remote`.",
+    )]
 }
 
 /// `host` or `host:port`, the host a DNS name or an IP address (IPv6 in brackets).
@@ -95,7 +129,7 @@ pub(super) fn protocols(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused;
+    use crate::feast::rules::testing::{refused, refused_whole};
 
     #[test]
     fn here_or_elsewhere() {
@@ -144,6 +178,51 @@ mod tests {
                 "A remote registry needs an address",
             )],
         );
+    }
+
+    #[test]
+    fn one_address() {
+        refused(
+            "remote-address",
+            json!({"registry": {"remote": {"hostname": "r:80", "feastRef": {"name": "other"}}}}),
+            &[(
+                "services.registry.remote",
+                "A remote registry has one address",
+            )],
+        );
+        refused(
+            "remote-address",
+            json!({"registry": {"remote": {"feastRef": {"name": "other"}}}}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn another_than_itself() {
+        let check = |own: Json, other: Json, expected: &[(&str, &str)]| {
+            let mut store = json!({"name": "demo", "feastProject": "p", "services": {"registry": {"remote": {
+                "feastRef": {"name": "demo"},
+            }}}});
+            if !own.is_null() {
+                store["namespace"] = own;
+            }
+            if !other.is_null() {
+                store["services"]["registry"]["remote"]["feastRef"]["namespace"] = other;
+            }
+            refused_whole("remote-other", store, expected);
+        };
+        let itself = [(
+            "services.registry.remote.feast_ref.name",
+            "The feature store names itself as its registry",
+        )];
+        check(json!(null), json!(null), &itself);
+        check(json!("here"), json!(null), &itself);
+        check(json!("here"), json!("here"), &itself);
+        check(json!("here"), json!("there"), &[]);
+        // The provider block's namespace may be any.
+        check(json!(null), json!("there"), &[]);
+        let other = json!({"registry": {"remote": {"feastRef": {"name": "other"}}}});
+        refused("remote-other", other, &[]);
     }
 
     #[test]

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::Violation;
-use super::view::{block, containers, services};
+use super::view::{block, containers, server, services};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::Service;
+use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
 
 pub(super) use tolerations::tolerations;
@@ -336,15 +336,10 @@ pub(super) fn contradicting_selectors(store: &FeatureStore) -> Vec<Violation> {
         selectors.push((Path::of("services.node_selector"), selector));
     }
     let mut servers = containers(store);
-    servers.sort_by_key(|container| match container.service {
-        Service::Registry => 0,
-        Service::Offline => 1,
-        Service::Online => 2,
-    });
+    servers.sort_by_key(|container| container.kind);
     for container in servers {
         if let Some(selector) = container.settings.and_then(|it| it.node_selector) {
-            let path = block(container.service).attribute("server.node_selector");
-            selectors.push((path, selector));
+            selectors.push((container.path.attribute("node_selector"), selector));
         }
     }
     let mut found = Vec::new();
@@ -357,8 +352,7 @@ pub(super) fn contradicting_selectors(store: &FeatureStore) -> Vec<Violation> {
             {
                 let at = path.key(key);
                 // Which of them wins follows from those that are not there, too.
-                let all = [Service::Registry, Service::Offline, Service::Online]
-                    .map(|service| block(service).attribute("server.node_selector"));
+                let all = ServerKind::ALL.map(|kind| server(kind).attribute("node_selector"));
                 let online = block(Service::Online).attribute("disabled");
                 let reads = all.into_iter().chain([at.clone(), winner.key(key), online]);
                 found.push(Violation::new(

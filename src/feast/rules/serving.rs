@@ -3,7 +3,7 @@
 use super::Violation;
 use super::view::{LOCAL, ONLINE, block, containers, local, online};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::Service;
+use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
 
 /// Feast's categories of metrics.
@@ -83,7 +83,7 @@ pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
         let Some(settings) = container.settings else {
             continue;
         };
-        if container.service == Service::Online {
+        if container.kind == ServerKind::Online {
             continue;
         }
         let metrics = settings.metrics == Some(true);
@@ -98,7 +98,7 @@ pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
                     format!(
                         "Feast's command for the {} has no such option; only the online server has. \
                          Remove it.",
-                        container.service.words()
+                        container.kind.words()
                     ),
                 ));
             }

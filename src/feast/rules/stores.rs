@@ -1,7 +1,7 @@
 //! Where each service keeps its data: a file or a database, and which files.
 
 use super::Violation;
-use super::view::{LOCAL, block, local, offline, online};
+use super::view::{LOCAL, block, containers, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
 use crate::feast::spec::join;
@@ -190,10 +190,16 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
             let path = "openlineage.consumer.connection_string_secret_ref";
             (Path::of(path), secret)
         });
+    let servers = containers(store);
+    let certificates = servers.iter().filter_map(|container| {
+        let secret = container.settings?.tls?.secret_ref.as_ref()?;
+        Some((container.path.attribute("tls.secret_ref"), secret))
+    });
     let own = names::main(&store.name);
     [online, offline, registry, oidc, sender, receiver, events]
         .into_iter()
         .flatten()
+        .chain(certificates)
         .filter(|(_, secret)| secret.name == own)
         .map(|(path, _)| {
             let at = path.attribute("name");

@@ -25,7 +25,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         let measured: Vec<_> = containers
             .iter()
             .filter(|container| {
-                let name = container.service.as_str();
+                let name = container.kind.as_str();
                 metric.container.as_ref().is_none_or(|only| only == name)
             })
             .collect();
@@ -87,7 +87,7 @@ fn utilizations(store: &FeatureStore) -> Vec<Metric> {
 fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation {
     let names: Vec<_> = containers
         .iter()
-        .map(|container| format!("`{}`", container.service.as_str()))
+        .map(|container| format!("`{}`", container.kind.as_str()))
         .collect();
     let mut reads = metric.reads.clone();
     // Each server that is absent may only be unknown yet.
@@ -95,6 +95,7 @@ fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation
         Path::of("services.online_store.disabled"),
         Path::of("services.offline_store.server"),
         Path::of("services.registry.local.server"),
+        Path::of("services.ui"),
     ]);
     Violation::new(
         metric.named.clone(),
@@ -133,7 +134,7 @@ fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violati
     for map in ["requests", "limits"] {
         reads.push(at.attribute(map).key(&metric.resource));
     }
-    let name = container.service.as_str();
+    let name = container.kind.as_str();
     let resource = &metric.resource;
     Some(Violation::new(
         path,

@@ -7,18 +7,25 @@ use crate::feast::config::{
     Autoscaling, CronJobContainers, FeatureStore, Git, LocalRegistry, OfflineStore, OnlineStore,
     PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
 };
-use crate::feast::names::Service;
+use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
 
 pub(super) const ONLINE: &str = "services.online_store";
 pub(super) const OFFLINE: &str = "services.offline_store";
 pub(super) const REGISTRY: &str = "services.registry";
+pub(super) const REMOTE: &str = "services.registry.remote";
+pub(super) const UI: &str = "services.ui";
 pub(super) const LOCAL: &str = "services.registry.local";
 pub(super) const SCALING: &str = "services.scaling";
 pub(super) const AUTOSCALING: &str = "services.scaling.autoscaling";
 pub(super) const PROJECT_DIR: &str = "feast_project_dir";
 pub(super) const CRON_JOB: &str = "cron_job";
 pub(super) const CRON_JOB_CONTAINERS: &str = "cron_job.container_configs";
+
+/// Where a server's settings stand.
+pub(super) fn server(kind: ServerKind) -> Path {
+    Path::of(kind.attribute())
+}
 
 /// Where a service's settings stand.
 pub(super) fn block(service: Service) -> Path {
@@ -98,8 +105,8 @@ pub(super) fn scaled_by(store: &FeatureStore) -> Option<Path> {
 
 /// A server container that will run, and where its settings stand.
 pub(super) struct Container<'a> {
-    pub service: Service,
-    /// The `server` attribute.
+    pub kind: ServerKind,
+    /// The attribute with its settings.
     pub path: Path,
     /// Absent for an online server with default settings.
     pub settings: Option<ServerSettings<'a>>,
@@ -117,27 +124,26 @@ impl<'a> Container<'a> {
 
 /// The servers, in the order of the pod's containers.
 pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
-    let server = |service: Service| block(service).attribute("server");
-    let made = |service, settings| Container {
-        service,
-        path: server(service),
+    let made = |kind, settings| Container {
+        kind,
+        path: server(kind),
         settings: Some(settings),
-        written: Some(server(service)),
+        written: Some(server(kind)),
         reads: Vec::new(),
     };
     let mut containers = Vec::new();
     if let Some(settings) = local(store).and_then(|local| local.server.as_ref()) {
-        containers.push(made(Service::Registry, settings.settings()));
+        containers.push(made(ServerKind::Registry, settings.settings()));
     }
     if !online_disabled(store) {
         let block = online(store);
         let settings = block.and_then(|online| online.server.as_ref());
         containers.push(Container {
-            service: Service::Online,
-            path: server(Service::Online),
+            kind: ServerKind::Online,
+            path: server(ServerKind::Online),
             settings: settings.map(|server| server.settings()),
             written: match (block, settings) {
-                (_, Some(_)) => Some(server(Service::Online)),
+                (_, Some(_)) => Some(server(ServerKind::Online)),
                 (Some(_), None) => Some(Path::of(ONLINE)),
                 (None, None) => None,
             },
@@ -145,7 +151,10 @@ pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
         });
     }
     if let Some(settings) = offline(store).and_then(|offline| offline.server.as_ref()) {
-        containers.push(made(Service::Offline, settings.settings()));
+        containers.push(made(ServerKind::Offline, settings.settings()));
+    }
+    if let Some(settings) = services(store).and_then(|services| services.ui.as_ref()) {
+        containers.push(made(ServerKind::Ui, settings.settings()));
     }
     containers
 }

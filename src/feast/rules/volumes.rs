@@ -2,9 +2,9 @@
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
-use super::Violation;
 use super::claims::{inside, overlaps};
 use super::view::{Container, block, claims, containers, services};
+use super::{Violation, tls};
 use crate::feast::config::{FeatureStore, Volume};
 use crate::feast::names::{self, CA_CERT_FILE, CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
 use crate::feast::spec::join;
@@ -191,6 +191,11 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
     }
     if overlaps(place, CONFIGURATION_DIRECTORY) {
         hide("Feast's configuration", Vec::new());
+    }
+    for (directory, reads) in tls::directories(store) {
+        if overlaps(place, &directory) {
+            hide("a certificate", reads);
+        }
     }
     let oidc = store.authz.as_ref().and_then(|authz| authz.oidc.as_ref());
     if place == CA_CERT_FILE && oidc.is_some_and(|oidc| oidc.ca_cert_config_map.is_some()) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, VolumeMount};
 
+use super::Tls;
 use crate::feast::config::{self, ImagePullPolicy, LogLevel, ServerSettings, WorkerConfigs};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,7 @@ pub struct Server {
     pub node_selector: BTreeMap<String, String>,
     /// Of the user's volumes.
     pub volume_mounts: Vec<VolumeMount>,
+    pub tls: Option<Tls>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +62,7 @@ impl Server {
             log_level,
             node_selector,
             volume_mounts,
+            tls,
             // The online server's alone.
             metrics: _,
             worker_configs: _,
@@ -79,6 +82,7 @@ impl Server {
             }),
             node_selector: node_selector.cloned().unwrap_or_default(),
             volume_mounts: volume_mounts.to_vec(),
+            tls: tls.and_then(Tls::new),
         }
     }
 }

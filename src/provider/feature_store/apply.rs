@@ -9,14 +9,14 @@ use tokio::time::Instant;
 
 use crate::cluster::apply::{self, Outcome};
 use crate::cluster::rollout::Wait;
-use crate::cluster::{self, CancellationToken, Claims, Cluster, StoreName};
+use crate::cluster::{self, CancellationToken, Claims, Cluster, Reason, StoreName};
 use crate::feast::config::ScalingStatus;
 use crate::feast::fill::Secrets;
 use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Filled, Key, Kind, Objects};
 use crate::feast::redaction::Redaction;
-use crate::feast::spec::Replicas;
+use crate::feast::spec::{Registry, Replicas};
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Applied, Apply};
@@ -101,6 +101,7 @@ impl Recipe<'_> {
             namespace: desired.store.namespace.clone(),
             name: desired.store.name.clone(),
         };
+        self.peer(&cluster, &desired).await?;
         let known: BTreeSet<Key> = computed::manifests(self.prior).into_keys().collect();
         let keys = desired.objects.manifests.keys().chain(&known);
         let live = cluster
@@ -132,6 +133,28 @@ impl Recipe<'_> {
         })
     }
 
+    /// Looks whether the registry of another feature store is served. Who may not look into the other's
+    /// namespace is believed.
+    async fn peer(&self, cluster: &Cluster, desired: &Desired) -> Result<(), Diagnostics> {
+        let Registry::Remote(remote) = &desired.store.registry else {
+            return Ok(());
+        };
+        let Some(peer) = &remote.peer else {
+            return Ok(());
+        };
+        let key = Key::new(Kind::Service, peer.service());
+        let service = match cluster.get(&peer.namespace, &key, self.stop).await {
+            Ok(service) => service,
+            Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
+            Err(error) => {
+                let summary = "Cannot look at the remote registry";
+                return Err(vec![wording::cluster_error(summary, &error)]);
+            }
+        };
+        let judged = peer.judge(service.as_ref());
+        judged.map_err(|error| vec![wording::peer_error(&error)])
+    }
+
     /// Merges the user's Secrets and ConfigMaps into our Secret.
     async fn fill(
         &self,
@@ -148,7 +171,7 @@ impl Recipe<'_> {
         let contents = cluster
             .contents(&store.namespace, &desired.objects.sources(), self.stop)
             .await
-            .map_err(|errors| unprepared(&errors))?;
+            .map_err(|errors| unread(desired, &errors))?;
         let hash_key = match live.and_then(kept::hash_key) {
             Some(key) => key,
             None => new_hash_key()?,
@@ -360,6 +383,22 @@ fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
     (errors.iter())
         .map(|error| wording::cluster_error(summary, error))
         .collect()
+}
+
+/// The same of Secrets and ConfigMaps of the user's: what is missing is told at the attribute that names it.
+fn unread(desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
+    let attribute = |error: &cluster::Error| match (&error.reason, &error.target.name) {
+        (Reason::NotFound | Reason::KeyMissing(_) | Reason::NotText(_), Some(name)) => {
+            desired.objects.attribute(error.target.kind, name)
+        }
+        _ => None,
+    };
+    let placed = |(diagnostic, error): (Diagnostic, &cluster::Error)| match attribute(error) {
+        Some(path) => diagnostic.at(path),
+        None => diagnostic,
+    };
+    let diagnostics = unprepared(errors).into_iter();
+    diagnostics.zip(errors).map(placed).collect()
 }
 
 fn deployment_status(exists: &BTreeMap<Key, Json>, desired: &Desired) -> Option<ScalingStatus> {

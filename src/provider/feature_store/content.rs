@@ -59,7 +59,9 @@ impl Content<'_> {
         let Some(today) = self.today(secret).await else {
             return findings;
         };
+        let certificates = pod_annotation(self.deployment, names::CERTIFICATES_HASH_ANNOTATION);
         let is_other = Some(today.filled.configuration_hash()) != carried
+            || today.filled.certificates() != certificates
             || today.filled.applied() != applied(self.deployment);
         if !is_other {
             memory.sources = by_name(today.sources);
@@ -137,8 +139,11 @@ fn by_name(sources: BTreeMap<Source, String>) -> BTreeMap<String, String> {
 
 /// The hash of the configuration that the pods run with.
 pub fn carried_hash(deployment: &Json) -> Option<&str> {
-    let annotations = deployment.pointer("/spec/template/metadata/annotations")?;
-    annotations[names::CONFIGURATION_HASH_ANNOTATION].as_str()
+    pod_annotation(deployment, names::CONFIGURATION_HASH_ANNOTATION)
+}
+
+fn pod_annotation<'a>(deployment: &'a Json, annotation: &str) -> Option<&'a str> {
+    deployment.pointer("/spec/template/metadata/annotations")?[annotation].as_str()
 }
 
 /// The hash of what `feast apply` has been run with.

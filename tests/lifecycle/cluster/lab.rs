@@ -4,8 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
 use terraform_provider_feast::cluster::rollout::Wait;
@@ -58,6 +63,81 @@ impl Lab {
             cluster,
             client: kube::Client::try_from(config).expect("a client"),
         }
+    }
+
+    /// Makes a ServiceAccount, its Role and their binding, and waits until the rights hold.
+    pub async fn make_account(&self, [account, role, binding]: &[Json; 3]) {
+        self.create::<ServiceAccount>(account).await;
+        let role: Role = self.create(role).await;
+        self.create::<RoleBinding>(binding).await;
+        // A Role arrives as a whole.
+        let Some(rule) = role.rules.unwrap_or_default().into_iter().next() else {
+            return;
+        };
+        let name = account["metadata"]["name"].as_str().expect("a name");
+        let first = |words: Option<Vec<String>>| words.unwrap_or_default().into_iter().next();
+        let review: SubjectAccessReview = serde_json::from_value(json!({
+            "metadata": {},
+            "spec": {
+                "user": format!("system:serviceaccount:{}:{name}", self.namespace),
+                "resourceAttributes": {
+                    "namespace": self.namespace,
+                    "verb": rule.verbs[0],
+                    "group": first(rule.api_groups),
+                    "resource": first(rule.resources),
+                },
+            },
+        }))
+        .expect("valid");
+        let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let allowed = async {
+            loop {
+                let answer = reviews.create(&PostParams::default(), &review).await;
+                if answer
+                    .expect("reviewed")
+                    .status
+                    .is_some_and(|status| status.allowed)
+                {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(TIMEOUT, allowed)
+            .await
+            .expect("the rights hold in time");
+    }
+
+    pub async fn create<K>(&self, manifest: &Json) -> K
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::Serialize
+            + serde::de::DeserializeOwned,
+    {
+        let object: K = serde_json::from_value(manifest.clone()).expect("valid");
+        Api::namespaced(self.client.clone(), &self.namespace)
+            .create(&PostParams::default(), &object)
+            .await
+            .expect("created")
+    }
+
+    pub async fn token(&self, account: &str) -> String {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.namespace);
+        let request: TokenRequest = serde_json::from_value(
+            json!({"spec": {"audiences": ["https://kubernetes.default.svc.cluster.local"]}}),
+        )
+        .expect("valid");
+        let answer = accounts
+            .create_token_request(account, &PostParams::default(), &request)
+            .await
+            .expect("a token");
+        let answer = serde_json::to_value(answer).expect("json");
+        answer["status"]["token"]
+            .as_str()
+            .expect("a token")
+            .to_owned()
     }
 
     pub fn store(&self, name: &str) -> StoreName {

@@ -171,6 +171,12 @@ impl Namespace {
             .json(&[&["--namespace", &self.name], arguments].concat())
     }
 
+    /// The command, not yet run: for what goes on, such as a watch.
+    pub fn kubectl_command(&self, arguments: &[&str]) -> Command {
+        self.cluster
+            .kubectl_command(&[&["--namespace", &self.name], arguments].concat())
+    }
+
     /// Makes each container of the pods that are there now use this much CPU, such as `400m`.
     /// metrics-server shows it after two readings, 15 to 45 seconds later.
     pub fn set_cpu_usage(&self, label_selector: &str, cpu: &str) -> Result<()> {

@@ -112,7 +112,8 @@ impl Slot {
 
     fn error(&self, problem: Problem) -> FillError {
         FillError {
-            slot: self.clone(),
+            source_: self.source.clone(),
+            path: self.path(),
             problem,
         }
     }

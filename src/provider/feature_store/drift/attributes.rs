@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::cluster::ownership::{FieldPath, FieldStep};
-use crate::feast::names::{self, Service};
+use crate::feast::names::{self, ServerKind, Service};
 use crate::feast::objects::{Key, Kind};
 use crate::schema::encode::{encode, of_kind, of_type};
 use crate::schema::{self, Attribute, Block, Nesting, Number, Path, Step, Type, Value};
@@ -33,10 +33,10 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&POD_ANNOTATIONS, "services.pod_annotations"),
             ]);
             let containers = FieldPath::of(&POD).with(FieldStep::Name("containers".to_owned()));
-            rows.extend(SERVERS.map(|(service, place)| {
-                let name = ("name".to_owned(), Json::from(service.as_str()));
+            rows.extend(ServerKind::ALL.map(|kind| {
+                let name = ("name".to_owned(), Json::from(kind.as_str()));
                 let container = containers.with(FieldStep::Keys(vec![name]));
-                (container, format!("{place}.server"))
+                (container, kind.attribute().to_owned())
             }));
         }
         Kind::HorizontalPodAutoscaler => {
@@ -44,8 +44,8 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
         }
         Kind::CronJob => rows.push(row(&["spec"], "cron_job")),
         Kind::PersistentVolumeClaim => {
-            let mut servers = SERVERS.iter();
-            let own = servers.find(|(service, _)| key.name == names::claim(store, *service));
+            let mut services = SERVICES.iter();
+            let own = services.find(|(service, _)| key.name == names::claim(store, *service));
             rows.extend(own.map(|(_, place)| {
                 let create = format!("{place}.persistence.file.pvc.create");
                 row(&["spec"], &create)
@@ -60,7 +60,7 @@ const POD: [&str; 3] = ["spec", "template", "spec"];
 const POD_ANNOTATIONS: [&str; 4] = ["spec", "template", "metadata", "annotations"];
 
 /// Where the configuration has what belongs to each service.
-const SERVERS: [(Service, &str); 3] = [
+const SERVICES: [(Service, &str); 3] = [
     (Service::Online, "services.online_store"),
     (Service::Offline, "services.offline_store"),
     (Service::Registry, "services.registry.local"),
@@ -216,7 +216,7 @@ mod tests {
                     "onlineStore": {"persistence": store("postgres"), "server": server},
                     "offlineStore": {"persistence": {"file": {"pvc": claim}}, "server": {"image": "feast:1"}},
                     "registry": {"local": {"persistence": store("sql"), "server": {"image": "feast:1"}}},
-                    "tolerations": [{"key": "a"}], "nodeSelector": {"disk": "ssd"},
+                    "ui": {"image": "feast:1"}, "tolerations": [{"key": "a"}], "nodeSelector": {"disk": "ssd"},
                     "volumes": [{"name": "extra", "secret": {"secretName": "s"}}],
                     "podAnnotations": {"example.com/a": "b"},
                 },
@@ -236,7 +236,7 @@ mod tests {
                     {"name": "online", "image": "i", "env": [{"name": "B", "value": "3"}, {"name": "C"}],
                      "resources": {"limits": {"memory": "2Gi"}}, "command": ["feast"]},
                     {"name": "offline", "image": "i"},
-                    {"name": "registry", "image": "i"}]}},
+                    {"name": "registry", "image": "i"}, {"name": "ui", "image": "i"}]}},
             },
         });
         let found = |kind: Kind, name: &str, field: &str| {
@@ -264,6 +264,7 @@ mod tests {
                 "services.registry.local.server.image".into()),
             (Kind::Deployment, main, online.replace("online", "offline") + ".image",
                 "services.offline_store.server.image".into()),
+            (Kind::Deployment, main, online.replace("online", "ui") + ".image", "services.ui.image".into()),
             (Kind::Deployment, main, ".spec.template.spec.tolerations[0].key".into(), "services.tolerations[0].key".into()),
             (Kind::Deployment, main, ".spec.template.spec.nodeSelector.disk".into(), "services.node_selector[\"disk\"]".into()),
             (Kind::Deployment, main, ".spec.template.spec.volumes[name=\"extra\"].secret.secretName".into(),

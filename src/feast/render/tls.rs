@@ -1,0 +1,92 @@
+//! Certificates in the pods: the servers' own, and that of a remote registry's authority.
+
+use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volume, VolumeMount};
+
+use crate::feast::names::ServerKind;
+use crate::feast::objects::Kind;
+use crate::feast::source::{Mounted, Source};
+use crate::feast::spec::{Authority, Registry, Store, Tls};
+use crate::schema::Path;
+
+pub(super) fn volumes(store: &Store) -> Vec<Volume> {
+    let authority = authority(store).map(|authority| Volume {
+        name: ServerKind::Registry.tls_volume(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: authority.config_map.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    let own = own(store).into_iter().map(|(kind, tls)| Volume {
+        name: kind.tls_volume(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(tls.secret.clone()),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    authority.into_iter().chain(own).collect()
+}
+
+/// A server sees its own certificate, the init containers (`None`) all; the authority is for everybody.
+pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<VolumeMount> {
+    let authority = authority(store).map(|_| ServerKind::Registry);
+    let own = own(store).into_iter().map(|(kind, _)| kind);
+    let own = own.filter(|kind| container.is_none_or(|container| container == *kind));
+    authority
+        .into_iter()
+        .chain(own)
+        .map(|kind| VolumeMount {
+            name: kind.tls_volume(),
+            mount_path: kind.tls_directory(),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        })
+        .collect()
+}
+
+/// The command's arguments.
+pub(super) fn arguments(kind: ServerKind, tls: Option<&Tls>) -> Vec<String> {
+    let Some(tls) = tls else {
+        return Vec::new();
+    };
+    vec![
+        "--key".to_owned(),
+        kind.tls_file(&tls.private_key),
+        "--cert".to_owned(),
+        kind.tls_file(&tls.certificate),
+    ]
+}
+
+/// What must be there for the pods to start, with the attribute that names it.
+pub(super) fn files(store: &Store) -> Vec<Mounted> {
+    let authority = authority(store).map(|authority| Mounted {
+        source: Source {
+            kind: Kind::ConfigMap,
+            name: authority.config_map.clone(),
+            key: Some(authority.key.clone()),
+        },
+        path: Path::of("services.registry.remote.tls.config_map_ref"),
+    });
+    let own = own(store).into_iter().flat_map(|(kind, tls)| {
+        [&tls.certificate, &tls.private_key].map(|key| Mounted {
+            source: Source::secret(&tls.secret, key),
+            path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
+        })
+    });
+    authority.into_iter().chain(own).collect()
+}
+
+fn own(store: &Store) -> Vec<(ServerKind, &Tls)> {
+    let servers = store.servers().into_iter();
+    servers
+        .filter_map(|(kind, server)| Some((kind, server.tls.as_ref()?)))
+        .collect()
+}
+
+fn authority(store: &Store) -> Option<&Authority> {
+    match &store.registry {
+        Registry::Local(_) => None,
+        Registry::Remote(remote) => remote.authority.as_ref(),
+    }
+}

@@ -1,0 +1,121 @@
+//! The registry: here or elsewhere.
+
+use super::{RegistryServer, RegistryStorage};
+use crate::feast::config;
+use crate::feast::names::{self, Endpoint};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Registry {
+    Local(Box<LocalRegistry>),
+    Remote(RemoteRegistry),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalRegistry {
+    pub storage: RegistryStorage,
+    pub server: Option<RegistryServer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRegistry {
+    /// `host:port`.
+    pub address: String,
+    /// Where the server has TLS.
+    pub authority: Option<Authority>,
+    /// The feature store that serves it, where the configuration names one.
+    pub peer: Option<Peer>,
+}
+
+/// The certificate to check a server's with, under a key of a ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    pub config_map: String,
+    pub key: String,
+}
+
+/// Another feature store of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    pub name: String,
+    pub namespace: String,
+    /// Whether its registry server is to have TLS.
+    pub tls: bool,
+}
+
+impl Registry {
+    /// `namespace` is the feature store's own.
+    pub(super) fn new(registry: Option<&config::Registry>, namespace: &str, image: &str) -> Self {
+        let config::Registry { local, remote } = registry.cloned().unwrap_or_default();
+        match (local, remote) {
+            (None, Some(remote)) => Self::Remote(RemoteRegistry::new(remote, namespace)),
+            (local, _) => {
+                let config::LocalRegistry {
+                    persistence,
+                    server,
+                } = local.unwrap_or_default();
+                Self::Local(Box::new(LocalRegistry {
+                    storage: RegistryStorage::new(persistence.as_ref()),
+                    server: server
+                        .as_ref()
+                        .map(|server| RegistryServer::new(server, image)),
+                }))
+            }
+        }
+    }
+}
+
+impl RemoteRegistry {
+    fn new(remote: config::RemoteRegistry, namespace: &str) -> Self {
+        let config::RemoteRegistry {
+            hostname,
+            feast_ref,
+            tls,
+        } = remote;
+        let peer = feast_ref.map(|feast_ref| {
+            let config::FeastRef {
+                name,
+                namespace: other,
+            } = feast_ref;
+            Peer {
+                name,
+                namespace: other.unwrap_or_else(|| namespace.to_owned()),
+                tls: tls.is_some(),
+            }
+        });
+        Self {
+            address: match (hostname, &peer) {
+                (Some(hostname), _) => hostname,
+                (None, Some(peer)) => peer.address(),
+                (None, None) => String::new(),
+            },
+            authority: tls.map(|tls| {
+                let config::RemoteTls {
+                    config_map_ref: config::Reference { name },
+                    cert_name,
+                } = tls;
+                Authority {
+                    config_map: name,
+                    key: cert_name,
+                }
+            }),
+            peer,
+        }
+    }
+}
+
+impl Peer {
+    /// The Service of its registry server.
+    pub fn service(&self) -> String {
+        names::service(&self.name, Endpoint::RegistryGrpc)
+    }
+
+    /// The port of that.
+    pub fn port(&self) -> i32 {
+        names::service_port(self.tls)
+    }
+
+    fn address(&self) -> String {
+        let host = names::host(&self.name, &self.namespace, Endpoint::RegistryGrpc);
+        format!("{host}:{}", self.port())
+    }
+}

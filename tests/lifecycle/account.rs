@@ -1,0 +1,86 @@
+//! Accounts with few rights, and the rights that the guide "Access to the cluster" documents.
+
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::store::until;
+use crate::support::testbed::Namespace;
+
+const GUIDE: &str = include_str!("../../docs/guides/cluster-access.md");
+
+/// The one YAML block of the guide that has `mark` in it.
+pub fn block(mark: &str) -> &'static str {
+    let blocks = GUIDE.split("```yaml\n").skip(1);
+    let blocks: Vec<&str> = blocks
+        .filter_map(|rest| Some(rest.split_once("```")?.0))
+        .filter(|block| block.contains(mark))
+        .collect();
+    let [block] = blocks.as_slice() else {
+        panic!("{} blocks of the guide have {mark:?}", blocks.len());
+    };
+    block
+}
+
+/// The rules of the guide's Role of this name.
+pub fn rules_of(role: &str) -> Json {
+    let role: Json = serde_saphyr::from_str(block(&format!("name: {role}\n"))).unwrap();
+    role["rules"].clone()
+}
+
+/// The rules of the guide's minimal Role.
+pub fn minimal_rules() -> Json {
+    rules_of("terraform-provider-feast")
+}
+
+/// An account with these rights in the namespace, and none elsewhere; account, Role and binding have one
+/// name.
+pub fn manifests(namespace: &str, name: &str, rules: &Json) -> [Json; 3] {
+    let metadata = json!({"name": name, "namespace": namespace});
+    let rbac = "rbac.authorization.k8s.io";
+    let version = format!("{rbac}/v1");
+    [
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}),
+        json!({"apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules}),
+        json!({
+            "apiVersion": version,
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name}],
+        }),
+    ]
+}
+
+/// Makes the account, waits until its rights hold, and answers a kubeconfig for it.
+pub fn make(namespace: &Namespace, name: &str, rules: &Json) -> String {
+    let items = manifests(namespace.name(), name, rules);
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+    namespace.cluster().apply(&list.to_string()).unwrap();
+    let account = format!("--as=system:serviceaccount:{}:{name}", namespace.name());
+    let word = |value: &Json| value.as_str().unwrap().to_owned();
+    let rule = &rules[0];
+    let resource = [&rule["resources"][0], &rule["apiGroups"][0]].map(word);
+    // A Role arrives as a whole.
+    let ask = [
+        "auth",
+        "can-i",
+        &word(&rule["verbs"][0]),
+        &resource.join("."),
+        &account,
+    ];
+    until("the rights to be known", 30, || {
+        namespace.kubectl(&ask).ok()
+    });
+    kubeconfig(namespace, name)
+}
+
+/// A kubeconfig for an account that is there.
+pub fn kubeconfig(namespace: &Namespace, name: &str) -> String {
+    let token = namespace.kubectl(&["create", "token", name]).unwrap();
+    let admin = namespace
+        .cluster()
+        .kubectl(&["config", "view", "--raw", "--flatten", "-o=json"])
+        .unwrap();
+    let mut config: Json = serde_json::from_str(&admin).unwrap();
+    config["users"][0]["user"] = json!({"token": token.trim()});
+    config.to_string()
+}

@@ -1,0 +1,255 @@
+//! The guide's minimal Role, right by right: all of it is enough, and each right that is missing is
+//! named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use serde_json::{Value as Json, json};
+use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::{
+    CancellationToken, Claims, Cluster, Connection, Error, Options, Reason,
+};
+use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::feast::redaction::Redaction;
+
+use super::lab::{Lab, Scaling, TIMEOUT, Wanted, object, wanted};
+use crate::lifecycle::account;
+
+const FINALIZER: &str = "test.feast.dev/held";
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Right {
+    verb: String,
+    group: String,
+    resource: String,
+}
+
+impl Right {
+    /// How the API server says that it is missing.
+    fn missing(&self, namespace: &str) -> String {
+        format!(
+            "cannot {} resource {:?} in API group {:?} in the namespace {namespace:?}",
+            self.verb, self.resource, self.group
+        )
+    }
+
+    fn rule(&self) -> Json {
+        json!({"apiGroups": [self.group], "resources": [self.resource], "verbs": [self.verb]})
+    }
+
+    fn all() -> Vec<Self> {
+        let words = |list: &Json| -> Vec<String> {
+            let list = list.as_array().expect("a list").iter();
+            list.map(|word| word.as_str().expect("a word").to_owned())
+                .collect()
+        };
+        let mut rights = Vec::new();
+        for rule in account::minimal_rules().as_array().expect("rules") {
+            for group in words(&rule["apiGroups"]) {
+                for resource in words(&rule["resources"]) {
+                    for verb in words(&rule["verbs"]) {
+                        let (group, resource) = (group.clone(), resource.clone());
+                        rights.push(Self {
+                            verb,
+                            group,
+                            resource,
+                        });
+                    }
+                }
+            }
+        }
+        rights
+    }
+}
+
+/// A store of every kind of object that lives in the namespace and grants nothing.
+fn everything(store: &str) -> Wanted {
+    let name = format!("feast-{store}");
+    let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "feast:1"}]}});
+    let mut all = wanted(store, Scaling::Autoscaler);
+    all.extend([
+        object(Kind::ConfigMap, &name, store, json!({"data": {"a": "b"}})),
+        object(
+            Kind::PersistentVolumeClaim,
+            &name,
+            store,
+            json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
+        ),
+        object(Kind::Job, &name, store, json!({"spec": {"template": pod}})),
+        object(
+            Kind::CronJob,
+            &name,
+            store,
+            json!({"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": pod}}}}),
+        ),
+    ]);
+    all
+}
+
+/// Creates, changes, reads and deletes the store; ends with the first step that fails.
+async fn live(
+    lab: &Lab,
+    cluster: &Cluster,
+    name: &str,
+    mut target: Wanted,
+) -> Result<(), Vec<Error>> {
+    let store = lab.store(name);
+    let cancel = CancellationToken::new();
+    let secrets = Redaction::default();
+    let wait = Wait::new(TIMEOUT, &secrets);
+    let claims = Claims {
+        delete: true,
+        ..Claims::default()
+    };
+    let known = target.keys().cloned().collect();
+    for change in ["made", "changed"] {
+        for manifest in target.values_mut() {
+            manifest["metadata"]["annotations"] = json!({"test/change": change});
+        }
+        let plan = Plan {
+            store: &store,
+            wanted: &target,
+            known: &known,
+            claims: &claims,
+            repair_drift: false,
+            wait_for_job: Some(wait),
+        };
+        let outcome = cluster.apply(&plan, &cancel).await?;
+        if !outcome.errors.is_empty() {
+            return Err(outcome.errors);
+        }
+        let deployment = format!("feast-{name}");
+        cluster
+            .wait_for_rollout(&store, &deployment, Some(2), &wait, &cancel)
+            .await
+            .map_err(|error| vec![error])?;
+    }
+    // What the lists do not show is asked for by name.
+    let gone = known.iter().map(|key: &Key| Key::new(key.kind, "gone"));
+    let asked = gone.chain(known.iter().cloned()).collect();
+    let read = cluster.read(&store, &asked, &cancel).await;
+    let found: BTreeSet<Key> = read.map_err(|error| vec![error])?.into_keys().collect();
+    assert_eq!(found, known);
+    let deletion = cluster
+        .delete(&store, &known, &claims, TIMEOUT, &cancel)
+        .await
+        .map_err(|error| vec![error])?;
+    if !deletion.errors.is_empty() {
+        return Err(deletion.errors);
+    }
+    Ok(())
+}
+
+/// An account with these rights.
+async fn account(lab: &Lab, name: &str, rights: &[Right]) -> Cluster {
+    let rules = rights.iter().map(Right::rule).collect();
+    lab.make_account(&account::manifests(&lab.namespace, name, &rules))
+        .await;
+    let connection = Connection {
+        config_path: Some(lab.kubeconfig.clone()),
+        token: Some(lab.token(name).await),
+        ..Connection::default()
+    };
+    Cluster::connect(&connection, Options::default())
+        .await
+        .expect("a connection")
+}
+
+/// A watch begins only for what does not go at once.
+async fn make_slow_to_go(lab: &Lab, resource: &str, store: &str, target: &mut Wanted) {
+    if resource == "pods" {
+        lab.create::<Pod>(&json!({
+            "metadata": {"name": store, "labels": {"feast.dev/name": store}},
+            "spec": {"containers": [{"name": "c", "image": "feast:1"}]},
+        }))
+        .await;
+    }
+    for (key, manifest) in target {
+        if key.kind.plural() == resource {
+            manifest["metadata"]["finalizers"] = json!([FINALIZER]);
+        }
+    }
+}
+
+/// So that the namespace can go.
+async fn release(lab: &Lab, target: &Wanted) {
+    let held = target
+        .iter()
+        .filter(|(_, manifest)| !manifest["metadata"]["finalizers"].is_null());
+    for (key, _) in held {
+        let (group, version) = key.kind.api();
+        let resource = ApiResource::from_gvk_with_plural(
+            &GroupVersionKind::gvk(group, version, key.kind.as_str()),
+            key.kind.plural(),
+        );
+        let objects: Api<DynamicObject> =
+            Api::namespaced_with(lab.client.clone(), &lab.namespace, &resource);
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        objects
+            .patch(&key.name, &PatchParams::default(), &patch)
+            .await
+            .expect("released");
+    }
+}
+
+/// What became of a store in the hands of an account without this right, in a word or in full.
+async fn without(lab: &Lab, number: usize, missing: &Right, rights: &[Right]) -> String {
+    let name = format!("s{number}");
+    let rights: Vec<Right> = (rights.iter().filter(|right| *right != missing))
+        .cloned()
+        .collect();
+    let cluster = account(lab, &name, &rights).await;
+    let mut target = everything(&name);
+    if missing.verb == "watch" {
+        make_slow_to_go(lab, &missing.resource, &name, &mut target).await;
+    }
+    let result = live(lab, &cluster, &name, target.clone()).await;
+    release(lab, &target).await;
+    let Err(errors) = result else {
+        return "enough".to_owned();
+    };
+    let sentence = missing.missing(&lab.namespace);
+    let place = format!(" in namespace {:?} of the cluster at ", lab.namespace);
+    let named = errors.iter().all(|error| {
+        matches!(&error.reason, Reason::Forbidden { message } if message.contains(&sentence))
+            && error.to_string().contains(&place)
+            && error.hint().is_some()
+    });
+    if named {
+        return "named".to_owned();
+    }
+    let texts: Vec<String> = errors.iter().map(|error| super::chain(error)).collect();
+    texts.join("\n")
+}
+
+pub async fn each_right_is_needed_and_its_lack_is_named(lab: Lab) {
+    let rights = Right::all();
+    let cluster = account(&lab, "everything", &rights).await;
+    live(&lab, &cluster, "everything", everything("everything"))
+        .await
+        .expect("enough");
+
+    let outcomes: BTreeMap<&Right, String> = futures::stream::iter(rights.iter().enumerate())
+        .map(|(number, right)| {
+            let (lab, rights) = (&lab, &rights);
+            async move { (right, without(lab, number, right, rights).await) }
+        })
+        .buffer_unordered(8)
+        .collect()
+        .await;
+    let expected: BTreeMap<&Right, String> = rights
+        .iter()
+        .map(|right| {
+            // Events and logs only make errors better.
+            let said = match right.resource.as_str() {
+                "events" | "pods/log" => "enough",
+                _ => "named",
+            };
+            (right, said.to_owned())
+        })
+        .collect();
+    assert_eq!(outcomes, expected);
+}

@@ -1,0 +1,177 @@
+//! Certificates and other feature stores' registries, as they come, change and are missing.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{StoreUnderTest, configuration};
+use crate::support::terraform::Run;
+
+/// (Re)makes the Secret `name` with a certificate.
+fn make_certificate(test: &StoreUnderTest, name: &str, certificate: &str) {
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name, "namespace": test.namespace.name()},
+        "stringData": {"tls.crt": certificate, "tls.key": "PRIVATE-KEY"},
+    });
+    test.namespace.cluster().apply(&secret.to_string()).unwrap();
+}
+
+/// An apply that fails before its first write.
+#[track_caller]
+fn refused(test: &StoreUnderTest, words: &[&str]) -> Run {
+    let refused = test.terraform.apply().unwrap();
+    assert_eq!(refused.status, Some(1), "{refused}");
+    let said = refused
+        .stderr
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in {said}");
+    }
+    assert_eq!(test.objects(), Vec::<String>::new());
+    refused
+}
+
+fn pod_annotations(test: &StoreUnderTest) -> Json {
+    test.deployment()["spec"]["template"]["metadata"]["annotations"].clone()
+}
+
+pub fn a_renewed_certificate_rolls_the_pods() {
+    let test = StoreUnderTest::new("tls");
+    test.configure(
+        r#"
+        online_store = { server = { tls = { secret_ref = { name = "online-certificate" } } } }
+        ui           = { tls = { disable = true } }
+        "#,
+    );
+    refused(&test, &["Secret/online-certificate", "It does not exist."]);
+    make_certificate(&test, "online-certificate", "FIRST");
+    test.apply();
+    assert_eq!(
+        test.state()["endpoints"],
+        json!({
+            "online_store": format!("feast-demo-online.{}.svc.cluster.local:443", test.namespace.name()),
+            "offline_store": null,
+            "registry": null,
+            "registry_rest": null,
+            "ui": format!("feast-demo-ui.{}.svc.cluster.local:80", test.namespace.name()),
+        })
+    );
+    let before = (
+        pod_annotations(&test),
+        test.state()["configuration_hash"].clone(),
+    );
+
+    make_certificate(&test, "online-certificate", "SECOND");
+    test.plan_with_changes();
+    test.apply();
+    let after = (
+        pod_annotations(&test),
+        test.state()["configuration_hash"].clone(),
+    );
+    let hashes =
+        |annotations: &Json, name: &str| annotations[format!("feast.dev/{name}-hash")].clone();
+    assert_ne!(
+        hashes(&before.0, "certificates"),
+        hashes(&after.0, "certificates")
+    );
+    assert_eq!(
+        hashes(&before.0, "configuration"),
+        hashes(&after.0, "configuration")
+    );
+    assert_eq!(before.1, after.1);
+    let state = test.terraform.state_json().unwrap().to_string();
+    assert!(!state.contains("PRIVATE-KEY") && !state.contains("SECOND"));
+    test.destroy();
+}
+
+pub fn the_registry_of_another_store_is_looked_at_first() {
+    let test = StoreUnderTest::new("peer");
+    test.configure(r#"registry = { remote = { feast_ref = { name = "shared" } } }"#);
+    refused(
+        &test,
+        &["feast-shared-registry", "Apply that feature store first"],
+    );
+
+    // Named by an attribute, Terraform makes the other one first.
+    let shared = configuration("", "");
+    let shared = &shared[shared.find("resource \"").unwrap()..];
+    let shared = shared
+        .replace(
+            "\"feast_feature_store\" \"demo\"",
+            "\"feast_feature_store\" \"shared\"",
+        )
+        .replace("name          = \"demo\"", "name = \"shared\"")
+        .replace(
+            "services = {",
+            "services = { registry = { local = { server = {} } }",
+        );
+    let demo = configuration(
+        "registry = { remote = { feast_ref = { name = feast_feature_store.shared.name } } }",
+        "",
+    );
+    test.terraform
+        .write("main.tf", &format!("{demo}{shared}"))
+        .unwrap();
+    test.apply();
+    let state = test.terraform.state_json().unwrap();
+    let resources = state["values"]["root_module"]["resources"]
+        .as_array()
+        .unwrap();
+    let registries: Vec<_> = (resources.iter())
+        .map(|it| it["values"]["endpoints"]["registry"].clone())
+        .collect();
+    let address = format!(
+        "feast-shared-registry.{}.svc.cluster.local:80",
+        test.namespace.name()
+    );
+    assert_eq!(registries, [json!(address), json!(address)]);
+
+    // The server has no TLS, so none may be asked for.
+    let encrypted = demo.replace(
+        "shared.name }",
+        "shared.name }, tls = { config_map_ref = { name = \"kube-root-ca.crt\" }, cert_name = \"ca.crt\" }",
+    );
+    test.terraform
+        .write("main.tf", &format!("{encrypted}{shared}"))
+        .unwrap();
+    let refused = test.terraform.apply().unwrap();
+    assert_eq!(refused.status, Some(1), "{refused}");
+    assert!(refused.stderr.contains("without TLS"), "{refused}");
+    test.destroy();
+}
+
+/// `examples/tls`, with both tools.
+pub fn the_example_is_applied() {
+    lab::with_each_tool(|terraform| {
+        let test = StoreUnderTest::with(terraform, "tls-example");
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tls/main.tf");
+        let text = fs::read_to_string(example).unwrap();
+        test.terraform.write("main.tf", &text).unwrap();
+        make_certificate(&test, "feast-certificate", "CERTIFICATE");
+        test.apply();
+        let host = |service: &str| {
+            format!(
+                "feast-secured-{service}.{}.svc.cluster.local:443",
+                test.namespace.name()
+            )
+        };
+        assert_eq!(
+            test.state()["endpoints"],
+            json!({
+                "online_store": host("online"),
+                "offline_store": host("offline"),
+                "registry": host("registry"),
+                "registry_rest": host("registry-rest"),
+                "ui": host("ui"),
+            })
+        );
+        test.destroy();
+    });
+}
