@@ -15,6 +15,7 @@ pub mod delete;
 pub mod drift;
 pub mod error;
 pub mod guard;
+pub mod operator;
 pub mod ownership;
 pub mod read;
 pub mod rollout;

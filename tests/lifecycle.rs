@@ -16,6 +16,7 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod account;
+    pub mod adoption;
     pub mod authz;
     pub mod cluster;
     pub mod concurrency;
@@ -30,6 +31,7 @@ mod lifecycle {
     pub mod import;
     pub mod jobs;
     pub mod lab;
+    pub mod operator;
     pub mod permissions;
     pub mod persistence;
     pub mod pods;
@@ -49,8 +51,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
-    examples, guard, import, jobs, lab, permissions, persistence, pods, recovery, requests,
+    adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
+    drift, examples, guard, import, jobs, lab, permissions, persistence, pods, recovery, requests,
     rollouts, scaling, secrets, terraform_runner, testbed, tls,
 };
 
@@ -144,7 +146,13 @@ fn trials() -> Vec<Trial> {
         concurrency::a_stale_plan_is_carried_out_as_it_says,
         conflicts::an_applier_is_a_conflict_with_two_ways_out,
         conflicts::plain_updates_are_drift_that_an_apply_repairs,
-        convert::a_claim_of_the_operators_is_taken_up,
+        adoption::an_import_block_generates_the_configuration,
+        adoption::an_operator_at_work_stops_the_apply,
+        adoption::missing_rights_are_named,
+        adoption::pods_are_replaced_once_and_the_count_stays,
+        adoption::the_guide_works_as_it_is_written,
+        adoption::what_cannot_be_taken_over_is_said,
+        adoption::what_the_operator_made_is_taken_over_with_its_data,
         convert::examples_are_planned,
         convert::functions_tell_what_is_wrong,
         convert::is_formatted_valid_and_means_the_same,

@@ -5,15 +5,16 @@
 //!
 //! 1. Read what is there. An object of a wanted name that is not ours stops everything, before the
 //!    first write.
-//! 2. Prerequisites, in parallel: a pod needs them to start.
-//! 3. The Job that prepares the rollout, unless it has been done for this configuration. While it has not
+//! 2. What a state knows and is the Feast operator's is taken over ([`take_over`]).
+//! 3. Prerequisites, in parallel: a pod needs them to start.
+//! 4. The Job that prepares the rollout, unless it has been done for this configuration. While it has not
 //!    succeeded, no pod is touched.
-//! 4. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
+//! 5. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
 //!    first, or it would move the number again.
-//! 5. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
+//! 6. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
 //!    After an autoscaler has gone, once more if its controller has still moved the number.
-//! 6. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
-//! 7. What is no longer wanted, last: while anything before has failed, the old still works.
+//! 7. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change.
+//! 8. What is no longer wanted, last: while anything before has failed, the old still works.
 //!
 //! Objects that are already as wanted, and owned as wanted, are not sent.
 
@@ -22,6 +23,7 @@ mod handover;
 mod job;
 mod object;
 mod prune;
+mod take_over;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use object::on_the_wire;
 
 use super::error::{Error, Reason, Verb};
+use super::operator;
 use super::resource::Resource;
 use super::rollout::Wait;
 use super::watch::{Selection, Unfinished};
@@ -68,6 +71,8 @@ pub struct Plan<'a> {
 pub struct Outcome {
     /// Every object of the store, as it is now.
     pub exists: BTreeMap<Key, Json>,
+    /// What was the Feast operator's before.
+    pub taken_over: BTreeSet<Key>,
     /// What was written or deleted.
     pub changed: BTreeSet<Key>,
     /// Claims that are no longer wanted and were kept for their data.
@@ -81,6 +86,7 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outcome")
             .field("exists", &self.exists.keys())
+            .field("taken_over", &self.taken_over)
             .field("changed", &self.changed)
             .field("kept", &self.kept)
             .field("errors", &self.errors)
@@ -119,11 +125,12 @@ impl Cluster {
             outcome: Outcome {
                 exists: live
                     .into_iter()
-                    .filter(|(key, live)| self.is_ours(plan.store, live, plan.known.contains(key)))
+                    .filter(|(key, live)| self.may_change(plan, key, live))
                     .collect(),
                 ..Outcome::default()
             },
         };
+        run.take_over().await;
         run.tier(Tier::Prerequisites).await;
         run.prepare().await;
         if run.sets_replicas() {
@@ -147,12 +154,19 @@ impl Cluster {
         Ok(run.outcome)
     }
 
+    /// Whether the object is ours, or the Feast operator's and known to the state: a create never takes
+    /// one over.
+    fn may_change(&self, plan: &Plan<'_>, key: &Key, live: &Json) -> bool {
+        let known = plan.known.contains(key);
+        self.is_ours(plan.store, live, known) || (known && operator::is_operated(live, plan.store))
+    }
+
     /// Objects in the place of wanted ones that are not ours to change.
     fn foreign(&self, plan: &Plan<'_>, live: &BTreeMap<Key, Json>) -> Vec<Error> {
         let wanted = plan.wanted.keys();
         let occupied = wanted.filter_map(|key| Some((key, live.get(key)?)));
         occupied
-            .filter(|(key, live)| !self.is_ours(plan.store, live, plan.known.contains(*key)))
+            .filter(|(key, live)| !self.may_change(plan, key, live))
             .map(|(key, live)| {
                 let reason = Reason::Foreign { owner: owner(live) };
                 self.object_error(Verb::Apply, plan.store, key, reason)

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Verb};
+use super::operator::{is_operated, is_owned};
 use super::request::Request;
 use super::resource::{PODS, Resource};
 use super::watch::{Selection, Unfinished};
@@ -53,7 +54,12 @@ impl Cluster {
         let deadline = Instant::now() + timeout;
         let mut deletion = Deletion::default();
         for (key, live) in self.read(store, known, cancel).await? {
-            if !self.is_ours(store, &live, known.contains(&key)) {
+            if known.contains(&key) && is_owned(&live, store) {
+                // Its claims would go with the custom resource, whatever is said of them here.
+                return Err(self.object_error(Verb::Delete, store, &key, Reason::Operated));
+            }
+            let known = known.contains(&key);
+            if !(self.is_ours(store, &live, known) || known && is_operated(&live, store)) {
                 continue;
             }
             if claims.spares(&key) {

@@ -8,8 +8,11 @@
 pub mod changes;
 pub mod foreign;
 mod lists;
+mod widen;
 
 use serde_json::{Map, Value as Json};
+
+pub use widen::widened;
 
 use crate::feast::quantity::Quantity;
 

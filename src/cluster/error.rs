@@ -21,6 +21,8 @@ pub enum Verb {
     Apply,
     /// A merge patch: only where server-side apply cannot say it.
     Patch,
+    /// A merge patch that gives an object of the Feast operator's to us.
+    TakeOver,
     Delete,
     /// Waiting for a rollout to finish, or for objects to be gone.
     Wait,
@@ -29,7 +31,10 @@ pub enum Verb {
 impl Verb {
     /// Whether it changes the cluster.
     pub(super) fn writes(self) -> bool {
-        matches!(self, Self::Apply | Self::Patch | Self::Delete)
+        matches!(
+            self,
+            Self::Apply | Self::Patch | Self::TakeOver | Self::Delete
+        )
     }
 }
 
@@ -41,6 +46,7 @@ impl fmt::Display for Verb {
             Self::Watch => "watch",
             Self::Apply => "apply",
             Self::Patch => "patch",
+            Self::TakeOver => "take over",
             Self::Delete => "delete",
             Self::Wait => "wait for",
         })
@@ -210,6 +216,16 @@ pub enum Reason {
         owner: Option<String>,
     },
 
+    #[error(
+        "it is the Feast operator's until an apply has taken it over, and goes when its custom resource goes"
+    )]
+    Operated,
+
+    #[error(
+        "the Feast operator is at work: it put the object back under its custom resource within seconds"
+    )]
+    OperatorAtWork,
+
     #[error("an earlier object of this name is still being deleted")]
     Terminating,
 
@@ -282,6 +298,15 @@ impl Reason {
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
             Self::Conflict(_) => WAYS_OUT_OF_A_CONFLICT,
+            Self::Foreign { owner: Some(owner) } if owner.contains("\"feast-operator\"") => {
+                "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Moving from the operator\" has the steps."
+            }
+            Self::Operated => {
+                "Apply first, so that the claims stay when the custom resource goes, or leave the feature store to the operator: `terraform state rm <address>`."
+            }
+            Self::OperatorAtWork => {
+                "Stop it (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or wherever it runs), then apply again. Nothing else was changed."
+            }
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
             }

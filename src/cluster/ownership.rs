@@ -46,6 +46,25 @@ pub fn applied_by<'a>(live: &'a Json, manager: &str) -> Option<&'a Json> {
         .map(|entry| entry.fields)
 }
 
+/// All fields of several trees.
+pub fn union<'a>(trees: impl IntoIterator<Item = &'a Json>) -> Json {
+    let mut all = Json::Object(serde_json::Map::new());
+    for tree in trees {
+        add(&mut all, tree);
+    }
+    all
+}
+
+fn add(all: &mut Json, tree: &Json) {
+    let (Some(all), Some(tree)) = (all.as_object_mut(), tree.as_object()) else {
+        return;
+    };
+    for (key, fields) in tree {
+        let inner = all.entry(key.clone());
+        add(inner.or_insert_with(|| serde_json::json!({})), fields);
+    }
+}
+
 /// The managers that own the field at this path of plain names (`["spec", "replicas"]`) or anything
 /// below it.
 pub fn owners<'a>(live: &'a Json, path: &[&str]) -> Vec<Entry<'a>> {

@@ -151,22 +151,7 @@ impl Cluster {
                 cancel,
             )
             .await?;
-        let Json::Object(mut answer) = answer else {
-            return Ok(Vec::new());
-        };
-        let Some(Json::Array(items)) = answer.remove("items") else {
-            return Ok(Vec::new());
-        };
-        Ok(items
-            .into_iter()
-            .filter_map(|mut item| {
-                let name = item["metadata"]["name"].as_str()?.to_owned();
-                // The elements of a list come without them.
-                item["apiVersion"] = Json::from(Resource::from(kind).api_version());
-                item["kind"] = Json::from(kind.as_str());
-                Some((Key::new(kind, name), item))
-            })
-            .collect())
+        Ok(elements(kind, answer))
     }
 
     /// `None` when it does not exist.
@@ -307,6 +292,24 @@ impl Cluster {
             Err(errors)
         }
     }
+}
+
+/// The objects in the answer to a LIST.
+pub(super) fn elements(kind: Kind, answer: Json) -> Vec<(Key, Json)> {
+    let Json::Object(mut answer) = answer else {
+        return Vec::new();
+    };
+    let Some(Json::Array(items)) = answer.remove("items") else {
+        return Vec::new();
+    };
+    let elements = items.into_iter().filter_map(|mut item| {
+        let name = item["metadata"]["name"].as_str()?.to_owned();
+        // They come without kind and version.
+        item["apiVersion"] = Json::from(Resource::from(kind).api_version());
+        item["kind"] = Json::from(kind.as_str());
+        Some((Key::new(kind, name), item))
+    });
+    elements.collect()
 }
 
 /// The value of the one key, or of every key.

@@ -68,7 +68,7 @@ impl Request<'_> {
 
     fn to_http(&self, accept: &str) -> Result<http::Request<Body>, http::Error> {
         let method = match self.verb {
-            Verb::Apply | Verb::Patch => Method::PATCH,
+            Verb::Apply | Verb::Patch | Verb::TakeOver => Method::PATCH,
             Verb::Delete => Method::DELETE,
             Verb::Get | Verb::List | Verb::Watch | Verb::Wait => Method::GET,
         };
@@ -81,7 +81,7 @@ impl Request<'_> {
             Some(json) => {
                 let kind = match self.verb {
                     Verb::Apply => "application/apply-patch+yaml",
-                    Verb::Patch => "application/merge-patch+json",
+                    Verb::Patch | Verb::TakeOver => "application/merge-patch+json",
                     _ => "application/json",
                 };
                 builder = builder.header(http::header::CONTENT_TYPE, kind);

@@ -36,6 +36,21 @@ pub(super) const NAMESPACES: Resource = Resource {
     ..PODS
 };
 
+/// The Feast operator's custom resource, in the versions that it has been served in, the newer first.
+pub(super) const FEATURE_STORES: [Resource; 2] = [FEATURE_STORE, FEATURE_STORE_ALPHA];
+
+const FEATURE_STORE: Resource = Resource {
+    group: "feast.dev",
+    plural: "featurestores",
+    kind: "FeatureStore",
+    ..PODS
+};
+
+const FEATURE_STORE_ALPHA: Resource = Resource {
+    version: "v1alpha1",
+    ..FEATURE_STORE
+};
+
 impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
         let (group, version) = kind.api();

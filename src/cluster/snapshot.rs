@@ -52,6 +52,14 @@ struct Asked {
     answer: Shared<BoxFuture<'static, Result<Arc<Told>, Error>>>,
 }
 
+impl Asked {
+    /// What is still under way is waited for, however slow the API server is: it must not be asked the same
+    /// again for that.
+    fn is_recent(&self) -> bool {
+        self.answer.peek().is_none() || self.at.elapsed() < MOMENT
+    }
+}
+
 /// An answer, in the shape of its question.
 enum Told {
     Objects(Objects),
@@ -89,7 +97,7 @@ impl Snapshots {
     }
 
     fn forget_old(&self) {
-        self.lock().retain(|_, asked| asked.at.elapsed() < MOMENT);
+        self.lock().retain(|_, asked| asked.is_recent());
     }
 }
 
@@ -156,7 +164,7 @@ impl Cluster {
             let mut answers = self.inner.snapshots.lock();
             let recent = answers
                 .get(&question)
-                .filter(|asked| asked.at.elapsed() < MOMENT)
+                .filter(|asked| asked.is_recent())
                 .map(|asked| asked.answer.clone());
             recent.unwrap_or_else(|| {
                 let (cluster, cancel) = (self.clone(), cancel.clone());

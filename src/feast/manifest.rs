@@ -93,8 +93,12 @@ const NOT_THEIRS: &[(&str, &str)] = &[
     ),
 ];
 
-/// One FeatureStore resource.
-fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
+/// Reads one FeatureStore resource.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
     if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
         return Err(ManifestError::Version(version.to_owned()));

@@ -11,8 +11,10 @@ pub const NAMESPACE_LABEL: &str = "feast.dev/namespace";
 pub const SERVICE_TYPE_LABEL: &str = "feast.dev/service-type";
 /// Kubernetes' own label for whoever manages an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
-/// The value of [`MANAGED_BY_LABEL`]; the operator's is `feast-operator`.
+/// The value of [`MANAGED_BY_LABEL`].
 pub const MANAGED_BY: &str = "feast";
+/// The same on what the Feast operator manages, and the name under which it applies.
+pub const OPERATOR: &str = "feast-operator";
 /// Every label and annotation key with this prefix is Feast's.
 pub const RESERVED_PREFIX: &str = "feast.dev/";
 /// Pod annotation that changes with the configuration, so that pods roll.
@@ -265,6 +267,12 @@ impl Endpoint {
 /// The objects that there is one of: Deployment, ServiceAccount, Secret, HorizontalPodAutoscaler.
 pub fn main(store: &str) -> String {
     format!("feast-{store}")
+}
+
+/// The ClusterRoleBindings that the Feast operator makes for a feature store of this name, by `authz`. They are
+/// those of every namespace.
+pub fn operators_cluster_bindings(store: &str) -> [String; 2] {
+    ["cluster-binding", "oidc-token-review"].map(|suffix| format!("feast-{store}-{suffix}"))
 }
 
 /// The ClusterRole and ClusterRoleBinding of a feature store. Unlike `-`, `:` is in neither name, so no two

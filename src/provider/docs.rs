@@ -102,6 +102,7 @@ fn resource(block: &Block) -> String {
     let example = include_str!("../../examples/resources/feast_feature_store/resource.tf");
     let by_identity =
         include_str!("../../examples/resources/feast_feature_store/import-by-identity.tf");
+    let by_id = include_str!("../../examples/resources/feast_feature_store/import-by-string-id.tf");
     let by_command = include_str!("../../examples/resources/feast_feature_store/import.sh");
     let schema = schema_section(block);
     let list = |rules: &[Rule]| -> String {
@@ -136,15 +137,22 @@ Of these they only warn:
 {schema}
 ## Import
 
-A feature store that this provider made can be imported: its Secret keeps the configuration.
+A feature store that this provider made can be imported: its Secret keeps the configuration. One that the Feast
+operator made is imported from its custom resource, and the next apply takes it over: the guide
+[Moving from the operator](../guides/migration.md) has the steps.
 
-In Terraform and OpenTofu 1.12 and later, an [`import` block](https://developer.hashicorp.com/terraform/language/import)
-can name the feature store by its identity:
+An [`import` block](https://developer.hashicorp.com/terraform/language/import) takes `<namespace>/<name>`, or `<name>` in
+the provider's namespace:
+
+```terraform
+{by_id}```
+
+In Terraform and OpenTofu 1.12 and later, it can name the feature store by its identity:
 
 ```terraform
 {by_identity}```
 
-The command takes `<namespace>/<name>`, or `<name>` in the provider's namespace:
+The command does the same for a configuration that is written already:
 
 ```shell
 {by_command}```

@@ -1,5 +1,6 @@
 //! The resource `feast_feature_store`: each operation reads as a recipe over the other rooms.
 
+mod adopt;
 pub mod apply;
 mod claims;
 pub mod computed;

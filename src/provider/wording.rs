@@ -12,6 +12,10 @@ use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;
 use crate::schema::{Diagnostic, Path};
 
+mod adoption;
+
+pub use adoption::*;
+
 /// What was being done at the API server, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
     let mut detail = chain(error);

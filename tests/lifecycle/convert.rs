@@ -6,13 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use terraform_provider_feast::provider::Feast;
 use terraform_provider_feast::schema::{Provider, Value};
 
 use crate::lifecycle::lab;
-use crate::lifecycle::store::StoreUnderTest;
 use crate::support::terraform::Terraform;
 
 const REQUIRED: &str = "terraform {\n  required_providers {\n    feast = {\n      source = \"feast-dev/feast\"\n    }\n  }\n}\n";
@@ -164,59 +163,3 @@ fn rendered(text: &str) -> BTreeMap<String, Json> {
         })
         .collect()
 }
-
-/// The steps of `docs/guides/migration.md` for a feature store on a claim: the claim, and so its data, is the
-/// same one afterwards.
-pub fn a_claim_of_the_operators_is_taken_up() {
-    let test = StoreUnderTest::new("migration");
-    let namespace = test.namespace.name();
-    let claim = json!({
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {
-            "name": "feast-demo-online",
-            "namespace": namespace,
-            "labels": {
-                "app.kubernetes.io/managed-by": "feast-operator",
-                "feast.dev/name": "demo",
-                "feast.dev/service-type": "online",
-            },
-        },
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": "5Gi"}},
-        },
-    });
-    let file = test.terraform.folder().join("claim.json");
-    fs::write(&file, claim.to_string()).unwrap();
-    let kubectl = |arguments: &[&str]| test.namespace.kubectl(arguments).unwrap();
-    // Not applied: the operator creates and updates.
-    kubectl(&["create", "--filename", file.to_str().unwrap()]);
-    let identity = || {
-        let claim = ["get", "pvc", "feast-demo-online"];
-        test.namespace.json(&claim).unwrap()["metadata"]["uid"].clone()
-    };
-    let before = identity();
-
-    let manifest = format!(
-        "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {{name: demo, namespace: {namespace}}}\nspec:\n  \
-         feastProject: demo\n  authz: {{noAuth: true}}\n  services:\n    onlineStore:\n      persistence:\n        \
-         file: {{path: online.db, pvc: {{create: {{}}, mountPath: /data}}}}\n"
-    );
-    let file = test.terraform.folder().join("store.yaml");
-    fs::write(&file, manifest).unwrap();
-    let text = terraform_provider_feast::provider::convert::run(&[file.display().to_string()]);
-    test.terraform
-        .write("main.tf", &format!("{REQUIRED}{PROVIDER}{}", text.unwrap()))
-        .unwrap();
-
-    let refused = test.terraform.apply().unwrap();
-    assert!(refused.stderr.contains("feast-operator"), "{refused}");
-    let label = "app.kubernetes.io/managed-by=feast";
-    kubectl(&["label", "pvc", "feast-demo-online", label, "--overwrite"]);
-    test.apply();
-    assert_eq!(identity(), before);
-}
-
-const PROVIDER: &str =
-    "\nvariable \"kubeconfig\" {}\n\nprovider \"feast\" {\n  config_path = var.kubeconfig\n}\n\n";

@@ -65,10 +65,15 @@ pub fn what_is_not_there_is_said() {
         .run(&["import", "-no-color", ADDRESS, "nowhere"])
         .unwrap();
     assert_eq!(import.status, Some(1));
-    assert!(
-        import.stderr.contains("There is no such feature store"),
-        "{import}"
-    );
+    let said = import.stderr.replace(['│', '\n'], " ");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "There is no such feature store",
+        "Secret \"feast-nowhere\"",
+        "custom resource \"nowhere\"",
+    ] {
+        assert!(said.contains(part), "{import}");
+    }
 }
 
 pub fn by_block_with_a_generated_configuration_gives_an_empty_plan() {

@@ -245,6 +245,9 @@ impl Recipe<'_> {
         };
         let mut diagnostics = self.failures(&desired, &outcome.errors);
         diagnostics.extend(outcome.kept.iter().map(wording::claim_kept));
+        if outcome.errors.is_empty() && !outcome.taken_over.is_empty() {
+            diagnostics.push(wording::taken_over(&store, &outcome.taken_over));
+        }
         let mut memory = Memory {
             // After a failure the pods may still run with the old.
             sources: match outcome.errors.is_empty() {

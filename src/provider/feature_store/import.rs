@@ -1,5 +1,5 @@
-//! Import: the configuration that the feature store's Secret keeps, as the first state. Terraform
-//! refreshes it right after.
+//! Import: the configuration that the feature store's Secret keeps, as the first state; or, where the Feast
+//! operator has made the store, what [`adopt`] reads. Terraform refreshes it right after.
 
 use serde_json::Value as Json;
 
@@ -11,6 +11,7 @@ use crate::provider::wording;
 use crate::schema::provider::{Deferred, Import, Imported, ImportedResource};
 use crate::schema::{Block, Diagnostic, Value, encode};
 
+use super::adopt::adopt;
 use super::computed::{self, Desired};
 use super::parse::parse;
 
@@ -35,10 +36,14 @@ pub async fn import(
             .get(&store.namespace, &key, stop)
             .await
             .map_err(|error| wording::cluster_error("Cannot import the feature store", &error))?;
-        state(block, &store, secret.as_ref())
+        match secret.as_ref().and_then(kept::configuration) {
+            Some(configuration) => Ok((state(block, &store, &configuration)?, Vec::new())),
+            None => adopt(block, &cluster, &store, stop).await,
+        }
     };
     match imported.await {
-        Ok(state) => Imported {
+        Ok((state, diagnostics)) => Imported {
+            diagnostics,
             resources: vec![ImportedResource {
                 type_name: request.type_name,
                 identity: computed::identity(&state),
@@ -80,20 +85,9 @@ fn wanted(request: &Import, default_namespace: Option<&str>) -> Result<StoreName
     }
 }
 
-fn state(block: &Block, store: &StoreName, secret: Option<&Json>) -> Result<Value, Diagnostic> {
+fn state(block: &Block, store: &StoreName, configuration: &Json) -> Result<Value, Diagnostic> {
     let StoreName { namespace, name } = store;
-    let kept = secret.and_then(kept::configuration);
-    let Some(configuration) = kept else {
-        return Err(Diagnostic::error(
-            "There is no such feature store",
-            format!(
-                "Namespace {namespace:?} holds no Secret {:?} with the configuration of a feature store that \
-                 this provider made. Check the name, the namespace and the cluster.",
-                names::main(name)
-            ),
-        ));
-    };
-    let mut value = encode(&block.attributes, &configuration);
+    let mut value = encode(&block.attributes, configuration);
     value.set("name", Value::string(name));
     value.set("namespace", Value::string(namespace));
     let parsed = parse(block, &value).map_err(|diagnostics| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::cluster::operator::is_operated;
 use crate::cluster::rollout::{self, Progress};
 use crate::cluster::{CancellationToken, Cluster, StoreName};
 use crate::feast::config::{Deviation, Drift, DriftPolicy};
@@ -52,8 +53,10 @@ pub async fn read(
             state,
             memory,
             added,
+            operated,
         })) => {
             answer.diagnostics.extend(wording::added_by_others(&added));
+            answer.diagnostics.extend(operated);
             answer.private = Memory {
                 rollout_incomplete: before.rollout_incomplete && memory.rollout_incomplete,
                 ..memory
@@ -72,6 +75,8 @@ struct Refreshed {
     memory: Memory,
     /// What others have added, where that is asked for.
     added: Vec<Drift>,
+    /// A word about what is the Feast operator's.
+    operated: Option<Diagnostic>,
 }
 
 async fn refresh(
@@ -150,12 +155,16 @@ async fn refresh(
     let listed: Vec<Drift> = findings.iter().map(Finding::described).collect();
     computed::set_drift(block, &mut state, &listed);
     let added = listed.into_iter();
+    let operated: Vec<&Key> = (masks.keys())
+        .filter(|key| live.get(key).is_some_and(|live| is_operated(live, &store)))
+        .collect();
     Ok(Some(Refreshed {
         state,
         memory,
         added: added
             .filter(|drift| drift.change == Deviation::Added)
             .collect(),
+        operated: (!operated.is_empty()).then(|| wording::operated(&store, &operated)),
     }))
 }
 

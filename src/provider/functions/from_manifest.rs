@@ -57,15 +57,21 @@ pub fn manifests(block: &Block, text: &str) -> Result<Vec<Read>, String> {
         .collect()
 }
 
-fn attributes(block: &Block, manifest: Manifest) -> Result<Read, String> {
-    let Manifest {
-        configuration,
-        notes,
-    } = manifest;
-    let value = adopt(&block.attributes, &configuration).map_err(|misfits| {
+/// A manifest as a value of the resource, with a null for each attribute that is not in it.
+///
+/// # Errors
+///
+/// Every field that has no place, a line for each.
+pub fn value(block: &Block, manifest: &Manifest) -> Result<Value, String> {
+    adopt(&block.attributes, &manifest.configuration).map_err(|misfits| {
         let lines: Vec<String> = misfits.iter().map(describe).collect();
         lines.join("\n")
-    })?;
+    })
+}
+
+fn attributes(block: &Block, manifest: Manifest) -> Result<Read, String> {
+    let value = value(block, &manifest)?;
+    let Manifest { notes, .. } = manifest;
     match without_nulls(value) {
         Value::Object(attributes) => Ok(Read { attributes, notes }),
         _ => Ok(Read {

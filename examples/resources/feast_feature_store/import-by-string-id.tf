@@ -1,0 +1,4 @@
+import {
+  to = feast_feature_store.example
+  id = "default/example"
+}

@@ -1,0 +1,491 @@
+//! Adoption: what the Feast operator has made is imported, taken over and survives its custom resource.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::lab;
+use crate::lifecycle::operator::{Operator, YAML_VARIABLE, autoscaled, on_a_claim};
+use crate::lifecycle::store::{KINDS, PASSWORD, StoreUnderTest, configuration};
+use crate::support::terraform::{Exit, Run};
+use crate::support::testbed::Tool;
+
+const ADDRESS: &str = "feast_feature_store.demo";
+const CLAIM: &str = "PersistentVolumeClaim/feast-demo-online";
+
+/// The configuration that `convert` makes of the custom resource, as the guide says.
+fn convert(test: &StoreUnderTest) {
+    let resource = ["get", "featurestore", "demo", "--output=yaml"];
+    let resource = test.namespace.kubectl(&resource).unwrap();
+    let text = terraform_provider_feast::provider::convert::convert(&resource).unwrap();
+    let providers = configuration("", "");
+    let providers = providers.split("resource \"").next().unwrap();
+    test.terraform
+        .write("main.tf", &format!("{providers}{text}"))
+        .unwrap();
+}
+
+fn import(test: &StoreUnderTest) -> Run {
+    let import = ["import", "-no-color", "-input=false", ADDRESS, "demo"];
+    test.terraform.run(&import).unwrap()
+}
+
+fn words(run: &Run) -> String {
+    let text = format!("{} {}", run.stdout, run.stderr);
+    let words = text.split_whitespace();
+    let words: Vec<&str> = words
+        .filter(|word| !["│", "╷", "╵"].contains(word))
+        .collect();
+    words.join(" ")
+}
+
+/// Every object with the store's label, whoever manages it, by `Kind/name`.
+fn objects(test: &StoreUnderTest) -> BTreeMap<String, Json> {
+    let arguments = [
+        "get",
+        KINDS,
+        "--selector=feast.dev/name=demo",
+        "--show-managed-fields",
+    ];
+    let list = test.namespace.json(&arguments).unwrap();
+    let items = list["items"].as_array().unwrap().iter();
+    items
+        .map(|item| {
+            let text = |value: &Json| value.as_str().unwrap().to_owned();
+            let key = format!(
+                "{}/{}",
+                text(&item["kind"]),
+                text(&item["metadata"]["name"])
+            );
+            (key, item.clone())
+        })
+        .collect()
+}
+
+fn uids(objects: &BTreeMap<String, Json>) -> BTreeMap<String, Json> {
+    let uid = |(key, object): (&String, &Json)| (key.clone(), object["metadata"]["uid"].clone());
+    objects.iter().map(uid).collect()
+}
+
+/// What the operator makes of [`on_a_claim`] and this provider does not.
+const LEFT_OVER: [&str; 4] = [
+    "CronJob/feast-demo",
+    "Role/feast-demo-cronjob",
+    "RoleBinding/feast-demo-cronjob",
+    "ServiceAccount/feast-demo-cronjob",
+];
+
+/// The steps of `docs/guides/migration.md`, on a feature store whose data is on a claim.
+pub fn what_the_operator_made_is_taken_over_with_its_data() {
+    let test = StoreUnderTest::new("adoption");
+    let operator = Operator::reconciled(&test, &on_a_claim());
+    let before = objects(&test);
+    assert_eq!(before.len(), 11, "{:?}", before.keys());
+    convert(&test);
+
+    // A create takes nothing over, and says what does.
+    let refused = test.terraform.apply().unwrap();
+    assert_eq!(refused.status, Some(1), "{refused}");
+    assert!(
+        words(&refused).contains("Import the feature store: `terraform import"),
+        "{refused}"
+    );
+    assert_eq!(uids(&objects(&test)), uids(&before));
+
+    let imported = import(&test).expect_success();
+    let said = words(&imported);
+    assert!(
+        said.contains("was read from the Feast operator's custom resource"),
+        "{said}"
+    );
+    assert!(
+        said.contains("`authz") || said.contains("`spec.authz`"),
+        "{said}"
+    );
+
+    // The plan says what will change, and nothing of the user's.
+    let plan = test.plan_with_changes();
+    let said = words(&plan.run);
+    assert!(
+        said.contains("The next apply takes these objects of the feature store"),
+        "{said}"
+    );
+    assert!(!said.contains("Data will be"), "{said}");
+    let change = &plan.json["resource_changes"][0]["change"];
+    assert_eq!(change["actions"], json!(["update"]));
+    let changed: Vec<&String> = (change["before"].as_object().unwrap().iter())
+        .filter(|(name, value)| {
+            change["after_unknown"][name.as_str()] == true
+                || change["after"][name.as_str()] != **value
+        })
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(changed, ["configuration_hash", "objects", "scaling_status"]);
+    let (planned, seen) = (&change["after"]["objects"], &change["before"]["objects"]);
+    let names =
+        |objects: &Json| -> Vec<String> { objects.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(names(seen), before.keys().cloned().collect::<Vec<_>>());
+    let added: Vec<String> = names(planned)
+        .into_iter()
+        .filter(|key| !names(seen).contains(key))
+        .collect();
+    assert_eq!(added.len(), 3, "{added:?}");
+    assert!(added.contains(&"Secret/feast-demo".to_owned()), "{added:?}");
+    let gone: Vec<String> = names(seen)
+        .into_iter()
+        .filter(|key| !names(planned).contains(key))
+        .collect();
+    assert_eq!(gone, LEFT_OVER);
+    let manifest = |objects: &Json, key: &str| -> Json {
+        serde_json::from_str(objects[key].as_str().unwrap()).unwrap()
+    };
+    let deployment = manifest(seen, "Deployment/feast-demo");
+    let label = &deployment["metadata"]["labels"]["app.kubernetes.io/managed-by"];
+    assert_eq!(label, "feast-operator");
+    let variable = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+    assert_eq!(*variable, json!([{"name": YAML_VARIABLE}]));
+    // Of the claim nothing but the label and the owner.
+    let mut claim = manifest(seen, CLAIM);
+    let owners = claim["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .remove("ownerReferences");
+    assert_eq!(owners, Some(json!([{"uid": operator.uid}])));
+    claim["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("feast");
+    assert_eq!(claim, manifest(planned, CLAIM));
+
+    let refused = test.terraform.destroy().unwrap();
+    assert!(
+        words(&refused).contains("is the Feast operator's until an apply has taken it over"),
+        "{refused}"
+    );
+    assert_eq!(uids(&objects(&test)), uids(&before));
+
+    let applied = test.apply();
+    assert!(
+        words(&applied).contains("Delete it before the operator is started again"),
+        "{applied}"
+    );
+    let after = objects(&test);
+    for (key, object) in &after {
+        let metadata = &object["metadata"];
+        assert_eq!(metadata["ownerReferences"], Json::Null, "{key}");
+        assert_eq!(
+            metadata["labels"]["app.kubernetes.io/managed-by"], "feast",
+            "{key}"
+        );
+        let managers = metadata["managedFields"].as_array().unwrap().iter();
+        let theirs: Vec<_> = managers
+            .filter(|it| it["manager"] == "manager" || it["manager"] == "feast-operator")
+            .collect();
+        assert_eq!(theirs, Vec::<&Json>::new(), "{key}");
+    }
+    let mut kept = uids(&before);
+    kept.retain(|key, _| !LEFT_OVER.contains(&key.as_str()));
+    let of_old = |objects: &BTreeMap<String, Json>| -> BTreeMap<String, Json> {
+        uids(objects)
+            .into_iter()
+            .filter(|(key, _)| kept.contains_key(key))
+            .collect()
+    };
+    assert_eq!(of_old(&after), kept);
+    let template = after["Deployment/feast-demo"]["spec"]["template"].to_string();
+    assert!(!template.contains(YAML_VARIABLE), "{template}");
+
+    operator.delete();
+    assert_eq!(uids(&objects(&test)), uids(&after));
+    test.expect_empty_plan();
+
+    let state = test.terraform.folder().join("terraform.tfstate");
+    assert!(!fs::read_to_string(state).unwrap().contains(PASSWORD));
+    test.terraform.destroy().unwrap().expect_success();
+    assert_eq!(objects(&test).into_keys().collect::<Vec<_>>(), [CLAIM]);
+}
+
+/// With an autoscaler: its replicas stay, and the pods are replaced once, a few at a time.
+pub fn pods_are_replaced_once_and_the_count_stays() {
+    let test = StoreUnderTest::new("adoption-hpa");
+    let operator = Operator::reconciled(&test, &autoscaled());
+    convert(&test);
+    import(&test).expect_success();
+    let before = objects(&test);
+    let revision = |deployment: &Json| {
+        deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"].clone()
+    };
+    assert_eq!(revision(&test.deployment()), "1");
+    test.apply();
+    let deployment = test.deployment();
+    assert_eq!(revision(&deployment), "2");
+    assert_eq!(deployment["spec"]["replicas"], 2);
+    assert_eq!(test.strategy(), "RollingUpdate");
+    let after = objects(&test);
+    for key in [
+        "Deployment/feast-demo",
+        "HorizontalPodAutoscaler/feast-demo",
+        "Service/feast-demo-online",
+    ] {
+        assert_eq!(
+            after[key]["metadata"]["uid"], before[key]["metadata"]["uid"],
+            "{key}"
+        );
+    }
+    operator.delete();
+    test.expect_empty_plan();
+    for secret in [PASSWORD.to_owned(), base64_of(PASSWORD)] {
+        let state = test.terraform.state_json().unwrap().to_string();
+        assert!(!state.contains(&secret));
+        assert!(!test.deployment().to_string().contains(&secret));
+    }
+    test.destroy();
+}
+
+/// As the operator writes it into the environment.
+fn base64_of(password: &str) -> String {
+    use base64::Engine as _;
+    let yaml = format!("online_store:\n  password: {password}\n");
+    base64::engine::general_purpose::STANDARD.encode(yaml)
+}
+
+pub fn an_operator_at_work_stops_the_apply() {
+    let test = StoreUnderTest::new("adoption-race");
+    let operator = Operator::reconciled(&test, &on_a_claim());
+    convert(&test);
+    import(&test).expect_success();
+    let before = objects(&test);
+    let refused = operator.at_work(|| test.terraform.apply().unwrap());
+    assert_eq!(refused.status, Some(1), "{refused}");
+    let said = words(&refused);
+    assert!(
+        said.contains("take over ServiceAccount/feast-demo"),
+        "{said}"
+    );
+    assert!(said.contains("The Feast operator is at work"), "{said}");
+    for (key, object) in objects(&test) {
+        let owners = &object["metadata"]["ownerReferences"];
+        assert_eq!(
+            owners, &before[&key]["metadata"]["ownerReferences"],
+            "{key}"
+        );
+        if key != "ServiceAccount/feast-demo" {
+            let version = |object: &Json| object["metadata"]["resourceVersion"].clone();
+            // The controllers go on writing the status of the Deployment.
+            assert!(
+                version(&object) == version(&before[&key]) || key == "Deployment/feast-demo",
+                "{key}"
+            );
+        }
+    }
+    // With the operator stopped the same state goes on.
+    test.apply();
+    assert_eq!(
+        objects(&test)[CLAIM]["metadata"]["ownerReferences"],
+        Json::Null
+    );
+    test.terraform.destroy().unwrap().expect_success();
+}
+
+/// Import blocks plan, and generate a configuration, as they do for a store of this provider's own.
+pub fn an_import_block_generates_the_configuration() {
+    let test = StoreUnderTest::new("adoption-block");
+    Operator::reconciled(&test, &on_a_claim());
+    let providers = configuration("", "");
+    let providers = providers.split("resource \"").next().unwrap();
+    let block = format!(
+        "import {{\n  to = {ADDRESS}\n  id = \"{}/demo\"\n}}\n",
+        test.namespace.name()
+    );
+    test.terraform
+        .write("main.tf", &format!("{providers}{block}"))
+        .unwrap();
+    let plan = test
+        .terraform
+        .plan_with(&["-generate-config-out=generated.tf"])
+        .unwrap();
+    assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
+    let change = &plan.json["resource_changes"][0]["change"];
+    assert_eq!(change["actions"], json!(["update"]));
+    assert!(change["importing"].is_object());
+    test.apply();
+    test.terraform.destroy().unwrap().expect_success();
+}
+
+pub fn what_cannot_be_taken_over_is_said() {
+    let test = StoreUnderTest::new("adoption-not");
+    test.terraform
+        .write("main.tf", &configuration("", ""))
+        .unwrap();
+    let refused = |operator: &str| {
+        let run = import(&test);
+        assert_eq!(run.status, Some(1), "{run}");
+        let said = words(&run);
+        assert!(said.contains(operator), "{said}");
+    };
+    // Nothing has been made of it.
+    Operator::custom_resource(&test, &on_a_claim());
+    refused("no Deployment \"feast-demo\" that the Feast operator made of it");
+    // A field that this provider does not know.
+    let mut unknown = on_a_claim();
+    unknown["services"]["bogus"] = json!(1);
+    Operator::custom_resource(&test, &unknown);
+    refused("`spec.services.bogus` is not a field of a FeatureStore that this provider knows");
+    // On its way out.
+    let finalizer = json!({"metadata": {"finalizers": ["test/keep"]}}).to_string();
+    let patch = |patch: &str| {
+        let arguments = [
+            "patch",
+            "featurestore",
+            "demo",
+            "--type=merge",
+            "--patch",
+            patch,
+        ];
+        test.namespace.kubectl(&arguments).unwrap();
+    };
+    patch(&finalizer);
+    test.namespace
+        .kubectl(&["delete", "featurestore", "demo", "--wait=false"])
+        .unwrap();
+    refused("is being deleted, and what it owns goes with it");
+    patch(r#"{"metadata": {"finalizers": null}}"#);
+}
+
+const ROLE: &str = r#"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: importer, namespace: @}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: importer, namespace: @}
+rules:
+- {apiGroups: [""], resources: [secrets], verbs: [get]}
+- {apiGroups: ["$"], resources: [featurestores], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: importer, namespace: @}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: importer}
+subjects: [{kind: ServiceAccount, name: importer, namespace: @}]
+"#;
+
+/// Each missing right is named, with what it is needed for.
+pub fn missing_rights_are_named() {
+    let mut test = StoreUnderTest::new("adoption-rights");
+    test.configure("");
+    Operator::custom_resource(&test, &on_a_claim());
+    let cluster = test.namespace.cluster().clone();
+    let allow = |group: &str| {
+        let role = ROLE.replace('@', test.namespace.name()).replace('$', group);
+        cluster.apply(&role).unwrap();
+    };
+    allow("nothing.example.com");
+    let token = test.namespace.kubectl(&["create", "token", "importer"]);
+    let admin = cluster.kubectl(&["config", "view", "--raw", "-o=json"]);
+    let mut config: Json = serde_json::from_str(&admin.unwrap()).unwrap();
+    config["users"][0]["user"] = json!({"token": token.unwrap().trim()});
+    let path = test.terraform.folder().join("importer.kubeconfig");
+    fs::write(&path, config.to_string()).unwrap();
+    let kubeconfig = path.display().to_string();
+    test.terraform.environment("TF_VAR_kubeconfig", &kubeconfig);
+    let namespace = test.namespace.name();
+    let expect = |parts: [&str; 2]| {
+        let run = import(&test);
+        assert_eq!(run.status, Some(1), "{run}");
+        let said = words(&run);
+        for part in parts {
+            assert!(said.contains(part), "{said}");
+        }
+    };
+    expect([
+        "has no Secret \"feast-demo\" with the configuration of a feature store",
+        "give this user the verb get on featurestores in the API group feast.dev",
+    ]);
+    allow("feast.dev");
+    expect([
+        "cannot list resource",
+        &format!("in namespace \"{namespace}\" of the cluster"),
+    ]);
+}
+
+/// The commands of the guide, each as it stands there, with another name and namespace.
+pub fn the_guide_works_as_it_is_written() {
+    let mut test = StoreUnderTest::new("adoption-guide");
+    let namespace = test.namespace.name().to_owned();
+    let cluster = test.namespace.cluster();
+    cluster.apply(CONTROLLER).unwrap();
+    let kubeconfig = cluster.kubeconfig().display().to_string();
+    let providers = configuration("", "");
+    let providers = providers.split("resource \"").next().unwrap();
+    test.terraform.write("main.tf", providers).unwrap();
+    let programs = [
+        lab::tool_path(Tool::Terraform),
+        lab::tool_path(Tool::Kubectl),
+        lab::provider().to_owned(),
+    ];
+    let folders = programs.iter().filter_map(|program| program.parent());
+    let system = std::env::var_os("PATH").unwrap();
+    let path = folders
+        .map(Path::to_owned)
+        .chain(std::env::split_paths(&system));
+    let path = std::env::join_paths(path).unwrap();
+    test.terraform
+        .environment("KUBECONFIG", &kubeconfig)
+        .environment("PATH", path.to_str().unwrap())
+        .environment("TF_CLI_ARGS_apply", "-auto-approve");
+    let operator = Operator::reconciled(&test, &on_a_claim());
+    let before = objects(&test);
+
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/migration.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let blocks = guide.split("```shell\n").skip(1);
+    let commands: Vec<&str> = blocks
+        .map(|block| block.split("```").next().unwrap().trim())
+        .collect();
+    assert_eq!(commands.len(), 7, "{commands:?}");
+    for command in commands {
+        let command = command
+            .replace("sample", "demo")
+            .replace("shop", &namespace);
+        let terraform = test.terraform.command(&[]);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &command])
+            .current_dir(test.terraform.folder());
+        for (name, value) in terraform.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command}: {said}");
+    }
+    operator.wait_for_garbage_collection();
+    let mut kept = uids(&before);
+    kept.retain(|key, _| !LEFT_OVER.contains(&key.as_str()));
+    let mut after = uids(&objects(&test));
+    after.retain(|key, _| kept.contains_key(key));
+    assert_eq!(after, kept);
+    test.expect_empty_plan();
+    test.terraform.destroy().unwrap().expect_success();
+}
+
+/// A Deployment in the place of the operator's, which does nothing.
+const CONTROLLER: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: feast-operator-system}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: feast-operator-controller-manager, namespace: feast-operator-system}
+spec:
+  selector: {matchLabels: {control-plane: controller-manager}}
+  template:
+    metadata: {labels: {control-plane: controller-manager}}
+    spec: {containers: [{name: manager, image: feast-operator}]}
+"#;

@@ -1,0 +1,362 @@
+//! The Feast operator, played: its CRD, a custom resource, and the objects that it makes of one, written as it
+//! writes them (created by the manager `manager`, the autoscaler applied by `feast-operator`, each owned by the
+//! custom resource).
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{PASSWORD, StoreUnderTest, until};
+
+const CRD: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: featurestores.feast.dev}
+spec:
+  group: feast.dev
+  names: {kind: FeatureStore, listKind: FeatureStoreList, plural: featurestores, singular: featurestore}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+"#;
+
+/// What the operator keeps its hands on.
+pub const YAML_VARIABLE: &str = "TMP_FEATURE_STORE_YAML_BASE64";
+
+/// One custom resource `demo` with what has been made of it.
+pub struct Operator<'a> {
+    test: &'a StoreUnderTest,
+    pub uid: String,
+}
+
+/// The specification of a feature store on a claim, all else left to the operator's defaults.
+pub fn on_a_claim() -> Json {
+    json!({
+        "feastProject": "demo",
+        "services": {"onlineStore": {"persistence": {"file": {
+            "path": "online.db",
+            "pvc": {"create": {}, "mountPath": "/data"},
+        }}}},
+    })
+}
+
+/// The specification of a feature store in databases under an autoscaler.
+pub fn autoscaled() -> Json {
+    let store = |kind: &str| json!({"type": kind, "secretRef": {"name": "feast-data-stores"}});
+    json!({
+        "feastProject": "demo",
+        "authz": {"noAuth": true},
+        "services": {
+            "onlineStore": {
+                "persistence": {"store": store("postgres")},
+                "server": {"resources": {"requests": {"cpu": "100m"}}},
+            },
+            "registry": {"local": {"persistence": {"store": store("sql")}}},
+            "scaling": {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}},
+        },
+    })
+}
+
+impl<'a> Operator<'a> {
+    /// Makes the custom resource, and nothing of it.
+    pub fn custom_resource(test: &'a StoreUnderTest, spec: &Json) -> Self {
+        define();
+        let cluster = test.namespace.cluster();
+        let resource = json!({
+            "apiVersion": "feast.dev/v1",
+            "kind": "FeatureStore",
+            "metadata": {"name": "demo", "namespace": test.namespace.name()},
+            "spec": spec,
+        });
+        cluster.apply(&resource.to_string()).unwrap();
+        let uid = test
+            .namespace
+            .json(&["get", "featurestore", "demo"])
+            .unwrap();
+        let uid = uid["metadata"]["uid"].as_str().unwrap().to_owned();
+        Self { test, uid }
+    }
+
+    /// Makes the custom resource and its objects, and waits until the pods are there.
+    pub fn reconciled(test: &'a StoreUnderTest, spec: &Json) -> Self {
+        let operator = Self::custom_resource(test, spec);
+        let claims = spec
+            .pointer("/services/onlineStore/persistence/file")
+            .is_some();
+        for object in operator.objects(claims) {
+            operator.create(&object);
+        }
+        if !claims {
+            operator.apply(&operator.autoscaler());
+        }
+        let pods = if claims { 1 } else { 2 };
+        until("the operator's pods", 60, || {
+            let deployment = test.deployment();
+            let status = &deployment["status"];
+            let done = status["observedGeneration"] == deployment["metadata"]["generation"];
+            (done && status["availableReplicas"] == pods).then_some(())
+        });
+        operator
+    }
+
+    fn create(&self, object: &Json) {
+        self.send("create", &["--field-manager=manager"], object);
+    }
+
+    fn apply(&self, object: &Json) {
+        let flags = [
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=feast-operator",
+        ];
+        self.send("apply", &flags, object);
+    }
+
+    fn send(&self, verb: &str, flags: &[&str], object: &Json) {
+        let file = self.test.terraform.folder().join("object.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        let file = format!("--filename={}", file.display());
+        let arguments = [&[verb, &file], flags].concat();
+        self.test.namespace.kubectl(&arguments).unwrap();
+        std::fs::remove_file(self.test.terraform.folder().join("object.json")).unwrap();
+    }
+
+    /// What every object has.
+    fn object(&self, kind: &str, name: &str, service: Option<&str>, rest: Json) -> Json {
+        let api = match kind {
+            "Deployment" => "apps/v1",
+            "CronJob" => "batch/v1",
+            "HorizontalPodAutoscaler" => "autoscaling/v2",
+            "Role" | "RoleBinding" => "rbac.authorization.k8s.io/v1",
+            _ => "v1",
+        };
+        let mut object = json!({
+            "apiVersion": api,
+            "kind": kind,
+            "metadata": {
+                "name": name,
+                "namespace": self.test.namespace.name(),
+                "labels": {"app.kubernetes.io/managed-by": "feast-operator", "feast.dev/name": "demo"},
+                "ownerReferences": [self.reference()],
+            },
+        });
+        if let Some(service) = service {
+            object["metadata"]["labels"]["feast.dev/service-type"] = json!(service);
+        }
+        for (field, value) in rest.as_object().unwrap() {
+            object[field] = value.clone();
+        }
+        object
+    }
+
+    fn reference(&self) -> Json {
+        json!({
+            "apiVersion": "feast.dev/v1",
+            "kind": "FeatureStore",
+            "name": "demo",
+            "uid": self.uid,
+            "controller": true,
+            "blockOwnerDeletion": true,
+        })
+    }
+
+    fn objects(&self, claims: bool) -> Vec<Json> {
+        let account = |name: &str| json!([{"kind": "ServiceAccount", "name": name, "namespace": self.test.namespace.name()}]);
+        let role = |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name});
+        let cron = "feast-demo-cronjob";
+        let mut objects = vec![
+            self.object("ServiceAccount", "feast-demo", None, json!({})),
+            self.object("ConfigMap", "feast-demo-client", Some("client"), json!({"data": {"feature_store.yaml": "project: demo\n"}})),
+            self.object("Service", "feast-demo-online", Some("online"), json!({"spec": {
+                "type": "ClusterIP",
+                "selector": {"feast.dev/name": "demo"},
+                "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 6566}],
+            }})),
+            self.deployment(claims),
+            self.object("ServiceAccount", cron, Some("cronjob"), json!({})),
+            self.object("Role", cron, Some("cronjob"), json!({"rules": [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}]})),
+            self.object("RoleBinding", cron, Some("cronjob"), json!({"roleRef": role(cron), "subjects": account(cron)})),
+            self.object("CronJob", "feast-demo", Some("cronjob"), json!({"spec": {
+                "schedule": "@yearly",
+                "suspend": true,
+                "jobTemplate": {"spec": {"template": {"spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "feast-1", "image": "quay.io/openshift/origin-cli:4.17"}],
+                }}}},
+            }})),
+        ];
+        if claims {
+            objects.extend([
+                self.object("PersistentVolumeClaim", "feast-demo-online", Some("online"), json!({"spec": {
+                    "accessModes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": "5Gi"}},
+                }})),
+                // Kubernetes RBAC is the operator's default.
+                self.object("Role", "feast-demo", Some("authorization"), json!({"rules": [
+                    {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["get", "list", "watch"]},
+                    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+                ]})),
+                self.object("RoleBinding", "feast-demo", Some("authorization"), json!({"roleRef": role("feast-demo"), "subjects": account("feast-demo")})),
+            ]);
+        }
+        objects
+    }
+
+    /// With the whole `feature_store.yaml`, the password in it, in the environment.
+    fn deployment(&self, claims: bool) -> Json {
+        let yaml = BASE64.encode(format!("online_store:\n  password: {PASSWORD}\n"));
+        let env = json!([{"name": YAML_VARIABLE, "value": yaml}]);
+        let image = "quay.io/feastdev/feature-server:0.66.0";
+        let (volume, directory) = if claims {
+            ("feast-demo-online", "/data")
+        } else {
+            ("feast-data", "/feast-data")
+        };
+        let source = if claims {
+            json!({"name": volume, "persistentVolumeClaim": {"claimName": volume}})
+        } else {
+            json!({"name": volume, "emptyDir": {}})
+        };
+        let mounts = json!([{"name": volume, "mountPath": directory}]);
+        let mut online = json!({
+            "name": "online",
+            "image": image,
+            "command": ["feast", "serve", "-h", "0.0.0.0", "-p", "6566"],
+            "env": env,
+            "ports": [{"name": "online", "containerPort": 6566, "protocol": "TCP"}],
+            "volumeMounts": mounts,
+            "workingDir": format!("{directory}/demo/feature_repo"),
+        });
+        if !claims {
+            online["resources"] = json!({"requests": {"cpu": "100m"}});
+        }
+        let mut spec = json!({
+            "selector": {"matchLabels": {"feast.dev/name": "demo"}},
+            "strategy": {"type": if claims { "Recreate" } else { "RollingUpdate" }},
+            "template": {
+                "metadata": {"labels": {"app.kubernetes.io/managed-by": "feast-operator", "feast.dev/name": "demo"}},
+                "spec": {
+                    "serviceAccountName": "feast-demo",
+                    "initContainers": [
+                        {"name": "feast-init", "image": image, "command": ["bash", "-c"], "args": ["feast init demo"], "env": env, "volumeMounts": mounts},
+                        {"name": "feast-apply", "image": image, "command": ["feast", "apply"], "env": env, "volumeMounts": mounts},
+                    ],
+                    "containers": [online],
+                    "volumes": [source],
+                },
+            },
+        });
+        if claims {
+            spec["replicas"] = json!(1);
+        }
+        self.object("Deployment", "feast-demo", None, json!({"spec": spec}))
+    }
+
+    fn autoscaler(&self) -> Json {
+        let cpu =
+            json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}});
+        self.object("HorizontalPodAutoscaler", "feast-demo", None, json!({"spec": {
+            "minReplicas": 2,
+            "maxReplicas": 4,
+            "metrics": [{"type": "Resource", "resource": cpu}],
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "feast-demo"},
+        }}))
+    }
+
+    /// Puts the service account back under the custom resource whenever it is not, while `work` is done.
+    pub fn at_work<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let done = AtomicBool::new(false);
+        let namespace = &self.test.namespace;
+        let patch = json!({"metadata": {"ownerReferences": [self.reference()]}}).to_string();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let account = namespace
+                        .json(&["get", "serviceaccount", "feast-demo"])
+                        .unwrap();
+                    if account["metadata"]["ownerReferences"].is_null() {
+                        let arguments = [
+                            "patch",
+                            "serviceaccount",
+                            "feast-demo",
+                            "--type=merge",
+                            "--patch",
+                            &patch,
+                            "--field-manager=manager",
+                        ];
+                        namespace.kubectl(&arguments).unwrap();
+                    }
+                    thread::sleep(Duration::from_millis(200));
+                }
+            });
+            let result = work();
+            done.store(true, Ordering::Relaxed);
+            result
+        })
+    }
+
+    /// Deletes the custom resource and waits until the garbage collector has taken what it owns.
+    pub fn delete(&self) {
+        let delete = ["delete", "featurestore", "demo"];
+        self.test.namespace.kubectl(&delete).unwrap();
+        self.wait_for_garbage_collection();
+    }
+
+    /// Until the garbage collector has taken an object of the deleted custom resource that is made here, and so
+    /// all that it owned before.
+    pub fn wait_for_garbage_collection(&self) {
+        self.create(&json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": "owned",
+                "namespace": self.test.namespace.name(),
+                "ownerReferences": [self.reference()],
+            },
+        }));
+        until("the garbage collector", 60, || {
+            let arguments = ["get", "configmaps", "--output=name"];
+            let left = self.test.namespace.kubectl(&arguments).unwrap();
+            (!left.contains("configmap/owned")).then_some(())
+        });
+    }
+}
+
+/// Makes the kind known to the cluster, once, and waits until the garbage collector knows it too: only it ends a
+/// deletion in the foreground. It looks for new kinds every 30 seconds.
+fn define() {
+    static DEFINED: OnceLock<()> = OnceLock::new();
+    DEFINED.get_or_init(|| {
+        let namespace = lab::namespace("adoption-crd");
+        let cluster = namespace.cluster();
+        let name = "crd/featurestores.feast.dev";
+        if cluster.kubectl(&["get", name]).is_err() {
+            cluster.apply(CRD).unwrap();
+        }
+        let established = "--for=condition=Established";
+        cluster
+            .kubectl(&["wait", established, name, "--timeout=60s"])
+            .unwrap();
+        let probe = json!({
+            "apiVersion": "feast.dev/v1",
+            "kind": "FeatureStore",
+            "metadata": {"name": "probe", "namespace": namespace.name()},
+            "spec": {"feastProject": "probe"},
+        });
+        cluster.apply(&probe.to_string()).unwrap();
+        let delete = ["delete", "featurestore", "probe", "--cascade=foreground"];
+        namespace
+            .kubectl(&[&delete[..], &["--timeout=120s"]].concat())
+            .unwrap();
+    });
+}
