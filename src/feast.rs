@@ -16,6 +16,7 @@ pub mod objects;
 pub mod peer;
 pub mod publish;
 pub mod quantity;
+pub mod redaction;
 pub mod render;
 pub mod rules;
 pub mod source;

@@ -38,6 +38,7 @@ mod lifecycle {
     pub mod pods;
     pub mod recovery;
     pub mod requests;
+    pub mod rollouts;
     pub mod scaling;
     pub mod secrets;
     pub mod store;
@@ -53,7 +54,7 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, guard, import, jobs, keda, lab, permissions, persistence, pods, recovery,
-    requests, scaling, secrets, terraform_runner, testbed, tls,
+    requests, rollouts, scaling, secrets, terraform_runner, testbed, tls,
 };
 
 /// One trial for each function, named by its path.
@@ -63,12 +64,12 @@ macro_rules! trials {
     };
 }
 
-/// The same for the tests of room `cluster`, each in a namespace of its own.
+/// The same for the tests of room `cluster`, of one file, each in a namespace of its own.
 macro_rules! cluster_trials {
-    ($($test:ident),* $(,)?) => {
-        vec![$(Trial::test(concat!("cluster::", stringify!($test)), || {
+    ($file:ident: $($test:ident),* $(,)?) => {
+        vec![$(Trial::test(concat!(stringify!($file), "::", stringify!($test)), || {
             let namespace = lab::namespace("cluster");
-            cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), cluster::$test);
+            cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), $file::$test);
             Ok(())
         })),*]
     };
@@ -77,9 +78,28 @@ macro_rules! cluster_trials {
 /// Tests of the simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![
-        a_rollout_that_fails_says_why,
+        cluster:
+        a_wait_can_be_cancelled,
         each_right_is_needed_and_its_lack_is_named,
     ];
+    all.extend(cluster_trials![
+        rollouts:
+        a_claim_without_a_volume,
+        a_liveness_probe_that_fails,
+        a_pod_that_no_node_takes,
+        a_progress_deadline,
+        a_pull_that_fails_once_is_no_failure,
+        a_quota_that_is_used_up,
+        a_readiness_probe_that_fails,
+        a_secret_that_is_missing,
+        a_server_that_crashes,
+        an_admission_that_is_denied,
+        an_image_name_that_cannot_be,
+        an_image_that_cannot_be_pulled,
+        an_init_container_that_crashes,
+        the_trouble_of_old_pods_is_not_the_new_ones,
+        too_little_memory,
+    ]);
     all.extend(trials![
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
@@ -88,6 +108,9 @@ fn simulation_trials() -> Vec<Trial> {
         concurrency::an_api_server_that_restarts_is_waited_for,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         keda::scales_where_it_is_installed,
+        rollouts::an_apply_ends_before_its_time_out,
+        rollouts::progress_is_logged,
+        rollouts::without_waiting_an_apply_ends_at_once,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
         testbed::failing_pods_say_why,
         testbed::hpa_scales_out,
@@ -100,6 +123,7 @@ fn simulation_trials() -> Vec<Trial> {
 
 fn trials() -> Vec<Trial> {
     let mut all = cluster_trials![
+        cluster:
         a_failed_apply_says_what_exists,
         a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,

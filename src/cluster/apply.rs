@@ -42,6 +42,7 @@ pub use object::on_the_wire;
 use super::error::{Error, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
+use super::rollout::Wait;
 use super::watch::{Selection, Unfinished};
 use super::{Claims, Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
@@ -66,7 +67,7 @@ pub struct Plan<'a> {
     /// What others changed by plain update is undone, as far as `known` has it: so the user has seen it.
     pub repair_drift: bool,
     /// How long the Job of the preparation is waited for; `None`: it is only started.
-    pub wait_for_job: Option<Duration>,
+    pub wait_for_job: Option<Wait<'a>>,
 }
 
 /// What exists after an apply, whether or not all of it succeeded.

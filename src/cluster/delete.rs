@@ -138,7 +138,7 @@ impl Cluster {
                 let reason = Reason::TimedOut {
                     seconds: timeout.as_secs(),
                     waiting_for: format!("{left} pods are still there"),
-                    pods: Vec::new(),
+                    troubles: Vec::new(),
                 };
                 self.error(Verb::Wait, PODS, &store.namespace, None, reason)
             }
@@ -152,7 +152,7 @@ impl Cluster {
                 let reason = Reason::TimedOut {
                     seconds: timeout.as_secs(),
                     waiting_for: format!("{key} is still being deleted"),
-                    pods: Vec::new(),
+                    troubles: Vec::new(),
                 };
                 self.object_error(Verb::Delete, store, key, reason)
             }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 
 use super::connection::Server;
+use super::rollout::trouble::{Trouble, paragraphs};
 use crate::feast::objects::Scope;
 
 /// What was being done.
@@ -180,29 +181,6 @@ pub struct InvalidField {
     pub message: String,
 }
 
-/// A pod that keeps a rollout from finishing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PodTrouble {
-    pub pod: String,
-    pub container: Option<String>,
-    pub reason: String,
-    pub message: String,
-}
-
-impl fmt::Display for PodTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pod {}", self.pod)?;
-        if let Some(container) = &self.container {
-            write!(f, ", container {container}")?;
-        }
-        write!(f, ": {}", self.reason)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        Ok(())
-    }
-}
-
 #[derive(Debug, Clone, Error)]
 pub enum Reason {
     #[error("the API server does not know who is asking: {message}")]
@@ -279,23 +257,23 @@ pub enum Reason {
     #[error("the answer of the API server could not be understood")]
     Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
-    #[error("the rollout failed: {message}{}", troubles(.pods))]
+    #[error("the rollout failed: {message}{}", paragraphs(.troubles))]
     RolloutFailed {
         message: String,
-        pods: Vec<PodTrouble>,
+        troubles: Vec<Trouble>,
     },
 
-    #[error("`feast apply` failed: {message}{}", troubles(.pods))]
+    #[error("`feast apply` failed: {message}{}", paragraphs(.troubles))]
     JobFailed {
         message: String,
-        pods: Vec<PodTrouble>,
+        troubles: Vec<Trouble>,
     },
 
-    #[error("{waiting_for} after {seconds} s{}", troubles(.pods))]
+    #[error("{waiting_for} after {seconds} s{}", paragraphs(.troubles))]
     TimedOut {
         seconds: u64,
         waiting_for: String,
-        pods: Vec<PodTrouble>,
+        troubles: Vec<Trouble>,
     },
 
     #[error(
@@ -354,6 +332,9 @@ impl Reason {
             Self::Unreachable(_) => {
                 "Check the address, the network and the proxy; the API server may also be restarting."
             }
+            Self::RolloutFailed { .. } => {
+                "Waiting longer would not help. What exists is kept, and so are the pods of before that still serve; the next plan is not empty, and its apply goes on from there."
+            }
             Self::JobFailed { .. } => {
                 "The servers were left as they were. Mend what the pod names (`kubectl logs` has all of it), then apply again: a Job that failed is run again."
             }
@@ -375,8 +356,4 @@ fn belongs(owner: &Option<String>) -> String {
     owner
         .as_ref()
         .map_or_else(String::new, |owner| format!("; it belongs to {owner}"))
-}
-
-fn troubles(pods: &[PodTrouble]) -> String {
-    pods.iter().map(|pod| format!("; {pod}")).collect()
 }

@@ -67,6 +67,25 @@ impl From<Kind> for Resource {
 impl Resource {
     /// The path and query of a request; the namespace counts only for what lives in one.
     pub fn url(self, namespace: &str, name: Option<&str>, query: &[(&str, &str)]) -> String {
+        self.path(namespace, name) + &written(query)
+    }
+
+    /// The same for a part of one object, such as a pod's log.
+    pub fn subresource_url(
+        self,
+        namespace: &str,
+        name: &str,
+        part: &str,
+        query: &[(&str, &str)],
+    ) -> String {
+        format!(
+            "{}/{part}{}",
+            self.path(namespace, Some(name)),
+            written(query)
+        )
+    }
+
+    fn path(self, namespace: &str, name: Option<&str>) -> String {
         let mut url = if self.group.is_empty() {
             format!("/api/{}", self.version)
         } else {
@@ -81,12 +100,6 @@ impl Resource {
         if let Some(name) = name {
             url.push('/');
             url.push_str(&escape(name));
-        }
-        for (position, (key, value)) in query.iter().enumerate() {
-            url.push(if position == 0 { '?' } else { '&' });
-            url.push_str(key);
-            url.push('=');
-            url.push_str(&escape(value));
         }
         url
     }
@@ -111,6 +124,17 @@ impl Resource {
     }
 }
 
+fn written(query: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (position, (key, value)) in query.iter().enumerate() {
+        text.push(if position == 0 { '?' } else { '&' });
+        text.push_str(key);
+        text.push('=');
+        text.push_str(&escape(value));
+    }
+    text
+}
+
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -129,6 +153,10 @@ mod tests {
 
     #[test]
     fn urls() {
+        assert_eq!(
+            PODS.subresource_url("ns", "p", "log", &[("previous", "true")]),
+            "/api/v1/namespaces/ns/pods/p/log?previous=true"
+        );
         assert_eq!(
             Resource::from(Kind::Deployment).url(
                 "ns",

@@ -1,16 +1,25 @@
-//! How far a Deployment has come, and waiting until it is done.
+//! How far a Deployment or a Job has come, waiting until it is done, and why it is not.
 //!
-//! [`progress`] is a pure predicate over one live Deployment; the wait is a dumb loop over it. The
-//! wanted number of pods is the live `spec.replicas`, because an autoscaler may move it meanwhile.
+//! [`progress`] is a pure predicate over one live Deployment, [`diagnose`] a pure function over what else
+//! was seen; the wait is a dumb loop over both. The wanted number of pods is the live `spec.replicas`,
+//! because an autoscaler may move it meanwhile.
 
+pub mod trouble;
+
+mod diagnosis;
+mod explain;
 mod job;
+mod patience;
 mod pods;
 mod wait;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
+pub use diagnosis::{Seen, diagnose};
 pub use job::job_progress;
-pub use pods::{ready, troubles};
+pub use patience::GRACE;
+pub use pods::ready;
+pub use wait::Wait;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
@@ -57,10 +66,6 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
         let mut text = format!("{updated} of {wanted} replicas are updated");
         if spec.paused == Some(true) {
             text.push_str("; the Deployment is paused");
-        }
-        if let Some(failure) = condition("ReplicaFailure", "True") {
-            text.push_str("; ");
-            text.push_str(&sentence(failure));
         }
         text
     } else if all > updated {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -29,9 +30,36 @@ pub(super) enum Unfinished {
 }
 
 impl Cluster {
+    /// Begins to follow the selected objects.
+    pub(super) async fn follow(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selection: Selection<'_>,
+    ) -> Result<Followed, Reason> {
+        let client = self.client().await?;
+        let api: Api<DynamicObject> = match resource.scope {
+            Scope::Namespace => {
+                Api::namespaced_with(client.clone(), namespace, &resource.api_resource())
+            }
+            Scope::Cluster => Api::all_with(client.clone(), &resource.api_resource()),
+        };
+        let config = match &selection {
+            Selection::Named(name) => {
+                watcher::Config::default().fields(&format!("metadata.name={name}"))
+            }
+            Selection::Labelled(labels) => watcher::Config::default().labels(labels),
+        };
+        Ok(Followed {
+            plural: resource.plural,
+            events: watcher(api, config).backoff(Pauses::default()).boxed(),
+            objects: BTreeMap::new(),
+            listed: BTreeMap::new(),
+        })
+    }
+
     /// Follows the selected objects, and hands all of them to `check` whenever one has changed, until
-    /// it answers. Interrupted watches are taken up again; only what cannot get better (no permission)
-    /// ends the wait early.
+    /// it answers.
     pub(super) async fn watch_until<T>(
         &self,
         resource: Resource,
@@ -47,53 +75,58 @@ impl Cluster {
         };
         let fail =
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
-        let client = self.client().await.map_err(fail)?;
-        let api: Api<DynamicObject> = match resource.scope {
-            Scope::Namespace => {
-                Api::namespaced_with(client.clone(), namespace, &resource.api_resource())
-            }
-            Scope::Cluster => Api::all_with(client.clone(), &resource.api_resource()),
-        };
-        let config = match &selection {
-            Selection::Named(name) => {
-                watcher::Config::default().fields(&format!("metadata.name={name}"))
-            }
-            Selection::Labelled(labels) => watcher::Config::default().labels(labels),
-        };
-        let mut events = std::pin::pin!(watcher(api, config).backoff(Pauses::default()));
-        let mut objects = BTreeMap::new();
-        let mut listed = BTreeMap::new();
+        let followed = self.follow(resource, namespace, selection).await;
+        let mut followed = followed.map_err(fail)?;
         loop {
-            let event = tokio::select! {
-                event = events.try_next() => event,
+            tokio::select! {
+                changed = followed.changed() => changed.map_err(fail)?,
                 () = tokio::time::sleep_until(deadline) => return Err(Unfinished::TimedOut),
                 () = cancel.cancelled() => return Err(fail(Reason::Cancelled)),
-            };
-            match event {
-                Ok(Some(watcher::Event::Init)) => {
-                    listed.clear();
-                    continue;
-                }
-                Ok(Some(watcher::Event::InitApply(object))) => {
-                    insert(&mut listed, object);
-                    continue;
-                }
-                Ok(Some(watcher::Event::InitDone)) => objects = std::mem::take(&mut listed),
-                Ok(Some(watcher::Event::Apply(object))) => insert(&mut objects, object),
-                Ok(Some(watcher::Event::Delete(object))) => {
-                    objects.remove(&object.metadata.name.unwrap_or_default());
-                }
-                Ok(None) => return Err(Unfinished::TimedOut),
-                Err(error) => match refusal(&error) {
-                    Some(reason) => return Err(fail(reason)),
-                    None => {
-                        tracing::debug!("the watch of {} is taken up again", resource.plural);
-                        continue;
-                    }
-                },
             }
-            if let Some(answer) = check(&objects) {
+            if let Some(answer) = check(&followed.objects) {
                 return Ok(answer);
+            }
+        }
+    }
+}
+
+/// Objects that are being followed by a watch.
+pub(super) struct Followed {
+    plural: &'static str,
+    events: BoxStream<'static, Result<watcher::Event<DynamicObject>, watcher::Error>>,
+    /// As they were last seen, by name.
+    pub objects: BTreeMap<String, Json>,
+    /// What a listing under way has shown.
+    listed: BTreeMap<String, Json>,
+}
+
+impl Followed {
+    /// Waits until the objects have been seen, then for each change of them. Interrupted watches are taken
+    /// up again; only what cannot get better (no permission) is an error. May be dropped and called again.
+    pub async fn changed(&mut self) -> Result<(), Reason> {
+        loop {
+            match self.events.try_next().await {
+                Ok(Some(watcher::Event::Init)) => self.listed.clear(),
+                Ok(Some(watcher::Event::InitApply(object))) => insert(&mut self.listed, object),
+                Ok(Some(watcher::Event::InitDone)) => {
+                    self.objects = std::mem::take(&mut self.listed);
+                    return Ok(());
+                }
+                Ok(Some(watcher::Event::Apply(object))) => {
+                    insert(&mut self.objects, object);
+                    return Ok(());
+                }
+                Ok(Some(watcher::Event::Delete(object))) => {
+                    self.objects
+                        .remove(&object.metadata.name.unwrap_or_default());
+                    return Ok(());
+                }
+                // A watch does not end by itself.
+                Ok(None) => std::future::pending().await,
+                Err(error) => match refusal(&error) {
+                    Some(reason) => return Err(reason),
+                    None => tracing::debug!("the watch of {} is taken up again", self.plural),
+                },
             }
         }
     }

@@ -67,12 +67,12 @@ impl Run<'_> {
             self.outcome.exists.insert(key.clone(), created);
             self.outcome.changed.insert(key.clone());
         }
-        let Some(timeout) = self.plan.wait_for_job else {
+        let Some(wait) = &self.plan.wait_for_job else {
             return Ok(());
         };
         let done = self
             .cluster
-            .wait_for_job(self.plan.store, &key.name, timeout, self.cancel)
+            .wait_for_job(self.plan.store, &key.name, wait, self.cancel)
             .await?;
         self.outcome.exists.insert(key.clone(), done);
         Ok(())

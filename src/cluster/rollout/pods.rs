@@ -1,14 +1,18 @@
-//! Why pods are not ready, as far as the pods themselves say.
+//! Why pods are not ready, as far as they themselves say.
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
 
-use super::super::error::PodTrouble;
+use super::trouble::{Cause, Hope, Trouble};
+
+/// A container that has been started so often again, and is made to wait, will not make it. The kubelet's
+/// pauses are 10, 20, 40 s and so on: by then half a minute or more has passed.
+const RESTARTS: i32 = 3;
 
 /// One entry for each container that keeps its pod from being ready, and one for each pod that is not
 /// ready without any container saying why.
-pub fn troubles(pods: &[Pod]) -> Vec<PodTrouble> {
+pub fn troubles(pods: &[Pod]) -> Vec<Trouble> {
     pods.iter().flat_map(of_pod).collect()
 }
 
@@ -22,7 +26,7 @@ pub fn ready(pods: &[Pod]) -> BTreeMap<String, i32> {
     ready
 }
 
-fn of_pod(pod: &Pod) -> Vec<PodTrouble> {
+fn of_pod(pod: &Pod) -> Vec<Trouble> {
     let status = pod.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
     let ready = conditions
@@ -32,62 +36,129 @@ fn of_pod(pod: &Pod) -> Vec<PodTrouble> {
     if ready || leaving || status.phase.as_deref() == Some("Succeeded") {
         return Vec::new();
     }
-    let name = pod.metadata.name.clone().unwrap_or_default();
     let init = status.init_container_statuses.unwrap_or_default();
     let main = status.container_statuses.unwrap_or_default();
-    let found: Vec<PodTrouble> = init
-        .iter()
-        .chain(&main)
-        .filter(|container| !container.ready)
-        .filter_map(|container| of_container(&name, container))
+    let init = init.iter().map(|container| (container, true));
+    let main = main.iter().map(|container| (container, false));
+    let mut found: Vec<Trouble> = init
+        .chain(main)
+        .filter(|(container, _)| !container.ready)
+        .filter_map(|(container, init)| of_container(container, init))
         .collect();
-    if !found.is_empty() {
-        return but_for_waiting(found);
+    // Containers whose turn has not come are not what keeps the pod.
+    if found.iter().any(|trouble| !is_in_line(trouble)) {
+        found.retain(|trouble| !is_in_line(trouble));
     }
-    let unscheduled = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-    let (reason, message) = match unscheduled {
-        Some(condition) => (condition.reason, condition.message),
-        None => (status.reason, status.message),
+    if found.is_empty() {
+        let unscheduled = conditions
+            .into_iter()
+            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+        found.push(match unscheduled {
+            Some(condition) => of_scheduler(condition),
+            None => {
+                let reason = status.reason.or(status.phase);
+                let mut other = Trouble::new(
+                    Cause::Other,
+                    Hope::Lasting,
+                    reason.unwrap_or_else(|| "not ready".to_owned()),
+                );
+                other.message = status.message.unwrap_or_default();
+                other
+            }
+        });
+    }
+    for trouble in &mut found {
+        trouble.pod.clone_from(&pod.metadata.name);
+    }
+    found
+}
+
+fn is_in_line(trouble: &Trouble) -> bool {
+    trouble.reason == "PodInitializing"
+}
+
+fn of_scheduler(condition: PodCondition) -> Trouble {
+    let message = condition.message.unwrap_or_default();
+    let cause = if message.to_lowercase().contains("persistentvolumeclaim") {
+        Cause::Claim
+    } else {
+        Cause::Unschedulable
     };
-    vec![PodTrouble {
-        pod: name,
-        container: None,
-        reason: reason
-            .or(status.phase)
-            .unwrap_or_else(|| "not ready".to_owned()),
-        message: message.unwrap_or_default(),
-    }]
+    let reason = condition
+        .reason
+        .unwrap_or_else(|| "Unschedulable".to_owned());
+    Trouble {
+        message,
+        ..Trouble::new(cause, Hope::Lasting, reason)
+    }
 }
 
-/// Containers whose turn has not come are not what keeps the pod.
-fn but_for_waiting(found: Vec<PodTrouble>) -> Vec<PodTrouble> {
-    let (waiting, others): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|trouble| trouble.reason == "PodInitializing");
-    if others.is_empty() { waiting } else { others }
-}
-
-fn of_container(pod: &str, container: &ContainerStatus) -> Option<PodTrouble> {
-    let state = container.state.clone().unwrap_or_default();
-    let (reason, message) = if let Some(waiting) = state.waiting {
-        (waiting.reason, waiting.message)
-    } else if let Some(terminated) = state.terminated {
+fn of_container(container: &ContainerStatus, init: bool) -> Option<Trouble> {
+    let ContainerState {
+        waiting,
+        terminated,
+        ..
+    } = container.state.clone().unwrap_or_default();
+    let last = container
+        .last_state
+        .as_ref()
+        .and_then(|last| last.terminated.clone());
+    let mut trouble = if let Some(waiting) = waiting {
+        let reason = waiting.reason.unwrap_or_else(|| "waiting".to_owned());
+        let (cause, hope) = of_reason(&reason, container.restart_count);
+        Trouble {
+            message: waiting.message.unwrap_or_default(),
+            ..Trouble::new(cause, hope, reason)
+        }
+    } else if let Some(terminated) = &terminated {
         if terminated.exit_code == 0 {
             return None;
         }
-        let text = format!("exit code {}", terminated.exit_code);
-        // "Error" alone says no more than the code does.
-        let reason = terminated.reason.filter(|reason| reason != "Error");
-        (reason.or(Some(text)), terminated.message)
+        let reason = terminated.reason.clone();
+        let reason = reason.unwrap_or_else(|| "Error".to_owned());
+        Trouble::new(Cause::Crash, Hope::Lasting, reason)
+    } else if init {
+        // It is at work.
+        Trouble::new(Cause::Other, Hope::Lasting, "still running")
     } else {
-        (None, None)
+        Trouble::new(Cause::NotReady, Hope::Lasting, "not ready")
     };
-    Some(PodTrouble {
-        pod: pod.to_owned(),
-        container: Some(container.name.clone()),
-        reason: reason.unwrap_or_else(|| "not ready".to_owned()),
-        message: message.unwrap_or_default(),
-    })
+    trouble.container = Some(container.name.clone());
+    trouble.init = init;
+    trouble.restarts = container.restart_count;
+    if matches!(trouble.cause, Cause::Crash | Cause::NotReady)
+        && let Some(ended) = terminated.or(last)
+    {
+        trouble.exit_code = Some(ended.exit_code);
+        // The end of its log, where the container asks for that.
+        let said = ended.message.unwrap_or_default();
+        trouble.log = said.lines().map(str::to_owned).collect();
+        if ended.reason.as_deref() == Some("OOMKilled") {
+            trouble.cause = Cause::Memory;
+            trouble.reason = "OOMKilled".to_owned();
+        }
+    }
+    Some(trouble)
+}
+
+/// What the kubelet's words mean.
+fn of_reason(reason: &str, restarts: i32) -> (Cause, Hope) {
+    match reason {
+        "InvalidImageName" => (Cause::ImageName, Hope::None),
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "ErrImageNeverPull"
+        | "ImageInspectError"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed" => (Cause::Image, Hope::Short),
+        "CrashLoopBackOff" if restarts >= RESTARTS => (Cause::Crash, Hope::None),
+        "CrashLoopBackOff" => (Cause::Crash, Hope::Lasting),
+        "CreateContainerConfigError" => (Cause::Configuration, Hope::Short),
+        "CreateContainerError"
+        | "RunContainerError"
+        | "PreCreateHookError"
+        | "PreStartHookError"
+        | "PostStartHookError" => (Cause::Start, Hope::Short),
+        _ => (Cause::Other, Hope::Lasting),
+    }
 }

@@ -1,18 +1,92 @@
-//! Waiting for a rollout: a loop over [`progress`], fed by a watch of the one Deployment.
+//! Waiting: a loop over [`progress`] and [`diagnose`], fed by one watch of the object and one of its pods.
 
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Progress, progress, troubles};
-use crate::cluster::error::{Error, PodTrouble, Reason, Verb};
-use crate::cluster::resource::Resource;
-use crate::cluster::watch::{Selection, Unfinished};
+use super::diagnosis::{Seen, diagnose};
+use super::patience::{GRACE, Patience, Verdict};
+use super::trouble::Trouble;
+use super::{Progress, job_progress, progress};
+use crate::cluster::error::{Error, Reason, Verb};
+use crate::cluster::resource::{PODS, Resource};
+use crate::cluster::watch::Selection;
 use crate::cluster::{Cluster, StoreName};
+use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::Kind;
+use crate::feast::redaction::Redaction;
+
+/// How to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait<'a> {
+    pub timeout: Duration,
+    /// How long a trouble that may pass by itself is put up with.
+    pub grace: Duration,
+    /// What must not be shown of a log.
+    pub secrets: &'a Redaction,
+}
+
+impl<'a> Wait<'a> {
+    pub fn new(timeout: Duration, secrets: &'a Redaction) -> Self {
+        Self {
+            timeout,
+            grace: GRACE,
+            secrets,
+        }
+    }
+}
+
+/// What is waited for.
+struct Subject<'a> {
+    kind: Kind,
+    name: &'a str,
+    /// Selects its pods, of whatever age.
+    pods: String,
+    /// See [`progress`].
+    minimum: Option<i32>,
+}
+
+impl Subject<'_> {
+    fn progress(&self, live: Option<&Json>) -> Progress {
+        match (live, self.kind) {
+            (None, Kind::Job) => Progress::Failed("the Job was deleted before it had ended".into()),
+            (None, _) => Progress::Failed("the Deployment does not exist".into()),
+            (Some(live), Kind::Job) => job_progress(live),
+            (Some(live), _) => match deployment(live) {
+                Some(deployment) => progress(&deployment, self.minimum),
+                None => Progress::Waiting("the Deployment could not be read".into()),
+            },
+        }
+    }
+
+    fn failed(&self, message: String, troubles: Vec<Trouble>) -> Reason {
+        match self.kind {
+            Kind::Job => Reason::JobFailed { message, troubles },
+            _ => Reason::RolloutFailed { message, troubles },
+        }
+    }
+}
+
+pub(super) fn deployment(live: &Json) -> Option<Deployment> {
+    serde_json::from_value(live.clone()).ok()
+}
+
+/// The object and its pods, as they were last seen.
+#[derive(Default)]
+pub(super) struct View {
+    pub deployment: Option<Deployment>,
+    pub pods: Vec<Pod>,
+}
+
+/// Why the wait is over without success.
+enum End {
+    Failed(String),
+    TimedOut,
+}
 
 impl Cluster {
     /// Waits until the Deployment runs what its spec says, and answers it as it is then. See
@@ -22,77 +96,137 @@ impl Cluster {
         store: &StoreName,
         deployment: &str,
         minimum: Option<i32>,
-        timeout: Duration,
+        wait: &Wait<'_>,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
-        let mut missing = "the Deployment has not been seen".to_owned();
-        let waited = self
-            .watch_until(
-                Resource::from(Kind::Deployment),
-                &store.namespace,
-                Selection::Named(deployment),
-                Instant::now() + timeout,
-                cancel,
-                |objects| {
-                    let live = objects.get(deployment);
-                    let state = live.map_or_else(
-                        || Progress::Failed("the Deployment does not exist".into()),
-                        |live| judge(live, minimum),
-                    );
-                    match state {
-                        Progress::Done => live.map(|live| Ok(live.clone())),
-                        Progress::Failed(message) => Some(Err(message)),
-                        Progress::Waiting(text) => {
-                            if text != missing {
-                                tracing::info!(
-                                    "waiting for Deployment/{deployment} in namespace {}: {text}",
-                                    store.namespace
-                                );
-                                missing = text;
-                            }
-                            None
-                        }
-                    }
-                },
-            )
-            .await;
-        let reason = match waited {
-            Ok(Ok(live)) => return Ok(live),
-            Ok(Err(message)) => Reason::RolloutFailed {
-                message,
-                pods: self.pod_troubles(store).await,
-            },
-            Err(Unfinished::TimedOut) => Reason::TimedOut {
-                seconds: timeout.as_secs(),
-                waiting_for: missing,
-                pods: self.pod_troubles(store).await,
-            },
-            Err(Unfinished::Failed(error)) => return Err(error),
+        let subject = Subject {
+            kind: Kind::Deployment,
+            name: deployment,
+            pods: format!("{NAME_LABEL}={}", store.name),
+            minimum,
         };
-        Err(self.error(
-            Verb::Wait,
-            Resource::from(Kind::Deployment),
-            &store.namespace,
-            Some(deployment),
-            reason,
-        ))
+        self.wait_until_done(store, &subject, wait, cancel).await
     }
 
-    /// An explanation is worth an attempt; without it the error stands all the same.
-    async fn pod_troubles(&self, store: &StoreName) -> Vec<PodTrouble> {
-        match self.pods(store, &CancellationToken::new()).await {
-            Ok(pods) => troubles(&pods),
-            Err(error) => {
-                tracing::debug!("the pods could not be looked at: {error}");
-                Vec::new()
+    /// Waits until the Job has succeeded, and answers it as it is then.
+    pub async fn wait_for_job(
+        &self,
+        store: &StoreName,
+        job: &str,
+        wait: &Wait<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Json, Error> {
+        let subject = Subject {
+            kind: Kind::Job,
+            name: job,
+            pods: format!("job-name={job}"),
+            minimum: None,
+        };
+        self.wait_until_done(store, &subject, wait, cancel).await
+    }
+
+    async fn wait_until_done(
+        &self,
+        store: &StoreName,
+        subject: &Subject<'_>,
+        wait: &Wait<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Json, Error> {
+        let resource = Resource::from(subject.kind);
+        let namespace = &store.namespace;
+        let fail = |verb, reason| self.error(verb, resource, namespace, Some(subject.name), reason);
+        let refused = |reason| fail(Verb::Watch, reason);
+        let deadline = Instant::now() + wait.timeout;
+        let named = Selection::Named(subject.name);
+        let mut object = self
+            .follow(resource, namespace, named)
+            .await
+            .map_err(refused)?;
+        let labelled = Selection::Labelled(subject.pods.clone());
+        let mut pods = self
+            .follow(PODS, namespace, labelled)
+            .await
+            .map_err(refused)?;
+        let (mut object_seen, mut pods_permitted) = (false, true);
+        let mut patience = Patience::new(wait.grace);
+        let mut look_again = deadline;
+        let mut missing = format!("the {} has not been seen", resource.kind);
+        let mut told = String::new();
+        let mut view = View::default();
+        let end = loop {
+            tokio::select! {
+                changed = object.changed() => {
+                    changed.map_err(refused)?;
+                    object_seen = true;
+                }
+                changed = pods.changed(), if pods_permitted => if let Err(reason) = changed {
+                    tracing::info!("what the pods wait for is not known: {reason}");
+                    pods_permitted = false;
+                },
+                () = tokio::time::sleep_until(look_again.min(deadline)) => {
+                    if Instant::now() >= deadline {
+                        break End::TimedOut;
+                    }
+                }
+                () = cancel.cancelled() => return Err(refused(Reason::Cancelled)),
             }
-        }
+            if !object_seen {
+                continue;
+            }
+            let live = object.objects.get(subject.name);
+            view = View {
+                deployment: live
+                    .filter(|_| subject.kind == Kind::Deployment)
+                    .and_then(deployment),
+                pods: (pods.objects.values())
+                    .filter_map(|pod| serde_json::from_value(pod.clone()).ok())
+                    .collect(),
+            };
+            missing = match (subject.progress(live), live) {
+                (Progress::Done, Some(live)) => return Ok(live.clone()),
+                (Progress::Failed(message), _) => break End::Failed(message),
+                (Progress::Waiting(text), _) => text,
+                (Progress::Done, None) => continue,
+            };
+            let troubles = diagnose(&Seen {
+                deployment: view.deployment.as_ref(),
+                pods: &view.pods,
+                ..Seen::default()
+            });
+            tell(store, subject, &missing, &troubles, &mut told);
+            match patience.judge(&troubles, Instant::now()) {
+                Verdict::GiveUp => break End::Failed(missing.clone()),
+                Verdict::GoOn(then) => look_again = then.unwrap_or(deadline),
+            }
+        };
+        let troubles = self.explain(store, &view, wait.secrets).await;
+        let reason = match end {
+            End::Failed(message) => subject.failed(message, troubles),
+            End::TimedOut => Reason::TimedOut {
+                seconds: wait.timeout.as_secs(),
+                waiting_for: missing,
+                troubles,
+            },
+        };
+        Err(fail(Verb::Wait, reason))
     }
 }
 
-fn judge(live: &Json, minimum: Option<i32>) -> Progress {
-    match serde_json::from_value::<Deployment>(live.clone()) {
-        Ok(deployment) => progress(&deployment, minimum),
-        Err(_) => Progress::Waiting("the Deployment could not be read".into()),
+/// What is missing, once for each change.
+fn tell(
+    store: &StoreName,
+    subject: &Subject<'_>,
+    missing: &str,
+    troubles: &[Trouble],
+    told: &mut String,
+) {
+    let mut text = missing.to_owned();
+    for trouble in troubles {
+        text.push_str(&format!("; {trouble}"));
+    }
+    if text != *told {
+        let (kind, name, namespace) = (subject.kind.as_str(), subject.name, &store.namespace);
+        tracing::info!("waiting for {kind}/{name} in namespace {namespace}: {text}");
+        *told = text;
     }
 }

@@ -8,12 +8,14 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::cluster::apply::{self, Outcome};
+use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Claims, Cluster, Reason, StoreName};
 use crate::feast::config::ScalingStatus;
 use crate::feast::fill::Secrets;
 use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Filled, Key, Kind, Objects};
+use crate::feast::redaction::Redaction;
 use crate::feast::spec::{Registry, Replicas};
 use crate::provider::settings::Settings;
 use crate::provider::wording;
@@ -72,10 +74,19 @@ struct Prepared {
     filled: Objects<Filled>,
     /// Fingerprints of what went into them.
     sources: BTreeMap<String, String>,
+    /// What must not be shown of a container's log.
+    secrets: Redaction,
     /// What the last state holds, as the plan has shown it.
     known: BTreeMap<Key, Json>,
     /// What is there.
     live: BTreeMap<Key, Json>,
+}
+
+/// The objects with the content of the user's Secrets in them.
+struct Merged {
+    filled: Objects<Filled>,
+    sources: BTreeMap<String, String>,
+    secrets: Redaction,
 }
 
 impl Recipe<'_> {
@@ -103,14 +114,20 @@ impl Recipe<'_> {
             .await
             .map_err(|error| unprepared(&[error]))?;
         let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
-        let filled = self.fill(&cluster, &store, &desired, &parsed, secret);
-        let (filled, sources) = filled.await?;
+        let Merged {
+            filled,
+            sources,
+            secrets,
+        } = self
+            .fill(&cluster, &store, &desired, &parsed, secret)
+            .await?;
         Ok(Prepared {
             cluster,
             store,
             desired,
             filled,
             sources,
+            secrets,
             known,
             live,
         })
@@ -146,7 +163,7 @@ impl Recipe<'_> {
         desired: &Desired,
         parsed: &Parsed,
         live: Option<&Json>,
-    ) -> Result<(Objects<Filled>, BTreeMap<String, String>), Diagnostics> {
+    ) -> Result<Merged, Diagnostics> {
         let configuration = parsed.json.to_string();
         if self.prior.is_null() {
             self.may_create(store, live, &parsed.json)?;
@@ -170,7 +187,11 @@ impl Recipe<'_> {
                 .map(wording::fill_error)
                 .collect::<Diagnostics>()
         })?;
-        Ok((filled, content::remembered(&contents, &hash_key)))
+        Ok(Merged {
+            filled,
+            sources: content::remembered(&contents, &hash_key),
+            secrets: Redaction::of(&contents),
+        })
     }
 
     /// A feature store that is there already is taken up only when it is what an interrupted create of
@@ -202,7 +223,7 @@ impl Recipe<'_> {
                 used: desired.store.referenced_claims(),
             },
             repair_drift: !self.prior.is_null(),
-            wait_for_job: wait.then(|| self.timeout(desired)),
+            wait_for_job: wait.then(|| Wait::new(self.timeout(desired), &prepared.secrets)),
         };
         prepared.cluster.apply_to(live, &plan, self.stop).await
     }
@@ -229,6 +250,7 @@ impl Recipe<'_> {
             desired,
             filled,
             sources,
+            secrets,
             ..
         } = prepared;
         let outcome = match written {
@@ -257,7 +279,10 @@ impl Recipe<'_> {
         };
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
-            match self.wait(&cluster, &store, &desired, deadline).await {
+            match self
+                .wait(&cluster, &store, &desired, deadline, &secrets)
+                .await
+            {
                 Ok(live) => status = Some(computed::rollout_state(&live).0),
                 Err(error) => {
                     let summary = "The rollout did not finish";
@@ -304,6 +329,7 @@ impl Recipe<'_> {
         store: &StoreName,
         desired: &Desired,
         deadline: Instant,
+        secrets: &Redaction,
     ) -> Result<Json, cluster::Error> {
         let minimum = match &desired.store.replicas {
             Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
@@ -313,7 +339,13 @@ impl Recipe<'_> {
         let deployment = names::main(&desired.store.name);
         let left = deadline.saturating_duration_since(Instant::now());
         cluster
-            .wait_for_rollout(store, &deployment, minimum, left, self.stop)
+            .wait_for_rollout(
+                store,
+                &deployment,
+                minimum,
+                &Wait::new(left, secrets),
+                self.stop,
+            )
             .await
     }
 

@@ -13,10 +13,12 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
+use terraform_provider_feast::cluster::rollout::Wait;
 use terraform_provider_feast::cluster::{
     CancellationToken, Claims, Cluster, Connection, Error, Options, StoreName, ownership,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::feast::redaction::Redaction;
 
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -195,7 +197,7 @@ impl Lab {
                 &self.store(store),
                 &name,
                 minimum,
-                TIMEOUT,
+                &Wait::new(TIMEOUT, &Redaction::default()),
                 &CancellationToken::new(),
             )
             .await

@@ -8,10 +8,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::rollout::Wait;
 use terraform_provider_feast::cluster::{
     CancellationToken, Claims, Cluster, Connection, Error, Options, Reason,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::feast::redaction::Redaction;
 
 use super::lab::{Lab, Scaling, TIMEOUT, Wanted, object, wanted};
 use crate::lifecycle::account;
@@ -96,6 +98,8 @@ async fn live(
 ) -> Result<(), Vec<Error>> {
     let store = lab.store(name);
     let cancel = CancellationToken::new();
+    let secrets = Redaction::default();
+    let wait = Wait::new(TIMEOUT, &secrets);
     let claims = Claims {
         delete: true,
         ..Claims::default()
@@ -111,7 +115,7 @@ async fn live(
             known: &BTreeMap::new(),
             claims: &claims,
             repair_drift: false,
-            wait_for_job: Some(TIMEOUT),
+            wait_for_job: Some(wait),
         };
         let outcome = cluster.apply(&plan, &cancel).await?;
         if !outcome.errors.is_empty() {
@@ -119,7 +123,7 @@ async fn live(
         }
         let deployment = format!("feast-{name}");
         cluster
-            .wait_for_rollout(&store, &deployment, Some(2), TIMEOUT, &cancel)
+            .wait_for_rollout(&store, &deployment, Some(2), &wait, &cancel)
             .await
             .map_err(|error| vec![error])?;
     }
@@ -239,9 +243,9 @@ pub async fn each_right_is_needed_and_its_lack_is_named(lab: Lab) {
     let expected: BTreeMap<&Right, String> = rights
         .iter()
         .map(|right| {
-            // Events only make errors better.
+            // Events and logs only make errors better.
             let said = match right.resource.as_str() {
-                "events" => "enough",
+                "events" | "pods/log" => "enough",
                 _ => "named",
             };
             (right, said.to_owned())

@@ -19,6 +19,13 @@ use super::tools::{Tool, Tools};
 
 const KWOK_CONFIG: &str = include_str!("manifests/kwok.yaml");
 const CLUSTER_OBJECTS: &str = include_str!("manifests/cluster.yaml");
+/// In the container runtimes' format. kwok has one for all containers, now and in the run before.
+const CONTAINER_LOG: &str = "2026-01-01T00:00:00.000000000Z stdout F waiting for the registry\n";
+/// The password is the one that the lifecycle tests put into Secrets.
+const CONTAINER_LOG_BEFORE: &str = "\
+2026-01-01T00:00:00.000000000Z stdout F Traceback (most recent call last):
+2026-01-01T00:00:00.000000000Z stderr F OperationalError: user feast, password correct-horse-battery-staple: refused
+";
 const AUDIT_POLICY: &str =
     "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
 
@@ -240,8 +247,11 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
     fs::create_dir(&logs).doing(|| format!("creating {}", logs.display()))?;
     let port = ports.metrics_server.to_string();
     let objects = CLUSTER_OBJECTS.replace("@metrics_server_port@", &port);
+    let kwok = KWOK_CONFIG.replace("@folder@", &folder.to_string_lossy());
     for (file, text) in [
-        ("kwok.yaml", KWOK_CONFIG),
+        ("kwok.yaml", kwok.as_str()),
+        ("container.log", CONTAINER_LOG),
+        ("container-before.log", CONTAINER_LOG_BEFORE),
         ("cluster.yaml", &objects),
         ("audit-policy.yaml", AUDIT_POLICY),
     ] {

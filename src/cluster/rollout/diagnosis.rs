@@ -1,0 +1,210 @@
+//! Why a rollout does not get on: a pure function over what was seen of it.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+
+use super::pods::troubles;
+use super::trouble::{Cause, Hope, Trouble};
+
+/// What was seen, as far as it could be looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen<'a> {
+    /// `None` for a Job.
+    pub deployment: Option<&'a Deployment>,
+    pub pods: &'a [Pod],
+    pub events: &'a [Event],
+    pub claims: &'a [PersistentVolumeClaim],
+}
+
+/// What keeps the newest pods from getting ready, the hopeless first; the same thing in several pods is
+/// one entry.
+pub fn diagnose(seen: &Seen<'_>) -> Vec<Trouble> {
+    let current: Vec<Pod> = match seen.deployment {
+        // What its status and its pods say is about an older spec.
+        Some(deployment) if !is_observed(deployment) => return Vec::new(),
+        Some(deployment) => of_newest_replica_set(deployment, seen.pods),
+        None => newest(seen.pods).into_iter().collect(),
+    };
+    let mut all = troubles(&current);
+    for trouble in &mut all {
+        trouble.event = event_of(trouble, seen.events);
+        if trouble.cause == Cause::Claim {
+            let pod = current.iter().find(|pod| pod.metadata.name == trouble.pod);
+            trouble.claim = pod.and_then(|pod| unbound(pod, seen));
+        }
+    }
+    all.extend(denied(seen, current.is_empty()));
+    let mut grouped: Vec<Trouble> = Vec::new();
+    for trouble in all {
+        match grouped.iter_mut().find(|known| known.is_like(&trouble)) {
+            Some(known) => {
+                known.others += 1;
+                known.hope = known.hope.min(trouble.hope);
+                known.restarts = known.restarts.max(trouble.restarts);
+            }
+            None => grouped.push(trouble),
+        }
+    }
+    grouped.sort_by_key(|trouble| trouble.hope);
+    grouped
+}
+
+fn is_observed(deployment: &Deployment) -> bool {
+    let status = deployment.status.as_ref();
+    status.and_then(|status| status.observed_generation) >= deployment.metadata.generation
+}
+
+/// Pods of an older one may fail for reasons that the change is there to mend.
+fn of_newest_replica_set(deployment: &Deployment, pods: &[Pod]) -> Vec<Pod> {
+    let newest = replica_set(deployment)
+        .or_else(|| newest(pods).and_then(|pod| owner(&pod).map(str::to_owned)));
+    let of_newest = |pod: &&Pod| newest.is_none() || owner(pod) == newest.as_deref();
+    pods.iter().filter(of_newest).cloned().collect()
+}
+
+/// Its controller names it in the condition `Progressing`: `ReplicaSet "x" is progressing.`, `Created new
+/// replica set "x"`. To list ReplicaSets would take one more right.
+fn replica_set(deployment: &Deployment) -> Option<String> {
+    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+    let progressing =
+        (conditions.iter()).find(|condition| condition.type_.as_deref() == Some("Progressing"))?;
+    let name = progressing.message.as_ref()?.split('"').nth(1)?;
+    Some(name.to_owned())
+}
+
+fn newest(pods: &[Pod]) -> Option<Pod> {
+    let made = |pod: &&Pod| pod.metadata.creation_timestamp.clone().map(|time| time.0);
+    pods.iter().max_by_key(made).cloned()
+}
+
+fn owner(pod: &Pod) -> Option<&str> {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    let mut controllers = owners.filter(|owner| owner.controller == Some(true));
+    controllers.next().map(|owner| owner.name.as_str())
+}
+
+/// The API server lets no more pods be made.
+fn denied(seen: &Seen<'_>, no_pods: bool) -> Option<Trouble> {
+    let conditions = seen
+        .deployment
+        .and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
+    let condition = conditions.and_then(|conditions| {
+        (conditions.iter()).find(|condition| {
+            condition.type_.as_deref() == Some("ReplicaFailure")
+                && condition.status.as_deref() == Some("True")
+        })
+    });
+    let (reason, message) = match condition {
+        Some(condition) => (condition.reason.clone(), condition.message.clone()),
+        // A Job has no such condition.
+        None if no_pods => {
+            let event = last(seen.events.iter().filter(|event| {
+                event.reason.as_deref() == Some("FailedCreate")
+                    && ["Job", "ReplicaSet"]
+                        .contains(&event.involved_object.kind.as_deref().unwrap_or_default())
+            }))?;
+            (event.reason.clone(), event.message.clone())
+        }
+        None => return None,
+    };
+    // What a quota allows may come back with the pods that are on their way out.
+    let leaving = seen.pods.iter();
+    let hope = match leaving
+        .filter(|pod| pod.metadata.deletion_timestamp.is_some())
+        .count()
+    {
+        0 => Hope::Short,
+        _ => Hope::Lasting,
+    };
+    Some(Trouble {
+        message: message.unwrap_or_default(),
+        ..Trouble::new(
+            Cause::Denied,
+            hope,
+            reason.unwrap_or_else(|| "FailedCreate".to_owned()),
+        )
+    })
+}
+
+/// The first claim of the pod that has no volume.
+fn unbound(pod: &Pod, seen: &Seen<'_>) -> Option<String> {
+    let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
+    let names =
+        volumes.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name));
+    let (name, claim) = names
+        .filter_map(|name| {
+            let of_name =
+                |claim: &&PersistentVolumeClaim| claim.metadata.name.as_ref() == Some(name);
+            Some((name, seen.claims.iter().find(of_name)?))
+        })
+        .find(|(_, claim)| {
+            let phase = claim
+                .status
+                .as_ref()
+                .and_then(|status| status.phase.as_deref());
+            phase != Some("Bound")
+        })?;
+    let class = claim
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.storage_class_name.as_deref());
+    let class = match class {
+        Some(class) if !class.is_empty() => format!("storage class {class}"),
+        _ => "no storage class".to_owned(),
+    };
+    let said = last(seen.events.iter().filter(|event| {
+        let of = &event.involved_object;
+        of.kind.as_deref() == Some("PersistentVolumeClaim") && of.name.as_ref() == Some(name)
+    }));
+    let said = said.map_or_else(String::new, |event| format!(", {}", sentence(event)));
+    Some(format!("claim {name}, {class}{said}"))
+}
+
+/// The last warning about the pod that says more than its status does.
+fn event_of(trouble: &Trouble, events: &[Event]) -> Option<String> {
+    let of_pod = events.iter().filter(|event| {
+        let of = &event.involved_object;
+        let container = trouble.container.as_deref().unwrap_or_default();
+        let elsewhere = of
+            .field_path
+            .as_deref()
+            .is_some_and(|path| !path.contains(&format!("{{{container}}}")));
+        of.kind.as_deref() == Some("Pod") && of.name == trouble.pod && !elsewhere
+    });
+    let (telling, others): (Vec<_>, Vec<_>) = of_pod.partition(|event| {
+        let message = event.message.as_deref().unwrap_or_default();
+        match trouble.cause {
+            Cause::Image => message.starts_with("Failed to pull"),
+            Cause::Crash => {
+                message.starts_with("Liveness probe") || message.starts_with("Startup probe")
+            }
+            _ => false,
+        }
+    });
+    let found = last(telling.into_iter()).or_else(|| last(others.into_iter()))?;
+    // The scheduler's event repeats its condition.
+    (found.message.as_deref() != Some(trouble.message.as_str())).then(|| sentence(found))
+}
+
+fn last<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
+    events.max_by_key(|event| {
+        let times = [
+            event.last_timestamp.as_ref().map(|time| time.0),
+            event.event_time.as_ref().map(|time| time.0),
+            event
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map(|time| time.0),
+        ];
+        times.into_iter().flatten().max()
+    })
+}
+
+fn sentence(event: &Event) -> String {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    format!("{reason}: {}", event.message.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

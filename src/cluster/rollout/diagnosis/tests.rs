@@ -1,0 +1,341 @@
+use serde_json::{Value as Json, json};
+
+use super::*;
+
+/// A Deployment whose newest ReplicaSet is `new`.
+fn deployment(conditions: Json) -> Deployment {
+    let mut all = vec![json!({"type": "Progressing", "status": "True",
+        "message": "ReplicaSet \"new\" is progressing."})];
+    all.extend(conditions.as_array().expect("an array").clone());
+    serde_json::from_value(json!({
+        "metadata": {"generation": 2},
+        "spec": {"selector": {}, "template": {}},
+        "status": {"observedGeneration": 2, "conditions": all},
+    }))
+    .expect("a Deployment")
+}
+
+fn pod(name: &str, owner: &str, rest: Json) -> Pod {
+    let mut json = json!({"metadata": {"name": name, "ownerReferences": [
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": "u", "controller": true}]}});
+    for (field, value) in rest.as_object().expect("an object") {
+        json[field] = value.clone();
+    }
+    serde_json::from_value(json).expect("a Pod")
+}
+
+fn container(name: &str, restarts: i32, state: Json, last: Json) -> Json {
+    json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": restarts,
+        "state": state, "lastState": last})
+}
+
+fn waiting(reason: &str, message: &str) -> Json {
+    json!({"waiting": {"reason": reason, "message": message}})
+}
+
+fn event(kind: &str, name: &str, rest: Json) -> Event {
+    let mut json = json!({"metadata": {}, "involvedObject": {"kind": kind, "name": name}});
+    for (field, value) in rest.as_object().expect("an object") {
+        if field == "fieldPath" {
+            json["involvedObject"]["fieldPath"] = value.clone();
+        } else {
+            json[field] = value.clone();
+        }
+    }
+    serde_json::from_value(json).expect("an Event")
+}
+
+fn told(seen: &Seen<'_>) -> Vec<(Hope, String)> {
+    let tell = |trouble: &Trouble| {
+        let event = trouble.event.iter().map(|event| format!(" <- {event}"));
+        let log = trouble.log.iter().map(|line| format!(" | {line}"));
+        let more: String = event.chain(log).collect();
+        (trouble.hope, format!("{trouble}{more}"))
+    };
+    diagnose(seen).iter().map(tell).collect()
+}
+
+#[track_caller]
+fn check(pods: &[Pod], events: &[Event], expected: &[(Hope, &str)]) {
+    let deployment = deployment(json!([]));
+    let seen = Seen {
+        deployment: Some(&deployment),
+        pods,
+        events,
+        claims: &[],
+    };
+    let expected: Vec<_> = (expected.iter())
+        .map(|(hope, text)| (*hope, (*text).to_owned()))
+        .collect();
+    assert_eq!(told(&seen), expected);
+}
+
+#[test]
+fn what_the_kubelet_waits_for() {
+    let of = |name: &str, reason: &str, restarts| {
+        let state = waiting(reason, "m");
+        pod(
+            name,
+            "new",
+            json!({"status": {"containerStatuses": [container("c", restarts, state, json!({}))]}}),
+        )
+    };
+    check(
+        &[
+            of("a", "CrashLoopBackOff", 1),
+            of("b", "ImagePullBackOff", 0),
+            of("c", "CreateContainerConfigError", 0),
+            of("d", "RunContainerError", 0),
+            of("e", "InvalidImageName", 0),
+            of("f", "ContainerCreating", 0),
+            of("g", "CrashLoopBackOff", 3),
+        ],
+        &[],
+        &[
+            (
+                Hope::None,
+                "pod a and 1 other, container c: CrashLoopBackOff, 3 restarts: m",
+            ),
+            (Hope::None, "pod e, container c: InvalidImageName: m"),
+            (Hope::Short, "pod b, container c: ImagePullBackOff: m"),
+            (
+                Hope::Short,
+                "pod c, container c: CreateContainerConfigError: m",
+            ),
+            (Hope::Short, "pod d, container c: RunContainerError: m"),
+            (Hope::Lasting, "pod f, container c: ContainerCreating: m"),
+        ],
+    );
+}
+
+#[test]
+fn a_crash_is_told_with_its_exit_code_and_the_end_of_its_log() {
+    let last = json!({"terminated": {"exitCode": 2, "reason": "Error", "message": "one\ntwo"}});
+    let status = json!({"initContainerStatuses": [container("feast-apply", 4, waiting("CrashLoopBackOff", "m"), last)],
+        "containerStatuses": [container("online", 0, waiting("PodInitializing", ""), json!({}))]});
+    let failed = json!({"phase": "Failed", "containerStatuses": [
+        container("apply", 0, json!({"terminated": {"exitCode": 1, "reason": "Error"}}), json!({})),
+        container("done", 0, json!({"terminated": {"exitCode": 0}}), json!({}))]});
+    check(
+        &[
+            pod("a", "new", json!({"status": status})),
+            pod("b", "new", json!({"status": failed})),
+        ],
+        &[],
+        &[
+            (
+                Hope::None,
+                "pod a, init container feast-apply: CrashLoopBackOff, exit code 2, 4 restarts: m | one | two",
+            ),
+            (Hope::Lasting, "pod b, container apply: Error, exit code 1"),
+        ],
+    );
+}
+
+#[test]
+fn too_little_memory_is_named() {
+    let last = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+    let status =
+        json!({"containerStatuses": [container("c", 5, waiting("CrashLoopBackOff", "m"), last)]});
+    check(
+        &[pod("a", "new", json!({"status": status}))],
+        &[],
+        &[(
+            Hope::None,
+            "pod a, container c: OOMKilled, exit code 137, 5 restarts: m",
+        )],
+    );
+}
+
+#[test]
+fn the_telling_event_of_the_right_container() {
+    let state = waiting("ImagePullBackOff", "back-off");
+    let status = json!({"containerStatuses": [container("c", 0, state, json!({}))]});
+    let said = |second: u32, reason: &str, message: &str, container: &str| {
+        event(
+            "Pod",
+            "a",
+            json!({"reason": reason, "message": message,
+            "lastTimestamp": format!("2026-01-01T00:00:{second:02}Z"),
+            "fieldPath": format!("spec.containers{{{container}}}")}),
+        )
+    };
+    check(
+        &[pod("a", "new", json!({"status": status}))],
+        &[
+            said(1, "Failed", "Failed to pull image \"i\": not found", "c"),
+            said(2, "Failed", "Error: ImagePullBackOff", "c"),
+            said(3, "Failed", "Failed to pull image \"j\"", "other"),
+            event(
+                "Pod",
+                "b",
+                json!({"reason": "Failed", "message": "Failed to pull image of b"}),
+            ),
+        ],
+        &[(
+            Hope::Short,
+            "pod a, container c: ImagePullBackOff: back-off <- Failed: Failed to pull image \"i\": not found",
+        )],
+    );
+}
+
+#[test]
+fn only_the_newest_pods_count() {
+    let running = |ready: bool| {
+        json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if ready {"True"} else {"False"}}],
+            "containerStatuses": [container("c", 0, json!({"running": {}}), json!({}))]}})
+    };
+    let mut leaving = running(false);
+    leaving["metadata"] = json!({"name": "leaving", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    check(
+        &[
+            pod("old", "old", running(false)),
+            pod("ready", "new", running(true)),
+            pod("done", "new", json!({"status": {"phase": "Succeeded"}})),
+            pod("leaving", "new", leaving),
+            pod("slow", "new", running(false)),
+        ],
+        &[],
+        &[(Hope::Lasting, "pod slow, container c: not ready")],
+    );
+}
+
+#[test]
+fn before_the_controller_has_looked_there_is_nothing_to_tell() {
+    let mut late = deployment(json!([]));
+    late.metadata.generation = Some(3);
+    let status = json!({"containerStatuses": [container("c", 0, waiting("InvalidImageName", ""), json!({}))]});
+    let pods = [pod("a", "new", json!({"status": status}))];
+    let seen = Seen {
+        deployment: Some(&late),
+        pods: &pods,
+        ..Seen::default()
+    };
+    assert_eq!(told(&seen), []);
+}
+
+#[test]
+fn the_schedulers_sentence_and_the_claim() {
+    let unscheduled = |message: &str| {
+        json!({"status": {"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]},
+            "spec": {"containers": [], "volumes": [
+                {"name": "v", "persistentVolumeClaim": {"claimName": "bound"}},
+                {"name": "w", "persistentVolumeClaim": {"claimName": "data"}}]}})
+    };
+    let claim = |name: &str, phase: &str| {
+        serde_json::from_value(
+            json!({"metadata": {"name": name}, "spec": {"storageClassName": "fast"},
+            "status": {"phase": phase}}),
+        )
+        .expect("a claim")
+    };
+    let deployment = deployment(json!([]));
+    let sentence = "0/2 nodes are available: 2 Insufficient cpu.";
+    let unbound = "pod has unbound immediate PersistentVolumeClaims";
+    let seen = Seen {
+        deployment: Some(&deployment),
+        pods: &[
+            pod("a", "new", unscheduled(sentence)),
+            pod("b", "new", unscheduled(unbound)),
+        ],
+        events: &[
+            event(
+                "Pod",
+                "a",
+                json!({"reason": "FailedScheduling", "message": sentence}),
+            ),
+            event(
+                "PersistentVolumeClaim",
+                "data",
+                json!({"reason": "ProvisioningFailed", "message": "no such class"}),
+            ),
+        ],
+        claims: &[claim("bound", "Bound"), claim("data", "Pending")],
+    };
+    assert_eq!(
+        told(&seen),
+        [
+            (Hope::Lasting, format!("pod a: Unschedulable: {sentence}")),
+            (
+                Hope::Lasting,
+                format!(
+                    "pod b: Unschedulable: {unbound}; claim data, storage class fast, ProvisioningFailed: no such class"
+                )
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_the_api_server_denies_has_hope_only_while_pods_leave() {
+    let denied = deployment(
+        json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+        "message": "exceeded quota"}]),
+    );
+    let leaving = pod(
+        "a",
+        "old",
+        json!({"metadata": {"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+    );
+    let pods = [leaving];
+    for (pods, hope) in [(&[][..], Hope::Short), (&pods[..], Hope::Lasting)] {
+        let seen = Seen {
+            deployment: Some(&denied),
+            pods,
+            ..Seen::default()
+        };
+        assert_eq!(
+            told(&seen),
+            [(
+                hope,
+                "a pod is refused: FailedCreate: exceeded quota".to_owned()
+            )]
+        );
+    }
+    let events = [event(
+        "Job",
+        "j",
+        json!({"reason": "FailedCreate", "message": "exceeded quota"}),
+    )];
+    let seen = Seen {
+        events: &events,
+        ..Seen::default()
+    };
+    assert_eq!(
+        told(&seen),
+        [(
+            Hope::Short,
+            "a pod is refused: FailedCreate: exceeded quota".to_owned()
+        )]
+    );
+}
+
+#[test]
+fn of_a_job_the_newest_pod_is_told() {
+    let failed = |name: &str, second: u32| {
+        let mut pod = pod(
+            name,
+            "job",
+            json!({"status": {"phase": "Failed", "containerStatuses": [
+            container("c", 0, json!({"terminated": {"exitCode": 1, "reason": "Error"}}), json!({}))]}}),
+        );
+        pod.metadata.creation_timestamp = Some(
+            serde_json::from_value(json!(format!("2026-01-01T00:00:{second:02}Z")))
+                .expect("a time"),
+        );
+        pod
+    };
+    let pods = [failed("a", 1), failed("c", 3), failed("b", 2)];
+    let seen = Seen {
+        pods: &pods,
+        ..Seen::default()
+    };
+    assert_eq!(
+        told(&seen),
+        [(
+            Hope::Lasting,
+            "pod c, container c: Error, exit code 1".to_owned()
+        )]
+    );
+}

@@ -1,0 +1,253 @@
+//! What is looked at once a wait has ended without success: events, claims, and the end of logs, without the
+//! secrets in it. Whatever may not be looked at is left out; the error stands without it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::serde::de::DeserializeOwned;
+use kube::client::Body;
+use tokio_util::sync::CancellationToken;
+
+use super::diagnosis::{Seen, diagnose};
+use super::trouble::{Cause, Trouble};
+use super::wait::View;
+use crate::cluster::error::{Error, Reason, Verb};
+use crate::cluster::request::Request;
+use crate::cluster::resource::{EVENTS, PODS, Resource};
+use crate::cluster::{Cluster, StoreName};
+use crate::feast::names;
+use crate::feast::objects::{Key, Kind};
+use crate::feast::redaction::Redaction;
+
+/// Of one container's log.
+const LINES: usize = 10;
+const BYTES: &str = "16384";
+/// How many logs are read; a look at more is `kubectl`'s.
+const LOGS: usize = 3;
+/// For all of the explanation: someone is waiting for the error.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Cluster {
+    pub(super) async fn explain(
+        &self,
+        store: &StoreName,
+        view: &View,
+        secrets: &Redaction,
+    ) -> Vec<Trouble> {
+        let without = Seen {
+            deployment: view.deployment.as_ref(),
+            pods: &view.pods,
+            ..Seen::default()
+        };
+        let looked = tokio::time::timeout(PATIENCE, self.looked_into(store, without, secrets));
+        looked.await.unwrap_or_else(|_| {
+            // Logs without the whole of their redaction are not shown.
+            let mut troubles = diagnose(&without);
+            troubles.iter_mut().for_each(|trouble| trouble.log.clear());
+            troubles
+        })
+    }
+
+    async fn looked_into(
+        &self,
+        store: &StoreName,
+        seen: Seen<'_>,
+        secrets: &Redaction,
+    ) -> Vec<Trouble> {
+        let events: Vec<Event> = self
+            .look(store, EVENTS, ("fieldSelector", "type=Warning"))
+            .await;
+        let claims: Vec<PersistentVolumeClaim> = if diagnose(&seen)
+            .iter()
+            .any(|trouble| trouble.cause == Cause::Claim)
+        {
+            let claims = Resource::from(Kind::PersistentVolumeClaim);
+            self.look(store, claims, ("limit", "500")).await
+        } else {
+            Vec::new()
+        };
+        let mut troubles = diagnose(&Seen {
+            events: &events,
+            claims: &claims,
+            ..seen
+        });
+        let has_log = |trouble: &&mut Trouble| {
+            matches!(
+                trouble.cause,
+                Cause::Crash | Cause::Memory | Cause::NotReady
+            )
+        };
+        for (number, trouble) in troubles.iter_mut().filter(has_log).enumerate() {
+            let pod = seen
+                .pods
+                .iter()
+                .find(|pod| pod.metadata.name == trouble.pod);
+            let mut secrets = secrets.clone();
+            let complete = match pod {
+                Some(pod) => self.learn_secrets(store, pod, &mut secrets).await,
+                None => true,
+            };
+            if !complete {
+                trouble.log.clear();
+                continue;
+            }
+            if trouble.log.is_empty() && number < LOGS {
+                trouble.log = self.log(store, trouble).await;
+            }
+            let start = trouble.log.len().saturating_sub(LINES);
+            // As a whole, for values of several lines.
+            let end = secrets.redact(&trouble.log[start..].join("\n"));
+            trouble.log = end.lines().map(str::to_owned).collect();
+            trouble.message = secrets.redact(&trouble.message);
+            trouble.event = trouble.event.take().map(|event| secrets.redact(&event));
+        }
+        troubles
+    }
+
+    /// What the user's Secrets hold that the pod names. `false` where one cannot be read.
+    async fn learn_secrets(&self, store: &StoreName, pod: &Pod, secrets: &mut Redaction) -> bool {
+        // Our own holds what was merged into it, which is known already.
+        let mut named = secrets_of(pod);
+        named.remove(&names::main(&store.name));
+        for name in named {
+            let key = Key::new(Kind::Secret, name);
+            let cancel = CancellationToken::new();
+            let Ok(found) = self.get(&store.namespace, &key, &cancel).await else {
+                tracing::info!(
+                    "logs are not shown, because {key} cannot be read and might be in them"
+                );
+                return false;
+            };
+            let secret = found.and_then(|found| {
+                serde_json::from_value::<k8s_openapi::api::core::v1::Secret>(found).ok()
+            });
+            for value in secret.and_then(|secret| secret.data).into_iter().flatten() {
+                if let Ok(text) = std::str::from_utf8(&value.1.0) {
+                    secrets.learn(text);
+                }
+            }
+        }
+        true
+    }
+
+    /// The end of what the container has said before it ended, or so far.
+    async fn log(&self, store: &StoreName, trouble: &Trouble) -> Vec<String> {
+        let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container) else {
+            return Vec::new();
+        };
+        // A pod that has failed for good has had one run only.
+        let previous = if trouble.restarts > 0 {
+            "true"
+        } else {
+            "false"
+        };
+        let lines = LINES.to_string();
+        let query = [
+            ("container", container.as_str()),
+            ("previous", previous),
+            ("tailLines", lines.as_str()),
+            ("limitBytes", BYTES),
+        ];
+        match self.read_log(&store.namespace, pod, &query).await {
+            Ok(text) => text.lines().map(str::to_owned).collect(),
+            Err(error) => {
+                tracing::info!("the log of pod {pod} cannot be read: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn read_log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        query: &[(&str, &str)],
+    ) -> Result<String, Reason> {
+        let client = self.client().await?;
+        let unreadable = |error: kube::Error| Reason::Unreadable(Arc::new(error));
+        let request = http::Request::get(PODS.subresource_url(namespace, pod, "log", query))
+            .body(Body::empty())
+            .map_err(|error| Reason::Unreadable(Arc::new(error)))?;
+        let response = client.send(request).await.map_err(unreadable)?;
+        let status = response.status();
+        let bytes = response
+            .into_body()
+            .collect_bytes()
+            .await
+            .map_err(unreadable)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if status.is_success() {
+            Ok(text)
+        } else {
+            Err(Reason::Rejected {
+                code: status.as_u16(),
+                reason: status.canonical_reason().unwrap_or_default().to_owned(),
+                message: text,
+            })
+        }
+    }
+
+    async fn look<T: DeserializeOwned>(
+        &self,
+        store: &StoreName,
+        resource: Resource,
+        query: (&str, &str),
+    ) -> Vec<T> {
+        let request = Request {
+            verb: Verb::List,
+            resource,
+            namespace: &store.namespace,
+            name: None,
+            query: vec![query],
+            body: None,
+        };
+        match self.send(request, &CancellationToken::new()).await {
+            Ok(list) => serde_json::from_value(list["items"].clone()).unwrap_or_default(),
+            Err(Error { reason, .. }) => {
+                tracing::info!("the {} are not looked at: {reason}", resource.plural);
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// By environment variable or volume.
+fn secrets_of(pod: &Pod) -> BTreeSet<String> {
+    let Some(spec) = &pod.spec else {
+        return BTreeSet::new();
+    };
+    let containers = spec
+        .containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten());
+    let mut named = BTreeSet::new();
+    for container in containers {
+        for variable in container.env.iter().flatten() {
+            let source = variable.value_from.as_ref();
+            named.extend(
+                source.and_then(|source| Some(source.secret_key_ref.as_ref()?.name.clone())),
+            );
+        }
+        for source in container.env_from.iter().flatten() {
+            named.extend(source.secret_ref.as_ref().map(|secret| secret.name.clone()));
+        }
+    }
+    for volume in spec.volumes.iter().flatten() {
+        named.extend(
+            volume
+                .secret
+                .as_ref()
+                .and_then(|secret| secret.secret_name.clone()),
+        );
+        let projected = volume
+            .projected
+            .as_ref()
+            .and_then(|all| all.sources.as_ref());
+        for source in projected.into_iter().flatten() {
+            named.extend(source.secret.as_ref().map(|secret| secret.name.clone()));
+        }
+    }
+    named
+}

@@ -1,0 +1,451 @@
+//! Rollouts that fail, on nodes that simulate the failure: each says at once, or when its time is over, what
+//! it is, where, and what to do. Without Terraform, but for the last.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, PostParams};
+use serde_json::{Value as Json, json};
+use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::{CancellationToken, Error};
+use terraform_provider_feast::feast::objects::Kind;
+use terraform_provider_feast::feast::redaction::Redaction;
+
+use crate::lifecycle::cluster::Lab;
+use crate::lifecycle::cluster::lab::{Scaling, Wanted, deployment_key, object, wanted};
+use crate::lifecycle::store::{DATABASES, PASSWORD, StoreUnderTest};
+
+/// One replica whose pod is changed by `edit`; with an annotation, it fails in that way.
+fn one(fail: &str, edit: impl FnOnce(&mut Json)) -> Wanted {
+    let mut wanted = wanted("x", Scaling::Static(1));
+    let deployment = wanted.get_mut(&deployment_key("x")).expect("wanted");
+    if !fail.is_empty() {
+        let annotations = json!({"testbed.feast.dev/fail": fail});
+        deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
+    }
+    edit(&mut deployment["spec"]);
+    wanted
+}
+
+async fn rolled_out(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64) -> Result<Json, Error> {
+    let outcome = lab.try_apply("x", wanted, true).await.expect("begun");
+    assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+    let secrets = Redaction::default();
+    let wait = Wait {
+        grace: Duration::from_secs(grace),
+        ..Wait::new(Duration::from_secs(seconds), &secrets)
+    };
+    let cancel = CancellationToken::new();
+    let store = lab.store("x");
+    let rollout = lab
+        .cluster
+        .wait_for_rollout(&store, "feast-x", None, &wait, &cancel);
+    rollout.await
+}
+
+/// Names of pods and ReplicaSets end in what nobody can foretell.
+fn without_random_names(text: &str) -> String {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let mut plain = String::new();
+    for part in text.split_inclusive(|letter| !is_name(letter)) {
+        let name = part.trim_end_matches(|letter| !is_name(letter));
+        let random = name
+            .strip_prefix("feast-x-")
+            .is_some_and(|rest| rest.contains(char::is_numeric));
+        plain.push_str(if random { "POD" } else { name });
+        plain.push_str(&part[name.len()..]);
+    }
+    plain
+}
+
+/// All that the error says, but for what depends on the moment: whether the Deployment's controller has counted
+/// the pod yet, and whether the scheduler has tried preemption.
+fn said(error: &Error) -> String {
+    without_random_names(&error.reason.to_string())
+        .replace("replicas are updated", "replicas are available")
+        .replace(
+            " preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+            "",
+        )
+        .replace(
+            "PersistentVolumeClaims. not found",
+            "PersistentVolumeClaims.",
+        )
+}
+
+/// Rolls it out, and compares all that the error says.
+async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
+    let error = rolled_out(lab, wanted, 60, 1).await.expect_err("a failure");
+    assert_eq!(said(&error), expected);
+}
+
+/// The same for what is waited for until the time is over.
+async fn times_out(lab: &Lab, wanted: &Wanted, expected: &str) {
+    let error = rolled_out(lab, wanted, 6, 1).await.expect_err("a time-out");
+    assert_eq!(said(&error), expected);
+}
+
+pub async fn an_image_that_cannot_be_pulled(lab: Lab) {
+    fails(
+        &lab,
+        &one("ImagePullBackOff", |_| {}),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         Pod POD, container online: ImagePullBackOff: Back-off pulling image \"feast:1\"\n  \
+         Event: Failed: Failed to pull image: not found\n  \
+         What to do: check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`).",
+    )
+    .await;
+}
+
+/// No grace is needed for what can never be.
+pub async fn an_image_name_that_cannot_be(lab: Lab) {
+    let started = Instant::now();
+    let error = rolled_out(&lab, &one("InvalidImageName", |_| {}), 60, 60).await;
+    assert!(
+        started.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(
+        said(&error.expect_err("a failure")),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         Pod POD, container online: InvalidImageName: Failed to apply default image tag \"::\"\n  \
+         Event: InspectFailed: Failed to apply default image tag \"::\": couldn't parse image name \"::\": invalid reference format\n  \
+         What to do: correct the image's name in the configuration."
+    );
+}
+
+/// With a Secret of the user's in its environment, whose value is in the log.
+pub async fn a_server_that_crashes(lab: Lab) {
+    let secrets: Api<Secret> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let secret = json!({"metadata": {"name": "credentials"}, "stringData": {"password": PASSWORD}});
+    let secret: Secret = serde_json::from_value(secret).expect("valid");
+    secrets
+        .create(&PostParams::default(), &secret)
+        .await
+        .expect("created");
+    let wanted = one("CrashLoopBackOff", |spec| {
+        spec["template"]["spec"]["containers"][0]["env"] = json!([{"name": "PASSWORD",
+            "valueFrom": {"secretKeyRef": {"name": "credentials", "key": "password"}}}]);
+    });
+    fails(
+        &lab,
+        &wanted,
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         Pod POD, container online: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=online\n  \
+         Event: BackOff: Back-off restarting failed container\n  \
+         The end of its log:\n    \
+         | Traceback (most recent call last):\n    \
+         | OperationalError: user feast, password [redacted]: refused\n  \
+         What to do: mend what its log tells of; `kubectl logs --previous` has all of it.",
+    )
+    .await;
+}
+
+pub async fn an_init_container_that_crashes(lab: Lab) {
+    let wanted = one("InitCrashLoopBackOff", |spec| {
+        spec["template"]["spec"]["initContainers"] =
+            json!([{"name": "feast-apply", "image": "feast:1"}]);
+    });
+    fails(
+        &lab,
+        &wanted,
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         Pod POD, init container feast-apply: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=feast-apply\n  \
+         Event: BackOff: Back-off restarting failed container\n  \
+         The end of its log:\n    \
+         | Traceback (most recent call last):\n    \
+         | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
+         What to do: mend what its log tells of: the feature repository, its definitions, or the connections of the stores.",
+    )
+    .await;
+}
+
+pub async fn a_secret_that_is_missing(lab: Lab) {
+    fails(
+        &lab,
+        &one("CreateContainerConfigError", |_| {}),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         Pod POD, container online: CreateContainerConfigError: secret \"credentials\" not found\n  \
+         Event: Failed: Error: secret \"credentials\" not found\n  \
+         What to do: create the Secret, the ConfigMap or the key that is missing in this namespace, or correct its name.",
+    )
+    .await;
+}
+
+pub async fn too_little_memory(lab: Lab) {
+    fails(
+        &lab,
+        &one("OOMKilled", |_| {}),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         Pod POD, container online: OOMKilled, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
+         Event: BackOff: Back-off restarting failed container\n  \
+         The end of its log:\n    \
+         | Traceback (most recent call last):\n    \
+         | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
+         What to do: raise `resources.limits.memory` of this container, or let it do less at once.",
+    )
+    .await;
+}
+
+pub async fn a_liveness_probe_that_fails(lab: Lab) {
+    fails(
+        &lab,
+        &one("liveness", |_| {}),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         Pod POD, container online: CrashLoopBackOff, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
+         Event: Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 503\n  \
+         The end of its log:\n    \
+         | Traceback (most recent call last):\n    \
+         | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
+         What to do: mend what its log tells of; `kubectl logs --previous` has all of it.",
+    )
+    .await;
+}
+
+pub async fn a_readiness_probe_that_fails(lab: Lab) {
+    times_out(
+        &lab,
+        &one("never-ready", |_| {}),
+        "0 of 1 replicas are available after 6 s\n\n\
+         Pod POD, container online: not ready\n  \
+         Event: Unhealthy: Readiness probe failed: connection refused\n  \
+         The end of its log:\n    \
+         | waiting for the registry\n  \
+         What to do: the server runs and its probe does not succeed: look at its log, and whether the stores can be reached.",
+    )
+    .await;
+}
+
+/// The real scheduler's sentence. A cluster autoscaler may yet add a node, so it is waited for.
+pub async fn a_pod_that_no_node_takes(lab: Lab) {
+    let wanted = one("", |spec| {
+        spec["template"]["spec"]["nodeSelector"] = json!({"accelerator": "none-such"});
+    });
+    times_out(
+        &lab,
+        &wanted,
+        "0 of 1 replicas are available after 6 s\n\n\
+         Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
+         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
+    )
+    .await;
+}
+
+/// The real controller of claims.
+pub async fn a_claim_without_a_volume(lab: Lab) {
+    let mut wanted = one("", |spec| {
+        spec["template"]["spec"]["volumes"] = json!([{"name": "feast-data", "persistentVolumeClaim": {"claimName": "feast-x-online"}}]);
+    });
+    let (key, claim) = object(
+        Kind::PersistentVolumeClaim,
+        "feast-x-online",
+        "x",
+        json!({"spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "none-such",
+            "resources": {"requests": {"storage": "1Gi"}}}}),
+    );
+    wanted.insert(key, claim);
+    times_out(
+        &lab,
+        &wanted,
+        "0 of 1 replicas are available after 6 s\n\n\
+         Pod POD: Unschedulable: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.; \
+         claim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
+         What to do: no volume is bound: check the storage class and its provisioner, and the claim's size and access modes.",
+    )
+    .await;
+}
+
+async fn make(lab: &Lab, manifest: Json) {
+    let kind = kube::core::ApiResource {
+        group: String::new(),
+        version: "v1".into(),
+        api_version: "v1".into(),
+        kind: manifest["kind"].as_str().expect("a kind").to_owned(),
+        plural: format!(
+            "{}s",
+            manifest["kind"].as_str().expect("a kind").to_lowercase()
+        ),
+    };
+    let api: Api<kube::api::DynamicObject> =
+        Api::namespaced_with(lab.client.clone(), &lab.namespace, &kind);
+    let object = serde_json::from_value(manifest).expect("an object");
+    api.create(&PostParams::default(), &object)
+        .await
+        .expect("created");
+}
+
+pub async fn a_quota_that_is_used_up(lab: Lab) {
+    make(
+        &lab,
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}),
+    )
+    .await;
+    // The admission control learns of it, and counts, a moment later.
+    let quotas: Api<k8s_openapi::api::core::v1::ResourceQuota> =
+        Api::namespaced(lab.client.clone(), &lab.namespace);
+    while quotas
+        .get("none")
+        .await
+        .expect("there")
+        .status
+        .and_then(|status| status.hard)
+        .is_none()
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fails(
+        &lab,
+        &one("", |_| {}),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         What to do: raise the quota or change what the admission control refuses, or let the feature store ask for less.",
+    )
+    .await;
+}
+
+pub async fn an_admission_that_is_denied(lab: Lab) {
+    make(
+        &lab,
+        json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
+            "spec": {"limits": [{"type": "Container", "max": {"memory": "1Mi"}, "default": {"memory": "1Mi"}}]}}),
+    )
+    .await;
+    fails(
+        &lab,
+        &one("", |spec| {
+            spec["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "2Mi"}});
+        }),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         A pod is refused: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
+         What to do: raise the quota or change what the admission control refuses, or let the feature store ask for less.",
+    )
+    .await;
+}
+
+pub async fn a_progress_deadline(lab: Lab) {
+    fails(
+        &lab,
+        &one("never-ready", |spec| spec["progressDeadlineSeconds"] = json!(2)),
+        "the rollout failed: ProgressDeadlineExceeded: ReplicaSet \"POD\" has timed out progressing.\n\n\
+         Pod POD, container online: not ready\n  \
+         Event: Unhealthy: Readiness probe failed: connection refused\n  \
+         The end of its log:\n    \
+         | waiting for the registry\n  \
+         What to do: the server runs and its probe does not succeed: look at its log, and whether the stores can be reached.",
+    )
+    .await;
+}
+
+/// A registry that is busy for a moment.
+pub async fn a_pull_that_fails_once_is_no_failure(lab: Lab) {
+    let live = rolled_out(&lab, &one("ErrImagePullOnce", |_| {}), 60, 30).await;
+    assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 1);
+}
+
+/// A change that mends the rollout before it.
+pub async fn the_trouble_of_old_pods_is_not_the_new_ones(lab: Lab) {
+    let three = |fail: &str| {
+        one(fail, |spec| {
+            spec["replicas"] = json!(3);
+            spec["strategy"] = json!({"type": "RollingUpdate"});
+        })
+    };
+    let error = rolled_out(&lab, &three("ImagePullBackOff"), 60, 1).await;
+    assert!(
+        error
+            .expect_err("a failure")
+            .reason
+            .to_string()
+            .contains(" and 2 others, container online: "),
+        "three pods, one entry"
+    );
+    let mut mended = three("");
+    let deployment = mended.get_mut(&deployment_key("x")).expect("wanted");
+    let annotations = json!({"testbed.feast.dev/ready-after": "1s"});
+    deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
+    let live = rolled_out(&lab, &mended, 60, 0).await;
+    assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 3);
+}
+
+/// Through Terraform: with the provider's own grace, and with the next plan.
+pub fn an_apply_ends_before_its_time_out() {
+    let test = StoreUnderTest::new("fails-fast");
+    let services = |fail: &str| {
+        format!("annotations_of_the_pods\nfeast_apply = \"init_container\"\n{DATABASES}")
+            .replace("annotations_of_the_pods", fail)
+    };
+    let failing =
+        services(r#"pod_annotations = { "testbed.feast.dev/fail" = "InitCrashLoopBackOff" }"#);
+    test.configure_all(&failing, r#"timeouts = { create = "10m" }"#);
+    let started = Instant::now();
+    let apply = test.terraform.apply().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(120), "{apply}");
+    assert_eq!(apply.status, Some(1), "{apply}");
+    let said: BTreeMap<&str, bool> = [
+        "The rollout did not finish",
+        "init container feast-init: CrashLoopBackOff, exit code 1, 4 restarts",
+        "OperationalError: user feast, password [redacted]: refused",
+        "What to do: mend what its log tells of: the feature repository",
+    ]
+    .map(|part| (part, said_in_one_line(&apply.stderr).contains(part)))
+    .into();
+    assert!(said.values().all(|said| *said), "{said:#?}\n{apply}");
+    assert!(!apply.to_string().contains(PASSWORD), "{apply}");
+    assert_eq!(test.state()["deployment_name"], "feast-demo");
+    test.plan_with_changes();
+
+    test.configure(&services(""));
+    test.apply();
+    test.destroy();
+}
+
+fn said_in_one_line(stderr: &str) -> String {
+    let words = stderr.split_whitespace().filter(|word| *word != "│");
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Nothing is waited for, and the rollout that is still under way is no drift.
+pub fn without_waiting_an_apply_ends_at_once() {
+    let test = StoreUnderTest::new("no-wait");
+    let services = format!(
+        "pod_annotations = {{ \"testbed.feast.dev/fail\" = \"never-ready\" }}\nfeast_apply = \"init_container\"\n{DATABASES}"
+    );
+    test.configure_all(&services, "wait_for_rollout = false");
+    test.terraform.apply().unwrap().expect_success();
+    assert_eq!(test.deployment()["status"]["availableReplicas"], Json::Null);
+    test.expect_empty_plan();
+    test.destroy();
+}
+
+/// At TF_LOG=INFO, what is missing is told whenever it changes.
+pub fn progress_is_logged() {
+    let mut test = StoreUnderTest::new("progress");
+    test.terraform.environment("TF_LOG_PROVIDER", "INFO");
+    let services = format!(
+        "scaling = {{ replicas = 2 }}\npod_annotations = {{ \"testbed.feast.dev/ready-after\" = \"3s\" }}\nfeast_apply = \"init_container\"\n{DATABASES}"
+    );
+    test.configure_all(&services, "");
+    let apply = test.terraform.apply().unwrap().expect_success();
+    let line = format!(
+        "waiting for Deployment/feast-demo in namespace {}: 0 of 2 replicas are available",
+        test.namespace.name()
+    );
+    let lines: Vec<&str> = apply
+        .stderr
+        .lines()
+        .filter(|text| text.contains(&line))
+        .collect();
+    assert!(!lines.is_empty(), "{apply}");
+    for (number, text) in lines.iter().enumerate() {
+        let said = &text[text.find(&line).unwrap()..];
+        assert!(
+            !lines[number + 1..]
+                .iter()
+                .any(|later| later.ends_with(said)),
+            "twice: {said}"
+        );
+    }
+    test.destroy();
+}
