@@ -223,7 +223,7 @@ pub fn connection_errors_name_server_and_origin() {
         assert_eq!(run.status, Some(1), "{run}");
         let said = run.said();
         let place = format!(
-            "Cannot get Secret/feast-demo in namespace \"{}\" of the cluster at {server}/. Because: The API server \
+            "Cannot list serviceaccounts in namespace \"{}\" of the cluster at {server}/. Because: The API server \
              could not be reached.",
             test.namespace.name()
         );

@@ -78,6 +78,12 @@ fn everything(store: &str) -> Wanted {
             store,
             json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
         ),
+        object(
+            Kind::PodDisruptionBudget,
+            &name,
+            store,
+            json!({"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"feast.dev/name": store}}}}),
+        ),
         object(Kind::Job, &name, store, json!({"spec": {"template": pod}})),
         object(
             Kind::CronJob,
@@ -243,9 +249,9 @@ pub async fn each_right_is_needed_and_its_lack_is_named(lab: Lab) {
     let expected: BTreeMap<&Right, String> = rights
         .iter()
         .map(|right| {
-            // Events and logs only make errors better.
+            // Events and logs only make errors better, and this cluster has no KEDA.
             let said = match right.resource.as_str() {
-                "events" | "pods/log" => "enough",
+                "events" | "pods/log" | "scaledobjects" => "enough",
                 _ => "named",
             };
             (right, said.to_owned())
