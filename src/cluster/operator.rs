@@ -68,14 +68,11 @@ impl Cluster {
             // What is no kind of Kubernetes' own the operator does not make.
             .filter(|kind| kind.scope() == Scope::Namespace && !kind.apart());
         let lists = kinds.map(|kind| {
-            let request = Request {
-                verb: Verb::List,
-                resource: Resource::from(kind),
-                namespace: &store.namespace,
-                name: None,
-                query: vec![("labelSelector", &selector)],
-                body: None,
-            };
+            let request = Request::list(
+                Resource::from(kind),
+                &store.namespace,
+                vec![("labelSelector", &selector)],
+            );
             async move { (kind, self.send(request, cancel).await) }
         });
         let mut found = Operated::default();

@@ -153,14 +153,11 @@ impl Cluster {
         let selector = store.selector();
         let answer = self
             .send(
-                Request {
-                    verb: Verb::List,
-                    resource: Resource::from(kind),
-                    namespace: &store.namespace,
-                    name: None,
-                    query: vec![("labelSelector", &selector)],
-                    body: None,
-                },
+                Request::list(
+                    Resource::from(kind),
+                    &store.namespace,
+                    vec![("labelSelector", &selector)],
+                ),
                 cancel,
             )
             .await?;
@@ -199,14 +196,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Vec<Pod>, Error> {
         let selector = format!("{NAME_LABEL}={}", store.name);
-        let request = Request {
-            verb: Verb::List,
-            resource: PODS,
-            namespace: &store.namespace,
-            name: None,
-            query: vec![("labelSelector", &selector)],
-            body: None,
-        };
+        let request = Request::list(PODS, &store.namespace, vec![("labelSelector", &selector)]);
         let list = self.send(request, cancel).await?;
         Ok(serde_json::from_value(list["items"].clone()).unwrap_or_default())
     }

@@ -55,6 +55,20 @@ pub(super) struct Request<'a> {
     pub body: Option<Json>,
 }
 
+impl<'a> Request<'a> {
+    /// Everything of a kind in a namespace, as far as the query selects it.
+    pub fn list(resource: Resource, namespace: &'a str, query: Vec<(&'a str, &'a str)>) -> Self {
+        Self {
+            verb: Verb::List,
+            resource,
+            namespace,
+            name: None,
+            query,
+            body: None,
+        }
+    }
+}
+
 impl Request<'_> {
     fn target(&self) -> Target {
         Target {

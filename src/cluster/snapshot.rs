@@ -234,14 +234,7 @@ impl Cluster {
 }
 
 fn listing(kind: Kind, namespace: &str) -> Request<'_> {
-    Request {
-        verb: Verb::List,
-        resource: Resource::from(kind),
-        namespace,
-        name: None,
-        query: Vec::new(),
-        body: None,
-    }
+    Request::list(Resource::from(kind), namespace, Vec::new())
 }
 
 fn by_store(items: Vec<Box<RawValue>>) -> Objects {

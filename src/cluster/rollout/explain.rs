@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::diagnosis::{Seen, diagnose};
 use super::trouble::{Cause, Trouble};
 use super::wait::View;
-use crate::cluster::error::{Error, Reason, Verb};
+use crate::cluster::error::{Error, Reason};
 use crate::cluster::request::Request;
 use crate::cluster::resource::{EVENTS, PODS, Resource};
 use crate::cluster::{Cluster, StoreName};
@@ -195,14 +195,7 @@ impl Cluster {
         resource: Resource,
         query: (&str, &str),
     ) -> Vec<T> {
-        let request = Request {
-            verb: Verb::List,
-            resource,
-            namespace: &store.namespace,
-            name: None,
-            query: vec![query],
-            body: None,
-        };
+        let request = Request::list(resource, &store.namespace, vec![query]);
         match self.send(request, &CancellationToken::new()).await {
             Ok(list) => serde_json::from_value(list["items"].clone()).unwrap_or_default(),
             Err(Error { reason, .. }) => {
