@@ -45,7 +45,7 @@ use super::resource::Resource;
 use super::rollout::Wait;
 use super::watch::{Selection, Unfinished};
 use super::{Claims, Cluster, StoreName};
-use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
+use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// How long an object of the same name that is still being deleted is waited for.
@@ -268,10 +268,11 @@ impl Run<'_> {
         self.outcome.errors.is_empty()
     }
 
+    /// Of the servers' pods, which alone an autoscaler moves.
     fn sets_replicas(&self) -> bool {
-        self.plan.wanted.iter().any(|(key, manifest)| {
-            key.kind == Kind::Deployment && manifest["spec"].get("replicas").is_some()
-        })
+        let key = Key::new(Kind::Deployment, names::main(&self.plan.store.name));
+        let wanted = self.plan.wanted.get(&key);
+        wanted.is_some_and(|manifest| manifest["spec"].get("replicas").is_some())
     }
 
     async fn tier(&mut self, tier: Tier) {

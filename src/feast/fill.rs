@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
 use super::names;
-use super::objects::{Filled, Key, Kind, Objects, Prepared};
+use super::objects::{Filled, Fingerprints, Key, Kind, Objects, Prepared, Workload};
 use super::render::feature_store_yaml::Slot;
 use super::source::{Contents, Mounted, Source};
 use crate::schema::Path;
@@ -76,20 +76,27 @@ impl Objects<Prepared> {
     /// What of the user's Secrets and ConfigMaps has to be read.
     pub fn sources(&self) -> BTreeSet<Source> {
         let slots = self.slots().map(|slot| &slot.source);
-        let mounted = self.phase.mounted.iter().map(|it| &it.source);
+        let mounted = self.mounted().map(|it| &it.source);
         slots.chain(mounted).cloned().collect()
     }
 
     /// Where the user's Secrets and ConfigMaps go.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.phase.document.slots()
+        self.workloads().flat_map(|it| it.document.slots())
+    }
+
+    fn mounted(&self) -> impl Iterator<Item = &Mounted> {
+        self.workloads().flat_map(|it| &it.mounted)
+    }
+
+    fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        [&self.phase.servers].into_iter().chain(&self.phase.lineage)
     }
 
     /// The attribute that names a Secret or ConfigMap of the user's; of several, one.
     pub fn attribute(&self, kind: &str, name: &str) -> Option<Path> {
         let slots = self.slots().map(|slot| (&slot.source, slot.path()));
-        let mounted = self.phase.mounted.iter();
-        let mounted = mounted.map(|it| (&it.source, it.path.clone()));
+        let mounted = self.mounted().map(|it| (&it.source, it.path.clone()));
         slots
             .chain(mounted)
             .find(|(source, _)| source.kind.as_str() == kind && source.name == name)
@@ -114,38 +121,33 @@ impl Objects<Prepared> {
             mut manifests,
             phase:
                 Prepared {
-                    document,
+                    servers,
+                    lineage,
                     apply,
-                    mounted,
                 },
         } = self;
-        let (text, certificates) = match (document.filled(contents), texts(&mounted, contents)) {
-            (Ok(text), Ok(certificates)) => (text, certificates),
-            (text, certificates) => {
-                let errors = [text.err(), certificates.err()];
-                return Err(errors.into_iter().flatten().flatten().collect());
-            }
+        let filled = servers.fill(contents, hash_key);
+        let lineage = lineage.map(|lineage| lineage.fill(contents, hash_key));
+        let (servers, lineage) = match (filled, lineage.transpose()) {
+            (Ok(servers), Ok(lineage)) => (servers, lineage),
+            (servers, lineage) => return Err(together(servers.err(), lineage.err())),
         };
-        let certificates = certificates.map(|texts| fingerprint(hash_key, &texts));
-        let hash = fingerprint(hash_key, &text);
         let applied = apply.map(|job| {
             // A Job's pods cannot be changed, so a change of them makes another Job.
-            let applied = fingerprint(hash_key, &format!("{text}{}", job["spec"]));
+            let applied = fingerprint(hash_key, &format!("{}{}", servers.text, job["spec"]));
             let (key, job) = named(job, &applied);
             manifests.insert(key, job);
             applied
         });
-        for (key, manifest) in &mut manifests {
-            if key.kind == Kind::Deployment {
-                annotate_pods(manifest, names::CONFIGURATION_HASH_ANNOTATION, &hash);
-                if let Some(certificates) = &certificates {
-                    let annotation = names::CERTIFICATES_HASH_ANNOTATION;
-                    annotate_pods(manifest, annotation, certificates);
-                }
-                if let Some(applied) = &applied {
-                    manifest["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
-                }
+        for text in [&servers].into_iter().chain(&lineage) {
+            let key = Key::new(Kind::Deployment, &text.deployment);
+            if let Some(deployment) = manifests.get_mut(&key) {
+                annotate_pods(deployment, &text.fingerprints);
             }
+        }
+        let key = Key::new(Kind::Deployment, &servers.deployment);
+        if let (Some(applied), Some(deployment)) = (&applied, manifests.get_mut(&key)) {
+            deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
         }
         let shown = manifests.clone();
         for (key, manifest) in &mut manifests {
@@ -153,43 +155,85 @@ impl Objects<Prepared> {
                 && let Some(secret) = manifest.as_object_mut()
             {
                 secret.remove("stringData");
-                secret.insert(
-                    "data".to_owned(),
-                    json!({
-                        names::FEATURE_STORE_YAML: BASE64.encode(&text),
-                        names::HASH_KEY: BASE64.encode(hash_key),
-                        names::CONFIGURATION_JSON: BASE64.encode(configuration),
-                    }),
-                );
+                let mut data = json!({
+                    names::HASH_KEY: BASE64.encode(hash_key),
+                    names::CONFIGURATION_JSON: BASE64.encode(configuration),
+                });
+                for text in [&servers].into_iter().chain(&lineage) {
+                    data[text.file] = json!(BASE64.encode(&text.text));
+                }
+                secret.insert("data".to_owned(), data);
             }
         }
         Ok(Objects {
             namespace,
             manifests,
             phase: Filled {
-                hash,
+                servers: servers.fingerprints,
+                lineage: lineage.map(|lineage| lineage.fingerprints),
                 applied,
-                certificates,
                 shown,
             },
         })
     }
 }
 
+/// A workload's `feature_store.yaml`, with what was read.
+struct Text {
+    deployment: String,
+    file: &'static str,
+    text: String,
+    fingerprints: Fingerprints,
+}
+
+impl Workload {
+    fn fill(self, contents: &Contents, hash_key: &[u8]) -> Result<Text, Vec<FillError>> {
+        let Self {
+            deployment,
+            file,
+            document,
+            mounted,
+        } = self;
+        match (document.filled(contents), texts(&mounted, contents)) {
+            (Ok(text), Ok(certificates)) => Ok(Text {
+                deployment,
+                file,
+                fingerprints: Fingerprints {
+                    configuration: fingerprint(hash_key, &text),
+                    certificates: certificates.map(|texts| fingerprint(hash_key, &texts)),
+                },
+                text,
+            }),
+            (text, certificates) => Err(together(text.err(), certificates.err())),
+        }
+    }
+}
+
+/// Each error once: two workloads may read one Secret.
+fn together(one: Option<Vec<FillError>>, other: Option<Vec<FillError>>) -> Vec<FillError> {
+    let mut errors = one.unwrap_or_default();
+    for error in other.into_iter().flatten() {
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+    errors
+}
+
 impl Objects<Filled> {
-    /// The fingerprint of `feature_store.yaml`, as the pods carry it.
-    pub fn configuration_hash(&self) -> &str {
-        &self.phase.hash
+    /// Of the servers' pods.
+    pub fn servers(&self) -> &Fingerprints {
+        &self.phase.servers
+    }
+
+    /// Of the lineage server's pods, where there are any.
+    pub fn lineage(&self) -> Option<&Fingerprints> {
+        self.phase.lineage.as_ref()
     }
 
     /// The fingerprint of what the Job applies, as the Deployment carries it once that is done.
     pub fn applied(&self) -> Option<&str> {
         self.phase.applied.as_deref()
-    }
-
-    /// The fingerprint of the certificates that the pods mount, as the pods carry it.
-    pub fn certificates(&self) -> Option<&str> {
-        self.phase.certificates.as_deref()
     }
 
     /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
@@ -216,9 +260,16 @@ fn named(mut job: Json, applied: &str) -> (Key, Json) {
     (Key::new(Kind::Job, name), job)
 }
 
-fn annotate_pods(deployment: &mut Json, annotation: &str, hash: &str) {
+fn annotate_pods(deployment: &mut Json, fingerprints: &Fingerprints) {
+    let Fingerprints {
+        configuration,
+        certificates,
+    } = fingerprints;
     if let Some(metadata) = deployment.pointer_mut("/spec/template/metadata") {
-        metadata["annotations"][annotation] = json!(hash);
+        metadata["annotations"][names::CONFIGURATION_HASH_ANNOTATION] = json!(configuration);
+        if let Some(certificates) = certificates {
+            metadata["annotations"][names::CERTIFICATES_HASH_ANNOTATION] = json!(certificates);
+        }
     }
 }
 
@@ -324,7 +375,7 @@ mod tests {
         let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
         assert_eq!(
             deployment["spec"]["template"]["metadata"]["annotations"],
-            json!({"feast.dev/configuration-hash": filled.configuration_hash()})
+            json!({"feast.dev/configuration-hash": filled.servers().configuration})
         );
         for (key, manifest) in &filled.manifests {
             assert!(!manifest.to_string().contains("hunter2"), "{key}");
@@ -345,7 +396,7 @@ mod tests {
     fn the_fingerprint_follows_the_content() {
         let hash = |online: &str| {
             let filled = fill(online, Some("path: p")).unwrap();
-            filled.configuration_hash().to_owned()
+            filled.servers().configuration.clone()
         };
         assert_eq!(hash("password: a"), hash("password: a"));
         assert_ne!(hash("password: a"), hash("password: b"));
@@ -376,16 +427,16 @@ mod tests {
             let filled = filled(certificate, key).unwrap();
             let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
             let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
-            let certificates = filled.certificates().unwrap().to_owned();
+            let certificates = filled.servers().certificates.clone().unwrap();
             assert_eq!(
                 annotations,
                 &json!({
-                    "feast.dev/configuration-hash": filled.configuration_hash(),
+                    "feast.dev/configuration-hash": filled.servers().configuration,
                     "feast.dev/certificates-hash": certificates,
                 })
             );
             assert!(!format!("{:?}", filled.manifests).contains("PRIVATE"));
-            (filled.configuration_hash().to_owned(), certificates)
+            (filled.servers().configuration.clone(), certificates)
         };
         let (configuration, first) = hashes("one", "PRIVATE");
         let (same, renewed) = hashes("two", "PRIVATE");

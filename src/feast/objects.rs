@@ -192,9 +192,20 @@ impl fmt::Display for Key {
 /// merged in, and holds nothing of them. Safe to show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    pub(super) document: Document,
+    pub(super) servers: Workload,
+    pub(super) lineage: Option<Workload>,
     /// The Job that applies the definitions, without its name.
     pub(super) apply: Option<Json>,
+}
+
+/// What the pods of a Deployment read that stands in the user's Secrets and ConfigMaps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// The Deployment's name.
+    pub(super) deployment: String,
+    /// Key of its `feature_store.yaml` in the feature store's Secret.
+    pub(super) file: &'static str,
+    pub(super) document: Document,
     /// What the pods mount of the user's certificates.
     pub(super) mounted: Vec<Mounted>,
 }
@@ -202,13 +213,21 @@ pub struct Prepared {
 /// With the user's Secrets merged in: ready to send, never to be shown or kept.
 #[derive(Clone, PartialEq)]
 pub struct Filled {
-    pub(super) hash: String,
+    pub(super) servers: Fingerprints,
+    pub(super) lineage: Option<Fingerprints>,
     /// The hash of what the Job applies, where there is one.
     pub(super) applied: Option<String>,
-    /// The hash of the mounted certificates, where there are any.
-    pub(super) certificates: Option<String>,
     /// The manifests without the Secrets' content.
     pub(super) shown: BTreeMap<Key, Json>,
+}
+
+/// Of what the pods of a Deployment read, as they carry it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// Of `feature_store.yaml`.
+    pub configuration: String,
+    /// Of the mounted certificates, where there are any.
+    pub certificates: Option<String>,
 }
 
 /// All objects of one feature store, each as its manifest (the fields that this provider owns, and no

@@ -54,31 +54,26 @@ impl Document {
             ),
             OnlineStorage::Database(database) => Part::Slot(Slot::store(Service::Online, database)),
         });
-        parts.push(match &store.registry {
-            Registry::Remote(remote) => remote_registry(remote),
-            Registry::Local(local) => {
-                let mcp = local.server.as_ref().filter(|server| server.mcp);
-                let mcp = mcp.map(|_| {
-                    let enabled = Node::Branch(Mapping(vec![leaf("enabled", true)]));
-                    ("mcp".into(), enabled)
-                });
-                match (&local.storage, mcp) {
-                    (RegistryStorage::File(file), mcp) => {
-                        let lines = registry_file(file).into_iter().chain(mcp);
-                        section("registry", lines.collect())
-                    }
-                    (RegistryStorage::Database(database), None) => {
-                        Part::Slot(Slot::store(Service::Registry, database))
-                    }
-                    (RegistryStorage::Database(database), Some(mcp)) => {
-                        Part::Joined(Mapping(vec![mcp]), Slot::store(Service::Registry, database))
-                    }
-                }
-            }
-        });
+        parts.push(registry(store));
         parts.push(auth::server(&store.authorization));
         parts.push(Part::Plain(tail()));
         parts.extend(sections::server(store));
+        Self(parts)
+    }
+
+    /// That of the lineage server, which keeps the events in the consumer's database, or else in the registry's.
+    pub(super) fn lineage(store: &Store) -> Self {
+        let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
+        let own = consumer.is_some_and(|it| it.connection_string_secret_ref.is_some());
+        // Feast wants a registry to be named; of one that does not keep the events nothing is asked.
+        let registry = match &store.registry {
+            Registry::Local(_) if own && store.endpoints().contains(&Endpoint::RegistryGrpc) => {
+                registry_server(&store.address(Endpoint::RegistryGrpc), None)
+            }
+            _ => registry(store),
+        };
+        let mut parts = vec![Part::Plain(head(store)), registry];
+        parts.extend(sections::lineage(store));
         Self(parts)
     }
 
@@ -235,6 +230,32 @@ fn head(store: &Store) -> Mapping {
 
 fn tail() -> Mapping {
     Mapping(vec![leaf("entity_key_serialization_version", 3)])
+}
+
+/// The registry, as the servers use it.
+fn registry(store: &Store) -> Part {
+    match &store.registry {
+        Registry::Remote(remote) => remote_registry(remote),
+        Registry::Local(local) => {
+            let mcp = local.server.as_ref().filter(|server| server.mcp);
+            let mcp = mcp.map(|_| {
+                let enabled = Node::Branch(Mapping(vec![leaf("enabled", true)]));
+                ("mcp".into(), enabled)
+            });
+            match (&local.storage, mcp) {
+                (RegistryStorage::File(file), mcp) => {
+                    let lines = registry_file(file).into_iter().chain(mcp);
+                    section("registry", lines.collect())
+                }
+                (RegistryStorage::Database(database), None) => {
+                    Part::Slot(Slot::store(Service::Registry, database))
+                }
+                (RegistryStorage::Database(database), Some(mcp)) => {
+                    Part::Joined(Mapping(vec![mcp]), Slot::store(Service::Registry, database))
+                }
+            }
+        }
+    }
 }
 
 fn remote_registry(remote: &RemoteRegistry) -> Part {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::cluster::apply::{self, Outcome};
-use crate::cluster::rollout::Wait;
+use crate::cluster::rollout::{Rollout, Wait};
 use crate::cluster::{self, CancellationToken, Claims, Cluster, Reason, StoreName};
 use crate::feast::config::ScalingStatus;
 use crate::feast::fill::Secrets;
@@ -279,21 +279,21 @@ impl Recipe<'_> {
         };
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
-            match self
-                .wait(&cluster, &store, &desired, deadline, &secrets)
-                .await
-            {
-                Ok(live) => status = Some(computed::rollout_state(&live).0),
-                Err(error) => {
-                    let summary = "The rollout did not finish";
-                    diagnostics.push(wording::cluster_error(summary, &error));
-                    memory.rollout_incomplete = true;
-                }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let wait = Wait::new(left, &secrets);
+            let (servers, unfinished) = self.wait(&cluster, &store, &desired, &wait).await;
+            if let Some(live) = servers {
+                status = Some(computed::rollout_state(&live).0);
             }
+            memory.rollout_incomplete = !unfinished.is_empty();
+            let told = unfinished.iter();
+            diagnostics.extend(
+                told.map(|error| wording::cluster_error("The rollout did not finish", error)),
+            );
         }
         let mut state = self.planned.clone();
         let mut observed = desired.observed();
-        observed.configuration_hash = filled.configuration_hash().to_owned();
+        observed.configuration_hash = filled.servers().configuration.clone();
         computed::write(self.block, &mut state, &observed);
         // What was planned as known stands, and the next refresh tells how it has become.
         state.set("drift", drift::added(self.planned.attribute("drift")));
@@ -323,30 +323,39 @@ impl Recipe<'_> {
         }
     }
 
+    /// Waits for every Deployment; answers the servers' one if it is complete, and what is not complete.
     async fn wait(
         &self,
         cluster: &Cluster,
         store: &StoreName,
         desired: &Desired,
-        deadline: Instant,
-        secrets: &Redaction,
-    ) -> Result<Json, cluster::Error> {
-        let minimum = match &desired.store.replicas {
-            Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
-            // KEDA may have nothing to do, and then leaves the number as it is.
-            Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
+        wait: &Wait<'_>,
+    ) -> (Option<Json>, Vec<cluster::Error>) {
+        let servers = Rollout {
+            deployment: &names::main(&store.name),
+            pods: &store.name,
+            minimum: match &desired.store.replicas {
+                Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
+                // KEDA may have nothing to do, and then leaves the number as it is.
+                Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
+            },
         };
-        let deployment = names::main(&desired.store.name);
-        let left = deadline.saturating_duration_since(Instant::now());
-        cluster
-            .wait_for_rollout(
-                store,
-                &deployment,
-                minimum,
-                &Wait::new(left, secrets),
-                self.stop,
-            )
-            .await
+        let servers = cluster.wait_for_rollout(store, &servers, wait, self.stop);
+        let lineage = async {
+            desired.store.lineage.as_ref()?;
+            let rollout = Rollout {
+                deployment: &names::lineage(&store.name),
+                pods: &names::lineage_label(&store.name),
+                minimum: None,
+            };
+            let complete = cluster.wait_for_rollout(store, &rollout, wait, self.stop);
+            complete.await.err()
+        };
+        let (servers, lineage) = tokio::join!(servers, lineage);
+        match servers {
+            Ok(live) => (Some(live), lineage.into_iter().collect()),
+            Err(error) => (None, [error].into_iter().chain(lineage).collect()),
+        }
     }
 
     /// For all of the waiting.
