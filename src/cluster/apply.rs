@@ -365,6 +365,12 @@ impl Run<'_> {
             live = None;
         }
         let wire = object::on_the_wire(key, manifest);
+        if let Some(other) = live.filter(|live| !object::can_become(&wire, live)) {
+            let (cluster, store) = (self.cluster, self.plan.store);
+            cluster.delete_one(store, key, other, self.cancel).await?;
+            self.until_deleted(key, other).await?;
+            live = None;
+        }
         let manager = &self.cluster.options().field_manager;
         if live.is_some_and(|live| object::is_as_wanted(&wire, live, manager)) {
             return Ok(None);

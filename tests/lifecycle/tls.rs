@@ -61,6 +61,7 @@ pub fn a_renewed_certificate_rolls_the_pods() {
             "registry": null,
             "registry_rest": null,
             "ui": format!("feast-demo-ui.{}.svc.cluster.local:80", test.namespace.name()),
+            "lineage": null,
         })
     );
     let before = (
@@ -170,6 +171,7 @@ pub fn the_example_is_applied() {
                 "registry": host("registry"),
                 "registry_rest": host("registry-rest"),
                 "ui": host("ui"),
+                "lineage": null,
             })
         );
         test.destroy();

@@ -107,9 +107,9 @@ pub const DEFECTS: &[Defect] = &[
         operator: "Lineage is looked for on a port that its Service does not have, and its server ignores TLS and its own environment.",
         provider: "Every address is made from the one table of ports, and the server has all settings of a server. It keeps the events in the registry's own database, where the operator's ends at once, and Feast's own events carry the key that it asks for.",
         tests: &[
-            "src/feast/render/lineage/tests.rs::it_has_the_settings_of_a_server",
+            "tests/render.rs::lineage",
             "src/feast/render/feature_store_yaml/tests.rs::events_go_to_the_lineage_server",
-            "tests/real_feast/lineage.rs::events_arrive",
+            "tests/real_feast/lineage.rs::feasts_own_events_arrive",
         ],
     },
     Defect {

@@ -263,7 +263,11 @@ pub const DIFFERENCES: &[Difference] = &[
         theirs: nothing,
         ours: |objects, resource| {
             if let Some(deployment) = objects.get_mut(&lineage("Deployment", resource)) {
-                for key in ["serviceAccountName", "affinity", "topologySpreadConstraints"] {
+                for key in [
+                    "serviceAccountName",
+                    "affinity",
+                    "topologySpreadConstraints",
+                ] {
                     remove(deployment, "/spec/template/spec", key);
                 }
             }

@@ -1,6 +1,8 @@
 //! Apply: bring the cluster to the plan, wait for the rollout, and answer with what exists, whatever
 //! happened on the way.
 
+mod wait;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::cluster::apply::{self, Outcome};
-use crate::cluster::rollout::{Rollout, Wait};
+use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Claims, Cluster, Reason, StoreName};
 use crate::feast::config::ScalingStatus;
 use crate::feast::fill::Secrets;
@@ -16,7 +18,7 @@ use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Filled, Key, Kind, Objects};
 use crate::feast::redaction::Redaction;
-use crate::feast::spec::{Registry, Replicas};
+use crate::feast::spec::Registry;
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Applied, Apply};
@@ -71,11 +73,7 @@ struct Prepared {
     cluster: std::sync::Arc<Cluster>,
     store: StoreName,
     desired: Desired,
-    filled: Objects<Filled>,
-    /// Fingerprints of what went into them.
-    sources: BTreeMap<String, String>,
-    /// What must not be shown of a container's log.
-    secrets: Redaction,
+    merged: Merged,
     /// What the last state holds, as the plan has shown it.
     known: BTreeMap<Key, Json>,
     /// What is there.
@@ -85,7 +83,9 @@ struct Prepared {
 /// The objects with the content of the user's Secrets in them.
 struct Merged {
     filled: Objects<Filled>,
+    /// Fingerprints of what went into them.
     sources: BTreeMap<String, String>,
+    /// What must not be shown of a container's log.
     secrets: Redaction,
 }
 
@@ -114,20 +114,13 @@ impl Recipe<'_> {
             .await
             .map_err(|error| unprepared(&[error]))?;
         let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
-        let Merged {
-            filled,
-            sources,
-            secrets,
-        } = self
-            .fill(&cluster, &store, &desired, &parsed, secret)
-            .await?;
+        let merged = self.fill(&cluster, &store, &desired, &parsed, secret);
+        let merged = merged.await?;
         Ok(Prepared {
             cluster,
             store,
             desired,
-            filled,
-            sources,
-            secrets,
+            merged,
             known,
             live,
         })
@@ -216,14 +209,14 @@ impl Recipe<'_> {
         let wait = desired.store.wait_for_rollout;
         let plan = apply::Plan {
             store: &prepared.store,
-            wanted: &prepared.filled.manifests,
+            wanted: &prepared.merged.filled.manifests,
             known: &prepared.known,
             claims: &Claims {
                 delete: desired.store.delete_data,
                 used: desired.store.referenced_claims(),
             },
             repair_drift: !self.prior.is_null(),
-            wait_for_job: wait.then(|| Wait::new(self.timeout(desired), &prepared.secrets)),
+            wait_for_job: wait.then(|| Wait::new(self.timeout(desired), &prepared.merged.secrets)),
         };
         prepared.cluster.apply_to(live, &plan, self.stop).await
     }
@@ -248,11 +241,14 @@ impl Recipe<'_> {
             cluster,
             store,
             desired,
+            merged,
+            ..
+        } = prepared;
+        let Merged {
             filled,
             sources,
             secrets,
-            ..
-        } = prepared;
+        } = merged;
         let outcome = match written {
             Ok(outcome) => outcome,
             Err(errors) => {
@@ -281,7 +277,8 @@ impl Recipe<'_> {
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
             let left = deadline.saturating_duration_since(Instant::now());
             let wait = Wait::new(left, &secrets);
-            let (servers, unfinished) = self.wait(&cluster, &store, &desired, &wait).await;
+            let complete = wait::complete(&cluster, &desired.store, &wait, self.stop);
+            let (servers, unfinished) = complete.await;
             if let Some(live) = servers {
                 status = Some(computed::rollout_state(&live).0);
             }
@@ -320,41 +317,6 @@ impl Recipe<'_> {
             private: memory.keep(),
             diagnostics,
             identity: None,
-        }
-    }
-
-    /// Waits for every Deployment; answers the servers' one if it is complete, and what is not complete.
-    async fn wait(
-        &self,
-        cluster: &Cluster,
-        store: &StoreName,
-        desired: &Desired,
-        wait: &Wait<'_>,
-    ) -> (Option<Json>, Vec<cluster::Error>) {
-        let servers = Rollout {
-            deployment: &names::main(&store.name),
-            pods: &store.name,
-            minimum: match &desired.store.replicas {
-                Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
-                // KEDA may have nothing to do, and then leaves the number as it is.
-                Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
-            },
-        };
-        let servers = cluster.wait_for_rollout(store, &servers, wait, self.stop);
-        let lineage = async {
-            desired.store.lineage.as_ref()?;
-            let rollout = Rollout {
-                deployment: &names::lineage(&store.name),
-                pods: &names::lineage_label(&store.name),
-                minimum: None,
-            };
-            let complete = cluster.wait_for_rollout(store, &rollout, wait, self.stop);
-            complete.await.err()
-        };
-        let (servers, lineage) = tokio::join!(servers, lineage);
-        match servers {
-            Ok(live) => (Some(live), lineage.into_iter().collect()),
-            Err(error) => (None, [error].into_iter().chain(lineage).collect()),
         }
     }
 
