@@ -19,6 +19,7 @@ mod real_feast {
     pub mod concurrent_apply;
     pub mod feature_repository;
     pub mod lab;
+    pub mod lineage;
     pub mod stores;
     pub mod three_replicas;
     pub mod tls;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_feast::{concurrent_apply, lab, stores, three_replicas, tls};
+use real_feast::{concurrent_apply, lab, lineage, stores, three_replicas, tls};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -43,6 +44,7 @@ fn trials() -> Vec<Trial> {
         three_replicas::one_postgresql_and_the_same_answers,
         tls::every_server_shows_its_certificate,
         stores::redis_and_duckdb,
+        lineage::feasts_own_events_arrive,
         stores::sqlite_on_claims,
         stores::as_feast_init_leaves_it,
     ]

@@ -105,6 +105,23 @@ impl FeatureStoreInCluster {
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// A new pod with the containers of the lineage server's Deployment beside those of the servers'.
+    pub fn pod_with_lineage_server(&self) -> Pod<'_> {
+        let key = Key::new(Kind::Deployment, "feast-demo-lineage");
+        // Each has its own file of this name.
+        let text = self.objects.manifests[&key].to_string();
+        let text = text.replace("feature-store-yaml", "lineage-yaml");
+        let lineage: Deployment = serde_json::from_str(&text).unwrap();
+        let lineage = lineage.spec.template.spec.unwrap();
+        let mut template = self.deployment.spec.template.clone();
+        let pod = template.spec.get_or_insert_default();
+        pod.containers.extend(lineage.containers);
+        let volumes = lineage.volumes.unwrap_or_default();
+        pod.volumes.get_or_insert_default().extend(volumes);
+        let pod = self.cluster.pod(&template);
+        pod.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// A pod of the Job that applies the definitions.
     pub fn job(&self) -> Pod<'_> {
         let mut manifests = self.objects.manifests.iter();
