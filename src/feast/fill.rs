@@ -3,7 +3,7 @@
 //! It goes there and nowhere else: what comes out of here is sent and forgotten, no error tells of it, and
 //! of the filled objects nothing can be printed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -12,11 +12,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
+use super::document::{FillError, Problem};
 use super::names;
-use super::objects::{Filled, Fingerprints, Key, Kind, Objects, Prepared, Workload};
-use super::render::feature_store_yaml::Slot;
-use super::source::{Contents, Mounted, Source};
-use crate::schema::Path;
+use super::objects::{Key, Kind, Objects};
+use super::prepared::{Prepared, Workload};
+use super::source::{Contents, Mounted};
 
 /// What filling needs from outside.
 pub struct Secrets<'a> {
@@ -28,87 +28,27 @@ pub struct Secrets<'a> {
     pub configuration: &'a str,
 }
 
-/// Why a Secret or ConfigMap of the user's cannot be merged in. Tells nothing of what it holds.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{source_} {problem}")]
-pub struct FillError {
-    /// `thiserror` would take a field called `source` for the error's cause.
-    pub source_: Source,
-    /// The attribute that names it.
-    pub path: Path,
-    pub problem: Problem,
+/// With the user's Secrets merged in: ready to send, never to be shown or kept.
+#[derive(Clone, PartialEq)]
+pub struct Filled {
+    pub(super) servers: Fingerprints,
+    pub(super) lineage: Option<Fingerprints>,
+    /// The hash of what the Job applies, where there is one.
+    pub(super) applied: Option<String>,
+    /// The manifests without the Secrets' content.
+    pub(super) shown: BTreeMap<Key, Json>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    #[error("does not exist")]
-    Missing,
-    #[error("is empty")]
-    Empty,
-    #[error("does not hold a YAML mapping of parameters, such as `host: db.example.com`")]
-    NotAMapping,
-    #[error("sets `{key}` to something else than the store's type: leave `{key}` out of it")]
-    OtherType { key: &'static str },
-    #[error("must be written as a plain YAML mapping, one parameter a line")]
-    NotEmbeddable,
-    #[error("holds no `auth_discovery_url`: put it there, or set `issuer_url`")]
-    NoDiscoveryUrl,
-    #[error("names no engine: put its `type` there, such as `type: local`")]
-    NoEngineType,
-    #[error(
-        "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
-         `spark_application = {{}}` in `batch_engine`"
-    )]
-    SparkWithoutRights,
-    #[error(
-        "does not name the engine `spark_application`, which alone needs the rights that \
-         `spark_application` in `batch_engine` grants: remove it there"
-    )]
-    NotSpark,
-    #[error(
-        "names another `service_account` than `spark_application` in `batch_engine`: write the account \
-         there, and leave it out here"
-    )]
-    OtherServiceAccount,
+/// Of what the pods of a Deployment read, as they carry it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// Of `feature_store.yaml`.
+    pub configuration: String,
+    /// Of the mounted certificates, where there are any.
+    pub certificates: Option<String>,
 }
 
 impl Objects<Prepared> {
-    /// What of the user's Secrets and ConfigMaps has to be read.
-    pub fn sources(&self) -> BTreeSet<Source> {
-        let slots = self.slots().map(|slot| &slot.source);
-        let mounted = self.mounted().map(|it| &it.source);
-        slots.chain(mounted).cloned().collect()
-    }
-
-    /// Where the user's Secrets and ConfigMaps go.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.workloads().flat_map(|it| it.document.slots())
-    }
-
-    fn mounted(&self) -> impl Iterator<Item = &Mounted> {
-        self.workloads().flat_map(|it| &it.mounted)
-    }
-
-    fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        [&self.phase.servers].into_iter().chain(&self.phase.lineage)
-    }
-
-    /// The attribute that names a Secret or ConfigMap of the user's; of several, one.
-    pub fn attribute(&self, kind: &str, name: &str) -> Option<Path> {
-        let slots = self.slots().map(|slot| (&slot.source, slot.path()));
-        let mounted = self.mounted().map(|it| (&it.source, it.path.clone()));
-        slots
-            .chain(mounted)
-            .find(|(source, _)| source.kind.as_str() == kind && source.name == name)
-            .map(|(_, path)| path)
-    }
-
-    /// The Job that applies the feature definitions, where there is one. Its name gets a hash when it is
-    /// filled.
-    pub fn apply_job(&self) -> Option<&Json> {
-        self.phase.apply.as_ref()
-    }
-
     /// Merges the Secrets in and marks the pods with the fingerprint of the result.
     pub fn fill(self, secrets: &Secrets<'_>) -> Result<Objects<Filled>, Vec<FillError>> {
         let Secrets {
@@ -317,6 +257,7 @@ mod tests {
 
     use super::*;
     use crate::feast::render::render;
+    use crate::feast::source::Source;
     use crate::feast::spec::{Defaults, Store};
 
     fn prepared() -> Objects<Prepared> {

@@ -11,7 +11,7 @@ mod containers;
 mod cron_job;
 mod deployment;
 mod disruption_budget;
-pub mod feature_store_yaml;
+mod feature_store_yaml;
 mod initialization;
 mod keda;
 mod lineage;
@@ -23,23 +23,22 @@ mod service_account;
 mod services;
 mod tls;
 mod volumes;
-mod yaml;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::objects::{Key, Kind, Objects, Prepared, Workload};
+use super::objects::{Key, Kind, Objects};
+use super::prepared::{Prepared, Workload};
 use super::spec::Store;
-use feature_store_yaml::Document;
 
 /// Every object of the feature store, as far as the configuration alone tells.
 pub fn render(store: &Store) -> Objects<Prepared> {
     let servers = Workload {
         deployment: super::names::main(&store.name),
         file: super::names::FEATURE_STORE_YAML,
-        document: Document::new(store),
+        document: feature_store_yaml::servers(store),
         mounted: tls::files(store),
     };
     let lineage = lineage::workload(store);

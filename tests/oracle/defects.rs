@@ -146,7 +146,7 @@ pub const DEFECTS: &[Defect] = &[
         operator: "A connection parameter with the name of one of the operator's own fields moves there.",
         provider: "What the Secret holds is embedded word for word.",
         tests: &[
-            "src/feast/render/yaml.rs::embeds_a_block_word_for_word",
+            "src/feast/document/yaml.rs::embeds_a_block_word_for_word",
             "tests/oracle/cases/secret-key-of-another-name",
         ],
     },

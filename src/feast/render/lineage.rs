@@ -8,10 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
-use super::feature_store_yaml::Document;
-use super::{containers, deployment, manifest, metadata, tls, volumes};
+use super::{containers, deployment, feature_store_yaml, manifest, metadata, tls, volumes};
 use crate::feast::names::{self, Endpoint, ServerKind};
-use crate::feast::objects::Workload;
+use crate::feast::prepared::Workload;
 use crate::feast::spec::{LineageServer, Server, Store};
 
 pub(super) fn render(store: &Store) -> Option<Json> {
@@ -50,7 +49,7 @@ pub(super) fn workload(store: &Store) -> Option<Workload> {
     Some(Workload {
         deployment: names::lineage(&store.name),
         file: names::LINEAGE_YAML,
-        document: Document::lineage(store),
+        document: feature_store_yaml::lineage(store),
         mounted: certificate.collect(),
     })
 }

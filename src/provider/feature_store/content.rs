@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::config::Deviation;
-use crate::feast::fill::{Secrets, fingerprint};
-use crate::feast::objects::{Filled, Fingerprints, Key, Objects};
+use crate::feast::fill::{Filled, Fingerprints, Secrets, fingerprint};
+use crate::feast::objects::{Key, Objects};
 use crate::feast::source::{Contents, Source};
 use crate::feast::{kept, names};
 use crate::schema::{Block, Value};

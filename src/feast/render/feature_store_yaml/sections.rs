@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::slot::{Purpose, Slot};
-use super::{Line, Part, leaf, section};
+use super::{leaf, section};
 use crate::feast::config::{
     LineageStoreType, Materialization, Mcp, Mlflow, OfflinePushBatching, Openlineage,
     OpenlineageConsumer, Reference, Serving, ServingMetrics, Transport,
 };
+use crate::feast::document::{Line, Mapping, Node, Part, Purpose, Slot};
 use crate::feast::names::{self, Endpoint, ServerKind};
-use crate::feast::render::yaml::{Mapping, Node};
 use crate::feast::source::Source;
 use crate::feast::spec::{BatchEngine, Store};
 

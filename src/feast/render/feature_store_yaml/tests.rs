@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use crate::feast::document::{Document, parse};
 use crate::feast::objects::Kind;
 use crate::feast::render::render;
-use crate::feast::render::yaml::parse;
 use crate::feast::source::Contents;
 use crate::feast::spec::{Defaults, Store};
 
@@ -37,7 +37,7 @@ fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
             .collect();
         contents.insert(source, values);
     }
-    let document = super::Document::new(&Store::new(&config, &Defaults::default()));
+    let document = super::servers(&Store::new(&config, &Defaults::default()));
     let text = document
         .filled(&contents)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -220,12 +220,12 @@ fn with_lineage_server(settings: Json, consumer: Json, registry: Json) -> (Json,
         &serde_json::from_value(store).unwrap(),
         &Defaults::default(),
     );
-    let read = |document: super::Document| Json::Object(parse(&document.prepared()).unwrap());
-    let mut sent = read(super::Document::new(&store))["openlineage"].take();
+    let read = |document: Document| Json::Object(parse(&document.prepared()).unwrap());
+    let mut sent = read(super::servers(&store))["openlineage"].take();
     let lines = sent.as_object_mut().unwrap();
     lines.remove("enabled");
     lines.remove("consumer");
-    let registry = read(super::Document::lineage(&store))["registry"].take();
+    let registry = read(super::lineage(&store))["registry"].take();
     (sent, registry)
 }
 

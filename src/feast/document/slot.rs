@@ -1,12 +1,12 @@
-//! Places in `feature_store.yaml` that text from the user's Secrets and ConfigMaps goes to.
+//! Places in a `feature_store.yaml` that text from the user's Secrets and ConfigMaps goes to.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::feast::fill::{FillError, Problem};
+use super::error::{FillError, Problem};
+use super::yaml::{embed, parse, scalar};
 use crate::feast::names::{self, Service};
-use crate::feast::render::yaml::{embed, parse, scalar};
 use crate::feast::source::{Contents, Source};
 use crate::feast::spec::Database;
 use crate::schema::Path;
@@ -54,7 +54,7 @@ const OIDC_PROPERTIES: [&str; 7] = [
 ];
 
 impl Slot {
-    pub(super) fn store(service: Service, database: &Database) -> Self {
+    pub(in crate::feast) fn store(service: Service, database: &Database) -> Self {
         let Database {
             store_type,
             secret_name,
