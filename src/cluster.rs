@@ -20,6 +20,7 @@ pub mod ownership;
 pub mod read;
 pub mod rollout;
 
+mod departure;
 mod request;
 mod resource;
 mod snapshot;
@@ -110,6 +111,8 @@ struct Inner {
     opening: Mutex<()>,
     /// What several feature stores have asked for at once.
     snapshots: snapshot::Snapshots,
+    /// What several feature stores wait for at once.
+    departures: departure::Departures,
     /// The only cluster that may be talked to ([`guard`]); any where there is none.
     expected_uid: Option<String>,
     /// Set when it is that cluster.
@@ -136,6 +139,7 @@ impl Cluster {
                 reached: AtomicBool::new(false),
                 opening: Mutex::new(()),
                 snapshots: snapshot::Snapshots::default(),
+                departures: departure::Departures::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
             }),

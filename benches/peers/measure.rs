@@ -276,7 +276,7 @@ fn watch(terraform: &mut Child) -> Watched {
     let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
     loop {
         for child in children(terraform.id()) {
-            if let Some(now) = usage(child) {
+            if let Some(now) = usage(child).filter(|_| is_provider(child)) {
                 seen.insert(child, now);
             }
         }
@@ -289,6 +289,13 @@ fn watch(terraform: &mut Child) -> Watched {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Before it has become the provider's, a new process is a copy of Terraform's, and as large.
+fn is_provider(process: u32) -> bool {
+    let program = fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("terraform-provider-")
 }
 
 fn children(parent: u32) -> Vec<u32> {

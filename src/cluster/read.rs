@@ -51,21 +51,25 @@ impl Cluster {
         keys: &BTreeSet<Key>,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
-        let lists = Kind::ALL
-            .into_iter()
-            .filter(|kind| kind.scope() == Scope::Namespace)
-            .map(|kind| async move {
-                match self.list(store, kind, cancel).await {
-                    // Who may not look at a kind has made nothing of it, unless a key says otherwise.
-                    Err(Error {
-                        reason: Reason::Forbidden { .. },
-                        ..
-                    }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => {
-                        Ok(Vec::new())
-                    }
-                    other => other,
-                }
-            });
+        let lists = near_kinds().map(|kind| async move {
+            unless_out_of_sight(kind, keys, self.list(store, kind, cancel).await)
+        });
+        let live = try_join_all(lists).await?.into_iter().flatten().collect();
+        self.and_missing(live, store, keys, cancel).await
+    }
+
+    /// The same before a deletion, as it was a moment ago at most, and of what the lists show no more than the
+    /// metadata. All stores of the namespace that are deleted at the same time share them.
+    pub(super) async fn read_for_deletion(
+        &self,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
+        let lists = near_kinds().map(|kind| async move {
+            let doomed = self.doomed(&store.namespace, &store.name, kind, cancel);
+            unless_out_of_sight(kind, keys, unless_unknown(kind, doomed.await))
+        });
         let live = try_join_all(lists).await?.into_iter().flatten().collect();
         self.and_missing(live, store, keys, cancel).await
     }
@@ -295,6 +299,28 @@ impl Cluster {
         } else {
             Err(errors)
         }
+    }
+}
+
+/// The kinds whose objects live in a namespace.
+fn near_kinds() -> impl Iterator<Item = Kind> {
+    let all = Kind::ALL.into_iter();
+    all.filter(|kind| kind.scope() == Scope::Namespace)
+}
+
+/// Who may not look at a kind has made nothing of it, unless a key says otherwise.
+#[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
+fn unless_out_of_sight<T>(
+    kind: Kind,
+    keys: &BTreeSet<Key>,
+    list: Result<Vec<T>, Error>,
+) -> Result<Vec<T>, Error> {
+    match list {
+        Err(Error {
+            reason: Reason::Forbidden { .. },
+            ..
+        }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => Ok(Vec::new()),
+        other => other,
     }
 }
 

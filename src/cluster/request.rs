@@ -173,11 +173,9 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
         self.guard(cancel).await?;
-        let writes = request.verb.writes();
+        let verb = request.verb;
         let answer = self.send_unguarded(request, cancel).await;
-        if writes {
-            self.inner.snapshots.forget();
-        }
+        self.inner.snapshots.forget_after(verb);
         answer
     }
 

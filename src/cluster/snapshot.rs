@@ -3,7 +3,8 @@
 //! Terraform refreshes ten resources at a time, as fast as it gets answers. What one of them asks for, the
 //! others of its namespace want as well: so one LIST for each kind brings the objects of all stores, and is
 //! kept for a moment as text, of which each store parses its own part. A read after a write of this process
-//! is never answered from before it.
+//! is never answered from before it. What ten stores that are destroyed together ask for is the same, of metadata
+//! alone: a deletion names the object's UID, and one list serves until something is applied.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -33,6 +35,8 @@ const MOMENT: Duration = Duration::from_secs(2);
 enum Question {
     /// The objects of a kind in a namespace that this provider made.
     Ours(Kind, String),
+    /// The same, of which no more than the metadata; for a deletion.
+    Doomed(Kind, String),
     /// Which names of a kind are taken in a namespace, and by whom.
     Taken(Kind, String),
     /// One object of a namespace.
@@ -83,11 +87,16 @@ impl Snapshots {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was written: what was asked before is out of date. Names stay: that one more is taken or free is
-    /// what a write can always find.
-    pub fn forget(&self) {
-        self.lock()
-            .retain(|question, _| matches!(question, Question::Taken(..)));
+    /// After a write, what was asked before is out of date. Names stay: that one more is taken or free is what a
+    /// write can always find. What is to be deleted stays after a deletion: it lacks nothing then.
+    pub fn forget_after(&self, verb: Verb) {
+        if verb.writes() {
+            self.lock().retain(|question, _| match question {
+                Question::Taken(..) => true,
+                Question::Doomed(..) => verb == Verb::Delete,
+                Question::Ours(..) | Question::One(..) => false,
+            });
+        }
     }
 
     /// Whether this process has not created the store before.
@@ -111,6 +120,29 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
         let question = Question::Ours(kind, namespace.to_owned());
+        self.of_store(question, store, kind, cancel).await
+    }
+
+    /// The metadata of the store's objects of a kind, as they were within the last [`MOMENT`], less what was
+    /// deleted here since.
+    pub(super) async fn doomed(
+        &self,
+        namespace: &str,
+        store: &str,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
+        let question = Question::Doomed(kind, namespace.to_owned());
+        self.of_store(question, store, kind, cancel).await
+    }
+
+    async fn of_store(
+        &self,
+        question: Question,
+        store: &str,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
         let told = self.ask(question, cancel).await?;
         let Told::Objects(objects) = &*told else {
             return Ok(Vec::new());
@@ -195,15 +227,16 @@ impl Cluster {
     ) -> Result<Arc<Told>, Error> {
         let told = match question {
             Question::Ours(kind, namespace) => {
-                let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-                let mut request = listing(*kind, namespace);
-                request.query = vec![("labelSelector", &selector)];
-                let list: List<Box<RawValue>> = self.send_for(request, cancel).await?;
-                Told::Objects(by_store(list.items.unwrap_or_default()))
+                let list: List<Box<RawValue>> = self.managed(*kind, namespace, cancel).await?;
+                Told::Objects(by_store(list))
+            }
+            Question::Doomed(kind, namespace) => {
+                let list: Partial<Box<RawValue>> = self.managed(*kind, namespace, cancel).await?;
+                Told::Objects(by_store(list.0))
             }
             Question::Taken(kind, namespace) => {
-                let list: Names = self.send_for(listing(*kind, namespace), cancel).await?;
-                Told::Names(list.names())
+                let list: Partial<Head> = self.send_for(listing(*kind, namespace), cancel).await?;
+                Told::Names(names(list))
             }
             Question::One(key, namespace) => Told::Object(
                 self.send(
@@ -219,6 +252,19 @@ impl Cluster {
         };
         self.forget_later();
         Ok(Arc::new(told))
+    }
+
+    /// What this provider made.
+    async fn managed<A: Answer>(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        cancel: &CancellationToken,
+    ) -> Result<A, Error> {
+        let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+        let mut request = listing(kind, namespace);
+        request.query = vec![("labelSelector", &selector)];
+        self.send_for(request, cancel).await
     }
 
     /// Frees the memory when nobody is given the answer any more.
@@ -237,9 +283,9 @@ fn listing(kind: Kind, namespace: &str) -> Request<'_> {
     Request::list(Resource::from(kind), namespace, Vec::new())
 }
 
-fn by_store(items: Vec<Box<RawValue>>) -> Objects {
+fn by_store(list: List<Box<RawValue>>) -> Objects {
     let mut objects = Objects::new();
-    for text in items {
+    for text in list.items.into_iter().flatten() {
         let Ok(head) = serde_json::from_str::<Head>(text.get()) else {
             continue;
         };
@@ -270,20 +316,17 @@ struct List<T> {
 
 impl Answer for List<Box<RawValue>> {}
 
-/// A list of names: without the objects' content.
+/// A list of the objects' metadata, without their content.
 #[derive(Deserialize)]
-struct Names(List<Head>);
+struct Partial<T>(List<T>);
 
-impl Names {
-    fn names(self) -> Vec<Name> {
-        let heads = self.0.items.into_iter().flatten();
-        heads.map(Name::from).collect()
-    }
-}
-
-impl Answer for Names {
+impl<T: DeserializeOwned> Answer for Partial<T> {
     const ACCEPT: &str =
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+}
+
+fn names(list: Partial<Head>) -> Vec<Name> {
+    list.0.items.into_iter().flatten().map(Name::from).collect()
 }
 
 #[derive(Deserialize)]
@@ -321,8 +364,8 @@ mod tests {
             {"metadata": {"name": "three", "labels": {"feast.dev/name": "a"}}},
             {"metadata": {"name": "four"}}]}"#;
         let list: List<Box<RawValue>> = serde_json::from_str(list).expect("a list");
+        let objects = by_store(list);
         let names = |store: &str| -> Vec<String> {
-            let objects = by_store(list.items.clone().unwrap_or_default());
             let names = objects.get(store).into_iter().flatten();
             names.map(|(name, _)| name.clone()).collect()
         };
@@ -335,13 +378,13 @@ mod tests {
     fn of_names_only_the_store_is_kept() {
         let list = r#"{"items": [{"metadata": {"name": "n", "labels": {"feast.dev/name": "a"}, "uid": "u"}},
             {"metadata": {"name": "m", "labels": {"app": "x"}}}]}"#;
-        let names: Names = serde_json::from_str(list).expect("a list");
+        let list: Partial<Head> = serde_json::from_str(list).expect("a list");
         let name = |name: &str, store: Option<&str>| Name {
             name: name.to_owned(),
             store: store.map(str::to_owned),
         };
-        assert_eq!(names.names(), [name("n", Some("a")), name("m", None)]);
-        let nothing: Names = serde_json::from_str(r#"{"items": null}"#).expect("a list");
-        assert_eq!(nothing.names(), []);
+        assert_eq!(names(list), [name("n", Some("a")), name("m", None)]);
+        let nothing: Partial<Head> = serde_json::from_str(r#"{"items": null}"#).expect("a list");
+        assert_eq!(names(nothing), []);
     }
 }

@@ -135,7 +135,7 @@ impl Followed {
 /// How long to wait before a broken watch is taken up again: kube's own pauses grow to half a minute,
 /// and someone is waiting here.
 #[derive(Default)]
-struct Pauses(u32);
+pub(super) struct Pauses(u32);
 
 impl Iterator for Pauses {
     type Item = Duration;
@@ -161,7 +161,7 @@ fn insert(objects: &mut BTreeMap<String, Json>, object: DynamicObject) {
 }
 
 /// A refusal that will be the same the next time.
-fn refusal(error: &watcher::Error) -> Option<Reason> {
+pub(super) fn refusal(error: &watcher::Error) -> Option<Reason> {
     let status = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))

@@ -93,7 +93,9 @@ impl Setup<'_> {
                     "--audit-policy-file",
                     &self.folder.join("audit-policy.yaml"),
                 ))
-                .arg(flag("--audit-log-path", &self.folder.join("audit.log")));
+                .arg(flag("--audit-log-path", &self.folder.join("audit.log")))
+                // One file, in megabytes: whoever counts in it must not find it rotated.
+                .arg("--audit-log-maxsize=10000");
         }
         Ok(apiserver)
     }
