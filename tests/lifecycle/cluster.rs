@@ -2,6 +2,8 @@
 //!
 //! Each test takes the [`Lab`] of a namespace of its own; [`in_namespace`] makes one from a kubeconfig.
 
+#[path = "cluster/deletion.rs"]
+mod deletion;
 #[path = "cluster/lab.rs"]
 pub mod lab;
 #[path = "cluster/permissions.rs"]
@@ -27,6 +29,7 @@ use terraform_provider_feast::feast::source::Source;
 
 use crate::lifecycle::account;
 
+pub use deletion::one_store_that_stays_holds_up_no_other;
 pub use lab::{Lab, in_namespace};
 use lab::{Scaling, TIMEOUT, deployment_key, object, wanted};
 pub use permissions::each_right_is_needed_and_its_lack_is_named;
