@@ -1,7 +1,7 @@
 //! Waiting until objects are gone, with one watch of a kind and namespace for all feature stores that wait.
 //!
 //! Only metadata is watched, and everything of the kind, so that an object is not taken for gone whose labels
-//! somebody has taken off. A watch is open for as long as anybody waits.
+//! somebody has taken off; of pods, those of feature stores. A watch is open for as long as anybody waits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
 use super::error::{Error, Reason, Verb};
-use super::resource::Resource;
+use super::resource::{PODS, Resource};
 use super::watch::{Pauses, Unfinished, refusal};
 use crate::feast::names::NAME_LABEL;
 
@@ -123,7 +123,11 @@ impl Cluster {
         };
         let api: Api<PartialObjectMeta<DynamicObject>> =
             Api::namespaced_with(client, &place.1, &resource.api_resource());
-        let events = watcher(api, watcher::Config::default()).backoff(Pauses::default());
+        let mut config = watcher::Config::default();
+        if resource == PODS {
+            config = config.labels(NAME_LABEL);
+        }
+        let events = watcher(api, config).backoff(Pauses::default());
         let mut events = std::pin::pin!(events);
         loop {
             let event = tokio::select! {
