@@ -53,6 +53,8 @@ pub const API_KEY: &str = "api_key";
 pub const CONNECTION_STRING: &str = "connection_string";
 /// How MLflow is authenticated at, by default.
 pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
+/// Settings without an attribute that Feast takes as numbers alone.
+pub const MLFLOW_NUMBERS: [&str; 2] = ["request_timeout", "max_retries"];
 
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";

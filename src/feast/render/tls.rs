@@ -1,11 +1,12 @@
-//! Certificates in the pods: the servers' own, and that of a remote registry's authority.
+//! Certificates in the pods: the servers' own, and those of the authorities of a remote registry and of an OpenID
+//! Connect provider.
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volume, VolumeMount};
 
 use crate::feast::names::ServerKind;
 use crate::feast::objects::Kind;
 use crate::feast::source::{Mounted, Source};
-use crate::feast::spec::{Authority, Registry, Store, Tls};
+use crate::feast::spec::{Authority, CaCert, Registry, Store, Tls};
 use crate::schema::Path;
 
 pub(super) fn volumes(store: &Store) -> Vec<Volume> {
@@ -60,13 +61,20 @@ pub(super) fn arguments(kind: ServerKind, tls: Option<&Tls>) -> Vec<String> {
 
 /// What must be there for the pods to start, with the attribute that names it.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
-    let authority = authority(store).map(|authority| Mounted {
+    let config_map = |name: &str, key: &str, path| Mounted {
         source: Source {
             kind: Kind::ConfigMap,
-            name: authority.config_map.clone(),
-            key: Some(authority.key.clone()),
+            name: name.to_owned(),
+            key: Some(key.to_owned()),
         },
-        path: Path::of("services.registry.remote.tls.config_map_ref"),
+        path: Path::of(path),
+    };
+    let registry = authority(store).map(|Authority { config_map: name, key }| {
+        config_map(name, key, "services.registry.remote.tls.config_map_ref")
+    });
+    let provider = store.authorization.ca_cert();
+    let provider = provider.map(|CaCert { config_map: name, key }| {
+        config_map(name, key, "authz.oidc.ca_cert_config_map")
     });
     let own = own(store).into_iter().flat_map(|(kind, tls)| {
         [&tls.certificate, &tls.private_key].map(|key| Mounted {
@@ -74,7 +82,7 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
             path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
         })
     });
-    authority.into_iter().chain(own).collect()
+    registry.into_iter().chain(provider).chain(own).collect()
 }
 
 fn own(store: &Store) -> Vec<(ServerKind, &Tls)> {

@@ -26,7 +26,11 @@ pub(super) fn refused_whole(rule: &str, document: Json, expected: &[(&str, &str)
 
 /// Checks that these services may stand, with exactly this advice of one row.
 pub(super) fn advised(rule: &str, services: Json, expected: &[(&str, &str)]) {
-    let document = document(services);
+    advised_whole(rule, document(services), expected);
+}
+
+/// [`advised`], for a whole feature store.
+pub(super) fn advised_whole(rule: &str, document: Json, expected: &[(&str, &str)]) {
     assert_eq!(super::check(&read(&document).unwrap()), Vec::new());
     judge(ADVICE, rule, document, expected);
 }
