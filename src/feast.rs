@@ -1,19 +1,21 @@
 //! The domain: what a Feast feature store on Kubernetes is.
 //!
 //! [`config`] is what the user writes, [`rules`] says what of it cannot stand, [`spec`] is what it means
-//! once nothing is left to refuse, and [`render`] turns that into the Kubernetes objects; [`names`] holds
-//! every name, port and path once.
+//! once nothing is left to refuse, and [`render`] turns that into the Kubernetes objects, in which [`fill`] puts the
+//! content of the user's Secrets; [`names`] holds every name, port and path once.
 //!
 //! Must not know: a Kubernetes client, an async runtime, the protocol, the clock, the environment,
 //! randomness. Everything here is a function of its arguments.
 
 pub mod config;
+pub mod document;
 pub mod fill;
 pub mod kept;
 pub mod manifest;
 pub mod names;
 pub mod objects;
 pub mod peer;
+pub mod prepared;
 pub mod publish;
 pub mod quantity;
 pub mod redaction;

@@ -32,6 +32,7 @@ mod lifecycle {
     pub mod jobs;
     pub mod keda;
     pub mod lab;
+    pub mod lineage;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
@@ -53,8 +54,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, guard, import, jobs, keda, lab, permissions, persistence, pods, recovery,
-    requests, rollouts, scaling, secrets, terraform_runner, testbed, tls,
+    drift, examples, guard, import, jobs, keda, lab, lineage, permissions, persistence, pods,
+    recovery, requests, rollouts, scaling, secrets, terraform_runner, testbed, tls,
 };
 
 /// One trial for each function, named by its path.
@@ -107,6 +108,7 @@ fn simulation_trials() -> Vec<Trial> {
         requests::ten_stores_share_what_they_read,
         concurrency::an_api_server_that_restarts_is_waited_for,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
+        lineage::a_rollout_of_it_that_fails_says_why,
         keda::scales_where_it_is_installed,
         rollouts::an_apply_ends_before_its_time_out,
         rollouts::progress_is_logged,
@@ -148,6 +150,7 @@ fn trials() -> Vec<Trial> {
         adoption::an_import_block_generates_the_configuration,
         adoption::an_operator_at_work_stops_the_apply,
         adoption::missing_rights_are_named,
+        adoption::the_lineage_server_is_made_anew,
         adoption::pods_are_replaced_once_and_the_count_stays,
         adoption::the_guide_works_as_it_is_written,
         adoption::what_cannot_be_taken_over_is_said,
@@ -187,6 +190,8 @@ fn trials() -> Vec<Trial> {
         jobs::a_schedule_comes_changes_and_goes,
         jobs::a_job_without_pods_says_why_and_is_taken_up_again,
         jobs::definitions_are_applied_once_for_each_configuration,
+        lineage::has_pods_of_its_own,
+        lineage::the_example_comes_and_goes,
         permissions::the_guides_role_is_enough_and_a_missing_verb_is_named,
         persistence::databases_and_object_stores_are_accepted_without_a_cluster,
         persistence::files_are_refused_without_a_cluster,
@@ -201,6 +206,7 @@ fn trials() -> Vec<Trial> {
         scaling::external_count_survives_every_update,
         secrets::the_password_is_nowhere_but_in_our_secret,
         tls::a_renewed_certificate_rolls_the_pods,
+        tls::the_authority_of_a_token_provider_must_be_there,
         tls::the_example_is_applied,
         tls::the_registry_of_another_store_is_looked_at_first,
         testbed::control_plane_answers,

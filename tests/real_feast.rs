@@ -19,6 +19,7 @@ mod real_feast {
     pub mod concurrent_apply;
     pub mod feature_repository;
     pub mod lab;
+    pub mod lineage;
     pub mod options;
     pub mod stores;
     pub mod three_replicas;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_feast::{concurrent_apply, lab, options, stores, three_replicas, tls};
+use real_feast::{concurrent_apply, lab, lineage, options, stores, three_replicas, tls};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -45,6 +46,7 @@ fn trials() -> Vec<Trial> {
         options::servers_serve_as_they_are_told,
         tls::every_server_shows_its_certificate,
         stores::redis_and_duckdb,
+        lineage::feasts_own_events_arrive,
         stores::sqlite_on_claims,
         stores::as_feast_init_leaves_it,
         options::feast_reads_every_section_as_it_was_meant,

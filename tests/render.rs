@@ -147,3 +147,8 @@ fn every_configuration_is_checked() {
         );
     }
 }
+
+#[test]
+fn lineage() {
+    check("lineage");
+}

@@ -45,7 +45,7 @@ use super::resource::Resource;
 use super::rollout::Wait;
 use super::watch::{Selection, Unfinished};
 use super::{Claims, Cluster, StoreName};
-use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
+use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// How long an object of the same name that is still being deleted is waited for.
@@ -268,10 +268,11 @@ impl Run<'_> {
         self.outcome.errors.is_empty()
     }
 
+    /// Of the servers' pods, which alone an autoscaler moves.
     fn sets_replicas(&self) -> bool {
-        self.plan.wanted.iter().any(|(key, manifest)| {
-            key.kind == Kind::Deployment && manifest["spec"].get("replicas").is_some()
-        })
+        let key = Key::new(Kind::Deployment, names::main(&self.plan.store.name));
+        let wanted = self.plan.wanted.get(&key);
+        wanted.is_some_and(|manifest| manifest["spec"].get("replicas").is_some())
     }
 
     async fn tier(&mut self, tier: Tier) {
@@ -364,6 +365,12 @@ impl Run<'_> {
             live = None;
         }
         let wire = object::on_the_wire(key, manifest);
+        if let Some(other) = live.filter(|live| !object::can_become(&wire, live)) {
+            let (cluster, store) = (self.cluster, self.plan.store);
+            cluster.delete_one(store, key, other, self.cancel).await?;
+            self.until_deleted(key, other).await?;
+            live = None;
+        }
         let manager = &self.cluster.options().field_manager;
         if live.is_some_and(|live| object::is_as_wanted(&wire, live, manager)) {
             return Ok(None);

@@ -189,13 +189,14 @@ impl Cluster {
         }
     }
 
-    /// The store's pods.
+    /// The store's pods that have one of these `names` on them.
     pub async fn pods(
         &self,
         store: &StoreName,
+        names: &[String],
         cancel: &CancellationToken,
     ) -> Result<Vec<Pod>, Error> {
-        let selector = format!("{NAME_LABEL}={}", store.name);
+        let selector = format!("{NAME_LABEL} in ({})", names.join(","));
         let request = Request::list(PODS, &store.namespace, vec![("labelSelector", &selector)]);
         let list = self.send(request, cancel).await?;
         Ok(serde_json::from_value(list["items"].clone()).unwrap_or_default())

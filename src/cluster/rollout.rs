@@ -19,7 +19,7 @@ pub use diagnosis::{Seen, diagnose};
 pub use job::job_progress;
 pub use patience::GRACE;
 pub use pods::ready;
-pub use wait::Wait;
+pub use wait::{Rollout, Wait};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {

@@ -60,7 +60,9 @@ pub use scaling::{Autoscaling, PodDisruptionBudgets, Scaling};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
 pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
 pub use tls::{SecretKeyNames, Tls};
-pub use tracking::{LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport};
+pub use tracking::{
+    LineageServer, LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport,
+};
 pub use view::{Condition, Lookup, View};
 pub use volumes::{EphemeralClaim, EphemeralVolume, Volume};
 

@@ -3,7 +3,7 @@
 //! It goes there and nowhere else: what comes out of here is sent and forgotten, no error tells of it, and
 //! of the filled objects nothing can be printed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -12,11 +12,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
+use super::document::{FillError, Problem};
 use super::names;
-use super::objects::{Filled, Key, Kind, Objects, Prepared};
-use super::render::feature_store_yaml::Slot;
-use super::source::{Contents, Mounted, Source};
-use crate::schema::Path;
+use super::objects::{Key, Kind, Objects};
+use super::prepared::{Prepared, Workload};
+use super::source::{Contents, Mounted};
 
 /// What filling needs from outside.
 pub struct Secrets<'a> {
@@ -28,80 +28,27 @@ pub struct Secrets<'a> {
     pub configuration: &'a str,
 }
 
-/// Why a Secret or ConfigMap of the user's cannot be merged in. Tells nothing of what it holds.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{source_} {problem}")]
-pub struct FillError {
-    /// `thiserror` would take a field called `source` for the error's cause.
-    pub source_: Source,
-    /// The attribute that names it.
-    pub path: Path,
-    pub problem: Problem,
+/// With the user's Secrets merged in: ready to send, never to be shown or kept.
+#[derive(Clone, PartialEq)]
+pub struct Filled {
+    pub(super) servers: Fingerprints,
+    pub(super) lineage: Option<Fingerprints>,
+    /// The hash of what the Job applies, where there is one.
+    pub(super) applied: Option<String>,
+    /// The manifests without the Secrets' content.
+    pub(super) shown: BTreeMap<Key, Json>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    #[error("does not exist")]
-    Missing,
-    #[error("is empty")]
-    Empty,
-    #[error("does not hold a YAML mapping of parameters, such as `host: db.example.com`")]
-    NotAMapping,
-    #[error("sets `{key}` to something else than the store's type: leave `{key}` out of it")]
-    OtherType { key: &'static str },
-    #[error("must be written as a plain YAML mapping, one parameter a line")]
-    NotEmbeddable,
-    #[error("holds no `auth_discovery_url`: put it there, or set `issuer_url`")]
-    NoDiscoveryUrl,
-    #[error("names no engine: put its `type` there, such as `type: local`")]
-    NoEngineType,
-    #[error(
-        "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
-         `spark_application = {{}}` in `batch_engine`"
-    )]
-    SparkWithoutRights,
-    #[error(
-        "does not name the engine `spark_application`, which alone needs the rights that \
-         `spark_application` in `batch_engine` grants: remove it there"
-    )]
-    NotSpark,
-    #[error(
-        "names another `service_account` than `spark_application` in `batch_engine`: write the account \
-         there, and leave it out here"
-    )]
-    OtherServiceAccount,
+/// Of what the pods of a Deployment read, as they carry it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// Of `feature_store.yaml`.
+    pub configuration: String,
+    /// Of the mounted certificates, where there are any.
+    pub certificates: Option<String>,
 }
 
 impl Objects<Prepared> {
-    /// What of the user's Secrets and ConfigMaps has to be read.
-    pub fn sources(&self) -> BTreeSet<Source> {
-        let slots = self.slots().map(|slot| &slot.source);
-        let mounted = self.phase.mounted.iter().map(|it| &it.source);
-        slots.chain(mounted).cloned().collect()
-    }
-
-    /// Where the user's Secrets and ConfigMaps go.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.phase.document.slots()
-    }
-
-    /// The attribute that names a Secret or ConfigMap of the user's; of several, one.
-    pub fn attribute(&self, kind: &str, name: &str) -> Option<Path> {
-        let slots = self.slots().map(|slot| (&slot.source, slot.path()));
-        let mounted = self.phase.mounted.iter();
-        let mounted = mounted.map(|it| (&it.source, it.path.clone()));
-        slots
-            .chain(mounted)
-            .find(|(source, _)| source.kind.as_str() == kind && source.name == name)
-            .map(|(_, path)| path)
-    }
-
-    /// The Job that applies the feature definitions, where there is one. Its name gets a hash when it is
-    /// filled.
-    pub fn apply_job(&self) -> Option<&Json> {
-        self.phase.apply.as_ref()
-    }
-
     /// Merges the Secrets in and marks the pods with the fingerprint of the result.
     pub fn fill(self, secrets: &Secrets<'_>) -> Result<Objects<Filled>, Vec<FillError>> {
         let Secrets {
@@ -114,38 +61,33 @@ impl Objects<Prepared> {
             mut manifests,
             phase:
                 Prepared {
-                    document,
+                    servers,
+                    lineage,
                     apply,
-                    mounted,
                 },
         } = self;
-        let (text, certificates) = match (document.filled(contents), texts(&mounted, contents)) {
-            (Ok(text), Ok(certificates)) => (text, certificates),
-            (text, certificates) => {
-                let errors = [text.err(), certificates.err()];
-                return Err(errors.into_iter().flatten().flatten().collect());
-            }
+        let filled = servers.fill(contents, hash_key);
+        let lineage = lineage.map(|lineage| lineage.fill(contents, hash_key));
+        let (servers, lineage) = match (filled, lineage.transpose()) {
+            (Ok(servers), Ok(lineage)) => (servers, lineage),
+            (servers, lineage) => return Err(together(servers.err(), lineage.err())),
         };
-        let certificates = certificates.map(|texts| fingerprint(hash_key, &texts));
-        let hash = fingerprint(hash_key, &text);
         let applied = apply.map(|job| {
             // A Job's pods cannot be changed, so a change of them makes another Job.
-            let applied = fingerprint(hash_key, &format!("{text}{}", job["spec"]));
+            let applied = fingerprint(hash_key, &format!("{}{}", servers.text, job["spec"]));
             let (key, job) = named(job, &applied);
             manifests.insert(key, job);
             applied
         });
-        for (key, manifest) in &mut manifests {
-            if key.kind == Kind::Deployment {
-                annotate_pods(manifest, names::CONFIGURATION_HASH_ANNOTATION, &hash);
-                if let Some(certificates) = &certificates {
-                    let annotation = names::CERTIFICATES_HASH_ANNOTATION;
-                    annotate_pods(manifest, annotation, certificates);
-                }
-                if let Some(applied) = &applied {
-                    manifest["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
-                }
+        for text in [&servers].into_iter().chain(&lineage) {
+            let key = Key::new(Kind::Deployment, &text.deployment);
+            if let Some(deployment) = manifests.get_mut(&key) {
+                annotate_pods(deployment, &text.fingerprints);
             }
+        }
+        let key = Key::new(Kind::Deployment, &servers.deployment);
+        if let (Some(applied), Some(deployment)) = (&applied, manifests.get_mut(&key)) {
+            deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
         }
         let shown = manifests.clone();
         for (key, manifest) in &mut manifests {
@@ -153,43 +95,85 @@ impl Objects<Prepared> {
                 && let Some(secret) = manifest.as_object_mut()
             {
                 secret.remove("stringData");
-                secret.insert(
-                    "data".to_owned(),
-                    json!({
-                        names::FEATURE_STORE_YAML: BASE64.encode(&text),
-                        names::HASH_KEY: BASE64.encode(hash_key),
-                        names::CONFIGURATION_JSON: BASE64.encode(configuration),
-                    }),
-                );
+                let mut data = json!({
+                    names::HASH_KEY: BASE64.encode(hash_key),
+                    names::CONFIGURATION_JSON: BASE64.encode(configuration),
+                });
+                for text in [&servers].into_iter().chain(&lineage) {
+                    data[text.file] = json!(BASE64.encode(&text.text));
+                }
+                secret.insert("data".to_owned(), data);
             }
         }
         Ok(Objects {
             namespace,
             manifests,
             phase: Filled {
-                hash,
+                servers: servers.fingerprints,
+                lineage: lineage.map(|lineage| lineage.fingerprints),
                 applied,
-                certificates,
                 shown,
             },
         })
     }
 }
 
+/// A workload's `feature_store.yaml`, with what was read.
+struct Text {
+    deployment: String,
+    file: &'static str,
+    text: String,
+    fingerprints: Fingerprints,
+}
+
+impl Workload {
+    fn fill(self, contents: &Contents, hash_key: &[u8]) -> Result<Text, Vec<FillError>> {
+        let Self {
+            deployment,
+            file,
+            document,
+            mounted,
+        } = self;
+        match (document.filled(contents), texts(&mounted, contents)) {
+            (Ok(text), Ok(certificates)) => Ok(Text {
+                deployment,
+                file,
+                fingerprints: Fingerprints {
+                    configuration: fingerprint(hash_key, &text),
+                    certificates: certificates.map(|texts| fingerprint(hash_key, &texts)),
+                },
+                text,
+            }),
+            (text, certificates) => Err(together(text.err(), certificates.err())),
+        }
+    }
+}
+
+/// Each error once: two workloads may read one Secret.
+fn together(one: Option<Vec<FillError>>, other: Option<Vec<FillError>>) -> Vec<FillError> {
+    let mut errors = one.unwrap_or_default();
+    for error in other.into_iter().flatten() {
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+    errors
+}
+
 impl Objects<Filled> {
-    /// The fingerprint of `feature_store.yaml`, as the pods carry it.
-    pub fn configuration_hash(&self) -> &str {
-        &self.phase.hash
+    /// Of the servers' pods.
+    pub fn servers(&self) -> &Fingerprints {
+        &self.phase.servers
+    }
+
+    /// Of the lineage server's pods, where there are any.
+    pub fn lineage(&self) -> Option<&Fingerprints> {
+        self.phase.lineage.as_ref()
     }
 
     /// The fingerprint of what the Job applies, as the Deployment carries it once that is done.
     pub fn applied(&self) -> Option<&str> {
         self.phase.applied.as_deref()
-    }
-
-    /// The fingerprint of the certificates that the pods mount, as the pods carry it.
-    pub fn certificates(&self) -> Option<&str> {
-        self.phase.certificates.as_deref()
     }
 
     /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
@@ -216,9 +200,16 @@ fn named(mut job: Json, applied: &str) -> (Key, Json) {
     (Key::new(Kind::Job, name), job)
 }
 
-fn annotate_pods(deployment: &mut Json, annotation: &str, hash: &str) {
+fn annotate_pods(deployment: &mut Json, fingerprints: &Fingerprints) {
+    let Fingerprints {
+        configuration,
+        certificates,
+    } = fingerprints;
     if let Some(metadata) = deployment.pointer_mut("/spec/template/metadata") {
-        metadata["annotations"][annotation] = json!(hash);
+        metadata["annotations"][names::CONFIGURATION_HASH_ANNOTATION] = json!(configuration);
+        if let Some(certificates) = certificates {
+            metadata["annotations"][names::CERTIFICATES_HASH_ANNOTATION] = json!(certificates);
+        }
     }
 }
 
@@ -266,6 +257,7 @@ mod tests {
 
     use super::*;
     use crate::feast::render::render;
+    use crate::feast::source::Source;
     use crate::feast::spec::{Defaults, Store};
 
     fn prepared() -> Objects<Prepared> {
@@ -324,7 +316,7 @@ mod tests {
         let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
         assert_eq!(
             deployment["spec"]["template"]["metadata"]["annotations"],
-            json!({"feast.dev/configuration-hash": filled.configuration_hash()})
+            json!({"feast.dev/configuration-hash": filled.servers().configuration})
         );
         for (key, manifest) in &filled.manifests {
             assert!(!manifest.to_string().contains("hunter2"), "{key}");
@@ -345,7 +337,7 @@ mod tests {
     fn the_fingerprint_follows_the_content() {
         let hash = |online: &str| {
             let filled = fill(online, Some("path: p")).unwrap();
-            filled.configuration_hash().to_owned()
+            filled.servers().configuration.clone()
         };
         assert_eq!(hash("password: a"), hash("password: a"));
         assert_ne!(hash("password: a"), hash("password: b"));
@@ -376,16 +368,16 @@ mod tests {
             let filled = filled(certificate, key).unwrap();
             let deployment = &filled.manifests[&Key::new(Kind::Deployment, "feast-demo")];
             let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
-            let certificates = filled.certificates().unwrap().to_owned();
+            let certificates = filled.servers().certificates.clone().unwrap();
             assert_eq!(
                 annotations,
                 &json!({
-                    "feast.dev/configuration-hash": filled.configuration_hash(),
+                    "feast.dev/configuration-hash": filled.servers().configuration,
                     "feast.dev/certificates-hash": certificates,
                 })
             );
             assert!(!format!("{:?}", filled.manifests).contains("PRIVATE"));
-            (filled.configuration_hash().to_owned(), certificates)
+            (filled.servers().configuration.clone(), certificates)
         };
         let (configuration, first) = hashes("one", "PRIVATE");
         let (same, renewed) = hashes("two", "PRIVATE");

@@ -17,9 +17,9 @@ pub fn configuration(secret: &Json) -> Option<Json> {
     serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
 }
 
-/// The hash of the `feature_store.yaml` in it.
-pub fn configuration_hash(secret: &Json) -> Option<String> {
-    let text = String::from_utf8(entry(secret, names::FEATURE_STORE_YAML)?).ok()?;
+/// The hash of the `feature_store.yaml` in it under the key `file`.
+pub fn configuration_hash(secret: &Json, file: &str) -> Option<String> {
+    let text = String::from_utf8(entry(secret, file)?).ok()?;
     Some(fingerprint(&hash_key(secret)?, &text))
 }
 

@@ -27,6 +27,8 @@ pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.66.0";
 
 /// The file that configures Feast, and its key in the Secret and the ConfigMap.
 pub const FEATURE_STORE_YAML: &str = "feature_store.yaml";
+/// Key of the feature store's Secret: that file as the lineage server has it.
+pub const LINEAGE_YAML: &str = "lineage_feature_store.yaml";
 /// Key of the feature store's Secret: the key of the configuration's HMAC.
 pub const HASH_KEY: &str = "hash_key";
 /// Key of the feature store's Secret: what the user wrote, for import.
@@ -51,6 +53,8 @@ pub const SPARK_APPLICATION: &str = "spark_application";
 /// Keys of the Secrets that OpenLineage needs.
 pub const API_KEY: &str = "api_key";
 pub const CONNECTION_STRING: &str = "connection_string";
+/// Where a lineage server takes events, below its address.
+pub const LINEAGE_PATH: &str = "api/v1/lineage";
 /// How MLflow is authenticated at, by default.
 pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
 /// Settings without an attribute that Feast takes as numbers alone.
@@ -146,17 +150,25 @@ impl Service {
     }
 }
 
-/// A server, which is a container of its own. In the order in which the operator joins their settings.
+/// A server, which is a container of its own. In the order in which the operator joins their settings; the lineage
+/// server alone has pods of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServerKind {
     Registry,
     Offline,
     Online,
     Ui,
+    Lineage,
 }
 
 impl ServerKind {
-    pub const ALL: [Self; 4] = [Self::Registry, Self::Offline, Self::Online, Self::Ui];
+    pub const ALL: [Self; 5] = [
+        Self::Registry,
+        Self::Offline,
+        Self::Online,
+        Self::Ui,
+        Self::Lineage,
+    ];
 
     /// Container name and service type label.
     pub fn as_str(self) -> &'static str {
@@ -165,6 +177,7 @@ impl ServerKind {
             Self::Offline => "offline",
             Self::Online => "online",
             Self::Ui => "ui",
+            Self::Lineage => "lineage",
         }
     }
 
@@ -175,6 +188,7 @@ impl ServerKind {
             Self::Offline => "services.offline_store.server",
             Self::Online => "services.online_store.server",
             Self::Ui => "services.ui",
+            Self::Lineage => "openlineage.consumer.lineage_server.server",
         }
     }
 
@@ -185,6 +199,7 @@ impl ServerKind {
             Self::Offline => "offline store",
             Self::Online => "online store",
             Self::Ui => "web interface",
+            Self::Lineage => "lineage server",
         }
     }
 
@@ -212,15 +227,17 @@ pub enum Endpoint {
     RegistryGrpc,
     RegistryRest,
     Ui,
+    Lineage,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Online,
         Self::Offline,
         Self::RegistryGrpc,
         Self::RegistryRest,
         Self::Ui,
+        Self::Lineage,
     ];
 
     /// The server that serves it.
@@ -230,6 +247,7 @@ impl Endpoint {
             Self::Offline => ServerKind::Offline,
             Self::RegistryGrpc | Self::RegistryRest => ServerKind::Registry,
             Self::Ui => ServerKind::Ui,
+            Self::Lineage => ServerKind::Lineage,
         }
     }
 
@@ -241,6 +259,7 @@ impl Endpoint {
             Self::RegistryGrpc => "registry",
             Self::RegistryRest => "registry-rest",
             Self::Ui => "ui",
+            Self::Lineage => "lineage",
         }
     }
 
@@ -257,6 +276,7 @@ impl Endpoint {
             (Self::RegistryRest, true) => 6573,
             (Self::Ui, false) => 8888,
             (Self::Ui, true) => 8443,
+            (Self::Lineage, _) => 6580,
         }
     }
 
@@ -269,6 +289,16 @@ impl Endpoint {
 /// The objects that there is one of: Deployment, ServiceAccount, Secret, HorizontalPodAutoscaler.
 pub fn main(store: &str) -> String {
     format!("feast-{store}")
+}
+
+/// The lineage server's Deployment.
+pub fn lineage(store: &str) -> String {
+    service(store, Endpoint::Lineage)
+}
+
+/// What the lineage server's pods have for the feature store's name, so that nothing takes them for the others.
+pub fn lineage_label(store: &str) -> String {
+    format!("{store}-{}", ServerKind::Lineage.as_str())
 }
 
 /// The ClusterRoleBindings that the Feast operator makes for a feature store of this name, by `authz`. They are

@@ -1,12 +1,9 @@
-//! The Kubernetes objects of one feature store, and how far they have come.
+//! The Kubernetes objects of one feature store.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value as Json;
-
-use super::render::feature_store_yaml::Document;
-use super::source::Mounted;
 
 /// The kinds of object that a feature store is made of, in the order in which they are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -188,29 +185,6 @@ impl fmt::Display for Key {
     }
 }
 
-/// Rendered from the configuration alone: the store's Secret shows where the user's Secrets will be
-/// merged in, and holds nothing of them. Safe to show.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prepared {
-    pub(super) document: Document,
-    /// The Job that applies the definitions, without its name.
-    pub(super) apply: Option<Json>,
-    /// What the pods mount of the user's certificates.
-    pub(super) mounted: Vec<Mounted>,
-}
-
-/// With the user's Secrets merged in: ready to send, never to be shown or kept.
-#[derive(Clone, PartialEq)]
-pub struct Filled {
-    pub(super) hash: String,
-    /// The hash of what the Job applies, where there is one.
-    pub(super) applied: Option<String>,
-    /// The hash of the mounted certificates, where there are any.
-    pub(super) certificates: Option<String>,
-    /// The manifests without the Secrets' content.
-    pub(super) shown: BTreeMap<Key, Json>,
-}
-
 /// All objects of one feature store, each as its manifest (the fields that this provider owns, and no
 /// others), by [`Key`].
 #[derive(Clone, PartialEq)]
@@ -218,13 +192,4 @@ pub struct Objects<Phase> {
     pub namespace: String,
     pub manifests: BTreeMap<Key, Json>,
     pub(super) phase: Phase,
-}
-
-impl fmt::Debug for Objects<Prepared> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Objects<Prepared>")
-            .field("namespace", &self.namespace)
-            .field("manifests", &self.manifests)
-            .finish_non_exhaustive()
-    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::objects::{Key, Kind, Objects, Prepared};
+use super::objects::{Key, Kind, Objects};
+use super::prepared::Prepared;
 
 /// One document for each object, in the order in which they are applied.
 pub fn yaml(objects: &Objects<Prepared>) -> String {

@@ -11,9 +11,10 @@ mod containers;
 mod cron_job;
 mod deployment;
 mod disruption_budget;
-pub mod feature_store_yaml;
+mod feature_store_yaml;
 mod initialization;
 mod keda;
+mod lineage;
 mod metadata;
 mod rbac;
 mod repository;
@@ -21,20 +22,26 @@ mod secret;
 mod service_account;
 mod services;
 mod tls;
-mod yaml;
+mod volumes;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::objects::{Key, Kind, Objects, Prepared};
+use super::objects::{Key, Kind, Objects};
+use super::prepared::{Prepared, Workload};
 use super::spec::Store;
-use feature_store_yaml::Document;
 
 /// Every object of the feature store, as far as the configuration alone tells.
 pub fn render(store: &Store) -> Objects<Prepared> {
-    let document = Document::new(store);
+    let servers = Workload {
+        deployment: super::names::main(&store.name),
+        file: super::names::FEATURE_STORE_YAML,
+        document: feature_store_yaml::servers(store),
+        mounted: tls::files(store),
+    };
+    let lineage = lineage::workload(store);
     let mut manifests = BTreeMap::new();
     let mut add = |kind: Kind, name: String, manifest: Json| {
         manifests.insert(Key { kind, name }, manifest);
@@ -46,7 +53,8 @@ pub fn render(store: &Store) -> Objects<Prepared> {
     for (kind, name, object) in rbac::render(store) {
         add(kind, name, object);
     }
-    add(Kind::Secret, main.clone(), secret::render(store, &document));
+    let secret = secret::render(store, [&servers].into_iter().chain(&lineage));
+    add(Kind::Secret, main.clone(), secret);
     add(
         Kind::ConfigMap,
         super::names::client(&store.name),
@@ -59,6 +67,13 @@ pub fn render(store: &Store) -> Objects<Prepared> {
         add(Kind::Service, name, service);
     }
     add(Kind::Deployment, main.clone(), deployment::render(store));
+    if let Some(deployment) = lineage::render(store) {
+        add(
+            Kind::Deployment,
+            super::names::lineage(&store.name),
+            deployment,
+        );
+    }
     if let Some(autoscaler) = autoscaler::render(store) {
         add(Kind::HorizontalPodAutoscaler, main.clone(), autoscaler);
     }
@@ -73,9 +88,9 @@ pub fn render(store: &Store) -> Objects<Prepared> {
         namespace: store.namespace.clone(),
         manifests,
         phase: Prepared {
-            document,
+            servers,
+            lineage,
             apply: apply_job::render(store),
-            mounted: tls::files(store),
         },
     }
 }

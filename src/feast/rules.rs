@@ -17,6 +17,7 @@ mod cron_job;
 mod disruption;
 mod keda;
 mod labels;
+mod lineage;
 mod names;
 mod persistence;
 mod pods;
@@ -322,6 +323,11 @@ pub const RULES: &[Rule] = &[
         check: tracking::transport_url,
     },
     Rule {
+        name: "lineage-server",
+        description: "A lineage server has a SQL database for its events, and a consumer that is enabled.",
+        check: lineage::check,
+    },
+    Rule {
         name: "extra-config",
         description: "What has an attribute of its own is not in `extra_config`.",
         check: tracking::extra_config,
@@ -374,6 +380,11 @@ pub const ADVICE: &[Rule] = &[
         name: "pod-selectors",
         description: "A spread constraint or a term on pods without a `label_selector` counts no pods.",
         check: scheduling::without_selector,
+    },
+    Rule {
+        name: "lineage-readers",
+        description: "A lineage server asks its readers for no token, whatever `authz` says.",
+        check: lineage::open_to_readers,
     },
 ];
 

@@ -8,6 +8,7 @@ mod authorization;
 mod cron_job;
 mod duration;
 mod engine;
+mod lineage;
 mod pods;
 mod project;
 mod registry;
@@ -26,6 +27,7 @@ pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
 pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
+pub use lineage::LineageServer;
 pub use pods::Pods;
 pub use project::{ApplyBy, Git, Project, Source};
 pub use registry::{Authority, LocalRegistry, Peer, Registry, RemoteRegistry};
@@ -66,6 +68,7 @@ pub struct Store {
     pub batch_engine: Option<BatchEngine>,
     pub materialization: Option<config::Materialization>,
     pub openlineage: Option<config::Openlineage>,
+    pub lineage: Option<LineageServer>,
     /// Only where it is enabled.
     pub mlflow: Option<config::Mlflow>,
     /// Whether `feast apply` computes baselines; `None`: Feast decides.
@@ -161,6 +164,8 @@ impl Store {
             .clone()
             .or_else(|| defaults.namespace.clone())
             .unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned());
+        let consumer = openlineage.as_ref().and_then(|it| it.consumer.as_ref());
+        let lineage = consumer.and_then(|consumer| consumer.lineage_server.as_ref());
         let mut store = Self {
             name: name.clone(),
             labels: labels.clone().unwrap_or_default(),
@@ -169,6 +174,7 @@ impl Store {
             strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
             disruption_budget: DisruptionBudget::new(pod_disruption_budgets, &replicas),
             replicas,
+            lineage: lineage.map(|server| LineageServer::new(server, &image, &pods)),
             pods,
             online: Online::new(&online_store.unwrap_or_default(), &image),
             offline: offline_store
@@ -198,8 +204,8 @@ impl Store {
         store
     }
 
-    /// The servers in the order in which the operator joins their settings; of two settings that
-    /// contradict each other the later server's holds.
+    /// The servers that share their pods, in the order in which the operator joins their settings; of two
+    /// settings that contradict each other the later server's holds.
     pub fn servers(&self) -> Vec<(ServerKind, &Server)> {
         let registry = self.registry_server().map(|server| &server.common);
         let online = self.online.server.as_ref().map(|server| &server.common);
@@ -216,7 +222,10 @@ impl Store {
 
     /// The certificate of a server that has one.
     pub fn tls(&self, kind: ServerKind) -> Option<&Tls> {
-        let (_, server) = self.servers().into_iter().find(|(it, _)| *it == kind)?;
+        let lineage = self.lineage.as_ref().map(|lineage| &lineage.common);
+        let apart = lineage.map(|server| (ServerKind::Lineage, server));
+        let mut servers = self.servers().into_iter().chain(apart);
+        let (_, server) = servers.find(|(it, _)| *it == kind)?;
         server.tls.as_ref()
     }
 
@@ -313,6 +322,7 @@ impl Store {
                 registry.is_some_and(|server| server.rest),
             ),
             (Endpoint::Ui, self.ui.is_some()),
+            (Endpoint::Lineage, self.lineage.is_some()),
         ]
         .into_iter()
         .filter_map(|(endpoint, served)| served.then_some(endpoint))
@@ -342,6 +352,7 @@ pub fn endpoints(store: &Store) -> config::Endpoints {
         },
         registry_rest: address(Endpoint::RegistryRest),
         ui: address(Endpoint::Ui),
+        lineage: address(Endpoint::Lineage),
     }
 }
 
@@ -479,6 +490,7 @@ mod tests {
                     "feast-demo-registry-rest.default.svc.cluster.local:80".to_owned()
                 ),
                 ui: None,
+                lineage: None,
             }
         );
         let tls = json!({"secretRef": {"name": "s"}});
@@ -495,6 +507,7 @@ mod tests {
                 registry: Some("feast-other-registry.there.svc.cluster.local:80".to_owned()),
                 registry_rest: None,
                 ui: Some("feast-demo-ui.default.svc.cluster.local:443".to_owned()),
+                lineage: None,
             }
         );
         let remote = json!({"registry": {"remote": {

@@ -112,10 +112,19 @@ impl Reader<'_> {
         let autoscaler = allowed(autoscaler.await).map_err(failed)?.flatten();
         let secret = allowed(self.get(Kind::Secret, &main).await).map_err(failed)?;
         let secret = secret.flatten();
-        let pods = allowed(self.cluster.pods(self.store, self.stop).await).map_err(failed)?;
         let (scaling_status, _) = computed::rollout_state(&deployment);
         let configuration = secret.as_ref().and_then(kept::configuration);
         let kept = configuration.as_ref().and_then(|json| self.kept(json));
+        let with_lineage = kept.as_ref().is_some_and(|kept| kept.lineage.is_some());
+        let mut labels = vec![self.store.name.clone()];
+        let mut lineage = None;
+        if with_lineage {
+            labels.push(names::lineage_label(&self.store.name));
+            let name = names::lineage(&self.store.name);
+            lineage = self.get(Kind::Deployment, &name).await.map_err(failed)?;
+        }
+        let pods = self.cluster.pods(self.store, &labels, self.stop);
+        let pods = allowed(pods.await).map_err(failed)?;
         let drift = match (&kept, &secret, &configuration) {
             (Some(kept), Some(secret), Some(configuration)) => {
                 let content = Content {
@@ -124,6 +133,7 @@ impl Reader<'_> {
                     stop: self.stop,
                     state: &self.state(configuration),
                     deployment: &deployment,
+                    lineage: lineage.as_ref(),
                     secret: Some((&Key::new(Kind::Secret, &main), secret)),
                 };
                 self.drift(kept, &content).await.map_err(failed)?
@@ -222,6 +232,7 @@ impl Reader<'_> {
             registry: take(Endpoint::RegistryGrpc).or(elsewhere),
             registry_rest: take(Endpoint::RegistryRest),
             ui: take(Endpoint::Ui),
+            lineage: take(Endpoint::Lineage),
         })
     }
 

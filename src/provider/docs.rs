@@ -56,6 +56,7 @@ resource definition is needed in the cluster. It has one resource,
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
 - [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs
 - [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
+- [Lineage](guides/lineage.md): OpenLineage events, sent and received
 - [Data](guides/data.md): which changes touch claims, and what the plan says about them
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
 

@@ -6,7 +6,7 @@ use std::error::Error;
 use crate::cluster::connection::ConnectionError;
 use crate::cluster::{self, StoreName};
 use crate::feast::config::Drift;
-use crate::feast::fill::FillError;
+use crate::feast::document::FillError;
 use crate::feast::objects::Key;
 use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;

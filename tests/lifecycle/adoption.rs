@@ -242,6 +242,39 @@ pub fn pods_are_replaced_once_and_the_count_stays() {
     test.destroy();
 }
 
+/// Its Deployment selects pods by the operator's label, and no Deployment lets that be changed.
+pub fn the_lineage_server_is_made_anew() {
+    let test = StoreUnderTest::new("adoption-lineage");
+    let mut spec = autoscaled();
+    spec["openlineage"] =
+        json!({"enabled": true, "consumer": {"enabled": true, "lineageServer": {}}});
+    let operator = Operator::reconciled(&test, &spec);
+    operator.make_lineage_server();
+    convert(&test);
+    import(&test).expect_success();
+    let live = |kind: &str| {
+        let arguments = ["get", kind, "feast-demo-lineage"];
+        test.namespace.json(&arguments).unwrap()
+    };
+    let before = [live("deployment"), live("service")];
+    test.apply();
+    let after = [live("deployment"), live("service")];
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "feast",
+        "feast.dev/name": "demo-lineage",
+        "feast.dev/service-type": "lineage",
+    });
+    assert_eq!(after[0]["spec"]["selector"]["matchLabels"], labels);
+    assert_eq!(after[1]["spec"]["selector"], labels);
+    let uid = |object: &Json| object["metadata"]["uid"].clone();
+    assert_ne!(uid(&before[0]), uid(&after[0]));
+    assert_eq!(uid(&before[1]), uid(&after[1]));
+    assert_eq!(after[0]["status"]["availableReplicas"], 1);
+    operator.delete();
+    test.expect_empty_plan();
+    test.destroy();
+}
+
 /// As the operator writes it into the environment.
 fn base64_of(password: &str) -> String {
     use base64::Engine as _;

@@ -17,7 +17,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::Plan;
 use terraform_provider_feast::cluster::connection::Exec;
-use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Claims, Cluster, Connection, Error, Options, Reason, StoreName,
 };
@@ -465,9 +465,13 @@ pub async fn a_wait_can_be_cancelled(lab: Lab) {
     let wait = Wait::new(TIMEOUT, &secrets);
     let stop = CancellationToken::new();
     let stopping = stop.clone();
+    let rollout = Rollout {
+        deployment: "feast-x",
+        pods: "x",
+        minimum: None,
+    };
     let (ended, ()) = tokio::join!(
-        lab.cluster
-            .wait_for_rollout(&store, "feast-x", None, &wait, &stop),
+        lab.cluster.wait_for_rollout(&store, &rollout, &wait, &stop),
         async {
             tokio::time::sleep(Duration::from_millis(300)).await;
             stopping.cancel();

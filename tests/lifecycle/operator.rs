@@ -262,6 +262,38 @@ impl<'a> Operator<'a> {
         self.object("Deployment", "feast-demo", None, json!({"spec": spec}))
     }
 
+    /// The lineage server's Deployment and Service, which select their pods by the operator's own label.
+    pub fn make_lineage_server(&self) {
+        let labels = json!({
+            "app.kubernetes.io/managed-by": "feast-operator",
+            "feast.dev/name": "demo-lineage",
+            "feast.dev/service-type": "lineage",
+        });
+        let name = "feast-demo-lineage";
+        let container = json!({
+            "name": "lineage",
+            "image": "quay.io/feastdev/feature-server:0.66.0",
+            "command": ["feast", "serve_lineage", "-h", "0.0.0.0"],
+            "args": ["-p", "6580"],
+            "ports": [{"name": "http", "containerPort": 6580, "protocol": "TCP"}],
+        });
+        let deployment = json!({"spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        }});
+        let service = json!({"spec": {
+            "type": "ClusterIP",
+            "selector": labels,
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 6580}],
+        }});
+        for (kind, rest) in [("Deployment", deployment), ("Service", service)] {
+            let mut object = self.object(kind, name, None, rest);
+            object["metadata"]["labels"] = labels.clone();
+            self.create(&object);
+        }
+    }
+
     fn autoscaler(&self) -> Json {
         let cpu =
             json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}});

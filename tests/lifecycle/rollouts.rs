@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PostParams};
 use serde_json::{Value as Json, json};
-use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{CancellationToken, Error};
 use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::feast::redaction::Redaction;
@@ -28,6 +28,12 @@ fn one(fail: &str, edit: impl FnOnce(&mut Json)) -> Wanted {
     wanted
 }
 
+const ROLLOUT: Rollout<'_> = Rollout {
+    deployment: "feast-x",
+    pods: "x",
+    minimum: None,
+};
+
 async fn rolled_out(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64) -> Result<Json, Error> {
     let outcome = lab.try_apply("x", wanted, true).await.expect("begun");
     assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
@@ -40,7 +46,7 @@ async fn rolled_out(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64) -> Res
     let store = lab.store("x");
     let rollout = lab
         .cluster
-        .wait_for_rollout(&store, "feast-x", None, &wait, &cancel);
+        .wait_for_rollout(&store, &ROLLOUT, &wait, &cancel);
     rollout.await
 }
 

@@ -61,6 +61,7 @@ pub fn a_renewed_certificate_rolls_the_pods() {
             "registry": null,
             "registry_rest": null,
             "ui": format!("feast-demo-ui.{}.svc.cluster.local:80", test.namespace.name()),
+            "lineage": null,
         })
     );
     let before = (
@@ -88,6 +89,50 @@ pub fn a_renewed_certificate_rolls_the_pods() {
     assert_eq!(before.1, after.1);
     let state = test.terraform.state_json().unwrap().to_string();
     assert!(!state.contains("PRIVATE-KEY") && !state.contains("SECOND"));
+    test.destroy();
+}
+
+pub fn the_authority_of_a_token_provider_must_be_there() {
+    let test = StoreUnderTest::new("authority");
+    test.configure_all(
+        "",
+        r#"
+  authz = {
+    oidc = {
+      issuer_url         = "https://idp.example.com"
+      ca_cert_config_map = { name = "idp-ca", key = "ca.pem" }
+    }
+  }
+  "#,
+    );
+    let make = |key: &str, certificate: &str| {
+        let metadata = json!({"name": "idp-ca", "namespace": test.namespace.name()});
+        let data = json!({key: certificate});
+        let map =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
+        test.namespace.cluster().apply(&map.to_string()).unwrap();
+    };
+    let attribute = "ca_cert_config_map = {";
+    refused(
+        &test,
+        &["ConfigMap/idp-ca", "It does not exist.", attribute],
+    );
+    make("other.pem", "FIRST");
+    refused(
+        &test,
+        &["\"ca.pem\"", "\"idp-ca\"", "does not exist", attribute],
+    );
+    make("ca.pem", "FIRST");
+    test.apply();
+    let certificates = || pod_annotations(&test)["feast.dev/certificates-hash"].clone();
+    let before = certificates();
+    assert!(before.is_string());
+
+    // It is mounted as a single file, which the kubelet never renews.
+    make("ca.pem", "SECOND");
+    test.plan_with_changes();
+    test.apply();
+    assert_ne!(certificates(), before);
     test.destroy();
 }
 
@@ -170,6 +215,7 @@ pub fn the_example_is_applied() {
                 "registry": host("registry"),
                 "registry_rest": host("registry-rest"),
                 "ui": host("ui"),
+                "lineage": null,
             })
         );
         test.destroy();

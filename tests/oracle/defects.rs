@@ -105,8 +105,12 @@ pub const DEFECTS: &[Defect] = &[
     },
     Defect {
         operator: "Lineage is looked for on a port that its Service does not have, and its server ignores TLS and its own environment.",
-        provider: "Every address is made from the one table of ports.",
-        tests: &[],
+        provider: "Every address is made from the one table of ports, and the server has all settings of a server. It keeps the events in the registry's own database, where the operator's ends at once, and Feast's own events carry the key that it asks for.",
+        tests: &[
+            "tests/render.rs::lineage",
+            "src/feast/render/feature_store_yaml/tests.rs::events_go_to_the_lineage_server",
+            "tests/real_feast/lineage.rs::feasts_own_events_arrive",
+        ],
     },
     Defect {
         operator: "Paths lead out of their claims, and two claims may be mounted at one place.",
@@ -142,7 +146,7 @@ pub const DEFECTS: &[Defect] = &[
         operator: "A connection parameter with the name of one of the operator's own fields moves there.",
         provider: "What the Secret holds is embedded word for word.",
         tests: &[
-            "src/feast/render/yaml.rs::embeds_a_block_word_for_word",
+            "src/feast/document/yaml.rs::embeds_a_block_word_for_word",
             "tests/oracle/cases/secret-key-of-another-name",
         ],
     },

@@ -52,12 +52,14 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "`feature_store.yaml`",
         operator: "base64 in the environment variable `TMP_FEATURE_STORE_YAML_BASE64` of every container, decoded by `feast-init`",
-        provider: "a key of the Secret `feast-<name>`, mounted read-only and linked into the feature repository by `feast-init`",
+        provider: "a key of the Secret `feast-<name>`, mounted read-only and linked into the feature repository by `feast-init`; another key for the lineage server",
         reason: "Whoever may read Deployments must not read passwords.",
         theirs: |objects, _| {
             for pod in pods(objects) {
                 each_container(pod, |container| {
                     without_named(container, "env", |it| it == "TMP_FEATURE_STORE_YAML_BASE64");
+                    // The lineage server's.
+                    without_named(container, "env", |it| it == "FEATURE_STORE_YAML_BASE64");
                     script(container);
                 });
             }
@@ -246,6 +248,57 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "label `feast.dev/name` of the lineage server's Deployment and Service",
+        operator: "`<name>-lineage`, as on its pods",
+        provider: "`<name>`; on its pods `<name>-lineage`",
+        reason: "One label finds all objects of a feature store; only what selects pods must tell the two apart.",
+        theirs: lineage_label,
+        ours: lineage_label,
+    },
+    Difference {
+        subject: "pods of the lineage server",
+        operator: "with the account `default` of the namespace, wherever the scheduler puts them",
+        provider: "with the account `feast-<name>` and without its token; several are spread over nodes and zones where that is possible",
+        reason: "What runs for a feature store has its account; pods on one node are lost together.",
+        theirs: nothing,
+        ours: |objects, resource| {
+            if let Some(deployment) = objects.get_mut(&lineage("Deployment", resource)) {
+                for key in [
+                    "serviceAccountName",
+                    "affinity",
+                    "topologySpreadConstraints",
+                ] {
+                    remove(deployment, "/spec/template/spec", key);
+                }
+            }
+        },
+    },
+    Difference {
+        subject: "registry in the lineage server's `feature_store.yaml`",
+        operator: "the registry's server, at a port that its Service does not have; with `authz` only",
+        provider: "the database of the registry where that holds the events too, else the registry's server at its Service",
+        reason: "The server takes the registry's path for the database of the events, and ends at once when it is none.",
+        theirs: lineage_registry,
+        ours: lineage_registry,
+    },
+    Difference {
+        subject: "key for events to the feature store's own lineage server",
+        operator: "only `openlineage.apiKeySecretRef`",
+        provider: "else that of `openlineage.consumer.apiKeySecretRef`",
+        reason: "Without it the lineage server refuses the events of its own feature store.",
+        theirs: nothing,
+        ours: |objects, resource| {
+            let openlineage = &resource["spec"]["openlineage"];
+            let name = resource["metadata"]["name"].as_str().unwrap_or_default();
+            let file = objects.get_mut(&format!("feature_store.yaml/feast-{name}"));
+            if let (Some(file), Some(_)) = (file, openlineage.pointer("/consumer/lineageServer"))
+                && openlineage.get("apiKeySecretRef").is_none()
+            {
+                remove(file, "/openlineage", "api_key");
+            }
+        },
+    },
+    Difference {
         subject: "a ConfigMap with the CA certificates of Open Data Hub",
         operator: "mounted into every container when the namespace has one",
         provider: "not looked for; `volumes` and `volume_mounts` mount it",
@@ -288,35 +341,63 @@ pub fn prepare(objects: &mut Objects) {
     objects.retain(|key, _| !key.ends_with("feast-configs-registry"));
 }
 
-/// The servers' `feature_store.yaml` as an object of its own, wherever it is kept.
+/// Each `feature_store.yaml` as an object of its own, under its Deployment's name, wherever it is kept.
 fn configuration(objects: &mut Objects) {
     let mut found = Objects::new();
+    let mut find = |deployment: String, text: Option<&str>| {
+        if let Some(text) = text {
+            found.insert(
+                format!("feature_store.yaml/{deployment}"),
+                yaml(&decoded(text)),
+            );
+        }
+    };
     objects.retain(|key, object| {
         let Some((kind, name)) = key.split_once('/') else {
             return true;
         };
-        let text = match kind {
-            "Secret" => object
-                .pointer("/data/feature_store.yaml")
-                .and_then(Json::as_str),
-            "Deployment" => {
-                let containers = object.pointer("/spec/template/spec/containers");
-                let first = containers.and_then(|it| it[0]["env"].as_array());
-                first
-                    .and_then(|env| {
-                        env.iter()
-                            .find(|it| it["name"] == "TMP_FEATURE_STORE_YAML_BASE64")
-                    })
-                    .and_then(|it| it["value"].as_str())
+        let text = |place: &str| object.pointer(place).and_then(Json::as_str);
+        match kind {
+            "Secret" => {
+                find(name.to_owned(), text("/data/feature_store.yaml"));
+                let lineage = text("/data/lineage_feature_store.yaml");
+                find(format!("{name}-lineage"), lineage);
             }
-            _ => None,
-        };
-        if let Some(text) = text {
-            found.insert(format!("feature_store.yaml/{name}"), yaml(&decoded(text)));
+            "Deployment" => {
+                let variables = ["TMP_FEATURE_STORE_YAML_BASE64", "FEATURE_STORE_YAML_BASE64"];
+                let env = object.pointer("/spec/template/spec/containers/0/env");
+                let env = env.and_then(Json::as_array).into_iter().flatten();
+                for variable in env {
+                    if variables.iter().any(|name| variable["name"] == *name) {
+                        find(name.to_owned(), variable["value"].as_str());
+                    }
+                }
+            }
+            _ => {}
         }
         kind != "Secret"
     });
     objects.extend(found);
+}
+
+/// The key of an object of the lineage server.
+fn lineage(kind: &str, resource: &Json) -> String {
+    let name = resource["metadata"]["name"].as_str().unwrap_or_default();
+    format!("{kind}/feast-{name}-lineage")
+}
+
+fn lineage_label(objects: &mut Objects, resource: &Json) {
+    for kind in ["Deployment", "Service"] {
+        if let Some(object) = objects.get_mut(&lineage(kind, resource)) {
+            remove(object, "/metadata/labels", "feast.dev/name");
+        }
+    }
+}
+
+fn lineage_registry(objects: &mut Objects, resource: &Json) {
+    if let Some(file) = objects.get_mut(&lineage("feature_store.yaml", resource)) {
+        remove(file, "", "registry");
+    }
 }
 
 fn decoded(text: &str) -> String {
@@ -334,6 +415,9 @@ fn managed_by(objects: &mut Objects, _: &Json) {
     for object in objects.values_mut() {
         for place in [
             "/metadata/labels",
+            // Of the lineage server.
+            "/spec/selector",
+            "/spec/selector/matchLabels",
             "/spec/template/metadata/labels",
             "/spec/jobTemplate/metadata/labels",
             "/spec/jobTemplate/spec/template/metadata/labels",

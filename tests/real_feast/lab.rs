@@ -9,8 +9,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value as Json;
 use terraform_provider_feast::feast::config::FeatureStore;
-use terraform_provider_feast::feast::fill;
-use terraform_provider_feast::feast::objects::{Filled, Key, Kind, Objects};
+use terraform_provider_feast::feast::fill::{self, Filled};
+use terraform_provider_feast::feast::objects::{Key, Kind, Objects};
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
 use terraform_provider_feast::feast::source::Contents;
@@ -102,6 +102,23 @@ impl FeatureStoreInCluster {
     /// A new pod of the Deployment.
     pub fn pod(&self) -> Pod<'_> {
         let pod = self.cluster.pod(&self.deployment.spec.template);
+        pod.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A new pod with the containers of the lineage server's Deployment beside those of the servers'.
+    pub fn pod_with_lineage_server(&self) -> Pod<'_> {
+        let key = Key::new(Kind::Deployment, "feast-demo-lineage");
+        // Each has its own file of this name.
+        let text = self.objects.manifests[&key].to_string();
+        let text = text.replace("feature-store-yaml", "lineage-yaml");
+        let lineage: Deployment = serde_json::from_str(&text).unwrap();
+        let lineage = lineage.spec.template.spec.unwrap();
+        let mut template = self.deployment.spec.template.clone();
+        let pod = template.spec.get_or_insert_default();
+        pod.containers.extend(lineage.containers);
+        let volumes = lineage.volumes.unwrap_or_default();
+        pod.volumes.get_or_insert_default().extend(volumes);
+        let pod = self.cluster.pod(&template);
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 

@@ -43,6 +43,13 @@ pub fn on_the_wire(key: &Key, manifest: &Json) -> Json {
     wire
 }
 
+/// Whether the API server lets the live object become this one. What a Deployment selects it lets nobody change; the
+/// Feast operator's lineage server selects its pods by the operator's own label.
+pub(super) fn can_become(wire: &Json, live: &Json) -> bool {
+    let selector = |object: &Json| object["spec"]["selector"]["matchLabels"].clone();
+    wire["kind"] != Kind::Deployment.as_str() || selector(wire) == selector(live)
+}
+
 /// Nothing to send: every field of ours is as wanted, and none is owned that is no longer wanted.
 pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
     ownership::applied_by(live, manager).is_some_and(|fields| ownership::matches(fields, wire))

@@ -40,6 +40,16 @@ impl<'a> Wait<'a> {
     }
 }
 
+/// Of which Deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct Rollout<'a> {
+    pub deployment: &'a str,
+    /// What its pods have for the feature store's name.
+    pub pods: &'a str,
+    /// See [`progress`].
+    pub minimum: Option<i32>,
+}
+
 /// What is waited for.
 struct Subject<'a> {
     kind: Kind,
@@ -89,21 +99,19 @@ enum End {
 }
 
 impl Cluster {
-    /// Waits until the Deployment runs what its spec says, and answers it as it is then. See
-    /// [`progress`] for `minimum`.
+    /// Waits until the Deployment runs what its spec says, and answers it as it is then.
     pub async fn wait_for_rollout(
         &self,
         store: &StoreName,
-        deployment: &str,
-        minimum: Option<i32>,
+        rollout: &Rollout<'_>,
         wait: &Wait<'_>,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let subject = Subject {
             kind: Kind::Deployment,
-            name: deployment,
-            pods: format!("{NAME_LABEL}={}", store.name),
-            minimum,
+            name: rollout.deployment,
+            pods: format!("{NAME_LABEL}={}", rollout.pods),
+            minimum: rollout.minimum,
         };
         self.wait_until_done(store, &subject, wait, cancel).await
     }

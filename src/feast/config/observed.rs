@@ -76,4 +76,7 @@ pub struct Endpoints {
 
     /// Web interface (HTTP). Null when there is none.
     pub ui: Option<String>,
+
+    /// Lineage server (HTTP). Null when there is none.
+    pub lineage: Option<String>,
 }

@@ -68,8 +68,9 @@ macro_rules! server {
             pub image: Option<String>,
 
             /// Environment variables of the container (Kubernetes `EnvVar`), each with a `value` or a
-            /// `value_from`. `feast apply`, which runs before the servers start, has them too. Feast
-            /// replaces `${NAME}` in the store's connection parameters by them.
+            /// `value_from`. `feast apply`, which runs before the servers start, has those of the registry, the
+            /// offline and the online server too. Feast replaces `${NAME}` in the store's connection parameters
+            /// by them.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub env: Option<Vec<EnvVar>>,
 
@@ -93,14 +94,14 @@ macro_rules! server {
             #[serde(skip_serializing_if = "Option::is_none")]
             pub log_level: Option<LogLevel>,
 
-            /// Labels of the nodes that the pods may run on. All servers share their pods: to
-            /// `services.node_selector` are added those of the registry, the offline server, the online
-            /// server and the UI, in this order, and of one label the last value holds.
+            /// Labels of the nodes that the pods may run on, added to `services.node_selector`. All servers but
+            /// the lineage server share their pods: there those of the registry, the offline server, the online
+            /// server and the UI are added in this order, and of one label the last value holds.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub node_selector: Option<BTreeMap<String, String>>,
 
-            /// Where this server, and `feast apply`, see volumes of `services.volumes` (Kubernetes
-            /// `VolumeMount`).
+            /// Where this server, and `feast apply` if it is the registry, the offline or the online server, see
+            /// volumes of `services.volumes` (Kubernetes `VolumeMount`).
             #[serde(skip_serializing_if = "Option::is_none")]
             pub volume_mounts: Option<Vec<VolumeMount>>,
 

@@ -5,25 +5,27 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
 use super::persistence::store_types;
+use super::{Reference, Server};
 
 /// [OpenLineage](https://openlineage.io) events of `feast apply` and of materialization (`openlineage` of
 /// `feature_store.yaml`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Openlineage {
     /// Whether events are sent.
     pub enabled: bool,
 
     /// How events are sent: `http`, `console`, `file` (into `openlineage_events.json` in the feature
-    /// repository) or `kafka`, to which Feast passes no brokers, so that nothing is sent. Default: that of the
-    /// OpenLineage client, which its own environment variables (`OPENLINEAGE_URL`,
-    /// `OPENLINEAGE__TRANSPORT__TYPE` and the like) and files decide.
+    /// repository) or `kafka`, to which Feast passes no brokers, so that nothing is sent. Default: to the
+    /// feature store's own lineage server where there is one; else that of the OpenLineage client, which its
+    /// own environment variables (`OPENLINEAGE_URL`, `OPENLINEAGE__TRANSPORT__TYPE` and the like) and files
+    /// decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport_type: Option<Transport>,
 
-    /// URL for the transport `http`, such as `http://marquez.lineage.svc:5000`. Default: none.
+    /// URL for the transport `http`, such as `http://marquez.lineage.svc:5000`. Default: that of the feature
+    /// store's own lineage server where there is one, else none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub transport_url: Option<String>,
@@ -34,7 +36,8 @@ pub struct Openlineage {
     pub transport_endpoint: Option<String>,
 
     /// A Secret whose key `api_key` holds the key for the lineage server. It is read during apply and goes
-    /// into the feature store's own Secret and nowhere else. Default: none.
+    /// into the feature store's own Secret and nowhere else. Default: for events to the feature store's own
+    /// lineage server `consumer.api_key_secret_ref`, else none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_secret_ref: Option<Reference>,
 
@@ -43,13 +46,13 @@ pub struct Openlineage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_config: Option<BTreeMap<String, String>>,
 
-    /// Events that others send to Feast's REST server, to be shown in its UI. Default: none are taken.
+    /// Events that others send, to be shown in Feast's UI. Default: none are taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<OpenlineageConsumer>,
 }
 
-/// Receives events at `POST /api/v1/lineage` of the REST server.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Receives events at `POST /api/v1/lineage` of the registry's REST server, or of a lineage server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OpenlineageConsumer {
     /// Whether events are received.
@@ -85,6 +88,29 @@ pub struct OpenlineageConsumer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1), extend("default" = 6))]
     pub retention_check_interval_hours: Option<i32>,
+
+    /// A lineage server with pods of its own (Deployment and Service `feast-<name>-lineage`), so that events do not
+    /// burden the other servers. It needs a SQL database: `connection_string_secret_ref`, or a registry in one.
+    /// It asks senders for the API key and readers for nothing, whatever `authz` says, as with the Feast operator.
+    /// Default: none, the REST server receives events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lineage_server: Option<LineageServer>,
+}
+
+/// The pods of the lineage server. They have the node selector, tolerations, node affinity, security context,
+/// annotations, image pull secrets and account of the other pods; an autoscaler does not touch them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LineageServer {
+    /// Number of pods. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1), extend("default" = 1))]
+    pub replicas: Option<i32>,
+
+    /// Settings of its container. Where the registry's database holds the events, the variables that its connection
+    /// parameters name (`${NAME}`) must be in this server's `env` or `env_from` too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
 }
 
 store_types! {

@@ -51,8 +51,8 @@ pub struct View {
     /// account may not read the feature store's Secret.
     pub configuration: Option<String>,
 
-    /// Pods in which a server is ready, by container: `online`, `offline`, `registry`, `ui`. Null when the
-    /// account may not list pods.
+    /// Pods in which a server is ready, by container: `online`, `offline`, `registry`, `ui`, `lineage`. Null
+    /// when the account may not list pods.
     pub ready_pods: Option<BTreeMap<String, i32>>,
 
     /// Conditions of the Deployment.

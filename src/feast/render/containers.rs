@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::deployment::mounts;
 use super::tls;
+use super::volumes::mounts;
 use crate::feast::config::WorkerConfigs;
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, join};
@@ -153,7 +153,7 @@ fn container(
     // With REST alone the registry server is given the port of gRPC all the same.
     let main = match kind {
         ServerKind::Registry => Endpoint::RegistryGrpc,
-        ServerKind::Offline | ServerKind::Online | ServerKind::Ui => checked,
+        ServerKind::Offline | ServerKind::Online | ServerKind::Ui | ServerKind::Lineage => checked,
     };
     let mut command = vec!["feast".to_owned()];
     if let Some(level) = log_level {
@@ -214,10 +214,17 @@ fn server_environment(store: &Store, env: &[EnvVar]) -> Option<Vec<EnvVar>> {
 /// Without init containers nobody links the configuration into the repository.
 pub(super) fn with_own_variables(store: &Store, mut env: Vec<EnvVar>) -> Option<Vec<EnvVar>> {
     if store.project.without_init {
-        let file = join(names::CONFIGURATION_DIRECTORY, names::FEATURE_STORE_YAML);
-        add(&mut env, names::FEATURE_STORE_YAML_PATH, &file);
+        env = with_configuration(&env);
     }
     some(&env)
+}
+
+/// The user's variables, and which `feature_store.yaml` to read, unless they say it.
+pub(super) fn with_configuration(env: &[EnvVar]) -> Vec<EnvVar> {
+    let mut env = env.to_vec();
+    let file = join(names::CONFIGURATION_DIRECTORY, names::FEATURE_STORE_YAML);
+    add(&mut env, names::FEATURE_STORE_YAML_PATH, &file);
+    env
 }
 
 fn add(env: &mut Vec<EnvVar>, name: &str, value: &str) {

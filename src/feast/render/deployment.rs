@@ -1,4 +1,4 @@
-//! The Deployment: one pod template with every server in it.
+//! The Deployment: one pod template with every server in it but the lineage server.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,15 @@ use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    Affinity, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, LocalObjectReference,
-    PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
-    SecretVolumeSource, TopologySpreadConstraint, Volume, VolumeMount, WeightedPodAffinityTerm,
+    Affinity, LocalObjectReference, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
+    TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value as Json;
 
-use super::{containers, initialization, manifest, metadata, tls};
-use crate::feast::names::{self, ServerKind, Service};
-use crate::feast::spec::{ClaimSource, Pods, Replicas, RollingUpdate, Store, Strategy};
+use super::{containers, initialization, manifest, metadata, volumes};
+use crate::feast::names;
+use crate::feast::spec::{Pods, Replicas, RollingUpdate, Store, Strategy};
 
 pub(super) fn render(store: &Store) -> Json {
     manifest(&Deployment {
@@ -26,7 +25,7 @@ pub(super) fn render(store: &Store) -> Json {
                 // Left out, so that whoever moves the number owns it.
                 Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
             },
-            selector: selector(store),
+            selector: selector(metadata::selector(store)),
             strategy: Some(strategy(&store.strategy)),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
@@ -42,9 +41,9 @@ pub(super) fn render(store: &Store) -> Json {
     })
 }
 
-fn selector(store: &Store) -> LabelSelector {
+pub(super) fn selector(labels: BTreeMap<String, String>) -> LabelSelector {
     LabelSelector {
-        match_labels: Some(metadata::selector(store)),
+        match_labels: Some(labels),
         ..LabelSelector::default()
     }
 }
@@ -83,11 +82,14 @@ pub(super) fn pod(store: &Store) -> PodSpec {
     PodSpec {
         affinity: match affinity {
             Some(written) => Some(written.clone()).filter(|it| *it != Affinity::default()),
-            None => scaled.then(|| one_host_each(store)),
+            None => scaled.then(|| Affinity {
+                pod_anti_affinity: Some(one_host_each(metadata::selector(store))),
+                ..Affinity::default()
+            }),
         },
         topology_spread_constraints: match topology_spread {
             Some(written) => list(written),
-            None => scaled.then(|| vec![over_zones(store)]),
+            None => scaled.then(|| vec![over_zones(metadata::selector(store))]),
         },
         image_pull_secrets: image_pull_secrets(store),
         node_selector: some(node_selector),
@@ -98,7 +100,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         containers: containers::servers(store),
         init_containers: initialization::containers(store),
         service_account_name: Some(names::main(&store.name)),
-        volumes: Some(volumes(store)),
+        volumes: Some(volumes::volumes(store)),
         ..PodSpec::default()
     }
 }
@@ -120,119 +122,28 @@ fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     (!map.is_empty()).then(|| map.clone())
 }
 
-fn one_host_each(store: &Store) -> Affinity {
-    Affinity {
-        pod_anti_affinity: Some(PodAntiAffinity {
-            preferred_during_scheduling_ignored_during_execution: Some(vec![
-                WeightedPodAffinityTerm {
-                    weight: 100,
-                    pod_affinity_term: PodAffinityTerm {
-                        label_selector: Some(selector(store)),
-                        topology_key: names::HOST_TOPOLOGY.to_owned(),
-                        ..PodAffinityTerm::default()
-                    },
-                },
-            ]),
-            ..PodAntiAffinity::default()
-        }),
-        ..Affinity::default()
+/// Better not two of these pods on one node.
+pub(super) fn one_host_each(labels: BTreeMap<String, String>) -> PodAntiAffinity {
+    PodAntiAffinity {
+        preferred_during_scheduling_ignored_during_execution: Some(vec![WeightedPodAffinityTerm {
+            weight: 100,
+            pod_affinity_term: PodAffinityTerm {
+                label_selector: Some(selector(labels)),
+                topology_key: names::HOST_TOPOLOGY.to_owned(),
+                ..PodAffinityTerm::default()
+            },
+        }]),
+        ..PodAntiAffinity::default()
     }
 }
 
-fn over_zones(store: &Store) -> TopologySpreadConstraint {
+/// Better as many of these pods in one zone as in another.
+pub(super) fn over_zones(labels: BTreeMap<String, String>) -> TopologySpreadConstraint {
     TopologySpreadConstraint {
-        label_selector: Some(selector(store)),
+        label_selector: Some(selector(labels)),
         max_skew: 1,
         topology_key: names::ZONE_TOPOLOGY.to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         ..TopologySpreadConstraint::default()
     }
-}
-
-/// Whether anything still lives in the pod's own directory: all three stores on claims need none.
-fn has_data_directory(store: &Store) -> bool {
-    let services: Vec<Service> = store.claims().into_iter().map(|(s, _)| s).collect();
-    services != [Service::Registry, Service::Offline, Service::Online]
-}
-
-fn volumes(store: &Store) -> Vec<Volume> {
-    let mut volumes = vec![Volume {
-        name: names::CONFIGURATION_VOLUME.to_owned(),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(names::main(&store.name)),
-            // The other keys of the Secret are not for the pods.
-            items: Some(vec![KeyToPath {
-                key: names::FEATURE_STORE_YAML.to_owned(),
-                path: names::FEATURE_STORE_YAML.to_owned(),
-                ..KeyToPath::default()
-            }]),
-            ..SecretVolumeSource::default()
-        }),
-        ..Volume::default()
-    }];
-    volumes.extend(tls::volumes(store));
-    volumes.extend(store.authorization.ca_cert().map(|ca_cert| Volume {
-        name: names::CA_CERT_VOLUME.to_owned(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: ca_cert.config_map.clone(),
-            ..ConfigMapVolumeSource::default()
-        }),
-        ..Volume::default()
-    }));
-    for (service, claim) in store.claims() {
-        let own = names::claim(&store.name, service);
-        volumes.push(Volume {
-            name: own.clone(),
-            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                claim_name: match &claim.source {
-                    ClaimSource::Existing(name) => name.clone(),
-                    ClaimSource::Created { .. } => own,
-                },
-                ..PersistentVolumeClaimVolumeSource::default()
-            }),
-            ..Volume::default()
-        });
-    }
-    if has_data_directory(store) {
-        volumes.push(Volume {
-            name: names::DATA_VOLUME.to_owned(),
-            empty_dir: Some(EmptyDirVolumeSource::default()),
-            ..Volume::default()
-        });
-    }
-    volumes.extend(store.pods.volumes.iter().cloned());
-    volumes
-}
-
-/// The mounts of a server's container, or of an init container (`None`), in the order of the volumes.
-pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<VolumeMount> {
-    let mut mounts = vec![VolumeMount {
-        name: names::CONFIGURATION_VOLUME.to_owned(),
-        mount_path: names::CONFIGURATION_DIRECTORY.to_owned(),
-        read_only: Some(true),
-        ..VolumeMount::default()
-    }];
-    mounts.extend(tls::mounts(store, container));
-    mounts.extend(store.authorization.ca_cert().map(|ca_cert| VolumeMount {
-        name: names::CA_CERT_VOLUME.to_owned(),
-        mount_path: names::CA_CERT_FILE.to_owned(),
-        sub_path: Some(ca_cert.key.clone()),
-        read_only: Some(true),
-        ..VolumeMount::default()
-    }));
-    for (service, claim) in store.claims() {
-        mounts.push(VolumeMount {
-            name: names::claim(&store.name, service),
-            mount_path: claim.mount_path.clone(),
-            ..VolumeMount::default()
-        });
-    }
-    if has_data_directory(store) {
-        mounts.push(VolumeMount {
-            name: names::DATA_VOLUME.to_owned(),
-            mount_path: names::DATA_DIRECTORY.to_owned(),
-            ..VolumeMount::default()
-        });
-    }
-    mounts
 }

@@ -1,187 +1,58 @@
 //! `feature_store.yaml`: Feast's own configuration, for the servers and for clients.
 
-use std::borrow::Cow;
-
 use serde_json::{Value as Json, json};
 
-use super::yaml::{Mapping, Node, emit};
-use crate::feast::fill::FillError;
+use crate::feast::document::{Document, Line, Mapping, Node, Part, Slot};
 use crate::feast::names::{self, Endpoint, ServerKind, Service};
-use crate::feast::source::Contents;
 use crate::feast::spec::{
     OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryStorage, RemoteRegistry, Store,
 };
-pub use slot::{Purpose, Slot};
-
 mod auth;
 mod sections;
-mod slot;
 #[cfg(test)]
 mod tests;
 
-type Line = (Cow<'static, str>, Node);
-
-#[derive(Debug, Clone, PartialEq)]
-enum Part {
-    Plain(Mapping),
-    /// A section that the slot makes.
-    Slot(Slot),
-    /// A section that begins with these lines and goes on with the slot's.
-    Joined(Mapping, Slot),
-}
-
-/// The servers' `feature_store.yaml`, with slots where the user's Secrets go.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Document(Vec<Part>);
-
-impl Document {
-    pub(super) fn new(store: &Store) -> Self {
-        let mut parts = vec![Part::Plain(head(store))];
-        if let Some(offline) = &store.offline {
-            parts.push(match &offline.storage {
-                OfflineStorage::File { engine, claim: _ } => {
-                    section("offline_store", vec![leaf("type", *engine)])
-                }
-                OfflineStorage::Database(database) => {
-                    Part::Slot(Slot::store(Service::Offline, database))
-                }
-            });
-        }
-        parts.push(match &store.online.storage {
-            OnlineStorage::File { path, claim: _ } => section(
-                "online_store",
-                vec![leaf("type", "sqlite"), leaf("path", path.as_str())],
-            ),
-            OnlineStorage::Database(database) => Part::Slot(Slot::store(Service::Online, database)),
-        });
-        parts.push(match &store.registry {
-            Registry::Remote(remote) => remote_registry(remote),
-            Registry::Local(local) => {
-                let mcp = local.server.as_ref().filter(|server| server.mcp);
-                let mcp = mcp.map(|_| {
-                    let enabled = Node::Branch(Mapping(vec![leaf("enabled", true)]));
-                    ("mcp".into(), enabled)
-                });
-                match (&local.storage, mcp) {
-                    (RegistryStorage::File(file), mcp) => {
-                        let lines = registry_file(file).into_iter().chain(mcp);
-                        section("registry", lines.collect())
-                    }
-                    (RegistryStorage::Database(database), None) => {
-                        Part::Slot(Slot::store(Service::Registry, database))
-                    }
-                    (RegistryStorage::Database(database), Some(mcp)) => {
-                        Part::Joined(Mapping(vec![mcp]), Slot::store(Service::Registry, database))
-                    }
-                }
+/// That of the servers.
+pub(super) fn servers(store: &Store) -> Document {
+    let mut parts = vec![Part::Plain(head(store))];
+    if let Some(offline) = &store.offline {
+        parts.push(match &offline.storage {
+            OfflineStorage::File { engine, claim: _ } => {
+                section("offline_store", vec![leaf("type", *engine)])
+            }
+            OfflineStorage::Database(database) => {
+                Part::Slot(Slot::store(Service::Offline, database))
             }
         });
-        parts.push(auth::server(&store.authorization));
-        parts.push(Part::Plain(tail()));
-        parts.extend(sections::server(store));
-        Self(parts)
     }
-
-    /// The slots, in the order of the text.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.0.iter().flat_map(|part| match part {
-            Part::Slot(slot) | Part::Joined(_, slot) => vec![slot],
-            Part::Plain(mapping) => mapping.slots(),
-        })
-    }
-
-    /// The text with a comment in each slot.
-    pub fn prepared(&self) -> String {
-        let mut text = String::new();
-        for part in &self.0 {
-            match part {
-                Part::Plain(mapping) => text.push_str(&emit(&mapping.prepared())),
-                Part::Slot(slot) => {
-                    text.push_str(&format!("{}:\n{}", slot.section(), slot.prepared()));
-                }
-                Part::Joined(lines, slot) => {
-                    text.push_str(&begin(slot, lines));
-                    text.push_str(&slot.prepared());
-                }
-            }
-        }
-        text
-    }
-
-    /// The text with what the user's Secrets and ConfigMaps hold in each slot, or everything that is wrong
-    /// with them.
-    pub(in crate::feast) fn filled(&self, contents: &Contents) -> Result<String, Vec<FillError>> {
-        let mut text = String::new();
-        let mut errors = Vec::new();
-        for part in &self.0 {
-            match part {
-                Part::Plain(mapping) => {
-                    text.push_str(&emit(&mapping.filled(contents, &mut errors)));
-                }
-                Part::Slot(slot) => match slot.filled(contents) {
-                    Ok(lines) => text.push_str(&format!("{}:\n{lines}", slot.section())),
-                    Err(error) => errors.push(error),
-                },
-                Part::Joined(lines, slot) => match slot.filled(contents) {
-                    Ok(more) => text.push_str(&format!("{}{more}", begin(slot, lines))),
-                    Err(error) => errors.push(error),
-                },
-            }
-        }
-        if errors.is_empty() {
-            Ok(text)
-        } else {
-            Err(errors)
-        }
-    }
+    parts.push(match &store.online.storage {
+        OnlineStorage::File { path, claim: _ } => section(
+            "online_store",
+            vec![leaf("type", "sqlite"), leaf("path", path.as_str())],
+        ),
+        OnlineStorage::Database(database) => Part::Slot(Slot::store(Service::Online, database)),
+    });
+    parts.push(registry(store));
+    parts.push(auth::server(&store.authorization));
+    parts.push(Part::Plain(tail()));
+    parts.extend(sections::server(store));
+    Document(parts)
 }
 
-fn begin(slot: &Slot, lines: &Mapping) -> String {
-    emit(&Mapping(vec![(
-        slot.section().into(),
-        Node::Branch(lines.clone()),
-    )]))
-}
-
-impl Mapping {
-    fn slots(&self) -> Vec<&Slot> {
-        self.0
-            .iter()
-            .flat_map(|(_, node)| match node {
-                Node::Leaf(_) => Vec::new(),
-                Node::Slot(slot) => vec![slot],
-                Node::Branch(mapping) => mapping.slots(),
-            })
-            .collect()
-    }
-
-    /// With words that say where each value is.
-    fn prepared(&self) -> Self {
-        self.resolve(&mut |slot| Json::from(format!("({})", slot.source)))
-    }
-
-    fn filled(&self, contents: &Contents, errors: &mut Vec<FillError>) -> Self {
-        self.resolve(&mut |slot| match slot.value(contents) {
-            Ok(value) => value,
-            Err(error) => {
-                errors.push(error);
-                Json::Null
-            }
-        })
-    }
-
-    fn resolve(&self, value: &mut impl FnMut(&Slot) -> Json) -> Self {
-        let mut lines = Vec::new();
-        for (key, node) in &self.0 {
-            let node = match node {
-                Node::Leaf(leaf) => Node::Leaf(leaf.clone()),
-                Node::Slot(slot) => Node::Leaf(value(slot)),
-                Node::Branch(mapping) => Node::Branch(mapping.resolve(value)),
-            };
-            lines.push((key.clone(), node));
+/// That of the lineage server, which keeps the events in the consumer's database, or else in the registry's.
+pub(super) fn lineage(store: &Store) -> Document {
+    let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
+    let own = consumer.is_some_and(|it| it.connection_string_secret_ref.is_some());
+    // Feast wants a registry to be named; of one that does not keep the events nothing is asked.
+    let registry = match &store.registry {
+        Registry::Local(_) if own && store.endpoints().contains(&Endpoint::RegistryGrpc) => {
+            registry_server(&store.address(Endpoint::RegistryGrpc), None)
         }
-        Self(lines)
-    }
+        _ => registry(store),
+    };
+    let mut parts = vec![Part::Plain(head(store)), registry];
+    parts.extend(sections::lineage(store));
+    Document(parts)
 }
 
 /// The `feature_store.yaml` for clients inside the cluster: every server at its Service, and nothing that
@@ -235,6 +106,32 @@ fn head(store: &Store) -> Mapping {
 
 fn tail() -> Mapping {
     Mapping(vec![leaf("entity_key_serialization_version", 3)])
+}
+
+/// The registry, as the servers use it.
+fn registry(store: &Store) -> Part {
+    match &store.registry {
+        Registry::Remote(remote) => remote_registry(remote),
+        Registry::Local(local) => {
+            let mcp = local.server.as_ref().filter(|server| server.mcp);
+            let mcp = mcp.map(|_| {
+                let enabled = Node::Branch(Mapping(vec![leaf("enabled", true)]));
+                ("mcp".into(), enabled)
+            });
+            match (&local.storage, mcp) {
+                (RegistryStorage::File(file), mcp) => {
+                    let lines = registry_file(file).into_iter().chain(mcp);
+                    section("registry", lines.collect())
+                }
+                (RegistryStorage::Database(database), None) => {
+                    Part::Slot(Slot::store(Service::Registry, database))
+                }
+                (RegistryStorage::Database(database), Some(mcp)) => {
+                    Part::Joined(Mapping(vec![mcp]), Slot::store(Service::Registry, database))
+                }
+            }
+        }
+    }
 }
 
 fn remote_registry(remote: &RemoteRegistry) -> Part {

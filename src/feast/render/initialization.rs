@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 
 use super::containers::{joint_environment, joint_mounts};
-use super::deployment::mounts;
 use super::repository;
+use super::volumes::mounts;
 use crate::feast::names;
 use crate::feast::spec::{ApplyBy, Source, Store};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::feast::names::{
-    MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL, SERVICE_TYPE_LABEL,
+    MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL, SERVICE_TYPE_LABEL, ServerKind,
+    lineage_label,
 };
 use crate::feast::spec::Store;
 
@@ -44,4 +45,15 @@ pub(super) fn pod_labels(store: &Store) -> BTreeMap<String, String> {
 /// What selects the pods. Kubernetes lets it never change.
 pub(super) fn selector(store: &Store) -> BTreeMap<String, String> {
     BTreeMap::from([(NAME_LABEL.to_owned(), store.name.clone())])
+}
+
+/// The labels of the lineage server's pods, and what selects them: with another name than the other pods have, which
+/// are selected by that alone.
+pub(super) fn lineage_selector(store: &Store) -> BTreeMap<String, String> {
+    let labels = [
+        (NAME_LABEL, lineage_label(&store.name)),
+        (MANAGED_BY_LABEL, MANAGED_BY.to_owned()),
+        (SERVICE_TYPE_LABEL, ServerKind::Lineage.as_str().to_owned()),
+    ];
+    BTreeMap::from(labels.map(|(label, value)| (label.to_owned(), value)))
 }

@@ -1,22 +1,18 @@
-//! The Secret with `feature_store.yaml`, still without the connection parameters.
-
-use std::collections::BTreeMap;
+//! The Secret with each workload's `feature_store.yaml`, still without the connection parameters.
 
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value as Json;
 
-use super::feature_store_yaml::Document;
 use super::{manifest, metadata};
 use crate::feast::names;
+use crate::feast::prepared::Workload;
 use crate::feast::spec::Store;
 
-pub(super) fn render(store: &Store, document: &Document) -> Json {
+pub(super) fn render<'a>(store: &Store, workloads: impl Iterator<Item = &'a Workload>) -> Json {
+    let files = workloads.map(|workload| (workload.file.to_owned(), workload.document.prepared()));
     manifest(&Secret {
         metadata: metadata::object(store, names::main(&store.name), None),
-        string_data: Some(BTreeMap::from([(
-            names::FEATURE_STORE_YAML.to_owned(),
-            document.prepared(),
-        )])),
+        string_data: Some(files.collect()),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     })

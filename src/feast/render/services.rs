@@ -43,7 +43,10 @@ fn service(store: &Store, name: String, endpoint: Endpoint) -> Service {
         metadata: metadata::object(store, name, Some(endpoint.server().as_str())),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            selector: Some(metadata::selector(store)),
+            selector: Some(match endpoint {
+                Endpoint::Lineage => metadata::lineage_selector(store),
+                _ => metadata::selector(store),
+            }),
             ports: Some(ports),
             ..ServiceSpec::default()
         }),

@@ -18,15 +18,21 @@ pub(super) fn volumes(store: &Store) -> Vec<Volume> {
         }),
         ..Volume::default()
     });
-    let own = own(store).into_iter().map(|(kind, tls)| Volume {
+    let own = own(store).into_iter();
+    let own = own.map(|(kind, tls)| volume(kind, tls));
+    authority.into_iter().chain(own).collect()
+}
+
+/// Of a server's own certificate.
+pub(super) fn volume(kind: ServerKind, tls: &Tls) -> Volume {
+    Volume {
         name: kind.tls_volume(),
         secret: Some(SecretVolumeSource {
             secret_name: Some(tls.secret.clone()),
             ..SecretVolumeSource::default()
         }),
         ..Volume::default()
-    });
-    authority.into_iter().chain(own).collect()
+    }
 }
 
 /// A server sees its own certificate, the init containers (`None`) all; the authority is for everybody.
@@ -34,16 +40,16 @@ pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<Volume
     let authority = authority(store).map(|_| ServerKind::Registry);
     let own = own(store).into_iter().map(|(kind, _)| kind);
     let own = own.filter(|kind| container.is_none_or(|container| container == *kind));
-    authority
-        .into_iter()
-        .chain(own)
-        .map(|kind| VolumeMount {
-            name: kind.tls_volume(),
-            mount_path: kind.tls_directory(),
-            read_only: Some(true),
-            ..VolumeMount::default()
-        })
-        .collect()
+    authority.into_iter().chain(own).map(mount).collect()
+}
+
+pub(super) fn mount(kind: ServerKind) -> VolumeMount {
+    VolumeMount {
+        name: kind.tls_volume(),
+        mount_path: kind.tls_directory(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }
 }
 
 /// The command's arguments.
@@ -59,7 +65,7 @@ pub(super) fn arguments(kind: ServerKind, tls: Option<&Tls>) -> Vec<String> {
     ]
 }
 
-/// What must be there for the pods to start, with the attribute that names it.
+/// What must be there for the servers' pods to start, with the attribute that names it.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
     let config_map = |name: &str, key: &str, path| Mounted {
         source: Source {
@@ -69,20 +75,30 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
         },
         path: Path::of(path),
     };
-    let registry = authority(store).map(|Authority { config_map: name, key }| {
-        config_map(name, key, "services.registry.remote.tls.config_map_ref")
-    });
+    let registry = authority(store).map(
+        |Authority {
+             config_map: name,
+             key,
+         }| { config_map(name, key, "services.registry.remote.tls.config_map_ref") },
+    );
     let provider = store.authorization.ca_cert();
-    let provider = provider.map(|CaCert { config_map: name, key }| {
-        config_map(name, key, "authz.oidc.ca_cert_config_map")
-    });
-    let own = own(store).into_iter().flat_map(|(kind, tls)| {
-        [&tls.certificate, &tls.private_key].map(|key| Mounted {
-            source: Source::secret(&tls.secret, key),
-            path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
-        })
-    });
+    let provider = provider.map(
+        |CaCert {
+             config_map: name,
+             key,
+         }| { config_map(name, key, "authz.oidc.ca_cert_config_map") },
+    );
+    let own = own(store).into_iter();
+    let own = own.flat_map(|(kind, tls)| mounted(kind, tls));
     registry.into_iter().chain(provider).chain(own).collect()
+}
+
+/// The files of a server's own certificate.
+pub(super) fn mounted(kind: ServerKind, tls: &Tls) -> [Mounted; 2] {
+    [&tls.certificate, &tls.private_key].map(|key| Mounted {
+        source: Source::secret(&tls.secret, key),
+        path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
+    })
 }
 
 fn own(store: &Store) -> Vec<(ServerKind, &Tls)> {

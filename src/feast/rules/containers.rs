@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, EnvVarSource};
 
 use super::Violation;
 use super::view::{
-    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, containers, cron_job_containers,
-    git,
+    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, all_containers, containers,
+    cron_job_containers, git,
 };
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
@@ -31,7 +31,7 @@ pub(super) fn one_server(store: &FeatureStore) -> Vec<Violation> {
 
 pub(super) fn environment(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for container in containers(store) {
+    for container in all_containers(store) {
         let Some(settings) = container.settings else {
             continue;
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::view::{containers, cron_job_containers, services};
+use super::view::{all_containers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{LABEL_LENGTH, MANAGED_BY_LABEL, RESERVED_PREFIX};
 use crate::schema::Path;
@@ -37,7 +37,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     ]
     .map(|(place, attribute, map)| (Path::of(place), attribute, map))
     .into();
-    maps.extend(containers(store).into_iter().map(|container| {
+    maps.extend(all_containers(store).into_iter().map(|container| {
         let map = container.settings.and_then(|it| it.node_selector);
         (container.path.attribute("node_selector"), NODE_LABELS, map)
     }));

@@ -1,7 +1,7 @@
 //! Names derived from the feature store's.
 
 use super::Violation;
-use super::view::{LOCAL, ONLINE, claims, containers, local, online_disabled};
+use super::view::{LOCAL, ONLINE, all_containers, claims, local, online_disabled};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Endpoint, LABEL_LENGTH, ServerKind, Service};
 use crate::schema::Path;
@@ -33,11 +33,12 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 fn derived(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
     let service = |endpoint| names::service(&store.name, endpoint);
     let mut derived = vec![(names::main(&store.name), Vec::new())];
-    for container in containers(store) {
+    for container in all_containers(store) {
         match container.kind {
             ServerKind::Online => derived.push((service(Endpoint::Online), container.reads)),
             ServerKind::Offline => derived.push((service(Endpoint::Offline), container.reads)),
             ServerKind::Ui => derived.push((service(Endpoint::Ui), container.reads)),
+            ServerKind::Lineage => derived.push((service(Endpoint::Lineage), container.reads)),
             ServerKind::Registry => {}
         }
     }

@@ -6,14 +6,14 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
 use super::Violation;
-use super::view::{CRON_JOB_CONTAINERS, containers, cron_job_containers, services};
+use super::view::{CRON_JOB_CONTAINERS, all_containers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
 use crate::feast::quantity::Quantity;
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for container in containers(store) {
+    for container in all_containers(store) {
         let Some(resources) = container.resources() else {
             continue;
         };

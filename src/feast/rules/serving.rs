@@ -3,7 +3,7 @@
 mod advice;
 
 use super::Violation;
-use super::view::{LOCAL, ONLINE, block, containers, local, online};
+use super::view::{LOCAL, ONLINE, all_containers, block, local, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
@@ -23,7 +23,7 @@ const CATEGORIES: [&str; 8] = [
 ];
 
 pub(super) fn workers(store: &FeatureStore) -> Vec<Violation> {
-    containers(store)
+    all_containers(store)
         .into_iter()
         .filter(|container| {
             let workers = container.settings.and_then(|it| it.worker_configs);
@@ -83,7 +83,7 @@ pub(super) fn registry_mcp(store: &FeatureStore) -> Vec<Violation> {
 /// What only the online server has.
 pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
     let mut found = Vec::new();
-    for container in containers(store) {
+    for container in all_containers(store) {
         let Some(settings) = container.settings else {
             continue;
         };

@@ -1,7 +1,7 @@
 //! Certificates: that there is one where TLS is wanted, and where the pods have them.
 
 use super::Violation;
-use super::view::{REMOTE, containers, registry};
+use super::view::{REMOTE, all_containers, registry};
 use crate::feast::config::{FeatureStore, SecretKeyNames, Tls};
 use crate::feast::names::{ServerKind, TLS_CERTIFICATE_KEY, TLS_PRIVATE_KEY_KEY};
 use crate::schema::Path;
@@ -39,7 +39,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 
 /// Each server's TLS that is on, with its attribute, and what its being on was concluded from.
 fn certificates(store: &FeatureStore) -> Vec<(ServerKind, Path, &Tls, Vec<Path>)> {
-    let servers = containers(store).into_iter();
+    let servers = all_containers(store).into_iter();
     servers
         .filter_map(|container| {
             let tls = container.settings?.tls?;

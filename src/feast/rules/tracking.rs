@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
+use super::view::lineage;
 use crate::feast::config::{FeatureStore, Transport};
 use crate::feast::names;
 use crate::schema::Path;
@@ -103,10 +104,11 @@ pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
     };
     let path = Path::of("openlineage");
     let http = settings.transport_type == Some(Transport::Http);
-    if !settings.enabled || !http || settings.transport_url.is_some() {
+    let goes_somewhere = settings.transport_url.is_some() || lineage(store).is_some();
+    if !settings.enabled || !http || goes_somewhere {
         return Vec::new();
     }
-    let read = ["enabled", "transport_type", "transport_url"];
+    let read = ["enabled", "transport_type", "transport_url", "consumer"];
     vec![Violation::new(
         path.attribute("transport_type"),
         read.map(|name| path.attribute(name)),

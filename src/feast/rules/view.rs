@@ -4,8 +4,8 @@ use k8s_openapi::api::autoscaling::v2::MetricSpec;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
-    Autoscaling, CronJobContainers, FeatureStore, Git, Keda, LocalRegistry, OfflineStore,
-    OnlineStore, PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
+    Autoscaling, CronJobContainers, FeatureStore, Git, Keda, LineageServer, LocalRegistry,
+    OfflineStore, OnlineStore, PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
 };
 use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
@@ -131,7 +131,7 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The servers, in the order of the pod's containers.
+/// The servers that share their pods, in the order of the containers.
 pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
     let made = |kind, settings| Container {
         kind,
@@ -165,6 +165,26 @@ pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
     if let Some(settings) = services(store).and_then(|services| services.ui.as_ref()) {
         containers.push(made(ServerKind::Ui, settings.settings()));
     }
+    containers
+}
+
+/// The lineage server, which has pods of its own.
+pub(super) fn lineage(store: &FeatureStore) -> Option<&LineageServer> {
+    let consumer = store.openlineage.as_ref()?.consumer.as_ref()?;
+    consumer.lineage_server.as_ref()
+}
+
+/// The servers of all pods.
+pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
+    let mut containers = containers(store);
+    let settings = lineage(store).map(|lineage| lineage.server.as_ref());
+    containers.extend(settings.map(|settings| Container {
+        kind: ServerKind::Lineage,
+        path: server(ServerKind::Lineage),
+        settings: settings.map(|server| server.settings()),
+        written: settings.map(|_| server(ServerKind::Lineage)),
+        reads: Vec::new(),
+    }));
     containers
 }
 

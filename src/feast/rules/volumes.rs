@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::VolumeMount;
 
 use super::claims::{inside, overlaps};
-use super::view::{Container, block, claims, containers, services};
+use super::view::{Container, all_containers, block, claims, services};
 use super::{Violation, tls};
 use crate::feast::config::{FeatureStore, Volume};
 use crate::feast::names::{self, CA_CERT_FILE, CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
@@ -116,7 +116,7 @@ fn source(path: &Path, volume: &Volume) -> Vec<Violation> {
 
 pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
     let mut found = Vec::new();
-    for container in containers(store) {
+    for container in all_containers(store) {
         let mounts = container.settings.map_or(&[][..], |it| it.volume_mounts);
         for index in 0..mounts.len() {
             let mut of_one = mount(store, &container, mounts, index);

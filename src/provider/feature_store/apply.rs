@@ -1,6 +1,8 @@
 //! Apply: bring the cluster to the plan, wait for the rollout, and answer with what exists, whatever
 //! happened on the way.
 
+mod wait;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,12 +13,12 @@ use crate::cluster::apply::{self, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Claims, Cluster, Reason, StoreName};
 use crate::feast::config::ScalingStatus;
-use crate::feast::fill::Secrets;
+use crate::feast::fill::{Filled, Secrets};
 use crate::feast::kept;
 use crate::feast::names;
-use crate::feast::objects::{Filled, Key, Kind, Objects};
+use crate::feast::objects::{Key, Kind, Objects};
 use crate::feast::redaction::Redaction;
-use crate::feast::spec::{Registry, Replicas};
+use crate::feast::spec::Registry;
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Applied, Apply};
@@ -71,11 +73,7 @@ struct Prepared {
     cluster: std::sync::Arc<Cluster>,
     store: StoreName,
     desired: Desired,
-    filled: Objects<Filled>,
-    /// Fingerprints of what went into them.
-    sources: BTreeMap<String, String>,
-    /// What must not be shown of a container's log.
-    secrets: Redaction,
+    merged: Merged,
     /// What the last state holds, as the plan has shown it.
     known: BTreeMap<Key, Json>,
     /// What is there.
@@ -85,7 +83,9 @@ struct Prepared {
 /// The objects with the content of the user's Secrets in them.
 struct Merged {
     filled: Objects<Filled>,
+    /// Fingerprints of what went into them.
     sources: BTreeMap<String, String>,
+    /// What must not be shown of a container's log.
     secrets: Redaction,
 }
 
@@ -114,20 +114,13 @@ impl Recipe<'_> {
             .await
             .map_err(|error| unprepared(&[error]))?;
         let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
-        let Merged {
-            filled,
-            sources,
-            secrets,
-        } = self
-            .fill(&cluster, &store, &desired, &parsed, secret)
-            .await?;
+        let merged = self.fill(&cluster, &store, &desired, &parsed, secret);
+        let merged = merged.await?;
         Ok(Prepared {
             cluster,
             store,
             desired,
-            filled,
-            sources,
-            secrets,
+            merged,
             known,
             live,
         })
@@ -216,14 +209,14 @@ impl Recipe<'_> {
         let wait = desired.store.wait_for_rollout;
         let plan = apply::Plan {
             store: &prepared.store,
-            wanted: &prepared.filled.manifests,
+            wanted: &prepared.merged.filled.manifests,
             known: &prepared.known,
             claims: &Claims {
                 delete: desired.store.delete_data,
                 used: desired.store.referenced_claims(),
             },
             repair_drift: !self.prior.is_null(),
-            wait_for_job: wait.then(|| Wait::new(self.timeout(desired), &prepared.secrets)),
+            wait_for_job: wait.then(|| Wait::new(self.timeout(desired), &prepared.merged.secrets)),
         };
         prepared.cluster.apply_to(live, &plan, self.stop).await
     }
@@ -248,11 +241,14 @@ impl Recipe<'_> {
             cluster,
             store,
             desired,
+            merged,
+            ..
+        } = prepared;
+        let Merged {
             filled,
             sources,
             secrets,
-            ..
-        } = prepared;
+        } = merged;
         let outcome = match written {
             Ok(outcome) => outcome,
             Err(errors) => {
@@ -279,21 +275,22 @@ impl Recipe<'_> {
         };
         let mut status = deployment_status(&outcome.exists, &desired);
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
-            match self
-                .wait(&cluster, &store, &desired, deadline, &secrets)
-                .await
-            {
-                Ok(live) => status = Some(computed::rollout_state(&live).0),
-                Err(error) => {
-                    let summary = "The rollout did not finish";
-                    diagnostics.push(wording::cluster_error(summary, &error));
-                    memory.rollout_incomplete = true;
-                }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let wait = Wait::new(left, &secrets);
+            let complete = wait::complete(&cluster, &desired.store, &wait, self.stop);
+            let (servers, unfinished) = complete.await;
+            if let Some(live) = servers {
+                status = Some(computed::rollout_state(&live).0);
             }
+            memory.rollout_incomplete = !unfinished.is_empty();
+            let told = unfinished.iter();
+            diagnostics.extend(
+                told.map(|error| wording::cluster_error("The rollout did not finish", error)),
+            );
         }
         let mut state = self.planned.clone();
         let mut observed = desired.observed();
-        observed.configuration_hash = filled.configuration_hash().to_owned();
+        observed.configuration_hash = filled.servers().configuration.clone();
         computed::write(self.block, &mut state, &observed);
         // What was planned as known stands, and the next refresh tells how it has become.
         state.set("drift", drift::added(self.planned.attribute("drift")));
@@ -321,32 +318,6 @@ impl Recipe<'_> {
             diagnostics,
             identity: None,
         }
-    }
-
-    async fn wait(
-        &self,
-        cluster: &Cluster,
-        store: &StoreName,
-        desired: &Desired,
-        deadline: Instant,
-        secrets: &Redaction,
-    ) -> Result<Json, cluster::Error> {
-        let minimum = match &desired.store.replicas {
-            Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
-            // KEDA may have nothing to do, and then leaves the number as it is.
-            Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
-        };
-        let deployment = names::main(&desired.store.name);
-        let left = deadline.saturating_duration_since(Instant::now());
-        cluster
-            .wait_for_rollout(
-                store,
-                &deployment,
-                minimum,
-                &Wait::new(left, secrets),
-                self.stop,
-            )
-            .await
     }
 
     /// For all of the waiting.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::cluster::rollout::{self, Progress};
 use crate::feast::config::{Drift, Observed, ScalingStatus};
-use crate::feast::objects::{Key, Kind, Objects, Prepared};
+use crate::feast::objects::{Key, Kind, Objects};
+use crate::feast::prepared::Prepared;
 use crate::feast::render::render;
 use crate::feast::spec::{self, Defaults, Store};
 use crate::feast::{config, names};

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::config::Deviation;
-use crate::feast::fill::{Secrets, fingerprint};
-use crate::feast::objects::{Filled, Key, Objects};
+use crate::feast::fill::{Filled, Fingerprints, Secrets, fingerprint};
+use crate::feast::objects::{Key, Objects};
 use crate::feast::source::{Contents, Source};
 use crate::feast::{kept, names};
 use crate::schema::{Block, Value};
@@ -25,7 +25,10 @@ pub struct Content<'a> {
     pub stop: &'a CancellationToken,
     /// As it was applied.
     pub state: &'a Value,
+    /// The servers'.
     pub deployment: &'a Json,
+    /// The lineage server's, where there is one.
+    pub lineage: Option<&'a Json>,
     /// The feature store's own.
     pub secret: Option<(&'a Key, &'a Json)>,
 }
@@ -40,28 +43,30 @@ impl Content<'_> {
     /// What is not as the pods run with it; the memory learns of it.
     pub async fn compare(&self, memory: &mut Memory) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let carried = carried_hash(self.deployment);
         let Some((key, secret)) = self.secret else {
             // Its loss is told as that of any object.
-            memory.secrets_changed = carried.is_some();
+            memory.secrets_changed = carried_hash(self.deployment).is_some();
             return findings;
         };
-        if kept::configuration_hash(secret).as_deref() != carried {
-            memory.secrets_changed = true;
-            let file = Some(names::FEATURE_STORE_YAML);
-            findings.push(Finding::of_content(
-                Deviation::Changed,
-                key,
-                file,
-                Some(secret),
-            ));
+        let lineage = self.lineage.map(|it| (it, names::LINEAGE_YAML));
+        let servers = (self.deployment, names::FEATURE_STORE_YAML);
+        for (deployment, file) in [servers].into_iter().chain(lineage) {
+            if kept::configuration_hash(secret, file).as_deref() != carried_hash(deployment) {
+                memory.secrets_changed = true;
+                findings.push(Finding::of_content(
+                    Deviation::Changed,
+                    key,
+                    Some(file),
+                    Some(secret),
+                ));
+            }
         }
         let Some(today) = self.today(secret).await else {
             return findings;
         };
-        let certificates = pod_annotation(self.deployment, names::CERTIFICATES_HASH_ANNOTATION);
-        let is_other = Some(today.filled.configuration_hash()) != carried
-            || today.filled.certificates() != certificates
+        let lineage = self.lineage.zip(today.filled.lineage());
+        let is_other = !carries(self.deployment, today.filled.servers())
+            || lineage.is_some_and(|(deployment, today)| !carries(deployment, today))
             || today.filled.applied() != applied(self.deployment);
         if !is_other {
             memory.sources = by_name(today.sources);
@@ -135,6 +140,17 @@ fn by_name(sources: BTreeMap<Source, String>) -> BTreeMap<String, String> {
     named
         .map(|(source, fingerprint)| (source.to_string(), fingerprint))
         .collect()
+}
+
+/// Whether the pods run with what these are the fingerprints of.
+fn carries(deployment: &Json, fingerprints: &Fingerprints) -> bool {
+    let Fingerprints {
+        configuration,
+        certificates,
+    } = fingerprints;
+    carried_hash(deployment) == Some(configuration)
+        && pod_annotation(deployment, names::CERTIFICATES_HASH_ANNOTATION)
+            == certificates.as_deref()
 }
 
 /// The hash of the configuration that the pods run with.

@@ -1,6 +1,7 @@
 //! Plan: what will be, from the configuration and the prior state alone. No cluster is asked.
 
 use crate::feast::config::DriftPolicy;
+use crate::feast::names;
 use crate::feast::objects::Kind;
 use crate::schema::provider::{Deferred, Plan, Planned};
 use crate::schema::{Block, Path, Value};
@@ -127,11 +128,11 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
 fn moves_pods(prior: &Value, planned: &Value) -> bool {
     let deciding = |state: &Value| {
         let mut manifests = computed::manifests(state);
-        manifests.retain(|key, _| {
-            matches!(
-                key.kind,
-                Kind::Deployment | Kind::HorizontalPodAutoscaler | Kind::Job
-            )
+        let name = state.attribute("name").as_str().unwrap_or_default();
+        let main = names::main(name);
+        manifests.retain(|key, _| match key.kind {
+            Kind::Deployment => key.name == main,
+            kind => matches!(kind, Kind::HorizontalPodAutoscaler | Kind::Job),
         });
         manifests
     };

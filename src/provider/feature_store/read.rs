@@ -125,18 +125,24 @@ async fn refresh(
     let main = names::main(&store.name);
     if let Some(deployment) = live.get(&Key::new(Kind::Deployment, &main)) {
         let secret = Key::new(Kind::Secret, &main);
+        let lineage = live.get(&Key::new(Kind::Deployment, names::lineage(&store.name)));
         let content = content::Content {
             block,
             cluster,
             stop,
             state: &state,
             deployment,
+            lineage,
             secret: live.get(&secret).map(|live| (&secret, live)),
         };
         findings.extend(content.compare(&mut memory).await);
         let (status, complete) = computed::rollout_state(deployment);
         state.set("scaling_status", computed::scaling_status(status));
-        memory.rollout_incomplete = !complete;
+        memory.rollout_incomplete = [
+            Some(complete),
+            lineage.map(|it| computed::rollout_state(it).1),
+        ]
+        .contains(&Some(false));
         if let Some(carried) = content::carried_hash(deployment) {
             state.set("configuration_hash", Value::string(carried));
         }

@@ -13,7 +13,7 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
-use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Claims, Cluster, Connection, Error, Options, StoreName, ownership,
 };
@@ -195,8 +195,11 @@ impl Lab {
         self.cluster
             .wait_for_rollout(
                 &self.store(store),
-                &name,
-                minimum,
+                &Rollout {
+                    deployment: &name,
+                    pods: store,
+                    minimum,
+                },
                 &Wait::new(TIMEOUT, &Redaction::default()),
                 &CancellationToken::new(),
             )

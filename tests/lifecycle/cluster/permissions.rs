@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::Plan;
-use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Claims, Cluster, Connection, Error, Options, Reason,
 };
@@ -128,8 +128,13 @@ async fn live(
             return Err(outcome.errors);
         }
         let deployment = format!("feast-{name}");
+        let rollout = Rollout {
+            deployment: &deployment,
+            pods: name,
+            minimum: Some(2),
+        };
         cluster
-            .wait_for_rollout(&store, &deployment, Some(2), &wait, &cancel)
+            .wait_for_rollout(&store, &rollout, &wait, &cancel)
             .await
             .map_err(|error| vec![error])?;
     }

@@ -1,9 +1,8 @@
 //! The section `auth`.
 
-use super::slot::{Purpose, Slot};
-use super::{Part, leaf};
+use super::leaf;
+use crate::feast::document::{Mapping, Node, Part, Purpose, Slot};
 use crate::feast::names;
-use crate::feast::render::yaml::{Mapping, Node};
 use crate::feast::spec::{Authorization, Oidc};
 
 /// What the servers judge requests by.

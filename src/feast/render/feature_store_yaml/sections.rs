@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::slot::{Purpose, Slot};
-use super::{Line, Part, leaf, section};
+use super::{leaf, section};
 use crate::feast::config::{
     LineageStoreType, Materialization, Mcp, Mlflow, OfflinePushBatching, Openlineage,
-    OpenlineageConsumer, Reference, Serving, ServingMetrics,
+    OpenlineageConsumer, Reference, Serving, ServingMetrics, Transport,
 };
-use crate::feast::names;
-use crate::feast::render::yaml::{Mapping, Node};
+use crate::feast::document::{Line, Mapping, Node, Part, Purpose, Slot};
+use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::source::Source;
 use crate::feast::spec::{BatchEngine, Store};
 
@@ -34,7 +33,11 @@ pub(super) fn server(store: &Store) -> Vec<Part> {
         parts.push(section("materialization", materialization(settings)));
     }
     if let Some(settings) = &store.openlineage {
-        parts.push(section("openlineage", openlineage(settings)));
+        let transport = match &store.lineage {
+            Some(_) if sends_here(settings) => to_lineage_server(store, settings),
+            _ => transport(settings),
+        };
+        parts.push(section("openlineage", openlineage(settings, transport)));
     }
     parts.extend(client(store));
     if let Some(auto_baseline) = store.auto_baseline {
@@ -42,6 +45,12 @@ pub(super) fn server(store: &Store) -> Vec<Part> {
         parts.push(section("data_quality_monitoring", lines));
     }
     parts
+}
+
+/// For the lineage server, which sends nothing.
+pub(super) fn lineage(store: &Store) -> Option<Part> {
+    let settings = store.openlineage.as_ref()?;
+    Some(section("openlineage", openlineage(settings, Vec::new())))
 }
 
 /// For clients, which log to MLflow themselves.
@@ -113,33 +122,73 @@ fn materialization(settings: &Materialization) -> Vec<Line> {
     lines
 }
 
-fn openlineage(settings: &Openlineage) -> Vec<Line> {
-    let Openlineage {
-        enabled,
-        transport_type,
-        transport_url,
-        transport_endpoint,
-        api_key_secret_ref,
-        extra_config,
-        consumer,
-    } = settings;
-    let mut lines = vec![leaf("enabled", *enabled)];
+/// Whether nobody wrote where else events go.
+fn sends_here(settings: &Openlineage) -> bool {
+    settings.transport_url.is_none()
+        && matches!(settings.transport_type, None | Some(Transport::Http))
+}
+
+fn to_lineage_server(store: &Store, settings: &Openlineage) -> Vec<Line> {
+    let tls = store.tls(ServerKind::Lineage).is_some();
+    let scheme = names::service_port_name(tls);
+    let address = store.address(Endpoint::Lineage);
+    let endpoint = settings.transport_endpoint.as_deref();
+    let mut lines = vec![
+        leaf("transport_type", Transport::Http.as_str()),
+        leaf("transport_url", format!("{scheme}://{address}")),
+        leaf(
+            "transport_endpoint",
+            endpoint.unwrap_or(names::LINEAGE_PATH),
+        ),
+    ];
+    let asked_for = settings.consumer.as_ref();
+    let asked_for = asked_for.and_then(|consumer| consumer.api_key_secret_ref.as_ref());
+    let key = match &settings.api_key_secret_ref {
+        Some(key) => secret(Purpose::LineageApiKey, names::API_KEY, Some(key)),
+        None => secret(Purpose::ConsumerApiKey, names::API_KEY, asked_for),
+    };
+    lines.extend(key);
+    lines
+}
+
+fn transport(settings: &Openlineage) -> Vec<Line> {
+    let mut lines = Vec::new();
     option(
         &mut lines,
         "transport_type",
-        transport_type.map(|kind| kind.as_str()),
+        settings.transport_type.map(|kind| kind.as_str()),
     );
-    option(&mut lines, "transport_url", transport_url.as_deref());
+    option(
+        &mut lines,
+        "transport_url",
+        settings.transport_url.as_deref(),
+    );
     option(
         &mut lines,
         "transport_endpoint",
-        transport_endpoint.as_deref(),
+        settings.transport_endpoint.as_deref(),
     );
     lines.extend(secret(
         Purpose::LineageApiKey,
         names::API_KEY,
-        api_key_secret_ref.as_ref(),
+        settings.api_key_secret_ref.as_ref(),
     ));
+    lines
+}
+
+fn openlineage(settings: &Openlineage, transport: Vec<Line>) -> Vec<Line> {
+    let Openlineage {
+        enabled,
+        // The transport's.
+        transport_type: _,
+        transport_url: _,
+        transport_endpoint: _,
+        api_key_secret_ref: _,
+        extra_config,
+        consumer,
+    } = settings;
+    let mut lines = vec![leaf("enabled", *enabled)];
+    lines.extend(transport);
     lines.extend(extra(extra_config.as_ref()));
     if let Some(settings) = consumer {
         lines.push(("consumer".into(), Node::Branch(Mapping(receiver(settings)))));
@@ -156,6 +205,7 @@ fn receiver(settings: &OpenlineageConsumer) -> Vec<Line> {
         namespace_mapping,
         retention_days,
         retention_check_interval_hours,
+        lineage_server,
     } = settings;
     let store_type = store_type.unwrap_or(LineageStoreType::Sql).as_str();
     let mut lines = vec![leaf("enabled", *enabled), leaf("store_type", store_type)];
@@ -177,6 +227,10 @@ fn receiver(settings: &OpenlineageConsumer) -> Vec<Line> {
     lines.push(leaf("retention_days", retention_days.unwrap_or(30)));
     let hours = retention_check_interval_hours.unwrap_or(6);
     lines.push(leaf("retention_check_interval_hours", hours));
+    if lineage_server.is_some() {
+        // Which so alone deletes old events.
+        lines.push(leaf("standalone_server", true));
+    }
     lines
 }
 

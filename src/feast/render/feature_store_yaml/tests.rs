@@ -1,26 +1,47 @@
 //! What the user's Secrets and ConfigMaps become in `feature_store.yaml`.
 
+mod keys;
+
 use std::collections::BTreeMap;
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
+use crate::feast::document::{Document, parse};
 use crate::feast::objects::Kind;
 use crate::feast::render::render;
-use crate::feast::render::yaml::parse;
 use crate::feast::source::Contents;
 use crate::feast::spec::{Defaults, Store};
 
 /// An object of the user's: kind, name, what it holds.
 type Held<'a> = (Kind, &'a str, &'a [(&'a str, &'a str)]);
 
-/// The sections after `registry`, or what is wrong.
-fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
+fn store(more: Json) -> Store {
     let mut config = json!({"name": "demo", "feastProject": "demo"});
     if let (Json::Object(config), Json::Object(more)) = (&mut config, more) {
         config.extend(more);
     }
     let config = serde_json::from_value(config).unwrap();
-    let objects = render(&Store::new(&config, &Defaults::default()));
+    Store::new(&config, &Defaults::default())
+}
+
+/// The sections after `registry`, or what is wrong.
+fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
+    let mut sections = all_filled(&store(more), held)?;
+    for key in [
+        "project",
+        "provider",
+        "online_store",
+        "registry",
+        "entity_key_serialization_version",
+    ] {
+        sections.remove(key);
+    }
+    Ok(Json::Object(sections))
+}
+
+/// Every section, or what is wrong. A text with a key twice could not be read.
+fn all_filled(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec<String>> {
+    let objects = render(store);
     let mut contents = Contents::new();
     for source in objects.sources() {
         let Some((_, _, values)) = held
@@ -37,21 +58,10 @@ fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
             .collect();
         contents.insert(source, values);
     }
-    let document = super::Document::new(&Store::new(&config, &Defaults::default()));
-    let text = document
+    let text = super::servers(store)
         .filled(&contents)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let mut sections = parse(&text).unwrap();
-    for key in [
-        "project",
-        "provider",
-        "online_store",
-        "registry",
-        "entity_key_serialization_version",
-    ] {
-        sections.remove(key);
-    }
-    Ok(Json::Object(sections))
+    Ok(parse(&text).unwrap())
 }
 
 const DISCOVERY: &str = "https://idp/.well-known/openid-configuration";
@@ -196,5 +206,98 @@ fn single_values_stand_in_their_section() {
             "key \"connection_string\" of Secret \"c\" does not exist".to_owned(),
             "key \"api_key\" of Secret \"l\" is empty".to_owned(),
         ])
+    );
+}
+
+/// With these lines of `openlineage` and of its consumer, and this registry: what the servers send by, and the lineage
+/// server's registry.
+fn with_lineage_server(settings: Json, consumer: Json, registry: Json) -> (Json, Json) {
+    let mut openlineage =
+        json!({"enabled": true, "consumer": {"enabled": true, "lineageServer": {}}});
+    let mut add = |place: &str, more: Json| {
+        if let (Some(Json::Object(place)), Json::Object(more)) =
+            (openlineage.pointer_mut(place), more)
+        {
+            place.extend(more);
+        }
+    };
+    add("", settings);
+    add("/consumer", consumer);
+    let store = json!({
+        "name": "demo", "feastProject": "demo", "openlineage": openlineage, "services": {"registry": registry},
+    });
+    let store = Store::new(
+        &serde_json::from_value(store).unwrap(),
+        &Defaults::default(),
+    );
+    let read = |document: Document| Json::Object(parse(&document.prepared()).unwrap());
+    let mut sent = read(super::servers(&store))["openlineage"].take();
+    let lines = sent.as_object_mut().unwrap();
+    lines.remove("enabled");
+    lines.remove("consumer");
+    let registry = read(super::lineage(&store))["registry"].take();
+    (sent, registry)
+}
+
+#[test]
+fn events_go_to_the_lineage_server() {
+    let sql =
+        json!({"local": {"persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}}}});
+    let here = json!({
+        "transport_type": "http",
+        "transport_url": "http://feast-demo-lineage.default.svc.cluster.local:80",
+        "transport_endpoint": "api/v1/lineage",
+    });
+    let the_same = json!({"registry_type": "sql"});
+    let sent =
+        |settings: Json, consumer: Json| with_lineage_server(settings, consumer, sql.clone());
+    assert_eq!(sent(json!({}), json!({})), (here.clone(), the_same.clone()));
+    let http = json!({"transportType": "http"});
+    assert_eq!(sent(http, json!({})), (here.clone(), the_same.clone()));
+    let mut with_key = here.clone();
+    with_key["api_key"] = json!("(key \"api_key\" of Secret \"k\")");
+    let key = json!({"apiKeySecretRef": {"name": "k"}});
+    assert_eq!(
+        sent(json!({}), key.clone()),
+        (with_key.clone(), the_same.clone())
+    );
+    let other = json!({"apiKeySecretRef": {"name": "other"}});
+    assert_eq!(sent(key, other.clone()), (with_key, the_same.clone()));
+    let tls = json!({"lineageServer": {"server": {"tls": {"secretRef": {"name": "c"}}}}});
+    let mut encrypted = here;
+    encrypted["transport_url"] = json!("https://feast-demo-lineage.default.svc.cluster.local:443");
+    assert_eq!(sent(json!({}), tls), (encrypted, the_same.clone()));
+    // What the user writes stands.
+    let elsewhere = json!({"transportType": "http", "transportUrl": "http://marquez"});
+    let written = json!({"transport_type": "http", "transport_url": "http://marquez"});
+    assert_eq!(sent(elsewhere, other.clone()), (written, the_same.clone()));
+    let kafka = json!({"transport_type": "kafka"});
+    assert_eq!(
+        sent(json!({"transportType": "kafka"}), other),
+        (kafka, the_same)
+    );
+}
+
+#[test]
+fn the_lineage_server_has_the_registry_that_its_events_need() {
+    let registry =
+        |consumer: Json, registry: Json| with_lineage_server(json!({}), consumer, registry).1;
+    let own = json!({"connectionStringSecretRef": {"name": "c"}});
+    let served = json!({"local": {
+        "persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}}, "server": {},
+    }});
+    let address = "feast-demo-registry.default.svc.cluster.local:80";
+    assert_eq!(
+        registry(own.clone(), served.clone()),
+        json!({"registry_type": "remote", "path": address})
+    );
+    assert_eq!(registry(json!({}), served), json!({"registry_type": "sql"}));
+    assert_eq!(
+        registry(own.clone(), json!({"remote": {"hostname": "r:80"}})),
+        json!({"registry_type": "remote", "path": "r:80"})
+    );
+    assert_eq!(
+        registry(own, json!({"local": {}})),
+        json!({"registry_type": "file", "path": "/feast-data/registry.db"})
     );
 }

@@ -23,6 +23,17 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
         row(&["metadata", "annotations"], "annotations"),
     ];
     match key.kind {
+        Kind::Deployment if key.name == names::lineage(store) => {
+            rows.extend([
+                row(
+                    &["spec", "replicas"],
+                    "openlineage.consumer.lineage_server.replicas",
+                ),
+                row(&POD, "services"),
+                row(&POD_ANNOTATIONS, "services.pod_annotations"),
+            ]);
+            rows.extend(containers(&[ServerKind::Lineage]));
+        }
         Kind::Deployment => {
             rows.extend([
                 row(&["spec", "replicas"], "services.scaling.replicas"),
@@ -32,12 +43,7 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&POD, "services"),
                 row(&POD_ANNOTATIONS, "services.pod_annotations"),
             ]);
-            let containers = FieldPath::of(&POD).with(FieldStep::Name("containers".to_owned()));
-            rows.extend(ServerKind::ALL.map(|kind| {
-                let name = ("name".to_owned(), Json::from(kind.as_str()));
-                let container = containers.with(FieldStep::Keys(vec![name]));
-                (container, kind.attribute().to_owned())
-            }));
+            rows.extend(containers(&ServerKind::ALL));
         }
         Kind::HorizontalPodAutoscaler => {
             rows.push(row(&["spec"], "services.scaling.autoscaling"));
@@ -54,6 +60,15 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
         _ => {}
     }
     rows
+}
+
+fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
+    let containers = FieldPath::of(&POD).with(FieldStep::Name("containers".to_owned()));
+    kinds.iter().map(move |kind| {
+        let name = ("name".to_owned(), Json::from(kind.as_str()));
+        let container = containers.with(FieldStep::Keys(vec![name]));
+        (container, kind.attribute().to_owned())
+    })
 }
 
 const POD: [&str; 3] = ["spec", "template", "spec"];

@@ -5,42 +5,11 @@
 //! "${PORT}"` a string. What the user wrote is therefore embedded word for word, and parsed only to see
 //! that it still means the same where it stands.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
-use super::feature_store_yaml::Slot;
-
-/// A mapping in its written order.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Mapping(pub Vec<(Cow<'static, str>, Node)>);
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Node {
-    Leaf(Json),
-    Branch(Mapping),
-    /// A value that is still to be read.
-    Slot(Slot),
-}
-
-impl Serialize for Mapping {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, node) in &self.0 {
-            match node {
-                Node::Leaf(value) => map.serialize_entry(key, value)?,
-                Node::Branch(mapping) => map.serialize_entry(key, mapping)?,
-                Node::Slot(_) => map.serialize_entry(key, &Json::Null)?,
-            }
-        }
-        map.end()
-    }
-}
-
 /// The mapping as block YAML, with everything quoted that YAML 1.1 would take for something else.
-pub(super) fn emit(mapping: &Mapping) -> String {
+pub(super) fn emit(mapping: &impl Serialize) -> String {
     let options = serde_saphyr::ser_options! { indent_step: 4, prefer_block_scalars: false };
     // The keys are strings and the values JSON: there is nothing that YAML could not say.
     serde_saphyr::to_string_with_options(mapping, options).unwrap_or_default()
@@ -48,7 +17,7 @@ pub(super) fn emit(mapping: &Mapping) -> String {
 
 /// Parses a mapping; `None` when the text is anything else. No parser message gets out: it would quote
 /// the text.
-pub(super) fn parse(text: &str) -> Option<Map<String, Json>> {
+pub(in crate::feast) fn parse(text: &str) -> Option<Map<String, Json>> {
     match serde_saphyr::from_str_with_options(text, options()) {
         Ok(Json::Object(mapping)) => Some(mapping),
         Ok(_) | Err(_) => None,
@@ -78,10 +47,7 @@ pub(super) fn embed(text: &str, key: &str, word: &str, own: &[&str]) -> Option<S
         expected.remove(*name);
     }
     expected.insert(key.to_owned(), Json::String(word.to_owned()));
-    let first = emit(&Mapping(vec![(
-        key.to_owned().into(),
-        Node::Leaf(Json::from(word)),
-    )]));
+    let first = emit(&Map::from_iter([(key.to_owned(), Json::from(word))]));
     [block(text, own), flow(text, own)]
         .into_iter()
         .flatten()
@@ -192,17 +158,14 @@ mod tests {
             "é",
         ];
         for word in words {
-            let text = emit(&Mapping(vec![("key".into(), Node::Leaf(json!(word)))]));
+            let text = emit(&json!({"key": word}));
             assert_eq!(
                 parse(&text),
                 json!({"key": word}).as_object().cloned(),
                 "{text}"
             );
         }
-        let plain = emit(&Mapping(vec![(
-            "path".into(),
-            Node::Leaf(json!("/feast-data/${X}.db")),
-        )]));
+        let plain = emit(&json!({"path": "/feast-data/${X}.db"}));
         assert_eq!(plain, "path: /feast-data/${X}.db\n");
     }
 

@@ -1,0 +1,80 @@
+//! The objects as far as the configuration alone tells.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::Value as Json;
+
+use super::document::{Document, Slot};
+use super::objects::Objects;
+use super::source::{Mounted, Source};
+use crate::schema::Path;
+
+/// Rendered from the configuration alone: the store's Secret shows where the user's Secrets will be
+/// merged in, and holds nothing of them. Safe to show.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    pub(super) servers: Workload,
+    pub(super) lineage: Option<Workload>,
+    /// The Job that applies the definitions, without its name.
+    pub(super) apply: Option<Json>,
+}
+
+/// What the pods of a Deployment read that stands in the user's Secrets and ConfigMaps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// The Deployment's name.
+    pub(super) deployment: String,
+    /// Key of its `feature_store.yaml` in the feature store's Secret.
+    pub(super) file: &'static str,
+    pub(super) document: Document,
+    /// What the pods mount of the user's certificates.
+    pub(super) mounted: Vec<Mounted>,
+}
+
+impl Objects<Prepared> {
+    /// What of the user's Secrets and ConfigMaps has to be read.
+    pub fn sources(&self) -> BTreeSet<Source> {
+        let slots = self.slots().map(|slot| &slot.source);
+        let mounted = self.mounted().map(|it| &it.source);
+        slots.chain(mounted).cloned().collect()
+    }
+
+    /// Where the user's Secrets and ConfigMaps go.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.workloads().flat_map(|it| it.document.slots())
+    }
+
+    fn mounted(&self) -> impl Iterator<Item = &Mounted> {
+        self.workloads().flat_map(|it| &it.mounted)
+    }
+
+    pub(super) fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        [&self.phase.servers].into_iter().chain(&self.phase.lineage)
+    }
+
+    /// The attribute that names a Secret or ConfigMap of the user's; of several, one.
+    pub fn attribute(&self, kind: &str, name: &str) -> Option<Path> {
+        let slots = self.slots().map(|slot| (&slot.source, slot.path()));
+        let mounted = self.mounted().map(|it| (&it.source, it.path.clone()));
+        slots
+            .chain(mounted)
+            .find(|(source, _)| source.kind.as_str() == kind && source.name == name)
+            .map(|(_, path)| path)
+    }
+
+    /// The Job that applies the feature definitions, where there is one. Its name gets a hash when it is
+    /// filled.
+    pub fn apply_job(&self) -> Option<&Json> {
+        self.phase.apply.as_ref()
+    }
+}
+
+impl fmt::Debug for Objects<Prepared> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects<Prepared>")
+            .field("namespace", &self.namespace)
+            .field("manifests", &self.manifests)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! The lineage server: a Deployment of its own, which shares nothing with the other pods but their settings.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
+use k8s_openapi::api::core::v1::{
+    Affinity, Container, ContainerPort, PodSpec, PodTemplateSpec, Probe, TCPSocketAction, Volume,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::Value as Json;
+
+use super::{containers, deployment, feature_store_yaml, manifest, metadata, tls, volumes};
+use crate::feast::names::{self, Endpoint, ServerKind};
+use crate::feast::prepared::Workload;
+use crate::feast::spec::{LineageServer, Server, Store};
+
+pub(super) fn render(store: &Store) -> Option<Json> {
+    let lineage = store.lineage.as_ref()?;
+    let labels = metadata::lineage_selector(store);
+    let annotations = &store.pods.annotations;
+    Some(manifest(&Deployment {
+        metadata: metadata::object(
+            store,
+            names::lineage(&store.name),
+            Some(ServerKind::Lineage.as_str()),
+        ),
+        spec: DeploymentSpec {
+            replicas: Some(lineage.replicas),
+            selector: deployment::selector(labels.clone()),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels),
+                    annotations: (!annotations.is_empty()).then(|| annotations.clone()),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod(store, lineage)),
+            },
+            ..DeploymentSpec::default()
+        },
+        ..Deployment::default()
+    }))
+}
+
+/// What its pods need besides the manifest.
+pub(super) fn workload(store: &Store) -> Option<Workload> {
+    let LineageServer { common, .. } = store.lineage.as_ref()?;
+    let certificate = common.tls.iter();
+    let certificate =
+        certificate.flat_map(|certificate| tls::mounted(ServerKind::Lineage, certificate));
+    Some(Workload {
+        deployment: names::lineage(&store.name),
+        file: names::LINEAGE_YAML,
+        document: feature_store_yaml::lineage(store),
+        mounted: certificate.collect(),
+    })
+}
+
+fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
+    let LineageServer { common, replicas } = lineage;
+    let labels = metadata::lineage_selector(store);
+    let scaled = *replicas > 1;
+    let affinity = Affinity {
+        // The rest of what the user wrote is about the servers' pods among each other.
+        node_affinity: (store.pods.affinity.as_ref()).and_then(|it| it.node_affinity.clone()),
+        pod_anti_affinity: scaled.then(|| deployment::one_host_each(labels.clone())),
+        pod_affinity: None,
+    };
+    let tolerations = &store.pods.tolerations;
+    PodSpec {
+        affinity: Some(affinity).filter(|it| *it != Affinity::default()),
+        topology_spread_constraints: scaled.then(|| vec![deployment::over_zones(labels)]),
+        image_pull_secrets: deployment::image_pull_secrets(store),
+        node_selector: Some(common.node_selector.clone()).filter(|it| !it.is_empty()),
+        security_context: store.pods.security_context.clone(),
+        tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
+        // It asks nobody in Kubernetes for anything.
+        automount_service_account_token: Some(false),
+        containers: vec![container(common)],
+        service_account_name: Some(names::main(&store.name)),
+        volumes: Some(of_the_pod(store, common)),
+        ..PodSpec::default()
+    }
+}
+
+/// Of the user's volumes only those that it mounts: a claim that one node alone may use would keep its pods, or the
+/// others, from starting.
+fn of_the_pod(store: &Store, server: &Server) -> Vec<Volume> {
+    let certificate = server.tls.as_ref();
+    let mounts = &server.volume_mounts;
+    let users = store.pods.volumes.iter();
+    let mounted = users.filter(|volume| mounts.iter().any(|mount| mount.name == volume.name));
+    let mut all = vec![volumes::configuration(store, names::LINEAGE_YAML)];
+    all.extend(certificate.map(|certificate| tls::volume(ServerKind::Lineage, certificate)));
+    all.extend(mounted.cloned());
+    all
+}
+
+fn container(server: &Server) -> Container {
+    let Server {
+        image,
+        env,
+        env_from,
+        image_pull_policy,
+        resources,
+        log_level,
+        // The pod's.
+        node_selector: _,
+        volume_mounts,
+        tls: certificate,
+    } = server;
+    let port = Endpoint::Lineage.target_port(certificate.is_some());
+    let mut command = vec!["feast"];
+    command.extend(log_level.iter().flat_map(|level| ["--log-level", level]));
+    command.extend(["serve_lineage", "-h", "0.0.0.0"]);
+    let mut arguments = tls::arguments(ServerKind::Lineage, certificate.as_ref());
+    arguments.extend(["-p".to_owned(), port.to_string()]);
+    let mut mounts = vec![volumes::configuration_mount()];
+    mounts.extend(
+        certificate
+            .as_ref()
+            .map(|_| tls::mount(ServerKind::Lineage)),
+    );
+    mounts.extend(volume_mounts.iter().cloned());
+    Container {
+        name: ServerKind::Lineage.as_str().to_owned(),
+        image: Some(image.clone()),
+        image_pull_policy: image_pull_policy.map(str::to_owned),
+        command: Some(command.into_iter().map(str::to_owned).collect()),
+        args: Some(arguments),
+        env: Some(containers::with_configuration(env)),
+        env_from: (!env_from.is_empty()).then(|| env_from.clone()),
+        ports: Some(vec![ContainerPort {
+            name: Some(names::SERVICE_PORT_NAME.to_owned()),
+            container_port: port,
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        resources: resources.clone(),
+        readiness_probe: Some(Probe {
+            tcp_socket: Some(TCPSocketAction {
+                port: IntOrString::Int(port),
+                ..TCPSocketAction::default()
+            }),
+            initial_delay_seconds: Some(10),
+            period_seconds: Some(10),
+            ..Probe::default()
+        }),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    }
+}

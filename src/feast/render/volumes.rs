@@ -1,0 +1,108 @@
+//! The volumes of the servers' pods, and where the containers see them.
+
+use k8s_openapi::api::core::v1::{
+    ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
+    SecretVolumeSource, Volume, VolumeMount,
+};
+
+use super::tls;
+use crate::feast::names::{self, ServerKind, Service};
+use crate::feast::spec::{ClaimSource, Store};
+
+/// Whether anything still lives in the pod's own directory: all three stores on claims need none.
+fn has_data_directory(store: &Store) -> bool {
+    let services: Vec<Service> = store.claims().into_iter().map(|(s, _)| s).collect();
+    services != [Service::Registry, Service::Offline, Service::Online]
+}
+
+/// The `feature_store.yaml` that stands under `key` in the feature store's Secret.
+pub(super) fn configuration(store: &Store, key: &str) -> Volume {
+    Volume {
+        name: names::CONFIGURATION_VOLUME.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(names::main(&store.name)),
+            // The other keys of the Secret are not for the pods.
+            items: Some(vec![KeyToPath {
+                key: key.to_owned(),
+                path: names::FEATURE_STORE_YAML.to_owned(),
+                ..KeyToPath::default()
+            }]),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+pub(super) fn configuration_mount() -> VolumeMount {
+    VolumeMount {
+        name: names::CONFIGURATION_VOLUME.to_owned(),
+        mount_path: names::CONFIGURATION_DIRECTORY.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }
+}
+
+/// Of the servers' pods.
+pub(super) fn volumes(store: &Store) -> Vec<Volume> {
+    let mut volumes = vec![configuration(store, names::FEATURE_STORE_YAML)];
+    volumes.extend(tls::volumes(store));
+    volumes.extend(store.authorization.ca_cert().map(|ca_cert| Volume {
+        name: names::CA_CERT_VOLUME.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: ca_cert.config_map.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }));
+    for (service, claim) in store.claims() {
+        let own = names::claim(&store.name, service);
+        volumes.push(Volume {
+            name: own.clone(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: match &claim.source {
+                    ClaimSource::Existing(name) => name.clone(),
+                    ClaimSource::Created { .. } => own,
+                },
+                ..PersistentVolumeClaimVolumeSource::default()
+            }),
+            ..Volume::default()
+        });
+    }
+    if has_data_directory(store) {
+        volumes.push(Volume {
+            name: names::DATA_VOLUME.to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        });
+    }
+    volumes.extend(store.pods.volumes.iter().cloned());
+    volumes
+}
+
+/// The mounts of a server's container, or of an init container (`None`), in the order of the volumes.
+pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<VolumeMount> {
+    let mut mounts = vec![configuration_mount()];
+    mounts.extend(tls::mounts(store, container));
+    mounts.extend(store.authorization.ca_cert().map(|ca_cert| VolumeMount {
+        name: names::CA_CERT_VOLUME.to_owned(),
+        mount_path: names::CA_CERT_FILE.to_owned(),
+        sub_path: Some(ca_cert.key.clone()),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }));
+    for (service, claim) in store.claims() {
+        mounts.push(VolumeMount {
+            name: names::claim(&store.name, service),
+            mount_path: claim.mount_path.clone(),
+            ..VolumeMount::default()
+        });
+    }
+    if has_data_directory(store) {
+        mounts.push(VolumeMount {
+            name: names::DATA_VOLUME.to_owned(),
+            mount_path: names::DATA_DIRECTORY.to_owned(),
+            ..VolumeMount::default()
+        });
+    }
+    mounts
+}

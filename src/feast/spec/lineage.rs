@@ -1,0 +1,26 @@
+//! The lineage server, with its defaults.
+
+use super::{Pods, Server};
+use crate::feast::config;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineageServer {
+    /// Its node selector is whole: its pods are its own.
+    pub common: Server,
+    pub replicas: i32,
+}
+
+impl LineageServer {
+    /// `pods` are without the other servers' node selectors.
+    pub(super) fn new(server: &config::LineageServer, default_image: &str, pods: &Pods) -> Self {
+        let config::LineageServer { replicas, server } = server;
+        let server = server.clone().unwrap_or_default();
+        let mut common = Server::new(server.settings(), default_image);
+        let own = std::mem::replace(&mut common.node_selector, pods.node_selector.clone());
+        common.node_selector.extend(own);
+        Self {
+            common,
+            replicas: replicas.unwrap_or(1),
+        }
+    }
+}

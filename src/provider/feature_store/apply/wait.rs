@@ -1,0 +1,46 @@
+//! Waiting for every Deployment of a feature store.
+
+use serde_json::Value as Json;
+
+use crate::cluster::rollout::{Rollout, Wait};
+use crate::cluster::{CancellationToken, Cluster, Error, StoreName};
+use crate::feast::names;
+use crate::feast::spec::{Replicas, Store};
+
+/// Answers the servers' Deployment once it is complete, and what has not become complete.
+pub(super) async fn complete(
+    cluster: &Cluster,
+    store: &Store,
+    wait: &Wait<'_>,
+    stop: &CancellationToken,
+) -> (Option<Json>, Vec<Error>) {
+    let name = StoreName {
+        namespace: store.namespace.clone(),
+        name: store.name.clone(),
+    };
+    let servers = Rollout {
+        deployment: &names::main(&store.name),
+        pods: &store.name,
+        minimum: match &store.replicas {
+            Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
+            // KEDA may have nothing to do, and then leaves the number as it is.
+            Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
+        },
+    };
+    let servers = cluster.wait_for_rollout(&name, &servers, wait, stop);
+    let lineage = async {
+        store.lineage.as_ref()?;
+        let rollout = Rollout {
+            deployment: &names::lineage(&store.name),
+            pods: &names::lineage_label(&store.name),
+            minimum: None,
+        };
+        let complete = cluster.wait_for_rollout(&name, &rollout, wait, stop);
+        complete.await.err()
+    };
+    let (servers, lineage) = tokio::join!(servers, lineage);
+    match servers {
+        Ok(live) => (Some(live), lineage.into_iter().collect()),
+        Err(error) => (None, [error].into_iter().chain(lineage).collect()),
+    }
+}
