@@ -186,6 +186,7 @@ fn trials() -> Vec<Trial> {
         import::by_block_with_a_generated_configuration_gives_an_empty_plan,
         import::by_id_gives_an_empty_plan,
         import::every_configuration_comes_back_as_it_was,
+        import::metrics_in_another_order_are_the_same,
         import::what_is_not_there_is_said,
         jobs::a_schedule_comes_changes_and_goes,
         jobs::a_job_without_pods_says_why_and_is_taken_up_again,

@@ -114,3 +114,46 @@ fn authority(store: &Store) -> Option<&Authority> {
         Registry::Remote(remote) => remote.authority.as_ref(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::spec::Defaults;
+
+    #[test]
+    fn authorities_are_looked_at_before_the_first_write() {
+        let authority = |name: &str, key: &str| Source {
+            kind: Kind::ConfigMap,
+            name: name.to_owned(),
+            key: Some(key.to_owned()),
+        };
+        let store = json!({
+            "name": "demo",
+            "feastProject": "demo",
+            "authz": {"oidc": {"issuerUrl": "https://idp", "caCertConfigMap": {"name": "idp"}}},
+            "services": {"registry": {"remote": {
+                "hostname": "shared:443",
+                "tls": {"configMapRef": {"name": "registry"}, "certName": "ca.pem"},
+            }}},
+        });
+        let store = Store::new(
+            &serde_json::from_value(store).unwrap(),
+            &Defaults::default(),
+        );
+        assert_eq!(
+            files(&store),
+            [
+                Mounted {
+                    source: authority("registry", "ca.pem"),
+                    path: Path::of("services.registry.remote.tls.config_map_ref"),
+                },
+                Mounted {
+                    source: authority("idp", "ca-bundle.crt"),
+                    path: Path::of("authz.oidc.ca_cert_config_map"),
+                },
+            ]
+        );
+    }
+}
