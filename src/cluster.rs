@@ -20,7 +20,6 @@ pub mod ownership;
 pub mod read;
 pub mod rollout;
 
-mod departure;
 mod request;
 mod resource;
 mod snapshot;
@@ -111,8 +110,8 @@ struct Inner {
     opening: Mutex<()>,
     /// What several feature stores have asked for at once.
     snapshots: snapshot::Snapshots,
-    /// What several feature stores wait for at once.
-    departures: departure::Departures,
+    /// What several feature stores wait for.
+    departures: watch::Departures,
     /// The only cluster that may be talked to ([`guard`]); any where there is none.
     expected_uid: Option<String>,
     /// Set when it is that cluster.
@@ -139,7 +138,7 @@ impl Cluster {
                 reached: AtomicBool::new(false),
                 opening: Mutex::new(()),
                 snapshots: snapshot::Snapshots::default(),
-                departures: departure::Departures::default(),
+                departures: watch::Departures::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
             }),

@@ -20,6 +20,7 @@ mod real_feast {
     pub mod feature_repository;
     pub mod lab;
     pub mod lineage;
+    pub mod options;
     pub mod stores;
     pub mod three_replicas;
     pub mod tls;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_feast::{concurrent_apply, lab, lineage, stores, three_replicas, tls};
+use real_feast::{concurrent_apply, lab, lineage, options, stores, three_replicas, tls};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -42,11 +43,14 @@ fn trials() -> Vec<Trial> {
     // The longest first.
     trials![
         three_replicas::one_postgresql_and_the_same_answers,
+        options::servers_serve_as_they_are_told,
         tls::every_server_shows_its_certificate,
         stores::redis_and_duckdb,
         lineage::feasts_own_events_arrive,
         stores::sqlite_on_claims,
         stores::as_feast_init_leaves_it,
+        options::feast_reads_every_section_as_it_was_meant,
+        options::nothing_is_sent_to_kafka,
     ]
 }
 

@@ -274,9 +274,14 @@ struct Watched {
 /// Waits for Terraform, and looks at its children, the providers, on the way.
 fn watch(terraform: &mut Child) -> Watched {
     let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
+    let own = program(terraform.id());
     loop {
         for child in children(terraform.id()) {
-            if let Some(now) = usage(child).filter(|_| is_provider(child)) {
+            if program(child) == own {
+                // Not yet the provider: it still shares Terraform's memory.
+                continue;
+            }
+            if let Some(now) = usage(child) {
                 seen.insert(child, now);
             }
         }
@@ -291,11 +296,8 @@ fn watch(terraform: &mut Child) -> Watched {
     }
 }
 
-/// Before it has become the provider's, a new process is a copy of Terraform's, and as large.
-fn is_provider(process: u32) -> bool {
-    let program = fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
-    let name = program.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with("terraform-provider-")
+fn program(process: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/exe")).ok()
 }
 
 fn children(parent: u32) -> Vec<u32> {

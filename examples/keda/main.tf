@@ -58,7 +58,8 @@ resource "feast_feature_store" "sample" {
         }
       }
       server = {
-        metrics = true
+        metrics        = true
+        worker_configs = { max_requests = 0 }
       }
     }
 

@@ -9,14 +9,14 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::departure::Attendance;
 use super::error::{Error, Reason, Verb};
 use super::operator::{is_operated, is_owned};
 use super::request::Request;
 use super::resource::{PODS, Resource};
 use super::watch::Unfinished;
 use super::{Claims, Cluster, StoreName};
-use crate::feast::objects::{Key, Kind, Scope, Tier};
+use crate::feast::names;
+use crate::feast::objects::{Key, Kind, Tier};
 
 /// What is left after a deletion.
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Cluster {
     ) -> Result<Deletion, Error> {
         let deadline = Instant::now() + timeout;
         let mut deletion = Deletion::default();
-        for (key, live) in self.read_for_deletion(store, known, cancel).await? {
+        for (key, live) in self.read_before_delete(store, known, cancel).await? {
             if known.contains(&key) && is_owned(&live, store) {
                 // Its claims would go with the custom resource, whatever is said of them here.
                 return Err(self.object_error(Verb::Delete, store, &key, Reason::Operated));
@@ -71,8 +71,11 @@ impl Cluster {
                 deletion.remaining.insert(key, live);
             }
         }
-        // From now on, so that nobody asks for them twice.
-        let mut pods = self.attend(PODS, &store.namespace);
+        let lineage = Key::new(Kind::Deployment, names::lineage(&store.name));
+        let mut pods = vec![store.name.clone()];
+        if deletion.remaining.contains_key(&lineage) {
+            pods.push(names::lineage_label(&store.name));
+        }
         for first in [true, false] {
             let round: Vec<Key> = deletion
                 .remaining
@@ -83,7 +86,10 @@ impl Cluster {
             let ended = join_all(round.iter().map(|key| {
                 let live = &deletion.remaining[key];
                 async move {
-                    let gone = self.end_and_wait(store, key, live, deadline, cancel).await;
+                    if self.end(store, key, live, cancel).await? {
+                        return Ok(());
+                    }
+                    let gone = self.wait_gone(store, key, live, deadline, cancel).await;
                     gone.map_err(|end| self.not_gone(end, store, key, timeout))
                 }
             }))
@@ -97,10 +103,8 @@ impl Cluster {
                 }
             }
             if first && deletion.errors.is_empty() {
-                deletion.errors.extend(
-                    self.without_pods(&mut pods, store, deadline, timeout, cancel)
-                        .await,
-                );
+                let gone = self.wait_for_pods(store, &pods, deadline, timeout, cancel);
+                deletion.errors.extend(gone.await);
             }
             if !deletion.errors.is_empty() {
                 break;
@@ -109,53 +113,17 @@ impl Cluster {
         Ok(deletion)
     }
 
-    /// Deletes the object, and waits until it is gone.
-    async fn end_and_wait(
-        &self,
-        store: &StoreName,
-        key: &Key,
-        live: &Json,
-        deadline: Instant,
-        cancel: &CancellationToken,
-    ) -> Result<(), Unfinished> {
-        let near = key.kind.scope() == Scope::Namespace;
-        let attend = || self.attend(Resource::from(key.kind), &store.namespace);
-        // Before its end, so that it is seen at once.
-        let attending = (near && propagation(key.kind) == FOREGROUND).then(attend);
-        let ended = self.end(store, key, live, cancel).await;
-        if ended.map_err(Unfinished::Failed)? {
-            return Ok(());
-        }
-        if !near {
-            // The right to watch may be for this name alone.
-            return self.wait_gone(store, key, live, deadline, cancel).await;
-        }
-        let mut attending = attending.unwrap_or_else(attend);
-        let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
-        attending
-            .until(Some(&key.name), deadline, cancel, |present| {
-                // Another may have taken its name.
-                present.get(&key.name).is_none_or(|head| head.uid != uid)
-            })
-            .await
-    }
-
     /// Pods of the store normally go before their Deployment does; this is for those that were orphaned.
-    async fn without_pods(
+    async fn wait_for_pods(
         &self,
-        pods: &mut Attendance<'_>,
         store: &StoreName,
+        labels: &[String],
         deadline: Instant,
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Option<Error> {
-        let mut left = 0;
-        let gone = pods.until(None, deadline, cancel, |present| {
-            let theirs = present.values();
-            left = (theirs.filter(|pod| pod.store.as_ref() == Some(&store.name))).count();
-            left == 0
-        });
-        let end = gone.await.err()?;
+        let none = self.wait_until_none(PODS, store, labels, deadline, cancel);
+        let (left, end) = none.await.err()?;
         Some(match end {
             Unfinished::Failed(error) => error,
             Unfinished::TimedOut => {
@@ -202,6 +170,11 @@ impl Cluster {
         live: &Json,
         cancel: &CancellationToken,
     ) -> Result<bool, Error> {
+        // What has pods stays until they are gone, so that there is something to wait for.
+        let propagation = match key.kind {
+            Kind::Deployment | Kind::Job | Kind::CronJob => "Foreground",
+            _ => "Background",
+        };
         let request = Request {
             verb: Verb::Delete,
             resource: Resource::from(key.kind),
@@ -211,7 +184,7 @@ impl Cluster {
             body: Some(json!({
                 "apiVersion": "v1",
                 "kind": "DeleteOptions",
-                "propagationPolicy": propagation(key.kind),
+                "propagationPolicy": propagation,
                 "preconditions": {"uid": live["metadata"]["uid"]},
             })),
         };
@@ -226,15 +199,5 @@ impl Cluster {
             }) => Ok(true),
             Err(error) => Err(error),
         }
-    }
-}
-
-const FOREGROUND: &str = "Foreground";
-
-/// What has pods stays until they are gone, so that there is something to wait for.
-fn propagation(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Deployment | Kind::Job | Kind::CronJob => FOREGROUND,
-        _ => "Background",
     }
 }

@@ -49,29 +49,30 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
         let lists = near_kinds().map(|kind| async move {
-            unless_out_of_sight(kind, keys, self.list(store, kind, cancel).await)
+            unless_hidden(kind, keys, self.list(store, kind, cancel).await)
         });
         let live = try_join_all(lists).await?.into_iter().flatten().collect();
         self.and_missing(live, store, keys, cancel).await
     }
 
-    /// The same before a deletion, as it was a moment ago at most, and of what the lists show no more than the
-    /// metadata. All stores of the namespace that are deleted at the same time share them.
-    pub(super) async fn read_for_deletion(
+    /// The same, before a deletion, which names each object by its UID: what was seen within a moment is shared by all
+    /// stores of the namespace that are deleted at the same time, and without content. An object that has come into
+    /// being since stays, as it would if it came a moment later.
+    pub async fn read_before_delete(
         &self,
         store: &StoreName,
         keys: &BTreeSet<Key>,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
         let lists = near_kinds().map(|kind| async move {
-            let doomed = self.doomed(&store.namespace, &store.name, kind, cancel);
-            unless_out_of_sight(kind, keys, doomed.await)
+            let marked = self.marked(&store.namespace, &store.name, kind, cancel);
+            unless_hidden(kind, keys, marked.await)
         });
         let live = try_join_all(lists).await?.into_iter().flatten().collect();
         self.and_missing(live, store, keys, cancel).await
     }
 
-    /// The same, before an apply. Where a feature store is created there is mostly nothing, and then the names
+    /// The same as [`Cluster::read`], before an apply. Where a feature store is created there is mostly nothing, and then the names
     /// that are taken tell, which several creates share. An object of another that comes into being within that
     /// moment is still met by the apply itself, which creates only what does not exist.
     pub async fn read_before_apply(
@@ -298,15 +299,15 @@ impl Cluster {
     }
 }
 
-/// The kinds whose objects live in a namespace.
+/// What lives in the feature store's namespace.
 fn near_kinds() -> impl Iterator<Item = Kind> {
-    let all = Kind::ALL.into_iter();
-    all.filter(|kind| kind.scope() == Scope::Namespace)
+    let kinds = Kind::ALL.into_iter();
+    kinds.filter(|kind| kind.scope() == Scope::Namespace)
 }
 
 /// Who may not look at a kind has made nothing of it, unless a key says otherwise.
 #[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
-fn unless_out_of_sight<T>(
+fn unless_hidden<T>(
     kind: Kind,
     keys: &BTreeSet<Key>,
     list: Result<Vec<T>, Error>,

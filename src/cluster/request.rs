@@ -173,9 +173,11 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
         self.guard(cancel).await?;
-        let verb = request.verb;
+        let writes = request.verb.writes();
         let answer = self.send_unguarded(request, cancel).await;
-        self.inner.snapshots.forget_after(verb);
+        if writes {
+            self.inner.snapshots.forget();
+        }
         answer
     }
 

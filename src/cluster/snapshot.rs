@@ -3,8 +3,7 @@
 //! Terraform refreshes ten resources at a time, as fast as it gets answers. What one of them asks for, the
 //! others of its namespace want as well: so one LIST for each kind brings the objects of all stores, and is
 //! kept for a moment as text, of which each store parses its own part. A read after a write of this process
-//! is never answered from before it. What ten stores that are destroyed together ask for is the same, of metadata
-//! alone: a deletion names the object's UID, and one list serves until something is applied.
+//! is never answered from before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +11,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -35,10 +34,10 @@ const MOMENT: Duration = Duration::from_secs(2);
 enum Question {
     /// The objects of a kind in a namespace that this provider made.
     Ours(Kind, String),
-    /// The same, of which no more than the metadata; for a deletion.
-    Doomed(Kind, String),
     /// Which names of a kind are taken in a namespace, and by whom.
     Taken(Kind, String),
+    /// The same of what this provider made, with all that a deletion needs to know.
+    Marked(Kind, String),
     /// One object of a namespace.
     One(Key, String),
 }
@@ -46,7 +45,7 @@ enum Question {
 impl Question {
     fn is_of_a_kind_apart(&self) -> bool {
         match self {
-            Self::Ours(kind, _) | Self::Doomed(kind, _) | Self::Taken(kind, _) => kind.apart(),
+            Self::Ours(kind, _) | Self::Marked(kind, _) | Self::Taken(kind, _) => kind.apart(),
             Self::One(..) => false,
         }
     }
@@ -77,6 +76,7 @@ impl Asked {
 enum Told {
     Objects(Objects),
     Names(Vec<Name>),
+    Marks(BTreeMap<String, Vec<Mark>>),
     Object(Json),
     /// The cluster does not know the kind, so there is nothing of it.
     Unknown,
@@ -93,21 +93,29 @@ pub(super) struct Name {
     pub store: Option<String>,
 }
 
+/// An object without its content: whose it is, and which one of all that have had its name.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Mark {
+    name: String,
+    namespace: Option<String>,
+    uid: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    owner_references: Vec<Json>,
+}
+
 impl Snapshots {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Question, Asked>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a write, what was asked before is out of date. Names stay: that one more is taken or free is what a
-    /// write can always find. What is to be deleted stays after a deletion: it lacks nothing then.
-    pub fn forget_after(&self, verb: Verb) {
-        if verb.writes() {
-            self.lock().retain(|question, _| match question {
-                Question::Taken(..) => true,
-                Question::Doomed(..) => verb == Verb::Delete,
-                Question::Ours(..) | Question::One(..) => false,
-            });
-        }
+    /// Something was written: what was asked before is out of date. Names stay: that one more is taken or free is
+    /// what a write can always find, and a deletion names the very object that was seen.
+    pub fn forget(&self) {
+        self.lock()
+            .retain(|question, _| matches!(question, Question::Taken(..) | Question::Marked(..)));
     }
 
     /// Whether this process has not created the store before.
@@ -131,29 +139,6 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
         let question = Question::Ours(kind, namespace.to_owned());
-        self.of_store(question, store, kind, cancel).await
-    }
-
-    /// The metadata of the store's objects of a kind, as they were within the last [`MOMENT`], less what was
-    /// deleted here since.
-    pub(super) async fn doomed(
-        &self,
-        namespace: &str,
-        store: &str,
-        kind: Kind,
-        cancel: &CancellationToken,
-    ) -> Result<Vec<(Key, Json)>, Error> {
-        let question = Question::Doomed(kind, namespace.to_owned());
-        self.of_store(question, store, kind, cancel).await
-    }
-
-    async fn of_store(
-        &self,
-        question: Question,
-        store: &str,
-        kind: Kind,
-        cancel: &CancellationToken,
-    ) -> Result<Vec<(Key, Json)>, Error> {
         let told = self.ask(question, cancel).await?;
         let Told::Objects(objects) = &*told else {
             return Ok(Vec::new());
@@ -182,6 +167,26 @@ impl Cluster {
             Told::Names(names) => names.clone(),
             _ => Vec::new(),
         })
+    }
+
+    /// The store's objects of a kind as far as a deletion needs them: their metadata without what others wrote there,
+    /// as it was within the last [`MOMENT`].
+    pub(super) async fn marked(
+        &self,
+        namespace: &str,
+        store: &str,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
+        let question = Question::Marked(kind, namespace.to_owned());
+        let told = self.ask(question, cancel).await?;
+        let Told::Marks(marks) = &*told else {
+            return Ok(Vec::new());
+        };
+        let ours = marks.get(store).into_iter().flatten();
+        Ok(ours
+            .map(|mark| (Key::new(kind, &mark.name), json!({"metadata": mark})))
+            .collect())
     }
 
     /// One object, as it was within the last [`MOMENT`].
@@ -250,16 +255,23 @@ impl Cluster {
     async fn tell(&self, question: &Question, cancel: &CancellationToken) -> Result<Told, Error> {
         Ok(match question {
             Question::Ours(kind, namespace) => {
-                let list: List<Box<RawValue>> = self.managed(*kind, namespace, cancel).await?;
-                Told::Objects(by_store(list))
-            }
-            Question::Doomed(kind, namespace) => {
-                let list: Partial<Box<RawValue>> = self.managed(*kind, namespace, cancel).await?;
-                Told::Objects(by_store(list.0))
+                let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+                let mut request = listing(*kind, namespace);
+                request.query = vec![("labelSelector", &selector)];
+                let list: List<Box<RawValue>> = self.send_for(request, cancel).await?;
+                Told::Objects(by_store(list.items.unwrap_or_default()))
             }
             Question::Taken(kind, namespace) => {
-                let list: Partial<Head> = self.send_for(listing(*kind, namespace), cancel).await?;
-                Told::Names(names(list))
+                let list: Metadatas<Head> =
+                    self.send_for(listing(*kind, namespace), cancel).await?;
+                Told::Names(list.all().map(Name::from).collect())
+            }
+            Question::Marked(kind, namespace) => {
+                let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+                let mut request = listing(*kind, namespace);
+                request.query = vec![("labelSelector", &selector)];
+                let list: Metadatas<Mark> = self.send_for(request, cancel).await?;
+                Told::Marks(marks_by_store(list))
             }
             Question::One(key, namespace) => Told::Object(
                 self.send(
@@ -273,19 +285,6 @@ impl Cluster {
                 .await?,
             ),
         })
-    }
-
-    /// What this provider made.
-    async fn managed<A: Answer>(
-        &self,
-        kind: Kind,
-        namespace: &str,
-        cancel: &CancellationToken,
-    ) -> Result<A, Error> {
-        let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-        let mut request = listing(kind, namespace);
-        request.query = vec![("labelSelector", &selector)];
-        self.send_for(request, cancel).await
     }
 
     /// Frees the memory when nobody is given the answer any more.
@@ -304,13 +303,13 @@ fn listing(kind: Kind, namespace: &str) -> Request<'_> {
     Request::list(Resource::from(kind), namespace, Vec::new())
 }
 
-fn by_store(list: List<Box<RawValue>>) -> Objects {
+fn by_store(items: Vec<Box<RawValue>>) -> Objects {
     let mut objects = Objects::new();
-    for text in list.items.into_iter().flatten() {
-        let Ok(head) = serde_json::from_str::<Head>(text.get()) else {
+    for text in items {
+        let Ok(item) = serde_json::from_str::<Item<Head>>(text.get()) else {
             continue;
         };
-        let Name { name, store } = Name::from(head);
+        let Name { name, store } = Name::from(item.metadata);
         // Without the label it is asked for by its name, where anybody knows that.
         if let Some(store) = store {
             objects.entry(store).or_default().push((name, text));
@@ -319,11 +318,21 @@ fn by_store(list: List<Box<RawValue>>) -> Objects {
     objects
 }
 
+fn marks_by_store(list: Metadatas<Mark>) -> BTreeMap<String, Vec<Mark>> {
+    let mut marks: BTreeMap<String, Vec<Mark>> = BTreeMap::new();
+    for mark in list.all() {
+        if let Some(store) = mark.labels.get(NAME_LABEL) {
+            marks.entry(store.clone()).or_default().push(mark);
+        }
+    }
+    marks
+}
+
 impl From<Head> for Name {
-    fn from(Head { metadata }: Head) -> Self {
+    fn from(Head { name, labels }: Head) -> Self {
         Self {
-            name: metadata.name,
-            store: metadata.labels.0,
+            name,
+            store: labels.0,
         }
     }
 }
@@ -337,26 +346,29 @@ struct List<T> {
 
 impl Answer for List<Box<RawValue>> {}
 
-/// A list of the objects' metadata, without their content.
+/// A list of objects without their content.
 #[derive(Deserialize)]
-struct Partial<T>(List<T>);
+struct Metadatas<T>(List<Item<T>>);
 
-impl<T: DeserializeOwned> Answer for Partial<T> {
+impl<T> Metadatas<T> {
+    fn all(self) -> impl Iterator<Item = T> {
+        let items = self.0.items.into_iter().flatten();
+        items.map(|item| item.metadata)
+    }
+}
+
+impl<T: DeserializeOwned> Answer for Metadatas<T> {
     const ACCEPT: &str =
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 }
 
-fn names(list: Partial<Head>) -> Vec<Name> {
-    list.0.items.into_iter().flatten().map(Name::from).collect()
+#[derive(Deserialize)]
+struct Item<T> {
+    metadata: T,
 }
 
 #[derive(Deserialize)]
 struct Head {
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
     name: String,
     #[serde(default)]
     labels: StoreLabel,
@@ -385,8 +397,8 @@ mod tests {
             {"metadata": {"name": "three", "labels": {"feast.dev/name": "a"}}},
             {"metadata": {"name": "four"}}]}"#;
         let list: List<Box<RawValue>> = serde_json::from_str(list).expect("a list");
-        let objects = by_store(list);
         let names = |store: &str| -> Vec<String> {
+            let objects = by_store(list.items.clone().unwrap_or_default());
             let names = objects.get(store).into_iter().flatten();
             names.map(|(name, _)| name.clone()).collect()
         };
@@ -399,13 +411,31 @@ mod tests {
     fn of_names_only_the_store_is_kept() {
         let list = r#"{"items": [{"metadata": {"name": "n", "labels": {"feast.dev/name": "a"}, "uid": "u"}},
             {"metadata": {"name": "m", "labels": {"app": "x"}}}]}"#;
-        let list: Partial<Head> = serde_json::from_str(list).expect("a list");
+        let names = |list: &str| -> Vec<Name> {
+            let list: Metadatas<Head> = serde_json::from_str(list).expect("a list");
+            list.all().map(Name::from).collect()
+        };
         let name = |name: &str, store: Option<&str>| Name {
             name: name.to_owned(),
             store: store.map(str::to_owned),
         };
         assert_eq!(names(list), [name("n", Some("a")), name("m", None)]);
-        let nothing: Partial<Head> = serde_json::from_str(r#"{"items": null}"#).expect("a list");
-        assert_eq!(names(nothing), []);
+        assert_eq!(names(r#"{"items": null}"#), []);
+    }
+
+    #[test]
+    fn of_marks_nothing_is_kept_that_a_deletion_does_not_need() {
+        let list = r#"{"items": [{"metadata": {"name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"},
+            "uid": "u", "managedFields": [{"manager": "m"}], "ownerReferences": [{"kind": "FeatureStore"}]}},
+            {"metadata": {"name": "m", "uid": "v"}}]}"#;
+        let list: Metadatas<Mark> = serde_json::from_str(list).expect("a list");
+        let marks = serde_json::to_value(marks_by_store(list)).expect("JSON");
+        assert_eq!(
+            marks,
+            json!({"a": [{
+                "name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"}, "uid": "u",
+                "ownerReferences": [{"kind": "FeatureStore"}],
+            }]})
+        );
     }
 }

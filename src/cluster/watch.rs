@@ -1,5 +1,7 @@
 //! Waiting for something to become true of some objects, by a watch and not by polling.
 
+mod departures;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use super::Cluster;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use crate::feast::objects::Scope;
+
+pub(super) use departures::Departures;
 
 /// Which objects of a kind.
 pub(super) enum Selection<'a> {
@@ -135,7 +139,7 @@ impl Followed {
 /// How long to wait before a broken watch is taken up again: kube's own pauses grow to half a minute,
 /// and someone is waiting here.
 #[derive(Default)]
-pub(super) struct Pauses(u32);
+struct Pauses(u32);
 
 impl Iterator for Pauses {
     type Item = Duration;
@@ -161,7 +165,7 @@ fn insert(objects: &mut BTreeMap<String, Json>, object: DynamicObject) {
 }
 
 /// A refusal that will be the same the next time.
-pub(super) fn refusal(error: &watcher::Error) -> Option<Reason> {
+fn refusal(error: &watcher::Error) -> Option<Reason> {
     let status = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))

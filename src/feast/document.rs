@@ -64,11 +64,11 @@ impl Document {
                 Part::Plain(mapping) => {
                     text.push_str(&emit(&mapping.filled(contents, &mut errors)));
                 }
-                Part::Slot(slot) => match slot.filled(contents) {
+                Part::Slot(slot) => match slot.filled(contents, &Mapping(Vec::new())) {
                     Ok(lines) => text.push_str(&format!("{}:\n{lines}", slot.section())),
                     Err(error) => errors.push(error),
                 },
-                Part::Joined(lines, slot) => match slot.filled(contents) {
+                Part::Joined(lines, slot) => match slot.filled(contents, lines) {
                     Ok(more) => text.push_str(&format!("{}{more}", begin(slot, lines))),
                     Err(error) => errors.push(error),
                 },

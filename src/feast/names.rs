@@ -57,6 +57,8 @@ pub const CONNECTION_STRING: &str = "connection_string";
 pub const LINEAGE_PATH: &str = "api/v1/lineage";
 /// How MLflow is authenticated at, by default.
 pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
+/// Settings without an attribute that Feast takes as numbers alone.
+pub const MLFLOW_NUMBERS: [&str; 2] = ["request_timeout", "max_retries"];
 
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";

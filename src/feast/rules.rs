@@ -332,6 +332,11 @@ pub const RULES: &[Rule] = &[
         description: "What has an attribute of its own is not in `extra_config`.",
         check: tracking::extra_config,
     },
+    Rule {
+        name: "extra-numbers",
+        description: "`request_timeout` and `max_retries` of MLflow's `extra_config` are whole numbers.",
+        check: tracking::extra_numbers,
+    },
 ];
 
 /// What a configuration may say and had better not: warnings, in the order in which they are shown.
@@ -340,6 +345,26 @@ pub const ADVICE: &[Rule] = &[
         name: "online-server-options",
         description: "`metrics` and `worker_configs` of a server other than the online one have no effect, nor has the registry's `mcp` beyond `enabled`.",
         check: serving::without_effect,
+    },
+    Rule {
+        name: "metrics-end",
+        description: "With metrics, `worker_configs.max_requests` is 0: they end with the first worker that Feast replaces.",
+        check: serving::metrics_end,
+    },
+    Rule {
+        name: "push-batching",
+        description: "Feast collects pushed rows only with both `batch_size` and `batch_interval_seconds`.",
+        check: serving::push_batching,
+    },
+    Rule {
+        name: "mcp-sessions",
+        description: "A session of the Model Context Protocol is known to one process: with several replicas or workers it may break.",
+        check: serving::mcp_sessions,
+    },
+    Rule {
+        name: "lineage-kafka",
+        description: "Feast passes no brokers to the OpenLineage transport `kafka`; the client's own environment variables do.",
+        check: tracking::kafka,
     },
     Rule {
         name: "node-selectors",

@@ -57,6 +57,72 @@ pub fn by_id_gives_an_empty_plan() {
     test.destroy();
 }
 
+/// Imports the store into an empty state, where a plan with these services then has nothing to do.
+#[track_caller]
+pub fn expect_import_to_be_empty(test: &StoreUnderTest, services: &str) {
+    let terraform = elsewhere(test, Tool::Terraform);
+    let text = configuration(services, "");
+    terraform.write("main.tf", &text).unwrap();
+    let id = format!("{}/demo", test.namespace.name());
+    let import = terraform.run(&["import", "-no-color", "-input=false", ADDRESS, &id]);
+    import.unwrap().expect_success();
+    expect_empty(&terraform);
+}
+
+/// The API server keeps the order of an autoscaler's metrics, but whoever writes it need not.
+pub fn metrics_in_another_order_are_the_same() {
+    let test = StoreUnderTest::new("metrics");
+    let services = format!(
+        r#"
+        scaling = {{ autoscaling = {{
+          min_replicas = 2
+          max_replicas = 6
+          metrics = [
+            {{ type = "Resource", resource = {{ name = "memory", target = {{ type = "AverageValue", average_value = "1.5Gi" }} }} }},
+            {{ type = "Resource", resource = {{ name = "cpu", target = {{ type = "Utilization", average_utilization = 70 }} }} }},
+            {{ type = "Pods", pods = {{ metric = {{ name = "qps" }}, target = {{ type = "AverageValue", average_value = "1500m" }} }} }},
+            {{ type = "Pods", pods = {{ metric = {{ name = "errors" }}, target = {{ type = "AverageValue", average_value = "2" }} }} }},
+          ]
+          behavior = {{
+            scale_up = {{
+              select_policy = "Min"
+              policies      = [{{ type = "Pods", value = 2, period_seconds = 30 }}, {{ type = "Percent", value = 50, period_seconds = 60 }}]
+            }}
+            scale_down = {{
+              stabilization_window_seconds = 120
+              policies                     = [{{ type = "Percent", value = 10, period_seconds = 60 }}]
+            }}
+          }}
+        }} }}
+        {DATABASES}"#
+    );
+    test.configure(&services);
+    test.apply();
+    expect_import_to_be_empty(&test, &services);
+
+    let metrics = || {
+        let autoscaler = test.namespace.json(&["get", "hpa", "feast-demo"]).unwrap();
+        autoscaler["spec"]["metrics"].as_array().unwrap().clone()
+    };
+    let mut other = metrics();
+    assert_eq!(other.len(), 4);
+    other.reverse();
+    let patch = json!({"spec": {"metrics": other}}).to_string();
+    let patch = [
+        "patch",
+        "hpa",
+        "feast-demo",
+        "--type=merge",
+        "--patch",
+        &patch,
+    ];
+    test.namespace.kubectl(&patch).unwrap();
+    assert_eq!(metrics(), other);
+    test.expect_empty_plan();
+    expect_import_to_be_empty(&test, &services);
+    test.destroy();
+}
+
 pub fn what_is_not_there_is_said() {
     let test = StoreUnderTest::new("import-nothing");
     test.configure(&services());
@@ -186,8 +252,8 @@ fn name(label: &str) -> String {
     label.replace('_', "-")
 }
 
-/// The configurations of `tests/render`, each under a name of its own and without a wait for its pods. But for
-/// the one with KEDA, which this cluster does not have; `keda.rs` makes it a cluster that does.
+/// The configurations of `tests/render`, each under a name of its own and without a wait for its pods. But for the one
+/// with KEDA, which the cluster has only while `keda.rs` runs, and that imports one too.
 fn goldens(namespace: &str) -> Vec<Golden> {
     let feast = Feast::new();
     let block = &feast.schemas().resources[FEATURE_STORE].schema.block;

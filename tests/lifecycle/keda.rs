@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+use crate::lifecycle::{import, lab};
 use crate::support::testbed::Cluster;
 
 const NAME: &str = "scaledobjects.keda.sh";
@@ -161,6 +161,7 @@ pub fn scales_where_it_is_installed() {
         ("RollingUpdate", json!(1))
     );
     assert_eq!(test.state()["replicas_owner"], json!("external"));
+    import::expect_import_to_be_empty(&test, &scaled(5));
 
     // What KEDA does to the Deployment is KEDA's; what somebody does to the ScaledObject is drift.
     let scale = ["scale", "deployment/feast-demo", "--replicas=4"];

@@ -92,6 +92,43 @@ pub fn a_renewed_certificate_rolls_the_pods() {
     test.destroy();
 }
 
+pub fn the_authority_of_a_token_provider_must_be_there() {
+    let test = StoreUnderTest::new("authority");
+    test.configure_all(
+        "",
+        r#"
+  authz = {
+    oidc = {
+      issuer_url         = "https://idp.example.com"
+      ca_cert_config_map = { name = "idp-ca", key = "ca.pem" }
+    }
+  }
+  "#,
+    );
+    let make = |key: &str, certificate: &str| {
+        let metadata = json!({"name": "idp-ca", "namespace": test.namespace.name()});
+        let data = json!({key: certificate});
+        let map =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
+        test.namespace.cluster().apply(&map.to_string()).unwrap();
+    };
+    refused(&test, &["ConfigMap/idp-ca", "It does not exist."]);
+    make("other.pem", "FIRST");
+    refused(&test, &["ConfigMap/idp-ca", "\"ca.pem\""]);
+    make("ca.pem", "FIRST");
+    test.apply();
+    let certificates = || pod_annotations(&test)["feast.dev/certificates-hash"].clone();
+    let before = certificates();
+    assert!(before.is_string());
+
+    // It is mounted as a single file, which the kubelet never renews.
+    make("ca.pem", "SECOND");
+    test.plan_with_changes();
+    test.apply();
+    assert_ne!(certificates(), before);
+    test.destroy();
+}
+
 pub fn the_registry_of_another_store_is_looked_at_first() {
     let test = StoreUnderTest::new("peer");
     test.configure(r#"registry = { remote = { feast_ref = { name = "shared" } } }"#);

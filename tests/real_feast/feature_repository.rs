@@ -7,6 +7,9 @@ use serde_json::{Value as Json, json};
 use crate::real_feast::lab;
 use crate::support::feast::{Pod, Postgres};
 
+/// The file with the data, in the repository.
+pub const DATA: &str = "data/ours.parquet";
+
 /// Where the repository is, for project `demo` with its base in `base`.
 pub fn repository(base: &str) -> String {
     format!("{base}/demo/feature_repo")
@@ -14,14 +17,15 @@ pub fn repository(base: &str) -> String {
 
 /// Puts our definitions into the place of the examples that `feast init` has made, with their data in a file.
 pub fn from_a_file(pod: &Pod<'_>, base: &str) {
+    define(pod, base, include_str!("repository/from_a_file.py"));
+}
+
+/// [`from_a_file`], with these definitions on the same data.
+pub fn define(pod: &Pod<'_>, base: &str, definitions: &str) {
     let folder = pod.path("feast-init", &repository(base));
     fs::remove_file(folder.join("feature_definitions.py")).unwrap();
-    fs::write(
-        folder.join("definitions.py"),
-        include_str!("repository/from_a_file.py"),
-    )
-    .unwrap();
-    let data = folder.join("data/ours.parquet");
+    fs::write(folder.join("definitions.py"), definitions).unwrap();
+    let data = folder.join(DATA);
     let program = include_str!("repository/data.py");
     lab::python()
         .run(program, &["parquet", &data.to_string_lossy()])

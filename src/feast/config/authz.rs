@@ -75,7 +75,9 @@ pub struct OidcAuthz {
     pub verify_ssl: Option<bool>,
 
     /// A ConfigMap with the certificate of the authority that signed the provider's certificate, mounted
-    /// in every container at `/etc/pki/tls/oidc-ca/ca.crt`. Default: the authorities of the image.
+    /// in every container at `/etc/pki/tls/oidc-ca/ca.crt`. It must be there when the feature store is
+    /// applied; when the certificate changes, the next plan shows it and the apply rolls the pods. Default:
+    /// the authorities of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_cert_config_map: Option<CaCertConfigMap>,
 

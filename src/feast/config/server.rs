@@ -90,7 +90,7 @@ macro_rules! server {
             pub resources: Option<ResourceRequirements>,
 
             /// How much the server logs: `debug`, `info`, `warning`, `error` or `critical`. Default:
-            /// Feast's own, `info`.
+            /// Feast's own, `warning`.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub log_level: Option<LogLevel>,
 
@@ -106,7 +106,8 @@ macro_rules! server {
             pub volume_mounts: Option<Vec<VolumeMount>>,
 
             /// Whether Prometheus metrics are shown on port 8000 of the server's Service. Only the online
-            /// server can; on another one it has no effect. Default: `false`.
+            /// server can; on another one it has no effect. They end with the first worker that Feast replaces:
+            /// write `worker_configs = { max_requests = 0 }` beside it. Default: `false`.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(extend("default" = false))]
             pub metrics: Option<bool>,

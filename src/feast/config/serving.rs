@@ -23,7 +23,8 @@ pub struct WorkerConfigs {
     pub worker_connections: Option<i32>,
 
     /// Number of requests after which a worker is replaced, which bounds a leak of memory; `0` means never.
-    /// Default: Feast's own, `1000`.
+    /// Kubernetes' probes count too, nine of them a minute. With metrics, write `0`: they end with the first
+    /// worker that is replaced. Default: Feast's own, `1000`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_requests: Option<i32>,
@@ -84,18 +85,23 @@ pub struct OfflinePushBatching {
     /// Whether rows are collected.
     pub enabled: bool,
 
-    /// Number of rows after which they are written. Default: Feast's own.
+    /// Number of rows of one push source, in one worker, after which they are written. Default: none, and
+    /// rows are not collected.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub batch_size: Option<i32>,
 
-    /// Seconds after which they are written at the latest. Default: Feast's own.
+    /// Seconds after which they are to be written at the latest. Feast needs a number here but does not keep
+    /// to it (seen with 0.67): fewer rows than `batch_size` wait for more, or for the worker's end, and are lost
+    /// if it is killed. Default: none, and rows are not collected.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub batch_interval_seconds: Option<i32>,
 }
 
-/// The Model Context Protocol, by which models find and call the server. The image needs `feast[mcp]`.
+/// The Model Context Protocol, by which models find and call the server. The image needs `feast[mcp]`. A session
+/// is known only to the process that began it, so it wants one replica and one worker, or a way that leads each
+/// model to one pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mcp {
@@ -107,11 +113,13 @@ pub struct Mcp {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
 
-    /// Version that the server gives itself; of the online server only. Default: Feast's own, `1.0.0`.
+    /// Version that the server names in its log, and to nobody else; of the online server only. Default: Feast's
+    /// own, `1.0.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
 
-    /// How messages travel: `sse` or `http`; of the online server only. Default: Feast's own, `sse`.
+    /// How messages travel: `sse` (at the path `/sse`) or `http` (at `/mcp`); of the online server only. The
+    /// registry's is `sse`. Default: Feast's own, `sse`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<McpTransport>,
 }

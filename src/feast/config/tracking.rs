@@ -16,9 +16,11 @@ pub struct Openlineage {
     /// Whether events are sent.
     pub enabled: bool,
 
-    /// How events are sent: `http`, `console`, `file` or `kafka`. Default: to the feature store's own lineage
-    /// server where there is one; else that of the OpenLineage client, which its own environment variables
-    /// (`OPENLINEAGE_URL`) and files decide.
+    /// How events are sent: `http`, `console`, `file` (into `openlineage_events.json` in the feature
+    /// repository) or `kafka`, to which Feast passes no brokers, so that nothing is sent. Default: to the
+    /// feature store's own lineage server where there is one; else that of the OpenLineage client, which its
+    /// own environment variables (`OPENLINEAGE_URL`, `OPENLINEAGE__TRANSPORT__TYPE` and the like) and files
+    /// decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport_type: Option<Transport>,
 
@@ -177,8 +179,8 @@ pub struct Mlflow {
     #[schemars(extend("default" = "kubernetes-namespaced"))]
     pub tracking_auth: Option<String>,
 
-    /// Further settings by Feast's names. The words `true` and `false` become booleans, everything else,
-    /// numbers too, stays a string. Default: none.
+    /// Further settings by Feast's names, such as `ca_bundle`. The words `true` and `false` become booleans,
+    /// `request_timeout` (seconds) and `max_retries` numbers; everything else stays a string. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_config: Option<BTreeMap<String, String>>,
 }

@@ -24,6 +24,10 @@ pub enum Problem {
     NotAMapping,
     #[error("sets `{key}` to something else than the store's type: leave `{key}` out of it")]
     OtherType { key: &'static str },
+    #[error(
+        "sets `{key}`, which an attribute of the feature store sets too: leave it out of one of them"
+    )]
+    SetByAttribute { key: String },
     #[error("must be written as a plain YAML mapping, one parameter a line")]
     NotEmbeddable,
     #[error("holds no `auth_discovery_url`: put it there, or set `issuer_url`")]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::error::{FillError, Problem};
+use super::mapping::Mapping;
 use super::yaml::{embed, parse, scalar};
 use crate::feast::names::{self, Service};
 use crate::feast::source::{Contents, Source};
@@ -136,8 +137,12 @@ impl Slot {
         }
     }
 
-    /// The section's lines, with what was read.
-    pub(super) fn filled(&self, contents: &Contents) -> Result<String, FillError> {
+    /// The section's lines, with what was read; `beside` are those of it that attributes have set.
+    pub(super) fn filled(
+        &self,
+        contents: &Contents,
+        beside: &Mapping,
+    ) -> Result<String, FillError> {
         let content = || {
             let text = self.source.text(contents);
             text.ok_or_else(|| self.error(Problem::Missing))
@@ -146,7 +151,7 @@ impl Slot {
             Purpose::Store {
                 service,
                 store_type,
-            } => self.parameters(*service, store_type, content()?),
+            } => self.parameters(*service, store_type, content()?, beside),
             Purpose::BatchEngine { driver } => self.engine(driver.as_deref(), content()?),
             Purpose::Oidc { discovery_url } => self.properties(*discovery_url, contents),
             // These stand in sections of ours, as values.
@@ -161,8 +166,14 @@ impl Slot {
         service: Service,
         store_type: &str,
         content: &str,
+        beside: &Mapping,
     ) -> Result<String, FillError> {
         let parameters = parse(content).ok_or_else(|| self.error(Problem::NotAMapping))?;
+        let mut set = beside.0.iter().map(|(key, _)| key);
+        if let Some(key) = set.find(|key| parameters.contains_key(key.as_ref())) {
+            let key = key.to_string();
+            return Err(self.error(Problem::SetByAttribute { key }));
+        }
         let own = ["type", "registry_type"];
         for key in own {
             if parameters

@@ -1,11 +1,12 @@
-//! Certificates in the pods: the servers' own, and that of a remote registry's authority.
+//! Certificates in the pods: the servers' own, and those of the authorities of a remote registry and of an OpenID
+//! Connect provider.
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volume, VolumeMount};
 
 use crate::feast::names::ServerKind;
 use crate::feast::objects::Kind;
 use crate::feast::source::{Mounted, Source};
-use crate::feast::spec::{Authority, Registry, Store, Tls};
+use crate::feast::spec::{Authority, CaCert, Registry, Store, Tls};
 use crate::schema::Path;
 
 pub(super) fn volumes(store: &Store) -> Vec<Volume> {
@@ -66,17 +67,30 @@ pub(super) fn arguments(kind: ServerKind, tls: Option<&Tls>) -> Vec<String> {
 
 /// What must be there for the servers' pods to start, with the attribute that names it.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
-    let authority = authority(store).map(|authority| Mounted {
+    let config_map = |name: &str, key: &str, path| Mounted {
         source: Source {
             kind: Kind::ConfigMap,
-            name: authority.config_map.clone(),
-            key: Some(authority.key.clone()),
+            name: name.to_owned(),
+            key: Some(key.to_owned()),
         },
-        path: Path::of("services.registry.remote.tls.config_map_ref"),
-    });
+        path: Path::of(path),
+    };
+    let registry = authority(store).map(
+        |Authority {
+             config_map: name,
+             key,
+         }| { config_map(name, key, "services.registry.remote.tls.config_map_ref") },
+    );
+    let provider = store.authorization.ca_cert();
+    let provider = provider.map(
+        |CaCert {
+             config_map: name,
+             key,
+         }| { config_map(name, key, "authz.oidc.ca_cert_config_map") },
+    );
     let own = own(store).into_iter();
     let own = own.flat_map(|(kind, tls)| mounted(kind, tls));
-    authority.into_iter().chain(own).collect()
+    registry.into_iter().chain(provider).chain(own).collect()
 }
 
 /// The files of a server's own certificate.
@@ -98,5 +112,48 @@ fn authority(store: &Store) -> Option<&Authority> {
     match &store.registry {
         Registry::Local(_) => None,
         Registry::Remote(remote) => remote.authority.as_ref(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::spec::Defaults;
+
+    #[test]
+    fn authorities_are_looked_at_before_the_first_write() {
+        let authority = |name: &str, key: &str| Source {
+            kind: Kind::ConfigMap,
+            name: name.to_owned(),
+            key: Some(key.to_owned()),
+        };
+        let store = json!({
+            "name": "demo",
+            "feastProject": "demo",
+            "authz": {"oidc": {"issuerUrl": "https://idp", "caCertConfigMap": {"name": "idp"}}},
+            "services": {"registry": {"remote": {
+                "hostname": "shared:443",
+                "tls": {"configMapRef": {"name": "registry"}, "certName": "ca.pem"},
+            }}},
+        });
+        let store = Store::new(
+            &serde_json::from_value(store).unwrap(),
+            &Defaults::default(),
+        );
+        assert_eq!(
+            files(&store),
+            [
+                Mounted {
+                    source: authority("registry", "ca.pem"),
+                    path: Path::of("services.registry.remote.tls.config_map_ref"),
+                },
+                Mounted {
+                    source: authority("idp", "ca-bundle.crt"),
+                    path: Path::of("authz.oidc.ca_cert_config_map"),
+                },
+            ]
+        );
     }
 }

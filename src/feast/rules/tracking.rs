@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Violation;
 use super::view::lineage;
 use crate::feast::config::{FeatureStore, Transport};
+use crate::feast::names;
 use crate::schema::Path;
 
 /// Settings that have attributes, by Feast's names, and the attributes.
@@ -74,6 +75,28 @@ fn duplicates(
         .collect()
 }
 
+/// Feast would leave MLflow alone, with no more than a warning in its log.
+pub(super) fn extra_numbers(store: &FeatureStore) -> Vec<Violation> {
+    let settings = store
+        .mlflow
+        .as_ref()
+        .and_then(|it| it.extra_config.as_ref());
+    let path = Path::of("mlflow.extra_config");
+    (settings.into_iter().flatten())
+        .filter(|(key, _)| names::MLFLOW_NUMBERS.contains(&key.as_str()))
+        .filter(|(_, text)| text.parse::<i32>().is_err())
+        .map(|(key, text)| {
+            let at = path.key(key);
+            Violation::new(
+                at.clone(),
+                [at],
+                format!("{text:?} is not a whole number"),
+                format!("Feast takes nothing else as {key:?}. Write its digits."),
+            )
+        })
+        .collect()
+}
+
 /// Feast logs the missing URL as an error, and then sends nothing.
 pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
     let Some(settings) = &store.openlineage else {
@@ -95,11 +118,32 @@ pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
     )]
 }
 
+/// Feast keeps no setting of its own for the brokers and the topic, and gives none on.
+pub(super) fn kafka(store: &FeatureStore) -> Vec<Violation> {
+    let Some(settings) = store.openlineage.as_ref().filter(|it| it.enabled) else {
+        return Vec::new();
+    };
+    if settings.transport_type != Some(Transport::Kafka) {
+        return Vec::new();
+    }
+    let path = Path::of("openlineage");
+    let at = path.attribute("transport_type");
+    vec![Violation::new(
+        at.clone(),
+        [at, path.attribute("enabled")],
+        "No events are sent to Kafka",
+        "Feast does not tell the OpenLineage client which brokers and topic to use, so the client does not start. \
+         Leave `transport_type` out and give the client its own environment variables in the servers' `env`: \
+         `OPENLINEAGE__TRANSPORT__TYPE`, `OPENLINEAGE__TRANSPORT__TOPIC` and \
+         `OPENLINEAGE__TRANSPORT__CONFIG`.",
+    )]
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused_whole;
+    use crate::feast::rules::testing::{advised_whole, refused_whole};
 
     fn check(rule: &str, more: Json, expected: &[(&str, &str)]) {
         let mut store = json!({"name": "demo", "feastProject": "p"});
@@ -128,6 +172,34 @@ mod tests {
                     "\"tracking_uri\" has an attribute of its own",
                 ),
             ],
+        );
+    }
+
+    #[test]
+    fn kafka_has_no_brokers() {
+        let check = |settings: Json, expected: &[(&str, &str)]| {
+            let store = json!({"name": "demo", "feastProject": "p", "openlineage": settings});
+            advised_whole("lineage-kafka", store, expected);
+        };
+        check(json!({"enabled": true}), &[]);
+        check(json!({"enabled": false, "transportType": "kafka"}), &[]);
+        check(
+            json!({"enabled": true, "transportType": "kafka"}),
+            &[("openlineage.transport_type", "No events are sent to Kafka")],
+        );
+    }
+
+    #[test]
+    fn numbers_are_whole() {
+        let mlflow = |timeout: &str| json!({"mlflow": {"enabled": true, "extraConfig": {"request_timeout": timeout}}});
+        check("extra-numbers", mlflow("60"), &[]);
+        check(
+            "extra-numbers",
+            mlflow("1m"),
+            &[(
+                "mlflow.extra_config[\"request_timeout\"]",
+                "\"1m\" is not a whole number",
+            )],
         );
     }
 

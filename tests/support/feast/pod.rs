@@ -185,6 +185,11 @@ impl Pod<'_> {
         Ok(())
     }
 
+    /// What a server has said so far.
+    pub fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default()
+    }
+
     /// Waits until each of the container's probes succeeds.
     pub fn wait_until_ready(&mut self, name: &str) -> Result<()> {
         let container = self.container(name).clone();

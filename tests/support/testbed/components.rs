@@ -94,8 +94,8 @@ impl Setup<'_> {
                     &self.folder.join("audit-policy.yaml"),
                 ))
                 .arg(flag("--audit-log-path", &self.folder.join("audit.log")))
-                // One file, in megabytes: whoever counts in it must not find it rotated.
-                .arg("--audit-log-maxsize=10000");
+                // In megabytes; what is rotated away is not counted.
+                .arg("--audit-log-maxsize=4000");
         }
         Ok(apiserver)
     }

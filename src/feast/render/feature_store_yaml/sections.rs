@@ -260,8 +260,20 @@ fn mlflow(settings: &Mlflow) -> Vec<Line> {
         "ops_experiment_suffix",
         ops_experiment_suffix.as_deref(),
     );
-    lines.extend(extra(extra_config.as_ref()));
+    lines.extend(extra(extra_config.as_ref()).into_iter().map(number));
     lines
+}
+
+/// Of MLflow's further settings Feast takes these as numbers alone.
+fn number((key, node): Line) -> Line {
+    let known = names::MLFLOW_NUMBERS.contains(&key.as_ref());
+    match &node {
+        Node::Leaf(Json::String(text)) if known => {
+            let number = text.parse::<i32>().ok();
+            (key, number.map_or(node, |number| Node::Leaf(json!(number))))
+        }
+        _ => (key, node),
+    }
 }
 
 fn option(lines: &mut Vec<Line>, key: &'static str, value: Option<impl Into<Json>>) {
@@ -273,8 +285,7 @@ fn secret(purpose: Purpose, key: &'static str, secret: Option<&Reference>) -> Op
     Some((key.into(), Node::Slot(Slot { purpose, source })))
 }
 
-/// Feast takes neither the word for a boolean, nor a number for a string; what it wants of a number cannot
-/// be known here, so those that need one have attributes of their own.
+/// Feast takes neither the word for a boolean, nor a number for a string.
 fn extra(settings: Option<&BTreeMap<String, String>>) -> Vec<Line> {
     let line = |(key, value): (&String, &String)| {
         let value = match value.as_str() {

@@ -1,8 +1,10 @@
 //! What the user's Secrets and ConfigMaps become in `feature_store.yaml`.
 
+mod keys;
+
 use std::collections::BTreeMap;
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::feast::document::{Document, parse};
 use crate::feast::objects::Kind;
@@ -13,14 +15,33 @@ use crate::feast::spec::{Defaults, Store};
 /// An object of the user's: kind, name, what it holds.
 type Held<'a> = (Kind, &'a str, &'a [(&'a str, &'a str)]);
 
-/// The sections after `registry`, or what is wrong.
-fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
+fn store(more: Json) -> Store {
     let mut config = json!({"name": "demo", "feastProject": "demo"});
     if let (Json::Object(config), Json::Object(more)) = (&mut config, more) {
         config.extend(more);
     }
     let config = serde_json::from_value(config).unwrap();
-    let objects = render(&Store::new(&config, &Defaults::default()));
+    Store::new(&config, &Defaults::default())
+}
+
+/// The sections after `registry`, or what is wrong.
+fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
+    let mut sections = all_filled(&store(more), held)?;
+    for key in [
+        "project",
+        "provider",
+        "online_store",
+        "registry",
+        "entity_key_serialization_version",
+    ] {
+        sections.remove(key);
+    }
+    Ok(Json::Object(sections))
+}
+
+/// Every section, or what is wrong. A text with a key twice could not be read.
+fn all_filled(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec<String>> {
+    let objects = render(store);
     let mut contents = Contents::new();
     for source in objects.sources() {
         let Some((_, _, values)) = held
@@ -37,21 +58,10 @@ fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
             .collect();
         contents.insert(source, values);
     }
-    let document = super::servers(&Store::new(&config, &Defaults::default()));
-    let text = document
+    let text = super::servers(store)
         .filled(&contents)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let mut sections = parse(&text).unwrap();
-    for key in [
-        "project",
-        "provider",
-        "online_store",
-        "registry",
-        "entity_key_serialization_version",
-    ] {
-        sections.remove(key);
-    }
-    Ok(Json::Object(sections))
+    Ok(parse(&text).unwrap())
 }
 
 const DISCOVERY: &str = "https://idp/.well-known/openid-configuration";

@@ -1,0 +1,150 @@
+//! No key of a section comes from two sides.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use super::{DISCOVERY, all_filled, store};
+use crate::feast::objects::Kind;
+use crate::feast::rules;
+
+fn oidc(more: Json) -> Json {
+    let mut oidc = json!({
+        "secretRef": {"name": "s"},
+        "secretKeyName": "k",
+        "verifySSL": true,
+        "tokenEnvVar": "T",
+        "jwksCacheLifespanSeconds": 60,
+        "jwksRequestTimeoutSeconds": 5,
+        "caCertConfigMap": {"name": "c"},
+    });
+    if let (Json::Object(oidc), Json::Object(more)) = (&mut oidc, more) {
+        oidc.extend(more);
+    }
+    json!({"authz": {"oidc": oidc}})
+}
+
+/// A section, a configuration in which it takes the user's own content, and what that must hold.
+fn cases() -> Vec<(&'static str, Json, String)> {
+    let database = |kind: &str| {
+        let secret = json!({"name": "s"});
+        json!({"store": {"type": kind, "secretRef": secret, "secretKeyName": "k"}})
+    };
+    let registry = |server: Json| {
+        let local = json!({"persistence": database("sql"), "server": server});
+        json!({"services": {"registry": {"local": local}}})
+    };
+    let of = |service: &str| json!({"services": {service: {"persistence": database("postgres")}}});
+    let spark = json!({"configMapRef": {"name": "s"}, "configMapKey": "k", "sparkApplication": {}});
+    [
+        ("online_store", of("onlineStore"), String::new()),
+        ("offline_store", of("offlineStore"), String::new()),
+        ("registry", registry(json!({})), String::new()),
+        (
+            "registry",
+            registry(json!({"restAPI": true, "mcp": {"enabled": true}})),
+            String::new(),
+        ),
+        (
+            "auth",
+            oidc(json!({})),
+            format!("auth_discovery_url: {DISCOVERY}\n"),
+        ),
+        (
+            "auth",
+            oidc(json!({"issuerUrl": "https://idp"})),
+            String::new(),
+        ),
+        (
+            "batch_engine",
+            json!({"batchEngine": spark}),
+            "type: spark_application\n".to_owned(),
+        ),
+    ]
+    .into()
+}
+
+/// Of every key that we write beside the content of a Secret or ConfigMap, ours holds, or the user is told.
+#[test]
+fn ours_holds_or_the_user_is_told() {
+    let mut told = Vec::new();
+    for (section, more, needed) in cases() {
+        let store = store(more);
+        let fill = |text: &str| {
+            let keys = [("k", text)];
+            let held = [Kind::Secret, Kind::ConfigMap].map(|kind| (kind, "s", &keys[..]));
+            all_filled(&store, &held)
+        };
+        let without = fill(&format!("more: 1\n{needed}")).unwrap();
+        for (key, value) in without[section].as_object().unwrap() {
+            if key == "more" || needed.starts_with(&format!("{key}: ")) {
+                continue;
+            }
+            match fill(&format!("more: 1\n{needed}{key}: theirs\n")) {
+                Ok(sections) => assert_eq!(&sections[section][key], value, "{section}.{key}"),
+                Err(errors) => {
+                    assert!(errors[0].contains(&format!("`{key}`")), "{errors:?}");
+                    told.push(format!("{section}.{key}"));
+                }
+            }
+        }
+    }
+    let expected = [
+        "online_store.type",
+        "offline_store.type",
+        "registry.registry_type",
+        "registry.mcp",
+        "registry.registry_type",
+        "batch_engine.service_account",
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Of those that the user may write as further settings, a rule tells at plan.
+#[test]
+fn further_settings_are_none_that_attributes_set() {
+    let blocks = json!({
+        "materialization": {"onlineWriteBatchSize": 1},
+        "openlineage": {
+            "enabled": true,
+            "transportType": "http",
+            "transportUrl": "http://x",
+            "transportEndpoint": "e",
+            "apiKeySecretRef": {"name": "s"},
+            "consumer": {"enabled": true},
+        },
+        "mlflow": {
+            "enabled": true,
+            "trackingUri": "x",
+            "uiUrl": "x",
+            "autoLog": true,
+            "autoLogEntityDf": true,
+            "entityDfMaxRows": 1,
+            "logOperations": true,
+            "opsExperimentSuffix": "x",
+        },
+        "services": {"registry": {"local": {
+            "persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}},
+            "server": {"restAPI": true},
+        }}},
+    });
+    let keys = [("api_key", "k"), ("sql", "path: p")];
+    let sections = all_filled(&store(blocks.clone()), &[(Kind::Secret, "s", &keys)]).unwrap();
+    for block in ["materialization", "openlineage", "mlflow"] {
+        let keys = sections[block].as_object().unwrap().keys();
+        let keys: BTreeSet<_> = keys.cloned().collect();
+        let mut config = blocks.clone();
+        // Each attribute has become a key, so that none is forgotten here.
+        let written = blocks[block].as_object().unwrap().len();
+        assert_eq!(keys.len(), written, "{block}");
+        config["name"] = json!("demo");
+        config["feastProject"] = json!("demo");
+        config[block]["extraConfig"] = keys.iter().map(|key| (key.clone(), json!("x"))).collect();
+        let found = rules::check(&serde_json::from_value(config).unwrap());
+        let found: BTreeSet<_> = found.iter().map(|it| it.path.to_string()).collect();
+        let expected = keys
+            .iter()
+            .map(|key| format!("{block}.extra_config[{key:?}]"));
+        assert_eq!(found, expected.collect());
+    }
+}

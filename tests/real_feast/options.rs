@@ -1,0 +1,314 @@
+//! What servers can be told beyond the defaults: that Feast reads it as it was meant, and does it.
+//!
+//! Not run: MLflow, whose package weighs more than all of the others and of which Feast says no more than a warning
+//! where it is missing, as here; and the transports of OpenLineage but `http`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::real_feast::feature_repository::{self as repository, answer, question, values};
+use crate::real_feast::lab;
+use crate::real_feast::stores::MATERIALIZE;
+use crate::support::feast::{Listener, Pod, Secrets};
+use crate::support::testbed::cluster::eventually;
+
+const BASE: &str = "/feast-data";
+const ONLINE: &str = "http://127.0.0.1:6566";
+const METRICS: &str = "http://127.0.0.1:8000/metrics";
+const LISTENER: i32 = 5000;
+const DEFINITIONS: &str = include_str!("repository/with_pushes.py");
+const GET: &str = include_str!("options/get.py");
+
+fn configuration() -> Json {
+    json!({
+        "name": "demo",
+        "feastProject": "demo",
+        "materialization": {"onlineWriteBatchSize": 1, "extraConfig": {"pull_latest_features": "true"}},
+        "openlineage": {
+            "enabled": true,
+            "transportType": "http",
+            "transportUrl": format!("http://127.0.0.1:{LISTENER}"),
+            "transportEndpoint": "events/here",
+            "apiKeySecretRef": {"name": "lineage"},
+            "extraConfig": {"namespace": "ours", "producer": "us", "emit_on_materialize": "false"},
+        },
+        "mlflow": {
+            "enabled": true,
+            "trackingUri": "http://127.0.0.1:5001",
+            "uiUrl": "https://mlflow.example.com",
+            "autoLog": false,
+            "autoLogEntityDf": true,
+            "entityDfMaxRows": 500,
+            "logOperations": true,
+            "opsExperimentSuffix": "-ops",
+            "extraConfig": {"request_timeout": "60", "max_retries": "0", "retry_backoff_factor": "1.5"},
+        },
+        "dataQualityMonitoring": {"autoBaseline": true},
+        "services": {
+            "onlineStore": {
+                "server": {
+                    "logLevel": "debug",
+                    "workerConfigs": {
+                        "workers": 2,
+                        "workerConnections": 50,
+                        "maxRequests": 200,
+                        "maxRequestsJitter": 1,
+                        "keepAliveTimeout": 2,
+                        "registryTTLSeconds": 1,
+                    },
+                },
+                "serving": {
+                    "metrics": {"enabled": true, "categories": {"push": false}},
+                    "offlinePushBatching": {"enabled": true, "batchSize": 3, "batchIntervalSeconds": 1},
+                    "mcp": {"enabled": true, "serverName": "ours", "serverVersion": "9.9.9", "transport": "http"},
+                },
+            },
+            "registry": {"local": {
+                "persistence": {"file": {"cache_ttl_seconds": 30, "cache_mode": "sync"}},
+                "server": {"grpc": false, "restAPI": true, "mcp": {"enabled": true}},
+            }},
+        },
+    })
+}
+
+fn secrets() -> Secrets {
+    let key = BTreeMap::from([("api_key".to_owned(), "lineage-key".to_owned())]);
+    Secrets::from([("lineage".to_owned(), key)])
+}
+
+/// Runs a Python program in the online server's container.
+fn python(pod: &Pod<'_>, program: &str, arguments: &[&str]) -> String {
+    let words = ["python", "-W", "ignore", "-c", program];
+    let finished = pod.exec("online", &[&words, arguments].concat()).unwrap();
+    finished.success().trim().to_owned()
+}
+
+fn until<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    let step = Duration::from_millis(100);
+    eventually(what, Duration::from_secs(60), step, attempt)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Feast takes keys that it does not know without a word.
+pub fn feast_reads_every_section_as_it_was_meant() {
+    let store = lab::feature_store(&configuration(), &secrets(), None);
+    let pod = store.pod();
+    pod.run("feast-init").unwrap().success();
+    let said = python(&pod, include_str!("options/sections.py"), &[]);
+    // Warnings come after it.
+    let said = said.lines().find(|line| line.starts_with('{')).unwrap();
+    let said: Json = serde_json::from_str(said).unwrap();
+    let read = json!({
+        "registry": {
+            "registry_type": "file",
+            "path": "/feast-data/registry.db",
+            "cache_ttl_seconds": 30,
+            "cache_mode": "sync",
+            "mcp": {"enabled": true},
+        },
+        "feature_server": {
+            "type": "mcp",
+            "metrics": {"enabled": true, "push": false},
+            "offline_push_batching_enabled": true,
+            "offline_push_batching_batch_size": 3,
+            "offline_push_batching_batch_interval_seconds": 1,
+            "mcp_enabled": true,
+            "mcp_server_name": "ours",
+            "mcp_server_version": "9.9.9",
+            "mcp_transport": "http",
+        },
+        "materialization": {"online_write_batch_size": 1, "pull_latest_features": true},
+        "openlineage": {
+            "enabled": true,
+            "transport_type": "http",
+            "transport_url": "http://127.0.0.1:5000",
+            "transport_endpoint": "events/here",
+            "api_key": "lineage-key",
+            "namespace": "ours",
+            "producer": "us",
+            "emit_on_materialize": false,
+        },
+        "mlflow": {
+            "enabled": true,
+            "tracking_uri": "http://127.0.0.1:5001",
+            "ui_url": "https://mlflow.example.com",
+            "auto_log": false,
+            "auto_log_entity_df": true,
+            "entity_df_max_rows": 500,
+            "log_operations": true,
+            "ops_experiment_suffix": "-ops",
+            "request_timeout": 60,
+            "max_retries": 0,
+            "retry_backoff_factor": 1.5,
+        },
+        "data_quality_monitoring": {"auto_baseline": true},
+    });
+    assert_eq!(said, json!({"read": read, "unknown": []}));
+}
+
+pub fn servers_serve_as_they_are_told() {
+    let store = lab::feature_store(&configuration(), &secrets(), None);
+    let mut pod = store.pod();
+    pod.run("feast-init").unwrap().success();
+    repository::define(&pod, BASE, DEFINITIONS);
+    let listener = Listener::start(&mut pod, LISTENER).unwrap();
+
+    let said = pod.run("feast-apply").unwrap().success();
+    assert!(said.contains("Computing baseline metrics"), "{said}");
+    lineage_events_arrive(&listener);
+    pod.exec("online", &MATERIALIZE).unwrap().success();
+    assert_eq!(
+        listener.requests().len(),
+        1,
+        "materialization is not to be told"
+    );
+
+    assert_eq!(pod.servers(), ["registry", "online"]);
+    for server in pod.servers() {
+        pod.start(&server).unwrap();
+    }
+    for server in pod.servers() {
+        pod.wait_until_ready(&server).unwrap();
+    }
+    let features = pod.post(&format!("{ONLINE}/get-online-features"), &question());
+    assert_eq!(values(&features.unwrap()), answer());
+    let log = pod.log("online");
+    assert!(log.contains("DEBUG:feast."), "{log}");
+    assert!(!pod.log("registry").contains("DEBUG:feast."));
+    until("both workers", || (workers(&pod) == 2).then_some(()));
+    // Seconds.
+    assert_eq!(python(&pod, include_str!("options/idle.py"), &[]), "2");
+
+    models_are_served(&pod);
+    let rows = pushed_rows_are_collected(&pod);
+    categories_are_shown(&pod);
+    new_definitions_are_found(&pod);
+    // The interval of a second is over, and the row that was pushed last still waits: Feast starts the thread that is to
+    // write it before it forks its workers, which have none. When this fails, mend the attribute's description.
+    assert_eq!(self::rows(&pod), rows);
+    workers_are_replaced(&pod);
+}
+
+fn workers(pod: &Pod<'_>) -> usize {
+    pod.log("online").matches("Booting worker with pid").count()
+}
+
+fn lineage_events_arrive(listener: &Listener) {
+    let [event] = &*listener.requests() else {
+        panic!("{:#?}", listener.requests());
+    };
+    assert_eq!(
+        json!({
+            "path": event["path"],
+            "authorization": event["authorization"],
+            "producer": event["body"]["producer"],
+            "namespace": event["body"]["job"]["namespace"],
+        }),
+        json!({
+            "path": "/events/here",
+            "authorization": "Bearer lineage-key",
+            "producer": "us",
+            "namespace": "ours/demo",
+        })
+    );
+}
+
+fn models_are_served(pod: &Pod<'_>) {
+    let said = python(pod, include_str!("options/mcp.py"), &[]);
+    let said: Json = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["result"]["serverInfo"]["name"], "ours", "{said:#}");
+    // The registry's transport is the other one.
+    let program = include_str!("options/first_line.py");
+    let said = python(pod, program, &["http://127.0.0.1:6572/sse"]);
+    assert_eq!(said, "event: endpoint");
+}
+
+fn rows(pod: &Pod<'_>) -> usize {
+    let folder = pod.path("online", &repository::repository(BASE));
+    let file = folder.join(repository::DATA);
+    let program = include_str!("options/rows.py");
+    let said = lab::python().run(program, &[&file.to_string_lossy()]);
+    said.unwrap().trim().parse().unwrap()
+}
+
+/// As many as the batch has are written, one more is not; how many there are.
+fn pushed_rows_are_collected(pod: &Pod<'_>) -> usize {
+    let push = include_str!("options/push.py");
+    let accepted = "202";
+    let before = rows(pod);
+    assert_eq!(python(pod, push, &["2001", "3"]), accepted);
+    // A file that is being written cannot be read.
+    let folder = pod.path("online", &repository::repository(BASE));
+    let file = folder.join(repository::DATA);
+    let program = include_str!("options/rows.py");
+    let wanted = (before + 3).to_string();
+    until("the batch to be written", || {
+        let said = lab::python().run(program, &[&file.to_string_lossy()]);
+        said.ok().filter(|rows| rows.trim() == wanted)
+    });
+    assert_eq!(python(pod, push, &["3001", "1"]), accepted);
+    before + 3
+}
+
+fn categories_are_shown(pod: &Pod<'_>) {
+    let metrics = python(pod, GET, &[METRICS]);
+    let shown = |line: &str| metrics.lines().any(|it| it.starts_with(line));
+    let pushes = "feast_feature_server_request_total{endpoint=\"/push\"";
+    assert!(shown(pushes), "{metrics}");
+    // Both pushes, but their category is off.
+    assert!(!shown("feast_push_request_total{"), "{metrics}");
+}
+
+/// Within some seconds, of which the registry's copy has one; Feast's own default is a minute.
+fn new_definitions_are_found(pod: &Pod<'_>) {
+    let folder = pod.path("online", &repository::repository(BASE));
+    let definitions = DEFINITIONS.replace("\"driver_stats\"", "\"renamed\"");
+    fs::write(folder.join("definitions.py"), definitions).unwrap();
+    pod.run("feast-apply").unwrap().success();
+    let question = json!({"features": ["renamed:trips"], "entities": {"driver_id": [1001]}});
+    let url = format!("{ONLINE}/get-online-features");
+    let step = Duration::from_millis(100);
+    let found = eventually("the new definitions", Duration::from_secs(20), step, || {
+        pod.post(&url, &question).ok()
+    });
+    let expected = json!({"driver_id": [1001], "trips": [null]});
+    assert_eq!(values(&found.unwrap()), expected);
+}
+
+/// And take the metrics with them. When this fails, the advice `metrics-end` can go.
+fn workers_are_replaced(pod: &Pod<'_>) {
+    assert_eq!(workers(pod), 2);
+    python(pod, GET, &[METRICS]);
+    python(pod, GET, &[&format!("{ONLINE}/health"), "500"]);
+    until("other workers", || (workers(pod) >= 4).then_some(()));
+    assert_eq!(python(pod, GET, &[&format!("{ONLINE}/health")]), "");
+    let words = ["python", "-c", GET, METRICS];
+    until("the metrics to end", || {
+        let finished = pod.exec("online", &words).unwrap();
+        finished.output.contains("Connection refused").then_some(())
+    });
+}
+
+/// Which is what the advice `lineage-kafka` says. When this fails, it can go.
+pub fn nothing_is_sent_to_kafka() {
+    let configuration = json!({
+        "name": "demo",
+        "feastProject": "demo",
+        "openlineage": {
+            "enabled": true,
+            "transportType": "kafka",
+            "extraConfig": {"bootstrap_servers": "127.0.0.1:9092", "topic": "lineage"},
+        },
+    });
+    let store = lab::feature_store(&configuration, &Secrets::new(), None);
+    let pod = store.pod();
+    pod.run("feast-init").unwrap().success();
+    let said = pod.run("feast-apply").unwrap().success();
+    assert!(
+        said.contains("Failed to initialize OpenLineage client"),
+        "{said}"
+    );
+}

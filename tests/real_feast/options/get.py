@@ -1,0 +1,9 @@
+"""Prints an answer's text: `get.py URL [TIMES]`, each time by a connection of its own."""
+
+import sys
+import urllib.request
+
+url, times = (*sys.argv[1:], "1")[:2]
+for _ in range(int(times)):
+    text = urllib.request.urlopen(url, timeout=60).read().decode()
+print(text)

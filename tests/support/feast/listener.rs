@@ -1,0 +1,39 @@
+//! A server in a pod's network that takes every request and remembers it, in the place of one that Feast reports to.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+
+use super::pod::Pod;
+use crate::support::testbed::error::Result;
+
+const LISTEN: &str = include_str!("listener.py");
+
+pub struct Listener {
+    requests: PathBuf,
+}
+
+impl Listener {
+    /// Starts it; it ends with the pod.
+    pub fn start(pod: &mut Pod<'_>, port: i32) -> Result<Self> {
+        let requests = pod.folder().join("requests");
+        let mut command = pod.enter();
+        command
+            .arg(pod.python().programs().join("python"))
+            .args(["-I", "-c", LISTEN, &port.to_string()])
+            .arg(&requests);
+        pod.start_beside("listener", command)?;
+        pod.wait_for_port("127.0.0.1", port)?;
+        Ok(Self { requests })
+    }
+
+    /// `path`, `authorization` and `body` of each request so far.
+    pub fn requests(&self) -> Vec<Json> {
+        let text = fs::read_to_string(&self.requests).unwrap_or_default();
+        let lines = text.lines();
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+}
