@@ -110,6 +110,8 @@ struct Inner {
     opening: Mutex<()>,
     /// What several feature stores have asked for at once.
     snapshots: snapshot::Snapshots,
+    /// What several feature stores wait for.
+    departures: watch::Departures,
     /// The only cluster that may be talked to ([`guard`]); any where there is none.
     expected_uid: Option<String>,
     /// Set when it is that cluster.
@@ -136,6 +138,7 @@ impl Cluster {
                 reached: AtomicBool::new(false),
                 opening: Mutex::new(()),
                 snapshots: snapshot::Snapshots::default(),
+                departures: watch::Departures::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
             }),

@@ -274,8 +274,13 @@ struct Watched {
 /// Waits for Terraform, and looks at its children, the providers, on the way.
 fn watch(terraform: &mut Child) -> Watched {
     let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
+    let own = program(terraform.id());
     loop {
         for child in children(terraform.id()) {
+            if program(child) == own {
+                // Not yet the provider: it still shares Terraform's memory.
+                continue;
+            }
             if let Some(now) = usage(child) {
                 seen.insert(child, now);
             }
@@ -289,6 +294,10 @@ fn watch(terraform: &mut Child) -> Watched {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn program(process: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/exe")).ok()
 }
 
 fn children(parent: u32) -> Vec<u32> {

@@ -43,7 +43,7 @@ use super::error::{Error, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
 use super::rollout::Wait;
-use super::watch::{Selection, Unfinished};
+use super::watch::Unfinished;
 use super::{Claims, Cluster, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::{Key, Kind, Tier};
@@ -199,32 +199,6 @@ impl Cluster {
     ) -> Error {
         let resource = Resource::from(key.kind);
         self.error(verb, resource, &store.namespace, Some(&key.name), reason)
-    }
-
-    /// Waits until this very object is gone; another may have taken its name.
-    pub(super) async fn wait_gone(
-        &self,
-        store: &StoreName,
-        key: &Key,
-        live: &Json,
-        deadline: Instant,
-        cancel: &CancellationToken,
-    ) -> Result<(), Unfinished> {
-        let uid = &live["metadata"]["uid"];
-        self.watch_until(
-            Resource::from(key.kind),
-            &store.namespace,
-            Selection::Named(&key.name),
-            deadline,
-            cancel,
-            |objects| {
-                let still = objects
-                    .values()
-                    .any(|object| object["metadata"]["uid"] == *uid);
-                (!still).then_some(())
-            },
-        )
-        .await
     }
 }
 

@@ -13,9 +13,9 @@ use super::error::{Error, Reason, Verb};
 use super::operator::{is_operated, is_owned};
 use super::request::Request;
 use super::resource::{PODS, Resource};
-use super::watch::{Selection, Unfinished};
+use super::watch::Unfinished;
 use super::{Claims, Cluster, StoreName};
-use crate::feast::names::NAME_LABEL;
+use crate::feast::names;
 use crate::feast::objects::{Key, Kind, Tier};
 
 /// What is left after a deletion.
@@ -53,7 +53,7 @@ impl Cluster {
     ) -> Result<Deletion, Error> {
         let deadline = Instant::now() + timeout;
         let mut deletion = Deletion::default();
-        for (key, live) in self.read(store, known, cancel).await? {
+        for (key, live) in self.read_before_delete(store, known, cancel).await? {
             if known.contains(&key) && is_owned(&live, store) {
                 // Its claims would go with the custom resource, whatever is said of them here.
                 return Err(self.object_error(Verb::Delete, store, &key, Reason::Operated));
@@ -70,6 +70,11 @@ impl Cluster {
             } else {
                 deletion.remaining.insert(key, live);
             }
+        }
+        let lineage = Key::new(Kind::Deployment, names::lineage(&store.name));
+        let mut pods = vec![store.name.clone()];
+        if deletion.remaining.contains_key(&lineage) {
+            pods.push(names::lineage_label(&store.name));
         }
         for first in [true, false] {
             let round: Vec<Key> = deletion
@@ -98,9 +103,8 @@ impl Cluster {
                 }
             }
             if first && deletion.errors.is_empty() {
-                deletion
-                    .errors
-                    .extend(self.wait_for_pods(store, deadline, timeout, cancel).await);
+                let gone = self.wait_for_pods(store, &pods, deadline, timeout, cancel);
+                deletion.errors.extend(gone.await);
             }
             if !deletion.errors.is_empty() {
                 break;
@@ -113,25 +117,13 @@ impl Cluster {
     async fn wait_for_pods(
         &self,
         store: &StoreName,
+        labels: &[String],
         deadline: Instant,
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Option<Error> {
-        let mut left = 0;
-        let end = self
-            .watch_until(
-                PODS,
-                &store.namespace,
-                Selection::Labelled(format!("{NAME_LABEL}={}", store.name)),
-                deadline,
-                cancel,
-                |pods| {
-                    left = pods.len();
-                    pods.is_empty().then_some(())
-                },
-            )
-            .await
-            .err()?;
+        let none = self.wait_until_none(PODS, store, labels, deadline, cancel);
+        let (left, end) = none.await.err()?;
         Some(match end {
             Unfinished::Failed(error) => error,
             Unfinished::TimedOut => {

@@ -51,26 +51,31 @@ impl Cluster {
         keys: &BTreeSet<Key>,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
-        let lists = Kind::ALL
-            .into_iter()
-            .filter(|kind| kind.scope() == Scope::Namespace)
-            .map(|kind| async move {
-                match self.list(store, kind, cancel).await {
-                    // Who may not look at a kind has made nothing of it, unless a key says otherwise.
-                    Err(Error {
-                        reason: Reason::Forbidden { .. },
-                        ..
-                    }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => {
-                        Ok(Vec::new())
-                    }
-                    other => other,
-                }
-            });
+        let lists = near_kinds().map(|kind| async move {
+            unless_hidden(kind, keys, self.list(store, kind, cancel).await)
+        });
         let live = try_join_all(lists).await?.into_iter().flatten().collect();
         self.and_missing(live, store, keys, cancel).await
     }
 
-    /// The same, before an apply. Where a feature store is created there is mostly nothing, and then the names
+    /// The same, before a deletion, which names each object by its UID: what was seen within a moment is shared by all
+    /// stores of the namespace that are deleted at the same time, and without content. An object that has come into
+    /// being since stays, as it would if it came a moment later.
+    pub async fn read_before_delete(
+        &self,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
+        let lists = near_kinds().map(|kind| async move {
+            let marked = self.marked(&store.namespace, &store.name, kind, cancel);
+            unless_hidden(kind, keys, unless_unknown(kind, marked.await))
+        });
+        let live = try_join_all(lists).await?.into_iter().flatten().collect();
+        self.and_missing(live, store, keys, cancel).await
+    }
+
+    /// The same as [`Cluster::read`], before an apply. Where a feature store is created there is mostly nothing, and then the names
     /// that are taken tell, which several creates share. An object of another that comes into being within that
     /// moment is still met by the apply itself, which creates only what does not exist.
     pub async fn read_before_apply(
@@ -295,6 +300,28 @@ impl Cluster {
         } else {
             Err(errors)
         }
+    }
+}
+
+/// What lives in the feature store's namespace.
+fn near_kinds() -> impl Iterator<Item = Kind> {
+    let kinds = Kind::ALL.into_iter();
+    kinds.filter(|kind| kind.scope() == Scope::Namespace)
+}
+
+/// Who may not look at a kind has made nothing of it, unless a key says otherwise.
+#[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
+fn unless_hidden<T>(
+    kind: Kind,
+    keys: &BTreeSet<Key>,
+    list: Result<Vec<T>, Error>,
+) -> Result<Vec<T>, Error> {
+    match list {
+        Err(Error {
+            reason: Reason::Forbidden { .. },
+            ..
+        }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => Ok(Vec::new()),
+        other => other,
     }
 }
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use serde::Deserialize;
-use serde_json::Value as Json;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,8 @@ enum Question {
     Ours(Kind, String),
     /// Which names of a kind are taken in a namespace, and by whom.
     Taken(Kind, String),
+    /// The same of what this provider made, with all that a deletion needs to know.
+    Marked(Kind, String),
     /// One object of a namespace.
     One(Key, String),
 }
@@ -64,6 +67,7 @@ impl Asked {
 enum Told {
     Objects(Objects),
     Names(Vec<Name>),
+    Marks(BTreeMap<String, Vec<Mark>>),
     Object(Json),
 }
 
@@ -78,16 +82,29 @@ pub(super) struct Name {
     pub store: Option<String>,
 }
 
+/// An object without its content: whose it is, and which one of all that have had its name.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Mark {
+    name: String,
+    namespace: Option<String>,
+    uid: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    owner_references: Vec<Json>,
+}
+
 impl Snapshots {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Question, Asked>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was written: what was asked before is out of date. Names stay: that one more is taken or free is
-    /// what a write can always find.
+    /// what a write can always find, and a deletion names the very object that was seen.
     pub fn forget(&self) {
         self.lock()
-            .retain(|question, _| matches!(question, Question::Taken(..)));
+            .retain(|question, _| matches!(question, Question::Taken(..) | Question::Marked(..)));
     }
 
     /// Whether this process has not created the store before.
@@ -139,6 +156,26 @@ impl Cluster {
             Told::Names(names) => names.clone(),
             _ => Vec::new(),
         })
+    }
+
+    /// The store's objects of a kind as far as a deletion needs them: their metadata without what others wrote there,
+    /// as it was within the last [`MOMENT`].
+    pub(super) async fn marked(
+        &self,
+        namespace: &str,
+        store: &str,
+        kind: Kind,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<(Key, Json)>, Error> {
+        let question = Question::Marked(kind, namespace.to_owned());
+        let told = self.ask(question, cancel).await?;
+        let Told::Marks(marks) = &*told else {
+            return Ok(Vec::new());
+        };
+        let ours = marks.get(store).into_iter().flatten();
+        Ok(ours
+            .map(|mark| (Key::new(kind, &mark.name), json!({"metadata": mark})))
+            .collect())
     }
 
     /// One object, as it was within the last [`MOMENT`].
@@ -202,8 +239,16 @@ impl Cluster {
                 Told::Objects(by_store(list.items.unwrap_or_default()))
             }
             Question::Taken(kind, namespace) => {
-                let list: Names = self.send_for(listing(*kind, namespace), cancel).await?;
-                Told::Names(list.names())
+                let list: Metadatas<Head> =
+                    self.send_for(listing(*kind, namespace), cancel).await?;
+                Told::Names(list.all().map(Name::from).collect())
+            }
+            Question::Marked(kind, namespace) => {
+                let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+                let mut request = listing(*kind, namespace);
+                request.query = vec![("labelSelector", &selector)];
+                let list: Metadatas<Mark> = self.send_for(request, cancel).await?;
+                Told::Marks(marks_by_store(list))
             }
             Question::One(key, namespace) => Told::Object(
                 self.send(
@@ -240,10 +285,10 @@ fn listing(kind: Kind, namespace: &str) -> Request<'_> {
 fn by_store(items: Vec<Box<RawValue>>) -> Objects {
     let mut objects = Objects::new();
     for text in items {
-        let Ok(head) = serde_json::from_str::<Head>(text.get()) else {
+        let Ok(item) = serde_json::from_str::<Item<Head>>(text.get()) else {
             continue;
         };
-        let Name { name, store } = Name::from(head);
+        let Name { name, store } = Name::from(item.metadata);
         // Without the label it is asked for by its name, where anybody knows that.
         if let Some(store) = store {
             objects.entry(store).or_default().push((name, text));
@@ -252,11 +297,21 @@ fn by_store(items: Vec<Box<RawValue>>) -> Objects {
     objects
 }
 
+fn marks_by_store(list: Metadatas<Mark>) -> BTreeMap<String, Vec<Mark>> {
+    let mut marks: BTreeMap<String, Vec<Mark>> = BTreeMap::new();
+    for mark in list.all() {
+        if let Some(store) = mark.labels.get(NAME_LABEL) {
+            marks.entry(store.clone()).or_default().push(mark);
+        }
+    }
+    marks
+}
+
 impl From<Head> for Name {
-    fn from(Head { metadata }: Head) -> Self {
+    fn from(Head { name, labels }: Head) -> Self {
         Self {
-            name: metadata.name,
-            store: metadata.labels.0,
+            name,
+            store: labels.0,
         }
     }
 }
@@ -270,29 +325,29 @@ struct List<T> {
 
 impl Answer for List<Box<RawValue>> {}
 
-/// A list of names: without the objects' content.
+/// A list of objects without their content.
 #[derive(Deserialize)]
-struct Names(List<Head>);
+struct Metadatas<T>(List<Item<T>>);
 
-impl Names {
-    fn names(self) -> Vec<Name> {
-        let heads = self.0.items.into_iter().flatten();
-        heads.map(Name::from).collect()
+impl<T> Metadatas<T> {
+    fn all(self) -> impl Iterator<Item = T> {
+        let items = self.0.items.into_iter().flatten();
+        items.map(|item| item.metadata)
     }
 }
 
-impl Answer for Names {
+impl<T: DeserializeOwned> Answer for Metadatas<T> {
     const ACCEPT: &str =
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 }
 
 #[derive(Deserialize)]
-struct Head {
-    metadata: Metadata,
+struct Item<T> {
+    metadata: T,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct Head {
     name: String,
     #[serde(default)]
     labels: StoreLabel,
@@ -335,13 +390,31 @@ mod tests {
     fn of_names_only_the_store_is_kept() {
         let list = r#"{"items": [{"metadata": {"name": "n", "labels": {"feast.dev/name": "a"}, "uid": "u"}},
             {"metadata": {"name": "m", "labels": {"app": "x"}}}]}"#;
-        let names: Names = serde_json::from_str(list).expect("a list");
+        let names = |list: &str| -> Vec<Name> {
+            let list: Metadatas<Head> = serde_json::from_str(list).expect("a list");
+            list.all().map(Name::from).collect()
+        };
         let name = |name: &str, store: Option<&str>| Name {
             name: name.to_owned(),
             store: store.map(str::to_owned),
         };
-        assert_eq!(names.names(), [name("n", Some("a")), name("m", None)]);
-        let nothing: Names = serde_json::from_str(r#"{"items": null}"#).expect("a list");
-        assert_eq!(nothing.names(), []);
+        assert_eq!(names(list), [name("n", Some("a")), name("m", None)]);
+        assert_eq!(names(r#"{"items": null}"#), []);
+    }
+
+    #[test]
+    fn of_marks_nothing_is_kept_that_a_deletion_does_not_need() {
+        let list = r#"{"items": [{"metadata": {"name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"},
+            "uid": "u", "managedFields": [{"manager": "m"}], "ownerReferences": [{"kind": "FeatureStore"}]}},
+            {"metadata": {"name": "m", "uid": "v"}}]}"#;
+        let list: Metadatas<Mark> = serde_json::from_str(list).expect("a list");
+        let marks = serde_json::to_value(marks_by_store(list)).expect("JSON");
+        assert_eq!(
+            marks,
+            json!({"a": [{
+                "name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"}, "uid": "u",
+                "ownerReferences": [{"kind": "FeatureStore"}],
+            }]})
+        );
     }
 }

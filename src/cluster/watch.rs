@@ -1,5 +1,7 @@
 //! Waiting for something to become true of some objects, by a watch and not by polling.
 
+mod departures;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use super::Cluster;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use crate::feast::objects::Scope;
+
+pub(super) use departures::Departures;
 
 /// Which objects of a kind.
 pub(super) enum Selection<'a> {

@@ -130,5 +130,21 @@ pub fn ten_stores_share_what_they_read() {
     once.insert(("get".to_owned(), "secrets".to_owned()), 1);
     assert_eq!(asked, once);
 
+    let before = requests(&test);
     test.destroy();
+    let destroyed = since(&before, &requests(&test));
+    let of_verb = |wanted: &str| -> usize {
+        let requests = destroyed.iter();
+        requests
+            .filter(|((verb, _), _)| verb == wanted)
+            .map(|(_, count)| count)
+            .sum()
+    };
+    assert_eq!(of_verb("delete"), 12 * STORES, "{destroyed:?}");
+    // Deployments, pods and CronJobs are watched for all of them; who comes later begins another watch.
+    assert!(of_verb("watch") <= 9, "{destroyed:?}");
+    assert!(
+        destroyed.values().sum::<usize>() <= 17 * STORES,
+        "{destroyed:?}"
+    );
 }

@@ -173,7 +173,10 @@ async fn account(lab: &Lab, name: &str, rights: &[Right]) -> Cluster {
 async fn make_slow_to_go(lab: &Lab, resource: &str, store: &str, target: &mut Wanted) {
     if resource == "pods" {
         lab.create::<Pod>(&json!({
-            "metadata": {"name": store, "labels": {"feast.dev/name": store}},
+            "metadata": {
+                "name": store,
+                "labels": {"feast.dev/name": store, "app.kubernetes.io/managed-by": "feast"},
+            },
             "spec": {"containers": [{"name": "c", "image": "feast:1"}]},
         }))
         .await;

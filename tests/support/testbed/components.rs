@@ -93,7 +93,9 @@ impl Setup<'_> {
                     "--audit-policy-file",
                     &self.folder.join("audit-policy.yaml"),
                 ))
-                .arg(flag("--audit-log-path", &self.folder.join("audit.log")));
+                .arg(flag("--audit-log-path", &self.folder.join("audit.log")))
+                // In megabytes; what is rotated away is not counted.
+                .arg("--audit-log-maxsize=4000");
         }
         Ok(apiserver)
     }
