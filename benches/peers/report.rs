@@ -1,6 +1,6 @@
 //! The tables and the plot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::fs;
 use std::path::Path;
@@ -133,7 +133,21 @@ impl Report {
                 operations[&Operation::NoOpPlan].state / 1000
             )
         });
-        writeln!(out, "State: {}.\n", states.collect::<Vec<_>>().join(", "))
+        writeln!(out, "State: {}.\n", states.collect::<Vec<_>>().join(", "))?;
+        let missing = (self.starters()).filter(|kind| !contestants.contains_key(kind));
+        let missing: Vec<String> = missing.map(|kind| kind.to_string()).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => writeln!(out, "Not measured with so many: {}.\n", missing.join(", ")),
+        }
+    }
+
+    /// Who was measured with any number of stores.
+    fn starters(&self) -> impl Iterator<Item = Kind> {
+        let all: BTreeSet<Kind> = (self.medians.values())
+            .flat_map(|contestants| contestants.keys().copied())
+            .collect();
+        all.into_iter()
     }
 
     /// Bars: seconds of each contestant, one group for each operation.

@@ -31,10 +31,7 @@ impl Cluster {
         let lists = kinds
             .into_iter()
             .filter(|kind| kind.scope() == Scope::Namespace)
-            .map(|kind| async move {
-                let ours = self.ours(&store.namespace, &store.name, kind, cancel);
-                unless_unknown(kind, ours.await)
-            });
+            .map(|kind| self.ours(&store.namespace, &store.name, kind, cancel));
         let live = try_join_all(lists).await?.into_iter().flatten().collect();
         self.and_missing(live, store, keys, cancel).await
     }
@@ -69,7 +66,7 @@ impl Cluster {
     ) -> Result<BTreeMap<Key, Json>, Error> {
         let lists = near_kinds().map(|kind| async move {
             let marked = self.marked(&store.namespace, &store.name, kind, cancel);
-            unless_hidden(kind, keys, unless_unknown(kind, marked.await))
+            unless_hidden(kind, keys, marked.await)
         });
         let live = try_join_all(lists).await?.into_iter().flatten().collect();
         self.and_missing(live, store, keys, cancel).await
@@ -105,8 +102,7 @@ impl Cluster {
         let taken = kinds.into_iter().map(|kind| {
             let near = &near;
             async move {
-                let names = self.taken(&store.namespace, kind, cancel).await;
-                let names = unless_unknown(kind, names)?;
+                let names = self.taken(&store.namespace, kind, cancel).await?;
                 Ok(names.iter().any(|taken| {
                     taken.store.as_ref() == Some(&store.name)
                         || (near.iter()).any(|key| key.kind == kind && key.name == taken.name)

@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Verb};
+use super::error::{Error, Reason, Verb};
 use super::request::{Answer, Request};
 use super::resource::Resource;
 use super::{Cluster, StoreName};
@@ -40,6 +40,15 @@ enum Question {
     Marked(Kind, String),
     /// One object of a namespace.
     One(Key, String),
+}
+
+impl Question {
+    fn is_of_a_kind_apart(&self) -> bool {
+        match self {
+            Self::Ours(kind, _) | Self::Marked(kind, _) | Self::Taken(kind, _) => kind.apart(),
+            Self::One(..) => false,
+        }
+    }
 }
 
 /// The answers of the last moment, and those that are under way.
@@ -69,6 +78,8 @@ enum Told {
     Names(Vec<Name>),
     Marks(BTreeMap<String, Vec<Mark>>),
     Object(Json),
+    /// The cluster does not know the kind, so there is nothing of it.
+    Unknown,
 }
 
 /// The objects of a kind, by the name of their feature store.
@@ -230,7 +241,19 @@ impl Cluster {
         question: &Question,
         cancel: &CancellationToken,
     ) -> Result<Arc<Told>, Error> {
-        let told = match question {
+        let told = match self.tell(question, cancel).await {
+            Err(Error {
+                reason: Reason::NotFound,
+                ..
+            }) if question.is_of_a_kind_apart() => Told::Unknown,
+            told => told?,
+        };
+        self.forget_later();
+        Ok(Arc::new(told))
+    }
+
+    async fn tell(&self, question: &Question, cancel: &CancellationToken) -> Result<Told, Error> {
+        Ok(match question {
             Question::Ours(kind, namespace) => {
                 let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
                 let mut request = listing(*kind, namespace);
@@ -261,9 +284,7 @@ impl Cluster {
                 )
                 .await?,
             ),
-        };
-        self.forget_later();
-        Ok(Arc::new(told))
+        })
     }
 
     /// Frees the memory when nobody is given the answer any more.

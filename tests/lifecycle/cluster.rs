@@ -6,6 +6,8 @@
 mod conflicts;
 #[path = "cluster/connections.rs"]
 mod connections;
+#[path = "cluster/deletion.rs"]
+mod deletion;
 #[path = "cluster/interruptions.rs"]
 mod interruptions;
 #[path = "cluster/lab.rs"]
@@ -23,6 +25,7 @@ use terraform_provider_feast::cluster::Error;
 
 pub use conflicts::{conflicts_with_other_managers, foreign_objects_are_not_overwritten};
 pub use connections::{credentials_of_every_sort, requests_go_through_a_proxy};
+pub use deletion::one_store_that_stays_holds_up_no_other;
 pub use interruptions::{
     a_failed_apply_says_what_exists, a_wait_can_be_cancelled,
     an_interrupted_apply_knows_what_exists,

@@ -140,7 +140,9 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         operator: "Going down to one pod, or without the autoscaler, stops every pod before the new one starts.",
         provider: "By default the same: one pod may be one on a file, which two must not write. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases stays up, and without a number the live one is kept.",
-        tests: &["tests/lifecycle/cluster/transitions.rs::replicas_never_fall_through_any_transition"],
+        tests: &[
+            "tests/lifecycle/cluster/transitions.rs::replicas_never_fall_through_any_transition",
+        ],
     },
     Defect {
         operator: "A connection parameter with the name of one of the operator's own fields moves there.",
