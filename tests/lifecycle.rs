@@ -33,6 +33,7 @@ mod lifecycle {
     pub mod keda;
     pub mod lab;
     pub mod lineage;
+    pub mod lost_answers;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
@@ -54,8 +55,9 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, guard, import, jobs, keda, lab, lineage, permissions, persistence, pods,
-    recovery, requests, rollouts, scaling, secrets, terraform_runner, testbed, tls,
+    drift, examples, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
+    persistence, pods, recovery, requests, rollouts, scaling, secrets, terraform_runner, testbed,
+    tls,
 };
 
 /// One trial for each function, named by its path.
@@ -109,6 +111,7 @@ fn simulation_trials() -> Vec<Trial> {
         concurrency::an_api_server_that_restarts_is_waited_for,
         jobs::a_failing_job_says_why_and_leaves_the_servers_alone,
         lineage::a_rollout_of_it_that_fails_says_why,
+        lost_answers::an_api_server_that_stays_away_ends_the_apply_and_the_next_makes_it_good,
         keda::scales_where_it_is_installed,
         rollouts::an_apply_ends_before_its_time_out,
         rollouts::progress_is_logged,
@@ -200,6 +203,7 @@ fn trials() -> Vec<Trial> {
         persistence::unknown_values_are_judged_at_apply,
         pods::advice_is_shown_and_stops_nothing,
         pods::every_option_is_applied_and_taken_back,
+        lost_answers::a_write_is_repeated_when_the_api_server_is_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,

@@ -133,6 +133,16 @@ pub const RULES: &[Rule] = &[
         check: keda::triggers,
     },
     Rule {
+        name: "keda-fallback",
+        description: "KEDA's fallback needs a trigger on something else than CPU and memory.",
+        check: keda::fallback,
+    },
+    Rule {
+        name: "keda-autoscaler-name",
+        description: "KEDA's autoscaler is not named like that of `autoscaling`.",
+        check: keda::autoscaler_name,
+    },
+    Rule {
         name: "pod-disruption-budget",
         description: "A budget is one number of pods or percentage, and asks for no more pods than there can be.",
         check: disruption::check,

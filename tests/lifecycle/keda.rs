@@ -92,7 +92,8 @@ fn scaled(max: u32) -> String {
         "scaling = {{ keda = {{
            max_replicas     = {max}
            polling_interval = 15
-           fallback         = {{ failure_threshold = 3, replicas = 2 }}
+           fallback         = {{ failure_threshold = 3, replicas = 2, behavior = \"currentReplicas\" }}
+           hpa_name         = \"ours\"
            behavior         = {{ scale_down = {{ stabilization_window_seconds = 60 }} }}
            triggers = [{{
              type               = \"redis\"
@@ -140,8 +141,9 @@ pub fn scales_where_it_is_installed() {
             "minReplicaCount": 1,
             "maxReplicaCount": 5,
             "pollingInterval": 15,
-            "fallback": {"failureThreshold": 3, "replicas": 2, "behavior": "static"},
+            "fallback": {"failureThreshold": 3, "replicas": 2, "behavior": "currentReplicas"},
             "advanced": {"horizontalPodAutoscalerConfig": {
+                "name": "ours",
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
             }},
             "triggers": [{

@@ -45,7 +45,7 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         operator: "A change from a file to a database deletes the claim with the data in it.",
         provider: "Claims are kept, unless `delete_data` says otherwise.",
-        tests: &["tests/lifecycle/cluster.rs::pruning_and_deleting"],
+        tests: &["tests/lifecycle/cluster/writes.rs::pruning_and_deleting"],
     },
     Defect {
         operator: "Feature stores of one name in two namespaces take one ClusterRoleBinding from each other, and it stays for ever.",
@@ -125,7 +125,7 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         operator: "Objects of others that have one of the derived names are overwritten, and deleted with the feature store.",
         provider: "The apply stops before the first write and names the object.",
-        tests: &["tests/lifecycle/cluster.rs::foreign_objects_are_not_overwritten"],
+        tests: &["tests/lifecycle/cluster/conflicts.rs::foreign_objects_are_not_overwritten"],
     },
     Defect {
         operator: "Nothing works without the namespace `feast-operator-system`.",
@@ -140,7 +140,9 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         operator: "Going down to one pod, or without the autoscaler, stops every pod before the new one starts.",
         provider: "By default the same: one pod may be one on a file, which two must not write. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases stays up, and without a number the live one is kept.",
-        tests: &["tests/lifecycle/cluster.rs::replicas_never_fall_through_any_transition"],
+        tests: &[
+            "tests/lifecycle/cluster/transitions.rs::replicas_never_fall_through_any_transition",
+        ],
     },
     Defect {
         operator: "A connection parameter with the name of one of the operator's own fields moves there.",

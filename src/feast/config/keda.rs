@@ -57,6 +57,14 @@ pub struct Keda {
     /// Default: Kubernetes' own: up at once, down after 300 seconds of lower demand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
+
+    /// Name of the HorizontalPodAutoscaler that KEDA makes. Default: KEDA's own, `keda-hpa-feast-<name>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+    )]
+    pub hpa_name: Option<String>,
 }
 
 /// One thing that KEDA measures.
@@ -118,6 +126,13 @@ pub struct KedaFallback {
     /// Number of pods.
     #[schemars(range(min = 0))]
     pub replicas: i32,
+
+    /// Which number holds: `static` (`replicas`), `currentReplicas` (that of the moment),
+    /// `currentReplicasIfHigher` (that of the moment, but at least `replicas`) or `currentReplicasIfLower` (that
+    /// of the moment, but at most `replicas`). Default: `static`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "static"))]
+    pub behavior: Option<KedaFallbackBehavior>,
 }
 
 store_types! {
@@ -126,6 +141,16 @@ store_types! {
         AverageValue = "AverageValue",
         Value = "Value",
         Utilization = "Utilization",
+    }
+}
+
+store_types! {
+    /// Which number of pods holds while a trigger cannot be asked.
+    pub enum KedaFallbackBehavior {
+        Static = "static",
+        CurrentReplicas = "currentReplicas",
+        CurrentReplicasIfHigher = "currentReplicasIfHigher",
+        CurrentReplicasIfLower = "currentReplicasIfLower",
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn render(store: &Store) -> Option<Json> {
         initial_cooldown_period,
         fallback,
         behavior,
+        hpa_name,
     } = keda.as_ref();
     let name = names::main(&store.name);
     let mut spec = json!({
@@ -45,12 +46,22 @@ pub(super) fn render(store: &Store) -> Option<Json> {
     if let Some(KedaFallback {
         failure_threshold,
         replicas,
+        behavior,
     }) = fallback
     {
         spec["fallback"] = json!({"failureThreshold": failure_threshold, "replicas": replicas});
+        if let Some(behavior) = behavior {
+            spec["fallback"]["behavior"] = json!(behavior.as_str());
+        }
     }
-    if let Some(behavior) = behavior {
-        spec["advanced"] = json!({"horizontalPodAutoscalerConfig": {"behavior": behavior}});
+    let autoscaler = [
+        ("behavior", behavior.as_ref().map(|it| json!(it))),
+        ("name", hpa_name.as_ref().map(|it| json!(it))),
+    ];
+    for (key, value) in autoscaler {
+        if let Some(value) = value {
+            spec["advanced"]["horizontalPodAutoscalerConfig"][key] = value;
+        }
     }
     let (group, version) = Kind::ScaledObject.api();
     Some(json!({

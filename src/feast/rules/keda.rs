@@ -3,6 +3,7 @@
 use super::Violation;
 use super::view::{KEDA, keda};
 use crate::feast::config::{FeatureStore, KedaMetricType, KedaTrigger};
+use crate::feast::names;
 use crate::schema::Path;
 
 /// Triggers on what the pods use; without a pod they measure nothing.
@@ -105,6 +106,39 @@ pub(super) fn triggers(store: &FeatureStore) -> Vec<Violation> {
     found
 }
 
+pub(super) fn fallback(store: &FeatureStore) -> Vec<Violation> {
+    let Some(keda) = keda(store).filter(|keda| keda.fallback.is_some()) else {
+        return Vec::new();
+    };
+    let of_pods = |trigger: &KedaTrigger| OF_PODS.contains(&trigger.r#type.as_str());
+    if keda.triggers.is_empty() || !keda.triggers.iter().all(of_pods) {
+        return Vec::new();
+    }
+    let at = Path::of(KEDA).attribute("fallback");
+    vec![Violation::new(
+        at.clone(),
+        [at, Path::of(KEDA).attribute("triggers")],
+        "There is no trigger that could fail",
+        "KEDA refuses a fallback where all triggers are on CPU or memory, which Kubernetes itself measures. Remove \
+         `fallback`, or add a trigger of another type.",
+    )]
+}
+
+/// The autoscaler of `services.scaling.autoscaling` has this name, and one takes over from the other.
+pub(super) fn autoscaler_name(store: &FeatureStore) -> Vec<Violation> {
+    let written = keda(store).and_then(|keda| keda.hpa_name.as_deref());
+    let Some(name) = written.filter(|name| *name == names::main(&store.name)) else {
+        return Vec::new();
+    };
+    let at = Path::of(KEDA).attribute("hpa_name");
+    vec![Violation::new(
+        at.clone(),
+        [at, Path::of("name")],
+        format!("{name:?} is the name of the feature store's own autoscaler"),
+        "A change between `autoscaling` and `keda` would have two autoscalers of one name. Write another one.",
+    )]
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
@@ -158,6 +192,39 @@ mod tests {
             "keda-bounds",
             bounds(None, Some(0), &cpu),
             &[("idle_replicas", never)],
+        );
+    }
+
+    #[test]
+    fn a_fallback_needs_a_trigger_that_can_fail() {
+        let fallback = |kinds: &[&str]| {
+            let triggers = kinds
+                .iter()
+                .map(|kind| json!({"type": kind, "metadata": {}}));
+            let triggers: Vec<Json> = triggers.collect();
+            let fallback =
+                json!({"failureThreshold": 3, "replicas": 2, "behavior": "currentReplicas"});
+            json!({"maxReplicas": 3, "fallback": fallback, "triggers": triggers})
+        };
+        check("keda-fallback", fallback(&["cpu", "redis"]), &[]);
+        let expected = [("fallback", "There is no trigger that could fail")];
+        check("keda-fallback", fallback(&["cpu", "memory"]), &expected);
+    }
+
+    #[test]
+    fn two_autoscalers_have_two_names() {
+        let named = |name: &str| {
+            let triggers = json!([{"type": "redis", "metadata": {}}]);
+            json!({"maxReplicas": 3, "hpaName": name, "triggers": triggers})
+        };
+        check("keda-autoscaler-name", named("other"), &[]);
+        check(
+            "keda-autoscaler-name",
+            named("feast-demo"),
+            &[(
+                "hpa_name",
+                "\"feast-demo\" is the name of the feature store's own autoscaler",
+            )],
         );
     }
 

@@ -1,0 +1,97 @@
+//! Fields and objects of others.
+
+use kube::api::{Patch, PostParams};
+use serde_json::json;
+use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options};
+use terraform_provider_feast::feast::objects::{Key, Kind};
+
+use super::lab::{Lab, Scaling, deployment_key, wanted};
+use super::reasons;
+
+pub async fn conflicts_with_other_managers(lab: Lab) {
+    let target = wanted("x", Scaling::Static(1));
+    lab.apply("x", &target).await;
+    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "online", "image": "feast:other"}]}}}});
+    lab.edit("x", "kubectl-edit", &Patch::Strategic(image.clone()))
+        .await;
+    let outcome = lab.try_apply("x", &target, false).await.expect("begun");
+    let field =
+        "other managers own fields of it:\n  .spec.template.spec.containers[name=\"online\"].image";
+    let time = lab.written("x", "kubectl-edit").await;
+    let conflict = format!(
+        "{field}: set by \"kubectl-edit\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
+    );
+    assert_eq!(reasons(&outcome.errors), [conflict]);
+    assert_eq!(
+        outcome.errors[0].to_string(),
+        format!(
+            "cannot apply Deployment/feast-x in namespace \"{}\" of the cluster at {}",
+            lab.namespace,
+            lab.cluster.server()
+        )
+    );
+    let outcome = lab.try_apply("x", &target, true).await.expect("begun");
+    assert_eq!(reasons(&outcome.errors), [""; 0]);
+    lab.apply("x", &target).await;
+
+    let mut applied = image;
+    applied["apiVersion"] = json!("apps/v1");
+    applied["kind"] = json!("Deployment");
+    lab.edit("x", "argocd", &Patch::Apply(applied)).await;
+    let outcome = lab.try_apply("x", &target, true).await.expect("begun");
+    let time = lab.written("x", "argocd").await;
+    let conflict = format!(
+        "{field}: applied by \"argocd\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
+    );
+    assert_eq!(reasons(&outcome.errors), [conflict]);
+    let forcing = Lab {
+        cluster: Cluster::connect(
+            &Connection {
+                config_path: Some(lab.kubeconfig.clone()),
+                ..Connection::default()
+            },
+            Options {
+                force_conflicts: true,
+                ..Options::default()
+            },
+        )
+        .await
+        .expect("a connection"),
+        ..lab
+    };
+    forcing.apply("x", &target).await;
+    let live = forcing.live("x").await;
+    assert_eq!(
+        live["spec"]["template"]["spec"]["containers"][0]["image"],
+        "feast:1"
+    );
+}
+
+pub async fn foreign_objects_are_not_overwritten(lab: Lab) {
+    let mut foreign = wanted("x", Scaling::Static(1))[&deployment_key("x")].clone();
+    foreign["metadata"]["labels"] =
+        json!({"app.kubernetes.io/managed-by": "feast-operator", "feast.dev/name": "x"});
+    lab.deployments()
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(foreign).expect("a Deployment"),
+        )
+        .await
+        .expect("created");
+    let errors = lab
+        .try_apply("x", &wanted("x", Scaling::Static(1)), true)
+        .await
+        .expect_err("refused");
+    assert_eq!(
+        reasons(&errors),
+        [
+            "it exists already and does not belong to this feature store; it belongs to the feature store \"x\", managed by \"feast-operator\""
+        ]
+    );
+    let service = Key::new(Kind::Service, "feast-x-online");
+    let found = lab
+        .cluster
+        .get(&lab.namespace, &service, &CancellationToken::new())
+        .await;
+    assert_eq!(found.expect("readable"), None, "nothing is written");
+}

@@ -1,0 +1,183 @@
+//! Ways to the API server, and to be known there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+use terraform_provider_feast::cluster::connection::Exec;
+use terraform_provider_feast::cluster::{
+    CancellationToken, Cluster, Connection, Options, Reason, StoreName,
+};
+
+use super::chain;
+use super::lab::Lab;
+use crate::lifecycle::account;
+
+pub async fn credentials_of_every_sort(lab: Lab) {
+    lab.make_account(&account::manifests(&lab.namespace, "visitor", &json!([])))
+        .await;
+    let token = lab.token("visitor").await;
+    let connect = |connection: Connection| async move {
+        let cluster = Cluster::connect(&connection, Options::default())
+            .await
+            .expect("a connection");
+        let store = StoreName {
+            namespace: "default".into(),
+            name: "x".into(),
+        };
+        cluster
+            .read(&store, &BTreeSet::new(), &CancellationToken::new())
+            .await
+            .expect_err("refused")
+    };
+    let base = Connection {
+        config_path: Some(lab.kubeconfig.clone()),
+        ..Connection::default()
+    };
+
+    let host = Connection {
+        host: Some(lab.cluster.server().to_owned()),
+        insecure: Some(true),
+        ..Connection::default()
+    };
+    let error = connect(Connection {
+        token: Some(token.clone()),
+        ..host.clone()
+    })
+    .await;
+    let reason = error.reason.to_string();
+    assert!(
+        reason.contains("system:serviceaccount:") && reason.contains(":visitor"),
+        "{reason}"
+    );
+    assert!(
+        matches!(error.reason, Reason::Forbidden { .. }),
+        "{error:?}"
+    );
+
+    // The token replaces the administrator's client certificate of the kubeconfig.
+    let error = connect(Connection {
+        token: Some(token.clone()),
+        ..base
+    })
+    .await;
+    assert!(
+        matches!(error.reason, Reason::Forbidden { .. }),
+        "{error:?}"
+    );
+
+    let error = connect(Connection {
+        token: Some("wrong".into()),
+        ..host.clone()
+    })
+    .await;
+    assert!(
+        matches!(error.reason, Reason::Unauthorized { .. }),
+        "{error:?}"
+    );
+
+    // A program that prints the credentials, and one that fails.
+    let exec = |script: String| Connection {
+        exec: Some(Exec {
+            api_version: "client.authentication.k8s.io/v1".into(),
+            command: "sh".into(),
+            args: vec!["-c".into(), script],
+            env: BTreeMap::from([("THE_TOKEN".into(), token.clone())]),
+        }),
+        ..host.clone()
+    };
+    let script = r#"echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"'$THE_TOKEN'"}}'"#;
+    let error = connect(exec(script.into())).await;
+    assert!(
+        matches!(error.reason, Reason::Forbidden { .. }),
+        "{error:?}"
+    );
+    let error = connect(exec(
+        "echo $THE_TOKEN; echo please log in >&2; exit 3".into(),
+    ))
+    .await;
+    let source = std::error::Error::source(&error.reason)
+        .expect("a source")
+        .to_string();
+    assert_eq!(
+        source,
+        "the credentials program failed (exit status: 3): please log in"
+    );
+    assert!(!format!("{error:?}").contains(&token));
+
+    // A server that is not there is given up on soon.
+    let nowhere = Connection {
+        host: Some("https://127.0.0.1:9".into()),
+        ..Connection::default()
+    };
+    let error = connect(nowhere).await;
+    assert!(matches!(error.reason, Reason::Unreachable(_)), "{error:?}");
+    let text = chain(&error.reason);
+    let expected = "the API server could not be reached: client error (Connect): tcp connect error: Connection refused";
+    assert!(text.starts_with(expected), "{text}");
+    // A certificate that does not verify is not retried.
+    let started = std::time::Instant::now();
+    let error = connect(Connection {
+        insecure: None,
+        token: Some("t".into()),
+        ..host.clone()
+    })
+    .await;
+    assert!(matches!(error.reason, Reason::Unreachable(_)), "{error:?}");
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+/// `proxy_url`, to a proxy that counts its tunnels.
+pub async fn requests_go_through_a_proxy(lab: Lab) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let tunnels = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = tunnels.clone();
+    let proxy = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(client.read_u8().await.expect("a request"));
+                }
+                let request = String::from_utf8(request).expect("text");
+                let target = request.split(' ').nth(1).expect("a target");
+                let mut server = tokio::net::TcpStream::connect(target)
+                    .await
+                    .expect("the server");
+                client
+                    .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
+                    .await
+                    .expect("an answer");
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                // Either side may hang up.
+                tokio::io::copy_bidirectional(&mut client, &mut server)
+                    .await
+                    .ok();
+            });
+        }
+    });
+    let connection = Connection {
+        config_path: Some(lab.kubeconfig.clone()),
+        proxy_url: Some(format!("http://{address}")),
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&connection, Options::default())
+        .await
+        .expect("a connection");
+    let read = cluster
+        .read(&lab.store("x"), &BTreeSet::new(), &CancellationToken::new())
+        .await;
+    assert_eq!(read.expect("readable"), BTreeMap::new());
+    assert!(tunnels.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    proxy.abort();
+}

@@ -1,0 +1,144 @@
+//! Applies and waits that end before their time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
+use terraform_provider_feast::cluster::{CancellationToken, Claims, Error, Reason, StoreName};
+use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::feast::redaction::Redaction;
+
+use super::lab::{Lab, Scaling, TIMEOUT, deployment_key, wanted};
+use super::reasons;
+
+pub async fn a_failed_apply_says_what_exists(lab: Lab) {
+    let mut target = wanted("x", Scaling::Autoscaler);
+    let good = target.clone();
+    let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
+    deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!("");
+    let outcome = lab.try_apply("x", &target, false).await.expect("begun");
+    assert!(
+        matches!(
+            &outcome.errors[..],
+            [Error {
+                reason: Reason::Invalid { .. },
+                ..
+            }]
+        ),
+        "{:?}",
+        outcome.errors
+    );
+    let kinds: Vec<Kind> = outcome.exists.keys().map(|key| key.kind).collect();
+    assert_eq!(kinds, [Kind::ServiceAccount, Kind::Secret, Kind::Service]);
+
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
+    let plan = Plan {
+        store: &lab.store("x"),
+        wanted: &good,
+        known: &BTreeMap::new(),
+        claims: &Claims::default(),
+        repair_drift: false,
+        wait_for_job: None,
+    };
+    let errors = lab
+        .cluster
+        .apply(&plan, &cancelled)
+        .await
+        .expect_err("cancelled");
+    assert_eq!(reasons(&errors), ["the operation was cancelled"]);
+    // The next apply goes on from there.
+    let outcome = lab.apply("x", &good).await;
+    assert_eq!(outcome.exists.len(), 5);
+
+    let elsewhere = Plan {
+        store: &StoreName {
+            namespace: "does-not-exist".into(),
+            name: "x".into(),
+        },
+        ..plan
+    };
+    let outcome = lab
+        .cluster
+        .apply(&elsewhere, &CancellationToken::new())
+        .await
+        .expect("begun");
+    assert_eq!(outcome.exists, BTreeMap::new());
+    assert_eq!(
+        reasons(&outcome.errors)[0],
+        "there is no namespace \"does-not-exist\""
+    );
+}
+
+/// Needs the testbed's simulated pods. How they fail is told in `rollouts.rs`.
+pub async fn a_wait_can_be_cancelled(lab: Lab) {
+    let mut target = wanted("x", Scaling::Static(1));
+    let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
+    deployment["spec"]["template"]["metadata"]["annotations"] =
+        json!({"testbed.feast.dev/fail": "never-ready"});
+    lab.try_apply("x", &target, false).await.expect("applied");
+    let store = lab.store("x");
+    let secrets = Redaction::default();
+    let wait = Wait::new(TIMEOUT, &secrets);
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let rollout = Rollout {
+        deployment: "feast-x",
+        pods: "x",
+        minimum: None,
+    };
+    let (ended, ()) = tokio::join!(
+        lab.cluster.wait_for_rollout(&store, &rollout, &wait, &stop),
+        async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            stopping.cancel();
+        }
+    );
+    assert!(
+        matches!(
+            ended,
+            Err(Error {
+                reason: Reason::Cancelled,
+                ..
+            })
+        ),
+        "{ended:?}"
+    );
+}
+
+/// Stopped at any moment, the outcome holds exactly what is there, and the next apply goes on.
+pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
+    for step in 0..20 {
+        let name = format!("s{step}");
+        let store = lab.store(&name);
+        let wanted = wanted(&name, Scaling::Autoscaler);
+        let plan = Plan {
+            store: &store,
+            wanted: &wanted,
+            known: &BTreeMap::new(),
+            claims: &Claims::default(),
+            repair_drift: false,
+            wait_for_job: None,
+        };
+        let cancel = CancellationToken::new();
+        let (outcome, ()) = tokio::join!(lab.cluster.apply(&plan, &cancel), async {
+            tokio::time::sleep(Duration::from_millis(step * 3)).await;
+            cancel.cancel();
+        });
+        let claimed: BTreeSet<Key> = match outcome {
+            Ok(outcome) => outcome.exists.into_keys().collect(),
+            Err(_) => BTreeSet::new(),
+        };
+        let keys = wanted.keys().cloned().collect();
+        let live = lab
+            .cluster
+            .read(&store, &keys, &CancellationToken::new())
+            .await;
+        let there: BTreeSet<Key> = live.expect("readable").into_keys().collect();
+        assert_eq!(claimed, there, "stopped after {} ms", step * 3);
+        let outcome = lab.apply(&name, &wanted).await;
+        assert_eq!(outcome.exists.len(), wanted.len());
+    }
+}

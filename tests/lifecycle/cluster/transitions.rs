@@ -1,0 +1,117 @@
+//! Who owns the replica count: every way from one owner to another, as a watch sees it.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::json;
+use terraform_provider_feast::cluster::CancellationToken;
+use terraform_provider_feast::feast::objects::{Key, Kind};
+
+use super::lab::{Lab, Scaling, deployment_key, wanted};
+
+/// Every transition between one replica, three, an autoscaler and external scaling; a watch records
+/// each value of `spec.replicas`.
+pub async fn replicas_never_fall_through_any_transition(lab: Lab) {
+    use Scaling::{Autoscaler, External, Static};
+    let all = [Static(1), Static(3), Autoscaler, External];
+    let pairs = all
+        .into_iter()
+        .flat_map(|from| all.into_iter().map(move |to| (from, to)))
+        .filter(|(from, to)| from != to);
+    let checks = pairs.enumerate().map(|(number, (from, to))| {
+        let lab = &lab;
+        async move { transition(lab, &format!("s{number}"), from, to).await }
+    });
+    futures::stream::iter(checks)
+        .buffer_unordered(4)
+        .collect::<()>()
+        .await;
+}
+
+async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
+    use Scaling::{Autoscaler, External, Static};
+    lab.apply(store, &wanted(store, from)).await;
+    let start = match from {
+        Static(replicas) => replicas,
+        // As a busy autoscaler or `kubectl scale` would have it.
+        Autoscaler | External => {
+            lab.scale(store, 4).await;
+            4
+        }
+    };
+    lab.wait(store, &wanted(store, from)).await.expect("scaled");
+
+    let (sender, mut recorded) = tokio::sync::mpsc::unbounded_channel();
+    let config = watcher::Config::default().fields(&format!("metadata.name=feast-{store}"));
+    let stream = watcher(lab.deployments(), config)
+        .default_backoff()
+        .applied_objects();
+    let recorder = tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream);
+        while let Ok(Some(live)) = stream.try_next().await {
+            if sender.send(live.spec.replicas).is_err() {
+                break;
+            }
+        }
+    });
+    let mut seen = vec![recorded.recv().await.flatten()];
+
+    // A change of the pods goes with it, so that a rollout is under way.
+    let mut target = wanted(store, to);
+    if let Some(deployment) = target.get_mut(&deployment_key(store)) {
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
+    }
+    let outcome = lab.apply(store, &target).await;
+    // What an autoscaler's controller might still do comes within its next round.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    recorder.abort();
+    while let Some(replicas) = recorded.recv().await {
+        seen.push(replicas);
+    }
+    seen.dedup();
+    let end = match to {
+        Static(replicas) => replicas,
+        Autoscaler => start.max(2),
+        External => start,
+    };
+    let mut expected = vec![Some(start), Some(end)];
+    expected.dedup();
+    assert_eq!(seen, expected, "{from:?} -> {to:?}");
+    let hpa = Key::new(Kind::HorizontalPodAutoscaler, format!("feast-{store}"));
+    assert_eq!(
+        outcome.exists.contains_key(&hpa),
+        to == Autoscaler,
+        "{from:?} -> {to:?}"
+    );
+    let strategy = &lab.live(store).await["spec"]["strategy"]["type"];
+    let wanted_strategy = if to == Static(1) {
+        "Recreate"
+    } else {
+        "RollingUpdate"
+    };
+    assert_eq!(strategy, wanted_strategy, "{from:?} -> {to:?}");
+}
+
+/// The autoscaler's controller scales once more, after its autoscaler has been deleted.
+pub async fn a_late_autoscaler_does_not_win(lab: Lab) {
+    lab.apply("x", &wanted("x", Scaling::Autoscaler)).await;
+    let hpa = Key::new(Kind::HorizontalPodAutoscaler, "feast-x");
+    let cancel = CancellationToken::new();
+    let late = async {
+        while lab
+            .cluster
+            .get(&lab.namespace, &hpa, &cancel)
+            .await
+            .expect("readable")
+            .is_some()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        lab.scale("x", 7).await;
+    };
+    let target = wanted("x", Scaling::Static(3));
+    tokio::join!(lab.apply("x", &target), late);
+    assert_eq!(lab.live("x").await["spec"]["replicas"], 3);
+}
