@@ -1,7 +1,7 @@
 //! What servers can be told beyond the defaults: that Feast reads it as it was meant, and does it.
 //!
-//! Not run: MLflow, whose package weighs more than all of the others and of which Feast says no more than a warning
-//! where it is missing, as here; and the transports of OpenLineage but `http`.
+//! Not run: MLflow itself, whose package is not among the installed ones (its section is read, and servers and
+//! `feast apply` go on without the package); and the transports of OpenLineage other than `http`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -179,8 +179,9 @@ pub fn servers_serve_as_they_are_told() {
     assert!(log.contains("DEBUG:feast."), "{log}");
     assert!(!pod.log("registry").contains("DEBUG:feast."));
     until("both workers", || (workers(&pod) == 2).then_some(()));
-    // Seconds.
-    assert_eq!(python(&pod, include_str!("options/idle.py"), &[]), "2");
+    // Seconds, on a busy machine some more; Feast's own default is 30.
+    let idle: u64 = (python(&pod, include_str!("options/idle.py"), &[]).parse()).unwrap();
+    assert!((2..15).contains(&idle), "{idle}");
 
     models_are_served(&pod);
     let rows = pushed_rows_are_collected(&pod);
@@ -271,7 +272,7 @@ fn new_definitions_are_found(pod: &Pod<'_>) {
     let question = json!({"features": ["renamed:trips"], "entities": {"driver_id": [1001]}});
     let url = format!("{ONLINE}/get-online-features");
     let step = Duration::from_millis(100);
-    let found = eventually("the new definitions", Duration::from_secs(20), step, || {
+    let found = eventually("the new definitions", Duration::from_secs(40), step, || {
         pod.post(&url, &question).ok()
     });
     let expected = json!({"driver_id": [1001], "trips": [null]});
@@ -282,9 +283,17 @@ fn new_definitions_are_found(pod: &Pod<'_>) {
 fn workers_are_replaced(pod: &Pod<'_>) {
     assert_eq!(workers(pod), 2);
     python(pod, GET, &[METRICS]);
-    python(pod, GET, &[&format!("{ONLINE}/health"), "500"]);
-    until("other workers", || (workers(pod) >= 4).then_some(()));
-    assert_eq!(python(pod, GET, &[&format!("{ONLINE}/health")]), "");
+    let health = format!("{ONLINE}/health");
+    let ask = |times: &str| {
+        let words = ["python", "-c", GET, &health, times];
+        pod.exec("online", &words).unwrap().status.success()
+    };
+    until("other workers", || {
+        // One that ends may drop a connection.
+        ask("100");
+        (workers(pod) >= 4).then_some(())
+    });
+    until("them to answer", || ask("1").then_some(()));
     let words = ["python", "-c", GET, METRICS];
     until("the metrics to end", || {
         let finished = pod.exec("online", &words).unwrap();
