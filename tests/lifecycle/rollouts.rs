@@ -80,10 +80,18 @@ fn said(error: &Error) -> String {
         )
 }
 
-/// Rolls it out, and compares all that the error says.
+/// Rolls it out, and compares all that the error says. The kubelet writes an event after the status that it is about,
+/// so what is hopeless may be given up before its event is there: then another look is taken.
 async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
-    let error = rolled_out(lab, wanted, 60, 1).await.expect_err("a failure");
-    assert_eq!(said(&error), expected);
+    let again_until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let error = rolled_out(lab, wanted, 60, 1).await.expect_err("a failure");
+        let said = said(&error);
+        if said == expected || Instant::now() > again_until {
+            assert_eq!(said, expected);
+            return;
+        }
+    }
 }
 
 /// The same for what is waited for until the time is over.
