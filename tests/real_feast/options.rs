@@ -173,6 +173,8 @@ pub fn servers_serve_as_they_are_told() {
     for server in pod.servers() {
         pod.wait_until_ready(&server).unwrap();
     }
+    // The registry's probe asks its gRPC port, and REST may be a moment later.
+    pod.wait_for_port("127.0.0.1", 6572).unwrap();
     let features = pod.post(&format!("{ONLINE}/get-online-features"), &question());
     assert_eq!(values(&features.unwrap()), answer());
     let log = pod.log("online");

@@ -52,6 +52,8 @@ pub fn every_server_shows_its_certificate() {
     assert_eq!(pod.servers(), ["registry", "online", "offline", "ui"]);
     pod.make_services(&store.services()).unwrap();
     bring_up(&mut pod, "/feast-data");
+    // The registry's probe asks its gRPC port, and REST may be a moment later.
+    pod.wait_for_port("127.0.0.1", 6573).unwrap();
 
     let authority = pod.folder().join("authority.pem");
     fs::write(&authority, certificate).unwrap();
