@@ -49,8 +49,13 @@ pub struct StoreName {
 impl StoreName {
     /// Selects the objects that this provider made for the store.
     fn selector(&self) -> String {
-        format!("{NAME_LABEL}={},{MANAGED_BY_LABEL}={MANAGED_BY}", self.name)
+        format!("{NAME_LABEL}={},{}", self.name, of_every_store())
     }
+}
+
+/// Selects the objects that this provider made, for whichever store.
+fn of_every_store() -> String {
+    format!("{MANAGED_BY_LABEL}={MANAGED_BY}")
 }
 
 /// What becomes of the store's claims that are not wanted, and of the data in them.

@@ -255,11 +255,6 @@ fn middle(mut samples: Vec<Sample>) -> Sample {
     Sample { memory, ..middle }
 }
 
-pub fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
-    values.sort();
-    values[values.len() / 2]
-}
-
 /// Processor, cores, memory and system, with the load at the end: what else the machine did.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

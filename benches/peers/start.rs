@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::contestants::Contestant;
 use crate::measure;
-use crate::report::median;
 
 const RUNS: usize = 15;
 
@@ -82,4 +81,9 @@ fn certificate() -> String {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     parameters.self_signed(&key).unwrap().pem()
+}
+
+fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
+    values.sort();
+    values[values.len() / 2]
 }

@@ -32,8 +32,7 @@ impl Cluster {
             .into_iter()
             .filter(|kind| kind.scope() == Scope::Namespace)
             .map(|kind| self.ours(&store.namespace, &store.name, kind, cancel));
-        let live = try_join_all(lists).await?.into_iter().flatten().collect();
-        self.and_missing(live, store, keys, cancel).await
+        self.listed_or_named(lists, store, keys, cancel).await
     }
 
     /// The live objects that carry the store's labels, and those of the given keys that exist, labels
@@ -51,8 +50,7 @@ impl Cluster {
         let lists = near_kinds().map(|kind| async move {
             unless_hidden(kind, keys, self.list(store, kind, cancel).await)
         });
-        let live = try_join_all(lists).await?.into_iter().flatten().collect();
-        self.and_missing(live, store, keys, cancel).await
+        self.listed_or_named(lists, store, keys, cancel).await
     }
 
     /// The same, before a deletion, which names each object by its UID: what was seen within a moment is shared by all
@@ -68,13 +66,12 @@ impl Cluster {
             let marked = self.marked(&store.namespace, &store.name, kind, cancel);
             unless_hidden(kind, keys, marked.await)
         });
-        let live = try_join_all(lists).await?.into_iter().flatten().collect();
-        self.and_missing(live, store, keys, cancel).await
+        self.listed_or_named(lists, store, keys, cancel).await
     }
 
-    /// The same as [`Cluster::read`], before an apply. Where a feature store is created there is mostly nothing, and then the names
-    /// that are taken tell, which several creates share. An object of another that comes into being within that
-    /// moment is still met by the apply itself, which creates only what does not exist.
+    /// The same as [`Cluster::read`], before an apply. Where a feature store is created there is mostly nothing, and
+    /// then the names that are taken tell, which several creates share. An object of another that comes into being
+    /// within that moment is still met by the apply itself, which creates only what does not exist.
     pub async fn read_before_apply(
         &self,
         store: &StoreName,
@@ -118,14 +115,16 @@ impl Cluster {
         Ok(!taken.into_iter().chain(found).any(|it| it))
     }
 
-    /// Adds the objects of the keys that are not there yet.
-    async fn and_missing(
+    /// What the lists show, and the objects of the keys that they do not.
+    async fn listed_or_named(
         &self,
-        mut live: BTreeMap<Key, Json>,
+        lists: impl Iterator<Item = impl Future<Output = Result<Vec<(Key, Json)>, Error>>>,
         store: &StoreName,
         keys: &BTreeSet<Key>,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
+        let listed = try_join_all(lists).await?.into_iter().flatten();
+        let mut live: BTreeMap<Key, Json> = listed.collect();
         let missing = keys.iter().filter(|key| !live.contains_key(*key));
         let gets = missing.map(|key| async {
             let found = self.get(&store.namespace, key, cancel).await?;

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::request::{Answer, Request};
 use super::resource::Resource;
-use super::{Cluster, StoreName};
-use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
+use super::{Cluster, StoreName, of_every_store};
+use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::{Key, Kind};
 
 /// How old an answer may be that another read is given. A refresh begins within this time for every store of
@@ -255,10 +255,7 @@ impl Cluster {
     async fn tell(&self, question: &Question, cancel: &CancellationToken) -> Result<Told, Error> {
         Ok(match question {
             Question::Ours(kind, namespace) => {
-                let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-                let mut request = listing(*kind, namespace);
-                request.query = vec![("labelSelector", &selector)];
-                let list: List<Box<RawValue>> = self.send_for(request, cancel).await?;
+                let list: List<Box<RawValue>> = self.list_made(*kind, namespace, cancel).await?;
                 Told::Objects(by_store(list.items.unwrap_or_default()))
             }
             Question::Taken(kind, namespace) => {
@@ -267,10 +264,7 @@ impl Cluster {
                 Told::Names(list.all().map(Name::from).collect())
             }
             Question::Marked(kind, namespace) => {
-                let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-                let mut request = listing(*kind, namespace);
-                request.query = vec![("labelSelector", &selector)];
-                let list: Metadatas<Mark> = self.send_for(request, cancel).await?;
+                let list = self.list_made(*kind, namespace, cancel).await?;
                 Told::Marks(marks_by_store(list))
             }
             Question::One(key, namespace) => Told::Object(
@@ -285,6 +279,19 @@ impl Cluster {
                 .await?,
             ),
         })
+    }
+
+    /// A LIST of what this provider made of a kind.
+    async fn list_made<A: Answer>(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        cancel: &CancellationToken,
+    ) -> Result<A, Error> {
+        let selector = of_every_store();
+        let query = vec![("labelSelector", selector.as_str())];
+        let request = Request::list(Resource::from(kind), namespace, query);
+        self.send_for(request, cancel).await
     }
 
     /// Frees the memory when nobody is given the answer any more.

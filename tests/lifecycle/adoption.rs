@@ -367,15 +367,7 @@ pub fn what_cannot_be_taken_over_is_said() {
     // On its way out.
     let finalizer = json!({"metadata": {"finalizers": ["test/keep"]}}).to_string();
     let patch = |patch: &str| {
-        let arguments = [
-            "patch",
-            "featurestore",
-            "demo",
-            "--type=merge",
-            "--patch",
-            patch,
-        ];
-        test.namespace.kubectl(&arguments).unwrap();
+        test.patch("featurestore/demo", patch);
     };
     patch(&finalizer);
     test.namespace

@@ -98,15 +98,7 @@ pub fn every_mode_cleans_up_after_the_one_before() {
 
     // Rules that somebody puts into a role stay, whatever Terraform does.
     let rules = r#"{"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}"#;
-    let patch = [
-        "patch",
-        "role",
-        "feast-reader",
-        "--type=merge",
-        "--patch",
-        rules,
-    ];
-    test.namespace.kubectl(&patch).unwrap();
+    test.patch("role/feast-reader", rules);
     test.expect_empty_plan();
     test.configure_all(
         "",

@@ -93,10 +93,8 @@ fn let_go(test: &StoreUnderTest, object: &str) {
 }
 
 fn finalizers(test: &StoreUnderTest, object: &str, list: &str) {
-    let patch = format!("--patch={{\"metadata\": {{\"finalizers\": {list}}}}}");
-    test.namespace
-        .kubectl(&["patch", object, "--type=merge", &patch])
-        .unwrap();
+    let patch = format!("{{\"metadata\": {{\"finalizers\": {list}}}}}");
+    test.patch(object, &patch);
 }
 
 pub fn two_creates_at_once_make_one_store() {

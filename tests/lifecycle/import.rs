@@ -108,15 +108,7 @@ pub fn metrics_in_another_order_are_the_same() {
     assert_eq!(other.len(), 4);
     other.reverse();
     let patch = json!({"spec": {"metrics": other}}).to_string();
-    let patch = [
-        "patch",
-        "hpa",
-        "feast-demo",
-        "--type=merge",
-        "--patch",
-        &patch,
-    ];
-    test.namespace.kubectl(&patch).unwrap();
+    test.patch("hpa/feast-demo", &patch);
     assert_eq!(metrics(), other);
     test.expect_empty_plan();
     expect_import_to_be_empty(&test, &services);

@@ -170,15 +170,7 @@ pub fn scales_where_it_is_installed() {
     test.namespace.kubectl(&scale).unwrap();
     test.expect_empty_plan();
     let patch = r#"{"spec": {"maxReplicaCount": 50}}"#;
-    let edit = [
-        "patch",
-        "scaledobject",
-        "feast-demo",
-        "--type=merge",
-        "--patch",
-        patch,
-    ];
-    test.namespace.kubectl(&edit).unwrap();
+    test.patch("scaledobject/feast-demo", patch);
     test.plan_with_changes();
     test.apply();
     assert_eq!(scaled_object()["spec"]["maxReplicaCount"], json!(5));

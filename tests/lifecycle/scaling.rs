@@ -114,15 +114,7 @@ pub fn a_budget_comes_changes_and_goes() {
     test.apply();
     // What somebody changes is drift, and is repaired.
     let patch = r#"{"spec": {"maxUnavailable": 2}}"#;
-    let edit = [
-        "patch",
-        "pdb",
-        "feast-demo",
-        "--type=merge",
-        "--patch",
-        patch,
-    ];
-    test.namespace.kubectl(&edit).unwrap();
+    test.patch("pdb/feast-demo", patch);
     test.plan_with_changes();
     test.apply();
     assert_eq!(budgets(), [(Json::Null, json!(1))]);

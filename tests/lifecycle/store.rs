@@ -109,6 +109,12 @@ impl StoreUnderTest {
         names.lines().map(str::to_owned).collect()
     }
 
+    /// Changes an object (`kind/name`) as somebody else would.
+    pub fn patch(&self, object: &str, patch: &str) {
+        let arguments = ["patch", object, "--type=merge", "--patch", patch];
+        self.namespace.kubectl(&arguments).unwrap();
+    }
+
     pub fn deployment(&self) -> Json {
         self.namespace
             .json(&["get", "deployment", "feast-demo"])

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Pauses, Selection, Unfinished, refusal};
 use crate::cluster::error::{Reason, Verb};
 use crate::cluster::resource::Resource;
-use crate::cluster::{Cluster, StoreName};
+use crate::cluster::{Cluster, StoreName, of_every_store};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::feast::objects::{Key, Scope};
 
@@ -184,7 +184,7 @@ async fn idle(sender: &watch::Sender<Seen>) {
 
 /// Tells what is there until that may not be known.
 async fn follow(api: Api<PartialObjectMeta<DynamicObject>>, sender: &watch::Sender<Seen>) {
-    let labels = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
+    let labels = watcher::Config::default().labels(&of_every_store());
     let mut events = watcher(api, labels).backoff(Pauses::default()).boxed();
     let mut listed = BTreeMap::new();
     loop {

@@ -55,12 +55,9 @@ pub(super) fn render(store: &Store) -> Option<Json> {
 fn pod(store: &Store) -> PodSpec {
     let server = deployment::pod(store);
     PodSpec {
-        // The rest of it is about the servers' pods among each other.
-        affinity: server.affinity.and_then(|affinity| {
-            affinity.node_affinity.map(|node_affinity| Affinity {
-                node_affinity: Some(node_affinity),
-                ..Affinity::default()
-            })
+        affinity: deployment::node_affinity(store).map(|node_affinity| Affinity {
+            node_affinity: Some(node_affinity),
+            ..Affinity::default()
         }),
         topology_spread_constraints: None,
         // Definitions need no device.

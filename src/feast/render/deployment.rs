@@ -6,8 +6,8 @@ use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    Affinity, LocalObjectReference, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
-    TopologySpreadConstraint, WeightedPodAffinityTerm,
+    Affinity, LocalObjectReference, NodeAffinity, PodAffinityTerm, PodAntiAffinity, PodSpec,
+    PodTemplateSpec, TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value as Json;
@@ -114,11 +114,16 @@ pub(super) fn image_pull_secrets(store: &Store) -> Option<Vec<LocalObjectReferen
     })
 }
 
-fn list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+/// What the user wrote about nodes; the rest of `affinity` is about the servers' pods among each other.
+pub(super) fn node_affinity(store: &Store) -> Option<NodeAffinity> {
+    store.pods.affinity.as_ref()?.node_affinity.clone()
+}
+
+pub(super) fn list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
     (!items.is_empty()).then(|| items.to_vec())
 }
 
-fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+pub(super) fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     (!map.is_empty()).then(|| map.clone())
 }
 

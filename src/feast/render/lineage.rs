@@ -16,7 +16,6 @@ use crate::feast::spec::{LineageServer, Server, Store};
 pub(super) fn render(store: &Store) -> Option<Json> {
     let lineage = store.lineage.as_ref()?;
     let labels = metadata::lineage_selector(store);
-    let annotations = &store.pods.annotations;
     Some(manifest(&Deployment {
         metadata: metadata::object(
             store,
@@ -29,7 +28,7 @@ pub(super) fn render(store: &Store) -> Option<Json> {
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(labels),
-                    annotations: (!annotations.is_empty()).then(|| annotations.clone()),
+                    annotations: deployment::some(&store.pods.annotations),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod(store, lineage)),
@@ -59,19 +58,17 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
     let labels = metadata::lineage_selector(store);
     let scaled = *replicas > 1;
     let affinity = Affinity {
-        // The rest of what the user wrote is about the servers' pods among each other.
-        node_affinity: (store.pods.affinity.as_ref()).and_then(|it| it.node_affinity.clone()),
+        node_affinity: deployment::node_affinity(store),
         pod_anti_affinity: scaled.then(|| deployment::one_host_each(labels.clone())),
         pod_affinity: None,
     };
-    let tolerations = &store.pods.tolerations;
     PodSpec {
         affinity: Some(affinity).filter(|it| *it != Affinity::default()),
         topology_spread_constraints: scaled.then(|| vec![deployment::over_zones(labels)]),
         image_pull_secrets: deployment::image_pull_secrets(store),
-        node_selector: Some(common.node_selector.clone()).filter(|it| !it.is_empty()),
+        node_selector: deployment::some(&common.node_selector),
         security_context: store.pods.security_context.clone(),
-        tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
+        tolerations: deployment::list(&store.pods.tolerations),
         // It asks nobody in Kubernetes for anything.
         automount_service_account_token: Some(false),
         containers: vec![container(common)],
@@ -127,7 +124,7 @@ fn container(server: &Server) -> Container {
         command: Some(command.into_iter().map(str::to_owned).collect()),
         args: Some(arguments),
         env: Some(containers::with_configuration(env)),
-        env_from: (!env_from.is_empty()).then(|| env_from.clone()),
+        env_from: deployment::list(env_from),
         ports: Some(vec![ContainerPort {
             name: Some(names::SERVICE_PORT_NAME.to_owned()),
             container_port: port,
