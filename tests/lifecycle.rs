@@ -141,6 +141,7 @@ fn trials() -> Vec<Trial> {
         requests_go_through_a_proxy,
         secrets_of_the_user,
         strategies_change_both_ways,
+        what_came_into_being_since_the_read_is_met,
         what_is_no_longer_wanted_vanishes,
     ];
     all.extend(trials![

@@ -27,6 +27,7 @@ mod object;
 mod prune;
 mod take_over;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::mem::discriminant;
@@ -38,6 +39,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use object::on_the_wire;
+
+use object::Created;
 
 use super::error::{Error, Reason, Verb};
 use super::operator;
@@ -332,33 +335,56 @@ impl Run<'_> {
         &self,
         key: &Key,
         manifest: &Json,
-        mut live: Option<&Json>,
+        live: Option<&Json>,
     ) -> Result<Option<Json>, Error> {
-        if let Some(leaving) = live.filter(|live| is_terminating(live)) {
-            self.until_deleted(key, leaving).await?;
-            live = None;
-        }
         let wire = object::on_the_wire(key, manifest);
-        if let Some(other) = live.filter(|live| !object::can_become(&wire, live)) {
+        let mut live = live.map(Cow::Borrowed);
+        loop {
+            if let Some(old) = &live
+                && self.make_way(key, &wire, old).await?
+            {
+                live = None;
+            }
+            match live {
+                Some(live) => return self.change(key, wire, live).await,
+                None => match self.create(key, &wire).await? {
+                    Created::Now(object) => return Ok(Some(object)),
+                    Created::Before(object) => live = Some(Cow::Owned(object)),
+                },
+            }
+        }
+    }
+
+    /// Whether the live object was, or had to be, deleted before the wanted one can be.
+    async fn make_way(&self, key: &Key, wire: &Json, live: &Json) -> Result<bool, Error> {
+        if !is_terminating(live) {
+            if object::can_become(wire, live) {
+                return Ok(false);
+            }
             let (cluster, store) = (self.cluster, self.plan.store);
-            cluster.delete_one(store, key, other, self.cancel).await?;
-            self.until_deleted(key, other).await?;
-            live = None;
+            cluster.delete_one(store, key, live, self.cancel).await?;
         }
-        let manager = &self.cluster.options().field_manager;
-        if live.is_some_and(|live| object::is_as_wanted(&wire, live, manager)) {
-            return Ok(None);
+        self.until_deleted(key, live).await?;
+        Ok(true)
+    }
+
+    /// Changes what exists. What was only met on creating is new to the outcome, changed or not.
+    async fn change(
+        &self,
+        key: &Key,
+        wire: Json,
+        live: Cow<'_, Json>,
+    ) -> Result<Option<Json>, Error> {
+        if object::is_as_wanted(&wire, &live, &self.cluster.options().field_manager) {
+            return Ok(match live {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(met) => Some(met),
+            });
         }
-        if key.kind == Kind::Deployment
-            && let Some(live) = live
-        {
-            self.hand_over(key, &wire, live).await?;
+        if key.kind == Kind::Deployment {
+            self.hand_over(key, &wire, &live).await?;
         }
-        let written = match live {
-            Some(_) => self.send_apply(key, wire, live).await,
-            None => self.create(key, wire).await,
-        };
-        written.map(Some)
+        self.send_apply(key, wire, &live).await.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {

@@ -23,7 +23,10 @@ mod writes;
 
 use terraform_provider_feast::cluster::Error;
 
-pub use conflicts::{conflicts_with_other_managers, foreign_objects_are_not_overwritten};
+pub use conflicts::{
+    conflicts_with_other_managers, foreign_objects_are_not_overwritten,
+    what_came_into_being_since_the_read_is_met,
+};
 pub use connections::{credentials_of_every_sort, requests_go_through_a_proxy};
 pub use deletion::one_store_that_stays_holds_up_no_other;
 pub use interruptions::{

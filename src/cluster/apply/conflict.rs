@@ -14,7 +14,7 @@ impl Run<'_> {
         &self,
         key: &Key,
         body: &Json,
-        live: Option<&Json>,
+        live: &Json,
         mut error: Error,
         stands: impl Fn(&FieldConflict) -> bool,
     ) -> Error {
@@ -24,10 +24,9 @@ impl Run<'_> {
             let fresh = self.cluster.get(namespace, key, self.cancel).await;
             // What was read before the apply is better than nothing.
             let fresh = fresh.ok().flatten();
-            if let Some(live) = fresh.as_ref().or(live) {
-                for conflict in conflicts {
-                    explain(conflict, key.kind, body, live);
-                }
+            let live = fresh.as_ref().unwrap_or(live);
+            for conflict in conflicts {
+                explain(conflict, key.kind, body, live);
             }
         }
         error

@@ -59,34 +59,43 @@ pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
 /// A version that no object has: an apply with it creates, and changes nothing that exists.
 const NO_VERSION: &str = "1";
 
+/// What became of a create.
+pub(super) enum Created {
+    Now(Json),
+    /// It exists already, and is ours.
+    Before(Json),
+}
+
 impl Run<'_> {
-    /// Applies what has not been there. An object that has come into being since is not merged into, unless it
-    /// is our own: the answer to the first attempt may have been lost. A Secret with another hash key is another
-    /// create's, whose pods carry hashes by that key.
-    pub(super) async fn create(&self, key: &Key, body: Json) -> Result<Json, Error> {
+    /// Applies what has not been there. An object that has come into being since is not merged into: it is an error,
+    /// unless it is our own (the answer to the first attempt may have been lost). A Secret with another hash key is
+    /// another create's, whose pods carry hashes by that key.
+    pub(super) async fn create(&self, key: &Key, body: &Json) -> Result<Created, Error> {
         let manager = &self.cluster.options().field_manager;
         let mut first = body.clone();
         first["metadata"]["resourceVersion"] = Json::from(NO_VERSION);
-        match self.apply_as(key, manager, false, first).await {
-            Err(Error {
-                reason: Reason::Stale { .. },
-                ..
-            }) => {}
-            other => return other,
+        let error = match self.apply_as(key, manager, false, first).await {
+            Ok(object) => return Ok(Created::Now(object)),
+            Err(error) => error,
+        };
+        // The API server merges before it looks at the version: an object with other values is a conflict to it.
+        if !matches!(error.reason, Reason::Stale { .. } | Reason::Conflict(_)) {
+            return Err(error);
         }
         let namespace = &self.plan.store.namespace;
-        let live = self.cluster.get(namespace, key, self.cancel).await?;
-        if let Some(live) = &live
-            && !self.cluster.is_ours(self.plan.store, live, false)
-        {
-            let reason = Reason::Foreign { owner: owner(live) };
+        let Some(live) = self.cluster.get(namespace, key, self.cancel).await? else {
+            // Gone again within the moment.
+            return Err(error);
+        };
+        if !self.cluster.is_ours(self.plan.store, &live, false) {
+            let reason = Reason::Foreign {
+                owner: owner(&live),
+            };
             return Err(self
                 .cluster
                 .object_error(Verb::Apply, self.plan.store, key, reason));
         }
-        if let Some(live) = live.as_ref().filter(|_| key.kind == Kind::Secret)
-            && kept::hash_key(live) != kept::hash_key(&body)
-        {
+        if key.kind == Kind::Secret && kept::hash_key(&live) != kept::hash_key(body) {
             let message = "another apply has just created it".to_owned();
             return Err(self.cluster.object_error(
                 Verb::Apply,
@@ -95,7 +104,7 @@ impl Run<'_> {
                 Reason::Stale { message },
             ));
         }
-        self.send_apply(key, body, live.as_ref()).await
+        Ok(Created::Before(live))
     }
 
     /// Applies as our field manager; takes fields from others where [`Run::may_take`] says so.
@@ -103,12 +112,12 @@ impl Run<'_> {
         &self,
         key: &Key,
         body: Json,
-        live: Option<&Json>,
+        live: &Json,
     ) -> Result<Json, Error> {
-        let seen = live.map(|live| drift::project(&body, live));
+        let seen = drift::project(&body, live);
         let may_take = |conflict: &FieldConflict, body: &Json| {
             self.may_take(key, conflict, live)
-                || (conflict.by_update && agrees(conflict, body, seen.as_ref()))
+                || (conflict.by_update && agrees(conflict, body, &seen))
         };
         let options = self.cluster.options();
         let force = options.force_conflicts;
@@ -144,7 +153,7 @@ impl Run<'_> {
     /// that was set by plain update (an autoscaler, `kubectl scale`), because whoever writes a number
     /// into the configuration means it; and what others set by plain update, when the user has seen it
     /// in the plan. Never what another manager applied.
-    fn may_take(&self, key: &Key, conflict: &FieldConflict, live: Option<&Json>) -> bool {
+    fn may_take(&self, key: &Key, conflict: &FieldConflict, live: &Json) -> bool {
         let ours = conflict.manager == self.cluster.options().field_manager
             || conflict.manager == self.cluster.handover_manager();
         let replicas = conflict.field == ".spec.replicas";
@@ -154,8 +163,8 @@ impl Run<'_> {
 
     /// Whether the field still has the value that the plan was made with. A field that the plan did not know
     /// of is new in the configuration, which says what it shall be. Of our Secret, plans show no content.
-    fn is_as_planned(&self, key: &Key, conflict: &FieldConflict, live: Option<&Json>) -> bool {
-        let (Some(known), Some(live)) = (self.plan.known.get(key), live) else {
+    fn is_as_planned(&self, key: &Key, conflict: &FieldConflict, live: &Json) -> bool {
+        let Some(known) = self.plan.known.get(key) else {
             return true;
         };
         let planned = ownership::at(known, &conflict.field);
@@ -207,9 +216,9 @@ impl Run<'_> {
 
 /// Whether both sides mean the same, and only write it differently (`512Mi`, `0.5Gi`): the API server
 /// compares letter by letter.
-fn agrees(conflict: &FieldConflict, body: &Json, seen: Option<&Json>) -> bool {
-    seen.and_then(|seen| ownership::at(seen, &conflict.field))
-        .is_some_and(|seen| Some(seen) == ownership::at(body, &conflict.field))
+fn agrees(conflict: &FieldConflict, body: &Json, seen: &Json) -> bool {
+    let seen = ownership::at(seen, &conflict.field);
+    seen.is_some() && seen == ownership::at(body, &conflict.field)
 }
 
 #[cfg(test)]

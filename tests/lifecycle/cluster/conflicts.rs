@@ -1,8 +1,12 @@
 //! Fields and objects of others.
 
-use kube::api::{Patch, PostParams};
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::Patch;
 use serde_json::json;
-use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options};
+use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::{CancellationToken, Claims, Cluster, Connection, Options};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use super::lab::{Lab, Scaling, deployment_key, wanted};
@@ -71,13 +75,7 @@ pub async fn foreign_objects_are_not_overwritten(lab: Lab) {
     let mut foreign = wanted("x", Scaling::Static(1))[&deployment_key("x")].clone();
     foreign["metadata"]["labels"] =
         json!({"app.kubernetes.io/managed-by": "feast-operator", "feast.dev/name": "x"});
-    lab.deployments()
-        .create(
-            &PostParams::default(),
-            &serde_json::from_value(foreign).expect("a Deployment"),
-        )
-        .await
-        .expect("created");
+    lab.create::<Deployment>(&foreign).await;
     let errors = lab
         .try_apply("x", &wanted("x", Scaling::Static(1)), true)
         .await
@@ -94,4 +92,45 @@ pub async fn foreign_objects_are_not_overwritten(lab: Lab) {
         .get(&lab.namespace, &service, &CancellationToken::new())
         .await;
     assert_eq!(found.expect("readable"), None, "nothing is written");
+}
+
+pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
+    let cancel = CancellationToken::new();
+    for (store, manager) in [("ours", "feast"), ("foreign", "feast-operator")] {
+        let key = deployment_key(store);
+        let mut made = wanted(store, Scaling::Static(2))[&key].clone();
+        made["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!(manager);
+        lab.create::<Deployment>(&made).await;
+        // Another strategy, which takes a hand-over, and the same memory, written in another way.
+        let target = wanted(store, Scaling::Static(1));
+        let plan = Plan {
+            store: &lab.store(store),
+            wanted: &target,
+            known: &BTreeMap::new(),
+            claims: &Claims::default(),
+            repair_drift: true,
+            wait_for_job: None,
+        };
+        let outcome = lab.cluster.apply_to(BTreeMap::new(), &plan, &cancel);
+        let outcome = outcome.await.expect("begun");
+        let strategy = &lab.live(store).await["spec"]["strategy"];
+        if manager == "feast" {
+            assert_eq!(reasons(&outcome.errors), [""; 0]);
+            assert_eq!(outcome.changed, target.keys().cloned().collect());
+            assert_eq!(strategy, &json!({"type": "Recreate"}));
+        } else {
+            assert_eq!(
+                reasons(&outcome.errors),
+                [
+                    "it exists already and does not belong to this feature store; it belongs to the feature store \"foreign\", managed by \"feast-operator\""
+                ]
+            );
+            let changed = target.keys().filter(|other| **other != key);
+            assert_eq!(outcome.changed, changed.cloned().collect::<BTreeSet<_>>());
+            assert_eq!(
+                strategy,
+                &json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
+            );
+        }
+    }
 }

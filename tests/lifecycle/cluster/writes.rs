@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::api::{Patch, PostParams};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::Patch;
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::{CancellationToken, Claims};
 use terraform_provider_feast::feast::objects::{Key, Kind};
@@ -84,13 +85,7 @@ pub async fn strategies_change_both_ways(lab: Lab) {
 
     // Numbers that are not ours: the server's defaults in an object that someone else made.
     let made = strategy("y", rolling.clone());
-    lab.deployments()
-        .create(
-            &PostParams::default(),
-            &serde_json::from_value(made[&deployment_key("y")].clone()).expect("a Deployment"),
-        )
-        .await
-        .expect("created");
+    lab.create::<Deployment>(&made[&deployment_key("y")]).await;
     lab.apply("y", &strategy("y", recreate.clone())).await;
     assert_eq!(lab.live("y").await["spec"]["strategy"], recreate);
     lab.apply("y", &strategy("y", rolling.clone())).await;
