@@ -3,6 +3,8 @@
 #
 # The provider makes the HorizontalPodAutoscaler and leaves the replica count to it. Utilisation is measured
 # against what the container requests, so a request is needed.
+#
+# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {

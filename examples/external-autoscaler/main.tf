@@ -4,6 +4,8 @@
 # Without `scaling` the provider leaves the live replica count alone, on every kind of update. Several pods
 # need the rolling strategy and database-backed stores; the strategy is set here, for the provider cannot
 # know that there will be more than one pod. scaled-object.yaml is the KEDA resource that goes with it.
+#
+# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {
@@ -45,6 +47,11 @@ resource "feast_feature_store" "sample" {
           type       = "postgres"
           secret_ref = { name = "feast-data-stores" }
         }
+      }
+      # What the query in scaled-object.yaml counts.
+      server = {
+        metrics        = true
+        worker_configs = { max_requests = 0 }
       }
     }
 

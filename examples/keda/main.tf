@@ -1,8 +1,10 @@
 # A feature store that KEDA scales by the requests that it gets. KEDA must be installed, and a Prometheus that
-# collects the metrics of the online server.
+# scrapes port 8000 of the Service feast-sample-events-online.
 #
 # The provider makes the ScaledObject and leaves the number of pods to it. examples/external-autoscaler has the
 # ScaledObject outside Terraform instead.
+#
+# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {

@@ -1,6 +1,8 @@
 # A feature store that is ready for others to depend on: servers that ask who is asking, pods on different nodes
-# and zones, upgrades of nodes that take one pod at a time, requests and limits, images from a mirror, and features
-# that are materialized every hour.
+# and zones, node drains that evict one pod at a time, requests and limits, images from a mirror, and features that
+# are materialized every hour.
+#
+# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {
@@ -22,21 +24,35 @@ variable "namespace" {
   default     = "default"
 }
 
+variable "mirror" {
+  description = "Registry from which the cluster pulls images, with the path before their names."
+  type        = string
+  default     = "registry.example.com/mirror"
+}
+
+locals {
+  feature_server = "${var.mirror}/feastdev/feature-server:0.66.0"
+}
+
 provider "feast" {
   config_path = var.kubeconfig
   namespace   = var.namespace
+  # Refuses every other cluster: kubectl get namespace kube-system -o jsonpath={.metadata.uid}
+  # expected_cluster_uid = "6f9c3b1e-52c4-4f0e-9d0f-0f6f0a7d2b11"
 }
 
 resource "feast_feature_store" "production" {
   name          = "production"
   feast_project = "my_project"
 
-  # Kubernetes says who may ask for what. This needs rights in the cluster: see the guide "Authorization".
+  # Kubernetes says who may ask for what. This needs rights in the cluster: see the guide "Access to the
+  # cluster".
   authz = { kubernetes = {} }
 
   cron_job = {
     schedule = "@hourly"
     container_configs = {
+      image    = "${var.mirror}/openshift/origin-cli:4.17"
       commands = ["feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')"]
     }
   }
@@ -56,7 +72,7 @@ resource "feast_feature_store" "production" {
       }
     }
 
-    # Who drains a node takes one pod at a time.
+    # A node drain evicts at most one pod at a time.
     pod_disruption_budgets = { max_unavailable = 1 }
 
     # No two pods on one node where that is possible, and the zones filled evenly.
@@ -74,6 +90,7 @@ resource "feast_feature_store" "production" {
       seccomp_profile = { type = "RuntimeDefault" }
     }
 
+    init_image         = local.feature_server
     image_pull_secrets = [{ name = "registry-mirror" }]
 
     online_store = {
@@ -84,6 +101,7 @@ resource "feast_feature_store" "production" {
         }
       }
       server = {
+        image = local.feature_server
         resources = {
           requests = { cpu = "500m", memory = "1Gi" }
           limits   = { memory = "1Gi" }

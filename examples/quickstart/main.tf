@@ -1,5 +1,7 @@
 # What `cargo run --example quickstart` plans, applies and destroys: a feature store on PostgreSQL that a
 # HorizontalPodAutoscaler scales between 1 and 5 replicas.
+#
+# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {

@@ -18,9 +18,9 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace for the feature store; it must exist. The certificate must be for its Services."
   type        = string
-  default     = "default"
+  default     = "feast"
 }
 
 provider "feast" {

@@ -22,8 +22,10 @@ pub fn block(mark: &str) -> &'static str {
 
 /// The rules of the guide's Role of this name.
 pub fn rules_of(role: &str) -> Json {
-    let role: Json = serde_saphyr::from_str(block(&format!("name: {role}\n"))).unwrap();
-    role["rules"].clone()
+    let documents: Vec<Json> =
+        serde_saphyr::from_multiple(block(&format!("kind: Role\nmetadata:\n  name: {role}\n")))
+            .unwrap();
+    documents[0]["rules"].clone()
 }
 
 /// The rules of the guide's minimal Role.

@@ -109,7 +109,10 @@ fn account(test: &StoreUnderTest, name: &str, rules: &Json) -> String {
 
 pub fn needs_only_the_right_to_read() {
     let test = StoreUnderTest::new("data-source-rights");
-    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
+    let services = format!(
+        "scaling = {{ replicas = 2 }}\npod_disruption_budgets = {{ max_unavailable = 1 }}\n{DATABASES}"
+    );
+    test.configure_all(&services, "cron_job = { schedule = \"@daily\" }");
     test.apply();
     let seen = |kubeconfig: &str| {
         let (terraform, run) = reader(&test, kubeconfig);

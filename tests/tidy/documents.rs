@@ -117,7 +117,8 @@ fn links_lead_somewhere() {
         for target in links(&page.text) {
             let found = match target.split_once('#') {
                 Some(("", anchor)) => anchors(&page.text).iter().any(|it| it == anchor),
-                Some((path, _)) => file.with_file_name(path).exists(),
+                Some((path, anchor)) => std::fs::read_to_string(file.with_file_name(path))
+                    .is_ok_and(|text| anchors(&text).iter().any(|it| it == anchor)),
                 None => file.with_file_name(&target).exists(),
             };
             if !found {
