@@ -21,6 +21,7 @@
 
 mod api;
 mod conflict;
+mod creation;
 mod handover;
 mod job;
 mod object;

@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
-use crate::schema::provider::{Plan, Planned, ValidateResource};
+use crate::schema::provider::{Apply, Configure, Plan, Planned, ValidateResource};
 use crate::schema::{Attribute, Block, Diagnostic, Path, Provider, Step, Value, encode};
 
 /// Configurations in the serde form: sound ones, and some that break rules.
@@ -193,10 +193,14 @@ fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
         config: config.clone(),
         ..Plan::default()
     };
+    wait(feast.plan(request))
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    runtime.block_on(feast.plan(request))
+    runtime.block_on(answer)
 }
 
 /// Each configuration as it is, and with each of its values unknown in turn.
@@ -290,4 +294,37 @@ fn name_and_namespace_replace() {
     assert_eq!(replaced(&config("a", "b")), []);
     assert_eq!(replaced(&config("x", "b")), [Path::of("name")]);
     assert_eq!(replaced(&config("a", "x")), [Path::of("namespace")]);
+}
+
+#[test]
+fn a_destroy_that_fails_forgets_nothing() {
+    let feast = Feast::new();
+    let config = encode(
+        &feast.schemas().provider.block.attributes,
+        &json!({"config_path": "/nowhere/kubeconfig"}),
+    );
+    let configured = Configure {
+        config,
+        ..Configure::default()
+    };
+    assert_eq!(wait(feast.configure(configured)), []);
+    let config = encode(
+        &block(&feast).attributes,
+        &json!({"name": "a", "namespace": "b", "feastProject": "p"}),
+    );
+    let state = plan(&feast, &Value::Null, &config).state;
+    let applied = wait(feast.apply(Apply {
+        type_name: FEATURE_STORE.to_owned(),
+        prior_state: state.clone(),
+        planned_private: b"remembered".to_vec(),
+        ..Apply::default()
+    }));
+    let said: Vec<&str> = (applied.diagnostics.iter())
+        .map(|diagnostic| diagnostic.summary.as_str())
+        .collect();
+    assert_eq!(said, ["Cannot connect to the cluster"]);
+    assert_eq!(
+        (applied.state, applied.private),
+        (state, b"remembered".to_vec())
+    );
 }

@@ -102,7 +102,8 @@ pub fn ten_stores_share_what_they_read() {
         .filter(|((verb, _), _)| verb == "patch")
         .map(|(_, count)| count)
         .sum();
-    assert_eq!(patches, 12 * STORES, "{created:?}");
+    // One for each object, and one for the end of the create.
+    assert_eq!(patches, 13 * STORES, "{created:?}");
     assert!(
         created.values().sum::<usize>() <= 15 * STORES,
         "{created:?}"
@@ -145,8 +146,10 @@ pub fn ten_stores_share_what_they_read() {
     // CronJobs and pods, whose other request is seen only when it has ended.
     let lists = kinds.len() + 13 + 3;
     assert_eq!(of_verb("list"), lists, "{destroyed:?}");
+    // The refresh's, and one for each store: whose it is.
+    assert_eq!(of_verb("get"), 1 + STORES, "{destroyed:?}");
     assert!(
-        destroyed.values().sum::<usize>() <= 12 * STORES + lists + 3 + 1,
+        destroyed.values().sum::<usize>() <= 13 * STORES + lists + 3 + 1,
         "{destroyed:?}"
     );
 }

@@ -1,7 +1,5 @@
 //! One server-side apply: what is sent, whether it needs to be, and which conflicts stand.
 
-use serde_json::{Value as Json, json};
-
 use super::super::drift;
 use super::super::error::{Error, FieldConflict, Reason, Verb};
 use super::super::ownership;
@@ -10,6 +8,7 @@ use super::super::resource::Resource;
 use super::{Run, owner};
 use crate::feast::kept;
 use crate::feast::objects::{Key, Kind};
+use serde_json::{Value as Json, json};
 
 /// The manifest as it is sent.
 ///
@@ -197,20 +196,32 @@ impl Run<'_> {
         force: bool,
         body: Json,
     ) -> Result<Json, Error> {
-        let force = if force { "true" } else { "false" };
-        let request = Request {
-            verb: Verb::Apply,
-            resource: Resource::from(key.kind),
-            namespace: &self.plan.store.namespace,
-            name: Some(&key.name),
-            query: vec![
-                ("fieldManager", manager),
-                ("force", force),
-                ("fieldValidation", "Strict"),
-            ],
-            body: Some(body),
-        };
+        let namespace = &self.plan.store.namespace;
+        let request = apply_request(namespace, key, manager, force, body);
         self.cluster.send(request, self.cancel).await
+    }
+}
+
+/// One server-side apply.
+pub(super) fn apply_request<'a>(
+    namespace: &'a str,
+    key: &'a Key,
+    manager: &'a str,
+    force: bool,
+    body: Json,
+) -> Request<'a> {
+    let force = if force { "true" } else { "false" };
+    Request {
+        verb: Verb::Apply,
+        resource: Resource::from(key.kind),
+        namespace,
+        name: Some(&key.name),
+        query: vec![
+            ("fieldManager", manager),
+            ("force", force),
+            ("fieldValidation", "Strict"),
+        ],
+        body: Some(body),
     }
 }
 

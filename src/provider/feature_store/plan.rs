@@ -99,12 +99,13 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
     computed::write(block, state, &desired.observed());
     let secret = Path::of("objects").key(&computed::secret_key(&desired.store.name));
     let rerendered = state.get(&secret) != prior.get(&secret);
+    let hash = prior.attribute("configuration_hash");
     state.set(
         "configuration_hash",
-        if prior.is_null() || rerendered || memory.secrets_changed {
+        if hash.is_null() || rerendered || memory.secrets_changed {
             Value::Unknown
         } else {
-            prior.attribute("configuration_hash").clone()
+            hash.clone()
         },
     );
     if desired.store.drift_policy == DriftPolicy::Strict {
