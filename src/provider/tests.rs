@@ -1,6 +1,8 @@
 //! Plans against core's own acceptance rules, and the law of unknown values, over every attribute of a
 //! set of configurations that reach each part of the schema.
 
+mod unknown_provider;
+
 use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
@@ -114,6 +116,48 @@ fn configurations() -> Vec<Json> {
                 "caCertConfigMap": {"name": "ca", "key": "k"}, "jwksCacheLifespanSeconds": 1, "jwksRequestTimeoutSeconds": 1,
             }},
         }),
+        // Lists of which something behind the first elements is refused.
+        json!({
+            "name": "behind", "feastProject": "p",
+            "authz": {"kubernetes": {"roles": ["a", "b", "a"]}},
+            "cronJob": {"jobSpec": {"podFailurePolicy": {"rules": [
+                {"action": "Count", "onExitCodes": {"operator": "In", "values": [1]}},
+                {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [3, 4, 0]}},
+                {"action": "Never", "onExitCodes": {"operator": "In", "values": [3, 4, 3]}},
+            ]}}},
+            "services": {
+                "imagePullSecrets": [{"name": "a"}, {"name": "b"}, {"name": "a"}],
+                "tolerations": [{"operator": "Exists"}, {"key": "a", "value": "b"}, {"operator": "Maybe"}],
+                "topologySpreadConstraints": [
+                    {"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "DoNotSchedule"},
+                    {"maxSkew": 1, "topologyKey": "b", "whenUnsatisfiable": "DoNotSchedule"},
+                    {"maxSkew": 0, "topologyKey": "a", "whenUnsatisfiable": "Never"},
+                ],
+                "securityContext": {
+                    "sysctls": [{"name": "a", "value": "1"}, {"name": "b", "value": "1"}, {"name": "a", "value": "1"}],
+                    "supplementalGroups": [1, 2, -3],
+                },
+                "volumes": [
+                    {"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}, {"name": "c", "emptyDir": {}},
+                    {"name": "a", "emptyDir": {}},
+                ],
+                "scaling": {"keda": {"maxReplicas": 3, "triggers": [
+                    {"type": "cpu", "metadata": {}}, {"type": "redis", "name": "a", "metadata": {}},
+                    {"type": "redis", "name": "a", "metricType": "Utilization", "metadata": {}},
+                ]}},
+                "onlineStore": {
+                    "persistence": {"store": {"type": "redis", "secretRef": {"name": "s"}}},
+                    "server": {
+                        "env": [{"name": "A", "value": "b"}, {"name": "B", "value": "b"}, {"name": "A", "value": "b"}],
+                        "envFrom": [{"configMapRef": {"name": "a"}}, {"prefix": "A"}, {"prefix": "="}],
+                        "volumeMounts": [
+                            {"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/b"},
+                            {"name": "c", "mountPath": "/a"}, {"name": "d", "mountPath": "/d"},
+                        ],
+                    },
+                },
+            },
+        }),
         json!({
             "name": "refused", "feastProject": "p",
             "authz": {"kubernetes": {"roles": ["feast-refused", "a", "a"]}, "oidc": {"secretKeyName": "k"}, "noAuth": false},
@@ -203,15 +247,30 @@ fn wait<T>(answer: impl Future<Output = T>) -> T {
     runtime.block_on(answer)
 }
 
-/// Each configuration as it is, and with each of its values unknown in turn.
+/// Whether both are elements of one list, in this order.
+fn are_elements(one: &Path, other: &Path) -> bool {
+    match (one.steps().split_last(), other.steps().split_last()) {
+        (Some((Step::Index(one), list)), Some((Step::Index(other), same))) => {
+            list == same && one < other
+        }
+        _ => false,
+    }
+}
+
+/// Each configuration as it is, and with each of its values, and of two elements of a list both, unknown in turn.
 fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value)) {
     for json in configurations() {
         let whole = encode(&block(feast).attributes, &json);
         check(&whole, None, &whole);
         let mut all = Vec::new();
         paths(&whole, &Path::root(), &mut all);
-        for path in all {
-            check(&whole, Some(&path), &with_unknown(&whole, path.steps()));
+        for path in &all {
+            let changed = with_unknown(&whole, path.steps());
+            check(&whole, Some(path), &changed);
+            // With another element of the same list.
+            for other in all.iter().filter(|other| are_elements(path, other)) {
+                check(&whole, Some(path), &with_unknown(&changed, other.steps()));
+            }
         }
     }
 }
