@@ -96,6 +96,7 @@ fn simulation_trials() -> Vec<Trial> {
         a_readiness_probe_that_fails,
         a_secret_that_is_missing,
         a_server_that_crashes,
+        a_wait_whose_time_is_over_looks_once,
         an_admission_that_is_denied,
         an_image_name_that_cannot_be,
         an_image_that_cannot_be_pulled,
