@@ -131,6 +131,7 @@ fn simulation_trials() -> Vec<Trial> {
 fn trials() -> Vec<Trial> {
     let mut all = cluster_trials![
         cluster:
+        a_connection_that_goes_silent_is_left,
         a_failed_apply_says_what_exists,
         a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,
@@ -145,6 +146,7 @@ fn trials() -> Vec<Trial> {
         strategies_change_both_ways,
         what_came_into_being_since_the_read_is_met,
         what_is_no_longer_wanted_vanishes,
+        what_was_edited_since_the_read_is_not_overwritten,
     ];
     all.extend(trials![
         concurrency::a_name_that_is_still_being_deleted_is_waited_for,
