@@ -366,6 +366,9 @@ impl Run<'_> {
                 Cow::Owned(met) => Some(met),
             });
         }
+        if key.kind == Kind::Secret && self.plan.known.is_empty() {
+            return self.take_up(&wire, &live).await.map(Some);
+        }
         if key.kind == Kind::Deployment {
             self.hand_over(key, &wire, &live).await?;
         }

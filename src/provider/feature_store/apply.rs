@@ -185,7 +185,8 @@ impl Recipe<'_> {
             ..merged.creation.clone()
         });
         let signed = &signed.manifests[&key];
-        (cluster.complete_creation(store, live, signed, self.stop)).await
+        let written = cluster.sign(store, live, signed, self.stop).await?;
+        Ok(written.is_some())
     }
 
     fn told(&self, prepared: &Prepared, outcome: &Outcome, rollout: &RolledOut) -> Diagnostics {
