@@ -6,8 +6,9 @@ mod unknown_provider;
 use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
+use crate::feast::spec::{self, Defaults, Store, decisive};
 use crate::schema::provider::{Apply, Configure, Plan, Planned, ValidateResource};
-use crate::schema::{Attribute, Block, Diagnostic, Path, Provider, Step, Value, encode};
+use crate::schema::{Attribute, Block, Diagnostic, Path, Provider, Step, Value, decode, encode};
 
 /// Configurations in the serde form: sound ones, and some that break rules.
 fn configurations() -> Vec<Json> {
@@ -204,17 +205,22 @@ fn paths(value: &Value, at: &Path, found: &mut Vec<Path>) {
 }
 
 fn with_unknown(value: &Value, steps: &[Step]) -> Value {
+    with(value, steps, Value::Unknown)
+}
+
+/// The value with another in one place.
+fn with(value: &Value, steps: &[Step], other: Value) -> Value {
     let Some((step, rest)) = steps.split_first() else {
-        return Value::Unknown;
+        return other;
     };
     let mut value = value.clone();
     match (&mut value, step) {
         (Value::Object(items), Step::Attribute(name)) | (Value::Map(items), Step::Key(name)) => {
-            let inner = with_unknown(&items[name], rest);
+            let inner = with(&items[name], rest, other);
             items.insert(name.clone(), inner);
         }
         (Value::List(items), Step::Index(index)) => {
-            items[*index] = with_unknown(&items[*index], rest)
+            items[*index] = with(&items[*index], rest, other)
         }
         _ => unreachable!("the path was read off this value"),
     }
@@ -336,6 +342,98 @@ fn a_plan_over_its_own_result_changes_nothing() {
         let again = plan(&feast, &state, config);
         assert_eq!((again.state, again.requires_replace), (state, vec![]));
     });
+}
+
+/// Whatever changes a computed attribute is known to decide about it, so that no plan says too much.
+#[test]
+fn what_is_decisive_is_listed() {
+    let feast = Feast::new();
+    let block = block(&feast);
+    let store = |value: &Value| {
+        let config = serde_json::from_value(decode(block, value).json).ok()?;
+        Some(Store::new(&config, &Defaults::default()))
+    };
+    let owner = |store: &Store| json!(store.replicas.owner());
+    let strategy = |store: &Store| json!(store.strategy.as_str());
+    let identity = |store: &Store| json!([store.namespace, store.name]);
+    let endpoints = |store: &Store| json!(spec::endpoints(store));
+    let attributes: [(&dyn Fn(&Store) -> Json, Vec<Path>); 4] = [
+        (&identity, decisive::of_identity()),
+        (&owner, decisive::of_replicas_owner()),
+        (&strategy, decisive::of_strategy()),
+        (&endpoints, decisive::of_endpoints()),
+    ];
+    let mut changes = [0; 4];
+    for json in configurations() {
+        let whole = encode(&block.attributes, &json);
+        let before = store(&whole).unwrap();
+        let mut all = Vec::new();
+        paths(&whole, &Path::root(), &mut all);
+        for path in all {
+            let others = others(whole.get(&path).unwrap()).chain([Value::Null]);
+            for after in others.filter_map(|other| store(&with(&whole, path.steps(), other))) {
+                for ((read, decisive), count) in attributes.iter().zip(&mut changes) {
+                    if read(&before) != read(&after) {
+                        let listed = decisive.iter().any(|decisive| path.contains(decisive));
+                        assert!(listed, "{path}: {} to {}", read(&before), read(&after));
+                        *count += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(changes.iter().all(|count| *count > 4), "{changes:?}");
+}
+
+/// Other values of the same type.
+fn others(value: &Value) -> impl Iterator<Item = Value> {
+    let others = match value {
+        Value::Bool(value) => vec![Value::Bool(!value)],
+        Value::Number(_) => [1, 2, 7].map(Value::integer).into(),
+        Value::String(_) => ["other", "Recreate", "RollingUpdate", "other.example:1"]
+            .map(Value::string)
+            .into(),
+        _ => Vec::new(),
+    };
+    others.into_iter()
+}
+
+#[test]
+fn an_unknown_image_leaves_where_the_servers_are() {
+    let feast = Feast::new();
+    let attributes = &block(&feast).attributes;
+    let json = json!({
+        "name": "a", "namespace": "b", "feastProject": "p",
+        "services": {"onlineStore": {"server": {"image": "feast:1"}}},
+    });
+    let whole = encode(attributes, &json);
+    let planned = |path: &str| {
+        let config = with_unknown(&whole, Path::of(path).steps());
+        let state = plan(&feast, &Value::Null, &config).state;
+        let names = [
+            "id",
+            "deployment_name",
+            "replicas_owner",
+            "strategy",
+            "endpoints",
+            "configuration_hash",
+            "objects",
+            "drift",
+            "scaling_status",
+        ];
+        let known = names.into_iter();
+        known
+            .filter(|name| state.attribute(name).is_wholly_known())
+            .collect::<Vec<_>>()
+    };
+    let identity = ["id", "deployment_name"];
+    let decided = ["replicas_owner", "strategy", "endpoints"];
+    assert_eq!(
+        planned("services.online_store.server.image"),
+        [&identity[..], &decided].concat()
+    );
+    assert_eq!(planned("services"), identity);
+    assert_eq!(planned("name"), ["replicas_owner", "strategy"]);
 }
 
 #[test]

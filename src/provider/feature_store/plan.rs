@@ -93,7 +93,7 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
     let namespace = state.attribute("namespace").as_str().map(str::to_owned);
     let desired = namespace.and_then(|namespace| Desired::of(parsed, &namespace));
     let Some(desired) = desired else {
-        computed::write_unknown(block, state);
+        computed::write_unknown(block, state, parsed);
         return;
     };
     computed::write(block, state, &desired.observed());
