@@ -313,6 +313,20 @@ status: {phase: Ready}");
     }
 
     #[test]
+    fn numbers_as_kubectl_reads_them() {
+        let mode = |written: &str| {
+            let volume = format!("{{name: v, secret: {{secretName: s, defaultMode: {written}}}}}");
+            let store = one(&store(&format!(", services: {{volumes: [{volume}]}}")));
+            store.configuration["services"]["volumes"][0]["secret"]["defaultMode"].clone()
+        };
+        assert_eq!(mode("0400"), json!(256));
+        assert_eq!(mode("0o400"), json!(256));
+        assert_eq!(mode("256"), json!(256));
+        assert_eq!(mode("0"), json!(0));
+        assert_eq!(mode("'0400'"), json!("0400"));
+    }
+
+    #[test]
     fn several_documents_and_lists() {
         let both = format!("{}\n---\nkind: Secret\n---\n{}", store(""), store(""));
         assert_eq!(read(&both).unwrap().len(), 2);
