@@ -69,6 +69,12 @@ impl Violation {
             detail: detail.into(),
         }
     }
+
+    /// Concluded from these, too.
+    fn reading(mut self, more: &[Path]) -> Self {
+        self.reads.extend_from_slice(more);
+        self
+    }
 }
 
 /// A rule, as the documentation lists it.

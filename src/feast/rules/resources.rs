@@ -20,10 +20,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         let mut found = of_one(&container.path, resources);
         found.extend(claims(store, &container.path, resources));
         // A server that is left out after all has no resources to judge.
-        for violation in &mut found {
-            violation.reads.extend(container.reads.iter().cloned());
-        }
-        violations.extend(found);
+        violations.extend(found.into_iter().map(|it| it.reading(&container.reads)));
     }
     let cron_job = cron_job_containers(store).and_then(|it| it.resources.as_ref());
     violations.extend(cron_job.into_iter().flat_map(|resources| {
