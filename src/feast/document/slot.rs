@@ -111,7 +111,7 @@ impl Slot {
         }
     }
 
-    fn error(&self, problem: Problem) -> FillError {
+    pub(in crate::feast) fn error(&self, problem: Problem) -> FillError {
         FillError {
             source_: self.source.clone(),
             path: self.path(),

@@ -8,7 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
-use super::{containers, deployment, feature_store_yaml, manifest, metadata, tls, volumes};
+use super::{
+    containers, databases, deployment, feature_store_yaml, manifest, metadata, tls, volumes,
+};
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::prepared::Workload;
 use crate::feast::spec::{LineageServer, Server, Store};
@@ -41,14 +43,16 @@ pub(super) fn render(store: &Store) -> Option<Json> {
 
 /// What its pods need besides the manifest.
 pub(super) fn workload(store: &Store) -> Option<Workload> {
-    let LineageServer { common, .. } = store.lineage.as_ref()?;
-    let certificate = common.tls.iter();
+    let lineage = store.lineage.as_ref()?;
+    let document = feature_store_yaml::lineage(store);
+    let certificate = lineage.common.tls.iter();
     let certificate =
         certificate.flat_map(|certificate| tls::mounted(ServerKind::Lineage, certificate));
     Some(Workload {
         deployment: names::lineage(&store.name),
         file: names::LINEAGE_YAML,
-        document: feature_store_yaml::lineage(store),
+        databases: databases::of_lineage(lineage, &document),
+        document,
         mounted: certificate.collect(),
     })
 }

@@ -1,4 +1,7 @@
 //! Several pods need one place for their data: the rule that scaling stands or falls with.
+//!
+//! A `store` is taken for a database here. One that is a file by what its Secret says is refused when that is read
+//! (`render/databases.rs`).
 
 use super::Violation;
 use super::view::{
