@@ -393,6 +393,11 @@ pub const ADVICE: &[Rule] = &[
         check: disruption::advise,
     },
     Rule {
+        name: "rolling-update-files",
+        description: "`RollingUpdate` is for DB-backed persistence: pods that replace each other would share a file, or each have one of its own.",
+        check: persistence::rolling_update,
+    },
+    Rule {
         name: "pod-selectors",
         description: "A spread constraint or a term on pods without a `label_selector` counts no pods.",
         check: scheduling::without_selector,
