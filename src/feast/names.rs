@@ -48,8 +48,10 @@ pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
 pub const CA_CERT_KEY: &str = "ca-bundle.crt";
 /// Key of a ConfigMap with a batch engine's configuration, by default.
 pub const BATCH_ENGINE_KEY: &str = "config";
-/// The one batch engine that needs rights in Kubernetes.
+/// The batch engine that is given its rights in Kubernetes.
 pub const SPARK_APPLICATION: &str = "spark_application";
+/// The batch engine that makes Kubernetes Jobs, with rights that the user grants.
+pub const KUBERNETES_ENGINE: &str = "k8s";
 /// Keys of the Secrets that OpenLineage needs.
 pub const API_KEY: &str = "api_key";
 pub const CONNECTION_STRING: &str = "connection_string";

@@ -314,6 +314,11 @@ pub const RULES: &[Rule] = &[
         check: pods::resource_claims,
     },
     Rule {
+        name: "service-account-token",
+        description: "The pods have the token of their account where Feast itself asks Kubernetes.",
+        check: pods::token,
+    },
+    Rule {
         name: "image-pull-secrets",
         description: "Each Secret for pulling images is named once.",
         check: pods::pull_secrets,

@@ -45,6 +45,11 @@ pub enum Problem {
     #[error("names no engine: put its `type` there, such as `type: local`")]
     NoEngineType,
     #[error(
+        "names the engine `k8s`, which asks the Kubernetes API, and the pods have no token for it: write \
+         `automount_service_account_token = true` in `services`, and bind a Role for Jobs to the account `feast-<name>`"
+    )]
+    EngineWithoutToken,
+    #[error(
         "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
          `spark_application = {{}}` in `batch_engine`"
     )]
