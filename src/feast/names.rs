@@ -348,6 +348,11 @@ pub fn cron_job(store: &str) -> String {
     format!("feast-{store}-cronjob")
 }
 
+/// The container of the CronJob's pods that runs the command of this index.
+pub fn cron_job_container(index: usize) -> String {
+    format!("feast-{index}")
+}
+
 /// The Job that runs `feast apply`, as long as its configuration's hash is not known; what is too long of the
 /// store's name is left out.
 pub fn apply_job(store: &str) -> String {

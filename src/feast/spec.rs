@@ -25,6 +25,7 @@ use super::names::{self, Endpoint, ServerKind, Service};
 
 pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
+pub(super) use cron_job::commands_or_default;
 pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
