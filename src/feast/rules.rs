@@ -8,6 +8,7 @@
 //! unknown yet: a rule that concludes anything from an absence must name the absent path. A path above or
 //! below an unknown one counts as unknown too.
 
+mod amount;
 mod authz;
 mod autoscaling;
 pub mod changes;
