@@ -5,6 +5,7 @@ use super::view::{Claim, block, claims};
 use super::{Violation, tls};
 use crate::feast::config::{AccessMode, FeatureStore, PersistentVolumeClaimTemplate};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
+use crate::feast::quantity::Quantity;
 use crate::feast::spec::join;
 use crate::schema::Path;
 
@@ -64,6 +65,19 @@ fn of_one(
         resources.limits.as_ref(),
         &[("storage", service.default_storage())],
     ));
+    let storage = resources.requests.as_ref().and_then(|it| it.get("storage"));
+    if storage.is_some_and(|it| Quantity::parse(&it.0) == Some(Quantity::ZERO)) {
+        let at = path.attribute("resources.requests").key("storage");
+        violations.push(Violation::new(
+            at.clone(),
+            [at],
+            "A claim needs storage",
+            format!(
+                "Write how much, such as `{}`, or leave it out for that.",
+                service.default_storage()
+            ),
+        ));
+    }
     violations
 }
 
@@ -238,6 +252,23 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn no_claim_without_storage() {
+        let storage = |written: &str, expected: &[(&str, &str)]| {
+            let create = json!({"resources": {"requests": {"storage": written}}});
+            refused(
+                "claim-template",
+                online(&json!({"create": create, "mountPath": "/d"})),
+                expected,
+            );
+        };
+        let at =
+            "services.online_store.persistence.file.pvc.create.resources.requests[\"storage\"]";
+        storage("1", &[]);
+        storage("0Gi", &[(at, "A claim needs storage")]);
+        storage("-1Gi", &[(at, "\"-1Gi\" is not a quantity of storage")]);
     }
 
     #[test]
