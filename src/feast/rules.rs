@@ -261,7 +261,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "resources",
-        description: "Requests and limits are quantities, not negative, no request is above its limit, and the claims are the pods' own.",
+        description: "Requests and limits are quantities, not negative, of resources that Kubernetes knows; no request is above its limit, devices and huge pages have both alike, and the claims are the pods' own.",
         check: resources::check,
     },
     Rule {
