@@ -1,7 +1,7 @@
 //! Where each service keeps its data: a file or a database, and which files.
 
 use super::Violation;
-use super::view::{LOCAL, block, containers, local, offline, online};
+use super::view::{LOCAL, all_containers, block, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
 use crate::feast::spec::join;
@@ -190,7 +190,7 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
             let path = "openlineage.consumer.connection_string_secret_ref";
             (Path::of(path), secret)
         });
-    let servers = containers(store);
+    let servers = all_containers(store);
     let certificates = servers.iter().filter_map(|container| {
         let secret = container.settings?.tls?.secret_ref.as_ref()?;
         Some((container.path.attribute("tls.secret_ref"), secret))
@@ -218,7 +218,7 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused;
+    use crate::feast::rules::testing::{refused, refused_whole};
 
     #[test]
     fn exactly_one_kind_of_persistence() {
@@ -321,6 +321,24 @@ mod tests {
             secret("feast-demo"),
             &[(
                 "services.online_store.persistence.store.secret_ref.name",
+                "Secret \"feast-demo\" is the provider's own",
+            )],
+        );
+        let certificate = json!({"tls": {"secretRef": {"name": "feast-demo"}}});
+        let consumer = json!({
+            "enabled": true,
+            "connectionStringSecretRef": {"name": "s"},
+            "lineageServer": {"server": certificate},
+        });
+        refused_whole(
+            "own-secret",
+            json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "openlineage": {"enabled": true, "consumer": consumer},
+            }),
+            &[(
+                "openlineage.consumer.lineage_server.server.tls.secret_ref.name",
                 "Secret \"feast-demo\" is the provider's own",
             )],
         );
