@@ -229,9 +229,11 @@ impl Slot {
                 let text = self.source.text(contents).ok_or_else(missing)?;
                 let mapping = parse(text).ok_or_else(|| self.error(Problem::NotAMapping))?;
                 (mapping.into_iter())
-                    .map(|(key, value)| match value {
-                        Json::String(text) => (key, text),
-                        other => (key, other.to_string()),
+                    .filter_map(|(key, value)| match value {
+                        // Left empty.
+                        Json::Null => None,
+                        Json::String(text) => Some((key, text)),
+                        other => Some((key, other.to_string())),
                     })
                     .collect()
             }

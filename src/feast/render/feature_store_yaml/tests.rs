@@ -93,7 +93,10 @@ fn oidc_properties_are_keys_or_a_mapping() {
     let mapping = (
         Kind::Secret,
         "idp",
-        &[("k", "client_id: 7\nissuer: true\n")][..],
+        &[(
+            "k",
+            "client_id: 7\nissuer: true\nclient_secret:\naudience: ~\n",
+        )][..],
     );
     let one =
         json!({"secretRef": {"name": "idp"}, "secretKeyName": "k", "issuerUrl": "https://idp//"});
