@@ -84,7 +84,12 @@ fn judge(file: &File<'_>) -> Option<Violation> {
         Some(Violation::new(at.clone(), reads, summary, detail))
     };
     match (service, object, on_claim) {
-        (Service::Registry, true, false) => None,
+        (Service::Registry, true, false) if is_object(path) => None,
+        (Service::Registry, true, false) => refuse(
+            false,
+            format!("{path:?} names no object in a bucket"),
+            "Write bucket and object, such as `s3://example/registry.db`.",
+        ),
         (Service::Registry, true, true) => refuse(
             false,
             format!("{path:?} is in an object store and not on a claim"),
@@ -123,6 +128,14 @@ fn judge(file: &File<'_>) -> Option<Violation> {
         ),
         (_, false, _) => None,
     }
+}
+
+/// Whether a URI names a bucket and something in it.
+fn is_object(uri: &str) -> bool {
+    let place = uri
+        .split_once("://")
+        .and_then(|(_, place)| place.split_once('/'));
+    place.is_some_and(|(bucket, object)| !bucket.is_empty() && !object.is_empty())
 }
 
 /// Whether a relative path climbs above where it starts.
@@ -273,6 +286,10 @@ mod tests {
     fn paths_by_where_they_stand() {
         let bucket = Some("The online store cannot be in an object store");
         path("/tmp/o.db", false, None, None);
+        for none in ["s3://", "s3:///r.db", "gs://b", "gs://b/"] {
+            let nowhere = format!("{none:?} names no object in a bucket");
+            path(none, false, bucket, Some(&nowhere));
+        }
         path("a/b/../o.db", true, None, None);
         path("s3://b/o.db", false, bucket, None);
         path(
