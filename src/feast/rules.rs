@@ -409,6 +409,11 @@ pub const ADVICE: &[Rule] = &[
         check: scheduling::without_selector,
     },
     Rule {
+        name: "lineage-receiver",
+        description: "Lineage events are received by the registry's REST server, the web interface or a lineage server.",
+        check: lineage::nobody_listens,
+    },
+    Rule {
         name: "lineage-readers",
         description: "A lineage server asks its readers for no token, whatever `authz` says.",
         check: lineage::open_to_readers,
