@@ -22,6 +22,8 @@ pub mod rollout;
 
 mod request;
 mod resource;
+#[cfg(test)]
+mod scripted;
 mod snapshot;
 mod watch;
 

@@ -96,6 +96,7 @@ fn simulation_trials() -> Vec<Trial> {
         a_readiness_probe_that_fails,
         a_secret_that_is_missing,
         a_server_that_crashes,
+        a_wait_whose_time_is_over_looks_once,
         an_admission_that_is_denied,
         an_image_name_that_cannot_be,
         an_image_that_cannot_be_pulled,
@@ -129,6 +130,7 @@ fn simulation_trials() -> Vec<Trial> {
 fn trials() -> Vec<Trial> {
     let mut all = cluster_trials![
         cluster:
+        a_connection_that_goes_silent_is_left,
         a_failed_apply_says_what_exists,
         a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,
@@ -143,6 +145,7 @@ fn trials() -> Vec<Trial> {
         strategies_change_both_ways,
         what_came_into_being_since_the_read_is_met,
         what_is_no_longer_wanted_vanishes,
+        what_was_edited_since_the_read_is_not_overwritten,
     ];
     all.extend(trials![
         concurrency::a_name_that_is_still_being_deleted_is_waited_for,

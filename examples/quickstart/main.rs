@@ -17,9 +17,9 @@ use testbed::error::{Doing, Error, Result};
 use testbed::{ControlPlane, Namespace, Options, Progress, Tool, Tools, tools};
 
 const HELP: &str = "\
-Builds the provider and a local Kubernetes control plane (once, about 12 minutes on 2 cores), then plans and
-applies examples/quickstart/main.tf, drives load until the autoscaler adds pods, shows that the plan is still
-empty, destroys everything and stops what it started (about 3 minutes).
+Builds the provider and a local Kubernetes control plane, then plans and applies examples/quickstart/main.tf,
+drives load until the autoscaler adds pods, shows that the plan is still empty, destroys everything and stops
+what it started: about 15 minutes the first time on 2 cores, and 3 later.
 
 Usage: cargo run --example quickstart -- [OPTIONS]
 

@@ -102,25 +102,9 @@ impl fmt::Debug for Outcome {
 }
 
 impl Cluster {
-    /// Brings the store's objects to what is wanted. `Err` means that nothing was written.
+    /// Brings the store's objects to what is wanted, from what [`Cluster::read_before_apply`] has found. `Err` means
+    /// that nothing was written.
     pub async fn apply(
-        &self,
-        plan: &Plan<'_>,
-        cancel: &CancellationToken,
-    ) -> Result<Outcome, Vec<Error>> {
-        let keys = plan
-            .wanted
-            .keys()
-            .chain(plan.known.keys())
-            .cloned()
-            .collect();
-        let live = self.read_before_apply(plan.store, &keys, plan.known.is_empty(), cancel);
-        let live = live.await.map_err(|error| vec![error])?;
-        self.apply_to(live, plan, cancel).await
-    }
-
-    /// The same, for who has read what is there already, with [`Cluster::read_before_apply`].
-    pub async fn apply_to(
         &self,
         live: BTreeMap<Key, Json>,
         plan: &Plan<'_>,
@@ -280,10 +264,10 @@ impl Run<'_> {
         }
     }
 
-    /// Notes that an object could not be written, as far as that is known: when the answer was lost, the
-    /// write may have been done, and what may exist must not be forgotten. The next refresh tells.
+    /// Notes that an object could not be written, as far as that is known: what may exist all the same must
+    /// not be forgotten. The next refresh tells.
     fn not_written(&mut self, key: &Key, error: Error) {
-        if matches!(error.reason, Reason::Unreachable(_)) {
+        if error.maybe_done {
             let wanted = &self.plan.wanted[key];
             let exists = self.outcome.exists.entry(key.clone());
             exists.or_insert_with(|| wanted.clone());
@@ -384,7 +368,7 @@ impl Run<'_> {
         if key.kind == Kind::Deployment {
             self.hand_over(key, &wire, &live).await?;
         }
-        self.send_apply(key, wire, &live).await.map(Some)
+        self.send_apply(key, wire, live).await.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
@@ -402,3 +386,6 @@ impl Run<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

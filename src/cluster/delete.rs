@@ -76,79 +76,19 @@ impl Cluster {
         if deletion.remaining.contains_key(&lineage) {
             pods.push(names::lineage_label(&store.name));
         }
-        for first in [true, false] {
-            let round: Vec<Key> = deletion
-                .remaining
-                .keys()
-                .filter(|key| (key.kind.tier() != Tier::Prerequisites) == first)
-                .cloned()
-                .collect();
-            let ended = join_all(round.iter().map(|key| {
-                let live = &deletion.remaining[key];
-                async move {
-                    if self.end(store, key, live, cancel).await? {
-                        return Ok(());
-                    }
-                    let gone = self.wait_gone(store, key, live, deadline, cancel).await;
-                    gone.map_err(|end| self.not_gone(end, store, key, timeout))
-                }
-            }))
-            .await;
-            for (key, result) in round.into_iter().zip(ended) {
-                match result {
-                    Ok(()) => {
-                        deletion.remaining.remove(&key);
-                    }
-                    Err(error) => deletion.errors.push(error),
-                }
-            }
-            if first && deletion.errors.is_empty() {
-                let gone = self.wait_for_pods(store, &pods, deadline, timeout, cancel);
-                deletion.errors.extend(gone.await);
-            }
-            if !deletion.errors.is_empty() {
-                break;
-            }
-        }
-        Ok(deletion)
-    }
-
-    /// Pods of the store normally go before their Deployment does; this is for those that were orphaned.
-    async fn wait_for_pods(
-        &self,
-        store: &StoreName,
-        labels: &[String],
-        deadline: Instant,
-        timeout: Duration,
-        cancel: &CancellationToken,
-    ) -> Option<Error> {
-        let none = self.wait_until_none(PODS, store, labels, deadline, cancel);
-        let (left, end) = none.await.err()?;
-        Some(match end {
-            Unfinished::Failed(error) => error,
-            Unfinished::TimedOut => {
-                let reason = Reason::TimedOut {
-                    seconds: timeout.as_secs(),
-                    waiting_for: format!("{left} pods are still there"),
-                    troubles: Vec::new(),
-                };
-                self.error(Verb::Wait, PODS, &store.namespace, None, reason)
-            }
-        })
-    }
-
-    fn not_gone(&self, end: Unfinished, store: &StoreName, key: &Key, timeout: Duration) -> Error {
-        match end {
-            Unfinished::Failed(error) => error,
-            Unfinished::TimedOut => {
-                let reason = Reason::TimedOut {
-                    seconds: timeout.as_secs(),
-                    waiting_for: format!("{key} is still being deleted"),
-                    troubles: Vec::new(),
-                };
-                self.object_error(Verb::Delete, store, key, reason)
-            }
-        }
+        let mut run = Run {
+            cluster: self,
+            store,
+            timeout,
+            deadline,
+            cancel,
+            deletion,
+        };
+        let used_by_pods = |key: &Key| key.kind.tier() == Tier::Prerequisites;
+        run.take_away(|key| !used_by_pods(key)).await;
+        run.wait_for_pods(&pods).await;
+        run.take_away(used_by_pods).await;
+        Ok(run.deletion)
     }
 
     /// Deletes this very object (by UID), not one that has taken its name since.
@@ -159,11 +99,13 @@ impl Cluster {
         live: &Json,
         cancel: &CancellationToken,
     ) -> Result<(), Error> {
-        self.end(store, key, live, cancel).await.map(|_| ())
+        let deleted = self.send_delete(store, key, live, cancel).await;
+        deleted.map(|_| ())
     }
 
-    /// The same; answers whether it is gone already, which is so unless somebody still has to finish something.
-    async fn end(
+    /// Asks for the deletion of this very object, and answers whether it is gone already, which is so unless somebody
+    /// still has to finish something.
+    async fn send_delete(
         &self,
         store: &StoreName,
         key: &Key,
@@ -199,5 +141,123 @@ impl Cluster {
             }) => Ok(true),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// One deletion on its way.
+struct Run<'a> {
+    cluster: &'a Cluster,
+    store: &'a StoreName,
+    timeout: Duration,
+    deadline: Instant,
+    cancel: &'a CancellationToken,
+    deletion: Deletion,
+}
+
+impl Run<'_> {
+    /// Whether the next step may be begun.
+    fn goes_on(&self) -> bool {
+        self.deletion.errors.is_empty()
+    }
+
+    /// Deletes the selected objects in parallel, and waits until they are gone. All of them are tried, whatever fails.
+    async fn take_away(&mut self, selected: impl Fn(&Key) -> bool) {
+        if !self.goes_on() {
+            return;
+        }
+        let remaining = self.deletion.remaining.iter();
+        let run = &*self;
+        let ended = join_all(
+            remaining
+                .filter(|(key, _)| selected(key))
+                .map(|(key, live)| async move { (key.clone(), run.one(key, live).await) }),
+        );
+        for (key, result) in ended.await {
+            match result {
+                Ok(()) => {
+                    self.deletion.remaining.remove(&key);
+                }
+                Err(error) => self.deletion.errors.push(error),
+            }
+        }
+    }
+
+    async fn one(&self, key: &Key, live: &Json) -> Result<(), Error> {
+        let (cluster, store) = (self.cluster, self.store);
+        if cluster.send_delete(store, key, live, self.cancel).await? {
+            return Ok(());
+        }
+        let gone = cluster.wait_gone(store, key, live, self.deadline, self.cancel);
+        gone.await.map_err(|end| match end {
+            Unfinished::Failed(error) => error,
+            Unfinished::TimedOut => {
+                let reason = self.timed_out(format!("{key} is still being deleted"));
+                cluster.object_error(Verb::Delete, store, key, reason)
+            }
+        })
+    }
+
+    /// Pods of the store normally go before their Deployment does; this is for those that were orphaned.
+    async fn wait_for_pods(&mut self, labels: &[String]) {
+        if !self.goes_on() {
+            return;
+        }
+        let (cluster, store) = (self.cluster, self.store);
+        let none = cluster.wait_until_none(PODS, store, labels, self.deadline, self.cancel);
+        let error = match none.await {
+            Ok(()) => return,
+            Err((_, Unfinished::Failed(error))) => error,
+            Err((left, Unfinished::TimedOut)) => {
+                let reason = self.timed_out(match left {
+                    Some(left) => format!("{left} pods are still there"),
+                    None => "the pods could not be looked at".to_owned(),
+                });
+                cluster.error(Verb::Wait, PODS, &store.namespace, None, reason)
+            }
+        };
+        self.deletion.errors.push(error);
+    }
+
+    fn timed_out(&self, waiting_for: String) -> Reason {
+        Reason::TimedOut {
+            seconds: self.timeout.as_secs(),
+            waiting_for,
+            troubles: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::scripted::{self, Act};
+
+    /// There is nothing to delete, and the watch of the pods does not answer.
+    #[tokio::test]
+    async fn pods_that_were_not_seen_are_not_counted() {
+        let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+        let cluster = scripted::cluster(move |it| {
+            if it.line != "GET /api/v1/namespaces/ns/pods" {
+                return Act::Answer(200, json!({"items": []}));
+            }
+            asked.send(()).unwrap();
+            Act::Hang
+        });
+        let cluster = cluster.await;
+        let (store, known) = (scripted::store("x"), BTreeSet::new());
+        let (claims, cancel) = (Claims::default(), CancellationToken::new());
+        let timeout = Duration::from_secs(3600);
+        let deleted = cluster.delete(&store, &known, &claims, timeout, &cancel);
+        let time_passes = async {
+            was_asked.recv().await.unwrap();
+            tokio::time::pause();
+        };
+        let (deletion, ()) = tokio::join!(deleted, time_passes);
+        let errors = deletion.unwrap().errors;
+        let errors = errors.iter().map(|error| error.reason.to_string());
+        assert_eq!(
+            errors.collect::<Vec<_>>(),
+            ["the pods could not be looked at after 3600 s"]
+        );
     }
 }

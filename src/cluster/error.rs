@@ -83,6 +83,8 @@ pub struct Error {
     pub server: Arc<Server>,
     #[source]
     pub reason: Reason,
+    /// Whether it is a write that may have been carried out all the same: the answer to it was lost.
+    pub maybe_done: bool,
 }
 
 impl Error {

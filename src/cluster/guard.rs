@@ -20,14 +20,7 @@ impl Cluster {
             return Ok(());
         };
         let verified = self.inner.verified.get_or_try_init(|| async {
-            let request = Request {
-                verb: Verb::Get,
-                resource: NAMESPACES,
-                namespace: "",
-                name: Some(NAMESPACE),
-                query: Vec::new(),
-                body: None,
-            };
+            let request = Request::get(NAMESPACES, "", NAMESPACE);
             let namespace: Json = self.send_unguarded(request, cancel).await?;
             let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
             if found.eq_ignore_ascii_case(expected) {

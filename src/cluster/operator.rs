@@ -10,7 +10,7 @@ use futures::future::join_all;
 use serde_json::{Map, Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason, Verb};
+use super::error::{Error, Reason};
 use super::ownership;
 use super::request::Request;
 use super::resource::{FEATURE_STORES, Resource};
@@ -35,14 +35,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Option<Json>, Error> {
         for resource in FEATURE_STORES {
-            let request = Request {
-                verb: Verb::Get,
-                resource,
-                namespace: &store.namespace,
-                name: Some(&store.name),
-                query: Vec::new(),
-                body: None,
-            };
+            let request = Request::get(resource, &store.namespace, &store.name);
             match self.send(request, cancel).await {
                 Ok(found) => return Ok(Some(found)),
                 Err(Error {

@@ -171,14 +171,7 @@ impl Cluster {
         key: &Key,
         cancel: &CancellationToken,
     ) -> Result<Option<Json>, Error> {
-        let request = Request {
-            verb: Verb::Get,
-            resource: Resource::from(key.kind),
-            namespace,
-            name: Some(&key.name),
-            query: Vec::new(),
-            body: None,
-        };
+        let request = Request::get(Resource::from(key.kind), namespace, &key.name);
         match self.send(request, cancel).await {
             Ok(found) => Ok(Some(found)),
             Err(Error {
@@ -229,14 +222,7 @@ impl Cluster {
     ) -> Result<Contents, Vec<Error>> {
         let objects: BTreeSet<Key> = wanted.iter().map(Source::object).collect();
         let gets = objects.iter().map(|key| {
-            let request = Request {
-                verb: Verb::Get,
-                resource: Resource::from(key.kind),
-                namespace,
-                name: Some(&key.name),
-                query: Vec::new(),
-                body: None,
-            };
+            let request = Request::get(Resource::from(key.kind), namespace, &key.name);
             self.send(request, cancel)
         });
         let answers = join_all(gets).await;

@@ -5,6 +5,7 @@
 //! name the object's UID.
 
 mod refusal;
+mod retries;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,20 +22,15 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Target, Verb};
 use super::resource::Resource;
 use super::{Cluster, ConnectionError, connection};
-use refusal::{is_permanent, refused, retry_after};
+use refusal::{is_permanent, is_unsent, refused, retry_after};
+use retries::{Failure, PATIENCE, Retries, SHORT_PATIENCE};
 
-/// How long a failure that may pass by itself is endured: an API server restart, an etcd election.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// The same while the API server has never answered, and for plain internal errors (500), which are
-/// as often permanent (a broken webhook).
-const SHORT_PATIENCE: Duration = Duration::from_secs(6);
 /// The API server itself gives up on a request after 60 s; a connection that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(65);
 
 /// How long a request in flight may still take once the operation was cancelled, so that the answer to a
 /// write is not lost.
 const GRACE: Duration = Duration::from_secs(3);
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// How long a request waits for the one that opens the connection.
 const LONGEST_TURN: Duration = Duration::from_secs(1);
@@ -56,6 +52,18 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// One object.
+    pub fn get(resource: Resource, namespace: &'a str, name: &'a str) -> Self {
+        Self {
+            verb: Verb::Get,
+            resource,
+            namespace,
+            name: Some(name),
+            query: Vec::new(),
+            body: None,
+        }
+    }
+
     /// Everything of a kind in a namespace, as far as the query selects it.
     pub fn list(resource: Resource, namespace: &'a str, query: Vec<(&'a str, &'a str)>) -> Self {
         Self {
@@ -106,15 +114,6 @@ impl Request<'_> {
     }
 }
 
-/// A failed attempt.
-struct Failure {
-    reason: Reason,
-    /// How long it is worth trying again; `None`: not at all.
-    patience: Option<Duration>,
-    /// What the server asked for.
-    pause: Option<Duration>,
-}
-
 impl Cluster {
     pub(super) async fn client(&self) -> Result<&kube::Client, Reason> {
         self.inner
@@ -154,6 +153,7 @@ impl Cluster {
             namespace: namespace.to_owned(),
             server: self.inner.server.clone(),
             reason,
+            maybe_done: false,
         }
     }
 
@@ -186,18 +186,20 @@ impl Cluster {
         request: Request<'_>,
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
-        let wrap = |reason| Error {
+        let failed = |reason, maybe_done: bool| Error {
             verb: request.verb,
             target: request.target(),
             namespace: request.namespace.to_owned(),
             server: self.inner.server.clone(),
             reason,
+            maybe_done: maybe_done && request.verb.writes(),
         };
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(100);
+        let reached = self.inner.reached.load(Ordering::Relaxed);
+        let mut retries = Retries::begin(Instant::now(), reached);
+        let mut maybe_done = false;
         loop {
             if cancel.is_cancelled() {
-                return Err(wrap(Reason::Cancelled));
+                return Err(failed(Reason::Cancelled, maybe_done));
             }
             let attempt = tokio::time::timeout(SILENCE, self.attempt(&request));
             let given_up = async {
@@ -206,45 +208,41 @@ impl Cluster {
             };
             let answer = tokio::select! {
                 answer = attempt => answer,
-                () = given_up => return Err(wrap(Reason::Cancelled)),
+                () = given_up => return Err(failed(Reason::Cancelled, true)),
             };
             let failure = match answer {
                 Ok(Ok(json)) => return Ok(json),
                 Ok(Err(failure)) => failure,
-                Err(elapsed) => return Err(wrap(Reason::Unreachable(Arc::new(elapsed)))),
+                Err(elapsed) => Failure {
+                    reason: Reason::Unreachable(Arc::new(elapsed)),
+                    patience: Some(PATIENCE),
+                    pause: None,
+                    maybe_done: true,
+                },
             };
-            let next = failure.pause.unwrap_or(pause);
-            let give_up = failure
-                .patience
-                .is_none_or(|patience| started.elapsed() + next > patience);
-            if give_up {
-                return Err(wrap(failure.reason));
-            }
+            maybe_done |= failure.maybe_done;
+            let Some(pause) = retries.pause_after(&failure, Instant::now()) else {
+                return Err(failed(failure.reason, maybe_done));
+            };
             tracing::info!(
                 "{} {} did not succeed ({}), trying again in {} ms",
                 request.verb,
                 request.target(),
                 failure.reason,
-                next.as_millis()
+                pause.as_millis()
             );
             tokio::select! {
-                () = tokio::time::sleep(next) => {}
-                () = cancel.cancelled() => return Err(wrap(Reason::Cancelled)),
+                () = tokio::time::sleep(pause) => {}
+                () = cancel.cancelled() => return Err(failed(Reason::Cancelled, maybe_done)),
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     async fn attempt<A: Answer>(&self, request: &Request<'_>) -> Result<A, Failure> {
-        let permanent = |reason| Failure {
-            reason,
-            patience: None,
-            pause: None,
-        };
-        let client = self.client().await.map_err(permanent)?;
+        let client = self.client().await.map_err(Failure::permanent)?;
         let http = request
             .to_http(A::ACCEPT)
-            .map_err(|error| permanent(Reason::Unreadable(Arc::new(error))))?;
+            .map_err(|error| Failure::permanent(Reason::Unreadable(Arc::new(error))))?;
         let turn = self.turn().await;
         let response = client.send(http).await;
         if response.is_ok() {
@@ -261,8 +259,10 @@ impl Cluster {
             .map_err(|error| self.unreachable(error))?;
         tracing::debug!("{} {}: {status}", request.verb, request.target());
         if status.is_success() {
-            return serde_json::from_slice(&bytes)
-                .map_err(|error| permanent(Reason::Unreadable(Arc::new(error))));
+            return serde_json::from_slice(&bytes).map_err(|error| Failure {
+                maybe_done: true,
+                ..Failure::permanent(Reason::Unreadable(Arc::new(error)))
+            });
         }
         Err(refused(request, status, &bytes, retry_after))
     }
@@ -279,13 +279,10 @@ impl Cluster {
     }
 
     fn unreachable(&self, error: kube::Error) -> Failure {
-        if let kube::Error::Auth(_) = error {
-            return Failure {
-                reason: Reason::Credentials(Arc::new(ConnectionError::from_client(error))),
-                patience: None,
-                pause: None,
-            };
-        }
+        let error = match ConnectionError::of_credentials(error) {
+            Ok(error) => return Failure::permanent(Reason::Credentials(Arc::new(error))),
+            Err(error) => error,
+        };
         let patience = if is_permanent(&error) {
             None
         } else if self.inner.reached.load(Ordering::Relaxed) {
@@ -293,6 +290,7 @@ impl Cluster {
         } else {
             Some(SHORT_PATIENCE)
         };
+        let maybe_done = !is_unsent(&error);
         // kube's own messages repeat what is below them.
         let source: Arc<dyn std::error::Error + Send + Sync> = match error {
             kube::Error::Service(source) => Arc::from(source),
@@ -303,6 +301,10 @@ impl Cluster {
             reason: Reason::Unreachable(source),
             patience,
             pause: None,
+            maybe_done,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

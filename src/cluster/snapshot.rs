@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason, Verb};
+use super::error::{Error, Reason};
 use super::request::{Answer, Request};
 use super::resource::Resource;
 use super::{Cluster, StoreName, of_every_store};
@@ -267,17 +267,10 @@ impl Cluster {
                 let list = self.list_made(*kind, namespace, cancel).await?;
                 Told::Marks(marks_by_store(list))
             }
-            Question::One(key, namespace) => Told::Object(
-                self.send(
-                    Request {
-                        verb: Verb::Get,
-                        name: Some(&key.name),
-                        ..listing(key.kind, namespace)
-                    },
-                    cancel,
-                )
-                .await?,
-            ),
+            Question::One(key, namespace) => {
+                let request = Request::get(Resource::from(key.kind), namespace, &key.name);
+                Told::Object(self.send(request, cancel).await?)
+            }
         })
     }
 

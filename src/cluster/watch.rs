@@ -3,6 +3,7 @@
 mod departures;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
@@ -14,9 +15,9 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Cluster;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
+use super::{Cluster, ConnectionError};
 use crate::feast::objects::Scope;
 
 pub(super) use departures::Departures;
@@ -127,7 +128,7 @@ impl Followed {
                 }
                 // A watch does not end by itself.
                 Ok(None) => std::future::pending().await,
-                Err(error) => match refusal(&error) {
+                Err(error) => match refusal(error) {
                     Some(reason) => return Err(reason),
                     None => tracing::debug!("the watch of {} is taken up again", self.plural),
                 },
@@ -164,21 +165,26 @@ fn insert(objects: &mut BTreeMap<String, Json>, object: DynamicObject) {
     }
 }
 
-/// A refusal that will be the same the next time.
-fn refusal(error: &watcher::Error) -> Option<Reason> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        _ => return None,
+/// What will be the same the next time: a refusal, or credentials that cannot be renewed.
+fn refusal(error: watcher::Error) -> Option<Reason> {
+    use watcher::Error::{
+        InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
     };
+    let status = match error {
+        WatchError(status) => status,
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
+            match ConnectionError::of_credentials(error) {
+                Ok(error) => return Some(Reason::Credentials(Arc::new(error))),
+                Err(kube::Error::Api(status)) => status,
+                Err(_) => return None,
+            }
+        }
+        NoResourceVersion => return None,
+    };
+    let message = status.message;
     match status.code {
-        401 => Some(Reason::Unauthorized {
-            message: status.message.clone(),
-        }),
-        403 => Some(Reason::Forbidden {
-            message: status.message.clone(),
-        }),
+        401 => Some(Reason::Unauthorized { message }),
+        403 => Some(Reason::Forbidden { message }),
         _ => None,
     }
 }

@@ -48,13 +48,17 @@ fn index(block: &Block) -> String {
 
 The provider makes the Kubernetes objects of a feature store itself: no Feast operator and no custom
 resource definition is needed in the cluster. It has one resource,
-[`{FEATURE_STORE}`](resources/feature_store.md), and a
-[data source](data-sources/feature_store.md) of the same name.
+[`{FEATURE_STORE}`](resources/feature_store.md), a [data source](data-sources/feature_store.md) of the same
+name, and two functions: [`render`](functions/render.md) shows the objects without a cluster,
+[`from_manifest`](functions/from_manifest.md) reads a custom resource of the operator.
 
+- [Operations](guides/operations.md): versions, upgrades, what to do when something fails
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
-- [Drift and ownership](guides/drift-and-ownership.md): whose each field is, and how a change by somebody else shows
+- [Drift and ownership](guides/drift-and-ownership.md): who owns each field, and how a change by somebody else shows
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
-- [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs
+- [TLS](guides/tls.md): every server, with certificates from Secrets
+- [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs;
+  [better than the operator](guides/better-than-the-operator.md)
 - [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
 - [Lineage](guides/lineage.md): OpenLineage events, sent and received
 - [Data](guides/data.md): which changes touch claims, and what the plan says about them

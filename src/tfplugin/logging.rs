@@ -47,6 +47,8 @@ fn filter(name: &str, variable: impl Fn(&str) -> Option<String>) -> Targets {
     Targets::new()
         .with_default(asked.unwrap_or_else(|| own.min(LevelFilter::DEBUG)))
         .with_target("h2", asked.unwrap_or_else(|| own.min(LevelFilter::INFO)))
+        // At `debug` it quotes whatever has ended a watch, such as the output of a program for credentials.
+        .with_target("kube_runtime", asked.unwrap_or(own).min(LevelFilter::INFO))
         .with_target(OWN, own)
 }
 
@@ -219,29 +221,29 @@ mod tests {
                 .into_iter()
                 .find(|level| filter.would_enable(target, level))
             };
-            [most(OWN), most("kube_client"), most("h2::codec")]
+            ["kube_client", "h2::codec", "kube_runtime::watcher", OWN].map(most)
         };
         let [warn, info, debug, trace] =
             [Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(Some);
-        assert_eq!(logged(&[]), [warn, warn, warn]);
-        assert_eq!(logged(&[("TF_LOG", "JSON")]), [trace, debug, info]);
+        assert_eq!(logged(&[]), [warn, warn, warn, warn]);
+        assert_eq!(logged(&[("TF_LOG", "JSON")]), [debug, info, info, trace]);
         assert_eq!(
             logged(&[("TF_LOG", "trace"), ("TF_LOG_PROVIDER", "info")]),
-            [info, info, info]
+            [info, info, info, info]
         );
         assert_eq!(
             logged(&[
                 ("TF_LOG_PROVIDER", "TRACE"),
                 ("TF_LOG_PROVIDER_FEAST", "off")
             ]),
-            [None, None, None]
+            [None, None, None, None]
         );
         assert_eq!(
             logged(&[
                 ("TF_LOG", "warn"),
                 ("TF_LOG_PROVIDER_FEAST_DEPENDENCIES", "trace")
             ]),
-            [warn, trace, trace]
+            [trace, trace, info, warn]
         );
     }
 }

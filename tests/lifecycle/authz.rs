@@ -130,8 +130,7 @@ pub fn every_mode_cleans_up_after_the_one_before() {
 pub fn the_guides_rights_are_enough() {
     let mut test = StoreUnderTest::new("rights");
     let namespace = test.namespace.name().to_owned();
-    let more: Json =
-        serde_saphyr::from_str(account::block("resources: [roles, rolebindings]")).unwrap();
+    let more: Json = serde_saphyr::from_str(account::block("resources: [roles]")).unwrap();
     let rules = [account::minimal_rules(), more]
         .iter()
         .flat_map(|rules| rules.as_array().unwrap().clone())

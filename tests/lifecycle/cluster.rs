@@ -14,6 +14,8 @@ mod interruptions;
 pub mod lab;
 #[path = "cluster/permissions.rs"]
 mod permissions;
+#[path = "cluster/relay.rs"]
+mod relay;
 #[path = "cluster/sources.rs"]
 mod sources;
 #[path = "cluster/transitions.rs"]
@@ -25,9 +27,11 @@ use terraform_provider_feast::cluster::Error;
 
 pub use conflicts::{
     conflicts_with_other_managers, foreign_objects_are_not_overwritten,
-    what_came_into_being_since_the_read_is_met,
+    what_came_into_being_since_the_read_is_met, what_was_edited_since_the_read_is_not_overwritten,
 };
-pub use connections::{credentials_of_every_sort, requests_go_through_a_proxy};
+pub use connections::{
+    a_connection_that_goes_silent_is_left, credentials_of_every_sort, requests_go_through_a_proxy,
+};
 pub use deletion::one_store_that_stays_holds_up_no_other;
 pub use interruptions::{
     a_failed_apply_says_what_exists, a_wait_can_be_cancelled,

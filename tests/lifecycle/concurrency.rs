@@ -266,7 +266,7 @@ pub fn an_api_server_that_restarts_is_waited_for() {
     const SERVER: &str = "kube-apiserver";
     let control_plane = lab::own_control_plane();
     let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    let test = StoreUnderTest::on(terraform, control_plane.namespace("restart").unwrap());
+    let mut test = StoreUnderTest::on(terraform, control_plane.namespace("restart").unwrap());
     let restart = || {
         control_plane.crash(SERVER).unwrap();
         control_plane.start_again(SERVER).unwrap();
@@ -307,13 +307,15 @@ pub fn an_api_server_that_restarts_is_waited_for() {
     // It stays away for longer than anybody waits: what has been written is known.
     limit_pods(&test, 0);
     test.configure_all(&services(2, "feast:1"), "timeouts = { create = \"10s\" }");
+    let log = test.terraform.folder().join("info.log");
+    test.terraform
+        .environment("TF_LOG_PROVIDER", "INFO")
+        .environment("TF_LOG_PATH", &log.display().to_string());
     let create = begin(&test.terraform, "apply");
-    until("the Job", 60, || {
-        let jobs = test.objects().into_iter();
-        jobs.filter(|object| object.starts_with("job."))
-            .count()
-            .eq(&1)
-            .then_some(())
+    // The answer to the last write has come then.
+    until("the wait for the Job", 60, || {
+        let said = std::fs::read_to_string(&log).ok()?;
+        said.contains("waiting for Job/").then_some(())
     });
     control_plane.crash(SERVER).unwrap();
     let output = create.wait_with_output().unwrap();

@@ -1,5 +1,5 @@
-//! The three examples of the Feast blog, with Terraform and with OpenTofu: applied, planned empty,
-//! destroyed to nothing.
+//! Examples, with Terraform and with OpenTofu: applied, planned empty, destroyed to nothing. Those of KEDA, TLS and
+//! lineage run beside the other tests of their subject.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ struct Promise {
 
 pub fn static_replicas() {
     check(&Promise {
-        folder: "static-replicas",
+        folder: "examples/static-replicas",
         deployment: "feast-sample-static",
         replicas: 3,
         strategy: "RollingUpdate",
@@ -33,7 +33,7 @@ pub fn static_replicas() {
 
 pub fn autoscaling() {
     check(&Promise {
-        folder: "autoscaling",
+        folder: "examples/autoscaling",
         deployment: "feast-sample-hpa",
         replicas: 2,
         strategy: "RollingUpdate",
@@ -54,7 +54,7 @@ pub fn autoscaling() {
 
 pub fn external_autoscaler() {
     check(&Promise {
-        folder: "external-autoscaler",
+        folder: "examples/external-autoscaler",
         deployment: "feast-sample-keda",
         replicas: 1,
         strategy: "RollingUpdate",
@@ -65,7 +65,7 @@ pub fn external_autoscaler() {
 
 pub fn production() {
     check(&Promise {
-        folder: "production",
+        folder: "examples/production",
         deployment: "feast-production",
         replicas: 3,
         strategy: "RollingUpdate",
@@ -101,9 +101,10 @@ pub fn production() {
 
 fn check(promise: &Promise) {
     lab::with_each_tool(|terraform| {
-        let test = StoreUnderTest::with(terraform, promise.folder);
-        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-        let text = fs::read_to_string(examples.join(promise.folder).join("main.tf")).unwrap();
+        let name = promise.folder.trim_start_matches("examples/");
+        let test = StoreUnderTest::with(terraform, name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(promise.folder);
+        let text = fs::read_to_string(folder.join("main.tf")).unwrap();
         test.terraform.write("main.tf", &text).unwrap();
         test.terraform.validate().unwrap().expect_success();
         test.apply();

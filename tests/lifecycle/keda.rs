@@ -213,8 +213,8 @@ pub fn scales_where_it_is_installed() {
 fn example() {
     lab::with_each_tool(|terraform| {
         let test = StoreUnderTest::with(terraform, "keda-example");
-        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-        let text = fs::read_to_string(examples.join("keda/main.tf")).unwrap();
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/keda/main.tf");
+        let text = fs::read_to_string(example).unwrap();
         test.terraform.write("main.tf", &text).unwrap();
         test.terraform.validate().unwrap().expect_success();
         test.apply();

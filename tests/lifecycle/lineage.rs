@@ -134,7 +134,7 @@ pub fn a_rollout_of_it_that_fails_says_why() {
     let test = StoreUnderTest::new("lineage-fails");
     make_key(&test, "lineage", KEY);
     let nowhere = r#"lineage_server = { server = { node_selector = { disk = "none" } } }"#;
-    let timeouts = r#"timeouts = { create = "10s" }"#;
+    let timeouts = r#"timeouts = { create = "20s" }"#;
     test.configure_all(DATABASES, &format!("{timeouts}\n{}", openlineage(nowhere)));
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");

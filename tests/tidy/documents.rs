@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value as Json;
 use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::provider::docs;
 
@@ -68,18 +69,61 @@ fn write(path: &str, text: &str) {
 fn the_guide_to_the_cluster_is_complete() {
     let path = "docs/guides/cluster-access.md";
     let guide = read(path).unwrap_or_default();
-    let kinds = Kind::ALL.map(|kind| kind.plural().to_owned());
+    let granted = granted(&guide);
+    let kinds = Kind::ALL.map(Kind::plural).into_iter();
+    let without_rule = kinds
+        .filter(|kind| !granted.contains(*kind))
+        .map(|kind| format!("a rule for `{kind}`"));
     let index = docs::pages().remove("docs/index.md").unwrap_or_default();
     let variables = index
         .split('`')
         .filter(|word| word.starts_with("KUBE_"))
-        .map(|variable| format!("`{variable}`"));
-    let findings: Vec<String> = kinds
-        .into_iter()
-        .chain(variables)
-        .filter(|word| !guide.contains(word))
+        .map(|variable| format!("`{variable}`"))
+        .filter(|word| !guide.contains(word));
+    let findings: Vec<String> = without_rule.chain(variables).collect();
+    assert_none(&findings, &format!("{path} does not have these: add them."));
+}
+
+/// The resources that some rule in a page's YAML blocks lets somebody create.
+fn granted(page: &str) -> BTreeSet<String> {
+    let blocks = page.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|rest| Some(rest.split_once("```")?.0));
+    let documents = blocks.flat_map(|block| {
+        serde_saphyr::from_multiple::<Json>(block)
+            .unwrap_or_else(|error| panic!("not YAML: {error}\n{block}"))
+    });
+    // Whole Roles, and rules to be added to one.
+    let rules = documents.flat_map(|document| match document {
+        Json::Array(rules) => rules,
+        role => role["rules"].as_array().cloned().unwrap_or_default(),
+    });
+    let words = |list: &Json| -> Vec<String> {
+        let list = list.as_array().into_iter().flatten();
+        list.filter_map(Json::as_str).map(str::to_owned).collect()
+    };
+    rules
+        .filter(|rule| words(&rule["verbs"]).iter().any(|verb| verb == "create"))
+        .flat_map(|rule| words(&rule["resources"]))
+        .collect()
+}
+
+/// Whoever writes a guide shows the way to it.
+#[test]
+fn guides_are_found() {
+    let doors = ["README.md", "docs/index.md"].map(|path| (path, read(path).unwrap_or_default()));
+    let guides = files("docs/guides", "md");
+    let findings: Vec<String> = doors
+        .iter()
+        .flat_map(|(door, text)| {
+            let guides = guides.iter().map(|guide| guide.path.as_str());
+            let hidden = guides.filter(|path| {
+                let name = path.trim_start_matches("docs/");
+                !text.contains(&format!("{name})")) && !text.contains(&format!("{name}#"))
+            });
+            hidden.map(move |path| format!("{door} has no link to {path}"))
+        })
         .collect();
-    assert_none(&findings, &format!("{path} does not name these: add them."));
+    assert_none(&findings, "Add a link, with what the guide is about.");
 }
 
 /// Whoever adds a kind of object says who owns what of it.

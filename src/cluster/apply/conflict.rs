@@ -4,33 +4,24 @@ use serde_json::Value as Json;
 
 use super::super::error::{Error, FieldConflict, Reason, Values};
 use super::super::ownership::{self, FieldPath};
-use super::Run;
 use crate::feast::objects::{Key, Kind};
 
-impl Run<'_> {
-    /// The same error, with the conflicts that `stands` selects, each with both values and the time of the
-    /// other's write, as the object is at this moment.
-    pub(super) async fn explained(
-        &self,
-        key: &Key,
-        body: &Json,
-        live: &Json,
-        mut error: Error,
-        stands: impl Fn(&FieldConflict) -> bool,
-    ) -> Error {
-        if let Reason::Conflict(conflicts) = &mut error.reason {
-            conflicts.retain(|conflict| stands(conflict));
-            let namespace = &self.plan.store.namespace;
-            let fresh = self.cluster.get(namespace, key, self.cancel).await;
-            // What was read before the apply is better than nothing.
-            let fresh = fresh.ok().flatten();
-            let live = fresh.as_ref().unwrap_or(live);
-            for conflict in conflicts {
-                explain(conflict, key.kind, body, live);
-            }
+/// The same error, with the conflicts that `stands` selects, each with both values and the time of the other's
+/// write, from the `live` object.
+pub(super) fn explained(
+    mut error: Error,
+    key: &Key,
+    body: &Json,
+    live: &Json,
+    stands: impl Fn(&FieldConflict) -> bool,
+) -> Error {
+    if let Reason::Conflict(conflicts) = &mut error.reason {
+        conflicts.retain(|conflict| stands(conflict));
+        for conflict in conflicts {
+            explain(conflict, key.kind, body, live);
         }
-        error
     }
+    error
 }
 
 fn explain(conflict: &mut FieldConflict, kind: Kind, body: &Json, live: &Json) {

@@ -12,6 +12,9 @@ use crate::feast::objects::{Key, Kind};
 impl Run<'_> {
     /// Runs the wanted Job, after those of other configurations have gone.
     pub(super) async fn prepare(&mut self) {
+        if !self.goes_on() {
+            return;
+        }
         if let Err(error) = self.end_others().await {
             self.outcome.errors.push(error);
         }
@@ -37,6 +40,10 @@ impl Run<'_> {
             .map(|(key, live)| (key.clone(), live.clone()))
             .collect();
         self.prune(|key| key.kind == Kind::Job).await;
+        if !self.goes_on() {
+            // One that could not be deleted is not waited for.
+            return Ok(());
+        }
         for (key, live) in &running {
             self.until_deleted(key, live).await?;
         }

@@ -1,5 +1,7 @@
 //! One server-side apply: what is sent, whether it needs to be, and which conflicts stand.
 
+use std::borrow::Cow;
+
 use serde_json::{Value as Json, json};
 
 use super::super::drift;
@@ -7,6 +9,7 @@ use super::super::error::{Error, FieldConflict, Reason, Verb};
 use super::super::ownership;
 use super::super::request::Request;
 use super::super::resource::Resource;
+use super::conflict::explained;
 use super::{Run, owner};
 use crate::feast::kept;
 use crate::feast::objects::{Key, Kind};
@@ -59,6 +62,9 @@ pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
 /// A version that no object has: an apply with it creates, and changes nothing that exists.
 const NO_VERSION: &str = "1";
 
+/// The Deployment's status changes its version often during a rollout.
+const ATTEMPTS: usize = 20;
+
 /// What became of a create.
 pub(super) enum Created {
     Now(Json),
@@ -107,58 +113,65 @@ impl Run<'_> {
         Ok(Created::Before(live))
     }
 
-    /// Applies as our field manager; takes fields from others where [`Run::may_take`] says so.
+    /// Applies as our field manager; takes fields from others where [`Run::may_take`] says so, judged by the object
+    /// at that very moment: `live` may be minutes old.
     pub(super) async fn send_apply(
         &self,
         key: &Key,
         body: Json,
-        live: &Json,
+        live: Cow<'_, Json>,
     ) -> Result<Json, Error> {
-        let seen = drift::project(&body, live);
-        let may_take = |conflict: &FieldConflict, body: &Json| {
-            self.may_take(key, conflict, live)
-                || (conflict.by_update && agrees(conflict, body, &seen))
-        };
         let options = self.cluster.options();
-        let force = options.force_conflicts;
-        let first = self
-            .apply_as(key, &options.field_manager, force, body.clone())
-            .await;
-        match first {
-            Err(Error {
-                reason: Reason::Conflict(conflicts),
-                ..
-            }) if conflicts.iter().all(|conflict| may_take(conflict, &body)) => {
-                for conflict in &conflicts {
+        let (manager, force) = (&options.field_manager, options.force_conflicts);
+        let (mut live, mut is_fresh) = (live, false);
+        for _ in 0..ATTEMPTS {
+            let sent = self.apply_as(key, manager, force, body.clone()).await;
+            let Err(error) = sent else {
+                return sent;
+            };
+            let Reason::Conflict(conflicts) = &error.reason else {
+                return Err(error);
+            };
+            let stands = |conflict: &FieldConflict| !self.may_take(key, conflict, &body, &live);
+            if !conflicts.iter().any(stands) {
+                for conflict in conflicts {
                     tracing::info!("{key}: taking {conflict}");
                 }
-                self.apply_as(key, &options.field_manager, true, body).await
+                // With the version as a precondition, nothing else is taken than what was judged.
+                let mut forced = body.clone();
+                forced["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+                match self.apply_as(key, manager, true, forced).await {
+                    Err(Error {
+                        reason: Reason::Stale { .. },
+                        ..
+                    }) => {}
+                    answer => return answer,
+                }
+            } else if is_fresh {
+                // Only those that stand in the way are worth reporting.
+                return Err(self.dated(explained(error, key, &body, &live, stands)));
             }
-            // Only those that stand in the way are worth reporting.
-            Err(
-                error @ Error {
-                    reason: Reason::Conflict(_),
-                    ..
-                },
-            ) => {
-                let stands = |conflict: &FieldConflict| !may_take(conflict, &body);
-                let error = self.explained(key, &body, live, error, stands).await;
-                Err(self.dated(error))
+            let namespace = &self.plan.store.namespace;
+            if let Some(now) = self.cluster.get(namespace, key, self.cancel).await? {
+                (live, is_fresh) = (Cow::Owned(now), true);
             }
-            other => other,
         }
+        let message = "it changes too often to be applied".to_owned();
+        let reason = Reason::Stale { message };
+        Err((self.cluster).object_error(Verb::Apply, self.plan.store, key, reason))
     }
 
     /// Whether a field of another manager is ours to take: our own helper's always; a replica count
     /// that was set by plain update (an autoscaler, `kubectl scale`), because whoever writes a number
-    /// into the configuration means it; and what others set by plain update, when the user has seen it
-    /// in the plan. Never what another manager applied.
-    fn may_take(&self, key: &Key, conflict: &FieldConflict, live: &Json) -> bool {
+    /// into the configuration means it; and what others set by plain update, when it means the same or when the user
+    /// has seen it in the plan. Never what another manager applied.
+    fn may_take(&self, key: &Key, conflict: &FieldConflict, body: &Json, live: &Json) -> bool {
         let ours = conflict.manager == self.cluster.options().field_manager
             || conflict.manager == self.cluster.handover_manager();
         let replicas = conflict.field == ".spec.replicas";
         let repair = || self.plan.repair_drift && self.is_as_planned(key, conflict, live);
-        ours || (conflict.by_update && (replicas || repair()))
+        let same = || agrees(conflict, body, &drift::project(body, live));
+        ours || (conflict.by_update && (replicas || repair() || same()))
     }
 
     /// Whether the field still has the value that the plan was made with. A field that the plan did not know

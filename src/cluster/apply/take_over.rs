@@ -99,20 +99,22 @@ impl Run<'_> {
                     self.outcome.taken_over.insert(key.clone());
                     self.outcome.exists.insert(key, live);
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    self.outcome.exists.remove(&key);
+                }
                 Err(error) => self.outcome.errors.push(error),
             }
         }
     }
 
-    /// Answers the object as it is then, or `None` when there was nothing to do.
+    /// Answers the object as it is then, or `None` when it is gone.
     async fn release_one(&self, key: &Key, live: &Json) -> Result<Option<Json>, Error> {
         let store = self.plan.store;
         let manager = &self.cluster.options().field_manager;
         let mut live = live.clone();
         for _ in 0..ATTEMPTS {
             let Some(patch) = release(&live, store, manager) else {
-                return Ok(None);
+                return Ok(Some(live));
             };
             let request = Request {
                 verb: Verb::TakeOver,

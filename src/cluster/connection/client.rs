@@ -15,9 +15,10 @@ use kube::client::{Body, ClientBuilder, ConfigExt};
 use tower::util::BoxService;
 use tower::{BoxError, ServiceBuilder};
 
-/// A connection that answers no ping is dead, and the watches on it with it.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_ANSWERED_WITHIN: Duration = Duration::from_secs(15);
+/// A connection that answers no ping is dead, and the watches on it with it: what is under way is tried again on
+/// another.
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PING_ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Makes the client. May run an `exec` credential plugin, and blocks then.
 pub fn client(config: kube::Config) -> Result<Client, kube::Error> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use kube::client::AuthError;
 use thiserror::Error;
 
 use super::environment::VARIABLES;
@@ -69,13 +70,30 @@ fn naming_variables() -> String {
 }
 
 impl ConnectionError {
-    /// What making a client, or refreshing its credentials, can fail with. Credential programs print
-    /// their secrets on stdout, so kube's own message, which quotes it, is not passed on.
+    /// What making a client can fail with.
     pub(in crate::cluster) fn from_client(error: kube::Error) -> Self {
-        use kube::client::AuthError;
+        Self::of_credentials(error).unwrap_or_else(|other| Self::Client(Box::new(other)))
+    }
+
+    /// What obtaining or renewing credentials has failed with; `Err` is the error itself where it is about something
+    /// else. Credential programs print their secrets on stdout, so kube's own message, which quotes it, is not passed
+    /// on.
+    pub(in crate::cluster) fn of_credentials(error: kube::Error) -> Result<Self, kube::Error> {
         match error {
-            kube::Error::Auth(AuthError::AuthExecStart(source)) => Self::ExecStart(source),
-            kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+            kube::Error::Auth(error) => Ok(Self::from_auth(error)),
+            // Renewed in the course of a request.
+            kube::Error::Service(source) => match source.downcast::<AuthError>() {
+                Ok(error) => Ok(Self::from_auth(*error)),
+                Err(source) => Err(kube::Error::Service(source)),
+            },
+            other => Err(other),
+        }
+    }
+
+    fn from_auth(error: AuthError) -> Self {
+        match error {
+            AuthError::AuthExecStart(source) => Self::ExecStart(source),
+            AuthError::AuthExecRun { out, .. } => {
                 let stderr = String::from_utf8_lossy(&out.stderr);
                 let skip = stderr.chars().count().saturating_sub(500);
                 Self::ExecFailed {
@@ -88,10 +106,8 @@ impl ConnectionError {
                         .to_owned(),
                 }
             }
-            kube::Error::Auth(AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed) => {
-                Self::ExecOutput
-            }
-            other => Self::Client(Box::new(other)),
+            AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => Self::ExecOutput,
+            other => Self::Client(Box::new(kube::Error::Auth(other))),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use hyper_util::client::legacy;
 use kube::core::Status;
 
-use super::{Failure, PATIENCE, Request, SHORT_PATIENCE};
+use super::Request;
+use super::retries::{Failure, PATIENCE, SHORT_PATIENCE};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason};
 use crate::feast::objects::Kind;
 
@@ -23,6 +25,15 @@ pub(super) fn is_permanent(error: &kube::Error) -> bool {
         source = current.source();
     }
     false
+}
+
+/// Whether there was no connection to send the request on.
+pub(super) fn is_unsent(error: &kube::Error) -> bool {
+    let kube::Error::Service(source) = error else {
+        return false;
+    };
+    let source = source.downcast_ref::<legacy::Error>();
+    source.is_some_and(legacy::Error::is_connect)
 }
 
 pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
@@ -57,13 +68,23 @@ pub(super) fn refused(
             Some(PATIENCE)
         }
         500 => Some(SHORT_PATIENCE),
+        // Others of the namespace are counted at the same moment.
+        409 if is_of_a_quota(&status) => Some(SHORT_PATIENCE),
         _ => None,
     };
     Failure {
+        // The answer of somebody in between, or of a server whose etcd has not answered in time.
+        maybe_done: code.is_server_error() && patience == Some(PATIENCE),
         reason: reason(request, code, status),
         patience,
         pause: retry_after.or(asked),
     }
+}
+
+/// Whether it was not the object that somebody else has changed, but the quota that it is counted in.
+fn is_of_a_quota(status: &Status) -> bool {
+    let details = status.details.as_ref();
+    details.is_some_and(|details| details.kind == "resourcequotas")
 }
 
 fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
@@ -91,7 +112,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             Reason::NamespaceMissing(namespace())
         }
         404 => Reason::NotFound,
-        409 => {
+        409 if !is_of_a_quota(&status) => {
             let conflicts: Vec<FieldConflict> = causes()
                 .iter()
                 .filter(|cause| cause.reason == "FieldManagerConflict")

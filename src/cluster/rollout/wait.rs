@@ -20,9 +20,15 @@ use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::Kind;
 use crate::feast::redaction::Redaction;
 
-/// How to wait.
+/// How long the first look at what is waited for may take, however late it is: what is complete then is no failure,
+/// and an error can say what there is.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
+/// How to wait, for one object after the other: they share the time.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait<'a> {
+    pub deadline: Instant,
+    /// The time-out that the deadline comes from, for the error.
     pub timeout: Duration,
     /// How long a trouble that may pass by itself is put up with.
     pub grace: Duration,
@@ -31,8 +37,10 @@ pub struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
+    /// The time begins now.
     pub fn new(timeout: Duration, secrets: &'a Redaction) -> Self {
         Self {
+            deadline: Instant::now() + timeout,
             timeout,
             grace: GRACE,
             secrets,
@@ -144,7 +152,8 @@ impl Cluster {
         let namespace = &store.namespace;
         let fail = |verb, reason| self.error(verb, resource, namespace, Some(subject.name), reason);
         let refused = |reason| fail(Verb::Watch, reason);
-        let deadline = Instant::now() + wait.timeout;
+        let deadline = wait.deadline;
+        let first_look = deadline.max(Instant::now() + FIRST_LOOK);
         let named = Selection::Named(subject.name);
         let mut object = self
             .follow(resource, namespace, named)
@@ -155,23 +164,31 @@ impl Cluster {
             .follow(PODS, namespace, labelled)
             .await
             .map_err(refused)?;
-        let (mut object_seen, mut pods_permitted) = (false, true);
+        let (mut object_seen, mut pods_seen, mut pods_permitted) = (false, false, true);
         let mut patience = Patience::new(wait.grace);
         let mut look_again = deadline;
         let mut missing = format!("the {} has not been seen", resource.kind);
         let mut told = String::new();
         let mut view = View::default();
         let end = loop {
+            let all_seen = object_seen && (pods_seen || !pods_permitted);
+            let wake = match all_seen {
+                true => look_again.min(deadline),
+                false => first_look,
+            };
             tokio::select! {
                 changed = object.changed() => {
                     changed.map_err(refused)?;
                     object_seen = true;
                 }
-                changed = pods.changed(), if pods_permitted => if let Err(reason) = changed {
-                    tracing::info!("what the pods wait for is not known: {reason}");
-                    pods_permitted = false;
+                changed = pods.changed(), if pods_permitted => match changed {
+                    Ok(()) => pods_seen = true,
+                    Err(reason) => {
+                        tracing::info!("what the pods wait for is not known: {reason}");
+                        pods_permitted = false;
+                    }
                 },
-                () = tokio::time::sleep_until(look_again.min(deadline)) => {
+                () = tokio::time::sleep_until(wake) => {
                     if Instant::now() >= deadline {
                         break End::TimedOut;
                     }

@@ -84,7 +84,7 @@ impl Cluster {
     }
 
     /// Waits until no object of this resource has one of these names of a feature store on it; where that does not
-    /// happen, tells how many there were last.
+    /// happen, tells how many there were last, if that has been seen.
     pub(in crate::cluster) async fn wait_until_none(
         &self,
         resource: Resource,
@@ -92,12 +92,13 @@ impl Cluster {
         labels: &[String],
         deadline: Instant,
         cancel: &CancellationToken,
-    ) -> Result<(), (usize, Unfinished)> {
-        let mut left = 0;
+    ) -> Result<(), (Option<usize>, Unfinished)> {
+        let mut left = None;
         let none = |present: &BTreeMap<String, Present>| {
             let of_store = present.values().filter(|it| labels.contains(&it.store));
-            left = of_store.count();
-            left == 0
+            let count = of_store.count();
+            left = Some(count);
+            count == 0
         };
         let ended = self.wait_absent(resource, store, None, deadline, cancel, none);
         ended.await.map_err(|end| (left, end))
@@ -207,7 +208,7 @@ async fn follow(api: Api<PartialObjectMeta<DynamicObject>>, sender: &watch::Send
             // A watch does not end by itself.
             Ok(None) => std::future::pending().await,
             Err(error) => {
-                if let Some(reason) = refusal(&error) {
+                if let Some(reason) = refusal(error) {
                     sender.send_replace(Some(Err(reason)));
                     return;
                 }

@@ -218,7 +218,7 @@ impl Recipe<'_> {
             repair_drift: !self.prior.is_null(),
             wait_for_job: wait.then(|| Wait::new(self.timeout(desired), &prepared.merged.secrets)),
         };
-        prepared.cluster.apply_to(live, &plan, self.stop).await
+        prepared.cluster.apply(live, &plan, self.stop).await
     }
 
     async fn carry_out(&self, settings: &Settings, mut prepared: Prepared) -> Applied {

@@ -9,7 +9,7 @@ use terraform_provider_feast::cluster::apply::Plan;
 use terraform_provider_feast::cluster::{CancellationToken, Claims, Cluster, Connection, Options};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
-use super::lab::{Lab, Scaling, deployment_key, wanted};
+use super::lab::{Lab, Scaling, Wanted, deployment_key, wanted};
 use super::reasons;
 
 pub async fn conflicts_with_other_managers(lab: Lab) {
@@ -111,7 +111,7 @@ pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply_to(BTreeMap::new(), &plan, &cancel);
+        let outcome = lab.cluster.apply(BTreeMap::new(), &plan, &cancel);
         let outcome = outcome.await.expect("begun");
         let strategy = &lab.live(store).await["spec"]["strategy"];
         if manager == "feast" {
@@ -133,4 +133,70 @@ pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
             );
         }
     }
+}
+
+/// A Job may have been waited for in between, for minutes.
+pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
+    let cancel = CancellationToken::new();
+    let key = deployment_key("x");
+    let with_image = |image: &str| {
+        let mut wanted = wanted("x", Scaling::Static(1));
+        let deployment = wanted.get_mut(&key).expect("wanted");
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+        wanted
+    };
+    let edit = async |image: &str| {
+        let edit = json!({"spec": {"template": {"spec": {"containers": [{"name": "online", "image": image}]}}}});
+        lab.edit("x", "kubectl-edit", &Patch::Strategic(edit)).await;
+    };
+    let image = async || {
+        let live = lab.live("x").await;
+        live["spec"]["template"]["spec"]["containers"][0]["image"].clone()
+    };
+    lab.apply("x", &with_image("feast:1")).await;
+    let (store, target) = (lab.store("x"), with_image("feast:2"));
+    let keys = target.keys().cloned().collect();
+    let read = async || {
+        let read = lab.cluster.read(&store, &keys, &cancel).await;
+        read.expect("readable")
+    };
+    let apply_from = async |read, planned: &Wanted| {
+        let plan = Plan {
+            store: &store,
+            wanted: &target,
+            known: planned,
+            claims: &Claims::default(),
+            repair_drift: true,
+            wait_for_job: None,
+        };
+        let outcome = lab.cluster.apply(read, &plan, &cancel).await;
+        outcome.expect("begun")
+    };
+
+    let before = read().await;
+    edit("feast:unseen").await;
+    let outcome = apply_from(before, &with_image("feast:1")).await;
+    let time = lab.written("x", "kubectl-edit").await;
+    assert_eq!(
+        reasons(&outcome.errors),
+        [format!(
+            "others have changed fields of it since the plan was made:\n  \
+             .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-edit\" at {time}, to \
+             \"feast:unseen\"; wanted is \"feast:2\""
+        )]
+    );
+    assert_eq!(image().await, "feast:unseen");
+
+    // What the plan has shown is undone, whatever else has been written meanwhile.
+    let before = read().await;
+    let foreign = json!({"metadata": {"annotations": {"foreign": "stays"}}});
+    lab.edit("x", "kubectl-annotate", &Patch::Merge(foreign))
+        .await;
+    let outcome = apply_from(before, &with_image("feast:unseen")).await;
+    assert_eq!(reasons(&outcome.errors), [""; 0]);
+    assert_eq!(image().await, "feast:2");
+    assert_eq!(
+        lab.live("x").await["metadata"]["annotations"]["foreign"],
+        "stays"
+    );
 }

@@ -1,7 +1,6 @@
 //! Ways to the API server, and to be known there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde_json::json;
 use terraform_provider_feast::cluster::connection::Exec;
@@ -10,7 +9,8 @@ use terraform_provider_feast::cluster::{
 };
 
 use super::chain;
-use super::lab::Lab;
+use super::lab::{Lab, deployment_key};
+use super::relay::Relay;
 use crate::lifecycle::account;
 
 pub async fn credentials_of_every_sort(lab: Lab) {
@@ -115,20 +115,41 @@ pub async fn credentials_of_every_sort(lab: Lab) {
     let text = chain(&error.reason);
     let expected = "the API server could not be reached: client error (Connect): tcp connect error: Connection refused";
     assert!(text.starts_with(expected), "{text}");
-    // A certificate that does not verify is not retried.
-    let started = std::time::Instant::now();
-    let error = connect(Connection {
-        insecure: None,
+    // A certificate that does not verify is not tried again.
+    let relay = Relay::to(lab.cluster.server()).await;
+    let unverified = Connection {
+        host: Some(relay.url.clone()),
         token: Some("t".into()),
-        ..host.clone()
-    })
-    .await;
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&unverified, Options::default());
+    let cluster = cluster.await.expect("a connection");
+    let key = deployment_key("x");
+    let cancel = CancellationToken::new();
+    let read = cluster.get("default", &key, &cancel).await;
+    let error = read.expect_err("unverified");
     assert!(matches!(error.reason, Reason::Unreachable(_)), "{error:?}");
-    assert!(
-        started.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_eq!(relay.connections(), 1);
+}
+
+/// As behind a firewall that has forgotten it: nothing is answered, and nobody hangs up.
+pub async fn a_connection_that_goes_silent_is_left(lab: Lab) {
+    let relay = Relay::to(lab.cluster.server()).await;
+    let connection = Connection {
+        config_path: Some(lab.kubeconfig.clone()),
+        host: Some(relay.url.clone()),
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&connection, Options::default());
+    let cluster = cluster.await.expect("a connection");
+    let key = deployment_key("x");
+    let cancel = CancellationToken::new();
+    for connections in [1, 2] {
+        let read = cluster.get(&lab.namespace, &key, &cancel).await;
+        assert_eq!(read.expect("readable"), None);
+        assert_eq!(relay.connections(), connections);
+        relay.fall_silent();
+    }
 }
 
 /// `proxy_url`, to a proxy that counts its tunnels.

@@ -11,6 +11,7 @@ use terraform_provider_feast::cluster::{CancellationToken, Claims, Reason};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, wanted};
+use super::reasons;
 
 async fn delete(lab: &Lab, store: &str, known: &BTreeSet<Key>, timeout: Duration) -> Deletion {
     let (claims, cancel) = (Claims::default(), CancellationToken::new());
@@ -48,7 +49,7 @@ pub async fn one_store_that_stays_holds_up_no_other(lab: Lab) {
     let mut known_first: BTreeSet<Key> = wanted("first", Scaling::External).into_keys().collect();
     known_first.insert(foreign.clone());
     let nothing = BTreeSet::new();
-    let (stays, first, second) = tokio::join!(
+    let (mut stays, first, second) = tokio::join!(
         delete(&lab, "held", &known, Duration::from_secs(3)),
         delete(&lab, "first", &known_first, TIMEOUT),
         delete(&lab, "second", &nothing, TIMEOUT),
@@ -56,6 +57,10 @@ pub async fn one_store_that_stays_holds_up_no_other(lab: Lab) {
     for gone in [first, second] {
         assert!(gone.errors.is_empty(), "{:?}", gone.errors);
         assert_eq!(gone.remaining, BTreeMap::new());
+    }
+    // On a busy machine the time may be over before the pods, of which there are none, have been looked at.
+    while reasons(&stays.errors) == ["the pods could not be looked at after 3 s"] {
+        stays = delete(&lab, "held", &known, Duration::from_secs(3)).await;
     }
     assert_eq!(stays.remaining.into_keys().collect::<BTreeSet<_>>(), known);
     let [error] = &stays.errors[..] else {

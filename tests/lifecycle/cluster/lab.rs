@@ -165,7 +165,7 @@ impl Lab {
             repair_drift,
             wait_for_job: None,
         };
-        self.cluster.apply(&plan, &CancellationToken::new()).await
+        apply(&self.cluster, &plan, &CancellationToken::new()).await
     }
 
     /// Applies, waits for the rollout, and checks that a second apply finds nothing to do.
@@ -206,8 +206,10 @@ impl Lab {
             .await
     }
 
-    pub async fn scale(&self, store: &str, replicas: i32) {
-        self.deployments()
+    /// As `kubectl scale` does it. Answers the version that the Deployment has then.
+    pub async fn scale(&self, store: &str, replicas: i32) -> u64 {
+        let scaled = self
+            .deployments()
             .patch_scale(
                 &format!("feast-{store}"),
                 &PatchParams {
@@ -218,6 +220,10 @@ impl Lab {
             )
             .await
             .expect("scaled");
+        let version = scaled.metadata.resource_version;
+        version
+            .and_then(|text| text.parse().ok())
+            .expect("a number")
     }
 
     /// As `kubectl edit` does it, or as another server-side applier.
@@ -252,6 +258,19 @@ impl Lab {
             .expect("readable")
             .expect("exists")
     }
+}
+
+/// As the provider does it: from what is there.
+pub async fn apply(
+    cluster: &Cluster,
+    plan: &Plan<'_>,
+    cancel: &CancellationToken,
+) -> Result<Outcome, Vec<Error>> {
+    let keys = plan.wanted.keys().chain(plan.known.keys());
+    let keys = keys.cloned().collect();
+    let live = cluster.read_before_apply(plan.store, &keys, plan.known.is_empty(), cancel);
+    let live = live.await.map_err(|error| vec![error])?;
+    cluster.apply(live, plan, cancel).await
 }
 
 pub type Wanted = BTreeMap<Key, Json>;

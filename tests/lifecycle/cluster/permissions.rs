@@ -15,7 +15,7 @@ use terraform_provider_feast::cluster::{
 use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::redaction::Redaction;
 
-use super::lab::{Lab, Scaling, TIMEOUT, Wanted, object, wanted};
+use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, wanted};
 use crate::lifecycle::account;
 
 const FINALIZER: &str = "test.feast.dev/held";
@@ -123,7 +123,7 @@ async fn live(
             repair_drift: false,
             wait_for_job: Some(wait),
         };
-        let outcome = cluster.apply(&plan, &cancel).await?;
+        let outcome = apply(cluster, &plan, &cancel).await?;
         if !outcome.errors.is_empty() {
             return Err(outcome.errors);
         }

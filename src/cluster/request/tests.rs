@@ -1,0 +1,165 @@
+use std::collections::BTreeMap;
+use std::error::Error as _;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::cluster::connection::{Connection, Exec};
+use crate::cluster::scripted::{self, Act};
+use crate::cluster::watch::Selection;
+use crate::cluster::{Options, resource};
+use crate::feast::objects::Kind;
+
+fn request(verb: Verb) -> Request<'static> {
+    Request {
+        verb,
+        body: verb.writes().then(|| json!({})),
+        ..Request::get(Resource::from(Kind::Service), "ns", "feast-x")
+    }
+}
+
+/// What became of a request to an API server that acts in this order.
+async fn ended(verb: Verb, acts: impl IntoIterator<Item = Act>) -> Result<Json, (String, bool)> {
+    let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
+    let cluster = scripted::cluster(move |_| acts.next().expect("one more act")).await;
+    let answer = cluster.send(request(verb), &CancellationToken::new()).await;
+    answer.map_err(|error| (error.reason.to_string(), error.maybe_done))
+}
+
+fn status(code: u16, message: &str, kind: &str) -> Act {
+    Act::Answer(
+        code,
+        json!({"kind": "Status", "code": code, "reason": "R", "message": message, "details": {"kind": kind}}),
+    )
+}
+
+fn done() -> Act {
+    Act::Answer(200, json!({"kind": "Service"}))
+}
+
+#[tokio::test]
+async fn what_may_pass_by_itself_is_tried_again() {
+    let quota = || status(409, "the quota has been modified", "resourcequotas");
+    for failures in [
+        vec![Act::Lose],
+        vec![status(503, "restarting", ""), Act::Lose],
+        vec![quota(), quota()],
+    ] {
+        let acts = failures.into_iter().chain([done()]);
+        assert_eq!(
+            ended(Verb::Apply, acts).await,
+            Ok(json!({"kind": "Service"}))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_may_be_done() {
+    let forbidden = || status(403, "no", "");
+    let said = |maybe_done| {
+        let reason = "the API server does not permit it: no".to_owned();
+        Err((reason, maybe_done))
+    };
+    assert_eq!(ended(Verb::Apply, [forbidden()]).await, said(false));
+    assert_eq!(
+        ended(Verb::Apply, [Act::Lose, forbidden()]).await,
+        said(true)
+    );
+    assert_eq!(
+        ended(Verb::Get, [Act::Lose, forbidden()]).await,
+        said(false)
+    );
+    for (code, maybe_done) in [(429, false), (504, true)] {
+        let acts = [status(code, "later", ""), forbidden()];
+        assert_eq!(ended(Verb::Apply, acts).await, said(maybe_done), "{code}");
+    }
+}
+
+/// In flight, and in the pause before the next attempt.
+#[tokio::test]
+async fn a_write_that_is_interrupted_may_be_done() {
+    for act in [|| Act::Hang, || Act::Lose] {
+        let (asked, mut was_asked) = mpsc::unbounded_channel();
+        let cluster = scripted::cluster(move |_| {
+            asked.send(()).unwrap();
+            act()
+        });
+        let cluster = cluster.await;
+        let cancel = CancellationToken::new();
+        let interrupt = async {
+            was_asked.recv().await.unwrap();
+            // From here on nothing but time passes.
+            tokio::time::pause();
+            cancel.cancel();
+        };
+        let (answer, ()) = tokio::join!(cluster.send(request(Verb::Apply), &cancel), interrupt);
+        let error = answer.unwrap_err();
+        assert_eq!(error.reason.to_string(), "the operation was cancelled");
+        assert!(error.maybe_done);
+        tokio::time::resume();
+    }
+}
+
+/// It has not been sent.
+#[tokio::test]
+async fn a_write_without_a_connection_is_not_done() {
+    let connection = Connection {
+        host: Some("http://127.0.0.1:9".to_owned()),
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&connection, Options::default());
+    let cluster = cluster.await.unwrap();
+    tokio::time::pause();
+    let cancel = CancellationToken::new();
+    let answer = cluster.send(request(Verb::Apply), &cancel).await;
+    let error = answer.unwrap_err();
+    assert_eq!(
+        error.reason.to_string(),
+        "the API server could not be reached"
+    );
+    assert!(!error.maybe_done);
+}
+
+/// Each token is out of date at once, and then there are no more.
+#[tokio::test]
+async fn credentials_that_cannot_be_renewed_are_told_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+        if [ -e "$FOLDER/ended" ]; then echo "$SECRET"; echo please log in again >&2; exit 3; fi
+        echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+            "status": {"token": "'"$SECRET"'", "expirationTimestamp": "2000-01-01T00:00:00Z"}}'"#;
+    let connection = Connection {
+        host: Some("http://127.0.0.1:9".to_owned()),
+        exec: Some(Exec {
+            api_version: "client.authentication.k8s.io/v1".to_owned(),
+            command: "sh".to_owned(),
+            args: vec!["-c".to_owned(), script.to_owned()],
+            env: BTreeMap::from([
+                ("SECRET".to_owned(), "hunter2".to_owned()),
+                ("FOLDER".to_owned(), folder.path().display().to_string()),
+            ]),
+        }),
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&connection, Options::default());
+    let cluster = cluster.await.unwrap();
+    cluster.client().await.unwrap();
+    std::fs::write(folder.path().join("ended"), "").unwrap();
+    let error = cluster
+        .send(request(Verb::Get), &CancellationToken::new())
+        .await
+        .unwrap_err();
+    let mut followed = cluster
+        .follow(resource::PODS, "ns", Selection::Named("p"))
+        .await
+        .unwrap();
+    for reason in [error.reason, followed.changed().await.unwrap_err()] {
+        assert!(matches!(reason, Reason::Credentials(_)), "{reason:?}");
+        assert_eq!(
+            reason.source().unwrap().to_string(),
+            "the credentials program failed (exit status: 3): please log in again"
+        );
+        assert!(!format!("{reason:?}").contains("hunter2"), "{reason:?}");
+    }
+}

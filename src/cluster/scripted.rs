@@ -1,0 +1,95 @@
+//! For unit tests: an API server that does what it is told, for what a real one cannot be made to do, such as losing
+//! an answer.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value as Json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Cluster, Connection, Options, StoreName};
+
+/// What the server has been asked.
+pub struct Asked {
+    /// Method and path, without the query: `GET /api/v1/namespaces/ns/secrets/feast-x`.
+    pub line: String,
+    pub body: Json,
+}
+
+/// What it does then.
+pub enum Act {
+    Answer(u16, Json),
+    /// Hangs up without an answer.
+    Lose,
+    /// Neither answers nor hangs up.
+    Hang,
+}
+
+/// A cluster whose API server does what `script` says.
+pub async fn cluster(script: impl FnMut(&Asked) -> Act + Send + 'static) -> Cluster {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connection = Connection {
+        host: Some(format!("http://{}", listener.local_addr().unwrap())),
+        ..Connection::default()
+    };
+    let script = Arc::new(Mutex::new(script));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let script = script.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                while let Ok(asked) = read(&mut stream).await {
+                    let act = (script.lock().unwrap())(&asked);
+                    match act {
+                        Act::Answer(code, body) => write(&mut stream, code, &body).await,
+                        Act::Lose => return,
+                        Act::Hang => std::future::pending().await,
+                    }
+                }
+            });
+        }
+    });
+    Cluster::connect(&connection, Options::default())
+        .await
+        .unwrap()
+}
+
+pub fn store(name: &str) -> StoreName {
+    StoreName {
+        namespace: "ns".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Asked> {
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push(line.to_lowercase());
+    }
+    let length = (head.iter())
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .map_or(0, |length| length.trim().parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    let mut words = head[0].split([' ', '?']);
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    Ok(Asked {
+        line: format!("{} {path}", method.to_uppercase()),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    })
+}
+
+async fn write(stream: &mut BufReader<TcpStream>, code: u16, body: &Json) {
+    let body = body.to_string();
+    let length = body.len();
+    let text = format!("HTTP/1.1 {code} Said\r\ncontent-length: {length}\r\n\r\n{body}");
+    // The client may have hung up.
+    stream.write_all(text.as_bytes()).await.ok();
+}
