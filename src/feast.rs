@@ -8,10 +8,10 @@
 //! randomness. Everything here is a function of its arguments.
 
 pub mod config;
+pub mod custom_resource;
 pub mod document;
 pub mod fill;
 pub mod kept;
-pub mod manifest;
 pub mod names;
 pub mod objects;
 pub mod peer;
