@@ -13,7 +13,7 @@ pub const SERVICE_TYPE_LABEL: &str = "feast.dev/service-type";
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY_LABEL`].
 pub const MANAGED_BY: &str = "feast";
-/// The same on what the Feast operator manages, and the name under which it applies.
+/// The value of [`MANAGED_BY_LABEL`] on what the Feast operator manages, and the name under which it applies.
 pub const OPERATOR: &str = "feast-operator";
 /// Every label and annotation key with this prefix is Feast's.
 pub const RESERVED_PREFIX: &str = "feast.dev/";
@@ -50,8 +50,10 @@ pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
 pub const CA_CERT_KEY: &str = "ca-bundle.crt";
 /// Key of a ConfigMap with a batch engine's configuration, by default.
 pub const BATCH_ENGINE_KEY: &str = "config";
-/// The one batch engine that needs rights in Kubernetes.
+/// The batch engine that is given its rights in Kubernetes.
 pub const SPARK_APPLICATION: &str = "spark_application";
+/// The batch engine that makes Kubernetes Jobs, with rights that the user grants.
+pub const KUBERNETES_ENGINE: &str = "k8s";
 /// Keys of the Secrets that OpenLineage needs.
 pub const API_KEY: &str = "api_key";
 pub const CONNECTION_STRING: &str = "connection_string";
@@ -348,6 +350,11 @@ pub fn cron_job(store: &str) -> String {
     format!("feast-{store}-cronjob")
 }
 
+/// The container of the CronJob's pods that runs the command of this index.
+pub fn cron_job_container(index: usize) -> String {
+    format!("feast-{index}")
+}
+
 /// The Job that runs `feast apply`, as long as its configuration's hash is not known; what is too long of the
 /// store's name is left out.
 pub fn apply_job(store: &str) -> String {
@@ -356,7 +363,7 @@ pub fn apply_job(store: &str) -> String {
     format!("feast-{}-apply", store.trim_end_matches('-'))
 }
 
-/// The same for the configuration of this hash.
+/// The Job that runs `feast apply` for the configuration of this hash.
 pub fn apply_job_of(store: &str, hash: &str) -> String {
     let hash: String = hash.chars().take(SHORT_HASH).collect();
     format!("{}-{hash}", apply_job(store))

@@ -1,14 +1,18 @@
 //! The objects as far as the configuration alone tells.
 
+mod yaml;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::document::{Document, Slot};
+use super::document::{Document, Problem, Slot};
 use super::objects::Objects;
 use super::source::{Mounted, Source};
 use crate::schema::Path;
+
+pub use yaml::YamlError;
 
 /// Rendered from the configuration alone: the store's Secret shows where the user's Secrets will be
 /// merged in, and holds nothing of them. Safe to show.
@@ -30,6 +34,8 @@ pub struct Workload {
     pub(super) document: Document,
     /// What the pods mount of the user's certificates.
     pub(super) mounted: Vec<Mounted>,
+    /// Where a file will not do, because not only one pod needs it, and what is wrong with one.
+    pub(super) databases: Vec<(Slot, Problem)>,
 }
 
 impl Objects<Prepared> {

@@ -16,7 +16,7 @@ use metadata::Metadata;
 
 /// A FeatureStore resource, read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Manifest {
+pub struct CustomResource {
     /// The configuration in its JSON form, not yet compared with the schema.
     pub configuration: Json,
     /// What the reader of the configuration should know: one sentence each.
@@ -26,7 +26,7 @@ pub struct Manifest {
 /// Why a text is not a FeatureStore that can be read. A syntax error is told without its text, which may
 /// hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
+pub enum CustomResourceError {
     #[error("the text is not YAML: {0}")]
     Syntax(String),
     #[error(
@@ -43,7 +43,7 @@ pub enum ManifestError {
     Field { place: String, problem: String },
 }
 
-impl ManifestError {
+impl CustomResourceError {
     fn field(place: &str, problem: impl Into<String>) -> Self {
         Self::Field {
             place: place.to_owned(),
@@ -88,6 +88,10 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "this is an attribute of the Terraform resource alone; the operator has `runFeastApplyOnInit`",
     ),
     (
+        "services.automountServiceAccountToken",
+        "this is an attribute of the Terraform resource alone; the operator's pods always have the token",
+    ),
+    (
         "services.imagePullSecrets",
         "this is an attribute of the Terraform resource alone",
     ),
@@ -102,20 +106,20 @@ const NOT_THEIRS: &[(&str, &str)] = &[
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
+pub fn convert(resource: &Json) -> Result<CustomResource, CustomResourceError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
     if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
-        return Err(ManifestError::Version(version.to_owned()));
+        return Err(CustomResourceError::Version(version.to_owned()));
     }
     let mut notes = Vec::new();
     let metadata = Metadata::read(&resource["metadata"], &mut notes)?;
     let mut spec = match &resource["spec"] {
         Json::Object(spec) => spec.clone(),
         Json::Null => Map::new(),
-        _ => return Err(ManifestError::field("spec", "must be an object")),
+        _ => return Err(CustomResourceError::field("spec", "must be an object")),
     };
     if spec.get("feastProject").is_none_or(Json::is_null) {
-        return Err(ManifestError::field(
+        return Err(CustomResourceError::field(
             "spec.feastProject",
             "is required, but missing",
         ));
@@ -125,14 +129,15 @@ pub fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
     authorization(&mut spec, &mut notes);
     metadata.write(&mut spec);
     apply(&mut spec, &mut notes)?;
-    Ok(Manifest {
+    token(&mut spec, &mut notes)?;
+    Ok(CustomResource {
         configuration: Json::Object(spec),
         notes,
     })
 }
 
 /// Refuses what only looks like the custom resource's because our configuration has it.
-fn foreign(spec: &Map<String, Json>) -> Result<(), ManifestError> {
+fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
     let found = NOT_THEIRS.iter().find(|(place, _)| {
         let mut steps = place.split('.');
         let first = steps.next().and_then(|step| spec.get(step));
@@ -141,7 +146,7 @@ fn foreign(spec: &Map<String, Json>) -> Result<(), ManifestError> {
     });
     match found {
         None => Ok(()),
-        Some((place, instead)) => Err(ManifestError::field(
+        Some((place, instead)) => Err(CustomResourceError::field(
             &format!("spec.{place}"),
             format!("is not a field of a FeatureStore: {instead}"),
         )),
@@ -149,12 +154,15 @@ fn foreign(spec: &Map<String, Json>) -> Result<(), ManifestError> {
 }
 
 /// `spec.replicas` is 1 by default, and the operator holds the Deployment to it.
-fn scaling(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+fn scaling(
+    spec: &mut Map<String, Json>,
+    notes: &mut Vec<String>,
+) -> Result<(), CustomResourceError> {
     let replicas = spec.remove("replicas").filter(|count| !count.is_null());
     let written = replicas.is_some();
     let replicas = replicas.unwrap_or(json!(1));
     if !replicas.is_i64() {
-        return Err(ManifestError::field(
+        return Err(CustomResourceError::field(
             "spec.replicas",
             "must be a whole number",
         ));
@@ -193,12 +201,8 @@ fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
 }
 
 /// The operator runs `feast apply` in every pod. Written out where ours would be a Job.
-fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
-    // What cannot be read is refused by the schema.
-    let by_job = serde_json::from_value(Json::Object(spec.clone())).is_ok_and(|config| {
-        Store::new(&config, &Defaults::default()).project.apply == ApplyBy::Job
-    });
-    if by_job {
+fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
+    if understood(spec).is_some_and(|store| store.project.apply == ApplyBy::Job) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("runFeastApplyOnInit".to_owned(), json!(true));
         notes.push(
@@ -210,17 +214,38 @@ fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Ma
     Ok(())
 }
 
+/// The operator's pods always have the token of their account. Written out where a batch engine may use it.
+fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
+    if understood(spec).is_some_and(|store| store.batch_engine.is_some() && !store.has_token()) {
+        let services = object(spec, "services", "spec.services")?;
+        services.insert("automountServiceAccountToken".to_owned(), json!(true));
+        notes.push(
+            "The operator's pods have the token of their account, which a batch engine may use, so \
+             `automount_service_account_token = true` is written out. Without it, only an engine that asks \
+             Kubernetes for nothing works."
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// What it means so far; what cannot be read is refused by the schema.
+fn understood(spec: &Map<String, Json>) -> Option<Store> {
+    let config = serde_json::from_value(Json::Object(spec.clone())).ok()?;
+    Some(Store::new(&config, &Defaults::default()))
+}
+
 /// The object under `key`, made if there is none.
 fn object<'a>(
     outer: &'a mut Map<String, Json>,
     key: &str,
     place: &str,
-) -> Result<&'a mut Map<String, Json>, ManifestError> {
+) -> Result<&'a mut Map<String, Json>, CustomResourceError> {
     let inner = outer.entry(key).or_insert(Json::Null);
     if inner.is_null() {
         *inner = json!({});
     }
-    (inner.as_object_mut()).ok_or_else(|| ManifestError::field(place, "must be an object"))
+    (inner.as_object_mut()).ok_or_else(|| CustomResourceError::field(place, "must be an object"))
 }
 
 /// Where in the custom resource a place of the configuration's JSON form comes from.
@@ -240,7 +265,7 @@ pub fn origin(place: &str) -> String {
 mod tests {
     use super::*;
 
-    fn one(text: &str) -> Manifest {
+    fn one(text: &str) -> CustomResource {
         let mut stores = read(text).unwrap();
         assert_eq!(stores.len(), 1);
         stores.remove(0)
@@ -254,11 +279,11 @@ mod tests {
 
     #[test]
     fn defaults_of_the_operator_are_written_out_and_noted() {
-        let manifest = one(
+        let resource = one(
             "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}\nspec: {feastProject: p}",
         );
         assert_eq!(
-            manifest.configuration,
+            resource.configuration,
             json!({
                 "name": "a",
                 "feastProject": "p",
@@ -266,7 +291,7 @@ mod tests {
                 "services": {"scaling": {"replicas": 1}},
             })
         );
-        assert_eq!(manifest.notes.len(), 2);
+        assert_eq!(resource.notes.len(), 2);
     }
 
     #[test]
@@ -284,8 +309,25 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_engine_keeps_its_token() {
+        let engine = ", batchEngine: {configMapRef: {name: e}}";
+        let resource = one(&store(engine));
+        assert_eq!(
+            resource.configuration["services"],
+            json!({"scaling": {"replicas": 1}, "automountServiceAccountToken": true})
+        );
+        assert_eq!(resource.notes.len(), 2, "{:?}", resource.notes);
+        // Authorization has it already.
+        let authorized = store(engine).replace("noAuth: true", "kubernetes: {}");
+        assert_eq!(
+            one(&authorized).configuration["services"],
+            json!({"scaling": {"replicas": 1}})
+        );
+    }
+
+    #[test]
     fn metadata_without_what_belongs_to_tools() {
-        let manifest = one("apiVersion: feast.dev/v1alpha1
+        let resource = one("apiVersion: feast.dev/v1alpha1
 kind: FeatureStore
 metadata:
   name: a
@@ -298,7 +340,7 @@ metadata:
 spec: {feastProject: p, replicas: 1, authz: {noAuth: true}}
 status: {phase: Ready}");
         assert_eq!(
-            manifest.configuration,
+            resource.configuration,
             json!({
                 "name": "a",
                 "namespace": "shop",
@@ -309,7 +351,21 @@ status: {phase: Ready}");
                 "services": {"scaling": {"replicas": 1}},
             })
         );
-        assert_eq!(manifest.notes.len(), 3, "{:?}", manifest.notes);
+        assert_eq!(resource.notes.len(), 3, "{:?}", resource.notes);
+    }
+
+    #[test]
+    fn numbers_as_kubectl_reads_them() {
+        let mode = |written: &str| {
+            let volume = format!("{{name: v, secret: {{secretName: s, defaultMode: {written}}}}}");
+            let store = one(&store(&format!(", services: {{volumes: [{volume}]}}")));
+            store.configuration["services"]["volumes"][0]["secret"]["defaultMode"].clone()
+        };
+        assert_eq!(mode("0400"), json!(256));
+        assert_eq!(mode("0o400"), json!(256));
+        assert_eq!(mode("256"), json!(256));
+        assert_eq!(mode("0"), json!(0));
+        assert_eq!(mode("'0400'"), json!("0400"));
     }
 
     #[test]
@@ -324,10 +380,10 @@ status: {phase: Ready}");
     fn errors_name_the_field() {
         let error = |text: &str| read(text).unwrap_err().to_string();
         assert!(error("a: [").starts_with("the text is not YAML: "));
-        assert_eq!(error("kind: Secret"), ManifestError::None.to_string());
+        assert_eq!(error("kind: Secret"), CustomResourceError::None.to_string());
         assert_eq!(
             error("kind: FeatureStore\napiVersion: feast.dev/v2"),
-            ManifestError::Version("feast.dev/v2".to_owned()).to_string()
+            CustomResourceError::Version("feast.dev/v2".to_owned()).to_string()
         );
         assert_eq!(
             error(&store(", services: {scaling: {replicas: 3}}")),
