@@ -34,7 +34,8 @@ mod tests;
 pub struct Feast {
     schemas: OnceLock<Schemas>,
     settings: RwLock<Arc<Settings>>,
-    stop: CancellationToken,
+    /// Cancelled by a stop, and made anew by the next configuration: with `-debug` one process serves many runs.
+    stop: RwLock<CancellationToken>,
 }
 
 impl Feast {
@@ -47,6 +48,12 @@ impl Feast {
         settings.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Of the run that asks now.
+    fn stopped(&self) -> CancellationToken {
+        let stop = self.stop.read();
+        stop.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The schema of a resource, which core has taken from us before it names one.
     fn block(&self, type_name: &str) -> Result<&Block, Diagnostics> {
         match self.schemas().resources.get(type_name) {
@@ -57,9 +64,8 @@ impl Feast {
             )]),
         }
     }
-}
 
-impl Feast {
+    /// The same of a data source.
     fn data_source(&self, type_name: &str) -> Result<&Block, Diagnostics> {
         match self.schemas().data_sources.get(type_name) {
             Some(schema) => Ok(&schema.block),
@@ -90,6 +96,8 @@ impl Provider for Feast {
             Ok(settings) => {
                 let mut current = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(settings);
+                *self.stop.write().unwrap_or_else(PoisonError::into_inner) =
+                    CancellationToken::new();
                 Vec::new()
             }
             Err(diagnostics) => diagnostics,
@@ -111,12 +119,12 @@ impl Provider for Feast {
         match self.block(&request.type_name) {
             // There is one version of the schema so far.
             Ok(_) => match request.state {
-                Some(state) => Upgraded {
+                Ok(state) => Upgraded {
                     state,
                     diagnostics: Vec::new(),
                 },
-                None => Upgraded {
-                    diagnostics: vec![wording::unreadable_state()],
+                Err(why) => Upgraded {
+                    diagnostics: vec![wording::unreadable_state(&why)],
                     ..Upgraded::default()
                 },
             },
@@ -130,7 +138,7 @@ impl Provider for Feast {
     async fn read(&self, request: Read) -> ReadAnswer {
         match self.block(&request.type_name) {
             Ok(block) => {
-                feature_store::read::read(block, &self.settings(), &self.stop, request).await
+                feature_store::read::read(block, &self.settings(), &self.stopped(), request).await
             }
             Err(diagnostics) => ReadAnswer {
                 state: request.state,
@@ -157,10 +165,11 @@ impl Provider for Feast {
     async fn apply(&self, request: Apply) -> Applied {
         match self.block(&request.type_name) {
             Ok(block) if request.planned_state.is_null() => {
-                feature_store::destroy::destroy(block, &self.settings(), &self.stop, request).await
+                feature_store::destroy::destroy(block, &self.settings(), &self.stopped(), request)
+                    .await
             }
             Ok(block) => {
-                feature_store::apply::apply(block, &self.settings(), &self.stop, request).await
+                feature_store::apply::apply(block, &self.settings(), &self.stopped(), request).await
             }
             Err(diagnostics) => Applied {
                 state: request.prior_state,
@@ -173,7 +182,8 @@ impl Provider for Feast {
     async fn import(&self, request: Import) -> Imported {
         match self.block(&request.type_name) {
             Ok(block) => {
-                feature_store::import::import(block, &self.settings(), &self.stop, request).await
+                feature_store::import::import(block, &self.settings(), &self.stopped(), request)
+                    .await
             }
             Err(diagnostics) => Imported {
                 diagnostics,
@@ -198,7 +208,7 @@ impl Provider for Feast {
         match self.data_source(&request.type_name) {
             Ok(block) => {
                 let resource = &self.schemas().resources[FEATURE_STORE].schema.block;
-                data_source::read(block, resource, &self.settings(), &self.stop, request).await
+                data_source::read(block, resource, &self.settings(), &self.stopped(), request).await
             }
             Err(diagnostics) => DataSourceAnswer {
                 diagnostics,
@@ -208,6 +218,6 @@ impl Provider for Feast {
     }
 
     fn stop(&self) {
-        self.stop.cancel();
+        self.stopped().cancel();
     }
 }

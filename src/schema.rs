@@ -3,7 +3,6 @@
 //!
 //! Must not know: protobuf, msgpack, Feast, Kubernetes' API server.
 
-mod adopt;
 mod check;
 mod conform;
 mod decode;
@@ -14,10 +13,10 @@ pub mod hcl;
 mod lower;
 mod path;
 pub mod provider;
+mod strict;
 mod types;
 mod value;
 
-pub use adopt::{Misfit, Problem, adopt};
 pub use conform::conform;
 pub use decode::{Decoded, decode};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -25,6 +24,7 @@ pub use encode::encode;
 pub use lower::{LowerError, lower};
 pub use path::{Path, Step};
 pub use provider::Provider;
+pub use strict::{Misfit, Problem, read_strictly};
 pub use types::{Attribute, Block, Check, Kind, Nesting, Schema, Type};
 pub use value::{Number, Value};
 

@@ -16,9 +16,10 @@ use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
 
 use super::feature_store::computed;
-use super::feature_store::content::Content;
+use super::feature_store::content::{self, Content};
 use super::feature_store::drift::{self, Finding};
 use super::feature_store::memory::Memory;
+use super::feature_store::parse::misfit;
 use super::settings::Settings;
 use super::wording;
 
@@ -36,7 +37,7 @@ pub async fn read(
     stop: &CancellationToken,
     request: DataSource,
 ) -> DataSourceAnswer {
-    if !settings.names_a_cluster() && request.client.deferral_allowed {
+    if !settings.cluster_is_known() && request.client.deferral_allowed {
         return DataSourceAnswer {
             deferred: Some(Deferred::ProviderConfigUnknown),
             ..DataSourceAnswer::default()
@@ -65,10 +66,7 @@ async fn found(
     if !decoded.diagnostics.is_empty() {
         return Err(decoded.diagnostics);
     }
-    // Shape and type come from one source.
-    let Ok(Lookup { name, namespace }) = serde_json::from_value(decoded.json) else {
-        return Err(vec![wording::unreadable_state()]);
-    };
+    let Lookup { name, namespace } = serde_json::from_value(decoded.json).map_err(misfit)?;
     let namespace = namespace.or_else(|| settings.namespace().map(str::to_owned));
     let store = StoreName {
         namespace: namespace.unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned()),
@@ -127,7 +125,7 @@ impl Reader<'_> {
         let pods = allowed(pods.await).map_err(failed)?;
         let drift = match (&kept, &secret, &configuration) {
             (Some(kept), Some(secret), Some(configuration)) => {
-                let content = Content {
+                let compared = Content {
                     block: self.resource,
                     cluster: self.cluster,
                     stop: self.stop,
@@ -136,24 +134,22 @@ impl Reader<'_> {
                     lineage: lineage.as_ref(),
                     secret: Some((&Key::new(Kind::Secret, &main), secret)),
                 };
-                self.drift(kept, &content).await.map_err(failed)?
+                self.drift(kept, &compared).await.map_err(failed)?
             }
             _ => None,
         };
         let strategy = deployment["spec"]["strategy"]["type"].as_str();
-        let annotation = format!(
-            "/spec/template/metadata/annotations/{}",
-            names::CONFIGURATION_HASH_ANNOTATION.replace('/', "~1")
-        );
         Ok(View {
             id: format!("{}/{}", self.store.namespace, self.store.name),
             strategy: strategy.unwrap_or_default().to_owned(),
-            replicas_owner: self.owner(&deployment, autoscaler.as_ref()).to_owned(),
+            // What the configuration says, as the resource does; only without it what the fields' owners say.
+            replicas_owner: match &kept {
+                Some(kept) => kept.replicas.owner().to_owned(),
+                None => self.owner(&deployment, autoscaler.as_ref()).to_owned(),
+            },
             scaling_status,
             endpoints: self.endpoints(kept.as_ref()).await.map_err(failed)?,
-            configuration_hash: (deployment.pointer(&annotation))
-                .and_then(Json::as_str)
-                .map(str::to_owned),
+            configuration_hash: content::carried_hash(&deployment).map(str::to_owned),
             configuration: configuration.map(|configuration| configuration.to_string()),
             ready_pods: pods.map(|pods| rollout::ready(&pods)),
             conditions: conditions(&deployment),

@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::cluster::connection::{self, Connection};
 use crate::cluster::{Cluster, Options};
+use crate::feast::names;
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
 use super::config::{Exec, ProviderConfig};
@@ -50,11 +51,16 @@ impl Settings {
         if self.unknown.contains(&Path::of("namespace")) {
             return None;
         }
-        Some(self.config.namespace.as_deref().unwrap_or("default"))
+        Some(
+            self.config
+                .namespace
+                .as_deref()
+                .unwrap_or(names::DEFAULT_NAMESPACE),
+        )
     }
 
     /// Whether the cluster can be told from the provider block yet.
-    pub fn names_a_cluster(&self) -> bool {
+    pub fn cluster_is_known(&self) -> bool {
         let namespace = Path::of("namespace");
         self.unknown.iter().all(|path| *path == namespace)
     }
@@ -65,7 +71,7 @@ impl Settings {
     ///
     /// What is missing or wrong in the provider block, or why the client could not be made.
     pub async fn cluster(&self) -> Result<Arc<Cluster>, Diagnostic> {
-        if !self.names_a_cluster() {
+        if !self.cluster_is_known() {
             return Err(wording::unknown_cluster(&self.unknown));
         }
         let made = self.cluster.get_or_try_init(|| async {
@@ -84,7 +90,7 @@ impl Settings {
     pub fn options(&self) -> Options {
         Options {
             field_manager: (self.config.field_manager.clone())
-                .unwrap_or_else(|| "terraform-provider-feast".to_owned()),
+                .unwrap_or_else(|| Options::default().field_manager),
             force_conflicts: self.config.force_conflicts.unwrap_or(false),
         }
     }
@@ -145,7 +151,8 @@ impl Settings {
             exec,
             in_cluster_config,
             expected_cluster_uid,
-            ..Connection::default()
+            // [`Connection::with_environment`] notes it.
+            from_environment: BTreeSet::new(),
         }
     }
 }

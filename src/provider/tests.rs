@@ -2,13 +2,14 @@
 //! set of configurations that reach each part of the schema.
 
 mod configurations;
+mod reattached;
 mod unknown_provider;
 
 use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
 use crate::feast::spec::{self, Defaults, Store, decisive};
-use crate::schema::provider::{Apply, Configure, Plan, Planned, ValidateResource};
+use crate::schema::provider::{Apply, Configure, Plan, Planned, Upgrade, ValidateResource};
 use crate::schema::{Attribute, Block, Diagnostic, Path, Provider, Step, Value, decode, encode};
 use configurations::configurations;
 
@@ -323,5 +324,25 @@ fn a_destroy_that_fails_forgets_nothing() {
     assert_eq!(
         (applied.state, applied.private),
         (state, b"remembered".to_vec())
+    );
+}
+
+#[test]
+fn a_stored_state_that_does_not_fit_says_where() {
+    let upgraded = Feast::new().upgrade(Upgrade {
+        type_name: FEATURE_STORE.to_owned(),
+        version: 0,
+        json: json!({}),
+        state: Err("`services.scaling` is a number".to_owned()),
+    });
+    let said: Vec<&str> = (upgraded.diagnostics.iter())
+        .map(|diagnostic| diagnostic.detail.as_str())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "The stored state of this feature store does not fit the provider's schema. `services.scaling` is a number. \
+             Restore it from a backup, or remove it with `terraform state rm` and import the feature store again."
+        ]
     );
 }

@@ -268,11 +268,25 @@ pub fn unknown_cluster(unknown: &BTreeSet<Path>) -> Diagnostic {
     )
 }
 
-/// A stored state that does not fit the schema.
-pub fn unreadable_state() -> Diagnostic {
+/// A stored state that does not fit the schema, and where and why it does not.
+pub fn unreadable_state(why: &str) -> Diagnostic {
     Diagnostic::error(
         "The state cannot be read",
-        "The stored state of this feature store does not fit the provider's schema. Restore it from a \
-         backup, or remove it with `terraform state rm` and import the feature store again.",
+        format!(
+            "The stored state of this feature store does not fit the provider's schema. {} Restore it from a \
+             backup, or remove it with `terraform state rm` and import the feature store again.",
+            sentence(why)
+        ),
+    )
+}
+
+/// An import by bare name, while the provider's `namespace` is known only after apply.
+pub fn unknown_namespace(name: &str) -> Diagnostic {
+    Diagnostic::error(
+        "The namespace is not known yet",
+        format!(
+            "The id {name:?} names no namespace, and the provider block's `namespace` will be known only after apply. \
+             Import by \"<namespace>/{name}\"."
+        ),
     )
 }

@@ -48,10 +48,6 @@ impl Diagnostic {
             ..self
         }
     }
-
-    pub fn is_error(&self) -> bool {
-        self.severity == Severity::Error
-    }
 }
 
 /// Everything there is to say about one request.

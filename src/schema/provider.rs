@@ -82,14 +82,14 @@ pub struct ValidateResource {
 }
 
 /// A state written by this or an earlier version, as its JSON.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Upgrade {
     pub type_name: String,
     pub version: i64,
     pub json: serde_json::Value,
     /// The same, read by the schema of today: an attribute that it lacks is null, one that is gone is
-    /// left out. `None` where it does not fit.
-    pub state: Option<Value>,
+    /// left out. Where it does not fit, the place and the reason.
+    pub state: Result<Value, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]

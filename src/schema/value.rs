@@ -66,13 +66,6 @@ impl Value {
         }
     }
 
-    pub fn as_bool(&self) -> Option<bool> {
-        match self {
-            Self::Bool(value) => Some(*value),
-            _ => None,
-        }
-    }
-
     /// The value at `path`; `None` where the way there is null, unknown or absent.
     pub fn get(&self, path: &Path) -> Option<&Self> {
         path.steps()

@@ -23,7 +23,8 @@ data "feast_feature_store" "demo" {
   name = "demo"
 }
 output "view" {
-  value = data.feast_feature_store.demo
+  value     = data.feast_feature_store.demo
+  sensitive = true
 }
 "#;
 
@@ -89,7 +90,7 @@ pub fn shows_what_is_there() {
     assert_eq!(
         picked,
         json!({
-            "owner": "external",
+            "owner": "terraform",
             "status": {"current_replicas": 3, "desired_replicas": 3},
             "ready": {"online": 3},
             "endpoint": host,

@@ -21,7 +21,7 @@ pub struct Observed {
     pub strategy: String,
 
     /// Who sets the number of pods: `terraform` (`replicas` is set), `hpa` (autoscaling) or `external`
-    /// (neither: the live number is left alone).
+    /// (KEDA, or an autoscaler outside Terraform: the live number is left alone).
     pub replicas_owner: String,
 
     /// Fingerprint of the Feast configuration, connection parameters included: an HMAC with a key that

@@ -48,7 +48,8 @@ pub struct View {
     pub configuration_hash: Option<String>,
 
     /// The configuration that was applied last, as JSON in the form of the Feast operator's `spec`. Null when the
-    /// account may not read the feature store's Secret.
+    /// account may not read the feature store's Secret. Sensitive: plain values of `env` are in it.
+    #[schemars(extend("x-terraform" = {"sensitive": true}))]
     pub configuration: Option<String>,
 
     /// Pods in which a server is ready, by container: `online`, `offline`, `registry`, `ui`, `lineage`. Null

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::config::Deviation;
@@ -124,7 +124,7 @@ impl Content<'_> {
 /// Of what the user's Secrets and ConfigMaps hold.
 fn fingerprints(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
     let texts = contents.iter().map(|(source, values)| {
-        let text = serde_json::to_string(values).unwrap_or_default();
+        let text = json!(values).to_string();
         (source.clone(), fingerprint(hash_key, &text))
     });
     texts.collect()

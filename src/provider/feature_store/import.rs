@@ -23,7 +23,7 @@ pub async fn import(
     stop: &CancellationToken,
     request: Import,
 ) -> Imported {
-    if !settings.names_a_cluster() && request.client.deferral_allowed {
+    if !settings.cluster_is_known() && request.client.deferral_allowed {
         return Imported {
             deferred: Some(Deferred::ProviderConfigUnknown),
             ..Imported::default()
@@ -83,18 +83,22 @@ fn wanted(request: &Import, default_namespace: Option<&str>) -> Result<StoreName
     };
     let namespace = namespace.or_else(|| default_namespace.map(str::to_owned));
     match namespace {
-        Some(namespace) if !name.is_empty() && !namespace.is_empty() => {
-            Ok(StoreName { namespace, name })
-        }
-        _ => Err(Diagnostic::error(
-            "No feature store is named",
-            format!(
-                "The import of a feast_feature_store needs \"<namespace>/<name>\" as its id, or an identity \
-                 with a name; the id given is {:?}.",
-                request.id
-            ),
-        )),
+        _ if name.is_empty() => Err(unnamed(request)),
+        Some(namespace) if namespace.is_empty() => Err(unnamed(request)),
+        Some(namespace) => Ok(StoreName { namespace, name }),
+        None => Err(wording::unknown_namespace(&name)),
     }
+}
+
+fn unnamed(request: &Import) -> Diagnostic {
+    Diagnostic::error(
+        "No feature store is named",
+        format!(
+            "The import of a feast_feature_store needs \"<namespace>/<name>\" as its id, or an identity \
+             with a name; the id given is {:?}.",
+            request.id
+        ),
+    )
 }
 
 fn state(block: &Block, store: &StoreName, configuration: &Json) -> Result<Value, Diagnostic> {

@@ -66,7 +66,7 @@ fn can_be_judged(violation: &Violation, unknown: &BTreeSet<Path>) -> bool {
 }
 
 /// The schema and the types come from one source, so only a defect of this provider can lead here.
-fn misfit(error: serde_json::Error) -> Diagnostics {
+pub fn misfit(error: serde_json::Error) -> Diagnostics {
     vec![Diagnostic::error(
         "The provider cannot read this configuration",
         format!(

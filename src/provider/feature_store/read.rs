@@ -34,7 +34,7 @@ pub async fn read(
         private: request.private,
         ..ReadAnswer::default()
     };
-    if !settings.names_a_cluster() {
+    if !settings.cluster_is_known() {
         // A cluster that is made or changed in the same run: what was known stands until then.
         answer.deferred =
             (request.client.deferral_allowed).then_some(Deferred::ProviderConfigUnknown);

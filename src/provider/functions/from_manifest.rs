@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::feast::custom_resource::{self, CustomResource, CustomResourceError};
 use crate::schema::provider::{Function, FunctionResult};
-use crate::schema::{Block, Misfit, Problem, Type, Value, adopt};
+use crate::schema::{Block, Misfit, Problem, Type, Value, read_strictly};
 
 pub const SUMMARY: &str = "Reads a FeatureStore custom resource of the Feast operator";
 
@@ -63,7 +63,7 @@ pub fn feature_stores(block: &Block, text: &str) -> Result<Vec<Read>, String> {
 ///
 /// Every field that has no place, a line for each.
 pub fn value(block: &Block, resource: &CustomResource) -> Result<Value, String> {
-    adopt(&block.attributes, &resource.configuration).map_err(|misfits| {
+    read_strictly(&block.attributes, &resource.configuration).map_err(|misfits| {
         let lines: Vec<String> = misfits.iter().map(describe).collect();
         lines.join("\n")
     })

@@ -157,3 +157,24 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
         }
     }
 }
+
+#[test]
+fn an_import_by_bare_name_wants_a_namespace_that_is_known() {
+    let attributes = &Feast::new().schemas().provider.block.attributes.clone();
+    let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
+    config.set("namespace", Value::Unknown);
+    let said = |id: &str| {
+        let imported = wait(configured(&config).import(Import {
+            type_name: FEATURE_STORE.to_owned(),
+            id: id.to_owned(),
+            ..Import::default()
+        }));
+        let said = imported.diagnostics.into_iter();
+        said.map(|diagnostic| diagnostic.summary)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(said("a"), ["The namespace is not known yet"]);
+    assert_eq!(said("b/a"), ["Cannot connect to the cluster"]);
+    assert_eq!(said("/a"), ["No feature store is named"]);
+    assert_eq!(said("b/"), ["No feature store is named"]);
+}

@@ -24,7 +24,7 @@ impl<P: Provider> Rpc<P> for upgrade_resource_state::Request {
             type_name: self.type_name.clone(),
             version: self.version,
             json,
-            state: types.read_stored(stored).ok(),
+            state: types.read_stored(stored).map_err(|error| error.to_string()),
         });
         let upgraded_state = types.write(&upgraded.state, &mut upgraded.diagnostics);
         Ok(upgrade_resource_state::Response {

@@ -30,7 +30,10 @@ pub enum Problem {
 /// # Errors
 ///
 /// Every misfit, in the order of the JSON's properties.
-pub fn adopt(attributes: &BTreeMap<String, Attribute>, json: &Json) -> Result<Value, Vec<Misfit>> {
+pub fn read_strictly(
+    attributes: &BTreeMap<String, Attribute>,
+    json: &Json,
+) -> Result<Value, Vec<Misfit>> {
     let mut found = Vec::new();
     object(attributes, "", json, &mut found);
     if found.is_empty() {

@@ -1,0 +1,69 @@
+//! With `-debug` one process serves many runs, of which some are interrupted.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use super::*;
+use crate::schema::provider::Import;
+
+const NOTHING: &str =
+    r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
+
+/// An API server on which there is nothing.
+fn empty_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && client.read_exact(&mut byte).is_ok() {
+                request.extend(byte);
+            }
+            let answer = format!(
+                "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{NOTHING}",
+                NOTHING.len()
+            );
+            client.write_all(answer.as_bytes()).ok();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_stop_ends_one_run_and_not_the_next() {
+    let feast = Feast::new();
+    let host = format!("http://{}", empty_server());
+    let attributes = &feast.schemas().provider.block.attributes;
+    let config = encode(attributes, &json!({"host": host}));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let import = || {
+        let request = Import {
+            type_name: FEATURE_STORE.to_owned(),
+            id: "b/a".to_owned(),
+            ..Import::default()
+        };
+        let imported = runtime.block_on(feast.import(request));
+        let said = imported.diagnostics.into_iter();
+        said.map(|diagnostic| diagnostic.detail).collect::<String>()
+    };
+    let configure = || {
+        let request = Configure {
+            config: config.clone(),
+            ..Configure::default()
+        };
+        assert_eq!(runtime.block_on(feast.configure(request)), []);
+    };
+    configure();
+    let found = import();
+    assert!(!found.contains("cancelled"), "{found}");
+    feast.stop();
+    assert!(import().contains("The operation was cancelled"));
+    configure();
+    assert_eq!(import(), found);
+}
