@@ -17,7 +17,7 @@ use crate::schema::provider::{Deferred, Read, ReadAnswer};
 use crate::schema::{Block, Diagnostic, Value};
 
 use super::computed;
-use super::content;
+use super::content::{self, Content};
 use super::drift::{self, Finding};
 use super::memory::{AppliedBefore, Memory};
 
@@ -99,20 +99,13 @@ async fn refresh(
         .read_for_refresh(&store, &keys, stop)
         .await
         .map_err(|error| wording::cluster_error("Cannot read the feature store", &error))?;
-    let seen: BTreeMap<&Key, Json> = masks
-        .iter()
-        .filter_map(|(key, mask)| Some((key, drift::seen(key, mask, live.get(key)?))))
-        .collect();
+    let seen = seen(&masks, &live);
     if seen.is_empty() {
         return Ok(None);
     }
     let mut findings = drift::find(cluster, policy(&state), &masks, &live);
     let mut memory = Memory {
-        apply_failed: live.iter().any(|(key, live)| {
-            key.kind == Kind::Job
-                && live["metadata"]["deletionTimestamp"].is_null()
-                && matches!(rollout::job_progress(live), Progress::Failed(_))
-        }),
+        apply_failed: live.iter().any(|(key, live)| has_failed(key, live)),
         sources: before.sources.clone(),
         creation: before.creation.clone(),
         ..Memory::default()
@@ -123,56 +116,89 @@ async fn refresh(
     {
         memory.applied = Some(AppliedBefore::of(block, &state));
     }
-    let main = names::main(&store.name);
-    if let Some(deployment) = live.get(&Key::new(Kind::Deployment, &main)) {
-        let secret = Key::new(Kind::Secret, &main);
-        let lineage = live.get(&Key::new(Kind::Deployment, names::lineage(&store.name)));
-        let content = content::Content {
+    let pods = Pods::of(&store, &live);
+    if let Some(pods) = &pods {
+        let content = Content {
             block,
             cluster,
             stop,
             state: &state,
-            deployment,
-            lineage,
-            secret: live.get(&secret).map(|live| (&secret, live)),
+            deployment: pods.servers,
+            lineage: pods.lineage,
+            secret: pods.secret.as_ref().map(|(key, live)| (key, *live)),
         };
         findings.extend(content.compare(&mut memory).await);
-        let (status, complete) = computed::rollout_state(deployment);
-        state.set("scaling_status", computed::scaling_status(status));
-        memory.rollout_incomplete = [
-            Some(complete),
-            lineage.map(|it| computed::rollout_state(it).1),
-        ]
-        .contains(&Some(false));
-        if let Some(carried) = content::carried_hash(deployment) {
-            state.set("configuration_hash", Value::string(carried));
-        }
+        pods.show(&mut state, &mut memory);
     }
-    state.set(
-        "objects",
-        Value::Map(
-            seen.iter()
-                .map(|(key, manifest)| (key.to_string(), Value::string(manifest.to_string())))
-                .collect(),
-        ),
-    );
+    state.set("objects", Value::Map(seen));
     for finding in &findings {
         finding.show(block, &mut state);
     }
-    let listed: Vec<Drift> = findings.iter().map(Finding::described).collect();
+    let mut listed: Vec<Drift> = findings.iter().map(Finding::described).collect();
     computed::set_drift(block, &mut state, &listed);
-    let added = listed.into_iter();
+    listed.retain(|drift| drift.change == Deviation::Added);
     let operated: Vec<&Key> = (masks.keys())
         .filter(|key| live.get(key).is_some_and(|live| is_operated(live, &store)))
         .collect();
     Ok(Some(Refreshed {
         state,
         memory,
-        added: added
-            .filter(|drift| drift.change == Deviation::Added)
-            .collect(),
+        added: listed,
         operated: (!operated.is_empty()).then(|| wording::operated(&store, &operated)),
     }))
+}
+
+/// The attribute `objects`: what is there of them, through the manifests.
+fn seen(masks: &BTreeMap<Key, Json>, live: &BTreeMap<Key, Json>) -> BTreeMap<String, Value> {
+    let there = masks
+        .iter()
+        .filter_map(|(key, mask)| Some((key, mask, live.get(key)?)));
+    there
+        .map(|(key, mask, live)| {
+            let seen = drift::seen(key, mask, live).to_string();
+            (key.to_string(), Value::string(seen))
+        })
+        .collect()
+}
+
+/// Whether it is a Job that has failed, and stays.
+fn has_failed(key: &Key, live: &Json) -> bool {
+    key.kind == Kind::Job
+        && live["metadata"]["deletionTimestamp"].is_null()
+        && matches!(rollout::job_progress(live), Progress::Failed(_))
+}
+
+/// What makes the pods, as it is.
+struct Pods<'a> {
+    servers: &'a Json,
+    /// The lineage server's Deployment, where there is one.
+    lineage: Option<&'a Json>,
+    /// The feature store's own.
+    secret: Option<(Key, &'a Json)>,
+}
+
+impl<'a> Pods<'a> {
+    /// `None` without the servers' Deployment.
+    fn of(store: &StoreName, live: &'a BTreeMap<Key, Json>) -> Option<Self> {
+        let main = names::main(&store.name);
+        let secret = Key::new(Kind::Secret, &main);
+        Some(Self {
+            servers: live.get(&Key::new(Kind::Deployment, &main))?,
+            lineage: live.get(&Key::new(Kind::Deployment, names::lineage(&store.name))),
+            secret: live.get(&secret).map(|live| (secret, live)),
+        })
+    }
+
+    /// How far they are, and what they run with.
+    fn show(&self, state: &mut Value, memory: &mut Memory) {
+        let (status, complete) = computed::rollout_state(self.servers);
+        let lineage = self.lineage.map(|it| computed::rollout_state(it).1);
+        memory.rollout_incomplete = !complete || lineage == Some(false);
+        state.set("scaling_status", computed::scaling_status(status));
+        if let Some(carried) = content::carried_hash(self.servers) {
+            state.set("configuration_hash", Value::string(carried));
+        }
+    }
 }
 
 fn policy(state: &Value) -> DriftPolicy {
