@@ -66,9 +66,13 @@ struct Asked {
 
 impl Asked {
     /// What is still under way is waited for, however slow the API server is: it must not be asked the same
-    /// again for that.
+    /// again for that. An error is had by those who have waited for it; the next one may be luckier.
     fn is_recent(&self) -> bool {
-        self.answer.peek().is_none() || self.at.elapsed() < MOMENT
+        match self.answer.peek() {
+            None => true,
+            Some(Ok(_)) => self.at.elapsed() < MOMENT,
+            Some(Err(_)) => false,
+        }
     }
 }
 
@@ -215,25 +219,21 @@ impl Cluster {
                 .filter(|asked| asked.is_recent())
                 .map(|asked| asked.answer.clone());
             recent.unwrap_or_else(|| {
-                let (cluster, cancel) = (self.clone(), cancel.clone());
-                let asks = question.clone();
+                let (cluster, cancel, asks) = (self.clone(), cancel.clone(), question.clone());
                 let answer = async move { cluster.answer(&asks, &cancel).await }
                     .boxed()
                     .shared();
+                // It arrives whoever still waits: a read ends at the first of its questions that fails.
+                tokio::spawn(answer.clone());
                 let asked = Asked {
                     at: Instant::now(),
                     answer: answer.clone(),
                 };
-                answers.insert(question.clone(), asked);
+                answers.insert(question, asked);
                 answer
             })
         };
-        let answer = answer.await;
-        if answer.is_err() {
-            // Those who waited with us have it; the next one may be luckier.
-            self.inner.snapshots.lock().remove(&question);
-        }
-        answer
+        answer.await
     }
 
     async fn answer(
@@ -388,6 +388,48 @@ impl From<BTreeMap<String, String>> for StoreLabel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::scripted::{self, Act};
+
+    fn secrets() -> Question {
+        Question::Ours(Kind::Secret, "ns".to_owned())
+    }
+
+    #[tokio::test]
+    async fn an_answer_arrives_though_nobody_waits_any_more() {
+        let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+        let cluster = scripted::cluster(move |_| {
+            asked.send(()).unwrap();
+            Act::Answer(200, json!({"items": []}))
+        });
+        let cluster = cluster.await;
+        let cancel = CancellationToken::new();
+        tokio::select! {
+            biased;
+            asked = was_asked.recv() => asked.unwrap(),
+            _ = cluster.ask(secrets(), &cancel) => {}
+        }
+        let arrived = async {
+            while cluster.inner.snapshots.lock()[&secrets()]
+                .answer
+                .peek()
+                .is_none()
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let arrived = tokio::time::timeout(Duration::from_secs(60), arrived);
+        arrived.await.expect("it arrives at some time");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_not_handed_on() {
+        let refused = Act::Answer(403, json!({"kind": "Status"}));
+        let mut acts = [refused, Act::Answer(200, json!({"items": []}))].into_iter();
+        let cluster = scripted::cluster(move |_| acts.next().unwrap()).await;
+        let cancel = CancellationToken::new();
+        assert!(cluster.ask(secrets(), &cancel).await.is_err());
+        assert!(cluster.ask(secrets(), &cancel).await.is_ok());
+    }
 
     #[test]
     fn a_list_is_divided_among_its_stores() {
