@@ -311,7 +311,7 @@ fn unless_hidden<T>(
 pub(super) fn unless_unknown<T>(kind: Kind, list: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
     match list {
         Err(Error {
-            reason: Reason::NotFound,
+            reason: Reason::NotInstalled { .. },
             ..
         }) if kind.apart() => Ok(Vec::new()),
         other => other,

@@ -243,7 +243,7 @@ impl Cluster {
     ) -> Result<Arc<Told>, Error> {
         let told = match self.tell(question, cancel).await {
             Err(Error {
-                reason: Reason::NotFound,
+                reason: Reason::NotInstalled { .. },
                 ..
             }) if question.is_of_a_kind_apart() => Told::Unknown,
             told => told?,
