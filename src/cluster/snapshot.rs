@@ -5,7 +5,7 @@
 //! kept for a moment as text, of which each store parses its own part. A read after a write of this process
 //! is never answered from before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason};
-use super::request::{Answer, Request};
+use super::request::{Answer, List, Request};
 use super::resource::Resource;
-use super::{Cluster, StoreName, of_every_store};
+use super::{Cluster, of_every_store};
 use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::{Key, Kind};
 
@@ -36,7 +36,7 @@ enum Question {
     Ours(Kind, String),
     /// Which names of a kind are taken in a namespace, and by whom.
     Taken(Kind, String),
-    /// The same of what this provider made, with all that a deletion needs to know.
+    /// The objects of a kind in a namespace that this provider made, with no more than a deletion needs to know.
     Marked(Kind, String),
     /// One object of a namespace.
     One(Key, String),
@@ -53,11 +53,7 @@ impl Question {
 
 /// The answers of the last moment, and those that are under way.
 #[derive(Default)]
-pub(super) struct Snapshots {
-    answers: Mutex<BTreeMap<Question, Asked>>,
-    /// What was begun to be created here: the names of others tell nothing of it.
-    created: Mutex<BTreeSet<StoreName>>,
-}
+pub(super) struct Snapshots(Mutex<BTreeMap<Question, Asked>>);
 
 struct Asked {
     at: Instant,
@@ -112,7 +108,7 @@ struct Mark {
 
 impl Snapshots {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Question, Asked>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was written: what was asked before is out of date. Names stay: that one more is taken or free is
@@ -120,12 +116,6 @@ impl Snapshots {
     pub fn forget(&self) {
         self.lock()
             .retain(|question, _| matches!(question, Question::Taken(..) | Question::Marked(..)));
-    }
-
-    /// Whether this process has not created the store before.
-    pub fn is_first(&self, store: &StoreName) -> bool {
-        let created = self.created.lock();
-        (created.unwrap_or_else(PoisonError::into_inner)).insert(store.clone())
     }
 
     fn forget_old(&self) {
@@ -336,15 +326,6 @@ impl From<Head> for Name {
         }
     }
 }
-
-/// A list, of which nothing is parsed that is not needed.
-#[derive(Deserialize)]
-struct List<T> {
-    /// Null where there are none.
-    items: Option<Vec<T>>,
-}
-
-impl Answer for List<Box<RawValue>> {}
 
 /// A list of objects without their content.
 #[derive(Deserialize)]
