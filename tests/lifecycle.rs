@@ -137,6 +137,7 @@ fn trials() -> Vec<Trial> {
         conflicts_with_other_managers,
         credentials_of_every_sort,
         foreign_objects_are_not_overwritten,
+        many_waits_hold_up_no_request,
         one_store_that_stays_holds_up_no_other,
         pruning_and_deleting,
         replicas_never_fall_through_any_transition,
