@@ -1,6 +1,7 @@
 //! A text for Feast, with places where the content of the user's Secrets and ConfigMaps goes.
 
 mod error;
+mod file;
 mod mapping;
 mod slot;
 mod yaml;

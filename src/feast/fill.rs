@@ -70,7 +70,7 @@ impl Objects<Prepared> {
         let lineage = lineage.map(|lineage| lineage.fill(contents, hash_key));
         let (servers, lineage) = match (filled, lineage.transpose()) {
             (Ok(servers), Ok(lineage)) => (servers, lineage),
-            (servers, lineage) => return Err(together(servers.err(), lineage.err())),
+            (servers, lineage) => return Err(together([servers.err(), lineage.err()])),
         };
         let applied = apply.map(|job| {
             // A Job's pods cannot be changed, so a change of them makes another Job.
@@ -133,9 +133,14 @@ impl Workload {
             file,
             document,
             mounted,
+            databases,
         } = self;
+        let files: Vec<FillError> = (databases.into_iter())
+            .filter(|(slot, _)| slot.is_file(contents))
+            .map(|(slot, problem)| slot.error(problem))
+            .collect();
         match (document.filled(contents), texts(&mounted, contents)) {
-            (Ok(text), Ok(certificates)) => Ok(Text {
+            (Ok(text), Ok(certificates)) if files.is_empty() => Ok(Text {
                 deployment,
                 file,
                 fingerprints: Fingerprints {
@@ -144,15 +149,15 @@ impl Workload {
                 },
                 text,
             }),
-            (text, certificates) => Err(together(text.err(), certificates.err())),
+            (text, certificates) => Err(together([text.err(), certificates.err(), Some(files)])),
         }
     }
 }
 
 /// Each error once: two workloads may read one Secret.
-fn together(one: Option<Vec<FillError>>, other: Option<Vec<FillError>>) -> Vec<FillError> {
-    let mut errors = one.unwrap_or_default();
-    for error in other.into_iter().flatten() {
+fn together<const N: usize>(lists: [Option<Vec<FillError>>; N]) -> Vec<FillError> {
+    let mut errors = Vec::new();
+    for error in lists.into_iter().flatten().flatten() {
         if !errors.contains(&error) {
             errors.push(error);
         }
@@ -427,6 +432,105 @@ mod tests {
         };
         assert_eq!(applied("password: a"), applied("password: a"));
         assert_ne!(applied("password: a"), applied("password: b"));
+    }
+
+    /// What is said of these Secrets, each called after its type of store, by these settings.
+    fn said(settings: Json, secrets: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut store = json!({"name": "demo", "feastProject": "demo"});
+        if let (Json::Object(store), Json::Object(settings)) = (&mut store, settings) {
+            store.extend(settings);
+        }
+        let store = serde_json::from_value(store).unwrap();
+        let mut contents = Contents::new();
+        for (key, text) in secrets {
+            let values = BTreeMap::from([((*key).to_owned(), (*text).to_owned())]);
+            contents.insert(Source::secret("s", *key), values);
+        }
+        let filled = render(&Store::new(&store, &Defaults::default())).fill(&Secrets {
+            contents: &contents,
+            hash_key: b"key",
+            configuration: "{}",
+        });
+        (filled.err().unwrap_or_default().iter())
+            .map(|error| (error.path.to_string(), error.to_string()))
+            .collect()
+    }
+
+    fn database(store_type: &str) -> Json {
+        json!({"persistence": {"store": {"type": store_type, "secretRef": {"name": "s"}}}})
+    }
+
+    #[test]
+    fn several_pods_need_more_than_a_file() {
+        let said = |scaling: Json, apply: Json| {
+            let services = json!({
+                "scaling": scaling,
+                "feastApply": apply,
+                "onlineStore": database("milvus"),
+                "registry": {"local": database("sql")},
+            });
+            let secrets = [
+                ("milvus", "path: /hunter2.db"),
+                ("sql", "path: sqlite:////hunter2.db"),
+            ];
+            said(json!({"services": services}), &secrets)
+        };
+        let both = |what: &str| {
+            [("milvus", "online_store"), ("sql", "registry.local")].map(|(key, service)| {
+                (
+                    format!("services.{service}.persistence.store.secret_ref"),
+                    format!("key {key:?} of Secret \"s\" {what}"),
+                )
+            })
+        };
+        assert_eq!(said(json!({}), json!("init_container")), []);
+        assert_eq!(
+            said(json!({"replicas": 2}), json!("init_container")),
+            both(
+                "keeps the data in a file (SQLite, Milvus Lite), and each of several pods would have a file of its \
+                 own: write the address of a database there, or run a single pod"
+            )
+        );
+        assert_eq!(
+            said(json!({"replicas": 1}), Json::Null),
+            both(
+                "keeps the data in a file (SQLite, Milvus Lite), and the Job that runs `feast apply` would have a file \
+                 of its own: write the address of a database there, or `feast_apply = \"init_container\"` in `services`"
+            )
+        );
+    }
+
+    #[test]
+    fn several_lineage_servers_need_one_database() {
+        let said = |replicas: i32, own: bool| {
+            let consumer = json!({
+                "enabled": true,
+                "lineageServer": {"replicas": replicas},
+                "connectionStringSecretRef": own.then(|| json!({"name": "s"})),
+            });
+            let services = json!({
+                "feastApply": "none",
+                "registry": {"local": database("sql")},
+            });
+            let settings = json!({
+                "services": services, "openlineage": {"enabled": true, "consumer": consumer},
+            });
+            let secrets = [
+                ("sql", "path: sqlite:////hunter2.db"),
+                ("connection_string", "sqlite:////hunter2.db\n"),
+            ];
+            let said = said(settings, &secrets);
+            said.into_iter().map(|(path, _)| path).collect::<Vec<_>>()
+        };
+        assert_eq!(said(1, true), [""; 0]);
+        assert_eq!(
+            said(2, true),
+            ["openlineage.consumer.connection_string_secret_ref"]
+        );
+        assert_eq!(
+            said(2, false),
+            ["services.registry.local.persistence.store.secret_ref"]
+        );
     }
 
     #[test]

@@ -88,6 +88,10 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "this is an attribute of the Terraform resource alone; the operator has `runFeastApplyOnInit`",
     ),
     (
+        "services.automountServiceAccountToken",
+        "this is an attribute of the Terraform resource alone; the operator's pods always have the token",
+    ),
+    (
         "services.imagePullSecrets",
         "this is an attribute of the Terraform resource alone",
     ),
@@ -125,6 +129,7 @@ pub fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
     authorization(&mut spec, &mut notes);
     metadata.write(&mut spec);
     apply(&mut spec, &mut notes)?;
+    token(&mut spec, &mut notes)?;
     Ok(Manifest {
         configuration: Json::Object(spec),
         notes,
@@ -194,11 +199,7 @@ fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
 
 /// The operator runs `feast apply` in every pod. Written out where ours would be a Job.
 fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
-    // What cannot be read is refused by the schema.
-    let by_job = serde_json::from_value(Json::Object(spec.clone())).is_ok_and(|config| {
-        Store::new(&config, &Defaults::default()).project.apply == ApplyBy::Job
-    });
-    if by_job {
+    if understood(spec).is_some_and(|store| store.project.apply == ApplyBy::Job) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("runFeastApplyOnInit".to_owned(), json!(true));
         notes.push(
@@ -208,6 +209,27 @@ fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Ma
         );
     }
     Ok(())
+}
+
+/// The operator's pods always have the token of their account. Written out where a batch engine may use it.
+fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+    if understood(spec).is_some_and(|store| store.batch_engine.is_some() && !store.has_token()) {
+        let services = object(spec, "services", "spec.services")?;
+        services.insert("automountServiceAccountToken".to_owned(), json!(true));
+        notes.push(
+            "The operator's pods have the token of their account, which a batch engine may use, so \
+             `automount_service_account_token = true` is written out. Without it, only an engine that asks \
+             Kubernetes for nothing works."
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// What it means so far; what cannot be read is refused by the schema.
+fn understood(spec: &Map<String, Json>) -> Option<Store> {
+    let config = serde_json::from_value(Json::Object(spec.clone())).ok()?;
+    Some(Store::new(&config, &Defaults::default()))
 }
 
 /// The object under `key`, made if there is none.
@@ -284,6 +306,23 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_engine_keeps_its_token() {
+        let engine = ", batchEngine: {configMapRef: {name: e}}";
+        let manifest = one(&store(engine));
+        assert_eq!(
+            manifest.configuration["services"],
+            json!({"scaling": {"replicas": 1}, "automountServiceAccountToken": true})
+        );
+        assert_eq!(manifest.notes.len(), 2, "{:?}", manifest.notes);
+        // Authorization has it already.
+        let authorized = store(engine).replace("noAuth: true", "kubernetes: {}");
+        assert_eq!(
+            one(&authorized).configuration["services"],
+            json!({"scaling": {"replicas": 1}})
+        );
+    }
+
+    #[test]
     fn metadata_without_what_belongs_to_tools() {
         let manifest = one("apiVersion: feast.dev/v1alpha1
 kind: FeatureStore
@@ -310,6 +349,20 @@ status: {phase: Ready}");
             })
         );
         assert_eq!(manifest.notes.len(), 3, "{:?}", manifest.notes);
+    }
+
+    #[test]
+    fn numbers_as_kubectl_reads_them() {
+        let mode = |written: &str| {
+            let volume = format!("{{name: v, secret: {{secretName: s, defaultMode: {written}}}}}");
+            let store = one(&store(&format!(", services: {{volumes: [{volume}]}}")));
+            store.configuration["services"]["volumes"][0]["secret"]["defaultMode"].clone()
+        };
+        assert_eq!(mode("0400"), json!(256));
+        assert_eq!(mode("0o400"), json!(256));
+        assert_eq!(mode("256"), json!(256));
+        assert_eq!(mode("0"), json!(0));
+        assert_eq!(mode("'0400'"), json!("0400"));
     }
 
     #[test]

@@ -48,8 +48,10 @@ pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
 pub const CA_CERT_KEY: &str = "ca-bundle.crt";
 /// Key of a ConfigMap with a batch engine's configuration, by default.
 pub const BATCH_ENGINE_KEY: &str = "config";
-/// The one batch engine that needs rights in Kubernetes.
+/// The batch engine that is given its rights in Kubernetes.
 pub const SPARK_APPLICATION: &str = "spark_application";
+/// The batch engine that makes Kubernetes Jobs, with rights that the user grants.
+pub const KUBERNETES_ENGINE: &str = "k8s";
 /// Keys of the Secrets that OpenLineage needs.
 pub const API_KEY: &str = "api_key";
 pub const CONNECTION_STRING: &str = "connection_string";
@@ -344,6 +346,11 @@ pub fn own_volumes(store: &str) -> Vec<String> {
 /// What the CronJob's pods act as: its ServiceAccount, Role and RoleBinding.
 pub fn cron_job(store: &str) -> String {
     format!("feast-{store}-cronjob")
+}
+
+/// The container of the CronJob's pods that runs the command of this index.
+pub fn cron_job_container(index: usize) -> String {
+    format!("feast-{index}")
 }
 
 /// The Job that runs `feast apply`, as long as its configuration's hash is not known; what is too long of the

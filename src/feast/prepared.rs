@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::document::{Document, Slot};
+use super::document::{Document, Problem, Slot};
 use super::objects::Objects;
 use super::source::{Mounted, Source};
 use crate::schema::Path;
@@ -30,6 +30,8 @@ pub struct Workload {
     pub(super) document: Document,
     /// What the pods mount of the user's certificates.
     pub(super) mounted: Vec<Mounted>,
+    /// Where a file will not do, because not only one pod needs it, and what is wrong with one.
+    pub(super) databases: Vec<(Slot, Problem)>,
 }
 
 impl Objects<Prepared> {

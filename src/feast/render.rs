@@ -9,6 +9,7 @@ mod claims;
 mod config_map;
 mod containers;
 mod cron_job;
+mod databases;
 mod deployment;
 mod disruption_budget;
 mod feature_store_yaml;
@@ -35,10 +36,12 @@ use super::spec::Store;
 
 /// Every object of the feature store, as far as the configuration alone tells.
 pub fn render(store: &Store) -> Objects<Prepared> {
+    let document = feature_store_yaml::servers(store);
     let servers = Workload {
         deployment: super::names::main(&store.name),
         file: super::names::FEATURE_STORE_YAML,
-        document: feature_store_yaml::servers(store),
+        databases: databases::of_servers(store, &document),
+        document,
         mounted: tls::files(store),
     };
     let lineage = lineage::workload(store);

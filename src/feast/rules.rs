@@ -8,6 +8,7 @@
 //! unknown yet: a rule that concludes anything from an absence must name the absent path. A path above or
 //! below an unknown one counts as unknown too.
 
+mod amount;
 mod authz;
 mod autoscaling;
 pub mod changes;
@@ -68,6 +69,12 @@ impl Violation {
             summary: summary.into(),
             detail: detail.into(),
         }
+    }
+
+    /// Concluded from these, too.
+    fn reading(mut self, more: &[Path]) -> Self {
+        self.reads.extend_from_slice(more);
+        self
     }
 }
 
@@ -254,7 +261,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "resources",
-        description: "Requests and limits are quantities, not negative, no request is above its limit, and the claims are the pods' own.",
+        description: "Requests and limits are quantities, not negative, of resources that Kubernetes knows; no request is above its limit, devices and huge pages have both alike, and the claims are the pods' own.",
         check: resources::check,
     },
     Rule {
@@ -306,6 +313,11 @@ pub const RULES: &[Rule] = &[
         name: "resource-claims",
         description: "Resource claims have different names and one source each.",
         check: pods::resource_claims,
+    },
+    Rule {
+        name: "service-account-token",
+        description: "The pods have the token of their account where Feast itself asks Kubernetes.",
+        check: pods::token,
     },
     Rule {
         name: "image-pull-secrets",
@@ -387,9 +399,19 @@ pub const ADVICE: &[Rule] = &[
         check: disruption::advise,
     },
     Rule {
+        name: "rolling-update-files",
+        description: "`RollingUpdate` is for DB-backed persistence: pods that replace each other would share a file, or each have one of its own.",
+        check: persistence::rolling_update,
+    },
+    Rule {
         name: "pod-selectors",
         description: "A spread constraint or a term on pods without a `label_selector` counts no pods.",
         check: scheduling::without_selector,
+    },
+    Rule {
+        name: "lineage-receiver",
+        description: "Lineage events are received by the registry's REST server, the web interface or a lineage server.",
+        check: lineage::nobody_listens,
     },
     Rule {
         name: "lineage-readers",

@@ -25,6 +25,7 @@ use super::names::{self, Endpoint, ServerKind, Service};
 
 pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
+pub(super) use cron_job::commands_or_default;
 pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
@@ -148,6 +149,7 @@ impl Store {
             security_context: _,
             pod_annotations: _,
             resource_claims: _,
+            automount_service_account_token: _,
             image_pull_secrets: _,
         } = services;
         let apply = project::written(feast_apply, run_feast_apply_on_init);
@@ -293,8 +295,13 @@ impl Store {
             .map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path)
     }
 
-    /// Whether anything in the pods asks the Kubernetes API, or shows its account's token to others.
-    pub fn needs_token(&self) -> bool {
+    /// Whether the pods have their account's token: as the user says, or else where they need it.
+    pub fn has_token(&self) -> bool {
+        (self.pods.automount_token).unwrap_or_else(|| self.needs_token())
+    }
+
+    /// Whether Feast itself asks the Kubernetes API in the pods, or shows its account's token to others.
+    fn needs_token(&self) -> bool {
         let mlflow = self.mlflow.as_ref().is_some_and(|mlflow| {
             let auth = mlflow.tracking_auth.as_deref();
             auth.unwrap_or(names::MLFLOW_TRACKING_AUTH)

@@ -115,8 +115,8 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "`automountServiceAccountToken`",
         operator: "unset, so true",
-        provider: "`false`, unless Feast itself asks Kubernetes (`authz`)",
-        reason: "A server that does not talk to the API server has no use for a token.",
+        provider: "`false`, unless Feast itself asks Kubernetes (`authz`) or `services.automount_service_account_token` is `true`",
+        reason: "A server that does not talk to the API server has no use for a token. Where a batch engine may, reading the custom resource writes `true`.",
         theirs: nothing,
         ours: |objects, _| {
             for pod in pods(objects) {

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::Reference;
 
 /// The engine that materializes features and builds training sets (`batch_engine` of
-/// `feature_store.yaml`), configured in a ConfigMap.
+/// `feature_store.yaml`), configured in a ConfigMap. The engine `k8s`, and any other that asks the Kubernetes API,
+/// needs `services.automount_service_account_token = true`, and a Role of your own that is bound to the account
+/// `feast-<name>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BatchEngine {

@@ -64,7 +64,7 @@ store_types! {
 
 /// A clone of a git repository, made when a pod starts. In `url`, `ref` and `configs`, `${NAME}` stands for
 /// an environment variable of `env` or `env_from`, so that a token need not be in the configuration;
-/// nothing else in them means anything to the shell.
+/// nothing else in them means anything to the shell, and none of them is kept with the clone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Git {
@@ -73,7 +73,9 @@ pub struct Git {
     pub url: String,
 
     /// Branch, tag or commit. A tag or commit gives every pod the same definitions; a branch gives each pod
-    /// what it holds when the pod starts. Default: the repository's default branch.
+    /// what it holds when the pod starts. Where the clone is on the claim of the offline store, a commit that is
+    /// written in full needs the repository only once; for anything else it must be there whenever a pod starts.
+    /// Default: the repository's default branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub r#ref: Option<String>,

@@ -30,10 +30,25 @@ pub enum Problem {
     SetByAttribute { key: String },
     #[error("must be written as a plain YAML mapping, one parameter a line")]
     NotEmbeddable,
+    #[error(
+        "keeps the data in a file (SQLite, Milvus Lite), and each of several pods would have a file of its own: write \
+         the address of a database there, or run a single pod"
+    )]
+    FileOfSeveralPods,
+    #[error(
+        "keeps the data in a file (SQLite, Milvus Lite), and the Job that runs `feast apply` would have a file of its \
+         own: write the address of a database there, or `feast_apply = \"init_container\"` in `services`"
+    )]
+    FileOfAJob,
     #[error("holds no `auth_discovery_url`: put it there, or set `issuer_url`")]
     NoDiscoveryUrl,
     #[error("names no engine: put its `type` there, such as `type: local`")]
     NoEngineType,
+    #[error(
+        "names the engine `k8s`, which asks the Kubernetes API, and the pods have no token for it: write \
+         `automount_service_account_token = true` in `services`, and bind a Role for Jobs to the account `feast-<name>`"
+    )]
+    EngineWithoutToken,
     #[error(
         "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
          `spark_application = {{}}` in `batch_engine`"

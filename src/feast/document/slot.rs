@@ -36,6 +36,8 @@ pub enum Purpose {
     BatchEngine {
         /// The Spark driver's account, when the engine is to be Spark.
         driver: Option<String>,
+        /// Whether the engine can ask the Kubernetes API.
+        token: bool,
     },
     /// One value.
     LineageApiKey,
@@ -111,7 +113,7 @@ impl Slot {
         }
     }
 
-    fn error(&self, problem: Problem) -> FillError {
+    pub(in crate::feast) fn error(&self, problem: Problem) -> FillError {
         FillError {
             source_: self.source.clone(),
             path: self.path(),
@@ -152,7 +154,9 @@ impl Slot {
                 service,
                 store_type,
             } => self.parameters(*service, store_type, content()?, beside),
-            Purpose::BatchEngine { driver } => self.engine(driver.as_deref(), content()?),
+            Purpose::BatchEngine { driver, token } => {
+                self.engine(driver.as_deref(), *token, content()?)
+            }
             Purpose::Oidc { discovery_url } => self.properties(*discovery_url, contents),
             // These stand in sections of ours, as values.
             Purpose::LineageApiKey
@@ -187,13 +191,21 @@ impl Slot {
             .ok_or_else(|| self.error(Problem::NotEmbeddable))
     }
 
-    fn engine(&self, driver: Option<&str>, content: &str) -> Result<String, FillError> {
+    fn engine(
+        &self,
+        driver: Option<&str>,
+        token: bool,
+        content: &str,
+    ) -> Result<String, FillError> {
         let settings = parse(content).ok_or_else(|| self.error(Problem::NotAMapping))?;
         let engine = settings.get("type").and_then(Json::as_str);
         let engine = engine.ok_or_else(|| self.error(Problem::NoEngineType))?;
         let embedded = |own: &[&str]| {
             embed(content, "type", engine, own).ok_or_else(|| self.error(Problem::NotEmbeddable))
         };
+        if engine == names::KUBERNETES_ENGINE && !token {
+            return Err(self.error(Problem::EngineWithoutToken));
+        }
         match (engine == names::SPARK_APPLICATION, driver) {
             (false, None) => embedded(&["type"]),
             (false, Some(_)) => Err(self.error(Problem::NotSpark)),
@@ -217,9 +229,11 @@ impl Slot {
                 let text = self.source.text(contents).ok_or_else(missing)?;
                 let mapping = parse(text).ok_or_else(|| self.error(Problem::NotAMapping))?;
                 (mapping.into_iter())
-                    .map(|(key, value)| match value {
-                        Json::String(text) => (key, text),
-                        other => (key, other.to_string()),
+                    .filter_map(|(key, value)| match value {
+                        // Left empty.
+                        Json::Null => None,
+                        Json::String(text) => Some((key, text)),
+                        other => Some((key, other.to_string())),
                     })
                     .collect()
             }

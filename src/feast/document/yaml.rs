@@ -165,6 +165,20 @@ mod tests {
                 "{text}"
             );
         }
+        // Keys too.
+        for word in [
+            "no",
+            "y",
+            "null",
+            "012",
+            "1:30",
+            "2001-01-01",
+            "<<",
+            "=",
+            "",
+        ] {
+            assert_eq!(emit(&json!({word: 1})), format!("\"{word}\": 1\n"));
+        }
         let plain = emit(&json!({"path": "/feast-data/${X}.db"}));
         assert_eq!(plain, "path: /feast-data/${X}.db\n");
     }

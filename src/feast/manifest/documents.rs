@@ -11,7 +11,8 @@ use super::{Manifest, ManifestError, convert};
 ///
 /// What is wrong with the text, or with the first FeatureStore that has something wrong.
 pub fn read(text: &str) -> Result<Vec<Manifest>, ManifestError> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    // `kubectl` reads `0400` as YAML 1.1 does: a mode of files.
+    let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
     let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)
         .map_err(|error| ManifestError::Syntax(error.to_string()))?;
     let stores: Vec<&Json> = documents

@@ -192,7 +192,7 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         command,
     ];
     Container {
-        name: format!("feast-{index}"),
+        name: names::cron_job_container(index),
         image: Some(spec.image.clone()),
         image_pull_policy: spec.image_pull_policy.map(str::to_owned),
         command: Some(words.map(str::to_owned).to_vec()),

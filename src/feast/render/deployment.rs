@@ -67,7 +67,7 @@ fn strategy(strategy: &Strategy) -> DeploymentStrategy {
 /// Of the servers' pods.
 pub(super) fn pod(store: &Store) -> PodSpec {
     let scaled = store.replicas.scaled();
-    // All but the annotations and volumes, which stand elsewhere.
+    // What is left out here is asked of `store`, or stands elsewhere.
     let Pods {
         volumes: _,
         node_selector,
@@ -77,6 +77,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         security_context,
         annotations: _,
         resource_claims,
+        automount_token: _,
         image_pull_secrets: _,
     } = &store.pods;
     PodSpec {
@@ -96,7 +97,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         resource_claims: list(resource_claims),
         security_context: security_context.clone(),
         tolerations: list(tolerations),
-        automount_service_account_token: Some(store.needs_token()),
+        automount_service_account_token: Some(store.has_token()),
         containers: containers::servers(store),
         init_containers: initialization::containers(store),
         service_account_name: Some(names::main(&store.name)),

@@ -2,13 +2,16 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, PodSpec, PodTemplateSpec, Probe, TCPSocketAction, Volume,
+    Affinity, Container, ContainerPort, PodResourceClaim, PodSpec, PodTemplateSpec, Probe,
+    TCPSocketAction, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
-use super::{containers, deployment, feature_store_yaml, manifest, metadata, tls, volumes};
+use super::{
+    containers, databases, deployment, feature_store_yaml, manifest, metadata, tls, volumes,
+};
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::prepared::Workload;
 use crate::feast::spec::{LineageServer, Server, Store};
@@ -41,14 +44,16 @@ pub(super) fn render(store: &Store) -> Option<Json> {
 
 /// What its pods need besides the manifest.
 pub(super) fn workload(store: &Store) -> Option<Workload> {
-    let LineageServer { common, .. } = store.lineage.as_ref()?;
-    let certificate = common.tls.iter();
+    let lineage = store.lineage.as_ref()?;
+    let document = feature_store_yaml::lineage(store);
+    let certificate = lineage.common.tls.iter();
     let certificate =
         certificate.flat_map(|certificate| tls::mounted(ServerKind::Lineage, certificate));
     Some(Workload {
         deployment: names::lineage(&store.name),
         file: names::LINEAGE_YAML,
-        document: feature_store_yaml::lineage(store),
+        databases: databases::of_lineage(lineage, &document),
+        document,
         mounted: certificate.collect(),
     })
 }
@@ -67,6 +72,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         topology_spread_constraints: scaled.then(|| vec![deployment::over_zones(labels)]),
         image_pull_secrets: deployment::image_pull_secrets(store),
         node_selector: deployment::some(&common.node_selector),
+        resource_claims: deployment::list(&resource_claims(store, common)),
         security_context: store.pods.security_context.clone(),
         tolerations: deployment::list(&store.pods.tolerations),
         // It asks nobody in Kubernetes for anything.
@@ -89,6 +95,16 @@ fn of_the_pod(store: &Store, server: &Server) -> Vec<Volume> {
     all.extend(certificate.map(|certificate| tls::volume(ServerKind::Lineage, certificate)));
     all.extend(mounted.cloned());
     all
+}
+
+/// Of the feature store's resource claims only those that it uses: its pods would wait for the others' devices.
+fn resource_claims(store: &Store, server: &Server) -> Vec<PodResourceClaim> {
+    let used = server.resources.iter().flat_map(|it| &it.claims).flatten();
+    let used: Vec<&str> = used.map(|claim| claim.name.as_str()).collect();
+    let all = store.pods.resource_claims.iter();
+    all.filter(|claim| used.contains(&claim.name.as_str()))
+        .cloned()
+        .collect()
 }
 
 fn container(server: &Server) -> Container {

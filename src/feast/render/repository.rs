@@ -46,8 +46,10 @@ fi
     )
 }
 
-/// The clone appears in its place only when it is whole. A clone that is there already (on a claim, or after
-/// a restart) is brought to what is wanted by a fetch, which leaves alone what git does not track.
+/// The clone appears in its place only when it is whole. One that is there already (on a claim, or after a restart)
+/// is brought to what is wanted, which leaves alone what git does not track: a whole commit is the same for ever, all
+/// else is fetched again. Pods that share a claim do so one after the other. The address, which may hold a token, is
+/// told to git with each command and written nowhere.
 fn clone(store: &Store, git: &Git) -> String {
     let Git {
         url,
@@ -62,40 +64,56 @@ fn clone(store: &Store, git: &Git) -> String {
         .iter()
         .map(|(name, value)| format!(" -c {}", expanded(&format!("{name}={value}"))))
         .collect();
-    let wanted = format!("{url} {}", reference.as_deref().unwrap_or("HEAD"));
+    let branches = "'+refs/heads/*:refs/remotes/origin/*'";
+    let (reference, refspecs) = match reference.as_deref() {
+        None | Some("HEAD") => (
+            quote("refs/feast/HEAD"),
+            format!("{branches} '+HEAD:refs/feast/HEAD'"),
+        ),
+        Some(reference) => (expanded(reference), branches.to_owned()),
+    };
     format!(
         r#"export GIT_TERMINAL_PROMPT=0
 project={project}
 repository={repository}
 url={url}
 reference={reference}
-wanted={wanted}
-configured_git() {{ git -c safe.directory="$project"{options} "$@"; }}
-known=
-if [[ -f "$project/.git/feast" ]]; then
-  IFS= read -r known < "$project/.git/feast" || true
-fi
+configured_git() {{ git -C "$clone" -c safe.directory="$clone" -c remote.origin.url="$url"{options} "$@"; }}
+commit_of() {{ configured_git rev-parse --verify --quiet "$1^{{commit}}" || true; }}
+exec 9> "$project.lock"
+python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' ||
+  echo "Nothing keeps pods that share the volume from doing this at the same time." >&2
+clone="$project"
 if [[ ! -e "$project" ]]; then
   echo "Cloning the feature repository..."
-  rm -rf -- "$project.clone"
-  configured_git clone -- "$url" "$project.clone"
-  mv -- "$project.clone" "$project"
+  clone="$project.clone"
+  rm -rf -- "$clone"
+  git init --quiet "$clone"
 elif [[ ! -d "$project/.git" ]]; then
   echo "$project is there already, and is no clone of a git repository. Move it away." >&2
   exit 1
-elif [[ "$known" != "$wanted" ]]; then
-  echo "Fetching the feature repository..."
-  configured_git -C "$project" remote set-url origin "$url"
-  configured_git -C "$project" fetch --force --tags origin '+refs/heads/*:refs/remotes/origin/*'
-  configured_git -C "$project" remote set-head origin --auto
 fi
-if [[ "$known" != "$wanted" ]]; then
+if [[ "$(commit_of HEAD)" != "$reference" ]]; then
+  echo "Fetching the feature repository..."
+  git config --file "$clone/.git/config" --unset-all remote.origin.url || true
+  if ! configured_git fetch --force --prune --tags --no-write-fetch-head origin {refspecs}; then
+    echo "The feature repository cannot be fetched. What an earlier start may have left is not used: it may be old." >&2
+    exit 1
+  fi
   commit="$reference"
-  if configured_git -C "$project" rev-parse --verify --quiet "refs/remotes/origin/$reference^{{commit}}" > /dev/null; then
+  if [[ -n "$(commit_of "refs/remotes/origin/$reference")" ]]; then
     commit="refs/remotes/origin/$reference"
   fi
-  configured_git -C "$project" checkout --force --detach "$commit" --
-  printf '%s\n' "$wanted" > "$project/.git/feast"
+  if [[ -z "$(commit_of "$commit")" ]]; then
+    echo "The feature repository has no branch, tag or commit $reference." >&2
+    exit 1
+  fi
+  if [[ "$(commit_of HEAD)" != "$(commit_of "$commit")" ]]; then
+    configured_git checkout --force --detach "$commit" --
+  fi
+fi
+if [[ "$clone" != "$project" ]]; then
+  mv -- "$clone" "$project"
 fi
 if [[ ! -d "$repository" ]]; then
   echo "The clone has no directory $repository." >&2
@@ -105,8 +123,6 @@ fi
         project = quote(&project),
         repository = quote(&store.repository()),
         url = expanded(url),
-        reference = expanded(reference.as_deref().unwrap_or("HEAD")),
-        wanted = quote(&wanted),
     )
 }
 

@@ -2,11 +2,9 @@
 //! claim.
 
 use super::Violation;
-use super::view::{claims, online_disabled};
+use super::view::{Claim, claims};
 use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
-use crate::feast::names::Service;
 use crate::feast::quantity::Quantity;
-use crate::schema::Path;
 
 const WAY_OUT: &str = "Write what was there before. For a claim with other properties make one yourself, copy \
     the data onto it, and name it under `ref` in place of `create`.";
@@ -18,37 +16,24 @@ pub fn check(before: &FeatureStore, after: &FeatureStore) -> Vec<Violation> {
         .into_iter()
         .filter_map(|new| {
             let old = old.iter().find(|old| old.service == new.service)?;
-            Some((
-                new.service,
-                new.path,
-                old.pvc.create.as_ref()?,
-                new.pvc.create.as_ref()?,
-            ))
+            let (old, template) = (old.pvc.create.as_ref()?, new.pvc.create.as_ref()?);
+            Some(of_one(&new, old, template))
         })
-        // A disabled store has no claim.
-        .filter(|(service, ..)| *service != Service::Online || !online_disabled(before))
-        .flat_map(|(service, path, old, new)| {
-            let reads = match service {
-                Service::Online if online_disabled(after) => return Vec::new(),
-                Service::Online => vec![Path::of("services.online_store.disabled")],
-                Service::Offline | Service::Registry => Vec::new(),
-            };
-            template(service, &path.attribute("create"), &reads, old, new)
-        })
+        .flatten()
         .collect()
 }
 
-fn template(
-    service: Service,
-    path: &Path,
-    reads: &[Path],
+/// What of the claim's template is another one now.
+fn of_one(
+    claim: &Claim<'_>,
     old: &PersistentVolumeClaimTemplate,
     new: &PersistentVolumeClaimTemplate,
 ) -> Vec<Violation> {
+    let path = claim.path.attribute("create");
     let mut violations = Vec::new();
     let mut refuse = |name: &str, summary: String| {
         let at = path.attribute(name);
-        let reads = reads.iter().cloned().chain([at.clone()]);
+        let reads = claim.reads.iter().cloned().chain([at.clone()]);
         violations.push(Violation::new(at.clone(), reads, summary, WAY_OUT));
     };
     let modes = |template: &PersistentVolumeClaimTemplate| {
@@ -77,7 +62,9 @@ fn template(
         let resources = template.resources.as_ref();
         let requests = resources.and_then(|resources| resources.requests.as_ref());
         let storage = requests.and_then(|requests| requests.get("storage"));
-        storage.map_or(service.default_storage().to_owned(), |it| it.0.clone())
+        storage.map_or(claim.service.default_storage().to_owned(), |it| {
+            it.0.clone()
+        })
     };
     let (before, after) = (request(old), request(new));
     let sizes = (Quantity::parse(&before), Quantity::parse(&after));

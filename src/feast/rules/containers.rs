@@ -35,11 +35,8 @@ pub(super) fn environment(store: &FeatureStore) -> Vec<Violation> {
         let Some(settings) = container.settings else {
             continue;
         };
-        let mut found = of_one(&container.path, settings.env, settings.env_from);
-        for violation in &mut found {
-            violation.reads.extend(container.reads.iter().cloned());
-        }
-        violations.extend(found);
+        let found = of_one(&container.path, settings.env, settings.env_from);
+        violations.extend(found.into_iter().map(|it| it.reading(&container.reads)));
     }
     if let Some(git) = git(store) {
         violations.extend(of_one(

@@ -6,6 +6,7 @@ use super::Violation;
 use super::view::{CRON_JOB, CRON_JOB_CONTAINERS, cron_job_containers};
 use crate::feast::config::{CompletionMode, FeatureStore, JobSpec, PodReplacementPolicy};
 use crate::feast::names::{self, CRON_JOB_LENGTH};
+use crate::feast::spec::commands_or_default;
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
@@ -32,6 +33,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         violations.extend(indexes(job));
         if let Some(policy) = &job.pod_failure_policy {
             violations.extend(failures(job, policy));
+            violations.extend(containers(store, policy));
         }
     }
     violations.extend(commands(store));
@@ -175,13 +177,47 @@ fn failure(path: &Path, rule: &PodFailurePolicyRule, job: &JobSpec) -> Vec<Viola
         } else if codes.values.is_empty() || (codes.operator == "In" && codes.values.contains(&0)) {
             violations.push(Violation::new(
                 values.clone(),
-                [values, operator],
+                [values.clone(), operator],
                 "These exit codes are not those of failures",
                 "Write at least one; with `In`, not 0.",
             ));
         }
+        if !codes.values.is_sorted_by(|one, next| one < next) {
+            violations.push(Violation::new(
+                values.clone(),
+                [values],
+                "Exit codes ascend, each written once",
+                "Kubernetes takes them in no other order. Write the smallest first.",
+            ));
+        }
     }
     violations
+}
+
+/// A rule for one container names one of the CronJob's.
+fn containers(store: &FeatureStore, policy: &PodFailurePolicy) -> Vec<Violation> {
+    let written = cron_job_containers(store).and_then(|it| it.commands.clone());
+    let commands = commands_or_default(written);
+    let names: Vec<String> = (0..commands.len()).map(names::cron_job_container).collect();
+    let rules = job_spec("pod_failure_policy.rules");
+    (policy.rules.iter().enumerate())
+        .filter_map(|(index, rule)| {
+            let name = rule.on_exit_codes.as_ref()?.container_name.as_ref()?;
+            if names.contains(name) {
+                return None;
+            }
+            let at = rules.index(index).attribute("on_exit_codes.container_name");
+            Some(Violation::new(
+                at.clone(),
+                [at, Path::of(CRON_JOB_CONTAINERS).attribute("commands")],
+                format!("The CronJob's pods have no container {name:?}"),
+                format!(
+                    "There is one for each command: write `{}`, or leave `container_name` out.",
+                    names.join("`, `")
+                ),
+            ))
+        })
+        .collect()
 }
 
 fn commands(store: &FeatureStore) -> Vec<Violation> {
@@ -304,6 +340,43 @@ mod tests {
         cron_job(
             json!({"jobSpec": {"podReplacementPolicy": "TerminatingOrFailed", "podFailurePolicy": {"rules": rules}}}),
             &expected,
+        );
+    }
+
+    #[test]
+    fn exit_codes_and_containers() {
+        let policy = |codes: Json, commands: Json, expected: &[(&str, &str)]| {
+            let rule = json!({"action": "FailJob", "onExitCodes": codes});
+            let prefix = "cron_job.job_spec.pod_failure_policy.rules[0].on_exit_codes";
+            let expected: Vec<_> = (expected.iter())
+                .map(|(place, summary)| (format!("{prefix}.{place}"), *summary))
+                .collect();
+            let expected: Vec<_> = expected.iter().map(|(p, s)| (p.as_str(), *s)).collect();
+            cron_job(
+                json!({
+                    "jobSpec": {"podFailurePolicy": {"rules": [rule]}},
+                    "containerConfigs": {"commands": commands},
+                }),
+                &expected,
+            );
+        };
+        let codes = |values: Json| json!({"operator": "In", "values": values});
+        policy(codes(json!([1, 2, 42])), json!(null), &[]);
+        let order = [("values", "Exit codes ascend, each written once")];
+        policy(codes(json!([2, 1])), json!(null), &order);
+        policy(codes(json!([1, 1])), json!(null), &order);
+        let of = |name: &str| json!({"operator": "In", "values": [1], "containerName": name});
+        policy(of("feast-1"), json!(null), &[]);
+        let none = |name: &str| format!("The CronJob's pods have no container {name:?}");
+        policy(
+            of("feast-2"),
+            json!([]),
+            &[("container_name", &none("feast-2"))],
+        );
+        policy(
+            of("feast-1"),
+            json!(["feast apply"]),
+            &[("container_name", &none("feast-1"))],
         );
     }
 

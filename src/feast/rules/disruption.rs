@@ -3,9 +3,9 @@
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Violation;
+use super::amount::Amount;
 use super::view::{AUTOSCALING, KEDA, SCALING, scaled_by, scaling, services};
 use crate::feast::config::{FeatureStore, PodDisruptionBudgets};
-use crate::feast::spec::int_or_percent;
 use crate::schema::Path;
 
 const BUDGET: &str = "services.pod_disruption_budgets";
@@ -14,32 +14,9 @@ fn budget(store: &FeatureStore) -> Option<&PodDisruptionBudgets> {
     services(store)?.pod_disruption_budgets.as_ref()
 }
 
-#[derive(Clone, Copy)]
-enum Amount {
-    Pods(i64),
-    Percent(i64),
-}
-
-impl Amount {
-    fn read(value: &IntOrString) -> Option<Self> {
-        match int_or_percent(value.clone()) {
-            IntOrString::Int(number) => (number >= 0).then_some(Self::Pods(number.into())),
-            IntOrString::String(text) => {
-                let digits = text.strip_suffix('%')?;
-                let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
-                let share: i64 = digits.parse().ok().filter(|_| plain)?;
-                (share <= 100).then_some(Self::Percent(share))
-            }
-        }
-    }
-
-    /// Of so many pods, rounded up as Kubernetes does it.
-    fn of(self, pods: i32) -> i64 {
-        match self {
-            Self::Pods(number) => number,
-            Self::Percent(share) => (share * i64::from(pods) + 99) / 100,
-        }
-    }
+/// An amount that may be asked for.
+fn amount(value: &IntOrString) -> Option<Amount> {
+    Amount::read(value)?.of_all()
 }
 
 /// The least and the most pods that there will be, with what says so; only where something does.
@@ -90,8 +67,8 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
              as `min_available`.",
         ));
     }
-    for (at, amount) in [(&least, min_available), (&most, max_unavailable)] {
-        if amount.as_ref().is_some_and(|it| Amount::read(it).is_none()) {
+    for (at, written) in [(&least, min_available), (&most, max_unavailable)] {
+        if written.as_ref().is_some_and(|it| amount(it).is_none()) {
             found.push(Violation::new(
                 at.clone(),
                 [at.clone()],
@@ -100,7 +77,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             ));
         }
     }
-    let wanted = min_available.as_ref().and_then(Amount::read);
+    let wanted = min_available.as_ref().and_then(amount);
     if let (Some(wanted @ Amount::Pods(number)), Some((_, pods, reads))) = (wanted, bounds(store))
         && wanted.of(pods) > i64::from(pods)
     {
@@ -131,8 +108,8 @@ pub(super) fn advise(store: &FeatureStore) -> Vec<Violation> {
     };
     let least = path.attribute("min_available");
     let most = path.attribute("max_unavailable");
-    let stay = budget.min_available.as_ref().and_then(Amount::read);
-    let go = budget.max_unavailable.as_ref().and_then(Amount::read);
+    let stay = budget.min_available.as_ref().and_then(amount);
+    let go = budget.max_unavailable.as_ref().and_then(amount);
     let (at, blocks) = match (stay, go) {
         (Some(stay), None) => (least, pods > 0 && stay.of(pods) >= i64::from(pods)),
         (None, Some(go)) => (most, go.of(pods.max(1)) == 0),

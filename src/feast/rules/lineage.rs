@@ -1,7 +1,7 @@
 //! The lineage server: that it has a database for its events, and that nobody takes it for a guarded place.
 
 use super::Violation;
-use super::view::{LOCAL, lineage, local};
+use super::view::{LOCAL, UI, lineage, local, services};
 use crate::feast::config::{FeatureStore, RegistryStoreType};
 use crate::schema::Path;
 
@@ -39,6 +39,28 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         ));
     }
     found
+}
+
+/// Of Feast's servers the registry's REST server, the web interface and the lineage server take events.
+pub(super) fn nobody_listens(store: &FeatureStore) -> Vec<Violation> {
+    let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
+    let enabled = consumer.is_some_and(|it| it.enabled);
+    let registry = local(store).and_then(|it| it.server.as_ref()?.rest_api);
+    let ui = services(store).is_some_and(|it| it.ui.is_some());
+    if !enabled || lineage(store).is_some() || registry == Some(true) || ui {
+        return Vec::new();
+    }
+    vec![Violation::new(
+        Path::of(CONSUMER),
+        [
+            Path::of(CONSUMER).attribute("enabled"),
+            Path::of(SERVER),
+            Path::of(LOCAL).attribute("server.rest_api"),
+            Path::of(UI),
+        ],
+        "No server receives lineage events",
+        "Write `rest_api = true` in `services.registry.local.server`, or `lineage_server = {}` in `consumer`.",
+    )]
 }
 
 /// As the Feast operator starts it, so that senders, Feast among them, need an API key and no token.
@@ -116,6 +138,33 @@ mod tests {
             )],
         );
         refused_whole(rule, store(json!({"enabled": false}), json!({})), &[]);
+    }
+
+    #[test]
+    fn somebody_listens() {
+        let database = json!({"name": "s"});
+        let consumer = json!({"enabled": true, "connectionStringSecretRef": database});
+        let check = |consumer: &Json, services: Json, expected: &[(&str, &str)]| {
+            let store = store(consumer.clone(), json!({"services": services}));
+            advised_whole("lineage-receiver", store, expected);
+        };
+        let nobody = [("openlineage.consumer", "No server receives lineage events")];
+        check(&consumer, json!({}), &nobody);
+        check(
+            &consumer,
+            json!({"registry": {"local": {"server": {}}}}),
+            &nobody,
+        );
+        check(
+            &consumer,
+            json!({"registry": {"local": {"server": {"restAPI": true}}}}),
+            &[],
+        );
+        check(&consumer, json!({"ui": {}}), &[]);
+        let mut apart = consumer.clone();
+        apart["lineageServer"] = json!({});
+        check(&apart, json!({}), &[]);
+        check(&json!({"enabled": false}), json!({}), &[]);
     }
 
     #[test]

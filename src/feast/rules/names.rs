@@ -1,9 +1,9 @@
 //! Names derived from the feature store's.
 
 use super::Violation;
-use super::view::{LOCAL, ONLINE, all_containers, claims, local, online_disabled};
+use super::view::{LOCAL, all_containers, claims, local};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::{self, Endpoint, LABEL_LENGTH, ServerKind, Service};
+use crate::feast::names::{self, Endpoint, LABEL_LENGTH, ServerKind};
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
@@ -51,18 +51,8 @@ fn derived(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
             derived.push((service(Endpoint::RegistryRest), Vec::new()));
         }
     }
-    for claim in claims(store) {
-        match claim.service {
-            Service::Online if online_disabled(store) => {}
-            Service::Online => derived.push((
-                names::claim(&store.name, claim.service),
-                vec![Path::of(ONLINE).attribute("disabled")],
-            )),
-            Service::Offline | Service::Registry => {
-                derived.push((names::claim(&store.name, claim.service), Vec::new()));
-            }
-        }
-    }
+    let claims = claims(store).into_iter();
+    derived.extend(claims.map(|claim| (names::claim(&store.name, claim.service), claim.reads)));
     derived
 }
 

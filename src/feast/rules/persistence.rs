@@ -1,9 +1,12 @@
 //! Several pods need one place for their data: the rule that scaling stands or falls with.
+//!
+//! A `store` is taken for a database here. One that is a file by what its Secret says is refused when that is read
+//! (`render/databases.rs`).
 
 use super::Violation;
 use super::view::{
-    AUTOSCALING, KEDA, LOCAL, OFFLINE, ONLINE, REGISTRY, block, local, offline, online,
-    online_disabled, registry, scaled_by,
+    AUTOSCALING, KEDA, LOCAL, OFFLINE, ONLINE, REGISTRY, SCALING, block, local, offline, online,
+    online_disabled, registry, scaled_by, services,
 };
 use crate::feast::config::FeatureStore;
 use crate::feast::names::Service;
@@ -17,21 +20,16 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let Some(scaled_by) = scaled_by(store) else {
         return Vec::new();
     };
-    [online_store(store), offline_store(store), registry_file(store)]
+    faults(store)
         .into_iter()
-        .flatten()
         .map(|fault| {
             let Fault {
                 service,
                 written,
-                file_absent,
                 mut reads,
                 what,
                 instead,
             } = fault;
-            if file_absent {
-                reads.push(block(service).attribute("persistence.file"));
-            }
             if scaled_by == Path::of("services.scaling.replicas") {
                 reads.push(scaled_by.clone());
             }
@@ -53,15 +51,62 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
+/// Pods that are replaced by a rolling update are several too, for a while.
+pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
+    let strategy = services(store).and_then(|it| it.deployment_strategy.as_ref());
+    let rolling = strategy.is_some_and(|it| match it.type_.as_deref() {
+        Some(word) => word == "RollingUpdate",
+        None => it.rolling_update.is_some(),
+    });
+    if !rolling || scaled_by(store).is_some() {
+        return Vec::new();
+    }
+    let at = Path::of("services.deployment_strategy");
+    faults(store)
+        .into_iter()
+        .map(|fault| {
+            let Fault {
+                service,
+                written: _,
+                mut reads,
+                what,
+                instead,
+            } = fault;
+            reads.extend([at.attribute("type"), Path::of(SCALING)]);
+            Violation::new(
+                at.clone(),
+                reads,
+                "RollingUpdate is for pods that share a database",
+                format!(
+                    "At fault is the {}: {what} The new pod runs beside the old one for a while: on a claim they \
+                     write one file at once, elsewhere each has a copy of its own. {instead} Or leave \
+                     `deployment_strategy` out, and the old pod goes before the new one comes.",
+                    service.words()
+                ),
+            )
+        })
+        .collect()
+}
+
+/// A service whose data is where one pod alone may write it.
 struct Fault {
     service: Service,
     /// The deepest attribute of the service that the user wrote.
     written: Option<Path>,
-    /// Nothing was concluded from a file being there.
-    file_absent: bool,
     reads: Vec<Path>,
     what: &'static str,
     instead: &'static str,
+}
+
+fn faults(store: &FeatureStore) -> Vec<Fault> {
+    [
+        online_store(store),
+        offline_store(store),
+        registry_file(store),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The deepest of these that is there, below the service's block.
@@ -72,6 +117,12 @@ fn deepest(service: Service, persistence: bool, file: bool) -> Path {
         (true, false) => path.attribute("persistence"),
         (false, false) => path,
     }
+}
+
+/// Where nothing was concluded from a file being there, that it is absent counts too.
+fn reads(service: Service, file: bool, others: impl IntoIterator<Item = Path>) -> Vec<Path> {
+    let absent = (!file).then(|| block(service).attribute("persistence.file"));
+    others.into_iter().chain(absent).collect()
 }
 
 fn online_store(store: &FeatureStore) -> Option<Fault> {
@@ -88,11 +139,14 @@ fn online_store(store: &FeatureStore) -> Option<Fault> {
     Some(Fault {
         service: Service::Online,
         written: written.map(|_| deepest(Service::Online, persistence.is_some(), file)),
-        file_absent: !file,
-        reads: vec![
-            Path::of(ONLINE).attribute("disabled"),
-            Path::of(ONLINE).attribute("persistence.store.type"),
-        ],
+        reads: reads(
+            Service::Online,
+            file,
+            [
+                Path::of(ONLINE).attribute("disabled"),
+                Path::of(ONLINE).attribute("persistence.store.type"),
+            ],
+        ),
         what: if file {
             "it is kept in a SQLite file."
         } else {
@@ -112,8 +166,11 @@ fn offline_store(store: &FeatureStore) -> Option<Fault> {
     Some(Fault {
         service: Service::Offline,
         written: Some(deepest(Service::Offline, persistence.is_some(), file)),
-        file_absent: !file,
-        reads: vec![Path::of(OFFLINE).attribute("persistence.store.type")],
+        reads: reads(
+            Service::Offline,
+            file,
+            [Path::of(OFFLINE).attribute("persistence.store.type")],
+        ),
         what: if file {
             "it reads files."
         } else {
@@ -150,12 +207,15 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
     Some(Fault {
         service: Service::Registry,
         written,
-        file_absent: file.is_none(),
-        reads: vec![
-            Path::of(REGISTRY).attribute("remote.hostname"),
-            local.attribute("persistence.store.type"),
-            local.attribute("persistence.file.path"),
-        ],
+        reads: reads(
+            Service::Registry,
+            file.is_some(),
+            [
+                Path::of(REGISTRY).attribute("remote.hostname"),
+                local.attribute("persistence.store.type"),
+                local.attribute("persistence.file.path"),
+            ],
+        ),
         what: if file.is_some() {
             "it is kept in a file."
         } else {
@@ -172,7 +232,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::SENTENCE;
-    use crate::feast::rules::testing::refused;
+    use crate::feast::rules::testing::{advised, refused};
 
     fn faults(services: Json, paths: &[&str]) {
         let expected: Vec<_> = paths.iter().map(|path| (*path, SENTENCE)).collect();
@@ -258,6 +318,7 @@ mod tests {
             json!({"local": {"persistence": {"file": {"path": "s3://b/r.db"}}}}),
             json!({"local": {"persistence": {"file": {"path": "gs://b/r.db"}}}}),
             json!({"remote": {"hostname": "r:80"}}),
+            json!({"remote": {"feastRef": {"name": "other"}}}),
         ] {
             faults(
                 json!({
@@ -269,6 +330,53 @@ mod tests {
                 &[],
             );
         }
+    }
+
+    #[test]
+    fn offline_files_and_claims_do_not_scale() {
+        let claim = json!({"create": {}, "mountPath": "/offline"});
+        for file in [
+            json!({"type": "file"}),
+            json!({"type": "dask", "pvc": claim}),
+            json!({"pvc": claim}),
+        ] {
+            faults(
+                json!({
+                    "scaling": {"replicas": 2},
+                    "onlineStore": database("redis"),
+                    "offlineStore": {"persistence": {"file": file}},
+                    "registry": {"remote": {"feastRef": {"name": "other"}}},
+                }),
+                &["services.offline_store.persistence.file"],
+            );
+        }
+    }
+
+    #[test]
+    fn rolling_updates_want_databases_too() {
+        let at = "services.deployment_strategy";
+        let check = |strategy: Json, services: Json, count: usize| {
+            let mut services = services;
+            services["deploymentStrategy"] = strategy;
+            let summary = "RollingUpdate is for pods that share a database";
+            advised(
+                "rolling-update-files",
+                services,
+                &vec![(at, summary); count],
+            );
+        };
+        let rolling = json!({"type": "RollingUpdate"});
+        let claims = json!({
+            "scaling": {"replicas": 1},
+            "onlineStore": {"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}},
+            "registry": {"local": database("sql")},
+        });
+        check(rolling.clone(), json!({}), 2);
+        check(json!({"rollingUpdate": {"maxSurge": 1}}), claims.clone(), 1);
+        check(json!({"type": "Recreate"}), claims, 0);
+        let databases =
+            json!({"onlineStore": database("redis"), "registry": {"local": database("sql")}});
+        check(rolling, databases, 0);
     }
 
     #[test]

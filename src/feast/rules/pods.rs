@@ -162,6 +162,35 @@ pub(super) fn resource_claims(store: &FeatureStore) -> Vec<Violation> {
     found
 }
 
+pub(super) fn token(store: &FeatureStore) -> Vec<Violation> {
+    let at = Path::of("services.automount_service_account_token");
+    if services(store).and_then(|it| it.automount_service_account_token) != Some(false) {
+        return Vec::new();
+    }
+    let authz = store.authz.as_ref();
+    let engine = store.batch_engine.as_ref();
+    let asks = [
+        (
+            "authz.kubernetes",
+            authz.is_some_and(|it| it.kubernetes.is_some()),
+        ),
+        (
+            "batch_engine.spark_application",
+            engine.is_some_and(|it| it.spark_application.is_some()),
+        ),
+    ];
+    (asks.into_iter().filter(|(_, written)| *written))
+        .map(|(attribute, _)| {
+            Violation::new(
+                at.clone(),
+                [at.clone(), Path::of(attribute)],
+                format!("{attribute} needs the token of the pods' account"),
+                "With it Feast asks the Kubernetes API. Remove `automount_service_account_token`.",
+            )
+        })
+        .collect()
+}
+
 pub(super) fn pull_secrets(store: &FeatureStore) -> Vec<Violation> {
     let secrets = services(store).and_then(|it| it.image_pull_secrets.as_deref());
     let secrets = secrets.unwrap_or_default();
@@ -181,9 +210,9 @@ pub(super) fn pull_secrets(store: &FeatureStore) -> Vec<Violation> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{refused, stands};
+    use crate::feast::rules::testing::{refused, refused_whole, stands};
 
     #[test]
     fn what_the_pods_run_as() {
@@ -227,6 +256,43 @@ mod tests {
                 (&path("sysctls[1].name"), "\"a\" is set twice"),
             ],
         );
+    }
+
+    #[test]
+    fn feast_itself_keeps_its_token() {
+        let store = |token: bool, more: Json| {
+            let mut store = json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "services": {"automountServiceAccountToken": token},
+            });
+            if let (Json::Object(store), Json::Object(more)) = (&mut store, more) {
+                store.extend(more);
+            }
+            store
+        };
+        let check = |store: Json, expected: &[&str]| {
+            let path = "services.automount_service_account_token";
+            let expected: Vec<_> = expected.iter().map(|summary| (path, *summary)).collect();
+            refused_whole("service-account-token", store, &expected);
+        };
+        let both = json!({
+            "authz": {"kubernetes": {}},
+            "batchEngine": {"configMapRef": {"name": "e"}, "sparkApplication": {}},
+        });
+        check(store(true, both.clone()), &[]);
+        check(
+            store(false, both),
+            &[
+                "authz.kubernetes needs the token of the pods' account",
+                "batch_engine.spark_application needs the token of the pods' account",
+            ],
+        );
+        let neither = json!({
+            "authz": {"oidc": {"issuerUrl": "https://x"}},
+            "batchEngine": {"configMapRef": {"name": "e"}},
+        });
+        check(store(false, neither), &[]);
     }
 
     #[test]

@@ -161,9 +161,7 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
     mounts.extend(claims.iter().map(|claim| {
         let mount = join(&claim.pvc.mount_path, "");
         let mut reads = vec![claim.path.attribute("mount_path")];
-        if claim.service == Service::Online {
-            reads.push(Path::of(ONLINE).attribute("disabled"));
-        }
+        reads.extend(claim.reads.iter().cloned());
         (mount, reads, claim.service == Service::Offline)
     }));
     let below = |path: &str, directory: &str| {

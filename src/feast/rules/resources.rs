@@ -20,10 +20,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         let mut found = of_one(&container.path, resources);
         found.extend(claims(store, &container.path, resources));
         // A server that is left out after all has no resources to judge.
-        for violation in &mut found {
-            violation.reads.extend(container.reads.iter().cloned());
-        }
-        violations.extend(found);
+        violations.extend(found.into_iter().map(|it| it.reading(&container.reads)));
     }
     let cron_job = cron_job_containers(store).and_then(|it| it.resources.as_ref());
     violations.extend(cron_job.into_iter().flat_map(|resources| {
@@ -37,12 +34,97 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 
 /// The resources of the container whose settings stand at `path`.
 fn of_one(path: &Path, resources: &ResourceRequirements) -> Vec<Violation> {
-    request_within_limit(
-        &path.attribute("resources"),
-        resources.requests.as_ref(),
-        resources.limits.as_ref(),
-        &[],
-    )
+    let path = path.attribute("resources");
+    let (requests, limits) = (resources.requests.as_ref(), resources.limits.as_ref());
+    let mut violations = names(&path, requests, limits);
+    violations.extend(request_within_limit(&path, requests, limits, &[]));
+    violations.extend(not_shared(&path, requests, limits));
+    violations
+}
+
+/// Devices, by the names of their vendors: `nvidia.com/gpu`.
+fn is_device(name: &str) -> bool {
+    name.contains('/') && !name.contains("kubernetes.io/")
+}
+
+fn is_huge_page(name: &str) -> bool {
+    name.starts_with("hugepages-")
+}
+
+type Quantities = BTreeMap<String, Written>;
+
+/// Each quantity with its path and the resource's name.
+fn written<'a>(
+    path: &Path,
+    requests: Option<&'a Quantities>,
+    limits: Option<&'a Quantities>,
+) -> Vec<(Path, &'a str, &'a str)> {
+    [("requests", requests), ("limits", limits)]
+        .into_iter()
+        .flat_map(|(attribute, map)| {
+            let list = path.attribute(attribute);
+            (map.into_iter().flatten())
+                .map(move |(name, Written(text))| (list.key(name), name.as_str(), text.as_str()))
+        })
+        .collect()
+}
+
+fn names(
+    path: &Path,
+    requests: Option<&Quantities>,
+    limits: Option<&Quantities>,
+) -> Vec<Violation> {
+    let known = |name: &str| {
+        ["cpu", "memory", "ephemeral-storage"].contains(&name)
+            || is_huge_page(name)
+            || name.contains('/')
+    };
+    (written(path, requests, limits).into_iter())
+        .filter(|(_, name, _)| !known(name))
+        .map(|(at, name, _)| {
+            Violation::new(
+                at.clone(),
+                [at],
+                format!("{name:?} is no resource of a container"),
+                "Write `cpu`, `memory`, `ephemeral-storage`, `hugepages-<size>`, or a device's whole name such as \
+                 `nvidia.com/gpu`.",
+            )
+        })
+        .collect()
+}
+
+/// A device is given as a whole; it and huge pages are given to nobody else.
+fn not_shared(
+    path: &Path,
+    requests: Option<&Quantities>,
+    limits: Option<&Quantities>,
+) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (at, name, text) in written(path, requests, limits) {
+        if is_device(name) && Quantity::parse(text).is_some_and(|it| !it.is_whole()) {
+            violations.push(Violation::new(
+                at.clone(),
+                [at],
+                format!("{name} is given as a whole, and {text} is a part"),
+                "Write a whole number.",
+            ));
+        }
+    }
+    for (at, name, text) in written(path, requests, None) {
+        let limit = limits.and_then(|it| it.get(name));
+        let above = |limit: &Written| {
+            Quantity::parse(text).is_some_and(|request| Quantity::parse(&limit.0) > Some(request))
+        };
+        if (is_device(name) || is_huge_page(name)) && limit.is_none_or(above) {
+            violations.push(Violation::new(
+                at.clone(),
+                [at, path.attribute("limits").key(name)],
+                format!("The limit of {name} is not its request"),
+                format!("Kubernetes wants both to be the same. Write the limit {text} too."),
+            ));
+        }
+    }
+    violations
 }
 
 /// A server uses the pods' claims, by name.
@@ -81,27 +163,24 @@ fn no_claims(path: &Path, resources: &ResourceRequirements) -> Option<Violation>
 /// Judges a pair of requests and limits; `defaults` are the requests of which the user need not write one.
 pub(super) fn request_within_limit(
     path: &Path,
-    requests: Option<&BTreeMap<String, Written>>,
-    limits: Option<&BTreeMap<String, Written>>,
+    requests: Option<&Quantities>,
+    limits: Option<&Quantities>,
     defaults: &[(&str, &str)],
 ) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let read = |map: Option<&BTreeMap<String, Written>>, name: &str| {
+    let read = |map: Option<&Quantities>, name: &str| {
         map.and_then(|map| map.get(name))
             .map(|written| written.0.clone())
     };
-    for (attribute, map) in [("requests", requests), ("limits", limits)] {
-        for (name, Written(text)) in map.into_iter().flatten() {
-            let at = path.attribute(attribute).key(name);
-            if Quantity::parse(text).is_none_or(|value| value < Quantity::ZERO) {
-                violations.push(Violation::new(
-                    at.clone(),
-                    [at],
-                    format!("{text:?} is not a quantity of {name}"),
-                    "Write a number that is not negative, with a unit if need be: `250m` or `2` for CPUs, \
-                     `512Mi` or `2Gi` for bytes.",
-                ));
-            }
+    for (at, name, text) in written(path, requests, limits) {
+        if Quantity::parse(text).is_none_or(|value| value < Quantity::ZERO) {
+            violations.push(Violation::new(
+                at.clone(),
+                [at],
+                format!("{text:?} is not a quantity of {name}"),
+                "Write a number that is not negative, with a unit if need be: `250m` or `2` for CPUs, `512Mi` or \
+                 `2Gi` for bytes.",
+            ));
         }
     }
     for (name, Written(most)) in limits.into_iter().flatten() {
@@ -136,7 +215,7 @@ pub(super) fn request_within_limit(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use crate::feast::rules::testing::refused;
 
@@ -167,6 +246,69 @@ mod tests {
                 "requests": {"cpu": "1000m"}, "limits": {"cpu": "1"},
             }}}}),
             &[],
+        );
+    }
+
+    #[test]
+    fn names_that_kubernetes_knows() {
+        let resources = "services.online_store.server.resources";
+        let check = |written: Json, expected: &[(&str, &str)]| {
+            let expected: Vec<_> = (expected.iter())
+                .map(|(place, summary)| (format!("{resources}.{place}"), *summary))
+                .collect();
+            let expected: Vec<_> = expected.iter().map(|(p, s)| (p.as_str(), *s)).collect();
+            refused(
+                "resources",
+                json!({"onlineStore": {"server": {"resources": written}}}),
+                &expected,
+            );
+        };
+        check(
+            json!({
+                "requests": {"cpu": "1", "nvidia.com/gpu": "1", "example.kubernetes.io/x": "1"},
+                "limits": {"hugepages-2Mi": "4Mi", "ephemeral-storage": "1Gi", "nvidia.com/gpu": 1, "a.b/c": "2"},
+            }),
+            &[],
+        );
+        check(
+            json!({"requests": {"cpus": "1"}, "limits": {"storage": "1Gi"}}),
+            &[
+                (
+                    "requests[\"cpus\"]",
+                    "\"cpus\" is no resource of a container",
+                ),
+                (
+                    "limits[\"storage\"]",
+                    "\"storage\" is no resource of a container",
+                ),
+            ],
+        );
+        let part = "nvidia.com/gpu is given as a whole, and 500m is a part";
+        check(
+            json!({"limits": {"nvidia.com/gpu": "500m"}}),
+            &[("limits[\"nvidia.com/gpu\"]", part)],
+        );
+        check(
+            json!({"requests": {"a.b/c": "few"}, "limits": {"a.b/c": "1"}}),
+            &[("requests[\"a.b/c\"]", "\"few\" is not a quantity of a.b/c")],
+        );
+        let differs = |name: &str| format!("The limit of {name} is not its request");
+        check(
+            json!({
+                "requests": {"nvidia.com/gpu": "1", "hugepages-2Mi": "2Mi"},
+                "limits": {"hugepages-2Mi": "4Mi"},
+            }),
+            &[
+                ("requests[\"hugepages-2Mi\"]", &differs("hugepages-2Mi")),
+                ("requests[\"nvidia.com/gpu\"]", &differs("nvidia.com/gpu")),
+            ],
+        );
+        check(
+            json!({"requests": {"nvidia.com/gpu": "2"}, "limits": {"nvidia.com/gpu": "1"}}),
+            &[(
+                "requests[\"nvidia.com/gpu\"]",
+                "The nvidia.com/gpu request (2) is above the limit (1)",
+            )],
         );
     }
 

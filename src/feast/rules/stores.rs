@@ -1,7 +1,7 @@
 //! Where each service keeps its data: a file or a database, and which files.
 
 use super::Violation;
-use super::view::{LOCAL, block, containers, local, offline, online};
+use super::view::{LOCAL, all_containers, block, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
 use crate::feast::spec::join;
@@ -84,7 +84,12 @@ fn judge(file: &File<'_>) -> Option<Violation> {
         Some(Violation::new(at.clone(), reads, summary, detail))
     };
     match (service, object, on_claim) {
-        (Service::Registry, true, false) => None,
+        (Service::Registry, true, false) if is_object(path) => None,
+        (Service::Registry, true, false) => refuse(
+            false,
+            format!("{path:?} names no object in a bucket"),
+            "Write bucket and object, such as `s3://example/registry.db`.",
+        ),
         (Service::Registry, true, true) => refuse(
             false,
             format!("{path:?} is in an object store and not on a claim"),
@@ -123,6 +128,14 @@ fn judge(file: &File<'_>) -> Option<Violation> {
         ),
         (_, false, _) => None,
     }
+}
+
+/// Whether a URI names a bucket and something in it.
+fn is_object(uri: &str) -> bool {
+    let place = uri
+        .split_once("://")
+        .and_then(|(_, place)| place.split_once('/'));
+    place.is_some_and(|(bucket, object)| !bucket.is_empty() && !object.is_empty())
 }
 
 /// Whether a relative path climbs above where it starts.
@@ -190,7 +203,7 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
             let path = "openlineage.consumer.connection_string_secret_ref";
             (Path::of(path), secret)
         });
-    let servers = containers(store);
+    let servers = all_containers(store);
     let certificates = servers.iter().filter_map(|container| {
         let secret = container.settings?.tls?.secret_ref.as_ref()?;
         Some((container.path.attribute("tls.secret_ref"), secret))
@@ -218,7 +231,7 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused;
+    use crate::feast::rules::testing::{refused, refused_whole};
 
     #[test]
     fn exactly_one_kind_of_persistence() {
@@ -273,6 +286,10 @@ mod tests {
     fn paths_by_where_they_stand() {
         let bucket = Some("The online store cannot be in an object store");
         path("/tmp/o.db", false, None, None);
+        for none in ["s3://", "s3:///r.db", "gs://b", "gs://b/"] {
+            let nowhere = format!("{none:?} names no object in a bucket");
+            path(none, false, bucket, Some(&nowhere));
+        }
         path("a/b/../o.db", true, None, None);
         path("s3://b/o.db", false, bucket, None);
         path(
@@ -321,6 +338,24 @@ mod tests {
             secret("feast-demo"),
             &[(
                 "services.online_store.persistence.store.secret_ref.name",
+                "Secret \"feast-demo\" is the provider's own",
+            )],
+        );
+        let certificate = json!({"tls": {"secretRef": {"name": "feast-demo"}}});
+        let consumer = json!({
+            "enabled": true,
+            "connectionStringSecretRef": {"name": "s"},
+            "lineageServer": {"server": certificate},
+        });
+        refused_whole(
+            "own-secret",
+            json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "openlineage": {"enabled": true, "consumer": consumer},
+            }),
+            &[(
+                "openlineage.consumer.lineage_server.server.tls.secret_ref.name",
                 "Secret \"feast-demo\" is the provider's own",
             )],
         );

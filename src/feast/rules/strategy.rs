@@ -1,11 +1,9 @@
 //! How pods are replaced.
 
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
 use super::Violation;
+use super::amount::Amount;
 use super::view::services;
 use crate::feast::config::FeatureStore;
-use crate::feast::spec::int_or_percent;
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
@@ -41,14 +39,10 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     }
     let surge = rolling.attribute("max_surge");
     let unavailable = rolling.attribute("max_unavailable");
-    let mut read = |value: &Option<IntOrString>, at: &Path, most: Option<i32>| {
-        let number = amount(value.clone()?);
-        let wrong = match number {
-            None => true,
-            Some(Amount::Percent(share)) => most.is_some_and(|most| share > most),
-            Some(Amount::Pods(_)) => false,
-        };
-        if wrong {
+    let more = numbers.max_surge.as_ref().map(Amount::read);
+    let fewer = (numbers.max_unavailable.as_ref()).map(|it| Amount::read(it)?.of_all());
+    for (at, amount) in [(&surge, more), (&unavailable, fewer)] {
+        if let Some(None) = amount {
             violations.push(Violation::new(
                 at.clone(),
                 [at.clone()],
@@ -57,15 +51,11 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                  of the pods can be unavailable.",
             ));
         }
-        number
+    }
+    let none = |amount: Option<Option<Amount>>| {
+        matches!(amount.flatten(), Some(Amount::Pods(0) | Amount::Percent(0)))
     };
-    let none = [
-        read(&numbers.max_surge, &surge, None),
-        read(&numbers.max_unavailable, &unavailable, Some(100)),
-    ]
-    .iter()
-    .all(|number| matches!(number, Some(Amount::Pods(0) | Amount::Percent(0))));
-    if none {
+    if none(more) && none(fewer) {
         violations.push(Violation::new(
             rolling,
             [surge, unavailable],
@@ -75,24 +65,6 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         ));
     }
     violations
-}
-
-#[derive(Clone, Copy)]
-enum Amount {
-    Pods(i32),
-    Percent(i32),
-}
-
-fn amount(value: IntOrString) -> Option<Amount> {
-    let (amount, number) = match int_or_percent(value) {
-        IntOrString::Int(number) => (Amount::Pods(number), number),
-        IntOrString::String(text) => {
-            let digits = text.strip_suffix('%')?;
-            let number = digits.parse().ok()?;
-            (Amount::Percent(number), number)
-        }
-    };
-    (number >= 0).then_some(amount)
 }
 
 #[cfg(test)]
@@ -146,6 +118,13 @@ mod tests {
         let wrong = "Not a number of pods or a percentage";
         strategy(
             json!({"rollingUpdate": {"maxSurge": "-1", "maxUnavailable": "101%"}}),
+            &[
+                (".rolling_update.max_surge", wrong),
+                (".rolling_update.max_unavailable", wrong),
+            ],
+        );
+        strategy(
+            json!({"rollingUpdate": {"maxSurge": "+25%", "maxUnavailable": "%"}}),
             &[
                 (".rolling_update.max_surge", wrong),
                 (".rolling_update.max_unavailable", wrong),

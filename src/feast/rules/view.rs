@@ -188,18 +188,21 @@ pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
     containers
 }
 
-/// A claim that the user wrote, and where.
+/// A claim that the pods mount, and where the user wrote it.
 pub(super) struct Claim<'a> {
     pub service: Service,
     /// The `pvc` attribute.
     pub path: Path,
     pub pvc: &'a PersistentVolumeClaim,
+    /// What its being mounted was concluded from an absence of.
+    pub reads: Vec<Path>,
 }
 
-/// The claims, in the order of the attributes. Those of a disabled online store are there too.
+/// The claims, in the order of the attributes. A disabled online store has none.
 pub(super) fn claims(store: &FeatureStore) -> Vec<Claim<'_>> {
-    let online =
-        online(store).and_then(|online| online.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
+    let online = online(store)
+        .filter(|_| !online_disabled(store))
+        .and_then(|online| online.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
     let offline = offline(store)
         .and_then(|offline| offline.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
     let registry =
@@ -215,6 +218,10 @@ pub(super) fn claims(store: &FeatureStore) -> Vec<Claim<'_>> {
             service,
             path: block(service).attribute("persistence.file.pvc"),
             pvc: pvc?,
+            reads: match service {
+                Service::Online => vec![Path::of(ONLINE).attribute("disabled")],
+                Service::Offline | Service::Registry => Vec::new(),
+            },
         })
     })
     .collect()

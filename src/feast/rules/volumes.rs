@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
-use super::claims::{inside, overlaps};
+use super::claims::{in_the_pod, inside, overlaps};
 use super::view::{Container, all_containers, block, claims, services};
 use super::{Violation, tls};
 use crate::feast::config::{FeatureStore, Volume};
@@ -119,11 +119,8 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
     for container in all_containers(store) {
         let mounts = container.settings.map_or(&[][..], |it| it.volume_mounts);
         for index in 0..mounts.len() {
-            let mut of_one = mount(store, &container, mounts, index);
-            for violation in &mut of_one {
-                violation.reads.extend(container.reads.iter().cloned());
-            }
-            found.extend(of_one);
+            let of_one = mount(store, &container, mounts, index).into_iter();
+            found.extend(of_one.map(|it| it.reading(&container.reads)));
         }
     }
     found
@@ -205,20 +202,17 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
     for claim in &claims {
         if join(&claim.pvc.mount_path, "") == place {
             let mut reads = vec![claim.path.attribute("mount_path")];
-            if claim.service == Service::Online {
-                reads.push(block(Service::Online).attribute("disabled"));
-            }
+            reads.extend(claim.reads.iter().cloned());
             hide(
                 &format!("the claim of the {}", claim.service.words()),
                 reads,
             );
         }
     }
-    let unknown_claims = [Service::Online, Service::Offline, Service::Registry]
-        .map(|service| block(service).attribute("persistence.file.pvc.mount_path"))
-        .to_vec();
-    if place == DATA_DIRECTORY && claims.len() < 3 {
-        hide("what is not on a claim", unknown_claims.clone());
+    if place == DATA_DIRECTORY
+        && let Some(reads) = in_the_pod(store)
+    {
+        hide("what is not on a claim", reads);
     }
     let base = claims.iter().find(|it| it.service == Service::Offline);
     let base = base.map_or(DATA_DIRECTORY, |claim| &claim.pvc.mount_path);
@@ -245,8 +239,8 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
                 .and_then(|it| it.git.as_ref()?.feature_repo_path.as_deref())
                 .unwrap_or(names::FEATURE_REPOSITORY);
             if within && inside(&join(&project, repository), place) {
-                let mut reads = vec![directory, init, Path::of("feast_project")];
-                reads.extend(unknown_claims);
+                let home = block(Service::Offline).attribute("persistence.file.pvc.mount_path");
+                let reads = vec![directory, init, Path::of("feast_project"), home];
                 hide("the feature repository", reads);
             }
         }
@@ -421,6 +415,34 @@ mod tests {
         hides("/feast-data", "what is not on a claim");
         hides("/feast-data/demo", "the feature repository");
         hides("/feast-data/demo/feature_repo", "the feature repository");
+    }
+
+    #[test]
+    fn the_claim_of_a_disabled_store_is_not_there() {
+        let claim =
+            |path: &str| json!({"file": {"pvc": {"ref": {"name": "c"}, "mountPath": path}}});
+        let at = |place: &str, disabled: bool, expected: Option<&str>| {
+            let message = expected.map(|what| format!("A volume at {place:?} hides {what}"));
+            let path = "services.offline_store.server.volume_mounts[0].mount_path";
+            let expected: Vec<_> = message.iter().map(|text| (path, text.as_str())).collect();
+            refused(
+                "volume-mounts",
+                json!({
+                    "volumes": [{"name": "a", "emptyDir": {}}],
+                    "onlineStore": {"disabled": disabled, "persistence": claim("/online")},
+                    "offlineStore": {
+                        "persistence": claim("/offline"),
+                        "server": {"volumeMounts": [{"name": "a", "mountPath": place}]},
+                    },
+                    "registry": {"local": {"persistence": claim("/registry")}},
+                }),
+                &expected,
+            );
+        };
+        at("/feast-data", false, None);
+        at("/feast-data", true, Some("what is not on a claim"));
+        at("/online", false, Some("the claim of the online store"));
+        at("/online", true, None);
     }
 
     #[test]

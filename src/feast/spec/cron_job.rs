@@ -76,9 +76,14 @@ impl CronJob {
             image_pull_policy: image_pull_policy.map(ImagePullPolicy::as_str),
             resources,
             node_selector: node_selector.unwrap_or_default(),
-            commands: commands
-                .filter(|commands| !commands.is_empty())
-                .unwrap_or_else(|| COMMANDS.map(str::to_owned).to_vec()),
+            commands: commands_or_default(commands),
         })
     }
+}
+
+/// What is run: what is written, or Feast's two.
+pub fn commands_or_default(written: Option<Vec<String>>) -> Vec<String> {
+    written
+        .filter(|commands| !commands.is_empty())
+        .unwrap_or_else(|| COMMANDS.map(str::to_owned).to_vec())
 }

@@ -23,6 +23,8 @@ pub struct Pods {
     pub security_context: Option<PodSecurityContext>,
     pub annotations: BTreeMap<String, String>,
     pub resource_claims: Vec<PodResourceClaim>,
+    /// The user's word on their account's token.
+    pub automount_token: Option<bool>,
     /// Names of Secrets.
     pub image_pull_secrets: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Pods {
                 .filter(|it| *it != PodSecurityContext::default()),
             annotations: services.pod_annotations.unwrap_or_default(),
             resource_claims: services.resource_claims.unwrap_or_default(),
+            automount_token: services.automount_service_account_token,
             image_pull_secrets: services
                 .image_pull_secrets
                 .unwrap_or_default()

@@ -22,6 +22,7 @@ pub(super) fn server(store: &Store) -> Vec<Part> {
         parts.push(Part::Slot(Slot {
             purpose: Purpose::BatchEngine {
                 driver: (driver.as_ref()).map(|driver| driver.service_account.clone()),
+                token: store.has_token(),
             },
             source: source.clone(),
         }));

@@ -93,7 +93,10 @@ fn oidc_properties_are_keys_or_a_mapping() {
     let mapping = (
         Kind::Secret,
         "idp",
-        &[("k", "client_id: 7\nissuer: true\n")][..],
+        &[(
+            "k",
+            "client_id: 7\nissuer: true\nclient_secret:\naudience: ~\n",
+        )][..],
     );
     let one =
         json!({"secretRef": {"name": "idp"}, "secretKeyName": "k", "issuerUrl": "https://idp//"});
@@ -167,6 +170,34 @@ fn the_engine_is_the_config_maps() {
         engine(json!(null), "image: x"),
         problem("names no engine: put its `type` there, such as `type: local`")
     );
+}
+
+#[test]
+fn an_engine_that_asks_kubernetes_has_a_token() {
+    let engine = |more: Json| {
+        let mut store = json!({"batchEngine": {"configMapRef": {"name": "e"}}});
+        if let (Json::Object(store), Json::Object(more)) = (&mut store, more) {
+            store.extend(more);
+        }
+        let text = &[("config", "type: k8s\nimage: feast\n")][..];
+        filled(store, &[(Kind::ConfigMap, "e", text)])
+    };
+    let refusal = Err(vec![
+        "key \"config\" of ConfigMap \"e\" names the engine `k8s`, which asks the Kubernetes API, and the pods have no \
+         token for it: write `automount_service_account_token = true` in `services`, and bind a Role for Jobs to the \
+         account `feast-<name>`"
+            .to_owned(),
+    ]);
+    assert_eq!(engine(json!({})), refusal);
+    let token = |token: bool| json!({"services": {"automountServiceAccountToken": token}});
+    assert_eq!(engine(token(false)), refusal);
+    let section = json!({"type": "k8s", "image": "feast"});
+    for has_token in [token(true), json!({"authz": {"kubernetes": {}}})] {
+        assert_eq!(
+            engine(has_token).map(|it| it["batch_engine"].clone()),
+            Ok(section.clone())
+        );
+    }
 }
 
 #[test]

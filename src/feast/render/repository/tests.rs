@@ -29,7 +29,7 @@ impl Lab {
         self.0.join(inner)
     }
 
-    fn git(&self, arguments: &[&str]) {
+    fn git(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
         git.arg("-C").arg(self.path("origin"));
         git.args([
@@ -38,7 +38,17 @@ impl Lab {
             "-c",
             "user.email=test@example.invalid",
         ]);
-        assert!(git.args(arguments).status().unwrap().success());
+        let output = git.args(arguments).output().unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A program that the script finds before any other of this name.
+    fn program(&self, name: &str, body: &str) {
+        let program = self.path("bin").join(name);
+        fs::write(&program, format!("#!/bin/bash\n{body}")).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&program, executable).unwrap();
     }
 
     /// A commit in which both directories say `text`.
@@ -114,6 +124,25 @@ fn succeeded(output: &Output) {
     );
 }
 
+fn failed(output: &Output, message: &str) {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains(message), "{said}");
+}
+
+/// Every file below.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| match path.symlink_metadata().unwrap() {
+            it if it.is_dir() => files(&path),
+            it if it.is_file() => vec![path],
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
 fn link(repository: &Path) -> PathBuf {
     fs::read_link(repository.join("feature_store.yaml")).unwrap()
 }
@@ -151,6 +180,103 @@ fn a_clone_follows_its_reference() {
 }
 
 #[test]
+fn what_moves_is_fetched_at_each_start() {
+    let lab = Lab::new("moves");
+    lab.git(&["branch", "team"]);
+    lab.git(&["tag", "newest"]);
+    let start = |reference: Json, features: &str| {
+        let git = json!({"git": {"url": lab.url(), "ref": reference}});
+        succeeded(&lab.run(git, &[]));
+        assert_eq!(lab.features("feature_repo"), features);
+    };
+    for (reference, features) in [
+        (Json::Null, "two"),
+        (json!("HEAD"), "three"),
+        (json!("main"), "four"),
+        (json!("newest"), "five"),
+        (json!("team"), "six"),
+    ] {
+        start(
+            reference.clone(),
+            &fs::read_to_string(lab.path("origin/feature_repo/features.py")).unwrap(),
+        );
+        lab.commit(features);
+        lab.git(&["tag", "--force", "newest"]);
+        lab.git(&["branch", "--force", "team"]);
+        start(reference, features);
+    }
+    // A branch that is gone is not used any more, and gives way to another.
+    lab.git(&["branch", "--delete", "--force", "team"]);
+    lab.git(&["branch", "team/one"]);
+    let gone = json!({"git": {"url": lab.url(), "ref": "team"}});
+    failed(&lab.run(gone, &[]), "has no branch, tag or commit team");
+    start(json!("team/one"), "six");
+}
+
+#[test]
+fn a_whole_commit_needs_no_server_twice() {
+    let lab = Lab::new("commit");
+    let commit = lab.git(&["rev-parse", "HEAD"]);
+    let commit = commit.trim();
+    lab.commit("two");
+    let git = |reference: &str| json!({"git": {"url": lab.url(), "ref": reference}});
+    succeeded(&lab.run(git(commit), &[]));
+    assert_eq!(lab.features("feature_repo"), "one");
+    fs::rename(lab.path("origin"), lab.path("away")).unwrap();
+    succeeded(&lab.run(git(commit), &[]));
+    assert_eq!(lab.features("feature_repo"), "one");
+    // What could have moved fails, with what is there.
+    for reference in ["main", &commit[..8]] {
+        failed(
+            &lab.run(git(reference), &[]),
+            "The feature repository cannot be fetched.",
+        );
+    }
+}
+
+#[test]
+fn no_address_is_left_behind() {
+    let lab = Lab::new("address");
+    let git = |reference: &str| json!({"git": {"url": "file://${PLACE}", "ref": reference}});
+    let place = lab.path("origin").display().to_string();
+    let environment = [("PLACE", place.as_str())];
+    succeeded(&lab.run(git("main"), &environment));
+    // As somebody's own clone would have it.
+    let config = lab.path("home/p/.git/config");
+    let mut text = fs::read_to_string(&config).unwrap();
+    text.push_str(&format!("[remote \"origin\"]\n\turl = file://{place}\n"));
+    fs::write(&config, text).unwrap();
+    lab.commit("two");
+    succeeded(&lab.run(git("main"), &environment));
+    assert_eq!(lab.features("feature_repo"), "two");
+    for file in files(&lab.path("home/p")) {
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        assert!(!text.contains(&place), "{}: {text}", file.display());
+    }
+}
+
+#[test]
+fn pods_that_share_a_claim_wait_for_each_other() {
+    let lab = Lab::new("shared");
+    // A git that tells when another pod could have gone on beside it.
+    let taken = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)";
+    let path = std::env::var("PATH").unwrap();
+    lab.program(
+        "git",
+        &format!(
+            "python3 -c '{taken}' \"$HOME/p.lock\" 2> /dev/null && echo \"$@\" >> \"$HOME/beside\"\n\
+             PATH='{path}' exec git \"$@\"\n"
+        ),
+    );
+    for reference in ["main", "HEAD"] {
+        let git = json!({"git": {"url": lab.url(), "ref": reference}});
+        succeeded(&lab.run(git, &[]));
+    }
+    let beside = fs::read_to_string(lab.path("home/beside")).unwrap_or_default();
+    assert_eq!(beside, "");
+}
+
+#[test]
 fn what_fails_fails_again() {
     let lab = Lab::new("failures");
     let nowhere = json!({"git": {"url": format!("{}x", lab.url())}});
@@ -161,10 +287,7 @@ fn what_fails_fails_again() {
         assert!(!lab.run(missing.clone(), &[]).status.success());
     }
     let elsewhere = json!({"git": {"url": lab.url(), "featureRepoPath": "nope"}});
-    let output = lab.run(elsewhere, &[]);
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("has no directory"), "{said}");
+    failed(&lab.run(elsewhere, &[]), "has no directory");
 }
 
 #[test]
@@ -238,11 +361,10 @@ fn a_packaged_repository_is_copied_anew() {
 #[test]
 fn feast_makes_a_new_one_once() {
     let lab = Lab::new("init");
-    let feast = lab.path("bin/feast");
-    let body = "#!/bin/bash\necho \"$@\" >> \"$HOME/calls\"\nmkdir -p \"${@: -1}/feature_repo\"\n";
-    fs::write(&feast, body).unwrap();
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&feast, executable).unwrap();
+    lab.program(
+        "feast",
+        "echo \"$@\" >> \"$HOME/calls\"\nmkdir -p \"${@: -1}/feature_repo\"\n",
+    );
     let init = json!({"init": {"minimal": true, "template": "aws"}});
     for _ in 0..2 {
         succeeded(&lab.run(init.clone(), &[]));
