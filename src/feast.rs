@@ -8,15 +8,14 @@
 //! randomness. Everything here is a function of its arguments.
 
 pub mod config;
+pub mod custom_resource;
 pub mod document;
 pub mod fill;
 pub mod kept;
-pub mod manifest;
 pub mod names;
 pub mod objects;
 pub mod peer;
 pub mod prepared;
-pub mod publish;
 pub mod quantity;
 pub mod redaction;
 pub mod render;

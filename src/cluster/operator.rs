@@ -59,7 +59,7 @@ impl Cluster {
         let kinds = Kind::ALL
             .into_iter()
             // What is no kind of Kubernetes' own the operator does not make.
-            .filter(|kind| kind.scope() == Scope::Namespace && !kind.apart());
+            .filter(|kind| kind.scope() == Scope::Namespace && !kind.is_custom());
         let lists = kinds.map(|kind| {
             let request = Request::list(
                 Resource::from(kind),

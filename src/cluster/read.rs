@@ -322,7 +322,7 @@ pub(super) fn unless_unknown<T>(kind: Kind, list: Result<Vec<T>, Error>) -> Resu
         Err(Error {
             reason: Reason::NotInstalled { .. },
             ..
-        }) if kind.apart() => Ok(Vec::new()),
+        }) if kind.is_custom() => Ok(Vec::new()),
         other => other,
     }
 }

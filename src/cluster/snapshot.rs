@@ -43,9 +43,9 @@ enum Question {
 }
 
 impl Question {
-    fn is_of_a_kind_apart(&self) -> bool {
+    fn is_of_a_custom_kind(&self) -> bool {
         match self {
-            Self::Ours(kind, _) | Self::Marked(kind, _) | Self::Taken(kind, _) => kind.apart(),
+            Self::Ours(kind, _) | Self::Marked(kind, _) | Self::Taken(kind, _) => kind.is_custom(),
             Self::One(..) => false,
         }
     }
@@ -235,7 +235,7 @@ impl Cluster {
             Err(Error {
                 reason: Reason::NotInstalled { .. },
                 ..
-            }) if question.is_of_a_kind_apart() => Told::Unknown,
+            }) if question.is_of_a_custom_kind() => Told::Unknown,
             told => told?,
         };
         self.forget_later();

@@ -13,7 +13,7 @@ pub const SERVICE_TYPE_LABEL: &str = "feast.dev/service-type";
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY_LABEL`].
 pub const MANAGED_BY: &str = "feast";
-/// The same on what the Feast operator manages, and the name under which it applies.
+/// The value of [`MANAGED_BY_LABEL`] on what the Feast operator manages, and the name under which it applies.
 pub const OPERATOR: &str = "feast-operator";
 /// Every label and annotation key with this prefix is Feast's.
 pub const RESERVED_PREFIX: &str = "feast.dev/";
@@ -33,6 +33,8 @@ pub const LINEAGE_YAML: &str = "lineage_feature_store.yaml";
 pub const HASH_KEY: &str = "hash_key";
 /// Key of the feature store's Secret: what the user wrote, for import.
 pub const CONFIGURATION_JSON: &str = "configuration.json";
+/// Key of the feature store's Secret: which create has made it, and whether that has ended well.
+pub const CREATION_JSON: &str = "creation.json";
 
 /// Pod volume and directory of everything that is lost with the pod.
 pub const DATA_VOLUME: &str = "feast-data";
@@ -361,7 +363,7 @@ pub fn apply_job(store: &str) -> String {
     format!("feast-{}-apply", store.trim_end_matches('-'))
 }
 
-/// The same for the configuration of this hash.
+/// The Job that runs `feast apply` for the configuration of this hash.
 pub fn apply_job_of(store: &str, hash: &str) -> String {
     let hash: String = hash.chars().take(SHORT_HASH).collect();
     format!("{}-{hash}", apply_job(store))

@@ -141,8 +141,8 @@ impl Kind {
         )
     }
 
-    /// Whether it is no kind of Kubernetes' own, so that a cluster may not know it.
-    pub fn apart(self) -> bool {
+    /// Whether it is the kind of a custom resource, which a cluster may not know.
+    pub fn is_custom(self) -> bool {
         matches!(self, Self::ScaledObject)
     }
 

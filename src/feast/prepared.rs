@@ -1,5 +1,7 @@
 //! The objects as far as the configuration alone tells.
 
+mod yaml;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -9,6 +11,8 @@ use super::document::{Document, Problem, Slot};
 use super::objects::Objects;
 use super::source::{Mounted, Source};
 use crate::schema::Path;
+
+pub use yaml::YamlError;
 
 /// Rendered from the configuration alone: the store's Secret shows where the user's Secrets will be
 /// merged in, and holds nothing of them. Safe to show.

@@ -370,7 +370,7 @@ pub const ADVICE: &[Rule] = &[
     },
     Rule {
         name: "metrics-end",
-        description: "With metrics, `worker_configs.max_requests` is 0: they end with the first worker that Feast replaces.",
+        description: "With metrics, `worker_configs.max_requests` is 0: they stop when Feast replaces a worker for the first time.",
         check: serving::metrics_end,
     },
     Rule {

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::{fs, path::Path};
 
-use super::functions::from_manifest::{Read, manifests};
+use super::functions::from_manifest::{Read, feature_stores};
 use super::schemas::{FEATURE_STORE, schemas};
 use crate::schema::{Value, hcl};
 
@@ -38,7 +38,7 @@ pub fn convert(yaml: &str) -> Result<String, String> {
     // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
     let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
     let block = &schemas.resources[FEATURE_STORE].schema.block;
-    let stores = manifests(block, yaml)?;
+    let stores = feature_stores(block, yaml)?;
     let blocks: Vec<String> = stores.iter().map(resource).collect();
     Ok(blocks.join("\n"))
 }

@@ -136,7 +136,7 @@ wrong at once. What depends on a value that is known only after apply is checked
 written.
 
 {rules}
-Of these they only warn:
+These give a warning only:
 
 {advice}
 {schema}

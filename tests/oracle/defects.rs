@@ -60,8 +60,8 @@ pub const DEFECTS: &[Defect] = &[
         ],
     },
     Defect {
-        operator: "Bounds, windows, strategies, quantities, names and schedules are checked only when half of the objects are made.",
-        provider: "All of them are checked by `terraform validate`.",
+        operator: "Bounds, windows, strategies, quantities, names, schedules and Secrets are checked only when half of the objects are made.",
+        provider: "All of them are checked by `terraform validate`, Secrets by the apply, before it writes anything.",
         tests: &[
             "src/feast/rules/scaling.rs::bounds_in_order",
             "src/feast/rules/autoscaling.rs::behavior_stays_within_bounds",

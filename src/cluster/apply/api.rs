@@ -20,7 +20,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Vec<Error> {
         let unsure =
-            (plan.wanted.keys()).filter(|key| key.kind.apart() && !live.contains_key(*key));
+            (plan.wanted.keys()).filter(|key| key.kind.is_custom() && !live.contains_key(*key));
         let asked = unsure.map(|key| self.absent_api(plan.store, key, cancel));
         join_all(asked).await.into_iter().flatten().collect()
     }

@@ -81,8 +81,8 @@ pub struct OidcAuthz {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_cert_config_map: Option<CaCertConfigMap>,
 
-    /// How long the servers use the provider's keys before they fetch them again, in seconds: as long, a
-    /// revoked key may still be accepted. Default: Feast's own, 300.
+    /// How long the servers use the provider's keys before they fetch them again, in seconds: during this time
+    /// a revoked key may still be accepted. Default: Feast's own, 300.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub jwks_cache_lifespan_seconds: Option<i32>,

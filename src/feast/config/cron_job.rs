@@ -109,8 +109,8 @@ pub struct JobSpec {
     #[schemars(range(min = 0))]
     pub backoff_limit: Option<i32>,
 
-    /// The same for each index; only with `completion_mode = "Indexed"`. Default: `backoff_limit` counts
-    /// for the Job as a whole.
+    /// How often a failed pod is tried again at each index; only with `completion_mode = "Indexed"`. Default:
+    /// `backoff_limit` counts for the Job as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub backoff_limit_per_index: Option<i32>,

@@ -106,8 +106,8 @@ macro_rules! server {
             pub volume_mounts: Option<Vec<VolumeMount>>,
 
             /// Whether Prometheus metrics are shown on port 8000 of the server's Service. Only the online
-            /// server can; on another one it has no effect. They end with the first worker that Feast replaces:
-            /// write `worker_configs = { max_requests = 0 }` beside it. Default: `false`.
+            /// server can; on another one it has no effect. Metrics stop when Feast replaces a worker for the first
+            /// time: write `worker_configs = { max_requests = 0 }` beside it. Default: `false`.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(extend("default" = false))]
             pub metrics: Option<bool>,

@@ -23,8 +23,8 @@ pub struct WorkerConfigs {
     pub worker_connections: Option<i32>,
 
     /// Number of requests after which a worker is replaced, which bounds a leak of memory; `0` means never.
-    /// Kubernetes' probes count too, nine of them a minute. With metrics, write `0`: they end with the first
-    /// worker that is replaced. Default: Feast's own, `1000`.
+    /// Kubernetes' probes count too, nine of them a minute. With metrics, write `0`: they stop when Feast
+    /// replaces a worker for the first time. Default: Feast's own, `1000`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_requests: Option<i32>,

@@ -136,18 +136,6 @@ fn container(
     endpoints: &[Endpoint],
     health: Health,
 ) -> Container {
-    let Server {
-        image,
-        env,
-        env_from,
-        image_pull_policy,
-        resources,
-        log_level,
-        // The pod's.
-        node_selector: _,
-        volume_mounts,
-        tls,
-    } = server;
     let checked = endpoints.first().copied().unwrap_or(Endpoint::Online);
     let kind = checked.server();
     // With REST alone the registry server is given the port of gRPC all the same.
@@ -155,13 +143,11 @@ fn container(
         ServerKind::Registry => Endpoint::RegistryGrpc,
         ServerKind::Offline | ServerKind::Online | ServerKind::Ui | ServerKind::Lineage => checked,
     };
-    let mut command = vec!["feast".to_owned()];
-    if let Some(level) = log_level {
-        command.extend(["--log-level", level].map(str::to_owned));
-    }
+    let mut settings = settings(kind, server, mounts(store, Some(kind)));
+    let tls = server.tls.is_some();
+    let command = settings.command.get_or_insert_default();
     command.extend(arguments.iter().copied().map(str::to_owned));
-    command.extend(tls::arguments(kind, tls.as_ref()));
-    let tls = tls.is_some();
+    command.extend(tls::arguments(kind, server.tls.as_ref()));
     command.extend(["-p".to_owned(), main.target_port(tls).to_string()]);
     let probe = |period: i32, failures: Option<i32>| Probe {
         period_seconds: Some(period),
@@ -185,19 +171,43 @@ fn container(
         ..Probe::default()
     };
     Container {
-        name: kind.as_str().to_owned(),
-        image: Some(image.clone()),
-        image_pull_policy: image_pull_policy.map(str::to_owned),
-        command: Some(command),
         working_dir: Some(store.repository()),
-        env: server_environment(store, env),
-        env_from: some(env_from),
+        env: server_environment(store, &server.env),
         ports: Some(endpoints.iter().map(|it| port(*it, tls)).collect()),
-        resources: resources.clone(),
         startup_probe: Some(probe(3, Some(40))),
         liveness_probe: Some(probe(20, Some(6))),
         readiness_probe: Some(probe(10, None)),
-        volume_mounts: Some([mounts(store, Some(kind)), volume_mounts.clone()].concat()),
+        ..settings
+    }
+}
+
+/// The container as far as a server's settings make it, with `mounts` before the user's. Its command still lacks what
+/// is to be served.
+pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMount>) -> Container {
+    let Server {
+        image,
+        env,
+        env_from,
+        image_pull_policy,
+        resources,
+        log_level,
+        // The pod's.
+        node_selector: _,
+        volume_mounts,
+        // In arguments, ports and probes.
+        tls: _,
+    } = server;
+    let mut command = vec!["feast"];
+    command.extend(log_level.iter().flat_map(|level| ["--log-level", level]));
+    Container {
+        name: kind.as_str().to_owned(),
+        image: Some(image.clone()),
+        image_pull_policy: image_pull_policy.map(str::to_owned),
+        command: Some(command.into_iter().map(str::to_owned).collect()),
+        env: some(env),
+        env_from: some(env_from),
+        resources: resources.clone(),
+        volume_mounts: Some([mounts, volume_mounts.clone()].concat()),
         ..Container::default()
     }
 }

@@ -108,46 +108,24 @@ fn resource_claims(store: &Store, server: &Server) -> Vec<PodResourceClaim> {
 }
 
 fn container(server: &Server) -> Container {
-    let Server {
-        image,
-        env,
-        env_from,
-        image_pull_policy,
-        resources,
-        log_level,
-        // The pod's.
-        node_selector: _,
-        volume_mounts,
-        tls: certificate,
-    } = server;
+    let certificate = server.tls.as_ref();
     let port = Endpoint::Lineage.target_port(certificate.is_some());
-    let mut command = vec!["feast"];
-    command.extend(log_level.iter().flat_map(|level| ["--log-level", level]));
-    command.extend(["serve_lineage", "-h", "0.0.0.0"]);
-    let mut arguments = tls::arguments(ServerKind::Lineage, certificate.as_ref());
-    arguments.extend(["-p".to_owned(), port.to_string()]);
     let mut mounts = vec![volumes::configuration_mount()];
-    mounts.extend(
-        certificate
-            .as_ref()
-            .map(|_| tls::mount(ServerKind::Lineage)),
-    );
-    mounts.extend(volume_mounts.iter().cloned());
+    mounts.extend(certificate.map(|_| tls::mount(ServerKind::Lineage)));
+    let mut settings = containers::settings(ServerKind::Lineage, server, mounts);
+    let command = settings.command.get_or_insert_default();
+    command.extend(["serve_lineage", "-h", "0.0.0.0"].map(str::to_owned));
+    let mut arguments = tls::arguments(ServerKind::Lineage, certificate);
+    arguments.extend(["-p".to_owned(), port.to_string()]);
     Container {
-        name: ServerKind::Lineage.as_str().to_owned(),
-        image: Some(image.clone()),
-        image_pull_policy: image_pull_policy.map(str::to_owned),
-        command: Some(command.into_iter().map(str::to_owned).collect()),
         args: Some(arguments),
-        env: Some(containers::with_configuration(env)),
-        env_from: deployment::list(env_from),
+        env: Some(containers::with_configuration(&server.env)),
         ports: Some(vec![ContainerPort {
             name: Some(names::SERVICE_PORT_NAME.to_owned()),
             container_port: port,
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
-        resources: resources.clone(),
         readiness_probe: Some(Probe {
             tcp_socket: Some(TCPSocketAction {
                 port: IntOrString::Int(port),
@@ -157,7 +135,6 @@ fn container(server: &Server) -> Container {
             period_seconds: Some(10),
             ..Probe::default()
         }),
-        volume_mounts: Some(mounts),
-        ..Container::default()
+        ..settings
     }
 }

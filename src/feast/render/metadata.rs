@@ -26,7 +26,7 @@ pub(super) fn object(store: &Store, name: String, service_type: Option<&str>) ->
     }
 }
 
-/// The same for what lives in no namespace, and so must say whose it is by a label.
+/// The metadata of an object that lives in no namespace, and so must say whose it is by a label.
 pub(super) fn cluster_object(store: &Store, name: String, service_type: &str) -> ObjectMeta {
     let mut metadata = object(store, name, Some(service_type));
     metadata.namespace = None;

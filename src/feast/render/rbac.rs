@@ -113,7 +113,7 @@ fn bound(
     ]
 }
 
-/// The same outside the namespace, for the servers.
+/// A ClusterRole with these rules, bound to the servers' account.
 fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Kind, String, Json); 2] {
     let name = names::token_review(&store.name, &store.namespace);
     let metadata = metadata::cluster_object(store, name.clone(), AUTHORIZATION);

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::cluster::drift::{project, widened};
 use crate::cluster::operator::{self, Operated};
 use crate::cluster::{CancellationToken, Cluster, Reason, StoreName};
-use crate::feast::manifest;
+use crate::feast::custom_resource;
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::functions::from_manifest;
@@ -41,11 +41,10 @@ pub async fn adopt(
     if !resource["metadata"]["deletionTimestamp"].is_null() {
         return Err(wording::custom_resource_leaving(store));
     }
-    let manifest =
-        manifest::convert(&resource).map_err(|error| unreadable(store, &error.to_string()))?;
-    let notes = manifest.notes.clone();
+    let resource = custom_resource::convert(&resource)
+        .map_err(|error| unreadable(store, &error.to_string()))?;
     let mut value =
-        from_manifest::value(block, &manifest).map_err(|misfits| unreadable(store, &misfits))?;
+        from_manifest::value(block, &resource).map_err(|misfits| unreadable(store, &misfits))?;
     value.set("namespace", Value::string(&store.namespace));
     let operated = (cluster.operated(store, stop).await)
         .map_err(|error| wording::cluster_error(summary, &error))?;
@@ -53,7 +52,7 @@ pub async fn adopt(
     if !operated.objects.contains_key(&deployment) {
         return Err(wording::nothing_to_take_over(store));
     }
-    let mut diagnostics = vec![wording::adopted(store, &notes, &operated.unseen)];
+    let mut diagnostics = vec![wording::adopted(store, &resource.notes, &operated.unseen)];
     let wanted = match parse(block, &value) {
         Ok(parsed) => {
             let desired = Desired::of(&parsed, &store.namespace);

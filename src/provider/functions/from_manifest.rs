@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::feast::manifest::{self, Manifest, ManifestError};
+use crate::feast::custom_resource::{self, CustomResource, CustomResourceError};
 use crate::schema::provider::{Function, FunctionResult};
 use crate::schema::{Block, Misfit, Problem, Type, Value, adopt};
 
@@ -35,11 +35,11 @@ pub struct Read {
 
 pub fn call(block: &Block, argument: &Value) -> FunctionResult {
     let text = argument.as_str().unwrap_or_default();
-    let mut stores = manifests(block, text).map_err(super::wrong)?;
+    let mut stores = feature_stores(block, text).map_err(super::wrong)?;
     match (stores.pop(), stores.len()) {
         (Some(store), 0) => Ok(whole(block, store.attributes)),
         (_, others) => Err(super::wrong(sentence(
-            &ManifestError::Several(others + 1).to_string(),
+            &CustomResourceError::Several(others + 1).to_string(),
         ))),
     }
 }
@@ -49,29 +49,29 @@ pub fn call(block: &Block, argument: &Value) -> FunctionResult {
 /// # Errors
 ///
 /// What cannot be read, with the field's place in the custom resource.
-pub fn manifests(block: &Block, text: &str) -> Result<Vec<Read>, String> {
-    let manifests = manifest::read(text).map_err(|error| sentence(&error.to_string()))?;
-    manifests
+pub fn feature_stores(block: &Block, text: &str) -> Result<Vec<Read>, String> {
+    let resources = custom_resource::read(text).map_err(|error| sentence(&error.to_string()))?;
+    resources
         .into_iter()
-        .map(|manifest| attributes(block, manifest))
+        .map(|resource| attributes(block, resource))
         .collect()
 }
 
-/// A manifest as a value of the resource, with a null for each attribute that is not in it.
+/// A custom resource as a value of the Terraform resource, with a null for each attribute that is not in it.
 ///
 /// # Errors
 ///
 /// Every field that has no place, a line for each.
-pub fn value(block: &Block, manifest: &Manifest) -> Result<Value, String> {
-    adopt(&block.attributes, &manifest.configuration).map_err(|misfits| {
+pub fn value(block: &Block, resource: &CustomResource) -> Result<Value, String> {
+    adopt(&block.attributes, &resource.configuration).map_err(|misfits| {
         let lines: Vec<String> = misfits.iter().map(describe).collect();
         lines.join("\n")
     })
 }
 
-fn attributes(block: &Block, manifest: Manifest) -> Result<Read, String> {
-    let value = value(block, &manifest)?;
-    let Manifest { notes, .. } = manifest;
+fn attributes(block: &Block, resource: CustomResource) -> Result<Read, String> {
+    let value = value(block, &resource)?;
+    let CustomResource { notes, .. } = resource;
     match without_nulls(value) {
         Value::Object(attributes) => Ok(Read { attributes, notes }),
         _ => Ok(Read {
@@ -93,7 +93,7 @@ fn whole(block: &Block, mut attributes: BTreeMap<String, Value>) -> Value {
 }
 
 fn describe(misfit: &Misfit) -> String {
-    let place = manifest::origin(&misfit.place);
+    let place = custom_resource::origin(&misfit.place);
     match misfit.problem {
         Problem::Unknown => format!(
             "`{place}` is not a field of a FeatureStore that this provider knows. Mend its name, or take it out."

@@ -1,10 +1,9 @@
 //! `render`: the Kubernetes objects of a configuration as YAML, without a cluster.
 
-use crate::feast::publish;
 use crate::feast::render;
 use crate::feast::spec::{Defaults, Store};
 use crate::provider::feature_store::parse::{Parsed, parse};
-use crate::schema::provider::{Function, FunctionResult};
+use crate::schema::provider::{Function, FunctionError, FunctionResult};
 use crate::schema::{Block, Type, Value, conform};
 
 pub const SUMMARY: &str = "Renders a feature store's Kubernetes objects as YAML";
@@ -38,5 +37,11 @@ pub fn call(block: &Block, argument: &Value) -> FunctionResult {
     }
     // The provider block's namespace is not known here: functions have no configured provider.
     let store = Store::new(&config, &Defaults::default());
-    Ok(Value::String(publish::yaml(&render::render(&store))))
+    let text = render::render(&store).yaml().map_err(|error| FunctionError {
+        text: format!(
+            "{error}. This is a defect of the provider; please report it with the configuration."
+        ),
+        argument: None,
+    })?;
+    Ok(Value::String(text))
 }

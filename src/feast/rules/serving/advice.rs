@@ -34,7 +34,7 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
     vec![Violation::new(
         at.clone(),
         [on, limit, path.attribute("disabled")],
-        "The metrics end with the first worker that is replaced",
+        "Metrics stop when Feast replaces a worker for the first time",
         format!(
             "Feast replaces a worker after {} requests, those of Kubernetes' probes included, and nothing answers \
              on port 8000 from then on. Write `max_requests = 0` in `services.online_store.server.worker_configs`, so \
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn metrics_want_workers_that_stay() {
         let check = |online: Json, expected: &[&str]| {
-            let summary = "The metrics end with the first worker that is replaced";
+            let summary = "Metrics stop when Feast replaces a worker for the first time";
             let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
             advised("metrics-end", json!({"onlineStore": online}), &expected);
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::ManifestError;
+use super::CustomResourceError;
 use crate::feast::names::{MANAGED_BY_LABEL, RESERVED_PREFIX};
 
 /// `"true"` protects the Feast project from deletion.
@@ -31,9 +31,12 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    pub(super) fn read(metadata: &Json, notes: &mut Vec<String>) -> Result<Self, ManifestError> {
+    pub(super) fn read(
+        metadata: &Json,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, CustomResourceError> {
         let Some(name) = word(metadata, "name")? else {
-            return Err(ManifestError::field(
+            return Err(CustomResourceError::field(
                 "metadata.name",
                 "is required, but missing",
             ));
@@ -75,22 +78,22 @@ impl Metadata {
     }
 }
 
-fn word(metadata: &Json, key: &str) -> Result<Option<String>, ManifestError> {
+fn word(metadata: &Json, key: &str) -> Result<Option<String>, CustomResourceError> {
     match &metadata[key] {
         Json::Null => Ok(None),
         Json::String(word) => Ok(Some(word.clone())),
-        _ => Err(ManifestError::field(
+        _ => Err(CustomResourceError::field(
             &format!("metadata.{key}"),
             "must be a string",
         )),
     }
 }
 
-fn words(metadata: &Json, key: &str) -> Result<BTreeMap<String, String>, ManifestError> {
+fn words(metadata: &Json, key: &str) -> Result<BTreeMap<String, String>, CustomResourceError> {
     match &metadata[key] {
         Json::Null => Ok(BTreeMap::new()),
         words => serde_json::from_value(words.clone()).map_err(|_| {
-            ManifestError::field(&format!("metadata.{key}"), "must map strings to strings")
+            CustomResourceError::field(&format!("metadata.{key}"), "must map strings to strings")
         }),
     }
 }

@@ -16,7 +16,7 @@ use metadata::Metadata;
 
 /// A FeatureStore resource, read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Manifest {
+pub struct CustomResource {
     /// The configuration in its JSON form, not yet compared with the schema.
     pub configuration: Json,
     /// What the reader of the configuration should know: one sentence each.
@@ -26,7 +26,7 @@ pub struct Manifest {
 /// Why a text is not a FeatureStore that can be read. A syntax error is told without its text, which may
 /// hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
+pub enum CustomResourceError {
     #[error("the text is not YAML: {0}")]
     Syntax(String),
     #[error(
@@ -43,7 +43,7 @@ pub enum ManifestError {
     Field { place: String, problem: String },
 }
 
-impl ManifestError {
+impl CustomResourceError {
     fn field(place: &str, problem: impl Into<String>) -> Self {
         Self::Field {
             place: place.to_owned(),
@@ -106,20 +106,20 @@ const NOT_THEIRS: &[(&str, &str)] = &[
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
+pub fn convert(resource: &Json) -> Result<CustomResource, CustomResourceError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
     if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
-        return Err(ManifestError::Version(version.to_owned()));
+        return Err(CustomResourceError::Version(version.to_owned()));
     }
     let mut notes = Vec::new();
     let metadata = Metadata::read(&resource["metadata"], &mut notes)?;
     let mut spec = match &resource["spec"] {
         Json::Object(spec) => spec.clone(),
         Json::Null => Map::new(),
-        _ => return Err(ManifestError::field("spec", "must be an object")),
+        _ => return Err(CustomResourceError::field("spec", "must be an object")),
     };
     if spec.get("feastProject").is_none_or(Json::is_null) {
-        return Err(ManifestError::field(
+        return Err(CustomResourceError::field(
             "spec.feastProject",
             "is required, but missing",
         ));
@@ -130,14 +130,14 @@ pub fn convert(resource: &Json) -> Result<Manifest, ManifestError> {
     metadata.write(&mut spec);
     apply(&mut spec, &mut notes)?;
     token(&mut spec, &mut notes)?;
-    Ok(Manifest {
+    Ok(CustomResource {
         configuration: Json::Object(spec),
         notes,
     })
 }
 
 /// Refuses what only looks like the custom resource's because our configuration has it.
-fn foreign(spec: &Map<String, Json>) -> Result<(), ManifestError> {
+fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
     let found = NOT_THEIRS.iter().find(|(place, _)| {
         let mut steps = place.split('.');
         let first = steps.next().and_then(|step| spec.get(step));
@@ -146,7 +146,7 @@ fn foreign(spec: &Map<String, Json>) -> Result<(), ManifestError> {
     });
     match found {
         None => Ok(()),
-        Some((place, instead)) => Err(ManifestError::field(
+        Some((place, instead)) => Err(CustomResourceError::field(
             &format!("spec.{place}"),
             format!("is not a field of a FeatureStore: {instead}"),
         )),
@@ -154,12 +154,15 @@ fn foreign(spec: &Map<String, Json>) -> Result<(), ManifestError> {
 }
 
 /// `spec.replicas` is 1 by default, and the operator holds the Deployment to it.
-fn scaling(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+fn scaling(
+    spec: &mut Map<String, Json>,
+    notes: &mut Vec<String>,
+) -> Result<(), CustomResourceError> {
     let replicas = spec.remove("replicas").filter(|count| !count.is_null());
     let written = replicas.is_some();
     let replicas = replicas.unwrap_or(json!(1));
     if !replicas.is_i64() {
-        return Err(ManifestError::field(
+        return Err(CustomResourceError::field(
             "spec.replicas",
             "must be a whole number",
         ));
@@ -198,7 +201,7 @@ fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
 }
 
 /// The operator runs `feast apply` in every pod. Written out where ours would be a Job.
-fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
     if understood(spec).is_some_and(|store| store.project.apply == ApplyBy::Job) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("runFeastApplyOnInit".to_owned(), json!(true));
@@ -212,7 +215,7 @@ fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Ma
 }
 
 /// The operator's pods always have the token of their account. Written out where a batch engine may use it.
-fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), ManifestError> {
+fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
     if understood(spec).is_some_and(|store| store.batch_engine.is_some() && !store.has_token()) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("automountServiceAccountToken".to_owned(), json!(true));
@@ -237,12 +240,12 @@ fn object<'a>(
     outer: &'a mut Map<String, Json>,
     key: &str,
     place: &str,
-) -> Result<&'a mut Map<String, Json>, ManifestError> {
+) -> Result<&'a mut Map<String, Json>, CustomResourceError> {
     let inner = outer.entry(key).or_insert(Json::Null);
     if inner.is_null() {
         *inner = json!({});
     }
-    (inner.as_object_mut()).ok_or_else(|| ManifestError::field(place, "must be an object"))
+    (inner.as_object_mut()).ok_or_else(|| CustomResourceError::field(place, "must be an object"))
 }
 
 /// Where in the custom resource a place of the configuration's JSON form comes from.
@@ -262,7 +265,7 @@ pub fn origin(place: &str) -> String {
 mod tests {
     use super::*;
 
-    fn one(text: &str) -> Manifest {
+    fn one(text: &str) -> CustomResource {
         let mut stores = read(text).unwrap();
         assert_eq!(stores.len(), 1);
         stores.remove(0)
@@ -276,11 +279,11 @@ mod tests {
 
     #[test]
     fn defaults_of_the_operator_are_written_out_and_noted() {
-        let manifest = one(
+        let resource = one(
             "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}\nspec: {feastProject: p}",
         );
         assert_eq!(
-            manifest.configuration,
+            resource.configuration,
             json!({
                 "name": "a",
                 "feastProject": "p",
@@ -288,7 +291,7 @@ mod tests {
                 "services": {"scaling": {"replicas": 1}},
             })
         );
-        assert_eq!(manifest.notes.len(), 2);
+        assert_eq!(resource.notes.len(), 2);
     }
 
     #[test]
@@ -308,12 +311,12 @@ mod tests {
     #[test]
     fn a_batch_engine_keeps_its_token() {
         let engine = ", batchEngine: {configMapRef: {name: e}}";
-        let manifest = one(&store(engine));
+        let resource = one(&store(engine));
         assert_eq!(
-            manifest.configuration["services"],
+            resource.configuration["services"],
             json!({"scaling": {"replicas": 1}, "automountServiceAccountToken": true})
         );
-        assert_eq!(manifest.notes.len(), 2, "{:?}", manifest.notes);
+        assert_eq!(resource.notes.len(), 2, "{:?}", resource.notes);
         // Authorization has it already.
         let authorized = store(engine).replace("noAuth: true", "kubernetes: {}");
         assert_eq!(
@@ -324,7 +327,7 @@ mod tests {
 
     #[test]
     fn metadata_without_what_belongs_to_tools() {
-        let manifest = one("apiVersion: feast.dev/v1alpha1
+        let resource = one("apiVersion: feast.dev/v1alpha1
 kind: FeatureStore
 metadata:
   name: a
@@ -337,7 +340,7 @@ metadata:
 spec: {feastProject: p, replicas: 1, authz: {noAuth: true}}
 status: {phase: Ready}");
         assert_eq!(
-            manifest.configuration,
+            resource.configuration,
             json!({
                 "name": "a",
                 "namespace": "shop",
@@ -348,7 +351,7 @@ status: {phase: Ready}");
                 "services": {"scaling": {"replicas": 1}},
             })
         );
-        assert_eq!(manifest.notes.len(), 3, "{:?}", manifest.notes);
+        assert_eq!(resource.notes.len(), 3, "{:?}", resource.notes);
     }
 
     #[test]
@@ -377,10 +380,10 @@ status: {phase: Ready}");
     fn errors_name_the_field() {
         let error = |text: &str| read(text).unwrap_err().to_string();
         assert!(error("a: [").starts_with("the text is not YAML: "));
-        assert_eq!(error("kind: Secret"), ManifestError::None.to_string());
+        assert_eq!(error("kind: Secret"), CustomResourceError::None.to_string());
         assert_eq!(
             error("kind: FeatureStore\napiVersion: feast.dev/v2"),
-            ManifestError::Version("feast.dev/v2".to_owned()).to_string()
+            CustomResourceError::Version("feast.dev/v2".to_owned()).to_string()
         );
         assert_eq!(
             error(&store(", services: {scaling: {replicas: 3}}")),

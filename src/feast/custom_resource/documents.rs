@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Manifest, ManifestError, convert};
+use super::{CustomResource, CustomResourceError, convert};
 
 /// Reads every FeatureStore in `text`: of several documents, and in a list as `kubectl get -o yaml` prints
 /// it. Documents of other kinds are passed over.
@@ -10,18 +10,18 @@ use super::{Manifest, ManifestError, convert};
 /// # Errors
 ///
 /// What is wrong with the text, or with the first FeatureStore that has something wrong.
-pub fn read(text: &str) -> Result<Vec<Manifest>, ManifestError> {
+pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
     // `kubectl` reads `0400` as YAML 1.1 does: a mode of files.
     let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
     let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| ManifestError::Syntax(error.to_string()))?;
+        .map_err(|error| CustomResourceError::Syntax(error.to_string()))?;
     let stores: Vec<&Json> = documents
         .iter()
         .flat_map(resources)
         .filter(|resource| resource["kind"] == "FeatureStore")
         .collect();
     if stores.is_empty() {
-        return Err(ManifestError::None);
+        return Err(CustomResourceError::None);
     }
     stores.into_iter().map(convert).collect()
 }
