@@ -39,6 +39,7 @@ mod lifecycle {
     pub mod persistence;
     pub mod pods;
     pub mod recovery;
+    pub mod replacement;
     pub mod requests;
     pub mod rollouts;
     pub mod scaling;
@@ -56,8 +57,8 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
-    persistence, pods, recovery, requests, rollouts, scaling, secrets, terraform_runner, testbed,
-    tls,
+    persistence, pods, recovery, replacement, requests, rollouts, scaling, secrets,
+    terraform_runner, testbed, tls,
 };
 
 /// One trial for each function, named by its path.
@@ -137,6 +138,7 @@ fn trials() -> Vec<Trial> {
         conflicts_with_other_managers,
         credentials_of_every_sort,
         foreign_objects_are_not_overwritten,
+        of_two_creates_the_first_to_write_has_the_secret,
         one_store_that_stays_holds_up_no_other,
         pruning_and_deleting,
         replicas_never_fall_through_any_transition,
@@ -151,7 +153,7 @@ fn trials() -> Vec<Trial> {
         concurrency::a_name_that_is_still_being_deleted_is_waited_for,
         concurrency::a_namespace_that_is_terminating_is_one_clear_error,
         concurrency::a_plan_that_is_stale_undoes_nothing_unseen,
-        concurrency::two_creates_at_once_make_one_store,
+        concurrency::of_creates_at_once_one_has_the_store,
         concurrency::two_different_creates_at_once_leave_one_owner,
         conflicts::an_applier_is_a_conflict_with_two_ways_out,
         conflicts::plain_updates_are_drift_that_an_apply_repairs,
@@ -195,6 +197,7 @@ fn trials() -> Vec<Trial> {
         import::by_id_gives_an_empty_plan,
         import::every_configuration_comes_back_as_it_was,
         import::metrics_in_another_order_are_the_same,
+        import::of_a_store_without_its_deployment_the_plan_makes_it,
         import::what_is_not_there_is_said,
         jobs::a_schedule_comes_changes_and_goes,
         jobs::a_job_without_pods_says_why_and_is_taken_up_again,
@@ -211,9 +214,15 @@ fn trials() -> Vec<Trial> {
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,
+        replacement::a_complete_store_is_not_made_again_before_it_is_destroyed,
+        replacement::a_renamed_block_is_destroyed_before_it_is_made_again,
+        replacement::an_import_may_be_destroyed,
+        replacement::of_two_blocks_of_one_name_one_has_the_store,
+        replacement::what_a_create_has_left_is_its_replacements,
         scaling::a_budget_comes_changes_and_goes,
         scaling::every_transition,
         scaling::external_count_survives_every_update,
+        secrets::a_rotation_between_plan_and_apply_is_no_error,
         secrets::the_password_is_nowhere_but_in_our_secret,
         tls::a_renewed_certificate_rolls_the_pods,
         tls::the_authority_of_a_token_provider_must_be_there,

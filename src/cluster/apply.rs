@@ -21,6 +21,7 @@
 
 mod api;
 mod conflict;
+mod creation;
 mod handover;
 mod job;
 mod object;
@@ -364,6 +365,9 @@ impl Run<'_> {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(met) => Some(met),
             });
+        }
+        if key.kind == Kind::Secret && self.plan.known.is_empty() {
+            return self.take_up(&wire, &live).await.map(Some);
         }
         if key.kind == Kind::Deployment {
             self.hand_over(key, &wire, &live).await?;

@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
 use super::document::{FillError, Problem};
+use super::kept::Creation;
 use super::names;
 use super::objects::{Key, Kind, Objects};
 use super::prepared::{Prepared, Workload};
@@ -166,6 +167,16 @@ fn together<const N: usize>(lists: [Option<Vec<FillError>>; N]) -> Vec<FillError
 }
 
 impl Objects<Filled> {
+    /// Writes into the Secret whose the feature store is.
+    pub fn sign(&mut self, creation: &Creation) {
+        let text = json!(creation).to_string();
+        for (key, manifest) in &mut self.manifests {
+            if key.kind == Kind::Secret {
+                manifest["data"][names::CREATION_JSON] = json!(BASE64.encode(&text));
+            }
+        }
+    }
+
     /// Of the servers' pods.
     pub fn servers(&self) -> &Fingerprints {
         &self.phase.servers
@@ -261,6 +272,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::feast::kept;
     use crate::feast::render::render;
     use crate::feast::source::Source;
     use crate::feast::spec::{Defaults, Store};
@@ -336,6 +348,26 @@ mod tests {
             deployment
         );
         assert!(!format!("{filled:?}").contains("data\""), "{filled:?}");
+    }
+
+    #[test]
+    fn a_signature_is_read_back_and_changes_nothing_else() {
+        let plain = fill("password: a", Some("path: p")).unwrap();
+        let mut signed = plain.clone();
+        let creation = Creation {
+            id: "c0ffee".to_owned(),
+            complete: true,
+        };
+        signed.sign(&creation);
+        let key = Key::new(Kind::Secret, "feast-demo");
+        assert_eq!(kept::creation(&plain.manifests[&key]), None);
+        let secret = signed.manifests.get_mut(&key).unwrap();
+        assert_eq!(kept::creation(secret), Some(creation));
+        secret["data"]
+            .as_object_mut()
+            .unwrap()
+            .remove("creation.json");
+        assert_eq!(signed, plain);
     }
 
     #[test]

@@ -2,10 +2,20 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::fill::fingerprint;
 use super::names;
+
+/// The create that has made the feature store, or has taken up what an interrupted one left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creation {
+    /// Random; the state of who made it remembers it.
+    pub id: String,
+    /// Whether it has ended well. Until then, what is there may be what an interrupted create has left.
+    pub complete: bool,
+}
 
 /// The key of the configuration's hash.
 pub fn hash_key(secret: &Json) -> Option<Vec<u8>> {
@@ -15,6 +25,11 @@ pub fn hash_key(secret: &Json) -> Option<Vec<u8>> {
 /// The configuration as the user wrote it, in its serde form.
 pub fn configuration(secret: &Json) -> Option<Json> {
     serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
+}
+
+/// Whose the feature store is.
+pub fn creation(secret: &Json) -> Option<Creation> {
+    serde_json::from_slice(&entry(secret, names::CREATION_JSON)?).ok()
 }
 
 /// The hash of the `feature_store.yaml` in it under the key `file`.

@@ -33,6 +33,8 @@ pub const LINEAGE_YAML: &str = "lineage_feature_store.yaml";
 pub const HASH_KEY: &str = "hash_key";
 /// Key of the feature store's Secret: what the user wrote, for import.
 pub const CONFIGURATION_JSON: &str = "configuration.json";
+/// Key of the feature store's Secret: which create has made it, and whether that has ended well.
+pub const CREATION_JSON: &str = "creation.json";
 
 /// Pod volume and directory of everything that is lost with the pod.
 pub const DATA_VOLUME: &str = "feast-data";

@@ -6,6 +6,7 @@
 
 mod authorization;
 mod cron_job;
+pub mod decisive;
 mod duration;
 mod engine;
 mod lineage;

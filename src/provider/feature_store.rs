@@ -6,6 +6,7 @@ mod claims;
 pub mod computed;
 mod conflicts;
 pub mod content;
+pub mod creation;
 pub mod destroy;
 pub mod drift;
 pub mod import;

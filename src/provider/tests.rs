@@ -1,132 +1,16 @@
 //! Plans against core's own acceptance rules, and the law of unknown values, over every attribute of a
 //! set of configurations that reach each part of the schema.
 
+mod configurations;
+mod unknown_provider;
+
 use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
-use crate::schema::provider::{Plan, Planned, ValidateResource};
-use crate::schema::{Attribute, Block, Diagnostic, Path, Provider, Step, Value, encode};
-
-/// Configurations in the serde form: sound ones, and some that break rules.
-fn configurations() -> Vec<Json> {
-    let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
-    let server = json!({
-        "image": "feast:1",
-        "env": [{"name": "A", "value": "b"}, {"name": "C", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
-        "envFrom": [{"configMapRef": {"name": "more"}}],
-        "imagePullPolicy": "Always",
-        "logLevel": "debug",
-        "resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2", "memory": "1Gi"}},
-    });
-    let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}});
-    vec![
-        json!({"name": "minimal", "feastProject": "p"}),
-        json!({
-            "name": "scaled", "namespace": "ns", "feastProject": "p",
-            "labels": {"team": "a"}, "annotations": {"note": "b"},
-            "waitForRollout": false, "timeouts": {"create": "5m"}, "deleteData": true, "driftPolicy": "strict",
-            "services": {
-                "scaling": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5, "metrics": [metric],
-                    "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
-                "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}},
-                "onlineStore": {"persistence": store("postgres"), "server": server},
-                "offlineStore": {"persistence": store("postgres"), "server": server},
-                "registry": {"local": {"persistence": store("sql"), "server": server}},
-            },
-        }),
-        json!({
-            "name": "files", "feastProject": "p",
-            "services": {
-                "scaling": {"replicas": 1},
-                "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": {"create": {"resources": {"requests": {"storage": "5Gi"}}}, "mountPath": "/online"}}}},
-                "offlineStore": {"persistence": {"file": {"type": "duckdb", "pvc": {"ref": {"name": "claim"}, "mountPath": "/offline"}}}},
-                "registry": {"local": {"persistence": {"file": {"path": "s3://b/r.db", "s3_additional_kwargs": {"A": "b"}, "cache_ttl_seconds": 5, "cache_mode": "sync"}}}},
-            },
-        }),
-        json!({
-            "name": "remote", "feastProject": "p",
-            "services": {"registry": {"remote": {"hostname": "registry.ns.svc:80"}}},
-        }),
-        json!({
-            "name": "git", "feastProject": "p", "protectedProject": true,
-            "feastProjectDir": {"git": {
-                "url": "https://example.com/features", "ref": "v1", "featureRepoPath": "a/b",
-                "configs": {"http.sslVerify": "false"},
-                "env": [{"name": "A", "value": "b"}], "envFrom": [{"secretRef": {"name": "token"}}],
-            }},
-            "cronJob": {
-                "schedule": "0 3 * * *", "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid", "suspend": true,
-                "startingDeadlineSeconds": 60, "successfulJobsHistoryLimit": 1, "failedJobsHistoryLimit": 2,
-                "annotations": {"team": "a"},
-                "jobSpec": {
-                    "podTemplateAnnotations": {"a": "b"}, "parallelism": 1, "completions": 2,
-                    "activeDeadlineSeconds": 60, "backoffLimit": 3, "backoffLimitPerIndex": 1,
-                    "maxFailedIndexes": 1, "ttlSecondsAfterFinished": 60, "completionMode": "Indexed",
-                    "suspend": false, "podReplacementPolicy": "Failed",
-                    "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [3]}}]},
-                },
-                "containerConfigs": {
-                    "image": "kubectl:1", "commands": ["feast apply"], "imagePullPolicy": "Always",
-                    "env": [{"name": "A", "value": "b"}], "envFrom": [{"configMapRef": {"name": "m"}}],
-                    "resources": {"requests": {"cpu": "50m"}}, "nodeSelector": {"kubernetes.io/os": "linux"},
-                },
-            },
-            "services": {
-                "feastApply": "job", "initImage": "init:1",
-                "onlineStore": {"persistence": store("redis")},
-                "registry": {"local": {"persistence": store("sql")}},
-            },
-        }),
-        json!({
-            "name": "packaged", "feastProject": "p",
-            "feastProjectDir": {"packaged": {"image": "fs:1", "featureRepoPath": "/opt/feature_repo"}},
-            "services": {"disableInitContainers": true, "runFeastApplyOnInit": false},
-        }),
-        json!({
-            "name": "refused-project", "feastProject": "p",
-            "feastProjectDir": {"init": {"minimal": true, "template": "aws"}, "git": {"url": "-x", "featureRepoPath": "../x"}},
-            "cronJob": {"schedule": "never", "jobSpec": {"maxFailedIndexes": 1}},
-            "services": {"feastApply": "job", "runFeastApplyOnInit": true},
-        }),
-        json!({
-            "name": "guarded", "feastProject": "p",
-            "authz": {"kubernetes": {"roles": ["reader", "writer"]}},
-            "batchEngine": {"configMapRef": {"name": "engine"}, "configMapKey": "k", "sparkApplication": {"serviceAccount": "driver"}},
-            "materialization": {"onlineWriteBatchSize": 10, "extraConfig": {"pull_latest_features": "true"}},
-            "openlineage": {
-                "enabled": true, "transportType": "http", "transportUrl": "http://x", "transportEndpoint": "e",
-                "apiKeySecretRef": {"name": "lineage"}, "extraConfig": {"namespace": "n"},
-                "consumer": {
-                    "enabled": true, "storeType": "sql", "connectionStringSecretRef": {"name": "c"}, "apiKeySecretRef": {"name": "a"},
-                    "namespaceMapping": {"a": "b"}, "retentionDays": 1, "retentionCheckIntervalHours": 2,
-                },
-            },
-            "mlflow": {
-                "enabled": true, "trackingUri": "u", "uiUrl": "u", "autoLog": true, "autoLogEntityDf": false, "entityDfMaxRows": 1,
-                "logOperations": true, "opsExperimentSuffix": "-x", "trackingAuth": "", "extraConfig": {"a": "b"},
-            },
-            "dataQualityMonitoring": {"autoBaseline": false},
-        }),
-        json!({
-            "name": "oidc", "feastProject": "p",
-            "authz": {"oidc": {
-                "issuerUrl": "https://idp", "secretRef": {"name": "s"}, "secretKeyName": "k", "tokenEnvVar": "T", "verifySSL": false,
-                "caCertConfigMap": {"name": "ca", "key": "k"}, "jwksCacheLifespanSeconds": 1, "jwksRequestTimeoutSeconds": 1,
-            }},
-        }),
-        json!({
-            "name": "refused", "feastProject": "p",
-            "authz": {"kubernetes": {"roles": ["feast-refused", "a", "a"]}, "oidc": {"secretKeyName": "k"}, "noAuth": false},
-            "openlineage": {"enabled": true, "transportType": "http", "extraConfig": {"enabled": "x"}},
-            "mlflow": {"enabled": true, "extraConfig": {"enabled": "x"}},
-            "services": {
-                "scaling": {"replicas": 3, "autoscaling": {"minReplicas": 4, "maxReplicas": 2}},
-                "onlineStore": {"persistence": {"file": {"path": "relative.db"}, "store": {"type": "redis", "secretRef": {"name": "s"}}}},
-                "registry": {"local": {}, "remote": {"hostname": "http://x"}},
-            },
-        }),
-    ]
-}
+use crate::feast::spec::{self, Defaults, Store, decisive};
+use crate::schema::provider::{Apply, Configure, Plan, Planned, ValidateResource};
+use crate::schema::{Attribute, Block, Diagnostic, Path, Provider, Step, Value, decode, encode};
+use configurations::configurations;
 
 fn block(feast: &Feast) -> &Block {
     &feast.schemas().resources[FEATURE_STORE].schema.block
@@ -160,17 +44,22 @@ fn paths(value: &Value, at: &Path, found: &mut Vec<Path>) {
 }
 
 fn with_unknown(value: &Value, steps: &[Step]) -> Value {
+    with(value, steps, Value::Unknown)
+}
+
+/// The value with another in one place.
+fn with(value: &Value, steps: &[Step], other: Value) -> Value {
     let Some((step, rest)) = steps.split_first() else {
-        return Value::Unknown;
+        return other;
     };
     let mut value = value.clone();
     match (&mut value, step) {
         (Value::Object(items), Step::Attribute(name)) | (Value::Map(items), Step::Key(name)) => {
-            let inner = with_unknown(&items[name], rest);
+            let inner = with(&items[name], rest, other);
             items.insert(name.clone(), inner);
         }
         (Value::List(items), Step::Index(index)) => {
-            items[*index] = with_unknown(&items[*index], rest)
+            items[*index] = with(&items[*index], rest, other)
         }
         _ => unreachable!("the path was read off this value"),
     }
@@ -193,21 +82,40 @@ fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
         config: config.clone(),
         ..Plan::default()
     };
+    wait(feast.plan(request))
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    runtime.block_on(feast.plan(request))
+    runtime.block_on(answer)
 }
 
-/// Each configuration as it is, and with each of its values unknown in turn.
+/// Whether both are elements of one list, in this order.
+fn are_elements(one: &Path, other: &Path) -> bool {
+    match (one.steps().split_last(), other.steps().split_last()) {
+        (Some((Step::Index(one), list)), Some((Step::Index(other), same))) => {
+            list == same && one < other
+        }
+        _ => false,
+    }
+}
+
+/// Each configuration as it is, and with each of its values, and of two elements of a list both, unknown in turn.
 fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value)) {
     for json in configurations() {
         let whole = encode(&block(feast).attributes, &json);
         check(&whole, None, &whole);
         let mut all = Vec::new();
         paths(&whole, &Path::root(), &mut all);
-        for path in all {
-            check(&whole, Some(&path), &with_unknown(&whole, path.steps()));
+        for path in &all {
+            let changed = with_unknown(&whole, path.steps());
+            check(&whole, Some(path), &changed);
+            // With another element of the same list.
+            for other in all.iter().filter(|other| are_elements(path, other)) {
+                check(&whole, Some(path), &with_unknown(&changed, other.steps()));
+            }
         }
     }
 }
@@ -275,6 +183,99 @@ fn a_plan_over_its_own_result_changes_nothing() {
     });
 }
 
+/// Whatever changes a computed attribute is known to decide about it, so that no plan says too much.
+#[test]
+fn what_is_decisive_is_listed() {
+    let feast = Feast::new();
+    let block = block(&feast);
+    let store = |value: &Value| {
+        let config = serde_json::from_value(decode(block, value).json).ok()?;
+        Some(Store::new(&config, &Defaults::default()))
+    };
+    let owner = |store: &Store| json!(store.replicas.owner());
+    let strategy = |store: &Store| json!(store.strategy.as_str());
+    let identity = |store: &Store| json!([store.namespace, store.name]);
+    let endpoints = |store: &Store| json!(spec::endpoints(store));
+    type Read = fn(&Store) -> Json;
+    let attributes: [(Read, Vec<Path>); 4] = [
+        (identity, decisive::of_identity()),
+        (owner, decisive::of_replicas_owner()),
+        (strategy, decisive::of_strategy()),
+        (endpoints, decisive::of_endpoints()),
+    ];
+    let mut changes = [0; 4];
+    for json in configurations() {
+        let whole = encode(&block.attributes, &json);
+        let before = store(&whole).unwrap();
+        let mut all = Vec::new();
+        paths(&whole, &Path::root(), &mut all);
+        for path in all {
+            let others = others(whole.get(&path).unwrap()).chain([Value::Null]);
+            for after in others.filter_map(|other| store(&with(&whole, path.steps(), other))) {
+                for ((read, decisive), count) in attributes.iter().zip(&mut changes) {
+                    if read(&before) != read(&after) {
+                        let listed = decisive.iter().any(|decisive| path.contains(decisive));
+                        assert!(listed, "{path}: {} to {}", read(&before), read(&after));
+                        *count += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(changes.iter().all(|count| *count > 4), "{changes:?}");
+}
+
+/// Other values of the same type.
+fn others(value: &Value) -> impl Iterator<Item = Value> {
+    let others = match value {
+        Value::Bool(value) => vec![Value::Bool(!value)],
+        Value::Number(_) => [1, 2, 7].map(Value::integer).into(),
+        Value::String(_) => ["other", "Recreate", "RollingUpdate", "other.example:1"]
+            .map(Value::string)
+            .into(),
+        _ => Vec::new(),
+    };
+    others.into_iter()
+}
+
+#[test]
+fn an_unknown_image_leaves_where_the_servers_are() {
+    let feast = Feast::new();
+    let attributes = &block(&feast).attributes;
+    let json = json!({
+        "name": "a", "namespace": "b", "feastProject": "p",
+        "services": {"onlineStore": {"server": {"image": "feast:1"}}},
+    });
+    let whole = encode(attributes, &json);
+    let planned = |path: &str| {
+        let config = with_unknown(&whole, Path::of(path).steps());
+        let state = plan(&feast, &Value::Null, &config).state;
+        let names = [
+            "id",
+            "deployment_name",
+            "replicas_owner",
+            "strategy",
+            "endpoints",
+            "configuration_hash",
+            "objects",
+            "drift",
+            "scaling_status",
+        ];
+        let known = names.into_iter();
+        known
+            .filter(|name| state.attribute(name).is_wholly_known())
+            .collect::<Vec<_>>()
+    };
+    let identity = ["id", "deployment_name"];
+    let decided = ["replicas_owner", "strategy", "endpoints"];
+    assert_eq!(
+        planned("services.online_store.server.image"),
+        [&identity[..], &decided].concat()
+    );
+    assert_eq!(planned("services"), identity);
+    assert_eq!(planned("name"), ["replicas_owner", "strategy"]);
+}
+
 #[test]
 fn name_and_namespace_replace() {
     let feast = Feast::new();
@@ -290,4 +291,37 @@ fn name_and_namespace_replace() {
     assert_eq!(replaced(&config("a", "b")), []);
     assert_eq!(replaced(&config("x", "b")), [Path::of("name")]);
     assert_eq!(replaced(&config("a", "x")), [Path::of("namespace")]);
+}
+
+#[test]
+fn a_destroy_that_fails_forgets_nothing() {
+    let feast = Feast::new();
+    let config = encode(
+        &feast.schemas().provider.block.attributes,
+        &json!({"config_path": "/nowhere/kubeconfig"}),
+    );
+    let configured = Configure {
+        config,
+        ..Configure::default()
+    };
+    assert_eq!(wait(feast.configure(configured)), []);
+    let config = encode(
+        &block(&feast).attributes,
+        &json!({"name": "a", "namespace": "b", "feastProject": "p"}),
+    );
+    let state = plan(&feast, &Value::Null, &config).state;
+    let applied = wait(feast.apply(Apply {
+        type_name: FEATURE_STORE.to_owned(),
+        prior_state: state.clone(),
+        planned_private: b"remembered".to_vec(),
+        ..Apply::default()
+    }));
+    let said: Vec<&str> = (applied.diagnostics.iter())
+        .map(|diagnostic| diagnostic.summary.as_str())
+        .collect();
+    assert_eq!(said, ["Cannot connect to the cluster"]);
+    assert_eq!(
+        (applied.state, applied.private),
+        (state, b"remembered".to_vec())
+    );
 }

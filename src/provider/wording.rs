@@ -12,6 +12,8 @@ use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;
 use crate::schema::{Diagnostic, Path};
 
+use super::feature_store::creation::Taken;
+
 mod adoption;
 
 pub use adoption::*;
@@ -188,18 +190,40 @@ pub fn claim_kept(key: &Key) -> Diagnostic {
     )
 }
 
-/// A create over a feature store that Terraform does not know of.
-pub fn exists_already(store: &StoreName) -> Diagnostic {
+/// A create over a feature store that Terraform does not know of, or not under this address.
+pub fn exists_already(store: &StoreName, taken: Taken) -> Diagnostic {
     let StoreName { namespace, name } = store;
+    let why = match taken {
+        Taken::Otherwise => "made by this provider with another configuration",
+        Taken::Complete => "made by this provider, and its creation has ended well",
+        Taken::Meanwhile => "which another create has made, or taken up, at the same moment",
+    };
     Diagnostic::error(
         "The feature store exists already",
         format!(
-            "Namespace {namespace:?} has a feature store {name:?} already, made by this provider with another \
-             configuration. Nothing was changed. Import it with `terraform import <address> {namespace}/{name}`, or \
+            "Namespace {namespace:?} has a feature store {name:?} already, {why}. It was left to its owner.\n\n\
+             If another resource block, or this one before it was renamed, stands for it: write a `moved` block, \
+             or destroy that one first. If it is this resource that is to be replaced: leave out \
+             `create_before_destroy`, because two feature stores cannot have one name; what is only tainted, \
+             `terraform untaint` keeps. Otherwise import it with `terraform import <address> {namespace}/{name}`, or \
              choose another name."
         ),
     )
     .at(Path::of("name"))
+}
+
+/// A destroy of what another create has taken up since.
+pub fn left_to_another(store: &StoreName) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    Diagnostic::warning(
+        "The feature store was left to another resource",
+        format!(
+            "What this resource instance has made as feature store {name:?} in namespace {namespace:?}, another \
+             create has taken up since, as a replacement with `create_before_destroy` does. So its objects were not \
+             deleted; only this instance is forgotten. If nothing else stands for the feature store, import it with \
+             `terraform import <address> {namespace}/{name}`, and destroy it then."
+        ),
+    )
 }
 
 /// Core calls apply only when everything is known.

@@ -4,13 +4,25 @@ use super::{Check, Diagnostic, Diagnostics, Number, Path, Value};
 
 /// What a known value at `path` breaks. Unknown and null values break nothing.
 pub fn check(checks: &[Check], path: &Path, value: &Value) -> Diagnostics {
-    checks
-        .iter()
-        .filter_map(|check| broken(check, value))
-        .map(|must| {
-            Diagnostic::error("Invalid value", format!("`{path}` {must}.")).at(path.clone())
-        })
-        .collect()
+    let mut found = Diagnostics::new();
+    for check in checks {
+        match (check, value) {
+            (Check::Each(each), Value::List(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    found.extend(self::check(each, &path.index(index), item));
+                }
+            }
+            (Check::Each(each), Value::Map(items)) => {
+                for (key, item) in items {
+                    found.extend(self::check(each, &path.key(key), item));
+                }
+            }
+            _ => found.extend(broken(check, value).map(|must| {
+                Diagnostic::error("Invalid value", format!("`{path}` {must}.")).at(path.clone())
+            })),
+        }
+    }
+    found
 }
 
 /// The end of the sentence "`path` …", when the value breaks the check.
@@ -25,6 +37,9 @@ fn broken(check: &Check, value: &Value) -> Option<String> {
         (Check::Whole, Value::Number(number)) if number.as_f64().fract() != 0.0 => {
             Some(format!("must be a whole number, but is {number}"))
         }
+        (Check::Whole, Value::Number(number)) if number.as_i64().is_none() => Some(format!(
+            "must be a whole number of 64 bits, but is {number}"
+        )),
         (Check::Pattern(pattern), Value::String(text)) => {
             // The lowering has compiled every pattern once, so this cannot fail.
             let matches = regex_lite::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
@@ -67,6 +82,20 @@ impl Number {
             Self::Integer(integer) => *integer as f64,
             Self::Float(float) => *float,
             Self::Decimal(text) => text.parse().unwrap_or(f64::NAN),
+        }
+    }
+
+    /// The whole number that this is, of 64 bits.
+    pub fn as_i64(&self) -> Option<i64> {
+        /// Of the numbers that `i64` has no room for, the nearest to zero.
+        const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+        match self {
+            Self::Integer(integer) => Some(*integer),
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and has room")]
+            Self::Float(float) if float.fract() == 0.0 && (-LIMIT..LIMIT).contains(float) => {
+                Some(*float as i64)
+            }
+            Self::Float(_) | Self::Decimal(_) => None,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What Terraform sent, as the serde form of the Rust types that the schema was lowered from.
 //!
 //! Unknown values end here. What is unknown and optional is left out; what is unknown and required gets
-//! a placeholder that satisfies the schema; either way its path is reported, and nothing that is
-//! unknown is ever called missing or wrong.
+//! a placeholder that satisfies the schema, and so does an element of a list, or those behind it would move;
+//! either way its path is reported, and nothing that is unknown is ever called missing or wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,13 +29,22 @@ pub fn decode(block: &Block, value: &Value) -> Decoded {
     let root = Path::root();
     let mut json = decoded.attributes(&root, &block.attributes, value);
     for (name, inner) in &block.blocks {
-        // A nested block arrives as a list of at most one.
-        if let Value::List(items) = value.attribute(name)
-            && let Some(item) = items.first()
-        {
-            let path = root.attribute(name).index(0);
-            let body = decoded.attributes(&path, &inner.attributes, item);
-            json.insert(name.clone(), Json::Object(body));
+        let path = root.attribute(name);
+        // A nested block arrives as a list of at most one, and as a whole is unknown while it is not known
+        // whether there is one (`dynamic`).
+        let (path, item) = match value.attribute(name) {
+            Value::List(items) => (path.index(0), items.first()),
+            other => (path, Some(other)),
+        };
+        match item {
+            None | Some(Value::Null) => {}
+            Some(Value::Unknown) => {
+                decoded.unknown.insert(path);
+            }
+            Some(item) => {
+                let body = decoded.attributes(&path, &inner.attributes, item);
+                json.insert(name.clone(), Json::Object(body));
+            }
         }
     }
     decoded.json = Json::Object(json);
@@ -94,10 +103,14 @@ impl Decoded {
         let failed = check::check(&attribute.checks, path, value);
         let sound = failed.is_empty();
         self.diagnostics.extend(failed);
-        sound.then(|| self.typed(path, plain, value)).flatten()
+        let each = each(&attribute.checks);
+        sound
+            .then(|| self.typed(path, plain, each, value))
+            .flatten()
     }
 
-    fn typed(&mut self, path: &Path, plain: &Type, value: &Value) -> Option<Json> {
+    /// `each` is what is checked of the elements of a collection.
+    fn typed(&mut self, path: &Path, plain: &Type, each: &[Check], value: &Value) -> Option<Json> {
         match (plain, value) {
             (_, Value::Unknown) => {
                 self.unknown.insert(path.clone());
@@ -112,13 +125,16 @@ impl Decoded {
             (_, Value::Number(number)) => Some(number_to_json(number)),
             (Type::List(inner) | Type::Set(inner), Value::List(items)) => Some(Json::Array(
                 (items.iter().enumerate())
-                    .filter_map(|(index, item)| self.typed(&path.index(index), inner, item))
+                    .filter_map(|(index, item)| {
+                        let known = self.typed(&path.index(index), inner, &[], item);
+                        known.or_else(|| item.is_unknown().then(|| placeholder_of(inner, each)))
+                    })
                     .collect(),
             )),
             (Type::Map(inner), Value::Map(items)) => Some(Json::Object(
                 (items.iter())
                     .filter_map(|(key, item)| {
-                        Some((key.clone(), self.typed(&path.key(key), inner, item)?))
+                        Some((key.clone(), self.typed(&path.key(key), inner, &[], item)?))
                     })
                     .collect(),
             )),
@@ -151,7 +167,10 @@ impl Decoded {
             }
             (Nesting::List | Nesting::Set, Value::List(items)) => Some(Json::Array(
                 (items.iter().enumerate())
-                    .filter_map(|(index, item)| self.element(path.index(index), inner, item))
+                    .filter_map(|(index, item)| {
+                        let known = self.element(path.index(index), inner, item);
+                        known.or_else(|| item.is_unknown().then(|| placeholder_object(inner)))
+                    })
                     .collect(),
             )),
             (Nesting::Map, Value::Map(items)) => Some(Json::Object(
@@ -161,7 +180,7 @@ impl Decoded {
                     })
                     .collect(),
             )),
-            _ => self.typed(path, &Type::Bool, value),
+            _ => self.typed(path, &Type::Bool, &[], value),
         }
     }
 
@@ -193,46 +212,58 @@ fn missing(path: &Path) -> Diagnostic {
     .at(path.clone())
 }
 
+fn each(checks: &[Check]) -> &[Check] {
+    let mut found = checks.iter().filter_map(|check| match check {
+        Check::Each(each) => Some(each.as_slice()),
+        _ => None,
+    });
+    found.next().unwrap_or_default()
+}
+
 /// A value that satisfies the schema of a required attribute whose real value is not known yet.
 fn placeholder(attribute: &Attribute) -> Json {
     match &attribute.kind {
-        Kind::Plain(Type::Bool) => Json::Bool(false),
-        Kind::Plain(Type::Number) => {
-            let least = attribute.checks.iter().find_map(|check| match check {
+        Kind::Plain(plain) => placeholder_of(plain, &attribute.checks),
+        Kind::Nested(Nesting::Single, inner) => placeholder_object(inner),
+        Kind::Nested(Nesting::List | Nesting::Set, _) => Json::Array(Vec::new()),
+        Kind::Nested(Nesting::Map, _) => Json::Object(Map::new()),
+    }
+}
+
+fn placeholder_of(plain: &Type, checks: &[Check]) -> Json {
+    match plain {
+        Type::Bool => Json::Bool(false),
+        Type::Number => {
+            let least = checks.iter().find_map(|check| match check {
                 Check::AtLeast(bound) => Some(*bound),
                 _ => None,
             });
-            number_to_json(&Number::from(least.unwrap_or_default()))
+            number_to_json(&Number::from(least.unwrap_or_default().max(0.0)))
         }
-        Kind::Plain(Type::Map(_) | Type::Object(_)) | Kind::Nested(Nesting::Map, _) => {
-            Json::Object(Map::new())
-        }
-        Kind::Plain(Type::List(_) | Type::Set(_) | Type::Tuple(_))
-        | Kind::Nested(Nesting::List | Nesting::Set, _) => Json::Array(Vec::new()),
-        Kind::Plain(Type::String | Type::Dynamic) => {
-            let word = attribute.checks.iter().find_map(|check| match check {
+        Type::Map(_) | Type::Object(_) => Json::Object(Map::new()),
+        Type::List(_) | Type::Set(_) | Type::Tuple(_) => Json::Array(Vec::new()),
+        Type::String | Type::Dynamic => {
+            let word = checks.iter().find_map(|check| match check {
                 Check::OneOf(words) => words.first().cloned(),
                 _ => None,
             });
             Json::String(word.unwrap_or_default())
         }
-        Kind::Nested(Nesting::Single, inner) => Json::Object(
-            (inner.values())
-                .filter(|attribute| attribute.required)
-                .map(|attribute| (attribute.key.clone(), placeholder(attribute)))
-                .collect(),
-        ),
     }
 }
 
+fn placeholder_object(inner: &BTreeMap<String, Attribute>) -> Json {
+    let required = inner.values().filter(|attribute| attribute.required);
+    let placed = required.map(|attribute| (attribute.key.clone(), placeholder(attribute)));
+    Json::Object(placed.collect())
+}
+
 fn number_to_json(number: &Number) -> Json {
+    if let Some(integer) = number.as_i64() {
+        return Json::from(integer);
+    }
     match number {
         Number::Integer(integer) => Json::from(*integer),
-        Number::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
-            // The bound above keeps this exact.
-            #[expect(clippy::cast_possible_truncation)]
-            Json::from(*float as i64)
-        }
         Number::Float(float) => JsonNumber::from_f64(*float).map_or(Json::Null, Json::Number),
         Number::Decimal(text) => serde_json::from_str(text).unwrap_or(Json::Null),
     }

@@ -196,6 +196,7 @@ fn is_worth_sharing(attributes: &BTreeMap<String, Attribute>) -> bool {
 fn bound(check: &Check, description: &str) -> Option<String> {
     let limit = |words: String| (!description.contains(&words[1..])).then(|| format!("{words}."));
     match check {
+        check if check.is_room() => None,
         Check::AtLeast(least) => limit(format!("At least {least}")),
         Check::AtMost(most) => limit(format!("At most {most}")),
         Check::MaxLength(most) => limit(format!("At most {most} characters")),
@@ -204,7 +205,11 @@ fn bound(check: &Check, description: &str) -> Option<String> {
             let said = words.iter().all(|word| description.contains(word));
             (!said).then(|| format!("One of {}.", words.join(", ")))
         }
-        Check::Whole | Check::Pattern(_) | Check::MinLength(_) | Check::MinItems(_) => None,
+        Check::Whole
+        | Check::Pattern(_)
+        | Check::MinLength(_)
+        | Check::MinItems(_)
+        | Check::Each(_) => None,
     }
 }
 

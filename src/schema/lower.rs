@@ -255,8 +255,11 @@ impl Lowering<'_> {
         if schema.text("type") == Some("integer") {
             checks.push(Check::Whole);
         }
-        checks.extend(schema.number("minimum").map(Check::AtLeast));
-        checks.extend(schema.number("maximum").map(Check::AtMost));
+        if let Shape::Scalar(Type::Number) = self.shape(schema)? {
+            let (least, most) = room(schema)?.unzip();
+            checks.extend(schema.number("minimum").or(least).map(Check::AtLeast));
+            checks.extend(schema.number("maximum").or(most).map(Check::AtMost));
+        }
         checks.extend(schema.size("minLength").map(Check::MinLength));
         checks.extend(schema.size("maxLength").map(Check::MaxLength));
         checks.extend(schema.size("minItems").map(Check::MinItems));
@@ -268,6 +271,14 @@ impl Lowering<'_> {
         }
         if let Some(words) = words(schema)? {
             checks.push(Check::OneOf(words));
+        }
+        if let Shape::List(items) | Shape::Map(items) = self.shape(schema)? {
+            let items = self.resolve(&schema.place, items)?;
+            // Those of nested attributes are their own.
+            if let Shape::Scalar(_) = self.shape(&items)? {
+                let each = self.checks(&items)?;
+                checks.extend((!each.is_empty()).then_some(Check::Each(each)));
+            }
         }
         Ok(checks)
     }
@@ -379,6 +390,17 @@ fn words(schema: &Resolved) -> Result<Option<Vec<String>>, LowerError> {
 }
 
 /// The description, followed by what the checks and the default say, unless it says so itself.
+/// What a number's format has room for, beyond what every [`Check::Whole`] has.
+fn room(schema: &Resolved) -> Result<Option<(f64, f64)>, LowerError> {
+    match schema.text("format") {
+        Some("int32") => Ok(Some((i32::MIN.into(), i32::MAX.into()))),
+        Some("uint16") => Ok(Some((0.0, u16::MAX.into()))),
+        Some("uint32") => Ok(Some((0.0, u32::MAX.into()))),
+        None | Some("int64" | "double") => Ok(None),
+        Some(other) => Err(schema.place.error(format!("a number of format {other:?}"))),
+    }
+}
+
 fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> String {
     let mut text = description.trim().to_owned();
     let has_default = text.contains("Default:");
@@ -393,6 +415,7 @@ fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> Stri
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 add(format!("One of {}.", words.join(", ")));
             }
+            check if check.is_room() => {}
             // Every unsigned number has a minimum of 0, which is no news.
             Check::AtLeast(bound) if *bound != 0.0 => add(format!("At least {bound}.")),
             Check::AtMost(bound) if *bound < 1e6 => add(format!("At most {bound}.")),

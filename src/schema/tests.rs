@@ -26,6 +26,12 @@ struct Store {
     parts: Option<Vec<Part>>,
     /// Labels.
     labels: Option<BTreeMap<String, String>>,
+    /// Size.
+    size: Option<i32>,
+    /// Count.
+    count: Option<i64>,
+    /// Codes.
+    codes: Option<Vec<u16>>,
     /// Surge.
     surge: Option<k8s_openapi::apimachinery::pkg::util::intstr::IntOrString>,
 }
@@ -61,6 +67,9 @@ fn store(overrides: &[(&str, Value)]) -> Value {
         ("part", Value::Null),
         ("parts", Value::Null),
         ("labels", Value::Null),
+        ("size", Value::Null),
+        ("count", Value::Null),
+        ("codes", Value::Null),
         ("surge", Value::Null),
     ]);
     for (name, inner) in overrides {
@@ -232,9 +241,22 @@ fn unknown_values_are_reported_and_never_missing() {
                 object([("part_kind", Value::Unknown), ("weight", Value::Null)]),
             ),
             ("parts", Value::List(vec![Value::Unknown])),
+            (
+                "codes",
+                Value::List(vec![Value::integer(1), Value::Unknown, Value::integer(3)]),
+            ),
         ],
-        json!({"name": "", "part": {"partKind": "red"}, "parts": []}),
-        &["name", "part.part_kind", "parts[0]", "replica_count"],
+        json!({
+            "name": "", "part": {"partKind": "red"}, "parts": [{"partKind": "red"}],
+            "codes": [1, 0, 3],
+        }),
+        &[
+            "codes[1]",
+            "name",
+            "part.part_kind",
+            "parts[0]",
+            "replica_count",
+        ],
         &[],
     );
 }
@@ -272,6 +294,45 @@ fn every_misfit_is_said_at_once_at_its_attribute() {
                 "`replica_count` must be at most 9, but is 10.5.",
             ),
         ],
+    );
+}
+
+#[test]
+fn a_whole_number_has_room_in_its_type() {
+    let said = |name: &str, value: Value| -> Vec<String> {
+        let decoded = decode(&lower::<Store>().unwrap(), &store(&[(name, value)]));
+        let said = decoded.diagnostics.into_iter();
+        said.map(|diagnostic| diagnostic.detail).collect()
+    };
+    let size = |number: Number| said("size", Value::Number(number));
+    assert_eq!(size(Number::Integer(-2_147_483_648)), [""; 0]);
+    assert_eq!(
+        size(Number::Integer(-2_147_483_649)),
+        ["`size` must be at least -2147483648, but is -2147483649."]
+    );
+    assert_eq!(
+        size(Number::Integer(3_000_000_000)),
+        ["`size` must be at most 2147483647, but is 3000000000."]
+    );
+    let count = |number: Number| said("count", Value::Number(number));
+    assert_eq!(count(Number::Integer(i64::MAX)), [""; 0]);
+    for (number, shown) in [
+        (Number::Float(1e19), "10000000000000000000"),
+        (
+            Number::Decimal("9223372036854775808".to_owned()),
+            "9223372036854775808",
+        ),
+    ] {
+        let expected = format!("`count` must be a whole number of 64 bits, but is {shown}.");
+        assert_eq!(count(number), [expected]);
+    }
+    let codes = [0, 65_535, 65_536, -1].map(Value::integer);
+    assert_eq!(
+        said("codes", Value::List(codes.into())),
+        [
+            "`codes[2]` must be at most 65535, but is 65536.",
+            "`codes[3]` must be at least 0, but is -1."
+        ]
     );
 }
 

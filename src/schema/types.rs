@@ -76,11 +76,11 @@ pub enum Nesting {
 /// A check of one value on its own, from a JSON Schema keyword.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
-    /// `minimum`
+    /// `minimum`, or what an integer's `format` has room for
     AtLeast(f64),
-    /// `maximum`
+    /// `maximum`, or what an integer's `format` has room for
     AtMost(f64),
-    /// Only whole numbers (`type: integer`).
+    /// Only whole numbers (`type: integer`) of 64 bits.
     Whole,
     /// `pattern` with the sentence that explains it.
     Pattern(String),
@@ -92,6 +92,19 @@ pub enum Check {
     MaxLength(usize),
     /// `minItems`
     MinItems(usize),
+    /// Of each element of a collection (`items`, `additionalProperties`).
+    Each(Vec<Check>),
+}
+
+impl Check {
+    /// Whether it is a bound that only follows from the bits of a number, which is no news to a reader.
+    pub fn is_room(&self) -> bool {
+        match self {
+            Self::AtLeast(bound) => *bound <= i32::MIN.into(),
+            Self::AtMost(bound) => *bound >= i32::MAX.into(),
+            _ => false,
+        }
+    }
 }
 
 impl Block {

@@ -6,6 +6,8 @@
 mod conflicts;
 #[path = "cluster/connections.rs"]
 mod connections;
+#[path = "cluster/creation.rs"]
+mod creation;
 #[path = "cluster/deletion.rs"]
 mod deletion;
 #[path = "cluster/interruptions.rs"]
@@ -32,6 +34,7 @@ pub use conflicts::{
 pub use connections::{
     a_connection_that_goes_silent_is_left, credentials_of_every_sort, requests_go_through_a_proxy,
 };
+pub use creation::of_two_creates_the_first_to_write_has_the_secret;
 pub use deletion::one_store_that_stays_holds_up_no_other;
 pub use interruptions::{
     a_failed_apply_says_what_exists, a_wait_can_be_cancelled,

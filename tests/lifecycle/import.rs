@@ -69,6 +69,24 @@ pub fn expect_import_to_be_empty(test: &StoreUnderTest, services: &str) {
     expect_empty(&terraform);
 }
 
+pub fn of_a_store_without_its_deployment_the_plan_makes_it() {
+    let test = StoreUnderTest::new("import-parts");
+    test.configure(&services());
+    test.apply();
+    let delete = ["delete", "deployment/feast-demo"];
+    test.namespace.kubectl(&delete).unwrap();
+    let terraform = elsewhere(&test, Tool::Terraform);
+    let text = configuration(&services(), "");
+    terraform.write("main.tf", &text).unwrap();
+    let id = format!("{}/demo", test.namespace.name());
+    let import = terraform.run(&["import", "-no-color", "-input=false", ADDRESS, &id]);
+    import.unwrap().expect_success();
+    terraform.apply().unwrap().expect_success();
+    expect_empty(&terraform);
+    test.expect_empty_plan();
+    test.destroy();
+}
+
 /// The API server keeps the order of an autoscaler's metrics, but whoever writes it need not.
 pub fn metrics_in_another_order_are_the_same() {
     let test = StoreUnderTest::new("metrics");

@@ -81,10 +81,8 @@ pub fn a_failed_rollout_is_not_forgotten() {
     test.destroy();
 }
 
-pub fn an_interrupted_apply_is_taken_up_again() {
-    let test = StoreUnderTest::new("interrupted");
-    limit_pods(&test, 0);
-    test.configure(&services(2, "feast:1"));
+/// Begins an apply, and interrupts it once `begun` answers something.
+pub fn interrupt_apply<T>(test: &StoreUnderTest, what: &str, begun: impl FnMut() -> Option<T>) {
     let mut terraform = test
         .terraform
         .command(&["apply", "-no-color", "-auto-approve"])
@@ -92,15 +90,22 @@ pub fn an_interrupted_apply_is_taken_up_again() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until("the Deployment", 60, || {
-        test.namespace
-            .kubectl(&["get", "deployment", "feast-demo"])
-            .ok()
-    });
+    until(what, 60, begun);
     let pid = i32::try_from(terraform.id()).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert!(!terraform.wait().unwrap().success());
+}
+
+pub fn an_interrupted_apply_is_taken_up_again() {
+    let test = StoreUnderTest::new("interrupted");
+    limit_pods(&test, 0);
+    test.configure(&services(2, "feast:1"));
+    interrupt_apply(&test, "the Deployment", || {
+        test.namespace
+            .kubectl(&["get", "deployment", "feast-demo"])
+            .ok()
+    });
     assert_eq!(test.state()["deployment_name"], "feast-demo");
 
     lift_limit(&test);

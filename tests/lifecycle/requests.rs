@@ -130,12 +130,15 @@ impl Costs {
         // The refresh's; one for each kind that a store may have in its namespace; and one for each watch: of
         // Deployments, CronJobs and pods, whose other request is seen only when it has ended.
         let lists = KINDS.len() + 13 + 3;
-        total(created, "patch") == 12 * STORES
+        // One for each object, and one for the end of the create.
+        total(created, "patch") == 13 * STORES
             && created.values().sum::<usize>() <= 15 * STORES
             && *planned == once()
             && total(destroyed, "delete") == 12 * STORES
             && total(destroyed, "list") == lists
-            && destroyed.values().sum::<usize>() <= 12 * STORES + lists + 3 + 1
+            // The refresh's, and one for each store: whose it is.
+            && total(destroyed, "get") == 1 + STORES
+            && destroyed.values().sum::<usize>() <= 13 * STORES + lists + 3 + 1
     }
 }
 

@@ -92,3 +92,27 @@ pub fn the_password_is_nowhere_but_in_our_secret() {
     expect_absent("an object", &objects.to_string());
     test.destroy();
 }
+
+pub fn a_rotation_between_plan_and_apply_is_no_error() {
+    let test = StoreUnderTest::new("rotated-late");
+    let services = |replicas: u32| format!("scaling = {{ replicas = {replicas} }}\n{DATABASES}");
+    test.configure(&services(2));
+    test.apply();
+    let hash = || {
+        let annotations = &test.deployment()["spec"]["template"]["metadata"]["annotations"];
+        annotations["feast.dev/configuration-hash"].clone()
+    };
+    let before = hash();
+    test.configure(&services(3));
+    test.plan_with_changes();
+    make_store_secret(&test.namespace, &format!("new-{PASSWORD}"));
+    test.terraform.apply_plan().unwrap().expect_success();
+    // The pods have the new content. The state has what the plan said, until the next refresh.
+    let after = hash();
+    assert_ne!(after, before);
+    assert_eq!(test.state()["configuration_hash"], before);
+    test.expect_empty_plan();
+    test.apply();
+    assert_eq!(test.state()["configuration_hash"], after);
+    test.destroy();
+}

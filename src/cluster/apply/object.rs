@@ -210,20 +210,32 @@ impl Run<'_> {
         force: bool,
         body: Json,
     ) -> Result<Json, Error> {
-        let force = if force { "true" } else { "false" };
-        let request = Request {
-            verb: Verb::Apply,
-            resource: Resource::from(key.kind),
-            namespace: &self.plan.store.namespace,
-            name: Some(&key.name),
-            query: vec![
-                ("fieldManager", manager),
-                ("force", force),
-                ("fieldValidation", "Strict"),
-            ],
-            body: Some(body),
-        };
+        let namespace = &self.plan.store.namespace;
+        let request = apply_request(namespace, key, manager, force, body);
         self.cluster.send(request, self.cancel).await
+    }
+}
+
+/// One server-side apply.
+pub(super) fn apply_request<'a>(
+    namespace: &'a str,
+    key: &'a Key,
+    manager: &'a str,
+    force: bool,
+    body: Json,
+) -> Request<'a> {
+    let force = if force { "true" } else { "false" };
+    Request {
+        verb: Verb::Apply,
+        resource: Resource::from(key.kind),
+        namespace,
+        name: Some(&key.name),
+        query: vec![
+            ("fieldManager", manager),
+            ("force", force),
+            ("fieldValidation", "Strict"),
+        ],
+        body: Some(body),
     }
 }
 

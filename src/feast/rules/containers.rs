@@ -78,6 +78,7 @@ fn of_one(path: &Path, env: &[EnvVar], env_from: &[EnvFromSource]) -> Vec<Violat
     }
     let list = path.attribute("env_from");
     for (index, source) in env_from.iter().enumerate() {
+        violations.extend(prefix(&list.index(index), source));
         violations.extend(from(&list.index(index), source));
     }
     violations
@@ -150,25 +151,26 @@ fn value(path: &Path, variable: &EnvVar) -> Option<Violation> {
     })
 }
 
-fn from(path: &Path, source: &EnvFromSource) -> Option<Violation> {
-    let EnvFromSource {
-        config_map_ref,
-        prefix,
-        secret_ref,
-    } = source;
-    let sources = ["config_map_ref", "secret_ref"].map(|source| path.attribute(source));
-    if let Some(prefix) = prefix
-        .as_deref()
-        .filter(|prefix| !prefix.is_empty() && !valid(prefix))
-    {
-        let at = path.attribute("prefix");
-        return Some(Violation::new(
+fn prefix(path: &Path, source: &EnvFromSource) -> Option<Violation> {
+    let prefix = source.prefix.as_deref()?;
+    let at = path.attribute("prefix");
+    (!prefix.is_empty() && !valid(prefix)).then(|| {
+        Violation::new(
             at.clone(),
             [at],
             format!("{prefix:?} cannot begin the name of an environment variable"),
             "Write letters, digits and `_`, such as `POSTGRES_`.",
-        ));
-    }
+        )
+    })
+}
+
+fn from(path: &Path, source: &EnvFromSource) -> Option<Violation> {
+    let EnvFromSource {
+        config_map_ref,
+        prefix: _,
+        secret_ref,
+    } = source;
+    let sources = ["config_map_ref", "secret_ref"].map(|source| path.attribute(source));
     match (config_map_ref, secret_ref) {
         (Some(_), None) | (None, Some(_)) => None,
         (Some(_), Some(_)) => Some(Violation::new(

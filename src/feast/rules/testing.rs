@@ -169,6 +169,7 @@ fn blank(document: &Json, pointer: &[Step]) -> Option<FeatureStore> {
             (Step::Index(index), value) => {
                 parent[*index] = value.unwrap_or_else(|| match &parent[*index] {
                     Json::Object(_) => Json::Object(Map::new()),
+                    Json::String(_) => json!(""),
                     other => other.clone(),
                 });
             }

@@ -7,7 +7,7 @@ use crate::feast::config::{Drift, Observed, ScalingStatus};
 use crate::feast::objects::{Key, Kind, Objects};
 use crate::feast::prepared::Prepared;
 use crate::feast::render::render;
-use crate::feast::spec::{self, Defaults, Store};
+use crate::feast::spec::{self, Defaults, Store, decisive};
 use crate::feast::{config, names};
 use crate::schema::{Block, Value, encode};
 
@@ -44,17 +44,21 @@ impl Desired {
 
     /// Everything but what only the cluster can tell.
     pub fn observed(&self) -> Observed {
-        Observed {
-            id: format!("{}/{}", self.store.namespace, self.store.name),
-            deployment_name: names::main(&self.store.name),
-            strategy: self.store.strategy.as_str().to_owned(),
-            replicas_owner: self.store.replicas.owner().to_owned(),
-            configuration_hash: String::new(),
-            scaling_status: None,
-            endpoints: spec::endpoints(&self.store),
-            drift: Vec::new(),
-            objects: self.object_texts(),
-        }
+        observed(&self.store, self.object_texts())
+    }
+}
+
+fn observed(store: &Store, objects: BTreeMap<String, String>) -> Observed {
+    Observed {
+        id: format!("{}/{}", store.namespace, store.name),
+        deployment_name: names::main(&store.name),
+        strategy: store.strategy.as_str().to_owned(),
+        replicas_owner: store.replicas.owner().to_owned(),
+        configuration_hash: String::new(),
+        scaling_status: None,
+        endpoints: spec::endpoints(store),
+        drift: Vec::new(),
+        objects,
     }
 }
 
@@ -79,11 +83,32 @@ pub fn set_drift(block: &Block, state: &mut Value, drift: &[Drift]) {
     state.set("drift", encoded.attribute("drift").clone());
 }
 
-/// Marks every computed attribute as known only after apply.
-pub fn write_unknown(block: &Block, value: &mut Value) {
+/// Marks the computed attributes as known only after apply, but for those about which nothing unknown decides.
+pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
     for (name, attribute) in &block.attributes {
         if attribute.computed && value.attribute(name).is_null() {
             value.set(name, Value::Unknown);
+        }
+    }
+    let Some(namespace) = value.attribute("namespace").as_str() else {
+        return;
+    };
+    let defaults = Defaults {
+        namespace: Some(namespace.to_owned()),
+    };
+    let mut known = Value::Object(BTreeMap::new());
+    let store = Store::new(&parsed.config, &defaults);
+    write(block, &mut known, &observed(&store, BTreeMap::new()));
+    for (name, decisive) in [
+        ("id", decisive::of_identity()),
+        ("deployment_name", decisive::of_identity()),
+        ("replicas_owner", decisive::of_replicas_owner()),
+        ("strategy", decisive::of_strategy()),
+        ("endpoints", decisive::of_endpoints()),
+    ] {
+        let mut unknown = parsed.unknown.iter();
+        if !unknown.any(|path| decisive.iter().any(|decisive| path.contains(decisive))) {
+            value.set(name, known.attribute(name).clone());
         }
     }
 }

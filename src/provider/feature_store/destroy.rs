@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use crate::cluster::delete::Deletion;
 use crate::cluster::{self, CancellationToken, Claims};
-use crate::feast::objects::Key;
+use crate::feast::names;
+use crate::feast::objects::{Key, Kind};
 use crate::feast::spec::{Defaults, Store};
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Applied, Apply};
-use crate::schema::{Block, Diagnostic, Value, decode};
+use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode};
 
 use super::computed;
+use super::creation::is_of_another;
+use super::memory::Memory;
 use super::read::store_name;
 
 /// Deletes what the prior state describes.
@@ -23,41 +26,30 @@ pub async fn destroy(
 ) -> Applied {
     let prior = request.prior_state;
     let identity = computed::identity(&prior);
-    match delete(block, settings, stop, &prior).await {
-        Ok(deletion) => {
-            let mut diagnostics: Vec<Diagnostic> = (deletion.errors.iter())
-                .map(|error| wording::cluster_error("Cannot destroy the feature store", error))
-                .collect();
-            diagnostics.extend(deletion.kept.iter().map(wording::claim_kept));
-            let state = if deletion.errors.is_empty() {
-                Value::Null
-            } else {
-                remaining(&prior, &deletion)
-            };
-            Applied {
-                state,
-                identity,
-                diagnostics,
-                ..Applied::default()
-            }
-        }
-        Err(diagnostic) => Applied {
-            state: prior,
-            identity,
-            diagnostics: vec![diagnostic],
-            ..Applied::default()
-        },
+    let memory = Memory::recall(&request.planned_private);
+    let (state, diagnostics) = match delete(block, settings, stop, &prior, &memory).await {
+        Ok(deleted) => deleted,
+        Err(diagnostic) => (prior, vec![diagnostic]),
+    };
+    Applied {
+        state,
+        identity,
+        // What is not gone is remembered as before.
+        private: request.planned_private,
+        diagnostics,
     }
 }
 
+/// What is left in the state, and what is to be said of it.
 async fn delete(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
     prior: &Value,
-) -> Result<Deletion, Diagnostic> {
+    memory: &Memory,
+) -> Result<(Value, Diagnostics), Diagnostic> {
     let Some(name) = store_name(prior) else {
-        return Ok(Deletion::default());
+        return Ok((Value::Null, Vec::new()));
     };
     // A state may break a rule that was made after it; that is no reason to keep it.
     let config = serde_json::from_value(decode(block, prior).json).map_err(|error| {
@@ -69,21 +61,29 @@ async fn delete(
     let store = Store::new(&config, &Defaults { namespace: None });
     let known: BTreeSet<Key> = computed::manifests(prior).into_keys().collect();
     let cluster = settings.cluster().await?;
-    let deleted = cluster
-        .delete(
-            &name,
-            &known,
-            &Claims {
-                delete: store.delete_data,
-                used: store.referenced_claims(),
-            },
-            store.timeouts.delete,
-            stop,
-        )
-        .await;
-    deleted.map_err(|error: cluster::Error| {
-        wording::cluster_error("Cannot destroy the feature store", &error)
-    })
+    let failed =
+        |error: &cluster::Error| wording::cluster_error("Cannot destroy the feature store", error);
+    if let Some(creation) = &memory.creation {
+        let key = Key::new(Kind::Secret, names::main(&name.name));
+        let secret = cluster.get(&name.namespace, &key, stop).await;
+        let secret = secret.map_err(|error| failed(&error))?;
+        if secret.is_some_and(|secret| is_of_another(&secret, creation)) {
+            return Ok((Value::Null, vec![wording::left_to_another(&name)]));
+        }
+    }
+    let claims = Claims {
+        delete: store.delete_data,
+        used: store.referenced_claims(),
+    };
+    let deletion = cluster.delete(&name, &known, &claims, store.timeouts.delete, stop);
+    let deletion = deletion.await.map_err(|error| failed(&error))?;
+    let mut diagnostics: Diagnostics = deletion.errors.iter().map(failed).collect();
+    diagnostics.extend(deletion.kept.iter().map(wording::claim_kept));
+    let state = match deletion.errors.is_empty() {
+        true => Value::Null,
+        false => remaining(prior, &deletion),
+    };
+    Ok((state, diagnostics))
 }
 
 /// The prior state with only those objects that still exist.

@@ -13,6 +13,7 @@ use crate::schema::{Block, Diagnostic, Value, encode};
 
 use super::adopt::adopt;
 use super::computed::{self, Desired};
+use super::memory::Memory;
 use super::parse::parse;
 
 /// Imports by `namespace/name`, by `name` alone (in the provider's namespace), or by identity.
@@ -37,18 +38,29 @@ pub async fn import(
             .await
             .map_err(|error| wording::cluster_error("Cannot import the feature store", &error))?;
         match secret.as_ref().and_then(kept::configuration) {
-            Some(configuration) => Ok((state(block, &store, &configuration)?, Vec::new())),
-            None => adopt(block, &cluster, &store, stop).await,
+            Some(configuration) => {
+                let memory = Memory {
+                    creation: (secret.as_ref().and_then(kept::creation))
+                        .map(|creation| creation.id),
+                    ..Memory::default()
+                };
+                let state = state(block, &store, &configuration)?;
+                Ok((state, memory, Vec::new()))
+            }
+            None => {
+                let (state, diagnostics) = adopt(block, &cluster, &store, stop).await?;
+                Ok((state, Memory::default(), diagnostics))
+            }
         }
     };
     match imported.await {
-        Ok((state, diagnostics)) => Imported {
+        Ok((state, memory, diagnostics)) => Imported {
             diagnostics,
             resources: vec![ImportedResource {
                 type_name: request.type_name,
                 identity: computed::identity(&state),
                 state,
-                private: Vec::new(),
+                private: memory.keep(),
             }],
             ..Imported::default()
         },
@@ -107,6 +119,8 @@ fn state(block: &Block, store: &StoreName, configuration: &Json) -> Result<Value
     })?;
     if let Some(desired) = Desired::of(&parsed, namespace) {
         computed::write(block, &mut value, &desired.observed());
+        // The refresh tells it, unless there are no pods.
+        value.set("configuration_hash", Value::Null);
     }
     Ok(value)
 }

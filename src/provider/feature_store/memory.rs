@@ -24,6 +24,9 @@ pub struct Memory {
     /// hash never leaves the cluster, so that they tell nothing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
+    /// Which create has made the feature store for this state; the Secret tells which one was the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creation: Option<String>,
     /// What was applied, while the state shows drift in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<AppliedBefore>,

@@ -93,18 +93,19 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
     let namespace = state.attribute("namespace").as_str().map(str::to_owned);
     let desired = namespace.and_then(|namespace| Desired::of(parsed, &namespace));
     let Some(desired) = desired else {
-        computed::write_unknown(block, state);
+        computed::write_unknown(block, state, parsed);
         return;
     };
     computed::write(block, state, &desired.observed());
     let secret = Path::of("objects").key(&computed::secret_key(&desired.store.name));
     let rerendered = state.get(&secret) != prior.get(&secret);
+    let hash = prior.attribute("configuration_hash");
     state.set(
         "configuration_hash",
-        if prior.is_null() || rerendered || memory.secrets_changed {
+        if hash.is_null() || rerendered || memory.secrets_changed {
             Value::Unknown
         } else {
-            prior.attribute("configuration_hash").clone()
+            hash.clone()
         },
     );
     if desired.store.drift_policy == DriftPolicy::Strict {

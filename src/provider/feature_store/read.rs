@@ -114,6 +114,7 @@ async fn refresh(
                 && matches!(rollout::job_progress(live), Progress::Failed(_))
         }),
         sources: before.sources.clone(),
+        creation: before.creation.clone(),
         ..Memory::default()
     };
     if findings

@@ -1,0 +1,84 @@
+//! The Secret as a create writes it: over what it has seen there, and over nothing else.
+
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use super::super::error::{Error, Reason, Verb};
+use super::super::{Cluster, Options, StoreName};
+use super::Run;
+use super::object::apply_request;
+use crate::feast::kept;
+use crate::feast::names;
+use crate::feast::objects::{Key, Kind};
+
+/// Nobody has a reason to change the Secret often.
+const ATTEMPTS: usize = 5;
+
+impl Cluster {
+    /// Writes the store's Secret, `signed` by a create, over the `live` one. `None` where that is another create's by
+    /// now, or gone: then nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// The Secret cannot be read or written.
+    pub async fn sign(
+        &self,
+        store: &StoreName,
+        live: &Json,
+        signed: &Json,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Json>, Error> {
+        let key = Key::new(Kind::Secret, names::main(&store.name));
+        let Options {
+            field_manager,
+            force_conflicts,
+        } = self.options();
+        let (before, after) = (kept::creation(live), kept::creation(signed));
+        let mut seen = live.clone();
+        for _ in 0..ATTEMPTS {
+            // With the version as a precondition, no other create can have written it meanwhile; with the UID, it
+            // is not made anew.
+            let mut body = signed.clone();
+            for precondition in ["resourceVersion", "uid"] {
+                body["metadata"][precondition] = seen["metadata"][precondition].clone();
+            }
+            let namespace = &store.namespace;
+            let request = apply_request(namespace, &key, field_manager, *force_conflicts, body);
+            match self.send(request, cancel).await {
+                Ok(written) => return Ok(Some(written)),
+                Err(Error {
+                    reason: Reason::Stale { .. },
+                    ..
+                }) => {}
+                Err(error) => return Err(error),
+            }
+            let Some(now) = self.get(namespace, &key, cancel).await? else {
+                return Ok(None);
+            };
+            let found = kept::creation(&now);
+            if found == after {
+                // The answer to the first attempt was lost.
+                return Ok(Some(now));
+            }
+            if found != before {
+                return Ok(None);
+            }
+            seen = now;
+        }
+        let message = "it changes too often to be written".to_owned();
+        Err(self.object_error(Verb::Apply, store, &key, Reason::Stale { message }))
+    }
+}
+
+impl Run<'_> {
+    /// Takes up what an interrupted create has left.
+    pub(super) async fn take_up(&self, secret: &Json, live: &Json) -> Result<Json, Error> {
+        let store = self.plan.store;
+        let signed = self.cluster.sign(store, live, secret, self.cancel).await?;
+        signed.ok_or_else(|| {
+            let key = Key::new(Kind::Secret, names::main(&store.name));
+            let message = "another create has just written it".to_owned();
+            (self.cluster).object_error(Verb::Apply, store, &key, Reason::Stale { message })
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! A provider block that depends on something that does not exist yet: no other cluster is taken for the one it
+//! will name, whatever the environment says.
+
+use super::*;
+use crate::schema::provider::{ClientCapabilities, DataSource, Deferred, Import, Read};
+
+/// Provider blocks of which something is unknown, but for the namespace.
+fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
+    let block = &feast.schemas().provider.block;
+    let sound = |json: Json| {
+        let mut value = encode(&block.attributes, &json);
+        value.set("exec", Value::List(Vec::new()));
+        value
+    };
+    let inner = &block.blocks["exec"].attributes;
+    let mut command = encode(inner, &json!({"api_version": "v1"}));
+    command.set("command", Value::Unknown);
+    [
+        ("host", Value::Unknown),
+        // `dynamic "exec"` over what is not known.
+        ("exec", Value::Unknown),
+        ("exec", Value::List(vec![Value::Unknown])),
+        ("exec", Value::List(vec![command])),
+    ]
+    .map(|(name, unknown)| {
+        let mut value = sound(json!({"config_path": "/nowhere/kubeconfig"}));
+        value.set(name, unknown);
+        (name, value)
+    })
+    .into()
+}
+
+fn configured(config: &Value) -> Feast {
+    let feast = Feast::new();
+    assert_eq!(feast.validate_provider(config.clone()), []);
+    let request = Configure {
+        config: config.clone(),
+        ..Configure::default()
+    };
+    assert_eq!(wait(feast.configure(request)), []);
+    feast
+}
+
+#[test]
+fn it_is_put_off_or_said_and_never_guessed() {
+    for (name, config) in blocks(&Feast::new()) {
+        for deferral_allowed in [true, false] {
+            let feast = configured(&config);
+            let client = ClientCapabilities {
+                deferral_allowed,
+                ..ClientCapabilities::default()
+            };
+            let deferred = deferral_allowed.then_some(Deferred::ProviderConfigUnknown);
+            let type_name = FEATURE_STORE.to_owned();
+            let store = json!({"name": "a", "namespace": "b", "feastProject": "p"});
+            let store = encode(&block(&feast).attributes, &store);
+            let state = plan(&feast, &Value::Null, &store).state;
+            let said = |diagnostics: Vec<Diagnostic>| -> Vec<String> {
+                let said = diagnostics.into_iter();
+                said.map(|it| format!("{}: {}", it.summary, it.detail))
+                    .collect()
+            };
+            let unknown = |said: &[String]| {
+                said.len() == 1
+                    && said[0].starts_with(&format!(
+                        "The cluster is not known yet: The provider block's `{name}"
+                    ))
+            };
+
+            let read = wait(feast.read(Read {
+                type_name: type_name.clone(),
+                state: state.clone(),
+                private: b"remembered".to_vec(),
+                client,
+                ..Read::default()
+            }));
+            assert_eq!(
+                (
+                    read.state,
+                    read.private,
+                    said(read.diagnostics),
+                    read.deferred
+                ),
+                (state.clone(), b"remembered".to_vec(), vec![], deferred)
+            );
+
+            let imported = wait(feast.import(Import {
+                type_name: type_name.clone(),
+                id: "b/a".to_owned(),
+                client,
+                ..Import::default()
+            }));
+            assert_eq!((imported.resources, imported.deferred), (vec![], deferred));
+            let error = said(imported.diagnostics);
+            assert!(
+                deferral_allowed && error.is_empty() || unknown(&error),
+                "{error:?}"
+            );
+
+            let lookup = &feast.schemas().data_sources[FEATURE_STORE].block;
+            let found = wait(feast.read_data_source(DataSource {
+                type_name: type_name.clone(),
+                config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
+                client,
+            }));
+            assert_eq!((found.state, found.deferred), (Value::Null, deferred));
+            let error = said(found.diagnostics);
+            assert!(
+                deferral_allowed && error.is_empty() || unknown(&error),
+                "{error:?}"
+            );
+
+            let applied = wait(feast.apply(Apply {
+                type_name,
+                planned_state: state,
+                ..Apply::default()
+            }));
+            assert_eq!(applied.state, Value::Null);
+            let error = said(applied.diagnostics);
+            assert!(unknown(&error), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
+    let feast = Feast::new();
+    let mut blocks = blocks(&feast);
+    let attributes = &feast.schemas().provider.block.attributes;
+    let mut namespace = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
+    namespace.set("namespace", Value::Unknown);
+    blocks.push(("namespace", namespace));
+    for (name, config) in blocks {
+        let feast = configured(&config);
+        let store = encode(
+            &block(&feast).attributes,
+            &json!({"name": "a", "feastProject": "p"}),
+        );
+        for deferral_allowed in [true, false] {
+            let planned = wait(feast.plan(Plan {
+                type_name: FEATURE_STORE.to_owned(),
+                proposed_new_state: store.clone(),
+                config: store.clone(),
+                client: ClientCapabilities {
+                    deferral_allowed,
+                    ..ClientCapabilities::default()
+                },
+                ..Plan::default()
+            }));
+            let put_off = deferral_allowed && name == "namespace";
+            let deferred = put_off.then_some(Deferred::ProviderConfigUnknown);
+            assert_eq!((planned.diagnostics, planned.deferred), (vec![], deferred));
+            assert_eq!(
+                planned.state.attribute("namespace").is_unknown(),
+                name == "namespace"
+            );
+        }
+    }
+}
