@@ -284,9 +284,9 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_claims: Option<Vec<PodResourceClaim>>,
 
-    /// Whether the servers' pods have the token of their account `feast-<name>` (Kubernetes
-    /// `automountServiceAccountToken`), for a batch engine or store that asks the Kubernetes API. What they may do
-    /// there, Roles of your own must say. Default: only where Feast itself asks Kubernetes: for `authz`,
+    /// Whether the pods, but not those of the lineage server, have the token of their account `feast-<name>`
+    /// (Kubernetes `automountServiceAccountToken`), for a batch engine or store that asks the Kubernetes API. What
+    /// they may do there, Roles of your own must say. Default: only where Feast itself asks Kubernetes: for `authz`,
     /// `batch_engine.spark_application` and `mlflow.tracking_auth`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automount_service_account_token: Option<bool>,
