@@ -115,6 +115,8 @@ struct Inner {
     reached: AtomicBool,
     /// Held by the request that opens the connection.
     opening: Mutex<()>,
+    /// What this process has begun to create: the names that others hold tell nothing of it.
+    created: std::sync::Mutex<BTreeSet<StoreName>>,
     /// What several feature stores have asked for at once.
     snapshots: snapshot::Snapshots,
     /// What several feature stores wait for.
@@ -144,6 +146,7 @@ impl Cluster {
                 options,
                 reached: AtomicBool::new(false),
                 opening: Mutex::new(()),
+                created: std::sync::Mutex::default(),
                 snapshots: snapshot::Snapshots::default(),
                 departures: watch::Departures::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),

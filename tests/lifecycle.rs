@@ -138,6 +138,7 @@ fn trials() -> Vec<Trial> {
         conflicts_with_other_managers,
         credentials_of_every_sort,
         foreign_objects_are_not_overwritten,
+        many_waits_hold_up_no_request,
         of_two_creates_the_first_to_write_has_the_secret,
         one_store_that_stays_holds_up_no_other,
         pruning_and_deleting,

@@ -301,6 +301,10 @@ impl Reason {
             {
                 "Kubernetes lets nobody grant rights that they do not hold themselves. Give this user those rights, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
             }
+            // Else the API server says that this user "cannot" do it.
+            Self::Forbidden { message } if !message.contains(" cannot ") => {
+                "It is no matter of rights: a quota, an admission control of the cluster or a proxy before it refuses this, and the message says which."
+            }
             Self::Forbidden { .. } => {
                 "Give this user the verbs get, list, watch, create, patch and delete on this resource; the guide \"Access to the cluster\" has the rules to copy."
             }
@@ -327,6 +331,9 @@ impl Reason {
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
             }
+            Self::NotInstalled { api } if !api.starts_with("keda.sh/") => {
+                "Check that the address is that of a Kubernetes API server, and its version: 1.23 is the first that has all APIs of this provider."
+            }
             Self::NotInstalled { .. } => {
                 "Nothing was written. Install KEDA (`helm install keda kedacore/keda --namespace keda --create-namespace`; https://keda.sh/docs/deploy/ has other ways), or write services.scaling.autoscaling in place of services.scaling.keda: that needs nothing installed."
             }
@@ -343,7 +350,17 @@ impl Reason {
             Self::TimedOut { .. } => {
                 "Look at the pods, or raise the time-out; what exists is kept, and the next apply goes on from there."
             }
-            _ => return None,
+            Self::NotText(_) => "Correct the value, or name another key.",
+            Self::Invalid { .. } => {
+                "Correct the attribute that sets this. Where none does, please report it: it is a defect of this provider."
+            }
+            Self::Rejected { .. } => {
+                "It was the API server, an admission webhook or a proxy between: the message says what is wrong there. If it has passed by itself, apply again."
+            }
+            Self::Unreadable(_) => {
+                "Check that the address is that of a Kubernetes API server, and that no proxy answers in its place."
+            }
+            Self::Cancelled => return None,
         })
     }
 }
@@ -358,4 +375,53 @@ fn belongs(owner: &Option<String>) -> String {
     owner
         .as_ref()
         .map_or_else(String::new, |owner| format!("; it belongs to {owner}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_fit_the_cause() {
+        let hint = |reason: Reason| {
+            let words = reason.hint().map(|hint| hint.split(' ').take(5));
+            words.map(|words| words.collect::<Vec<_>>().join(" "))
+        };
+        let forbidden = |message: &str| {
+            hint(Reason::Forbidden {
+                message: message.to_owned(),
+            })
+        };
+        let missing = |api: &str| {
+            hint(Reason::NotInstalled {
+                api: api.to_owned(),
+            })
+        };
+        for (found, expected) in [
+            (
+                forbidden(
+                    "secrets is forbidden: User \"u\" cannot list resource \"secrets\" in API group \"\"",
+                ),
+                "Give this user the verbs",
+            ),
+            (
+                forbidden(
+                    "roles \"r\" is forbidden: user \"u\" (groups=[\"g\"]) is attempting to grant RBAC permissions not currently held",
+                ),
+                "Kubernetes lets nobody grant rights",
+            ),
+            (
+                forbidden("secrets \"s\" is forbidden: exceeded quota: q, requested: secrets=1"),
+                "It is no matter of",
+            ),
+            (
+                missing("keda.sh/v1alpha1"),
+                "Nothing was written. Install KEDA",
+            ),
+            (missing("autoscaling/v2"), "Check that the address is"),
+        ] {
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+        assert_eq!(hint(Reason::Cancelled), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! What is there: the live objects of a store, and values out of the user's Secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use futures::future::{join_all, try_join_all};
 use k8s_openapi::ByteString;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Verb};
 use super::ownership;
-use super::request::Request;
+use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
@@ -53,9 +54,9 @@ impl Cluster {
         self.listed_or_named(lists, store, keys, cancel).await
     }
 
-    /// The same, before a deletion, which names each object by its UID: what was seen within a moment is shared by all
-    /// stores of the namespace that are deleted at the same time, and without content. An object that has come into
-    /// being since stays, as it would if it came a moment later.
+    /// What [`Cluster::read`] finds, for a deletion, which names each object by its UID: what was seen within a moment
+    /// is shared by all stores of the namespace that are deleted at the same time, and without content. An object that
+    /// has come into being since stays, as it would if it came a moment later.
     pub async fn read_before_delete(
         &self,
         store: &StoreName,
@@ -69,9 +70,9 @@ impl Cluster {
         self.listed_or_named(lists, store, keys, cancel).await
     }
 
-    /// The same as [`Cluster::read`], before an apply. Where a feature store is created there is mostly nothing, and
-    /// then the names that are taken tell, which several creates share. An object of another that comes into being
-    /// within that moment is still met by the apply itself, which creates only what does not exist.
+    /// What [`Cluster::read`] finds, for an apply. Where a feature store is created there is mostly nothing, and then
+    /// the names that are taken tell, which several creates share. An object of another that comes into being within
+    /// that moment is still met by the apply itself, which creates only what does not exist.
     pub async fn read_before_apply(
         &self,
         store: &StoreName,
@@ -79,11 +80,18 @@ impl Cluster {
         creates: bool,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
-        let first = creates && self.inner.snapshots.is_first(store);
+        let first = creates && self.begin_create(store);
         if first && self.is_vacant(store, keys, cancel).await? {
             return Ok(BTreeMap::new());
         }
         self.read(store, keys, cancel).await
+    }
+
+    /// Notes that the store is created by this process, and answers whether that is so for the first time: after
+    /// that, what is there may be what it has written itself.
+    fn begin_create(&self, store: &StoreName) -> bool {
+        let created = self.inner.created.lock();
+        (created.unwrap_or_else(PoisonError::into_inner)).insert(store.clone())
     }
 
     /// Whether nothing stands in the places of these keys, and nothing else of their kinds is the store's.
@@ -191,8 +199,8 @@ impl Cluster {
     ) -> Result<Vec<Pod>, Error> {
         let selector = format!("{NAME_LABEL} in ({})", names.join(","));
         let request = Request::list(PODS, &store.namespace, vec![("labelSelector", &selector)]);
-        let list = self.send(request, cancel).await?;
-        Ok(serde_json::from_value(list["items"].clone()).unwrap_or_default())
+        let list: List<Pod> = self.send_for(request, cancel).await?;
+        Ok(list.items.unwrap_or_default())
     }
 
     /// Whether the live object belongs to the store: it carries the store's labels, or it is one that
@@ -229,7 +237,8 @@ impl Cluster {
         self.values_of(namespace, wanted, objects.iter().zip(answers))
     }
 
-    /// The same, as they were a moment ago at most, each object read once for all feature stores.
+    /// The values of the user's Secrets and ConfigMaps as they were a moment ago at most, each object read once for
+    /// all feature stores. Everything that is missing is reported at once.
     pub async fn contents_for_refresh(
         &self,
         namespace: &str,
@@ -311,7 +320,7 @@ fn unless_hidden<T>(
 pub(super) fn unless_unknown<T>(kind: Kind, list: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
     match list {
         Err(Error {
-            reason: Reason::NotFound,
+            reason: Reason::NotInstalled { .. },
             ..
         }) if kind.is_custom() => Ok(Vec::new()),
         other => other,
@@ -357,4 +366,27 @@ fn decode(kind: Kind, key: &str, value: &Json) -> Result<String, Reason> {
     }
     let bytes: ByteString = serde_json::from_value(value.clone()).map_err(|_| not_text())?;
     String::from_utf8(bytes.0).map_err(|_| not_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::scripted::{self, Act};
+
+    #[tokio::test]
+    async fn pods_that_cannot_be_understood_are_not_none() {
+        let answers = [json!({"items": null}), json!({"items": [{"spec": 1}]})];
+        let mut answers = answers.into_iter();
+        let cluster = scripted::cluster(move |_| Act::Answer(200, answers.next().unwrap())).await;
+        let (store, cancel) = (scripted::store("x"), CancellationToken::new());
+        let names = ["x".to_owned()];
+        let none = cluster.pods(&store, &names, &cancel).await;
+        assert_eq!(none.unwrap(), []);
+        let error = cluster.pods(&store, &names, &cancel).await.unwrap_err();
+        let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
+        assert_eq!(error.to_string(), format!("cannot list pods {place}"));
+        assert!(matches!(error.reason, Reason::Unreadable(_)), "{error:?}");
+    }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use http::Method;
 use kube::client::Body;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tokio::sync::MutexGuard;
@@ -41,6 +42,15 @@ pub(super) trait Answer: DeserializeOwned {
 }
 
 impl Answer for Json {}
+
+/// A list, of which nothing is parsed that is not needed.
+#[derive(Deserialize)]
+pub(super) struct List<T> {
+    /// Null where there are none.
+    pub items: Option<Vec<T>>,
+}
+
+impl<T: DeserializeOwned> Answer for List<T> {}
 
 pub(super) struct Request<'a> {
     pub verb: Verb,
@@ -166,7 +176,7 @@ impl Cluster {
         self.send_for(request, cancel).await
     }
 
-    /// The same, with the answer parsed to no more than what is needed of it.
+    /// Sends the request as [`Cluster::send`] does, with the answer parsed to no more than what is needed of it.
     pub(super) async fn send_for<A: Answer>(
         &self,
         request: Request<'_>,

@@ -1,6 +1,13 @@
 //! Where the objects are in the API: groups, versions, plural names, URLs.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+
 use crate::feast::objects::{Kind, Scope};
+
+/// All but RFC 3986's unreserved characters.
+const ESCAPED: AsciiSet = (NON_ALPHANUMERIC.remove(b'-').remove(b'.'))
+    .remove(b'_')
+    .remove(b'~');
 
 /// One kind of the Kubernetes API, as far as this room asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +77,7 @@ impl Resource {
         self.path(namespace, name) + &written(query)
     }
 
-    /// The same for a part of one object, such as a pod's log.
+    /// The path and query of a request for a part of one object, such as a pod's log.
     pub fn subresource_url(
         self,
         namespace: &str,
@@ -93,13 +100,13 @@ impl Resource {
         };
         if self.scope == Scope::Namespace {
             url.push_str("/namespaces/");
-            url.push_str(&escape(namespace));
+            url.extend(escape(namespace));
         }
         url.push('/');
         url.push_str(self.plural);
         if let Some(name) = name {
             url.push('/');
-            url.push_str(&escape(name));
+            url.extend(escape(name));
         }
         url
     }
@@ -130,21 +137,13 @@ fn written(query: &[(&str, &str)]) -> String {
         text.push(if position == 0 { '?' } else { '&' });
         text.push_str(key);
         text.push('=');
-        text.push_str(&escape(value));
+        text.extend(escape(value));
     }
     text
 }
 
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+fn escape(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, &ESCAPED)
 }
 
 #[cfg(test)]

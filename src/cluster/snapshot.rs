@@ -5,7 +5,7 @@
 //! kept for a moment as text, of which each store parses its own part. A read after a write of this process
 //! is never answered from before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason};
-use super::request::{Answer, Request};
+use super::request::{Answer, List, Request};
 use super::resource::Resource;
-use super::{Cluster, StoreName, of_every_store};
+use super::{Cluster, of_every_store};
 use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::{Key, Kind};
 
@@ -36,7 +36,7 @@ enum Question {
     Ours(Kind, String),
     /// Which names of a kind are taken in a namespace, and by whom.
     Taken(Kind, String),
-    /// The same of what this provider made, with all that a deletion needs to know.
+    /// The objects of a kind in a namespace that this provider made, with no more than a deletion needs to know.
     Marked(Kind, String),
     /// One object of a namespace.
     One(Key, String),
@@ -53,11 +53,7 @@ impl Question {
 
 /// The answers of the last moment, and those that are under way.
 #[derive(Default)]
-pub(super) struct Snapshots {
-    answers: Mutex<BTreeMap<Question, Asked>>,
-    /// What was begun to be created here: the names of others tell nothing of it.
-    created: Mutex<BTreeSet<StoreName>>,
-}
+pub(super) struct Snapshots(Mutex<BTreeMap<Question, Asked>>);
 
 struct Asked {
     at: Instant,
@@ -66,9 +62,13 @@ struct Asked {
 
 impl Asked {
     /// What is still under way is waited for, however slow the API server is: it must not be asked the same
-    /// again for that.
+    /// again for that. An error is had by those who have waited for it; the next one may be luckier.
     fn is_recent(&self) -> bool {
-        self.answer.peek().is_none() || self.at.elapsed() < MOMENT
+        match self.answer.peek() {
+            None => true,
+            Some(Ok(_)) => self.at.elapsed() < MOMENT,
+            Some(Err(_)) => false,
+        }
     }
 }
 
@@ -108,7 +108,7 @@ struct Mark {
 
 impl Snapshots {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Question, Asked>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was written: what was asked before is out of date. Names stay: that one more is taken or free is
@@ -116,12 +116,6 @@ impl Snapshots {
     pub fn forget(&self) {
         self.lock()
             .retain(|question, _| matches!(question, Question::Taken(..) | Question::Marked(..)));
-    }
-
-    /// Whether this process has not created the store before.
-    pub fn is_first(&self, store: &StoreName) -> bool {
-        let created = self.created.lock();
-        (created.unwrap_or_else(PoisonError::into_inner)).insert(store.clone())
     }
 
     fn forget_old(&self) {
@@ -215,25 +209,21 @@ impl Cluster {
                 .filter(|asked| asked.is_recent())
                 .map(|asked| asked.answer.clone());
             recent.unwrap_or_else(|| {
-                let (cluster, cancel) = (self.clone(), cancel.clone());
-                let asks = question.clone();
+                let (cluster, cancel, asks) = (self.clone(), cancel.clone(), question.clone());
                 let answer = async move { cluster.answer(&asks, &cancel).await }
                     .boxed()
                     .shared();
+                // It arrives whoever still waits: a read ends at the first of its questions that fails.
+                tokio::spawn(answer.clone());
                 let asked = Asked {
                     at: Instant::now(),
                     answer: answer.clone(),
                 };
-                answers.insert(question.clone(), asked);
+                answers.insert(question, asked);
                 answer
             })
         };
-        let answer = answer.await;
-        if answer.is_err() {
-            // Those who waited with us have it; the next one may be luckier.
-            self.inner.snapshots.lock().remove(&question);
-        }
-        answer
+        answer.await
     }
 
     async fn answer(
@@ -243,7 +233,7 @@ impl Cluster {
     ) -> Result<Arc<Told>, Error> {
         let told = match self.tell(question, cancel).await {
             Err(Error {
-                reason: Reason::NotFound,
+                reason: Reason::NotInstalled { .. },
                 ..
             }) if question.is_of_a_custom_kind() => Told::Unknown,
             told => told?,
@@ -337,15 +327,6 @@ impl From<Head> for Name {
     }
 }
 
-/// A list, of which nothing is parsed that is not needed.
-#[derive(Deserialize)]
-struct List<T> {
-    /// Null where there are none.
-    items: Option<Vec<T>>,
-}
-
-impl Answer for List<Box<RawValue>> {}
-
 /// A list of objects without their content.
 #[derive(Deserialize)]
 struct Metadatas<T>(List<Item<T>>);
@@ -388,6 +369,48 @@ impl From<BTreeMap<String, String>> for StoreLabel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::scripted::{self, Act};
+
+    fn secrets() -> Question {
+        Question::Ours(Kind::Secret, "ns".to_owned())
+    }
+
+    #[tokio::test]
+    async fn an_answer_arrives_though_nobody_waits_any_more() {
+        let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+        let cluster = scripted::cluster(move |_| {
+            asked.send(()).unwrap();
+            Act::Answer(200, json!({"items": []}))
+        });
+        let cluster = cluster.await;
+        let cancel = CancellationToken::new();
+        tokio::select! {
+            biased;
+            asked = was_asked.recv() => asked.unwrap(),
+            _ = cluster.ask(secrets(), &cancel) => {}
+        }
+        let arrived = async {
+            while cluster.inner.snapshots.lock()[&secrets()]
+                .answer
+                .peek()
+                .is_none()
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let arrived = tokio::time::timeout(Duration::from_secs(60), arrived);
+        arrived.await.expect("it arrives at some time");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_not_handed_on() {
+        let refused = Act::Answer(403, json!({"kind": "Status"}));
+        let mut acts = [refused, Act::Answer(200, json!({"items": []}))].into_iter();
+        let cluster = scripted::cluster(move |_| acts.next().unwrap()).await;
+        let cancel = CancellationToken::new();
+        assert!(cluster.ask(secrets(), &cancel).await.is_err());
+        assert!(cluster.ask(secrets(), &cancel).await.is_ok());
+    }
 
     #[test]
     fn a_list_is_divided_among_its_stores() {

@@ -32,7 +32,8 @@ pub use conflicts::{
     what_came_into_being_since_the_read_is_met, what_was_edited_since_the_read_is_not_overwritten,
 };
 pub use connections::{
-    a_connection_that_goes_silent_is_left, credentials_of_every_sort, requests_go_through_a_proxy,
+    a_connection_that_goes_silent_is_left, credentials_of_every_sort,
+    many_waits_hold_up_no_request, requests_go_through_a_proxy,
 };
 pub use creation::of_two_creates_the_first_to_write_has_the_secret;
 pub use deletion::one_store_that_stays_holds_up_no_other;

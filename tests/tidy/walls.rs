@@ -115,6 +115,7 @@ pub const WALLS: &[Wall] = &[
             "hyper_rustls",
             "hyper_util",
             "kube",
+            "percent_encoding",
             "secrecy",
             "tower",
         ],

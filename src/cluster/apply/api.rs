@@ -33,11 +33,9 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Option<Error> {
         let error = self.list_at_server(store, key.kind, cancel).await.err()?;
-        if !matches!(error.reason, Reason::NotFound) {
+        let reason @ Reason::NotInstalled { .. } = error.reason else {
             return None;
-        }
-        let (group, version) = key.kind.api();
-        let api = format!("{group}/{version}");
-        Some(self.object_error(Verb::Apply, store, key, Reason::NotInstalled { api }))
+        };
+        Some(self.object_error(Verb::Apply, store, key, reason))
     }
 }

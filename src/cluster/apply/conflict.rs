@@ -6,7 +6,7 @@ use super::super::error::{Error, FieldConflict, Reason, Values};
 use super::super::ownership::{self, FieldPath};
 use crate::feast::objects::{Key, Kind};
 
-/// The same error, with the conflicts that `stands` selects, each with both values and the time of the other's
+/// The error with those of its conflicts that `stands` selects, each with both values and the time of the other's
 /// write, from the `live` object.
 pub(super) fn explained(
     mut error: Error,

@@ -40,6 +40,6 @@ impl Run<'_> {
                 Err(error) => self.outcome.errors.push(error),
             }
         }
-        self.outcome.kept = kept;
+        self.outcome.kept.extend(kept);
     }
 }

@@ -8,7 +8,7 @@ use kube::core::Status;
 
 use super::Request;
 use super::retries::{Failure, PATIENCE, SHORT_PATIENCE};
-use crate::cluster::error::{FieldConflict, InvalidField, Reason};
+use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb};
 use crate::feast::objects::Kind;
 
 /// A certificate that does not verify, or a host that does not exist, is no better a second later.
@@ -111,6 +111,10 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         404 if details.is_some_and(|details| details.kind == "namespaces") => {
             Reason::NamespaceMissing(namespace())
         }
+        // What is asked for need not exist, or not yet.
+        404 if matches!(request.verb, Verb::List | Verb::Apply) => Reason::NotInstalled {
+            api: request.resource.api_version(),
+        },
         404 => Reason::NotFound,
         409 if !is_of_a_quota(&status) => {
             let conflicts: Vec<FieldConflict> = causes()
@@ -171,7 +175,6 @@ fn field_conflict(field: &str, message: &str) -> FieldConflict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::error::Verb;
     use crate::cluster::resource::Resource;
 
     #[test]
@@ -198,16 +201,16 @@ mod tests {
         );
     }
 
+    fn request(verb: Verb, kind: Kind) -> Request<'static> {
+        Request {
+            verb,
+            ..Request::get(Resource::from(kind), "ns", "feast-x")
+        }
+    }
+
     #[test]
     fn a_secret_is_not_quoted() {
-        let request = Request {
-            verb: Verb::Apply,
-            resource: Resource::from(Kind::Secret),
-            namespace: "ns",
-            name: Some("feast-x"),
-            query: Vec::new(),
-            body: None,
-        };
+        let request = request(Verb::Apply, Kind::Secret);
         let body = br#"{"kind":"Status","code":422,"reason":"Invalid","message":"hunter2 is bad"}"#;
         let failure = refused(&request, StatusCode::UNPROCESSABLE_ENTITY, body, None);
         assert!(!format!("{} {:?}", failure.reason, failure.reason).contains("hunter2"));
@@ -216,14 +219,7 @@ mod tests {
 
     #[test]
     fn what_may_pass_by_itself() {
-        let request = Request {
-            verb: Verb::Get,
-            resource: Resource::from(Kind::Deployment),
-            namespace: "ns",
-            name: Some("feast-x"),
-            query: Vec::new(),
-            body: None,
-        };
+        let request = request(Verb::Get, Kind::Deployment);
         let patience = |code: u16, body: &str| {
             let code = StatusCode::from_u16(code).expect("a status code");
             refused(&request, code, body.as_bytes(), None).patience
@@ -239,5 +235,20 @@ mod tests {
             patience(500, r#"{"message":"webhook"}"#),
             Some(SHORT_PATIENCE)
         );
+    }
+
+    #[test]
+    fn a_kind_that_the_cluster_does_not_know_is_not_a_missing_object() {
+        let said = |verb| {
+            let request = request(verb, Kind::HorizontalPodAutoscaler);
+            let body = b"404 page not found\n";
+            let reason = refused(&request, StatusCode::NOT_FOUND, body, None).reason;
+            reason.to_string()
+        };
+        let unknown = "the cluster has no API autoscaling/v2";
+        assert_eq!(said(Verb::Apply), unknown);
+        assert_eq!(said(Verb::List), unknown);
+        assert_eq!(said(Verb::Get), "it does not exist");
+        assert_eq!(said(Verb::Delete), "it does not exist");
     }
 }

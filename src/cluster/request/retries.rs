@@ -8,7 +8,7 @@ use crate::cluster::error::Reason;
 
 /// How long a failure that may pass by itself is endured: an API server restart, an etcd election.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// The same while the API server has never answered, and for plain internal errors (500), which are
+/// How long a failure is endured while the API server has never answered, and a plain internal error (500), which is
 /// as often permanent (a broken webhook).
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(6);
 

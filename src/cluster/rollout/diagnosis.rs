@@ -1,7 +1,7 @@
 //! Why a rollout does not get on: a pure function over what was seen of it.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Event, ObjectReference, PersistentVolumeClaim, Pod};
 
 use super::pods::troubles;
 use super::trouble::{Cause, Hope, Trouble};
@@ -11,6 +11,8 @@ use super::trouble::{Cause, Hope, Trouble};
 pub struct Seen<'a> {
     /// `None` for a Job.
     pub deployment: Option<&'a Deployment>,
+    /// The Job's name; `None` for a Deployment.
+    pub job: Option<&'a str>,
     pub pods: &'a [Pod],
     pub events: &'a [Event],
     pub claims: &'a [PersistentVolumeClaim],
@@ -100,8 +102,7 @@ fn denied(seen: &Seen<'_>, no_pods: bool) -> Option<Trouble> {
         None if no_pods => {
             let event = last(seen.events.iter().filter(|event| {
                 event.reason.as_deref() == Some("FailedCreate")
-                    && ["Job", "ReplicaSet"]
-                        .contains(&event.involved_object.kind.as_deref().unwrap_or_default())
+                    && makes_its_pods(&event.involved_object, seen)
             }))?;
             (event.reason.clone(), event.message.clone())
         }
@@ -124,6 +125,22 @@ fn denied(seen: &Seen<'_>, no_pods: bool) -> Option<Trouble> {
             reason.unwrap_or_else(|| "FailedCreate".to_owned()),
         )
     })
+}
+
+/// Whether it is the Job itself, or a ReplicaSet of the Deployment: its name and a hash. Others in the namespace have
+/// troubles of their own.
+fn makes_its_pods(object: &ObjectReference, seen: &Seen<'_>) -> bool {
+    let name = object.name.as_deref().unwrap_or_default();
+    match object.kind.as_deref() {
+        Some("Job") => seen.job == Some(name),
+        Some("ReplicaSet") => {
+            let deployment = seen.deployment.and_then(|it| it.metadata.name.as_deref());
+            let rest = deployment.and_then(|deployment| name.strip_prefix(deployment));
+            let hash = rest.and_then(|rest| rest.strip_prefix('-'));
+            hash.is_some_and(|hash| !hash.contains('-'))
+        }
+        _ => false,
+    }
 }
 
 /// The first claim of the pod that has no volume.

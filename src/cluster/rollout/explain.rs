@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::diagnosis::{Seen, diagnose};
 use super::trouble::{Cause, Trouble};
-use super::wait::View;
 use crate::cluster::error::{Error, Reason};
 use crate::cluster::request::Request;
 use crate::cluster::resource::{EVENTS, PODS, Resource};
@@ -33,18 +32,13 @@ impl Cluster {
     pub(super) async fn explain(
         &self,
         store: &StoreName,
-        view: &View,
+        watched: Seen<'_>,
         secrets: &Redaction,
     ) -> Vec<Trouble> {
-        let without = Seen {
-            deployment: view.deployment.as_ref(),
-            pods: &view.pods,
-            ..Seen::default()
-        };
-        let looked = tokio::time::timeout(PATIENCE, self.looked_into(store, without, secrets));
+        let looked = tokio::time::timeout(PATIENCE, self.looked_into(store, watched, secrets));
         looked.await.unwrap_or_else(|_| {
             // Logs without the whole of their redaction are not shown.
-            let mut troubles = diagnose(&without);
+            let mut troubles = diagnose(&watched);
             troubles.iter_mut().for_each(|trouble| trouble.log.clear());
             troubles
         })

@@ -85,6 +85,16 @@ impl Subject<'_> {
         }
     }
 
+    /// What is seen of it, as far as it is watched.
+    fn seen<'a>(&'a self, view: &'a View) -> Seen<'a> {
+        Seen {
+            deployment: view.deployment.as_ref(),
+            job: (self.kind == Kind::Job).then_some(self.name),
+            pods: &view.pods,
+            ..Seen::default()
+        }
+    }
+
     fn failed(&self, message: String, troubles: Vec<Trouble>) -> Reason {
         match self.kind {
             Kind::Job => Reason::JobFailed { message, troubles },
@@ -99,9 +109,9 @@ pub(super) fn deployment(live: &Json) -> Option<Deployment> {
 
 /// The object and its pods, as they were last seen.
 #[derive(Default)]
-pub(super) struct View {
-    pub deployment: Option<Deployment>,
-    pub pods: Vec<Pod>,
+struct View {
+    deployment: Option<Deployment>,
+    pods: Vec<Pod>,
 }
 
 /// Why the wait is over without success.
@@ -217,18 +227,14 @@ impl Cluster {
                 (Progress::Waiting(text), _) => text,
                 (Progress::Done, None) => continue,
             };
-            let troubles = diagnose(&Seen {
-                deployment: view.deployment.as_ref(),
-                pods: &view.pods,
-                ..Seen::default()
-            });
+            let troubles = diagnose(&subject.seen(&view));
             tell(store, subject, &missing, &troubles, &mut told);
             match patience.judge(&troubles, Instant::now()) {
                 Verdict::GiveUp => break End::Failed(missing.clone()),
                 Verdict::GoOn(then) => look_again = then.unwrap_or(deadline),
             }
         };
-        let troubles = self.explain(store, &view, wait.secrets).await;
+        let troubles = self.explain(store, subject.seen(&view), wait.secrets).await;
         let reason = match end {
             End::Failed(message) => subject.failed(message, troubles),
             End::TimedOut => Reason::TimedOut {

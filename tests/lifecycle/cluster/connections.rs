@@ -1,16 +1,20 @@
 //! Ways to the API server, and to be known there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::json;
 use terraform_provider_feast::cluster::connection::Exec;
+use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Options, Reason, StoreName,
 };
+use terraform_provider_feast::feast::redaction::Redaction;
 
-use super::chain;
-use super::lab::{Lab, deployment_key};
+use super::lab::{Lab, Scaling, TIMEOUT, deployment_key, wanted};
 use super::relay::Relay;
+use super::{chain, reasons};
 use crate::lifecycle::account;
 
 pub async fn credentials_of_every_sort(lab: Lab) {
@@ -150,6 +154,49 @@ pub async fn a_connection_that_goes_silent_is_left(lab: Lab) {
         assert_eq!(relay.connections(), connections);
         relay.fall_silent();
     }
+}
+
+/// Each of so many waits has two watches, more than an API server lets be on one connection.
+pub async fn many_waits_hold_up_no_request(lab: Lab) {
+    let mut target = wanted("x", Scaling::Static(1));
+    let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
+    deployment["spec"]["template"]["spec"]["nodeSelector"] = json!({"accelerator": "none-such"});
+    let outcome = lab.try_apply("x", &target, false).await.expect("begun");
+    assert_eq!(reasons(&outcome.errors), [""; 0]);
+
+    let relay = Relay::to(lab.cluster.server()).await;
+    let connection = Connection {
+        config_path: Some(lab.kubeconfig.clone()),
+        host: Some(relay.url.clone()),
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&connection, Options::default());
+    let cluster = cluster.await.expect("a connection");
+    let (store, secrets) = (lab.store("x"), Redaction::default());
+    let wait = Wait::new(TIMEOUT, &secrets);
+    let rollout = Rollout {
+        deployment: "feast-x",
+        pods: "x",
+        minimum: None,
+    };
+    let stop = CancellationToken::new();
+    let waits = (0..60).map(|_| cluster.wait_for_rollout(&store, &rollout, &wait, &stop));
+    let asked_meanwhile = async {
+        let all_begun = async {
+            while relay.connections() < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let all_begun = tokio::time::timeout(TIMEOUT, all_begun).await;
+        let key = deployment_key("x");
+        let read = cluster
+            .get(&lab.namespace, &key, &CancellationToken::new())
+            .await;
+        stop.cancel();
+        all_begun.expect("more than one connection");
+        assert!(read.expect("readable").is_some());
+    };
+    tokio::join!(join_all(waits), asked_meanwhile);
 }
 
 /// `proxy_url`, to a proxy that counts its tunnels.

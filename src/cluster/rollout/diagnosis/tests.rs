@@ -8,7 +8,7 @@ fn deployment(conditions: Json) -> Deployment {
         "message": "ReplicaSet \"new\" is progressing."})];
     all.extend(conditions.as_array().expect("an array").clone());
     serde_json::from_value(json!({
-        "metadata": {"generation": 2},
+        "metadata": {"name": "d", "generation": 2},
         "spec": {"selector": {}, "template": {}},
         "status": {"observedGeneration": 2, "conditions": all},
     }))
@@ -60,6 +60,7 @@ fn check(pods: &[Pod], events: &[Event], expected: &[(Hope, &str)]) {
     let deployment = deployment(json!([]));
     let seen = Seen {
         deployment: Some(&deployment),
+        job: None,
         pods,
         events,
         claims: &[],
@@ -235,6 +236,7 @@ fn the_schedulers_sentence_and_the_claim() {
     let unbound = "pod has unbound immediate PersistentVolumeClaims";
     let seen = Seen {
         deployment: Some(&deployment),
+        job: None,
         pods: &[
             pod("a", "new", unscheduled(sentence)),
             pod("b", "new", unscheduled(unbound)),
@@ -293,22 +295,42 @@ fn what_the_api_server_denies_has_hope_only_while_pods_leave() {
             )]
         );
     }
-    let events = [event(
-        "Job",
-        "j",
-        json!({"reason": "FailedCreate", "message": "exceeded quota"}),
-    )];
-    let seen = Seen {
-        events: &events,
+}
+
+#[test]
+fn what_is_denied_to_others_is_their_trouble() {
+    let denied = |kind, name, message| {
+        let rest = json!({"reason": "FailedCreate", "message": message});
+        event(kind, name, rest)
+    };
+    let events = [
+        denied("Job", "j", "of the Job"),
+        denied("ReplicaSet", "d-5d4f", "of the Deployment"),
+        denied("Job", "j2", "of others"),
+        denied("ReplicaSet", "d-lineage-77f", "of others"),
+        denied("ReplicaSet", "other-5d4f", "of others"),
+        denied("ReplicaSet", "d", "of others"),
+        denied("StatefulSet", "d-5d4f", "of others"),
+    ];
+    let deployment = deployment(json!([]));
+    let job = Seen {
+        job: Some("j"),
         ..Seen::default()
     };
-    assert_eq!(
-        told(&seen),
-        [(
-            Hope::Short,
-            "a pod is refused: FailedCreate: exceeded quota".to_owned()
-        )]
-    );
+    let deployment = Seen {
+        deployment: Some(&deployment),
+        ..Seen::default()
+    };
+    for (of, expected) in [(job, "of the Job"), (deployment, "of the Deployment")] {
+        let mut all = events.clone();
+        // Whichever comes last.
+        for _ in 0..all.len() {
+            all.rotate_left(1);
+            let seen = Seen { events: &all, ..of };
+            let refused = format!("a pod is refused: FailedCreate: {expected}");
+            assert_eq!(told(&seen), [(Hope::Short, refused)]);
+        }
+    }
 }
 
 #[test]
