@@ -39,8 +39,12 @@ pub struct Wait<'a> {
 impl<'a> Wait<'a> {
     /// The time begins now.
     pub fn new(timeout: Duration, secrets: &'a Redaction) -> Self {
+        Self::since(Instant::now(), timeout, secrets)
+    }
+
+    pub fn since(began: Instant, timeout: Duration, secrets: &'a Redaction) -> Self {
         Self {
-            deadline: Instant::now() + timeout,
+            deadline: began + timeout,
             timeout,
             grace: GRACE,
             secrets,

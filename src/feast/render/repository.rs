@@ -48,8 +48,8 @@ fi
 
 /// The clone appears in its place only when it is whole. One that is there already (on a claim, or after a restart)
 /// is brought to what is wanted, which leaves alone what git does not track: a whole commit is the same for ever, all
-/// else is fetched again. Pods that share a claim do so one after the other. The address, which may hold a token, is
-/// told to git with each command and written nowhere.
+/// else is fetched again. Pods that share a claim do so one after the other, so git's own locks are there only when a pod
+/// was killed at it. The address, which may hold a token, is told to git with each command and written nowhere.
 fn clone(store: &Store, git: &Git) -> String {
     let Git {
         url,
@@ -81,8 +81,11 @@ reference={reference}
 configured_git() {{ git -C "$clone" -c safe.directory="$clone" -c remote.origin.url="$url"{options} "$@"; }}
 commit_of() {{ configured_git rev-parse --verify --quiet "$1^{{commit}}" || true; }}
 exec 9> "$project.lock"
-python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' ||
+if ! python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'; then
   echo "Nothing keeps pods that share the volume from doing this at the same time." >&2
+elif [[ -d "$project/.git" ]]; then
+  (shopt -s globstar nullglob; rm -f -- "$project"/.git/**/*.lock)
+fi
 clone="$project"
 if [[ ! -e "$project" ]]; then
   echo "Cloning the feature repository..."

@@ -5,7 +5,6 @@ mod prepare;
 mod wait;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -75,10 +74,14 @@ struct Recipe<'a> {
 }
 
 impl Recipe<'_> {
-    async fn write(&self, prepared: &mut Prepared) -> Result<Outcome, Vec<cluster::Error>> {
+    async fn write(
+        &self,
+        prepared: &mut Prepared,
+        began: Instant,
+    ) -> Result<Outcome, Vec<cluster::Error>> {
         let live = std::mem::take(&mut prepared.live);
         let desired = &prepared.desired;
-        let wait = desired.store.wait_for_rollout;
+        let waits = desired.store.wait_for_rollout;
         let plan = apply::Plan {
             store: &prepared.store,
             wanted: &prepared.merged.filled.manifests,
@@ -88,14 +91,14 @@ impl Recipe<'_> {
                 used: desired.store.referenced_claims(),
             },
             repair_drift: !self.prior.is_null(),
-            wait_for_job: wait.then(|| Wait::new(self.timeout(desired), &prepared.merged.secrets)),
+            wait_for_job: waits.then(|| self.wait(prepared, began)),
         };
         prepared.cluster.apply(live, &plan, self.stop).await
     }
 
     async fn carry_out(&self, mut prepared: Prepared) -> Applied {
-        let deadline = Instant::now() + self.timeout(&prepared.desired);
-        let mut outcome = match self.write(&mut prepared).await {
+        let began = Instant::now();
+        let mut outcome = match self.write(&mut prepared, began).await {
             Ok(outcome) => outcome,
             Err(errors) => {
                 return Applied {
@@ -106,7 +109,7 @@ impl Recipe<'_> {
                 };
             }
         };
-        let rollout = self.roll_out(&prepared, &outcome, deadline).await;
+        let rollout = self.roll_out(&prepared, &outcome, began).await;
         match self.complete(&prepared, &outcome, &rollout).await {
             Ok(true) => {}
             Ok(false) => {
@@ -126,25 +129,16 @@ impl Recipe<'_> {
     }
 
     /// Waits for the rollout, where that is wanted and everything has been written.
-    async fn roll_out(
-        &self,
-        prepared: &Prepared,
-        outcome: &Outcome,
-        deadline: Instant,
-    ) -> RolledOut {
+    async fn roll_out(&self, prepared: &Prepared, outcome: &Outcome, began: Instant) -> RolledOut {
         let Prepared {
-            cluster,
-            desired,
-            merged,
-            ..
+            cluster, desired, ..
         } = prepared;
         let mut rollout = RolledOut {
             status: deployment_status(&outcome.exists, desired),
             errors: Vec::new(),
         };
         if outcome.errors.is_empty() && desired.store.wait_for_rollout {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let wait = Wait::new(left, &merged.secrets);
+            let wait = self.wait(prepared, began);
             let complete = wait::complete(cluster, &desired.store, &wait, self.stop);
             let (servers, unfinished) = complete.await;
             if let Some(live) = servers {
@@ -253,14 +247,14 @@ impl Recipe<'_> {
         }
     }
 
-    /// For all of the waiting.
-    fn timeout(&self, desired: &Desired) -> Duration {
-        let timeouts = &desired.store.timeouts;
-        if self.prior.is_null() {
-            timeouts.create
-        } else {
-            timeouts.update
-        }
+    /// For all of the waiting, the Job's and the rollout's.
+    fn wait<'b>(&self, prepared: &'b Prepared, began: Instant) -> Wait<'b> {
+        let timeouts = &prepared.desired.store.timeouts;
+        let timeout = match self.prior.is_null() {
+            true => timeouts.create,
+            false => timeouts.update,
+        };
+        Wait::since(began, timeout, &prepared.merged.secrets)
     }
 
     fn failures(&self, desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {

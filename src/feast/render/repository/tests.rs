@@ -214,6 +214,19 @@ fn what_moves_is_fetched_at_each_start() {
 }
 
 #[test]
+fn locks_of_a_pod_that_was_killed_are_in_nobodys_way() {
+    let lab = Lab::new("killed");
+    let git = json!({"git": {"url": lab.url()}});
+    succeeded(&lab.run(git.clone(), &[]));
+    for lock in ["index.lock", "HEAD.lock", "refs/feast/HEAD.lock"] {
+        fs::write(lab.path(&format!("home/p/.git/{lock}")), "").unwrap();
+    }
+    lab.commit("two");
+    succeeded(&lab.run(git, &[]));
+    assert_eq!(lab.features("feature_repo"), "two");
+}
+
+#[test]
 fn a_whole_commit_needs_no_server_twice() {
     let lab = Lab::new("commit");
     let commit = lab.git(&["rev-parse", "HEAD"]);
