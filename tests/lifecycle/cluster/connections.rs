@@ -179,22 +179,23 @@ pub async fn many_waits_hold_up_no_request(lab: Lab) {
         pods: "x",
         minimum: None,
     };
+    let (key, cancel) = (deployment_key("x"), CancellationToken::new());
+    let read = async || cluster.get(&lab.namespace, &key, &cancel).await;
+    read().await.expect("readable");
+    assert_eq!(relay.connections(), 1);
     let stop = CancellationToken::new();
     let waits = (0..60).map(|_| cluster.wait_for_rollout(&store, &rollout, &wait, &stop));
     let asked_meanwhile = async {
-        let all_begun = async {
+        let begun = async {
             while relay.connections() < 3 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let all_begun = tokio::time::timeout(TIMEOUT, all_begun).await;
-        let key = deployment_key("x");
-        let read = cluster
-            .get(&lab.namespace, &key, &CancellationToken::new())
-            .await;
+        let begun = tokio::time::timeout(TIMEOUT, begun).await;
+        let found = read().await;
         stop.cancel();
-        all_begun.expect("more than one connection");
-        assert!(read.expect("readable").is_some());
+        begun.expect("connections for all of the watches");
+        assert!(found.expect("readable").is_some());
     };
     tokio::join!(join_all(waits), asked_meanwhile);
 }
