@@ -55,6 +55,10 @@ use crate::feast::objects::{Key, Kind, Tier};
 /// How long an object of the same name that is still being deleted is waited for.
 const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);
 
+/// How often a write is judged again and repeated when the object has another version by then: a Deployment's status
+/// changes its version often during a rollout.
+const ATTEMPTS: usize = 20;
+
 /// How long a deleted autoscaler's controller may take to finish what it was doing.
 const LAST_ROUND: Duration = Duration::from_millis(500);
 
@@ -367,7 +371,7 @@ impl Run<'_> {
             });
         }
         if key.kind == Kind::Secret && self.plan.known.is_empty() {
-            return self.take_up(&wire, &live).await.map(Some);
+            return self.take_up(key, &wire, &live).await.map(Some);
         }
         if key.kind == Kind::Deployment {
             self.hand_over(key, &wire, &live).await?;
@@ -382,12 +386,14 @@ impl Run<'_> {
             .cluster
             .wait_gone(self.plan.store, key, live, deadline, self.cancel);
         gone.await.map_err(|unfinished| match unfinished {
-            Unfinished::TimedOut => {
-                self.cluster
-                    .object_error(Verb::Apply, self.plan.store, key, Reason::Terminating)
-            }
+            Unfinished::TimedOut => self.refused(key, Reason::Terminating),
             Unfinished::Failed(error) => error,
         })
+    }
+
+    /// Why an object cannot be applied.
+    fn refused(&self, key: &Key, reason: Reason) -> Error {
+        (self.cluster).object_error(Verb::Apply, self.plan.store, key, reason)
     }
 }
 

@@ -248,11 +248,7 @@ mod tests {
         let (claims, cancel) = (Claims::default(), CancellationToken::new());
         let timeout = Duration::from_secs(3600);
         let deleted = cluster.delete(&store, &known, &claims, timeout, &cancel);
-        let time_passes = async {
-            was_asked.recv().await.unwrap();
-            tokio::time::pause();
-        };
-        let (deletion, ()) = tokio::join!(deleted, time_passes);
+        let (deletion, ()) = tokio::join!(deleted, scripted::time_passes(&mut was_asked));
         let errors = deletion.unwrap().errors;
         let errors = errors.iter().map(|error| error.reason.to_string());
         assert_eq!(

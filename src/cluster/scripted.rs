@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Cluster, Connection, Options, StoreName};
 
@@ -52,6 +53,12 @@ pub async fn cluster(script: impl FnMut(&Asked) -> Act + Send + 'static) -> Clus
     Cluster::connect(&connection, Options::default())
         .await
         .unwrap()
+}
+
+/// Waits until the server says that it was asked; from there on nothing but time passes.
+pub async fn time_passes(was_asked: &mut UnboundedReceiver<()>) {
+    was_asked.recv().await.unwrap();
+    tokio::time::pause();
 }
 
 pub fn store(name: &str) -> StoreName {

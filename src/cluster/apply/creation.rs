@@ -72,13 +72,16 @@ impl Cluster {
 
 impl Run<'_> {
     /// Takes up what an interrupted create has left.
-    pub(super) async fn take_up(&self, secret: &Json, live: &Json) -> Result<Json, Error> {
-        let store = self.plan.store;
-        let signed = self.cluster.sign(store, live, secret, self.cancel).await?;
-        signed.ok_or_else(|| {
-            let key = Key::new(Kind::Secret, names::main(&store.name));
+    pub(super) async fn take_up(
+        &self,
+        key: &Key,
+        secret: &Json,
+        live: &Json,
+    ) -> Result<Json, Error> {
+        let signed = (self.cluster).sign(self.plan.store, live, secret, self.cancel);
+        signed.await?.ok_or_else(|| {
             let message = "another create has just written it".to_owned();
-            (self.cluster).object_error(Verb::Apply, store, &key, Reason::Stale { message })
+            self.refused(key, Reason::Stale { message })
         })
     }
 }

@@ -11,11 +11,8 @@ use super::super::error::{Error, Reason, Verb};
 use super::super::ownership;
 use super::super::request::Request;
 use super::super::resource::Resource;
-use super::Run;
+use super::{ATTEMPTS, Run};
 use crate::feast::objects::Key;
-
-/// The Deployment's status changes its version often during a rollout.
-const ATTEMPTS: usize = 20;
 
 const REPLICAS: [&str; 2] = ["spec", "replicas"];
 const ROLLING_UPDATE: [&str; 3] = ["spec", "strategy", "rollingUpdate"];
@@ -62,14 +59,8 @@ impl Run<'_> {
                 None => return Ok(()),
             }
         }
-        Err(self.cluster.object_error(
-            Verb::Apply,
-            self.plan.store,
-            key,
-            Reason::Stale {
-                message: "its replica count could not be handed over".to_owned(),
-            },
-        ))
+        let message = "its replica count could not be handed over".to_owned();
+        Err(self.refused(key, Reason::Stale { message }))
     }
 
     /// Needed only for numbers that are not ours to drop: of an object that this provider did not

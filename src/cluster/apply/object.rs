@@ -10,7 +10,7 @@ use super::super::ownership;
 use super::super::request::Request;
 use super::super::resource::Resource;
 use super::conflict::explained;
-use super::{Run, owner};
+use super::{ATTEMPTS, Run, owner};
 use crate::feast::kept;
 use crate::feast::objects::{Key, Kind};
 
@@ -62,9 +62,6 @@ pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
 /// A version that no object has: an apply with it creates, and changes nothing that exists.
 const NO_VERSION: &str = "1";
 
-/// The Deployment's status changes its version often during a rollout.
-const ATTEMPTS: usize = 20;
-
 /// What became of a create.
 pub(super) enum Created {
     Now(Json),
@@ -97,18 +94,11 @@ impl Run<'_> {
             let reason = Reason::Foreign {
                 owner: owner(&live),
             };
-            return Err(self
-                .cluster
-                .object_error(Verb::Apply, self.plan.store, key, reason));
+            return Err(self.refused(key, reason));
         }
         if key.kind == Kind::Secret && kept::hash_key(&live) != kept::hash_key(body) {
             let message = "another apply has just created it".to_owned();
-            return Err(self.cluster.object_error(
-                Verb::Apply,
-                self.plan.store,
-                key,
-                Reason::Stale { message },
-            ));
+            return Err(self.refused(key, Reason::Stale { message }));
         }
         Ok(Created::Before(live))
     }
@@ -119,11 +109,11 @@ impl Run<'_> {
         &self,
         key: &Key,
         body: Json,
-        live: Cow<'_, Json>,
+        mut live: Cow<'_, Json>,
     ) -> Result<Json, Error> {
         let options = self.cluster.options();
         let (manager, force) = (&options.field_manager, options.force_conflicts);
-        let (mut live, mut is_fresh) = (live, false);
+        let mut is_fresh = false;
         for _ in 0..ATTEMPTS {
             let sent = self.apply_as(key, manager, force, body.clone()).await;
             let Err(error) = sent else {
@@ -157,8 +147,7 @@ impl Run<'_> {
             }
         }
         let message = "it changes too often to be applied".to_owned();
-        let reason = Reason::Stale { message };
-        Err((self.cluster).object_error(Verb::Apply, self.plan.store, key, reason))
+        Err(self.refused(key, Reason::Stale { message }))
     }
 
     /// Whether a field of another manager is ours to take: our own helper's always; a replica count

@@ -21,14 +21,11 @@ use super::super::operator::{is_operated, is_owned, release};
 use super::super::request::Request;
 use super::super::resource::Resource;
 use super::super::watch::{Selection, Unfinished};
-use super::{Run, is_terminating};
+use super::{ATTEMPTS, Run, is_terminating};
 use crate::feast::objects::{Key, Kind};
 
 /// The operator repairs what it owns within 3 seconds.
 const ATTENTION: Duration = Duration::from_secs(5);
-
-/// A Deployment's status changes its version often during a rollout.
-const ATTEMPTS: usize = 20;
 
 impl Run<'_> {
     pub(super) async fn take_over(&mut self) {

@@ -59,9 +59,7 @@ async fn an_interrupted_write_is_not_forgotten() {
     let cluster = cluster.await;
     let cancel = CancellationToken::new();
     let interrupt = async {
-        was_asked.recv().await.unwrap();
-        // From here on nothing but time passes.
-        tokio::time::pause();
+        scripted::time_passes(&mut was_asked).await;
         cancel.cancel();
     };
     let apply = apply_secret(&cluster, BTreeMap::new(), &cancel);

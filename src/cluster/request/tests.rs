@@ -88,9 +88,7 @@ async fn a_write_that_is_interrupted_may_be_done() {
         let cluster = cluster.await;
         let cancel = CancellationToken::new();
         let interrupt = async {
-            was_asked.recv().await.unwrap();
-            // From here on nothing but time passes.
-            tokio::time::pause();
+            scripted::time_passes(&mut was_asked).await;
             cancel.cancel();
         };
         let (answer, ()) = tokio::join!(cluster.send(request(Verb::Apply), &cancel), interrupt);

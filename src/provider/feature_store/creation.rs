@@ -64,8 +64,7 @@ pub fn is_of_another(secret: &Json, remembered: &str) -> bool {
 }
 
 fn new_id() -> Result<String, Diagnostics> {
-    let bytes = random::<16>()?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(random()?)))
 }
 
 /// Bytes that nobody can guess.

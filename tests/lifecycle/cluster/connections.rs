@@ -136,16 +136,21 @@ pub async fn credentials_of_every_sort(lab: Lab) {
     assert_eq!(relay.connections(), 1);
 }
 
-/// As behind a firewall that has forgotten it: nothing is answered, and nobody hangs up.
-pub async fn a_connection_that_goes_silent_is_left(lab: Lab) {
-    let relay = Relay::to(lab.cluster.server()).await;
+/// The cluster of the lab, by way of the relay.
+async fn through(relay: &Relay, lab: &Lab) -> Cluster {
     let connection = Connection {
         config_path: Some(lab.kubeconfig.clone()),
         host: Some(relay.url.clone()),
         ..Connection::default()
     };
     let cluster = Cluster::connect(&connection, Options::default());
-    let cluster = cluster.await.expect("a connection");
+    cluster.await.expect("a connection")
+}
+
+/// As behind a firewall that has forgotten it: nothing is answered, and nobody hangs up.
+pub async fn a_connection_that_goes_silent_is_left(lab: Lab) {
+    let relay = Relay::to(lab.cluster.server()).await;
+    let cluster = through(&relay, &lab).await;
     let key = deployment_key("x");
     let cancel = CancellationToken::new();
     for connections in [1, 2] {
@@ -165,13 +170,7 @@ pub async fn many_waits_hold_up_no_request(lab: Lab) {
     assert_eq!(reasons(&outcome.errors), [""; 0]);
 
     let relay = Relay::to(lab.cluster.server()).await;
-    let connection = Connection {
-        config_path: Some(lab.kubeconfig.clone()),
-        host: Some(relay.url.clone()),
-        ..Connection::default()
-    };
-    let cluster = Cluster::connect(&connection, Options::default());
-    let cluster = cluster.await.expect("a connection");
+    let cluster = through(&relay, &lab).await;
     let (store, secrets) = (lab.store("x"), Redaction::default());
     let wait = Wait::new(TIMEOUT, &secrets);
     let rollout = Rollout {

@@ -166,7 +166,7 @@ fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
         .collect()
 }
 
-/// The same of Secrets and ConfigMaps of the user's: what is missing is told at the attribute that names it.
+/// That Secrets and ConfigMaps of the user's cannot be read: what is missing is told at the attribute that names it.
 fn unread(desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
     let attribute = |error: &cluster::Error| match (&error.reason, &error.target.name) {
         (Reason::NotFound | Reason::KeyMissing(_) | Reason::NotText(_), Some(name)) => {
