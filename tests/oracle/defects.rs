@@ -94,7 +94,7 @@ pub const DEFECTS: &[Defect] = &[
         operator: "A registry that serves REST alone is advertised under the name of a Service that does not exist.",
         provider: "Only what is served is advertised.",
         tests: &[
-            "tests/oracle/cases/registry-rest-alone",
+            "tests/oracle/cases/registry-rest-only",
             "src/feast/spec.rs::endpoints_are_those_that_are_served",
         ],
     },
@@ -149,7 +149,7 @@ pub const DEFECTS: &[Defect] = &[
         provider: "What the Secret holds is embedded word for word.",
         tests: &[
             "src/feast/document/yaml.rs::embeds_a_block_word_for_word",
-            "tests/oracle/cases/secret-key-of-another-name",
+            "tests/oracle/cases/db-custom-secret-key",
         ],
     },
     Defect {
