@@ -8,7 +8,7 @@ use super::error::{FillError, Problem};
 use super::mapping::Mapping;
 use super::yaml::{embed, parse, scalar};
 use crate::feast::names::{self, Service};
-use crate::feast::source::{Contents, Source};
+use crate::feast::source::{Contents, Keys, Source};
 use crate::feast::spec::Database;
 use crate::schema::Path;
 
@@ -44,17 +44,6 @@ pub enum Purpose {
     ConsumerApiKey,
     ConsumerConnectionString,
 }
-
-/// The properties of an OpenID Connect provider that Feast reads from the Secret. All are strings.
-const OIDC_PROPERTIES: [&str; 7] = [
-    "auth_discovery_url",
-    "client_id",
-    "client_secret",
-    "username",
-    "password",
-    "audience",
-    "issuer",
-];
 
 impl Slot {
     pub(in crate::feast) fn store(service: Service, database: &Database) -> Self {
@@ -224,8 +213,8 @@ impl Slot {
     /// Every property is a string for Feast, so each is written in quotes, whatever it looks like.
     fn properties(&self, discovery_url: bool, contents: &Contents) -> Result<String, FillError> {
         let missing = || self.error(Problem::Missing);
-        let all: BTreeMap<String, String> = match &self.source.key {
-            Some(_) => {
+        let all: BTreeMap<String, String> = match &self.source.keys {
+            Keys::One(_) => {
                 let text = self.source.text(contents).ok_or_else(missing)?;
                 let mapping = parse(text).ok_or_else(|| self.error(Problem::NotAMapping))?;
                 (mapping.into_iter())
@@ -237,14 +226,14 @@ impl Slot {
                     })
                     .collect()
             }
-            None => (contents.get(&self.source).ok_or_else(missing)?.iter())
+            Keys::Any(_) => (contents.get(&self.source).ok_or_else(missing)?.iter())
                 .map(|(key, text)| {
                     let plain = || text.trim_end_matches(['\r', '\n']).to_owned();
                     (key.clone(), scalar(text).unwrap_or_else(plain))
                 })
                 .collect(),
         };
-        let used: Vec<(&str, &String)> = OIDC_PROPERTIES
+        let used: Vec<(&str, &String)> = names::OIDC_PROPERTIES
             .into_iter()
             .filter(|property| discovery_url || *property != "auth_discovery_url")
             .filter_map(|property| Some((property, all.get(property)?)))
