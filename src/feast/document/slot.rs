@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::error::{FillError, Problem};
 use super::mapping::Mapping;
-use super::yaml::{embed, parse, scalar};
+use super::placeholders::has_placeholder_line;
+use super::yaml::{embed, scalar, value};
 use crate::feast::names::{self, Service};
 use crate::feast::source::{Contents, Keys, Source};
 use crate::feast::spec::Database;
@@ -154,6 +155,16 @@ impl Slot {
         }
     }
 
+    fn mapping(&self, text: &str) -> Result<Map<String, Json>, FillError> {
+        let problem = match value(text) {
+            Ok(Json::Object(mapping)) => return Ok(mapping),
+            _ if has_placeholder_line(text) => Problem::PlaceholderLine,
+            Ok(_) => Problem::NotAMapping,
+            Err(error) => Problem::NotYaml { line: error.line() },
+        };
+        Err(self.error(problem))
+    }
+
     fn parameters(
         &self,
         service: Service,
@@ -161,7 +172,7 @@ impl Slot {
         content: &str,
         beside: &Mapping,
     ) -> Result<String, FillError> {
-        let parameters = parse(content).ok_or_else(|| self.error(Problem::NotAMapping))?;
+        let parameters = self.mapping(content)?;
         let mut set = beside.0.iter().map(|(key, _)| key);
         if let Some(key) = set.find(|key| parameters.contains_key(key.as_ref())) {
             let key = key.to_string();
@@ -186,7 +197,7 @@ impl Slot {
         token: bool,
         content: &str,
     ) -> Result<String, FillError> {
-        let settings = parse(content).ok_or_else(|| self.error(Problem::NotAMapping))?;
+        let settings = self.mapping(content)?;
         let engine = settings.get("type").and_then(Json::as_str);
         let engine = engine.ok_or_else(|| self.error(Problem::NoEngineType))?;
         let embedded = |own: &[&str]| {
@@ -216,7 +227,7 @@ impl Slot {
         let all: BTreeMap<String, String> = match &self.source.keys {
             Keys::One(_) => {
                 let text = self.source.text(contents).ok_or_else(missing)?;
-                let mapping = parse(text).ok_or_else(|| self.error(Problem::NotAMapping))?;
+                let mapping = self.mapping(text)?;
                 (mapping.into_iter())
                     .filter_map(|(key, value)| match value {
                         // Left empty.
