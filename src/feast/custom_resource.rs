@@ -9,6 +9,7 @@ mod metadata;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::not_yaml::NotYaml;
 use super::spec::{ApplyBy, Defaults, Store};
 
 pub use documents::read;
@@ -27,8 +28,8 @@ pub struct CustomResource {
 /// hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CustomResourceError {
-    #[error("the text is not YAML: {0}")]
-    Syntax(String),
+    #[error("the text is not valid YAML: {0}")]
+    Syntax(NotYaml),
     #[error(
         "there is no FeatureStore in it: `kind: FeatureStore` with `apiVersion: feast.dev/v1` is needed"
     )]
@@ -379,7 +380,21 @@ status: {phase: Ready}");
     #[test]
     fn errors_name_the_field() {
         let error = |text: &str| read(text).unwrap_err().to_string();
-        assert!(error("a: [").starts_with("the text is not YAML: "));
+        let not_yaml = |text: &str, place: &str, problem: &str| {
+            assert_eq!(
+                error(text),
+                format!("the text is not valid YAML: {place}: {problem}")
+            );
+        };
+        let syntax = "the syntax is wrong here. Look for a tab in the indentation, a `:` without a space after it, \
+                      and a quote or bracket that is not closed";
+        not_yaml("a: [", "line 1, column 4", syntax);
+        not_yaml("a:\n\tb: 2", "line 2, column 2", syntax);
+        not_yaml("a: 'b", "line 1, column 4", syntax);
+        let twice = "the same key occurs twice in one mapping";
+        not_yaml("a: 1\na: 2", "line 2, column 1", twice);
+        let anchor = "an alias (`*name`) refers to an anchor (`&name`) that does not exist";
+        not_yaml("a: *b", "line 1, column 4", anchor);
         assert_eq!(error("kind: Secret"), CustomResourceError::None.to_string());
         assert_eq!(
             error("kind: FeatureStore\napiVersion: feast.dev/v2"),

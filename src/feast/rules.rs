@@ -437,6 +437,7 @@ mod tests {
     #[test]
     fn unknown_values_add_nothing_to_the_golden_configurations() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+        let mut swept = 0;
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path
@@ -445,8 +446,10 @@ mod tests {
             {
                 let text = fs::read_to_string(path).unwrap();
                 super::testing::law(&serde_json::from_str(&text).unwrap());
+                swept += 1;
             }
         }
+        assert_ne!(swept, 0, "tests/render has no configuration");
     }
 
     #[test]

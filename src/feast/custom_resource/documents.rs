@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{CustomResource, CustomResourceError, convert};
+use crate::feast::not_yaml::NotYaml;
 
 /// Reads every FeatureStore in `text`: of several documents, and in a list as `kubectl get -o yaml` prints
 /// it. Documents of other kinds are passed over.
@@ -14,7 +15,7 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
     // `kubectl` reads `0400` as YAML 1.1 does: a mode of files.
     let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
     let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| CustomResourceError::Syntax(error.to_string()))?;
+        .map_err(|error| CustomResourceError::Syntax(NotYaml::from(&error)))?;
     let stores: Vec<&Json> = documents
         .iter()
         .flat_map(resources)

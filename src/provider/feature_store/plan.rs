@@ -4,7 +4,7 @@ use crate::feast::config::DriftPolicy;
 use crate::feast::names;
 use crate::feast::objects::Kind;
 use crate::schema::provider::{Deferred, Plan, Planned};
-use crate::schema::{Block, Path, Value};
+use crate::schema::{Block, Path, Value, keep_prior};
 
 use super::claims;
 use super::computed::{self, Desired};
@@ -45,6 +45,7 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request
         };
     }
     let mut state = request.config.clone();
+    keep_prior(&block.attributes, &mut state, &request.prior_state);
     fill_namespace(&mut state, default_namespace, &request.prior_state);
     let memory = Memory::recall(&request.prior_private);
     fill_computed(block, &mut state, &parsed, &request.prior_state, memory);
