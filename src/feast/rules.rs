@@ -19,6 +19,7 @@ mod disruption;
 mod keda;
 mod labels;
 mod lineage;
+mod modes;
 mod names;
 mod persistence;
 mod pods;
@@ -285,6 +286,11 @@ pub const RULES: &[Rule] = &[
         check: volumes::check,
     },
     Rule {
+        name: "file-modes",
+        description: "A mode of files is a number from 0 to 511 (0777 in octal), that of an `empty_dir` one from 0 to 1023.",
+        check: modes::bounds,
+    },
+    Rule {
         name: "volume-mounts",
         description: "A mount names one of `volumes`, at a place of its own that hides nothing the servers need.",
         check: volumes::mounts,
@@ -412,6 +418,11 @@ pub const ADVICE: &[Rule] = &[
         name: "lineage-receiver",
         description: "Lineage events are received by the registry's REST server, the web interface or a lineage server.",
         check: lineage::nobody_listens,
+    },
+    Rule {
+        name: "decimal-modes",
+        description: "Modes of files are decimal numbers in Terraform: `default_mode = 400` is 0620.",
+        check: modes::decimal,
     },
     Rule {
         name: "lineage-readers",

@@ -24,7 +24,25 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
     if stores.is_empty() {
         return Err(CustomResourceError::None);
     }
-    stores.into_iter().map(convert).collect()
+    let resources = documents.iter().flat_map(resources);
+    let scaled: Vec<&str> = resources.filter_map(scaled_deployment).collect();
+    (stores.into_iter())
+        .map(|store| convert(store, &scaled))
+        .collect()
+}
+
+/// The Deployment that an autoscaler (KEDA's ScaledObject or a HorizontalPodAutoscaler) scales.
+fn scaled_deployment(resource: &Json) -> Option<&str> {
+    let is_scaler =
+        ["ScaledObject", "HorizontalPodAutoscaler"].contains(&resource["kind"].as_str()?);
+    let target = &resource["spec"]["scaleTargetRef"];
+    // Without a kind KEDA takes a Deployment.
+    let is_deployment = target["kind"]
+        .as_str()
+        .is_none_or(|kind| kind == "Deployment");
+    target["name"]
+        .as_str()
+        .filter(|_| is_scaler && is_deployment)
 }
 
 fn resources(document: &Json) -> Vec<&Json> {
