@@ -43,6 +43,7 @@ pub use object::on_the_wire;
 
 use object::Created;
 
+use super::delete::StalledDeletion;
 use super::error::{Error, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
@@ -174,7 +175,13 @@ impl Cluster {
             .filter(|(key, live)| !self.may_change(plan, key, live))
             .map(|(key, live)| {
                 let reason = match is_terminating(live) {
-                    true => Reason::Terminating,
+                    true => Reason::Terminating(StalledDeletion::new(
+                        key,
+                        &plan.store.namespace,
+                        live,
+                        None,
+                        None,
+                    )),
                     false => Reason::Foreign { owner: owner(live) },
                 };
                 self.object_error(Verb::Apply, plan.store, key, reason)
@@ -216,7 +223,7 @@ fn moves_replicas(key: &Key) -> bool {
     key.kind.tier() == Tier::Autoscaler
 }
 
-fn is_terminating(live: &Json) -> bool {
+pub(super) fn is_terminating(live: &Json) -> bool {
     !live["metadata"]["deletionTimestamp"].is_null()
 }
 
@@ -382,13 +389,18 @@ impl Run<'_> {
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
         tracing::info!("{key} is still being deleted, waiting for that");
         let deadline = Instant::now() + PATIENCE_WITH_DELETION;
-        let gone = self
-            .cluster
-            .wait_gone(self.plan.store, key, live, deadline, self.cancel);
-        gone.await.map_err(|unfinished| match unfinished {
-            Unfinished::TimedOut => self.refused(key, Reason::Terminating),
-            Unfinished::Failed(error) => error,
-        })
+        let (cluster, store) = (self.cluster, self.plan.store);
+        let gone = cluster.wait_gone(store, key, live, deadline, self.cancel);
+        match gone.await {
+            Ok(()) => Ok(()),
+            Err(Unfinished::Failed(error)) => Err(error),
+            Err(Unfinished::TimedOut) => {
+                let stalled = cluster.stalled_deletion(store, key, live, PATIENCE_WITH_DELETION);
+                stalled
+                    .await
+                    .map_or(Ok(()), |reason| Err(self.refused(key, reason)))
+            }
+        }
     }
 
     /// Why an object cannot be applied.

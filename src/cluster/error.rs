@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 
 use super::connection::Server;
+use super::delete::StalledDeletion;
 use super::rollout::trouble::{Trouble, paragraphs};
 use crate::feast::objects::Scope;
 
@@ -240,8 +241,8 @@ pub enum Reason {
     )]
     OperatorAtWork,
 
-    #[error("an earlier object of this name is still being deleted")]
-    Terminating,
+    #[error("{0}")]
+    Terminating(StalledDeletion),
 
     #[error("the API server answered {code} {reason}: {message}")]
     Rejected {
@@ -311,7 +312,7 @@ impl Reason {
             Self::NamespaceMissing(_) => {
                 "Create the namespace first; this provider does not create namespaces."
             }
-            Self::NamespaceTerminating(_) | Self::Terminating => {
+            Self::NamespaceTerminating(_) | Self::Terminating(_) => {
                 "Wait until the deletion has finished, then apply again."
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
