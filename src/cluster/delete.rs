@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason, Verb};
 use super::apply::is_terminating;
+use super::error::{Error, Reason, Verb};
 use super::operator::{is_operated, is_owned};
 use super::request::Request;
 use super::resource::{PODS, Resource};
@@ -256,7 +256,9 @@ impl Run<'_> {
                 };
                 let reason = self.timed_out(match (left, pods) {
                     (Some(_), Some(pods)) if pods.is_empty() => return,
-                    (Some(_), Some(pods)) => format!("these pods still exist: {}", enumerated(&pods)),
+                    (Some(_), Some(pods)) => {
+                        format!("these pods still exist: {}", enumerated(&pods))
+                    }
                     (Some(left), None) => format!("{left} pods are still there"),
                     (None, _) => "the pods could not be looked at".to_owned(),
                 });
@@ -306,7 +308,8 @@ mod tests {
     }
 
     fn service(uid: &str, terminating: bool) -> Json {
-        let mut live = json!({"metadata": {"name": "feast-x-online", "namespace": "ns", "uid": uid}});
+        let mut live =
+            json!({"metadata": {"name": "feast-x-online", "namespace": "ns", "uid": uid}});
         if terminating {
             live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         }
@@ -324,16 +327,20 @@ mod tests {
         let cluster = scripted::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
             asked.send(method).unwrap();
-            acts.next().unwrap_or_else(|| match it.line.starts_with("DELETE") {
-                true => conflict(),
-                false => Act::Answer(200, service("1", false)),
-            })
+            acts.next()
+                .unwrap_or_else(|| match it.line.starts_with("DELETE") {
+                    true => conflict(),
+                    false => Act::Answer(200, service("1", false)),
+                })
         });
         let cluster = cluster.await;
         let key = Key::new(Kind::Service, "feast-x-online");
         let (store, cancel) = (scripted::store("x"), CancellationToken::new());
-        let answer = cluster.send_delete(&store, &key, &service("1", false), &cancel).await;
-        let answer = answer.map_err(|error| format!("{} {}: {}", error.verb, error.target, error.reason));
+        let answer = cluster
+            .send_delete(&store, &key, &service("1", false), &cancel)
+            .await;
+        let answer =
+            answer.map_err(|error| format!("{} {}: {}", error.verb, error.target, error.reason));
         lines.close();
         let mut methods = Vec::new();
         while let Some(method) = lines.recv().await {
@@ -374,7 +381,10 @@ mod tests {
     async fn conflicts_without_end_are_an_error_about_the_object() {
         let (answer, methods) = deleted([]).await;
         let reason = "it was changed by someone else at the same moment: busy";
-        assert_eq!(answer, Err(format!("delete Service/feast-x-online: {reason}")));
+        assert_eq!(
+            answer,
+            Err(format!("delete Service/feast-x-online: {reason}"))
+        );
         assert_eq!(methods, ["DELETE", "GET"].repeat(5));
     }
 }

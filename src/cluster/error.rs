@@ -272,6 +272,13 @@ pub enum Reason {
         troubles: Vec<Trouble>,
     },
 
+    /// The Job has not ended, and waiting longer would not help.
+    #[error("`feast apply` did not finish: {message}{}", paragraphs(.troubles))]
+    JobUnfinished {
+        message: String,
+        troubles: Vec<Trouble>,
+    },
+
     #[error("{waiting_for} after {seconds} s{}", paragraphs(.troubles))]
     TimedOut {
         seconds: u64,
@@ -343,13 +350,16 @@ impl Reason {
                 "Check the address, the network and the proxy; the API server may also be restarting."
             }
             Self::RolloutFailed { .. } => {
-                "Waiting longer would not help. What exists is kept, and so are the pods of before that still serve; the next plan is not empty, and its apply goes on from there."
+                "Waiting longer would not help. Existing objects and the previous pods keep running; the next plan is not empty, and applying it resumes the rollout."
             }
             Self::JobFailed { .. } => {
-                "The servers were left as they were. Mend what the pod names (`kubectl logs` has all of it), then apply again: a Job that failed is run again."
+                "The servers were not changed. Fix what the log of the pod reports, then apply again: a Job that failed is run again."
+            }
+            Self::JobUnfinished { .. } => {
+                "Waiting longer would not help. The servers were not changed. Resolve the cause above, then apply again."
             }
             Self::TimedOut { .. } => {
-                "Look at the pods, or raise the time-out; what exists is kept, and the next apply goes on from there."
+                "Resolve what is named above, or raise the time-out (`timeouts`). Existing objects are kept, and the next apply resumes from there."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {

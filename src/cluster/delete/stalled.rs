@@ -97,10 +97,12 @@ impl StalledDeletion {
         let kind = key.kind.as_str().to_lowercase();
         Self {
             waited,
-            pods: pods.filter(|_| waits_for_pods(key.kind, &finalizers)).map(|pods| {
-                let users = pods.iter().filter(|pod| holds(pod, key, live));
-                users.map(described).collect()
-            }),
+            pods: pods
+                .filter(|_| waits_for_pods(key.kind, &finalizers))
+                .map(|pods| {
+                    let users = pods.iter().filter(|pod| holds(pod, key, live));
+                    users.map(described).collect()
+                }),
             finalizers,
             command: format!(
                 "kubectl patch {kind}/{}{place} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'",
@@ -128,7 +130,10 @@ fn waits_for_pods(kind: Kind, finalizers: &[String]) -> bool {
 /// Whether the pod keeps the object: it mounts the claim, or is selected by the workload.
 fn holds(pod: &Pod, key: &Key, live: &Json) -> bool {
     if key.kind == Kind::PersistentVolumeClaim {
-        let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        let volumes = pod
+            .spec
+            .iter()
+            .flat_map(|spec| spec.volumes.iter().flatten());
         let mut claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
         return claims.any(|claim| claim.claim_name == key.name);
     }
@@ -189,8 +194,9 @@ impl fmt::Display for StalledDeletion {
         }
         f.write_str(". Its finalizers keep it:")?;
         for finalizer in &self.finalizers {
-            let remover = remover(finalizer)
-                .unwrap_or("the controller that it is named after removes it; check that it runs, and its log");
+            let remover = remover(finalizer).unwrap_or(
+                "the controller that it is named after removes it; check that it runs, and its log",
+            );
             write!(f, "\n  {finalizer}: {remover}")?;
         }
         match self.pods.as_deref() {
@@ -231,11 +237,23 @@ impl Cluster {
                 true => self.pods_of_namespace(namespace, &cancel).await,
                 false => None,
             };
-            Some(StalledDeletion::new(key, namespace, &now, Some(waited), pods.as_deref()))
+            Some(StalledDeletion::new(
+                key,
+                namespace,
+                &now,
+                Some(waited),
+                pods.as_deref(),
+            ))
         };
         let found = tokio::time::timeout(DIAGNOSIS_TIMEOUT, looked).await;
         let stalled = found.unwrap_or_else(|_| {
-            Some(StalledDeletion::new(key, namespace, live, Some(waited), None))
+            Some(StalledDeletion::new(
+                key,
+                namespace,
+                live,
+                Some(waited),
+                None,
+            ))
         });
         stalled.map(Reason::Terminating)
     }
@@ -264,7 +282,10 @@ impl Cluster {
     ) -> Option<Vec<String>> {
         let cancel = CancellationToken::new();
         let pods = self.pods(store, labels, &cancel);
-        let pods = tokio::time::timeout(DIAGNOSIS_TIMEOUT, pods).await.ok()?.ok()?;
+        let pods = tokio::time::timeout(DIAGNOSIS_TIMEOUT, pods)
+            .await
+            .ok()?
+            .ok()?;
         Some(pods.iter().map(described).collect())
     }
 }
