@@ -33,6 +33,7 @@ mod stores;
 mod strategy;
 #[cfg(test)]
 mod testing;
+mod timeouts;
 mod tls;
 mod tracking;
 mod utilization;
@@ -98,6 +99,11 @@ pub const RULES: &[Rule] = &[
         name: "labels",
         description: "Labels and annotations are valid for Kubernetes and none of them is the provider's own.",
         check: labels::check,
+    },
+    Rule {
+        name: "timeouts",
+        description: "Each of the `timeouts` is between a second and 24 hours.",
+        check: timeouts::check,
     },
     Rule {
         name: "replicas-or-autoscaling",

@@ -172,3 +172,82 @@ mod take_over {
         assert_eq!(outcome.taken_over, BTreeSet::new());
     }
 }
+
+mod settle {
+    use super::*;
+
+    fn deployment(replicas: i32, observed: bool) -> Json {
+        let (_, mut live) = object(Kind::Deployment, "feast-x");
+        live["metadata"]["resourceVersion"] = json!("1");
+        live["metadata"]["generation"] = json!(2);
+        live["spec"] = json!({"replicas": replicas});
+        live["status"] = json!({"observedGeneration": if observed { 2 } else { 1 }});
+        live
+    }
+
+    /// The requests that settling three replicas takes, where the n-th listing shows the n-th of these objects; a watch
+    /// shows nothing more.
+    async fn settled(shown: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
+        let mut shown = shown.into_iter().collect::<Vec<_>>().into_iter();
+        let (asked, mut lines) = mpsc::unbounded_channel();
+        let cluster = scripted::cluster(move |it| {
+            let list =
+                json!({"metadata": {"resourceVersion": "1"}, "items": shown.as_slice().first()});
+            let answer = match it.line.split(' ').next() {
+                Some("PATCH") => Act::Answer(200, deployment(3, false)),
+                _ if shown.len() == 0 => Act::Hang,
+                _ => {
+                    let item = shown.next().unwrap();
+                    Act::Answer(200, json!({"metadata": list["metadata"], "items": [item]}))
+                }
+            };
+            asked
+                .send(it.line.split(' ').next().unwrap().to_owned())
+                .unwrap();
+            answer
+        });
+        let cluster = cluster.await;
+        let (key, mut wanted) = object(Kind::Deployment, "feast-x");
+        wanted["spec"] = json!({"replicas": 3});
+        let cancel = CancellationToken::new();
+        let mut run = Run {
+            cluster: &cluster,
+            plan: &Plan {
+                store: &scripted::store("x"),
+                wanted: &[(key.clone(), wanted)].into(),
+                known: &BTreeMap::new(),
+                claims: &Claims::default(),
+                repair_drift: true,
+                wait_for_job: None,
+            },
+            cancel: &cancel,
+            outcome: Outcome {
+                exists: [(key, deployment(3, false))].into(),
+                ..Outcome::default()
+            },
+        };
+        run.settle_replicas().await;
+        lines.close();
+        let mut methods = Vec::new();
+        while let Some(method) = lines.recv().await {
+            methods.push(method);
+        }
+        (methods, run.outcome)
+    }
+
+    #[tokio::test]
+    async fn the_number_that_a_deleted_autoscaler_moves_is_set_again() {
+        let (methods, outcome) = settled([deployment(7, true), deployment(3, true)]).await;
+        assert_eq!(said(&outcome), [""; 0]);
+        assert_eq!(methods, ["GET", "PATCH", "GET"]);
+        let live = outcome.exists.values().next().unwrap();
+        assert_eq!(live["spec"]["replicas"], 3);
+    }
+
+    #[tokio::test]
+    async fn a_number_that_its_controller_has_observed_is_settled() {
+        let (methods, outcome) = settled([deployment(3, true)]).await;
+        assert_eq!(said(&outcome), [""; 0]);
+        assert_eq!(methods, ["GET"]);
+    }
+}
