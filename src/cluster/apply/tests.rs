@@ -191,20 +191,19 @@ mod settle {
         let mut shown = shown.into_iter().collect::<Vec<_>>().into_iter();
         let (asked, mut lines) = mpsc::unbounded_channel();
         let cluster = scripted::cluster(move |it| {
-            let list =
-                json!({"metadata": {"resourceVersion": "1"}, "items": shown.as_slice().first()});
-            let answer = match it.line.split(' ').next() {
-                Some("PATCH") => Act::Answer(200, deployment(3, false)),
-                _ if shown.len() == 0 => Act::Hang,
+            let method = it.line.split(' ').next().unwrap().to_owned();
+            asked.send(method.clone()).unwrap();
+            match (method.as_str(), shown.len()) {
+                ("PATCH", _) => Act::Answer(200, deployment(3, false)),
+                (_, 0) => Act::Hang,
                 _ => {
-                    let item = shown.next().unwrap();
-                    Act::Answer(200, json!({"metadata": list["metadata"], "items": [item]}))
+                    let items = [shown.next().unwrap()];
+                    Act::Answer(
+                        200,
+                        json!({"metadata": {"resourceVersion": "1"}, "items": items}),
+                    )
                 }
-            };
-            asked
-                .send(it.line.split(' ').next().unwrap().to_owned())
-                .unwrap();
-            answer
+            }
         });
         let cluster = cluster.await;
         let (key, mut wanted) = object(Kind::Deployment, "feast-x");
@@ -250,4 +249,56 @@ mod settle {
         assert_eq!(said(&outcome), [""; 0]);
         assert_eq!(methods, ["GET"]);
     }
+}
+
+/// The name is still taken when the time for that is over.
+#[tokio::test]
+async fn a_name_that_stays_taken_names_its_finalizers() {
+    let (key, mut live) = object(Kind::Service, "feast-x-online");
+    live["metadata"]["uid"] = json!("1");
+    live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    live["metadata"]["finalizers"] = json!(["example.com/held"]);
+    let (asked, mut was_asked) = mpsc::unbounded_channel();
+    let held = live.clone();
+    let mut lists = 0;
+    let cluster = scripted::cluster(move |it| {
+        if it.line.ends_with("/feast-x-online") {
+            return Act::Answer(200, held.clone());
+        }
+        lists += 1;
+        if lists == 1 {
+            return Act::Answer(
+                200,
+                json!({"metadata": {"resourceVersion": "1"}, "items": [held]}),
+            );
+        }
+        asked.send(()).unwrap();
+        Act::Hang
+    });
+    let cluster = cluster.await;
+    let (_, wanted) = object(Kind::Service, "feast-x-online");
+    let plan = Plan {
+        store: &scripted::store("x"),
+        wanted: &[(key.clone(), wanted)].into(),
+        known: &BTreeMap::new(),
+        claims: &Claims::default(),
+        repair_drift: false,
+        wait_for_job: None,
+    };
+    let cancel = CancellationToken::new();
+    let apply = cluster.apply([(key, live)].into(), &plan, &cancel);
+    let (outcome, ()) = tokio::join!(apply, scripted::time_passes(&mut was_asked));
+    let outcome = outcome.unwrap();
+    let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
+    assert_eq!(
+        said(&outcome),
+        [format!("cannot apply Service/feast-x-online {place}")]
+    );
+    assert_eq!(
+        outcome.errors[0].reason.to_string(),
+        "the object is still being deleted after 60 s. Its finalizers keep it:\n  \
+         example.com/held: the controller that it is named after removes it; check that it runs, and its log\n\
+         Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
+         `kubectl patch service/feast-x-online --namespace ns --type merge --patch '{\"metadata\":{\"finalizers\":null}}'`"
+    );
 }
