@@ -213,7 +213,7 @@ pub async fn a_paused_rollout_ends_at_once(lab: Lab) {
         60,
         3600,
         &format!(
-            "the rollout failed: 0 of 1 replicas are available\n\n\
+            "the rollout failed: 0 of 1 replicas are available; the Deployment is paused\n\n\
              Deployment feast-x: paused: spec.paused is true, set by \"kubectl-rollout\" at {time}\n  \
              What to do: find out why it was paused, resume it with `kubectl rollout resume deployment/feast-x -n NS`, then apply again."
         ),

@@ -4,7 +4,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{
     ContainerStatus, Event, ObjectReference, PersistentVolumeClaim, Pod,
 };
-use k8s_openapi::jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::events::is_unfinished;
@@ -136,7 +135,7 @@ fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<Trouble> {
             let since = current
                 .iter()
                 .filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
-            let since = since.map(|time| time.0).max();
+            let since = since.map(|time| time.0.as_second()).max();
             let event = last(seen.events.iter().filter(|event| {
                 event.reason.as_deref() == Some("FailedCreate")
                     && makes_its_pods(&event.involved_object, seen)
@@ -384,7 +383,9 @@ fn event_of(trouble: &Trouble, events: &[Event]) -> Option<String> {
             .field_path
             .as_deref()
             .is_some_and(|path| !path.contains(&format!("{{{container}}}")));
-        of.kind.as_deref() == Some("Pod") && of.name == trouble.pod && !elsewhere
+        // Of what goes well, only a pull tells why nothing more has happened.
+        let tells = !is_normal(event) || event.reason.as_deref() == Some("Pulling");
+        of.kind.as_deref() == Some("Pod") && of.name == trouble.pod && !elsewhere && tells
     });
     let (telling, others): (Vec<_>, Vec<_>) = of_pod.partition(|event| {
         let message = event.message.as_deref().unwrap_or_default();
@@ -401,12 +402,17 @@ fn event_of(trouble: &Trouble, events: &[Event]) -> Option<String> {
     (found.message.as_deref() != Some(trouble.message.as_str())).then(|| sentence(found))
 }
 
+/// The newest event, and of those of one second a warning: most times are known to the second only.
 fn last<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
-    events.max_by_key(|event| time_of(event))
+    events.max_by_key(|event| (time_of(event), !is_normal(event)))
 }
 
-/// When the event was last seen.
-fn time_of(event: &Event) -> Option<Timestamp> {
+fn is_normal(event: &Event) -> bool {
+    event.type_.as_deref() == Some("Normal")
+}
+
+/// The second in which the event was last seen.
+fn time_of(event: &Event) -> Option<i64> {
     let series = event.series.as_ref();
     let times = [
         event.last_timestamp.as_ref().map(|time| time.0),
@@ -420,7 +426,7 @@ fn time_of(event: &Event) -> Option<Timestamp> {
             .as_ref()
             .map(|time| time.0),
     ];
-    times.into_iter().flatten().max()
+    Some(times.into_iter().flatten().max()?.as_second())
 }
 
 fn sentence(event: &Event) -> String {

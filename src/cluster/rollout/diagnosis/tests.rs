@@ -450,10 +450,27 @@ fn what_a_newer_event_overcomes_is_not_told() {
     assert_eq!(sentences(&[failed]), creating);
     let mount = || told_of_pod(2, "Warning", "FailedMount", "timed out");
     let pulling = told_of_pod(3, "Normal", "Pulling", "Pulling image \"i\"");
-    assert_eq!(sentences(&[mount(), pulling]), creating);
-    let older = told_of_pod(1, "Normal", "Scheduled", "assigned");
+    assert_eq!(sentences(&[mount(), pulling.clone()]), creating);
+    check(
+        &pods,
+        &[pulling, told_of_pod(4, "Normal", "Scheduled", "assigned")],
+        &[
+            (
+                Hope::Lasting,
+                "pod p, container a: ContainerCreating <- Pulling: Pulling image \"i\"",
+            ),
+            (
+                Hope::Lasting,
+                "pod p, container b: ContainerCreating <- Pulling: Pulling image \"i\"",
+            ),
+        ],
+    );
+    // The scheduler's time is exact, and that of the node is cut to the second.
+    let mut older = told_of_pod(2, "Normal", "Scheduled", "assigned");
+    older.event_time =
+        Some(serde_json::from_value(json!("2026-01-01T00:00:02.500000Z")).expect("a time"));
     let expected = [(Hope::Lasting, "pod p: FailedMount: timed out".to_owned())];
-    assert_eq!(sentences(&[mount(), older]), expected);
+    assert_eq!(sentences(&[mount(), older.clone()]), expected);
 }
 
 fn halted_deployment(replicas: i32, updated: i32) -> (Deployment, Json) {
