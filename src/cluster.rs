@@ -25,6 +25,7 @@ mod resource;
 #[cfg(test)]
 mod scripted;
 mod snapshot;
+pub mod sources;
 mod watch;
 
 use std::collections::BTreeSet;

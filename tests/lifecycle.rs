@@ -48,6 +48,7 @@ mod lifecycle {
     pub mod terraform_runner;
     pub mod testbed;
     pub mod tls;
+    pub mod waiting;
 }
 
 use std::process::ExitCode;
@@ -58,7 +59,7 @@ use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
     persistence, pods, recovery, replacement, requests, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls,
+    terraform_runner, testbed, tls, waiting,
 };
 
 /// One trial for each function, named by its path.
@@ -105,6 +106,22 @@ fn simulation_trials() -> Vec<Trial> {
         the_trouble_of_old_pods_is_not_the_new_ones,
         too_little_memory,
     ]);
+    all.extend(cluster_trials![
+        waiting:
+        a_claim_in_use_names_the_pod_that_keeps_it,
+        a_minimum_that_a_quota_refuses,
+        a_node_that_comes_late_is_waited_for,
+        a_paused_rollout_ends_at_once,
+        a_replica_set_that_is_refused,
+        a_suspended_job_ends_at_once,
+        external_scaling_to_zero_is_complete,
+        job_that_a_sidecar_keeps_running,
+        job_that_gets_its_pod_late,
+        job_whose_pods_a_quota_refuses,
+        job_whose_pods_pod_security_refuses,
+        sandbox_that_cannot_be_created,
+        servers_without_limits_under_a_quota,
+    ]);
     all.extend(trials![
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
@@ -116,6 +133,7 @@ fn simulation_trials() -> Vec<Trial> {
         lost_answers::an_api_server_that_stays_away_ends_the_apply_and_the_next_makes_it_good,
         keda::scales_where_it_is_installed,
         rollouts::an_apply_ends_before_its_time_out,
+        scaling::a_number_that_is_moved_during_the_rollout_is_set_again,
         rollouts::progress_is_logged,
         rollouts::without_waiting_an_apply_ends_at_once,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
@@ -133,7 +151,6 @@ fn trials() -> Vec<Trial> {
         cluster:
         a_connection_that_goes_silent_is_left,
         a_failed_apply_says_what_exists,
-        a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,
         conflicts_with_other_managers,
         credentials_of_every_sort,
@@ -224,6 +241,8 @@ fn trials() -> Vec<Trial> {
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::a_rotation_between_plan_and_apply_is_no_error,
+        secrets::a_secret_that_comes_late_is_waited_for,
+        secrets::secrets_that_never_come_are_all_named,
         secrets::the_password_is_nowhere_but_in_our_secret,
         tls::a_renewed_certificate_rolls_the_pods,
         tls::the_authority_of_a_token_provider_must_be_there,

@@ -34,6 +34,7 @@ mod stores;
 mod strategy;
 #[cfg(test)]
 mod testing;
+mod timeouts;
 mod tls;
 mod tracking;
 mod utilization;
@@ -99,6 +100,11 @@ pub const RULES: &[Rule] = &[
         name: "labels",
         description: "Labels and annotations are valid for Kubernetes and none of them is the provider's own.",
         check: labels::check,
+    },
+    Rule {
+        name: "timeouts",
+        description: "Each of the `timeouts` is between a second and 24 hours.",
+        check: timeouts::check,
     },
     Rule {
         name: "replicas-or-autoscaling",
