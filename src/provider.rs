@@ -23,6 +23,7 @@ use crate::schema::provider::{
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
+use feature_store::replacement::Replacement;
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
@@ -153,7 +154,14 @@ impl Provider for Feast {
             Ok(block) => {
                 let settings = self.settings();
                 let force = settings.options().force_conflicts;
-                feature_store::plan::plan(block, settings.namespace(), force, request)
+                let namespace = settings.namespace();
+                let mut planned = feature_store::plan::plan(block, namespace, force, &request);
+                let replacement = Replacement::of(block, &request, &mut planned);
+                if let Some(replacement) = replacement {
+                    let findings = replacement.check(&settings, &self.stopped()).await;
+                    planned.diagnostics.extend(findings);
+                }
+                planned
             }
             Err(diagnostics) => Planned {
                 diagnostics,

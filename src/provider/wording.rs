@@ -12,11 +12,11 @@ use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;
 use crate::schema::{Diagnostic, Path};
 
-use super::feature_store::creation::Taken;
-
 mod adoption;
+mod replacement;
 
 pub use adoption::*;
+pub use replacement::*;
 
 /// What was being done at the API server, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
@@ -188,28 +188,6 @@ pub fn claim_kept(key: &Key) -> Diagnostic {
              with `kubectl delete pvc {name}`, or set `delete_data = true` before the next time."
         ),
     )
-}
-
-/// A create over a feature store that Terraform does not know of, or not under this address.
-pub fn exists_already(store: &StoreName, taken: Taken) -> Diagnostic {
-    let StoreName { namespace, name } = store;
-    let why = match taken {
-        Taken::Otherwise => "made by this provider with another configuration",
-        Taken::Complete => "made by this provider, and its creation has ended well",
-        Taken::Meanwhile => "which another create has made, or taken up, at the same moment",
-    };
-    Diagnostic::error(
-        "The feature store exists already",
-        format!(
-            "Namespace {namespace:?} has a feature store {name:?} already, {why}. It was left to its owner.\n\n\
-             If another resource block, or this one before it was renamed, stands for it: write a `moved` block, \
-             or destroy that one first. If it is this resource that is to be replaced: leave out \
-             `create_before_destroy`, because two feature stores cannot have one name; what is only tainted, \
-             `terraform untaint` keeps. Otherwise import it with `terraform import <address> {namespace}/{name}`, or \
-             choose another name."
-        ),
-    )
-    .at(Path::of("name"))
 }
 
 /// A destroy of what another create has taken up since.

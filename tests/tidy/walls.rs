@@ -121,6 +121,7 @@ pub const WALLS: &[Wall] = &[
         ],
         crates: &[
             "base64",
+            "jiff",
             "k8s_openapi",
             "serde",
             "serde_json",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::cluster::{self, Cluster, Reason, StoreName};
+use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
 use crate::feast::fill::{Filled, Secrets};
 use crate::feast::kept::{self, Creation};
 use crate::feast::names;
@@ -44,6 +44,17 @@ pub(super) struct Merged {
     pub secrets: Redaction,
 }
 
+impl Merged {
+    /// Returns the store's Secret with a changed record of the create.
+    pub fn secret(&self, key: &Key, change: impl FnOnce(&mut Creation)) -> Json {
+        let mut creation = self.creation.clone();
+        change(&mut creation);
+        let mut signed = self.filled.clone();
+        signed.sign(&creation);
+        signed.manifests[key].clone()
+    }
+}
+
 impl Recipe<'_> {
     pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
         let parsed = parse(self.block, self.planned)?;
@@ -52,11 +63,8 @@ impl Recipe<'_> {
             return Err(vec![wording::still_unknown(&parsed.unknown)]);
         };
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
-        let store = StoreName {
-            namespace: desired.store.namespace.clone(),
-            name: desired.store.name.clone(),
-        };
-        self.peer(&cluster, &desired).await?;
+        let store = desired.store_name();
+        remote_registry(&cluster, &desired, self.stop).await?;
         let known = computed::manifests(self.prior);
         let keys = desired.objects.manifests.keys().chain(known.keys());
         let live = cluster
@@ -81,42 +89,21 @@ impl Recipe<'_> {
         })
     }
 
-    /// Looks whether the registry of another feature store is served. Who may not look into the other's
-    /// namespace is believed.
-    async fn peer(&self, cluster: &Cluster, desired: &Desired) -> Result<(), Diagnostics> {
-        let Registry::Remote(remote) = &desired.store.registry else {
-            return Ok(());
-        };
-        let Some(peer) = &remote.peer else {
-            return Ok(());
-        };
-        let key = Key::new(Kind::Service, peer.service());
-        let service = match cluster.get(&peer.namespace, &key, self.stop).await {
-            Ok(service) => service,
-            Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
-            Err(error) => {
-                let summary = "Cannot look at the remote registry";
-                return Err(vec![wording::cluster_error(summary, &error)]);
-            }
-        };
-        let judged = peer.judge(service.as_ref());
-        judged.map_err(|error| vec![wording::peer_error(&error)])
-    }
-
-    /// Whose the feature store will be.
+    /// Returns the record of ownership that the store's Secret will hold.
     fn creation(
         &self,
-        store: &StoreName,
+        cluster: &Cluster,
+        desired: &Desired,
         secret: Option<&Json>,
         configuration: &Json,
     ) -> Result<Creation, Diagnostics> {
         if !self.prior.is_null() {
             return creation::updated(secret, self.before.creation.as_ref());
         }
-        match creation::taken(secret, configuration) {
-            Some(taken) => Err(vec![wording::exists_already(store, taken)]),
-            None => creation::begun(),
-        }
+        let now = cluster.now();
+        creation::check_available(secret, configuration, now)
+            .map_err(|occupied| vec![wording::exists_already(&desired.store_name(), occupied)])?;
+        creation::begun(now, desired.store.timeouts.create)
     }
 
     /// Merges the user's Secrets and ConfigMaps into our Secret.
@@ -128,7 +115,7 @@ impl Recipe<'_> {
         parsed: &Parsed,
         live: Option<&Json>,
     ) -> Result<Merged, Diagnostics> {
-        let creation = self.creation(store, live, &parsed.json)?;
+        let creation = self.creation(cluster, desired, live, &parsed.json)?;
         let contents = cluster
             .contents(&store.namespace, &desired.objects.sources(), self.stop)
             .await
@@ -159,6 +146,32 @@ impl Recipe<'_> {
     }
 }
 
+/// Checks that the registry of another feature store is served, where one is named. An account that may not read the
+/// other namespace is not checked.
+pub async fn remote_registry(
+    cluster: &Cluster,
+    desired: &Desired,
+    stop: &CancellationToken,
+) -> Result<(), Diagnostics> {
+    let Registry::Remote(remote) = &desired.store.registry else {
+        return Ok(());
+    };
+    let Some(peer) = &remote.peer else {
+        return Ok(());
+    };
+    let key = Key::new(Kind::Service, peer.service());
+    let service = match cluster.get(&peer.namespace, &key, stop).await {
+        Ok(service) => service,
+        Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
+        Err(error) => {
+            let summary = "Cannot look at the remote registry";
+            return Err(vec![wording::cluster_error(summary, &error)]);
+        }
+    };
+    let judged = peer.judge(service.as_ref());
+    judged.map_err(|error| vec![wording::peer_error(&error)])
+}
+
 fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
     let summary = "Cannot prepare the feature store";
     (errors.iter())
@@ -167,7 +180,7 @@ fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
 }
 
 /// That Secrets and ConfigMaps of the user's cannot be read: what is missing is told at the attribute that names it.
-fn unread(desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
+pub fn unread(desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
     let attribute = |error: &cluster::Error| match (&error.reason, &error.target.name) {
         (Reason::NotFound | Reason::KeyMissing(_) | Reason::NotText(_), Some(name)) => {
             desired.objects.attribute(error.target.kind, name)
