@@ -64,7 +64,10 @@ mod tests {
         let local = clock.now();
         assert!(local > 1_700_000_000, "{local}");
         let mut headers = HeaderMap::new();
-        headers.insert(DATE, HeaderValue::from_static("Thu, 01 Jan 1970 00:16:40 GMT"));
+        headers.insert(
+            DATE,
+            HeaderValue::from_static("Thu, 01 Jan 1970 00:16:40 GMT"),
+        );
         clock.note(&headers);
         let now = clock.now();
         assert!((1000..1060).contains(&now), "{now}");

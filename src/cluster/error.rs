@@ -342,13 +342,13 @@ impl Reason {
                 "Check the address, the network and the proxy; the API server may also be restarting."
             }
             Self::RolloutFailed { .. } => {
-                "Waiting longer would not help. What exists is kept, and so are the pods of before that still serve; the next plan is not empty, and its apply goes on from there."
+                "Waiting longer would not help. Existing objects are kept, and so are the previous pods that still serve."
             }
             Self::JobFailed { .. } => {
-                "The servers were left as they were. Mend what the pod names (`kubectl logs` has all of it), then apply again: a Job that failed is run again."
+                "The servers were not changed. Fix the problem that the pod reports (`kubectl logs` shows the whole log): the next apply runs a Job that has failed again."
             }
             Self::TimedOut { .. } => {
-                "Look at the pods, or raise the time-out; what exists is kept, and the next apply goes on from there."
+                "Look at the pods, or raise the time-out. Existing objects are kept."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {

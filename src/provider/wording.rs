@@ -10,7 +10,7 @@ use crate::feast::document::FillError;
 use crate::feast::objects::Key;
 use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;
-use crate::schema::{Diagnostic, Path};
+use crate::schema::{Diagnostic, Diagnostics, Path, Severity};
 
 mod adoption;
 mod replacement;
@@ -198,11 +198,30 @@ pub fn left_to_another(store: &StoreName) -> Diagnostic {
         format!(
             "What this resource instance has made as feature store {name:?} in namespace {namespace:?}, another \
              create has taken up since, as a replacement with `create_before_destroy` does. So its objects were not \
-             deleted; only this instance is forgotten. If nothing else stands for the feature store, import it with \
-             `terraform import <address> {namespace}/{name}`, and destroy it then."
+             deleted; only this instance is forgotten. If nothing else stands for the feature store, import it and \
+             destroy it then: {}.",
+            import(store)
         ),
     )
 }
+
+/// Says after the last error of an apply how to go on from what exists.
+pub fn add_next_steps(diagnostics: &mut Diagnostics, is_create: bool) {
+    let mut errors = diagnostics.iter_mut();
+    let last = errors.rfind(|diagnostic| diagnostic.severity == Severity::Error);
+    if let Some(last) = last {
+        last.detail.push_str("\n\n");
+        last.detail.push_str(match is_create {
+            true => FAILED_CREATE,
+            false => FAILED_UPDATE,
+        });
+    }
+}
+
+const FAILED_CREATE: &str = "What exists is in the state. Terraform marks a resource whose create has failed as tainted: its next apply destroys the feature store and creates it again. To keep it, correct the cause, remove the mark (`terraform untaint <address>`) and apply again. Pulumi has no state of it: correct the cause and run `pulumi up` again, which takes over what exists.";
+
+const FAILED_UPDATE: &str =
+    "What exists is in the state. The next plan is not empty, and applying it goes on from there.";
 
 /// Core calls apply only when everything is known.
 pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
@@ -239,7 +258,7 @@ pub fn unknown_cluster(unknown: &BTreeSet<Path>) -> Diagnostic {
         "The cluster is not known yet",
         format!(
             "The provider block's {} will be known only after apply, so there is no cluster to ask. Apply \
-             what they depend on first, for example with `-target`, or keep the cluster and its feature \
+             what they depend on first (`-target`), or keep the cluster and its feature \
              stores in separate configurations.",
             names.join(", ")
         ),
@@ -252,8 +271,26 @@ pub fn unreadable_state(why: &str) -> Diagnostic {
         "The state cannot be read",
         format!(
             "The stored state of this feature store does not fit the provider's schema. {} Restore it from a \
-             backup, or remove it with `terraform state rm` and import the feature store again.",
+             backup, or take the feature store out of the state (`terraform state rm`, `pulumi state delete`) and \
+             import it again.",
             sentence(why)
+        ),
+    )
+}
+
+/// An import of something that cannot be a feature store.
+pub fn invalid_import(id: &str, reasons: &[String]) -> Diagnostic {
+    let given = match id.is_empty() {
+        true => "The identity of the import".to_owned(),
+        false => format!("The import id {id:?}"),
+    };
+    Diagnostic::error(
+        "The import id is not valid",
+        format!(
+            "{given} cannot be the one of a feature store: {}\n\nImport a feast_feature_store by the id \
+             \"<namespace>/<name>\", such as \"default/demo\"; by \"<name>\" in the namespace of the provider block; or \
+             by an identity with `namespace` and `name`.",
+            reasons.join(" ")
         ),
     )
 }

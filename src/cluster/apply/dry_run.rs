@@ -61,8 +61,7 @@ impl Cluster {
         namespace: &str,
         cancel: &CancellationToken,
     ) -> Result<(), Error> {
-        let fail =
-            |reason| self.error(Verb::Get, NAMESPACES, namespace, Some(namespace), reason);
+        let fail = |reason| self.error(Verb::Get, NAMESPACES, namespace, Some(namespace), reason);
         let request = Request::get(NAMESPACES, namespace, namespace);
         match self.send(request, cancel).await {
             Ok(found) if is_terminating(&found) || found["status"]["phase"] == "Terminating" => {
@@ -230,18 +229,60 @@ mod tests {
         for (kind, reason, exists, frees_quota, expected) in [
             (Kind::Deployment, invalid(), false, false, Refused),
             (Kind::Deployment, invalid(), true, false, Irrelevant),
-            (Kind::Deployment, forbidden("User \"u\" cannot"), true, true, Refused),
+            (
+                Kind::Deployment,
+                forbidden("User \"u\" cannot"),
+                true,
+                true,
+                Refused,
+            ),
             (Kind::Deployment, forbidden(quota), false, false, Refused),
             (Kind::Deployment, forbidden(quota), false, true, Irrelevant),
-            (Kind::Deployment, rejected(400, webhook), false, false, Unchecked),
-            (Kind::Deployment, rejected(400, "denied"), false, false, Refused),
-            (Kind::Deployment, rejected(500, "no answer"), false, false, Unchecked),
-            (Kind::Secret, rejected(400, "withheld"), false, false, Unchecked),
-            (Kind::Secret, rejected(422, "withheld"), false, false, Refused),
+            (
+                Kind::Deployment,
+                rejected(400, webhook),
+                false,
+                false,
+                Unchecked,
+            ),
+            (
+                Kind::Deployment,
+                rejected(400, "denied"),
+                false,
+                false,
+                Refused,
+            ),
+            (
+                Kind::Deployment,
+                rejected(500, "no answer"),
+                false,
+                false,
+                Unchecked,
+            ),
+            (
+                Kind::Secret,
+                rejected(400, "withheld"),
+                false,
+                false,
+                Unchecked,
+            ),
+            (
+                Kind::Secret,
+                rejected(422, "withheld"),
+                false,
+                false,
+                Refused,
+            ),
             (Kind::RoleBinding, missing_role(), false, false, Irrelevant),
             (Kind::ScaledObject, missing_role(), false, false, Refused),
             (Kind::Service, Reason::Cancelled, false, false, Unchecked),
-            (Kind::Service, Reason::Conflict(Vec::new()), true, false, Irrelevant),
+            (
+                Kind::Service,
+                Reason::Conflict(Vec::new()),
+                true,
+                false,
+                Irrelevant,
+            ),
         ] {
             let key = Key::new(kind, "x");
             let verdict = judge(&key, &reason, exists, frees_quota);

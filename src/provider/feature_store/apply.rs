@@ -40,7 +40,11 @@ pub async fn apply(
         stop,
         prior: &request.prior_state,
         planned: &request.planned_state,
-        before: Memory::recall(&request.planned_private),
+        before: match request.prior_state.is_null() {
+            // What is known of a feature store that was replaced is not true of the new one.
+            true => Memory::default(),
+            false => Memory::recall(&request.planned_private),
+        },
     };
     let identity = computed::identity(&request.planned_state);
     match recipe.prepare(settings).await {
@@ -127,10 +131,15 @@ impl Recipe<'_> {
         if self.prior.is_null() && !(outcome.errors.is_empty() && rollout.errors.is_empty()) {
             self.record_failure(&prepared, &outcome).await;
         }
+        let state = self.reached(&prepared, &outcome, &rollout);
+        let mut diagnostics = self.told(&prepared, &outcome, &rollout);
+        if !state.is_null() {
+            wording::add_next_steps(&mut diagnostics, self.prior.is_null());
+        }
         Applied {
-            state: self.reached(&prepared, &outcome, &rollout),
+            state,
             private: self.memory(&prepared, &outcome, &rollout).keep(),
-            diagnostics: self.told(&prepared, &outcome, &rollout),
+            diagnostics,
             identity: None,
         }
     }

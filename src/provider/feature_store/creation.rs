@@ -60,8 +60,12 @@ pub fn check_available(
 /// The recorded deadline of a create. Without one, the create is assumed to have started when the Secret was created
 /// and to have the default time-out.
 fn deadline(secret: &Json, creation: &Creation) -> Option<i64> {
-    let assumed =
-        || Some(deadline_of(kept::created_at(secret)?, Timeouts::default().create));
+    let assumed = || {
+        Some(deadline_of(
+            kept::created_at(secret)?,
+            Timeouts::default().create,
+        ))
+    };
     creation.deadline.or_else(assumed)
 }
 
@@ -218,7 +222,10 @@ mod tests {
         let text = serde_json::to_string(&creation).unwrap();
         assert_eq!(
             text,
-            format!(r#"{{"id":"{}","complete":false,"deadline":1390}}"#, creation.id)
+            format!(
+                r#"{{"id":"{}","complete":false,"deadline":1390}}"#,
+                creation.id
+            )
         );
     }
 

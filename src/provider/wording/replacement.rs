@@ -42,15 +42,16 @@ pub fn replacement_unchecked(new: &StoreName, reason: &Diagnostic) -> Diagnostic
         format!(
             "This plan destroys the feature store and creates {namespace}/{name}. Whether that one can be created could \
              not be checked: {}\n\n{}",
-            reason.detail,
-            CHECK_YOURSELF
+            reason.detail, CHECK_YOURSELF
         ),
     )
 }
 
 /// A replacement whose new name or namespace is unknown.
 pub fn replacement_unknown(old: Option<&StoreName>) -> Diagnostic {
-    let old = old.map_or_else(String::new, |old| format!(" {}/{}", old.namespace, old.name));
+    let old = old.map_or_else(String::new, |old| {
+        format!(" {}/{}", old.namespace, old.name)
+    });
     Diagnostic::warning(
         NOT_CHECKED,
         format!(
