@@ -217,7 +217,7 @@ fn of_the_user(path: &str) -> Option<Json> {
     // "path: x" in base64, and a batch engine.
     let text = match resource {
         "secrets" => "cGF0aDogeA==",
-        _ => "type: local",
+        _ => "type: spark_application",
     };
     let data: BTreeMap<&str, &str> = keys.into_iter().map(|key| (key, text)).collect();
     Some(json!({"metadata": {"name": name, "uid": path, "resourceVersion": "1"}, "data": data}))

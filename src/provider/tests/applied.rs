@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::api_server::ApiServer;
 use super::*;
 use crate::feast::kept;
-use crate::schema::provider::{Applied, Read};
+use crate::schema::provider::{Applied, Read, ReadAnswer};
 
 /// A provider that is configured for a server, and a runtime for its requests.
 pub struct Run {
@@ -62,6 +62,16 @@ impl Run {
             ..Plan::default()
         };
         self.runtime.block_on(core::plan(&self.feast, request))
+    }
+
+    pub fn read(&self, state: &Value, private: &[u8]) -> ReadAnswer {
+        let request = Read {
+            type_name: FEATURE_STORE.to_owned(),
+            state: state.clone(),
+            private: private.to_vec(),
+            ..Read::default()
+        };
+        self.runtime.block_on(self.feast.read(request))
     }
 
     pub fn apply(&self, prior: &Value, planned: &Planned, config: &Value) -> Applied {
@@ -123,12 +133,7 @@ fn create_and_update_answers_are_what_core_accepts() {
     for config in configs {
         let name = config.attribute("name").as_str().unwrap();
         let (state, private) = run.create(&config);
-        let refreshed = run.runtime.block_on(run.feast.read(Read {
-            type_name: FEATURE_STORE.to_owned(),
-            state: state.clone(),
-            private,
-            ..Read::default()
-        }));
+        let refreshed = run.read(&state, &private);
         assert_eq!(
             errors(&refreshed.diagnostics),
             Vec::<String>::new(),

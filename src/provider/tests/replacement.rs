@@ -183,6 +183,33 @@ fn refuses_what_a_requested_replacement_could_not_create() {
 }
 
 #[test]
+fn recognizes_a_tainted_store_by_its_refresh() {
+    let run = Run::new();
+    let config = run.config(&store("demo", "ns"));
+    let (state, private) = run.create(&config);
+    let plan = || {
+        run.server.requests();
+        let planned = run.plan(&Value::Null, &[], &config);
+        (
+            errors(&planned.diagnostics).len(),
+            run.server.requests().len(),
+        )
+    };
+    // A create.
+    assert_eq!(plan(), (0, 0));
+    run.read(&state, &private);
+    let (refused, requests) = plan();
+    assert_eq!((refused, requests > 10), (0, true));
+    run.server
+        .reject("/apis/apps/v1/namespaces/ns/deployments/feast-demo", true);
+    // It would be an update of the object that the destroy deletes.
+    assert_eq!(plan().0, 0);
+    let leaving = json!({"metadata": {"name": "ns"}, "status": {"phase": "Terminating"}});
+    run.server.put("/api/v1/namespaces/ns", leaving);
+    assert_eq!(plan().0, 1);
+}
+
+#[test]
 fn refuses_a_namespace_that_the_provider_block_cannot_have() {
     let server = ApiServer::start(&["default"]);
     for namespace in ["Tool_116", "a b", "-a", &"a".repeat(70)] {
