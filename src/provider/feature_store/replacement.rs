@@ -26,7 +26,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Path, Severity, Value};
 
 use super::apply::{remote_registry, unread};
 use super::computed::{self, Desired};
-use super::creation::{check_available, is_of_another};
+use super::creation::{Occupied, check_available, is_of_another};
 use super::memory::Memory;
 use super::parse::{Parsed, parse};
 use super::read::store_name;
@@ -157,8 +157,11 @@ impl Replacement {
         let live = cluster.read(new, &keys, stop).await?;
         let secret = live.get(&Key::new(Kind::Secret, &main));
         let mut findings = Diagnostics::new();
-        if !self.replaces(secret)
-            && let Err(occupied) = check_available(secret, &self.parsed.json, cluster.now())
+        // Whether another create had the same configuration is unknown, too.
+        let tells = |occupied: &Occupied| desired.is_some() || *occupied == Occupied::Complete;
+        let available = check_available(secret, &self.parsed.json, cluster.now());
+        if let Some(occupied) = available.err().filter(tells)
+            && !self.replaces(secret)
         {
             findings.push(wording::exists_already(new, occupied).at(self.attribute.clone()));
         }
@@ -166,11 +169,11 @@ impl Replacement {
             Some(desired) => {
                 let registry = remote_registry(cluster, desired, stop).await;
                 findings.extend(registry.err().into_iter().flatten());
-                let (manifests, unresolved) = resolved(cluster, desired, stop).await;
+                let (manifests, unresolved) = resolved(cluster, new, desired, stop).await;
                 findings.extend(unresolved);
                 manifests
             }
-            // Of what content, is unknown.
+            // Their content is unknown.
             None => keys.into_iter().map(|key| (key, Json::Null)).collect(),
         };
         let checked = cluster
@@ -179,7 +182,7 @@ impl Replacement {
                 &apply::Replacement {
                     store: new,
                     wanted: &manifests,
-                    freed: &self.freed(new, &live),
+                    freed: &self.freed(cluster, new, &live),
                     frees_quota: self.old().is_none_or(|old| old.namespace == new.namespace),
                 },
                 stop,
@@ -204,24 +207,32 @@ impl Replacement {
     }
 
     /// The objects that the destroy deletes before the create.
-    fn freed(&self, new: &StoreName, live: &BTreeMap<Key, Json>) -> BTreeSet<Key> {
-        let (objects, deletes_data) = match &self.old {
+    fn freed(
+        &self,
+        cluster: &Cluster,
+        new: &StoreName,
+        live: &BTreeMap<Key, Json>,
+    ) -> BTreeSet<Key> {
+        let mut freed: BTreeSet<Key> = match &self.old {
             Some(old) => {
                 let same = old.store.namespace == new.namespace;
-                let meet = |key: &&Key| same || key.kind.scope() == Scope::Cluster;
-                let objects: BTreeSet<Key> = old.objects.iter().filter(meet).cloned().collect();
-                (objects, old.deletes_data)
+                let objects = old.objects.iter();
+                objects
+                    .filter(|key| same || key.kind.scope() == Scope::Cluster)
+                    .cloned()
+                    .collect()
             }
-            None => {
-                let secret = live.get(&Key::new(Kind::Secret, names::main(&new.name)));
-                let ours = self.replaces(secret);
-                let objects = live.keys().filter(|_| ours).cloned().collect();
-                (objects, false)
+            None if self.replaces(live.get(&Key::new(Kind::Secret, names::main(&new.name)))) => {
+                let ours = live
+                    .iter()
+                    .filter(|(_, live)| cluster.is_ours(new, live, false));
+                ours.map(|(key, _)| key.clone()).collect()
             }
+            None => BTreeSet::new(),
         };
-        let mut objects = objects;
-        objects.retain(|key| deletes_data || key.kind != Kind::PersistentVolumeClaim);
-        objects
+        let deletes_data = self.old.as_ref().is_some_and(|old| old.deletes_data);
+        freed.retain(|key| deletes_data || key.kind != Kind::PersistentVolumeClaim);
+        freed
     }
 
     /// The error at the attribute that it is about.
@@ -253,12 +264,13 @@ fn unchecked(new: &StoreName, error: &cluster::Error) -> Diagnostic {
 /// The objects with the user's Secrets merged in. Without them, where that is not possible, and why it is not.
 async fn resolved(
     cluster: &Cluster,
+    new: &StoreName,
     desired: &Desired,
     stop: &CancellationToken,
 ) -> (BTreeMap<Key, Json>, Diagnostics) {
     let sources = desired.objects.sources();
     let namespace = &desired.store.namespace;
-    let refused = match cluster.contents(namespace, &sources, stop).await {
+    let why = match cluster.contents(namespace, &sources, stop).await {
         Ok(contents) => {
             let secrets = Secrets {
                 contents: &contents,
@@ -271,7 +283,10 @@ async fn resolved(
                 Err(errors) => errors.iter().map(wording::fill_error).collect(),
             }
         }
-        Err(errors) => unread(desired, &errors),
+        Err(errors) => match errors.iter().find(|error| error.reason.is_no_answer()) {
+            Some(error) => vec![unchecked(new, error)],
+            None => unread(desired, &errors),
+        },
     };
-    (desired.objects.manifests.clone(), refused)
+    (desired.objects.manifests.clone(), why)
 }

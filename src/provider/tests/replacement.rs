@@ -178,6 +178,18 @@ fn refuses_what_a_requested_replacement_could_not_create() {
         found.contains("The namespace \"ns\" is being deleted."),
         "{found}"
     );
+    run.server
+        .put("/api/v1/namespaces/ns", json!({"metadata": {"name": "ns"}}));
+    // An object of somebody else in the place of one that is gone.
+    let service = "/api/v1/namespaces/ns/services/feast-demo-online";
+    let foreign = json!({"metadata": {"name": "feast-demo-online", "namespace": "ns", "uid": "f"}});
+    run.server.put(service, foreign);
+    let taken = errors(&second(&config).diagnostics);
+    assert!(
+        taken.len() == 1
+            && taken[0].contains("It exists already and does not belong to this feature store"),
+        "{taken:?}"
+    );
     let anew = "This plan replaces the feature store ns/demo with a new one of the same name.";
     assert!(found.contains(anew), "{found}");
 }
