@@ -20,6 +20,7 @@ pub mod ownership;
 pub mod read;
 pub mod rollout;
 
+mod clock;
 mod request;
 mod resource;
 #[cfg(test)]
@@ -126,6 +127,8 @@ struct Inner {
     expected_uid: Option<String>,
     /// Set when it is that cluster.
     verified: OnceCell<()>,
+    /// The time at the API server.
+    clock: clock::Clock,
 }
 
 impl Cluster {
@@ -152,6 +155,7 @@ impl Cluster {
                 departures: watch::Departures::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
+                clock: clock::Clock::default(),
             }),
         })
     }

@@ -22,6 +22,7 @@
 mod api;
 mod conflict;
 mod creation;
+mod dry_run;
 mod handover;
 mod job;
 mod object;
@@ -39,6 +40,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use dry_run::{Checked, Replacement};
 pub use object::on_the_wire;
 
 use object::Created;

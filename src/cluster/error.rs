@@ -350,16 +350,16 @@ impl Reason {
                 "Check the address, the network and the proxy; the API server may also be restarting."
             }
             Self::RolloutFailed { .. } => {
-                "Waiting longer would not help. Existing objects and the previous pods keep running; the next plan is not empty, and applying it resumes the rollout."
+                "Waiting longer would not help. Existing objects and the previous pods keep running."
             }
             Self::JobFailed { .. } => {
-                "The servers were not changed. Fix what the log of the pod reports, then apply again: a Job that failed is run again."
+                "The servers were not changed. Fix what the log of the pod reports: the next apply runs a Job that has failed again."
             }
             Self::JobUnfinished { .. } => {
                 "Waiting longer would not help. The servers were not changed. Resolve the cause above, then apply again."
             }
             Self::TimedOut { .. } => {
-                "Resolve what is named above, or raise the time-out (`timeouts`). Existing objects are kept, and the next apply resumes from there."
+                "Resolve what is named above, or raise the time-out (`timeouts`). Existing objects are kept."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {

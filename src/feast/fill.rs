@@ -339,6 +339,7 @@ mod tests {
         let creation = Creation {
             id: "c0ffee".to_owned(),
             complete: true,
+            ..Creation::default()
         };
         signed.sign(&creation);
         let key = Key::new(Kind::Secret, "feast-demo");

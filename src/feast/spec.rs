@@ -412,6 +412,12 @@ impl Offline {
     }
 }
 
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
 impl Timeouts {
     fn new(timeouts: Option<&config::Timeouts>) -> Self {
         let config::Timeouts {

@@ -132,6 +132,7 @@ pub const LAYERS: &[Layer] = &[
         ],
         shared_crates: &[
             "base64",
+            "jiff",
             "k8s_openapi",
             "serde",
             "serde_json",

@@ -14,7 +14,6 @@ use crate::cluster::apply::{self, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Claims, Reason};
 use crate::feast::config::ScalingStatus;
-use crate::feast::kept::Creation;
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::settings::Settings;
@@ -23,10 +22,11 @@ use crate::schema::provider::{Applied, Apply};
 use crate::schema::{Block, Diagnostics, Value};
 
 use super::computed::{self, Desired};
-use super::creation::Taken;
+use super::creation::Occupied;
 use super::memory::Memory;
 use super::{conflicts, drift};
 use prepare::{Merged, Prepared};
+pub(super) use prepare::{remote_registry, unread};
 
 /// How often the rollout is waited for because somebody has moved the number of replicas.
 const REPLICAS_ATTEMPTS: u32 = 3;
@@ -43,7 +43,11 @@ pub async fn apply(
         stop,
         prior: &request.prior_state,
         planned: &request.planned_state,
-        before: Memory::recall(&request.planned_private),
+        before: match request.prior_state.is_null() {
+            // What is known of a feature store that was replaced is not true of the new one.
+            true => Memory::default(),
+            false => Memory::recall(&request.planned_private),
+        },
     };
     let identity = computed::identity(&request.planned_state);
     let began = Instant::now();
@@ -61,6 +65,9 @@ pub async fn apply(
         },
     }
 }
+
+/// How long a failed create waits for the answer to its last write.
+const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// What has become of the pods.
 struct RolledOut {
@@ -118,16 +125,24 @@ impl Recipe<'_> {
             Ok(true) => {}
             Ok(false) => {
                 return Applied {
-                    diagnostics: vec![wording::exists_already(&prepared.store, Taken::Meanwhile)],
+                    diagnostics: vec![wording::exists_already(&prepared.store, Occupied::RacedBy)],
                     ..Applied::default()
                 };
             }
             Err(error) => outcome.errors.push(error),
         }
+        if self.prior.is_null() && !(outcome.errors.is_empty() && rollout.errors.is_empty()) {
+            self.record_failure(&prepared, &outcome).await;
+        }
+        let state = self.reached(&prepared, &outcome, &rollout);
+        let mut diagnostics = self.told(&prepared, &outcome, &rollout);
+        if !state.is_null() {
+            wording::add_next_steps(&mut diagnostics, self.prior.is_null());
+        }
         Applied {
-            state: self.reached(&prepared, &outcome, &rollout),
+            state,
             private: self.memory(&prepared, &outcome, &rollout).keep(),
-            diagnostics: self.told(&prepared, &outcome, &rollout),
+            diagnostics,
             identity: None,
         }
     }
@@ -209,14 +224,33 @@ impl Recipe<'_> {
         let Some(live) = outcome.exists.get(&key).filter(|_| gone_well) else {
             return Ok(true);
         };
-        let mut signed = merged.filled.clone();
-        signed.sign(&Creation {
-            complete: true,
-            ..merged.creation.clone()
-        });
-        let signed = &signed.manifests[&key];
-        let written = cluster.sign(store, live, signed, self.stop).await?;
+        let signed = merged.secret(&key, |creation| creation.complete = true);
+        let written = cluster.sign(store, live, &signed, self.stop).await?;
         Ok(written.is_some())
+    }
+
+    /// Records in the store's Secret that this create has ended with an error, so that a create of another
+    /// configuration does not have to wait for its deadline. Nothing depends on the answer: without the record, the
+    /// deadline decides.
+    async fn record_failure(&self, prepared: &Prepared, outcome: &Outcome) {
+        let Prepared {
+            cluster,
+            store,
+            merged,
+            ..
+        } = prepared;
+        let key = Key::new(Kind::Secret, names::main(&store.name));
+        let written = outcome.exists.get(&key).filter(|secret| {
+            // Of a write whose answer was lost there is no version to write over.
+            !secret["metadata"]["resourceVersion"].is_null()
+        });
+        if let Some(live) = written {
+            let failed = merged.secret(&key, |creation| creation.failed = true);
+            // The operation may have been cancelled, and this is its last request.
+            let uncancelled = CancellationToken::new();
+            let write = cluster.sign(store, live, &failed, &uncancelled);
+            tokio::time::timeout(LAST_WRITE, write).await.ok();
+        }
     }
 
     fn told(&self, prepared: &Prepared, outcome: &Outcome, rollout: &RolledOut) -> Diagnostics {

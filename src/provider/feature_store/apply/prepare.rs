@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::cluster::sources::may_appear;
-use crate::cluster::{self, Cluster, Reason, StoreName};
+use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
 use crate::feast::document::{FillError, Problem};
 use crate::feast::fill::{Filled, Secrets};
 use crate::feast::kept::{self, Creation};
@@ -54,6 +54,17 @@ pub(super) struct Merged {
     pub secrets: Redaction,
 }
 
+impl Merged {
+    /// Returns the store's Secret with a changed record of the create.
+    pub fn secret(&self, key: &Key, change: impl FnOnce(&mut Creation)) -> Json {
+        let mut creation = self.creation.clone();
+        change(&mut creation);
+        let mut signed = self.filled.clone();
+        signed.sign(&creation);
+        signed.manifests[key].clone()
+    }
+}
+
 impl Recipe<'_> {
     /// `began` is when the operation has begun, which its time-out counts from.
     pub(super) async fn prepare(
@@ -67,11 +78,8 @@ impl Recipe<'_> {
             return Err(vec![wording::still_unknown(&parsed.unknown)]);
         };
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
-        let store = StoreName {
-            namespace: desired.store.namespace.clone(),
-            name: desired.store.name.clone(),
-        };
-        self.peer(&cluster, &desired).await?;
+        let store = desired.store_name();
+        remote_registry(&cluster, &desired, self.stop).await?;
         let known = computed::manifests(self.prior);
         let keys = desired.objects.manifests.keys().chain(known.keys());
         let keys: BTreeSet<Key> = keys.cloned().collect();
@@ -82,13 +90,13 @@ impl Recipe<'_> {
         let mut live = read().await?;
         let key = Key::new(Kind::Secret, names::main(&store.name));
         // An apply that cannot begin does not wait for the user's Secrets.
-        self.creation(&store, live.get(&key), &parsed.json)?;
+        self.creation(&cluster, &desired, live.get(&key), &parsed.json)?;
         let asked = Instant::now();
         let contents = self.contents(&cluster, &desired, began).await?;
         if asked.elapsed() >= CURRENT {
             live = read().await?;
         }
-        let merged = self.fill(&store, &desired, &parsed, live.get(&key), &contents)?;
+        let merged = self.fill(&cluster, &desired, &parsed, live.get(&key), &contents)?;
         Ok(Prepared {
             cluster,
             store,
@@ -99,42 +107,21 @@ impl Recipe<'_> {
         })
     }
 
-    /// Looks whether the registry of another feature store is served. Who may not look into the other's
-    /// namespace is believed.
-    async fn peer(&self, cluster: &Cluster, desired: &Desired) -> Result<(), Diagnostics> {
-        let Registry::Remote(remote) = &desired.store.registry else {
-            return Ok(());
-        };
-        let Some(peer) = &remote.peer else {
-            return Ok(());
-        };
-        let key = Key::new(Kind::Service, peer.service());
-        let service = match cluster.get(&peer.namespace, &key, self.stop).await {
-            Ok(service) => service,
-            Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
-            Err(error) => {
-                let summary = "Cannot look at the remote registry";
-                return Err(vec![wording::cluster_error(summary, &error)]);
-            }
-        };
-        let judged = peer.judge(service.as_ref());
-        judged.map_err(|error| vec![wording::peer_error(&error)])
-    }
-
-    /// Whose the feature store will be.
+    /// Returns the record of ownership that the store's Secret will hold.
     fn creation(
         &self,
-        store: &StoreName,
+        cluster: &Cluster,
+        desired: &Desired,
         secret: Option<&Json>,
         configuration: &Json,
     ) -> Result<Creation, Diagnostics> {
         if !self.prior.is_null() {
             return creation::updated(secret, self.before.creation.as_ref());
         }
-        match creation::taken(secret, configuration) {
-            Some(taken) => Err(vec![wording::exists_already(store, taken)]),
-            None => creation::begun(),
-        }
+        let now = cluster.now();
+        creation::check_available(secret, configuration, now)
+            .map_err(|occupied| vec![wording::exists_already(&desired.store_name(), occupied)])?;
+        creation::begun(now, desired.store.timeouts.create)
     }
 
     /// Reads the user's Secrets and ConfigMaps. What is missing is waited for, since an operator may make it within
@@ -166,19 +153,19 @@ impl Recipe<'_> {
             self.stop,
         );
         read.await
-            .map_err(|errors| unread(desired, &errors, patience))
+            .map_err(|errors| unread(desired, &errors, Some(patience)))
     }
 
     /// Merges the user's Secrets and ConfigMaps into our Secret.
     fn fill(
         &self,
-        store: &StoreName,
+        cluster: &Cluster,
         desired: &Desired,
         parsed: &Parsed,
         live: Option<&Json>,
         contents: &Contents,
     ) -> Result<Merged, Diagnostics> {
-        let creation = self.creation(store, live, &parsed.json)?;
+        let creation = self.creation(cluster, desired, live, &parsed.json)?;
         let hash_key = match live.and_then(kept::hash_key) {
             Some(key) => key,
             // So that the configuration's hash tells nobody anything of a guessed password.
@@ -205,6 +192,32 @@ impl Recipe<'_> {
     }
 }
 
+/// Checks that the registry of another feature store is served, where one is named. An account that may not read the
+/// other namespace is not checked.
+pub async fn remote_registry(
+    cluster: &Cluster,
+    desired: &Desired,
+    stop: &CancellationToken,
+) -> Result<(), Diagnostics> {
+    let Registry::Remote(remote) = &desired.store.registry else {
+        return Ok(());
+    };
+    let Some(peer) = &remote.peer else {
+        return Ok(());
+    };
+    let key = Key::new(Kind::Service, peer.service());
+    let service = match cluster.get(&peer.namespace, &key, stop).await {
+        Ok(service) => service,
+        Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
+        Err(error) => {
+            let summary = "Cannot look at the remote registry";
+            return Err(vec![wording::cluster_error(summary, &error)]);
+        }
+    };
+    let judged = peer.judge(service.as_ref());
+    judged.map_err(|error| vec![wording::peer_error(&error)])
+}
+
 fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
     let summary = "Cannot prepare the feature store";
     (errors.iter())
@@ -213,16 +226,21 @@ fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
 }
 
 /// That Secrets and ConfigMaps of the user's cannot be read: what is missing is told at the attribute that names it.
-fn unread(desired: &Desired, errors: &[cluster::Error], waited: Duration) -> Diagnostics {
+/// `waited` is how long it has been waited for them.
+pub fn unread(
+    desired: &Desired,
+    errors: &[cluster::Error],
+    waited: Option<Duration>,
+) -> Diagnostics {
     let attribute = |error: &cluster::Error| match (&error.reason, &error.target.name) {
         (Reason::NotFound | Reason::KeyMissing(_) | Reason::NotText(_), Some(name)) => {
             desired.objects.attribute(error.target.kind, name)
         }
         _ => None,
     };
-    let was_awaited = errors.iter().all(may_appear);
+    let waited = waited.filter(|_| errors.iter().all(may_appear));
     let placed = |(mut diagnostic, error): (Diagnostic, &cluster::Error)| {
-        if was_awaited {
+        if let Some(waited) = waited {
             diagnostic.detail.push_str(&format!(
                 " It was waited for {} s, in case an operator makes it.",
                 waited.as_secs()
