@@ -119,6 +119,7 @@ fn simulation_trials() -> Vec<Trial> {
         job_that_gets_its_pod_late,
         job_whose_pods_a_quota_refuses,
         job_whose_pods_pod_security_refuses,
+        pods_that_stay_are_named,
         sandbox_that_cannot_be_created,
         servers_without_limits_under_a_quota,
     ]);

@@ -119,7 +119,6 @@ mod tests {
 
     #[tokio::test]
     async fn waits_for_a_secret_and_for_a_key_together() {
-        let begun = Instant::now();
         let (found, counts) = read(Duration::from_secs(30), |name, count| match (name, count) {
             ("a", 1 | 2) => not_found(),
             ("b", 1) => secret(json!({})),
@@ -128,7 +127,6 @@ mod tests {
         .await;
         assert_eq!(found.unwrap().len(), 2);
         assert_eq!(counts, [3, 3]);
-        assert!(begun.elapsed() < INTERVAL * 4, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]
@@ -143,7 +141,7 @@ mod tests {
             "Secret/b: it has no key \"k\"",
         ];
         assert_eq!(found.unwrap_err(), expected);
-        assert_eq!(counts, [3, 3]);
+        assert!(counts[0] > 1 && counts[0] == counts[1], "{counts:?}");
     }
 
     #[tokio::test]

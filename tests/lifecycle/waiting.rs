@@ -411,3 +411,36 @@ pub async fn servers_without_limits_under_a_quota(lab: Lab) {
     )
     .await;
 }
+
+/// Pods that were orphaned, and that something keeps.
+pub async fn pods_that_stay_are_named(lab: Lab) {
+    let labels = json!({"feast.dev/name": "x", "app.kubernetes.io/managed-by": "feast"});
+    let pod = json!({"metadata": {"name": "held", "labels": labels, "finalizers": ["test.feast.dev/held"]},
+        "spec": {"containers": [{"name": "c", "image": "i"}], "nodeSelector": {"none": "such"}}});
+    lab.create::<Pod>(&pod).await;
+    let (claims, store, cancel) = (Claims::default(), lab.store("x"), CancellationToken::new());
+    let known = std::collections::BTreeSet::new();
+    let delete = async || {
+        let timeout = Duration::from_secs(3);
+        let deleted = (lab.cluster).delete(&store, &known, &claims, timeout, &cancel);
+        let errors = deleted.await.expect("begun").errors;
+        let [error] = &errors[..] else {
+            panic!("{errors:?}");
+        };
+        error.reason.to_string()
+    };
+    let mut text = delete().await;
+    // On a busy machine the time may be over before the pods have been looked at.
+    while text == "the pods could not be looked at after 3 s" {
+        text = delete().await;
+    }
+    assert_eq!(
+        text,
+        "these pods still exist: held (finalizers: test.feast.dev/held) after 3 s"
+    );
+    let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    pods.patch("held", &PatchParams::default(), &free)
+        .await
+        .expect("patched");
+}

@@ -183,15 +183,16 @@ mod settle {
         live
     }
 
-    /// The requests that settling three replicas takes, where the n-th listing shows the n-th of these objects; a watch
-    /// shows nothing more.
-    async fn settled(shown: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
+    /// The requests of an apply of three replicas over an autoscaler, where the n-th listing shows the n-th of these
+    /// objects, and a watch shows nothing more.
+    async fn applied(shown: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
         let mut shown = shown.into_iter().collect::<Vec<_>>().into_iter();
         let (asked, mut lines) = mpsc::unbounded_channel();
         let cluster = scripted::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
             asked.send(method.clone()).unwrap();
             match (method.as_str(), shown.len()) {
+                ("DELETE", _) => Act::Answer(200, json!({"kind": "Status"})),
                 ("PATCH", _) => Act::Answer(200, deployment(3, false)),
                 (_, 0) => Act::Hang,
                 _ => {
@@ -206,46 +207,40 @@ mod settle {
         let cluster = cluster.await;
         let (key, mut wanted) = object(Kind::Deployment, "feast-x");
         wanted["spec"] = json!({"replicas": 3});
-        let cancel = CancellationToken::new();
-        let mut run = Run {
-            cluster: &cluster,
-            plan: &Plan {
-                store: &scripted::store("x"),
-                wanted: &[(key.clone(), wanted)].into(),
-                known: &BTreeMap::new(),
-                claims: &Claims::default(),
-                repair_drift: true,
-                wait_for_job: None,
-            },
-            cancel: &cancel,
-            outcome: Outcome {
-                exists: [(key, deployment(3, false))].into(),
-                ..Outcome::default()
-            },
+        let plan = Plan {
+            store: &scripted::store("x"),
+            wanted: &[(key.clone(), wanted)].into(),
+            known: &BTreeMap::new(),
+            claims: &Claims::default(),
+            repair_drift: true,
+            wait_for_job: None,
         };
-        run.settle_replicas().await;
+        let autoscaler = object(Kind::HorizontalPodAutoscaler, "feast-x");
+        let live = [(key, deployment(5, true)), autoscaler].into();
+        let cancel = CancellationToken::new();
+        let outcome = cluster.apply(live, &plan, &cancel).await.unwrap();
+        assert_eq!(said(&outcome), [""; 0]);
         lines.close();
         let mut methods = Vec::new();
         while let Some(method) = lines.recv().await {
             methods.push(method);
         }
-        (methods, run.outcome)
+        (methods, outcome)
     }
 
     #[tokio::test]
     async fn the_number_that_a_deleted_autoscaler_moves_is_set_again() {
-        let (methods, outcome) = settled([deployment(7, true), deployment(3, true)]).await;
-        assert_eq!(said(&outcome), [""; 0]);
-        assert_eq!(methods, ["GET", "PATCH", "GET"]);
+        let moved = [deployment(7, true), deployment(3, true)];
+        let (methods, outcome) = applied(moved).await;
+        assert_eq!(methods, ["DELETE", "PATCH", "GET", "PATCH", "GET"]);
         let live = outcome.exists.values().next().unwrap();
         assert_eq!(live["spec"]["replicas"], 3);
     }
 
     #[tokio::test]
-    async fn a_number_that_its_controller_has_observed_is_settled() {
-        let (methods, outcome) = settled([deployment(3, true)]).await;
-        assert_eq!(said(&outcome), [""; 0]);
-        assert_eq!(methods, ["GET"]);
+    async fn a_number_that_the_deployment_controller_has_observed_is_settled() {
+        let (methods, _) = applied([deployment(3, true)]).await;
+        assert_eq!(methods, ["DELETE", "PATCH", "GET"]);
     }
 }
 

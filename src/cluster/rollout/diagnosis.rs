@@ -1,16 +1,15 @@
 //! Why a rollout does not get on: a pure function over what was seen of it.
 
+mod halted;
+
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{
-    ContainerStatus, Event, ObjectReference, PersistentVolumeClaim, Pod,
-};
+use k8s_openapi::api::core::v1::{Event, ObjectReference, PersistentVolumeClaim, Pod};
 use serde_json::Value as Json;
 
 use super::events::is_unfinished;
 use super::pods::troubles;
 use super::progressing;
 use super::trouble::{Cause, Hope, Trouble, Workload};
-use crate::cluster::ownership;
 
 /// What was seen, as far as it could be looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,7 +42,7 @@ pub fn diagnose(seen: &Seen<'_>) -> Vec<Trouble> {
     for pod in &current {
         let of_pod = |trouble: &Trouble| trouble.pod == pod.metadata.name;
         let is_prepared = |trouble: &Trouble| trouble.cause == Cause::Starting && of_pod(trouble);
-        if let Some(sidecars) = sidecars(pod, seen) {
+        if let Some(sidecars) = halted::sidecars(pod, seen) {
             all.retain(|trouble| !of_pod(trouble));
             all.extend(sidecars);
         } else if all.iter().any(is_prepared)
@@ -63,7 +62,7 @@ pub fn diagnose(seen: &Seen<'_>) -> Vec<Trouble> {
             trouble.claim = pod.and_then(|pod| unbound(pod, seen));
         }
     }
-    all.extend(halted(seen));
+    all.extend(halted::halted(seen));
     all.extend(seen.deployment.and_then(replica_set_refused));
     all.extend(denied(seen, &current));
     let mut grouped: Vec<Trouble> = Vec::new();
@@ -182,107 +181,6 @@ fn replica_set_refused(deployment: &Deployment) -> Option<Trouble> {
         message: condition.message.clone().unwrap_or_default(),
         ..Trouble::new(Cause::Denied, Hope::Short, "ReplicaSetCreateError")
     })
-}
-
-/// Somebody has halted the workload: a Deployment is paused, or a Job is suspended.
-fn halted(seen: &Seen<'_>) -> Option<Trouble> {
-    let live = seen.live?;
-    let (kind, cause, field, reason) = match seen.job {
-        Some(_) => ("Job", Cause::Suspended, "suspend", "suspended"),
-        None => ("Deployment", Cause::Paused, "paused", "paused"),
-    };
-    if live["spec"][field] != true {
-        return None;
-    }
-    let owners = ownership::owners(live, &["spec", field]);
-    let author = owners.iter().max_by_key(|entry| entry.time);
-    let by = author.map_or_else(String::new, |entry| {
-        let time = entry
-            .time
-            .map_or_else(String::new, |time| format!(" at {time}"));
-        format!(", set by \"{}\"{time}", entry.manager)
-    });
-    let hope = match cause {
-        // A queue suspends Jobs by admission, as part of the request that creates them, and resumes them in their turn.
-        Cause::Suspended if is_queued(live) => Hope::Lasting,
-        Cause::Suspended if author.is_none_or(|entry| entry.manager == seen.field_manager) => {
-            Hope::Lasting
-        }
-        Cause::Suspended => Hope::None,
-        _ if is_stuck_while_paused(seen.deployment?) => Hope::None,
-        // Its ReplicaSet is still scaled.
-        _ => Hope::Short,
-    };
-    let metadata = &live["metadata"];
-    Some(Trouble {
-        namespace: metadata["namespace"].as_str().map(str::to_owned),
-        workload: Some(Workload {
-            kind,
-            name: metadata["name"].as_str().unwrap_or_default().to_owned(),
-        }),
-        message: format!("spec.{field} is true{by}"),
-        ..Trouble::new(cause, hope, reason)
-    })
-}
-
-/// Whether Kueue manages the Job.
-fn is_queued(live: &Json) -> bool {
-    !live["metadata"]["labels"]["kueue.x-k8s.io/queue-name"].is_null()
-}
-
-/// A paused Deployment is still scaled, but its pods are not replaced.
-fn is_stuck_while_paused(deployment: &Deployment) -> bool {
-    let status = deployment.status.as_ref();
-    let count = |of: Option<i32>| of.unwrap_or(0);
-    status.is_some_and(|status| count(status.replicas) > count(status.updated_replicas))
-}
-
-/// The containers that keep a Job's pod running although all containers of the Job have ended well. `None` if that is
-/// not so.
-fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<Trouble>> {
-    let job = seen.job?;
-    let own = seen.live?["spec"]["template"]["spec"]["containers"].as_array()?;
-    let own: Vec<&str> = own
-        .iter()
-        .filter_map(|container| container["name"].as_str())
-        .collect();
-    let status = pod.status.as_ref().filter(|_| is_unfinished(pod))?;
-    let containers = status.container_statuses.as_deref()?;
-    let exit_code = |container: &ContainerStatus| {
-        container
-            .state
-            .as_ref()?
-            .terminated
-            .as_ref()
-            .map(|ended| ended.exit_code)
-    };
-    let (own_statuses, others): (Vec<_>, Vec<_>) = containers
-        .iter()
-        .partition(|container| own.contains(&container.name.as_str()));
-    let ended = own_statuses.len() == own.len()
-        && own_statuses
-            .iter()
-            .all(|container| exit_code(container) == Some(0));
-    let others = others
-        .into_iter()
-        .filter(|container| exit_code(container).is_none());
-    let found: Vec<Trouble> = others
-        .map(|container| Trouble {
-            pod: pod.metadata.name.clone(),
-            namespace: pod.metadata.namespace.clone(),
-            container: Some(container.name.clone()),
-            workload: Some(Workload {
-                kind: "Job",
-                name: job.to_owned(),
-            }),
-            message: format!(
-                "the Job's own containers ({}) have ended with exit code 0",
-                own.join(", ")
-            ),
-            ..Trouble::new(Cause::Sidecar, Hope::Short, "still running")
-        })
-        .collect();
-    (ended && !found.is_empty()).then_some(found)
 }
 
 /// What keeps the node from preparing the pod, by the newest event about it: an older one may be overcome by now.

@@ -470,7 +470,7 @@ fn what_a_newer_event_overcomes_is_not_told() {
     older.event_time =
         Some(serde_json::from_value(json!("2026-01-01T00:00:02.500000Z")).expect("a time"));
     let expected = [(Hope::Lasting, "pod p: FailedMount: timed out".to_owned())];
-    assert_eq!(sentences(&[mount(), older.clone()]), expected);
+    assert_eq!(sentences(&[mount(), older]), expected);
 }
 
 fn halted_deployment(replicas: i32, updated: i32) -> (Deployment, Json) {
@@ -489,24 +489,26 @@ fn halted_deployment(replicas: i32, updated: i32) -> (Deployment, Json) {
 
 #[test]
 fn a_paused_deployment_names_its_author_and_is_hopeless_with_old_pods() {
-    for (replicas, updated, hope) in [
-        (3, 1, Hope::None),
-        (3, 0, Hope::None),
-        (1, 1, Hope::Short),
-        (0, 0, Hope::Short),
+    let text = "Deployment d: paused: spec.paused is true, set by \"kubectl-rollout\" at 2026-01-01T00:00:00Z";
+    let paused = |hope| vec![(hope, text.to_owned())];
+    for (wanted, replicas, updated, expected) in [
+        (3, 3, 1, paused(Hope::None)),
+        (3, 3, 0, paused(Hope::None)),
+        // It may yet be scaled.
+        (3, 1, 1, paused(Hope::Short)),
+        (1, 0, 0, paused(Hope::Short)),
+        // Its pods are as wanted, and only have to become ready.
+        (1, 1, 1, Vec::new()),
+        (0, 0, 0, Vec::new()),
     ] {
-        let (deployment, live) = halted_deployment(replicas, updated);
+        let (mut deployment, live) = halted_deployment(replicas, updated);
+        deployment.spec.replicas = Some(wanted);
         let seen = Seen {
             deployment: Some(&deployment),
             live: Some(&live),
             ..Seen::default()
         };
-        let text = "Deployment d: paused: spec.paused is true, set by \"kubectl-rollout\" at 2026-01-01T00:00:00Z";
-        assert_eq!(
-            told(&seen),
-            [(hope, text.to_owned())],
-            "{replicas}, {updated}"
-        );
+        assert_eq!(told(&seen), expected, "{wanted}, {replicas}, {updated}");
     }
 }
 
