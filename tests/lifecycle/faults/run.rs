@@ -232,8 +232,9 @@ impl<'a> Laboratory<'a> {
     /// The attributes of the feature store in the state; null: it has none.
     fn state(&self) -> Result<Json, String> {
         let state = self.test.terraform.state_json();
-        let mut state = state.map_err(|error| error.to_string())?;
-        Ok(state["values"]["root_module"]["resources"][0]["values"].take())
+        let state = state.map_err(|error| error.to_string())?;
+        let values = state.pointer("/values/root_module/resources/0/values");
+        Ok(values.cloned().unwrap_or_default())
     }
 
     /// Everything that carries the provider's label, in the namespace and, for it, outside.
