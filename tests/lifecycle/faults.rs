@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use libtest_mimic::Trial;
 
+use run::Outcome;
 use sample::{Choice, describe};
 use scenario::{SCENARIOS, Scenario};
 
@@ -47,27 +48,33 @@ fn converges(scenario: &'static Scenario) {
     };
     let expected = run::without_fault(scenario).unwrap_or_else(|error| panic!("{error}"));
     let cases = choice.cases(&expected.requests);
-    eprintln!(
-        "faults::{}: {} requests, {} of {} cases, {choice:?}",
-        scenario.name,
-        expected.requests.len(),
-        cases.len(),
-        expected.requests.len() * fault::Fault::ALL.len(),
-    );
+    let all = expected.requests.len() * fault::Fault::ALL.len();
+    let requests = expected.requests.len();
+    let name = scenario.name;
+    eprintln!("faults::{name}: {requests} requests, {all} cases, {choice:?}");
     let mut failures = Vec::new();
+    let mut converged = 0;
     for (request, fault) in cases {
+        if choice.is_enough(converged + failures.len()) {
+            break;
+        }
         let case = describe(scenario, &request, fault);
         let began = Instant::now();
         let result = run::with_fault(scenario, &expected, &request, fault);
         let seconds = began.elapsed().as_secs_f32();
-        let word = if result.is_ok() { "ok" } else { "FAILED" };
+        let word = match &result {
+            Ok(Outcome::Converged) => "ok",
+            Ok(Outcome::NotMade) => "the request was not made this time:",
+            Err(_) => "FAILED",
+        };
         eprintln!("faults: {word} {case} ({seconds:.1} s)");
+        converged += usize::from(result == Ok(Outcome::Converged));
         if let Err(error) = result {
             failures.push(format!(
-                "{case}\n  FEAST_FAULTS_CASE='{case}' cargo test --test lifecycle -- faults::{} --exact\n{error}",
-                scenario.name
+                "{case}\n  FEAST_FAULTS_CASE='{case}' cargo test --test lifecycle -- --exact faults::{name}\n{error}"
             ));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    assert!(converged > 0, "no case has run to its end");
 }

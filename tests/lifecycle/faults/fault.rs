@@ -30,6 +30,8 @@ pub enum Fault {
     Html200,
     /// The same, after the request was carried out.
     Html200After,
+    /// A load balancer that has lost the API server answers with a page of HTML and the status 404.
+    Html404,
     /// The answer takes a few seconds.
     Slow,
     /// The provider is killed, and the request is not carried out.
@@ -62,7 +64,7 @@ pub enum Effect {
 const BEYOND_EVERY_BUDGET: u32 = 3600;
 
 impl Fault {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AnswerLost,
         Self::ResetBefore,
         Self::ResetAfter,
@@ -79,6 +81,7 @@ impl Fault {
         Self::Html502,
         Self::Html200,
         Self::Html200After,
+        Self::Html404,
         Self::Slow,
         Self::ProviderKilled,
         Self::ProviderKilledAfter,
@@ -106,6 +109,7 @@ impl Fault {
             Self::Html502 => "html-502",
             Self::Html200 => "html-200",
             Self::Html200After => "html-200-after",
+            Self::Html404 => "html-404",
             Self::Slow => "slow",
             Self::ProviderKilled => "provider-killed",
             Self::ProviderKilledAfter => "provider-killed-after",
@@ -159,6 +163,7 @@ impl Fault {
             Self::BodyTruncated => Effect::EndBody { cleanly: true },
             Self::BodyCut => Effect::EndBody { cleanly: false },
             Self::Html502 => Effect::Page { code: 502 },
+            Self::Html404 => Effect::Page { code: 404 },
             Self::Html200 | Self::Html200After => Effect::Page { code: 200 },
             Self::Slow => Effect::Delay(Duration::from_secs(3)),
             Self::ProviderKilled | Self::ProviderKilledAfter => Effect::KillProvider,
@@ -191,6 +196,7 @@ impl Fault {
                 | Self::Status500
                 | Self::Status503
                 | Self::Status504
+                | Self::BodyTruncated
                 | Self::BodyCut
                 | Self::Html502
                 | Self::Slow
@@ -205,8 +211,7 @@ impl Fault {
     /// What an error of a request with this fault must say, one of these.
     pub fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Html200 | Self::Html200After => &["not a Kubernetes API server"],
-            Self::BodyTruncated => &["could not be understood"],
+            Self::Html200 | Self::Html200After | Self::Html404 => &["not a Kubernetes API server"],
             Self::ProviderKilled | Self::ProviderKilledAfter => {
                 &["plugin", "Plugin", "provider process"]
             }

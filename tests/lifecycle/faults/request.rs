@@ -15,6 +15,20 @@ pub struct RequestName {
     pub nth: usize,
 }
 
+impl RequestName {
+    /// Returns whether it asks for a change.
+    pub fn is_write(&self) -> bool {
+        let reads = ["GET ", "LIST ", "WATCH "];
+        !reads.iter().any(|verb| self.target.starts_with(verb))
+    }
+
+    /// Returns whether it belongs to a wait, so that an operation can do without it when what it waits for is there at
+    /// the first look.
+    pub fn is_of_a_wait(&self) -> bool {
+        self.target.starts_with("WATCH ") || self.target == "LIST pods"
+    }
+}
+
 impl fmt::Display for RequestName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} #{}", self.target, self.nth)
@@ -112,5 +126,6 @@ pub fn requests_have_stable_names() {
         nth: 2,
     };
     assert_eq!(name.to_string(), "LIST pods #2");
+    assert!(name.is_of_a_wait() && !name.is_write());
     assert_eq!("LIST pods #2".parse(), Ok(name));
 }

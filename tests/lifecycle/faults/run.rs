@@ -26,6 +26,14 @@ pub struct Expected {
     objects: BTreeMap<String, Json>,
 }
 
+/// How a run with a fault has ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Converged,
+    /// The wait that the request belongs to was over before it.
+    NotMade,
+}
+
 /// A feature store whose provider talks to the API server through a proxy.
 struct Laboratory<'a> {
     scenario: &'a Scenario,
@@ -54,7 +62,7 @@ pub fn with_fault(
     expected: &Expected,
     request: &RequestName,
     fault: Fault,
-) -> Result<(), String> {
+) -> Result<Outcome, String> {
     let laboratory = Laboratory::new(scenario)?;
     let test = &laboratory.test;
     let watch = scenario
@@ -70,12 +78,12 @@ pub fn with_fault(
         signal: Arc::new(move |effect| signal(*signalled.wait(), effect)),
     }));
     let run = laboratory.operate(&terraform)?;
-    check(laboratory.proxy.was_hit(), || {
-        format!(
-            "{request} was not among {:?}: {run}",
-            laboratory.proxy.requests()
-        )
-    })?;
+    if !laboratory.proxy.was_hit() {
+        let requests = laboratory.proxy.requests();
+        let requests: Vec<String> = requests.iter().map(RequestName::to_string).collect();
+        let why = format!("it was not among {}: {run}", requests.join(", "));
+        return check(request.is_of_a_wait(), || why).map(|()| Outcome::NotMade);
+    }
     laboratory.proxy.begin(None);
     laboratory.check_outcome(&run, fault, &state)?;
 
@@ -92,7 +100,8 @@ pub fn with_fault(
             format!("the replica count fell below {least}: {seen:?}")
         })?;
     }
-    laboratory.end()
+    laboratory.end()?;
+    Ok(Outcome::Converged)
 }
 
 impl<'a> Laboratory<'a> {
@@ -155,7 +164,7 @@ impl<'a> Laboratory<'a> {
         Ok(Run {
             command: format!("terraform {}", arguments.join(" ")),
             status: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stdout: after_the_plan(&String::from_utf8_lossy(&output.stdout)).to_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
     }
@@ -193,7 +202,8 @@ impl<'a> Laboratory<'a> {
                 let known = now["objects"].as_object();
                 let known: BTreeSet<&String> = known.into_iter().flat_map(|it| it.keys()).collect();
                 let there = self.live()?;
-                let there: BTreeSet<String> = there.iter().map(key).collect();
+                let there = there.iter().filter(|object| !is_terminating(object));
+                let there: BTreeSet<String> = there.map(key).collect();
                 let lost: Vec<_> = there.iter().filter(|key| !known.contains(key)).collect();
                 check(lost.is_empty(), || {
                     format!("{lost:?} exist, and the state does not have them: {run}")
@@ -255,6 +265,7 @@ impl<'a> Laboratory<'a> {
     /// What was made, as far as it is the same in every run: names, and the specification of what the user configures.
     fn objects(&self) -> Result<BTreeMap<String, Json>, String> {
         let live = self.live()?.into_iter();
+        let live = live.filter(|object| !is_terminating(object));
         let comparable = live.map(|object| {
             let name = key(&object);
             let content = match object["kind"].as_str() {
@@ -278,6 +289,11 @@ impl<'a> Laboratory<'a> {
 }
 
 const APPLY: &[&str] = &["apply", "-auto-approve"];
+
+/// An update does not wait until a Job of before is gone.
+fn is_terminating(object: &Json) -> bool {
+    !object["metadata"]["deletionTimestamp"].is_null()
+}
 
 fn key(object: &Json) -> String {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
@@ -320,6 +336,13 @@ fn difference_of(expected: &Json, found: &Json) -> String {
             .collect()
     };
     difference(&map(expected), &map(found))
+}
+
+/// What Terraform prints before it acts is long, and tells nothing about the fault.
+fn after_the_plan(stdout: &str) -> &str {
+    stdout
+        .find("\nPlan: ")
+        .map_or(stdout, |start| &stdout[start..])
 }
 
 fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {

@@ -87,7 +87,7 @@ const EVERYTHING: Configuration = Configuration {
     services: r#"
     scaling = { autoscaling = { min_replicas = 2, max_replicas = 3 } }
     pod_disruption_budgets = { max_unavailable = 1 }
-    ui = {}
+    ui = { resources = { requests = { cpu = "100m" } } }
     "#,
     attributes: r#"
     authz    = { kubernetes = { roles = ["feast-reader"] } }
