@@ -26,7 +26,9 @@ use run::Outcome;
 use sample::{Choice, describe};
 use scenario::{SCENARIOS, Scenario};
 
-pub use request::requests_have_stable_names;
+pub use fault::Fault;
+pub use proxy::{Injection, Proxy};
+pub use request::{RequestName, requests_have_stable_names};
 pub use sample::a_seed_chooses_the_same_cases_again;
 
 /// One trial for each scenario.

@@ -30,6 +30,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::fault::{Effect, Fault, INJECTED};
 use super::request::{RequestName, target};
+use crate::lifecycle::store::StoreUnderTest;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -48,7 +49,23 @@ pub struct Injection {
     pub request: RequestName,
     pub fault: Fault,
     /// Kills or interrupts a process, for the faults that do; blocks until that is done.
-    pub signal: Arc<dyn Fn(Effect) + Send + Sync>,
+    pub signal: Signal,
+    /// How many attempts to connect are turned away after it.
+    pub then_away_for: usize,
+}
+
+pub type Signal = Arc<dyn Fn(Effect) + Send + Sync>;
+
+impl Injection {
+    /// For a fault that no process is signalled for.
+    pub fn of(request: RequestName, fault: Fault) -> Self {
+        Self {
+            request,
+            fault,
+            signal: Arc::new(|_| ()),
+            then_away_for: 0,
+        }
+    }
 }
 
 pub struct Proxy {
@@ -62,6 +79,8 @@ pub struct Proxy {
 struct Shared {
     upstream: kube::Client,
     script: Mutex<Script>,
+    /// The connections that are open.
+    connections: Mutex<CancellationToken>,
     /// Closes the connections of clients that wait for an answer that never comes.
     stop: CancellationToken,
 }
@@ -73,6 +92,9 @@ struct Script {
     requests: Vec<RequestName>,
     injection: Option<Injection>,
     outage: bool,
+    /// How many more attempts to connect are turned away.
+    away_for: usize,
+    turned_away: usize,
     was_hit: bool,
 }
 
@@ -94,6 +116,7 @@ impl Proxy {
                 shared: Arc::new(Shared {
                     upstream: upstream.expect("a client"),
                     script: Mutex::default(),
+                    connections: Mutex::default(),
                     stop: stop.clone(),
                 }),
                 stop,
@@ -153,6 +176,21 @@ impl Proxy {
     pub fn was_hit(&self) -> bool {
         self.shared.script().was_hit
     }
+
+    /// Returns how many attempts to connect have been turned away since [`Proxy::begin`].
+    pub fn turned_away(&self) -> usize {
+        self.shared.script().turned_away
+    }
+
+    /// Puts a proxy between a feature store's provider and its API server.
+    pub fn between(test: &mut StoreUnderTest) -> Self {
+        let proxy = Self::before(test.namespace.cluster().kubeconfig());
+        let file = "proxy.kubeconfig";
+        (test.terraform.write(file, &proxy.kubeconfig())).expect("a file");
+        let path = test.terraform.folder().join(file).display().to_string();
+        test.terraform.environment("TF_VAR_kubeconfig", &path);
+        proxy
+    }
 }
 
 impl Drop for Proxy {
@@ -166,12 +204,14 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        tokio::spawn(serve(stream, tls.clone(), shared.clone()));
+        if !shared.turns_away() {
+            tokio::spawn(serve(stream, tls.clone(), shared.clone()));
+        }
     }
 }
 
 /// One connection, from the side of the requests on it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Connection {
     close: CancellationToken,
     with_reset: Arc<AtomicBool>,
@@ -190,7 +230,10 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, shared: Arc<Shared>) {
     let Ok(stream) = tls.accept(stream).await else {
         return;
     };
-    let connection = Connection::default();
+    let connection = Connection {
+        close: shared.open_connections().child_token(),
+        with_reset: Arc::default(),
+    };
     let stop = shared.stop.clone();
     let service = service_fn(|request| {
         let (shared, connection) = (shared.clone(), connection.clone());
@@ -215,6 +258,25 @@ impl Shared {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn open_connections(&self) -> MutexGuard<'_, CancellationToken> {
+        let connections = self.connections.lock();
+        connections.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes an attempt to connect, and returns whether it fails.
+    fn turns_away(&self) -> bool {
+        let mut script = self.script();
+        let away = script.away_for > 0;
+        script.away_for = script.away_for.saturating_sub(1);
+        script.turned_away += usize::from(away);
+        away
+    }
+
+    /// Closes every connection, as an API server does that ends.
+    fn leave(&self) {
+        std::mem::take(&mut *self.open_connections()).cancel();
+    }
+
     /// Notes the request, and returns what is to go wrong with it.
     fn strike(&self, target: String) -> Option<Strike> {
         let mut script = self.script();
@@ -223,14 +285,23 @@ impl Shared {
         let name = RequestName { target, nth: *nth };
         script.requests.push(name.clone());
         if script.outage {
-            return Some(Strike::of(Fault::OUTAGE, false, None));
+            return Some(Strike {
+                effect: Fault::OUTAGE,
+                is_carried_out: false,
+                signal: None,
+                then_leaves: false,
+            });
         }
         let injection = script.injection.take_if(|it| it.request == name)?;
         script.was_hit = true;
         script.outage = injection.fault.begins_outage();
-        let fault = injection.fault;
-        let signal = Some(injection.signal);
-        Some(Strike::of(fault.effect(), fault.is_carried_out(), signal))
+        script.away_for = injection.then_away_for;
+        Some(Strike {
+            effect: injection.fault.effect(),
+            is_carried_out: injection.fault.is_carried_out(),
+            signal: Some(injection.signal),
+            then_leaves: injection.then_away_for > 0,
+        })
     }
 
     /// Carries the request out, whatever becomes of the client.
@@ -256,22 +327,11 @@ impl Shared {
 struct Strike {
     effect: Effect,
     is_carried_out: bool,
-    signal: Option<Arc<dyn Fn(Effect) + Send + Sync>>,
+    signal: Option<Signal>,
+    then_leaves: bool,
 }
 
 impl Strike {
-    fn of(
-        effect: Effect,
-        is_carried_out: bool,
-        signal: Option<Arc<dyn Fn(Effect) + Send + Sync>>,
-    ) -> Self {
-        Self {
-            effect,
-            is_carried_out,
-            signal,
-        }
-    }
-
     async fn signal(&self) {
         let Some(signal) = self.signal.clone() else {
             return;
@@ -315,6 +375,9 @@ async fn answer(shared: &Shared, connection: &Connection, request: Request<Incom
                 Effect::CloseConnection { reset } => {
                     connection.with_reset.store(reset, Ordering::Relaxed);
                     connection.close.cancel();
+                    if strike.then_leaves {
+                        shared.leave();
+                    }
                     std::future::pending().await
                 }
                 _ => {

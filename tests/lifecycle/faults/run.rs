@@ -73,9 +73,8 @@ pub fn with_fault(
     let terraform: Arc<OnceLock<u32>> = Arc::default();
     let signalled = terraform.clone();
     laboratory.proxy.begin(Some(Injection {
-        request: request.clone(),
-        fault,
         signal: Arc::new(move |effect| signal(*signalled.wait(), effect)),
+        ..Injection::of(request.clone(), fault)
     }));
     let run = laboratory.operate(&terraform)?;
     if !laboratory.proxy.was_hit() {
@@ -109,13 +108,7 @@ impl<'a> Laboratory<'a> {
     /// Brings the feature store to where the operation begins.
     fn new(scenario: &'a Scenario) -> Result<Self, String> {
         let mut test = StoreUnderTest::new("faults");
-        let proxy = Proxy::before(test.namespace.cluster().kubeconfig());
-        test.terraform
-            .write("proxy.kubeconfig", &proxy.kubeconfig())
-            .map_err(|error| error.to_string())?;
-        let kubeconfig = test.terraform.folder().join("proxy.kubeconfig");
-        let kubeconfig = kubeconfig.display().to_string();
-        test.terraform.environment("TF_VAR_kubeconfig", &kubeconfig);
+        let proxy = Proxy::between(&mut test);
         let laboratory = Self {
             scenario,
             test,
