@@ -1,6 +1,6 @@
 //! The outside: the Kubernetes API server, and what this provider does there.
 //!
-//! This is the only room with a `kube::Client`. It reads the live objects of a feature store, brings
+//! This is the only layer with a `kube::Client`. It reads the live objects of a feature store, brings
 //! them to what is wanted with server-side apply, waits until that has really happened, and deletes.
 //! What can be decided without a server is decided by pure functions beside it: [`drift`] (the live
 //! object seen through the fields that we own), [`ownership`] (who owns which field), [`rollout`] (how

@@ -16,7 +16,6 @@ pub mod names;
 pub mod objects;
 pub mod peer;
 pub mod prepared;
-pub mod quantity;
 pub mod redaction;
 pub mod render;
 pub mod rules;

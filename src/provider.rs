@@ -1,5 +1,4 @@
-//! The hall: joins the rooms and holds no knowledge of its own. Each operation reads as a recipe, and one
-//! place words what the rooms found.
+//! Provider layer: the Terraform operations, composed of the other layers, and the diagnostics for their errors.
 //!
 //! Must not know: protobuf, msgpack, sockets.
 

@@ -69,7 +69,7 @@ macro_rules! trials {
     };
 }
 
-/// The same for the tests of room `cluster`, of one file, each in a namespace of its own.
+/// The same for the tests of the layer `cluster` in one file, each in a namespace of its own.
 macro_rules! cluster_trials {
     ($file:ident: $($test:ident),* $(,)?) => {
         vec![$(Trial::test(concat!(stringify!($file), "::", stringify!($test)), || {

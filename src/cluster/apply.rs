@@ -50,7 +50,8 @@ use super::rollout::Wait;
 use super::watch::Unfinished;
 use super::{Claims, Cluster, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind, Tier};
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::Tier;
 
 /// How long an object of the same name that is still being deleted is waited for.
 const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);

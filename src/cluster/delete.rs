@@ -16,7 +16,8 @@ use super::resource::{PODS, Resource};
 use super::watch::Unfinished;
 use super::{Claims, Cluster, StoreName};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind, Tier};
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::Tier;
 
 /// What is left after a deletion.
 #[derive(Default)]

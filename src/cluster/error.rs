@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::connection::Server;
 use super::rollout::trouble::{Trouble, paragraphs};
-use crate::feast::objects::Scope;
+use crate::kubernetes::kind::Scope;
 
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,8 +15,9 @@ use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind, Scope};
+use crate::feast::objects::{Key, Kind};
 use crate::feast::source::{Contents, Source};
+use crate::kubernetes::kind::{Access, Scope};
 
 impl Cluster {
     /// The store's objects of these keys, as they were a moment ago at most; for a refresh. A LIST by label for
@@ -295,7 +296,7 @@ impl Cluster {
 
 /// What lives in the feature store's namespace.
 fn near_kinds() -> impl Iterator<Item = Kind> {
-    let kinds = Kind::ALL.into_iter();
+    let kinds = Kind::ALL.iter().copied();
     kinds.filter(|kind| kind.scope() == Scope::Namespace)
 }
 
@@ -310,7 +311,9 @@ fn unless_hidden<T>(
         Err(Error {
             reason: Reason::Forbidden { .. },
             ..
-        }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => Ok(Vec::new()),
+        }) if kind.access() == Access::IfUsed && !keys.iter().any(|key| key.kind == kind) => {
+            Ok(Vec::new())
+        }
         other => other,
     }
 }
@@ -338,7 +341,7 @@ pub(super) fn elements(kind: Kind, answer: Json) -> Vec<(Key, Json)> {
     let elements = items.into_iter().filter_map(|mut item| {
         let name = item["metadata"]["name"].as_str()?.to_owned();
         // They come without kind and version.
-        item["apiVersion"] = Json::from(Resource::from(kind).api_version());
+        item["apiVersion"] = Json::from(kind.api_version());
         item["kind"] = Json::from(kind.as_str());
         Some((Key::new(kind, name), item))
     });

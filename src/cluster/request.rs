@@ -1,7 +1,7 @@
 //! One request to the API server: sent, tried again while the failure may pass by itself, and turned
 //! into JSON or an [`Error`] that says what was being done.
 //!
-//! Every request that this room makes may be repeated: reads, server-side applies, and deletes that
+//! Every request of this layer may be repeated: reads, server-side applies, and deletes that
 //! name the object's UID.
 
 mod refusal;

@@ -2,14 +2,14 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
-use crate::feast::objects::{Kind, Scope};
+use crate::kubernetes::kind::{Kind, KindInfo, Scope};
 
 /// All but RFC 3986's unreserved characters.
 const ESCAPED: AsciiSet = (NON_ALPHANUMERIC.remove(b'-').remove(b'.'))
     .remove(b'_')
     .remove(b'~');
 
-/// One kind of the Kubernetes API, as far as this room asks for it.
+/// One kind of the Kubernetes API, as far as requests need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resource {
     pub group: &'static str,
@@ -60,13 +60,20 @@ const FEATURE_STORE_ALPHA: Resource = Resource {
 
 impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
-        let (group, version) = kind.api();
+        let KindInfo {
+            name,
+            group,
+            version,
+            plural,
+            scope,
+            ..
+        } = kind.info();
         Self {
             group,
             version,
-            plural: kind.plural(),
-            kind: kind.as_str(),
-            scope: kind.scope(),
+            plural,
+            kind: name,
+            scope,
         }
     }
 }

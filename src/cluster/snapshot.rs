@@ -142,7 +142,7 @@ impl Cluster {
             .filter_map(|(name, text)| {
                 let mut object: Json = serde_json::from_str(text.get()).ok()?;
                 // The elements of a list come without them.
-                object["apiVersion"] = Json::from(Resource::from(kind).api_version());
+                object["apiVersion"] = Json::from(kind.api_version());
                 object["kind"] = Json::from(kind.as_str());
                 Some((Key::new(kind, name), object))
             })

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use super::{Cluster, ConnectionError};
-use crate::feast::objects::Scope;
+use crate::kubernetes::kind::Scope;
 
 pub(super) use departures::Departures;
 

@@ -1,4 +1,4 @@
-//! The one place that words what the rooms found for the user.
+//! Diagnostics for the errors of the other layers.
 
 use std::collections::BTreeSet;
 use std::error::Error;

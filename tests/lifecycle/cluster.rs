@@ -1,4 +1,4 @@
-//! The room `cluster` against a real API server, without Terraform.
+//! The layer `cluster` against a real API server, without Terraform.
 //!
 //! Each test takes the [`Lab`] of a namespace of its own; [`in_namespace`] makes one from a kubeconfig.
 

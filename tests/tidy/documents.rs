@@ -7,7 +7,7 @@ use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::provider::docs;
 
 use super::sources::{Source, assert_none, files, read, root};
-use super::{operator, walls};
+use super::{layers, operator};
 
 const MEND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
 
@@ -36,9 +36,9 @@ fn generated_pages_are_fresh() {
 
 /// Hand-written pages, each with a table as the tests hold the code to it.
 fn tables() -> BTreeMap<String, String> {
-    let walls = "<!-- Generated from WALLS in tests/tidy/walls.rs. -->\n\n";
+    let layering = "<!-- Generated from LAYERS in tests/tidy/layers.rs. -->\n\n";
     let mut tables = operator::tables();
-    tables.insert("docs/architecture.md", (walls, walls::table()));
+    tables.insert("docs/architecture.md", (layering, layers::table()));
     let fresh = |(path, (begin, table)): (&str, (&str, String))| {
         let text = read(path).unwrap_or_default();
         let Some((before, rest)) = text.split_once(begin) else {
@@ -70,7 +70,7 @@ fn the_guide_to_the_cluster_is_complete() {
     let path = "docs/guides/cluster-access.md";
     let guide = read(path).unwrap_or_default();
     let granted = granted(&guide);
-    let kinds = Kind::ALL.map(Kind::plural).into_iter();
+    let kinds = Kind::ALL.iter().map(|kind| kind.plural());
     let without_rule = kinds
         .filter(|kind| !granted.contains(*kind))
         .map(|kind| format!("a rule for `{kind}`"));
@@ -135,8 +135,8 @@ fn the_guide_to_ownership_names_every_kind() {
     let named: BTreeSet<&str> = table
         .flat_map(|row| row.split(|letter: char| !letter.is_alphanumeric()))
         .collect();
-    let kinds = Kind::ALL.map(Kind::as_str);
-    let findings: Vec<String> = (kinds.into_iter())
+    let kinds = Kind::ALL.iter().map(|kind| kind.as_str());
+    let findings: Vec<String> = kinds
         .filter(|kind| !named.contains(kind))
         .map(str::to_owned)
         .collect();

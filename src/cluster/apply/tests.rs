@@ -7,10 +7,8 @@ use crate::cluster::scripted::{self, Act, Asked};
 fn object(kind: Kind, name: &str) -> (Key, Json) {
     let key = Key::new(kind, name);
     let labels = json!({"feast.dev/name": "x", "app.kubernetes.io/managed-by": "feast"});
-    let (group, version) = kind.api();
-    let api_version = format!("{group}/{version}");
     let json = json!({
-        "apiVersion": api_version.trim_start_matches('/'),
+        "apiVersion": kind.api_version(),
         "kind": kind.as_str(),
         "metadata": {"name": name, "namespace": "ns", "labels": labels},
     });

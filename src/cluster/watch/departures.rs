@@ -20,7 +20,8 @@ use crate::cluster::error::{Reason, Verb};
 use crate::cluster::resource::Resource;
 use crate::cluster::{Cluster, StoreName, of_every_store};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::{Key, Scope};
+use crate::feast::objects::Key;
+use crate::kubernetes::kind::Scope;
 
 /// A kind, by its plural, and a namespace.
 type Place = (&'static str, String);
