@@ -27,6 +27,7 @@ mod lifecycle {
     pub mod documentation;
     pub mod drift;
     pub mod examples;
+    pub mod faults;
     pub mod guard;
     pub mod import;
     pub mod jobs;
@@ -57,7 +58,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
+    drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
     persistence, pods, recovery, replacement, requests, rollouts, scaling, secrets,
     terraform_runner, testbed, tls, waiting,
 };
@@ -123,6 +124,7 @@ fn simulation_trials() -> Vec<Trial> {
         sandbox_that_cannot_be_created,
         servers_without_limits_under_a_quota,
     ]);
+    all.extend(faults::trials());
     all.extend(trials![
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
@@ -201,6 +203,8 @@ fn trials() -> Vec<Trial> {
         drift::drift_shows_at_the_attribute_that_set_it,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
+        faults::a_seed_chooses_the_same_cases_again,
+        faults::requests_have_stable_names,
         examples::autoscaling,
         examples::external_autoscaler,
         examples::production,

@@ -106,6 +106,7 @@ impl Error {
             Reason::Unreachable(_)
                 | Reason::Unauthorized { .. }
                 | Reason::Credentials(_)
+                | Reason::NotKubernetes { .. }
                 | Reason::WrongCluster { .. }
                 | Reason::NamespaceMissing(_)
         )
@@ -260,6 +261,11 @@ pub enum Reason {
     #[error("the answer of the API server could not be understood")]
     Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
+    #[error(
+        "what answered is not a Kubernetes API server: it sent {content_type} with status {code}"
+    )]
+    NotKubernetes { code: u16, content_type: String },
+
     #[error("the rollout failed: {message}{}", paragraphs(.troubles))]
     RolloutFailed {
         message: String,
@@ -370,6 +376,9 @@ impl Reason {
             }
             Self::Unreadable(_) => {
                 "Check that the address is that of a Kubernetes API server, and that no proxy answers in its place."
+            }
+            Self::NotKubernetes { .. } => {
+                "A proxy, a load balancer or a login page answered in place of the API server. Check the address and the proxy settings, log in where that is needed, then run the command again."
             }
             Self::Cancelled => return None,
         })

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Target, Verb};
 use super::resource::Resource;
 use super::{Cluster, ConnectionError, connection};
-use refusal::{is_permanent, is_unsent, refused, retry_after};
+use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
 use retries::{Failure, PATIENCE, Retries, SHORT_PATIENCE};
 
 /// The API server itself gives up on a request after 60 s; a connection that is silent for longer is dead.
@@ -263,6 +263,7 @@ impl Cluster {
         self.inner.clock.note(response.headers());
         let status = response.status();
         let retry_after = retry_after(response.headers());
+        let content_type = content_type(response.headers());
         let bytes = response
             .into_body()
             .collect_bytes()
@@ -270,12 +271,10 @@ impl Cluster {
             .map_err(|error| self.unreachable(error))?;
         tracing::debug!("{} {}: {status}", request.verb, request.target());
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| Failure {
-                maybe_done: true,
-                ..Failure::permanent(Reason::Unreadable(Arc::new(error)))
-            });
+            return serde_json::from_slice(&bytes)
+                .map_err(|error| unreadable(error, status, content_type, &bytes));
         }
-        Err(refused(request, status, &bytes, retry_after))
+        Err(refused(request, status, &content_type, &bytes, retry_after))
     }
 
     /// Until the first answer is there, one request goes alone: those that follow find its connection, where

@@ -79,6 +79,11 @@ impl From<Kind> for Resource {
 }
 
 impl Resource {
+    /// Returns whether the API is not Kubernetes's own, so that a cluster need not have it.
+    pub fn is_custom(self) -> bool {
+        self.group.contains('.') && !self.group.ends_with(".k8s.io")
+    }
+
     /// The path and query of a request; the namespace counts only for what lives in one.
     pub fn url(self, namespace: &str, name: Option<&str>, query: &[(&str, &str)]) -> String {
         self.path(namespace, name) + &written(query)

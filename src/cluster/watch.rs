@@ -60,6 +60,7 @@ impl Cluster {
             events: watcher(api, config).backoff(Pauses::default()).boxed(),
             objects: BTreeMap::new(),
             listed: BTreeMap::new(),
+            interruption: None,
         })
     }
 
@@ -103,14 +104,23 @@ pub(super) struct Followed {
     pub objects: BTreeMap<String, Json>,
     /// What a listing under way has shown.
     listed: BTreeMap<String, Json>,
+    /// Why nothing can be seen at the moment.
+    interruption: Option<String>,
 }
 
 impl Followed {
+    /// Returns why the watch is interrupted, if it is: then `objects` is what was seen before.
+    pub fn interruption(&self) -> Option<&str> {
+        self.interruption.as_deref()
+    }
+
     /// Waits until the objects have been seen, then for each change of them. Interrupted watches are taken
     /// up again; only what cannot get better (no permission) is an error. May be dropped and called again.
     pub async fn changed(&mut self) -> Result<(), Reason> {
         loop {
-            match self.events.try_next().await {
+            let event = self.events.try_next().await;
+            self.interruption = event.as_ref().err().map(explain);
+            match event {
                 Ok(Some(watcher::Event::Init)) => self.listed.clear(),
                 Ok(Some(watcher::Event::InitApply(object))) => insert(&mut self.listed, object),
                 Ok(Some(watcher::Event::InitDone)) => {
@@ -130,7 +140,11 @@ impl Followed {
                 Ok(None) => std::future::pending().await,
                 Err(error) => match refusal(error) {
                     Some(reason) => return Err(reason),
-                    None => tracing::debug!("the watch of {} is taken up again", self.plural),
+                    None => tracing::info!(
+                        "the watch of {} was interrupted ({}) and begins again",
+                        self.plural,
+                        self.interruption().unwrap_or_default(),
+                    ),
                 },
             }
         }
@@ -162,6 +176,26 @@ fn insert(objects: &mut BTreeMap<String, Json>, object: DynamicObject) {
     let name = object.metadata.name.clone().unwrap_or_default();
     if let Ok(json) = serde_json::to_value(object) {
         objects.insert(name, json);
+    }
+}
+
+/// Returns the cause of a broken watch, without the errors of libraries that only repeat it.
+fn explain(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        WatchError(status)
+        | InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => {
+            format!("{} {}: {}", status.code, status.reason, status.message)
+        }
+        other => {
+            let mut cause: &dyn std::error::Error = other;
+            while let Some(source) = cause.source() {
+                cause = source;
+            }
+            cause.to_string()
+        }
     }
 }
 

@@ -312,14 +312,14 @@ fn under_load<T>(test: &StoreUnderTest, body: impl FnOnce() -> T) -> T {
 }
 
 /// Every version of the Deployment's specification, as kubectl's watch shows it.
-struct Watch {
+pub struct Watch {
     kubectl: Child,
     /// (generation, replicas)
     seen: Arc<Mutex<Vec<(u64, u64)>>>,
 }
 
 impl Watch {
-    fn on(test: &StoreUnderTest) -> Self {
+    pub fn on(test: &StoreUnderTest) -> Self {
         let columns = "--output=jsonpath={.metadata.generation} {.spec.replicas}{\"\\n\"}";
         let mut kubectl = test
             .namespace
@@ -342,7 +342,7 @@ impl Watch {
     }
 
     /// Each value of `spec.replicas` from one version of the Deployment to another, once.
-    fn values(&self, from: &Json, to: &Json) -> Vec<u64> {
+    pub fn values(&self, from: &Json, to: &Json) -> Vec<u64> {
         let generation = |deployment: &Json| deployment["metadata"]["generation"].as_u64().unwrap();
         let range = generation(from)..=generation(to);
         let mut versions = until("the watch to catch up", 30, || {

@@ -1,5 +1,6 @@
 //! What the API server's refusals mean, and which of them may pass by themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -36,6 +37,78 @@ pub(super) fn is_unsent(error: &kube::Error) -> bool {
     source.is_some_and(legacy::Error::is_connect)
 }
 
+const NO_CONTENT_TYPE: &str = "no content type";
+
+/// Returns the media type of an answer, without its parameters.
+pub(super) fn content_type(headers: &http::HeaderMap) -> String {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    match kind {
+        "" => NO_CONTENT_TYPE.to_owned(),
+        kind => kind.to_ascii_lowercase(),
+    }
+}
+
+/// Returns why the body of a successful answer is not the JSON that was asked for.
+pub(super) fn unreadable(
+    error: serde_json::Error,
+    code: StatusCode,
+    content_type: String,
+    body: &[u8],
+) -> Failure {
+    let (reason, patience) = if is_json(&content_type, body) {
+        // The end of an answer that was cut off can be there the next time.
+        let patience = error.is_eof().then_some(SHORT_PATIENCE);
+        (Reason::Unreadable(Arc::new(error)), patience)
+    } else {
+        (not_kubernetes(code, content_type), None)
+    };
+    Failure {
+        patience,
+        maybe_done: true,
+        ..Failure::permanent(reason)
+    }
+}
+
+/// Returns whether the body is meant to be JSON: only some proxies leave the content type out.
+fn is_json(content_type: &str, body: &[u8]) -> bool {
+    content_type.ends_with("json") || body.trim_ascii_start().starts_with(b"{")
+}
+
+fn not_kubernetes(code: StatusCode, content_type: String) -> Reason {
+    Reason::NotKubernetes {
+        code: code.as_u16(),
+        content_type,
+    }
+}
+
+/// Returns what an answer means whose status must not be taken for the API server's, because the body is not: a
+/// redirect to a login page, or a 404 of a proxy that has lost its API server. Only a 404 in the API server's own words
+/// says that an object does not exist.
+fn answer_in_between(
+    request: &Request<'_>,
+    code: StatusCode,
+    content_type: &str,
+    body: &[u8],
+) -> Option<Reason> {
+    if is_json(content_type, body) {
+        return None;
+    }
+    // The API server answers in plain text where it does not know the API.
+    let is_plain = content_type == "text/plain" || content_type == NO_CONTENT_TYPE;
+    match code {
+        StatusCode::NOT_FOUND if is_plain && request.resource.is_custom() => None,
+        StatusCode::NOT_FOUND if is_plain => Some(Reason::NotInstalled {
+            api: request.resource.api_version(),
+        }),
+        code if code == StatusCode::NOT_FOUND || code.is_redirection() => {
+            Some(not_kubernetes(code, content_type.to_owned()))
+        }
+        _ => None,
+    }
+}
+
 pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
     Some(Duration::from_secs(seconds.parse().ok()?))
@@ -44,9 +117,16 @@ pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
 pub(super) fn refused(
     request: &Request<'_>,
     code: StatusCode,
+    content_type: &str,
     body: &[u8],
     retry_after: Option<Duration>,
 ) -> Failure {
+    if let Some(reason) = answer_in_between(request, code, content_type, body) {
+        return Failure {
+            maybe_done: matches!(reason, Reason::NotKubernetes { .. }),
+            ..Failure::permanent(reason)
+        };
+    }
     let status = serde_json::from_slice::<Status>(body).unwrap_or_else(|_| {
         // A proxy in between answers in its own words.
         let text = String::from_utf8_lossy(body);
@@ -212,7 +292,13 @@ mod tests {
     fn a_secret_is_not_quoted() {
         let request = request(Verb::Apply, Kind::Secret);
         let body = br#"{"kind":"Status","code":422,"reason":"Invalid","message":"hunter2 is bad"}"#;
-        let failure = refused(&request, StatusCode::UNPROCESSABLE_ENTITY, body, None);
+        let failure = refused(
+            &request,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "application/json",
+            body,
+            None,
+        );
         assert!(!format!("{} {:?}", failure.reason, failure.reason).contains("hunter2"));
         assert_eq!(failure.patience, None);
     }
@@ -222,7 +308,7 @@ mod tests {
         let request = request(Verb::Get, Kind::Deployment);
         let patience = |code: u16, body: &str| {
             let code = StatusCode::from_u16(code).expect("a status code");
-            refused(&request, code, body.as_bytes(), None).patience
+            refused(&request, code, NO_CONTENT_TYPE, body.as_bytes(), None).patience
         };
         assert_eq!(patience(403, "{}"), None);
         assert_eq!(patience(429, "too many"), Some(PATIENCE));
@@ -238,17 +324,124 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_the_cluster_does_not_know_is_not_a_missing_object() {
-        let said = |verb| {
-            let request = request(verb, Kind::HorizontalPodAutoscaler);
-            let body = b"404 page not found\n";
-            let reason = refused(&request, StatusCode::NOT_FOUND, body, None).reason;
-            reason.to_string()
+    fn only_the_api_server_says_that_an_object_does_not_exist() {
+        let status = r#"{"kind":"Status","code":404,"reason":"NotFound","message":"not found"}"#;
+        let unknown = "404 page not found\n";
+        let page = "<html>no such page</html>";
+        let built_in = Kind::HorizontalPodAutoscaler;
+        let custom = Kind::ScaledObject;
+        let absent = "it does not exist";
+        let autoscaling = "the cluster has no API autoscaling/v2";
+        let keda = "the cluster has no API keda.sh/v1alpha1";
+        let html =
+            "what answered is not a Kubernetes API server: it sent text/html with status 404";
+        for (kind, content_type, body, of_lists, of_one) in [
+            (built_in, "application/json", status, autoscaling, absent),
+            (built_in, NO_CONTENT_TYPE, status, autoscaling, absent),
+            (built_in, "text/plain", unknown, autoscaling, autoscaling),
+            (built_in, NO_CONTENT_TYPE, unknown, autoscaling, autoscaling),
+            (built_in, "text/html", page, html, html),
+            (custom, "application/json", status, keda, absent),
+            (custom, "text/plain", unknown, keda, absent),
+            (custom, "text/html", page, html, html),
+        ] {
+            for (verb, expected) in [
+                (Verb::Apply, of_lists),
+                (Verb::List, of_lists),
+                (Verb::Get, of_one),
+                (Verb::Delete, of_one),
+            ] {
+                let request = request(verb, kind);
+                let code = StatusCode::NOT_FOUND;
+                let failure = refused(&request, code, content_type, body.as_bytes(), None);
+                let said = failure.reason.to_string();
+                assert_eq!(said, expected, "{verb} {kind:?} {content_type} {body}");
+                assert_eq!(failure.maybe_done, expected == html, "{verb} {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_not_an_answer_of_the_api_server() {
+        let request = request(Verb::Apply, Kind::Service);
+        let failure = refused(&request, StatusCode::FOUND, "text/html", b"<a href>", None);
+        let expected =
+            "what answered is not a Kubernetes API server: it sent text/html with status 302";
+        assert_eq!(failure.reason.to_string(), expected);
+        assert!(failure.maybe_done);
+    }
+
+    #[test]
+    fn a_page_in_place_of_json_is_not_an_answer_of_the_api_server() {
+        let read = |content_type: &str, body: &str| {
+            let error = serde_json::from_str::<serde_json::Value>(body).unwrap_err();
+            let content_type = content_type.to_owned();
+            let failure = unreadable(error, StatusCode::OK, content_type, body.as_bytes());
+            assert!(failure.maybe_done);
+            (failure.reason.to_string(), failure.patience)
         };
-        let unknown = "the cluster has no API autoscaling/v2";
-        assert_eq!(said(Verb::Apply), unknown);
-        assert_eq!(said(Verb::List), unknown);
-        assert_eq!(said(Verb::Get), "it does not exist");
-        assert_eq!(said(Verb::Delete), "it does not exist");
+        let page = "what answered is not a Kubernetes API server: it sent";
+        let unreadable = "the answer of the API server could not be understood";
+        for (content_type, body, said, patience) in [
+            (
+                "text/html",
+                "<html>",
+                format!("{page} text/html with status 200"),
+                None,
+            ),
+            (
+                "text/html",
+                "",
+                format!("{page} text/html with status 200"),
+                None,
+            ),
+            (
+                NO_CONTENT_TYPE,
+                "hello",
+                format!("{page} no content type with status 200"),
+                None,
+            ),
+            // Cut off.
+            (
+                "application/json",
+                "{\"a",
+                unreadable.to_owned(),
+                Some(SHORT_PATIENCE),
+            ),
+            (
+                NO_CONTENT_TYPE,
+                "{\"a",
+                unreadable.to_owned(),
+                Some(SHORT_PATIENCE),
+            ),
+            (
+                "application/json",
+                "",
+                unreadable.to_owned(),
+                Some(SHORT_PATIENCE),
+            ),
+            // Garbled.
+            ("application/json", "{1}", unreadable.to_owned(), None),
+        ] {
+            assert_eq!(
+                read(content_type, body),
+                (said, patience),
+                "{content_type} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_content_type_is_read_without_its_parameters() {
+        let read = |value: &'static str| {
+            let value = http::HeaderValue::from_static(value);
+            content_type(&http::HeaderMap::from_iter([(
+                http::header::CONTENT_TYPE,
+                value,
+            )]))
+        };
+        assert_eq!(read("Text/HTML; charset=utf-8"), "text/html");
+        assert_eq!(read("application/json"), "application/json");
+        assert_eq!(content_type(&http::HeaderMap::new()), NO_CONTENT_TYPE);
     }
 }

@@ -273,7 +273,12 @@ impl Cluster {
             End::GivenUp(message) => subject.given_up(message, troubles),
             End::TimedOut => Reason::TimedOut {
                 seconds: wait.timeout.as_secs(),
-                waiting_for: missing,
+                waiting_for: match object.interruption() {
+                    Some(why) => format!(
+                        "{missing} (as last seen; the API server does not answer the watch: {why})"
+                    ),
+                    None => missing,
+                },
                 troubles,
             },
         };
