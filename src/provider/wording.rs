@@ -29,7 +29,7 @@ pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
     }
     if let Some(hint) = error.hint() {
         detail.push_str("\n\n");
-        detail.push_str(hint);
+        detail.push_str(&hint);
     }
     Diagnostic::error(summary, detail)
 }

@@ -5,26 +5,51 @@ use std::time::Duration;
 use http::StatusCode;
 use hyper_util::client::legacy;
 use kube::core::Status;
+use rustls::AlertDescription;
 
 use super::Request;
 use super::retries::{Failure, PATIENCE, SHORT_PATIENCE};
-use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb};
+use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
 use crate::feast::objects::Kind;
 
-/// A certificate that does not verify, or a host that does not exist, is no better a second later.
+/// Whether the next attempt would fail in the same way: the two sides do not agree about TLS, or one does not accept the
+/// certificate of the other. A name that is not resolved may be a resolver that is busy; the standard library does not
+/// say which.
 pub(super) fn is_permanent(error: &kube::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(current) = source {
-        let text = current.to_string();
-        if text.contains("certificate")
-            || text.contains("CorruptMessage")
-            || text.contains("dns error")
-        {
-            return true;
-        }
-        source = current.source();
-    }
-    false
+    use rustls::Error::{
+        AlertReceived, InvalidCertificate, InvalidMessage, NoCertificatesPresented,
+        PeerIncompatible, UnsupportedNameType,
+    };
+    let mut errors = causes(error).filter_map(|cause| cause.downcast_ref::<rustls::Error>());
+    errors.any(|error| match error {
+        AlertReceived(alert) => is_permanent_alert(*alert),
+        // What is no TLS is an invalid message.
+        InvalidCertificate(_) | InvalidMessage(_) | NoCertificatesPresented
+        | PeerIncompatible(_) | UnsupportedNameType => true,
+        _ => false,
+    })
+}
+
+fn is_permanent_alert(alert: AlertDescription) -> bool {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, NoApplicationProtocol, ProtocolVersion, UnknownCA, UnrecognisedName,
+        UnsupportedCertificate,
+    };
+    matches!(
+        alert,
+        AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | NoApplicationProtocol
+            | ProtocolVersion
+            | UnknownCA
+            | UnrecognisedName
+            | UnsupportedCertificate
+    )
 }
 
 /// Whether there was no connection to send the request on.
@@ -35,6 +60,9 @@ pub(super) fn is_unsent(error: &kube::Error) -> bool {
     let source = source.downcast_ref::<legacy::Error>();
     source.is_some_and(legacy::Error::is_connect)
 }
+
+/// In place of what is said about a Secret.
+const WITHHELD: &str = "the message is withheld, because it may quote the Secret";
 
 pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
@@ -95,6 +123,11 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             .unwrap_or_default()
     };
     let namespace = || request.namespace.to_owned();
+    if is_denial(request, code, &status) {
+        return Reason::Denied {
+            message: denial(request, &status.message),
+        };
+    }
     match code.as_u16() {
         401 => Reason::Unauthorized {
             message: status.message,
@@ -134,7 +167,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         400 | 422 | 500 if request.resource.kind == Kind::Secret.as_str() => Reason::Rejected {
             code: code.as_u16(),
             reason: status.reason,
-            message: "the message is withheld, because it may quote the Secret".to_owned(),
+            message: WITHHELD.to_owned(),
         },
         422 => Reason::Invalid {
             fields: causes()
@@ -152,6 +185,36 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             message: status.message,
         },
     }
+}
+
+/// How the API server ends its own words about a denial, before the policy's.
+const DENIED: [&str; 2] = ["denied the request", "denied request"];
+
+/// Whether an admission policy or webhook has rejected a write, with whatever code. Field validation, which has the
+/// code 422 too, names the fields in its causes.
+fn is_denial(request: &Request<'_>, code: StatusCode, status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let is_of_a_field = causes.into_iter().any(|cause| !cause.field.is_empty());
+    request.verb.writes()
+        && (DENIED.iter().any(|words| status.message.contains(words))
+            || (code == StatusCode::UNPROCESSABLE_ENTITY
+                && status.reason == "Invalid"
+                && status.details.is_some()
+                && !is_of_a_field))
+}
+
+/// The message of a denial. The policy's own words about a Secret may quote it; who has denied it is always said.
+fn denial(request: &Request<'_>, message: &str) -> String {
+    if request.resource.kind != Kind::Secret.as_str() {
+        return message.to_owned();
+    }
+    let ends = DENIED.iter().filter_map(|words| {
+        let start = message.find(words)?;
+        Some(start + words.len())
+    });
+    let said = ends.min().map_or("", |end| &message[..end]);
+    let separator = if said.is_empty() { "" } else { ": " };
+    format!("{said}{separator}{WITHHELD}")
 }
 
 /// Reads the API server's sentence: `conflict with "kubectl-edit" using apps/v1`, where "using" stands
