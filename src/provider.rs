@@ -21,7 +21,7 @@ use crate::schema::provider::{
     Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
     Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
-use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
 
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
@@ -75,6 +75,12 @@ impl Feast {
             )]),
         }
     }
+}
+
+/// Whether a plan replaces the feature store for the namespace of the provider block alone.
+fn moves_by_default(config: &Value, planned: &Planned) -> bool {
+    let namespace = Path::of("namespace");
+    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
 
 impl Provider for Feast {
@@ -153,7 +159,17 @@ impl Provider for Feast {
             Ok(block) => {
                 let settings = self.settings();
                 let force = settings.options().force_conflicts;
-                feature_store::plan::plan(block, settings.namespace(), force, request)
+                let (prior, config) = (request.prior_state.clone(), request.config.clone());
+                let planned =
+                    feature_store::plan::plan(block, settings.namespace(), force, request);
+                match settings.namespace_is_empty() && moves_by_default(&config, &planned) {
+                    true => Planned {
+                        diagnostics: vec![wording::empty_namespace(&prior)],
+                        state: prior,
+                        ..Planned::default()
+                    },
+                    false => planned,
+                }
             }
             Err(diagnostics) => Planned {
                 diagnostics,

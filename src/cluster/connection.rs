@@ -22,8 +22,8 @@ pub use check::Problem;
 pub use client::client;
 pub use configure::{Endpoint, configure};
 pub use credentials::Identity;
-pub use error::ConnectionError;
 pub(super) use credentials::shown;
+pub use error::ConnectionError;
 pub(super) use tls::is_of_an_authority;
 
 /// The attributes of the provider block that say how to connect; all optional. `Default` is an empty

@@ -104,6 +104,14 @@ impl Error {
         )
     }
 
+    /// Whether a proxy between may be the reason.
+    pub fn may_be_the_proxy(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Unreachable(_) | Reason::Unreadable(_) | Reason::Rejected { .. }
+        )
+    }
+
     /// Not of the server, the account or the namespace.
     pub fn is_about_one_object(&self) -> bool {
         let namespace = matches!(self.reason, Reason::NamespaceTerminating(_));

@@ -2,6 +2,7 @@
 //! set of configurations that reach each part of the schema.
 
 mod configurations;
+mod connection;
 mod reattached;
 mod unknown_provider;
 

@@ -11,14 +11,29 @@ use super::proxy::Proxy;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub attribute: &'static str,
-    /// A main clause about the value: `it ends with a line break; …`.
+    /// A main clause about the value: `it ends with a line break`.
     pub problem: String,
+    /// Whether there is white space around the value, as in what `file()` returns.
+    pub is_untrimmed: bool,
 }
+
+impl Problem {
+    fn of(attribute: &'static str, value: &str, check: Check) -> Option<Self> {
+        Some(Self {
+            attribute,
+            problem: check(value)?,
+            is_untrimmed: value.trim() != value,
+        })
+    }
+}
+
+/// Returns what is wrong with a value.
+type Check = fn(&str) -> Option<String>;
 
 impl Connection {
     /// Returns every attribute whose value cannot be used, whatever the other attributes say.
     pub fn problems(&self) -> Vec<Problem> {
-        let checks: [(&'static str, &Option<String>, fn(&str) -> Option<String>); 14] = [
+        let checks: [(&'static str, &Option<String>, Check); 14] = [
             ("host", &self.host, host_problem),
             ("username", &self.username, line_problem),
             ("password", &self.password, line_problem),
@@ -59,15 +74,10 @@ impl Connection {
             ),
         ];
         let single = (checks.into_iter()).filter_map(|(attribute, value, check)| {
-            let problem = check(value.as_deref()?)?;
-            Some(Problem { attribute, problem })
+            Problem::of(attribute, value.as_deref()?, check)
         });
-        let paths = self.config_paths.iter().flatten().filter_map(|path| {
-            Some(Problem {
-                attribute: "config_paths",
-                problem: line_problem(path)?,
-            })
-        });
+        let paths = self.config_paths.iter().flatten();
+        let paths = paths.filter_map(|path| Problem::of("config_paths", path, line_problem));
         single.chain(paths).collect()
     }
 }
@@ -82,9 +92,7 @@ pub(super) fn token_problem(text: &str) -> Option<String> {
     }
     let blank = |letter: char| letter.is_whitespace();
     if text.starts_with(blank) || text.ends_with(blank) {
-        return Some(
-            "it begins or ends with white space; remove it, with trimspace() in Terraform".into(),
-        );
+        return Some("it begins or ends with white space".into());
     }
     (text.contains(blank))
         .then(|| "it contains white space; write the token alone, without \"Bearer\"".into())
@@ -94,10 +102,7 @@ pub(super) fn token_problem(text: &str) -> Option<String> {
 pub(super) fn line_problem(text: &str) -> Option<String> {
     let is_break = |letter: char| matches!(letter, '\n' | '\r');
     if text.ends_with(is_break) {
-        return Some(
-            "it ends with a line break; remove it, with trimspace() in Terraform, as in trimspace(file(…))"
-                .into(),
-        );
+        return Some("it ends with a line break".into());
     }
     if text.contains(is_break) {
         return Some("it contains a line break".into());
@@ -139,7 +144,9 @@ pub(super) fn certificate_problem(text: &str) -> Option<String> {
 
 fn key_problem(text: &str) -> Option<String> {
     if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
-        return Some("the key is encrypted; decrypt it first, for example with openssl pkey".into());
+        return Some(
+            "the key is encrypted; decrypt it first, for example with openssl pkey".into(),
+        );
     }
     pem_problem(text, "private key", |kind| {
         matches!(
@@ -154,21 +161,18 @@ fn pem_problem(text: &str, what: &str, is_wanted: fn(SectionKind) -> bool) -> Op
         return Some("it must be PEM text (\"-----BEGIN …\"); decode it with base64decode() if it comes from a kubeconfig or a cloud API".into());
     }
     let mut reader = std::io::Cursor::new(text.as_bytes());
-    loop {
+    let problem = loop {
         match pem::from_buf(&mut reader) {
             Ok(Some((kind, _))) if is_wanted(kind) => return None,
             Ok(Some(_)) => {}
-            Ok(None) => {
-                let escaped = text.contains("\\n");
-                let hint = match escaped {
-                    true => "; it contains \\n as text where it must have line breaks",
-                    false => "",
-                };
-                return Some(format!("it is PEM text without a {what}{hint}"));
-            }
-            Err(_) => return Some("it is not well-formed PEM text".into()),
+            Ok(None) => break format!("it is PEM text without a {what}"),
+            Err(_) => break "it is not well-formed PEM text".to_owned(),
         }
-    }
+    };
+    Some(match text.contains("\\n") {
+        true => format!("{problem}; it contains \\n as text where it must have line breaks"),
+        false => problem,
+    })
 }
 
 #[cfg(test)]
@@ -201,8 +205,8 @@ mod tests {
 
     #[test]
     fn rejects_values_that_are_not_one_line() {
-        let trim = "it ends with a line break; remove it, with trimspace() in Terraform, as in trimspace(file(…))";
-        let blank = "it begins or ends with white space; remove it, with trimspace() in Terraform";
+        let trim = "it ends with a line break";
+        let blank = "it begins or ends with white space";
         for (attribute, value, expected) in [
             ("token", "abc\n", trim),
             ("token", "abc\r\n", trim),
@@ -252,7 +256,7 @@ mod tests {
             (
                 "cluster_ca_certificate",
                 "-----BEGIN CERTIFICATE-----\\nTUlJ\\n-----END CERTIFICATE-----\\n",
-                "it is PEM text without a certificate; it contains \\n as text where it must have line breaks",
+                "it is not well-formed PEM text; it contains \\n as text where it must have line breaks",
             ),
             (
                 "client_key",

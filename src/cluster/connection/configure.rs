@@ -53,7 +53,10 @@ pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
         mut user,
         names,
     } = kubeconfig::select(connection)?;
-    let origin = match names.as_ref().and_then(|names| names.current_context.as_ref()) {
+    let origin = match names
+        .as_ref()
+        .and_then(|names| names.current_context.as_ref())
+    {
         Some(context) => origin.and(format!("its current context {context}")),
         None => origin,
     };
@@ -147,7 +150,7 @@ impl Source<'_> {
         match (attribute, self.names) {
             (Some((attribute, true)), _) => self.connection.source(attribute),
             (_, Some(Names { cluster, .. })) => {
-                format!("{field} of the cluster \"{cluster}\" in the kubeconfig")
+                format!("`{field}` of the cluster \"{cluster}\" in the kubeconfig")
             }
             (_, None) => field.to_owned(),
         }
@@ -163,7 +166,7 @@ impl Source<'_> {
         };
         match (self.is_own, self.names) {
             (false, Some(Names { user, .. })) => {
-                format!("{field} of the user \"{user}\" in the kubeconfig")
+                format!("`{field}` of the user \"{user}\" in the kubeconfig")
             }
             _ => self.connection.source(attribute),
         }
@@ -228,10 +231,7 @@ fn roots(cluster: &Cluster, source: &Source<'_>) -> Result<Option<Vec<Vec<u8>>>,
     }
 }
 
-fn server_name(
-    cluster: &Cluster,
-    source: &Source<'_>,
-) -> Result<Option<String>, ConnectionError> {
+fn server_name(cluster: &Cluster, source: &Source<'_>) -> Result<Option<String>, ConnectionError> {
     let name = cluster.tls_server_name.clone();
     match name.as_deref().and_then(server_name_problem) {
         Some(problem) => Err(invalid(source.of_cluster("tls-server-name"), problem)),

@@ -24,8 +24,8 @@ use super::ConnectionError;
 use super::check::{line_problem, token_problem};
 use program::Program;
 
-pub(super) use program::ClientIdentity;
 pub(in crate::cluster) use legacy::shown;
+pub(super) use program::ClientIdentity;
 
 /// A token file is read again after this time, as kubectl does it.
 const TOKEN_FILE_AGE: Duration = Duration::from_secs(60);
@@ -118,10 +118,7 @@ impl Credentials {
                 origin: origin.clone(),
                 last: Mutex::new(None),
             };
-            return Ok((
-                Self::TokenFile(Arc::new(file)),
-                identity.with(origin, None),
-            ));
+            return Ok((Self::TokenFile(Arc::new(file)), identity.with(origin, None)));
         }
         if let Some(exec) = user.exec.take() {
             let origin = source("exec");

@@ -142,21 +142,30 @@ impl Selected {
         }
         for text in [
             &mut cluster.server,
-            &mut cluster.certificate_authority,
             &mut cluster.certificate_authority_data,
             &mut cluster.proxy_url,
             &mut cluster.tls_server_name,
             &mut user.username,
-            &mut user.token_file,
-            &mut user.client_certificate,
             &mut user.client_certificate_data,
-            &mut user.client_key,
             &mut user.impersonate,
             &mut user.impersonate_uid,
         ] {
             text.take_if(|text| text.is_empty());
         }
-        for secret in [&mut user.password, &mut user.token, &mut user.client_key_data] {
+        // kube has put the folder of the kubeconfig before the paths.
+        for path in [
+            &mut cluster.certificate_authority,
+            &mut user.token_file,
+            &mut user.client_certificate,
+            &mut user.client_key,
+        ] {
+            path.take_if(|path| path.is_empty() || path.ends_with(std::path::MAIN_SEPARATOR));
+        }
+        for secret in [
+            &mut user.password,
+            &mut user.token,
+            &mut user.client_key_data,
+        ] {
             secret.take_if(|secret| secret.expose_secret().is_empty());
         }
     }

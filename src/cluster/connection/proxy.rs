@@ -158,7 +158,10 @@ fn matches_entry(entry: &str, host: &str, address: Option<IpAddr>, port: u16) ->
     if let Ok(wanted) = name.parse::<IpAddr>() {
         return port_matches && address == Some(wanted.to_canonical());
     }
-    let name = name.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(name);
+    let name = name
+        .strip_prefix('*')
+        .filter(|rest| rest.starts_with('.'))
+        .unwrap_or(name);
     let (domain, is_host_itself) = match name.strip_prefix('.') {
         Some(domain) => (domain, false),
         None => (name, host == name),

@@ -22,8 +22,7 @@ pub(super) fn client_config(config: &kube::Config) -> Result<ClientConfig, kube:
         && !is_reloaded
         && let Some(verifier) = RootOrIssued::new(roots)
     {
-        tls.dangerous()
-            .set_certificate_verifier(Arc::new(verifier));
+        tls.dangerous().set_certificate_verifier(Arc::new(verifier));
     }
     Ok(tls)
 }
@@ -42,7 +41,9 @@ impl RootOrIssued {
         store.add_parsable_certificates(roots.iter().cloned().map(CertificateDer::from));
         Some(Self {
             roots: roots.to_vec(),
-            issued: WebPkiServerVerifier::builder(Arc::new(store)).build().ok()?,
+            issued: WebPkiServerVerifier::builder(Arc::new(store))
+                .build()
+                .ok()?,
         })
     }
 }

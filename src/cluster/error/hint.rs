@@ -197,3 +197,190 @@ fn is_of_an_authority(error: &(dyn std::error::Error + Send + Sync + 'static)) -
         .filter_map(|cause| cause.downcast_ref::<rustls::Error>())
         .any(connection::is_of_an_authority)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cluster::connection::{Origin, Server};
+    use crate::cluster::error::{Target, Verb};
+    use crate::cluster::task::TaskError;
+    use crate::feast::objects::{Kind, Scope};
+
+    fn error(kind: Kind, identity: Identity, reason: Reason) -> Error {
+        Error {
+            verb: Verb::Apply,
+            target: Target {
+                kind: kind.as_str(),
+                resource: kind.plural(),
+                group: kind.api().0,
+                scope: Scope::Namespace,
+                name: Some("feast-x".to_owned()),
+            },
+            namespace: "ns".to_owned(),
+            server: Arc::new(Server {
+                url: "https://h/".to_owned(),
+                origin: Origin::default(),
+                proxy: None,
+                identity,
+            }),
+            reason,
+            maybe_done: false,
+        }
+    }
+
+    fn configured(expires: Option<&str>) -> Identity {
+        Identity::Configured {
+            source: "`token` in the provider block".to_owned(),
+            expires: expires.map(|time| time.parse().unwrap()),
+        }
+    }
+
+    fn hint(identity: Identity, reason: Reason) -> String {
+        let hint = error(Kind::Deployment, identity, reason).hint();
+        hint.map(Cow::into_owned).unwrap_or_default()
+    }
+
+    fn forbidden(message: &str) -> Reason {
+        Reason::Forbidden {
+            message: message.to_owned(),
+        }
+    }
+
+    fn unauthorized() -> Reason {
+        Reason::Unauthorized {
+            message: "Unauthorized".to_owned(),
+        }
+    }
+
+    /// The first words.
+    fn start(text: &str) -> String {
+        text.split(' ').take(5).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn hints_fit_the_cause() {
+        for (reason, expected) in [
+            (
+                forbidden(
+                    "secrets is forbidden: User \"u\" cannot list resource \"secrets\" in API group \"\"",
+                ),
+                "Give this user the verbs",
+            ),
+            (
+                forbidden(
+                    "roles \"r\" is forbidden: user \"u\" (groups=[\"g\"]) is attempting to grant RBAC permissions not currently held",
+                ),
+                "Kubernetes lets nobody grant rights",
+            ),
+            (
+                forbidden("secrets \"s\" is forbidden: exceeded quota: q, requested: secrets=1"),
+                "This is not a permissions",
+            ),
+            (
+                Reason::Denied {
+                    message: "no".to_owned(),
+                },
+                "This is not a permissions",
+            ),
+            (
+                Reason::Panicked(TaskError::Panicked("a bug".to_owned())),
+                "This is a defect of",
+            ),
+            (Reason::Cancelled, ""),
+        ] {
+            assert_eq!(start(&hint(configured(None), reason)), expected);
+        }
+    }
+
+    #[test]
+    fn a_request_without_credentials_is_never_given_advice_about_roles() {
+        let anonymous = forbidden(
+            "secrets is forbidden: User \"system:anonymous\" cannot list resource \"secrets\" in API group \"\" in the namespace \"ns\"",
+        );
+        let ways = "set `token`, `exec`, or `client_certificate` and `client_key` in the provider block (or the environment variables behind them), or name a user of the kubeconfig that has credentials.";
+        assert_eq!(
+            hint(Identity::Anonymous, anonymous.clone()),
+            format!(
+                "The request carried no credentials, so the API server took it for an anonymous one. No role is missing: {ways}"
+            )
+        );
+        assert_eq!(
+            hint(Identity::Anonymous, unauthorized()),
+            format!(
+                "The request carried no credentials, and the API server accepts no anonymous requests: {ways}"
+            )
+        );
+        assert_eq!(
+            hint(configured(None), anonymous.clone()),
+            "The API server took the request for an anonymous one: it did not accept the credentials from `token` in the provider block. No role is missing. A proxy or load balancer that ends TLS does not pass on a client certificate; and a certificate must be signed by the cluster's own authority."
+        );
+        // The guard against the wrong cluster asks for a namespace.
+        let mut guarded = error(Kind::Deployment, Identity::Anonymous, anonymous);
+        guarded.target.kind = "Namespace";
+        assert!(
+            guarded
+                .hint()
+                .unwrap()
+                .starts_with("The request carried no credentials")
+        );
+    }
+
+    #[test]
+    fn rejected_credentials_are_named_with_their_source() {
+        assert_eq!(
+            hint(configured(Some("2000-01-01T00:00:00Z")), unauthorized()),
+            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it there. Get a new token, or configure `exec` with a program that renews it."
+        );
+        let rejected = "The credentials come from `token` in the provider block. They may have expired, or belong to another cluster. Get new ones, or configure `exec` with a program that renews them.";
+        assert_eq!(
+            hint(configured(Some("9999-01-01T00:00:00Z")), unauthorized()),
+            rejected
+        );
+        assert_eq!(hint(configured(None), unauthorized()), rejected);
+    }
+
+    #[test]
+    fn a_missing_api_is_explained_by_its_group() {
+        let missing = |kind: Kind| {
+            let reason = Reason::NotInstalled {
+                api: "group/version".to_owned(),
+            };
+            error(kind, Identity::Anonymous, reason)
+        };
+        let said = |error: &Error| error.hint().unwrap().into_owned();
+        for (kind, expected) in [
+            (Kind::ScaledObject, "Nothing was written. Install KEDA"),
+            (Kind::HorizontalPodAutoscaler, "Check that the address is"),
+            (Kind::Role, "Check that the address is"),
+            (Kind::Secret, "Check that the address is"),
+        ] {
+            assert_eq!(start(&said(&missing(kind))), expected, "{kind:?}");
+        }
+        let mut monitor = missing(Kind::ScaledObject);
+        monitor.target.group = "monitoring.coreos.com";
+        monitor.target.kind = "ServiceMonitor";
+        assert_eq!(
+            said(&monitor),
+            "Nothing was written. ServiceMonitor is a custom resource: install the add-on that brings the API group monitoring.coreos.com, or remove from the configuration what needs it."
+        );
+    }
+
+    #[test]
+    fn an_object_of_the_operator_is_known_by_its_label() {
+        let foreign = |store: &str, manager: &str| {
+            let owner = LabelledOwner {
+                store: Some(store.to_owned()),
+                manager: Some(manager.to_owned()),
+            };
+            start(&hint(Identity::Anonymous, Reason::Foreign { owner }))
+        };
+        assert_eq!(
+            foreign("x", OPERATOR),
+            "Import the feature store: `terraform"
+        );
+        // A feature store may have that name.
+        assert_eq!(foreign(OPERATOR, "helm"), "Choose another name for the");
+    }
+}

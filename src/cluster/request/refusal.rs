@@ -24,8 +24,11 @@ pub(super) fn is_permanent(error: &kube::Error) -> bool {
     errors.any(|error| match error {
         AlertReceived(alert) => is_permanent_alert(*alert),
         // What is no TLS is an invalid message.
-        InvalidCertificate(_) | InvalidMessage(_) | NoCertificatesPresented
-        | PeerIncompatible(_) | UnsupportedNameType => true,
+        InvalidCertificate(_)
+        | InvalidMessage(_)
+        | NoCertificatesPresented
+        | PeerIncompatible(_)
+        | UnsupportedNameType => true,
         _ => false,
     })
 }
@@ -100,10 +103,13 @@ pub(super) fn refused(
         409 if is_of_a_quota(&status) => Some(SHORT_PATIENCE),
         _ => None,
     };
+    let reason = reason(request, code, status);
+    // A policy decides in the same way the next time, whatever code it chose.
+    let patience = patience.filter(|_| !matches!(reason, Reason::Denied { .. }));
     Failure {
         // The answer of somebody in between, or of a server whose etcd has not answered in time.
         maybe_done: code.is_server_error() && patience == Some(PATIENCE),
-        reason: reason(request, code, status),
+        reason,
         patience,
         pause: retry_after.or(asked),
     }
@@ -313,5 +319,148 @@ mod tests {
         assert_eq!(said(Verb::List), unknown);
         assert_eq!(said(Verb::Get), "it does not exist");
         assert_eq!(said(Verb::Delete), "it does not exist");
+    }
+
+    /// The reason of a refusal with this code, status reason, message and causes.
+    fn refusal(verb: Verb, kind: Kind, code: u16, status: serde_json::Value) -> Reason {
+        let code = StatusCode::from_u16(code).expect("a status code");
+        let body = status.to_string();
+        refused(&request(verb, kind), code, body.as_bytes(), None).reason
+    }
+
+    fn status(
+        code: u16,
+        reason: &str,
+        message: &str,
+        causes: serde_json::Value,
+    ) -> serde_json::Value {
+        serde_json::json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message,
+            "details": {"name": "feast-x", "group": "apps", "kind": "deployments", "causes": causes}})
+    }
+
+    #[test]
+    fn a_policy_is_told_from_a_field_that_is_wrong_and_from_a_missing_right() {
+        let policy = "deployments.apps \"feast-x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: needs an owner";
+        let webhook =
+            "admission webhook \"validate.kyverno.svc-fail\" denied the request: needs an owner";
+        let silent = "admission webhook \"w\" denied the request without explanation";
+        let none = serde_json::json!([]);
+        let cause = serde_json::json!([{"message": policy}]);
+        for (code, reason, message, causes) in [
+            (422, "Invalid", policy, &cause),
+            (403, "Forbidden", policy, &cause),
+            (401, "Unauthorized", policy, &cause),
+            (413, "RequestEntityTooLarge", policy, &cause),
+            (400, "", webhook, &none),
+            (403, "Forbidden", webhook, &none),
+            // A webhook chooses its code.
+            (404, "NotFound", webhook, &none),
+            (409, "Conflict", webhook, &none),
+            (
+                422,
+                "Invalid",
+                webhook,
+                &serde_json::json!([{"field": "spec.replicas", "message": "m"}]),
+            ),
+            (500, "InternalError", webhook, &none),
+            (400, "", silent, &none),
+            // Words of a policy that this provider does not know.
+            (
+                422,
+                "Invalid",
+                "rejected",
+                &serde_json::json!([{"message": "rejected"}]),
+            ),
+        ] {
+            for verb in [Verb::Apply, Verb::Patch, Verb::Delete] {
+                let found = refusal(
+                    verb,
+                    Kind::Deployment,
+                    code,
+                    status(code, reason, message, causes.clone()),
+                );
+                assert_eq!(
+                    found.to_string(),
+                    format!("a policy of the cluster denies it: {message}"),
+                    "{code}"
+                );
+                assert!(matches!(found, Reason::Denied { .. }));
+            }
+        }
+        let field = serde_json::json!([{"reason": "FieldValueInvalid", "message": "m", "field": "spec.replicas"}]);
+        let found = refusal(
+            Verb::Apply,
+            Kind::Deployment,
+            422,
+            status(422, "Invalid", "invalid", field),
+        );
+        assert!(matches!(found, Reason::Invalid { .. }), "{found:?}");
+        let found = refusal(
+            Verb::Apply,
+            Kind::Deployment,
+            403,
+            status(403, "Forbidden", "User \"u\" cannot patch resource", none),
+        );
+        assert!(matches!(found, Reason::Forbidden { .. }), "{found:?}");
+    }
+
+    #[test]
+    fn a_policy_about_a_secret_is_named_and_its_words_are_withheld() {
+        let said = |code, message: &str| {
+            let causes = serde_json::json!([{"message": message}]);
+            let status = status(code, "Invalid", message, causes);
+            refusal(Verb::Apply, Kind::Secret, code, status).to_string()
+        };
+        let withheld = "the message is withheld, because it may quote the Secret";
+        assert_eq!(
+            said(
+                422,
+                "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: hunter2"
+            ),
+            format!(
+                "a policy of the cluster denies it: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: {withheld}"
+            )
+        );
+        assert_eq!(
+            said(403, "admission webhook \"w\" denied the request: hunter2"),
+            format!(
+                "a policy of the cluster denies it: admission webhook \"w\" denied the request: {withheld}"
+            )
+        );
+        assert_eq!(
+            said(422, "hunter2"),
+            format!("a policy of the cluster denies it: {withheld}")
+        );
+    }
+
+    /// As hyper reports what goes wrong below it.
+    fn failed(below: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> bool {
+        let below = std::io::Error::other(below);
+        is_permanent(&kube::Error::Service(Box::new(below)))
+    }
+
+    #[test]
+    fn the_type_of_a_failure_says_whether_it_is_permanent() {
+        use rustls::{CertificateError, Error, InvalidMessage};
+        assert!(failed(Error::InvalidCertificate(CertificateError::Expired)));
+        assert!(failed(Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+        )));
+        assert!(failed(Error::AlertReceived(
+            AlertDescription::BadCertificate
+        )));
+        assert!(!failed(Error::AlertReceived(
+            AlertDescription::InternalError
+        )));
+        // What is said decides nothing.
+        assert!(!failed(
+            "dns error: failed to lookup address information: Temporary failure in name resolution"
+        ));
+        assert!(!failed(
+            "the proxy has lost its certificate: CorruptMessage"
+        ));
+        assert!(!failed(std::io::Error::from(
+            std::io::ErrorKind::ConnectionRefused
+        )));
     }
 }

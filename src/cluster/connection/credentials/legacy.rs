@@ -69,7 +69,8 @@ fn is_ahead(expires: Option<Timestamp>) -> bool {
 
 /// To the second.
 pub(in crate::cluster) fn shown(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).map_or_else(|_| time.to_string(), |time| time.to_string())
+    Timestamp::from_second(time.as_second())
+        .map_or_else(|_| time.to_string(), |time| time.to_string())
 }
 
 fn instead(name: &str) -> &'static str {

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
+use super::bearer;
 use crate::cluster::connection::ConnectionError;
 use crate::cluster::task;
-use super::bearer;
 
 /// A token that expires within this time is renewed.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
