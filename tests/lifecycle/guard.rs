@@ -222,12 +222,12 @@ pub fn connection_errors_name_server_and_origin() {
         let run = terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
         let said = run.said();
+        // Which of the reads fails first depends on how busy the machine is.
         let place = format!(
-            "Cannot list serviceaccounts in namespace \"{}\" of the cluster at {server}/. Because: The API server \
-             could not be reached.",
+            " in namespace \"{}\" of the cluster at {server}/. Because: The API server could not be reached.",
             test.namespace.name()
         );
-        assert!(said.contains(&place), "{run}");
+        assert!(said.contains("Cannot list ") && said.contains(&place), "{run}");
         let origin = format!("The connection is configured by {origin}");
         assert!(said.contains(&origin), "{origin}\n{run}");
     }

@@ -88,8 +88,12 @@ pub fn create_update_and_delete_say_that_a_policy_rejected_them() {
     test.apply();
 
     let delete = ["delete", "deployment", "feast-demo", dry];
-    rejected(&test, ("DELETE", "Unauthorized"), &delete, "delete", || {
-        test.terraform.destroy().unwrap()
-    });
+    rejected(
+        &test,
+        ("DELETE", "RequestEntityTooLarge"),
+        &delete,
+        "delete",
+        || test.terraform.destroy().unwrap(),
+    );
     test.destroy();
 }
