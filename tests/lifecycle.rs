@@ -39,6 +39,7 @@ mod lifecycle {
     pub mod permissions;
     pub mod persistence;
     pub mod pods;
+    pub mod policies;
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
@@ -59,7 +60,7 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
-    persistence, pods, recovery, replacement, requests, rollouts, scaling, secrets,
+    persistence, pods, policies, recovery, replacement, requests, rollouts, scaling, secrets,
     terraform_runner, testbed, tls, waiting,
 };
 
@@ -210,8 +211,10 @@ fn trials() -> Vec<Trial> {
         examples::production,
         examples::static_replicas,
         examples::the_others,
+        guard::an_empty_namespace_destroys_nothing,
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
+        guard::credentials_that_are_not_accepted_are_explained,
         guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
         import::another_address_is_free,
@@ -233,6 +236,7 @@ fn trials() -> Vec<Trial> {
         persistence::unknown_values_are_judged_at_apply,
         pods::advice_is_shown_and_stops_nothing,
         pods::every_option_is_applied_and_taken_back,
+        policies::create_update_and_delete_say_that_a_policy_rejected_them,
         lost_answers::a_write_is_repeated_when_the_api_server_is_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
