@@ -39,46 +39,12 @@ mod tls;
 mod tracking;
 mod utilization;
 mod view;
+mod violation;
 mod volumes;
-
-use crate::schema::Path;
 
 use super::config::FeatureStore;
 
-/// One way in which a configuration cannot stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The attribute that it is shown at.
-    pub path: Path,
-    /// Every value that it was concluded from.
-    pub reads: Vec<Path>,
-    /// One line.
-    pub summary: String,
-    /// Why, and what to write instead.
-    pub detail: String,
-}
-
-impl Violation {
-    fn new(
-        path: Path,
-        reads: impl IntoIterator<Item = Path>,
-        summary: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            path,
-            reads: reads.into_iter().collect(),
-            summary: summary.into(),
-            detail: detail.into(),
-        }
-    }
-
-    /// Concluded from these, too.
-    fn reading(mut self, more: &[Path]) -> Self {
-        self.reads.extend_from_slice(more);
-        self
-    }
-}
+pub use violation::Violation;
 
 /// A rule, as the documentation lists it.
 #[derive(Debug, Clone, Copy)]
