@@ -22,7 +22,7 @@ use crate::schema::provider::{
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
 
-use feature_store::replacement::{Refreshed, Replacement};
+use feature_store::replacement::Replacement;
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
@@ -36,7 +36,6 @@ pub struct Feast {
     settings: RwLock<Arc<Settings>>,
     /// Cancelled by a stop, and made anew by the next configuration: with `-debug` one process serves many runs.
     stop: RwLock<CancellationToken>,
-    refreshed: Refreshed,
 }
 
 impl Feast {
@@ -103,7 +102,6 @@ impl Provider for Feast {
             Ok(settings) => {
                 let mut current = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(settings);
-                self.refreshed.clear();
                 *self.stop.write().unwrap_or_else(PoisonError::into_inner) =
                     CancellationToken::new();
                 Vec::new()
@@ -146,10 +144,7 @@ impl Provider for Feast {
     async fn read(&self, request: Read) -> ReadAnswer {
         match self.block(&request.type_name) {
             Ok(block) => {
-                let (settings, stop) = (self.settings(), self.stopped());
-                let answer = feature_store::read::read(block, &settings, &stop, request).await;
-                self.refreshed.note(&answer);
-                answer
+                feature_store::read::read(block, &self.settings(), &self.stopped(), request).await
             }
             Err(diagnostics) => ReadAnswer {
                 state: request.state,
@@ -173,7 +168,7 @@ impl Provider for Feast {
                         ..Planned::default()
                     };
                 }
-                let replacement = Replacement::of(block, &request, &mut planned, &self.refreshed);
+                let replacement = Replacement::of(block, &request, &mut planned);
                 if let Some(replacement) = replacement {
                     let findings = replacement.check(&settings, &self.stopped()).await;
                     planned.diagnostics.extend(findings);
