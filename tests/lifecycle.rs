@@ -35,6 +35,7 @@ mod lifecycle {
     pub mod lab;
     pub mod lineage;
     pub mod lost_answers;
+    pub mod nulls;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
@@ -59,9 +60,9 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
-    persistence, pods, policies, recovery, replacement, requests, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls, waiting,
+    drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, nulls,
+    permissions, persistence, pods, policies, recovery, replacement, requests, rollouts, scaling,
+    secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// One trial for each function, named by its path.
@@ -236,6 +237,8 @@ fn trials() -> Vec<Trial> {
         persistence::unknown_values_are_judged_at_apply,
         pods::advice_is_shown_and_stops_nothing,
         pods::every_option_is_applied_and_taken_back,
+        nulls::null_elements_of_lists_are_refused_with_the_idiom,
+        nulls::null_elements_of_maps_count_as_absent,
         policies::create_update_and_delete_say_that_a_policy_rejected_them,
         lost_answers::a_write_is_repeated_when_the_api_server_is_back,
         recovery::a_create_that_times_out_says_why_and_converges,

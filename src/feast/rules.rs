@@ -199,7 +199,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "git-source",
-        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, and the definitions are inside the clone.",
+        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, the definitions are inside the clone, and `ssh` goes with an SSH URL.",
         check: project::git,
     },
     Rule {
@@ -390,6 +390,11 @@ pub const ADVICE: &[Rule] = &[
         name: "lineage-receiver",
         description: "Lineage events are received by the registry's REST server, the web interface or a lineage server.",
         check: lineage::nobody_listens,
+    },
+    Rule {
+        name: "git-ssh-key",
+        description: "A git URL of SSH needs a key: `ssh`.",
+        check: project::ssh_key,
     },
     Rule {
         name: "decimal-modes",
