@@ -20,11 +20,13 @@ pub mod ownership;
 pub mod read;
 pub mod rollout;
 
+mod clock;
 mod request;
 mod resource;
 #[cfg(test)]
 mod scripted;
 mod snapshot;
+pub mod sources;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -125,6 +127,8 @@ struct Inner {
     expected_uid: Option<String>,
     /// Set when it is that cluster.
     verified: OnceCell<()>,
+    /// The time at the API server.
+    clock: clock::Clock,
 }
 
 impl Cluster {
@@ -151,6 +155,7 @@ impl Cluster {
                 departures: watch::Departures::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
+                clock: clock::Clock::default(),
             }),
         })
     }

@@ -13,6 +13,7 @@ pub mod document;
 pub mod fill;
 pub mod kept;
 pub mod names;
+mod not_yaml;
 pub mod objects;
 pub mod peer;
 pub mod prepared;

@@ -22,6 +22,7 @@ use crate::schema::provider::{
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
+use feature_store::replacement::{Refreshed, Replacement};
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
@@ -35,6 +36,7 @@ pub struct Feast {
     settings: RwLock<Arc<Settings>>,
     /// Cancelled by a stop, and made anew by the next configuration: with `-debug` one process serves many runs.
     stop: RwLock<CancellationToken>,
+    refreshed: Refreshed,
 }
 
 impl Feast {
@@ -95,6 +97,7 @@ impl Provider for Feast {
             Ok(settings) => {
                 let mut current = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(settings);
+                self.refreshed.clear();
                 *self.stop.write().unwrap_or_else(PoisonError::into_inner) =
                     CancellationToken::new();
                 Vec::new()
@@ -137,7 +140,10 @@ impl Provider for Feast {
     async fn read(&self, request: Read) -> ReadAnswer {
         match self.block(&request.type_name) {
             Ok(block) => {
-                feature_store::read::read(block, &self.settings(), &self.stopped(), request).await
+                let (settings, stop) = (self.settings(), self.stopped());
+                let answer = feature_store::read::read(block, &settings, &stop, request).await;
+                self.refreshed.note(&answer);
+                answer
             }
             Err(diagnostics) => ReadAnswer {
                 state: request.state,
@@ -152,7 +158,14 @@ impl Provider for Feast {
             Ok(block) => {
                 let settings = self.settings();
                 let force = settings.options().force_conflicts;
-                feature_store::plan::plan(block, settings.namespace(), force, request)
+                let namespace = settings.namespace();
+                let mut planned = feature_store::plan::plan(block, namespace, force, &request);
+                let replacement = Replacement::of(block, &request, &mut planned, &self.refreshed);
+                if let Some(replacement) = replacement {
+                    let findings = replacement.check(&settings, &self.stopped()).await;
+                    planned.diagnostics.extend(findings);
+                }
+                planned
             }
             Err(diagnostics) => Planned {
                 diagnostics,

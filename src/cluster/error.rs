@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 
 use super::connection::Server;
+use super::delete::StalledDeletion;
 use super::rollout::trouble::{Trouble, paragraphs};
 use crate::kubernetes::kind::Scope;
 
@@ -241,8 +242,8 @@ pub enum Reason {
     )]
     OperatorAtWork,
 
-    #[error("an earlier object of this name is still being deleted")]
-    Terminating,
+    #[error("{0}")]
+    Terminating(StalledDeletion),
 
     #[error("the API server answered {code} {reason}: {message}")]
     Rejected {
@@ -273,6 +274,13 @@ pub enum Reason {
 
     #[error("`feast apply` failed: {message}{}", paragraphs(.troubles))]
     JobFailed {
+        message: String,
+        troubles: Vec<Trouble>,
+    },
+
+    /// The Job has not ended, and waiting longer would not help.
+    #[error("`feast apply` did not finish: {message}{}", paragraphs(.troubles))]
+    JobUnfinished {
         message: String,
         troubles: Vec<Trouble>,
     },
@@ -317,7 +325,7 @@ impl Reason {
             Self::NamespaceMissing(_) => {
                 "Create the namespace first; this provider does not create namespaces."
             }
-            Self::NamespaceTerminating(_) | Self::Terminating => {
+            Self::NamespaceTerminating(_) | Self::Terminating(_) => {
                 "Wait until the deletion has finished, then apply again."
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
@@ -348,13 +356,16 @@ impl Reason {
                 "Check the address, the network and the proxy; the API server may also be restarting."
             }
             Self::RolloutFailed { .. } => {
-                "Waiting longer would not help. What exists is kept, and so are the pods of before that still serve; the next plan is not empty, and its apply goes on from there."
+                "Waiting longer would not help. Existing objects and the previous pods keep running."
             }
             Self::JobFailed { .. } => {
-                "The servers were left as they were. Mend what the pod names (`kubectl logs` has all of it), then apply again: a Job that failed is run again."
+                "The servers were not changed. Fix what the log of the pod reports: the next apply runs a Job that has failed again."
+            }
+            Self::JobUnfinished { .. } => {
+                "Waiting longer would not help. The servers were not changed. Resolve the cause above, then apply again."
             }
             Self::TimedOut { .. } => {
-                "Look at the pods, or raise the time-out; what exists is kept, and the next apply goes on from there."
+                "Resolve what is named above, or raise the time-out (`timeouts`). Existing objects are kept."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {

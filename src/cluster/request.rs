@@ -260,6 +260,7 @@ impl Cluster {
         }
         drop(turn);
         let response = response.map_err(|error| self.unreachable(error))?;
+        self.inner.clock.note(response.headers());
         let status = response.status();
         let retry_after = retry_after(response.headers());
         let content_type = content_type(response.headers());

@@ -297,7 +297,8 @@ pub struct Services {
     pub image_pull_secrets: Option<Vec<Reference>>,
 }
 
-/// How long an operation may take: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or `1h30m`.
+/// How long an operation may take, from `1s` to `24h`: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or
+/// `1h30m`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {

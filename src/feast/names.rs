@@ -48,6 +48,17 @@ pub const CA_CERT_VOLUME: &str = "oidc-ca-cert";
 pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
 /// Key of a ConfigMap with an authority's certificate, by default.
 pub const CA_CERT_KEY: &str = "ca-bundle.crt";
+/// The properties of an OpenID Connect provider that Feast reads from the user's Secret. All are strings.
+pub const OIDC_PROPERTIES: [&str; 7] = [
+    "auth_discovery_url",
+    "client_id",
+    "client_secret",
+    "username",
+    "password",
+    "audience",
+    "issuer",
+];
+
 /// Key of a ConfigMap with a batch engine's configuration, by default.
 pub const BATCH_ENGINE_KEY: &str = "config";
 /// The batch engine that is given its rights in Kubernetes.

@@ -18,6 +18,7 @@ mod keda;
 mod lineage;
 mod metadata;
 mod rbac;
+mod references;
 mod repository;
 mod secret;
 mod service_account;

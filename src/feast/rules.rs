@@ -19,6 +19,7 @@ mod disruption;
 mod keda;
 mod labels;
 mod lineage;
+mod modes;
 mod names;
 mod persistence;
 mod pods;
@@ -33,6 +34,7 @@ mod stores;
 mod strategy;
 #[cfg(test)]
 mod testing;
+mod timeouts;
 mod tls;
 mod tracking;
 mod utilization;
@@ -98,6 +100,11 @@ pub const RULES: &[Rule] = &[
         name: "labels",
         description: "Labels and annotations are valid for Kubernetes and none of them is the provider's own.",
         check: labels::check,
+    },
+    Rule {
+        name: "timeouts",
+        description: "Each of the `timeouts` is between a second and 24 hours.",
+        check: timeouts::check,
     },
     Rule {
         name: "replicas-or-autoscaling",
@@ -285,6 +292,11 @@ pub const RULES: &[Rule] = &[
         check: volumes::check,
     },
     Rule {
+        name: "file-modes",
+        description: "A mode of files is a number from 0 to 511 (0777 in octal), that of an `empty_dir` one from 0 to 1023.",
+        check: modes::bounds,
+    },
+    Rule {
         name: "volume-mounts",
         description: "A mount names one of `volumes`, at a place of its own that hides nothing the servers need.",
         check: volumes::mounts,
@@ -414,6 +426,11 @@ pub const ADVICE: &[Rule] = &[
         check: lineage::nobody_listens,
     },
     Rule {
+        name: "decimal-modes",
+        description: "Modes of files are decimal numbers in Terraform: `default_mode = 400` is 0620.",
+        check: modes::decimal,
+    },
+    Rule {
         name: "lineage-readers",
         description: "A lineage server asks its readers for no token, whatever `authz` says.",
         check: lineage::open_to_readers,
@@ -437,6 +454,7 @@ mod tests {
     #[test]
     fn unknown_values_add_nothing_to_the_golden_configurations() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+        let mut swept = 0;
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path
@@ -445,8 +463,10 @@ mod tests {
             {
                 let text = fs::read_to_string(path).unwrap();
                 super::testing::law(&serde_json::from_str(&text).unwrap());
+                swept += 1;
             }
         }
+        assert_ne!(swept, 0, "tests/render has no configuration");
     }
 
     #[test]

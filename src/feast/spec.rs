@@ -10,6 +10,7 @@ pub mod decisive;
 mod duration;
 mod engine;
 mod lineage;
+mod location;
 mod pods;
 mod project;
 mod registry;
@@ -30,6 +31,7 @@ pub(super) use cron_job::commands_or_default;
 pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
+pub use location::Location;
 pub use pods::Pods;
 pub use project::{ApplyBy, Git, Project, Source};
 pub use registry::{Authority, LocalRegistry, Peer, Registry, RemoteRegistry};
@@ -407,6 +409,12 @@ impl Offline {
                 .as_ref()
                 .map(|server| Server::new(server.settings(), image)),
         }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self::new(None)
     }
 }
 

@@ -14,3 +14,4 @@ pub mod memory;
 pub mod parse;
 pub mod plan;
 pub mod read;
+pub mod replacement;

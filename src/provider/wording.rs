@@ -10,13 +10,13 @@ use crate::feast::document::FillError;
 use crate::feast::objects::Key;
 use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;
-use crate::schema::{Diagnostic, Path};
-
-use super::feature_store::creation::Taken;
+use crate::schema::{Diagnostic, Diagnostics, Path, Severity};
 
 mod adoption;
+mod replacement;
 
 pub use adoption::*;
+pub use replacement::*;
 
 /// What was being done at the API server, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
@@ -190,28 +190,6 @@ pub fn claim_kept(key: &Key) -> Diagnostic {
     )
 }
 
-/// A create over a feature store that Terraform does not know of, or not under this address.
-pub fn exists_already(store: &StoreName, taken: Taken) -> Diagnostic {
-    let StoreName { namespace, name } = store;
-    let why = match taken {
-        Taken::Otherwise => "made by this provider with another configuration",
-        Taken::Complete => "made by this provider, and its creation has ended well",
-        Taken::Meanwhile => "which another create has made, or taken up, at the same moment",
-    };
-    Diagnostic::error(
-        "The feature store exists already",
-        format!(
-            "Namespace {namespace:?} has a feature store {name:?} already, {why}. It was left to its owner.\n\n\
-             If another resource block, or this one before it was renamed, stands for it: write a `moved` block, \
-             or destroy that one first. If it is this resource that is to be replaced: leave out \
-             `create_before_destroy`, because two feature stores cannot have one name; what is only tainted, \
-             `terraform untaint` keeps. Otherwise import it with `terraform import <address> {namespace}/{name}`, or \
-             choose another name."
-        ),
-    )
-    .at(Path::of("name"))
-}
-
 /// A destroy of what another create has taken up since.
 pub fn left_to_another(store: &StoreName) -> Diagnostic {
     let StoreName { namespace, name } = store;
@@ -220,11 +198,30 @@ pub fn left_to_another(store: &StoreName) -> Diagnostic {
         format!(
             "What this resource instance has made as feature store {name:?} in namespace {namespace:?}, another \
              create has taken up since, as a replacement with `create_before_destroy` does. So its objects were not \
-             deleted; only this instance is forgotten. If nothing else stands for the feature store, import it with \
-             `terraform import <address> {namespace}/{name}`, and destroy it then."
+             deleted; only this instance is forgotten. If nothing else stands for the feature store, import it and \
+             destroy it then: {}.",
+            import(store)
         ),
     )
 }
+
+/// Says after the last error of an apply how to go on from what exists.
+pub fn add_next_steps(diagnostics: &mut Diagnostics, is_create: bool) {
+    let mut errors = diagnostics.iter_mut();
+    let last = errors.rfind(|diagnostic| diagnostic.severity == Severity::Error);
+    if let Some(last) = last {
+        last.detail.push_str("\n\n");
+        last.detail.push_str(match is_create {
+            true => FAILED_CREATE,
+            false => FAILED_UPDATE,
+        });
+    }
+}
+
+const FAILED_CREATE: &str = "What exists is in the state. Terraform marks a resource whose create has failed as tainted: its next apply destroys the feature store and creates it again. To keep it, correct the cause, remove the mark (`terraform untaint <address>`) and apply again. Pulumi has no state of it: correct the cause and run `pulumi up` again, which takes over what exists.";
+
+const FAILED_UPDATE: &str =
+    "What exists is in the state. The next plan is not empty, and applying it goes on from there.";
 
 /// Core calls apply only when everything is known.
 pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
@@ -261,7 +258,7 @@ pub fn unknown_cluster(unknown: &BTreeSet<Path>) -> Diagnostic {
         "The cluster is not known yet",
         format!(
             "The provider block's {} will be known only after apply, so there is no cluster to ask. Apply \
-             what they depend on first, for example with `-target`, or keep the cluster and its feature \
+             what they depend on first (`-target`), or keep the cluster and its feature \
              stores in separate configurations.",
             names.join(", ")
         ),
@@ -274,8 +271,26 @@ pub fn unreadable_state(why: &str) -> Diagnostic {
         "The state cannot be read",
         format!(
             "The stored state of this feature store does not fit the provider's schema. {} Restore it from a \
-             backup, or remove it with `terraform state rm` and import the feature store again.",
+             backup, or take the feature store out of the state (`terraform state rm`, `pulumi state delete`) and \
+             import it again.",
             sentence(why)
+        ),
+    )
+}
+
+/// An import of something that cannot be a feature store.
+pub fn invalid_import(id: &str, reasons: &[String]) -> Diagnostic {
+    let given = match id.is_empty() {
+        true => "The identity of the import".to_owned(),
+        false => format!("The import id {id:?}"),
+    };
+    Diagnostic::error(
+        "The import id is not valid",
+        format!(
+            "{given} cannot be the one of a feature store: {}\n\nImport a feast_feature_store by the id \
+             \"<namespace>/<name>\", such as \"default/demo\"; by \"<name>\" in the namespace of the provider block; or \
+             by an identity with `namespace` and `name`.",
+            reasons.join(" ")
         ),
     )
 }

@@ -44,7 +44,7 @@ pub use interruptions::{
 pub use lab::{Lab, in_namespace};
 pub use permissions::each_right_is_needed_and_its_lack_is_named;
 pub use sources::secrets_of_the_user;
-pub use transitions::{a_late_autoscaler_does_not_win, replicas_never_fall_through_any_transition};
+pub use transitions::replicas_never_fall_through_any_transition;
 pub use writes::{
     pruning_and_deleting, strategies_change_both_ways, what_is_no_longer_wanted_vanishes,
 };

@@ -316,7 +316,7 @@ fn make_sources(test: &StoreUnderTest, stores: &[Golden]) {
         } else {
             "data"
         };
-        let key = source.key.as_deref().unwrap_or("client_id");
+        let key = source.key().unwrap_or("client_id");
         let content = match key {
             "spark" => "type: spark_application",
             "config" => "type: local",

@@ -44,6 +44,37 @@ pub fn hpa_scales_out_and_the_plan_stays_empty() {
     test.destroy();
 }
 
+/// As the controller of the deleted autoscaler does it that was still at work.
+pub fn a_number_that_is_moved_during_the_rollout_is_set_again() {
+    let test = StoreUnderTest::new("moved");
+    test.configure(&format!("{AUTOSCALING}\n{DATABASES}"));
+    test.apply();
+    let slow = r#"pod_annotations = { "testbed.feast.dev/ready-after" = "10s" }"#;
+    test.configure(&format!(
+        "scaling = {{ replicas = 2 }}\n{slow}\n{DATABASES}"
+    ));
+    let arguments = ["apply", "-no-color", "-input=false", "-auto-approve"];
+    let apply = test
+        .terraform
+        .command(&arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let apply = apply.unwrap();
+    until("the number of the configuration", 60, || {
+        (test.autoscaler().is_none() && test.replicas() == 2).then_some(())
+    });
+    test.namespace
+        .kubectl(&["scale", "deployment/feast-demo", "--replicas=5"])
+        .unwrap();
+    let output = apply.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(test.replicas(), 2);
+    test.expect_empty_plan();
+    test.destroy();
+}
+
 pub fn external_count_survives_every_update() {
     let test = StoreUnderTest::new("external");
     let with_image = |image: &str| {

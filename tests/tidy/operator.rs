@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sources::{assert_none, read, root};
+use super::sources::{assert_none, read, read_if_exists, root};
 
 #[path = "../oracle/behaviors.rs"]
 mod behaviors;
@@ -86,10 +86,10 @@ fn short(test: &str) -> String {
 
 #[test]
 fn tests_that_the_guide_names_exist() {
-    let refused = read("tests/oracle/refused.json").unwrap_or_default();
+    let refused = read("tests/oracle/refused.json");
     let missing = |test: &&str| match test.split_once("::") {
         Some((file, function)) => {
-            let text = read(file).unwrap_or_default();
+            let text = read_if_exists(file).unwrap_or_default();
             !text.contains(&format!("fn {function}(")) && !text.contains(&format!("{function},\n"))
         }
         None if test.starts_with("tests/") => !root().join(test).exists(),

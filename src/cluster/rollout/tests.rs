@@ -93,10 +93,22 @@ fn the_autoscalers_minimum() {
 fn failures() {
     let condition = |kind: &str, status: &str, reason: &str| json!([{"type": kind, "status": status, "reason": reason, "message": "m"}]);
     let late = condition("Progressing", "False", "ProgressDeadlineExceeded");
+    let unready = ("/status/availableReplicas", json!(2));
+    let late = deployment(&[("/status/conditions", late), unready]);
     assert_eq!(
-        progress(&deployment(&[("/status/conditions", late)]), None),
-        Progress::Failed("ProgressDeadlineExceeded: m".into())
+        progress(&late, None),
+        waiting("2 of 3 replicas are available")
     );
+    assert_eq!(
+        exceeded_deadline(&late),
+        Some((
+            Duration::from_secs(600),
+            "ProgressDeadlineExceeded: m".into()
+        ))
+    );
+    let created = condition("Progressing", "True", "NewReplicaSetCreated");
+    let created = deployment(&[("/status/conditions", created)]);
+    assert_eq!(exceeded_deadline(&created), None);
     let quota = condition("ReplicaFailure", "True", "FailedCreate");
     assert_eq!(
         progress(

@@ -8,7 +8,7 @@ use super::view::{
 use super::{Violation, tls};
 use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
-use crate::feast::spec::join;
+use crate::feast::spec::{Location, join};
 use crate::schema::Path;
 
 pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
@@ -85,7 +85,13 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
     }
     if let Some(directory) = directory {
         let at = path.attribute("feature_repo_path");
-        if directory.starts_with('/') || leaves(directory) {
+        if let Location::Object | Location::Other { .. } = Location::of(directory) {
+            refuse(
+                at,
+                format!("{directory:?} is a URI, not a path"),
+                "Write a path relative to the root of the repository.",
+            );
+        } else if directory.starts_with('/') || leaves(directory) {
             refuse(
                 at,
                 format!("{directory:?} is not inside the clone"),
@@ -244,7 +250,8 @@ fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
     let local = local(store).and_then(|it| it.persistence.as_ref());
     let database = local.and_then(|it| it.store.as_ref());
     let file = local.and_then(|it| it.file.as_ref()?.path.as_deref());
-    let object = file.is_some_and(|path| path.starts_with("s3://") || path.starts_with("gs://"));
+    // A URI that the registry cannot have is refused for itself (`file-paths`).
+    let object = file.is_some_and(|path| Location::of(path) != Location::Path);
     let remote = registry(store).and_then(|it| it.remote.as_ref());
     if remote.is_none() && database.is_none() && !object {
         let reads = vec![

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 
-use super::{OnlineStorage, Registry, RegistryStorage, Store, join};
+use super::{Location, OnlineStorage, Registry, RegistryStorage, Store, join};
 use crate::feast::config::{self, FeastApply, FeastProjectDir};
 use crate::feast::names::{self, FEATURE_REPOSITORY};
 
@@ -192,9 +192,7 @@ impl Store {
             Registry::Remote(_) => true,
             Registry::Local(local) => match &local.storage {
                 RegistryStorage::Database(_) => true,
-                RegistryStorage::File(file) => {
-                    file.path.starts_with("s3://") || file.path.starts_with("gs://")
-                }
+                RegistryStorage::File(file) => Location::of(&file.path) == Location::Object,
             },
         };
         let shared_online = matches!(self.online.storage, OnlineStorage::Database(_))

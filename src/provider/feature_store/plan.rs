@@ -1,10 +1,12 @@
-//! Plan: what will be, from the configuration and the prior state alone. No cluster is asked.
+//! Plan: what will be, from the configuration and the prior state alone. No cluster is asked; a plan that replaces is
+//! checked against the cluster by [`replacement`](super::replacement).
 
 use crate::feast::config::DriftPolicy;
 use crate::feast::names;
 use crate::feast::objects::Kind;
+use crate::provider::wording;
 use crate::schema::provider::{Deferred, Plan, Planned};
-use crate::schema::{Block, Path, Value};
+use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::claims;
 use super::computed::{self, Desired};
@@ -17,11 +19,16 @@ use super::parse::{Parsed, parse};
 ///
 /// `default_namespace` is the provider block's, `None` while that is unknown; `force` says that fields which
 /// others have applied are taken.
-pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request: Plan) -> Planned {
+pub fn plan(
+    block: &Block,
+    default_namespace: Option<&str>,
+    force: bool,
+    request: &Plan,
+) -> Planned {
     if request.proposed_new_state.is_null() {
         return Planned {
-            private: request.prior_private,
-            identity: request.prior_identity,
+            private: request.prior_private.clone(),
+            identity: request.prior_identity.clone(),
             diagnostics: claims::of_destroy(block, &request.prior_state),
             ..Planned::default()
         };
@@ -30,7 +37,7 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request
         Ok(parsed) => parsed,
         Err(diagnostics) => {
             return Planned {
-                state: request.proposed_new_state,
+                state: request.proposed_new_state.clone(),
                 diagnostics,
                 ..Planned::default()
             };
@@ -39,20 +46,29 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request
     let refused = claims::refused(block, &request.prior_state, &parsed);
     if !refused.is_empty() {
         return Planned {
-            state: request.proposed_new_state,
+            state: request.proposed_new_state.clone(),
             diagnostics: refused,
             ..Planned::default()
         };
     }
     let mut state = request.config.clone();
+    keep_prior(&block.attributes, &mut state, &request.prior_state);
     fill_namespace(&mut state, default_namespace, &request.prior_state);
+    let impossible = impossible_namespace(block, &request.config, &state);
+    if !impossible.is_empty() {
+        return Planned {
+            state: request.proposed_new_state.clone(),
+            diagnostics: impossible,
+            ..Planned::default()
+        };
+    }
     let memory = Memory::recall(&request.prior_private);
     fill_computed(block, &mut state, &parsed, &request.prior_state, memory);
     let requires_replace = requires_replace(block, &request.prior_state, &state);
     let namespace = state.attribute("namespace").as_str();
     let desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
     let mut diagnostics = match (desired, requires_replace.is_empty()) {
-        (_, false) => claims::of_destroy(block, &request.prior_state),
+        (_, false) => claims::of_replacement(block, &request.prior_state),
         (Some(desired), true) => claims::of_update(block, &request.prior_state, &desired.store),
         // What is unknown may use them still; the apply says what became of them.
         (None, true) => Vec::new(),
@@ -63,8 +79,8 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request
     Planned {
         requires_replace,
         identity: computed::identity(&state),
-        deferred: deferred(default_namespace, &request),
-        private: request.prior_private,
+        deferred: deferred(default_namespace, request),
+        private: request.prior_private.clone(),
         state,
         diagnostics,
     }
@@ -87,6 +103,17 @@ fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
         None => prior.attribute("namespace").clone(),
     };
     state.set("namespace", namespace);
+}
+
+/// Rejects a namespace of the provider block that no namespace can have. A configured one was checked with the rest of
+/// the configuration.
+fn impossible_namespace(block: &Block, config: &Value, state: &Value) -> Diagnostics {
+    let namespace = state.attribute("namespace");
+    if !config.attribute("namespace").is_null() {
+        return Vec::new();
+    }
+    let invalid = block.check("namespace", namespace).into_iter();
+    invalid.map(wording::impossible_namespace).collect()
 }
 
 fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Value, memory: Memory) {

@@ -55,6 +55,13 @@ fn what_git_is_told() {
             ("feature_repo_path", "\"a\\nb\" is not one line of text"),
         ],
     );
+    for uri in ["az://b/repo", "s3://b/repo", "file:///repo"] {
+        let message = format!("{uri:?} is a URI, not a path");
+        git(
+            json!({"url": "u", "featureRepoPath": uri}),
+            &[("feature_repo_path", &message)],
+        );
+    }
     for outside in ["/abs", "../../x", "a/../../x"] {
         let message = format!("{outside:?} is not inside the clone");
         git(
