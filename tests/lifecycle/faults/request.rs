@@ -25,7 +25,8 @@ impl RequestName {
     /// Returns whether it belongs to a wait, so that an operation can do without it when what it waits for is there at
     /// the first look.
     pub fn is_of_a_wait(&self) -> bool {
-        self.target.starts_with("WATCH ") || self.target == "LIST pods"
+        let of_waits = ["LIST pods", "LIST events", "GET pods/*"];
+        self.target.starts_with("WATCH ") || of_waits.contains(&self.target.as_str())
     }
 }
 

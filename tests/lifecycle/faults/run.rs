@@ -86,6 +86,9 @@ pub fn with_fault(
     laboratory.proxy.begin(None);
     laboratory.check_outcome(&run, fault, &state)?;
 
+    if is_complete_and_unknown(scenario, request, fault) {
+        laboratory.import()?;
+    }
     laboratory.converge()?;
     let objects = laboratory.objects()?;
     let is_to_match = scenario.operation != Operation::Destroy;
@@ -209,6 +212,26 @@ impl<'a> Laboratory<'a> {
         }
     }
 
+    /// Sees that an apply refuses to create what is there, and imports it as its error says.
+    fn import(&self) -> Result<(), String> {
+        let apply = self.terraform(APPLY, &Arc::default())?;
+        let advice = format!(
+            "terraform import <address> {}/demo",
+            self.test.namespace.name()
+        );
+        check(apply.said().contains(&advice), || {
+            format!("no advice to import: {apply}")
+        })?;
+        let id = format!("{}/demo", self.test.namespace.name());
+        let address = "feast_feature_store.demo";
+        let import =
+            self.test
+                .terraform
+                .run(&["import", "-no-color", "-input=false", address, &id]);
+        let import = import.map_err(|error| error.to_string())?;
+        check(import.succeeded(), || format!("the import: {import}"))
+    }
+
     /// Finishes the operation without a fault, and checks that nothing is left to do.
     fn converge(&self) -> Result<(), String> {
         if self.scenario.operation == Operation::Destroy {
@@ -283,6 +306,14 @@ impl<'a> Laboratory<'a> {
         });
         Ok(comparable.collect())
     }
+}
+
+/// Returns whether the provider is killed after the last write of a create, which notes in the cluster that the create
+/// has ended well: then the feature store is complete, and Terraform does not know it. No other create may take it.
+fn is_complete_and_unknown(scenario: &Scenario, request: &RequestName, fault: Fault) -> bool {
+    let last = request.target == "PATCH secrets/feast-demo" && request.nth == 2;
+    let create = scenario.before.is_none() && scenario.operation == Operation::Apply;
+    create && last && fault == Fault::ProviderKilledAfter
 }
 
 const APPLY: &[&str] = &["apply", "-auto-approve"];
