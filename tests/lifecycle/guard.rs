@@ -227,7 +227,10 @@ pub fn connection_errors_name_server_and_origin() {
             " in namespace \"{}\" of the cluster at {server}/. Because: The API server could not be reached.",
             test.namespace.name()
         );
-        assert!(said.contains("Cannot list ") && said.contains(&place), "{run}");
+        assert!(
+            said.contains("Cannot list ") && said.contains(&place),
+            "{run}"
+        );
         let origin = format!("The connection is configured by {origin}");
         assert!(said.contains(&origin), "{origin}\n{run}");
     }
@@ -266,7 +269,7 @@ pub fn an_empty_namespace_destroys_nothing() {
     test.destroy();
 }
 
-/// Who is not known to the API server is told why, and is given no advice about roles.
+/// An error for missing, wrong or expired credentials names them, and gives no advice about roles.
 pub fn credentials_that_are_not_accepted_are_explained() {
     let test = StoreUnderTest::new("guard-credentials");
     let server = test.namespace.cluster().server().trim_end_matches('/');
