@@ -77,7 +77,7 @@ impl Feast {
     }
 }
 
-/// Whether a plan replaces the feature store for the namespace of the provider block alone.
+/// Returns true if a plan replaces the feature store for the namespace of the provider block alone.
 fn moves_by_default(config: &Value, planned: &Planned) -> bool {
     let namespace = Path::of("namespace");
     planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()

@@ -106,7 +106,7 @@ impl Error {
         )
     }
 
-    /// Whether a proxy between may be the reason.
+    /// Returns true if a proxy between may be the reason.
     pub fn may_be_the_proxy(&self) -> bool {
         matches!(
             self.reason,

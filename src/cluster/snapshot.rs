@@ -242,11 +242,13 @@ impl Cluster {
         question: &Question,
         cancel: &CancellationToken,
     ) -> Result<Arc<Told>, Error> {
-        let answer = task::guarded(self.answer(question, cancel)).await;
-        answer.unwrap_or_else(|error| {
-            let (resource, namespace) = question.place();
-            Err(self.error(Verb::List, resource, namespace, None, error.into()))
-        })
+        match task::guarded(self.answer(question, cancel)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let (resource, namespace) = question.place();
+                Err(self.error(Verb::List, resource, namespace, None, error.into()))
+            }
+        }
     }
 
     async fn answer(

@@ -19,7 +19,7 @@ pub struct Settings {
     config: ProviderConfig,
     /// What of it is not known before apply.
     unknown: BTreeSet<Path>,
-    /// Whether `namespace` is an empty string, which counts as absent.
+    /// True if `namespace` is an empty string, which counts as absent.
     namespace_is_empty: bool,
     cluster: OnceCell<Arc<Cluster>>,
 }
@@ -54,8 +54,8 @@ impl Settings {
         }
     }
 
-    /// Whether the namespace of feature stores that name none is the default because the provider block has an empty
-    /// string, which is seldom meant: a variable that is not set leads to it.
+    /// Returns true if `namespace` is an empty string. It counts as absent, but it is seldom meant: a variable that is not
+    /// set leads to it.
     pub fn namespace_is_empty(&self) -> bool {
         self.namespace_is_empty
     }

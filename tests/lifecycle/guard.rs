@@ -269,7 +269,7 @@ pub fn an_empty_namespace_destroys_nothing() {
     test.destroy();
 }
 
-/// Who is not known to the API server is told why, and is given no advice about roles.
+/// An error for missing, wrong or expired credentials names them, and gives no advice about roles.
 pub fn credentials_that_are_not_accepted_are_explained() {
     let test = StoreUnderTest::new("guard-credentials");
     let server = test.namespace.cluster().server().trim_end_matches('/');

@@ -13,7 +13,7 @@ pub struct Problem {
     pub attribute: &'static str,
     /// A main clause about the value: `it ends with a line break`.
     pub problem: String,
-    /// Whether there is white space around the value, as in what `file()` returns.
+    /// True if there is white space around the value, as in what `file()` returns.
     pub is_untrimmed: bool,
 }
 

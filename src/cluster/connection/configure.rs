@@ -33,7 +33,7 @@ pub struct Endpoint {
 /// kubeconfig says.
 ///
 /// # Errors
-/// What is missing or wrong in the connection or its files. No request is sent and no program is run.
+/// Returns what is missing or wrong in the connection or its files. No request is sent and no program is run.
 pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
     if !connection.names_cluster() {
         return Err(ConnectionError::NothingConfigured);
@@ -128,7 +128,7 @@ fn in_cluster(connection: &Connection, origin: Origin) -> Result<Endpoint, Conne
 struct Source<'a> {
     connection: &'a Connection,
     names: Option<&'a Names>,
-    /// Whether the credentials are the connection's own, and not those of the kubeconfig.
+    /// True if the credentials are the connection's own, and not those of the kubeconfig.
     is_own: bool,
 }
 

@@ -40,7 +40,7 @@ pub(super) enum Credentials {
     Program(Arc<Program>),
 }
 
-/// What a request tells the API server about who asks.
+/// The credentials of a connection, as far as error messages name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     /// No credentials are configured: the API server takes the requests for anonymous ones.

@@ -68,7 +68,7 @@ pub enum ConnectionError {
     #[error("the credentials program `{command}` could not be started{}", hinted(.hint))]
     ExecStart {
         command: String,
-        /// What the kubeconfig says about how to install it.
+        /// The kubeconfig's text on how to install the program.
         hint: Option<String>,
         #[source]
         source: std::io::Error,
@@ -108,7 +108,7 @@ fn hinted(hint: &Option<String>) -> String {
 }
 
 impl ConnectionError {
-    /// What a request has failed with, where that was obtaining or renewing credentials; else the error itself.
+    /// Returns why credentials could not be obtained or renewed, or the error itself if the request failed otherwise.
     pub(in crate::cluster) fn of_credentials(error: kube::Error) -> Result<Self, kube::Error> {
         match error {
             kube::Error::Service(source) => match source.downcast::<Self>() {
@@ -119,7 +119,7 @@ impl ConnectionError {
         }
     }
 
-    /// Whether it is about who asks, and not about the way to the API server.
+    /// Returns true if the error is about the credentials, and not about the way to the API server.
     pub(in crate::cluster) fn is_about_credentials(&self) -> bool {
         match self {
             Self::NothingConfigured

@@ -39,7 +39,7 @@ impl Error {
         }))
     }
 
-    /// The API server does not accept who asks.
+    /// Explains a 401.
     fn rejected_credentials(&self) -> String {
         match &self.server.identity {
             Identity::Anonymous => format!(
@@ -58,7 +58,7 @@ impl Error {
         }
     }
 
-    /// The API server has taken the request for an anonymous one.
+    /// Explains a 403 for the anonymous user.
     fn anonymous(&self) -> String {
         match &self.server.identity {
             Identity::Anonymous => format!(
@@ -70,6 +70,7 @@ impl Error {
         }
     }
 
+    /// Explains a kind that the API server does not know, by its API group.
     fn missing_api(&self, api: &str) -> Cow<'static, str> {
         let group = self.target.group;
         if group == FEAST_GROUP {
@@ -195,7 +196,7 @@ impl Reason {
     }
 }
 
-/// Whether a server was rejected because its certificate is that of an authority.
+/// Returns true if a server was rejected because its certificate is that of an authority.
 fn is_of_an_authority(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<rustls::Error>())

@@ -13,9 +13,9 @@ use super::retries::{Failure, PATIENCE, SHORT_PATIENCE};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
 use crate::feast::objects::Kind;
 
-/// Whether the next attempt would fail in the same way: the two sides do not agree about TLS, or one does not accept the
-/// certificate of the other. A name that is not resolved may be a resolver that is busy; the standard library does not
-/// say which.
+/// Returns true if the next attempt would fail in the same way: the two sides do not agree about TLS, or one does not
+/// accept the certificate of the other. A failure to resolve a name is tried again, because the standard library does
+/// not say whether the resolver was busy (`EAI_AGAIN`) or the name does not exist.
 pub(super) fn is_permanent(error: &kube::Error) -> bool {
     use rustls::Error::{
         AlertReceived, InvalidCertificate, InvalidMessage, NoCertificatesPresented,
@@ -276,8 +276,8 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
 /// How the API server ends its own words about a denial, before the policy's.
 const DENIED: [&str; 2] = ["denied the request", "denied request"];
 
-/// Whether an admission policy or webhook has rejected a write, with whatever code. Field validation, which has the
-/// code 422 too, names the fields in its causes.
+/// Returns true if an admission policy or webhook has rejected a write; webhooks choose the code. Field validation,
+/// which has the code 422 too, names the fields in its causes.
 fn is_denial(request: &Request<'_>, code: StatusCode, status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let is_of_a_field = causes.into_iter().any(|cause| !cause.field.is_empty());

@@ -28,7 +28,7 @@ fn configure(config: &Value) -> (Feast, Vec<Diagnostic>) {
     (feast, diagnostics)
 }
 
-/// What is said of the provider block, when it is validated and when it is configured.
+/// The attribute and the text of each diagnostic; validating and configuring give the same ones.
 fn refused(config: &Value) -> Vec<(String, String)> {
     let said = |diagnostics: Vec<Diagnostic>| -> Vec<(String, String)> {
         let each = diagnostics.into_iter();
@@ -212,7 +212,7 @@ fn values_that_cannot_be_used_are_refused_at_their_attributes() {
     );
 }
 
-/// What is said when the data source is read.
+/// Reads the data source.
 fn read(feast: &Feast) -> Vec<Diagnostic> {
     let lookup = &feast.schemas().data_sources[FEATURE_STORE].block;
     let request = DataSource {

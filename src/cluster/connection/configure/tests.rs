@@ -59,7 +59,7 @@ fn run(connection: &Connection) -> Endpoint {
     configure(connection).expect("valid")
 }
 
-/// What goes into the header `Authorization`.
+/// The value of the header `Authorization`.
 fn authorization(endpoint: &Endpoint) -> Option<String> {
     match &endpoint.credentials {
         Credentials::Header(value) => Some(value.to_str().expect("text").to_owned()),

@@ -65,7 +65,7 @@ async fn serve(signed: &Signed) -> String {
     url
 }
 
-/// What becomes of a request to the server by a client with this root; with why it fails, and what to do.
+/// Sends a request to the server from a client with this root. An error is the cause and the start of the hint.
 async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Result<(), String> {
     let connection = Connection {
         host: Some(serve(server).await),
