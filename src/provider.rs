@@ -119,10 +119,13 @@ impl Provider for Feast {
         match self.block(&request.type_name) {
             // There is one version of the schema so far.
             Ok(_) => match request.state {
-                Ok(state) => Upgraded {
-                    state,
-                    diagnostics: Vec::new(),
-                },
+                Ok(mut state) => {
+                    feature_store::manifests::upgrade(&mut state);
+                    Upgraded {
+                        state,
+                        diagnostics: Vec::new(),
+                    }
+                }
                 Err(why) => Upgraded {
                     diagnostics: vec![wording::unreadable_state(&why)],
                     ..Upgraded::default()

@@ -3,7 +3,7 @@
 //! It goes there and nowhere else: what comes out of here is sent and forgotten, no error tells of it, and
 //! of the filled objects nothing can be printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -173,6 +173,22 @@ impl Objects<Filled> {
         for (key, manifest) in &mut self.manifests {
             if key.kind == Kind::Secret {
                 manifest["data"][names::CREATION_JSON] = json!(BASE64.encode(&text));
+            }
+        }
+    }
+
+    /// Lists the objects of the feature store in its Secret, the `existing` ones too: until they are pruned, a state
+    /// that was lost must not make them invisible.
+    pub fn list_objects<V>(&mut self, existing: &BTreeMap<Key, V>) {
+        let keys: BTreeSet<String> = (self.manifests.keys().chain(existing.keys()))
+            // A Job is named after what it does, and ends by itself.
+            .filter(|key| key.kind != Kind::Job)
+            .map(Key::to_string)
+            .collect();
+        let text = json!(keys).to_string();
+        for (key, manifest) in &mut self.manifests {
+            if key.kind == Kind::Secret {
+                manifest["data"][names::OBJECTS_JSON] = json!(BASE64.encode(&text));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What the feature store's own Secret keeps, read back from the live object.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::fill::fingerprint;
 use super::names;
+use super::objects::Key;
 
 /// The create that has made the feature store, or has taken up what an interrupted one left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,14 @@ pub fn configuration(secret: &Json) -> Option<Json> {
 /// Whose the feature store is.
 pub fn creation(secret: &Json) -> Option<Creation> {
     serde_json::from_slice(&entry(secret, names::CREATION_JSON)?).ok()
+}
+
+/// The objects that the last apply was to make or has found. Empty for a Secret of an earlier version of the provider.
+pub fn objects(secret: &Json) -> BTreeSet<Key> {
+    let listed = entry(secret, names::OBJECTS_JSON)
+        .and_then(|text| serde_json::from_slice::<Vec<String>>(&text).ok());
+    let listed = listed.into_iter().flatten();
+    listed.filter_map(|key| Key::parse(&key)).collect()
 }
 
 /// The hash of the `feature_store.yaml` in it under the key `file`.

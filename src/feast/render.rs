@@ -25,6 +25,8 @@ mod services;
 mod tls;
 mod volumes;
 
+pub(super) use repository::without_git_settings;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

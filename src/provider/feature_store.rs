@@ -10,6 +10,7 @@ pub mod creation;
 pub mod destroy;
 pub mod drift;
 pub mod import;
+pub mod manifests;
 pub mod memory;
 pub mod parse;
 pub mod plan;

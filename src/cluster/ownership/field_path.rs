@@ -72,6 +72,13 @@ impl FieldPath {
         &self.0
     }
 
+    /// Whether it is an environment variable of a container or a part of one. Values of variables are not shown.
+    pub fn is_variable(&self) -> bool {
+        let env = FieldStep::Name("env".to_owned());
+        let above = self.0.iter().position(|step| *step == env);
+        above.is_some_and(|position| position + 1 < self.0.len())
+    }
+
     /// The rest of the way from `above`; `None` when this does not lie below it.
     pub fn below(&self, above: &Self) -> Option<&[FieldStep]> {
         self.0.strip_prefix(above.0.as_slice())
@@ -127,6 +134,16 @@ impl FieldStep {
             ),
             _ => return None,
         })
+    }
+
+    /// The key of `metadata.managedFields` for this step.
+    pub fn to_recorded(&self) -> String {
+        match self {
+            Self::Name(name) => format!("f:{name}"),
+            Self::Value(value) => format!("v:{value}"),
+            Self::Index(position) => format!("i:{position}"),
+            Self::Keys(keys) => format!("k:{}", Json::Object(keys.iter().cloned().collect())),
+        }
     }
 
     /// The element of a list that is told by these keys.

@@ -14,6 +14,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode};
 
 use super::computed;
 use super::creation::is_of_another;
+use super::manifests;
 use super::memory::Memory;
 use super::read::store_name;
 
@@ -59,7 +60,7 @@ async fn delete(
         )
     })?;
     let store = Store::new(&config, &Defaults { namespace: None });
-    let known: BTreeSet<Key> = computed::manifests(prior).into_keys().collect();
+    let known: BTreeSet<Key> = manifests::keys(prior).into_iter().collect();
     let cluster = settings.cluster().await?;
     let failed =
         |error: &cluster::Error| wording::cluster_error("Cannot destroy the feature store", error);

@@ -16,9 +16,9 @@ use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::{Diagnostic, Diagnostics};
 
-use super::super::computed::{self, Desired};
-use super::super::parse::{Parsed, parse};
-use super::super::{content, creation};
+use super::super::computed::Desired;
+use super::super::parse::{Parsed, parse_over};
+use super::super::{content, creation, manifests};
 use super::Recipe;
 
 /// Everything that can be refused has been, and nothing has been written yet.
@@ -46,7 +46,7 @@ pub(super) struct Merged {
 
 impl Recipe<'_> {
     pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
-        let parsed = parse(self.block, self.planned)?;
+        let parsed = parse_over(self.block, self.planned, self.prior)?;
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
         let Some(desired) = Desired::of(&parsed, namespace) else {
             return Err(vec![wording::still_unknown(&parsed.unknown)]);
@@ -57,7 +57,7 @@ impl Recipe<'_> {
             name: desired.store.name.clone(),
         };
         self.peer(&cluster, &desired).await?;
-        let known = computed::manifests(self.prior);
+        let known = manifests::of(self.block, self.prior, &self.before);
         let keys = desired.objects.manifests.keys().chain(known.keys());
         let live = cluster
             .read_before_apply(
@@ -70,7 +70,8 @@ impl Recipe<'_> {
             .map_err(|error| unprepared(&[error]))?;
         let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
         let merged = self.fill(&cluster, &store, &desired, &parsed, secret);
-        let merged = merged.await?;
+        let mut merged = merged.await?;
+        merged.filled.list_objects(&live);
         Ok(Prepared {
             cluster,
             store,
