@@ -23,7 +23,7 @@ pub mod rollout;
 mod request;
 mod resource;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 mod snapshot;
 mod watch;
 

@@ -278,8 +278,7 @@ impl Run<'_> {
 
     /// Notes in what the object differs from what was wanted, now that it has been applied.
     fn compare(&mut self, key: &Key) {
-        let (Some(wanted), Some(live)) =
-            (self.plan.wanted.get(key), self.outcome.exists.get(key))
+        let (Some(wanted), Some(live)) = (self.plan.wanted.get(key), self.outcome.exists.get(key))
         else {
             return;
         };

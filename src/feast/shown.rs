@@ -50,7 +50,8 @@ pub fn variable(variable: &Json) -> Json {
 
 /// Whether the provider sets the variable of this name itself.
 pub fn is_own(name: &Json) -> bool {
-    name.as_str().is_some_and(|name| OWN_VARIABLES.contains(&name))
+    name.as_str()
+        .is_some_and(|name| OWN_VARIABLES.contains(&name))
 }
 
 /// The shown manifest without the fields that are not shown, for when nobody knows their values.
@@ -58,7 +59,9 @@ pub fn known(shown: &Json) -> Json {
     match shown {
         Json::Object(members) => {
             let members = members.iter().filter(|(_, value)| !hides(value));
-            let known: Map<_, _> = members.map(|(name, value)| (name.clone(), known(value))).collect();
+            let known: Map<_, _> = members
+                .map(|(name, value)| (name.clone(), known(value)))
+                .collect();
             Json::Object(known)
         }
         Json::Array(elements) => elements.iter().map(known).collect(),
@@ -70,9 +73,8 @@ pub fn known(shown: &Json) -> Json {
 fn hides(value: &Json) -> bool {
     match value {
         Json::String(text) => text.contains(NOT_SHOWN),
-        Json::Array(elements) => {
-            (elements.iter()).any(|element| element.as_str().is_some_and(|it| it.contains(NOT_SHOWN)))
-        }
+        Json::Array(elements) => (elements.iter())
+            .any(|element| element.as_str().is_some_and(|it| it.contains(NOT_SHOWN))),
         _ => false,
     }
 }
@@ -139,7 +141,8 @@ mod tests {
 
     #[test]
     fn fields_that_are_not_shown_are_not_known() {
-        let manifest = json!({"env": [{"name": "A", "value": "1"}], "args": ["https://a:b@c"], "image": "i"});
+        let manifest =
+            json!({"env": [{"name": "A", "value": "1"}], "args": ["https://a:b@c"], "image": "i"});
         assert_eq!(
             known(&shown(&manifest)),
             json!({"env": [{"name": "A"}], "image": "i"})

@@ -3,6 +3,7 @@
 
 mod configurations;
 mod reattached;
+mod saved_states;
 mod unknown_provider;
 
 use serde_json::{Value as Json, json};

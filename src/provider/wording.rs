@@ -92,7 +92,9 @@ pub fn altered(fields: &[Drift]) -> Option<Diagnostic> {
                 ..
             } = drift;
             let values = match (wanted, live) {
-                (Some(wanted), Some(live)) => format!(": {wanted:?} was applied, and it is {live:?}"),
+                (Some(wanted), Some(live)) => {
+                    format!(": {wanted:?} was applied, and it is {live:?}")
+                }
                 (Some(wanted), None) => format!(": {wanted:?} was applied, and it is not there"),
                 // Values that are not shown.
                 (None, _) => ": it has another value than was applied".to_owned(),

@@ -40,7 +40,13 @@ impl Run<'_> {
         for _ in 0..ATTEMPTS {
             let own = OwnManagers::of(key.kind, &live, &options.field_manager, Some(&last));
             let fields = unwanted(key, &last, wire, &live);
-            let record = reclaimed(&live, &fields, &own, &options.field_manager, options.force_conflicts);
+            let record = reclaimed(
+                &live,
+                &fields,
+                &own,
+                &options.field_manager,
+                options.force_conflicts,
+            );
             let Some(record) = record else {
                 return Ok(live);
             };
@@ -198,9 +204,10 @@ impl<'a> Record<'a> {
             ownership::union(entries.map(|entry| entry.fields))
         };
         let recorded = live["metadata"]["managedFields"].as_array();
-        let others = recorded.into_iter().flatten().filter(|raw| {
-            !ownership::entry(raw).is_some_and(|entry| own.holds(&entry))
-        });
+        let others = recorded
+            .into_iter()
+            .flatten()
+            .filter(|raw| !ownership::entry(raw).is_some_and(|entry| own.holds(&entry)));
         Self {
             live,
             manager,
@@ -234,7 +241,10 @@ impl<'a> Record<'a> {
         };
         let own = [
             entry(self.manager.to_owned(), self.ours),
-            entry(ownership::replicas_field_manager(self.manager), self.replicas),
+            entry(
+                ownership::replicas_field_manager(self.manager),
+                self.replicas,
+            ),
         ];
         let all = self.others.into_iter().chain(own);
         all.filter(|raw| raw["fieldsV1"].as_object().is_none_or(|it| !it.is_empty()))

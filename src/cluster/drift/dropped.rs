@@ -23,7 +23,14 @@ pub struct Dropped {
 /// A list that the API server replaces as a whole is dropped only when the wanted manifest does not have it at all.
 pub fn dropped(last: &Json, wanted: &Json, live: &Json) -> Vec<Dropped> {
     let mut found = Vec::new();
-    collect(&FieldPath::default(), "", last, Some(wanted), live, &mut found);
+    collect(
+        &FieldPath::default(),
+        "",
+        last,
+        Some(wanted),
+        live,
+        &mut found,
+    );
     found
 }
 
@@ -172,7 +179,8 @@ mod tests {
     #[test]
     fn what_is_gone_or_still_wanted_is_not_dropped() {
         let last = json!({"spec": {"containers": [{"name": "a"}], "replicas": 1, "metrics": [{"type": "Resource"}]}});
-        let live = json!({"spec": {"containers": [], "replicas": 1, "metrics": [{"type": "Resource"}]}});
+        let live =
+            json!({"spec": {"containers": [], "replicas": 1, "metrics": [{"type": "Resource"}]}});
         let wanted = json!({"spec": {"replicas": 2, "metrics": []}});
         assert_eq!(told(&last, &wanted, &live), [""; 0]);
     }

@@ -15,8 +15,8 @@ pub fn leftovers(kind: Kind, mask: &Json, live: &Json, own: &OwnManagers) -> Vec
     let mut found: Vec<Change> = Vec::new();
     for entry in ownership::entries(live).filter(|entry| own.holds(entry)) {
         for field in ownership::beyond(kind, entry.fields, mask) {
-            let handed_over = own.holds_replicas(&entry)
-                && field == FieldPath::of(&["spec", "replicas"]);
+            let handed_over =
+                own.holds_replicas(&entry) && field == FieldPath::of(&["spec", "replicas"]);
             let Some(value) = field.get(live) else {
                 continue;
             };
@@ -45,7 +45,11 @@ mod tests {
         let found = leftovers(kind, mask, live, &own);
         let lines = found.iter().map(|change| {
             let manager = &change.author.as_ref().unwrap().manager;
-            format!("{manager} {} {}", change.field, change.live.as_ref().unwrap())
+            format!(
+                "{manager} {} {}",
+                change.field,
+                change.live.as_ref().unwrap()
+            )
         });
         lines.collect()
     }
@@ -59,34 +63,53 @@ mod tests {
         let mask = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"template": {"spec": {
             "containers": [{"name": "online", "image": "i"}]}}}});
         let mut live = mask.clone();
-        live["metadata"]["annotations"] = json!({"feast.dev/applied": "f", "example.com/theirs": "x"});
+        live["metadata"]["annotations"] =
+            json!({"feast.dev/applied": "f", "example.com/theirs": "x"});
         live["spec"]["replicas"] = json!(2);
         live["spec"]["template"]["spec"]["nodeSelector"] = json!({"nowhere": "true"});
         live["spec"]["template"]["spec"]["containers"][0]["env"] =
             json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]);
         live["metadata"]["managedFields"] = json!([
-            entry("ours", "Apply", json!({
-                "f:metadata": {"f:annotations": {"f:feast.dev/applied": {}}, "f:labels": {"f:a": {}}},
-                "f:spec": {"f:template": {"f:spec": {
-                    "f:nodeSelector": {},
-                    "f:dnsPolicy": {},
-                    "f:containers": {"k:{"name":"online"}": {".": {}, "f:name": {}, "f:image": {}, "f:env": {
-                        "k:{"name":"A"}": {".": {}, "f:name": {}, "f:value": {}}}}}}}},
-            })),
-            entry("ours-replicas", "Apply", json!({"f:spec": {"f:replicas": {}}})),
-            entry("kubectl", "Apply", json!({"f:metadata": {"f:annotations": {"f:example.com/theirs": {}}}})),
+            entry(
+                "ours",
+                "Apply",
+                json!({
+                    "f:metadata": {"f:annotations": {"f:feast.dev/applied": {}}, "f:labels": {"f:a": {}}},
+                    "f:spec": {"f:template": {"f:spec": {
+                        "f:nodeSelector": {},
+                        "f:dnsPolicy": {},
+                        "f:containers": {"k:{\"name\":\"online\"}": {".": {}, "f:name": {}, "f:image": {}, "f:env": {
+                            "k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}}}}}}},
+                })
+            ),
+            entry(
+                "ours-replicas",
+                "Apply",
+                json!({"f:spec": {"f:replicas": {}}})
+            ),
+            entry(
+                "kubectl",
+                "Apply",
+                json!({"f:metadata": {"f:annotations": {"f:example.com/theirs": {}}}})
+            ),
         ]);
         assert_eq!(
             found(Kind::Deployment, &mask, &live),
             [
-                "ours .spec.template.spec.containers[name="online"].env[name="A"] {"name":"A","value":"1"}",
-                "ours .spec.template.spec.nodeSelector {"nowhere":"true"}",
+                "ours .spec.template.spec.containers[name=\"online\"].env[name=\"A\"] {\"name\":\"A\",\"value\":\"1\"}",
+                "ours .spec.template.spec.nodeSelector {\"nowhere\":\"true\"}",
             ]
         );
         // A count that our main manager holds and the state leaves to others is one of them.
         live["metadata"]["managedFields"][1]["manager"] = json!("ours");
-        live["metadata"]["managedFields"].as_array_mut().unwrap().remove(0);
-        assert_eq!(found(Kind::Deployment, &mask, &live), ["ours .spec.replicas 2"]);
+        live["metadata"]["managedFields"]
+            .as_array_mut()
+            .unwrap()
+            .remove(0);
+        assert_eq!(
+            found(Kind::Deployment, &mask, &live),
+            ["ours .spec.replicas 2"]
+        );
     }
 
     #[test]

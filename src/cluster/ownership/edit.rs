@@ -41,7 +41,10 @@ fn remove_below(node: &mut Json, steps: &[FieldStep]) -> bool {
     if children.is_empty() {
         return true;
     }
-    let key = children.keys().find(|key| super::is_step(key, step)).cloned();
+    let key = children
+        .keys()
+        .find(|key| super::is_step(key, step))
+        .cloned();
     if let Some(key) = key
         && children
             .get_mut(&key)

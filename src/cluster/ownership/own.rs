@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn former_names_are_told_from_other_appliers() {
-        let last = json!({"metadata": {"labels": {MANAGED_BY_LABEL: "feast"}}, "spec": {"replicas": 1}});
+        let last =
+            json!({"metadata": {"labels": {MANAGED_BY_LABEL: "feast"}}, "spec": {"replicas": 1}});
         let replicas = json!({"f:spec": {"f:replicas": {}}});
         let more = json!({"f:spec": {"f:replicas": {}, "f:paused": {}}});
         let former = |entries: &[Json]| {
@@ -173,7 +174,9 @@ mod tests {
                 DEFAULT_FIELD_MANAGER,
             ),
             (
-                vec![json!({"manager": DEFAULT_FIELD_MANAGER, "operation": "Apply", "fieldsV1": replicas})],
+                vec![
+                    json!({"manager": DEFAULT_FIELD_MANAGER, "operation": "Apply", "fieldsV1": replicas}),
+                ],
                 "",
             ),
         ] {

@@ -23,9 +23,9 @@ use crate::schema::{Block, Diagnostics, Value};
 
 use super::computed::{self, Desired};
 use super::creation::Taken;
-use super::memory::Memory;
 use super::drift::Finding;
 use super::manifests::{self, Manifests};
+use super::memory::Memory;
 use super::{conflicts, drift};
 use prepare::{Merged, Prepared};
 
@@ -286,7 +286,9 @@ impl Recipe<'_> {
     fn existing(&self, desired: &Desired, outcome: &Outcome) -> Manifests {
         let planned = &desired.objects.manifests;
         // Not the drift that was not repaired, or it would be taken for what was applied.
-        let prior = self.before.last_applied(self.block, &mut self.prior.clone());
+        let prior = self
+            .before
+            .last_applied(self.block, &mut self.prior.clone());
         let manifest = |key: &Key| {
             let manifest = if outcome.changed.contains(key) {
                 planned.get(key)

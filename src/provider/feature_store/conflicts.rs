@@ -39,7 +39,9 @@ pub fn foreseen(
             // It is given up.
             continue;
         };
-        let live = live.get(&key).and_then(|live| ownership::at(live, &drift.field));
+        let live = live
+            .get(&key)
+            .and_then(|live| ownership::at(live, &drift.field));
         if path.get(manifest) == live {
             continue;
         }

@@ -38,7 +38,9 @@ pub fn attribute(manifests: &Manifests) -> Value {
 
 /// The manifests of which the attribute `objects` does not show everything, as the private state keeps them.
 pub fn unshown(manifests: &Manifests) -> BTreeMap<String, Json> {
-    let hidden = manifests.iter().filter(|(_, manifest)| shown(manifest) != **manifest);
+    let hidden = manifests
+        .iter()
+        .filter(|(_, manifest)| shown(manifest) != **manifest);
     hidden
         .map(|(key, manifest)| (key.to_string(), manifest.clone()))
         .collect()
@@ -97,14 +99,18 @@ fn render(block: &Block, state: &Value) -> Manifests {
         tolerated: Vec::new(),
     };
     let desired = Desired::of(&parsed, namespace);
-    desired.map(|desired| desired.objects.manifests).unwrap_or_default()
+    desired
+        .map(|desired| desired.objects.manifests)
+        .unwrap_or_default()
 }
 
 /// The state of an earlier version, which shows more, as this version shows it.
 pub fn upgrade(state: &mut Value) {
     if let Value::Map(objects) = state.attribute("objects") {
         let texts = objects.iter().map(|(key, text)| {
-            let manifest = text.as_str().and_then(|text| serde_json::from_str::<Json>(text).ok());
+            let manifest = text
+                .as_str()
+                .and_then(|text| serde_json::from_str::<Json>(text).ok());
             let text = match manifest {
                 Some(manifest) => Value::string(shown(&manifest).to_string()),
                 None => text.clone(),
@@ -117,7 +123,11 @@ pub fn upgrade(state: &mut Value) {
     if let Value::List(entries) = state.attribute("drift") {
         let mut entries = entries.clone();
         for entry in &mut entries {
-            if entry.attribute("field").as_str().is_some_and(|field| field.contains(".env[")) {
+            if entry
+                .attribute("field")
+                .as_str()
+                .is_some_and(|field| field.contains(".env["))
+            {
                 entry.set("wanted", Value::Null);
                 entry.set("live", Value::Null);
             }

@@ -42,10 +42,12 @@ pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
 pub fn parse_over(block: &Block, value: &Value, prior: &Value) -> Result<Parsed, Diagnostics> {
     let decoded = decode(block, value);
     let is_prior = |path: &Path| !prior.is_null() && value.get(path) == prior.get(path);
-    let (mut tolerated, broken): (Diagnostics, Diagnostics) =
-        (decoded.diagnostics.into_iter()).partition(|diagnostic| {
+    let (mut tolerated, broken): (Diagnostics, Diagnostics) = (decoded.diagnostics.into_iter())
+        .partition(|diagnostic| {
             let path = diagnostic.path.as_ref();
-            path.is_some_and(|path| is_prior(path) && value.get(path).is_some_and(|it| !it.is_null()))
+            path.is_some_and(|path| {
+                is_prior(path) && value.get(path).is_some_and(|it| !it.is_null())
+            })
         });
     if !broken.is_empty() {
         return Err(broken);

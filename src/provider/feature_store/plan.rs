@@ -69,8 +69,7 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request
     };
     if let Some(desired) = desired.filter(|_| !force && requires_replace.is_empty()) {
         let planned = &desired.objects.manifests;
-        let foreseen =
-            conflicts::foreseen(block, &request.prior_state, &state, &seen, planned);
+        let foreseen = conflicts::foreseen(block, &request.prior_state, &state, &seen, planned);
         diagnostics.extend(foreseen);
     }
     diagnostics.extend(parsed.tolerated);
