@@ -194,6 +194,7 @@ impl Reader<'_> {
         let config: FeatureStore = serde_json::from_value(configuration.clone()).ok()?;
         let defaults = Defaults {
             namespace: Some(self.store.namespace.clone()),
+            ..Defaults::default()
         };
         Some(Store::new(&config, &defaults))
     }

@@ -100,13 +100,9 @@ impl Decoded {
         plain: &Type,
         value: &Value,
     ) -> Option<Json> {
-        let failed = check::check(&attribute.checks, path, value);
-        let sound = failed.is_empty();
-        self.diagnostics.extend(failed);
-        let each = each(&attribute.checks);
-        sound
-            .then(|| self.typed(path, plain, each, value))
-            .flatten()
+        self.diagnostics
+            .extend(check::check(&attribute.checks, path, value));
+        self.typed(path, plain, each(&attribute.checks), value)
     }
 
     /// `each` is what is checked of the elements of a collection.

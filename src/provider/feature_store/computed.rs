@@ -28,6 +28,7 @@ impl Desired {
         }
         let defaults = Defaults {
             namespace: Some(default_namespace.to_owned()),
+            was_scaled: parsed.was_scaled,
         };
         let store = Store::new(&parsed.config, &defaults);
         let objects = render(&store);
@@ -87,6 +88,7 @@ pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
     };
     let defaults = Defaults {
         namespace: Some(namespace.to_owned()),
+        was_scaled: parsed.was_scaled,
     };
     let mut known = Value::Object(BTreeMap::new());
     let store = Store::new(&parsed.config, &defaults);

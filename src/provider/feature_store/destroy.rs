@@ -59,7 +59,7 @@ async fn delete(
             format!("The state of the feature store {}/{} does not fit this version of the provider: {error}.", name.namespace, name.name),
         )
     })?;
-    let store = Store::new(&config, &Defaults { namespace: None });
+    let store = Store::new(&config, &Defaults::default());
     let known: BTreeSet<Key> = manifests::keys(prior).into_iter().collect();
     let cluster = settings.cluster().await?;
     let failed =

@@ -13,7 +13,7 @@ use crate::schema::{Block, Value, decode};
 
 use super::computed::Desired;
 use super::memory::Memory;
-use super::parse::Parsed;
+use super::parse::{Parsed, was_scaled};
 
 /// Manifests by their keys.
 pub type Manifests = BTreeMap<Key, Json>;
@@ -96,6 +96,7 @@ fn render(block: &Block, state: &Value) -> Manifests {
         config,
         json: decoded.json,
         unknown: decoded.unknown,
+        was_scaled: was_scaled(state),
         tolerated: Vec::new(),
     };
     let desired = Desired::of(&parsed, namespace);

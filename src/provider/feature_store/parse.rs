@@ -17,6 +17,8 @@ pub struct Parsed {
     pub json: Json,
     /// What is not known before apply; rules that read any of it are still to be judged.
     pub unknown: BTreeSet<Path>,
+    /// Whether several pods could run by the prior state.
+    pub was_scaled: bool,
     /// Warnings about values that no rule allows, but that are as in the prior state.
     pub tolerated: Diagnostics,
 }
@@ -65,8 +67,14 @@ pub fn parse_over(block: &Block, value: &Value, prior: &Value) -> Result<Parsed,
         config,
         json: decoded.json,
         unknown: decoded.unknown,
+        was_scaled: was_scaled(prior),
         tolerated: tolerated.into_iter().map(wording::tolerated).collect(),
     })
+}
+
+/// Whether several pods could run by this state.
+pub fn was_scaled(state: &Value) -> bool {
+    state.attribute("strategy").as_str() == Some("RollingUpdate")
 }
 
 /// What the user had better change: warnings.

@@ -24,7 +24,10 @@ pub(super) async fn complete(
         minimum: match &store.replicas {
             Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
             // KEDA may have nothing to do, and then leaves the number as it is.
-            Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
+            Replicas::Static(_)
+            | Replicas::Stopped { .. }
+            | Replicas::Keda(_)
+            | Replicas::External => None,
         },
     };
     let servers = cluster.wait_for_rollout(&name, &servers, wait, stop);
