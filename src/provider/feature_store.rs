@@ -9,6 +9,7 @@ pub mod content;
 pub mod creation;
 pub mod destroy;
 pub mod drift;
+mod ignored;
 pub mod import;
 pub mod manifests;
 pub mod memory;

@@ -72,6 +72,45 @@ impl FieldPath {
         &self.0
     }
 
+    /// Puts another value there, or takes it away. An object on the way is made where there is none, a list is not.
+    pub fn replace(&self, object: &mut Json, value: Option<&Json>) {
+        let Some((step, rest)) = self.0.split_first() else {
+            if let Some(value) = value {
+                *object = value.clone();
+            }
+            return;
+        };
+        let rest = Self(rest.to_vec());
+        match (step, &mut *object) {
+            (FieldStep::Name(name), Json::Object(members)) => match (value, rest.0.is_empty()) {
+                (None, true) => drop(members.remove(name)),
+                (None, false) => {
+                    if let Some(inner) = members.get_mut(name) {
+                        rest.replace(inner, None);
+                    }
+                }
+                (Some(_), _) => {
+                    let inner = members.entry(name.clone());
+                    rest.replace(inner.or_insert_with(|| Json::Object(Map::new())), value);
+                }
+            },
+            (step, Json::Array(elements)) => {
+                let found = elements.iter().position(|element| step.is_element(element));
+                let found = match step {
+                    FieldStep::Index(position) => (*position < elements.len()).then_some(*position),
+                    _ => found,
+                };
+                match (found, value, rest.0.is_empty()) {
+                    (Some(position), None, true) => drop(elements.remove(position)),
+                    (Some(position), value, _) => rest.replace(&mut elements[position], value),
+                    (None, Some(value), true) => elements.push(value.clone()),
+                    (None, ..) => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Whether it is an environment variable of a container or a part of one. Values of variables are not shown.
     pub fn is_variable(&self) -> bool {
         let env = FieldStep::Name("env".to_owned());
@@ -155,6 +194,15 @@ impl FieldStep {
         )
     }
 
+    /// Whether the step leads to this element of a list.
+    fn is_element(&self, element: &Json) -> bool {
+        match self {
+            Self::Value(value) => element == value,
+            Self::Keys(keys) => has_keys(element, keys),
+            Self::Name(_) | Self::Index(_) => false,
+        }
+    }
+
     /// What is one step down.
     pub fn of<'a>(&self, object: &'a Json) -> Option<&'a Json> {
         match self {
@@ -222,6 +270,44 @@ fn outside_quotes(text: &str, wanted: char) -> Option<usize> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn replaces() {
+        let object = json!({"a": {"b": 1}, "list": [{"name": "x", "value": 1}]});
+        let element = FieldStep::Keys(vec![("name".to_owned(), json!("x"))]);
+        let list = FieldPath::of(&["list"]).with(element);
+        let value = list.with(FieldStep::Name("value".to_owned()));
+        let replaced = |path: &FieldPath, value: Option<Json>| {
+            let mut object = object.clone();
+            path.replace(&mut object, value.as_ref());
+            object
+        };
+        for (path, value, expected) in [
+            (
+                FieldPath::of(&["a", "b"]),
+                Some(json!(2)),
+                json!({"a": {"b": 2}, "list": [{"name": "x", "value": 1}]}),
+            ),
+            (
+                FieldPath::of(&["a", "b"]),
+                None,
+                json!({"a": {}, "list": [{"name": "x", "value": 1}]}),
+            ),
+            (
+                FieldPath::of(&["c", "d"]),
+                Some(json!(2)),
+                json!({"a": {"b": 1}, "c": {"d": 2}, "list": [{"name": "x", "value": 1}]}),
+            ),
+            (
+                value,
+                Some(json!(2)),
+                json!({"a": {"b": 1}, "list": [{"name": "x", "value": 2}]}),
+            ),
+            (list, None, json!({"a": {"b": 1}, "list": []})),
+        ] {
+            assert_eq!(replaced(&path, value), expected, "{path}");
+        }
+    }
 
     #[test]
     fn finds() {

@@ -36,6 +36,14 @@ pub fn attribute(manifests: &Manifests) -> Value {
     )
 }
 
+/// All of these manifests as the private state keeps them.
+pub fn by_name(manifests: &Manifests) -> BTreeMap<String, Json> {
+    let manifests = manifests.iter();
+    manifests
+        .map(|(key, manifest)| (key.to_string(), manifest.clone()))
+        .collect()
+}
+
 /// The manifests of which the attribute `objects` does not show everything, as the private state keeps them.
 pub fn unshown(manifests: &Manifests) -> BTreeMap<String, Json> {
     let hidden = manifests

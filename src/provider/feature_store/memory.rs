@@ -33,6 +33,9 @@ pub struct Memory {
     /// The manifests of which the attribute `objects` does not show everything, by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unshown: BTreeMap<String, Json>,
+    /// Manifests of the plan that keep live values, by key, because the user ignores changes of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub planned: BTreeMap<String, Json>,
     /// What was applied, while the state shows drift in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<AppliedBefore>,

@@ -3,22 +3,28 @@
 use crate::feast::config::{Deviation, Drift, DriftPolicy};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
-use crate::schema::provider::{Deferred, Plan, Planned};
+use crate::schema::provider::{Deferred, Plan, Planned, Private};
 use crate::schema::{Block, Path, Value};
 
 use super::claims;
 use super::computed::{self, Desired};
 use super::conflicts;
-use super::drift;
 use super::manifests::{self, Manifests};
 use super::memory::Memory;
 use super::parse::parse_over;
+use super::{drift, ignored};
 
 /// Plans a create, an update or a destroy.
 ///
 /// `default_namespace` is the provider block's, `None` while that is unknown; `force` says that fields which
-/// others have applied are taken.
-pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request: Plan) -> Planned {
+/// others have applied are taken. `written` is the configuration as the user wrote it, without `ignore_changes`.
+pub fn plan(
+    block: &Block,
+    default_namespace: Option<&str>,
+    force: bool,
+    written: &Value,
+    request: Plan,
+) -> Planned {
     if request.proposed_new_state.is_null() {
         return Planned {
             private: request.prior_private,
@@ -50,7 +56,13 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request
     let memory = Memory::recall(&request.prior_private);
     let seen = manifests::of(block, &request.prior_state, &memory);
     let namespace = state.attribute("namespace").as_str();
-    let desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
+    let mut desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
+    let ignored = ignored::paths(written, &request.config, &request.prior_state);
+    let mut kept = Manifests::new();
+    if let Some(desired) = desired.as_mut().filter(|_| !ignored.is_empty()) {
+        let planned = &mut desired.objects.manifests;
+        kept = ignored::keep_live(block, &request.prior_state, &ignored, &seen, planned);
+    }
     let prior = Prior {
         state: &request.prior_state,
         manifests: &seen,
@@ -77,10 +89,20 @@ pub fn plan(block: &Block, default_namespace: Option<&str>, force: bool, request
         requires_replace,
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, &request),
-        private: request.prior_private,
+        private: keep_planned(request.prior_private, &kept),
         state,
         diagnostics,
     }
+}
+
+/// The private state with the planned manifests that keep live values.
+fn keep_planned(private: Private, kept: &Manifests) -> Private {
+    let planned = manifests::by_name(kept);
+    let memory = Memory::recall(&private);
+    if memory.planned == planned {
+        return private;
+    }
+    Memory { planned, ..memory }.keep()
 }
 
 /// A provider block that is not known yet (a cluster made in the same run) is no reason to fail: a client

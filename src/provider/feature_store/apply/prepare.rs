@@ -48,9 +48,14 @@ impl Recipe<'_> {
     pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
         let parsed = parse_over(self.block, self.planned, self.prior)?;
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
-        let Some(desired) = Desired::of(&parsed, namespace) else {
+        let Some(mut desired) = Desired::of(&parsed, namespace) else {
             return Err(vec![wording::still_unknown(&parsed.unknown)]);
         };
+        for (key, manifest) in &mut desired.objects.manifests {
+            if let Some(planned) = self.before.planned.get(&key.to_string()) {
+                manifest.clone_from(planned);
+            }
+        }
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
         let store = StoreName {
             namespace: desired.store.namespace.clone(),
