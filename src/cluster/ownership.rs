@@ -101,6 +101,37 @@ pub fn holds(fields: &Json, path: &FieldPath) -> bool {
         .is_some()
 }
 
+/// The value of the field at the path as far as it is recorded: without what the API server has added to it.
+pub fn recorded_part(fields: &Json, path: &FieldPath, value: &Json) -> Json {
+    let inner = path
+        .steps()
+        .iter()
+        .try_fold(fields, |node, step| below(node, step));
+    inner.map_or_else(|| value.clone(), |inner| only_recorded(inner, value))
+}
+
+fn only_recorded(fields: &Json, value: &Json) -> Json {
+    let is_whole = fields.as_object().is_none_or(serde_json::Map::is_empty);
+    match value {
+        Json::Object(members) if !is_whole => {
+            let recorded = members.iter().filter_map(|(name, value)| {
+                let inner = fields.get(format!("f:{name}"))?;
+                Some((name.clone(), only_recorded(inner, value)))
+            });
+            Json::Object(recorded.collect())
+        }
+        Json::Array(elements) if !is_whole => {
+            let children = fields.as_object().into_iter().flatten();
+            let recorded = elements.iter().filter_map(|element| {
+                let (_, inner) = children.clone().find(|(key, _)| is_element(key, element))?;
+                Some(only_recorded(inner, element))
+            });
+            recorded.collect()
+        }
+        whole => whole.clone(),
+    }
+}
+
 /// What the recorded fields hold of this step; the same again below something that is owned as a whole.
 pub fn below<'a>(fields: &'a Json, step: &FieldStep) -> Option<&'a Json> {
     let children = fields.as_object()?;

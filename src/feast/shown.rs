@@ -5,10 +5,15 @@
 //! variables, passwords and tokens in URLs, and settings of git. Everything else is shown, so that a plan tells what
 //! changes.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::names;
 use super::render::without_git_settings;
+
+/// Ends of the keys of `feature_store.yaml` whose values are not shown.
+const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "key"];
 
 /// Stands in the place of a value that is not shown.
 pub const NOT_SHOWN: &str = "(not shown)";
@@ -79,8 +84,18 @@ fn hides(value: &Json) -> bool {
     }
 }
 
+/// A text without credentials: a script, a document in YAML, a URL.
 fn shown_text(text: &str) -> String {
     let text = without_git_settings(text, NOT_SHOWN);
+    let text = match text.contains('\n') {
+        true => Cow::Owned(
+            text.split('\n')
+                .map(shown_line)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+        false => text,
+    };
     let mut shown = String::new();
     let mut rest = text.as_ref();
     while let Some((before, after)) = rest.split_once("://") {
@@ -108,6 +123,21 @@ fn shown_text(text: &str) -> String {
     shown
 }
 
+/// A line of YAML without the value of a key that names a credential.
+fn shown_line(line: &str) -> Cow<'_, str> {
+    let Some((key, value)) = line.split_once(": ") else {
+        return Cow::Borrowed(line);
+    };
+    let name = key.trim_start_matches([' ', '-']);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let lower = name.to_ascii_lowercase();
+    let is_secret = name.chars().all(is_name) && SECRET_KEYS.iter().any(|end| lower.ends_with(end));
+    match is_secret && !value.trim().is_empty() {
+        true => Cow::Owned(format!("{key}: {NOT_SHOWN}")),
+        false => Cow::Borrowed(line),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +149,7 @@ mod tests {
             {"name": "EMPTY"},
             {"name": "REFERENCE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
             {"name": names::FEATURE_STORE_YAML_PATH, "value": "/etc/feast/feature_store.yaml"},
-        ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:hunter2@h/db\nb: http://h:80/x\nc: ssh://git@h/x"},
+        ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:hunter2@h/db\nb: http://h:80/x\nc: ssh://git@h/x\n  api_key: hunter2\n# a key: b"},
           "args": ["url='https://hunter2@h/x'"]});
         assert_eq!(
             shown(&manifest),
@@ -128,7 +158,7 @@ mod tests {
                 {"name": "EMPTY"},
                 {"name": "REFERENCE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
                 {"name": names::FEATURE_STORE_YAML_PATH, "value": "/etc/feast/feature_store.yaml"},
-            ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:(not shown)@h/db\nb: http://h:80/x\nc: ssh://git@h/x"},
+            ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:(not shown)@h/db\nb: http://h:80/x\nc: ssh://git@h/x\n  api_key: (not shown)\n# a key: b"},
               "args": ["url='https://(not shown)@h/x'"]})
         );
     }

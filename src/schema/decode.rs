@@ -19,7 +19,8 @@ pub struct Decoded {
     pub json: Json,
     /// Everything that is not known before apply.
     pub unknown: BTreeSet<Path>,
-    /// What does not fit the schema, each at its attribute. When there is any, `json` may not either.
+    /// What does not fit the schema, each at its attribute. When there is any, `json` may not either: it has the values
+    /// that are out of bounds.
     pub diagnostics: Diagnostics,
 }
 

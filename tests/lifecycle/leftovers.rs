@@ -338,8 +338,8 @@ pub fn dropped_fields_that_others_own_are_reported() {
         "Warning: Fields that are no longer wanted were not removed with feast_feature_store.demo, on main.tf line 16, in \
          resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration does \
          not have these fields any more, but other managers own them, so they stay in the cluster: \
-         Deployment/feast-demo .spec.template.metadata.annotations.example.com/pod: applied by \"argocd\" \
          Service/feast-demo-online .metadata.labels.example.com/team: set by \"kubectl-label\" at {} \
+         Deployment/feast-demo .spec.template.metadata.annotations.example.com/pod: applied by \"argocd\" \
          The next plan does not show them. Remove them with the tool that owns them, if nothing else needs them.",
         label["time"].as_str().unwrap(),
     );

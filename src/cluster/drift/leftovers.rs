@@ -24,9 +24,9 @@ pub fn leftovers(kind: Kind, mask: &Json, live: &Json, own: &OwnManagers) -> Vec
                 continue;
             }
             found.push(Change {
-                field,
                 wanted: None,
-                live: Some(value.clone()),
+                live: Some(ownership::recorded_part(entry.fields, &field, value)),
+                field,
                 author: Some(Author::from(&entry)),
             });
         }
@@ -68,7 +68,7 @@ mod tests {
         live["spec"]["replicas"] = json!(2);
         live["spec"]["template"]["spec"]["nodeSelector"] = json!({"nowhere": "true"});
         live["spec"]["template"]["spec"]["containers"][0]["env"] =
-            json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]);
+            json!([{"name": "A", "value": "1", "default": "d"}, {"name": "B", "value": "2"}]);
         live["metadata"]["managedFields"] = json!([
             entry(
                 "ours",

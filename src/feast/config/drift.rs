@@ -52,11 +52,11 @@ pub struct Drift {
     pub field: String,
 
     /// The value that was applied; anything but a string as JSON. Null for `deleted`, `rotated`, `leftover` and `added`,
-    /// and for the content of a Secret.
+    /// for the content of a Secret and for the value of an environment variable.
     pub wanted: Option<String>,
 
-    /// The value that is there; null when the field is gone, and for the content of a Secret and whatever others have
-    /// added to it.
+    /// The value that is there; null when the field is gone, for the content of a Secret and whatever others have
+    /// added to it, and for the value of an environment variable.
     pub live: Option<String>,
 
     /// Who wrote the field last (`metadata.managedFields`), such as `kubectl-edit`. Null when the API server

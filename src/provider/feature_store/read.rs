@@ -147,7 +147,7 @@ async fn refresh(
 }
 
 /// The live objects of these keys, and those of the feature store that the last apply made and the state does not know.
-async fn read_objects(
+pub async fn read_objects(
     cluster: &Cluster,
     store: &StoreName,
     keys: &BTreeSet<Key>,
