@@ -213,6 +213,7 @@ fn trials() -> Vec<Trial> {
         leftovers::dropped_fields_of_a_former_field_manager_go,
         leftovers::dropped_fields_that_others_own_are_reported,
         leftovers::leftovers_of_a_lost_state_are_shown_and_removed,
+        leftovers::objects_of_every_kind_that_a_lost_state_had_are_removed,
         leftovers::values_that_admission_changes_are_reported,
         lineage::has_pods_of_its_own,
         lineage::the_example_comes_and_goes,

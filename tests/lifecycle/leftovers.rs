@@ -1,5 +1,7 @@
 //! What this provider has applied and no longer wants goes, and what it cannot remove is said.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::conflicts::apply_as;
@@ -185,6 +187,56 @@ pub fn leftovers_of_a_lost_state_are_shown_and_removed() {
     test.apply();
     assert_eq!((left(&test), test.autoscaler()), (Vec::new(), None));
     test.expect_no_resource_drift();
+    test.destroy();
+}
+
+/// Also of kinds that live in no namespace and that the state has nothing of.
+pub fn objects_of_every_kind_that_a_lost_state_had_are_removed() {
+    let test = StoreUnderTest::new("leftovers-kinds");
+    less(&test);
+    test.apply();
+    let state = test.terraform.folder().join("terraform.tfstate");
+    let before = std::fs::read(&state).unwrap();
+    let keys = || -> BTreeSet<String> {
+        let objects = test.state()["objects"].clone();
+        objects.as_object().unwrap().keys().cloned().collect()
+    };
+    let few = keys();
+    let services = format!(
+        "scaling = {{ autoscaling = {{ min_replicas = 1, max_replicas = 3 }} }}\n\
+         pod_disruption_budgets = {{ max_unavailable = 1 }}\n\
+         feast_apply = \"init_container\"\n{DATABASES}"
+    );
+    let attributes = "wait_for_rollout = false\n  cron_job = { schedule = \"@daily\" }\n  \
+                      authz = { kubernetes = { roles = [\"reader\"] } }";
+    test.configure_all(&services, attributes);
+    test.apply();
+    let many = keys();
+    std::fs::write(&state, before).unwrap();
+    less(&test);
+    let plan = test.plan_with_changes();
+    let objects: BTreeSet<String> = (leftovers(&plan).into_iter())
+        .filter(|it| !it.contains('.'))
+        .collect();
+    assert_eq!(objects, many.difference(&few).cloned().collect());
+    let kinds: BTreeSet<&str> = (objects.iter())
+        .map(|key| key.split_once('/').unwrap().0)
+        .collect();
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        [
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "CronJob",
+            "HorizontalPodAutoscaler",
+            "PodDisruptionBudget",
+            "Role",
+            "RoleBinding",
+            "ServiceAccount",
+        ]
+    );
+    test.apply();
+    assert_eq!(keys(), few);
     test.destroy();
 }
 
