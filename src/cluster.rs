@@ -1,6 +1,6 @@
 //! The outside: the Kubernetes API server, and what this provider does there.
 //!
-//! This is the only room with a `kube::Client`. It reads the live objects of a feature store, brings
+//! This is the only layer with a `kube::Client`. It reads the live objects of a feature store, brings
 //! them to what is wanted with server-side apply, waits until that has really happened, and deletes.
 //! What can be decided without a server is decided by pure functions beside it: [`drift`] (the live
 //! object seen through the fields that we own), [`ownership`] (who owns which field), [`rollout`] (how
@@ -26,6 +26,8 @@ mod resource;
 #[cfg(test)]
 mod scripted;
 mod snapshot;
+pub mod sources;
+mod task;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -106,7 +108,7 @@ pub struct Cluster {
 }
 
 struct Inner {
-    config: kube::Config,
+    endpoint: connection::Endpoint,
     /// Made at the first request: making it may run an `exec` credential plugin.
     client: OnceCell<kube::Client>,
     server: Arc<Server>,
@@ -137,14 +139,11 @@ impl Cluster {
         connection: &Connection,
         options: Options,
     ) -> Result<Self, ConnectionError> {
-        let (config, origin) = connection::configure(connection).await?;
+        let endpoint = connection::configure(connection)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                server: Arc::new(Server {
-                    url: config.cluster_url.to_string(),
-                    origin,
-                }),
-                config,
+                server: Arc::new(Server::from(&endpoint)),
+                endpoint,
                 client: OnceCell::new(),
                 options,
                 reached: AtomicBool::new(false),

@@ -1,5 +1,4 @@
-//! The hall: joins the rooms and holds no knowledge of its own. Each operation reads as a recipe, and one
-//! place words what the rooms found.
+//! Provider layer: the Terraform operations, composed of the other layers, and the diagnostics for their errors.
 //!
 //! Must not know: protobuf, msgpack, sockets.
 
@@ -21,7 +20,7 @@ use crate::schema::provider::{
     Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
     Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
-use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
 
 use feature_store::replacement::Replacement;
 pub use schemas::FEATURE_STORE;
@@ -76,6 +75,12 @@ impl Feast {
             )]),
         }
     }
+}
+
+/// Returns true if a plan replaces the feature store for the namespace of the provider block alone.
+fn moves_by_default(config: &Value, planned: &Planned) -> bool {
+    let namespace = Path::of("namespace");
+    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
 
 impl Provider for Feast {
@@ -156,6 +161,13 @@ impl Provider for Feast {
                 let force = settings.options().force_conflicts;
                 let namespace = settings.namespace();
                 let mut planned = feature_store::plan::plan(block, namespace, force, &request);
+                if settings.namespace_is_empty() && moves_by_default(&request.config, &planned) {
+                    return Planned {
+                        diagnostics: vec![wording::empty_namespace(&request.prior_state)],
+                        state: request.prior_state,
+                        ..Planned::default()
+                    };
+                }
                 let replacement = Replacement::of(block, &request, &mut planned);
                 if let Some(replacement) = replacement {
                     let findings = replacement.check(&settings, &self.stopped()).await;

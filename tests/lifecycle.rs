@@ -27,6 +27,7 @@ mod lifecycle {
     pub mod documentation;
     pub mod drift;
     pub mod examples;
+    pub mod faults;
     pub mod guard;
     pub mod import;
     pub mod jobs;
@@ -34,10 +35,12 @@ mod lifecycle {
     pub mod lab;
     pub mod lineage;
     pub mod lost_answers;
+    pub mod nulls;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
     pub mod pods;
+    pub mod policies;
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
@@ -48,6 +51,7 @@ mod lifecycle {
     pub mod terraform_runner;
     pub mod testbed;
     pub mod tls;
+    pub mod waiting;
 }
 
 use std::process::ExitCode;
@@ -56,9 +60,9 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
-    persistence, pods, recovery, replacement, requests, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls,
+    drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, nulls,
+    permissions, persistence, pods, policies, recovery, replacement, requests, rollouts, scaling,
+    secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// One trial for each function, named by its path.
@@ -68,7 +72,7 @@ macro_rules! trials {
     };
 }
 
-/// The same for the tests of room `cluster`, of one file, each in a namespace of its own.
+/// The same for the tests of the layer `cluster` in one file, each in a namespace of its own.
 macro_rules! cluster_trials {
     ($file:ident: $($test:ident),* $(,)?) => {
         vec![$(Trial::test(concat!(stringify!($file), "::", stringify!($test)), || {
@@ -105,6 +109,24 @@ fn simulation_trials() -> Vec<Trial> {
         the_trouble_of_old_pods_is_not_the_new_ones,
         too_little_memory,
     ]);
+    all.extend(cluster_trials![
+        waiting:
+        a_claim_in_use_names_the_pod_that_keeps_it,
+        a_minimum_that_a_quota_refuses,
+        a_node_that_comes_late_is_waited_for,
+        a_paused_rollout_ends_at_once,
+        a_replica_set_that_is_refused,
+        a_suspended_job_ends_at_once,
+        external_scaling_to_zero_is_complete,
+        job_that_a_sidecar_keeps_running,
+        job_that_gets_its_pod_late,
+        job_whose_pods_a_quota_refuses,
+        job_whose_pods_pod_security_refuses,
+        pods_that_stay_are_named,
+        sandbox_that_cannot_be_created,
+        servers_without_limits_under_a_quota,
+    ]);
+    all.extend(faults::trials());
     all.extend(trials![
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
@@ -116,6 +138,7 @@ fn simulation_trials() -> Vec<Trial> {
         lost_answers::an_api_server_that_stays_away_ends_the_apply_and_the_next_makes_it_good,
         keda::scales_where_it_is_installed,
         rollouts::an_apply_ends_before_its_time_out,
+        scaling::a_number_that_is_moved_during_the_rollout_is_set_again,
         rollouts::progress_is_logged,
         rollouts::without_waiting_an_apply_ends_at_once,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
@@ -133,7 +156,6 @@ fn trials() -> Vec<Trial> {
         cluster:
         a_connection_that_goes_silent_is_left,
         a_failed_apply_says_what_exists,
-        a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,
         conflicts_with_other_managers,
         credentials_of_every_sort,
@@ -183,13 +205,17 @@ fn trials() -> Vec<Trial> {
         drift::drift_shows_at_the_attribute_that_set_it,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
+        faults::a_seed_chooses_the_same_cases_again,
+        faults::requests_have_stable_names,
         examples::autoscaling,
         examples::external_autoscaler,
         examples::production,
         examples::static_replicas,
         examples::the_others,
+        guard::an_empty_namespace_destroys_nothing,
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
+        guard::credentials_that_are_not_accepted_are_explained,
         guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
         import::another_address_is_free,
@@ -211,6 +237,9 @@ fn trials() -> Vec<Trial> {
         persistence::unknown_values_are_judged_at_apply,
         pods::advice_is_shown_and_stops_nothing,
         pods::every_option_is_applied_and_taken_back,
+        nulls::null_elements_of_lists_are_refused_with_the_idiom,
+        nulls::null_elements_of_maps_count_as_absent,
+        policies::create_update_and_delete_say_that_a_policy_rejected_them,
         lost_answers::a_write_is_repeated_when_the_api_server_is_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
@@ -230,6 +259,8 @@ fn trials() -> Vec<Trial> {
         scaling::every_transition,
         scaling::external_count_survives_every_update,
         secrets::a_rotation_between_plan_and_apply_is_no_error,
+        secrets::a_secret_that_comes_late_is_waited_for,
+        secrets::secrets_that_never_come_are_all_named,
         secrets::the_password_is_nowhere_but_in_our_secret,
         tls::a_renewed_certificate_rolls_the_pods,
         tls::the_authority_of_a_token_provider_must_be_there,

@@ -3,7 +3,6 @@
 //! It goes there and nowhere else: what comes out of here is sent and forgotten, no error tells of it, and
 //! of the filled objects nothing can be printed.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -36,8 +35,6 @@ pub struct Filled {
     pub(super) lineage: Option<Fingerprints>,
     /// The hash of what the Job applies, where there is one.
     pub(super) applied: Option<String>,
-    /// The manifests without the Secrets' content.
-    pub(super) shown: BTreeMap<Key, Json>,
 }
 
 /// Of what the pods of a Deployment read, as they carry it.
@@ -90,7 +87,6 @@ impl Objects<Prepared> {
         if let (Some(applied), Some(deployment)) = (&applied, manifests.get_mut(&key)) {
             deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
         }
-        let shown = manifests.clone();
         for (key, manifest) in &mut manifests {
             if key.kind == Kind::Secret
                 && let Some(secret) = manifest.as_object_mut()
@@ -113,7 +109,6 @@ impl Objects<Prepared> {
                 servers: servers.fingerprints,
                 lineage: lineage.map(|lineage| lineage.fingerprints),
                 applied,
-                shown,
             },
         })
     }
@@ -191,12 +186,6 @@ impl Objects<Filled> {
     pub fn applied(&self) -> Option<&str> {
         self.phase.applied.as_deref()
     }
-
-    /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
-    /// Secret is the one that was prepared.
-    pub fn shown(&self) -> &BTreeMap<Key, Json> {
-        &self.phase.shown
-    }
 }
 
 impl fmt::Debug for Objects<Filled> {
@@ -229,12 +218,18 @@ fn annotate_pods(deployment: &mut Json, fingerprints: &Fingerprints) {
     }
 }
 
-/// All that is mounted, in one text; `None` when nothing is.
+/// All that is mounted and replaces pods when it changes, in one text; `None` when nothing is.
 fn texts(mounted: &[Mounted], contents: &Contents) -> Result<Option<String>, Vec<FillError>> {
     let mut all = String::new();
     let mut errors = Vec::new();
-    for Mounted { source, path } in mounted {
+    for mount in mounted {
+        let Mounted {
+            source,
+            path,
+            rolls_pods,
+        } = mount;
         match source.text(contents) {
+            Some(text) if !text.trim().is_empty() && !rolls_pods => {}
             Some(text) if !text.trim().is_empty() => {
                 // With the length before it, no two sequences of texts read alike.
                 all.push_str(&format!("{source} {}\n{text}", text.len()));
@@ -249,7 +244,8 @@ fn texts(mounted: &[Mounted], contents: &Contents) -> Result<Option<String>, Vec
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok((!mounted.is_empty()).then_some(all))
+    let any = mounted.iter().any(|mount| mount.rolls_pods);
+    Ok(any.then_some(all))
 }
 
 /// The first half of an HMAC-SHA256: 128 bits, more than enough to tell configurations apart.
@@ -269,6 +265,8 @@ pub fn fingerprint(key: &[u8], text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::*;
@@ -338,15 +336,6 @@ mod tests {
         for (key, manifest) in &filled.manifests {
             assert!(!manifest.to_string().contains("hunter2"), "{key}");
         }
-        let shown = filled.shown();
-        assert_eq!(
-            shown[&Key::new(Kind::Secret, "feast-demo")].get("data"),
-            None
-        );
-        assert_eq!(
-            &shown[&Key::new(Kind::Deployment, "feast-demo")],
-            deployment
-        );
         assert!(!format!("{filled:?}").contains("data\""), "{filled:?}");
     }
 

@@ -19,6 +19,7 @@ mod disruption;
 mod keda;
 mod labels;
 mod lineage;
+mod modes;
 mod names;
 mod persistence;
 mod pods;
@@ -33,50 +34,17 @@ mod stores;
 mod strategy;
 #[cfg(test)]
 mod testing;
+mod timeouts;
 mod tls;
 mod tracking;
 mod utilization;
 mod view;
+mod violation;
 mod volumes;
-
-use crate::schema::Path;
 
 use super::config::FeatureStore;
 
-/// One way in which a configuration cannot stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The attribute that it is shown at.
-    pub path: Path,
-    /// Every value that it was concluded from.
-    pub reads: Vec<Path>,
-    /// One line.
-    pub summary: String,
-    /// Why, and what to write instead.
-    pub detail: String,
-}
-
-impl Violation {
-    fn new(
-        path: Path,
-        reads: impl IntoIterator<Item = Path>,
-        summary: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            path,
-            reads: reads.into_iter().collect(),
-            summary: summary.into(),
-            detail: detail.into(),
-        }
-    }
-
-    /// Concluded from these, too.
-    fn reading(mut self, more: &[Path]) -> Self {
-        self.reads.extend_from_slice(more);
-        self
-    }
-}
+pub use violation::Violation;
 
 /// A rule, as the documentation lists it.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +66,11 @@ pub const RULES: &[Rule] = &[
         name: "labels",
         description: "Labels and annotations are valid for Kubernetes and none of them is the provider's own.",
         check: labels::check,
+    },
+    Rule {
+        name: "timeouts",
+        description: "Each of the `timeouts` is between a second and 24 hours.",
+        check: timeouts::check,
     },
     Rule {
         name: "replicas-or-autoscaling",
@@ -226,7 +199,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "git-source",
-        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, and the definitions are inside the clone.",
+        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, the definitions are inside the clone, and `ssh` goes with an SSH URL.",
         check: project::git,
     },
     Rule {
@@ -283,6 +256,11 @@ pub const RULES: &[Rule] = &[
         name: "volumes",
         description: "Volumes have different names, none of them the provider's own, and exactly one source.",
         check: volumes::check,
+    },
+    Rule {
+        name: "file-modes",
+        description: "A mode of files is a number from 0 to 511 (0777 in octal), that of an `empty_dir` one from 0 to 1023.",
+        check: modes::bounds,
     },
     Rule {
         name: "volume-mounts",
@@ -414,6 +392,16 @@ pub const ADVICE: &[Rule] = &[
         check: lineage::nobody_listens,
     },
     Rule {
+        name: "git-ssh-key",
+        description: "A git URL of SSH needs a key: `ssh`.",
+        check: project::ssh_key,
+    },
+    Rule {
+        name: "decimal-modes",
+        description: "Modes of files are decimal numbers in Terraform: `default_mode = 400` is 0620.",
+        check: modes::decimal,
+    },
+    Rule {
         name: "lineage-readers",
         description: "A lineage server asks its readers for no token, whatever `authz` says.",
         check: lineage::open_to_readers,
@@ -437,6 +425,7 @@ mod tests {
     #[test]
     fn unknown_values_add_nothing_to_the_golden_configurations() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+        let mut swept = 0;
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path
@@ -445,8 +434,10 @@ mod tests {
             {
                 let text = fs::read_to_string(path).unwrap();
                 super::testing::law(&serde_json::from_str(&text).unwrap());
+                swept += 1;
             }
         }
+        assert_ne!(swept, 0, "tests/render has no configuration");
     }
 
     #[test]

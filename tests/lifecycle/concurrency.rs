@@ -76,11 +76,15 @@ fn ends_well(begun: Child) {
     );
 }
 
+/// Returns whether the object is being deleted or does not exist.
 fn is_leaving(test: &StoreUnderTest, object: &str) -> bool {
-    let found = test.namespace.json(&["get", object]);
-    found.map_or(true, |found| {
-        !found["metadata"]["deletionTimestamp"].is_null()
-    })
+    let get = ["get", object, "--ignore-not-found", "--output=json"];
+    let text = test.namespace.kubectl(&get).unwrap();
+    if text.trim().is_empty() {
+        return true;
+    }
+    let found: Json = serde_json::from_str(&text).unwrap();
+    found["metadata"]["deletionTimestamp"].is_string()
 }
 
 /// Keeps an object from vanishing when it is deleted, until [`let_go`].

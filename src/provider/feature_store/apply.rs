@@ -28,6 +28,9 @@ use super::{conflicts, drift};
 use prepare::{Merged, Prepared};
 pub(super) use prepare::{remote_registry, unread};
 
+/// How often the rollout is waited for because somebody has moved the number of replicas.
+const REPLICAS_ATTEMPTS: u32 = 3;
+
 /// Creates or updates a feature store.
 pub async fn apply(
     block: &Block,
@@ -47,10 +50,11 @@ pub async fn apply(
         },
     };
     let identity = computed::identity(&request.planned_state);
-    match recipe.prepare(settings).await {
+    let began = Instant::now();
+    match recipe.prepare(settings, began).await {
         Ok(prepared) => Applied {
             identity,
-            ..recipe.carry_out(prepared).await
+            ..recipe.carry_out(prepared, began).await
         },
         // Nothing was written: what was, is.
         Err(diagnostics) => Applied {
@@ -104,8 +108,7 @@ impl Recipe<'_> {
         prepared.cluster.apply(live, &plan, self.stop).await
     }
 
-    async fn carry_out(&self, mut prepared: Prepared) -> Applied {
-        let began = Instant::now();
+    async fn carry_out(&self, mut prepared: Prepared, began: Instant) -> Applied {
         let mut outcome = match self.write(&mut prepared, began).await {
             Ok(outcome) => outcome,
             Err(errors) => {
@@ -117,7 +120,7 @@ impl Recipe<'_> {
                 };
             }
         };
-        let rollout = self.roll_out(&prepared, &outcome, began).await;
+        let rollout = self.roll_out(&mut prepared, &mut outcome, began).await;
         match self.complete(&prepared, &outcome, &rollout).await {
             Ok(true) => {}
             Ok(false) => {
@@ -145,24 +148,56 @@ impl Recipe<'_> {
     }
 
     /// Waits for the rollout, where that is wanted and everything has been written.
-    async fn roll_out(&self, prepared: &Prepared, outcome: &Outcome, began: Instant) -> RolledOut {
-        let Prepared {
-            cluster, desired, ..
-        } = prepared;
+    ///
+    /// The number of replicas that the configuration names is the number at the end: where somebody has moved it
+    /// meanwhile, as the controller of a deleted autoscaler can, it is set again.
+    async fn roll_out(
+        &self,
+        prepared: &mut Prepared,
+        outcome: &mut Outcome,
+        began: Instant,
+    ) -> RolledOut {
         let mut rollout = RolledOut {
-            status: deployment_status(&outcome.exists, desired),
+            status: deployment_status(&outcome.exists, &prepared.desired),
             errors: Vec::new(),
         };
-        if outcome.errors.is_empty() && desired.store.wait_for_rollout {
+        for attempt in 1..=REPLICAS_ATTEMPTS {
+            let desired = &prepared.desired;
+            if !outcome.errors.is_empty() || !desired.store.wait_for_rollout {
+                break;
+            }
             let wait = self.wait(prepared, began);
-            let complete = wait::complete(cluster, &desired.store, &wait, self.stop);
+            let complete = wait::complete(&prepared.cluster, &desired.store, &wait, self.stop);
             let (servers, unfinished) = complete.await;
-            if let Some(live) = servers {
-                rollout.status = Some(computed::rollout_state(&live).0);
+            if let Some(live) = &servers {
+                rollout.status = Some(computed::rollout_state(live).0);
             }
             rollout.errors = unfinished;
+            let moved = servers.is_some_and(|live| wait::is_moved(&desired.store, &live));
+            if !moved || !rollout.errors.is_empty() || attempt == REPLICAS_ATTEMPTS {
+                break;
+            }
+            self.write_again(prepared, outcome, began).await;
         }
         rollout
+    }
+
+    /// Brings the objects to what is wanted once more, from what is there now.
+    async fn write_again(&self, prepared: &mut Prepared, outcome: &mut Outcome, began: Instant) {
+        let keys = prepared.merged.filled.manifests.keys().cloned().collect();
+        let live = (prepared.cluster).read(&prepared.store, &keys, self.stop);
+        match live.await {
+            Ok(live) => prepared.live = live,
+            Err(error) => return outcome.errors.push(error),
+        }
+        match self.write(prepared, began).await {
+            Ok(again) => {
+                outcome.exists = again.exists;
+                outcome.changed.extend(again.changed);
+                outcome.errors.extend(again.errors);
+            }
+            Err(errors) => outcome.errors.extend(errors),
+        }
     }
 
     /// Marks the end of a create that has gone well. `false` where the feature store is another create's.
@@ -284,12 +319,16 @@ impl Recipe<'_> {
 
     /// For all of the waiting, the Job's and the rollout's.
     fn wait<'b>(&self, prepared: &'b Prepared, began: Instant) -> Wait<'b> {
-        let timeouts = &prepared.desired.store.timeouts;
-        let timeout = match self.prior.is_null() {
+        let timeout = self.timeout(&prepared.desired);
+        Wait::since(began, timeout, &prepared.merged.secrets)
+    }
+
+    fn timeout(&self, desired: &Desired) -> Duration {
+        let timeouts = &desired.store.timeouts;
+        match self.prior.is_null() {
             true => timeouts.create,
             false => timeouts.update,
-        };
-        Wait::since(began, timeout, &prepared.merged.secrets)
+        }
     }
 
     fn failures(&self, desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {

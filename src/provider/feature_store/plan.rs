@@ -6,7 +6,7 @@ use crate::feast::names;
 use crate::feast::objects::Kind;
 use crate::provider::wording;
 use crate::schema::provider::{Deferred, Plan, Planned};
-use crate::schema::{Block, Diagnostics, Path, Value};
+use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::claims;
 use super::computed::{self, Desired};
@@ -52,6 +52,7 @@ pub fn plan(
         };
     }
     let mut state = request.config.clone();
+    keep_prior(&block.attributes, &mut state, &request.prior_state);
     fill_namespace(&mut state, default_namespace, &request.prior_state);
     let impossible = impossible_namespace(block, &request.config, &state);
     if !impossible.is_empty() {

@@ -19,7 +19,8 @@ use serde_json::Value as Json;
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName, apply};
 use crate::feast::fill::Secrets;
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind, Scope};
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::Scope;
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Plan, Planned};
@@ -249,7 +250,7 @@ async fn resolved(
         }
         Err(errors) => match errors.iter().find(|error| error.reason.is_no_answer()) {
             Some(error) => vec![unchecked(new, error)],
-            None => unread(desired, &errors),
+            None => unread(desired, &errors, None),
         },
     };
     (desired.objects.manifests.clone(), why)

@@ -2,7 +2,8 @@
 
 use crate::cluster::StoreName;
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::{Kind, Scope};
+use crate::feast::objects::Kind;
+use crate::kubernetes::kind::Scope;
 use crate::provider::feature_store::creation::Occupied;
 use crate::schema::{Diagnostic, Path};
 
@@ -160,7 +161,7 @@ pub fn import(store: &StoreName) -> String {
 
 fn cleanup(store: &StoreName) -> String {
     let StoreName { namespace, name } = store;
-    let kinds = Kind::ALL.into_iter().filter(|kind| {
+    let kinds = Kind::ALL.iter().copied().filter(|kind| {
         kind.scope() == Scope::Namespace
             && !kind.is_custom()
             && *kind != Kind::PersistentVolumeClaim
