@@ -369,7 +369,8 @@ pub fn another_name_or_namespace_replaces() {
     test.configure(claim);
     test.apply();
     let renamed = configuration(claim, "").replace("= \"demo\"\n  feast", "= \"other\"\n  feast");
-    let elsewhere = configuration(claim, "namespace = \"elsewhere\"");
+    let elsewhere = lab::namespace("replaced-to");
+    let elsewhere = configuration(claim, &format!("namespace = {:?}", elsewhere.name()));
     for (text, attribute) in [(renamed, "name"), (elsewhere, "namespace")] {
         test.terraform.write("main.tf", &text).unwrap();
         let plan = test.plan_with_changes();

@@ -244,14 +244,13 @@ mod tests {
     #[test]
     fn sees_inside_of_nested_objects() {
         let default = |text: &str| Value::string(text);
-        let list = |items: &[Value]| Value::List(items.to_vec());
-        let map = |item: Value| Value::Map(BTreeMap::from([("k".to_owned(), item)]));
-        let wrap: [(&str, &str, &dyn Fn(Value) -> Value); 3] = [
-            ("one", "one", &|item| item),
-            ("many", "many[0]", &|item| list(&[item])),
-            ("each", "each[\"k\"]", &map),
+        let wraps: [fn(Value) -> Value; 3] = [
+            |item| item,
+            |item| Value::List(vec![item]),
+            |item| Value::Map(BTreeMap::from([("k".to_owned(), item)])),
         ];
-        for (name, path, wrap) in wrap {
+        let places = [("one", "one"), ("many", "many[0]"), ("each", "each[\"k\"]")];
+        for ((name, path), wrap) in places.into_iter().zip(wraps) {
             let of = |size: Value, default: Value| value(&[(name, wrap(inner(size, default)))]);
             let config = of(number(1), Value::Null);
             expect(&Value::Null, &config, &of(number(1), default("d")), &[]);
