@@ -27,6 +27,7 @@ mod resource;
 mod scripted;
 mod snapshot;
 pub mod sources;
+mod task;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -107,7 +108,7 @@ pub struct Cluster {
 }
 
 struct Inner {
-    config: kube::Config,
+    endpoint: connection::Endpoint,
     /// Made at the first request: making it may run an `exec` credential plugin.
     client: OnceCell<kube::Client>,
     server: Arc<Server>,
@@ -138,14 +139,11 @@ impl Cluster {
         connection: &Connection,
         options: Options,
     ) -> Result<Self, ConnectionError> {
-        let (config, origin) = connection::configure(connection).await?;
+        let endpoint = connection::configure(connection)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                server: Arc::new(Server {
-                    url: config.cluster_url.to_string(),
-                    origin,
-                }),
-                config,
+                server: Arc::new(Server::from(&endpoint)),
+                endpoint,
                 client: OnceCell::new(),
                 options,
                 reached: AtomicBool::new(false),

@@ -20,9 +20,9 @@ use crate::schema::provider::{
     Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
     Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
-use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
 
-use feature_store::replacement::{Refreshed, Replacement};
+use feature_store::replacement::Replacement;
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
@@ -36,7 +36,6 @@ pub struct Feast {
     settings: RwLock<Arc<Settings>>,
     /// Cancelled by a stop, and made anew by the next configuration: with `-debug` one process serves many runs.
     stop: RwLock<CancellationToken>,
-    refreshed: Refreshed,
 }
 
 impl Feast {
@@ -78,6 +77,12 @@ impl Feast {
     }
 }
 
+/// Returns true if a plan replaces the feature store for the namespace of the provider block alone.
+fn moves_by_default(config: &Value, planned: &Planned) -> bool {
+    let namespace = Path::of("namespace");
+    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
+}
+
 impl Provider for Feast {
     fn schemas(&self) -> &Schemas {
         // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
@@ -97,7 +102,6 @@ impl Provider for Feast {
             Ok(settings) => {
                 let mut current = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(settings);
-                self.refreshed.clear();
                 *self.stop.write().unwrap_or_else(PoisonError::into_inner) =
                     CancellationToken::new();
                 Vec::new()
@@ -140,10 +144,7 @@ impl Provider for Feast {
     async fn read(&self, request: Read) -> ReadAnswer {
         match self.block(&request.type_name) {
             Ok(block) => {
-                let (settings, stop) = (self.settings(), self.stopped());
-                let answer = feature_store::read::read(block, &settings, &stop, request).await;
-                self.refreshed.note(&answer);
-                answer
+                feature_store::read::read(block, &self.settings(), &self.stopped(), request).await
             }
             Err(diagnostics) => ReadAnswer {
                 state: request.state,
@@ -160,7 +161,14 @@ impl Provider for Feast {
                 let force = settings.options().force_conflicts;
                 let namespace = settings.namespace();
                 let mut planned = feature_store::plan::plan(block, namespace, force, &request);
-                let replacement = Replacement::of(block, &request, &mut planned, &self.refreshed);
+                if settings.namespace_is_empty() && moves_by_default(&request.config, &planned) {
+                    return Planned {
+                        diagnostics: vec![wording::empty_namespace(&request.prior_state)],
+                        state: request.prior_state,
+                        ..Planned::default()
+                    };
+                }
+                let replacement = Replacement::of(block, &request, &mut planned);
                 if let Some(replacement) = replacement {
                     let findings = replacement.check(&settings, &self.stopped()).await;
                     planned.diagnostics.extend(findings);

@@ -35,10 +35,12 @@ mod lifecycle {
     pub mod lab;
     pub mod lineage;
     pub mod lost_answers;
+    pub mod nulls;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
     pub mod pods;
+    pub mod policies;
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
@@ -58,9 +60,9 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, permissions,
-    persistence, pods, recovery, replacement, requests, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls, waiting,
+    drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, nulls,
+    permissions, persistence, pods, policies, recovery, replacement, requests, rollouts, scaling,
+    secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// One trial for each function, named by its path.
@@ -210,8 +212,10 @@ fn trials() -> Vec<Trial> {
         examples::production,
         examples::static_replicas,
         examples::the_others,
+        guard::an_empty_namespace_destroys_nothing,
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
+        guard::credentials_that_are_not_accepted_are_explained,
         guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
         import::another_address_is_free,
@@ -233,6 +237,9 @@ fn trials() -> Vec<Trial> {
         persistence::unknown_values_are_judged_at_apply,
         pods::advice_is_shown_and_stops_nothing,
         pods::every_option_is_applied_and_taken_back,
+        nulls::null_elements_of_lists_are_refused_with_the_idiom,
+        nulls::null_elements_of_maps_count_as_absent,
+        policies::create_update_and_delete_say_that_a_policy_rejected_them,
         lost_answers::a_write_is_repeated_when_the_api_server_is_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,

@@ -46,7 +46,7 @@ pub use object::on_the_wire;
 use object::Created;
 
 use super::delete::StalledDeletion;
-use super::error::{Error, Reason, Verb};
+use super::error::{Error, LabelledOwner, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
 use super::rollout::Wait;
@@ -198,21 +198,16 @@ impl Cluster {
     }
 }
 
-/// Whose object it is, as far as its labels say.
-fn owner(live: &Json) -> Option<String> {
+/// The owner of the object, as far as its labels name one.
+fn owner(live: &Json) -> LabelledOwner {
     let labels = &live["metadata"]["labels"];
     let store = labels[NAME_LABEL].as_str().map(|store| {
         let namespace = labels[NAMESPACE_LABEL].as_str();
         namespace.map_or(store.to_owned(), |namespace| format!("{namespace}/{store}"))
     });
-    let manager = labels[MANAGED_BY_LABEL].as_str();
-    match (store, manager) {
-        (Some(store), Some(manager)) => Some(format!(
-            "the feature store \"{store}\", managed by \"{manager}\""
-        )),
-        (Some(store), None) => Some(format!("the feature store \"{store}\"")),
-        (None, Some(manager)) => Some(format!("\"{manager}\"")),
-        (None, None) => None,
+    LabelledOwner {
+        store,
+        manager: labels[MANAGED_BY_LABEL].as_str().map(str::to_owned),
     }
 }
 

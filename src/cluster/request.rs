@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Target, Verb};
 use super::resource::Resource;
-use super::{Cluster, ConnectionError, connection};
+use super::{Cluster, ConnectionError, connection, task};
 use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
 use retries::{Failure, PATIENCE, Retries, SHORT_PATIENCE};
 
@@ -129,16 +129,10 @@ impl Cluster {
         self.inner
             .client
             .get_or_try_init(|| async {
-                let config = self.inner.config.clone();
-                // An exec plugin runs here, and blocks.
-                let made = tokio::task::spawn_blocking(move || connection::client(config)).await;
-                match made {
-                    Ok(Ok(client)) => Ok(client),
-                    Ok(Err(error)) => Err(Reason::Credentials(Arc::new(
-                        ConnectionError::from_client(error),
-                    ))),
-                    Err(error) => Err(Reason::Credentials(Arc::new(error))),
-                }
+                let endpoint = self.inner.endpoint.clone();
+                // A program that prints credentials runs here, and blocks.
+                let made = task::blocking(move || connection::client(endpoint)).await;
+                made.map_err(Reason::from)?.map_err(Reason::from)
             })
             .await
     }
@@ -290,7 +284,7 @@ impl Cluster {
 
     fn unreachable(&self, error: kube::Error) -> Failure {
         let error = match ConnectionError::of_credentials(error) {
-            Ok(error) => return Failure::permanent(Reason::Credentials(Arc::new(error))),
+            Ok(error) => return Failure::permanent(Reason::from(error)),
             Err(error) => error,
         };
         let patience = if is_permanent(&error) {

@@ -46,8 +46,11 @@ pub(super) const NAMESPACES: Resource = Resource {
 /// The Feast operator's custom resource, in the versions that it has been served in, the newer first.
 pub(super) const FEATURE_STORES: [Resource; 2] = [FEATURE_STORE, FEATURE_STORE_ALPHA];
 
+/// The API group of the Feast operator's custom resource.
+pub(super) const FEAST_GROUP: &str = "feast.dev";
+
 const FEATURE_STORE: Resource = Resource {
-    group: "feast.dev",
+    group: FEAST_GROUP,
     plural: "featurestores",
     kind: "FeatureStore",
     ..PODS

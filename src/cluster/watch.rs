@@ -3,7 +3,6 @@
 mod departures;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
@@ -208,7 +207,7 @@ fn refusal(error: watcher::Error) -> Option<Reason> {
         WatchError(status) => status,
         InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
             match ConnectionError::of_credentials(error) {
-                Ok(error) => return Some(Reason::Credentials(Arc::new(error))),
+                Ok(error) => return Some(Reason::from(error)),
                 Err(kube::Error::Api(status)) => status,
                 Err(_) => return None,
             }

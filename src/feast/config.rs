@@ -51,7 +51,9 @@ pub use persistence::{
     AccessMode, DatabaseStore, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate,
     Reference,
 };
-pub use project::{FeastApply, FeastProjectDir, Git, Init, Packaged, Template};
+pub use project::{
+    FeastApply, FeastProjectDir, Git, GitSsh, GitSshKeyNames, Init, Packaged, Template,
+};
 pub use registry::{
     CacheMode, FeastRef, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
     RemoteTls,

@@ -94,6 +94,10 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "this is an attribute of the Terraform resource alone",
     ),
     (
+        "feastProjectDir.git.ssh",
+        "this is an attribute of the Terraform resource alone",
+    ),
+    (
         "services.scaling.keda",
         "this is an attribute of the Terraform resource alone",
     ),

@@ -218,12 +218,18 @@ fn annotate_pods(deployment: &mut Json, fingerprints: &Fingerprints) {
     }
 }
 
-/// All that is mounted, in one text; `None` when nothing is.
+/// All that is mounted and replaces pods when it changes, in one text; `None` when nothing is.
 fn texts(mounted: &[Mounted], contents: &Contents) -> Result<Option<String>, Vec<FillError>> {
     let mut all = String::new();
     let mut errors = Vec::new();
-    for Mounted { source, path } in mounted {
+    for mount in mounted {
+        let Mounted {
+            source,
+            path,
+            rolls_pods,
+        } = mount;
         match source.text(contents) {
+            Some(text) if !text.trim().is_empty() && !rolls_pods => {}
             Some(text) if !text.trim().is_empty() => {
                 // With the length before it, no two sequences of texts read alike.
                 all.push_str(&format!("{source} {}\n{text}", text.len()));
@@ -238,7 +244,8 @@ fn texts(mounted: &[Mounted], contents: &Contents) -> Result<Option<String>, Vec
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok((!mounted.is_empty()).then_some(all))
+    let any = mounted.iter().any(|mount| mount.rolls_pods);
+    Ok(any.then_some(all))
 }
 
 /// The first half of an HMAC-SHA256: 128 bits, more than enough to tell configurations apart.

@@ -23,6 +23,7 @@ mod repository;
 mod secret;
 mod service_account;
 mod services;
+mod ssh;
 mod tls;
 mod volumes;
 
@@ -43,7 +44,7 @@ pub fn render(store: &Store) -> Objects<Prepared> {
         file: super::names::FEATURE_STORE_YAML,
         databases: databases::of_servers(store, &document),
         document,
-        mounted: tls::files(store),
+        mounted: [tls::files(store), ssh::files(store)].concat(),
     };
     let lineage = lineage::workload(store);
     let mut manifests = BTreeMap::new();

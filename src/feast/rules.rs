@@ -39,46 +39,12 @@ mod tls;
 mod tracking;
 mod utilization;
 mod view;
+mod violation;
 mod volumes;
-
-use crate::schema::Path;
 
 use super::config::FeatureStore;
 
-/// One way in which a configuration cannot stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The attribute that it is shown at.
-    pub path: Path,
-    /// Every value that it was concluded from.
-    pub reads: Vec<Path>,
-    /// One line.
-    pub summary: String,
-    /// Why, and what to write instead.
-    pub detail: String,
-}
-
-impl Violation {
-    fn new(
-        path: Path,
-        reads: impl IntoIterator<Item = Path>,
-        summary: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            path,
-            reads: reads.into_iter().collect(),
-            summary: summary.into(),
-            detail: detail.into(),
-        }
-    }
-
-    /// Concluded from these, too.
-    fn reading(mut self, more: &[Path]) -> Self {
-        self.reads.extend_from_slice(more);
-        self
-    }
-}
+pub use violation::Violation;
 
 /// A rule, as the documentation lists it.
 #[derive(Debug, Clone, Copy)]
@@ -233,7 +199,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "git-source",
-        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, and the definitions are inside the clone.",
+        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, the definitions are inside the clone, and `ssh` goes with an SSH URL.",
         check: project::git,
     },
     Rule {
@@ -424,6 +390,11 @@ pub const ADVICE: &[Rule] = &[
         name: "lineage-receiver",
         description: "Lineage events are received by the registry's REST server, the web interface or a lineage server.",
         check: lineage::nobody_listens,
+    },
+    Rule {
+        name: "git-ssh-key",
+        description: "A git URL of SSH needs a key: `ssh`.",
+        check: project::ssh_key,
     },
     Rule {
         name: "decimal-modes",

@@ -39,6 +39,8 @@ impl Keys {
 pub struct Mounted {
     pub source: Source,
     pub path: Path,
+    /// Whether running pods need what is new in it, and can have it only by being replaced.
+    pub rolls_pods: bool,
 }
 
 /// The text at each source, by key.

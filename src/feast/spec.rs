@@ -33,7 +33,7 @@ pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
 pub use location::Location;
 pub use pods::Pods;
-pub use project::{ApplyBy, Git, Project, Source};
+pub use project::{ApplyBy, Git, Project, Source, Ssh};
 pub use registry::{Authority, LocalRegistry, Peer, Registry, RemoteRegistry};
 pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};

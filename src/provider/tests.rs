@@ -4,6 +4,7 @@
 mod api_server;
 mod applied;
 mod configurations;
+mod connection;
 mod core;
 mod import_ids;
 mod reattached;

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use crate::cluster::connection::ConnectionError;
+use crate::cluster::connection::{ConnectionError, Problem};
 use crate::cluster::{self, StoreName};
 use crate::feast::config::Drift;
 use crate::feast::document::FillError;
+use crate::feast::names;
 use crate::feast::objects::Key;
 use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;
-use crate::schema::{Diagnostic, Diagnostics, Path, Severity};
+use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 mod adoption;
 mod replacement;
@@ -27,11 +28,55 @@ pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
             error.server.origin
         ));
     }
+    if let Some(proxy) = &error.server.proxy
+        && error.may_be_the_proxy()
+    {
+        detail.push_str(&format!("\nRequests go through the proxy {proxy}."));
+    }
     if let Some(hint) = error.hint() {
         detail.push_str("\n\n");
-        detail.push_str(hint);
+        detail.push_str(&hint);
     }
     Diagnostic::error(summary, detail)
+}
+
+/// An attribute of the provider block that cannot be used, whatever the others say.
+pub fn provider_problem(problem: &Problem) -> Diagnostic {
+    let Problem {
+        attribute,
+        problem,
+        is_untrimmed,
+    } = problem;
+    let advice = match is_untrimmed {
+        true => " Remove what is around it with trimspace(), as in trimspace(file(…)).",
+        false => "",
+    };
+    Diagnostic::error(
+        "Invalid value",
+        format!("`{attribute}` in the provider block is not valid: {problem}.{advice}"),
+    )
+    .at(Path::of(attribute))
+}
+
+/// A feature store that would be replaced because the provider block's namespace is an empty string.
+pub fn empty_namespace(prior: &Value) -> Diagnostic {
+    let text = |name: &str| {
+        let value = prior.attribute(name).as_str();
+        value.unwrap_or_default().to_owned()
+    };
+    Diagnostic::error(
+        "The namespace is not configured",
+        format!(
+            "`namespace` in the provider block is an empty string, which counts as absent, and the default is \
+             {default:?}. But the feature store {name:?} is in the namespace {namespace:?}: a plan would have to \
+             destroy it and create another. Check the variable that the namespace comes from. To move the feature \
+             store, write `namespace = {default:?}`.",
+            default = names::DEFAULT_NAMESPACE,
+            name = text("name"),
+            namespace = text("namespace"),
+        ),
+    )
+    .at(Path::of("namespace"))
 }
 
 /// The provider block does not lead to a cluster.
@@ -236,19 +281,21 @@ pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
     )
 }
 
+/// The text with a capital letter and a full stop. An attribute name at its start keeps its spelling.
 fn sentence(text: &str) -> String {
+    let first = text.split(|letter: char| letter.is_whitespace()).next();
+    let is_a_name = first.is_some_and(|word| word.contains('_'));
     let mut letters = text.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
+    let start: String = match letters.next() {
+        Some(letter) if is_a_name => letter.to_string(),
+        letter => letter.into_iter().flat_map(char::to_uppercase).collect(),
+    };
     let end = if text.ends_with(['.', '?', '!']) {
         ""
     } else {
         "."
     };
-    format!("{first}{}{end}", letters.as_str())
+    format!("{start}{}{end}", letters.as_str())
 }
 
 /// The provider block depends on something that does not exist yet.

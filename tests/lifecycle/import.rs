@@ -60,8 +60,14 @@ pub fn by_id_gives_an_empty_plan() {
 /// Imports the store into an empty state, where a plan with these services then has nothing to do.
 #[track_caller]
 pub fn expect_import_to_be_empty(test: &StoreUnderTest, services: &str) {
+    expect_import_of_all_to_be_empty(test, services, "");
+}
+
+/// The same, with further attributes of the resource.
+#[track_caller]
+pub fn expect_import_of_all_to_be_empty(test: &StoreUnderTest, services: &str, attributes: &str) {
     let terraform = elsewhere(test, Tool::Terraform);
-    let text = configuration(services, "");
+    let text = configuration(services, attributes);
     terraform.write("main.tf", &text).unwrap();
     let id = format!("{}/demo", test.namespace.name());
     let import = terraform.run(&["import", "-no-color", "-input=false", ADDRESS, &id]);

@@ -256,7 +256,23 @@ pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
     let name = other.name();
     live.refuses_to_move(name, &format!("The namespace {name:?} is being deleted."));
     let_go(&other, "secret/feast-data-stores");
-    live.test.destroy();
+
+    // A destroy that is meant as one.
+    let destroy = [
+        "destroy",
+        "-no-color",
+        "-auto-approve",
+        "-var=namespace=nowhere-at-all",
+    ];
+    let run = live.test.terraform.run(&destroy).unwrap();
+    says_only(
+        &run,
+        "`terraform destroy -refresh=false` does not look at the new name",
+    );
+    live.expect_untouched();
+    let destroy = [&destroy[..], &["-refresh=false"]].concat();
+    live.test.terraform.run(&destroy).unwrap().expect_success();
+    assert_eq!(live.test.objects(), Vec::<String>::new());
 }
 
 pub fn a_name_that_is_in_use_is_refused_at_plan_and_a_free_one_is_taken() {

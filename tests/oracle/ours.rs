@@ -170,7 +170,7 @@ fn content(source: &Source, others: &[Json]) -> Option<BTreeMap<String, String>>
         (key.clone(), decoded)
     });
     let mut all: BTreeMap<String, String> = plain.chain(data).collect();
-    if let Some(key) = &source.key {
+    if let Some(key) = source.key() {
         all.retain(|it, _| it == key);
         if all.is_empty() {
             return None;

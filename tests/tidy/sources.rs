@@ -51,9 +51,11 @@ pub fn files(folder: &str, extension: &str) -> Vec<Source> {
 }
 
 fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    let failed = |error| panic!("reading the folder {}: {error}", folder.display());
-    for entry in std::fs::read_dir(folder).unwrap_or_else(failed) {
-        let path = entry.unwrap_or_else(failed).path();
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .unwrap_or_else(|error| panic!("reading the folder {}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.path();
         if path.is_dir() {
             collect(&path, extension, found);
         } else if path.extension().is_some_and(|it| it == extension) {

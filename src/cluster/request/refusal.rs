@@ -6,26 +6,54 @@ use std::time::Duration;
 use http::StatusCode;
 use hyper_util::client::legacy;
 use kube::core::Status;
+use rustls::AlertDescription;
 
 use super::Request;
 use super::retries::{Failure, PATIENCE, SHORT_PATIENCE};
-use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb};
+use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
 use crate::feast::objects::Kind;
 
-/// A certificate that does not verify, or a host that does not exist, is no better a second later.
+/// Returns true if the next attempt would fail in the same way: the two sides do not agree about TLS, or one does not
+/// accept the certificate of the other. A failure to resolve a name is tried again, because the standard library does
+/// not say whether the resolver was busy (`EAI_AGAIN`) or the name does not exist.
 pub(super) fn is_permanent(error: &kube::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(current) = source {
-        let text = current.to_string();
-        if text.contains("certificate")
-            || text.contains("CorruptMessage")
-            || text.contains("dns error")
-        {
-            return true;
-        }
-        source = current.source();
-    }
-    false
+    use rustls::Error::{
+        AlertReceived, InvalidCertificate, InvalidMessage, NoCertificatesPresented,
+        PeerIncompatible, UnsupportedNameType,
+    };
+    let mut errors = causes(error).filter_map(|cause| cause.downcast_ref::<rustls::Error>());
+    errors.any(|error| match error {
+        AlertReceived(alert) => is_permanent_alert(*alert),
+        // What is no TLS is an invalid message.
+        InvalidCertificate(_)
+        | InvalidMessage(_)
+        | NoCertificatesPresented
+        | PeerIncompatible(_)
+        | UnsupportedNameType => true,
+        _ => false,
+    })
+}
+
+fn is_permanent_alert(alert: AlertDescription) -> bool {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, NoApplicationProtocol, ProtocolVersion, UnknownCA, UnrecognisedName,
+        UnsupportedCertificate,
+    };
+    matches!(
+        alert,
+        AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | NoApplicationProtocol
+            | ProtocolVersion
+            | UnknownCA
+            | UnrecognisedName
+            | UnsupportedCertificate
+    )
 }
 
 /// Whether there was no connection to send the request on.
@@ -109,6 +137,9 @@ fn answer_in_between(
     }
 }
 
+/// In place of what is said about a Secret.
+const WITHHELD: &str = "the message is withheld, because it may quote the Secret";
+
 pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
     Some(Duration::from_secs(seconds.parse().ok()?))
@@ -152,10 +183,13 @@ pub(super) fn refused(
         409 if is_of_a_quota(&status) => Some(SHORT_PATIENCE),
         _ => None,
     };
+    let reason = reason(request, code, status);
+    // A policy decides in the same way the next time, whatever code it chose.
+    let patience = patience.filter(|_| !matches!(reason, Reason::Denied { .. }));
     Failure {
         // The answer of somebody in between, or of a server whose etcd has not answered in time.
         maybe_done: code.is_server_error() && patience == Some(PATIENCE),
-        reason: reason(request, code, status),
+        reason,
         patience,
         pause: retry_after.or(asked),
     }
@@ -175,6 +209,11 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             .unwrap_or_default()
     };
     let namespace = || request.namespace.to_owned();
+    if is_denial(request, code, &status) {
+        return Reason::Denied {
+            message: denial(request, &status.message),
+        };
+    }
     match code.as_u16() {
         401 => Reason::Unauthorized {
             message: status.message,
@@ -214,7 +253,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         400 | 422 | 500 if request.resource.kind == Kind::Secret.as_str() => Reason::Rejected {
             code: code.as_u16(),
             reason: status.reason,
-            message: "the message is withheld, because it may quote the Secret".to_owned(),
+            message: WITHHELD.to_owned(),
         },
         422 => Reason::Invalid {
             fields: causes()
@@ -232,6 +271,36 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             message: status.message,
         },
     }
+}
+
+/// How the API server ends its own words about a denial, before the policy's.
+const DENIED: [&str; 2] = ["denied the request", "denied request"];
+
+/// Returns true if an admission policy or webhook has rejected a write; webhooks choose the code. Field validation,
+/// which has the code 422 too, names the fields in its causes.
+fn is_denial(request: &Request<'_>, code: StatusCode, status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let is_of_a_field = causes.into_iter().any(|cause| !cause.field.is_empty());
+    request.verb.writes()
+        && (DENIED.iter().any(|words| status.message.contains(words))
+            || (code == StatusCode::UNPROCESSABLE_ENTITY
+                && status.reason == "Invalid"
+                && status.details.is_some()
+                && !is_of_a_field))
+}
+
+/// The message of a denial. The policy's own words about a Secret may quote it; who has denied it is always said.
+fn denial(request: &Request<'_>, message: &str) -> String {
+    if request.resource.kind != Kind::Secret.as_str() {
+        return message.to_owned();
+    }
+    let ends = DENIED.iter().filter_map(|words| {
+        let start = message.find(words)?;
+        Some(start + words.len())
+    });
+    let said = ends.min().map_or("", |end| &message[..end]);
+    let separator = if said.is_empty() { "" } else { ": " };
+    format!("{said}{separator}{WITHHELD}")
 }
 
 /// Reads the API server's sentence: `conflict with "kubectl-edit" using apps/v1`, where "using" stands
@@ -443,5 +512,155 @@ mod tests {
         assert_eq!(read("Text/HTML; charset=utf-8"), "text/html");
         assert_eq!(read("application/json"), "application/json");
         assert_eq!(content_type(&http::HeaderMap::new()), NO_CONTENT_TYPE);
+    }
+
+    /// The reason of a refusal with this code, status reason, message and causes.
+    fn refusal(verb: Verb, kind: Kind, code: u16, status: serde_json::Value) -> Reason {
+        let code = StatusCode::from_u16(code).expect("a status code");
+        let body = status.to_string();
+        refused(
+            &request(verb, kind),
+            code,
+            "application/json",
+            body.as_bytes(),
+            None,
+        )
+        .reason
+    }
+
+    fn status(
+        code: u16,
+        reason: &str,
+        message: &str,
+        causes: serde_json::Value,
+    ) -> serde_json::Value {
+        serde_json::json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message,
+            "details": {"name": "feast-x", "group": "apps", "kind": "deployments", "causes": causes}})
+    }
+
+    #[test]
+    fn a_policy_is_told_from_a_field_that_is_wrong_and_from_a_missing_right() {
+        let policy = "deployments.apps \"feast-x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: needs an owner";
+        let webhook =
+            "admission webhook \"validate.kyverno.svc-fail\" denied the request: needs an owner";
+        let silent = "admission webhook \"w\" denied the request without explanation";
+        let none = serde_json::json!([]);
+        let cause = serde_json::json!([{"message": policy}]);
+        for (code, reason, message, causes) in [
+            (422, "Invalid", policy, &cause),
+            (403, "Forbidden", policy, &cause),
+            (401, "Unauthorized", policy, &cause),
+            (413, "RequestEntityTooLarge", policy, &cause),
+            (400, "", webhook, &none),
+            (403, "Forbidden", webhook, &none),
+            // A webhook chooses its code.
+            (404, "NotFound", webhook, &none),
+            (409, "Conflict", webhook, &none),
+            (
+                422,
+                "Invalid",
+                webhook,
+                &serde_json::json!([{"field": "spec.replicas", "message": "m"}]),
+            ),
+            (500, "InternalError", webhook, &none),
+            (400, "", silent, &none),
+            // Words of a policy that this provider does not know.
+            (
+                422,
+                "Invalid",
+                "rejected",
+                &serde_json::json!([{"message": "rejected"}]),
+            ),
+        ] {
+            for verb in [Verb::Apply, Verb::Patch, Verb::Delete] {
+                let found = refusal(
+                    verb,
+                    Kind::Deployment,
+                    code,
+                    status(code, reason, message, causes.clone()),
+                );
+                assert_eq!(
+                    found.to_string(),
+                    format!("a policy of the cluster denies it: {message}"),
+                    "{code}"
+                );
+                assert!(matches!(found, Reason::Denied { .. }));
+            }
+        }
+        let field = serde_json::json!([{"reason": "FieldValueInvalid", "message": "m", "field": "spec.replicas"}]);
+        let found = refusal(
+            Verb::Apply,
+            Kind::Deployment,
+            422,
+            status(422, "Invalid", "invalid", field),
+        );
+        assert!(matches!(found, Reason::Invalid { .. }), "{found:?}");
+        let found = refusal(
+            Verb::Apply,
+            Kind::Deployment,
+            403,
+            status(403, "Forbidden", "User \"u\" cannot patch resource", none),
+        );
+        assert!(matches!(found, Reason::Forbidden { .. }), "{found:?}");
+    }
+
+    #[test]
+    fn a_policy_about_a_secret_is_named_and_its_words_are_withheld() {
+        let said = |code, message: &str| {
+            let causes = serde_json::json!([{"message": message}]);
+            let status = status(code, "Invalid", message, causes);
+            refusal(Verb::Apply, Kind::Secret, code, status).to_string()
+        };
+        let withheld = "the message is withheld, because it may quote the Secret";
+        assert_eq!(
+            said(
+                422,
+                "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: hunter2"
+            ),
+            format!(
+                "a policy of the cluster denies it: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: {withheld}"
+            )
+        );
+        assert_eq!(
+            said(403, "admission webhook \"w\" denied the request: hunter2"),
+            format!(
+                "a policy of the cluster denies it: admission webhook \"w\" denied the request: {withheld}"
+            )
+        );
+        assert_eq!(
+            said(422, "hunter2"),
+            format!("a policy of the cluster denies it: {withheld}")
+        );
+    }
+
+    /// As hyper reports what goes wrong below it.
+    fn failed(below: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> bool {
+        let below = std::io::Error::other(below);
+        is_permanent(&kube::Error::Service(Box::new(below)))
+    }
+
+    #[test]
+    fn the_type_of_a_failure_says_whether_it_is_permanent() {
+        use rustls::{CertificateError, Error, InvalidMessage};
+        assert!(failed(Error::InvalidCertificate(CertificateError::Expired)));
+        assert!(failed(Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+        )));
+        assert!(failed(Error::AlertReceived(
+            AlertDescription::BadCertificate
+        )));
+        assert!(!failed(Error::AlertReceived(
+            AlertDescription::InternalError
+        )));
+        // What is said decides nothing.
+        assert!(!failed(
+            "dns error: failed to lookup address information: Temporary failure in name resolution"
+        ));
+        assert!(!failed(
+            "the proxy has lost its certificate: CorruptMessage"
+        ));
+        assert!(!failed(std::io::Error::from(
+            std::io::ErrorKind::ConnectionRefused
+        )));
     }
 }

@@ -5,6 +5,7 @@
 //! and nothing that the user wrote reaches the shell as more than one word.
 
 use super::references::escape;
+use super::ssh;
 use crate::feast::names;
 use crate::feast::spec::{Git, Source, Store, join};
 
@@ -57,9 +58,11 @@ fn clone(store: &Store, git: &Git) -> String {
         reference,
         configs,
         directory: _,
+        ssh,
         env: _,
         env_from: _,
     } = git;
+    let ssh = ssh.as_ref().map(ssh::script).unwrap_or_default();
     let project = store.project_directory();
     let options: String = configs
         .iter()
@@ -75,7 +78,7 @@ fn clone(store: &Store, git: &Git) -> String {
     };
     format!(
         r#"export GIT_TERMINAL_PROMPT=0
-project={project}
+{ssh}project={project}
 repository={repository}
 url={url}
 reference={reference}

@@ -69,6 +69,7 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
     let config_map = |name: &str, key: &str, path| Mounted {
         source: Source::config_map(name, key),
         path: Path::of(path),
+        rolls_pods: true,
     };
     let registry = authority(store).map(
         |Authority {
@@ -93,6 +94,7 @@ pub(super) fn mounted(kind: ServerKind, tls: &Tls) -> [Mounted; 2] {
     [&tls.certificate, &tls.private_key].map(|key| Mounted {
         source: Source::secret(&tls.secret, key),
         path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
+        rolls_pods: true,
     })
 }
 
@@ -139,10 +141,12 @@ mod tests {
                 Mounted {
                     source: authority("registry", "ca.pem"),
                     path: Path::of("services.registry.remote.tls.config_map_ref"),
+                    rolls_pods: true,
                 },
                 Mounted {
                     source: authority("idp", "ca-bundle.crt"),
                     path: Path::of("authz.oidc.ca_cert_config_map"),
+                    rolls_pods: true,
                 },
             ]
         );

@@ -1,7 +1,7 @@
 //! Where each service keeps its data: a file or a database, and which files.
 
 use super::Violation;
-use super::view::{LOCAL, all_containers, block, local, offline, online};
+use super::view::{LOCAL, all_containers, block, git, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
 use crate::feast::spec::{Location, join};
@@ -221,13 +221,19 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
             let path = "openlineage.consumer.connection_string_secret_ref";
             (Path::of(path), secret)
         });
+    let ssh = git(store).and_then(|git| git.ssh.as_ref()).map(|ssh| {
+        (
+            Path::of("feast_project_dir.git.ssh.secret_ref"),
+            &ssh.secret_ref,
+        )
+    });
     let servers = all_containers(store);
     let certificates = servers.iter().filter_map(|container| {
         let secret = container.settings?.tls?.secret_ref.as_ref()?;
         Some((container.path.attribute("tls.secret_ref"), secret))
     });
     let own = names::main(&store.name);
-    [online, offline, registry, oidc, sender, receiver, events]
+    [online, offline, registry, oidc, sender, receiver, events, ssh]
         .into_iter()
         .flatten()
         .chain(certificates)

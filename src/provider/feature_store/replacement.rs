@@ -7,11 +7,12 @@
 //! Two requests of Terraform plan a replacement. The first has a prior state, and its answer names the attributes that
 //! require it. The second has no prior state but the private data of the first answer; it is the only one that tells
 //! of a replacement that the user has asked for (`-replace`, `replace_triggered_by`). The answer to a checked request
-//! has no private data, so that each replacement is checked once. A tainted feature store is planned by one request,
-//! which looks like that of a create; it is recognized by the refresh of the same run.
+//! has no private data, so that each replacement is checked once.
+//!
+//! A tainted feature store is planned by one request, which looks like that of a create, and is not checked: Terraform
+//! sends the same request before it destroys, where an error would be in the way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
 
@@ -22,7 +23,7 @@ use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::Scope;
 use crate::provider::settings::Settings;
 use crate::provider::wording;
-use crate::schema::provider::{Plan, Planned, ReadAnswer};
+use crate::schema::provider::{Plan, Planned};
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Severity, Value};
 
 use super::apply::{remote_registry, unread};
@@ -45,32 +46,6 @@ pub struct Replacement {
     creation: Option<String>,
 }
 
-/// The feature stores that exist by a refresh of this run, with the create that each is known to be of.
-#[derive(Default)]
-pub struct Refreshed(Mutex<BTreeMap<StoreName, Option<String>>>);
-
-impl Refreshed {
-    pub fn note(&self, answer: &ReadAnswer) {
-        if let Some(store) = store_name(&answer.state) {
-            let creation = Memory::recall(&answer.private).creation;
-            self.stores().insert(store, creation);
-        }
-    }
-
-    /// Starts another run.
-    pub fn clear(&self) {
-        self.stores().clear();
-    }
-
-    fn creation(&self, store: &StoreName) -> Option<Option<String>> {
-        self.stores().get(store).cloned()
-    }
-
-    fn stores(&self) -> MutexGuard<'_, BTreeMap<StoreName, Option<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What the state knows of the old feature store.
 struct Old {
     store: StoreName,
@@ -80,37 +55,26 @@ struct Old {
 
 impl Replacement {
     /// Recognizes a plan that replaces, and takes the private data out of its answer.
-    pub fn of(
-        block: &Block,
-        request: &Plan,
-        planned: &mut Planned,
-        refreshed: &Refreshed,
-    ) -> Option<Self> {
+    pub fn of(block: &Block, request: &Plan, planned: &mut Planned) -> Option<Self> {
         let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
         if planned.state.is_null() || planned.diagnostics.iter().any(is_error) {
             return None;
         }
-        let new = store_name(&planned.state);
         let prior = &request.prior_state;
-        let creation = if !planned.requires_replace.is_empty() {
-            // Of another name.
-            None
-        } else if !prior.is_null() {
+        let required = !planned.requires_replace.is_empty();
+        let asked_for = prior.is_null() && !request.prior_private.is_empty();
+        if !required && !asked_for {
             return None;
-        } else if !request.prior_private.is_empty() {
-            Memory::recall(&request.prior_private).creation
-        } else {
-            refreshed.creation(new.as_ref()?)?
-        };
+        }
         planned.private.clear();
         let name = Path::of("name");
-        let renamed = prior.is_null() || planned.requires_replace.contains(&name);
+        let renamed = asked_for || planned.requires_replace.contains(&name);
         Some(Self {
             old: Old::of(prior),
-            new,
+            new: store_name(&planned.state),
             parsed: parse(block, &request.config).ok()?,
             attribute: if renamed { name } else { Path::of("namespace") },
-            creation,
+            creation: Memory::recall(&request.prior_private).creation,
         })
     }
 

@@ -30,7 +30,8 @@ pub fn replacement_refused(
     reason.detail.push_str(&format!(
         "\n\nThis plan replaces {replacement}. The replacement destroys the old feature store first, and the new one \
          could not be created, so the plan stops here and nothing was changed. What the same run would create, such as \
-         a namespace or a Secret, has to be applied before: `-target` does that."
+         a namespace or a Secret, has to be applied before: `-target` does that. If the old one is only to be \
+         destroyed, `terraform destroy -refresh=false` does not look at the new name."
     ));
     reason
 }
@@ -213,7 +214,8 @@ mod tests {
             format!(
                 "Because.\n\nThis plan replaces {replaced}. The replacement destroys the old feature store first, and \
                  the new one could not be created, so the plan stops here and nothing was changed. What the same run \
-                 would create, such as a namespace or a Secret, has to be applied before: `-target` does that."
+                 would create, such as a namespace or a Secret, has to be applied before: `-target` does that. If the old \
+                 one is only to be destroyed, `terraform destroy -refresh=false` does not look at the new name."
             )
         };
         assert_eq!(
