@@ -178,13 +178,13 @@ impl Cluster {
             .filter(|(key, live)| !self.may_change(plan, key, live))
             .map(|(key, live)| {
                 let reason = match is_terminating(live) {
-                    true => Reason::Terminating(StalledDeletion::new(
+                    true => Reason::Terminating(Box::new(StalledDeletion::new(
                         key,
                         &plan.store.namespace,
                         live,
                         None,
                         None,
-                    )),
+                    ))),
                     false => Reason::Foreign { owner: owner(live) },
                 };
                 self.object_error(Verb::Apply, plan.store, key, reason)
@@ -377,9 +377,10 @@ impl Run<'_> {
             Err(Unfinished::Failed(error)) => Err(error),
             Err(Unfinished::TimedOut) => {
                 let stalled = cluster.stalled_deletion(store, key, live, PATIENCE_WITH_DELETION);
-                stalled
-                    .await
-                    .map_or(Ok(()), |reason| Err(self.refused(key, reason)))
+                match stalled.await {
+                    Some(reason) => Err(self.refused(key, reason)),
+                    None => Ok(()),
+                }
             }
         }
     }

@@ -233,9 +233,10 @@ impl Run<'_> {
             Err(Unfinished::Failed(error)) => Err(error),
             Err(Unfinished::TimedOut) => {
                 let stalled = cluster.stalled_deletion(store, key, live, self.timeout);
-                stalled.await.map_or(Ok(()), |reason| {
-                    Err(cluster.object_error(Verb::Delete, store, key, reason))
-                })
+                match stalled.await {
+                    Some(reason) => Err(cluster.object_error(Verb::Delete, store, key, reason)),
+                    None => Ok(()),
+                }
             }
         }
     }

@@ -255,7 +255,7 @@ pub enum Reason {
     OperatorAtWork,
 
     #[error("{0}")]
-    Terminating(StalledDeletion),
+    Terminating(Box<StalledDeletion>),
 
     #[error("the API server answered {code} {reason}: {message}")]
     Rejected {

@@ -38,7 +38,7 @@ impl Run<'_> {
         if let Some(key) = keys.iter().find(doomed) {
             let live = &self.outcome.exists[key];
             let stalled = StalledDeletion::new(key, &store.namespace, live, None, None);
-            let reason = Reason::Terminating(stalled);
+            let reason = Reason::Terminating(Box::new(stalled));
             let error = (self.cluster).object_error(Verb::TakeOver, store, key, reason);
             return self.outcome.errors.push(error);
         }

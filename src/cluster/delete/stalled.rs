@@ -256,7 +256,7 @@ impl Cluster {
                 None,
             ))
         });
-        stalled.map(Reason::Terminating)
+        stalled.map(|stalled| Reason::Terminating(Box::new(stalled)))
     }
 
     /// `None` if they cannot be listed.
