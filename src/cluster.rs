@@ -24,7 +24,7 @@ mod clock;
 mod request;
 mod resource;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 mod snapshot;
 pub mod sources;
 mod task;
@@ -95,7 +95,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            field_manager: "terraform-provider-feast".to_owned(),
+            field_manager: ownership::DEFAULT_FIELD_MANAGER.to_owned(),
             force_conflicts: false,
         }
     }
@@ -174,6 +174,6 @@ impl Cluster {
 
     /// The manager that holds `spec.replicas` while nobody else has taken it yet.
     pub fn handover_manager(&self) -> String {
-        format!("{}-replicas", self.inner.options.field_manager)
+        ownership::replicas_field_manager(&self.inner.options.field_manager)
     }
 }

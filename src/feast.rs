@@ -20,5 +20,6 @@ pub mod prepared;
 pub mod redaction;
 pub mod render;
 pub mod rules;
+pub mod shown;
 pub mod source;
 pub mod spec;

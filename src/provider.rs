@@ -12,6 +12,7 @@ mod schemas;
 mod settings;
 mod wording;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,9 @@ mod tests;
 pub struct Feast {
     schemas: OnceLock<Schemas>,
     settings: RwLock<Arc<Settings>>,
+    /// The configurations as their users wrote them, by name and namespace: Terraform validates each before it plans
+    /// with the one that `ignore_changes` makes of it.
+    written: RwLock<BTreeMap<(String, Option<String>), Value>>,
     /// Cancelled by a stop, and made anew by the next configuration: with `-debug` one process serves many runs.
     stop: RwLock<CancellationToken>,
 }
@@ -83,6 +87,13 @@ fn moves_by_default(config: &Value, planned: &Planned) -> bool {
     planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
 
+/// What a configuration is found again by; `None` while its name is unknown.
+fn written_key(config: &Value) -> Option<(String, Option<String>)> {
+    let name = config.attribute("name").as_str()?.to_owned();
+    let namespace = config.attribute("namespace").as_str().map(str::to_owned);
+    Some((name, namespace))
+}
+
 impl Provider for Feast {
     fn schemas(&self) -> &Schemas {
         // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
@@ -115,6 +126,10 @@ impl Provider for Feast {
             Ok(block) => block,
             Err(diagnostics) => return diagnostics,
         };
+        if let Some(key) = written_key(&request.config) {
+            let mut written = (self.written.write()).unwrap_or_else(PoisonError::into_inner);
+            written.insert(key, request.config.clone());
+        }
         match feature_store::parse::parse(block, &request.config) {
             Ok(parsed) => feature_store::parse::advice(&parsed),
             Err(diagnostics) => diagnostics,
@@ -125,10 +140,13 @@ impl Provider for Feast {
         match self.block(&request.type_name) {
             // There is one version of the schema so far.
             Ok(_) => match request.state {
-                Ok(state) => Upgraded {
-                    state,
-                    diagnostics: Vec::new(),
-                },
+                Ok(mut state) => {
+                    feature_store::manifests::upgrade(&mut state);
+                    Upgraded {
+                        state,
+                        diagnostics: Vec::new(),
+                    }
+                }
                 Err(why) => Upgraded {
                     diagnostics: vec![wording::unreadable_state(&why)],
                     ..Upgraded::default()
@@ -159,8 +177,15 @@ impl Provider for Feast {
             Ok(block) => {
                 let settings = self.settings();
                 let force = settings.options().force_conflicts;
+                let written = written_key(&request.config).and_then(|key| {
+                    let written = self.written.read();
+                    let written = written.unwrap_or_else(PoisonError::into_inner);
+                    written.get(&key).cloned()
+                });
+                let written = written.unwrap_or_else(|| request.config.clone());
                 let namespace = settings.namespace();
-                let mut planned = feature_store::plan::plan(block, namespace, force, &request);
+                let mut planned =
+                    feature_store::plan::plan(block, namespace, force, &written, &request);
                 if settings.namespace_is_empty() && moves_by_default(&request.config, &planned) {
                     return Planned {
                         diagnostics: vec![wording::empty_namespace(&request.prior_state)],

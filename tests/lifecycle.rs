@@ -29,10 +29,12 @@ mod lifecycle {
     pub mod examples;
     pub mod faults;
     pub mod guard;
+    pub mod ignored;
     pub mod import;
     pub mod jobs;
     pub mod keda;
     pub mod lab;
+    pub mod leftovers;
     pub mod lineage;
     pub mod lost_answers;
     pub mod nulls;
@@ -60,9 +62,9 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, faults, guard, import, jobs, keda, lab, lineage, lost_answers, nulls,
-    permissions, persistence, pods, policies, recovery, replacement, requests, rollouts, scaling,
-    secrets, terraform_runner, testbed, tls, waiting,
+    drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
+    lost_answers, nulls, permissions, persistence, pods, policies, recovery, replacement, requests,
+    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// One trial for each function, named by its path.
@@ -205,6 +207,7 @@ fn trials() -> Vec<Trial> {
         drift::drift_shows_at_the_attribute_that_set_it,
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
+        drift::values_of_variables_are_shown_only_where_they_are_set,
         faults::a_seed_chooses_the_same_cases_again,
         faults::requests_have_stable_names,
         examples::autoscaling,
@@ -218,6 +221,8 @@ fn trials() -> Vec<Trial> {
         guard::credentials_that_are_not_accepted_are_explained,
         guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
+        ignored::live_values_that_a_rule_forbids_are_kept,
+        ignored::live_values_that_are_ignored_make_no_plan,
         import::another_address_is_free,
         import::another_name_or_namespace_replaces,
         import::by_block_with_a_generated_configuration_gives_an_empty_plan,
@@ -229,6 +234,13 @@ fn trials() -> Vec<Trial> {
         jobs::a_schedule_comes_changes_and_goes,
         jobs::a_job_without_pods_says_why_and_is_taken_up_again,
         jobs::definitions_are_applied_once_for_each_configuration,
+        leftovers::dropped_fields_go_after_the_record_of_owners_was_lost,
+        leftovers::dropped_fields_go_after_a_restore_from_a_backup,
+        leftovers::dropped_fields_of_a_former_field_manager_go,
+        leftovers::dropped_fields_that_others_own_are_reported,
+        leftovers::leftovers_of_a_lost_state_are_shown_and_removed,
+        leftovers::objects_of_every_kind_that_a_lost_state_had_are_removed,
+        leftovers::values_that_admission_changes_are_reported,
         lineage::has_pods_of_its_own,
         lineage::the_example_comes_and_goes,
         permissions::the_guides_role_is_enough_and_a_missing_verb_is_named,
@@ -257,6 +269,7 @@ fn trials() -> Vec<Trial> {
         replacement::what_a_create_has_left_is_its_replacements,
         scaling::a_budget_comes_changes_and_goes,
         scaling::every_transition,
+        scaling::a_refresh_reports_no_drift_of_numbers_that_move_by_design,
         scaling::external_count_survives_every_update,
         secrets::a_rotation_between_plan_and_apply_is_no_error,
         secrets::a_secret_that_comes_late_is_waited_for,

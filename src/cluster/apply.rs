@@ -27,6 +27,7 @@ mod handover;
 mod job;
 mod object;
 mod prune;
+mod reclaim;
 mod take_over;
 
 use std::borrow::Cow;
@@ -46,6 +47,7 @@ pub use object::on_the_wire;
 use object::Created;
 
 use super::delete::StalledDeletion;
+use super::drift::changes::Change;
 use super::error::{Error, LabelledOwner, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
@@ -90,6 +92,9 @@ pub struct Outcome {
     pub changed: BTreeSet<Key>,
     /// Claims that are no longer wanted and were kept for their data.
     pub kept: Vec<Key>,
+    /// The fields in which the API server's answers differ from what was applied, by object: a field that is wanted
+    /// and has another value, and one that is no longer wanted (`wanted` is `None`) and that another manager keeps.
+    pub unsettled: BTreeMap<Key, Vec<Change>>,
     /// What failed. Empty: the store is as wanted.
     pub errors: Vec<Error>,
 }
@@ -102,6 +107,7 @@ impl fmt::Debug for Outcome {
             .field("taken_over", &self.taken_over)
             .field("changed", &self.changed)
             .field("kept", &self.kept)
+            .field("unsettled", &self.unsettled.keys())
             .field("errors", &self.errors)
             .finish()
     }
@@ -258,13 +264,28 @@ impl Run<'_> {
         .await;
         for (key, result) in applied {
             match result {
-                Ok(None) => {}
+                Ok(None) => self.compare(key),
                 Ok(Some(live)) => {
                     self.outcome.exists.insert(key.clone(), live);
                     self.outcome.changed.insert(key.clone());
+                    self.compare(key);
                 }
                 Err(error) => self.not_written(key, error),
             }
+        }
+    }
+
+    /// Notes in what the object differs from what was wanted, now that it has been applied.
+    fn compare(&mut self, key: &Key) {
+        let (Some(wanted), Some(live)) = (self.plan.wanted.get(key), self.outcome.exists.get(key))
+        else {
+            return;
+        };
+        let differences = self.differences(key, &object::on_the_wire(key, wanted), live);
+        if differences.is_empty() {
+            self.outcome.unsettled.remove(key);
+        } else {
+            self.outcome.unsettled.insert(key.clone(), differences);
         }
     }
 
@@ -330,6 +351,7 @@ impl Run<'_> {
         wire: Json,
         live: Cow<'_, Json>,
     ) -> Result<Option<Json>, Error> {
+        let live = self.reclaim(key, &wire, live).await?;
         if object::is_as_wanted(&wire, &live, &self.cluster.options().field_manager) {
             return Ok(match live {
                 Cow::Borrowed(_) => None,

@@ -6,12 +6,15 @@
 //! own text is kept, so that an untouched object projects to exactly the manifest.
 
 pub mod changes;
+mod dropped;
 pub mod foreign;
+pub mod leftovers;
 mod lists;
 mod widen;
 
 use serde_json::{Map, Value as Json};
 
+pub use dropped::{Dropped, dropped};
 pub use widen::widened;
 
 use crate::kubernetes::quantity::Quantity;

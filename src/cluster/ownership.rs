@@ -4,11 +4,15 @@
 //! `k:{…}` the element of a list with those keys, `v:…` an element of a set; an empty node is a leaf,
 //! or a list or map that is owned as a whole.
 
+mod edit;
 mod field_path;
+mod own;
 
 use serde_json::Value as Json;
 
+pub use edit::{insert, remove};
 pub use field_path::{FieldPath, FieldStep, at};
+pub use own::{DEFAULT_FIELD_MANAGER, OwnManagers, beyond, replicas_field_manager};
 
 /// What one manager owns in one object.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,16 +30,19 @@ pub struct Entry<'a> {
 /// Everything that is recorded about the object.
 pub fn entries(live: &Json) -> impl Iterator<Item = Entry<'_>> {
     let recorded = live["metadata"]["managedFields"].as_array();
-    recorded.into_iter().flatten().filter_map(|entry| {
-        Some(Entry {
-            manager: entry["manager"].as_str().unwrap_or_default(),
-            applied: entry["operation"] == "Apply",
-            subresource: entry["subresource"]
-                .as_str()
-                .filter(|text| !text.is_empty()),
-            time: entry["time"].as_str(),
-            fields: entry.get("fieldsV1")?,
-        })
+    recorded.into_iter().flatten().filter_map(entry)
+}
+
+/// One element of `metadata.managedFields`; `None` where it records no fields.
+pub fn entry(recorded: &Json) -> Option<Entry<'_>> {
+    Some(Entry {
+        manager: recorded["manager"].as_str().unwrap_or_default(),
+        applied: recorded["operation"] == "Apply",
+        subresource: recorded["subresource"]
+            .as_str()
+            .filter(|text| !text.is_empty()),
+        time: recorded["time"].as_str(),
+        fields: recorded.get("fieldsV1")?,
     })
 }
 
@@ -92,6 +99,37 @@ pub fn holds(fields: &Json, path: &FieldPath) -> bool {
         .iter()
         .try_fold(fields, |node, step| below(node, step))
         .is_some()
+}
+
+/// The value of the field at the path as far as it is recorded: without what the API server has added to it.
+pub fn recorded_part(fields: &Json, path: &FieldPath, value: &Json) -> Json {
+    let inner = path
+        .steps()
+        .iter()
+        .try_fold(fields, |node, step| below(node, step));
+    inner.map_or_else(|| value.clone(), |inner| only_recorded(inner, value))
+}
+
+fn only_recorded(fields: &Json, value: &Json) -> Json {
+    let is_whole = fields.as_object().is_none_or(serde_json::Map::is_empty);
+    match value {
+        Json::Object(members) if !is_whole => {
+            let recorded = members.iter().filter_map(|(name, value)| {
+                let inner = fields.get(format!("f:{name}"))?;
+                Some((name.clone(), only_recorded(inner, value)))
+            });
+            Json::Object(recorded.collect())
+        }
+        Json::Array(elements) if !is_whole => {
+            let children = fields.as_object().into_iter().flatten();
+            let recorded = elements.iter().filter_map(|element| {
+                let (_, inner) = children.clone().find(|(key, _)| is_element(key, element))?;
+                Some(only_recorded(inner, element))
+            });
+            recorded.collect()
+        }
+        whole => whole.clone(),
+    }
 }
 
 /// What the recorded fields hold of this step; the same again below something that is owned as a whole.

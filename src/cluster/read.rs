@@ -37,6 +37,32 @@ impl Cluster {
         self.listed_or_named(lists, store, keys, cancel).await
     }
 
+    /// The store's objects of the kinds of these keys, as they were a moment ago at most: what an apply has made and a
+    /// state does not know. A kind that the account may not list has none.
+    pub async fn read_leftovers(
+        &self,
+        store: &StoreName,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
+        let (near, far): (Vec<&Key>, Vec<&Key>) =
+            (keys.iter()).partition(|key| key.kind.scope() == Scope::Namespace);
+        let kinds: BTreeSet<Kind> = near.iter().map(|key| key.kind).collect();
+        let lists = kinds.into_iter().map(|kind| async move {
+            let list = self.ours(&store.namespace, &store.name, kind, cancel).await;
+            unless_hidden(kind, &BTreeSet::new(), list)
+        });
+        let gets = far.into_iter().map(|key| async move {
+            let found = self.get(&store.namespace, key, cancel).await;
+            let found = found.map(|found| found.map(|found| (key.clone(), found)));
+            unless_hidden(key.kind, &BTreeSet::new(), found.map(Vec::from_iter))
+        });
+        let (lists, gets) = futures::try_join!(try_join_all(lists), try_join_all(gets))?;
+        let mut live: BTreeMap<Key, Json> = lists.into_iter().chain(gets).flatten().collect();
+        live.retain(|_, live| self.is_ours(store, live, false));
+        Ok(live)
+    }
+
     /// The live objects that carry the store's labels, and those of the given keys that exist, labels
     /// or not ([`Cluster::is_ours`] tells them apart); for an apply, so nothing is older than the question.
     ///

@@ -28,11 +28,19 @@ pub enum Act {
 
 /// A cluster whose API server does what `script` says.
 pub async fn cluster(script: impl FnMut(&Asked) -> Act + Send + 'static) -> Cluster {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connection = Connection {
-        host: Some(format!("http://{}", listener.local_addr().unwrap())),
+        host: Some(server(script).await),
         ..Connection::default()
     };
+    Cluster::connect(&connection, Options::default())
+        .await
+        .unwrap()
+}
+
+/// The address of an API server that does what `script` says.
+pub async fn server(script: impl FnMut(&Asked) -> Act + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
     let script = Arc::new(Mutex::new(script));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -50,9 +58,7 @@ pub async fn cluster(script: impl FnMut(&Asked) -> Act + Send + 'static) -> Clus
             });
         }
     });
-    Cluster::connect(&connection, Options::default())
-        .await
-        .unwrap()
+    address
 }
 
 /// Waits until the server says that it was asked; from there on nothing but time passes.

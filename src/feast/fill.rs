@@ -3,6 +3,7 @@
 //! It goes there and nowhere else: what comes out of here is sent and forgotten, no error tells of it, and
 //! of the filled objects nothing can be printed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -172,6 +173,22 @@ impl Objects<Filled> {
         }
     }
 
+    /// Lists the objects of the feature store in its Secret, the `existing` ones too: until they are pruned, a state
+    /// that was lost must not make them invisible.
+    pub fn list_objects<V>(&mut self, existing: &BTreeMap<Key, V>) {
+        let keys: BTreeSet<String> = (self.manifests.keys().chain(existing.keys()))
+            // A Job is named after what it does, and ends by itself.
+            .filter(|key| key.kind != Kind::Job)
+            .map(Key::to_string)
+            .collect();
+        let text = json!(keys).to_string();
+        for (key, manifest) in &mut self.manifests {
+            if key.kind == Kind::Secret {
+                manifest["data"][names::OBJECTS_JSON] = json!(BASE64.encode(&text));
+            }
+        }
+    }
+
     /// Of the servers' pods.
     pub fn servers(&self) -> &Fingerprints {
         &self.phase.servers
@@ -265,8 +282,6 @@ pub fn fingerprint(key: &[u8], text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::*;

@@ -1,5 +1,7 @@
 //! What the feature store's own Secret keeps, read back from the live object.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -8,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::fill::fingerprint;
 use super::names;
+use super::objects::Key;
 
 /// The create that has made the feature store, or has taken up what an interrupted one left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +56,14 @@ pub fn created_at(object: &Json) -> Option<i64> {
     let timestamp = object["metadata"]["creationTimestamp"].clone();
     let time: Time = serde_json::from_value(timestamp).ok()?;
     Some(time.0.as_second())
+}
+
+/// The objects that the last apply was to make or has found. Empty for a Secret of an earlier version of the provider.
+pub fn objects(secret: &Json) -> BTreeSet<Key> {
+    let listed = entry(secret, names::OBJECTS_JSON)
+        .and_then(|text| serde_json::from_slice::<Vec<String>>(&text).ok());
+    let listed = listed.into_iter().flatten();
+    listed.filter_map(|key| Key::parse(&key)).collect()
 }
 
 /// The hash of the `feature_store.yaml` in it under the key `file`.

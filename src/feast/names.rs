@@ -35,6 +35,9 @@ pub const HASH_KEY: &str = "hash_key";
 pub const CONFIGURATION_JSON: &str = "configuration.json";
 /// Key of the feature store's Secret: which create has made it, and whether that has ended well.
 pub const CREATION_JSON: &str = "creation.json";
+/// The key with the objects that an apply was to make or has found, so that a refresh whose state does not know them
+/// looks for them.
+pub const OBJECTS_JSON: &str = "objects.json";
 
 /// Pod volume and directory of everything that is lost with the pod.
 pub const DATA_VOLUME: &str = "feast-data";
@@ -80,6 +83,8 @@ pub const API_KEY: &str = "api_key";
 pub const CONNECTION_STRING: &str = "connection_string";
 /// Where a lineage server takes events, below its address.
 pub const LINEAGE_PATH: &str = "api/v1/lineage";
+/// Tells MLflow's client how to authenticate.
+pub const MLFLOW_TRACKING_AUTH_VARIABLE: &str = "MLFLOW_TRACKING_AUTH";
 /// How MLflow is authenticated at, by default.
 pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
 /// Settings without an attribute that Feast takes as numbers alone.

@@ -27,6 +27,8 @@ mod ssh;
 mod tls;
 mod volumes;
 
+pub(super) use repository::without_git_settings;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

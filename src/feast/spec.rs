@@ -49,6 +49,8 @@ pub use tls::Tls;
 pub struct Defaults {
     /// For feature stores that name none; else [`names::DEFAULT_NAMESPACE`].
     pub namespace: Option<String>,
+    /// Whether several pods ran before somebody scaled the feature store to zero, which a configuration can only keep.
+    pub was_scaled: bool,
 }
 
 /// One feature store.
@@ -164,7 +166,7 @@ impl Store {
             protected_project.unwrap_or(false),
         );
         let image = project.server_image();
-        let replicas = Replicas::new(scaling.as_ref());
+        let replicas = Replicas::new(scaling.as_ref(), defaults.was_scaled);
         let namespace = namespace
             .clone()
             .or_else(|| defaults.namespace.clone())
@@ -543,6 +545,7 @@ mod tests {
             let store = json!({"name": "demo", "feastProject": "p", "namespace": own});
             let defaults = Defaults {
                 namespace: provider.map(str::to_owned),
+                ..Defaults::default()
             };
             Store::new(&serde_json::from_value(store).unwrap(), &defaults).namespace
         };

@@ -20,6 +20,7 @@ use super::feature_store::content::{self, Content};
 use super::feature_store::drift::{self, Finding};
 use super::feature_store::memory::Memory;
 use super::feature_store::parse::misfit;
+use super::feature_store::read::read_objects;
 use super::settings::Settings;
 use super::wording;
 
@@ -196,6 +197,7 @@ impl Reader<'_> {
         let config: FeatureStore = serde_json::from_value(configuration.clone()).ok()?;
         let defaults = Defaults {
             namespace: Some(self.store.namespace.clone()),
+            ..Defaults::default()
         };
         Some(Store::new(&config, &defaults))
     }
@@ -242,8 +244,7 @@ impl Reader<'_> {
     ) -> Result<Option<Vec<Drift>>, Error> {
         let wanted = render(kept).manifests;
         let keys = wanted.keys().cloned().collect();
-        let live = self.cluster.read_for_refresh(self.store, &keys, self.stop);
-        let live = live.await;
+        let live = read_objects(self.cluster, self.store, &keys, self.stop).await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use crate::cluster::connection::{ConnectionError, Problem};
 use crate::cluster::{self, StoreName};
-use crate::feast::config::Drift;
+use crate::feast::config::{Deviation, Drift};
 use crate::feast::document::FillError;
 use crate::feast::names;
 use crate::feast::objects::Key;
@@ -125,6 +125,72 @@ pub fn added_by_others(added: &[Drift]) -> Option<Diagnostic> {
     })
 }
 
+/// Fields of which the API server's answer to an apply says something else than was applied.
+pub fn altered(fields: &[Drift]) -> Option<Diagnostic> {
+    let lines: Vec<String> = (fields.iter())
+        .map(|drift| {
+            let Drift {
+                object,
+                field,
+                wanted,
+                live,
+                ..
+            } = drift;
+            let values = match (wanted, live) {
+                (Some(wanted), Some(live)) => {
+                    format!(": {wanted:?} was applied, and it is {live:?}")
+                }
+                (Some(wanted), None) => format!(": {wanted:?} was applied, and it is not there"),
+                // Values that are not shown.
+                (None, _) => ": it has another value than was applied".to_owned(),
+            };
+            format!("  {object} {field}{values}{}", author(drift))
+        })
+        .collect();
+    (!lines.is_empty()).then(|| {
+        Diagnostic::warning(
+            "The cluster has changed what was applied",
+            format!(
+                "The API server accepted the apply, and its answer differs from what was applied:\n{}\n\nAn admission \
+                 policy, a webhook or a controller of the cluster does this, and the next plan shows these fields as \
+                 drift. Write the live values into the configuration, or exempt the feature store from the policy.",
+                lines.join("\n")
+            ),
+        )
+    })
+}
+
+/// Fields that are no longer wanted and that other managers keep.
+pub fn retained(fields: &[Drift]) -> Option<Diagnostic> {
+    let lines: Vec<String> = (fields.iter())
+        .map(|drift| format!("  {} {}{}", drift.object, drift.field, author(drift)))
+        .collect();
+    (!lines.is_empty()).then(|| {
+        Diagnostic::warning(
+            "Fields that are no longer wanted were not removed",
+            format!(
+                "The configuration does not have these fields any more, but other managers own them, so they stay in \
+                 the cluster:\n{}\n\nThe next plan does not show them. Remove them with the tool that owns them, if \
+                 nothing else needs them.",
+                lines.join("\n")
+            ),
+        )
+    })
+}
+
+/// A value that breaks a rule, but is the one of the prior state.
+pub fn tolerated(broken: Diagnostic) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Warning,
+        detail: format!(
+            "{}\n\nThe value is the one in the state: somebody has set it in the cluster, and `ignore_changes` or the \
+             configuration keeps it. It is left as it is.",
+            broken.detail
+        ),
+        ..broken
+    }
+}
+
 fn author(drift: &Drift) -> String {
     let Drift {
         manager,
@@ -147,13 +213,13 @@ fn author(drift: &Drift) -> String {
 pub fn conflict_ahead(conflicts: &[Drift]) -> Diagnostic {
     let lines: Vec<String> = (conflicts.iter())
         .map(|drift| {
-            let live = drift.live.as_deref().unwrap_or("nothing");
-            format!(
-                "  {} {}{}, to {live}",
-                drift.object,
-                drift.field,
-                author(drift)
-            )
+            let live = match (drift.live.as_deref(), drift.change) {
+                (Some(live), _) => format!(", to {live}"),
+                (None, Deviation::Removed) => ", to nothing".to_owned(),
+                // A value that is not shown.
+                (None, _) => String::new(),
+            };
+            format!("  {} {}{}{live}", drift.object, drift.field, author(drift))
         })
         .collect();
     Diagnostic::warning(

@@ -21,7 +21,8 @@ pub struct Decoded {
     pub json: Json,
     /// Everything that is not known before apply.
     pub unknown: BTreeSet<Path>,
-    /// What does not fit the schema, each at its attribute. When there is any, `json` may not either.
+    /// What does not fit the schema, each at its attribute. When there is any, `json` may not either: it has the values
+    /// that are out of bounds.
     pub diagnostics: Diagnostics,
 }
 
@@ -102,13 +103,9 @@ impl Decoded {
         plain: &Type,
         value: &Value,
     ) -> Option<Json> {
-        let failed = check::check(&attribute.checks, path, value);
-        let sound = failed.is_empty();
-        self.diagnostics.extend(failed);
-        let each = each(&attribute.checks);
-        sound
-            .then(|| self.typed(path, plain, each, value))
-            .flatten()
+        self.diagnostics
+            .extend(check::check(&attribute.checks, path, value));
+        self.typed(path, plain, each(&attribute.checks), value)
     }
 
     /// `each` is what is checked of the elements of a collection.

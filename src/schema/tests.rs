@@ -347,7 +347,7 @@ fn every_misfit_is_said_at_once_at_its_attribute() {
                 object([("part_kind", Value::Null), ("weight", Value::Null)]),
             ),
         ],
-        json!({"part": {}}),
+        json!({"name": "A1", "favouriteColour": "blue", "replicaCount": 10.5, "part": {}}),
         &[],
         &[
             (

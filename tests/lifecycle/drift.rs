@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
-use crate::support::terraform::{Exit, Plan};
+use crate::support::terraform::{Exit, Plan, Run};
 
 /// The planned change of one object of the store: (as it is, as it will be), as JSON text.
 fn object_change(test: &StoreUnderTest, object: &str) -> (String, String) {
@@ -219,7 +219,7 @@ pub fn drift_shows_at_the_attribute_that_set_it() {
     }
     let mut fields: Vec<String> = (drift(&plan).iter())
         .map(|change| {
-            let text = |name: &str| change[name].as_str().unwrap();
+            let text = |name: &str| change[name].as_str().unwrap_or("not shown");
             format!("{} {} -> {}", text("field"), text("wanted"), text("live"))
         })
         .collect();
@@ -234,7 +234,7 @@ pub fn drift_shows_at_the_attribute_that_set_it() {
             ".spec.strategy.rollingUpdate.maxSurge 1 -> 2".to_owned(),
             // Not in the configuration, but sent, and so ours.
             ".spec.strategy.rollingUpdate.maxUnavailable 25% -> 0".to_owned(),
-            format!("{container}.env[name=\"B\"].value 2 -> 3"),
+            format!("{container}.env[name=\"B\"].value not shown -> not shown"),
             format!("{container}.resources.requests.cpu 100m -> 200m"),
         ]
     );
@@ -304,6 +304,77 @@ pub fn drift_is_told_again_after_a_kept_refresh() {
     test.terraform.run(&refresh).unwrap().expect_success();
     assert_eq!(test.state()["services"]["scaling"]["replicas"], 2);
     test.apply();
+    test.destroy();
+}
+
+/// Terraform marks a sensitive value at the attribute that sets it, and nowhere else.
+pub fn values_of_variables_are_shown_only_where_they_are_set() {
+    let test = StoreUnderTest::new("drift-variables");
+    let server = |image: &str| {
+        DATABASES.replace(
+            "server      = {",
+            &format!(
+                "server = {{ image = {image:?}, env = [{{ name = \"TOKEN\", value = var.token }}],"
+            ),
+        )
+    };
+    let configure = |image: &str, token: &str| {
+        let variable =
+            format!("variable \"token\" {{\n  default = {token:?}\n  sensitive = true\n}}\n");
+        test.terraform.write("token.tf", &variable).unwrap();
+        test.configure(&format!("scaling = {{ replicas = 2 }}\n{}", server(image)));
+    };
+    let live = || {
+        let spec = test.deployment()["spec"]["template"]["spec"].clone();
+        spec["containers"][0]["env"][0]["value"].clone()
+    };
+    let said = |run: &Run| {
+        let said = run.said();
+        ["hunter2", "hunter3", "hunter4"].map(|token| said.contains(token))
+    };
+    configure("feast:1", "hunter2");
+    let plan = test.plan_with_changes();
+    let run = test.terraform.apply().unwrap().expect_success();
+    assert_eq!([said(&plan.run), said(&run)], [[false; 3]; 2]);
+    test.expect_empty_plan();
+    let state = test.state();
+    let objects = state["objects"].to_string();
+    assert!(
+        !objects.contains("hunter2") && objects.contains("(not shown)"),
+        "{objects}"
+    );
+    let env = &state["services"]["online_store"]["server"]["env"];
+    assert_eq!(env[0]["value"], "hunter2");
+
+    // A change of the value.
+    configure("feast:1", "hunter3");
+    let plan = test.plan_with_changes();
+    let run = test.terraform.apply().unwrap().expect_success();
+    assert_eq!([said(&plan.run), said(&run)], [[false; 3]; 2]);
+    assert_eq!(live(), "hunter3");
+
+    // Drift of the value, beside other drift, is found and repaired.
+    let set = ["set", "env", "deployment/feast-demo", "TOKEN=hunter4"];
+    test.namespace.kubectl(&set).unwrap();
+    let plan = test.plan_with_changes();
+    assert_eq!(said(&plan.run), [false; 3]);
+    let fields: Vec<Json> = (drift(&plan).iter())
+        .map(|change| {
+            json!([
+                change["change"],
+                change["field"],
+                change["wanted"],
+                change["live"]
+            ])
+        })
+        .collect();
+    let field = ".spec.template.spec.containers[name=\"online\"].env[name=\"TOKEN\"].value";
+    assert!(
+        fields.contains(&json!(["changed", field, null, null])),
+        "{fields:?}"
+    );
+    let run = test.apply();
+    assert_eq!((said(&run), live()), ([false; 3], json!("hunter3")));
     test.destroy();
 }
 

@@ -169,6 +169,7 @@ pub fn scales_where_it_is_installed() {
     let scale = ["scale", "deployment/feast-demo", "--replicas=4"];
     test.namespace.kubectl(&scale).unwrap();
     test.expect_empty_plan();
+    test.expect_no_resource_drift();
     let patch = r#"{"spec": {"maxReplicaCount": 50}}"#;
     test.patch("scaledobject/feast-demo", patch);
     test.plan_with_changes();

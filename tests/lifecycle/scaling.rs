@@ -27,6 +27,7 @@ pub fn hpa_scales_out_and_the_plan_stays_empty() {
         (test.replicas() > 1).then_some(())
     });
     test.expect_empty_plan();
+    test.expect_no_resource_drift();
 
     let scaled = until("a settled number of pods", 120, || {
         let before = test.replicas();
@@ -72,6 +73,57 @@ pub fn a_number_that_is_moved_during_the_rollout_is_set_again() {
     assert!(output.status.success(), "{stderr}");
     assert_eq!(test.replicas(), 2);
     test.expect_empty_plan();
+    test.destroy();
+}
+
+/// Terraform reports whatever a refresh changes as drift: `resource_drift` of a plan.
+pub fn a_refresh_reports_no_drift_of_numbers_that_move_by_design() {
+    let test = StoreUnderTest::new("numbers");
+    let scale = |replicas: u32| {
+        let replicas = format!("--replicas={replicas}");
+        let scale = ["scale", "deployment/feast-demo", &replicas];
+        test.namespace.kubectl(&scale).unwrap();
+    };
+    let status = || test.state()["scaling_status"].clone();
+    let of = |replicas: u64| json!({"current_replicas": replicas, "desired_replicas": replicas});
+
+    for scaling in ["", AUTOSCALING] {
+        test.configure(&format!("{scaling}\n{DATABASES}"));
+        test.apply();
+        test.expect_no_resource_drift();
+        let before = status();
+        scale(3);
+        test.expect_no_resource_drift();
+        test.expect_empty_plan();
+        assert_eq!(status(), before);
+    }
+
+    test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
+    test.apply();
+    assert_eq!(status(), of(2));
+    test.expect_no_resource_drift();
+    // A pod that restarts.
+    let selector = "--selector=feast.dev/name=demo";
+    let delete = ["delete", "pods", selector, "--wait=false"];
+    test.namespace.kubectl(&delete).unwrap();
+    test.expect_no_resource_drift();
+
+    // A count of the configuration that somebody has changed is drift, and shows with its numbers.
+    scale(4);
+    until("four pods", 60, || {
+        (test.deployment()["status"]["readyReplicas"] == 4).then_some(())
+    });
+    let plan = test.terraform.plan_with(&["-refresh-only"]).unwrap();
+    let after = &plan.json["resource_drift"][0]["change"]["after"];
+    assert_eq!(
+        json!([
+            after["services"]["scaling"]["replicas"],
+            after["scaling_status"]
+        ]),
+        json!([4, of(4)])
+    );
+    test.apply();
+    assert_eq!(status(), of(2));
     test.destroy();
 }
 

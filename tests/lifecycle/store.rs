@@ -83,6 +83,14 @@ impl StoreUnderTest {
         assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
     }
 
+    /// A plan whose refresh changes nothing in the state.
+    #[track_caller]
+    pub fn expect_no_resource_drift(&self) {
+        let plan = self.terraform.plan_with(&["-refresh-only"]).unwrap();
+        assert_ne!(plan.exit, Exit::Failed, "{}", plan.run);
+        assert_eq!(plan.json["resource_drift"], Json::Null, "{}", plan.run);
+    }
+
     /// A plan that changes something.
     #[track_caller]
     pub fn plan_with_changes(&self) -> Plan {

@@ -35,7 +35,7 @@ fn explain(conflict: &mut FieldConflict, kind: Kind, body: &Json, live: &Json) {
             && ownership::holds(entry.fields, &path)
     });
     conflict.time = owner.and_then(|entry| entry.time).map(str::to_owned);
-    conflict.values = (kind != Kind::Secret).then(|| Values {
+    conflict.values = (kind != Kind::Secret && !path.is_variable()).then(|| Values {
         wanted: path.get(body).cloned(),
         live: path.get(live).cloned(),
     });

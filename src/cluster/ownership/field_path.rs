@@ -72,6 +72,52 @@ impl FieldPath {
         &self.0
     }
 
+    /// Puts another value there, or takes it away. An object on the way is made where there is none, a list is not.
+    pub fn replace(&self, object: &mut Json, value: Option<&Json>) {
+        let Some((step, rest)) = self.0.split_first() else {
+            if let Some(value) = value {
+                *object = value.clone();
+            }
+            return;
+        };
+        let rest = Self(rest.to_vec());
+        match (step, &mut *object) {
+            (FieldStep::Name(name), Json::Object(members)) => match (value, rest.0.is_empty()) {
+                (None, true) => drop(members.remove(name)),
+                (None, false) => {
+                    if let Some(inner) = members.get_mut(name) {
+                        rest.replace(inner, None);
+                    }
+                }
+                (Some(_), _) => {
+                    let inner = members.entry(name.clone());
+                    rest.replace(inner.or_insert_with(|| Json::Object(Map::new())), value);
+                }
+            },
+            (step, Json::Array(elements)) => {
+                let found = elements.iter().position(|element| step.is_element(element));
+                let found = match step {
+                    FieldStep::Index(position) => (*position < elements.len()).then_some(*position),
+                    _ => found,
+                };
+                match (found, value, rest.0.is_empty()) {
+                    (Some(position), None, true) => drop(elements.remove(position)),
+                    (Some(position), value, _) => rest.replace(&mut elements[position], value),
+                    (None, Some(value), true) => elements.push(value.clone()),
+                    (None, ..) => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is an environment variable of a container or a part of one. Values of variables are not shown.
+    pub fn is_variable(&self) -> bool {
+        let env = FieldStep::Name("env".to_owned());
+        let above = self.0.iter().position(|step| *step == env);
+        above.is_some_and(|position| position + 1 < self.0.len())
+    }
+
     /// The rest of the way from `above`; `None` when this does not lie below it.
     pub fn below(&self, above: &Self) -> Option<&[FieldStep]> {
         self.0.strip_prefix(above.0.as_slice())
@@ -129,6 +175,16 @@ impl FieldStep {
         })
     }
 
+    /// The key of `metadata.managedFields` for this step.
+    pub fn to_recorded(&self) -> String {
+        match self {
+            Self::Name(name) => format!("f:{name}"),
+            Self::Value(value) => format!("v:{value}"),
+            Self::Index(position) => format!("i:{position}"),
+            Self::Keys(keys) => format!("k:{}", Json::Object(keys.iter().cloned().collect())),
+        }
+    }
+
     /// The element of a list that is told by these keys.
     pub fn keyed(element: &Json, keys: &[&str]) -> Self {
         let keys = keys.iter();
@@ -136,6 +192,15 @@ impl FieldStep {
             keys.filter_map(|key| Some(((*key).to_owned(), element.get(key)?.clone())))
                 .collect(),
         )
+    }
+
+    /// Whether the step leads to this element of a list.
+    fn is_element(&self, element: &Json) -> bool {
+        match self {
+            Self::Value(value) => element == value,
+            Self::Keys(keys) => has_keys(element, keys),
+            Self::Name(_) | Self::Index(_) => false,
+        }
     }
 
     /// What is one step down.
@@ -205,6 +270,44 @@ fn outside_quotes(text: &str, wanted: char) -> Option<usize> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn replaces() {
+        let object = json!({"a": {"b": 1}, "list": [{"name": "x", "value": 1}]});
+        let element = FieldStep::Keys(vec![("name".to_owned(), json!("x"))]);
+        let list = FieldPath::of(&["list"]).with(element);
+        let value = list.with(FieldStep::Name("value".to_owned()));
+        let replaced = |path: &FieldPath, value: Option<Json>| {
+            let mut object = object.clone();
+            path.replace(&mut object, value.as_ref());
+            object
+        };
+        for (path, value, expected) in [
+            (
+                FieldPath::of(&["a", "b"]),
+                Some(json!(2)),
+                json!({"a": {"b": 2}, "list": [{"name": "x", "value": 1}]}),
+            ),
+            (
+                FieldPath::of(&["a", "b"]),
+                None,
+                json!({"a": {}, "list": [{"name": "x", "value": 1}]}),
+            ),
+            (
+                FieldPath::of(&["c", "d"]),
+                Some(json!(2)),
+                json!({"a": {"b": 1}, "c": {"d": 2}, "list": [{"name": "x", "value": 1}]}),
+            ),
+            (
+                value,
+                Some(json!(2)),
+                json!({"a": {"b": 1}, "list": [{"name": "x", "value": 2}]}),
+            ),
+            (list, None, json!({"a": {"b": 1}, "list": []})),
+        ] {
+            assert_eq!(replaced(&path, value), expected, "{path}");
+        }
+    }
 
     #[test]
     fn finds() {

@@ -27,6 +27,8 @@ pub enum Deviation {
     Deleted,
     /// A Secret or ConfigMap of the user's has other content than the pods run with.
     Rotated,
+    /// A field or an object that the provider applied and that the state does not have.
+    Leftover,
     /// A field of others in an object of ours: only reported.
     Added,
 }
@@ -39,21 +41,22 @@ pub struct Drift {
     pub object: String,
 
     /// What happened: `changed` (a field has another value), `removed` (a field is gone), `deleted` (the object is
-    /// gone), `rotated` (a Secret or ConfigMap of yours has other content than the pods run with) or `added` (a
+    /// gone), `rotated` (a Secret or ConfigMap of yours has other content than the pods run with), `leftover` (a field
+    /// or an object that an earlier apply of this provider made and that the state does not have) or `added` (a
     /// field that is not the provider's; only with `drift_policy = "strict"`). An apply undoes the first three,
-    /// rolls the pods after the fourth, and leaves the fifth alone.
+    /// rolls the pods after the fourth, removes the fifth, and leaves the sixth alone.
     pub change: Deviation,
 
     /// The field, in the API server's notation: `.spec.template.spec.containers[name="online"].image`. Empty
-    /// when the object itself is gone.
+    /// for an object as a whole.
     pub field: String,
 
-    /// The value that was applied; anything but a string as JSON. Null for `deleted`, `rotated` and `added`, and for
-    /// the content of a Secret.
+    /// The value that was applied; anything but a string as JSON. Null for `deleted`, `rotated`, `leftover` and `added`,
+    /// for the content of a Secret and for the value of an environment variable.
     pub wanted: Option<String>,
 
-    /// The value that is there; null when the field is gone, and for the content of a Secret and whatever others have
-    /// added to it.
+    /// The value that is there; null when the field is gone, for the content of a Secret and whatever others have
+    /// added to it, and for the value of an environment variable.
     pub live: Option<String>,
 
     /// Who wrote the field last (`metadata.managedFields`), such as `kubectl-edit`. Null when the API server

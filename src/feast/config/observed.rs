@@ -29,20 +29,22 @@ pub struct Observed {
     /// `feast.dev/configuration-hash` and roll when it changes.
     pub configuration_hash: String,
 
-    /// Numbers of pods, as they were when last read.
+    /// Numbers of pods at the end of the last apply. A refresh changes them only where `replicas` is set and somebody has
+    /// changed the count, or where the last apply ended during a rollout; the data source has live numbers.
     pub scaling_status: Option<ScalingStatus>,
 
     /// Addresses of the servers inside the cluster.
     pub endpoints: Endpoints,
 
-    /// What others have changed in the cluster since the last apply, field by field. An apply that repairs it
-    /// leaves the list empty. Foreign fields (annotations of others, sidecars) are listed only with
+    /// What others have changed in the cluster since the last apply, field by field, and what an earlier apply has left
+    /// there that the state does not know. An apply that repairs it leaves the list empty. Foreign fields (annotations of others, sidecars) are listed only with
     /// `drift_policy = "strict"`, the API server's defaults never.
     pub drift: Vec<Drift>,
 
     /// Every Kubernetes object of the feature store, from `Kind/name` to its JSON with the fields that this
     /// provider owns. A plan shows here what will change in each object, and a refresh what somebody else
-    /// has changed.
+    /// has changed. Values that may be credentials are not shown: those of environment variables, passwords and tokens
+    /// in URLs, settings of git.
     pub objects: BTreeMap<String, String>,
 }
 

@@ -303,7 +303,7 @@ fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
     let auth = mlflow.tracking_auth.as_deref();
     let variables = [
         (
-            "MLFLOW_TRACKING_AUTH",
+            names::MLFLOW_TRACKING_AUTH_VARIABLE,
             Some(auth.unwrap_or(names::MLFLOW_TRACKING_AUTH)).filter(|auth| !auth.is_empty()),
         ),
         ("MLFLOW_TRACKING_URI", mlflow.tracking_uri.as_deref()),

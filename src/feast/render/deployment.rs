@@ -22,6 +22,7 @@ pub(super) fn render(store: &Store) -> Json {
         spec: DeploymentSpec {
             replicas: match store.replicas {
                 Replicas::Static(replicas) => Some(replicas),
+                Replicas::Stopped { .. } => Some(0),
                 // Left out, so that whoever moves the number owns it.
                 Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
             },

@@ -4,10 +4,28 @@
 //! It ends with an error when anything in it fails, it may be run again over whatever an earlier run left,
 //! and nothing that the user wrote reaches the shell as more than one word.
 
+use std::borrow::Cow;
+
 use super::references::escape;
 use super::ssh;
 use crate::feast::names;
 use crate::feast::spec::{Git, Source, Store, join};
+
+/// What stands before and after the settings of `git -c` in the script.
+const SETTINGS: [&str; 2] = [r#" -c remote.origin.url="$url""#, r#" "$@"; }"#];
+
+/// The text with a note in the place of the settings of git, where it is a script with any: they often hold a token.
+pub(in crate::feast) fn without_git_settings<'a>(text: &'a str, note: &str) -> Cow<'a, str> {
+    let [before, after] = SETTINGS;
+    let parts = text.split_once(before).and_then(|(head, rest)| {
+        let (settings, tail) = rest.split_once(after)?;
+        (!settings.is_empty()).then_some((head, tail))
+    });
+    match parts {
+        Some((head, tail)) => Cow::Owned(format!("{head}{before} {note}{after}{tail}")),
+        None => Cow::Borrowed(text),
+    }
+}
 
 pub(super) fn script(store: &Store) -> String {
     let repository = store.repository();
@@ -82,7 +100,7 @@ fn clone(store: &Store, git: &Git) -> String {
 repository={repository}
 url={url}
 reference={reference}
-configured_git() {{ git -C "$clone" -c safe.directory="$clone" -c remote.origin.url="$url"{options} "$@"; }}
+configured_git() {{ git -C "$clone" -c safe.directory="$clone"{before_settings}{options}{after_settings}
 commit_of() {{ configured_git rev-parse --verify --quiet "$1^{{commit}}" || true; }}
 exec 9> "$project.lock"
 if ! python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'; then
@@ -130,6 +148,8 @@ fi
         project = quote(&project),
         repository = quote(&store.repository()),
         url = expanded(url),
+        before_settings = SETTINGS[0],
+        after_settings = SETTINGS[1],
     )
 }
 

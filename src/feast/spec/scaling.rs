@@ -13,6 +13,9 @@ use crate::feast::config::{Autoscaling, Keda, PodDisruptionBudgets, Scaling};
 pub enum Replicas {
     /// Terraform, this many.
     Static(i32),
+    /// Terraform, and none at the moment: somebody has scaled the feature store to zero, and the configuration keeps
+    /// that. `scaled` says whether several pods ran before.
+    Stopped { scaled: bool },
     /// The HorizontalPodAutoscaler that comes with the feature store.
     Autoscaled(Autoscaler),
     /// KEDA, which is told how by a ScaledObject that comes with the feature store.
@@ -34,13 +37,15 @@ pub struct Autoscaler {
 pub(crate) const DEFAULT_CPU_UTILIZATION: i32 = 80;
 
 impl Replicas {
-    pub(super) fn new(scaling: Option<&Scaling>) -> Self {
+    /// `was_scaled` says whether several pods ran before, where there are none at the moment.
+    pub(super) fn new(scaling: Option<&Scaling>, was_scaled: bool) -> Self {
         let Scaling {
             replicas,
             autoscaling,
             keda,
         } = scaling.cloned().unwrap_or_default();
         match (replicas, autoscaling, keda) {
+            (Some(0), ..) => Self::Stopped { scaled: was_scaled },
             (Some(replicas), ..) => Self::Static(replicas),
             (None, Some(autoscaling), _) => Self::Autoscaled(Autoscaler::new(autoscaling)),
             (None, None, Some(keda)) => Self::Keda(Box::new(keda)),
@@ -52,6 +57,7 @@ impl Replicas {
     pub fn scaled(&self) -> bool {
         match self {
             Self::Static(replicas) => *replicas > 1,
+            Self::Stopped { scaled } => *scaled,
             Self::Autoscaled(_) | Self::Keda(_) => true,
             Self::External => false,
         }
@@ -60,7 +66,7 @@ impl Replicas {
     /// The word for the state's `replicas_owner`.
     pub fn owner(&self) -> &'static str {
         match self {
-            Self::Static(_) => "terraform",
+            Self::Static(_) | Self::Stopped { .. } => "terraform",
             Self::Autoscaled(_) => "hpa",
             Self::Keda(_) | Self::External => "external",
         }

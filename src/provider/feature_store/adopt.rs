@@ -16,6 +16,7 @@ use crate::provider::wording;
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed::{self, Desired};
+use super::manifests;
 use super::parse::parse;
 
 /// The first state, with what is to be known about it.
@@ -79,10 +80,9 @@ fn objects(operated: &Operated, wanted: &BTreeMap<Key, Json>) -> Value {
             Some(manifest) => widened(manifest, live, &operator::fields(live)),
             None => bare(live),
         };
-        let seen = project(&mask, live).to_string();
-        (key.to_string(), Value::string(seen))
+        (key.clone(), project(&mask, live))
     });
-    Value::Map(seen.collect())
+    manifests::attribute(&seen.collect())
 }
 
 fn bare(live: &Json) -> Json {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::cluster::apply::{self, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Claims, Reason};
-use crate::feast::config::ScalingStatus;
+use crate::feast::config::{Deviation, Drift, ScalingStatus};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::settings::Settings;
@@ -23,6 +23,8 @@ use crate::schema::{Block, Diagnostics, Value};
 
 use super::computed::{self, Desired};
 use super::creation::Occupied;
+use super::drift::Finding;
+use super::manifests::{self, Manifests};
 use super::memory::Memory;
 use super::{conflicts, drift};
 use prepare::{Merged, Prepared};
@@ -260,6 +262,7 @@ impl Recipe<'_> {
             let taken_over = wording::taken_over(&prepared.store, &outcome.taken_over);
             diagnostics.push(taken_over);
         }
+        diagnostics.extend(unsettled(outcome));
         let unfinished = rollout.errors.iter();
         diagnostics.extend(
             unfinished.map(|error| wording::cluster_error("The rollout did not finish", error)),
@@ -272,7 +275,12 @@ impl Recipe<'_> {
             creation, sources, ..
         } = &prepared.merged;
         let written = outcome.errors.is_empty();
+        let exists = match written {
+            true => prepared.desired.objects.manifests.clone(),
+            false => self.existing(&prepared.desired, outcome),
+        };
         Memory {
+            unshown: manifests::unshown(&exists),
             rollout_incomplete: !written || !rollout.errors.is_empty(),
             // After a failure the pods may still run with the old.
             sources: match written {
@@ -298,7 +306,8 @@ impl Recipe<'_> {
         state.set("scaling_status", status);
         self.keep_planned(&mut state, &["configuration_hash", "scaling_status"]);
         if !outcome.errors.is_empty() {
-            state.set("objects", self.existing(desired, outcome));
+            let existing = self.existing(desired, outcome);
+            state.set("objects", manifests::attribute(&existing));
         }
         match state.attribute("objects") {
             // The very first write failed: there is nothing to remember.
@@ -346,17 +355,15 @@ impl Recipe<'_> {
         diagnostics.collect()
     }
 
-    /// The attribute `objects` after a failure: what was written is as planned, what was not is as it was
+    /// The manifests after a failure: what was written is as planned, what was not is as it was
     /// applied before, what is gone is gone.
-    fn existing(&self, desired: &Desired, outcome: &Outcome) -> Value {
+    fn existing(&self, desired: &Desired, outcome: &Outcome) -> Manifests {
         let planned = &desired.objects.manifests;
-        let mut before = self.prior.clone();
-        if let Some(applied) = &self.before.applied {
-            // Or drift that was not repaired would be taken for what was applied.
-            applied.restore(self.block, &mut before);
-        }
-        let prior = computed::manifests(&before);
-        let text = |key: &Key| {
+        // Not the drift that was not repaired, or it would be taken for what was applied.
+        let prior = self
+            .before
+            .last_applied(self.block, &mut self.prior.clone());
+        let manifest = |key: &Key| {
             let manifest = if outcome.changed.contains(key) {
                 planned.get(key)
             } else {
@@ -365,14 +372,23 @@ impl Recipe<'_> {
             // An object that an earlier, interrupted create has left is ours from now on.
             manifest.or_else(|| planned.get(key))
         };
-        Value::Map(
-            outcome
-                .exists
-                .keys()
-                .filter_map(|key| Some((key.to_string(), Value::string(text(key)?.to_string()))))
-                .collect(),
-        )
+        let exists = outcome.exists.keys();
+        exists
+            .filter_map(|key| Some((key.clone(), manifest(key)?.clone())))
+            .collect()
     }
+}
+
+/// Warnings about fields that the cluster did not take over as they were applied.
+fn unsettled(outcome: &Outcome) -> Diagnostics {
+    let findings = outcome.unsettled.iter().flat_map(|(key, changes)| {
+        let findings = changes.iter().map(|change| Finding::unsettled(key, change));
+        findings.map(|finding| finding.described())
+    });
+    let (altered, retained): (Vec<Drift>, Vec<Drift>) =
+        findings.partition(|drift| drift.change != Deviation::Added);
+    let warnings = [wording::altered(&altered), wording::retained(&retained)];
+    warnings.into_iter().flatten().collect()
 }
 
 /// Whether another create was faster by a moment: the Secret, which decides whose the store is, is there.

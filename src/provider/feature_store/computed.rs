@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use crate::cluster::StoreName;
 use crate::cluster::rollout::{self, Progress};
 use crate::feast::config::{Drift, Observed, ScalingStatus};
-use crate::feast::objects::{Key, Kind, Objects};
+use crate::feast::objects::Objects;
 use crate::feast::prepared::Prepared;
 use crate::feast::render::render;
 use crate::feast::spec::{self, Defaults, Store, decisive};
 use crate::feast::{config, names};
-use crate::schema::{Block, Value, encode};
+use crate::schema::{Block, Number, Value, encode};
 
+use super::manifests;
 use super::parse::Parsed;
 
 /// A feature store with its objects, as the configuration alone determines them.
@@ -28,6 +29,7 @@ impl Desired {
         }
         let defaults = Defaults {
             namespace: Some(default_namespace.to_owned()),
+            was_scaled: parsed.was_scaled,
         };
         let store = Store::new(&parsed.config, &defaults);
         let objects = render(&store);
@@ -42,18 +44,9 @@ impl Desired {
         }
     }
 
-    /// The attribute `objects`: each manifest as JSON text.
-    pub fn object_texts(&self) -> BTreeMap<String, String> {
-        self.objects
-            .manifests
-            .iter()
-            .map(|(key, manifest)| (key.to_string(), manifest.to_string()))
-            .collect()
-    }
-
     /// Everything but what only the cluster can tell.
     pub fn observed(&self) -> Observed {
-        observed(&self.store, self.object_texts())
+        observed(&self.store, manifests::texts(&self.objects.manifests))
     }
 }
 
@@ -104,6 +97,7 @@ pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
     };
     let defaults = Defaults {
         namespace: Some(namespace.to_owned()),
+        was_scaled: parsed.was_scaled,
     };
     let mut known = Value::Object(BTreeMap::new());
     let store = Store::new(&parsed.config, &defaults);
@@ -141,6 +135,26 @@ pub fn rollout_state(deployment: &serde_json::Value) -> (ScalingStatus, bool) {
     }
 }
 
+/// The numbers of pods that a refresh puts into the state.
+///
+/// Terraform reports every change that a refresh makes as drift, so the numbers of the last apply stay as long as they
+/// change by design: a count that an autoscaler or somebody outside of Terraform sets, and pods that restart. They are
+/// brought up to date when the rollout was under way at the last apply, and when a count of the configuration
+/// (`is_fixed`) has been changed.
+pub fn refreshed_status(stored: &Value, live: ScalingStatus, is_fixed: bool) -> Value {
+    let number = |name: &str| match stored.attribute(name) {
+        Value::Number(Number::Integer(number)) => Some(*number),
+        _ => None,
+    };
+    let (current, desired) = (number("current_replicas"), number("desired_replicas"));
+    let was_complete = desired.is_some() && current == desired;
+    let is_moved = is_fixed && desired != live.desired_replicas.map(i64::from);
+    if was_complete && !is_moved {
+        return stored.clone();
+    }
+    scaling_status(live)
+}
+
 /// The attribute `scaling_status`.
 pub fn scaling_status(status: ScalingStatus) -> Value {
     let number = |replicas: Option<i32>| {
@@ -163,23 +177,4 @@ pub fn identity(state: &Value) -> Option<Value> {
         ("namespace".to_owned(), part("namespace")?),
         ("name".to_owned(), part("name")?),
     ])))
-}
-
-/// The attribute `objects` of a state: manifests by key. What is not a manifest of ours is left out.
-pub fn manifests(state: &Value) -> BTreeMap<Key, serde_json::Value> {
-    let Value::Map(objects) = state.attribute("objects") else {
-        return BTreeMap::new();
-    };
-    objects
-        .iter()
-        .filter_map(|(key, text)| {
-            let manifest = serde_json::from_str(text.as_str()?).ok()?;
-            Some((Key::parse(key)?, manifest))
-        })
-        .collect()
-}
-
-/// The key of the store's Secret in the attribute `objects`.
-pub fn secret_key(name: &str) -> String {
-    Key::new(Kind::Secret, names::main(name)).to_string()
 }

@@ -4,19 +4,26 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::cluster::ownership::FieldPath;
+use crate::cluster::ownership::{self, FieldPath};
 use crate::cluster::{Error, Reason};
 use crate::feast::config::{Deviation, Drift};
 use crate::feast::objects::Key;
 use crate::provider::wording;
 use crate::schema::{Block, Diagnostics, Path, Value};
 
-use super::computed;
 use super::drift::attributes;
+use super::manifests::Manifests;
 
 /// What an apply of the planned state will stop at, as far as the last refresh knows.
-pub fn foreseen(block: &Block, prior: &Value, planned: &Value) -> Diagnostics {
-    let manifests = computed::manifests(planned);
+///
+/// `live` are the objects as the last refresh has seen them, and `manifests` those that are planned.
+pub fn foreseen(
+    block: &Block,
+    prior: &Value,
+    planned: &Value,
+    live: &Manifests,
+    manifests: &Manifests,
+) -> Diagnostics {
     let mut places = Vec::new();
     let mut conflicts = Vec::new();
     for drift in listed(prior) {
@@ -32,7 +39,10 @@ pub fn foreseen(block: &Block, prior: &Value, planned: &Value) -> Diagnostics {
             // It is given up.
             continue;
         };
-        if path.get(manifest).map(super::drift::text) == drift.live {
+        let live = live
+            .get(&key)
+            .and_then(|live| ownership::at(live, &drift.field));
+        if path.get(manifest) == live {
             continue;
         }
         places.extend(places_of(block, planned, &key, &path));
@@ -81,7 +91,7 @@ fn places_of(block: &Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<
 }
 
 /// The attribute `drift` of a state.
-fn listed(state: &Value) -> Vec<Drift> {
+pub fn listed(state: &Value) -> Vec<Drift> {
     let Value::List(elements) = state.attribute("drift") else {
         return Vec::new();
     };

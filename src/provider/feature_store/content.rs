@@ -16,7 +16,7 @@ use crate::schema::{Block, Value};
 use super::computed::Desired;
 use super::drift::Finding;
 use super::memory::Memory;
-use super::parse::parse;
+use super::parse::parse_over;
 
 /// What is compared.
 pub struct Content<'a> {
@@ -100,7 +100,7 @@ impl Content<'_> {
     /// `None` when it cannot be told, which is for the next apply to explain.
     async fn today(&self, secret: &Json) -> Option<Today> {
         let hash_key = kept::hash_key(secret)?;
-        let parsed = parse(self.block, self.state).ok()?;
+        let parsed = parse_over(self.block, self.state, self.state).ok()?;
         let desired = Desired::of(&parsed, self.state.attribute("namespace").as_str()?)?;
         let namespace = &desired.store.namespace;
         let sources = desired.objects.sources();

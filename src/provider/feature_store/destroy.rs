@@ -14,6 +14,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode};
 
 use super::computed;
 use super::creation::is_of_another;
+use super::manifests;
 use super::memory::Memory;
 use super::read::store_name;
 
@@ -58,8 +59,8 @@ async fn delete(
             format!("The state of the feature store {}/{} does not fit this version of the provider: {error}.", name.namespace, name.name),
         )
     })?;
-    let store = Store::new(&config, &Defaults { namespace: None });
-    let known: BTreeSet<Key> = computed::manifests(prior).into_keys().collect();
+    let store = Store::new(&config, &Defaults::default());
+    let known: BTreeSet<Key> = manifests::keys(prior).into_iter().collect();
     let cluster = settings.cluster().await?;
     let failed =
         |error: &cluster::Error| wording::cluster_error("Cannot destroy the feature store", error);

@@ -11,12 +11,16 @@ use crate::cluster::Cluster;
 use crate::cluster::apply::on_the_wire;
 use crate::cluster::drift::changes::{Author, Change, changes};
 use crate::cluster::drift::foreign::foreign;
+use crate::cluster::drift::leftovers::leftovers;
 use crate::cluster::drift::project;
-use crate::cluster::ownership::{FieldPath, FieldStep};
+use crate::cluster::ownership::{self, FieldPath, FieldStep, OwnManagers};
 use crate::feast::config::{Deviation, Drift, DriftPolicy};
 use crate::feast::objects::{Key, Kind};
+use crate::feast::shown;
 use crate::feast::source::Source;
 use crate::schema::{Block, Step, Value};
+
+use super::manifests::Manifests;
 
 /// One thing that is not as it was applied.
 pub struct Finding {
@@ -51,6 +55,13 @@ pub fn find(
             },
             change,
         }));
+        let own = OwnManagers::of(key.kind, live, manager, Some(mask));
+        let left = leftovers(key.kind, mask, live, &own).into_iter();
+        findings.extend(left.map(|change| Finding {
+            object: key.clone(),
+            deviation: Deviation::Leftover,
+            change,
+        }));
         if policy == DriftPolicy::Strict {
             let added = foreign(key.kind, mask, live, &ours).into_iter();
             findings.extend(added.map(|change| Finding {
@@ -60,6 +71,8 @@ pub fn find(
             }));
         }
     }
+    let unknown = live.iter().filter(|(key, _)| !masks.contains_key(*key));
+    findings.extend(unknown.filter_map(|(key, live)| Finding::leftover(key, live, manager)));
     findings
 }
 
@@ -86,6 +99,38 @@ impl Finding {
                 live: None,
                 author: None,
             },
+        }
+    }
+
+    /// An object that this provider applied and that the state does not have. A claim stays for its data, and a Job
+    /// ends by itself.
+    fn leftover(key: &Key, live: &Json, manager: &str) -> Option<Self> {
+        let own = OwnManagers::of(key.kind, live, manager, None);
+        let applied = ownership::entries(live).find(|entry| own.is_main(entry))?;
+        let stays = matches!(key.kind, Kind::PersistentVolumeClaim | Kind::Job)
+            || !live["metadata"]["deletionTimestamp"].is_null();
+        (!stays).then(|| Self {
+            object: key.clone(),
+            deviation: Deviation::Leftover,
+            change: Change {
+                field: FieldPath::default(),
+                wanted: None,
+                live: None,
+                author: Some(Author::from(&applied)),
+            },
+        })
+    }
+
+    /// A field in which the answer to an apply differs from what was applied.
+    pub fn unsettled(key: &Key, change: &Change) -> Self {
+        Self {
+            object: key.clone(),
+            deviation: match (&change.wanted, &change.live) {
+                (None, _) => Deviation::Added,
+                (Some(_), Some(_)) => Deviation::Changed,
+                (Some(_), None) => Deviation::Removed,
+            },
+            change: change.clone(),
         }
     }
 
@@ -136,7 +181,10 @@ impl Finding {
         // An annotation of `kubectl apply` quotes the whole Secret.
         let is_secret =
             object.kind == Kind::Secret && (is_content(field) || *deviation == Deviation::Added);
-        let shown = |value: &Option<Json>| value.as_ref().filter(|_| !is_secret).map(text);
+        let shown = |value: &Option<Json>| {
+            let value = value.as_ref().filter(|_| !is_secret)?;
+            shown_at(field, value).as_ref().map(text)
+        };
         let (manager, operation, time) = match author.clone() {
             Some(Author {
                 manager,
@@ -179,6 +227,16 @@ impl Finding {
     }
 }
 
+/// Whether an attribute of the state sets the field of this drift.
+pub fn sets_field(block: &Block, state: &Value, manifests: &Manifests, drift: &Drift) -> bool {
+    let Some(key) = Key::parse(&drift.object) else {
+        return false;
+    };
+    let manifest = manifests.get(&key);
+    let field = manifest.and_then(|manifest| FieldPath::resolve(manifest, &drift.field));
+    field.is_some_and(|field| !attributes::of(block, state, &key, &field).is_empty())
+}
+
 /// Of the attribute `drift`, what an apply leaves as it is.
 pub fn added(drift: &Value) -> Value {
     let Value::List(elements) = drift else {
@@ -211,6 +269,23 @@ fn put(holder: &mut Value, step: &Step, value: Option<Value>) -> bool {
             true
         }
         _ => false,
+    }
+}
+
+/// The value of a field as far as it is shown; `None` for the literal value of an environment variable.
+fn shown_at(field: &FieldPath, value: &Json) -> Option<Json> {
+    let steps = field.steps();
+    let env = FieldStep::Name("env".to_owned());
+    let inside = steps.iter().position(|step| *step == env);
+    let inside = inside.map(|position| &steps[position + 1..]);
+    match inside {
+        Some([]) => Some(value.as_array()?.iter().map(shown::variable).collect()),
+        Some([_]) => Some(shown::variable(value)),
+        Some([FieldStep::Keys(keys), FieldStep::Name(name)]) if name == "value" => {
+            let is_own = keys.iter().any(|(_, name)| shown::is_own(name));
+            is_own.then(|| value.clone())
+        }
+        _ => Some(shown::shown(value)),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::schema::{Block, Diagnostic, Value, encode};
 use super::adopt::adopt;
 use super::computed::{self, Desired};
 use super::memory::Memory;
-use super::parse::parse;
+use super::parse::parse_over;
 
 /// Imports by `namespace/name`, by `name` alone (in the provider's namespace), or by identity.
 pub async fn import(
@@ -127,7 +127,7 @@ fn state(block: &Block, store: &StoreName, configuration: &Json) -> Result<Value
     let mut value = encode(&block.attributes, configuration);
     value.set("name", Value::string(name));
     value.set("namespace", Value::string(namespace));
-    let parsed = parse(block, &value).map_err(|diagnostics| {
+    let parsed = parse_over(block, &value, &value).map_err(|diagnostics| {
         let reasons: Vec<String> = diagnostics
             .iter()
             .map(|diagnostic| diagnostic.detail.clone())

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::feast::config::FeatureStore;
+use crate::feast::objects::Key;
 use crate::schema::provider::Private;
 use crate::schema::{Block, Value, decode, encode};
+
+use super::manifests::{self, Manifests};
 
 /// Kept as JSON; unknown or missing fields are the defaults, so that versions can differ.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,12 @@ pub struct Memory {
     /// Which create has made the feature store for this state; the Secret tells which one was the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creation: Option<String>,
+    /// The manifests of which the attribute `objects` does not show everything, by key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unshown: BTreeMap<String, Json>,
+    /// Manifests of the plan that keep live values, by key, because the user ignores changes of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub planned: BTreeMap<String, Json>,
     /// What was applied, while the state shows drift in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<AppliedBefore>,
@@ -44,29 +53,25 @@ pub struct AppliedBefore {
 }
 
 impl AppliedBefore {
-    pub fn of(block: &Block, state: &Value) -> Self {
-        let mut objects = BTreeMap::new();
-        if let Value::Map(texts) = state.attribute("objects") {
-            objects.extend(
-                texts
-                    .iter()
-                    .filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))),
-            );
-        }
+    /// `manifests` are those that were applied.
+    pub fn of(block: &Block, state: &Value, manifests: &Manifests) -> Self {
+        let objects = manifests.iter();
         Self {
             configuration: decode(block, state).json,
-            objects,
+            objects: objects
+                .map(|(key, manifest)| (key.to_string(), manifest.to_string()))
+                .collect(),
             strategy: (state.attribute("strategy").as_str())
                 .unwrap_or_default()
                 .to_owned(),
         }
     }
 
-    /// Puts it back into a state.
-    pub fn restore(&self, block: &Block, state: &mut Value) {
+    /// Puts it back into a state; `false` where it was remembered by another version of the provider and cannot be
+    /// read.
+    pub fn restore(&self, block: &Block, state: &mut Value) -> bool {
         if serde_json::from_value::<FeatureStore>(self.configuration.clone()).is_err() {
-            // Remembered by another version of the provider.
-            return;
+            return false;
         }
         if let Value::Object(values) = encode(&block.attributes, &self.configuration) {
             for (name, value) in values {
@@ -77,12 +82,28 @@ impl AppliedBefore {
             }
         }
         state.set("strategy", Value::string(&self.strategy));
-        let objects = (self.objects.iter()).map(|(key, text)| (key.clone(), Value::string(text)));
-        state.set("objects", Value::Map(objects.collect()));
+        state.set("objects", manifests::attribute(&self.manifests()));
+        true
+    }
+
+    /// The manifests that were applied.
+    pub fn manifests(&self) -> Manifests {
+        let objects = self.objects.iter();
+        objects
+            .filter_map(|(key, text)| Some((Key::parse(key)?, serde_json::from_str(text).ok()?)))
+            .collect()
     }
 }
 
 impl Memory {
+    /// The manifests of the last apply. `state` becomes what it was then, where drift has been shown in it.
+    pub fn last_applied(&self, block: &Block, state: &mut Value) -> Manifests {
+        match &self.applied {
+            Some(applied) if applied.restore(block, state) => applied.manifests(),
+            _ => manifests::of(block, state, self),
+        }
+    }
+
     /// What was remembered; nothing where there is none or it cannot be read.
     pub fn recall(private: &Private) -> Self {
         serde_json::from_slice(private).unwrap_or_default()

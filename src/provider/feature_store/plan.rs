@@ -1,28 +1,30 @@
 //! Plan: what will be, from the configuration and the prior state alone. No cluster is asked; a plan that replaces is
 //! checked against the cluster by [`replacement`](super::replacement).
 
-use crate::feast::config::DriftPolicy;
+use crate::feast::config::{Deviation, Drift, DriftPolicy};
 use crate::feast::names;
-use crate::feast::objects::Kind;
+use crate::feast::objects::{Key, Kind};
 use crate::provider::wording;
-use crate::schema::provider::{Deferred, Plan, Planned};
+use crate::schema::provider::{Deferred, Plan, Planned, Private};
 use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::claims;
 use super::computed::{self, Desired};
 use super::conflicts;
-use super::drift;
+use super::manifests::{self, Manifests};
 use super::memory::Memory;
-use super::parse::{Parsed, parse};
+use super::parse::parse_over;
+use super::{drift, ignored};
 
 /// Plans a create, an update or a destroy.
 ///
 /// `default_namespace` is the provider block's, `None` while that is unknown; `force` says that fields which
-/// others have applied are taken.
+/// others have applied are taken. `written` is the configuration as the user wrote it, without `ignore_changes`.
 pub fn plan(
     block: &Block,
     default_namespace: Option<&str>,
     force: bool,
+    written: &Value,
     request: &Plan,
 ) -> Planned {
     if request.proposed_new_state.is_null() {
@@ -33,7 +35,7 @@ pub fn plan(
             ..Planned::default()
         };
     }
-    let parsed = match parse(block, &request.config) {
+    let parsed = match parse_over(block, &request.config, &request.prior_state) {
         Ok(parsed) => parsed,
         Err(diagnostics) => {
             return Planned {
@@ -63,27 +65,55 @@ pub fn plan(
         };
     }
     let memory = Memory::recall(&request.prior_private);
-    fill_computed(block, &mut state, &parsed, &request.prior_state, memory);
-    let requires_replace = requires_replace(block, &request.prior_state, &state);
+    let seen = manifests::of(block, &request.prior_state, &memory);
     let namespace = state.attribute("namespace").as_str();
-    let desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
-    let mut diagnostics = match (desired, requires_replace.is_empty()) {
+    let mut desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
+    let ignored = ignored::paths(written, &request.config, &request.prior_state);
+    let mut kept = Manifests::new();
+    if let Some(desired) = desired.as_mut().filter(|_| !ignored.is_empty()) {
+        let planned = &mut desired.objects.manifests;
+        kept = ignored::keep_live(block, &request.prior_state, &ignored, &seen, planned);
+    }
+    let prior = Prior {
+        state: &request.prior_state,
+        manifests: &seen,
+        memory,
+    };
+    match &desired {
+        Some(desired) => fill_computed(block, &mut state, desired, &prior),
+        None => computed::write_unknown(block, &mut state, &parsed),
+    }
+    let requires_replace = requires_replace(block, &request.prior_state, &state);
+    let mut diagnostics = match (&desired, requires_replace.is_empty()) {
         (_, false) => claims::of_replacement(block, &request.prior_state),
         (Some(desired), true) => claims::of_update(block, &request.prior_state, &desired.store),
         // What is unknown may use them still; the apply says what became of them.
         (None, true) => Vec::new(),
     };
-    if !force && requires_replace.is_empty() {
-        diagnostics.extend(conflicts::foreseen(block, &request.prior_state, &state));
+    if let Some(desired) = desired.filter(|_| !force && requires_replace.is_empty()) {
+        let planned = &desired.objects.manifests;
+        let foreseen = conflicts::foreseen(block, &request.prior_state, &state, &seen, planned);
+        diagnostics.extend(foreseen);
     }
+    diagnostics.extend(parsed.tolerated);
     Planned {
         requires_replace,
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, request),
-        private: request.prior_private.clone(),
+        private: keep_planned(request.prior_private.clone(), &kept),
         state,
         diagnostics,
     }
+}
+
+/// The private state with the planned manifests that keep live values.
+fn keep_planned(private: Private, kept: &Manifests) -> Private {
+    let planned = manifests::by_name(kept);
+    let memory = Memory::recall(&private);
+    if memory.planned == planned {
+        return private;
+    }
+    Memory { planned, ..memory }.keep()
 }
 
 /// A provider block that is not known yet (a cluster made in the same run) is no reason to fail: a client
@@ -116,17 +146,25 @@ fn impossible_namespace(block: &Block, config: &Value, state: &Value) -> Diagnos
     invalid.map(wording::impossible_namespace).collect()
 }
 
-fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Value, memory: Memory) {
-    let namespace = state.attribute("namespace").as_str().map(str::to_owned);
-    let desired = namespace.and_then(|namespace| Desired::of(parsed, &namespace));
-    let Some(desired) = desired else {
-        computed::write_unknown(block, state, parsed);
-        return;
-    };
+/// What a plan starts from.
+struct Prior<'a> {
+    state: &'a Value,
+    /// The objects that the state shows.
+    manifests: &'a Manifests,
+    memory: Memory,
+}
+
+fn fill_computed(block: &Block, state: &mut Value, desired: &Desired, prior: &Prior<'_>) {
+    let Prior {
+        state: before,
+        manifests,
+        memory,
+    } = prior;
     computed::write(block, state, &desired.observed());
-    let secret = Path::of("objects").key(&computed::secret_key(&desired.store.name));
-    let rerendered = state.get(&secret) != prior.get(&secret);
-    let hash = prior.attribute("configuration_hash");
+    let planned = &desired.objects.manifests;
+    let secret = Key::new(Kind::Secret, names::main(&desired.store.name));
+    let rerendered = planned.get(&secret) != manifests.get(&secret);
+    let hash = before.attribute("configuration_hash");
     state.set(
         "configuration_hash",
         if hash.is_null() || rerendered || memory.secrets_changed {
@@ -136,9 +174,11 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
         },
     );
     if desired.store.drift_policy == DriftPolicy::Strict {
-        state.set("drift", drift::added(prior.attribute("drift")));
+        state.set("drift", drift::added(before.attribute("drift")));
     }
-    let changes_pods = moves_pods(prior, state)
+    let listed = conflicts::listed(before);
+    let changes_pods = moves_pods(&desired.store.name, manifests, planned)
+        || (listed.iter()).any(|drift| drift.change == Deviation::Leftover)
         || state.attribute("configuration_hash").is_unknown()
         || memory.rollout_incomplete
         || memory.apply_failed;
@@ -147,17 +187,43 @@ fn fill_computed(block: &Block, state: &mut Value, parsed: &Parsed, prior: &Valu
         if changes_pods {
             Value::Unknown
         } else {
-            prior.attribute("scaling_status").clone()
+            before.attribute("scaling_status").clone()
         },
     );
+    if is_settled(block, before, state, planned, &listed) {
+        state.set("drift", before.attribute("drift").clone());
+    }
+}
+
+/// Whether the drift of the prior state is what the configuration asks for, by `ignore_changes` or because the user
+/// has written the live values into it. Then there is nothing to do but to forget the drift, which is no reason for a
+/// plan: the next apply forgets it.
+fn is_settled(
+    block: &Block,
+    prior: &Value,
+    planned: &Value,
+    manifests: &Manifests,
+    listed: &[Drift],
+) -> bool {
+    let is_same = |name: &String| prior.attribute(name) == planned.attribute(name);
+    let mut others = block.attributes.keys().filter(|name| *name != "drift");
+    let is_kept = |drift: &Drift| match drift.change {
+        Deviation::Added => true,
+        Deviation::Changed | Deviation::Removed => {
+            let is_shown = drift.wanted.is_some() || drift.live.is_some();
+            // A value that `objects` does not show can only be compared at the attribute that sets it.
+            is_shown || drift::sets_field(block, prior, manifests, drift)
+        }
+        Deviation::Deleted | Deviation::Rotated | Deviation::Leftover => false,
+    };
+    others.all(is_same) && listed.iter().all(is_kept)
 }
 
 /// Whether an object changes that decides how many pods there are, or of what kind.
-fn moves_pods(prior: &Value, planned: &Value) -> bool {
-    let deciding = |state: &Value| {
-        let mut manifests = computed::manifests(state);
-        let name = state.attribute("name").as_str().unwrap_or_default();
-        let main = names::main(name);
+fn moves_pods(store: &str, prior: &Manifests, planned: &Manifests) -> bool {
+    let main = names::main(store);
+    let deciding = |manifests: &Manifests| {
+        let mut manifests = manifests.clone();
         manifests.retain(|key, _| match key.kind {
             Kind::Deployment => key.name == main,
             kind => matches!(kind, Kind::HorizontalPodAutoscaler | Kind::Job),

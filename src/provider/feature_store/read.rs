@@ -7,10 +7,11 @@ use serde_json::Value as Json;
 
 use crate::cluster::operator::is_operated;
 use crate::cluster::rollout::{self, Progress};
-use crate::cluster::{CancellationToken, Cluster, StoreName};
+use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::config::{Deviation, Drift, DriftPolicy};
-use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
+use crate::feast::{kept, names};
+use crate::kubernetes::kind::Scope;
 use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::provider::{Deferred, Read, ReadAnswer};
@@ -19,6 +20,7 @@ use crate::schema::{Block, Diagnostic, Value};
 use super::computed;
 use super::content::{self, Content};
 use super::drift::{self, Finding};
+use super::manifests::{self, Manifests};
 use super::memory::{AppliedBefore, Memory};
 
 /// Reads what has become of a feature store; null when nothing of it is left.
@@ -90,13 +92,9 @@ async fn refresh(
         return Ok(None);
     };
     let mut state = prior.clone();
-    if let Some(applied) = &before.applied {
-        applied.restore(block, &mut state);
-    }
-    let masks = computed::manifests(&state);
+    let masks = before.last_applied(block, &mut state);
     let keys: BTreeSet<Key> = masks.keys().cloned().collect();
-    let live = cluster
-        .read_for_refresh(&store, &keys, stop)
+    let live = read_objects(cluster, &store, &keys, stop)
         .await
         .map_err(|error| wording::cluster_error("Cannot read the feature store", &error))?;
     let seen = seen(&masks, &live);
@@ -114,7 +112,7 @@ async fn refresh(
         .iter()
         .any(|finding| finding.deviation != Deviation::Added)
     {
-        memory.applied = Some(AppliedBefore::of(block, &state));
+        memory.applied = Some(AppliedBefore::of(block, &state, &masks));
     }
     let pods = Pods::of(&store, &live);
     if let Some(pods) = &pods {
@@ -130,7 +128,8 @@ async fn refresh(
         findings.extend(content.compare(&mut memory).await);
         pods.show(&mut state, &mut memory);
     }
-    state.set("objects", Value::Map(seen));
+    state.set("objects", manifests::attribute(&seen));
+    memory.unshown = manifests::unshown(&seen);
     for finding in &findings {
         finding.show(block, &mut state);
     }
@@ -148,16 +147,35 @@ async fn refresh(
     }))
 }
 
-/// The attribute `objects`: what is there of them, through the manifests.
-fn seen(masks: &BTreeMap<Key, Json>, live: &BTreeMap<Key, Json>) -> BTreeMap<String, Value> {
+/// The live objects of these keys, and those of the feature store that the last apply made and the state does not know.
+pub async fn read_objects(
+    cluster: &Cluster,
+    store: &StoreName,
+    keys: &BTreeSet<Key>,
+    stop: &CancellationToken,
+) -> Result<BTreeMap<Key, Json>, cluster::Error> {
+    let mut live = cluster.read_for_refresh(store, keys, stop).await?;
+    let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
+    let kinds: BTreeSet<Kind> = keys.iter().map(|key| key.kind).collect();
+    let mut listed = secret.map(kept::objects).unwrap_or_default();
+    // Of the other kinds everything has been listed.
+    listed.retain(|key| match key.kind.scope() {
+        Scope::Namespace => !kinds.contains(&key.kind),
+        Scope::Cluster => !keys.contains(key),
+    });
+    if !listed.is_empty() {
+        live.extend(cluster.read_leftovers(store, &listed, stop).await?);
+    }
+    Ok(live)
+}
+
+/// What is there of the objects, through the manifests.
+fn seen(masks: &Manifests, live: &BTreeMap<Key, Json>) -> Manifests {
     let there = masks
         .iter()
         .filter_map(|(key, mask)| Some((key, mask, live.get(key)?)));
     there
-        .map(|(key, mask, live)| {
-            let seen = drift::seen(key, mask, live).to_string();
-            (key.to_string(), Value::string(seen))
-        })
+        .map(|(key, mask, live)| (key.clone(), drift::seen(key, mask, live)))
         .collect()
 }
 
@@ -194,7 +212,10 @@ impl<'a> Pods<'a> {
         let (status, complete) = computed::rollout_state(self.servers);
         let lineage = self.lineage.map(|it| computed::rollout_state(it).1);
         memory.rollout_incomplete = !complete || lineage == Some(false);
-        state.set("scaling_status", computed::scaling_status(status));
+        let is_fixed = state.attribute("replicas_owner").as_str() == Some("terraform");
+        let stored = state.attribute("scaling_status");
+        let status = computed::refreshed_status(stored, status, is_fixed);
+        state.set("scaling_status", status);
         if let Some(carried) = content::carried_hash(self.servers) {
             state.set("configuration_hash", Value::string(carried));
         }

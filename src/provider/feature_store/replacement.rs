@@ -27,8 +27,9 @@ use crate::schema::provider::{Plan, Planned};
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Severity, Value};
 
 use super::apply::{remote_registry, unread};
-use super::computed::{self, Desired};
+use super::computed::Desired;
 use super::creation::{Occupied, check_available, is_of_another};
+use super::manifests;
 use super::memory::Memory;
 use super::parse::{Parsed, parse};
 use super::read::store_name;
@@ -216,7 +217,7 @@ impl Old {
     fn of(prior: &Value) -> Option<Self> {
         Some(Self {
             store: store_name(prior)?,
-            objects: computed::manifests(prior).into_keys().collect(),
+            objects: manifests::keys(prior).into_iter().collect(),
             deletes_data: prior.attribute("delete_data") == &Value::Bool(true),
         })
     }

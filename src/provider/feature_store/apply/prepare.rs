@@ -21,9 +21,9 @@ use crate::provider::settings::Settings;
 use crate::provider::wording;
 use crate::schema::{Diagnostic, Diagnostics};
 
-use super::super::computed::{self, Desired};
-use super::super::parse::{Parsed, parse};
-use super::super::{content, creation};
+use super::super::computed::Desired;
+use super::super::parse::{Parsed, parse_over};
+use super::super::{content, creation, manifests};
 use super::Recipe;
 
 /// How long missing Secrets and ConfigMaps are waited for, if the time-out of the operation is not shorter.
@@ -72,15 +72,20 @@ impl Recipe<'_> {
         settings: &Settings,
         began: Instant,
     ) -> Result<Prepared, Diagnostics> {
-        let parsed = parse(self.block, self.planned)?;
+        let parsed = parse_over(self.block, self.planned, self.prior)?;
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
-        let Some(desired) = Desired::of(&parsed, namespace) else {
+        let Some(mut desired) = Desired::of(&parsed, namespace) else {
             return Err(vec![wording::still_unknown(&parsed.unknown)]);
         };
+        for (key, manifest) in &mut desired.objects.manifests {
+            if let Some(planned) = self.before.planned.get(&key.to_string()) {
+                manifest.clone_from(planned);
+            }
+        }
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
         let store = desired.store_name();
         remote_registry(&cluster, &desired, self.stop).await?;
-        let known = computed::manifests(self.prior);
+        let known = manifests::of(self.block, self.prior, &self.before);
         let keys = desired.objects.manifests.keys().chain(known.keys());
         let keys: BTreeSet<Key> = keys.cloned().collect();
         let read = async || {
@@ -96,7 +101,8 @@ impl Recipe<'_> {
         if asked.elapsed() >= CURRENT {
             live = read().await?;
         }
-        let merged = self.fill(&cluster, &desired, &parsed, live.get(&key), &contents)?;
+        let mut merged = self.fill(&cluster, &desired, &parsed, live.get(&key), &contents)?;
+        merged.filled.list_objects(&live);
         Ok(Prepared {
             cluster,
             store,

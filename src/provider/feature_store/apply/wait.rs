@@ -24,7 +24,10 @@ pub(super) async fn complete(
         minimum: match &store.replicas {
             Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
             // KEDA may have nothing to do, and then leaves the number as it is.
-            Replicas::Static(_) | Replicas::Keda(_) | Replicas::External => None,
+            Replicas::Static(_)
+            | Replicas::Stopped { .. }
+            | Replicas::Keda(_)
+            | Replicas::External => None,
         },
     };
     let servers = cluster.wait_for_rollout(&name, &servers, wait, stop);
@@ -49,6 +52,7 @@ pub(super) async fn complete(
 pub(super) fn is_moved(store: &Store, deployment: &Json) -> bool {
     match &store.replicas {
         Replicas::Static(replicas) => deployment["spec"]["replicas"] != *replicas,
+        Replicas::Stopped { .. } => deployment["spec"]["replicas"] != 0,
         Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => false,
     }
 }

@@ -1,0 +1,185 @@
+//! `ignore_changes`: what others set stays, whatever the configuration or a rule says, and makes no plan.
+
+use serde_json::json;
+
+use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+
+fn ignoring(test: &StoreUnderTest, services: &str, attributes: &str, ignored: &str) {
+    let lifecycle = format!("{attributes}\n  lifecycle {{ ignore_changes = [{ignored}] }}");
+    test.configure_all(services, &lifecycle);
+}
+
+fn image(test: &StoreUnderTest) -> serde_json::Value {
+    test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
+}
+
+/// Terraform plans with the live value, and the rules judge it.
+pub fn live_values_that_a_rule_forbids_are_kept() {
+    let test = StoreUnderTest::new("ignored-rules");
+    let scaling = "services.scaling.replicas, services.scaling.autoscaling";
+    let fixed = |image: &str| {
+        let databases = DATABASES.replace(
+            "server      = {",
+            &format!("server = {{ image = {image:?},"),
+        );
+        format!("scaling = {{ replicas = 3 }}\n{databases}")
+    };
+    ignoring(&test, &fixed("feast:1"), "", scaling);
+    test.apply();
+    test.namespace
+        .kubectl(&["scale", "deployment/feast-demo", "--replicas=0"])
+        .unwrap();
+    let plan = test.terraform.plan().unwrap();
+    let said = plan.run.said();
+    assert_eq!(plan.run.status, Some(0), "{}", plan.run);
+    assert!(
+        said.contains("Warning: Invalid value")
+            && said.contains("must be at least 1, but is 0. The value is the one in the state"),
+        "{said}"
+    );
+    // Another change goes through and leaves the count alone, and so does the plan after it.
+    ignoring(&test, &fixed("feast:2"), "", scaling);
+    test.apply();
+    assert_eq!((test.replicas(), image(&test)), (0, json!("feast:2")));
+    assert_eq!(test.strategy(), "RollingUpdate");
+    // What the user writes is judged as ever.
+    ignoring(&test, &fixed("feast:2").replace("= 3", "= 0"), "", scaling);
+    let plan = test.terraform.plan().unwrap();
+    assert!(
+        plan.run.said().contains("Error: Invalid value"),
+        "{}",
+        plan.run
+    );
+
+    // Bounds of an autoscaler against each other.
+    let autoscaled =
+        |bounds: &str| format!("scaling = {{ autoscaling = {{ {bounds} }} }}\n{DATABASES}");
+    ignoring(
+        &test,
+        &autoscaled("min_replicas = 2, max_replicas = 3"),
+        "",
+        "cron_job",
+    );
+    test.apply();
+    test.patch(
+        "hpa/feast-demo",
+        r#"{"spec": {"minReplicas": 4, "maxReplicas": 5}}"#,
+    );
+    let ignored = "services.scaling.autoscaling.min_replicas";
+    ignoring(
+        &test,
+        &autoscaled("min_replicas = 2, max_replicas = 5"),
+        "",
+        ignored,
+    );
+    test.apply();
+    assert_eq!(test.autoscaler(), Some((4, 5)));
+    test.destroy();
+}
+
+pub fn live_values_that_are_ignored_make_no_plan() {
+    let test = StoreUnderTest::new("ignored");
+    let services = |init: &str| {
+        let server = r#"server = { image = "feast:1", env = [{ name = "A", value = "1" }, { name = "B", value = "1" }],"#;
+        let databases = DATABASES.replace("server      = {", server);
+        format!(
+            "scaling = {{ autoscaling = {{ min_replicas = 2, max_replicas = 4 }} }}\n{init}\n{databases}"
+        )
+    };
+    let labels = r#"labels = { "example.com/team" = "a", "example.com/tier" = "1" }"#;
+    let server = "services.online_store.server";
+    let ignored =
+        format!("{server}.image, {server}.env, services.scaling.autoscaling.max_replicas, labels");
+    ignoring(&test, &services(""), labels, &ignored);
+    test.apply();
+    for command in [
+        &["set", "image", "deployment/feast-demo", "online=feast:2"][..],
+        &[
+            "set",
+            "env",
+            "deployment/feast-demo",
+            "--containers=online",
+            "B=2",
+        ],
+        &[
+            "label",
+            "--overwrite",
+            "deployment/feast-demo",
+            "example.com/team=b",
+        ],
+        &["label", "service/feast-demo-online", "example.com/tier-"],
+    ] {
+        test.namespace.kubectl(command).unwrap();
+    }
+    test.patch("hpa/feast-demo", r#"{"spec": {"maxReplicas": 6}}"#);
+    let is_kept = |what: &str| {
+        let metadata =
+            |object: &str| test.namespace.json(&["get", object]).unwrap()["metadata"].clone();
+        let env = &test.deployment()["spec"]["template"]["spec"]["containers"][0]["env"][1];
+        assert_eq!(
+            json!([
+                image(&test),
+                env["value"],
+                test.autoscaler(),
+                metadata("deployment/feast-demo")["labels"]["example.com/team"],
+                metadata("configmap/feast-demo-client")["labels"]["example.com/team"],
+                metadata("service/feast-demo-online")["labels"].get("example.com/tier"),
+                metadata("deployment/feast-demo")["labels"]["example.com/tier"],
+            ]),
+            json!(["feast:2", "2", [2, 6], "b", "a", null, "1"]),
+            "{what}"
+        );
+    };
+    test.expect_empty_plan();
+    // A refresh that is kept, and a plan without one.
+    let refresh = [
+        "apply",
+        "-refresh-only",
+        "-auto-approve",
+        "-input=false",
+        "-no-color",
+    ];
+    test.terraform.run(&refresh).unwrap().expect_success();
+    test.expect_empty_plan();
+    let plan = test.terraform.plan_with(&["-refresh=false"]).unwrap();
+    assert_eq!(plan.run.status, Some(0), "{}", plan.run);
+    is_kept("no apply");
+
+    // Another change leaves them as they are, now and later.
+    ignoring(
+        &test,
+        &services(r#"pod_annotations = { "example.com/a" = "1" }"#),
+        labels,
+        &ignored,
+    );
+    test.apply();
+    is_kept("an apply");
+    test.expect_no_resource_drift();
+
+    // Who writes the live values takes them over, in all objects.
+    let adopted = services(r#"pod_annotations = { "example.com/a" = "1" }"#)
+        .replace("feast:1", "feast:2")
+        .replace(r#"name = "B", value = "1""#, r#"name = "B", value = "2""#)
+        .replace("max_replicas = 4", "max_replicas = 6");
+    test.configure_all(&adopted, r#"labels = { "example.com/team" = "b" }"#);
+    test.apply();
+    let labels = |object: &str| {
+        let labels = test.namespace.json(&["get", object]).unwrap()["metadata"]["labels"].clone();
+        json!([
+            labels.get("example.com/team"),
+            labels.get("example.com/tier")
+        ])
+    };
+    for object in [
+        "deployment/feast-demo",
+        "configmap/feast-demo-client",
+        "service/feast-demo-online",
+    ] {
+        assert_eq!(labels(object), json!(["b", null]), "{object}");
+    }
+    assert_eq!(
+        (image(&test), test.autoscaler()),
+        (json!("feast:2"), Some((2, 6)))
+    );
+    test.destroy();
+}

@@ -1,0 +1,473 @@
+//! What this provider has applied and no longer wants goes, and what it cannot remove is said.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use crate::lifecycle::conflicts::apply_as;
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
+use crate::support::terraform::Plan;
+
+const FIXED: &str = "scaling = { replicas = 2 }";
+
+/// Something of every kind of field and of list.
+const MORE: &str = r#"
+    ui              = { image = "feast:1", env = [{ name = "UI", value = "1" }] }
+    node_selector   = { "example.com/disk" = "ssd" }
+    tolerations     = [{ key = "example.com/a", operator = "Exists" }]
+    volumes         = [{ name = "extra", empty_dir = {} }]
+    pod_annotations = { "example.com/pod" = "1" }
+    feast_apply     = "init_container"
+"#;
+
+/// Pods with the node selector fit no node.
+const ATTRIBUTES: &str = r#"
+  wait_for_rollout = false
+  labels           = { "example.com/team" = "a" }
+  annotations      = { "example.com/note" = "a" }
+  cron_job         = { schedule = "@daily" }
+"#;
+
+fn with_variable() -> String {
+    DATABASES.replace(
+        "server      = {",
+        r#"server = { env = [{ name = "TOKEN", value = "hunter2" }],"#,
+    )
+}
+
+fn more(test: &StoreUnderTest) {
+    test.configure_all(&format!("{FIXED}\n{MORE}\n{}", with_variable()), ATTRIBUTES);
+}
+
+fn less(test: &StoreUnderTest) {
+    let less = format!("{FIXED}\nfeast_apply = \"init_container\"\n{DATABASES}");
+    test.configure_all(&less, "wait_for_rollout = false");
+}
+
+/// What of [`more`] the cluster still has.
+fn left(test: &StoreUnderTest) -> Vec<String> {
+    let mut left = Vec::new();
+    let get = |object: &str| test.namespace.json(&["get", object]).unwrap();
+    for object in [
+        "deployment/feast-demo",
+        "service/feast-demo-online",
+        "configmap/feast-demo-client",
+        "secret/feast-demo",
+        "serviceaccount/feast-demo",
+    ] {
+        let metadata = get(object)["metadata"].clone();
+        for (field, name) in [
+            ("labels", "example.com/team"),
+            ("annotations", "example.com/note"),
+        ] {
+            if !metadata[field][name].is_null() {
+                left.push(format!("{object} {field} {name}"));
+            }
+        }
+    }
+    let template = test.deployment()["spec"]["template"].clone();
+    let names = |list: &str| -> Vec<String> {
+        let elements = template["spec"][list]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let names = elements
+            .iter()
+            .map(|it| it["name"].as_str().unwrap().to_owned());
+        names.collect()
+    };
+    let env = template["spec"]["containers"][0]["env"].clone();
+    for (what, is_left) in [
+        (
+            "container ui",
+            names("containers").contains(&"ui".to_owned()),
+        ),
+        (
+            "volume extra",
+            names("volumes").contains(&"extra".to_owned()),
+        ),
+        ("variable TOKEN", env.to_string().contains("TOKEN")),
+        ("nodeSelector", !template["spec"]["nodeSelector"].is_null()),
+        ("tolerations", !template["spec"]["tolerations"].is_null()),
+        (
+            "pod annotation",
+            template.to_string().contains("example.com/pod"),
+        ),
+    ] {
+        if is_left {
+            left.push(what.to_owned());
+        }
+    }
+    let objects = test.objects().into_iter();
+    left.extend(objects.filter(|name| {
+        ["cronjob", "feast-demo-ui", "role"]
+            .iter()
+            .any(|it| name.contains(it))
+    }));
+    left
+}
+
+/// The fields and objects that the plan calls left over.
+fn leftovers(plan: &Plan) -> Vec<String> {
+    let state = &plan.json["prior_state"]["values"]["root_module"]["resources"];
+    let store = state.as_array().unwrap().iter();
+    let mut stores = store.filter(|it| it["type"] == "feast_feature_store");
+    let drift = stores.next().unwrap()["values"]["drift"]
+        .as_array()
+        .unwrap()
+        .clone();
+    let mut found: Vec<String> = (drift.iter())
+        .map(|it| {
+            assert_eq!(
+                json!([it["change"], it["wanted"], it["manager"], it["operation"]]),
+                json!(["leftover", null, "terraform-provider-feast", "Apply"])
+            );
+            let text = |name: &str| it[name].as_str().unwrap().to_owned();
+            format!("{}{}", text("object"), text("field"))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// As after a killed provider, or an older state that was restored.
+pub fn leftovers_of_a_lost_state_are_shown_and_removed() {
+    let test = StoreUnderTest::new("leftovers");
+    less(&test);
+    test.apply();
+    let state = test.terraform.folder().join("terraform.tfstate");
+    let before = std::fs::read(&state).unwrap();
+    let hpa = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 3 } }";
+    more(&test);
+    test.terraform.apply().unwrap().expect_success();
+    test.configure_all(
+        &format!("{hpa}\n{MORE}\n{}", with_variable()).replace(
+            "env = [{ name = \"UI\"",
+            "resources = { requests = { cpu = \"1m\" } }, env = [{ name = \"UI\"",
+        ),
+        ATTRIBUTES,
+    );
+    test.terraform.apply().unwrap().expect_success();
+
+    std::fs::write(&state, before).unwrap();
+    less(&test);
+    let plan = test.plan_with_changes();
+    let pod = "Deployment/feast-demo.spec.template";
+    let labelled = |object: &str| {
+        ["annotations.example.com/note", "labels.example.com/team"]
+            .map(|field| format!("{object}.metadata.{field}"))
+    };
+    let mut expected = vec![
+        "CronJob/feast-demo".to_owned(),
+        "HorizontalPodAutoscaler/feast-demo".to_owned(),
+        "Role/feast-demo-cronjob".to_owned(),
+        "RoleBinding/feast-demo-cronjob".to_owned(),
+        "Service/feast-demo-ui".to_owned(),
+        "ServiceAccount/feast-demo-cronjob".to_owned(),
+        format!("{pod}.metadata.annotations.example.com/pod"),
+        format!("{pod}.spec.containers[name=\"online\"].env[name=\"TOKEN\"]"),
+        format!("{pod}.spec.containers[name=\"ui\"]"),
+        format!("{pod}.spec.initContainers[name=\"feast-apply\"].env[name=\"TOKEN\"]"),
+        format!("{pod}.spec.nodeSelector"),
+        format!("{pod}.spec.tolerations"),
+        format!("{pod}.spec.volumes[name=\"extra\"]"),
+    ];
+    for object in [
+        "ConfigMap/feast-demo-client",
+        "Deployment/feast-demo",
+        "Secret/feast-demo",
+        "Service/feast-demo-online",
+        "ServiceAccount/feast-demo",
+    ] {
+        expected.extend(labelled(object));
+    }
+    expected.sort_unstable();
+    assert_eq!(leftovers(&plan), expected);
+    assert!(!plan.run.said().contains("hunter2"), "{}", plan.run);
+    test.apply();
+    assert_eq!((left(&test), test.autoscaler()), (Vec::new(), None));
+    test.expect_no_resource_drift();
+    test.destroy();
+}
+
+/// Also of kinds that live in no namespace and that the state has nothing of.
+pub fn objects_of_every_kind_that_a_lost_state_had_are_removed() {
+    let test = StoreUnderTest::new("leftovers-kinds");
+    less(&test);
+    test.apply();
+    let state = test.terraform.folder().join("terraform.tfstate");
+    let before = std::fs::read(&state).unwrap();
+    let keys = || -> BTreeSet<String> {
+        let objects = test.state()["objects"].clone();
+        objects.as_object().unwrap().keys().cloned().collect()
+    };
+    let few = keys();
+    let services = format!(
+        "scaling = {{ autoscaling = {{ min_replicas = 1, max_replicas = 3 }} }}\n\
+         pod_disruption_budgets = {{ max_unavailable = 1 }}\n\
+         feast_apply = \"init_container\"\n{DATABASES}"
+    );
+    let attributes = "wait_for_rollout = false\n  cron_job = { schedule = \"@daily\" }\n  \
+                      authz = { kubernetes = { roles = [\"reader\"] } }";
+    test.configure_all(&services, attributes);
+    test.apply();
+    let many = keys();
+    std::fs::write(&state, before).unwrap();
+    less(&test);
+    let plan = test.plan_with_changes();
+    let objects: BTreeSet<String> = (leftovers(&plan).into_iter())
+        .filter(|it| !it.contains('.'))
+        .collect();
+    assert_eq!(objects, many.difference(&few).cloned().collect());
+    let kinds: BTreeSet<&str> = (objects.iter())
+        .map(|key| key.split_once('/').unwrap().0)
+        .collect();
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        [
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "CronJob",
+            "HorizontalPodAutoscaler",
+            "PodDisruptionBudget",
+            "Role",
+            "RoleBinding",
+            "ServiceAccount",
+        ]
+    );
+    test.apply();
+    assert_eq!(keys(), few);
+    test.destroy();
+}
+
+pub fn dropped_fields_go_after_the_record_of_owners_was_lost() {
+    let test = StoreUnderTest::new("leftovers-reset");
+    more(&test);
+    test.apply();
+    for object in test.objects() {
+        if !object.starts_with("pod/") {
+            test.patch(&object, r#"{"metadata": {"managedFields": [{}]}}"#);
+        }
+    }
+    less(&test);
+    let run = test.apply();
+    assert!(!run.said().contains("not removed"), "{run}");
+    assert_eq!(left(&test), [""; 0]);
+    test.destroy();
+}
+
+/// As Velero restores objects, and `kubectl apply` after it.
+pub fn dropped_fields_go_after_a_restore_from_a_backup() {
+    let test = StoreUnderTest::new("leftovers-restore");
+    more(&test);
+    test.apply();
+    for object in [
+        "deployment/feast-demo",
+        "service/feast-demo-online",
+        "service/feast-demo-ui",
+        "configmap/feast-demo-client",
+        "secret/feast-demo",
+        "serviceaccount/feast-demo",
+        "cronjob/feast-demo",
+    ] {
+        let mut backup = test.namespace.json(&["get", object]).unwrap();
+        let metadata = backup["metadata"].as_object_mut().unwrap();
+        for field in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
+            metadata.remove(field);
+        }
+        let backup = backup.as_object_mut().unwrap();
+        backup.remove("status");
+        if let Some(spec) = backup.get_mut("spec").and_then(Json::as_object_mut) {
+            spec.remove("clusterIP");
+            spec.remove("clusterIPs");
+        }
+        let text = Json::Object(backup.clone()).to_string();
+        test.terraform.write("backup.json", &text).unwrap();
+        let file = format!(
+            "--filename={}",
+            test.terraform.folder().join("backup.json").display()
+        );
+        for command in [
+            &["delete", object][..],
+            &["create", "--field-manager=velero-server", &file],
+            &["apply", &file],
+        ] {
+            test.namespace.kubectl(command).unwrap();
+        }
+    }
+    test.expect_empty_plan();
+    less(&test);
+    let run = test.apply();
+    assert!(!run.said().contains("not removed"), "{run}");
+    assert_eq!(left(&test), [""; 0]);
+    test.destroy();
+}
+
+/// Where the provider block gets another `field_manager`.
+pub fn dropped_fields_of_a_former_field_manager_go() {
+    let test = StoreUnderTest::new("leftovers-manager");
+    let managed_by = |manager: &str, services: &str, attributes: &str| {
+        let text = configuration(services, attributes).replace(
+            "namespace   = var.namespace",
+            &format!("namespace = var.namespace\n  field_manager = {manager:?}"),
+        );
+        test.terraform.write("main.tf", &text).unwrap();
+    };
+    let all = format!("{FIXED}\n{MORE}\n{}", with_variable());
+    for (former, current) in [("terraform-provider-feast", "mine"), ("mine", "another")] {
+        managed_by(former, &all, ATTRIBUTES);
+        test.apply();
+        let some =
+            format!("scaling = {{ replicas = 3 }}\nfeast_apply = \"init_container\"\n{DATABASES}");
+        managed_by(current, &some, "wait_for_rollout = false");
+        let run = test.apply();
+        assert!(!run.said().contains("not removed"), "{run}");
+        assert_eq!(left(&test), [""; 0], "{former} → {current}");
+        // The count goes to whoever sets it, and comes back.
+        managed_by(current, DATABASES, "");
+        test.apply();
+        managed_by(former, &all, ATTRIBUTES);
+        test.apply();
+        assert_eq!(test.replicas(), 2);
+        managed_by(current, &all, ATTRIBUTES);
+        test.apply();
+    }
+    let get = ["get", "deployment", "feast-demo", "--show-managed-fields"];
+    let live = test.namespace.json(&get).unwrap();
+    let mut managers: Vec<&str> = (live["metadata"]["managedFields"].as_array().unwrap().iter())
+        .map(|entry| entry["manager"].as_str().unwrap())
+        .filter(|manager| *manager != "kube-controller-manager")
+        .collect();
+    managers.dedup();
+    assert_eq!(managers, ["mine"]);
+    test.destroy();
+}
+
+/// Who applies a field, or has changed it, keeps it, and is named.
+pub fn dropped_fields_that_others_own_are_reported() {
+    let test = StoreUnderTest::new("leftovers-others");
+    more(&test);
+    test.apply();
+    let theirs = json!({"template": {"metadata": {"annotations": {"example.com/pod": "1"}}}});
+    apply_as(&test, "argocd", &theirs);
+    let commands = [
+        &[
+            "label",
+            "--overwrite",
+            "service/feast-demo-online",
+            "example.com/team=b",
+        ][..],
+        // Of what the provider has made and nobody else applies, a changed part goes with the whole.
+        &["set", "image", "deployment/feast-demo", "ui=hotfix:1"],
+        &[
+            "set",
+            "env",
+            "deployment/feast-demo",
+            "--containers=online",
+            "TOKEN=other",
+        ],
+    ];
+    for command in commands {
+        test.namespace.kubectl(command).unwrap();
+    }
+    less(&test);
+    let run = test.terraform.apply().unwrap().expect_success();
+    let said = run.said();
+    let get = [
+        "get",
+        "service",
+        "feast-demo-online",
+        "--show-managed-fields",
+    ];
+    let live = test.namespace.json(&get).unwrap();
+    let entries = live["metadata"]["managedFields"].as_array().unwrap();
+    let mut entries = entries.iter();
+    let label = entries
+        .find(|entry| entry["manager"] == "kubectl-label")
+        .unwrap();
+    // Of an apply that changes no value the API server records no time.
+    let expected = format!(
+        "Warning: Fields that are no longer wanted were not removed with feast_feature_store.demo, on main.tf line 16, in \
+         resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration does \
+         not have these fields any more, but other managers own them, so they stay in the cluster: \
+         Service/feast-demo-online .metadata.labels.example.com/team: set by \"kubectl-label\" at {} \
+         Deployment/feast-demo .spec.template.metadata.annotations.example.com/pod: applied by \"argocd\" \
+         The next plan does not show them. Remove them with the tool that owns them, if nothing else needs them.",
+        label["time"].as_str().unwrap(),
+    );
+    assert!(said.contains(&expected), "{said}\n\n{expected}");
+    test.expect_empty_plan();
+    assert_eq!(
+        left(&test),
+        [
+            "service/feast-demo-online labels example.com/team",
+            "pod annotation"
+        ]
+    );
+    test.destroy();
+}
+
+/// As a mirror of images does it.
+const MIRROR: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: @}
+spec:
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: @}}
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >
+        Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
+            containers: [Object.spec.template.spec.containers{name: "online", image: "mirror.example/feast:1"}]}}}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: @}
+spec: {policyName: @}
+"#;
+
+pub fn values_that_admission_changes_are_reported() {
+    let test = StoreUnderTest::new("leftovers-mirror");
+    let cluster = test.namespace.cluster();
+    cluster
+        .apply(&MIRROR.replace('@', test.namespace.name()))
+        .unwrap();
+    // A policy takes effect a moment after it has been made.
+    let probe = [
+        "create",
+        "deployment",
+        "probe",
+        "--image=online",
+        "--dry-run=server",
+    ];
+    until("the policy", 60, || {
+        let made = test.namespace.json(&probe).unwrap();
+        made.to_string().contains("mirror.example").then_some(())
+    });
+    let server = r#"server = { image = "feast:1","#;
+    let databases = DATABASES.replace("server      = {", server);
+    test.configure_all(&format!("{FIXED}\n{databases}"), "wait_for_rollout = false");
+    let run = test.terraform.apply().unwrap().expect_success();
+    let said = run.said();
+    let expected = "The API server accepted the apply, and its answer differs from what was applied: \
+        Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].image: \"feast:1\" was applied, and it is \
+        \"mirror.example/feast:1\" An admission policy, a webhook or a controller of the cluster does this, and the next \
+        plan shows these fields as drift. Write the live values into the configuration, or exempt the feature store from \
+        the policy.";
+    assert!(
+        said.contains("Warning: The cluster has changed what was applied"),
+        "{said}"
+    );
+    assert!(said.contains(expected), "{said}");
+    test.terraform.destroy().unwrap().expect_success();
+    let both = "mutatingadmissionpolicy,mutatingadmissionpolicybinding";
+    cluster
+        .kubectl(&["delete", both, test.namespace.name()])
+        .unwrap();
+}
