@@ -355,6 +355,37 @@ mod tests {
     }
 
     #[test]
+    fn errors_say_what_is_wrong_with_the_text_and_not_what_it_holds() {
+        let said = |online: &str| -> Vec<String> {
+            let errors = fill(online, Some("path: p")).unwrap_err();
+            errors.iter().map(ToString::to_string).collect()
+        };
+        let placeholder = "has a placeholder in place of whole parameters, so their names are not known: write each \
+                           parameter, such as `host: ${HOST}`";
+        for (text, problem) in [
+            ("${ALL}", placeholder),
+            ("host: h\n${MORE}\n", placeholder),
+            (
+                "- a",
+                "does not hold a YAML mapping of parameters, such as `host: db.example.com`",
+            ),
+            (
+                "host: h\nports: [\n  ${PORT}\n",
+                "is not valid YAML at line 2: write a mapping of parameters, such as `host: db.example.com`",
+            ),
+            (
+                "host: ${H}\nhost: secret",
+                "is not valid YAML at line 2: write a mapping of parameters, such as `host: db.example.com`",
+            ),
+        ] {
+            assert_eq!(
+                said(text),
+                [format!("key \"postgres\" of Secret \"s\" {problem}")]
+            );
+        }
+    }
+
+    #[test]
     fn a_signature_is_read_back_and_changes_nothing_else() {
         let plain = fill("password: a", Some("path: p")).unwrap();
         let mut signed = plain.clone();

@@ -72,6 +72,8 @@ fn converges(scenario: &'static Scenario) {
         eprintln!("faults: {word} {case} ({seconds:.1} s)");
         converged += usize::from(result == Ok(Outcome::Converged));
         if let Err(error) = result {
+            // At once, for whoever watches a long run.
+            eprintln!("{error}");
             failures.push(format!(
                 "{case}\n  FEAST_FAULTS_CASE='{case}' cargo test --test lifecycle -- --exact faults::{name}\n{error}"
             ));

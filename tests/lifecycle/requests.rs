@@ -169,7 +169,9 @@ fn refresh() -> BTreeSet<(String, String)> {
 /// Checks the requests of a create, a plan and a destroy of the ten; returns whether all were quick enough for the
 /// bounds to mean something.
 fn check(test: &StoreUnderTest) -> bool {
-    let create = Cost::of(test, || test.terraform.apply().unwrap().expect_success());
+    let create = Cost::of(test, || {
+        test.terraform.apply().unwrap().expect_success();
+    });
     // One for each object, and one for the end of the create.
     let patches = create.total("patch");
     create.expect("patches", patches, 13 * STORES..=13 * STORES);

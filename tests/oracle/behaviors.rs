@@ -77,7 +77,7 @@ pub const BEHAVIORS: &[Behavior] = &[
             "src/feast/rules/strategy.rs::words_and_numbers",
             "src/feast/rules/resources.rs::quantities_in_order",
             "src/feast/rules/names.rs::the_longest_derived_name_decides",
-            "src/feast/rules/schedule.rs::what_it_does_not",
+            "src/feast/rules/schedule.rs::rejects_invalid_schedules",
             "Secret that does not exist",
         ],
     },

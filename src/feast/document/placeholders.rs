@@ -76,11 +76,14 @@ pub(super) fn has_placeholder(text: &str) -> bool {
     !Masked::new(text).words.is_empty()
 }
 
-/// Returns whether a line of the text is a placeholder and nothing else.
-pub(super) fn has_placeholder_line(text: &str) -> bool {
-    text.lines()
-        .map(str::trim)
-        .any(|line| line.starts_with('$') && length(line) == line.len() && is_placeholder(line))
+/// The text without the lines that are a placeholder and nothing else; `None` when there is no such line.
+pub(super) fn without_placeholder_lines(text: &str) -> Option<String> {
+    let is_alone = |line: &str| {
+        let line = line.trim();
+        line.starts_with('$') && length(line) == line.len() && is_placeholder(line)
+    };
+    let kept: Vec<&str> = text.lines().filter(|line| !is_alone(line)).collect();
+    (kept.len() < text.lines().count()).then(|| kept.join("\n"))
 }
 
 /// The length of what Python takes for one placeholder at the start of `text`, which starts with `$`; 1 for a `$`

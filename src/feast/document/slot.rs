@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::error::{FillError, Problem};
 use super::mapping::Mapping;
-use super::placeholders::has_placeholder_line;
+use super::placeholders::without_placeholder_lines;
 use super::yaml::{embed, scalar, value};
 use crate::feast::names::{self, Service};
 use crate::feast::source::{Contents, Keys, Source};
@@ -158,7 +158,7 @@ impl Slot {
     fn mapping(&self, text: &str) -> Result<Map<String, Json>, FillError> {
         let problem = match value(text) {
             Ok(Json::Object(mapping)) => return Ok(mapping),
-            _ if has_placeholder_line(text) => Problem::PlaceholderLine,
+            _ if is_spoilt_by_placeholders(text) => Problem::PlaceholderLine,
             Ok(_) => Problem::NotAMapping,
             Err(error) => Problem::NotYaml { line: error.line() },
         };
@@ -271,4 +271,10 @@ impl Slot {
             text => Ok(Json::from(text)),
         }
     }
+}
+
+/// Returns whether a text that is no mapping would be one, or nothing at all, without its lines that are placeholders.
+fn is_spoilt_by_placeholders(text: &str) -> bool {
+    without_placeholder_lines(text)
+        .is_some_and(|rest| rest.trim().is_empty() || matches!(value(&rest), Ok(Json::Object(_))))
 }
