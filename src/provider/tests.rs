@@ -17,9 +17,7 @@ use serde_json::{Value as Json, json};
 use super::{FEATURE_STORE, Feast};
 use crate::feast::spec::{self, Defaults, Store, decisive};
 use crate::schema::provider::{Apply, Configure, Plan, Planned, Upgrade, ValidateResource};
-use crate::schema::{
-    Attribute, Block, Diagnostic, Path, Provider, Severity, Step, Value, decode, encode,
-};
+use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Step, Value, decode, encode};
 use configurations::configurations;
 
 fn block(feast: &Feast) -> &Block {
