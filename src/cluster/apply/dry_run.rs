@@ -148,8 +148,11 @@ impl Reason {
         matches!(
             self,
             Self::Unreachable(_)
+                | Self::Connection(_)
                 | Self::Credentials(_)
                 | Self::Unauthorized { .. }
+                | Self::NotKubernetes { .. }
+                | Self::Panicked(_)
                 | Self::Unreadable(_)
                 | Self::Cancelled
         )
@@ -225,6 +228,13 @@ mod tests {
         };
         let quota = "deployments \"d\" is forbidden: exceeded quota: q";
         let webhook = "admission webhook \"w\" does not support dry run";
+        let page = Reason::NotKubernetes {
+            code: 200,
+            content_type: "text/html".to_owned(),
+        };
+        let denied = Reason::Denied {
+            message: "no".to_owned(),
+        };
         use Verdict::{Irrelevant, Refused, Unchecked};
         for (kind, reason, exists, frees_quota, expected) in [
             (Kind::Deployment, invalid(), false, false, Refused),
@@ -276,6 +286,8 @@ mod tests {
             (Kind::RoleBinding, missing_role(), false, false, Irrelevant),
             (Kind::ScaledObject, missing_role(), false, false, Refused),
             (Kind::Service, Reason::Cancelled, false, false, Unchecked),
+            (Kind::Service, page, false, false, Unchecked),
+            (Kind::Service, denied, true, false, Refused),
             (
                 Kind::Service,
                 Reason::Conflict(Vec::new()),

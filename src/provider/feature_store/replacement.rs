@@ -31,7 +31,7 @@ use super::computed::Desired;
 use super::creation::{Occupied, check_available, is_of_another};
 use super::manifests;
 use super::memory::Memory;
-use super::parse::{Parsed, parse};
+use super::parse::{Parsed, parse_over};
 use super::read::store_name;
 
 /// A feature store that is to be destroyed and created again, elsewhere or anew.
@@ -73,7 +73,7 @@ impl Replacement {
         Some(Self {
             old: Old::of(prior),
             new: store_name(&planned.state),
-            parsed: parse(block, &request.config).ok()?,
+            parsed: parse_over(block, &request.config, prior).ok()?,
             attribute: if renamed { name } else { Path::of("namespace") },
             creation: Memory::recall(&request.prior_private).creation,
         })

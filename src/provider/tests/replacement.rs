@@ -3,6 +3,7 @@
 use super::api_server::ApiServer;
 use super::applied::{Run, errors, text};
 use super::*;
+use crate::provider::feature_store;
 
 fn store(name: &str, namespace: &str) -> Json {
     json!({"name": name, "namespace": namespace, "feastProject": "p", "waitForRollout": false})
@@ -224,14 +225,7 @@ fn refuses_a_namespace_that_the_provider_block_cannot_have() {
                 config: config.clone(),
                 ..Plan::default()
             };
-            let written = config;
-            crate::provider::feature_store::plan::plan(
-                block,
-                Some(namespace),
-                false,
-                written,
-                &request,
-            )
+            feature_store::plan::plan(block, Some(namespace), false, config, &request)
         };
         let summary = "The namespace of the provider block cannot be used";
         for prior in [&Value::Null, &state] {
