@@ -218,11 +218,11 @@ fn present(items: &BTreeMap<String, Value>) -> impl Iterator<Item = (&String, &V
 
 /// A null element of a list or set. Its position has a meaning, so it is not dropped.
 fn null_element(path: &Path) -> Diagnostic {
-    let names = path.steps().iter().filter_map(|step| match step {
+    let mut names = path.steps().iter().filter_map(|step| match step {
         Step::Attribute(name) => Some(name.as_str()),
         Step::Index(_) | Step::Key(_) => None,
     });
-    let name = names.last().unwrap_or("values");
+    let name = names.next_back().unwrap_or("values");
     Diagnostic::error(
         "Null element",
         format!(
