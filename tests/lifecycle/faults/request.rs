@@ -70,13 +70,26 @@ pub fn target(method: &str, uri: &Uri) -> String {
         ("GET", 1) => "LIST",
         _ => method,
     };
-    // Names that differ from run to run: a Job's ends with a keyed hash, a pod's with random letters.
+    // Names that differ from run to run: a cluster-wide object's has the namespace in it, a Job's ends with a keyed hash, a pod's with random letters.
     if let [resource @ ("jobs" | "pods"), name, ..] = path.as_slice() {
         let stable = match *resource {
             "jobs" => name.rsplit_once('-').map_or(*name, |(start, _)| start),
             _ => "",
         };
         return format!("{verb} {resource}/{stable}*");
+    }
+    if let [
+        resource @ ("clusterroles" | "clusterrolebindings"),
+        name,
+        ..,
+    ] = path.as_slice()
+    {
+        let name = name.replace("%3A", ":");
+        let mut parts: Vec<&str> = name.split(':').collect();
+        if let [_, namespace, ..] = parts.as_mut_slice() {
+            *namespace = "*";
+        }
+        return format!("{verb} {resource}/{}", parts.join(":"));
     }
     format!("{verb} {}", path.join("/"))
 }
@@ -116,8 +129,8 @@ pub fn requests_have_stable_names() {
         ),
         (
             "PATCH",
-            "/apis/rbac.authorization.k8s.io/v1/clusterroles/feast:ns:demo:token-review",
-            "PATCH clusterroles/feast:ns:demo:token-review",
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/feast%3Ans%3Ademo%3Atoken-review",
+            "PATCH clusterroles/feast:*:demo:token-review",
         ),
     ] {
         assert_eq!(target(method, &uri.parse().unwrap()), expected, "{uri}");
