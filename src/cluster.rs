@@ -1,6 +1,6 @@
 //! The outside: the Kubernetes API server, and what this provider does there.
 //!
-//! This is the only room with a `kube::Client`. It reads the live objects of a feature store, brings
+//! This is the only layer with a `kube::Client`. It reads the live objects of a feature store, brings
 //! them to what is wanted with server-side apply, waits until that has really happened, and deletes.
 //! What can be decided without a server is decided by pure functions beside it: [`drift`] (the live
 //! object seen through the fields that we own), [`ownership`] (who owns which field), [`rollout`] (how
@@ -20,11 +20,14 @@ pub mod ownership;
 pub mod read;
 pub mod rollout;
 
+mod clock;
 mod request;
 mod resource;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod snapshot;
+pub mod sources;
+mod task;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -105,7 +108,7 @@ pub struct Cluster {
 }
 
 struct Inner {
-    config: kube::Config,
+    endpoint: connection::Endpoint,
     /// Made at the first request: making it may run an `exec` credential plugin.
     client: OnceCell<kube::Client>,
     server: Arc<Server>,
@@ -125,6 +128,8 @@ struct Inner {
     expected_uid: Option<String>,
     /// Set when it is that cluster.
     verified: OnceCell<()>,
+    /// The time at the API server.
+    clock: clock::Clock,
 }
 
 impl Cluster {
@@ -134,14 +139,11 @@ impl Cluster {
         connection: &Connection,
         options: Options,
     ) -> Result<Self, ConnectionError> {
-        let (config, origin) = connection::configure(connection).await?;
+        let endpoint = connection::configure(connection)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                server: Arc::new(Server {
-                    url: config.cluster_url.to_string(),
-                    origin,
-                }),
-                config,
+                server: Arc::new(Server::from(&endpoint)),
+                endpoint,
                 client: OnceCell::new(),
                 options,
                 reached: AtomicBool::new(false),
@@ -151,6 +153,7 @@ impl Cluster {
                 departures: watch::Departures::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
+                clock: clock::Clock::default(),
             }),
         })
     }

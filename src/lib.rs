@@ -1,6 +1,6 @@
-//! `terraform-provider-feast`: the floor plan.
+//! `terraform-provider-feast`: a Terraform provider for the Feast feature store on Kubernetes.
 //!
-//! One direction, no way back:
+//! Data passes through the layers in one direction:
 //!
 //! ```text
 //! bytes ─ tfplugin (codec) ─▶ schema::Value ─ schema (decode) ─▶ feast::config::FeatureStore
@@ -12,6 +12,7 @@
 
 pub mod cluster;
 pub mod feast;
+pub mod kubernetes;
 pub mod provider;
 pub mod schema;
 pub mod tfplugin;

@@ -1,5 +1,4 @@
-//! The hall: joins the rooms and holds no knowledge of its own. Each operation reads as a recipe, and one
-//! place words what the rooms found.
+//! Provider layer: the Terraform operations, composed of the other layers, and the diagnostics for their errors.
 //!
 //! Must not know: protobuf, msgpack, sockets.
 
@@ -22,8 +21,9 @@ use crate::schema::provider::{
     Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
     Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
-use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
 
+use feature_store::replacement::Replacement;
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
@@ -79,6 +79,12 @@ impl Feast {
             )]),
         }
     }
+}
+
+/// Returns true if a plan replaces the feature store for the namespace of the provider block alone.
+fn moves_by_default(config: &Value, planned: &Planned) -> bool {
+    let namespace = Path::of("namespace");
+    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
 
 /// What a configuration is found again by; `None` while its name is unknown.
@@ -177,7 +183,22 @@ impl Provider for Feast {
                     written.get(&key).cloned()
                 });
                 let written = written.unwrap_or_else(|| request.config.clone());
-                feature_store::plan::plan(block, settings.namespace(), force, &written, request)
+                let namespace = settings.namespace();
+                let mut planned =
+                    feature_store::plan::plan(block, namespace, force, &written, &request);
+                if settings.namespace_is_empty() && moves_by_default(&request.config, &planned) {
+                    return Planned {
+                        diagnostics: vec![wording::empty_namespace(&request.prior_state)],
+                        state: request.prior_state,
+                        ..Planned::default()
+                    };
+                }
+                let replacement = Replacement::of(block, &request, &mut planned);
+                if let Some(replacement) = replacement {
+                    let findings = replacement.check(&settings, &self.stopped()).await;
+                    planned.diagnostics.extend(findings);
+                }
+                planned
             }
             Err(diagnostics) => Planned {
                 diagnostics,

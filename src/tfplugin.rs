@@ -1,6 +1,6 @@
 //! The front door: Terraform's plugin protocol, version 6, spoken by a [`Provider`].
 //!
-//! The only room with protobuf, msgpack, sockets and TLS. It must not know what the provider provides:
+//! The only layer with protobuf, msgpack, sockets and TLS. It must not know what the provider provides:
 //! no Feast, no Kubernetes.
 //!
 //! ```text

@@ -27,6 +27,7 @@ mod lifecycle {
     pub mod documentation;
     pub mod drift;
     pub mod examples;
+    pub mod faults;
     pub mod guard;
     pub mod ignored;
     pub mod import;
@@ -36,10 +37,12 @@ mod lifecycle {
     pub mod leftovers;
     pub mod lineage;
     pub mod lost_answers;
+    pub mod nulls;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
     pub mod pods;
+    pub mod policies;
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
@@ -50,6 +53,7 @@ mod lifecycle {
     pub mod terraform_runner;
     pub mod testbed;
     pub mod tls;
+    pub mod waiting;
 }
 
 use std::process::ExitCode;
@@ -58,9 +62,9 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     adoption, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, guard, ignored, import, jobs, keda, lab, leftovers, lineage, lost_answers,
-    permissions, persistence, pods, recovery, replacement, requests, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls,
+    drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
+    lost_answers, nulls, permissions, persistence, pods, policies, recovery, replacement, requests,
+    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// One trial for each function, named by its path.
@@ -70,7 +74,7 @@ macro_rules! trials {
     };
 }
 
-/// The same for the tests of room `cluster`, of one file, each in a namespace of its own.
+/// The same for the tests of the layer `cluster` in one file, each in a namespace of its own.
 macro_rules! cluster_trials {
     ($file:ident: $($test:ident),* $(,)?) => {
         vec![$(Trial::test(concat!(stringify!($file), "::", stringify!($test)), || {
@@ -107,6 +111,24 @@ fn simulation_trials() -> Vec<Trial> {
         the_trouble_of_old_pods_is_not_the_new_ones,
         too_little_memory,
     ]);
+    all.extend(cluster_trials![
+        waiting:
+        a_claim_in_use_names_the_pod_that_keeps_it,
+        a_minimum_that_a_quota_refuses,
+        a_node_that_comes_late_is_waited_for,
+        a_paused_rollout_ends_at_once,
+        a_replica_set_that_is_refused,
+        a_suspended_job_ends_at_once,
+        external_scaling_to_zero_is_complete,
+        job_that_a_sidecar_keeps_running,
+        job_that_gets_its_pod_late,
+        job_whose_pods_a_quota_refuses,
+        job_whose_pods_pod_security_refuses,
+        pods_that_stay_are_named,
+        sandbox_that_cannot_be_created,
+        servers_without_limits_under_a_quota,
+    ]);
+    all.extend(faults::trials());
     all.extend(trials![
         authz::the_guides_rights_are_enough,
         data::a_claim_that_somebody_has_grown_is_no_drift,
@@ -118,6 +140,7 @@ fn simulation_trials() -> Vec<Trial> {
         lost_answers::an_api_server_that_stays_away_ends_the_apply_and_the_next_makes_it_good,
         keda::scales_where_it_is_installed,
         rollouts::an_apply_ends_before_its_time_out,
+        scaling::a_number_that_is_moved_during_the_rollout_is_set_again,
         rollouts::progress_is_logged,
         rollouts::without_waiting_an_apply_ends_at_once,
         scaling::hpa_scales_out_and_the_plan_stays_empty,
@@ -135,7 +158,6 @@ fn trials() -> Vec<Trial> {
         cluster:
         a_connection_that_goes_silent_is_left,
         a_failed_apply_says_what_exists,
-        a_late_autoscaler_does_not_win,
         an_interrupted_apply_knows_what_exists,
         conflicts_with_other_managers,
         credentials_of_every_sort,
@@ -186,13 +208,17 @@ fn trials() -> Vec<Trial> {
         drift::every_hand_edit_is_shown_and_repaired,
         drift::foreign_fields_never_show,
         drift::values_of_variables_are_shown_only_where_they_are_set,
+        faults::a_seed_chooses_the_same_cases_again,
+        faults::requests_have_stable_names,
         examples::autoscaling,
         examples::external_autoscaler,
         examples::production,
         examples::static_replicas,
         examples::the_others,
+        guard::an_empty_namespace_destroys_nothing,
         guard::another_cluster_is_refused,
         guard::connection_errors_name_server_and_origin,
+        guard::credentials_that_are_not_accepted_are_explained,
         guard::the_guard_asks_once,
         guard::the_guard_needs_one_right_and_says_so,
         ignored::live_values_that_a_rule_forbids_are_kept,
@@ -223,10 +249,19 @@ fn trials() -> Vec<Trial> {
         persistence::unknown_values_are_judged_at_apply,
         pods::advice_is_shown_and_stops_nothing,
         pods::every_option_is_applied_and_taken_back,
+        nulls::null_elements_of_lists_are_refused_with_the_idiom,
+        nulls::null_elements_of_maps_count_as_absent,
+        policies::create_update_and_delete_say_that_a_policy_rejected_them,
         lost_answers::a_write_is_repeated_when_the_api_server_is_back,
         recovery::a_create_that_times_out_says_why_and_converges,
         recovery::a_failed_rollout_is_not_forgotten,
         recovery::an_interrupted_apply_is_taken_up_again,
+        replacement::a_failed_create_is_taken_up_by_another_configuration,
+        replacement::a_name_that_is_in_use_is_refused_at_plan_and_a_free_one_is_taken,
+        replacement::a_namespace_that_cannot_take_the_store_is_refused_at_plan,
+        replacement::a_replacement_without_rights_is_refused_and_without_a_cluster_warned_of,
+        replacement::a_requested_replacement_that_cannot_be_created_is_refused_at_plan,
+        replacement::the_command_of_the_error_removes_what_a_create_has_left,
         replacement::a_complete_store_is_not_made_again_before_it_is_destroyed,
         replacement::a_renamed_block_is_destroyed_before_it_is_made_again,
         replacement::an_import_may_be_destroyed,
@@ -237,6 +272,8 @@ fn trials() -> Vec<Trial> {
         scaling::a_refresh_reports_no_drift_of_numbers_that_move_by_design,
         scaling::external_count_survives_every_update,
         secrets::a_rotation_between_plan_and_apply_is_no_error,
+        secrets::a_secret_that_comes_late_is_waited_for,
+        secrets::secrets_that_never_come_are_all_named,
         secrets::the_password_is_nowhere_but_in_our_secret,
         tls::a_renewed_certificate_rolls_the_pods,
         tls::the_authority_of_a_token_provider_must_be_there,

@@ -1,29 +1,41 @@
-//! The operator as an oracle: custom resources, read by `from_manifest`, rendered, and compared object by
-//! object with what the Feast operator makes of them, apart from the deliberate differences of one table
-//! (`oracle/differences.rs`).
+//! The Feast operator as an oracle: custom resources, read by `from_manifest`, rendered, and compared object by object
+//! with what the operator made of them, apart from the deliberate differences of one table
+//! (`oracle/differences.rs`). Both halves of every difference run: what it takes out of the operator's objects and
+//! what it takes out of this provider's.
 //!
-//! By default the cases are those of `tests/oracle/cases`, each a custom resource with the objects that it
-//! comes to once the differences are evened out, and `tests/oracle/refused.json`, what must be refused.
-//! `UPDATE_EXPECT=1 cargo test --test oracle` rewrites the objects. With `FEAST_ORACLE_DIR=<folder>` they are
-//! recordings of the operator itself (`cases/<case>/cr.yaml`, `prereq.yaml`, `as_sent.json`, `result.json`,
-//! and `rejected.json`).
+//! The recordings are facts that running the operator gave: `tests/oracle/cases`, `rejected.json` and
+//! `accepted_though_odd.json`. `refused.json` holds further custom resources, with the attribute at which each must be
+//! refused. `UPDATE_EXPECT=1 cargo test --test oracle` rewrites `rejected.txt`. With `FEAST_ORACLE_DIR=<folder>` other recordings are compared instead; with `FEAST_ORACLE_IMPORT=<folder>`
+//! the repository takes them over.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "oracle/differences.rs"]
 mod differences;
 #[path = "oracle/ours.rs"]
 mod ours;
-#[path = "oracle/own.rs"]
-mod own;
 #[path = "oracle/recorded.rs"]
 mod recorded;
+#[path = "oracle/recording.rs"]
+mod recording;
+#[path = "oracle/rejected.rs"]
+mod rejected;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 fn main() {
-    let trials: Vec<Trial> = match std::env::var_os("FEAST_ORACLE_DIR") {
+    if let Some(folder) = std::env::var_os("FEAST_ORACLE_IMPORT") {
+        recording::import(folder.as_ref());
+    }
+    let repository = recording::repository();
+    let trials = match std::env::var_os("FEAST_ORACLE_DIR") {
         Some(folder) => recorded::trials(folder.as_ref()),
-        None => own::trials(),
+        None => {
+            let list = |file: &str| recording::list(&repository.join(file));
+            let mut trials = recorded::trials(&repository);
+            trials.extend(rejected::trials(&list("refused.json")));
+            trials.push(rejected::attributes(&list("rejected.json")));
+            trials
+        }
     };
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

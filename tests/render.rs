@@ -85,6 +85,11 @@ fn project_git() {
 }
 
 #[test]
+fn project_git_ssh() {
+    check("project_git_ssh");
+}
+
+#[test]
 fn project_packaged() {
     check("project_packaged");
 }

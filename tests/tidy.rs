@@ -7,10 +7,10 @@
 mod tidy {
     mod documents;
     mod examples;
+    mod layers;
     mod layout;
     mod operator;
     mod scanner;
     mod size;
     mod sources;
-    mod walls;
 }

@@ -12,7 +12,7 @@
 //! 5. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
 //!    first, or it would move the number again.
 //! 6. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
-//!    After an autoscaler has gone, once more if its controller has still moved the number.
+//!    After an autoscaler has gone, again as long as its controller still moves the number.
 //! 7. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change. One of another
 //!    kind goes just before: no two may move one Deployment, and KEDA refuses to be the second.
 //! 8. What is no longer wanted, last: while anything before has failed, the old still works.
@@ -22,6 +22,7 @@
 mod api;
 mod conflict;
 mod creation;
+mod dry_run;
 mod handover;
 mod job;
 mod object;
@@ -40,19 +41,22 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use dry_run::{Checked, Replacement};
 pub use object::on_the_wire;
 
 use object::Created;
 
+use super::delete::StalledDeletion;
 use super::drift::changes::Change;
-use super::error::{Error, Reason, Verb};
+use super::error::{Error, LabelledOwner, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
 use super::rollout::Wait;
 use super::watch::Unfinished;
 use super::{Claims, Cluster, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind, Tier};
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::Tier;
 
 /// How long an object of the same name that is still being deleted is waited for.
 const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);
@@ -60,9 +64,6 @@ const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);
 /// How often a write is judged again and repeated when the object has another version by then: a Deployment's status
 /// changes its version often during a rollout.
 const ATTEMPTS: usize = 20;
-
-/// How long a deleted autoscaler's controller may take to finish what it was doing.
-const LAST_ROUND: Duration = Duration::from_millis(500);
 
 /// What is wanted of one store.
 #[derive(Clone, Copy)]
@@ -154,10 +155,7 @@ impl Cluster {
         let took_over = run.outcome.changed.iter().any(moves_replicas);
         run.tier(Tier::Workload).await;
         if took_over {
-            // A round of the autoscaler's controller may have been under way when it was deleted.
-            run.pause(LAST_ROUND).await;
-            run.refresh(Tier::Workload).await;
-            run.tier(Tier::Workload).await;
+            run.settle_replicas().await;
         }
         run.prune(moves_replicas).await;
         run.tier(Tier::Autoscaler).await;
@@ -180,7 +178,13 @@ impl Cluster {
             .filter(|(key, live)| !self.may_change(plan, key, live))
             .map(|(key, live)| {
                 let reason = match is_terminating(live) {
-                    true => Reason::Terminating,
+                    true => Reason::Terminating(StalledDeletion::new(
+                        key,
+                        &plan.store.namespace,
+                        live,
+                        None,
+                        None,
+                    )),
                     false => Reason::Foreign { owner: owner(live) },
                 };
                 self.object_error(Verb::Apply, plan.store, key, reason)
@@ -200,21 +204,16 @@ impl Cluster {
     }
 }
 
-/// Whose object it is, as far as its labels say.
-fn owner(live: &Json) -> Option<String> {
+/// The owner of the object, as far as its labels name one.
+fn owner(live: &Json) -> LabelledOwner {
     let labels = &live["metadata"]["labels"];
     let store = labels[NAME_LABEL].as_str().map(|store| {
         let namespace = labels[NAMESPACE_LABEL].as_str();
         namespace.map_or(store.to_owned(), |namespace| format!("{namespace}/{store}"))
     });
-    let manager = labels[MANAGED_BY_LABEL].as_str();
-    match (store, manager) {
-        (Some(store), Some(manager)) => Some(format!(
-            "the feature store \"{store}\", managed by \"{manager}\""
-        )),
-        (Some(store), None) => Some(format!("the feature store \"{store}\"")),
-        (None, Some(manager)) => Some(format!("\"{manager}\"")),
-        (None, None) => None,
+    LabelledOwner {
+        store,
+        manager: labels[MANAGED_BY_LABEL].as_str().map(str::to_owned),
     }
 }
 
@@ -222,7 +221,7 @@ fn moves_replicas(key: &Key) -> bool {
     key.kind.tier() == Tier::Autoscaler
 }
 
-fn is_terminating(live: &Json) -> bool {
+pub(super) fn is_terminating(live: &Json) -> bool {
     !live["metadata"]["deletionTimestamp"].is_null()
 }
 
@@ -307,39 +306,6 @@ impl Run<'_> {
         }
     }
 
-    async fn pause(&self, length: Duration) {
-        if self.goes_on() {
-            tokio::select! {
-                () = tokio::time::sleep(length) => {}
-                () = self.cancel.cancelled() => {}
-            }
-        }
-    }
-
-    /// Reads the wanted objects of a tier again.
-    async fn refresh(&mut self, tier: Tier) {
-        if !self.goes_on() {
-            return;
-        }
-        for key in self
-            .plan
-            .wanted
-            .keys()
-            .filter(|key| key.kind.tier() == tier)
-        {
-            let namespace = &self.plan.store.namespace;
-            match self.cluster.get(namespace, key, self.cancel).await {
-                Ok(Some(live)) => {
-                    self.outcome.exists.insert(key.clone(), live);
-                }
-                Ok(None) => {
-                    self.outcome.exists.remove(key);
-                }
-                Err(error) => self.outcome.errors.push(error),
-            }
-        }
-    }
-
     /// Answers the new live object, or `None` when there was nothing to do.
     async fn one(
         &self,
@@ -404,13 +370,18 @@ impl Run<'_> {
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
         tracing::info!("{key} is still being deleted, waiting for that");
         let deadline = Instant::now() + PATIENCE_WITH_DELETION;
-        let gone = self
-            .cluster
-            .wait_gone(self.plan.store, key, live, deadline, self.cancel);
-        gone.await.map_err(|unfinished| match unfinished {
-            Unfinished::TimedOut => self.refused(key, Reason::Terminating),
-            Unfinished::Failed(error) => error,
-        })
+        let (cluster, store) = (self.cluster, self.plan.store);
+        let gone = cluster.wait_gone(store, key, live, deadline, self.cancel);
+        match gone.await {
+            Ok(()) => Ok(()),
+            Err(Unfinished::Failed(error)) => Err(error),
+            Err(Unfinished::TimedOut) => {
+                let stalled = cluster.stalled_deletion(store, key, live, PATIENCE_WITH_DELETION);
+                stalled
+                    .await
+                    .map_or(Ok(()), |reason| Err(self.refused(key, reason)))
+            }
+        }
     }
 
     /// Why an object cannot be applied.

@@ -5,18 +5,26 @@
 //! the pod's own account is used only when that is asked for: a plan in a CI pod must not quietly talk
 //! to the cluster that the pod runs in.
 
+mod check;
 mod client;
 mod configure;
+mod credentials;
 mod environment;
 mod error;
+mod kubeconfig;
 mod proxy;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub use check::Problem;
 pub use client::client;
-pub use configure::configure;
+pub use configure::{Endpoint, configure};
+pub use credentials::Identity;
+pub(super) use credentials::shown;
 pub use error::ConnectionError;
+pub(super) use tls::is_of_an_authority;
 
 /// The attributes of the provider block that say how to connect; all optional. `Default` is an empty
 /// block.
@@ -57,11 +65,26 @@ pub struct Exec {
     pub env: BTreeMap<String, String>,
 }
 
-/// Which API server it is, and why that one.
+/// Which API server it is, why that one, and how it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     pub url: String,
     pub origin: Origin,
+    /// The proxy that requests go through, with where it was configured and without credentials.
+    pub proxy: Option<String>,
+    /// Who asks.
+    pub identity: Identity,
+}
+
+impl From<&Endpoint> for Server {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self {
+            url: endpoint.config.cluster_url.to_string(),
+            origin: endpoint.origin.clone(),
+            proxy: endpoint.proxy.as_ref().map(ToString::to_string),
+            identity: endpoint.identity.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Server {
@@ -70,7 +93,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// Where the connection was configured: one phrase for each part, such as ``host (`KUBE_HOST`)``.
+/// Where the connection was configured: one phrase for each part, such as `the environment variable KUBE_HOST`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin(pub Vec<String>);
 

@@ -1,5 +1,7 @@
 //! Taking a whole store away, and waiting until it is really gone.
 
+mod stalled;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::apply::is_terminating;
 use super::error::{Error, Reason, Verb};
 use super::operator::{is_operated, is_owned};
 use super::request::Request;
@@ -16,7 +19,16 @@ use super::resource::{PODS, Resource};
 use super::watch::Unfinished;
 use super::{Claims, Cluster, StoreName};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind, Tier};
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::Tier;
+use stalled::enumerated;
+
+pub use stalled::StalledDeletion;
+
+/// How often a DELETE is sent that the API server answers with a conflict, although the object is the same.
+const DELETE_ATTEMPTS: u32 = 5;
+/// The pause after the first conflict; each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is left after a deletion.
 #[derive(Default)]
@@ -103,8 +115,15 @@ impl Cluster {
         deleted.map(|_| ())
     }
 
-    /// Asks for the deletion of this very object, and answers whether it is gone already, which is so unless somebody
-    /// still has to finish something.
+    /// Asks for the deletion of this very object. Returns whether it is gone already; if not, finalizers or the garbage
+    /// collector still have to finish.
+    ///
+    /// A conflict says nothing about the object: it is read again. It is gone if it does not exist or has another UID;
+    /// otherwise the request is repeated.
+    ///
+    /// # Errors
+    ///
+    /// The request is refused, or is answered with a conflict [`DELETE_ATTEMPTS`] times while the object is the same.
     async fn send_delete(
         &self,
         store: &StoreName,
@@ -112,35 +131,56 @@ impl Cluster {
         live: &Json,
         cancel: &CancellationToken,
     ) -> Result<bool, Error> {
-        // What has pods stays until they are gone, so that there is something to wait for.
-        let propagation = match key.kind {
-            Kind::Deployment | Kind::Job | Kind::CronJob => "Foreground",
-            _ => "Background",
-        };
-        let request = Request {
-            verb: Verb::Delete,
-            resource: Resource::from(key.kind),
-            namespace: &store.namespace,
-            name: Some(&key.name),
-            query: Vec::new(),
-            body: Some(json!({
-                "apiVersion": "v1",
-                "kind": "DeleteOptions",
-                "propagationPolicy": propagation,
-                "preconditions": {"uid": live["metadata"]["uid"]},
-            })),
-        };
-        match self.send(request, cancel).await {
-            Ok(answer) => {
-                let finalizers = answer["metadata"]["finalizers"].as_array();
-                Ok(finalizers.is_none_or(Vec::is_empty))
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let conflict = match self.send(delete_request(store, key, live), cancel).await {
+                Ok(answer) => {
+                    let finalizers = answer["metadata"]["finalizers"].as_array();
+                    return Ok(finalizers.is_none_or(Vec::is_empty));
+                }
+                Err(Error {
+                    reason: Reason::NotFound,
+                    ..
+                }) => return Ok(true),
+                Err(error) if matches!(error.reason, Reason::Stale { .. }) => error,
+                Err(error) => return Err(error),
+            };
+            match self.get(&store.namespace, key, cancel).await? {
+                None => return Ok(true),
+                Some(now) if now["metadata"]["uid"] != live["metadata"]["uid"] => return Ok(true),
+                Some(now) if is_terminating(&now) => return Ok(false),
+                Some(_) if attempt == DELETE_ATTEMPTS => return Err(conflict),
+                Some(_) => {}
             }
-            Err(Error {
-                reason: Reason::NotFound | Reason::Stale { .. },
-                ..
-            }) => Ok(true),
-            Err(error) => Err(error),
+            tracing::info!("the deletion of {key} met a conflict, and is requested again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause *= 2,
+                () = cancel.cancelled() => return Err(self.object_error(Verb::Delete, store, key, Reason::Cancelled)),
+            }
         }
+        unreachable!("the last attempt returns")
+    }
+}
+
+/// Deletes this very object, by its UID.
+fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Request<'a> {
+    // What has pods stays until they are gone, so that there is something to wait for.
+    let propagation = match key.kind {
+        Kind::Deployment | Kind::Job | Kind::CronJob => "Foreground",
+        _ => "Background",
+    };
+    Request {
+        verb: Verb::Delete,
+        resource: Resource::from(key.kind),
+        namespace: &store.namespace,
+        name: Some(&key.name),
+        query: Vec::new(),
+        body: Some(json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation,
+            "preconditions": {"uid": live["metadata"]["uid"]},
+        })),
     }
 }
 
@@ -188,13 +228,16 @@ impl Run<'_> {
             return Ok(());
         }
         let gone = cluster.wait_gone(store, key, live, self.deadline, self.cancel);
-        gone.await.map_err(|end| match end {
-            Unfinished::Failed(error) => error,
-            Unfinished::TimedOut => {
-                let reason = self.timed_out(format!("{key} is still being deleted"));
-                cluster.object_error(Verb::Delete, store, key, reason)
+        match gone.await {
+            Ok(()) => Ok(()),
+            Err(Unfinished::Failed(error)) => Err(error),
+            Err(Unfinished::TimedOut) => {
+                let stalled = cluster.stalled_deletion(store, key, live, self.timeout);
+                stalled.await.map_or(Ok(()), |reason| {
+                    Err(cluster.object_error(Verb::Delete, store, key, reason))
+                })
             }
-        })
+        }
     }
 
     /// Pods of the store normally go before their Deployment does; this is for those that were orphaned.
@@ -208,9 +251,17 @@ impl Run<'_> {
             Ok(()) => return,
             Err((_, Unfinished::Failed(error))) => error,
             Err((left, Unfinished::TimedOut)) => {
-                let reason = self.timed_out(match left {
-                    Some(left) => format!("{left} pods are still there"),
-                    None => "the pods could not be looked at".to_owned(),
+                let pods = match left {
+                    Some(_) => cluster.remaining_pods(store, labels).await,
+                    None => None,
+                };
+                let reason = self.timed_out(match (left, pods) {
+                    (Some(_), Some(pods)) if pods.is_empty() => return,
+                    (Some(_), Some(pods)) => {
+                        format!("these pods still exist: {}", enumerated(&pods))
+                    }
+                    (Some(left), None) => format!("{left} pods are still there"),
+                    (None, _) => "the pods could not be looked at".to_owned(),
                 });
                 cluster.error(Verb::Wait, PODS, &store.namespace, None, reason)
             }
@@ -255,5 +306,86 @@ mod tests {
             errors.collect::<Vec<_>>(),
             ["the pods could not be looked at after 3600 s"]
         );
+    }
+
+    fn service(uid: &str, terminating: bool) -> Json {
+        let mut live =
+            json!({"metadata": {"name": "feast-x-online", "namespace": "ns", "uid": uid}});
+        if terminating {
+            live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
+        live
+    }
+
+    fn conflict() -> Act {
+        Act::Answer(409, json!({"kind": "Status", "message": "busy"}))
+    }
+
+    /// What becomes of the deletion of a Service with the UID `1`, with what the server was asked for.
+    async fn deleted(acts: impl IntoIterator<Item = Act>) -> (Result<bool, String>, Vec<String>) {
+        let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
+        let (asked, mut lines) = tokio::sync::mpsc::unbounded_channel();
+        let cluster = scripted::cluster(move |it| {
+            let method = it.line.split(' ').next().unwrap().to_owned();
+            asked.send(method).unwrap();
+            acts.next()
+                .unwrap_or_else(|| match it.line.starts_with("DELETE") {
+                    true => conflict(),
+                    false => Act::Answer(200, service("1", false)),
+                })
+        });
+        let cluster = cluster.await;
+        let key = Key::new(Kind::Service, "feast-x-online");
+        let (store, cancel) = (scripted::store("x"), CancellationToken::new());
+        let answer = cluster
+            .send_delete(&store, &key, &service("1", false), &cancel)
+            .await;
+        let answer =
+            answer.map_err(|error| format!("{} {}: {}", error.verb, error.target, error.reason));
+        lines.close();
+        let mut methods = Vec::new();
+        while let Some(method) = lines.recv().await {
+            methods.push(method);
+        }
+        (answer, methods)
+    }
+
+    #[tokio::test]
+    async fn after_a_conflict_the_same_object_is_deleted_again() {
+        let acts = [
+            conflict(),
+            Act::Answer(200, service("1", false)),
+            Act::Answer(200, json!({"kind": "Status", "status": "Success"})),
+        ];
+        let (answer, methods) = deleted(acts).await;
+        assert_eq!(answer, Ok(true));
+        assert_eq!(methods, ["DELETE", "GET", "DELETE"]);
+    }
+
+    #[tokio::test]
+    async fn a_conflict_over_a_successor_or_none_means_that_it_is_gone() {
+        let gone = Act::Answer(404, json!({"kind": "Status", "message": "not found"}));
+        for now in [Act::Answer(200, service("2", false)), gone] {
+            let (answer, methods) = deleted([conflict(), now]).await;
+            assert_eq!(answer, Ok(true));
+            assert_eq!(methods, ["DELETE", "GET"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_conflict_over_an_object_that_somebody_else_deletes_leaves_the_wait() {
+        let (answer, _) = deleted([conflict(), Act::Answer(200, service("1", true))]).await;
+        assert_eq!(answer, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn conflicts_without_end_are_an_error_about_the_object() {
+        let (answer, methods) = deleted([]).await;
+        let reason = "it was changed by someone else at the same moment: busy";
+        assert_eq!(
+            answer,
+            Err(format!("delete Service/feast-x-online: {reason}"))
+        );
+        assert_eq!(methods, ["DELETE", "GET"].repeat(5));
     }
 }

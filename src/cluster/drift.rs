@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 pub use dropped::{Dropped, dropped};
 pub use widen::widened;
 
-use crate::feast::quantity::Quantity;
+use crate::kubernetes::quantity::Quantity;
 
 /// The live object, as far as the mask names it.
 pub fn project(mask: &Json, live: &Json) -> Json {

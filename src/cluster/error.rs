@@ -1,15 +1,19 @@
 //! What can go wrong at the API server, with everything that a good message needs: what was being
 //! done, to which object, where, why it failed, and what to do about it.
 
+mod hint;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::connection::Server;
+use super::connection::{ConnectionError, Server};
+use super::delete::StalledDeletion;
 use super::rollout::trouble::{Trouble, paragraphs};
-use crate::feast::objects::Scope;
+use super::task::TaskError;
+use crate::kubernetes::kind::Scope;
 
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +92,6 @@ pub struct Error {
 }
 
 impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match &self.reason {
-            Reason::Forbidden { .. } if self.target.kind == "Namespace" => Some(
-                "`expected_cluster_uid` needs the verb get on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to copy.",
-            ),
-            reason => reason.hint(),
-        }
-    }
-
     /// Whether the reason may be that another cluster is meant than the one that is configured.
     pub fn is_about_the_connection(&self) -> bool {
         matches!(
@@ -105,8 +99,18 @@ impl Error {
             Reason::Unreachable(_)
                 | Reason::Unauthorized { .. }
                 | Reason::Credentials(_)
+                | Reason::NotKubernetes { .. }
+                | Reason::Connection(_)
                 | Reason::WrongCluster { .. }
                 | Reason::NamespaceMissing(_)
+        )
+    }
+
+    /// Returns true if a proxy between may be the reason.
+    pub fn may_be_the_proxy(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Unreachable(_) | Reason::Unreadable(_) | Reason::Rejected { .. }
         )
     }
 
@@ -176,6 +180,15 @@ impl fmt::Display for FieldConflict {
 /// Said of every conflict.
 pub const WAYS_OUT_OF_A_CONFLICT: &str = "Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields over; or leave them to their owner: take them out of the configuration, or, where this provider always sets a field (an image, for one), write the live value there, since equal values do not conflict.";
 
+/// The owner of an object, as far as its labels name one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelledOwner {
+    /// The feature store; with its namespace for an object that is in none.
+    pub store: Option<String>,
+    /// The value of the label `app.kubernetes.io/managed-by`.
+    pub manager: Option<String>,
+}
+
 /// One field that the API server refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidField {
@@ -190,6 +203,10 @@ pub enum Reason {
 
     #[error("the API server does not permit it: {message}")]
     Forbidden { message: String },
+
+    /// An admission policy or webhook of the cluster.
+    #[error("a policy of the cluster denies it: {message}")]
+    Denied { message: String },
 
     #[error("there is no namespace \"{0}\"")]
     NamespaceMissing(String),
@@ -225,10 +242,7 @@ pub enum Reason {
     Stale { message: String },
 
     #[error("it exists already and does not belong to this feature store{}", belongs(.owner))]
-    Foreign {
-        /// The feature store and the manager that its labels name, where they name any.
-        owner: Option<String>,
-    },
+    Foreign { owner: LabelledOwner },
 
     #[error(
         "it is the Feast operator's until an apply has taken it over, and goes when its custom resource goes"
@@ -240,8 +254,8 @@ pub enum Reason {
     )]
     OperatorAtWork,
 
-    #[error("an earlier object of this name is still being deleted")]
-    Terminating,
+    #[error("{0}")]
+    Terminating(StalledDeletion),
 
     #[error("the API server answered {code} {reason}: {message}")]
     Rejected {
@@ -254,10 +268,21 @@ pub enum Reason {
     Unreachable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     #[error("the credentials could not be obtained")]
-    Credentials(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Credentials(#[source] Arc<ConnectionError>),
+
+    #[error("the connection could not be set up")]
+    Connection(#[source] Arc<ConnectionError>),
+
+    #[error("{0}")]
+    Panicked(TaskError),
 
     #[error("the answer of the API server could not be understood")]
     Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+
+    #[error(
+        "what answered is not a Kubernetes API server: it sent {content_type} with status {code}"
+    )]
+    NotKubernetes { code: u16, content_type: String },
 
     #[error("the rollout failed: {message}{}", paragraphs(.troubles))]
     RolloutFailed {
@@ -267,6 +292,13 @@ pub enum Reason {
 
     #[error("`feast apply` failed: {message}{}", paragraphs(.troubles))]
     JobFailed {
+        message: String,
+        troubles: Vec<Trouble>,
+    },
+
+    /// The Job has not ended, and waiting longer would not help.
+    #[error("`feast apply` did not finish: {message}{}", paragraphs(.troubles))]
+    JobUnfinished {
         message: String,
         troubles: Vec<Trouble>,
     },
@@ -287,82 +319,38 @@ pub enum Reason {
     Cancelled,
 }
 
-impl Reason {
-    fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::WrongCluster { .. } => {
-                "Nothing was read or written. Check the kubeconfig, its context and the environment variables; only where the feature stores have really moved to this cluster, change expected_cluster_uid."
-            }
-            Self::Unauthorized { .. } | Self::Credentials(_) => {
-                "Check the credentials of the provider block, or the environment variables behind it; a token may have expired."
-            }
-            Self::Forbidden { message }
-                if message.contains("attempting to grant RBAC permissions") =>
-            {
-                "Kubernetes lets nobody grant rights that they do not hold themselves. Give this user those rights, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
-            }
-            // Else the API server says that this user "cannot" do it.
-            Self::Forbidden { message } if !message.contains(" cannot ") => {
-                "It is no matter of rights: a quota, an admission control of the cluster or a proxy before it refuses this, and the message says which."
-            }
-            Self::Forbidden { .. } => {
-                "Give this user the verbs get, list, watch, create, patch and delete on this resource; the guide \"Access to the cluster\" has the rules to copy."
-            }
-            Self::NamespaceMissing(_) => {
-                "Create the namespace first; this provider does not create namespaces."
-            }
-            Self::NamespaceTerminating(_) | Self::Terminating => {
-                "Wait until the deletion has finished, then apply again."
-            }
-            Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
-            Self::Conflict(_) => WAYS_OUT_OF_A_CONFLICT,
-            Self::Foreign { owner: Some(owner) } if owner.contains("\"feast-operator\"") => {
-                "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Moving from the operator\" has the steps."
-            }
-            Self::Operated => {
-                "Apply first, so that the claims stay when the custom resource goes, or leave the feature store to the operator: `terraform state rm <address>`."
-            }
-            Self::OperatorAtWork => {
-                "Stop it (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or wherever it runs), then apply again. Nothing else was changed."
-            }
-            Self::ChangedSincePlan(_) => {
-                "These changes were left as they are. Plan again: the plan shows them, and its apply sets them back."
-            }
-            Self::Foreign { .. } => {
-                "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
-            }
-            Self::NotInstalled { api } if !api.starts_with("keda.sh/") => {
-                "Check that the address is that of a Kubernetes API server, and its version: 1.23 is the first that has all APIs of this provider."
-            }
-            Self::NotInstalled { .. } => {
-                "Nothing was written. Install KEDA (`helm install keda kedacore/keda --namespace keda --create-namespace`; https://keda.sh/docs/deploy/ has other ways), or write services.scaling.autoscaling in place of services.scaling.keda: that needs nothing installed."
-            }
-            Self::Stale { .. } => "Plan and apply again.",
-            Self::Unreachable(_) => {
-                "Check the address, the network and the proxy; the API server may also be restarting."
-            }
-            Self::RolloutFailed { .. } => {
-                "Waiting longer would not help. What exists is kept, and so are the pods of before that still serve; the next plan is not empty, and its apply goes on from there."
-            }
-            Self::JobFailed { .. } => {
-                "The servers were left as they were. Mend what the pod names (`kubectl logs` has all of it), then apply again: a Job that failed is run again."
-            }
-            Self::TimedOut { .. } => {
-                "Look at the pods, or raise the time-out; what exists is kept, and the next apply goes on from there."
-            }
-            Self::NotText(_) => "Correct the value, or name another key.",
-            Self::Invalid { .. } => {
-                "Correct the attribute that sets this. Where none does, please report it: it is a defect of this provider."
-            }
-            Self::Rejected { .. } => {
-                "It was the API server, an admission webhook or a proxy between: the message says what is wrong there. If it has passed by itself, apply again."
-            }
-            Self::Unreadable(_) => {
-                "Check that the address is that of a Kubernetes API server, and that no proxy answers in its place."
-            }
-            Self::Cancelled => return None,
-        })
+impl From<ConnectionError> for Reason {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Task(error) => error.into(),
+            error if error.is_about_credentials() => Self::Credentials(Arc::new(error)),
+            error => Self::Connection(Arc::new(error)),
+        }
     }
+}
+
+impl From<TaskError> for Reason {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Panicked(_) => Self::Panicked(error),
+            TaskError::Ended => Self::Cancelled,
+        }
+    }
+}
+
+/// The error and everything below it, what an I/O error wraps included.
+pub(super) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        match error.downcast_ref::<std::io::Error>() {
+            Some(error) => match error.get_ref() {
+                Some(inner) => Some(inner),
+                None => None,
+            },
+            None => error.source(),
+        }
+    })
 }
 
 fn lines(conflicts: &[FieldConflict]) -> String {
@@ -371,57 +359,15 @@ fn lines(conflicts: &[FieldConflict]) -> String {
         .collect()
 }
 
-fn belongs(owner: &Option<String>) -> String {
-    owner
-        .as_ref()
-        .map_or_else(String::new, |owner| format!("; it belongs to {owner}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_fit_the_cause() {
-        let hint = |reason: Reason| {
-            let words = reason.hint().map(|hint| hint.split(' ').take(5));
-            words.map(|words| words.collect::<Vec<_>>().join(" "))
-        };
-        let forbidden = |message: &str| {
-            hint(Reason::Forbidden {
-                message: message.to_owned(),
-            })
-        };
-        let missing = |api: &str| {
-            hint(Reason::NotInstalled {
-                api: api.to_owned(),
-            })
-        };
-        for (found, expected) in [
-            (
-                forbidden(
-                    "secrets is forbidden: User \"u\" cannot list resource \"secrets\" in API group \"\"",
-                ),
-                "Give this user the verbs",
-            ),
-            (
-                forbidden(
-                    "roles \"r\" is forbidden: user \"u\" (groups=[\"g\"]) is attempting to grant RBAC permissions not currently held",
-                ),
-                "Kubernetes lets nobody grant rights",
-            ),
-            (
-                forbidden("secrets \"s\" is forbidden: exceeded quota: q, requested: secrets=1"),
-                "It is no matter of",
-            ),
-            (
-                missing("keda.sh/v1alpha1"),
-                "Nothing was written. Install KEDA",
-            ),
-            (missing("autoscaling/v2"), "Check that the address is"),
-        ] {
-            assert_eq!(found.as_deref(), Some(expected));
+fn belongs(owner: &LabelledOwner) -> String {
+    let LabelledOwner { store, manager } = owner;
+    let owner = match (store, manager) {
+        (Some(store), Some(manager)) => {
+            format!("the feature store \"{store}\", managed by \"{manager}\"")
         }
-        assert_eq!(hint(Reason::Cancelled), None);
-    }
+        (Some(store), None) => format!("the feature store \"{store}\""),
+        (None, Some(manager)) => format!("\"{manager}\""),
+        (None, None) => return String::new(),
+    };
+    format!("; it belongs to {owner}")
 }

@@ -16,7 +16,8 @@ use super::request::Request;
 use super::resource::{FEATURE_STORES, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, OPERATOR};
-use crate::feast::objects::{Key, Kind, Scope};
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::{Access, Scope};
 
 /// What the operator has made of one custom resource.
 #[derive(Default)]
@@ -56,8 +57,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Operated, Error> {
         let selector = format!("{MANAGED_BY_LABEL}={OPERATOR}");
-        let kinds = Kind::ALL
-            .into_iter()
+        let kinds = (Kind::ALL.iter().copied())
             // What is no kind of Kubernetes' own the operator does not make.
             .filter(|kind| kind.scope() == Scope::Namespace && !kind.is_custom());
         let lists = kinds.map(|kind| {
@@ -79,7 +79,7 @@ impl Cluster {
                 Err(Error {
                     reason: Reason::Forbidden { .. },
                     ..
-                }) if kind.optional() => found.unseen.push(kind),
+                }) if kind.access() == Access::IfUsed => found.unseen.push(kind),
                 Err(error) => return Err(error),
             }
         }

@@ -15,8 +15,9 @@ use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind, Scope};
+use crate::feast::objects::{Key, Kind};
 use crate::feast::source::{Contents, Source};
+use crate::kubernetes::kind::{Access, Scope};
 
 impl Cluster {
     /// The store's objects of these keys, as they were a moment ago at most; for a refresh. A LIST by label for
@@ -321,7 +322,7 @@ impl Cluster {
 
 /// What lives in the feature store's namespace.
 fn near_kinds() -> impl Iterator<Item = Kind> {
-    let kinds = Kind::ALL.into_iter();
+    let kinds = Kind::ALL.iter().copied();
     kinds.filter(|kind| kind.scope() == Scope::Namespace)
 }
 
@@ -336,7 +337,9 @@ fn unless_hidden<T>(
         Err(Error {
             reason: Reason::Forbidden { .. },
             ..
-        }) if kind.optional() && !keys.iter().any(|key| key.kind == kind) => Ok(Vec::new()),
+        }) if kind.access() == Access::IfUsed && !keys.iter().any(|key| key.kind == kind) => {
+            Ok(Vec::new())
+        }
         other => other,
     }
 }
@@ -364,30 +367,33 @@ pub(super) fn elements(kind: Kind, answer: Json) -> Vec<(Key, Json)> {
     let elements = items.into_iter().filter_map(|mut item| {
         let name = item["metadata"]["name"].as_str()?.to_owned();
         // They come without kind and version.
-        item["apiVersion"] = Json::from(Resource::from(kind).api_version());
+        item["apiVersion"] = Json::from(kind.api_version());
         item["kind"] = Json::from(kind.as_str());
         Some((Key::new(kind, name), item))
     });
     elements.collect()
 }
 
-/// The value of the one key, or of every key.
+/// Returns the values of the keys that are used, which must be text. Values of other keys are not decoded.
 fn values(object: &Json, source: &Source) -> Result<BTreeMap<String, String>, Reason> {
-    let data = object["data"].as_object();
-    let entries = data.into_iter().flatten();
-    let values: BTreeMap<String, String> = entries
-        .filter(|(key, _)| source.key.as_ref().is_none_or(|wanted| wanted == *key))
-        .map(|(key, value)| Ok((key.clone(), decode(source.kind, key, value)?)))
-        .collect::<Result<_, Reason>>()?;
-    match &source.key {
-        Some(key) if values.is_empty() => Err(Reason::KeyMissing(key.clone())),
+    let is_text = source.kind == Kind::ConfigMap;
+    let entries = |field: &str| object[field].as_object().into_iter().flatten();
+    let values: BTreeMap<String, String> = (entries("data")
+        .map(|(key, value)| (key, value, is_text)))
+    // A ConfigMap's values that are not UTF-8, or that `kubectl create --from-file` took for such.
+    .chain(entries("binaryData").map(|(key, value)| (key, value, false)))
+    .filter(|(key, ..)| source.keys.contains(key))
+    .map(|(key, value, is_text)| Ok((key.clone(), decode(is_text, key, value)?)))
+    .collect::<Result<_, Reason>>()?;
+    match source.key() {
+        Some(key) if values.is_empty() => Err(Reason::KeyMissing(key.to_owned())),
         _ => Ok(values),
     }
 }
 
-fn decode(kind: Kind, key: &str, value: &Json) -> Result<String, Reason> {
+fn decode(is_text: bool, key: &str, value: &Json) -> Result<String, Reason> {
     let not_text = || Reason::NotText(key.to_owned());
-    if kind != Kind::Secret {
+    if is_text {
         return value.as_str().map(str::to_owned).ok_or_else(not_text);
     }
     let bytes: ByteString = serde_json::from_value(value.clone()).map_err(|_| not_text())?;
@@ -400,6 +406,40 @@ mod tests {
 
     use super::*;
     use crate::cluster::scripted::{self, Act};
+    use crate::feast::source::Keys;
+
+    #[test]
+    fn only_the_keys_that_are_used_must_be_text() {
+        let secret =
+            json!({"data": {"client_id": "aWQ=", "client.keystore.p12": "/w==", "bytes": "/w=="}});
+        let source = |keys: Keys| Source {
+            kind: Kind::Secret,
+            name: "idp".to_owned(),
+            keys,
+        };
+        let of = |values: [(&str, &str); 1]| {
+            Ok(BTreeMap::from(
+                values.map(|(key, text)| (key.to_owned(), text.to_owned())),
+            ))
+        };
+        let read =
+            |object: &Json, source: Source| values(object, &source).map_err(|it| it.to_string());
+        let any = source(Keys::Any(&["client_id", "client_secret"]));
+        assert_eq!(read(&secret, any), of([("client_id", "id")]));
+        let one = source(Keys::One("client_id".to_owned()));
+        assert_eq!(read(&secret, one), of([("client_id", "id")]));
+        let not_text = Err("the value of its key \"bytes\" is not UTF-8 text".to_owned());
+        for keys in [Keys::Any(&["bytes"]), Keys::One("bytes".to_owned())] {
+            assert_eq!(read(&secret, source(keys)), not_text);
+        }
+        let config_map =
+            json!({"data": {"a": "text"}, "binaryData": {"ca.crt": "cGVt", "bytes": "/w=="}});
+        let read = |key: &str| read(&config_map, Source::config_map("c", key));
+        assert_eq!(read("a"), of([("a", "text")]));
+        assert_eq!(read("ca.crt"), of([("ca.crt", "pem")]));
+        assert_eq!(read("bytes"), not_text);
+        assert_eq!(read("gone"), Err("it has no key \"gone\"".to_owned()));
+    }
 
     #[tokio::test]
     async fn pods_that_cannot_be_understood_are_not_none() {

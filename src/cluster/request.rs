@@ -1,7 +1,7 @@
 //! One request to the API server: sent, tried again while the failure may pass by itself, and turned
 //! into JSON or an [`Error`] that says what was being done.
 //!
-//! Every request that this room makes may be repeated: reads, server-side applies, and deletes that
+//! Every request of this layer may be repeated: reads, server-side applies, and deletes that
 //! name the object's UID.
 
 mod refusal;
@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Target, Verb};
 use super::resource::Resource;
-use super::{Cluster, ConnectionError, connection};
-use refusal::{is_permanent, is_unsent, refused, retry_after};
+use super::{Cluster, ConnectionError, connection, task};
+use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
 use retries::{Failure, PATIENCE, Retries, SHORT_PATIENCE};
 
 /// The API server itself gives up on a request after 60 s; a connection that is silent for longer is dead.
@@ -129,16 +129,10 @@ impl Cluster {
         self.inner
             .client
             .get_or_try_init(|| async {
-                let config = self.inner.config.clone();
-                // An exec plugin runs here, and blocks.
-                let made = tokio::task::spawn_blocking(move || connection::client(config)).await;
-                match made {
-                    Ok(Ok(client)) => Ok(client),
-                    Ok(Err(error)) => Err(Reason::Credentials(Arc::new(
-                        ConnectionError::from_client(error),
-                    ))),
-                    Err(error) => Err(Reason::Credentials(Arc::new(error))),
-                }
+                let endpoint = self.inner.endpoint.clone();
+                // A program that prints credentials runs here, and blocks.
+                let made = task::blocking(move || connection::client(endpoint)).await;
+                made.map_err(Reason::from)?.map_err(Reason::from)
             })
             .await
     }
@@ -260,8 +254,10 @@ impl Cluster {
         }
         drop(turn);
         let response = response.map_err(|error| self.unreachable(error))?;
+        self.inner.clock.note(response.headers());
         let status = response.status();
         let retry_after = retry_after(response.headers());
+        let content_type = content_type(response.headers());
         let bytes = response
             .into_body()
             .collect_bytes()
@@ -269,12 +265,10 @@ impl Cluster {
             .map_err(|error| self.unreachable(error))?;
         tracing::debug!("{} {}: {status}", request.verb, request.target());
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| Failure {
-                maybe_done: true,
-                ..Failure::permanent(Reason::Unreadable(Arc::new(error)))
-            });
+            return serde_json::from_slice(&bytes)
+                .map_err(|error| unreadable(error, status, content_type, &bytes));
         }
-        Err(refused(request, status, &bytes, retry_after))
+        Err(refused(request, status, &content_type, &bytes, retry_after))
     }
 
     /// Until the first answer is there, one request goes alone: those that follow find its connection, where
@@ -290,7 +284,7 @@ impl Cluster {
 
     fn unreachable(&self, error: kube::Error) -> Failure {
         let error = match ConnectionError::of_credentials(error) {
-            Ok(error) => return Failure::permanent(Reason::Credentials(Arc::new(error))),
+            Ok(error) => return Failure::permanent(Reason::from(error)),
             Err(error) => error,
         };
         let patience = if is_permanent(&error) {

@@ -2,14 +2,14 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
-use crate::feast::objects::{Kind, Scope};
+use crate::kubernetes::kind::{Kind, KindInfo, Scope};
 
 /// All but RFC 3986's unreserved characters.
 const ESCAPED: AsciiSet = (NON_ALPHANUMERIC.remove(b'-').remove(b'.'))
     .remove(b'_')
     .remove(b'~');
 
-/// One kind of the Kubernetes API, as far as this room asks for it.
+/// One kind of the Kubernetes API, as far as requests need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resource {
     pub group: &'static str,
@@ -46,8 +46,11 @@ pub(super) const NAMESPACES: Resource = Resource {
 /// The Feast operator's custom resource, in the versions that it has been served in, the newer first.
 pub(super) const FEATURE_STORES: [Resource; 2] = [FEATURE_STORE, FEATURE_STORE_ALPHA];
 
+/// The API group of the Feast operator's custom resource.
+pub(super) const FEAST_GROUP: &str = "feast.dev";
+
 const FEATURE_STORE: Resource = Resource {
-    group: "feast.dev",
+    group: FEAST_GROUP,
     plural: "featurestores",
     kind: "FeatureStore",
     ..PODS
@@ -60,18 +63,30 @@ const FEATURE_STORE_ALPHA: Resource = Resource {
 
 impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
-        let (group, version) = kind.api();
+        let KindInfo {
+            name,
+            group,
+            version,
+            plural,
+            scope,
+            ..
+        } = kind.info();
         Self {
             group,
             version,
-            plural: kind.plural(),
-            kind: kind.as_str(),
-            scope: kind.scope(),
+            plural,
+            kind: name,
+            scope,
         }
     }
 }
 
 impl Resource {
+    /// Returns whether the API is not Kubernetes's own, so that a cluster need not have it.
+    pub fn is_custom(self) -> bool {
+        self.group.contains('.') && !self.group.ends_with(".k8s.io")
+    }
+
     /// The path and query of a request; the namespace counts only for what lives in one.
     pub fn url(self, namespace: &str, name: Option<&str>, query: &[(&str, &str)]) -> String {
         self.path(namespace, name) + &written(query)

@@ -6,12 +6,16 @@
 
 pub mod trouble;
 
+mod advice;
 mod diagnosis;
+mod events;
 mod explain;
 mod job;
 mod patience;
 mod pods;
 mod wait;
+
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
@@ -44,17 +48,6 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
             "the Deployment controller has not looked at the change yet".into(),
         );
     }
-    let conditions = status.conditions.unwrap_or_default();
-    let condition = |kind: &str, status: &str| {
-        conditions.iter().find(|condition| {
-            condition.type_.as_deref() == Some(kind) && condition.status.as_deref() == Some(status)
-        })
-    };
-    if let Some(progressing) = condition("Progressing", "False")
-        && progressing.reason.as_deref() == Some("ProgressDeadlineExceeded")
-    {
-        return Progress::Failed(sentence(progressing));
-    }
     let wanted = spec.replicas.unwrap_or(1);
     let count = |count: Option<i32>| count.unwrap_or(0);
     let (all, updated, available) = (
@@ -81,6 +74,28 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
         return Progress::Done;
     };
     Progress::Waiting(waiting)
+}
+
+/// The progress deadline, with the controller's words, if the controller says that it has passed.
+///
+/// That alone does not mean that the rollout has failed: the controller counts the time in which no node takes the
+/// pods, and in which images are pulled. See decision 013.
+pub(super) fn exceeded_deadline(deployment: &Deployment) -> Option<(Duration, String)> {
+    let condition = progressing(deployment)?;
+    let exceeded = condition.status.as_deref() == Some("False")
+        && condition.reason.as_deref() == Some("ProgressDeadlineExceeded");
+    let seconds = deployment.spec.progress_deadline_seconds.unwrap_or(600);
+    let deadline = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    exceeded.then(|| (deadline, sentence(condition)))
+}
+
+/// The condition in which the Deployment's controller reports on the rollout.
+fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
+    let mut conditions = deployment
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    conditions.find(|condition| condition.type_.as_deref() == Some("Progressing"))
 }
 
 /// Current and desired replicas.

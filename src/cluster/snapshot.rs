@@ -18,10 +18,10 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason};
+use super::error::{Error, Reason, Verb};
 use super::request::{Answer, List, Request};
 use super::resource::Resource;
-use super::{Cluster, of_every_store};
+use super::{Cluster, of_every_store, task};
 use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::{Key, Kind};
 
@@ -47,6 +47,16 @@ impl Question {
         match self {
             Self::Ours(kind, _) | Self::Marked(kind, _) | Self::Taken(kind, _) => kind.is_custom(),
             Self::One(..) => false,
+        }
+    }
+
+    /// The resource and the namespace that it is about.
+    fn place(&self) -> (Resource, &str) {
+        match self {
+            Self::Ours(kind, namespace)
+            | Self::Marked(kind, namespace)
+            | Self::Taken(kind, namespace) => (Resource::from(*kind), namespace),
+            Self::One(key, namespace) => (Resource::from(key.kind), namespace),
         }
     }
 }
@@ -142,7 +152,7 @@ impl Cluster {
             .filter_map(|(name, text)| {
                 let mut object: Json = serde_json::from_str(text.get()).ok()?;
                 // The elements of a list come without them.
-                object["apiVersion"] = Json::from(Resource::from(kind).api_version());
+                object["apiVersion"] = Json::from(kind.api_version());
                 object["kind"] = Json::from(kind.as_str());
                 Some((Key::new(kind, name), object))
             })
@@ -210,7 +220,7 @@ impl Cluster {
                 .map(|asked| asked.answer.clone());
             recent.unwrap_or_else(|| {
                 let (cluster, cancel, asks) = (self.clone(), cancel.clone(), question.clone());
-                let answer = async move { cluster.answer(&asks, &cancel).await }
+                let answer = async move { cluster.answer_guarded(&asks, &cancel).await }
                     .boxed()
                     .shared();
                 // It arrives whoever still waits: a read ends at the first of its questions that fails.
@@ -224,6 +234,21 @@ impl Cluster {
             })
         };
         answer.await
+    }
+
+    /// A panic is the answer to all who wait for it.
+    async fn answer_guarded(
+        &self,
+        question: &Question,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<Told>, Error> {
+        match task::guarded(self.answer(question, cancel)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let (resource, namespace) = question.place();
+                Err(self.error(Verb::List, resource, namespace, None, error.into()))
+            }
+        }
     }
 
     async fn answer(

@@ -3,7 +3,6 @@
 mod departures;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::resource::Resource;
 use super::{Cluster, ConnectionError};
-use crate::feast::objects::Scope;
+use crate::kubernetes::kind::Scope;
 
 pub(super) use departures::Departures;
 
@@ -60,6 +59,7 @@ impl Cluster {
             events: watcher(api, config).backoff(Pauses::default()).boxed(),
             objects: BTreeMap::new(),
             listed: BTreeMap::new(),
+            interruption: None,
         })
     }
 
@@ -103,14 +103,23 @@ pub(super) struct Followed {
     pub objects: BTreeMap<String, Json>,
     /// What a listing under way has shown.
     listed: BTreeMap<String, Json>,
+    /// Why nothing can be seen at the moment.
+    interruption: Option<String>,
 }
 
 impl Followed {
+    /// Returns why the watch is interrupted, if it is: then `objects` is what was seen before.
+    pub fn interruption(&self) -> Option<&str> {
+        self.interruption.as_deref()
+    }
+
     /// Waits until the objects have been seen, then for each change of them. Interrupted watches are taken
     /// up again; only what cannot get better (no permission) is an error. May be dropped and called again.
     pub async fn changed(&mut self) -> Result<(), Reason> {
         loop {
-            match self.events.try_next().await {
+            let event = self.events.try_next().await;
+            self.interruption = event.as_ref().err().map(explain);
+            match event {
                 Ok(Some(watcher::Event::Init)) => self.listed.clear(),
                 Ok(Some(watcher::Event::InitApply(object))) => insert(&mut self.listed, object),
                 Ok(Some(watcher::Event::InitDone)) => {
@@ -130,7 +139,11 @@ impl Followed {
                 Ok(None) => std::future::pending().await,
                 Err(error) => match refusal(error) {
                     Some(reason) => return Err(reason),
-                    None => tracing::debug!("the watch of {} is taken up again", self.plural),
+                    None => tracing::info!(
+                        "the watch of {} was interrupted ({}) and begins again",
+                        self.plural,
+                        self.interruption().unwrap_or_default(),
+                    ),
                 },
             }
         }
@@ -165,6 +178,26 @@ fn insert(objects: &mut BTreeMap<String, Json>, object: DynamicObject) {
     }
 }
 
+/// Returns the cause of a broken watch, without the errors of libraries that only repeat it.
+fn explain(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        WatchError(status)
+        | InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => {
+            format!("{} {}: {}", status.code, status.reason, status.message)
+        }
+        other => {
+            let mut cause: &dyn std::error::Error = other;
+            while let Some(source) = cause.source() {
+                cause = source;
+            }
+            cause.to_string()
+        }
+    }
+}
+
 /// What will be the same the next time: a refusal, or credentials that cannot be renewed.
 fn refusal(error: watcher::Error) -> Option<Reason> {
     use watcher::Error::{
@@ -174,7 +207,7 @@ fn refusal(error: watcher::Error) -> Option<Reason> {
         WatchError(status) => status,
         InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
             match ConnectionError::of_credentials(error) {
-                Ok(error) => return Some(Reason::Credentials(Arc::new(error))),
+                Ok(error) => return Some(Reason::from(error)),
                 Err(kube::Error::Api(status)) => status,
                 Err(_) => return None,
             }

@@ -51,7 +51,9 @@ pub use persistence::{
     AccessMode, DatabaseStore, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate,
     Reference,
 };
-pub use project::{FeastApply, FeastProjectDir, Git, Init, Packaged, Template};
+pub use project::{
+    FeastApply, FeastProjectDir, Git, GitSsh, GitSshKeyNames, Init, Packaged, Template,
+};
 pub use registry::{
     CacheMode, FeastRef, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
     RemoteTls,
@@ -297,7 +299,8 @@ pub struct Services {
     pub image_pull_secrets: Option<Vec<Reference>>,
 }
 
-/// How long an operation may take: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or `1h30m`.
+/// How long an operation may take, from `1s` to `24h`: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or
+/// `1h30m`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {

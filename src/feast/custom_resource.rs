@@ -9,6 +9,8 @@ mod metadata;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::names;
+use super::not_yaml::NotYaml;
 use super::spec::{ApplyBy, Defaults, Store};
 
 pub use documents::read;
@@ -27,8 +29,8 @@ pub struct CustomResource {
 /// hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CustomResourceError {
-    #[error("the text is not YAML: {0}")]
-    Syntax(String),
+    #[error("the text is not valid YAML: {0}")]
+    Syntax(NotYaml),
     #[error(
         "there is no FeatureStore in it: `kind: FeatureStore` with `apiVersion: feast.dev/v1` is needed"
     )]
@@ -80,10 +82,6 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "this is an attribute of the Terraform resource alone",
     ),
     (
-        "services.scaling.replicas",
-        "the number of pods is `spec.replicas`",
-    ),
-    (
         "services.feastApply",
         "this is an attribute of the Terraform resource alone; the operator has `runFeastApplyOnInit`",
     ),
@@ -96,17 +94,21 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "this is an attribute of the Terraform resource alone",
     ),
     (
+        "feastProjectDir.git.ssh",
+        "this is an attribute of the Terraform resource alone",
+    ),
+    (
         "services.scaling.keda",
         "this is an attribute of the Terraform resource alone",
     ),
 ];
 
-/// Reads one FeatureStore resource.
+/// Reads one FeatureStore resource. `scaled` are the Deployments that other objects beside it scale.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn convert(resource: &Json) -> Result<CustomResource, CustomResourceError> {
+pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, CustomResourceError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
     if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
         return Err(CustomResourceError::Version(version.to_owned()));
@@ -125,7 +127,9 @@ pub fn convert(resource: &Json) -> Result<CustomResource, CustomResourceError> {
         ));
     }
     foreign(&spec)?;
-    scaling(&mut spec, &mut notes)?;
+    let name = resource["metadata"]["name"].as_str().unwrap_or_default();
+    let scaled_elsewhere = scaled.contains(&names::main(name).as_str());
+    scaling(&mut spec, scaled_elsewhere, &mut notes)?;
     authorization(&mut spec, &mut notes);
     metadata.write(&mut spec);
     apply(&mut spec, &mut notes)?;
@@ -153,29 +157,47 @@ fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
     }
 }
 
-/// `spec.replicas` is 1 by default, and the operator holds the Deployment to it.
+/// `spec.replicas` is 1 by default, and the operator holds the Deployment to it. The first version of the operator with
+/// scaling had the number in `spec.services.scaling.replicas`.
 fn scaling(
     spec: &mut Map<String, Json>,
+    scaled_elsewhere: bool,
     notes: &mut Vec<String>,
 ) -> Result<(), CustomResourceError> {
-    let replicas = spec.remove("replicas").filter(|count| !count.is_null());
-    let written = replicas.is_some();
-    let replicas = replicas.unwrap_or(json!(1));
-    if !replicas.is_i64() {
+    let today = spec.remove("replicas");
+    let first = spec.get_mut("services").and_then(|services| {
+        let scaling = services.get_mut("scaling")?.as_object_mut()?;
+        scaling.remove("replicas")
+    });
+    let today = number("spec.replicas", today)?;
+    let first = number("spec.services.scaling.replicas", first)?;
+    if let (Some(today), Some(first)) = (today, first)
+        && today != first
+    {
         return Err(CustomResourceError::field(
-            "spec.replicas",
-            "must be a whole number",
+            "spec.services.scaling.replicas",
+            format!("is {first}, but `spec.replicas` is {today}: remove one of them"),
         ));
+    }
+    let written = today.or(first);
+    let replicas = written.unwrap_or(1);
+    if scaled_elsewhere && replicas == 1 {
+        notes.push(
+            "Another object of the manifest scales the Deployment, so no `replicas` is written and the live number of \
+             pods is left alone."
+                .to_owned(),
+        );
+        return Ok(());
     }
     let autoscaled = spec
         .get("services")
         .and_then(|services| services.pointer("/scaling/autoscaling"))
         .is_some_and(|autoscaling| !autoscaling.is_null());
     // The API server writes the default 1 beside `autoscaling` too.
-    if autoscaled && replicas == 1 {
+    if autoscaled && replicas == 1 && first.is_none() {
         return Ok(());
     }
-    if !written {
+    if written.is_none() {
         notes.push(
             "The operator holds a feature store without `spec.replicas` to one pod, so `replicas = 1` is written \
              out. Without it, the live number of pods is left alone."
@@ -184,8 +206,19 @@ fn scaling(
     }
     let services = object(spec, "services", "spec.services")?;
     let scaling = object(services, "scaling", "spec.services.scaling")?;
-    scaling.insert("replicas".to_owned(), replicas);
+    scaling.insert("replicas".to_owned(), json!(replicas));
     Ok(())
+}
+
+/// A whole number, where there is one.
+fn number(place: &str, value: Option<Json>) -> Result<Option<i64>, CustomResourceError> {
+    match value {
+        None | Some(Json::Null) => Ok(None),
+        Some(value) => match value.as_i64() {
+            Some(number) => Ok(Some(number)),
+            None => Err(CustomResourceError::field(place, "must be a whole number")),
+        },
+    }
 }
 
 /// Without `spec.authz` the operator asks Kubernetes who may do what.
@@ -301,10 +334,52 @@ mod tests {
             services(", replicas: 3"),
             json!({"scaling": {"replicas": 3}})
         );
+        // The first version of the operator had the number there.
+        for both in ["", ", replicas: 3", ", replicas: null"] {
+            let scaling = ", services: {scaling: {replicas: 3}}";
+            assert_eq!(
+                services(&format!("{both}{scaling}")),
+                json!({"scaling": {"replicas": 3}})
+            );
+        }
         let autoscaling = json!({"scaling": {"autoscaling": {"maxReplicas": 3}}});
         for replicas in ["", ", replicas: 1"] {
             let scaling = ", services: {scaling: {autoscaling: {maxReplicas: 3}}}";
             assert_eq!(services(&format!("{replicas}{scaling}")), autoscaling);
+        }
+    }
+
+    #[test]
+    fn an_autoscaler_beside_it_has_the_replicas() {
+        let beside = |kind: &str, target: &str, spec: &str| {
+            let scaler = format!("kind: {kind}\nspec: {{scaleTargetRef: {target}}}");
+            let read = one(&format!("{}\n---\n{scaler}", store(spec)));
+            read.configuration["services"].clone()
+        };
+        let one = json!({"scaling": {"replicas": 1}});
+        for (kind, target) in [
+            ("ScaledObject", "{name: feast-a}"),
+            ("ScaledObject", "{kind: Deployment, name: feast-a}"),
+            (
+                "HorizontalPodAutoscaler",
+                "{apiVersion: apps/v1, kind: Deployment, name: feast-a}",
+            ),
+        ] {
+            // The API server writes the default 1.
+            for spec in ["", ", replicas: 1"] {
+                assert_eq!(beside(kind, target, spec), Json::Null, "{kind} {target}");
+            }
+            assert_eq!(
+                beside(kind, target, ", replicas: 2")["scaling"],
+                json!({"replicas": 2})
+            );
+        }
+        for (kind, target) in [
+            ("ScaledObject", "{name: feast-b}"),
+            ("ScaledObject", "{kind: StatefulSet, name: feast-a}"),
+            ("Other", "{name: feast-a}"),
+        ] {
+            assert_eq!(beside(kind, target, ""), one, "{kind} {target}");
         }
     }
 
@@ -379,15 +454,38 @@ status: {phase: Ready}");
     #[test]
     fn errors_name_the_field() {
         let error = |text: &str| read(text).unwrap_err().to_string();
-        assert!(error("a: [").starts_with("the text is not YAML: "));
+        let not_yaml = |text: &str, place: &str, problem: &str| {
+            assert_eq!(
+                error(text),
+                format!("the text is not valid YAML: {place}: {problem}")
+            );
+        };
+        let syntax = "the syntax is wrong here. Look for a tab in the indentation, a `:` without a space after it, \
+                      and a quote or bracket that is not closed";
+        not_yaml("a: [", "line 1, column 4", syntax);
+        not_yaml("a:\n\tb: 2", "line 2, column 2", syntax);
+        not_yaml("a: 'b", "line 1, column 4", syntax);
+        let twice = "the same key occurs twice in one mapping";
+        not_yaml("a: 1\na: 2", "line 2, column 1", twice);
+        let anchor = "an alias (`*name`) refers to an anchor (`&name`) that does not exist";
+        not_yaml("a: *b", "line 1, column 4", anchor);
         assert_eq!(error("kind: Secret"), CustomResourceError::None.to_string());
         assert_eq!(
             error("kind: FeatureStore\napiVersion: feast.dev/v2"),
             CustomResourceError::Version("feast.dev/v2".to_owned()).to_string()
         );
+        let scaling = |replicas: &str| format!(", services: {{scaling: {{replicas: {replicas}}}}}");
         assert_eq!(
-            error(&store(", services: {scaling: {replicas: 3}}")),
-            "`spec.services.scaling.replicas` is not a field of a FeatureStore: the number of pods is `spec.replicas`"
+            error(&store(&format!(", replicas: 2{}", scaling("3")))),
+            "`spec.services.scaling.replicas` is 3, but `spec.replicas` is 2: remove one of them"
+        );
+        assert_eq!(
+            error(&store(&scaling("two"))),
+            "`spec.services.scaling.replicas` must be a whole number"
+        );
+        assert_eq!(
+            error(&store(", replicas: 1.5")),
+            "`spec.replicas` must be a whole number"
         );
         // As YAML 1.1 has it, and `kubectl`.
         assert_eq!(

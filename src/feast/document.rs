@@ -2,7 +2,9 @@
 
 mod error;
 mod file;
+mod flow;
 mod mapping;
+mod placeholders;
 mod slot;
 mod yaml;
 
@@ -14,6 +16,7 @@ pub(super) use mapping::{Line, Mapping, Node};
 pub use slot::{Purpose, Slot};
 #[cfg(test)]
 pub(super) use yaml::parse;
+pub(super) use yaml::value;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Part {

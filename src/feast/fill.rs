@@ -36,8 +36,6 @@ pub struct Filled {
     pub(super) lineage: Option<Fingerprints>,
     /// The hash of what the Job applies, where there is one.
     pub(super) applied: Option<String>,
-    /// The manifests without the Secrets' content.
-    pub(super) shown: BTreeMap<Key, Json>,
 }
 
 /// Of what the pods of a Deployment read, as they carry it.
@@ -90,7 +88,6 @@ impl Objects<Prepared> {
         if let (Some(applied), Some(deployment)) = (&applied, manifests.get_mut(&key)) {
             deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
         }
-        let shown = manifests.clone();
         for (key, manifest) in &mut manifests {
             if key.kind == Kind::Secret
                 && let Some(secret) = manifest.as_object_mut()
@@ -113,7 +110,6 @@ impl Objects<Prepared> {
                 servers: servers.fingerprints,
                 lineage: lineage.map(|lineage| lineage.fingerprints),
                 applied,
-                shown,
             },
         })
     }
@@ -207,12 +203,6 @@ impl Objects<Filled> {
     pub fn applied(&self) -> Option<&str> {
         self.phase.applied.as_deref()
     }
-
-    /// The manifests as they may be shown and kept: all but the Secret are those that are sent, and the
-    /// Secret is the one that was prepared.
-    pub fn shown(&self) -> &BTreeMap<Key, Json> {
-        &self.phase.shown
-    }
 }
 
 impl fmt::Debug for Objects<Filled> {
@@ -245,12 +235,18 @@ fn annotate_pods(deployment: &mut Json, fingerprints: &Fingerprints) {
     }
 }
 
-/// All that is mounted, in one text; `None` when nothing is.
+/// All that is mounted and replaces pods when it changes, in one text; `None` when nothing is.
 fn texts(mounted: &[Mounted], contents: &Contents) -> Result<Option<String>, Vec<FillError>> {
     let mut all = String::new();
     let mut errors = Vec::new();
-    for Mounted { source, path } in mounted {
+    for mount in mounted {
+        let Mounted {
+            source,
+            path,
+            rolls_pods,
+        } = mount;
         match source.text(contents) {
+            Some(text) if !text.trim().is_empty() && !rolls_pods => {}
             Some(text) if !text.trim().is_empty() => {
                 // With the length before it, no two sequences of texts read alike.
                 all.push_str(&format!("{source} {}\n{text}", text.len()));
@@ -265,7 +261,8 @@ fn texts(mounted: &[Mounted], contents: &Contents) -> Result<Option<String>, Vec
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok((!mounted.is_empty()).then_some(all))
+    let any = mounted.iter().any(|mount| mount.rolls_pods);
+    Ok(any.then_some(all))
 }
 
 /// The first half of an HMAC-SHA256: 128 bits, more than enough to tell configurations apart.
@@ -354,16 +351,38 @@ mod tests {
         for (key, manifest) in &filled.manifests {
             assert!(!manifest.to_string().contains("hunter2"), "{key}");
         }
-        let shown = filled.shown();
-        assert_eq!(
-            shown[&Key::new(Kind::Secret, "feast-demo")].get("data"),
-            None
-        );
-        assert_eq!(
-            &shown[&Key::new(Kind::Deployment, "feast-demo")],
-            deployment
-        );
         assert!(!format!("{filled:?}").contains("data\""), "{filled:?}");
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong_with_the_text_and_not_what_it_holds() {
+        let said = |online: &str| -> Vec<String> {
+            let errors = fill(online, Some("path: p")).unwrap_err();
+            errors.iter().map(ToString::to_string).collect()
+        };
+        let placeholder = "has a placeholder in place of whole parameters, so their names are not known: write each \
+                           parameter, such as `host: ${HOST}`";
+        for (text, problem) in [
+            ("${ALL}", placeholder),
+            ("host: h\n${MORE}\n", placeholder),
+            (
+                "- a",
+                "does not hold a YAML mapping of parameters, such as `host: db.example.com`",
+            ),
+            (
+                "host: h\nports: [\n  ${PORT}\n",
+                "is not valid YAML at line 2: write a mapping of parameters, such as `host: db.example.com`",
+            ),
+            (
+                "host: ${H}\nhost: secret",
+                "is not valid YAML at line 2: write a mapping of parameters, such as `host: db.example.com`",
+            ),
+        ] {
+            assert_eq!(
+                said(text),
+                [format!("key \"postgres\" of Secret \"s\" {problem}")]
+            );
+        }
     }
 
     #[test]
@@ -373,6 +392,7 @@ mod tests {
         let creation = Creation {
             id: "c0ffee".to_owned(),
             complete: true,
+            ..Creation::default()
         };
         signed.sign(&creation);
         let key = Key::new(Kind::Secret, "feast-demo");

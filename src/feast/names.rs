@@ -51,6 +51,27 @@ pub const CA_CERT_VOLUME: &str = "oidc-ca-cert";
 pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
 /// Key of a ConfigMap with an authority's certificate, by default.
 pub const CA_CERT_KEY: &str = "ca-bundle.crt";
+/// Keys of a Secret for SSH.
+pub const SSH_PRIVATE_KEY_KEY: &str = "ssh-privatekey";
+pub const SSH_KNOWN_HOSTS_KEY: &str = "known_hosts";
+
+/// Where the container that clones sees the Secret for SSH, and its files there.
+pub const SSH_VOLUME: &str = "feast-git-ssh";
+pub const SSH_DIRECTORY: &str = "/etc/feast-git-ssh";
+pub const SSH_PRIVATE_KEY_FILE: &str = "private_key";
+pub const SSH_KNOWN_HOSTS_FILE: &str = "known_hosts";
+
+/// The properties of an OpenID Connect provider that Feast reads from the user's Secret. All are strings.
+pub const OIDC_PROPERTIES: [&str; 7] = [
+    "auth_discovery_url",
+    "client_id",
+    "client_secret",
+    "username",
+    "password",
+    "audience",
+    "issuer",
+];
+
 /// Key of a ConfigMap with a batch engine's configuration, by default.
 pub const BATCH_ENGINE_KEY: &str = "config";
 /// The batch engine that is given its rights in Kubernetes.
@@ -339,7 +360,13 @@ pub fn client(store: &str) -> String {
 
 /// Names of pod volumes that the user's must not have, whether or not there is such a volume.
 pub fn own_volumes(store: &str) -> Vec<String> {
-    let fixed = [CONFIGURATION_VOLUME, CA_CERT_VOLUME, DATA_VOLUME].map(str::to_owned);
+    let fixed = [
+        CONFIGURATION_VOLUME,
+        CA_CERT_VOLUME,
+        DATA_VOLUME,
+        SSH_VOLUME,
+    ]
+    .map(str::to_owned);
     let certificates = ServerKind::ALL.map(ServerKind::tls_volume);
     let claims =
         [Service::Online, Service::Offline, Service::Registry].map(|service| claim(store, service));

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
+use super::document;
 use super::source::Contents;
 
 /// Connection parameters that are no secrets.
@@ -61,8 +62,7 @@ impl Redaction {
     /// Leaves out this value of a Secret, and what it is made of.
     pub fn learn(&mut self, text: &str) {
         let text = text.trim();
-        let options = serde_saphyr::options! { with_snippet: false };
-        match serde_saphyr::from_str_with_options::<Json>(text, options) {
+        match document::value(text) {
             Ok(parameters @ (Json::Object(_) | Json::Array(_))) => self.learn_json(&parameters),
             _ if text.contains('\n') => {
                 for line in text.lines().filter(|line| line.len() >= TELLING_LINE) {

@@ -18,10 +18,12 @@ mod keda;
 mod lineage;
 mod metadata;
 mod rbac;
+mod references;
 mod repository;
 mod secret;
 mod service_account;
 mod services;
+mod ssh;
 mod tls;
 mod volumes;
 
@@ -44,7 +46,7 @@ pub fn render(store: &Store) -> Objects<Prepared> {
         file: super::names::FEATURE_STORE_YAML,
         databases: databases::of_servers(store, &document),
         document,
-        mounted: tls::files(store),
+        mounted: [tls::files(store), ssh::files(store)].concat(),
     };
     let lineage = lineage::workload(store);
     let mut manifests = BTreeMap::new();

@@ -8,6 +8,7 @@
 //! unknown yet: a rule that concludes anything from an absence must name the absent path. A path above or
 //! below an unknown one counts as unknown too.
 
+mod advice;
 mod amount;
 mod authz;
 mod autoscaling;
@@ -19,6 +20,7 @@ mod disruption;
 mod keda;
 mod labels;
 mod lineage;
+mod modes;
 mod names;
 mod persistence;
 mod pods;
@@ -33,50 +35,18 @@ mod stores;
 mod strategy;
 #[cfg(test)]
 mod testing;
+mod timeouts;
 mod tls;
 mod tracking;
 mod utilization;
 mod view;
+mod violation;
 mod volumes;
 
-use crate::schema::Path;
+pub use advice::ADVICE;
+pub use violation::Violation;
 
 use super::config::FeatureStore;
-
-/// One way in which a configuration cannot stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The attribute that it is shown at.
-    pub path: Path,
-    /// Every value that it was concluded from.
-    pub reads: Vec<Path>,
-    /// One line.
-    pub summary: String,
-    /// Why, and what to write instead.
-    pub detail: String,
-}
-
-impl Violation {
-    fn new(
-        path: Path,
-        reads: impl IntoIterator<Item = Path>,
-        summary: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            path,
-            reads: reads.into_iter().collect(),
-            summary: summary.into(),
-            detail: detail.into(),
-        }
-    }
-
-    /// Concluded from these, too.
-    fn reading(mut self, more: &[Path]) -> Self {
-        self.reads.extend_from_slice(more);
-        self
-    }
-}
 
 /// A rule, as the documentation lists it.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +68,11 @@ pub const RULES: &[Rule] = &[
         name: "labels",
         description: "Labels and annotations are valid for Kubernetes and none of them is the provider's own.",
         check: labels::check,
+    },
+    Rule {
+        name: "timeouts",
+        description: "Each of the `timeouts` is between a second and 24 hours.",
+        check: timeouts::check,
     },
     Rule {
         name: "replicas-or-autoscaling",
@@ -226,7 +201,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "git-source",
-        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, and the definitions are inside the clone.",
+        description: "What git is told is text of one line that cannot be taken for an option, settings are named `section.key`, the definitions are inside the clone, and `ssh` goes with an SSH URL.",
         check: project::git,
     },
     Rule {
@@ -283,6 +258,11 @@ pub const RULES: &[Rule] = &[
         name: "volumes",
         description: "Volumes have different names, none of them the provider's own, and exactly one source.",
         check: volumes::check,
+    },
+    Rule {
+        name: "file-modes",
+        description: "A mode of files is a number from 0 to 511 (0777 in octal), that of an `empty_dir` one from 0 to 1023.",
+        check: modes::bounds,
     },
     Rule {
         name: "volume-mounts",
@@ -361,65 +341,6 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// What a configuration may say and had better not: warnings, in the order in which they are shown.
-pub const ADVICE: &[Rule] = &[
-    Rule {
-        name: "online-server-options",
-        description: "`metrics` and `worker_configs` of a server other than the online one have no effect, nor has the registry's `mcp` beyond `enabled`.",
-        check: serving::without_effect,
-    },
-    Rule {
-        name: "metrics-end",
-        description: "With metrics, `worker_configs.max_requests` is 0: they stop when Feast replaces a worker for the first time.",
-        check: serving::metrics_end,
-    },
-    Rule {
-        name: "push-batching",
-        description: "Feast collects pushed rows only with both `batch_size` and `batch_interval_seconds`.",
-        check: serving::push_batching,
-    },
-    Rule {
-        name: "mcp-sessions",
-        description: "A session of the Model Context Protocol is known to one process: with several replicas or workers it may break.",
-        check: serving::mcp_sessions,
-    },
-    Rule {
-        name: "lineage-kafka",
-        description: "Feast passes no brokers to the OpenLineage transport `kafka`; the client's own environment variables do.",
-        check: tracking::kafka,
-    },
-    Rule {
-        name: "node-selectors",
-        description: "All servers share their pods: of two values for one label of a node only one holds.",
-        check: scheduling::contradicting_selectors,
-    },
-    Rule {
-        name: "drainable",
-        description: "A disruption budget lets at least one pod go, and is made only when the feature store is scaled.",
-        check: disruption::advise,
-    },
-    Rule {
-        name: "rolling-update-files",
-        description: "`RollingUpdate` is for DB-backed persistence: pods that replace each other would share a file, or each have one of its own.",
-        check: persistence::rolling_update,
-    },
-    Rule {
-        name: "pod-selectors",
-        description: "A spread constraint or a term on pods without a `label_selector` counts no pods.",
-        check: scheduling::without_selector,
-    },
-    Rule {
-        name: "lineage-receiver",
-        description: "Lineage events are received by the registry's REST server, the web interface or a lineage server.",
-        check: lineage::nobody_listens,
-    },
-    Rule {
-        name: "lineage-readers",
-        description: "A lineage server asks its readers for no token, whatever `authz` says.",
-        check: lineage::open_to_readers,
-    },
-];
-
 /// Every piece of advice, in the order of [`ADVICE`].
 pub fn advise(store: &FeatureStore) -> Vec<Violation> {
     ADVICE.iter().flat_map(|rule| (rule.check)(store)).collect()
@@ -437,6 +358,7 @@ mod tests {
     #[test]
     fn unknown_values_add_nothing_to_the_golden_configurations() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+        let mut swept = 0;
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path
@@ -445,8 +367,10 @@ mod tests {
             {
                 let text = fs::read_to_string(path).unwrap();
                 super::testing::law(&serde_json::from_str(&text).unwrap());
+                swept += 1;
             }
         }
+        assert_ne!(swept, 0, "tests/render has no configuration");
     }
 
     #[test]

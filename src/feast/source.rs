@@ -6,14 +6,32 @@ use std::fmt;
 use super::objects::{Key, Kind};
 use crate::schema::Path;
 
-/// One key of a Secret or ConfigMap in the feature store's namespace, or all its keys.
+/// What is read of a Secret or ConfigMap in the feature store's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// [`Kind::Secret`] or [`Kind::ConfigMap`].
     pub kind: Kind,
     pub name: String,
-    /// `None`: every key.
-    pub key: Option<String>,
+    pub keys: Keys,
+}
+
+/// The keys of a Secret or ConfigMap that are used. The values of its other keys are never looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keys {
+    /// This key, which must exist.
+    One(String),
+    /// Those of these keys that exist.
+    Any(&'static [&'static str]),
+}
+
+impl Keys {
+    /// Returns whether the value of this key is used.
+    pub fn contains(&self, key: &str) -> bool {
+        match self {
+            Self::One(one) => one == key,
+            Self::Any(keys) => keys.contains(&key),
+        }
+    }
 }
 
 /// A file that the pods mount from a Secret or ConfigMap of the user's, and the attribute that names it.
@@ -21,6 +39,8 @@ pub struct Source {
 pub struct Mounted {
     pub source: Source,
     pub path: Path,
+    /// Whether running pods need what is new in it, and can have it only by being replaced.
+    pub rolls_pods: bool,
 }
 
 /// The text at each source, by key.
@@ -31,7 +51,22 @@ impl Source {
         Self {
             kind: Kind::Secret,
             name: name.into(),
-            key: Some(key.into()),
+            keys: Keys::One(key.into()),
+        }
+    }
+
+    pub fn config_map(name: impl Into<String>, key: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::ConfigMap,
+            ..Self::secret(name, key)
+        }
+    }
+
+    /// The key, when it is one.
+    pub fn key(&self) -> Option<&str> {
+        match &self.keys {
+            Keys::One(key) => Some(key),
+            Keys::Any(_) => None,
         }
     }
 
@@ -42,13 +77,13 @@ impl Source {
     /// The text of the one key.
     pub(super) fn text<'a>(&self, contents: &'a Contents) -> Option<&'a str> {
         let values = contents.get(self)?;
-        Some(values.get(self.key.as_ref()?)?)
+        Some(values.get(self.key()?)?)
     }
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(key) = &self.key {
+        if let Some(key) = self.key() {
             write!(f, "key {key:?} of ")?;
         }
         write!(f, "{} {:?}", self.kind.as_str(), self.name)

@@ -10,6 +10,7 @@ pub mod decisive;
 mod duration;
 mod engine;
 mod lineage;
+mod location;
 mod pods;
 mod project;
 mod registry;
@@ -30,8 +31,9 @@ pub(super) use cron_job::commands_or_default;
 pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
+pub use location::Location;
 pub use pods::Pods;
-pub use project::{ApplyBy, Git, Project, Source};
+pub use project::{ApplyBy, Git, Project, Source, Ssh};
 pub use registry::{Authority, LocalRegistry, Peer, Registry, RemoteRegistry};
 pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
@@ -409,6 +411,12 @@ impl Offline {
                 .as_ref()
                 .map(|server| Server::new(server.settings(), image)),
         }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self::new(None)
     }
 }
 

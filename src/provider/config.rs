@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A cluster is used only when it is named here or in the environment: there is no fallback to
 /// `~/.kube/config`, to `localhost` or to the account of the pod that Terraform happens to run in.
-/// Neither `terraform validate` nor a plan that creates needs the cluster.
+/// Neither `terraform validate` nor a plan that creates needs the cluster. An empty string counts as absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderConfig {
@@ -65,7 +65,11 @@ pub struct ProviderConfig {
     #[schemars(extend("x-terraform" = {"block": true}))]
     pub exec: Option<Exec>,
     /// Namespace of feature stores that name none.
-    #[schemars(extend("default" = "default"))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        extend("default" = "default")
+    )]
     pub namespace: Option<String>,
     /// Name under which the fields that this provider owns are recorded in `metadata.managedFields`
     /// (server-side apply).

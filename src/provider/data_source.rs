@@ -39,7 +39,9 @@ pub async fn read(
     request: DataSource,
 ) -> DataSourceAnswer {
     if !settings.cluster_is_known() && request.client.deferral_allowed {
+        // Terraform makes no unknown object of a null one: references to its attributes would fail.
         return DataSourceAnswer {
+            state: Value::Unknown,
             deferred: Some(Deferred::ProviderConfigUnknown),
             ..DataSourceAnswer::default()
         };

@@ -58,7 +58,7 @@ name, and two functions: [`render`](functions/render.md) shows the objects witho
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
 - [TLS](guides/tls.md): every server, with certificates from Secrets
 - [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs;
-  [better than the operator](guides/better-than-the-operator.md)
+  [differences from the Feast operator](guides/differences-from-the-feast-operator.md)
 - [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
 - [Lineage](guides/lineage.md): OpenLineage events, sent and received
 - [Data](guides/data.md): which changes touch claims, and what the plan says about them

@@ -1,4 +1,4 @@
-//! The resource `feast_feature_store`: each operation reads as a recipe over the other rooms.
+//! The resource `feast_feature_store`, one file for each operation.
 
 mod adopt;
 pub mod apply;
@@ -16,3 +16,4 @@ pub mod memory;
 pub mod parse;
 pub mod plan;
 pub mod read;
+pub mod replacement;

@@ -39,7 +39,7 @@ pub fn signatures() -> BTreeMap<String, Function> {
 
 /// Calls the function `name` with its argument.
 pub fn call(block: &Block, name: &str, arguments: &[Value]) -> FunctionResult {
-    match (FUNCTIONS.iter().find(|entry| entry.name == name), arguments) {
+    let result = match (FUNCTIONS.iter().find(|entry| entry.name == name), arguments) {
         (Some(entry), [argument]) => (entry.call)(block, argument),
         _ => Err(FunctionError {
             text: format!(
@@ -48,7 +48,16 @@ pub fn call(block: &Block, name: &str, arguments: &[Value]) -> FunctionResult {
             ),
             argument: None,
         }),
-    }
+    };
+    // Terraform and OpenTofu put a full stop after the text.
+    result.map_err(|error| FunctionError {
+        text: error
+            .text
+            .strip_suffix('.')
+            .unwrap_or(&error.text)
+            .to_owned(),
+        ..error
+    })
 }
 
 fn signature(
@@ -85,4 +94,77 @@ fn told(diagnostics: Diagnostics) -> FunctionError {
         })
         .collect();
     wrong(lines.join("\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::provider::Feast;
+    use crate::schema::provider::FunctionError;
+    use crate::schema::{Provider, Value};
+
+    /// The error of a call with this argument.
+    fn error(function: &str, argument: Value) -> String {
+        let result = Feast::new().call_function(function, vec![argument]);
+        let FunctionError { text, argument } = result.unwrap_err();
+        assert_eq!(argument, Some(0));
+        text
+    }
+
+    /// Terraform ends the text with a full stop of its own.
+    #[test]
+    fn errors_are_whole_sentences_without_the_last_full_stop() {
+        let manifest = |text: &str| error("from_manifest", Value::string(text));
+        let head = "kind: FeatureStore\napiVersion: feast.dev/v1\nmetadata: {name: a}";
+        for (text, expected) in [
+            (
+                "a: 1\na: 2",
+                "The manifest cannot be read: the text is not valid YAML: line 2, column 1: the same key occurs \
+                 twice in one mapping",
+            ),
+            (
+                "kind: Secret",
+                "The manifest cannot be read: there is no FeatureStore in it: `kind: FeatureStore` with \
+                 `apiVersion: feast.dev/v1` is needed",
+            ),
+            (
+                &format!(
+                    "{head}\nspec: {{feastProject: 1.5, replicas: x, services: {{bogus: 1}}}}"
+                ),
+                "The manifest cannot be read: `spec.replicas` must be a whole number",
+            ),
+            (
+                &format!("{head}\nspec: {{feastProject: [p], services: {{bogus: 1}}}}"),
+                "`spec.feastProject` must be a string.\n`spec.services.bogus` is not a field of a FeatureStore that \
+                 this provider knows. Mend its name, or take it out",
+            ),
+        ] {
+            assert_eq!(manifest(text), expected);
+        }
+        let both =
+            format!("{head}\nspec: {{feastProject: p}}\n---\n{head}\nspec: {{feastProject: q}}");
+        assert_eq!(
+            manifest(&both),
+            "The manifest cannot be read: there are 2 FeatureStores in it, and only one can be read at a time: split \
+             them"
+        );
+        let store = |items: &[(&str, Value)]| {
+            let items = items
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()));
+            error("render", Value::Object(items.collect::<BTreeMap<_, _>>()))
+        };
+        assert_eq!(
+            store(&[
+                ("name", Value::string("a")),
+                ("feast_project", Value::List(vec![]))
+            ]),
+            "feast_project: Wrong type. `feast_project` must be a string, but is a list"
+        );
+        assert_eq!(
+            store(&[("name", Value::string("a"))]),
+            "feast_project: Missing value. `feast_project` is required, but it is null or absent. Give it a value"
+        );
+    }
 }

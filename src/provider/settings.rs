@@ -19,17 +19,19 @@ pub struct Settings {
     config: ProviderConfig,
     /// What of it is not known before apply.
     unknown: BTreeSet<Path>,
+    /// True if `namespace` is an empty string, which counts as absent.
+    namespace_is_empty: bool,
     cluster: OnceCell<Arc<Cluster>>,
 }
 
 impl Settings {
-    /// Reads a provider block.
+    /// Reads a provider block. An empty string counts as absent in every attribute.
     ///
     /// # Errors
     ///
-    /// One diagnostic for each value that does not fit the schema.
+    /// One diagnostic for each value that does not fit the schema, or else for each that cannot be used.
     pub fn read(block: &Block, value: &Value) -> Result<Self, Diagnostics> {
-        let decoded = decode(block, value);
+        let decoded = decode(block, &without_empty_strings(value));
         if !decoded.diagnostics.is_empty() {
             return Err(decoded.diagnostics);
         }
@@ -39,11 +41,23 @@ impl Settings {
                 format!("The provider block fits the schema, but not the type that the schema is made from: {error}. This is a defect of the provider; please report it."),
             )]
         })?;
-        Ok(Self {
+        let settings = Self {
             config,
             unknown: decoded.unknown,
+            namespace_is_empty: value.attribute("namespace").as_str() == Some(""),
             cluster: OnceCell::new(),
-        })
+        };
+        let problems = settings.connection().problems();
+        match problems.is_empty() {
+            true => Ok(settings),
+            false => Err(problems.iter().map(wording::provider_problem).collect()),
+        }
+    }
+
+    /// Returns true if `namespace` is an empty string. It counts as absent, but it is seldom meant: a variable that is not
+    /// set leads to it.
+    pub fn namespace_is_empty(&self) -> bool {
+        self.namespace_is_empty
     }
 
     /// Namespace of feature stores that name none; `None` while it is not known.
@@ -154,5 +168,39 @@ impl Settings {
             // [`Connection::with_environment`] notes it.
             from_environment: BTreeSet::new(),
         }
+    }
+}
+
+/// Leaves out the empty strings of a provider block, as environment variables that are empty are left out: modules
+/// pass them for what is not set. An `exec` block without a command and a version is left out as a whole; what it
+/// passes on to its command stays as it is.
+fn without_empty_strings(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Value::Object(attributes) = &mut value {
+        for attribute in attributes.values_mut() {
+            unset_empty(attribute);
+            if let Value::List(items) = attribute {
+                items.retain(|item| item.as_str() != Some(""));
+            }
+        }
+    }
+    if let Some(Value::List(items)) = value.get_mut(&Path::of("exec")) {
+        for attribute in items.iter_mut() {
+            if let Value::Object(attributes) = attribute {
+                attributes.values_mut().for_each(unset_empty);
+            }
+        }
+        items.retain(|item| {
+            let is_absent =
+                |name| matches!(item, Value::Object(_)) && item.attribute(name).is_null();
+            !(is_absent("command") && is_absent("api_version"))
+        });
+    }
+    value
+}
+
+fn unset_empty(value: &mut Value) {
+    if value.as_str() == Some("") {
+        *value = Value::Null;
     }
 }

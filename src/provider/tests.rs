@@ -1,8 +1,14 @@
 //! Plans against core's own acceptance rules, and the law of unknown values, over every attribute of a
 //! set of configurations that reach each part of the schema.
 
+mod api_server;
+mod applied;
 mod configurations;
+mod connection;
+mod core;
+mod import_ids;
 mod reattached;
+mod replacement;
 mod saved_states;
 mod unknown_provider;
 
@@ -86,7 +92,7 @@ fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
         config: config.clone(),
         ..Plan::default()
     };
-    wait(feast.plan(request))
+    wait(core::plan(feast, request))
 }
 
 fn wait<T>(answer: impl Future<Output = T>) -> T {
@@ -145,29 +151,66 @@ fn making_a_value_unknown_never_adds_a_diagnostic() {
     });
 }
 
-/// Core: what is configured is planned as configured, what is not and cannot be computed is null.
-fn expect_accepted(
-    attributes: &std::collections::BTreeMap<String, Attribute>,
-    config: &Value,
-    planned: &Value,
-) {
-    for (name, attribute) in attributes {
-        let (wanted, got) = (config.attribute(name), planned.attribute(name));
-        if attribute.computed && wanted.is_null() {
-            continue;
+/// The state that an apply of a wholly known plan would answer.
+fn applied(planned: &Planned) -> Option<Value> {
+    let mut state = planned.state.clone();
+    if state.attribute("objects").is_null() {
+        return None;
+    }
+    state.set("configuration_hash", Value::string("abc"));
+    state.set("scaling_status", Value::Null);
+    state.is_wholly_known().then_some(state)
+}
+
+/// The plan of a create, and the plan of an update to the same configuration where all of it is known.
+struct Plans {
+    config: Value,
+    create: Planned,
+    update: Option<(Value, Planned)>,
+}
+
+impl Plans {
+    fn of(feast: &Feast, config: &Value) -> Self {
+        let create = plan(feast, &Value::Null, config);
+        let update = applied(&create).map(|state| {
+            let planned = plan(feast, &state, config);
+            (state, planned)
+        });
+        Self {
+            config: config.clone(),
+            create,
+            update,
         }
-        assert_eq!(got, wanted, "{name}");
+    }
+}
+
+/// Core plans again during an apply, when more is known: whatever was known must be planned in the same way.
+#[track_caller]
+fn expect_completion(block: &Block, first: &Planned, last: &Planned, path: Option<&Path>) {
+    let has_error = |planned: &Planned| {
+        let mut diagnostics = planned.diagnostics.iter();
+        diagnostics.any(|diagnostic| diagnostic.severity == Severity::Error)
+    };
+    if !has_error(first) && !has_error(last) {
+        let found = core::incompatibilities(block, &first.state, &last.state);
+        assert_eq!(found, Vec::<String>::new(), "{path:?} unknown");
     }
 }
 
 #[test]
-fn plans_are_what_core_accepts() {
+fn plans_are_what_core_accepts_and_final_plans_complete_them() {
     let feast = Feast::new();
-    every_case(&feast, |_, _, config| {
-        let planned = plan(&feast, &Value::Null, config);
-        if planned.diagnostics.is_empty() {
-            expect_accepted(&block(&feast).attributes, config, &planned.state);
+    let block = block(&feast);
+    let mut last: Option<Plans> = None;
+    every_case(&feast, |whole, path, config| {
+        let known = last.take().filter(|plans| plans.config == *whole);
+        let known = known.unwrap_or_else(|| Plans::of(&feast, whole));
+        let first = plan(&feast, &Value::Null, config);
+        expect_completion(block, &first, &known.create, path);
+        if let Some((state, update)) = &known.update {
+            expect_completion(block, &plan(&feast, state, config), update, path);
         }
+        last = Some(known);
     });
 }
 
@@ -388,13 +431,16 @@ fn a_destroy_that_fails_forgets_nothing() {
         &block(&feast).attributes,
         &json!({"name": "a", "namespace": "b", "feastProject": "p"}),
     );
-    let state = plan(&feast, &Value::Null, &config).state;
-    let applied = wait(feast.apply(Apply {
-        type_name: FEATURE_STORE.to_owned(),
-        prior_state: state.clone(),
-        planned_private: b"remembered".to_vec(),
-        ..Apply::default()
-    }));
+    let state = applied(&plan(&feast, &Value::Null, &config)).unwrap();
+    let applied = wait(core::apply(
+        &feast,
+        Apply {
+            type_name: FEATURE_STORE.to_owned(),
+            prior_state: state.clone(),
+            planned_private: b"remembered".to_vec(),
+            ..Apply::default()
+        },
+    ));
     let said: Vec<&str> = (applied.diagnostics.iter())
         .map(|diagnostic| diagnostic.summary.as_str())
         .collect();
@@ -420,7 +466,8 @@ fn a_stored_state_that_does_not_fit_says_where() {
         said,
         [
             "The stored state of this feature store does not fit the provider's schema. `services.scaling` is a number. \
-             Restore it from a backup, or remove it with `terraform state rm` and import the feature store again."
+             Restore it from a backup, or take the feature store out of the state (`terraform state rm`, `pulumi state \
+             delete`) and import it again."
         ]
     );
 }

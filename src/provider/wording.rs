@@ -1,22 +1,23 @@
-//! The one place that words what the rooms found for the user.
+//! Diagnostics for the errors of the other layers.
 
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use crate::cluster::connection::ConnectionError;
+use crate::cluster::connection::{ConnectionError, Problem};
 use crate::cluster::{self, StoreName};
 use crate::feast::config::{Deviation, Drift};
 use crate::feast::document::FillError;
+use crate::feast::names;
 use crate::feast::objects::Key;
 use crate::feast::peer::PeerError;
 use crate::feast::spec::Peer;
-use crate::schema::{Diagnostic, Path, Severity};
-
-use super::feature_store::creation::Taken;
+use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 mod adoption;
+mod replacement;
 
 pub use adoption::*;
+pub use replacement::*;
 
 /// What was being done at the API server, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
@@ -27,11 +28,55 @@ pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
             error.server.origin
         ));
     }
+    if let Some(proxy) = &error.server.proxy
+        && error.may_be_the_proxy()
+    {
+        detail.push_str(&format!("\nRequests go through the proxy {proxy}."));
+    }
     if let Some(hint) = error.hint() {
         detail.push_str("\n\n");
-        detail.push_str(hint);
+        detail.push_str(&hint);
     }
     Diagnostic::error(summary, detail)
+}
+
+/// An attribute of the provider block that cannot be used, whatever the others say.
+pub fn provider_problem(problem: &Problem) -> Diagnostic {
+    let Problem {
+        attribute,
+        problem,
+        is_untrimmed,
+    } = problem;
+    let advice = match is_untrimmed {
+        true => " Remove what is around it with trimspace(), as in trimspace(file(…)).",
+        false => "",
+    };
+    Diagnostic::error(
+        "Invalid value",
+        format!("`{attribute}` in the provider block is not valid: {problem}.{advice}"),
+    )
+    .at(Path::of(attribute))
+}
+
+/// A feature store that would be replaced because the provider block's namespace is an empty string.
+pub fn empty_namespace(prior: &Value) -> Diagnostic {
+    let text = |name: &str| {
+        let value = prior.attribute(name).as_str();
+        value.unwrap_or_default().to_owned()
+    };
+    Diagnostic::error(
+        "The namespace is not configured",
+        format!(
+            "`namespace` in the provider block is an empty string, which counts as absent, and the default is \
+             {default:?}. But the feature store {name:?} is in the namespace {namespace:?}: a plan would have to \
+             destroy it and create another. Check the variable that the namespace comes from. To move the feature \
+             store, write `namespace = {default:?}`.",
+            default = names::DEFAULT_NAMESPACE,
+            name = text("name"),
+            namespace = text("namespace"),
+        ),
+    )
+    .at(Path::of("namespace"))
 }
 
 /// The provider block does not lead to a cluster.
@@ -256,28 +301,6 @@ pub fn claim_kept(key: &Key) -> Diagnostic {
     )
 }
 
-/// A create over a feature store that Terraform does not know of, or not under this address.
-pub fn exists_already(store: &StoreName, taken: Taken) -> Diagnostic {
-    let StoreName { namespace, name } = store;
-    let why = match taken {
-        Taken::Otherwise => "made by this provider with another configuration",
-        Taken::Complete => "made by this provider, and its creation has ended well",
-        Taken::Meanwhile => "which another create has made, or taken up, at the same moment",
-    };
-    Diagnostic::error(
-        "The feature store exists already",
-        format!(
-            "Namespace {namespace:?} has a feature store {name:?} already, {why}. It was left to its owner.\n\n\
-             If another resource block, or this one before it was renamed, stands for it: write a `moved` block, \
-             or destroy that one first. If it is this resource that is to be replaced: leave out \
-             `create_before_destroy`, because two feature stores cannot have one name; what is only tainted, \
-             `terraform untaint` keeps. Otherwise import it with `terraform import <address> {namespace}/{name}`, or \
-             choose another name."
-        ),
-    )
-    .at(Path::of("name"))
-}
-
 /// A destroy of what another create has taken up since.
 pub fn left_to_another(store: &StoreName) -> Diagnostic {
     let StoreName { namespace, name } = store;
@@ -286,11 +309,30 @@ pub fn left_to_another(store: &StoreName) -> Diagnostic {
         format!(
             "What this resource instance has made as feature store {name:?} in namespace {namespace:?}, another \
              create has taken up since, as a replacement with `create_before_destroy` does. So its objects were not \
-             deleted; only this instance is forgotten. If nothing else stands for the feature store, import it with \
-             `terraform import <address> {namespace}/{name}`, and destroy it then."
+             deleted; only this instance is forgotten. If nothing else stands for the feature store, import it and \
+             destroy it then: {}.",
+            import(store)
         ),
     )
 }
+
+/// Says after the last error of an apply how to go on from what exists.
+pub fn add_next_steps(diagnostics: &mut Diagnostics, is_create: bool) {
+    let mut errors = diagnostics.iter_mut();
+    let last = errors.rfind(|diagnostic| diagnostic.severity == Severity::Error);
+    if let Some(last) = last {
+        last.detail.push_str("\n\n");
+        last.detail.push_str(match is_create {
+            true => FAILED_CREATE,
+            false => FAILED_UPDATE,
+        });
+    }
+}
+
+const FAILED_CREATE: &str = "What exists is in the state. Terraform marks a resource whose create has failed as tainted: its next apply destroys the feature store and creates it again. To keep it, correct the cause, remove the mark (`terraform untaint <address>`) and apply again. Pulumi has no state of it: correct the cause and run `pulumi up` again, which takes over what exists.";
+
+const FAILED_UPDATE: &str =
+    "What exists is in the state. The next plan is not empty, and applying it goes on from there.";
 
 /// Core calls apply only when everything is known.
 pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
@@ -305,19 +347,21 @@ pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
     )
 }
 
+/// The text with a capital letter and a full stop. An attribute name at its start keeps its spelling.
 fn sentence(text: &str) -> String {
+    let first = text.split(|letter: char| letter.is_whitespace()).next();
+    let is_a_name = first.is_some_and(|word| word.contains('_'));
     let mut letters = text.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
+    let start: String = match letters.next() {
+        Some(letter) if is_a_name => letter.to_string(),
+        letter => letter.into_iter().flat_map(char::to_uppercase).collect(),
+    };
     let end = if text.ends_with(['.', '?', '!']) {
         ""
     } else {
         "."
     };
-    format!("{first}{}{end}", letters.as_str())
+    format!("{start}{}{end}", letters.as_str())
 }
 
 /// The provider block depends on something that does not exist yet.
@@ -327,7 +371,7 @@ pub fn unknown_cluster(unknown: &BTreeSet<Path>) -> Diagnostic {
         "The cluster is not known yet",
         format!(
             "The provider block's {} will be known only after apply, so there is no cluster to ask. Apply \
-             what they depend on first, for example with `-target`, or keep the cluster and its feature \
+             what they depend on first (`-target`), or keep the cluster and its feature \
              stores in separate configurations.",
             names.join(", ")
         ),
@@ -340,8 +384,26 @@ pub fn unreadable_state(why: &str) -> Diagnostic {
         "The state cannot be read",
         format!(
             "The stored state of this feature store does not fit the provider's schema. {} Restore it from a \
-             backup, or remove it with `terraform state rm` and import the feature store again.",
+             backup, or take the feature store out of the state (`terraform state rm`, `pulumi state delete`) and \
+             import it again.",
             sentence(why)
+        ),
+    )
+}
+
+/// An import of something that cannot be a feature store.
+pub fn invalid_import(id: &str, reasons: &[String]) -> Diagnostic {
+    let given = match id.is_empty() {
+        true => "The identity of the import".to_owned(),
+        false => format!("The import id {id:?}"),
+    };
+    Diagnostic::error(
+        "The import id is not valid",
+        format!(
+            "{given} cannot be the one of a feature store: {}\n\nImport a feast_feature_store by the id \
+             \"<namespace>/<name>\", such as \"default/demo\"; by \"<name>\" in the namespace of the provider block; or \
+             by an identity with `namespace` and `name`.",
+            reasons.join(" ")
         ),
     )
 }

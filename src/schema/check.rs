@@ -1,6 +1,16 @@
 //! Checks of one value on its own: bounds, patterns, allowed words.
 
-use super::{Check, Diagnostic, Diagnostics, Number, Path, Value};
+use super::{Block, Check, Diagnostic, Diagnostics, Number, Path, Value};
+
+impl Block {
+    /// Checks a value on its own against the bounds and the pattern of a top-level attribute.
+    pub fn check(&self, name: &str, value: &Value) -> Diagnostics {
+        match self.attributes.get(name) {
+            Some(attribute) => check(&attribute.checks, &Path::of(name), value),
+            None => Vec::new(),
+        }
+    }
+}
 
 /// What a known value at `path` breaks. Unknown and null values break nothing.
 pub fn check(checks: &[Check], path: &Path, value: &Value) -> Diagnostics {

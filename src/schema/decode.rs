@@ -3,14 +3,16 @@
 //! Unknown values end here. What is unknown and optional is left out; what is unknown and required gets
 //! a placeholder that satisfies the schema, and so does an element of a list, or those behind it would move;
 //! either way its path is reported, and nothing that is unknown is ever called missing or wrong.
+//!
+//! A null element of a map counts as absent. A null element of a list or set is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Number as JsonNumber, Value as Json};
 
 use super::{
-    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Type, Value,
-    check,
+    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Step, Type,
+    Value, check,
 };
 
 /// A configuration in its serde form.
@@ -114,7 +116,7 @@ impl Decoded {
                 None
             }
             (_, Value::Null) => {
-                self.diagnostics.push(missing(path));
+                self.diagnostics.push(null_element(path));
                 None
             }
             (_, Value::Bool(value)) => Some(Json::Bool(*value)),
@@ -129,7 +131,7 @@ impl Decoded {
                     .collect(),
             )),
             (Type::Map(inner), Value::Map(items)) => Some(Json::Object(
-                (items.iter())
+                present(items)
                     .filter_map(|(key, item)| {
                         Some((key.clone(), self.typed(&path.key(key), inner, &[], item)?))
                     })
@@ -171,7 +173,7 @@ impl Decoded {
                     .collect(),
             )),
             (Nesting::Map, Value::Map(items)) => Some(Json::Object(
-                (items.iter())
+                present(items)
                     .filter_map(|(key, item)| {
                         Some((key.clone(), self.element(path.key(key), inner, item)?))
                     })
@@ -193,7 +195,7 @@ impl Decoded {
                 None
             }
             Value::Null => {
-                self.diagnostics.push(missing(&path));
+                self.diagnostics.push(null_element(&path));
                 None
             }
             object => Some(Json::Object(self.attributes(&path, inner, object))),
@@ -205,6 +207,28 @@ fn missing(path: &Path) -> Diagnostic {
     Diagnostic::error(
         "Missing value",
         format!("`{path}` is required, but it is null or absent. Give it a value."),
+    )
+    .at(path.clone())
+}
+
+/// The elements of a map that are not null: an element that is null counts as absent.
+fn present(items: &BTreeMap<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    items.iter().filter(|(_, item)| !item.is_null())
+}
+
+/// A null element of a list or set. Its position has a meaning, so it is not dropped.
+fn null_element(path: &Path) -> Diagnostic {
+    let names = path.steps().iter().filter_map(|step| match step {
+        Step::Attribute(name) => Some(name.as_str()),
+        Step::Index(_) | Step::Key(_) => None,
+    });
+    let name = names.last().unwrap_or("values");
+    Diagnostic::error(
+        "Null element",
+        format!(
+            "`{path}` is null, and a list cannot have null elements. Give the element a value, or remove the \
+             null elements: `{name} = [for v in … : v if v != null]`."
+        ),
     )
     .at(path.clone())
 }

@@ -32,6 +32,8 @@ struct Store {
     count: Option<i64>,
     /// Codes.
     codes: Option<Vec<u16>>,
+    /// Groups.
+    groups: Option<BTreeMap<String, Part>>,
     /// Surge.
     surge: Option<k8s_openapi::apimachinery::pkg::util::intstr::IntOrString>,
 }
@@ -70,6 +72,7 @@ fn store(overrides: &[(&str, Value)]) -> Value {
         ("size", Value::Null),
         ("count", Value::Null),
         ("codes", Value::Null),
+        ("groups", Value::Null),
         ("surge", Value::Null),
     ]);
     for (name, inner) in overrides {
@@ -259,6 +262,77 @@ fn unknown_values_are_reported_and_never_missing() {
         ],
         &[],
     );
+}
+
+fn map<const N: usize>(items: [(&str, Value); N]) -> Value {
+    Value::Map(items.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
+#[test]
+fn null_elements_of_maps_count_as_absent() {
+    let labels = [
+        ("a", Value::string("b")),
+        ("c", Value::Null),
+        ("d", Value::Unknown),
+    ];
+    check(
+        &[
+            ("labels", map(labels)),
+            ("groups", map([("all", Value::Null)])),
+        ],
+        json!({"name": "abc", "labels": {"a": "b"}, "groups": {}}),
+        &["labels[\"d\"]"],
+        &[],
+    );
+}
+
+#[test]
+fn rejects_null_elements_of_lists() {
+    let text = |path: &str, name: &str| {
+        format!(
+            "`{path}` is null, and a list cannot have null elements. Give the element a value, or remove the null \
+             elements: `{name} = [for v in … : v if v != null]`."
+        )
+    };
+    let places = [("codes[1]", "codes"), ("parts[0]", "parts")];
+    let messages = places.map(|(path, name)| text(path, name));
+    let expected: Vec<_> = (places.iter().zip(&messages))
+        .map(|((path, _), message)| (*path, message.as_str()))
+        .collect();
+    check(
+        &[
+            (
+                "codes",
+                Value::List(vec![Value::integer(1), Value::Null, Value::Unknown]),
+            ),
+            ("parts", Value::List(vec![Value::Null])),
+        ],
+        json!({"name": "abc", "codes": [1, 0], "parts": []}),
+        &["codes[2]"],
+        &expected,
+    );
+}
+
+#[test]
+fn keeps_the_prior_value_where_only_null_elements_differ() {
+    let block = lower::<Store>().unwrap();
+    let plan = |config: Value, prior: Value| {
+        let mut planned = store(&[("labels", config)]);
+        keep_prior(
+            &block.attributes,
+            &mut planned,
+            &store(&[("labels", prior)]),
+        );
+        planned.attribute("labels").clone()
+    };
+    let one = || map([("a", Value::string("b"))]);
+    let with_null = || map([("a", Value::string("b")), ("c", Value::Null)]);
+    assert_eq!(plan(with_null(), one()), one());
+    assert_eq!(plan(one(), with_null()), with_null());
+    let other = || map([("a", Value::string("x")), ("c", Value::Null)]);
+    assert_eq!(plan(other(), one()), other());
+    // Without a prior value there is nothing to keep.
+    assert_eq!(plan(with_null(), Value::Null), with_null());
 }
 
 #[test]

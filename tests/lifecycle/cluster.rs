@@ -1,4 +1,4 @@
-//! The room `cluster` against a real API server, without Terraform.
+//! The layer `cluster` against a real API server, without Terraform.
 //!
 //! Each test takes the [`Lab`] of a namespace of its own; [`in_namespace`] makes one from a kubeconfig.
 
@@ -44,7 +44,7 @@ pub use interruptions::{
 pub use lab::{Lab, in_namespace};
 pub use permissions::each_right_is_needed_and_its_lack_is_named;
 pub use sources::secrets_of_the_user;
-pub use transitions::{a_late_autoscaler_does_not_win, replicas_never_fall_through_any_transition};
+pub use transitions::replicas_never_fall_through_any_transition;
 pub use writes::{
     pruning_and_deleting, strategies_change_both_ways, what_is_no_longer_wanted_vanishes,
 };

@@ -9,7 +9,7 @@ use crate::lifecycle::lab;
 use crate::lifecycle::recovery::{lift_limit, limit_pods};
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
 use crate::support::terraform::{Exit, Run, Terraform};
-use crate::support::testbed::Tool;
+use crate::support::testbed::{Namespace, Tool};
 
 fn services(replicas: u32, image: &str) -> String {
     let stores = DATABASES.replace(
@@ -76,25 +76,30 @@ fn ends_well(begun: Child) {
     );
 }
 
+/// Returns whether the object is being deleted or does not exist.
 fn is_leaving(test: &StoreUnderTest, object: &str) -> bool {
-    let found = test.namespace.json(&["get", object]);
-    found.map_or(true, |found| {
-        !found["metadata"]["deletionTimestamp"].is_null()
-    })
+    let get = ["get", object, "--ignore-not-found", "--output=json"];
+    let text = test.namespace.kubectl(&get).unwrap();
+    if text.trim().is_empty() {
+        return true;
+    }
+    let found: Json = serde_json::from_str(&text).unwrap();
+    found["metadata"]["deletionTimestamp"].is_string()
 }
 
 /// Keeps an object from vanishing when it is deleted, until [`let_go`].
-fn hold(test: &StoreUnderTest, object: &str) {
-    finalizers(test, object, r#"["test.feast.dev/held"]"#);
+pub fn hold(namespace: &Namespace, object: &str) {
+    finalizers(namespace, object, r#"["test.feast.dev/held"]"#);
 }
 
-fn let_go(test: &StoreUnderTest, object: &str) {
-    finalizers(test, object, "null");
+pub fn let_go(namespace: &Namespace, object: &str) {
+    finalizers(namespace, object, "null");
 }
 
-fn finalizers(test: &StoreUnderTest, object: &str, list: &str) {
+fn finalizers(namespace: &Namespace, object: &str, list: &str) {
     let patch = format!("{{\"metadata\": {{\"finalizers\": {list}}}}}");
-    test.patch(object, &patch);
+    let patch = ["patch", object, "--type=merge", "--patch", &patch];
+    namespace.kubectl(&patch).unwrap();
 }
 
 pub fn of_creates_at_once_one_has_the_store() {
@@ -195,7 +200,7 @@ pub fn a_plan_that_is_stale_undoes_nothing_unseen() {
 
 pub fn a_namespace_that_is_terminating_is_one_clear_error() {
     let test = StoreUnderTest::new("terminating");
-    hold(&test, "secret/feast-data-stores");
+    hold(&test.namespace, "secret/feast-data-stores");
     let namespace = test.namespace.name();
     let delete = ["delete", "namespace", namespace, "--wait=false"];
     test.namespace.cluster().kubectl(&delete).unwrap();
@@ -215,7 +220,7 @@ pub fn a_namespace_that_is_terminating_is_one_clear_error() {
         ),
     );
     assert_eq!(test.state(), Json::Null);
-    let_go(&test, "secret/feast-data-stores");
+    let_go(&test.namespace, "secret/feast-data-stores");
 }
 
 pub fn a_name_that_is_still_being_deleted_is_waited_for() {
@@ -223,7 +228,7 @@ pub fn a_name_that_is_still_being_deleted_is_waited_for() {
     test.configure(&services(2, "feast:1"));
     test.apply();
     // One object of a store that stays.
-    hold(&test, "service/feast-demo-online");
+    hold(&test.namespace, "service/feast-demo-online");
     let delete = ["delete", "service/feast-demo-online", "--wait=false"];
     test.namespace.kubectl(&delete).unwrap();
     test.configure(&services(2, "feast:2"));
@@ -236,12 +241,12 @@ pub fn a_name_that_is_still_being_deleted_is_waited_for() {
     until("the rest to be written", 60, || {
         (secret(&test) != before).then_some(())
     });
-    let_go(&test, "service/feast-demo-online");
+    let_go(&test.namespace, "service/feast-demo-online");
     ends_well(update);
     test.expect_empty_plan();
 
     // A whole store that is destroyed from one folder and made anew, otherwise, from another.
-    hold(&test, "serviceaccount/feast-demo");
+    hold(&test.namespace, "serviceaccount/feast-demo");
     let destroy = begin(&test.terraform, "destroy");
     until("the rest of it to be gone", 120, || {
         (is_leaving(&test, "serviceaccount/feast-demo") && secret(&test).is_none()).then_some(())
@@ -249,7 +254,7 @@ pub fn a_name_that_is_still_being_deleted_is_waited_for() {
     let other = another_folder(&test, &services(3, "feast:3"));
     let create = begin(&other, "apply");
     until("the new Secret", 60, || secret(&test));
-    let_go(&test, "serviceaccount/feast-demo");
+    let_go(&test.namespace, "serviceaccount/feast-demo");
     ends_well(destroy);
     ends_well(create);
     let plan = other.plan().unwrap();

@@ -36,7 +36,7 @@ pub fn another_cluster_is_refused() {
     let refusal = format!(
         "Cannot get Namespace/kube-system of the cluster at {server}/. Because: It is another cluster: the UID of its \
          namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
-         config_path in the provider block (file {file}), its current context ",
+         `config_path` in the provider block (file {file}), its current context ",
         server = test.namespace.cluster().server().trim_end_matches('/'),
         file = test.namespace.cluster().kubeconfig().display(),
     );
@@ -179,18 +179,18 @@ pub fn connection_errors_name_server_and_origin() {
         (
             format!("host = {server:?}"),
             &[],
-            format!("host in the provider block (host {server})."),
+            format!("`host` in the provider block (host {server})."),
         ),
         (
             format!("config_path = {file:?}"),
             &[],
-            format!("config_path in the provider block (file {file}), its current context one."),
+            format!("`config_path` in the provider block (file {file}), its current context one."),
         ),
         (
             format!("config_paths = [{file:?}]\n  config_context = \"one\""),
             &[],
             format!(
-                "config_paths in the provider block (file {file}), config_context in the provider block (context one)."
+                "`config_paths` in the provider block (file {file}), `config_context` in the provider block (context one)."
             ),
         ),
         (
@@ -222,15 +222,102 @@ pub fn connection_errors_name_server_and_origin() {
         let run = terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
         let said = run.said();
+        // Which of the reads fails first depends on how busy the machine is.
         let place = format!(
-            "Cannot list serviceaccounts in namespace \"{}\" of the cluster at {server}/. Because: The API server \
-             could not be reached.",
+            " in namespace \"{}\" of the cluster at {server}/. Because: The API server could not be reached.",
             test.namespace.name()
         );
-        assert!(said.contains(&place), "{run}");
+        assert!(
+            said.contains("Cannot list ") && said.contains(&place),
+            "{run}"
+        );
         let origin = format!("The connection is configured by {origin}");
         assert!(said.contains(&origin), "{origin}\n{run}");
     }
+}
+
+/// A CI variable that is not set, under a feature store that lives.
+pub fn an_empty_namespace_destroys_nothing() {
+    let mut test = StoreUnderTest::new("guard-empty");
+    test.configure(DATABASES);
+    test.apply();
+    let namespace = test.namespace.name().to_owned();
+    let before = test.objects();
+    for (value, expected) in [
+        (
+            "",
+            format!(
+                "`namespace` in the provider block is an empty string, which counts as absent, and the default is \
+                 \"default\". But the feature store \"demo\" is in the namespace \"{namespace}\""
+            ),
+        ),
+        (
+            "Tool_116",
+            "`namespace` must match `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, but is \"Tool_116\"."
+                .to_owned(),
+        ),
+    ] {
+        test.terraform.environment("TF_VAR_namespace", value);
+        let run = test.terraform.apply().unwrap();
+        assert_eq!(run.status, Some(1), "{run}");
+        assert!(run.said().contains(&expected), "{run}");
+        assert!(!run.said().contains("must be replaced"), "{run}");
+        assert_eq!(test.objects(), before);
+    }
+    test.terraform.environment("TF_VAR_namespace", &namespace);
+    test.expect_empty_plan();
+    test.destroy();
+}
+
+/// An error for missing, wrong or expired credentials names them, and gives no advice about roles.
+pub fn credentials_that_are_not_accepted_are_explained() {
+    let test = StoreUnderTest::new("guard-credentials");
+    let server = test.namespace.cluster().server().trim_end_matches('/');
+    let host = format!("host = {server:?}\n  insecure = true");
+    // {"exp": 946684800}
+    let old = "e30.eyJleHAiOjk0NjY4NDgwMH0.c2lnbmF0dXJl";
+    for (block, expected) in [
+        (
+            host.clone(),
+            "The request carried no credentials, so the API server took it for an anonymous one. No role is missing: set `token`, `exec`, or",
+        ),
+        (
+            format!("{host}\n  token = \"\"\n  username = \"\""),
+            "The request carried no credentials, so the API server took it for an anonymous one.",
+        ),
+        (
+            format!("{host}\n  token = \"wrong\""),
+            "The credentials come from `token` in the provider block. They may have expired, or belong to another cluster.",
+        ),
+        (
+            format!("{host}\n  token = {old:?}"),
+            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it there.",
+        ),
+        (
+            format!("{host}\n  token = \"abc\\n\""),
+            "`token` in the provider block is not valid: it ends with a line break. Remove what is around it with trimspace(), as in trimspace(file(…)).",
+        ),
+    ] {
+        let main = with_provider(DATABASES, &block).replace("config_path = var.kubeconfig", "");
+        test.terraform.write("main.tf", &main).unwrap();
+        let run = test.terraform.apply().unwrap();
+        assert_eq!(run.status, Some(1), "{run}");
+        assert!(run.said().contains(expected), "{expected}\n{run}");
+        for advice in ["Give this user", "panicked"] {
+            assert!(!run.said().contains(advice), "{run}");
+        }
+    }
+    let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
+    terraform
+        .environment("TF_VAR_kubeconfig", "")
+        .environment("TF_VAR_namespace", test.namespace.name())
+        .environment("KUBE_TOKEN", "abc\n");
+    let main = with_provider(DATABASES, &host).replace("config_path = var.kubeconfig", "");
+    terraform.write("main.tf", &main).unwrap();
+    let run = terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let expected = "The environment variable KUBE_TOKEN is not valid: it ends with a line break.";
+    assert!(run.said().contains(expected), "{run}");
 }
 
 /// One request for each connection, and none where no cluster is expected.

@@ -60,8 +60,14 @@ pub fn by_id_gives_an_empty_plan() {
 /// Imports the store into an empty state, where a plan with these services then has nothing to do.
 #[track_caller]
 pub fn expect_import_to_be_empty(test: &StoreUnderTest, services: &str) {
+    expect_import_of_all_to_be_empty(test, services, "");
+}
+
+/// The same, with further attributes of the resource.
+#[track_caller]
+pub fn expect_import_of_all_to_be_empty(test: &StoreUnderTest, services: &str, attributes: &str) {
     let terraform = elsewhere(test, Tool::Terraform);
-    let text = configuration(services, "");
+    let text = configuration(services, attributes);
     terraform.write("main.tf", &text).unwrap();
     let id = format!("{}/demo", test.namespace.name());
     let import = terraform.run(&["import", "-no-color", "-input=false", ADDRESS, &id]);
@@ -316,7 +322,7 @@ fn make_sources(test: &StoreUnderTest, stores: &[Golden]) {
         } else {
             "data"
         };
-        let key = source.key.as_deref().unwrap_or("client_id");
+        let key = source.key().unwrap_or("client_id");
         let content = match key {
             "spark" => "type: spark_application",
             "config" => "type: local",
@@ -363,7 +369,8 @@ pub fn another_name_or_namespace_replaces() {
     test.configure(claim);
     test.apply();
     let renamed = configuration(claim, "").replace("= \"demo\"\n  feast", "= \"other\"\n  feast");
-    let elsewhere = configuration(claim, "namespace = \"elsewhere\"");
+    let elsewhere = lab::namespace("replaced-to");
+    let elsewhere = configuration(claim, &format!("namespace = {:?}", elsewhere.name()));
     for (text, attribute) in [(renamed, "name"), (elsewhere, "namespace")] {
         test.terraform.write("main.tf", &text).unwrap();
         let plan = test.plan_with_changes();

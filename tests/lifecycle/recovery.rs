@@ -39,7 +39,7 @@ fn services(replicas: u32, image: &str) -> String {
 }
 
 /// For the applies that cannot end well.
-const IMPATIENT: &str = "timeouts = { create = \"6s\", update = \"6s\" }";
+pub const IMPATIENT: &str = "timeouts = { create = \"6s\", update = \"6s\" }";
 
 pub fn a_create_that_times_out_says_why_and_converges() {
     let test = StoreUnderTest::new("create-times-out");
@@ -52,6 +52,8 @@ pub fn a_create_that_times_out_says_why_and_converges() {
         "{apply}"
     );
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
+    let keep = "remove the mark (`terraform untaint <address>`) and apply again";
+    assert!(apply.said().contains(keep), "{apply}");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
 
     lift_limit(&test);
@@ -70,6 +72,8 @@ pub fn a_failed_rollout_is_not_forgotten() {
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
+    let next = "The next plan is not empty, and applying it goes on from there.";
+    assert!(apply.said().contains(next), "{apply}");
     // The old pods still serve, and the plan does not say that all is well.
     assert_eq!(test.deployment()["status"]["availableReplicas"], 2);
     test.plan_with_changes();

@@ -17,7 +17,7 @@ use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, Wanted, deployment_key, o
 use crate::lifecycle::store::{DATABASES, PASSWORD, StoreUnderTest};
 
 /// One replica whose pod is changed by `edit`; with an annotation, it fails in that way.
-fn one(fail: &str, edit: impl FnOnce(&mut Json)) -> Wanted {
+pub fn one(fail: &str, edit: impl FnOnce(&mut Json)) -> Wanted {
     let mut wanted = wanted("x", Scaling::Static(1));
     let deployment = wanted.get_mut(&deployment_key("x")).expect("wanted");
     if !fail.is_empty() {
@@ -34,7 +34,12 @@ const ROLLOUT: Rollout<'_> = Rollout {
     minimum: None,
 };
 
-async fn rolled_out(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64) -> Result<Json, Error> {
+pub async fn rolled_out(
+    lab: &Lab,
+    wanted: &Wanted,
+    seconds: u64,
+    grace: u64,
+) -> Result<Json, Error> {
     let outcome = lab.try_apply("x", wanted, true).await.expect("begun");
     assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
     let secrets = Redaction::default();
@@ -67,8 +72,9 @@ fn without_random_names(text: &str) -> String {
 
 /// All that the error says, but for what depends on the moment: whether the Deployment's controller has counted
 /// the pod yet, and whether the scheduler has tried preemption.
-fn said(error: &Error) -> String {
+pub fn said(lab: &Lab, error: &Error) -> String {
     without_random_names(&error.reason.to_string())
+        .replace(&format!("-n {}", lab.namespace), "-n NS")
         .replace("replicas are updated", "replicas are available")
         .replace(
             " preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
@@ -82,11 +88,11 @@ fn said(error: &Error) -> String {
 
 /// Rolls it out, and compares all that the error says. The kubelet writes an event after the status that it is about,
 /// and a busy machine needs its time for a pod: what ends before all of it is there is looked at again.
-async fn ends(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64, expected: &str) {
+pub async fn ends(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64, expected: &str) {
     let again_until = Instant::now() + Duration::from_secs(60);
     loop {
         let error = rolled_out(lab, wanted, seconds, grace).await;
-        let said = said(&error.expect_err("a failure"));
+        let said = said(lab, &error.expect_err("a failure"));
         if said == expected || Instant::now() > again_until {
             assert_eq!(said, expected);
             return;
@@ -95,12 +101,12 @@ async fn ends(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64, expected: &s
 }
 
 /// Before its time is over.
-async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
+pub async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
     ends(lab, wanted, 60, 1, expected).await;
 }
 
 /// What is waited for until the time is over.
-async fn times_out(lab: &Lab, wanted: &Wanted, expected: &str) {
+pub async fn times_out(lab: &Lab, wanted: &Wanted, expected: &str) {
     ends(lab, wanted, 6, 1, expected).await;
 }
 
@@ -153,7 +159,7 @@ pub async fn a_server_that_crashes(lab: Lab) {
          The end of its log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password [redacted]: refused\n  \
-         What to do: mend what its log tells of; `kubectl logs --previous` has all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
     )
     .await;
 }
@@ -172,7 +178,7 @@ pub async fn an_init_container_that_crashes(lab: Lab) {
          The end of its log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: mend what its log tells of: the feature repository, its definitions, or the connections of the stores.",
+         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows all of it.",
     )
     .await;
 }
@@ -214,7 +220,7 @@ pub async fn a_liveness_probe_that_fails(lab: Lab) {
          The end of its log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: mend what its log tells of; `kubectl logs --previous` has all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
     )
     .await;
 }
@@ -228,7 +234,7 @@ pub async fn a_readiness_probe_that_fails(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          The end of its log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: look at its log, and whether the stores can be reached.",
+         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
     )
     .await;
 }
@@ -276,7 +282,7 @@ pub async fn a_wait_whose_time_is_over_looks_once(lab: Lab) {
         .expect("refused by the scheduler");
     let error = rolled_out(&lab, &nowhere, 0, 1).await.expect_err("no time");
     assert_eq!(
-        said(&error),
+        said(&lab, &error),
         "0 of 1 replicas are available after 0 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
          What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
@@ -313,7 +319,7 @@ pub async fn a_claim_without_a_volume(lab: Lab) {
     .await;
 }
 
-async fn make(lab: &Lab, manifest: Json) {
+pub async fn make(lab: &Lab, manifest: Json) {
     let kind = kube::core::ApiResource {
         group: String::new(),
         version: "v1".into(),
@@ -356,7 +362,7 @@ pub async fn a_quota_that_is_used_up(lab: Lab) {
         &one("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota or change what the admission control refuses, or let the feature store ask for less.",
+         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`.",
     )
     .await;
 }
@@ -375,7 +381,7 @@ pub async fn an_admission_that_is_denied(lab: Lab) {
         }),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          A pod is refused: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
-         What to do: raise the quota or change what the admission control refuses, or let the feature store ask for less.",
+         What to do: set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange.",
     )
     .await;
 }
@@ -389,7 +395,7 @@ pub async fn a_progress_deadline(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          The end of its log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: look at its log, and whether the stores can be reached.",
+         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
     )
     .await;
 }
@@ -443,7 +449,7 @@ pub fn an_apply_ends_before_its_time_out() {
         "The rollout did not finish",
         "init container feast-init: CrashLoopBackOff, exit code 1, 4 restarts",
         "OperationalError: user feast, password [redacted]: refused",
-        "What to do: mend what its log tells of: the feature repository",
+        "What to do: fix the problem reported in the container log: the feature repository",
     ]
     .map(|part| (part, said_in_one_line(&apply.stderr).contains(part)))
     .into();

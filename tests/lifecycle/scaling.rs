@@ -45,6 +45,37 @@ pub fn hpa_scales_out_and_the_plan_stays_empty() {
     test.destroy();
 }
 
+/// As the controller of the deleted autoscaler does it that was still at work.
+pub fn a_number_that_is_moved_during_the_rollout_is_set_again() {
+    let test = StoreUnderTest::new("moved");
+    test.configure(&format!("{AUTOSCALING}\n{DATABASES}"));
+    test.apply();
+    let slow = r#"pod_annotations = { "testbed.feast.dev/ready-after" = "10s" }"#;
+    test.configure(&format!(
+        "scaling = {{ replicas = 2 }}\n{slow}\n{DATABASES}"
+    ));
+    let arguments = ["apply", "-no-color", "-input=false", "-auto-approve"];
+    let apply = test
+        .terraform
+        .command(&arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let apply = apply.unwrap();
+    until("the number of the configuration", 60, || {
+        (test.autoscaler().is_none() && test.replicas() == 2).then_some(())
+    });
+    test.namespace
+        .kubectl(&["scale", "deployment/feast-demo", "--replicas=5"])
+        .unwrap();
+    let output = apply.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(test.replicas(), 2);
+    test.expect_empty_plan();
+    test.destroy();
+}
+
 /// Terraform reports whatever a refresh changes as drift: `resource_drift` of a plan.
 pub fn a_refresh_reports_no_drift_of_numbers_that_move_by_design() {
     let test = StoreUnderTest::new("numbers");
@@ -333,14 +364,14 @@ fn under_load<T>(test: &StoreUnderTest, body: impl FnOnce() -> T) -> T {
 }
 
 /// Every version of the Deployment's specification, as kubectl's watch shows it.
-struct Watch {
+pub struct Watch {
     kubectl: Child,
     /// (generation, replicas)
     seen: Arc<Mutex<Vec<(u64, u64)>>>,
 }
 
 impl Watch {
-    fn on(test: &StoreUnderTest) -> Self {
+    pub fn on(test: &StoreUnderTest) -> Self {
         let columns = "--output=jsonpath={.metadata.generation} {.spec.replicas}{\"\\n\"}";
         let mut kubectl = test
             .namespace
@@ -363,7 +394,7 @@ impl Watch {
     }
 
     /// Each value of `spec.replicas` from one version of the Deployment to another, once.
-    fn values(&self, from: &Json, to: &Json) -> Vec<u64> {
+    pub fn values(&self, from: &Json, to: &Json) -> Vec<u64> {
         let generation = |deployment: &Json| deployment["metadata"]["generation"].as_u64().unwrap();
         let range = generation(from)..=generation(to);
         let mut versions = until("the watch to catch up", 30, || {

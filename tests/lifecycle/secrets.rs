@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::lifecycle::store::{DATABASES, KINDS, PASSWORD, StoreUnderTest, make_store_secret};
+use crate::lifecycle::store::{
+    DATABASES, KINDS, PASSWORD, StoreUnderTest, make_store_secret, until,
+};
 
 /// Base64 hides a text from a plain search: its three alignments, without the ends that depend on the
 /// neighbours.
@@ -115,4 +117,64 @@ pub fn a_rotation_between_plan_and_apply_is_no_error() {
     test.apply();
     assert_eq!(test.state()["configuration_hash"], after);
     test.destroy();
+}
+
+/// As the External Secrets Operator makes it, some seconds after the apply has begun.
+pub fn a_secret_that_comes_late_is_waited_for() {
+    let mut test = StoreUnderTest::new("late-secret");
+    let delete = ["delete", "secret/feast-data-stores"];
+    test.namespace.kubectl(&delete).unwrap();
+    test.configure(DATABASES);
+    test.terraform.environment("TF_LOG_PROVIDER", "INFO");
+    let log = std::env::temp_dir().join(format!("{}.log", test.namespace.name()));
+    test.terraform
+        .environment("TF_LOG_PATH", &log.display().to_string());
+    let arguments = ["apply", "-no-color", "-input=false", "-auto-approve"];
+    let apply = (test.terraform.command(&arguments))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let apply = apply.unwrap();
+    let line = format!(
+        "for Secrets and ConfigMaps in namespace {}: Secret/feast-data-stores: it does not exist",
+        test.namespace.name()
+    );
+    until("the wait in the log", 60, || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        text.contains(&line).then_some(())
+    });
+    assert_eq!(test.objects(), Vec::<String>::new());
+    make_store_secret(&test.namespace, PASSWORD);
+    let output = apply.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    std::fs::remove_file(log).unwrap();
+    test.expect_empty_plan();
+    test.destroy();
+}
+
+/// Neither a Secret nor a key: each is told at the attribute that names it, and nothing is written.
+pub fn secrets_that_never_come_are_all_named() {
+    let test = StoreUnderTest::new("no-secret");
+    let services = DATABASES.replacen(
+        "secret_ref = { name = \"feast-data-stores\" }",
+        "secret_ref = { name = \"none-such\" }",
+        1,
+    );
+    test.configure_all(&services, r#"timeouts = { create = "3s" }"#);
+    let sql = r#"{"data": {"sql": null}}"#;
+    test.patch("secret/feast-data-stores", sql);
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let said = run.said();
+    assert_eq!(said.matches("Error: ").count(), 2, "{run}");
+    for part in [
+        "Secret/none-such",
+        "It does not exist",
+        "It has no key \"sql\"",
+        "It was waited for 3 s, in case an operator makes it.",
+    ] {
+        assert!(said.contains(part), "{part}\n{run}");
+    }
+    assert_eq!(test.objects(), Vec::<String>::new());
 }

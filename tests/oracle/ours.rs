@@ -1,4 +1,4 @@
-//! What this provider makes of a custom resource.
+//! What this provider makes of a custom resource, and sends to the API server.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value as Json;
+use terraform_provider_feast::cluster::apply::on_the_wire;
 use terraform_provider_feast::feast::config::FeatureStore;
 use terraform_provider_feast::feast::fill::Secrets;
 use terraform_provider_feast::feast::render::render;
@@ -119,7 +120,7 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
         Ok(filled) => Ok(filled
             .manifests
             .into_iter()
-            .map(|(key, manifest)| (key.to_string(), manifest))
+            .map(|(key, manifest)| (key.to_string(), on_the_wire(&key, &manifest)))
             .collect()),
         Err(errors) => Err(Refused::Filling(
             errors
@@ -169,7 +170,7 @@ fn content(source: &Source, others: &[Json]) -> Option<BTreeMap<String, String>>
         (key.clone(), decoded)
     });
     let mut all: BTreeMap<String, String> = plain.chain(data).collect();
-    if let Some(key) = &source.key {
+    if let Some(key) = source.key() {
         all.retain(|it, _| it == key);
         if all.is_empty() {
             return None;

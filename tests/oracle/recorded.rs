@@ -1,14 +1,16 @@
 //! Recordings of the operator: each case against ours.
 
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value as Json, json};
 
-use super::differences::{self, DIFFERENCES, Objects};
+use super::differences::{self, DIFFERENCES, Difference, Objects};
 use super::differing;
-use super::ours::{self, Refused, documents};
+use super::ours::{self, Refused};
+use super::recording::{self, Outcome, Recording};
+use super::rejected;
 
 /// Cases that do not agree yet, and why.
 const NOT_YET: &[(&str, &str)] = &[];
@@ -45,7 +47,7 @@ const REFUSED_HERE: &[(&str, &str, &str)] = &[
 ];
 
 const NO_REQUEST: &str =
-    "an autoscaler on CPU utilisation never acts while a container requests no CPU";
+    "an autoscaler on CPU utilization never acts while a container requests no CPU";
 
 /// Cases that the operator fails at, and that are right here.
 const RIGHT_HERE: &[(&str, &str)] = &[(
@@ -53,30 +55,30 @@ const RIGHT_HERE: &[(&str, &str)] = &[(
     "only the CronJob's name is too long, and without a schedule there is none",
 )];
 
+/// One trial for each recording in the folder: its cases, what the API server or the operator rejected
+/// (`rejected.json`), and what the operator accepted though it looks wrong (`accepted_though_odd.json`).
 pub fn trials(folder: &Path) -> Vec<Trial> {
+    let list = |file: &str| recording::list(&folder.join(file));
+    let recordings = Arc::new(recording::read_all(folder));
     let mut trials = Vec::new();
-    let mut cases: Vec<_> = fs::read_dir(folder.join("cases"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    cases.sort();
-    for case in cases {
-        let name = case.file_name().unwrap().to_str().unwrap().to_owned();
+    for index in 0..recordings.len() {
+        let (name, recordings) = (recordings[index].case.clone(), recordings.clone());
         trials.push(Trial::test(name.clone(), move || {
-            known_to_fail(&name, check(&name, &case))
+            known_to_fail(&name, check(&recordings[index]))
         }));
     }
-    if let Ok(text) = fs::read_to_string(folder.join("rejected.json")) {
-        let rejected: Vec<Json> = serde_json::from_str(&text).unwrap();
-        trials.extend(super::own::rejected(rejected));
-    }
-    if let Ok(text) = fs::read_to_string(folder.join("accepted_though_odd.json")) {
-        let odd: Vec<Json> = serde_json::from_str(&text).unwrap();
-        trials.extend(odd.into_iter().map(|case| {
-            let name = format!("odd {}", case["case"].as_str().unwrap_or_default());
-            Trial::test(name.clone(), move || known_to_fail(&name, decided(&case)))
+    for difference in DIFFERENCES {
+        let (name, recordings) = (difference.subject, recordings.clone());
+        trials.push(Trial::test(format!("difference: {name}"), move || {
+            is_needed(difference, &recordings)
         }));
     }
+    trials.extend(rejected::trials(&list("rejected.json")));
+    let odd = list("accepted_though_odd.json").into_iter();
+    trials.extend(odd.map(|case| {
+        let name = format!("odd {}", case["case"].as_str().unwrap_or_default());
+        Trial::test(name.clone(), move || known_to_fail(&name, decided(&case)))
+    }));
     trials
 }
 
@@ -135,52 +137,22 @@ fn known_to_fail(name: &str, result: Result<(), Failed>) -> Result<(), Failed> {
     }
 }
 
-fn check(name: &str, case: &Path) -> Result<(), Failed> {
-    let text = |file: &str| fs::read_to_string(case.join(file));
-    let manifest = text("cr.yaml")?;
-    let others = text("prereq.yaml").map_or(Vec::new(), |text| documents(&text));
-    let result: Json = serde_json::from_str(&text("result.json")?)?;
-    // Another feature store that one refers to stands with what it needs.
-    let stores: Vec<Json> = (documents(&manifest).into_iter())
-        .chain(others.iter().cloned())
-        .filter(|document| document["kind"] == "FeatureStore")
-        .collect();
-    let mut ours = Objects::new();
-    for store in &stores {
-        // One at a time: a Terraform resource is one feature store.
-        let manifest = serde_saphyr::to_string(store)?;
-        match ours::objects(&manifest, &others) {
-            Ok(objects) => {
-                let mut objects = objects;
-                (differences::prepare)(&mut objects);
-                for difference in DIFFERENCES {
-                    (difference.ours)(&mut objects, store);
-                }
-                ours.extend(objects);
-            }
-            Err(refused) => return check_refusal(name, &result, &refused),
-        }
-    }
-    if REFUSED_HERE.iter().any(|(case, ..)| *case == name) {
+fn check(recording: &Recording) -> Result<(), Failed> {
+    let Recording { case, outcome, .. } = recording;
+    let ours = match ours(recording, &all()) {
+        Ok(ours) => ours,
+        Err(refused) => return check_refusal(case, outcome, &refused),
+    };
+    if REFUSED_HERE.iter().any(|(refused, ..)| refused == case) {
         return Err("is not refused".into());
     }
-    let failed = result["phase"]
-        .as_object()
-        .is_some_and(|phases| phases.values().any(|phase| phase == "Failed"));
-    if failed {
-        return match RIGHT_HERE.iter().any(|(case, _)| *case == name) {
+    if outcome.is_failure() {
+        return match RIGHT_HERE.iter().any(|(right, _)| right == case) {
             true => Ok(()),
-            false => Err("the operator fails at it, we do not".into()),
+            false => Err("the operator fails at it, this provider does not".into()),
         };
     }
-    let mut theirs = sent(&serde_json::from_str(&text("as_sent.json")?)?);
-    (differences::prepare)(&mut theirs);
-    for store in &stores {
-        for difference in DIFFERENCES {
-            (difference.theirs)(&mut theirs, store);
-        }
-    }
-    let lines = differing(&json!(theirs), &json!(ours));
+    let lines = differing(&json!(theirs(recording, &all())), &json!(ours));
     if lines.is_empty() {
         Ok(())
     } else {
@@ -188,31 +160,65 @@ fn check(name: &str, case: &Path) -> Result<(), Failed> {
     }
 }
 
-fn check_refusal(name: &str, result: &Json, refused: &Refused) -> Result<(), Failed> {
+fn all() -> Vec<&'static Difference> {
+    DIFFERENCES.iter().collect()
+}
+
+/// What this provider makes of the case, without its part of the differences.
+fn ours(recording: &Recording, differences: &[&Difference]) -> Result<Objects, Refused> {
+    let mut all = Objects::new();
+    for store in recording.stores() {
+        // One at a time: a Terraform resource is one feature store.
+        let manifest = serde_saphyr::to_string(store).unwrap();
+        let mut objects = ours::objects(&manifest, &recording.prerequisites)?;
+        differences::prepare(&mut objects);
+        for difference in differences {
+            (difference.ours)(&mut objects, store);
+        }
+        all.extend(objects);
+    }
+    Ok(all)
+}
+
+/// What the operator made of the case, without its part of the differences.
+fn theirs(recording: &Recording, differences: &[&Difference]) -> Objects {
+    let mut objects = recording.outcome.objects.clone();
+    differences::prepare(&mut objects);
+    for store in recording.stores() {
+        for difference in differences {
+            (difference.theirs)(&mut objects, store);
+        }
+    }
+    objects
+}
+
+/// Without the difference, at least one case must disagree, or the table says something that is not so.
+fn is_needed(difference: &Difference, recordings: &[Recording]) -> Result<(), Failed> {
+    let others: Vec<&Difference> = (DIFFERENCES.iter())
+        .filter(|other| other.subject != difference.subject)
+        .collect();
+    let disagrees = |recording: &Recording| {
+        !recording.outcome.is_failure()
+            && ours(recording, &others)
+                .is_ok_and(|ours| json!(ours) != json!(theirs(recording, &others)))
+    };
+    match recordings.iter().any(disagrees) {
+        true => Ok(()),
+        false => Err("no recording shows it: take it out of the table".into()),
+    }
+}
+
+fn check_refusal(case: &str, outcome: &Outcome, refused: &Refused) -> Result<(), Failed> {
     let text = refused.text();
-    if let Some((_, path, _)) = REFUSED_HERE.iter().find(|(case, ..)| *case == name) {
+    if let Some((_, path, _)) = REFUSED_HERE.iter().find(|(name, ..)| *name == case) {
         return if text.contains(path) {
             Ok(())
         } else {
             Err(format!("does not name {path}: {text}").into())
         };
     }
-    let failed = result["phase"]
-        .as_object()
-        .is_none_or(|phases| phases.values().any(|phase| phase == "Failed"));
-    if failed {
-        Ok(())
-    } else {
-        Err(format!("{refused:?}").into())
+    match outcome.is_failure() {
+        true => Ok(()),
+        false => Err(format!("{refused:?}").into()),
     }
-}
-
-/// What the operator sent: the last form of each object's first write.
-fn sent(recording: &Json) -> Objects {
-    recording
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(key, write)| (key.clone(), write["object"].clone()))
-        .collect()
 }

@@ -74,7 +74,7 @@ pub fn feature_store(
         .into_iter()
         .map(|source| {
             let mut values = secrets.get(&source.name).cloned().unwrap_or_default();
-            values.retain(|key, _| source.key.as_ref().is_none_or(|wanted| wanted == key));
+            values.retain(|key, _| source.keys.contains(key));
             (source, values)
         })
         .collect();

@@ -5,10 +5,10 @@ use super::sources::{Source, assert_none, files};
 #[test]
 fn examples_are_named_in_the_documentation_and_in_the_tests() {
     let mut prose = files("docs", "md");
-    prose.extend(super::sources::read("README.md").map(|text| Source {
+    prose.push(Source {
         path: "README.md".to_owned(),
-        text,
-    }));
+        text: super::sources::read("README.md"),
+    });
     let mut tests = files("tests", "rs");
     tests.retain(|file| !file.path.starts_with("tests/tidy"));
     tests.extend(files("examples", "rs"));

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::sources::{assert_none, read, root};
+use super::sources::{assert_none, read, read_if_exists, root};
 
-#[path = "../oracle/defects.rs"]
-mod defects;
+#[path = "../oracle/behaviors.rs"]
+mod behaviors;
 #[path = "../oracle/differences.rs"]
 mod differences;
 
-use defects::{DEFECTS, Defect};
+use behaviors::{BEHAVIORS, Behavior};
 use differences::{DIFFERENCES, Difference};
 
 /// Pages that are generated in part: path, where the table begins, and the table.
@@ -23,10 +23,10 @@ pub fn tables() -> BTreeMap<&'static str, (&'static str, String)> {
             ),
         ),
         (
-            "docs/guides/better-than-the-operator.md",
+            "docs/guides/differences-from-the-feast-operator.md",
             (
-                "<!-- Generated from DEFECTS in tests/oracle/defects.rs. -->\n\n",
-                defects(),
+                "<!-- Generated from BEHAVIORS in tests/oracle/behaviors.rs. -->\n\n",
+                behaviors(),
             ),
         ),
     ])
@@ -50,14 +50,16 @@ fn differences() -> String {
     text
 }
 
-fn defects() -> String {
-    let mut text = String::from("| | Operator | This provider | Shown by |\n|---|---|---|---|\n");
-    for (number, defect) in (1..).zip(DEFECTS) {
-        let Defect {
+fn behaviors() -> String {
+    let mut text =
+        String::from("| | Feast operator | This provider | Shown by |\n|---|---|---|---|\n");
+    for behavior in BEHAVIORS {
+        let Behavior {
+            subject,
             operator,
             provider,
             tests,
-        } = defect;
+        } = behavior;
         let names: Vec<String> = tests.iter().map(|test| short(test)).collect();
         let names = if names.is_empty() {
             "–".to_owned()
@@ -65,7 +67,7 @@ fn defects() -> String {
             names.join(", ")
         };
         text.push_str(&format!(
-            "| {number} | {operator} | {provider} | {names} |\n"
+            "| {subject} | {operator} | {provider} | {names} |\n"
         ));
     }
     text
@@ -84,23 +86,23 @@ fn short(test: &str) -> String {
 
 #[test]
 fn tests_that_the_guide_names_exist() {
-    let refused = read("tests/oracle/refused.json").unwrap_or_default();
+    let refused = read("tests/oracle/refused.json");
     let missing = |test: &&str| match test.split_once("::") {
         Some((file, function)) => {
-            let text = read(file).unwrap_or_default();
+            let text = read_if_exists(file).unwrap_or_default();
             !text.contains(&format!("fn {function}(")) && !text.contains(&format!("{function},\n"))
         }
         None if test.starts_with("tests/") => !root().join(test).exists(),
         None => !refused.contains(&format!("\"case\": {test:?}")),
     };
-    let findings: Vec<String> = DEFECTS
+    let findings: Vec<String> = BEHAVIORS
         .iter()
-        .flat_map(|defect| defect.tests)
+        .flat_map(|behavior| behavior.tests)
         .filter(|test| missing(test))
         .map(|test| (*test).to_owned())
         .collect();
     assert_none(
         &findings,
-        "Tests that tests/oracle/defects.rs names and that do not exist: mend the names.",
+        "Tests that tests/oracle/behaviors.rs names and that do not exist: mend the names.",
     );
 }

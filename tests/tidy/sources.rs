@@ -15,15 +15,30 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A file of the package, or nothing when there is none.
-pub fn read(path: &str) -> Option<String> {
-    std::fs::read_to_string(root().join(path)).ok()
+/// A file of the package, which must exist.
+#[track_caller]
+pub fn read(path: &str) -> String {
+    read_if_exists(path).unwrap_or_else(|| panic!("{path} does not exist"))
 }
 
-/// All files below `folder` whose name ends in `.extension`, in order.
+/// A file of the package, or `None` when it does not exist.
+pub fn read_if_exists(path: &str) -> Option<String> {
+    match std::fs::read_to_string(root().join(path)) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => panic!("reading {path}: {error}"),
+    }
+}
+
+/// All files below `folder` whose name ends in `.extension`, in order. There must be one.
+#[track_caller]
 pub fn files(folder: &str, extension: &str) -> Vec<Source> {
     let mut found = Vec::new();
     collect(&root().join(folder), extension, &mut found);
+    assert!(
+        !found.is_empty(),
+        "{folder}/ has no .{extension} file: the check of them would pass without looking at any"
+    );
     found.sort();
     found
         .into_iter()
@@ -36,10 +51,11 @@ pub fn files(folder: &str, extension: &str) -> Vec<Source> {
 }
 
 fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .unwrap_or_else(|error| panic!("reading the folder {}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.path();
         if path.is_dir() {
             collect(&path, extension, found);
         } else if path.extension().is_some_and(|it| it == extension) {
@@ -56,7 +72,7 @@ pub fn relative(file: &Path) -> String {
 
 /// The crates that `Cargo.toml` names in a section such as `dependencies`, as Rust writes them.
 pub fn crates(section: &str) -> BTreeSet<String> {
-    let manifest = read("Cargo.toml").expect("the package has a Cargo.toml");
+    let manifest = read("Cargo.toml");
     let header = format!("[{section}]");
     manifest
         .lines()

@@ -34,6 +34,7 @@ impl Cluster {
             force_conflicts,
         } = self.options();
         let (before, after) = (kept::creation(live), kept::creation(signed));
+        let mut force = *force_conflicts;
         let mut seen = live.clone();
         for _ in 0..ATTEMPTS {
             // With the version as a precondition, no other create can have written it meanwhile; with the UID, it
@@ -43,13 +44,22 @@ impl Cluster {
                 body["metadata"][precondition] = seen["metadata"][precondition].clone();
             }
             let namespace = &store.namespace;
-            let request = apply_request(namespace, &key, field_manager, *force_conflicts, body);
+            let request = apply_request(namespace, &key, field_manager, force, body);
             match self.send(request, cancel).await {
                 Ok(written) => return Ok(Some(written)),
                 Err(Error {
                     reason: Reason::Stale { .. },
                     ..
                 }) => {}
+                // No plan shows the content of this Secret, so that a change by plain update is always undone. The
+                // version says what is taken.
+                Err(Error {
+                    reason: Reason::Conflict(conflicts),
+                    ..
+                }) if !force && conflicts.iter().all(|conflict| conflict.by_update) => {
+                    force = true;
+                    continue;
+                }
                 Err(error) => return Err(error),
             }
             let Some(now) = self.get(namespace, &key, cancel).await? else {

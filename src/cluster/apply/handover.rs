@@ -5,19 +5,71 @@
 //! second manager of ours applies the count as it is, and keeps it until someone else sets another.
 //! Numbers of a rolling update, in contrast, must go when the strategy becomes `Recreate`.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 
 use super::super::error::{Error, Reason, Verb};
 use super::super::ownership;
 use super::super::request::Request;
 use super::super::resource::Resource;
+use super::super::watch::{Selection, Unfinished};
 use super::{ATTEMPTS, Run};
-use crate::feast::objects::Key;
+use crate::feast::names;
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::Tier;
 
 const REPLICAS: [&str; 2] = ["spec", "replicas"];
 const ROLLING_UPDATE: [&str; 3] = ["spec", "strategy", "rollingUpdate"];
 
+/// How long the Deployment's controller gets to observe a number of replicas.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Run<'_> {
+    /// Waits until the Deployment's controller has observed the number of replicas that was just applied, and applies
+    /// it again as long as somebody moves it before that.
+    ///
+    /// A deleted autoscaler's controller may have one more write under way. It writes with the version of the Deployment
+    /// that it has read, and the status that the Deployment's controller writes makes that version an old one: what
+    /// was under way before is refused from then on. Where the rollout is waited for, a later move is undone at its end.
+    pub(super) async fn settle_replicas(&mut self) {
+        let key = Key::new(Kind::Deployment, names::main(&self.plan.store.name));
+        let Some(wanted) = self.plan.wanted.get(&key) else {
+            return;
+        };
+        let replicas = wanted["spec"]["replicas"].clone();
+        for _ in 0..ATTEMPTS {
+            if !self.goes_on() {
+                return;
+            }
+            let seen = self.cluster.watch_until(
+                Resource::from(key.kind),
+                &self.plan.store.namespace,
+                Selection::Named(&key.name),
+                Instant::now() + SETTLE_TIMEOUT,
+                self.cancel,
+                |objects| {
+                    let live = objects.get(&key.name)?;
+                    let moved = live["spec"]["replicas"] != replicas;
+                    (moved || is_observed(live)).then(|| (live.clone(), moved))
+                },
+            );
+            match seen.await {
+                Ok((live, moved)) => {
+                    self.outcome.exists.insert(key.clone(), live);
+                    if !moved {
+                        return;
+                    }
+                    self.tier(Tier::Workload).await;
+                }
+                // Nothing has moved it, and the Deployment's controller is not at work.
+                Err(Unfinished::TimedOut) => return,
+                Err(Unfinished::Failed(error)) => return self.outcome.errors.push(error),
+            }
+        }
+    }
+
     pub(super) async fn hand_over(&self, key: &Key, wire: &Json, live: &Json) -> Result<(), Error> {
         if wire["spec"].get("replicas").is_none() {
             self.hand_over_replicas(key, live).await?;
@@ -97,4 +149,9 @@ impl Run<'_> {
                 .iter()
                 .all(|entry| entry.applied && entry.manager == ours)
     }
+}
+
+/// Whether the Deployment's controller has seen the spec as it is.
+fn is_observed(live: &Json) -> bool {
+    live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64()
 }

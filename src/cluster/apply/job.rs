@@ -3,6 +3,8 @@
 //! That it has succeeded is written on the Deployment, by an annotation that is applied after it, so that a
 //! Job that is gone (its time to live is over, somebody deleted it) is not run again.
 
+use serde_json::Value as Json;
+
 use super::super::error::Error;
 use super::super::rollout::{Progress, job_progress};
 use super::{Run, is_terminating};
@@ -57,15 +59,12 @@ impl Run<'_> {
             Some(Progress::Done) => return Ok(()),
             None if self.is_done() => return Ok(()),
             Some(Progress::Failed(message)) => {
-                let live = live.as_ref().filter(|live| !is_terminating(live));
                 tracing::info!("{key} has failed ({message}) and is run again");
-                if let Some(live) = live {
-                    self.cluster
-                        .delete_one(self.plan.store, key, live, self.cancel)
-                        .await?;
-                    self.until_deleted(key, live).await?;
-                    self.outcome.exists.remove(key);
-                }
+                self.delete_job(key, live.as_ref()).await?;
+            }
+            Some(Progress::Waiting(_)) if live.as_ref().is_some_and(has_no_pod) => {
+                tracing::info!("{key} has not been given a pod and is created again");
+                self.delete_job(key, live.as_ref()).await?;
             }
             Some(Progress::Waiting(_)) | None => {}
         }
@@ -85,6 +84,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    async fn delete_job(&mut self, key: &Key, live: Option<&Json>) -> Result<(), Error> {
+        let Some(live) = live.filter(|live| !is_terminating(live)) else {
+            return Ok(());
+        };
+        let deleted = (self.cluster).delete_one(self.plan.store, key, live, self.cancel);
+        deleted.await?;
+        self.until_deleted(key, live).await?;
+        self.outcome.exists.remove(key);
+        Ok(())
+    }
+
     /// Whether the live Deployment says that what the wanted one names has been done.
     fn is_done(&self) -> bool {
         let mut deployments = self.plan.wanted.iter();
@@ -96,5 +106,47 @@ impl Run<'_> {
                     live["metadata"]["annotations"][APPLIED_ANNOTATION] == *wanted
                 })
         })
+    }
+}
+
+/// Whether an earlier apply has left a Job that never had a pod. Its controller tries again after longer and longer
+/// pauses; a Job that is made anew begins at once. One that is suspended waits for its turn.
+fn has_no_pod(live: &Json) -> bool {
+    let status = &live["status"];
+    let none = |count: &str| status[count].as_i64().unwrap_or(0) == 0;
+    let uncounted = &status["uncountedTerminatedPods"];
+    let counted = |list: &str| uncounted[list].as_array().is_none_or(Vec::is_empty);
+    live["spec"]["suspend"] != true
+        && ["active", "succeeded", "failed", "terminating"]
+            .into_iter()
+            .all(none)
+        && ["succeeded", "failed"].into_iter().all(counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_without_any_pod_is_told_from_others() {
+        let job = |status: Json| has_no_pod(&json!({"spec": {}, "status": status}));
+        assert!(job(json!({})));
+        assert!(job(
+            json!({"active": 0, "terminating": 0, "uncountedTerminatedPods": {}})
+        ));
+        for status in [
+            json!({"active": 1}),
+            json!({"failed": 1}),
+            json!({"succeeded": 1}),
+            json!({"terminating": 1}),
+            json!({"uncountedTerminatedPods": {"succeeded": ["uid"]}}),
+        ] {
+            assert!(!job(status.clone()), "{status}");
+        }
+        assert!(!has_no_pod(
+            &json!({"spec": {"suspend": true}, "status": {}})
+        ));
     }
 }

@@ -16,6 +16,7 @@ use futures::future::join_all;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use super::super::delete::StalledDeletion;
 use super::super::error::{Error, Reason, Verb};
 use super::super::operator::{is_operated, is_owned, release};
 use super::super::request::Request;
@@ -35,7 +36,9 @@ impl Run<'_> {
         let keys: Vec<Key> = objects.map(|(key, _)| key.clone()).collect();
         let doomed = |key: &&Key| is_claim(key) && is_terminating(&self.outcome.exists[*key]);
         if let Some(key) = keys.iter().find(doomed) {
-            let reason = Reason::Terminating;
+            let live = &self.outcome.exists[key];
+            let stalled = StalledDeletion::new(key, &store.namespace, live, None, None);
+            let reason = Reason::Terminating(stalled);
             let error = (self.cluster).object_error(Verb::TakeOver, store, key, reason);
             return self.outcome.errors.push(error);
         }

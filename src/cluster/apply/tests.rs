@@ -7,10 +7,8 @@ use crate::cluster::scripted::{self, Act, Asked};
 fn object(kind: Kind, name: &str) -> (Key, Json) {
     let key = Key::new(kind, name);
     let labels = json!({"feast.dev/name": "x", "app.kubernetes.io/managed-by": "feast"});
-    let (group, version) = kind.api();
-    let api_version = format!("{group}/{version}");
     let json = json!({
-        "apiVersion": api_version.trim_start_matches('/'),
+        "apiVersion": kind.api_version(),
         "kind": kind.as_str(),
         "metadata": {"name": name, "namespace": "ns", "labels": labels},
     });
@@ -171,4 +169,129 @@ mod take_over {
         assert_eq!(outcome.exists, BTreeMap::new());
         assert_eq!(outcome.taken_over, BTreeSet::new());
     }
+}
+
+mod settle {
+    use super::*;
+
+    fn deployment(replicas: i32, observed: bool) -> Json {
+        let (_, mut live) = object(Kind::Deployment, "feast-x");
+        live["metadata"]["resourceVersion"] = json!("1");
+        live["metadata"]["generation"] = json!(2);
+        live["spec"] = json!({"replicas": replicas});
+        live["status"] = json!({"observedGeneration": if observed { 2 } else { 1 }});
+        live
+    }
+
+    /// The requests of an apply of three replicas over an autoscaler, where the n-th listing shows the n-th of these
+    /// objects, and a watch shows nothing more.
+    async fn applied(shown: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
+        let mut shown = shown.into_iter().collect::<Vec<_>>().into_iter();
+        let (asked, mut lines) = mpsc::unbounded_channel();
+        let cluster = scripted::cluster(move |it| {
+            let method = it.line.split(' ').next().unwrap().to_owned();
+            asked.send(method.clone()).unwrap();
+            match (method.as_str(), shown.len()) {
+                ("DELETE", _) => Act::Answer(200, json!({"kind": "Status"})),
+                ("PATCH", _) => Act::Answer(200, deployment(3, false)),
+                (_, 0) => Act::Hang,
+                _ => {
+                    let items = [shown.next().unwrap()];
+                    Act::Answer(
+                        200,
+                        json!({"metadata": {"resourceVersion": "1"}, "items": items}),
+                    )
+                }
+            }
+        });
+        let cluster = cluster.await;
+        let (key, mut wanted) = object(Kind::Deployment, "feast-x");
+        wanted["spec"] = json!({"replicas": 3});
+        let plan = Plan {
+            store: &scripted::store("x"),
+            wanted: &[(key.clone(), wanted)].into(),
+            known: &BTreeMap::new(),
+            claims: &Claims::default(),
+            repair_drift: true,
+            wait_for_job: None,
+        };
+        let autoscaler = object(Kind::HorizontalPodAutoscaler, "feast-x");
+        let live = [(key, deployment(5, true)), autoscaler].into();
+        let cancel = CancellationToken::new();
+        let outcome = cluster.apply(live, &plan, &cancel).await.unwrap();
+        assert_eq!(said(&outcome), [""; 0]);
+        lines.close();
+        let mut methods = Vec::new();
+        while let Some(method) = lines.recv().await {
+            methods.push(method);
+        }
+        (methods, outcome)
+    }
+
+    #[tokio::test]
+    async fn the_number_that_a_deleted_autoscaler_moves_is_set_again() {
+        let moved = [deployment(7, true), deployment(3, true)];
+        let (methods, outcome) = applied(moved).await;
+        assert_eq!(methods, ["DELETE", "PATCH", "GET", "PATCH", "GET"]);
+        let live = outcome.exists.values().next().unwrap();
+        assert_eq!(live["spec"]["replicas"], 3);
+    }
+
+    #[tokio::test]
+    async fn a_number_that_the_deployment_controller_has_observed_is_settled() {
+        let (methods, _) = applied([deployment(3, true)]).await;
+        assert_eq!(methods, ["DELETE", "PATCH", "GET"]);
+    }
+}
+
+/// The name is still taken when the time for that is over.
+#[tokio::test]
+async fn a_name_that_stays_taken_names_its_finalizers() {
+    let (key, mut live) = object(Kind::Service, "feast-x-online");
+    live["metadata"]["uid"] = json!("1");
+    live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    live["metadata"]["finalizers"] = json!(["example.com/held"]);
+    let (asked, mut was_asked) = mpsc::unbounded_channel();
+    let held = live.clone();
+    let mut lists = 0;
+    let cluster = scripted::cluster(move |it| {
+        if it.line.ends_with("/feast-x-online") {
+            return Act::Answer(200, held.clone());
+        }
+        lists += 1;
+        if lists == 1 {
+            return Act::Answer(
+                200,
+                json!({"metadata": {"resourceVersion": "1"}, "items": [held]}),
+            );
+        }
+        asked.send(()).unwrap();
+        Act::Hang
+    });
+    let cluster = cluster.await;
+    let (_, wanted) = object(Kind::Service, "feast-x-online");
+    let plan = Plan {
+        store: &scripted::store("x"),
+        wanted: &[(key.clone(), wanted)].into(),
+        known: &BTreeMap::new(),
+        claims: &Claims::default(),
+        repair_drift: false,
+        wait_for_job: None,
+    };
+    let cancel = CancellationToken::new();
+    let apply = cluster.apply([(key, live)].into(), &plan, &cancel);
+    let (outcome, ()) = tokio::join!(apply, scripted::time_passes(&mut was_asked));
+    let outcome = outcome.unwrap();
+    let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
+    assert_eq!(
+        said(&outcome),
+        [format!("cannot apply Service/feast-x-online {place}")]
+    );
+    assert_eq!(
+        outcome.errors[0].reason.to_string(),
+        "the object is still being deleted after 60 s. Its finalizers keep it:\n  \
+         example.com/held: the controller that it is named after removes it; check that it runs, and its log\n\
+         Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
+         `kubectl patch service/feast-x-online --namespace ns --type merge --patch '{\"metadata\":{\"finalizers\":null}}'`"
+    );
 }

@@ -8,15 +8,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{Request, Uri};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::Client;
 use kube::client::{Body, ClientBuilder, ConfigExt};
-use tower::util::BoxService;
-use tower::{BoxError, ServiceBuilder, service_fn};
+use rustls::ClientConfig;
+use secrecy::SecretString;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+
+use super::credentials::ClientIdentity;
+use super::proxy::Proxy;
+use super::{ConnectionError, Endpoint, tls};
 
 /// A connection that answers no ping is dead, and the watches on it with it: what is under way is tried again on
 /// another.
@@ -29,26 +38,91 @@ const WATCHES_AT_ONE: usize = 40;
 /// A connection is opened when it is needed.
 const CONNECTIONS: usize = 8;
 
-/// Makes the client. May run an `exec` credential plugin, and blocks then.
-pub fn client(config: kube::Config) -> Result<Client, kube::Error> {
-    if config.proxy_url.is_some() {
-        // Through a proxy, kube's own tunnel.
-        return Client::try_from(config);
+/// Carries a request to the API server.
+type Transport = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
+
+/// The same for every connector.
+type Answer = <legacy::Client<HttpConnector, Body> as Service<Request<Body>>>::Response;
+
+/// Makes the client. May run a program that prints credentials, and blocks then.
+///
+/// # Errors
+/// Credentials that could not be obtained, and TLS settings that cannot be used.
+pub fn client(endpoint: Endpoint) -> Result<Client, ConnectionError> {
+    let Endpoint {
+        mut config,
+        credentials,
+        proxy,
+        ..
+    } = endpoint;
+    if let Some(ClientIdentity { certificate, key }) = credentials.client_identity()? {
+        config.auth_info.client_certificate_data = Some(STANDARD.encode(certificate));
+        config.auth_info.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
     }
+    let unusable = |error| ConnectionError::Client(Box::new(error));
+    let tls = tls::client_config(&config).map_err(unusable)?;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(config.connect_timeout);
+    let name = config.tls_server_name.as_deref();
+    let transport = match &proxy {
+        None => transport(tcp, tls, name),
+        Some(proxy) if proxy.is_socks() => transport(socks(proxy, tcp), tls, name),
+        Some(proxy) if proxy.is_https() => {
+            let to_proxy = HttpsConnectorBuilder::new()
+                .with_tls_config(tls.clone())
+                .https_or_http()
+                .enable_http1()
+                .wrap_connector(tcp);
+            transport(tunnel(proxy, to_proxy), tls, name)
+        }
+        Some(proxy) => transport(tunnel(proxy, tcp), tls, name),
+    };
+    let authorized = service_fn(move |mut request: Request<Body>| {
+        let (credentials, transport) = (credentials.clone(), transport.clone());
+        async move {
+            credentials.authorize(&mut request).await?;
+            transport.oneshot(request).await
+        }
+    });
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .layer(config.extra_headers_layer().map_err(unusable)?)
+        .service(authorized);
+    Ok(ClientBuilder::new(service, config.default_namespace).build())
+}
+
+fn tunnel<C>(proxy: &Proxy, to_proxy: C) -> Tunnel<C> {
+    let tunnel = Tunnel::new(proxy.uri().clone(), to_proxy);
+    match proxy.basic_auth() {
+        Some(value) => tunnel.with_auth(value.clone()),
+        None => tunnel,
+    }
+}
+
+fn socks(proxy: &Proxy, tcp: HttpConnector) -> SocksV5<HttpConnector> {
+    let socks = SocksV5::new(proxy.uri().clone(), tcp);
+    match proxy.socks_auth() {
+        Some((user, password)) => socks.with_auth(user.to_owned(), password.to_owned()),
+        None => socks,
+    }
+}
+
+/// TLS and HTTP over what `connect` opens: directly, or through a proxy. `name` is the server's in its certificate,
+/// where the URL has another.
+fn transport<C>(connect: C, tls: ClientConfig, name: Option<&str>) -> Transport
+where
+    HttpsConnector<C>: Connect + Clone + Send + Sync + 'static,
+{
     let mut builder = HttpsConnectorBuilder::new()
-        .with_tls_config(config.rustls_client_config()?)
+        .with_tls_config(tls)
         .https_or_http();
-    if let Some(name) = &config.tls_server_name {
-        let name = (name.clone().try_into())
-            .map_err(|error| kube::Error::Service(BoxError::from(error)))?;
+    if let Some(name) = name.and_then(|name| name.to_owned().try_into().ok()) {
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
     // A server that knows no HTTP/2 is spoken to in HTTP/1.1.
-    let connector = builder.enable_all_versions().wrap_connector(tcp);
+    let connector: HttpsConnector<C> = builder.enable_all_versions().wrap_connector(connect);
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -57,20 +131,14 @@ pub fn client(config: kube::Config) -> Result<Client, kube::Error> {
         .http2_adaptive_window(true);
     let connections = [(); CONNECTIONS].map(|()| builder.build::<_, Body>(connector.clone()));
     let (connections, watches) = (Arc::new(connections), Arc::new(AtomicUsize::new(0)));
-    let http = service_fn(move |request: Request<Body>| {
+    BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
         let chosen = match is_watch(request.uri()) {
             true => connection_of_watch(watches.fetch_add(1, Ordering::Relaxed)),
             false => 0,
         };
-        connections[chosen].request(request)
-    });
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(http);
-    Ok(ClientBuilder::new(BoxService::new(service), config.default_namespace).build())
+        let answer = connections[chosen].request(request);
+        async move { answer.await.map_err(BoxError::from) }
+    }))
 }
 
 fn is_watch(uri: &Uri) -> bool {

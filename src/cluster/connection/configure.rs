@@ -1,95 +1,99 @@
-//! From a [`Connection`] to a `kube::Config`.
+//! From a [`Connection`] to an [`Endpoint`].
 
 mod overrides;
 
-use std::path::{Path, PathBuf};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Uri};
+use kube::config::{AuthInfo, Cluster, Config};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
-use http::HeaderValue;
-use kube::config::{
-    AuthInfo, Cluster, Config, Context, KubeConfigOptions, Kubeconfig, KubeconfigError,
-    NamedAuthInfo, NamedCluster, NamedContext,
-};
-
+use super::check::{certificate_problem, line_problem, server_name_problem};
+use super::credentials::{Credentials, Identity};
 use super::environment::variable;
-use super::{Connection, ConnectionError, Origin, proxy};
-
-/// The name of everything in the kubeconfig that stands for a block without one.
-const OWN: &str = "provider";
+use super::kubeconfig::{self, Names, Selected};
+use super::proxy::Proxy;
+use super::{Connection, ConnectionError, Origin};
 
 const USER_AGENT: &str = concat!("terraform-provider-feast/", env!("CARGO_PKG_VERSION"));
 
+/// Everything that is needed to open a connection.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Address, TLS and extra headers. It has neither a proxy nor what goes into the header `Authorization`.
+    pub(super) config: Config,
+    pub(super) credentials: Credentials,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) identity: Identity,
+    pub(super) origin: Origin,
+}
+
 /// Reads the files that the connection names. What the block or the environment sets overrides what a
 /// kubeconfig says.
-pub async fn configure(connection: &Connection) -> Result<(Config, Origin), ConnectionError> {
+///
+/// # Errors
+/// Returns what is missing or wrong in the connection or its files. No request is sent and no program is run.
+pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
     if !connection.names_cluster() {
         return Err(ConnectionError::NothingConfigured);
+    }
+    if let Some(problem) = connection.problems().into_iter().next() {
+        return Err(ConnectionError::Invalid {
+            origin: connection.source(problem.attribute),
+            problem: problem.problem,
+        });
     }
     let origin = connection.describe();
     if connection.in_cluster_config == Some(true) {
         return in_cluster(connection, origin);
     }
-    let mut kubeconfig = Kubeconfig::default();
-    let paths = connection.paths();
-    for path in &paths {
-        let next = read(path, &connection.source_of_paths())?;
-        kubeconfig = kubeconfig
-            .merge(next)
-            .map_err(|source| unusable(&origin, source))?;
+    let Selected {
+        mut cluster,
+        mut user,
+        names,
+    } = kubeconfig::select(connection)?;
+    let origin = match names
+        .as_ref()
+        .and_then(|names| names.current_context.as_ref())
+    {
+        Some(context) => origin.and(format!("its current context {context}")),
+        None => origin,
+    };
+    connection.override_cluster(&mut cluster);
+    let is_own = connection.override_user(&mut user)?;
+    let source = Source {
+        connection,
+        names: names.as_ref(),
+        is_own,
+    };
+    if let Some(exec) = &mut user.exec
+        && exec.provide_cluster_info
+    {
+        let cluster = (&cluster).try_into();
+        exec.cluster = Some(cluster.map_err(|error| ConnectionError::Unusable {
+            origin: origin.to_string(),
+            source: Box::new(error),
+        })?);
     }
-    let options = if paths.is_empty() {
-        kubeconfig.contexts = vec![NamedContext {
-            name: OWN.into(),
-            context: Some(Context {
-                cluster: OWN.into(),
-                user: Some(OWN.into()),
-                ..Context::default()
-            }),
-            ..NamedContext::default()
-        }];
-        KubeConfigOptions {
-            context: Some(OWN.into()),
-            cluster: None,
-            user: None,
-        }
-    } else {
-        KubeConfigOptions {
-            context: connection.config_context.clone(),
-            cluster: connection.config_context_cluster.clone(),
-            user: connection.config_context_auth_info.clone(),
-        }
-    };
-    let origin = match &kubeconfig.current_context {
-        Some(context) if connection.config_context.is_none() && !paths.is_empty() => {
-            origin.and(format!("its current context {context}"))
-        }
-        _ => origin,
-    };
-    let (cluster, user) = selected(&kubeconfig, &options).ok_or_else(|| {
-        ConnectionError::Invalid {
-            origin: connection.source_of_paths(),
-            problem: "it has no current context, and no config_context (KUBE_CTX) is set, or the context that is set does not exist in it".into(),
-        }
-    })?;
-    let selected_cluster = named_cluster(&mut kubeconfig, &cluster);
-    connection.override_cluster(selected_cluster)?;
-    let names_proxy = selected_cluster.proxy_url.is_some();
-    let own_credentials = connection.override_user(named_user(&mut kubeconfig, &user))?;
-    let options = KubeConfigOptions {
-        user: own_credentials.then_some(user).or(options.user),
-        ..options
-    };
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|source| unusable(&origin, source))?;
-    if !names_proxy && goes_past_proxy(&config) {
-        config.proxy_url = None;
-    }
-    Ok((with_our_manners(config), origin))
+    let mut config = Config::new(address(&cluster, &source)?);
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.root_cert = roots(&cluster, &source)?;
+    config.tls_server_name = server_name(&cluster, &source)?;
+    let proxy = proxy(&cluster, &source, &config.cluster_url)?;
+    check_impersonation(&user, &source)?;
+    let (credentials, identity) = Credentials::take(&mut user, |field| source.of_user(field))?;
+    config.auth_info = user;
+    Ok(Endpoint {
+        config: with_our_manners(config),
+        credentials,
+        proxy,
+        identity,
+        origin,
+    })
 }
 
 fn with_our_manners(mut config: Config) -> Config {
-    // Retries are ours: they are bounded, logged, and stop when the user cancels.
-    config.default_retry = false;
     // Audit logs should say who it was.
     config.headers.push((
         http::header::USER_AGENT,
@@ -98,146 +102,185 @@ fn with_our_manners(mut config: Config) -> Config {
     config
 }
 
-/// kube takes `HTTPS_PROXY` for a kubeconfig without a proxy, but looks up the proxy's own name in
-/// `NO_PROXY`, and not the API server's.
-fn goes_past_proxy(config: &Config) -> bool {
-    let no_proxy = ["NO_PROXY", "no_proxy"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok())
-        .unwrap_or_default();
-    let host = config.cluster_url.host().unwrap_or_default();
-    proxy::is_bypassed(host, &no_proxy)
-}
-
-fn in_cluster(
-    connection: &Connection,
-    origin: Origin,
-) -> Result<(Config, Origin), ConnectionError> {
+fn in_cluster(connection: &Connection, origin: Origin) -> Result<Endpoint, ConnectionError> {
     if connection.host.is_some() || !connection.paths().is_empty() {
         return Err(ConnectionError::Invalid {
             origin: origin.to_string(),
             problem: "in_cluster_config excludes host, config_path and config_paths".into(),
         });
     }
-    let config = Config::incluster().map_err(|source| ConnectionError::Unusable {
+    let mut config = Config::incluster().map_err(|source| ConnectionError::Unusable {
         origin: origin.to_string(),
         source: Box::new(source),
     })?;
-    Ok((with_our_manners(config), origin))
-}
-
-fn unusable(origin: &Origin, source: KubeconfigError) -> ConnectionError {
-    ConnectionError::Unusable {
-        origin: origin.to_string(),
-        source: Box::new(source),
-    }
-}
-
-fn read(path: &Path, origin: &str) -> Result<Kubeconfig, ConnectionError> {
-    Kubeconfig::read_from(path).map_err(|error| match error {
-        KubeconfigError::ReadConfig(source, path) => ConnectionError::Unreadable {
-            path,
-            origin: origin.to_owned(),
-            source,
-        },
-        other => ConnectionError::Malformed {
-            path: path.to_owned(),
-            origin: origin.to_owned(),
-            place: match other {
-                KubeconfigError::Parse(error) => error.location().map_or_else(String::new, |at| {
-                    format!(" at line {}, column {}", at.line(), at.column())
-                }),
-                _ => String::new(),
-            },
-        },
+    let source = |_: &str| "the service account of the pod".to_owned();
+    let (credentials, identity) = Credentials::take(&mut config.auth_info, source)?;
+    Ok(Endpoint {
+        config: with_our_manners(config),
+        credentials,
+        proxy: None,
+        identity,
+        origin,
     })
 }
 
-/// The names of the cluster and the user that the options select.
-fn selected(kubeconfig: &Kubeconfig, options: &KubeConfigOptions) -> Option<(String, String)> {
-    let name = options
-        .context
-        .as_ref()
-        .or(kubeconfig.current_context.as_ref())?;
-    let context = kubeconfig
-        .contexts
-        .iter()
-        .find(|known| known.name == *name)?
-        .context
-        .as_ref()?;
-    let cluster = options
-        .cluster
-        .clone()
-        .unwrap_or_else(|| context.cluster.clone());
-    let user = options
-        .user
-        .clone()
-        .or_else(|| context.user.clone())
-        .unwrap_or_else(|| OWN.into());
-    Some((cluster, user))
+/// Says where a part of the connection was configured.
+struct Source<'a> {
+    connection: &'a Connection,
+    names: Option<&'a Names>,
+    /// True if the credentials are the connection's own, and not those of the kubeconfig.
+    is_own: bool,
 }
 
-fn named_cluster<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut Cluster {
-    let known = kubeconfig
-        .clusters
-        .iter()
-        .position(|known| known.name == name);
-    let position = known.unwrap_or_else(|| {
-        kubeconfig.clusters.push(NamedCluster {
-            name: name.into(),
-            ..NamedCluster::default()
-        });
-        kubeconfig.clusters.len() - 1
-    });
-    kubeconfig.clusters[position]
-        .cluster
-        .get_or_insert_default()
+impl Source<'_> {
+    /// `field` is named as in a kubeconfig.
+    fn of_cluster(&self, field: &str) -> String {
+        let attribute = match field {
+            "server" => Some(("host", self.connection.host.is_some())),
+            "certificate-authority-data" => Some((
+                "cluster_ca_certificate",
+                self.connection.cluster_ca_certificate.is_some(),
+            )),
+            "tls-server-name" => {
+                Some(("tls_server_name", self.connection.tls_server_name.is_some()))
+            }
+            "proxy-url" => Some(("proxy_url", self.connection.proxy_url.is_some())),
+            _ => None,
+        };
+        match (attribute, self.names) {
+            (Some((attribute, true)), _) => self.connection.source(attribute),
+            (_, Some(Names { cluster, .. })) => {
+                format!("`{field}` of the cluster \"{cluster}\" in the kubeconfig")
+            }
+            (_, None) => field.to_owned(),
+        }
+    }
+
+    fn of_user(&self, field: &str) -> String {
+        let attribute = match field {
+            "client-certificate" => "client_certificate",
+            "username" => "username",
+            "password" => "password",
+            "token" => "token",
+            _ => "exec",
+        };
+        match (self.is_own, self.names) {
+            (false, Some(Names { user, .. })) => {
+                format!("`{field}` of the user \"{user}\" in the kubeconfig")
+            }
+            _ => self.connection.source(attribute),
+        }
+    }
 }
 
-fn named_user<'a>(kubeconfig: &'a mut Kubeconfig, name: &str) -> &'a mut AuthInfo {
-    let known = kubeconfig
-        .auth_infos
-        .iter()
-        .position(|known| known.name == name);
-    let position = known.unwrap_or_else(|| {
-        kubeconfig.auth_infos.push(NamedAuthInfo {
-            name: name.into(),
-            ..NamedAuthInfo::default()
-        });
-        kubeconfig.auth_infos.len() - 1
-    });
-    kubeconfig.auth_infos[position]
-        .auth_info
-        .get_or_insert_default()
+fn invalid(origin: String, problem: String) -> ConnectionError {
+    ConnectionError::Invalid { origin, problem }
+}
+
+fn address(cluster: &Cluster, source: &Source<'_>) -> Result<Uri, ConnectionError> {
+    let wrong = || {
+        invalid(
+            source.of_cluster("server"),
+            "it must be a URL such as https://192.0.2.1:6443".to_owned(),
+        )
+    };
+    let url: Uri = (cluster.server.as_deref())
+        .and_then(|server| server.parse().ok())
+        .ok_or_else(wrong)?;
+    match url.scheme_str() {
+        Some("http" | "https") => Ok(url),
+        _ => Err(wrong()),
+    }
+}
+
+/// The certificates that the API server's is checked with; `None` means those of the system.
+fn roots(cluster: &Cluster, source: &Source<'_>) -> Result<Option<Vec<Vec<u8>>>, ConnectionError> {
+    let (origin, pem) = match (
+        &cluster.certificate_authority_data,
+        &cluster.certificate_authority,
+    ) {
+        (Some(data), _) => {
+            let origin = source.of_cluster("certificate-authority-data");
+            let pem = STANDARD.decode(data);
+            let pem = pem.map_err(|_| invalid(origin.clone(), "it is not base64".to_owned()))?;
+            (origin, pem)
+        }
+        (None, Some(path)) => {
+            let origin = source.of_cluster("certificate-authority");
+            let origin = format!("{origin} (file {path})");
+            let pem = std::fs::read(path).map_err(|source| ConnectionError::File {
+                what: "the file of the cluster's root certificates".to_owned(),
+                origin: origin.clone(),
+                source,
+            })?;
+            (origin, pem)
+        }
+        (None, None) => return Ok(None),
+    };
+    if let Some(problem) = certificate_problem(&String::from_utf8_lossy(&pem)) {
+        return Err(invalid(origin, problem));
+    }
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) => Ok(Some(
+            (certificates.into_iter())
+                .map(|certificate| certificate.as_ref().to_vec())
+                .collect(),
+        )),
+        Err(_) => Err(invalid(origin, "it is not well-formed PEM text".to_owned())),
+    }
+}
+
+fn server_name(cluster: &Cluster, source: &Source<'_>) -> Result<Option<String>, ConnectionError> {
+    let name = cluster.tls_server_name.clone();
+    match name.as_deref().and_then(server_name_problem) {
+        Some(problem) => Err(invalid(source.of_cluster("tls-server-name"), problem)),
+        None => Ok(name),
+    }
+}
+
+fn proxy(
+    cluster: &Cluster,
+    source: &Source<'_>,
+    url: &Uri,
+) -> Result<Option<Proxy>, ConnectionError> {
+    let Some(text) = &cluster.proxy_url else {
+        return Proxy::from_environment(url, |name| std::env::var(name).ok());
+    };
+    let origin = source.of_cluster("proxy-url");
+    match Proxy::parse(text, origin.clone()) {
+        Ok(proxy) => Ok(Some(proxy)),
+        Err(problem) => Err(invalid(origin, line_problem(text).unwrap_or(problem))),
+    }
+}
+
+/// The user to act as, and its groups, go into headers.
+fn check_impersonation(user: &AuthInfo, source: &Source<'_>) -> Result<(), ConnectionError> {
+    let extra = user.impersonate_user_extra.iter().flatten();
+    let fields = (user.impersonate.iter().map(|text| ("as", text)))
+        .chain(user.impersonate_uid.iter().map(|text| ("as-uid", text)))
+        .chain((user.impersonate_groups.iter().flatten()).map(|text| ("as-groups", text)))
+        .chain(extra.flat_map(|(_, values)| values.iter().map(|text| ("as-user-extra", text))));
+    for (field, text) in fields {
+        if let Some(problem) = line_problem(text) {
+            return Err(invalid(source.of_user(field), problem));
+        }
+    }
+    Ok(())
 }
 
 impl Connection {
-    fn paths(&self) -> Vec<PathBuf> {
-        let single = self.config_path.iter();
-        let several = self.config_paths.iter().flatten();
-        single.chain(several).map(|path| expand(path)).collect()
-    }
-
-    fn source_of_paths(&self) -> String {
-        let attribute = if self.config_path.is_some() {
-            "config_path"
-        } else {
-            "config_paths"
-        };
-        self.source(attribute)
-    }
-
-    /// `config_path in the provider block`, or `the environment variable KUBE_CONFIG_PATH`.
-    fn source(&self, attribute: &'static str) -> String {
+    /// `` `config_path` in the provider block``, or `the environment variable KUBE_CONFIG_PATH`.
+    pub(super) fn source(&self, attribute: &'static str) -> String {
         if self.from_environment.contains(attribute) {
             format!("the environment variable {}", variable(attribute))
         } else {
-            format!("{attribute} in the provider block")
+            format!("`{attribute}` in the provider block")
         }
     }
 
     /// Where every part comes from, without its value unless it is a path, a URL or a context.
-    fn describe(&self) -> Origin {
+    pub(super) fn describe(&self) -> Origin {
         let mut parts = Vec::new();
         if let Some(host) = &self.host {
             parts.push(format!("{} (host {host})", self.source("host")));
@@ -268,16 +311,6 @@ impl Connection {
             parts.push(self.source(attribute));
         }
         Origin(parts)
-    }
-}
-
-/// `~` and `~/…` are the home directory.
-fn expand(path: &str) -> PathBuf {
-    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-    match (path.strip_prefix('~'), home()) {
-        (Some(""), Some(home)) => home,
-        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(&rest[1..]),
-        _ => PathBuf::from(path),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use kube::client::AuthError;
 use thiserror::Error;
 
 use super::environment::VARIABLES;
+use crate::cluster::task::TaskError;
 
 #[derive(Debug, Error)]
 pub enum ConnectionError {
@@ -18,6 +18,7 @@ pub enum ConnectionError {
     #[error("the environment variable {variable} must be \"true\" or \"false\"")]
     NotABoolean { variable: &'static str },
 
+    /// `problem` is a main clause.
     #[error("{origin} is not valid: {problem}")]
     Invalid { origin: String, problem: String },
 
@@ -37,6 +38,15 @@ pub enum ConnectionError {
         place: String,
     },
 
+    /// A file that a kubeconfig names. The origin has its path.
+    #[error("{what} could not be read: {origin}")]
+    File {
+        what: String,
+        origin: String,
+        #[source]
+        source: std::io::Error,
+    },
+
     #[error("the configuration does not make a connection ({origin})")]
     Unusable {
         origin: String,
@@ -44,8 +54,25 @@ pub enum ConnectionError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    #[error("the credentials program could not be started")]
-    ExecStart(#[source] std::io::Error),
+    /// An `auth-provider`, which kubectl no longer has either.
+    #[error(
+        "the auth-provider {name:?} cannot be used ({origin}): {problem}. Terraform does not renew tokens of an auth-provider. {instead}"
+    )]
+    LegacyProvider {
+        origin: String,
+        name: String,
+        problem: String,
+        instead: &'static str,
+    },
+
+    #[error("the credentials program `{command}` could not be started{}", hinted(.hint))]
+    ExecStart {
+        command: String,
+        /// The kubeconfig's text on how to install the program.
+        hint: Option<String>,
+        #[source]
+        source: std::io::Error,
+    },
 
     /// With the end of what it printed on stderr; never its stdout, where credentials are.
     #[error("the credentials program failed ({status}): {stderr}")]
@@ -56,6 +83,9 @@ pub enum ConnectionError {
 
     #[error("the client could not be made")]
     Client(#[source] Box<kube::Error>),
+
+    #[error("the client could not be made")]
+    Task(#[source] TaskError),
 }
 
 fn naming_variables() -> String {
@@ -69,45 +99,43 @@ fn naming_variables() -> String {
     names.join(", ")
 }
 
-impl ConnectionError {
-    /// What making a client can fail with.
-    pub(in crate::cluster) fn from_client(error: kube::Error) -> Self {
-        Self::of_credentials(error).unwrap_or_else(|other| Self::Client(Box::new(other)))
+fn hinted(hint: &Option<String>) -> String {
+    let hint = hint.as_deref().map(str::trim).unwrap_or_default();
+    match hint.is_empty() {
+        true => String::new(),
+        false => format!("; the kubeconfig says how to install it: {hint}"),
     }
+}
 
-    /// What obtaining or renewing credentials has failed with; `Err` is the error itself where it is about something
-    /// else. Credential programs print their secrets on stdout, so kube's own message, which quotes it, is not passed
-    /// on.
+impl ConnectionError {
+    /// Returns why credentials could not be obtained or renewed, or the error itself if the request failed otherwise.
     pub(in crate::cluster) fn of_credentials(error: kube::Error) -> Result<Self, kube::Error> {
         match error {
-            kube::Error::Auth(error) => Ok(Self::from_auth(error)),
-            // Renewed in the course of a request.
-            kube::Error::Service(source) => match source.downcast::<AuthError>() {
-                Ok(error) => Ok(Self::from_auth(*error)),
+            kube::Error::Service(source) => match source.downcast::<Self>() {
+                Ok(error) => Ok(*error),
                 Err(source) => Err(kube::Error::Service(source)),
             },
             other => Err(other),
         }
     }
 
-    fn from_auth(error: AuthError) -> Self {
-        match error {
-            AuthError::AuthExecStart(source) => Self::ExecStart(source),
-            AuthError::AuthExecRun { out, .. } => {
-                let stderr = String::from_utf8_lossy(&out.stderr);
-                let skip = stderr.chars().count().saturating_sub(500);
-                Self::ExecFailed {
-                    status: out.status.to_string(),
-                    stderr: stderr
-                        .chars()
-                        .skip(skip)
-                        .collect::<String>()
-                        .trim()
-                        .to_owned(),
-                }
-            }
-            AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => Self::ExecOutput,
-            other => Self::Client(Box::new(kube::Error::Auth(other))),
+    /// Returns true if the error is about the credentials, and not about the way to the API server.
+    pub(in crate::cluster) fn is_about_credentials(&self) -> bool {
+        match self {
+            Self::NothingConfigured
+            | Self::NotABoolean { .. }
+            | Self::Unreadable { .. }
+            | Self::Malformed { .. }
+            | Self::Unusable { .. }
+            | Self::Client(_)
+            | Self::Task(_) => false,
+            // Where a request fails with these, it is its token.
+            Self::Invalid { .. }
+            | Self::File { .. }
+            | Self::LegacyProvider { .. }
+            | Self::ExecStart { .. }
+            | Self::ExecFailed { .. }
+            | Self::ExecOutput => true,
         }
     }
 }

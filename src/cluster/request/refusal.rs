@@ -1,30 +1,59 @@
 //! What the API server's refusals mean, and which of them may pass by themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use hyper_util::client::legacy;
 use kube::core::Status;
+use rustls::AlertDescription;
 
 use super::Request;
 use super::retries::{Failure, PATIENCE, SHORT_PATIENCE};
-use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb};
+use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
 use crate::feast::objects::Kind;
 
-/// A certificate that does not verify, or a host that does not exist, is no better a second later.
+/// Returns true if the next attempt would fail in the same way: the two sides do not agree about TLS, or one does not
+/// accept the certificate of the other. A failure to resolve a name is tried again, because the standard library does
+/// not say whether the resolver was busy (`EAI_AGAIN`) or the name does not exist.
 pub(super) fn is_permanent(error: &kube::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(current) = source {
-        let text = current.to_string();
-        if text.contains("certificate")
-            || text.contains("CorruptMessage")
-            || text.contains("dns error")
-        {
-            return true;
-        }
-        source = current.source();
-    }
-    false
+    use rustls::Error::{
+        AlertReceived, InvalidCertificate, InvalidMessage, NoCertificatesPresented,
+        PeerIncompatible, UnsupportedNameType,
+    };
+    let mut errors = causes(error).filter_map(|cause| cause.downcast_ref::<rustls::Error>());
+    errors.any(|error| match error {
+        AlertReceived(alert) => is_permanent_alert(*alert),
+        // What is no TLS is an invalid message.
+        InvalidCertificate(_)
+        | InvalidMessage(_)
+        | NoCertificatesPresented
+        | PeerIncompatible(_)
+        | UnsupportedNameType => true,
+        _ => false,
+    })
+}
+
+fn is_permanent_alert(alert: AlertDescription) -> bool {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, NoApplicationProtocol, ProtocolVersion, UnknownCA, UnrecognisedName,
+        UnsupportedCertificate,
+    };
+    matches!(
+        alert,
+        AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | NoApplicationProtocol
+            | ProtocolVersion
+            | UnknownCA
+            | UnrecognisedName
+            | UnsupportedCertificate
+    )
 }
 
 /// Whether there was no connection to send the request on.
@@ -36,6 +65,81 @@ pub(super) fn is_unsent(error: &kube::Error) -> bool {
     source.is_some_and(legacy::Error::is_connect)
 }
 
+const NO_CONTENT_TYPE: &str = "no content type";
+
+/// Returns the media type of an answer, without its parameters.
+pub(super) fn content_type(headers: &http::HeaderMap) -> String {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    match kind {
+        "" => NO_CONTENT_TYPE.to_owned(),
+        kind => kind.to_ascii_lowercase(),
+    }
+}
+
+/// Returns why the body of a successful answer is not the JSON that was asked for.
+pub(super) fn unreadable(
+    error: serde_json::Error,
+    code: StatusCode,
+    content_type: String,
+    body: &[u8],
+) -> Failure {
+    let (reason, patience) = if is_json(&content_type, body) {
+        // The end of an answer that was cut off can be there the next time.
+        let patience = error.is_eof().then_some(SHORT_PATIENCE);
+        (Reason::Unreadable(Arc::new(error)), patience)
+    } else {
+        (not_kubernetes(code, content_type), None)
+    };
+    Failure {
+        patience,
+        maybe_done: true,
+        ..Failure::permanent(reason)
+    }
+}
+
+/// Returns whether the body is meant to be JSON: only some proxies leave the content type out.
+fn is_json(content_type: &str, body: &[u8]) -> bool {
+    content_type.ends_with("json") || body.trim_ascii_start().starts_with(b"{")
+}
+
+fn not_kubernetes(code: StatusCode, content_type: String) -> Reason {
+    Reason::NotKubernetes {
+        code: code.as_u16(),
+        content_type,
+    }
+}
+
+/// Returns what an answer means whose status must not be taken for the API server's, because the body is not: a
+/// redirect to a login page, or a 404 of a proxy that has lost its API server. Only a 404 in the API server's own words
+/// says that an object does not exist.
+fn answer_in_between(
+    request: &Request<'_>,
+    code: StatusCode,
+    content_type: &str,
+    body: &[u8],
+) -> Option<Reason> {
+    if is_json(content_type, body) {
+        return None;
+    }
+    // The API server answers in plain text where it does not know the API.
+    let is_plain = content_type == "text/plain" || content_type == NO_CONTENT_TYPE;
+    match code {
+        StatusCode::NOT_FOUND if is_plain && request.resource.is_custom() => None,
+        StatusCode::NOT_FOUND if is_plain => Some(Reason::NotInstalled {
+            api: request.resource.api_version(),
+        }),
+        code if code == StatusCode::NOT_FOUND || code.is_redirection() => {
+            Some(not_kubernetes(code, content_type.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// In place of what is said about a Secret.
+const WITHHELD: &str = "the message is withheld, because it may quote the Secret";
+
 pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
     Some(Duration::from_secs(seconds.parse().ok()?))
@@ -44,9 +148,16 @@ pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
 pub(super) fn refused(
     request: &Request<'_>,
     code: StatusCode,
+    content_type: &str,
     body: &[u8],
     retry_after: Option<Duration>,
 ) -> Failure {
+    if let Some(reason) = answer_in_between(request, code, content_type, body) {
+        return Failure {
+            maybe_done: matches!(reason, Reason::NotKubernetes { .. }),
+            ..Failure::permanent(reason)
+        };
+    }
     let status = serde_json::from_slice::<Status>(body).unwrap_or_else(|_| {
         // A proxy in between answers in its own words.
         let text = String::from_utf8_lossy(body);
@@ -72,10 +183,13 @@ pub(super) fn refused(
         409 if is_of_a_quota(&status) => Some(SHORT_PATIENCE),
         _ => None,
     };
+    let reason = reason(request, code, status);
+    // A policy decides in the same way the next time, whatever code it chose.
+    let patience = patience.filter(|_| !matches!(reason, Reason::Denied { .. }));
     Failure {
         // The answer of somebody in between, or of a server whose etcd has not answered in time.
         maybe_done: code.is_server_error() && patience == Some(PATIENCE),
-        reason: reason(request, code, status),
+        reason,
         patience,
         pause: retry_after.or(asked),
     }
@@ -95,6 +209,11 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             .unwrap_or_default()
     };
     let namespace = || request.namespace.to_owned();
+    if is_denial(request, code, &status) {
+        return Reason::Denied {
+            message: denial(request, &status.message),
+        };
+    }
     match code.as_u16() {
         401 => Reason::Unauthorized {
             message: status.message,
@@ -134,7 +253,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         400 | 422 | 500 if request.resource.kind == Kind::Secret.as_str() => Reason::Rejected {
             code: code.as_u16(),
             reason: status.reason,
-            message: "the message is withheld, because it may quote the Secret".to_owned(),
+            message: WITHHELD.to_owned(),
         },
         422 => Reason::Invalid {
             fields: causes()
@@ -152,6 +271,36 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             message: status.message,
         },
     }
+}
+
+/// How the API server ends its own words about a denial, before the policy's.
+const DENIED: [&str; 2] = ["denied the request", "denied request"];
+
+/// Returns true if an admission policy or webhook has rejected a write; webhooks choose the code. Field validation,
+/// which has the code 422 too, names the fields in its causes.
+fn is_denial(request: &Request<'_>, code: StatusCode, status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let is_of_a_field = causes.into_iter().any(|cause| !cause.field.is_empty());
+    request.verb.writes()
+        && (DENIED.iter().any(|words| status.message.contains(words))
+            || (code == StatusCode::UNPROCESSABLE_ENTITY
+                && status.reason == "Invalid"
+                && status.details.is_some()
+                && !is_of_a_field))
+}
+
+/// The message of a denial. The policy's own words about a Secret may quote it; who has denied it is always said.
+fn denial(request: &Request<'_>, message: &str) -> String {
+    if request.resource.kind != Kind::Secret.as_str() {
+        return message.to_owned();
+    }
+    let ends = DENIED.iter().filter_map(|words| {
+        let start = message.find(words)?;
+        Some(start + words.len())
+    });
+    let said = ends.min().map_or("", |end| &message[..end]);
+    let separator = if said.is_empty() { "" } else { ": " };
+    format!("{said}{separator}{WITHHELD}")
 }
 
 /// Reads the API server's sentence: `conflict with "kubectl-edit" using apps/v1`, where "using" stands
@@ -212,7 +361,13 @@ mod tests {
     fn a_secret_is_not_quoted() {
         let request = request(Verb::Apply, Kind::Secret);
         let body = br#"{"kind":"Status","code":422,"reason":"Invalid","message":"hunter2 is bad"}"#;
-        let failure = refused(&request, StatusCode::UNPROCESSABLE_ENTITY, body, None);
+        let failure = refused(
+            &request,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "application/json",
+            body,
+            None,
+        );
         assert!(!format!("{} {:?}", failure.reason, failure.reason).contains("hunter2"));
         assert_eq!(failure.patience, None);
     }
@@ -222,7 +377,7 @@ mod tests {
         let request = request(Verb::Get, Kind::Deployment);
         let patience = |code: u16, body: &str| {
             let code = StatusCode::from_u16(code).expect("a status code");
-            refused(&request, code, body.as_bytes(), None).patience
+            refused(&request, code, NO_CONTENT_TYPE, body.as_bytes(), None).patience
         };
         assert_eq!(patience(403, "{}"), None);
         assert_eq!(patience(429, "too many"), Some(PATIENCE));
@@ -238,17 +393,274 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_the_cluster_does_not_know_is_not_a_missing_object() {
-        let said = |verb| {
-            let request = request(verb, Kind::HorizontalPodAutoscaler);
-            let body = b"404 page not found\n";
-            let reason = refused(&request, StatusCode::NOT_FOUND, body, None).reason;
-            reason.to_string()
+    fn only_the_api_server_says_that_an_object_does_not_exist() {
+        let status = r#"{"kind":"Status","code":404,"reason":"NotFound","message":"not found"}"#;
+        let unknown = "404 page not found\n";
+        let page = "<html>no such page</html>";
+        let built_in = Kind::HorizontalPodAutoscaler;
+        let custom = Kind::ScaledObject;
+        let absent = "it does not exist";
+        let autoscaling = "the cluster has no API autoscaling/v2";
+        let keda = "the cluster has no API keda.sh/v1alpha1";
+        let html =
+            "what answered is not a Kubernetes API server: it sent text/html with status 404";
+        for (kind, content_type, body, of_lists, of_one) in [
+            (built_in, "application/json", status, autoscaling, absent),
+            (built_in, NO_CONTENT_TYPE, status, autoscaling, absent),
+            (built_in, "text/plain", unknown, autoscaling, autoscaling),
+            (built_in, NO_CONTENT_TYPE, unknown, autoscaling, autoscaling),
+            (built_in, "text/html", page, html, html),
+            (custom, "application/json", status, keda, absent),
+            (custom, "text/plain", unknown, keda, absent),
+            (custom, "text/html", page, html, html),
+        ] {
+            for (verb, expected) in [
+                (Verb::Apply, of_lists),
+                (Verb::List, of_lists),
+                (Verb::Get, of_one),
+                (Verb::Delete, of_one),
+            ] {
+                let request = request(verb, kind);
+                let code = StatusCode::NOT_FOUND;
+                let failure = refused(&request, code, content_type, body.as_bytes(), None);
+                let said = failure.reason.to_string();
+                assert_eq!(said, expected, "{verb} {kind:?} {content_type} {body}");
+                assert_eq!(failure.maybe_done, expected == html, "{verb} {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_not_an_answer_of_the_api_server() {
+        let request = request(Verb::Apply, Kind::Service);
+        let failure = refused(&request, StatusCode::FOUND, "text/html", b"<a href>", None);
+        let expected =
+            "what answered is not a Kubernetes API server: it sent text/html with status 302";
+        assert_eq!(failure.reason.to_string(), expected);
+        assert!(failure.maybe_done);
+    }
+
+    #[test]
+    fn a_page_in_place_of_json_is_not_an_answer_of_the_api_server() {
+        let read = |content_type: &str, body: &str| {
+            let error = serde_json::from_str::<serde_json::Value>(body).unwrap_err();
+            let content_type = content_type.to_owned();
+            let failure = unreadable(error, StatusCode::OK, content_type, body.as_bytes());
+            assert!(failure.maybe_done);
+            (failure.reason.to_string(), failure.patience)
         };
-        let unknown = "the cluster has no API autoscaling/v2";
-        assert_eq!(said(Verb::Apply), unknown);
-        assert_eq!(said(Verb::List), unknown);
-        assert_eq!(said(Verb::Get), "it does not exist");
-        assert_eq!(said(Verb::Delete), "it does not exist");
+        let page = "what answered is not a Kubernetes API server: it sent";
+        let unreadable = "the answer of the API server could not be understood";
+        for (content_type, body, said, patience) in [
+            (
+                "text/html",
+                "<html>",
+                format!("{page} text/html with status 200"),
+                None,
+            ),
+            (
+                "text/html",
+                "",
+                format!("{page} text/html with status 200"),
+                None,
+            ),
+            (
+                NO_CONTENT_TYPE,
+                "hello",
+                format!("{page} no content type with status 200"),
+                None,
+            ),
+            // Cut off.
+            (
+                "application/json",
+                "{\"a",
+                unreadable.to_owned(),
+                Some(SHORT_PATIENCE),
+            ),
+            (
+                NO_CONTENT_TYPE,
+                "{\"a",
+                unreadable.to_owned(),
+                Some(SHORT_PATIENCE),
+            ),
+            (
+                "application/json",
+                "",
+                unreadable.to_owned(),
+                Some(SHORT_PATIENCE),
+            ),
+            // Garbled.
+            ("application/json", "{1}", unreadable.to_owned(), None),
+        ] {
+            assert_eq!(
+                read(content_type, body),
+                (said, patience),
+                "{content_type} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_content_type_is_read_without_its_parameters() {
+        let read = |value: &'static str| {
+            let value = http::HeaderValue::from_static(value);
+            content_type(&http::HeaderMap::from_iter([(
+                http::header::CONTENT_TYPE,
+                value,
+            )]))
+        };
+        assert_eq!(read("Text/HTML; charset=utf-8"), "text/html");
+        assert_eq!(read("application/json"), "application/json");
+        assert_eq!(content_type(&http::HeaderMap::new()), NO_CONTENT_TYPE);
+    }
+
+    /// The reason of a refusal with this code, status reason, message and causes.
+    fn refusal(verb: Verb, kind: Kind, code: u16, status: serde_json::Value) -> Reason {
+        let code = StatusCode::from_u16(code).expect("a status code");
+        let body = status.to_string();
+        refused(
+            &request(verb, kind),
+            code,
+            "application/json",
+            body.as_bytes(),
+            None,
+        )
+        .reason
+    }
+
+    fn status(
+        code: u16,
+        reason: &str,
+        message: &str,
+        causes: serde_json::Value,
+    ) -> serde_json::Value {
+        serde_json::json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message,
+            "details": {"name": "feast-x", "group": "apps", "kind": "deployments", "causes": causes}})
+    }
+
+    #[test]
+    fn a_policy_is_told_from_a_field_that_is_wrong_and_from_a_missing_right() {
+        let policy = "deployments.apps \"feast-x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: needs an owner";
+        let webhook =
+            "admission webhook \"validate.kyverno.svc-fail\" denied the request: needs an owner";
+        let silent = "admission webhook \"w\" denied the request without explanation";
+        let none = serde_json::json!([]);
+        let cause = serde_json::json!([{"message": policy}]);
+        for (code, reason, message, causes) in [
+            (422, "Invalid", policy, &cause),
+            (403, "Forbidden", policy, &cause),
+            (401, "Unauthorized", policy, &cause),
+            (413, "RequestEntityTooLarge", policy, &cause),
+            (400, "", webhook, &none),
+            (403, "Forbidden", webhook, &none),
+            // A webhook chooses its code.
+            (404, "NotFound", webhook, &none),
+            (409, "Conflict", webhook, &none),
+            (
+                422,
+                "Invalid",
+                webhook,
+                &serde_json::json!([{"field": "spec.replicas", "message": "m"}]),
+            ),
+            (500, "InternalError", webhook, &none),
+            (400, "", silent, &none),
+            // Words of a policy that this provider does not know.
+            (
+                422,
+                "Invalid",
+                "rejected",
+                &serde_json::json!([{"message": "rejected"}]),
+            ),
+        ] {
+            for verb in [Verb::Apply, Verb::Patch, Verb::Delete] {
+                let found = refusal(
+                    verb,
+                    Kind::Deployment,
+                    code,
+                    status(code, reason, message, causes.clone()),
+                );
+                assert_eq!(
+                    found.to_string(),
+                    format!("a policy of the cluster denies it: {message}"),
+                    "{code}"
+                );
+                assert!(matches!(found, Reason::Denied { .. }));
+            }
+        }
+        let field = serde_json::json!([{"reason": "FieldValueInvalid", "message": "m", "field": "spec.replicas"}]);
+        let found = refusal(
+            Verb::Apply,
+            Kind::Deployment,
+            422,
+            status(422, "Invalid", "invalid", field),
+        );
+        assert!(matches!(found, Reason::Invalid { .. }), "{found:?}");
+        let found = refusal(
+            Verb::Apply,
+            Kind::Deployment,
+            403,
+            status(403, "Forbidden", "User \"u\" cannot patch resource", none),
+        );
+        assert!(matches!(found, Reason::Forbidden { .. }), "{found:?}");
+    }
+
+    #[test]
+    fn a_policy_about_a_secret_is_named_and_its_words_are_withheld() {
+        let said = |code, message: &str| {
+            let causes = serde_json::json!([{"message": message}]);
+            let status = status(code, "Invalid", message, causes);
+            refusal(Verb::Apply, Kind::Secret, code, status).to_string()
+        };
+        let withheld = "the message is withheld, because it may quote the Secret";
+        assert_eq!(
+            said(
+                422,
+                "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: hunter2"
+            ),
+            format!(
+                "a policy of the cluster denies it: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: {withheld}"
+            )
+        );
+        assert_eq!(
+            said(403, "admission webhook \"w\" denied the request: hunter2"),
+            format!(
+                "a policy of the cluster denies it: admission webhook \"w\" denied the request: {withheld}"
+            )
+        );
+        assert_eq!(
+            said(422, "hunter2"),
+            format!("a policy of the cluster denies it: {withheld}")
+        );
+    }
+
+    /// As hyper reports what goes wrong below it.
+    fn failed(below: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> bool {
+        let below = std::io::Error::other(below);
+        is_permanent(&kube::Error::Service(Box::new(below)))
+    }
+
+    #[test]
+    fn the_type_of_a_failure_says_whether_it_is_permanent() {
+        use rustls::{CertificateError, Error, InvalidMessage};
+        assert!(failed(Error::InvalidCertificate(CertificateError::Expired)));
+        assert!(failed(Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+        )));
+        assert!(failed(Error::AlertReceived(
+            AlertDescription::BadCertificate
+        )));
+        assert!(!failed(Error::AlertReceived(
+            AlertDescription::InternalError
+        )));
+        // What is said decides nothing.
+        assert!(!failed(
+            "dns error: failed to lookup address information: Temporary failure in name resolution"
+        ));
+        assert!(!failed(
+            "the proxy has lost its certificate: CorruptMessage"
+        ));
+        assert!(!failed(std::io::Error::from(
+            std::io::ErrorKind::ConnectionRefused
+        )));
     }
 }

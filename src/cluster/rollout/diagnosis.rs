@@ -1,10 +1,15 @@
 //! Why a rollout does not get on: a pure function over what was seen of it.
 
+mod halted;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, ObjectReference, PersistentVolumeClaim, Pod};
+use serde_json::Value as Json;
 
+use super::events::is_unfinished;
 use super::pods::troubles;
-use super::trouble::{Cause, Hope, Trouble};
+use super::progressing;
+use super::trouble::{Cause, Hope, Trouble, Workload};
 
 /// What was seen, as far as it could be looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,6 +18,10 @@ pub struct Seen<'a> {
     pub deployment: Option<&'a Deployment>,
     /// The Job's name; `None` for a Deployment.
     pub job: Option<&'a str>,
+    /// The Deployment or Job as the API server returns it.
+    pub live: Option<&'a Json>,
+    /// The name under which this provider writes.
+    pub field_manager: &'a str,
     pub pods: &'a [Pod],
     pub events: &'a [Event],
     pub claims: &'a [PersistentVolumeClaim],
@@ -23,19 +32,39 @@ pub struct Seen<'a> {
 pub fn diagnose(seen: &Seen<'_>) -> Vec<Trouble> {
     let current: Vec<Pod> = match seen.deployment {
         // What its status and its pods say is about an older spec.
-        Some(deployment) if !is_observed(deployment) => return Vec::new(),
+        Some(deployment) if !is_observed(deployment) => {
+            return replica_set_refused(deployment).into_iter().collect();
+        }
         Some(deployment) => of_newest_replica_set(deployment, seen.pods),
         None => newest(seen.pods).into_iter().collect(),
     };
     let mut all = troubles(&current);
+    for pod in &current {
+        let of_pod = |trouble: &Trouble| trouble.pod == pod.metadata.name;
+        let is_prepared = |trouble: &Trouble| trouble.cause == Cause::Starting && of_pod(trouble);
+        if let Some(sidecars) = halted::sidecars(pod, seen) {
+            all.retain(|trouble| !of_pod(trouble));
+            all.extend(sidecars);
+        } else if all.iter().any(is_prepared)
+            && let Some(setup) = setup_failure(pod, seen.events)
+        {
+            // What the node has to prepare is the pod's, not one container's.
+            all.retain(|trouble| !is_prepared(trouble));
+            all.push(setup);
+        }
+    }
     for trouble in &mut all {
-        trouble.event = event_of(trouble, seen.events);
+        if trouble.cause != Cause::NodeSetup {
+            trouble.event = event_of(trouble, seen.events);
+        }
         if trouble.cause == Cause::Claim {
             let pod = current.iter().find(|pod| pod.metadata.name == trouble.pod);
             trouble.claim = pod.and_then(|pod| unbound(pod, seen));
         }
     }
-    all.extend(denied(seen, current.is_empty()));
+    all.extend(halted::halted(seen));
+    all.extend(seen.deployment.and_then(replica_set_refused));
+    all.extend(denied(seen, &current));
     let mut grouped: Vec<Trouble> = Vec::new();
     for trouble in all {
         match grouped.iter_mut().find(|known| known.is_like(&trouble)) {
@@ -67,10 +96,11 @@ fn of_newest_replica_set(deployment: &Deployment, pods: &[Pod]) -> Vec<Pod> {
 /// Its controller names it in the condition `Progressing`: `ReplicaSet "x" is progressing.`, `Created new
 /// replica set "x"`. To list ReplicaSets would take one more right.
 fn replica_set(deployment: &Deployment) -> Option<String> {
-    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
-    let progressing =
-        (conditions.iter()).find(|condition| condition.type_.as_deref() == Some("Progressing"))?;
-    let name = progressing.message.as_ref()?.split('"').nth(1)?;
+    let name = progressing(deployment)?
+        .message
+        .as_ref()?
+        .split('"')
+        .nth(1)?;
     Some(name.to_owned())
 }
 
@@ -86,7 +116,7 @@ fn owner(pod: &Pod) -> Option<&str> {
 }
 
 /// The API server lets no more pods be made.
-fn denied(seen: &Seen<'_>, no_pods: bool) -> Option<Trouble> {
+fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<Trouble> {
     let conditions = seen
         .deployment
         .and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
@@ -98,15 +128,24 @@ fn denied(seen: &Seen<'_>, no_pods: bool) -> Option<Trouble> {
     });
     let (reason, message) = match condition {
         Some(condition) => (condition.reason.clone(), condition.message.clone()),
-        // A Job has no such condition.
-        None if no_pods => {
+        // A Job has no such condition. While it has a pod to wait for, it makes no other.
+        None if current.iter().any(is_unfinished) => return None,
+        None => {
+            let since = current
+                .iter()
+                .filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
+            let since = since.map(|time| time.0.as_second()).max();
             let event = last(seen.events.iter().filter(|event| {
                 event.reason.as_deref() == Some("FailedCreate")
                     && makes_its_pods(&event.involved_object, seen)
             }))?;
-            (event.reason.clone(), event.message.clone())
+            if since.is_some_and(|since| time_of(event) < Some(since)) {
+                return None;
+            }
+            let message = event.message.as_deref().unwrap_or_default();
+            let message = message.strip_prefix("Error creating: ").unwrap_or(message);
+            (event.reason.clone(), Some(message.to_owned()))
         }
-        None => return None,
     };
     // What a quota allows may come back with the pods that are on their way out.
     let leaving = seen.pods.iter();
@@ -127,12 +166,68 @@ fn denied(seen: &Seen<'_>, no_pods: bool) -> Option<Trouble> {
     })
 }
 
+/// The API server lets no ReplicaSet be made. The controller then reports on the newest spec without saying that it
+/// has observed it.
+fn replica_set_refused(deployment: &Deployment) -> Option<Trouble> {
+    let condition = progressing(deployment)?;
+    let reason = condition.reason.as_deref();
+    let refused =
+        condition.status.as_deref() == Some("False") && reason == Some("ReplicaSetCreateError");
+    refused.then(|| Trouble {
+        workload: Some(Workload {
+            kind: "ReplicaSet of Deployment",
+            name: deployment.metadata.name.clone().unwrap_or_default(),
+        }),
+        message: condition.message.clone().unwrap_or_default(),
+        ..Trouble::new(Cause::Denied, Hope::Short, "ReplicaSetCreateError")
+    })
+}
+
+/// What keeps the node from preparing the pod, by the newest event about it: an older one may be overcome by now.
+fn setup_failure(pod: &Pod, events: &[Event]) -> Option<Trouble> {
+    let event = last(events.iter().filter(|event| {
+        let of = &event.involved_object;
+        of.kind.as_deref() == Some("Pod")
+            && of.name == pod.metadata.name
+            && (of.uid.is_none() || pod.metadata.uid.is_none() || of.uid == pod.metadata.uid)
+    }))?;
+    let reason = event.reason.as_deref().unwrap_or_default();
+    if event.type_.as_deref() != Some("Warning") || reason == "FailedScheduling" {
+        return None;
+    }
+    let message = event.message.clone().unwrap_or_default();
+    let (cause, hope) = match reason {
+        "FailedMount" if is_misconfigured(&message) => (Cause::Configuration, Hope::Short),
+        _ => (Cause::NodeSetup, Hope::Lasting),
+    };
+    Some(Trouble {
+        pod: pod.metadata.name.clone(),
+        namespace: pod.metadata.namespace.clone(),
+        message,
+        ..Trouble::new(cause, hope, reason)
+    })
+}
+
+/// Whether a volume's source does not exist, which no node can repair.
+fn is_misconfigured(message: &str) -> bool {
+    let missing = (message.contains("secret \"") || message.contains("configmap \""))
+        && message.contains("not found");
+    missing
+        || message.contains("references non-existent")
+        || message.contains("hostPath type check failed")
+}
+
 /// Whether it is the Job itself, or a ReplicaSet of the Deployment: its name and a hash. Others in the namespace have
 /// troubles of their own.
 fn makes_its_pods(object: &ObjectReference, seen: &Seen<'_>) -> bool {
     let name = object.name.as_deref().unwrap_or_default();
     match object.kind.as_deref() {
-        Some("Job") => seen.job == Some(name),
+        // A Job of before may have had the same name.
+        Some("Job") => {
+            let uid = seen.live.and_then(|live| live["metadata"]["uid"].as_str());
+            let same = object.uid.is_none() || uid.is_none() || object.uid.as_deref() == uid;
+            seen.job == Some(name) && same
+        }
         Some("ReplicaSet") => {
             let deployment = seen.deployment.and_then(|it| it.metadata.name.as_deref());
             let rest = deployment.and_then(|deployment| name.strip_prefix(deployment));
@@ -186,7 +281,9 @@ fn event_of(trouble: &Trouble, events: &[Event]) -> Option<String> {
             .field_path
             .as_deref()
             .is_some_and(|path| !path.contains(&format!("{{{container}}}")));
-        of.kind.as_deref() == Some("Pod") && of.name == trouble.pod && !elsewhere
+        // Of what goes well, only a pull tells why nothing more has happened.
+        let tells = !is_normal(event) || event.reason.as_deref() == Some("Pulling");
+        of.kind.as_deref() == Some("Pod") && of.name == trouble.pod && !elsewhere && tells
     });
     let (telling, others): (Vec<_>, Vec<_>) = of_pod.partition(|event| {
         let message = event.message.as_deref().unwrap_or_default();
@@ -203,19 +300,31 @@ fn event_of(trouble: &Trouble, events: &[Event]) -> Option<String> {
     (found.message.as_deref() != Some(trouble.message.as_str())).then(|| sentence(found))
 }
 
+/// The newest event, and of those of one second a warning: most times are known to the second only.
 fn last<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
-    events.max_by_key(|event| {
-        let times = [
-            event.last_timestamp.as_ref().map(|time| time.0),
-            event.event_time.as_ref().map(|time| time.0),
-            event
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map(|time| time.0),
-        ];
-        times.into_iter().flatten().max()
-    })
+    events.max_by_key(|event| (time_of(event), !is_normal(event)))
+}
+
+fn is_normal(event: &Event) -> bool {
+    event.type_.as_deref() == Some("Normal")
+}
+
+/// The second in which the event was last seen.
+fn time_of(event: &Event) -> Option<i64> {
+    let series = event.series.as_ref();
+    let times = [
+        event.last_timestamp.as_ref().map(|time| time.0),
+        event.event_time.as_ref().map(|time| time.0),
+        series
+            .and_then(|series| series.last_observed_time.as_ref())
+            .map(|time| time.0),
+        event
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0),
+    ];
+    Some(times.into_iter().flatten().max()?.as_second())
 }
 
 fn sentence(event: &Event) -> String {

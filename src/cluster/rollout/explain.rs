@@ -50,9 +50,19 @@ impl Cluster {
         seen: Seen<'_>,
         secrets: &Redaction,
     ) -> Vec<Trouble> {
-        let events: Vec<Event> = self
+        let mut events: Vec<Event> = self
             .look(store, EVENTS, ("fieldSelector", "type=Warning"))
             .await;
+        // Those of what is stuck are no warnings alone: the newest tells how far it is.
+        let known: BTreeSet<_> = events
+            .iter()
+            .map(|event| event.metadata.uid.clone())
+            .collect();
+        let watched = seen
+            .events
+            .iter()
+            .filter(|event| !known.contains(&event.metadata.uid));
+        events.extend(watched.cloned());
         let claims: Vec<PersistentVolumeClaim> = if diagnose(&seen)
             .iter()
             .any(|trouble| trouble.cause == Cause::Claim)
@@ -131,8 +141,7 @@ impl Cluster {
         let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container) else {
             return Vec::new();
         };
-        // A pod that has failed for good has had one run only.
-        let previous = if trouble.restarts > 0 {
+        let previous = if trouble.in_previous_run {
             "true"
         } else {
             "false"

@@ -56,9 +56,13 @@ fn of_pod(pod: &Pod) -> Vec<Trouble> {
         found.push(match unscheduled {
             Some(condition) => of_scheduler(condition),
             None => {
+                let cause = match status.phase.as_deref() {
+                    Some("Pending") => Cause::Starting,
+                    _ => Cause::Other,
+                };
                 let reason = status.reason.or(status.phase);
                 let mut other = Trouble::new(
-                    Cause::Other,
+                    cause,
                     Hope::Lasting,
                     reason.unwrap_or_else(|| "not ready".to_owned()),
                 );
@@ -69,6 +73,7 @@ fn of_pod(pod: &Pod) -> Vec<Trouble> {
     }
     for trouble in &mut found {
         trouble.pod.clone_from(&pod.metadata.name);
+        trouble.namespace.clone_from(&pod.metadata.namespace);
     }
     found
 }
@@ -126,6 +131,7 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<Trouble> {
     trouble.container = Some(container.name.clone());
     trouble.init = init;
     trouble.restarts = container.restart_count;
+    trouble.in_previous_run = terminated.is_none() && last.is_some();
     if matches!(trouble.cause, Cause::Crash | Cause::NotReady)
         && let Some(ended) = terminated.or(last)
     {
@@ -159,6 +165,7 @@ fn of_reason(reason: &str, restarts: i32) -> (Cause, Hope) {
         | "PreCreateHookError"
         | "PreStartHookError"
         | "PostStartHookError" => (Cause::Start, Hope::Short),
+        "ContainerCreating" | "PodInitializing" => (Cause::Starting, Hope::Lasting),
         _ => (Cause::Other, Hope::Lasting),
     }
 }

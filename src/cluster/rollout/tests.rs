@@ -1,6 +1,9 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::cluster::CancellationToken;
+use crate::cluster::scripted::{self, Act};
+use crate::feast::redaction::Redaction;
 
 /// A finished rollout of 3, changed at the given JSON pointers.
 fn deployment(changes: &[(&str, Json)]) -> Deployment {
@@ -90,10 +93,22 @@ fn the_autoscalers_minimum() {
 fn failures() {
     let condition = |kind: &str, status: &str, reason: &str| json!([{"type": kind, "status": status, "reason": reason, "message": "m"}]);
     let late = condition("Progressing", "False", "ProgressDeadlineExceeded");
+    let unready = ("/status/availableReplicas", json!(2));
+    let late = deployment(&[("/status/conditions", late), unready]);
     assert_eq!(
-        progress(&deployment(&[("/status/conditions", late)]), None),
-        Progress::Failed("ProgressDeadlineExceeded: m".into())
+        progress(&late, None),
+        waiting("2 of 3 replicas are available")
     );
+    assert_eq!(
+        exceeded_deadline(&late),
+        Some((
+            Duration::from_secs(600),
+            "ProgressDeadlineExceeded: m".into()
+        ))
+    );
+    let created = condition("Progressing", "True", "NewReplicaSetCreated");
+    let created = deployment(&[("/status/conditions", created)]);
+    assert_eq!(exceeded_deadline(&created), None);
     let quota = condition("ReplicaFailure", "True", "FailedCreate");
     assert_eq!(
         progress(
@@ -124,5 +139,49 @@ fn scaling() {
     assert_eq!(
         scaling_status(&deployment(&[("/status", Json::Null)])),
         (0, 3)
+    );
+}
+
+/// The Deployment is seen once; then the API server answers 503 to every request.
+#[tokio::test]
+async fn a_wait_without_an_answer_of_the_api_server_says_so() {
+    let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    let mut requests = 0;
+    let cluster = scripted::cluster(move |it| {
+        if it.line != "GET /apis/apps/v1/namespaces/ns/deployments" {
+            return Act::Hang;
+        }
+        requests += 1;
+        if requests == 1 {
+            let mut unfinished =
+                serde_json::to_value(deployment(&[("/status/updatedReplicas", json!(1))]));
+            let unfinished = unfinished.as_mut().expect("JSON");
+            unfinished["metadata"]["name"] = json!("feast-x");
+            let list = json!({"metadata": {"resourceVersion": "7"}, "items": [unfinished]});
+            return Act::Answer(200, list);
+        }
+        if requests == 3 {
+            // The failure of the second one has been noticed.
+            asked.send(()).expect("a receiver");
+        }
+        let status = json!({"kind": "Status", "status": "Failure", "code": 503,
+            "reason": "ServiceUnavailable", "message": "starting"});
+        Act::Answer(503, status)
+    });
+    let cluster = cluster.await;
+    let rollout = Rollout {
+        deployment: "feast-x",
+        pods: "x",
+        minimum: None,
+    };
+    let secrets = Redaction::default();
+    let wait = Wait::new(std::time::Duration::from_secs(3600), &secrets);
+    let (store, cancel) = (scripted::store("x"), CancellationToken::new());
+    let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
+    let (ended, ()) = tokio::join!(waited, scripted::time_passes(&mut was_asked));
+    assert_eq!(
+        ended.expect_err("nothing finishes").reason.to_string(),
+        "1 of 3 replicas are updated (as last seen; the API server does not answer the watch: \
+         503 ServiceUnavailable: starting) after 3600 s"
     );
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::advice::advice;
+
 /// What kind of thing it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
@@ -15,6 +17,16 @@ pub enum Cause {
     Configuration,
     /// The container runtime could not start it.
     Start,
+    /// The node prepares the pod: it pulls images, mounts volumes, creates the sandbox.
+    Starting,
+    /// The node cannot prepare the pod: its sandbox, its network or a volume.
+    NodeSetup,
+    /// The containers of a Job have ended, and a container that is not the Job's keeps the pod running.
+    Sidecar,
+    /// The Deployment is paused.
+    Paused,
+    /// The Job is suspended.
+    Suspended,
     /// The API server let no pod be made: a quota, an admission webhook.
     Denied,
     Unschedulable,
@@ -40,8 +52,12 @@ pub enum Hope {
 pub struct Trouble {
     pub cause: Cause,
     pub hope: Hope,
+    /// The namespace, for commands.
+    pub namespace: Option<String>,
     /// The first pod that has it; `None` where no pod was made.
     pub pod: Option<String>,
+    /// The workload that has it, where it is not a pod that has it.
+    pub workload: Option<Workload>,
     /// How many more have the same.
     pub others: usize,
     pub container: Option<String>,
@@ -51,6 +67,8 @@ pub struct Trouble {
     pub message: String,
     pub exit_code: Option<i32>,
     pub restarts: i32,
+    /// Whether it is the run before the current one that has ended badly; its log needs `--previous`.
+    pub in_previous_run: bool,
     /// The claim, its storage class, and what its provisioner says.
     pub claim: Option<String>,
     /// What Kubernetes reported of it last.
@@ -59,12 +77,21 @@ pub struct Trouble {
     pub log: Vec<String>,
 }
 
+/// A Deployment, Job or ReplicaSet, by kind and name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    pub kind: &'static str,
+    pub name: String,
+}
+
 impl Trouble {
     pub fn new(cause: Cause, hope: Hope, reason: impl Into<String>) -> Self {
         Self {
             cause,
             hope,
+            namespace: None,
             pod: None,
+            workload: None,
             others: 0,
             container: None,
             init: false,
@@ -72,6 +99,7 @@ impl Trouble {
             message: String::new(),
             exit_code: None,
             restarts: 0,
+            in_previous_run: false,
             claim: None,
             event: None,
             log: Vec::new(),
@@ -86,38 +114,25 @@ impl Trouble {
             && self.exit_code == other.exit_code
     }
 
-    fn advice(&self) -> &'static str {
+    /// Whether the cluster has yet to do its part before the containers can run: find a node, pull images, bring volumes.
+    pub(super) fn awaits_cluster(&self) -> bool {
         match self.cause {
-            Cause::ImageName => "correct the image's name in the configuration.",
-            Cause::Image => {
-                "check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`)."
-            }
-            Cause::Crash if self.init => {
-                "mend what its log tells of: the feature repository, its definitions, or the connections of the stores."
-            }
-            Cause::Crash => "mend what its log tells of; `kubectl logs --previous` has all of it.",
-            Cause::Memory => {
-                "raise `resources.limits.memory` of this container, or let it do less at once."
-            }
-            Cause::Configuration => {
-                "create the Secret, the ConfigMap or the key that is missing in this namespace, or correct its name."
-            }
-            Cause::Start => {
-                "the container runtime could not start it: check the image's command, and the volumes and devices of the pod."
-            }
-            Cause::Denied => {
-                "raise the quota or change what the admission control refuses, or let the feature store ask for less."
-            }
-            Cause::Unschedulable => {
-                "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
-            }
-            Cause::Claim => {
-                "no volume is bound: check the storage class and its provisioner, and the claim's size and access modes."
-            }
-            Cause::NotReady => {
-                "the server runs and its probe does not succeed: look at its log, and whether the stores can be reached."
-            }
-            Cause::Other => "`kubectl describe pod` has all that Kubernetes knows of it.",
+            Cause::Image
+            | Cause::Denied
+            | Cause::Unschedulable
+            | Cause::Claim
+            | Cause::Starting
+            | Cause::NodeSetup
+            | Cause::Paused
+            | Cause::Suspended => true,
+            Cause::ImageName
+            | Cause::Crash
+            | Cause::Memory
+            | Cause::Configuration
+            | Cause::Start
+            | Cause::Sidecar
+            | Cause::NotReady
+            | Cause::Other => false,
         }
     }
 }
@@ -125,9 +140,10 @@ impl Trouble {
 /// In one line.
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.pod {
-            Some(pod) => write!(f, "pod {pod}")?,
-            None => f.write_str("a pod is refused")?,
+        match (&self.pod, &self.workload) {
+            (Some(pod), _) => write!(f, "pod {pod}")?,
+            (None, Some(Workload { kind, name })) => write!(f, "{kind} {name}")?,
+            (None, None) => f.write_str("a pod is refused")?,
         }
         match self.others {
             0 => {}
@@ -177,7 +193,7 @@ pub fn paragraphs(troubles: &[Trouble]) -> String {
         for line in &trouble.log {
             text.push_str(&format!("\n    | {line}"));
         }
-        text.push_str(&format!("\n  What to do: {}", trouble.advice()));
+        text.push_str(&format!("\n  What to do: {}", advice(trouble)));
     }
     text
 }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::diagnosis::{Seen, diagnose};
+use super::events::{EventReader, stuck};
 use super::patience::{GRACE, Patience, Verdict};
 use super::trouble::Trouble;
-use super::{Progress, job_progress, progress};
+use super::{Progress, exceeded_deadline, job_progress, progress};
 use crate::cluster::error::{Error, Reason, Verb};
 use crate::cluster::resource::{PODS, Resource};
 use crate::cluster::watch::Selection;
@@ -85,12 +86,15 @@ impl Subject<'_> {
         }
     }
 
-    /// What is seen of it, as far as it is watched.
-    fn seen<'a>(&'a self, view: &'a View) -> Seen<'a> {
+    /// What is seen of it, as far as it is watched and its events were read.
+    fn seen<'a>(&'a self, view: &'a View, events: &'a [Event], field_manager: &'a str) -> Seen<'a> {
         Seen {
             deployment: view.deployment.as_ref(),
             job: (self.kind == Kind::Job).then_some(self.name),
+            live: view.live.as_ref(),
+            field_manager,
             pods: &view.pods,
+            events,
             ..Seen::default()
         }
     }
@@ -98,6 +102,13 @@ impl Subject<'_> {
     fn failed(&self, message: String, troubles: Vec<Trouble>) -> Reason {
         match self.kind {
             Kind::Job => Reason::JobFailed { message, troubles },
+            _ => Reason::RolloutFailed { message, troubles },
+        }
+    }
+
+    fn given_up(&self, message: String, troubles: Vec<Trouble>) -> Reason {
+        match self.kind {
+            Kind::Job => Reason::JobUnfinished { message, troubles },
             _ => Reason::RolloutFailed { message, troubles },
         }
     }
@@ -110,6 +121,7 @@ pub(super) fn deployment(live: &Json) -> Option<Deployment> {
 /// The object and its pods, as they were last seen.
 #[derive(Default)]
 struct View {
+    live: Option<Json>,
     deployment: Option<Deployment>,
     pods: Vec<Pod>,
 }
@@ -117,6 +129,8 @@ struct View {
 /// Why the wait is over without success.
 enum End {
     Failed(String),
+    /// It has not failed, but waiting longer would not help.
+    GivenUp(String),
     TimedOut,
 }
 
@@ -179,7 +193,9 @@ impl Cluster {
             .await
             .map_err(refused)?;
         let (mut object_seen, mut pods_seen, mut pods_permitted) = (false, false, true);
-        let mut patience = Patience::new(wait.grace);
+        let mut patience = Patience::new(wait.grace, Instant::now());
+        let mut reader = EventReader::default();
+        let manager = &self.options().field_manager;
         let mut look_again = deadline;
         let mut missing = format!("the {} has not been seen", resource.kind);
         let mut told = String::new();
@@ -187,7 +203,10 @@ impl Cluster {
         let end = loop {
             let all_seen = object_seen && (pods_seen || !pods_permitted);
             let wake = match all_seen {
-                true => look_again.min(deadline),
+                true => reader
+                    .next()
+                    .into_iter()
+                    .fold(look_again.min(deadline), Instant::min),
                 false => first_look,
             };
             tokio::select! {
@@ -212,8 +231,16 @@ impl Cluster {
             if !object_seen {
                 continue;
             }
+            if reader.next().is_some_and(|next| next <= Instant::now()) {
+                tokio::select! {
+                    () = reader.read(self, store, cancel) => {}
+                    () = tokio::time::sleep_until(deadline) => break End::TimedOut,
+                    () = cancel.cancelled() => return Err(refused(Reason::Cancelled)),
+                }
+            }
             let live = object.objects.get(subject.name);
             view = View {
+                live: live.cloned(),
                 deployment: live
                     .filter(|_| subject.kind == Kind::Deployment)
                     .and_then(deployment),
@@ -227,19 +254,31 @@ impl Cluster {
                 (Progress::Waiting(text), _) => text,
                 (Progress::Done, None) => continue,
             };
-            let troubles = diagnose(&subject.seen(&view));
+            let seen = subject.seen(&view, &reader.events, manager);
+            let troubles = diagnose(&seen);
             tell(store, subject, &missing, &troubles, &mut told);
-            match patience.judge(&troubles, Instant::now()) {
-                Verdict::GiveUp => break End::Failed(missing.clone()),
+            let (exceeded, words) = view.deployment.as_ref().and_then(exceeded_deadline).unzip();
+            match patience.judge(&troubles, exceeded, Instant::now()) {
+                Verdict::GiveUp => break End::GivenUp(missing.clone()),
+                Verdict::Overdue => break End::Failed(words.unwrap_or_default()),
                 Verdict::GoOn(then) => look_again = then.unwrap_or(deadline),
             }
+            let stuck = stuck(&seen, &troubles);
+            reader.plan(stuck, Instant::now());
         };
-        let troubles = self.explain(store, subject.seen(&view), wait.secrets).await;
+        let seen = subject.seen(&view, &reader.events, manager);
+        let troubles = self.explain(store, seen, wait.secrets).await;
         let reason = match end {
             End::Failed(message) => subject.failed(message, troubles),
+            End::GivenUp(message) => subject.given_up(message, troubles),
             End::TimedOut => Reason::TimedOut {
                 seconds: wait.timeout.as_secs(),
-                waiting_for: missing,
+                waiting_for: match object.interruption() {
+                    Some(why) => format!(
+                        "{missing} (as last seen; the API server does not answer the watch: {why})"
+                    ),
+                    None => missing,
+                },
                 troubles,
             },
         };

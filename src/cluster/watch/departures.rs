@@ -18,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Pauses, Selection, Unfinished, refusal};
 use crate::cluster::error::{Reason, Verb};
 use crate::cluster::resource::Resource;
-use crate::cluster::{Cluster, StoreName, of_every_store};
+use crate::cluster::{Cluster, StoreName, of_every_store, task};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::{Key, Scope};
+use crate::feast::objects::Key;
+use crate::kubernetes::kind::Scope;
 
 /// A kind, by its plural, and a namespace.
 type Place = (&'static str, String);
@@ -154,7 +155,7 @@ impl Cluster {
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    () = follow(api.clone(), &sender) => {}
+                    () = follow_guarded(api.clone(), &sender) => {}
                     () = idle(&sender) => {}
                 }
                 let Some(cluster) = cluster.upgrade() else {
@@ -180,6 +181,13 @@ async fn idle(sender: &watch::Sender<Seen>) {
         if sender.is_closed() {
             return;
         }
+    }
+}
+
+/// A panic is told to all who wait.
+async fn follow_guarded(api: Api<PartialObjectMeta<DynamicObject>>, sender: &watch::Sender<Seen>) {
+    if let Err(error) = task::guarded(follow(api, sender)).await {
+        sender.send_replace(Some(Err(error.into())));
     }
 }
 

@@ -192,7 +192,8 @@ pub struct CronJobContainers {
     pub node_selector: Option<BTreeMap<String, String>>,
 
     /// What is run, each command by `bash -c` in the first container of one of the feature store's pods, in
-    /// this order, until one fails. Default: `feast apply`, then
+    /// this order, until one fails. Each arrives as it is written: `$(…)` and `$$` are the shell's, and Kubernetes
+    /// replaces nothing in them. Default: `feast apply`, then
     /// `feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<Vec<String>>,

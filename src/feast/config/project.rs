@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Reference;
 use super::persistence::store_types;
 
 /// Where the feature repository comes from: exactly one of `init`, `git` and `packaged`.
@@ -91,6 +92,11 @@ pub struct Git {
     #[schemars(length(min = 1), extend("default" = "feature_repo"))]
     pub feature_repo_path: Option<String>,
 
+    /// The key for a repository that is read over SSH, such as a deploy key. Only with an SSH URL
+    /// (`ssh://git@host/path` or `git@host:path`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<GitSsh>,
+
     /// Environment variables of the container that clones (Kubernetes `EnvVar`), such as a token or a
     /// proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +106,50 @@ pub struct Git {
     /// clones (Kubernetes `EnvFromSource`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env_from: Option<Vec<EnvFromSource>>,
+}
+
+/// How the container that clones authenticates over SSH. Only this container mounts the Secret. The image needs `ssh`,
+/// and an entry in `/etc/passwd` for the user that it runs as.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GitSsh {
+    /// The Secret with a private key without passphrase, such as one of type `kubernetes.io/ssh-auth`, and the host keys of
+    /// the server. It must exist before the apply. Pods use its content as it is when they start.
+    pub secret_ref: Reference,
+
+    /// Where they are in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key_names: Option<GitSshKeyNames>,
+
+    /// Whether the server's host key must be one of the Secret's known hosts. With `false` any host key is accepted, and
+    /// whoever can redirect the connection can supply the feature definitions, which are code; the Secret needs no
+    /// known hosts then. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
+    pub strict_host_key_checking: Option<bool>,
+}
+
+/// Keys of a Secret for SSH.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GitSshKeyNames {
+    /// Key of the private key. Default: `ssh-privatekey`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[-._a-zA-Z0-9]+$"),
+        extend("default" = "ssh-privatekey")
+    )]
+    pub private_key: Option<String>,
+
+    /// Key of the host keys, in the format of `ssh-keyscan`. Default: `known_hosts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[-._a-zA-Z0-9]+$"),
+        extend("default" = "known_hosts")
+    )]
+    pub known_hosts: Option<String>,
 }
 
 /// A feature repository inside a container image. When a pod starts it is copied to where Feast works;

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{CustomResource, CustomResourceError, convert};
+use crate::feast::not_yaml::NotYaml;
 
 /// Reads every FeatureStore in `text`: of several documents, and in a list as `kubectl get -o yaml` prints
 /// it. Documents of other kinds are passed over.
@@ -14,7 +15,7 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
     // `kubectl` reads `0400` as YAML 1.1 does: a mode of files.
     let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
     let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| CustomResourceError::Syntax(error.to_string()))?;
+        .map_err(|error| CustomResourceError::Syntax(NotYaml::from(&error)))?;
     let stores: Vec<&Json> = documents
         .iter()
         .flat_map(resources)
@@ -23,7 +24,25 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
     if stores.is_empty() {
         return Err(CustomResourceError::None);
     }
-    stores.into_iter().map(convert).collect()
+    let resources = documents.iter().flat_map(resources);
+    let scaled: Vec<&str> = resources.filter_map(scaled_deployment).collect();
+    (stores.into_iter())
+        .map(|store| convert(store, &scaled))
+        .collect()
+}
+
+/// The Deployment that an autoscaler (KEDA's ScaledObject or a HorizontalPodAutoscaler) scales.
+fn scaled_deployment(resource: &Json) -> Option<&str> {
+    let is_scaler =
+        ["ScaledObject", "HorizontalPodAutoscaler"].contains(&resource["kind"].as_str()?);
+    let target = &resource["spec"]["scaleTargetRef"];
+    // Without a kind KEDA takes a Deployment.
+    let is_deployment = target["kind"]
+        .as_str()
+        .is_none_or(|kind| kind == "Deployment");
+    target["name"]
+        .as_str()
+        .filter(|_| is_scaler && is_deployment)
 }
 
 fn resources(document: &Json) -> Vec<&Json> {

@@ -22,6 +22,13 @@ pub enum Problem {
     Empty,
     #[error("does not hold a YAML mapping of parameters, such as `host: db.example.com`")]
     NotAMapping,
+    #[error("is not valid YAML{}: write a mapping of parameters, such as `host: db.example.com`", at_line(*line))]
+    NotYaml { line: Option<u64> },
+    #[error(
+        "has a placeholder in place of whole parameters, so their names are not known: write each parameter, such as \
+         `host: ${{HOST}}`"
+    )]
+    PlaceholderLine,
     #[error("sets `{key}` to something else than the store's type: leave `{key}` out of it")]
     OtherType { key: &'static str },
     #[error(
@@ -64,4 +71,8 @@ pub enum Problem {
          there, and leave it out here"
     )]
     OtherServiceAccount,
+}
+
+fn at_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(" at line {line}"))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::placeholders::has_placeholder;
 use super::slot::{Purpose, Slot};
 use super::yaml::parse;
 use crate::feast::names::Service;
@@ -38,7 +39,7 @@ fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -
         // A path alone is Milvus Lite's.
         (Service::Online, "milvus") => {
             let path = text("path");
-            !path.is_empty() && !path.contains("${") && text("uri").is_empty()
+            !path.is_empty() && !has_placeholder(path) && text("uri").is_empty()
         }
         (Service::Online, "hybrid") => {
             let stores = parameters.get("online_stores").and_then(Json::as_array);
@@ -103,6 +104,8 @@ mod tests {
                 false,
             ),
             (Service::Online, "milvus", "path: ${MILVUS}", false),
+            (Service::Online, "milvus", "path: $MILVUS", false),
+            (Service::Online, "milvus", "path: data/pa$$.db", true),
             (Service::Online, "milvus", "path: ''\nhost: http://m", false),
             (Service::Online, "postgres", "path: /x", false),
             (

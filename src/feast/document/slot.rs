@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::error::{FillError, Problem};
 use super::mapping::Mapping;
-use super::yaml::{embed, parse, scalar};
+use super::placeholders::without_placeholder_lines;
+use super::yaml::{embed, scalar, value};
 use crate::feast::names::{self, Service};
-use crate::feast::source::{Contents, Source};
+use crate::feast::source::{Contents, Keys, Source};
 use crate::feast::spec::Database;
 use crate::schema::Path;
 
@@ -44,17 +45,6 @@ pub enum Purpose {
     ConsumerApiKey,
     ConsumerConnectionString,
 }
-
-/// The properties of an OpenID Connect provider that Feast reads from the Secret. All are strings.
-const OIDC_PROPERTIES: [&str; 7] = [
-    "auth_discovery_url",
-    "client_id",
-    "client_secret",
-    "username",
-    "password",
-    "audience",
-    "issuer",
-];
 
 impl Slot {
     pub(in crate::feast) fn store(service: Service, database: &Database) -> Self {
@@ -165,6 +155,16 @@ impl Slot {
         }
     }
 
+    fn mapping(&self, text: &str) -> Result<Map<String, Json>, FillError> {
+        let problem = match value(text) {
+            Ok(Json::Object(mapping)) => return Ok(mapping),
+            _ if is_spoilt_by_placeholders(text) => Problem::PlaceholderLine,
+            Ok(_) => Problem::NotAMapping,
+            Err(error) => Problem::NotYaml { line: error.line() },
+        };
+        Err(self.error(problem))
+    }
+
     fn parameters(
         &self,
         service: Service,
@@ -172,7 +172,7 @@ impl Slot {
         content: &str,
         beside: &Mapping,
     ) -> Result<String, FillError> {
-        let parameters = parse(content).ok_or_else(|| self.error(Problem::NotAMapping))?;
+        let parameters = self.mapping(content)?;
         let mut set = beside.0.iter().map(|(key, _)| key);
         if let Some(key) = set.find(|key| parameters.contains_key(key.as_ref())) {
             let key = key.to_string();
@@ -197,7 +197,7 @@ impl Slot {
         token: bool,
         content: &str,
     ) -> Result<String, FillError> {
-        let settings = parse(content).ok_or_else(|| self.error(Problem::NotAMapping))?;
+        let settings = self.mapping(content)?;
         let engine = settings.get("type").and_then(Json::as_str);
         let engine = engine.ok_or_else(|| self.error(Problem::NoEngineType))?;
         let embedded = |own: &[&str]| {
@@ -224,10 +224,10 @@ impl Slot {
     /// Every property is a string for Feast, so each is written in quotes, whatever it looks like.
     fn properties(&self, discovery_url: bool, contents: &Contents) -> Result<String, FillError> {
         let missing = || self.error(Problem::Missing);
-        let all: BTreeMap<String, String> = match &self.source.key {
-            Some(_) => {
+        let all: BTreeMap<String, String> = match &self.source.keys {
+            Keys::One(_) => {
                 let text = self.source.text(contents).ok_or_else(missing)?;
-                let mapping = parse(text).ok_or_else(|| self.error(Problem::NotAMapping))?;
+                let mapping = self.mapping(text)?;
                 (mapping.into_iter())
                     .filter_map(|(key, value)| match value {
                         // Left empty.
@@ -237,14 +237,14 @@ impl Slot {
                     })
                     .collect()
             }
-            None => (contents.get(&self.source).ok_or_else(missing)?.iter())
+            Keys::Any(_) => (contents.get(&self.source).ok_or_else(missing)?.iter())
                 .map(|(key, text)| {
                     let plain = || text.trim_end_matches(['\r', '\n']).to_owned();
                     (key.clone(), scalar(text).unwrap_or_else(plain))
                 })
                 .collect(),
         };
-        let used: Vec<(&str, &String)> = OIDC_PROPERTIES
+        let used: Vec<(&str, &String)> = names::OIDC_PROPERTIES
             .into_iter()
             .filter(|property| discovery_url || *property != "auth_discovery_url")
             .filter_map(|property| Some((property, all.get(property)?)))
@@ -271,4 +271,10 @@ impl Slot {
             text => Ok(Json::from(text)),
         }
     }
+}
+
+/// Returns whether a text that is no mapping would be one, or nothing at all, without its lines that are placeholders.
+fn is_spoilt_by_placeholders(text: &str) -> bool {
+    without_placeholder_lines(text)
+        .is_some_and(|rest| rest.trim().is_empty() || matches!(value(&rest), Ok(Json::Object(_))))
 }

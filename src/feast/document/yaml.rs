@@ -1,12 +1,16 @@
 //! YAML as Feast reads it.
 //!
-//! Feast first replaces `${NAME}` in the whole text by environment variables and then parses it as YAML 1.1
+//! Feast first replaces placeholders in the whole text by environment variables and then parses it as YAML 1.1
 //! (PyYAML). A parameter's type can so depend on how it is written: `port: ${PORT}` is a number, `port:
 //! "${PORT}"` a string. What the user wrote is therefore embedded word for word, and parsed only to see
 //! that it still means the same where it stands.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+
+use super::flow::{Entry, entries};
+use super::placeholders::Masked;
+use crate::feast::not_yaml::NotYaml;
 
 /// The mapping as block YAML, with everything quoted that YAML 1.1 would take for something else.
 pub(super) fn emit(mapping: &impl Serialize) -> String {
@@ -15,10 +19,9 @@ pub(super) fn emit(mapping: &impl Serialize) -> String {
     serde_saphyr::to_string_with_options(mapping, options).unwrap_or_default()
 }
 
-/// Parses a mapping; `None` when the text is anything else. No parser message gets out: it would quote
-/// the text.
+/// Parses a mapping; `None` when the text is anything else.
 pub(in crate::feast) fn parse(text: &str) -> Option<Map<String, Json>> {
-    match serde_saphyr::from_str_with_options(text, options()) {
+    match value(text) {
         Ok(Json::Object(mapping)) => Some(mapping),
         Ok(_) | Err(_) => None,
     }
@@ -26,16 +29,22 @@ pub(in crate::feast) fn parse(text: &str) -> Option<Map<String, Json>> {
 
 /// Parses a lone string; `None` when the text is anything else.
 pub(super) fn scalar(text: &str) -> Option<String> {
-    match serde_saphyr::from_str_with_options(text, options()) {
+    match value(text) {
         Ok(Json::String(word)) => Some(word),
         Ok(_) | Err(_) => None,
     }
 }
 
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! {
+/// Parses a text with placeholders, each of which counts as a part of a string, whatever Feast will put there.
+pub(in crate::feast) fn value(text: &str) -> Result<Json, NotYaml> {
+    let options = serde_saphyr::options! {
         with_snippet: false,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
+    };
+    let masked = Masked::new(text);
+    match serde_saphyr::from_str_with_options(&masked.text, options) {
+        Ok(json) => Ok(masked.restore_json(json)),
+        Err(error) => Err(NotYaml::from(&error)),
     }
 }
 
@@ -82,22 +91,20 @@ fn block(text: &str, own: &[&str]) -> Option<String> {
     Some(result)
 }
 
-/// A flow mapping (`{a: 1}`, so JSON too), whose entries YAML lets a block take over only one by one.
+/// A flow mapping (`{a: 1}`, so JSON too), with each entry on a line of its own.
 fn flow(text: &str, own: &[&str]) -> Option<String> {
-    let mapping = parse(text)?;
-    if !text.trim_start().starts_with('{') {
-        return None;
+    let masked = Masked::new(text);
+    let mut result = String::new();
+    for Entry { key, value } in entries(&masked.text)? {
+        let name = scalar(&key);
+        if name.is_some_and(|name| own.contains(&name.as_str())) {
+            continue;
+        }
+        let value = value.lines().map(str::trim).collect::<Vec<_>>();
+        result.push_str(format!("{key}: {}", value.join("\n    ")).trim_end());
+        result.push('\n');
     }
-    Some(
-        serde_saphyr::to_string_with_options(
-            &mapping
-                .into_iter()
-                .filter(|(key, _)| !own.contains(&key.as_str()))
-                .collect::<Map<_, _>>(),
-            serde_saphyr::ser_options! { indent_step: 4, quote_all: true },
-        )
-        .unwrap_or_default(),
-    )
+    Some(masked.restore(&result))
 }
 
 fn indent(text: &str) -> String {
@@ -209,7 +216,55 @@ mod tests {
         );
         assert_eq!(
             online(r#"{"host": "${HOST}", "port": 5432, "type": "postgres"}"#).as_deref(),
-            Some("    type: postgres\n    host: '${HOST}'\n    port: 5432\n")
+            Some("    type: postgres\n    \"host\": \"${HOST}\"\n    \"port\": 5432\n")
+        );
+    }
+
+    #[test]
+    fn placeholders_stand_wherever_feast_replaces_them() {
+        for text in [
+            "hosts: [${H0}, ${H1}]",
+            "hosts: [$H0, '${H1}', \"$H2\"]",
+            "args: {pool_size: ${POOL}, ${KEY}: {a: [$B]}}",
+            "${KEY}: v",
+            "port: ${PORT}${SUFFIX}",
+            "hosts: [\n  ${H0},\n  ${H1}\n]",
+            "script: |\n  ${A}",
+        ] {
+            let section = indent(&format!("type: postgres\n{text}"));
+            assert_eq!(online(text), Some(section), "{text}");
+        }
+        for (text, lines) in [
+            ("{pool_size: ${POOL}}", "pool_size: ${POOL}\n"),
+            (
+                "---\n# who\n{ hosts: [${H0}, $H1], 'a': \"x, ${B}\", type: postgres, c }  # end\n",
+                "hosts: [${H0}, $H1]\n'a': \"x, ${B}\"\nc:\n",
+            ),
+            (
+                "{\n  url: http://h:1/#x,  # why, {\n  args: {\n    a: 1,\n    ${K}: it's\n  },\n}",
+                "url: http://h:1/#x\nargs: {\n    a: 1,\n    ${K}: it's\n    }\n",
+            ),
+            (
+                r#"{"a":"\"}, \\","b":[{"c":"]"}]}"#,
+                "\"a\": \"\\\"}, \\\\\"\n\"b\": [{\"c\":\"]\"}]\n",
+            ),
+        ] {
+            let section = indent(&format!("type: postgres\n{lines}"));
+            assert_eq!(online(text), Some(section), "{text}");
+        }
+        assert_eq!(
+            parse("a: [${H0}, $H1]\n${K}: x-${V}"),
+            json!({"a": ["${H0}", "$H1"], "${K}": "x-${V}"})
+                .as_object()
+                .cloned()
+        );
+        // Names that no variable has: Feast would meet these braces as they are.
+        for text in ["a: [${A:-x}]", "a: [${}]", "${A}: 1\n${A}: 2", "${A}"] {
+            assert_eq!(online(text), None, "{text}");
+        }
+        assert_eq!(
+            online("a: ${A:-x}"),
+            Some(indent("type: postgres\na: ${A:-x}"))
         );
     }
 

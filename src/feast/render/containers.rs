@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::tls;
 use super::volumes::mounts;
+use super::{references, tls};
 use crate::feast::config::WorkerConfigs;
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, join};
@@ -310,7 +310,7 @@ fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
     ];
     for (name, value) in variables {
         if let Some(value) = value {
-            add(&mut env, name, value);
+            add(&mut env, name, &references::escape(value));
         }
     }
     env

@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
 
-use super::{manifest, metadata};
+use super::{manifest, metadata, references};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
 use crate::feast::objects::{Key, Kind};
@@ -189,7 +189,7 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         "--",
         "bash",
         "-c",
-        command,
+        &references::escape(command),
     ];
     Container {
         name: names::cron_job_container(index),

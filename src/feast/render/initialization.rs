@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 
 use super::containers::{joint_environment, joint_mounts};
-use super::repository;
 use super::volumes::mounts;
+use super::{repository, ssh};
 use crate::feast::names;
 use crate::feast::spec::{ApplyBy, Source, Store};
 
@@ -34,7 +34,12 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
         env: (!env.is_empty()).then(|| env.to_vec()),
         env_from: (!env_from.is_empty()).then(|| env_from.to_vec()),
         working_dir: Some(store.base_directory().to_owned()),
-        volume_mounts: Some(mounts(store, None)),
+        volume_mounts: Some(
+            mounts(store, None)
+                .into_iter()
+                .chain(ssh::mount(store))
+                .collect(),
+        ),
         ..Container::default()
     })
 }

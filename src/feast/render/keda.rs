@@ -63,9 +63,8 @@ pub(super) fn render(store: &Store) -> Option<Json> {
             spec["advanced"]["horizontalPodAutoscalerConfig"][key] = value;
         }
     }
-    let (group, version) = Kind::ScaledObject.api();
     Some(json!({
-        "apiVersion": format!("{group}/{version}"),
+        "apiVersion": Kind::ScaledObject.api_version(),
         "kind": Kind::ScaledObject.as_str(),
         "metadata": metadata::object(store, name, None),
         "spec": spec,

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use super::references::escape;
+use super::ssh;
 use crate::feast::names;
 use crate::feast::spec::{Git, Source, Store, join};
 
@@ -74,9 +76,11 @@ fn clone(store: &Store, git: &Git) -> String {
         reference,
         configs,
         directory: _,
+        ssh,
         env: _,
         env_from: _,
     } = git;
+    let ssh = ssh.as_ref().map(ssh::script).unwrap_or_default();
     let project = store.project_directory();
     let options: String = configs
         .iter()
@@ -92,7 +96,7 @@ fn clone(store: &Store, git: &Git) -> String {
     };
     format!(
         r#"export GIT_TERMINAL_PROMPT=0
-project={project}
+{ssh}project={project}
 repository={repository}
 url={url}
 reference={reference}
@@ -198,19 +202,9 @@ fn is_variable(name: &str) -> bool {
     name.starts_with(start) && name.chars().all(|c| start(c) || c.is_ascii_digit())
 }
 
-/// Text between single quotes, for bash and before it for Kubernetes, which puts environment variables in the
-/// place of `$(NAME)` and reads `$$` as `$`.
+/// Text between single quotes, for bash and before it for Kubernetes.
 fn literal(text: &str) -> String {
-    let mut escaped = String::new();
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => escaped.push_str(r"'\''"),
-            '$' if matches!(letters.peek(), Some('$' | '(')) => escaped.push_str("$$"),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
+    escape(&text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

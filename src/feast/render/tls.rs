@@ -4,7 +4,6 @@
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volume, VolumeMount};
 
 use crate::feast::names::ServerKind;
-use crate::feast::objects::Kind;
 use crate::feast::source::{Mounted, Source};
 use crate::feast::spec::{Authority, CaCert, Registry, Store, Tls};
 use crate::schema::Path;
@@ -68,12 +67,9 @@ pub(super) fn arguments(kind: ServerKind, tls: Option<&Tls>) -> Vec<String> {
 /// What must be there for the servers' pods to start, with the attribute that names it.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
     let config_map = |name: &str, key: &str, path| Mounted {
-        source: Source {
-            kind: Kind::ConfigMap,
-            name: name.to_owned(),
-            key: Some(key.to_owned()),
-        },
+        source: Source::config_map(name, key),
         path: Path::of(path),
+        rolls_pods: true,
     };
     let registry = authority(store).map(
         |Authority {
@@ -98,6 +94,7 @@ pub(super) fn mounted(kind: ServerKind, tls: &Tls) -> [Mounted; 2] {
     [&tls.certificate, &tls.private_key].map(|key| Mounted {
         source: Source::secret(&tls.secret, key),
         path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
+        rolls_pods: true,
     })
 }
 
@@ -124,11 +121,7 @@ mod tests {
 
     #[test]
     fn authorities_are_looked_at_before_the_first_write() {
-        let authority = |name: &str, key: &str| Source {
-            kind: Kind::ConfigMap,
-            name: name.to_owned(),
-            key: Some(key.to_owned()),
-        };
+        let authority = |name: &str, key: &str| Source::config_map(name, key);
         let store = json!({
             "name": "demo",
             "feastProject": "demo",
@@ -148,10 +141,12 @@ mod tests {
                 Mounted {
                     source: authority("registry", "ca.pem"),
                     path: Path::of("services.registry.remote.tls.config_map_ref"),
+                    rolls_pods: true,
                 },
                 Mounted {
                     source: authority("idp", "ca-bundle.crt"),
                     path: Path::of("authz.oidc.ca_cert_config_map"),
+                    rolls_pods: true,
                 },
             ]
         );

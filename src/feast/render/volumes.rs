@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{
     SecretVolumeSource, Volume, VolumeMount,
 };
 
-use super::tls;
+use super::{ssh, tls};
 use crate::feast::names::{self, ServerKind, Service};
 use crate::feast::spec::{ClaimSource, Store};
 
@@ -54,6 +54,7 @@ pub(super) fn volumes(store: &Store) -> Vec<Volume> {
         }),
         ..Volume::default()
     }));
+    volumes.extend(ssh::volume(store));
     for (service, claim) in store.claims() {
         let own = names::claim(&store.name, service);
         volumes.push(Volume {

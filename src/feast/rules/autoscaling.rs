@@ -5,7 +5,7 @@ use k8s_openapi::api::autoscaling::v2::{HPAScalingRules, MetricSpec, MetricTarge
 use super::Violation;
 use super::view::{AUTOSCALING, KEDA, autoscaling, keda, metrics as metrics_of};
 use crate::feast::config::FeatureStore;
-use crate::feast::quantity::Quantity;
+use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;
 
 /// The types of metric: word, block, and the types of target that they can have.

@@ -4,7 +4,7 @@
 use super::Violation;
 use super::view::{Claim, claims};
 use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
-use crate::feast::quantity::Quantity;
+use crate::kubernetes::quantity::Quantity;
 
 const WAY_OUT: &str = "Write what was there before. For a claim with other properties make one yourself, copy \
     the data onto it, and name it under `ref` in place of `create`.";

@@ -5,8 +5,8 @@ use super::view::{Claim, block, claims};
 use super::{Violation, tls};
 use crate::feast::config::{AccessMode, FeatureStore, PersistentVolumeClaimTemplate};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
-use crate::feast::quantity::Quantity;
 use crate::feast::spec::join;
+use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;
 
 pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {

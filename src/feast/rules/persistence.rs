@@ -10,6 +10,7 @@ use super::view::{
 };
 use crate::feast::config::FeatureStore;
 use crate::feast::names::Service;
+use crate::feast::spec::Location;
 use crate::schema::Path;
 
 const SENTENCE: &str = "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed \
@@ -191,7 +192,8 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
         return None;
     }
     let path = file.and_then(|file| file.path.as_deref());
-    if path.is_some_and(|path| path.starts_with("s3://") || path.starts_with("gs://")) {
+    // A URI that the registry cannot have is refused for itself (`file-paths`).
+    if path.is_some_and(|path| Location::of(path) != Location::Path) {
         return None;
     }
     let written = match (registry(store), local(store)) {

@@ -1,5 +1,7 @@
 //! Where the feature definitions come from, and who applies them.
 
+use std::collections::BTreeMap;
+
 use super::stores::leaves;
 use super::view::{
     LOCAL, ONLINE, PROJECT_DIR, REGISTRY, claims, git as written, local, offline, online,
@@ -8,7 +10,7 @@ use super::view::{
 use super::{Violation, tls};
 use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
-use crate::feast::spec::join;
+use crate::feast::spec::{Location, join};
 use crate::schema::Path;
 
 pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
@@ -50,6 +52,7 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         r#ref,
         configs,
         feature_repo_path,
+        ssh,
         env: _,
         env_from: _,
     }) = written(store)
@@ -85,7 +88,13 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
     }
     if let Some(directory) = directory {
         let at = path.attribute("feature_repo_path");
-        if directory.starts_with('/') || leaves(directory) {
+        if let Location::Object | Location::Other { .. } = Location::of(directory) {
+            refuse(
+                at,
+                format!("{directory:?} is a URI, not a path"),
+                "Write a path relative to the root of the repository.",
+            );
+        } else if directory.starts_with('/') || leaves(directory) {
             refuse(
                 at,
                 format!("{directory:?} is not inside the clone"),
@@ -93,6 +102,19 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
             );
         }
     }
+    if ssh.is_some() && transport(url) == Transport::Other && !is_rewritten(configs.as_ref()) {
+        let at = path.attribute("ssh");
+        let reads = ["ssh", "url", "configs"].map(|name| path.attribute(name));
+        violations.push(Violation::new(
+            at,
+            reads,
+            format!("{url:?} is not read over SSH, so the key would not be used"),
+            "Write an SSH URL, such as `ssh://git@github.com/example/features.git`, or remove `ssh`.",
+        ));
+    }
+    let mut refuse = |at: Path, summary: String, detail: &str| {
+        violations.push(Violation::new(at.clone(), [at], summary, detail));
+    };
     for (name, value) in configs.iter().flatten() {
         let at = path.attribute("configs").key(name);
         if !is_setting(name) {
@@ -111,6 +133,66 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// How git reads a repository.
+#[derive(Debug, PartialEq, Eq)]
+enum Transport {
+    Ssh,
+    /// An environment variable decides.
+    Unknown,
+    Other,
+}
+
+fn transport(url: &str) -> Transport {
+    match (url.split_once("://"), url.split_once(':')) {
+        _ if url.starts_with("${") => Transport::Unknown,
+        (Some(("ssh" | "git+ssh" | "ssh+git", _)), _) => Transport::Ssh,
+        (Some(_), _) => Transport::Other,
+        // `git@host:path`; with a slash before the colon it is a path.
+        (None, Some((host, _))) if !host.contains('/') => Transport::Ssh,
+        (None, _) => Transport::Other,
+    }
+}
+
+/// Whether a setting (`url.….insteadOf`) may give the repository another URL.
+fn is_rewritten(configs: Option<&BTreeMap<String, String>>) -> bool {
+    let mut names = configs
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.to_ascii_lowercase());
+    names.any(|name| name.starts_with("url.") && name.ends_with(".insteadof"))
+}
+
+/// An SSH URL that nothing is known of a key for.
+pub(super) fn ssh_key(store: &FeatureStore) -> Vec<Violation> {
+    let Some(git) = written(store) else {
+        return Vec::new();
+    };
+    let path = Path::of(PROJECT_DIR).attribute("git");
+    let own = |name: &str| name == "GIT_SSH_COMMAND" || name == "GIT_SSH";
+    let env = git.env.iter().flatten().any(|it| own(&it.name));
+    let configs = git
+        .configs
+        .iter()
+        .flatten()
+        .any(|(name, _)| name.eq_ignore_ascii_case("core.sshCommand"));
+    let settled = git.ssh.is_some()
+        || env
+        || configs
+        || git.env_from.is_some()
+        || is_rewritten(git.configs.as_ref());
+    if settled || transport(&git.url) != Transport::Ssh {
+        return Vec::new();
+    }
+    let reads = ["ssh", "url", "configs", "env", "env_from"].map(|name| path.attribute(name));
+    vec![Violation::new(
+        path.attribute("url"),
+        reads,
+        "The repository is read over SSH, but no key is configured",
+        "Unless the image has a key and the server's host key, pods will not start. Write `ssh = { secret_ref = { name = \
+         \"…\" } }` beside `url`.",
+    )]
 }
 
 /// As `git -c` takes it: a section, a key, and anything but `=` between them.
@@ -244,7 +326,8 @@ fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
     let local = local(store).and_then(|it| it.persistence.as_ref());
     let database = local.and_then(|it| it.store.as_ref());
     let file = local.and_then(|it| it.file.as_ref()?.path.as_deref());
-    let object = file.is_some_and(|path| path.starts_with("s3://") || path.starts_with("gs://"));
+    // A URI that the registry cannot have is refused for itself (`file-paths`).
+    let object = file.is_some_and(|path| Location::of(path) != Location::Path);
     let remote = registry(store).and_then(|it| it.remote.as_ref());
     if remote.is_none() && database.is_none() && !object {
         let reads = vec![

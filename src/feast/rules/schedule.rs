@@ -71,10 +71,13 @@ fn problem(schedule: &str) -> Option<String> {
         return Some("the time zone is the attribute `time_zone`".to_owned());
     }
     if let Some(duration) = schedule.strip_prefix("@every ") {
-        return (!is_duration(duration)).then(|| format!("{duration:?} is not a duration"));
+        return (!is_duration(duration)).then(|| {
+            format!("{duration:?} is not a valid duration of at least one second, such as `90m` or `1h30m`")
+        });
     }
     if schedule.starts_with('@') {
-        return (!WORDS.contains(&schedule)).then(|| "there is no such word".to_owned());
+        return (!WORDS.contains(&schedule))
+            .then(|| format!("the words are {} and @every", WORDS.join(", ")));
     }
     let written: Vec<&str> = schedule.split_whitespace().collect();
     if written.len() != FIELDS.len() {
@@ -83,27 +86,54 @@ fn problem(schedule: &str) -> Option<String> {
     FIELDS
         .iter()
         .zip(written)
-        .find(|(field, text)| !text.split(',').all(|part| field.reads(part)))
-        .map(|(field, text)| format!("{text:?} is not a {}", field.name))
+        .find_map(|(field, text)| text.split(',').find_map(|part| field.problem(text, part)))
 }
 
 impl Field {
-    /// `*`, a number or a range, each with a step or without.
-    fn reads(&self, part: &str) -> bool {
+    /// Returns what is wrong with one element of the list `whole`: `*`, a number or a range, each with a step or
+    /// without.
+    fn problem(&self, whole: &str, part: &str) -> Option<String> {
         let (range, step) = match part.split_once('/') {
             Some((range, step)) => (range, Some(step)),
             None => (part, None),
         };
-        let step_reads = step.is_none_or(|step| number(step).is_some_and(|step| step > 0));
-        let range_reads = match range.split_once('-') {
-            _ if range == "*" || range == "?" => true,
-            Some((from, to)) => match (self.number(from), self.number(to)) {
-                (Some(from), Some(to)) => from <= to,
-                _ => false,
-            },
-            None => self.number(range).is_some(),
-        };
-        step_reads && range_reads
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        if !matches!(range, "*" | "?") {
+            let ends = [from, to];
+            let wrong = ends.into_iter().find(|end| self.number(end).is_none());
+            if let Some(wrong) = wrong {
+                let wrong = if wrong.is_empty() { whole } else { wrong };
+                return Some(format!(
+                    "{wrong:?} is not a valid {} ({})",
+                    self.name,
+                    self.bounds()
+                ));
+            }
+            if self.number(from) > self.number(to) {
+                return Some(format!(
+                    "the {} range {range:?} ends before it begins",
+                    self.name
+                ));
+            }
+        }
+        let valid = step.is_none_or(|step| number(step).is_some_and(|step| step > 0));
+        (!valid).then(|| {
+            format!(
+                "the step in {part:?} ({}) is not a whole number of at least 1",
+                self.name
+            )
+        })
+    }
+
+    /// The values that it can have: `0–23`.
+    fn bounds(&self) -> String {
+        let Self {
+            least, most, words, ..
+        } = self;
+        match (words.first(), words.last()) {
+            (Some(first), Some(last)) => format!("{least}–{most} or {first}–{last}"),
+            _ => format!("{least}–{most}"),
+        }
     }
 
     fn number(&self, text: &str) -> Option<u32> {
@@ -166,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_reads() {
+    fn accepts_what_kubernetes_reads() {
         for good in [
             "* * * * *",
             "0 3 * * *",
@@ -182,23 +212,57 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not() {
+    fn rejects_invalid_schedules() {
         for (wrong, why) in [
             ("every minute", "it has 2 fields, not 5"),
             ("0 0 3 * * *", "it has 6 fields, not 5"),
-            ("60 * * * *", "\"60\" is not a minute"),
-            ("* 24 * * *", "\"24\" is not a hour"),
-            ("* * 0 * *", "\"0\" is not a day of month"),
-            ("* * * 13 *", "\"13\" is not a month"),
-            ("* * * * 7", "\"7\" is not a day of week"),
-            ("5-1 * * * *", "\"5-1\" is not a minute"),
-            ("*/0 * * * *", "\"*/0\" is not a minute"),
-            ("+1 * * * *", "\"+1\" is not a minute"),
-            ("1,, * * * *", "\"1,,\" is not a minute"),
-            ("* * * mon *", "\"mon\" is not a month"),
-            ("@minutely", "there is no such word"),
-            ("@every soon", "\"soon\" is not a duration"),
-            ("@every 10ms", "\"10ms\" is not a duration"),
+            ("60 * * * *", "\"60\" is not a valid minute (0–59)"),
+            ("* 24 * * *", "\"24\" is not a valid hour (0–23)"),
+            ("* 1,5-25/2 * * *", "\"25\" is not a valid hour (0–23)"),
+            ("* * 0 * *", "\"0\" is not a valid day of month (1–31)"),
+            (
+                "* * * 13 *",
+                "\"13\" is not a valid month (1–12 or jan–dec)",
+            ),
+            (
+                "* * * * 7",
+                "\"7\" is not a valid day of week (0–6 or sun–sat)",
+            ),
+            (
+                "5-1 * * * *",
+                "the minute range \"5-1\" ends before it begins",
+            ),
+            (
+                "* * * * fri-mon",
+                "the day of week range \"fri-mon\" ends before it begins",
+            ),
+            (
+                "*/0 * * * *",
+                "the step in \"*/0\" (minute) is not a whole number of at least 1",
+            ),
+            (
+                "0 1-5/x * * *",
+                "the step in \"1-5/x\" (hour) is not a whole number of at least 1",
+            ),
+            ("+1 * * * *", "\"+1\" is not a valid minute (0–59)"),
+            ("1,, * * * *", "\"1,,\" is not a valid minute (0–59)"),
+            ("-5 * * * *", "\"-5\" is not a valid minute (0–59)"),
+            (
+                "* * * mon *",
+                "\"mon\" is not a valid month (1–12 or jan–dec)",
+            ),
+            (
+                "@minutely",
+                "the words are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly and @every",
+            ),
+            (
+                "@every soon",
+                "\"soon\" is not a valid duration of at least one second, such as `90m` or `1h30m`",
+            ),
+            (
+                "@every 10ms",
+                "\"10ms\" is not a valid duration of at least one second, such as `90m` or `1h30m`",
+            ),
             (
                 "TZ=UTC 0 3 * * *",
                 "the time zone is the attribute `time_zone`",

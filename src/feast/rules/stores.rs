@@ -1,10 +1,10 @@
 //! Where each service keeps its data: a file or a database, and which files.
 
 use super::Violation;
-use super::view::{LOCAL, all_containers, block, local, offline, online};
+use super::view::{LOCAL, all_containers, block, git, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
-use crate::feast::spec::join;
+use crate::feast::spec::{Location, join};
 use crate::schema::Path;
 
 pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
@@ -75,7 +75,7 @@ fn judge(file: &File<'_>) -> Option<Violation> {
     } = file;
     let block = block(*service).attribute("persistence.file");
     let at = block.attribute("path");
-    let object = path.starts_with("s3://") || path.starts_with("gs://");
+    let location = Location::of(path);
     let refuse = |read_claim: bool, summary: String, detail: &str| {
         let mut reads = vec![at.clone()];
         if read_claim {
@@ -83,7 +83,25 @@ fn judge(file: &File<'_>) -> Option<Violation> {
         }
         Some(Violation::new(at.clone(), reads, summary, detail))
     };
-    match (service, object, on_claim) {
+    if let Location::Other { scheme, rest } = location {
+        if scheme.eq_ignore_ascii_case("file") {
+            return refuse(
+                false,
+                format!("{path:?} is a URI, not a path"),
+                &format!("Write the path alone: `{}`.", join("/", rest)),
+            );
+        }
+        if *service == Service::Registry {
+            return refuse(
+                false,
+                format!("The registry cannot be at {path:?}"),
+                "The registry file can be an object in Amazon S3 (`s3://bucket/registry.db`) or Google Cloud Storage \
+                 (`gs://bucket/registry.db`), or a path that begins with `/`. With other storage, such as Azure Blob \
+                 Storage, keep the registry in a database: write `store` in place of `file`.",
+            );
+        }
+    }
+    match (service, location != Location::Path, on_claim) {
         (Service::Registry, true, false) if is_object(path) => None,
         (Service::Registry, true, false) => refuse(
             false,
@@ -159,10 +177,10 @@ pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
     else {
         return Vec::new();
     };
-    let on_s3 = file
-        .path
-        .as_deref()
-        .is_some_and(|path| path.starts_with("s3://"));
+    let on_s3 = file.path.as_deref().is_some_and(|path| {
+        // A URI that the registry cannot have is refused for itself.
+        path.starts_with("s3://") || matches!(Location::of(path), Location::Other { .. })
+    });
     if file.s3_additional_kwargs.is_none() || on_s3 {
         return Vec::new();
     }
@@ -203,13 +221,19 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
             let path = "openlineage.consumer.connection_string_secret_ref";
             (Path::of(path), secret)
         });
+    let ssh = git(store).and_then(|git| git.ssh.as_ref()).map(|ssh| {
+        (
+            Path::of("feast_project_dir.git.ssh.secret_ref"),
+            &ssh.secret_ref,
+        )
+    });
     let servers = all_containers(store);
     let certificates = servers.iter().filter_map(|container| {
         let secret = container.settings?.tls?.secret_ref.as_ref()?;
         Some((container.path.attribute("tls.secret_ref"), secret))
     });
     let own = names::main(&store.name);
-    [online, offline, registry, oidc, sender, receiver, events]
+    [online, offline, registry, oidc, sender, receiver, events, ssh]
         .into_iter()
         .flatten()
         .chain(certificates)
@@ -298,14 +322,50 @@ mod tests {
             bucket,
             Some("\"gs://b/o.db\" is in an object store and not on a claim"),
         );
-        let relative = Some("\"az://b/o.db\" is not an absolute path");
-        path("az://b/o.db", false, relative, relative);
+        for uri in [
+            "az://b/o.db",
+            "abfss://c@a.dfs.core.windows.net/o.db",
+            "hdfs://n/o.db",
+            "S3://b/o.db",
+        ] {
+            let elsewhere = format!("The registry cannot be at {uri:?}");
+            for on_claim in [false, true] {
+                path(uri, on_claim, bucket, Some(&elsewhere));
+            }
+        }
+        let file = Some("\"file:///a/o.db\" is a URI, not a path");
+        path("file:///a/o.db", false, file, file);
+        path("file:///a/o.db", true, file, file);
+        let relative = Some("\"a/o.db\" is not an absolute path");
+        path("a/o.db", false, relative, relative);
         let absolute = Some("\"/o.db\" is absolute, but stands on a claim");
         path("/o.db", true, absolute, absolute);
         let leaves = Some("\"../../etc/o.db\" leaves the claim");
         path("../../etc/o.db", true, leaves, leaves);
         let itself = Some("\"a/..\" is the claim itself, not a file on it");
         path("a/..", true, itself, itself);
+    }
+
+    #[test]
+    fn one_cause_is_one_error() {
+        let database =
+            json!({"persistence": {"store": {"type": "postgres", "secretRef": {"name": "s"}}}});
+        let store = json!({
+            "name": "demo",
+            "feastProject": "p",
+            "services": {
+                "scaling": {"replicas": 2},
+                "feastApply": "job",
+                "onlineStore": database,
+                "registry": {"local": {"persistence": {"file": {"path": "az://b/registry.db"}}}},
+            },
+        });
+        let found = crate::feast::rules::check(&serde_json::from_value(store).unwrap());
+        let summaries: Vec<_> = found.iter().map(|it| it.summary.as_str()).collect();
+        assert_eq!(
+            summaries,
+            ["The registry cannot be at \"az://b/registry.db\""]
+        );
     }
 
     #[test]

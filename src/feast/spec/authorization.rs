@@ -3,7 +3,7 @@
 use crate::feast::config::{self, Authz, CaCertConfigMap, KubernetesAuthz, Reference};
 use crate::feast::names;
 use crate::feast::objects::Kind;
-use crate::feast::source::Source;
+use crate::feast::source::{Keys, Source};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {
@@ -79,6 +79,11 @@ impl Oidc {
             jwks_cache_lifespan_seconds,
             jwks_request_timeout_seconds,
         } = oidc;
+        // The issuer's URL takes the place of the Secret's property.
+        let properties = match issuer_url {
+            Some(_) => &names::OIDC_PROPERTIES[1..],
+            None => &names::OIDC_PROPERTIES,
+        };
         Self {
             discovery_url: issuer_url.map(|issuer| {
                 let issuer = issuer.trim_end_matches('/');
@@ -87,7 +92,7 @@ impl Oidc {
             secret: secret_ref.map(|Reference { name }| Source {
                 kind: Kind::Secret,
                 name,
-                key: secret_key_name,
+                keys: secret_key_name.map_or(Keys::Any(properties), Keys::One),
             }),
             token_env_var,
             verify_ssl,

@@ -2,7 +2,6 @@
 
 use crate::feast::config::{self, Reference, SparkApplication};
 use crate::feast::names;
-use crate::feast::objects::Kind;
 use crate::feast::source::Source;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +26,10 @@ impl BatchEngine {
             spark_application,
         } = engine.clone();
         Self {
-            source: Source {
-                kind: Kind::ConfigMap,
+            source: Source::config_map(
                 name,
-                key: Some(config_map_key.unwrap_or_else(|| names::BATCH_ENGINE_KEY.to_owned())),
-            },
+                config_map_key.unwrap_or_else(|| names::BATCH_ENGINE_KEY.to_owned()),
+            ),
             driver: spark_application.map(|SparkApplication { service_account }| Driver {
                 made: service_account.is_none(),
                 service_account: service_account.unwrap_or_else(|| names::batch_driver(store)),

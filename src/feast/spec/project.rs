@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 
-use super::{OnlineStorage, Registry, RegistryStorage, Store, join};
+use super::{Location, OnlineStorage, Registry, RegistryStorage, Store, join};
 use crate::feast::config::{self, FeastApply, FeastProjectDir};
 use crate::feast::names::{self, FEATURE_REPOSITORY};
 
@@ -43,8 +43,18 @@ pub struct Git {
     pub configs: Vec<(String, String)>,
     /// The definitions, inside the clone.
     pub directory: String,
+    pub ssh: Option<Ssh>,
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
+}
+
+/// The key for a repository that is read over SSH, in a Secret of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    pub secret: String,
+    pub private_key: String,
+    /// `None`: any host key is accepted.
+    pub known_hosts: Option<String>,
 }
 
 /// Who runs `feast apply`.
@@ -103,6 +113,16 @@ impl Project {
     }
 }
 
+impl Project {
+    /// The key with which the first init container clones, where it needs one.
+    pub fn ssh(&self) -> Option<&Ssh> {
+        match &self.source {
+            Source::Git(git) if !self.without_init => git.ssh.as_ref(),
+            Source::Git(_) | Source::Init { .. } | Source::Packaged { .. } => None,
+        }
+    }
+}
+
 impl Source {
     fn new(directory: Option<&FeastProjectDir>) -> Self {
         let FeastProjectDir {
@@ -140,10 +160,12 @@ impl Git {
             r#ref,
             configs,
             feature_repo_path,
+            ssh,
             env,
             env_from,
         } = git;
         Self {
+            ssh: ssh.map(Ssh::new),
             url,
             reference: r#ref,
             configs: configs
@@ -154,6 +176,28 @@ impl Git {
             directory: feature_repo_path.unwrap_or_else(|| FEATURE_REPOSITORY.to_owned()),
             env: env.unwrap_or_default(),
             env_from: env_from.unwrap_or_default(),
+        }
+    }
+}
+
+impl Ssh {
+    fn new(ssh: config::GitSsh) -> Self {
+        let config::GitSsh {
+            secret_ref,
+            secret_key_names,
+            strict_host_key_checking,
+        } = ssh;
+        let config::GitSshKeyNames {
+            private_key,
+            known_hosts,
+        } = secret_key_names.unwrap_or_default();
+        let known_hosts = known_hosts.unwrap_or_else(|| names::SSH_KNOWN_HOSTS_KEY.to_owned());
+        Self {
+            secret: secret_ref.name,
+            private_key: private_key.unwrap_or_else(|| names::SSH_PRIVATE_KEY_KEY.to_owned()),
+            known_hosts: strict_host_key_checking
+                .unwrap_or(true)
+                .then_some(known_hosts),
         }
     }
 }
@@ -192,9 +236,7 @@ impl Store {
             Registry::Remote(_) => true,
             Registry::Local(local) => match &local.storage {
                 RegistryStorage::Database(_) => true,
-                RegistryStorage::File(file) => {
-                    file.path.starts_with("s3://") || file.path.starts_with("gs://")
-                }
+                RegistryStorage::File(file) => Location::of(&file.path) == Location::Object,
             },
         };
         let shared_online = matches!(self.online.storage, OnlineStorage::Database(_))

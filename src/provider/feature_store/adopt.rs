@@ -42,7 +42,7 @@ pub async fn adopt(
     if !resource["metadata"]["deletionTimestamp"].is_null() {
         return Err(wording::custom_resource_leaving(store));
     }
-    let resource = custom_resource::convert(&resource)
+    let resource = custom_resource::convert(&resource, &[])
         .map_err(|error| unreadable(store, &error.to_string()))?;
     let mut value =
         from_manifest::value(block, &resource).map_err(|misfits| unreadable(store, &misfits))?;

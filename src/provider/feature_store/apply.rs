@@ -5,6 +5,7 @@ mod prepare;
 mod wait;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -13,7 +14,6 @@ use crate::cluster::apply::{self, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Claims, Reason};
 use crate::feast::config::{Deviation, Drift, ScalingStatus};
-use crate::feast::kept::Creation;
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::settings::Settings;
@@ -22,12 +22,16 @@ use crate::schema::provider::{Applied, Apply};
 use crate::schema::{Block, Diagnostics, Value};
 
 use super::computed::{self, Desired};
-use super::creation::Taken;
+use super::creation::Occupied;
 use super::drift::Finding;
 use super::manifests::{self, Manifests};
 use super::memory::Memory;
 use super::{conflicts, drift};
 use prepare::{Merged, Prepared};
+pub(super) use prepare::{remote_registry, unread};
+
+/// How often the rollout is waited for because somebody has moved the number of replicas.
+const REPLICAS_ATTEMPTS: u32 = 3;
 
 /// Creates or updates a feature store.
 pub async fn apply(
@@ -41,13 +45,18 @@ pub async fn apply(
         stop,
         prior: &request.prior_state,
         planned: &request.planned_state,
-        before: Memory::recall(&request.planned_private),
+        before: match request.prior_state.is_null() {
+            // What is known of a feature store that was replaced is not true of the new one.
+            true => Memory::default(),
+            false => Memory::recall(&request.planned_private),
+        },
     };
     let identity = computed::identity(&request.planned_state);
-    match recipe.prepare(settings).await {
+    let began = Instant::now();
+    match recipe.prepare(settings, began).await {
         Ok(prepared) => Applied {
             identity,
-            ..recipe.carry_out(prepared).await
+            ..recipe.carry_out(prepared, began).await
         },
         // Nothing was written: what was, is.
         Err(diagnostics) => Applied {
@@ -58,6 +67,9 @@ pub async fn apply(
         },
     }
 }
+
+/// How long a failed create waits for the answer to its last write.
+const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// What has become of the pods.
 struct RolledOut {
@@ -98,8 +110,7 @@ impl Recipe<'_> {
         prepared.cluster.apply(live, &plan, self.stop).await
     }
 
-    async fn carry_out(&self, mut prepared: Prepared) -> Applied {
-        let began = Instant::now();
+    async fn carry_out(&self, mut prepared: Prepared, began: Instant) -> Applied {
         let mut outcome = match self.write(&mut prepared, began).await {
             Ok(outcome) => outcome,
             Err(errors) => {
@@ -111,44 +122,84 @@ impl Recipe<'_> {
                 };
             }
         };
-        let rollout = self.roll_out(&prepared, &outcome, began).await;
+        let rollout = self.roll_out(&mut prepared, &mut outcome, began).await;
         match self.complete(&prepared, &outcome, &rollout).await {
             Ok(true) => {}
             Ok(false) => {
                 return Applied {
-                    diagnostics: vec![wording::exists_already(&prepared.store, Taken::Meanwhile)],
+                    diagnostics: vec![wording::exists_already(&prepared.store, Occupied::RacedBy)],
                     ..Applied::default()
                 };
             }
             Err(error) => outcome.errors.push(error),
         }
+        if self.prior.is_null() && !(outcome.errors.is_empty() && rollout.errors.is_empty()) {
+            self.record_failure(&prepared, &outcome).await;
+        }
+        let state = self.reached(&prepared, &outcome, &rollout);
+        let mut diagnostics = self.told(&prepared, &outcome, &rollout);
+        if !state.is_null() {
+            wording::add_next_steps(&mut diagnostics, self.prior.is_null());
+        }
         Applied {
-            state: self.reached(&prepared, &outcome, &rollout),
+            state,
             private: self.memory(&prepared, &outcome, &rollout).keep(),
-            diagnostics: self.told(&prepared, &outcome, &rollout),
+            diagnostics,
             identity: None,
         }
     }
 
     /// Waits for the rollout, where that is wanted and everything has been written.
-    async fn roll_out(&self, prepared: &Prepared, outcome: &Outcome, began: Instant) -> RolledOut {
-        let Prepared {
-            cluster, desired, ..
-        } = prepared;
+    ///
+    /// The number of replicas that the configuration names is the number at the end: where somebody has moved it
+    /// meanwhile, as the controller of a deleted autoscaler can, it is set again.
+    async fn roll_out(
+        &self,
+        prepared: &mut Prepared,
+        outcome: &mut Outcome,
+        began: Instant,
+    ) -> RolledOut {
         let mut rollout = RolledOut {
-            status: deployment_status(&outcome.exists, desired),
+            status: deployment_status(&outcome.exists, &prepared.desired),
             errors: Vec::new(),
         };
-        if outcome.errors.is_empty() && desired.store.wait_for_rollout {
+        for attempt in 1..=REPLICAS_ATTEMPTS {
+            let desired = &prepared.desired;
+            if !outcome.errors.is_empty() || !desired.store.wait_for_rollout {
+                break;
+            }
             let wait = self.wait(prepared, began);
-            let complete = wait::complete(cluster, &desired.store, &wait, self.stop);
+            let complete = wait::complete(&prepared.cluster, &desired.store, &wait, self.stop);
             let (servers, unfinished) = complete.await;
-            if let Some(live) = servers {
-                rollout.status = Some(computed::rollout_state(&live).0);
+            if let Some(live) = &servers {
+                rollout.status = Some(computed::rollout_state(live).0);
             }
             rollout.errors = unfinished;
+            let moved = servers.is_some_and(|live| wait::is_moved(&desired.store, &live));
+            if !moved || !rollout.errors.is_empty() || attempt == REPLICAS_ATTEMPTS {
+                break;
+            }
+            self.write_again(prepared, outcome, began).await;
         }
         rollout
+    }
+
+    /// Brings the objects to what is wanted once more, from what is there now.
+    async fn write_again(&self, prepared: &mut Prepared, outcome: &mut Outcome, began: Instant) {
+        let keys = prepared.merged.filled.manifests.keys().cloned().collect();
+        let live = (prepared.cluster).read(&prepared.store, &keys, self.stop);
+        match live.await {
+            Ok(live) => prepared.live = live,
+            Err(error) => return outcome.errors.push(error),
+        }
+        match self.write(prepared, began).await {
+            Ok(again) => {
+                outcome.exists = again.exists;
+                outcome.changed.extend(again.changed);
+                outcome.errors.extend(again.errors);
+            }
+            Err(errors) => outcome.errors.extend(errors),
+        }
     }
 
     /// Marks the end of a create that has gone well. `false` where the feature store is another create's.
@@ -175,14 +226,33 @@ impl Recipe<'_> {
         let Some(live) = outcome.exists.get(&key).filter(|_| gone_well) else {
             return Ok(true);
         };
-        let mut signed = merged.filled.clone();
-        signed.sign(&Creation {
-            complete: true,
-            ..merged.creation.clone()
-        });
-        let signed = &signed.manifests[&key];
-        let written = cluster.sign(store, live, signed, self.stop).await?;
+        let signed = merged.secret(&key, |creation| creation.complete = true);
+        let written = cluster.sign(store, live, &signed, self.stop).await?;
         Ok(written.is_some())
+    }
+
+    /// Records in the store's Secret that this create has ended with an error, so that a create of another
+    /// configuration does not have to wait for its deadline. Nothing depends on the answer: without the record, the
+    /// deadline decides.
+    async fn record_failure(&self, prepared: &Prepared, outcome: &Outcome) {
+        let Prepared {
+            cluster,
+            store,
+            merged,
+            ..
+        } = prepared;
+        let key = Key::new(Kind::Secret, names::main(&store.name));
+        let written = outcome.exists.get(&key).filter(|secret| {
+            // Of a write whose answer was lost there is no version to write over.
+            !secret["metadata"]["resourceVersion"].is_null()
+        });
+        if let Some(live) = written {
+            let failed = merged.secret(&key, |creation| creation.failed = true);
+            // The operation may have been cancelled, and this is its last request.
+            let uncancelled = CancellationToken::new();
+            let write = cluster.sign(store, live, &failed, &uncancelled);
+            tokio::time::timeout(LAST_WRITE, write).await.ok();
+        }
     }
 
     fn told(&self, prepared: &Prepared, outcome: &Outcome, rollout: &RolledOut) -> Diagnostics {
@@ -258,12 +328,16 @@ impl Recipe<'_> {
 
     /// For all of the waiting, the Job's and the rollout's.
     fn wait<'b>(&self, prepared: &'b Prepared, began: Instant) -> Wait<'b> {
-        let timeouts = &prepared.desired.store.timeouts;
-        let timeout = match self.prior.is_null() {
+        let timeout = self.timeout(&prepared.desired);
+        Wait::since(began, timeout, &prepared.merged.secrets)
+    }
+
+    fn timeout(&self, desired: &Desired) -> Duration {
+        let timeouts = &desired.store.timeouts;
+        match self.prior.is_null() {
             true => timeouts.create,
             false => timeouts.update,
-        };
-        Wait::since(began, timeout, &prepared.merged.secrets)
+        }
     }
 
     fn failures(&self, desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {

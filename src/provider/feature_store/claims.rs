@@ -7,7 +7,7 @@ use crate::feast::names::Service;
 use crate::feast::rules::changes;
 use crate::feast::spec::{Defaults, OnlineStorage, Registry, RegistryStorage, Store};
 use crate::provider::wording;
-use crate::schema::{Block, Diagnostics, Value, decode};
+use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode};
 
 use super::parse::{Parsed, judged};
 
@@ -27,12 +27,22 @@ pub fn refused(block: &Block, prior: &Value, parsed: &Parsed) -> Diagnostics {
 
 /// What becomes of claims when the feature store goes.
 pub fn of_destroy(block: &Block, prior: &Value) -> Diagnostics {
+    left(block, prior, wording::claim_left)
+}
+
+/// What becomes of claims when the feature store is replaced. Terraform can keep the old one (`destroy = false` under
+/// `lifecycle`), which a plan does not see.
+pub fn of_replacement(block: &Block, prior: &Value) -> Diagnostics {
+    left(block, prior, wording::claim_left_by_replacement)
+}
+
+fn left(block: &Block, prior: &Value, word: fn(&str, bool) -> Diagnostic) -> Diagnostics {
     let Some(before) = store(block, prior) else {
         return Vec::new();
     };
     let claims = before.created_claims();
     (claims.iter())
-        .map(|claim| wording::claim_left(claim, before.delete_data))
+        .map(|claim| word(claim, before.delete_data))
         .collect()
 }
 

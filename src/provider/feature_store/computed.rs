@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::StoreName;
 use crate::cluster::rollout::{self, Progress};
 use crate::feast::config::{Drift, Observed, ScalingStatus};
 use crate::feast::objects::Objects;
@@ -33,6 +34,14 @@ impl Desired {
         let store = Store::new(&parsed.config, &defaults);
         let objects = render(&store);
         Some(Self { store, objects })
+    }
+
+    /// The name and namespace of the feature store.
+    pub fn store_name(&self) -> StoreName {
+        StoreName {
+            namespace: self.store.namespace.clone(),
+            name: self.store.name.clone(),
+        }
     }
 
     /// Everything but what only the cluster can tell.

@@ -162,7 +162,7 @@ impl Finding {
     /// A Secret or ConfigMap of the user's that has been given other content.
     pub fn rotated(source: &Source, live: Option<&Json>) -> Self {
         let object = source.object();
-        Self::of_content(Deviation::Rotated, &object, source.key.as_deref(), live)
+        Self::of_content(Deviation::Rotated, &object, source.key(), live)
     }
 
     /// One element of the attribute `drift`.

@@ -23,6 +23,15 @@ pub async fn import(
     stop: &CancellationToken,
     request: Import,
 ) -> Imported {
+    let wanted = match Wanted::of(block, &request) {
+        Ok(wanted) => wanted,
+        Err(diagnostic) => {
+            return Imported {
+                diagnostics: vec![diagnostic],
+                ..Imported::default()
+            };
+        }
+    };
     if !settings.cluster_is_known() && request.client.deferral_allowed {
         return Imported {
             deferred: Some(Deferred::ProviderConfigUnknown),
@@ -30,7 +39,7 @@ pub async fn import(
         };
     }
     let imported = async {
-        let store = wanted(&request, settings.namespace())?;
+        let store = wanted.store(settings.namespace())?;
         let cluster = settings.cluster().await?;
         let key = Key::new(Kind::Secret, names::main(&store.name));
         let secret = cluster
@@ -71,34 +80,46 @@ pub async fn import(
     }
 }
 
-fn wanted(request: &Import, default_namespace: Option<&str>) -> Result<StoreName, Diagnostic> {
-    let part = |name: &str| {
-        let identity = request.identity.as_ref()?;
-        identity.attribute(name).as_str().map(str::to_owned)
-    };
-    let (namespace, name) = match request.id.split_once('/') {
-        Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
-        None if request.id.is_empty() => (part("namespace"), part("name").unwrap_or_default()),
-        None => (None, request.id.clone()),
-    };
-    let namespace = namespace.or_else(|| default_namespace.map(str::to_owned));
-    match namespace {
-        _ if name.is_empty() => Err(unnamed(request)),
-        Some(namespace) if namespace.is_empty() => Err(unnamed(request)),
-        Some(namespace) => Ok(StoreName { namespace, name }),
-        None => Err(wording::unknown_namespace(&name)),
-    }
+/// The feature store that an import names.
+struct Wanted {
+    /// `None`: the one of the provider block.
+    namespace: Option<String>,
+    name: String,
 }
 
-fn unnamed(request: &Import) -> Diagnostic {
-    Diagnostic::error(
-        "No feature store is named",
-        format!(
-            "The import of a feast_feature_store needs \"<namespace>/<name>\" as its id, or an identity \
-             with a name; the id given is {:?}.",
-            request.id
-        ),
-    )
+impl Wanted {
+    /// Reads the id, or the identity where there is no id. What cannot be a name or a namespace is rejected here, so
+    /// that the cluster is not asked for it.
+    fn of(block: &Block, request: &Import) -> Result<Self, Diagnostic> {
+        let part = |name: &str| {
+            let identity = request.identity.as_ref()?;
+            identity.attribute(name).as_str().map(str::to_owned)
+        };
+        let id = &request.id;
+        let (namespace, name) = match id.split_once('/') {
+            _ if id.is_empty() => (part("namespace"), part("name").unwrap_or_default()),
+            Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
+            None => (None, id.clone()),
+        };
+        let given = [("namespace", namespace.as_ref()), ("name", Some(&name))];
+        let given = given
+            .into_iter()
+            .filter_map(|(part, text)| Some((part, text?)));
+        let invalid = given.flat_map(|(part, text)| block.check(part, &Value::string(text)));
+        let reasons: Vec<String> = invalid.map(|invalid| invalid.detail).collect();
+        match reasons.is_empty() {
+            true => Ok(Self { namespace, name }),
+            false => Err(wording::invalid_import(id, &reasons)),
+        }
+    }
+
+    fn store(self, default_namespace: Option<&str>) -> Result<StoreName, Diagnostic> {
+        let Self { namespace, name } = self;
+        match namespace.or_else(|| default_namespace.map(str::to_owned)) {
+            Some(namespace) => Ok(StoreName { namespace, name }),
+            None => Err(wording::unknown_namespace(&name)),
+        }
+    }
 }
 
 fn state(block: &Block, store: &StoreName, configuration: &Json) -> Result<Value, Diagnostic> {

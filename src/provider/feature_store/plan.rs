@@ -1,10 +1,12 @@
-//! Plan: what will be, from the configuration and the prior state alone. No cluster is asked.
+//! Plan: what will be, from the configuration and the prior state alone. No cluster is asked; a plan that replaces is
+//! checked against the cluster by [`replacement`](super::replacement).
 
 use crate::feast::config::{Deviation, Drift, DriftPolicy};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
+use crate::provider::wording;
 use crate::schema::provider::{Deferred, Plan, Planned, Private};
-use crate::schema::{Block, Path, Value};
+use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::claims;
 use super::computed::{self, Desired};
@@ -23,12 +25,12 @@ pub fn plan(
     default_namespace: Option<&str>,
     force: bool,
     written: &Value,
-    request: Plan,
+    request: &Plan,
 ) -> Planned {
     if request.proposed_new_state.is_null() {
         return Planned {
-            private: request.prior_private,
-            identity: request.prior_identity,
+            private: request.prior_private.clone(),
+            identity: request.prior_identity.clone(),
             diagnostics: claims::of_destroy(block, &request.prior_state),
             ..Planned::default()
         };
@@ -37,7 +39,7 @@ pub fn plan(
         Ok(parsed) => parsed,
         Err(diagnostics) => {
             return Planned {
-                state: request.proposed_new_state,
+                state: request.proposed_new_state.clone(),
                 diagnostics,
                 ..Planned::default()
             };
@@ -46,13 +48,22 @@ pub fn plan(
     let refused = claims::refused(block, &request.prior_state, &parsed);
     if !refused.is_empty() {
         return Planned {
-            state: request.proposed_new_state,
+            state: request.proposed_new_state.clone(),
             diagnostics: refused,
             ..Planned::default()
         };
     }
     let mut state = request.config.clone();
+    keep_prior(&block.attributes, &mut state, &request.prior_state);
     fill_namespace(&mut state, default_namespace, &request.prior_state);
+    let impossible = impossible_namespace(block, &request.config, &state);
+    if !impossible.is_empty() {
+        return Planned {
+            state: request.proposed_new_state.clone(),
+            diagnostics: impossible,
+            ..Planned::default()
+        };
+    }
     let memory = Memory::recall(&request.prior_private);
     let seen = manifests::of(block, &request.prior_state, &memory);
     let namespace = state.attribute("namespace").as_str();
@@ -74,7 +85,7 @@ pub fn plan(
     }
     let requires_replace = requires_replace(block, &request.prior_state, &state);
     let mut diagnostics = match (&desired, requires_replace.is_empty()) {
-        (_, false) => claims::of_destroy(block, &request.prior_state),
+        (_, false) => claims::of_replacement(block, &request.prior_state),
         (Some(desired), true) => claims::of_update(block, &request.prior_state, &desired.store),
         // What is unknown may use them still; the apply says what became of them.
         (None, true) => Vec::new(),
@@ -88,8 +99,8 @@ pub fn plan(
     Planned {
         requires_replace,
         identity: computed::identity(&state),
-        deferred: deferred(default_namespace, &request),
-        private: keep_planned(request.prior_private, &kept),
+        deferred: deferred(default_namespace, request),
+        private: keep_planned(request.prior_private.clone(), &kept),
         state,
         diagnostics,
     }
@@ -122,6 +133,17 @@ fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
         None => prior.attribute("namespace").clone(),
     };
     state.set("namespace", namespace);
+}
+
+/// Rejects a namespace of the provider block that no namespace can have. A configured one was checked with the rest of
+/// the configuration.
+fn impossible_namespace(block: &Block, config: &Value, state: &Value) -> Diagnostics {
+    let namespace = state.attribute("namespace");
+    if !config.attribute("namespace").is_null() {
+        return Vec::new();
+    }
+    let invalid = block.check("namespace", namespace).into_iter();
+    invalid.map(wording::impossible_namespace).collect()
 }
 
 /// What a plan starts from.

@@ -80,6 +80,26 @@ pub async fn credentials_of_every_sort(lab: Lab) {
         "{error:?}"
     );
 
+    // A token file with a line break, as kubectl reads it.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("token");
+    std::fs::write(&path, format!("{token}\n")).expect("a token file");
+    let kubeconfig = folder.path().join("config");
+    let config = json!({
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "clusters": [{"name": "x", "cluster": {"server": lab.cluster.server(), "insecure-skip-tls-verify": true}}],
+        "users": [{"name": "x", "user": {"tokenFile": path}}],
+    });
+    std::fs::write(&kubeconfig, config.to_string()).expect("a kubeconfig");
+    let error = connect(Connection {
+        config_path: Some(kubeconfig.display().to_string()),
+        ..Connection::default()
+    })
+    .await;
+    let reason = error.reason.to_string();
+    assert!(reason.contains(":visitor"), "{error:?}");
+
     // A program that prints the credentials, and one that fails.
     let exec = |script: String| Connection {
         exec: Some(Exec {

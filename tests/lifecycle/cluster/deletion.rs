@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_feast::cluster::delete::Deletion;
-use terraform_provider_feast::cluster::{CancellationToken, Claims, Reason};
+use terraform_provider_feast::cluster::{CancellationToken, Claims};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, wanted};
@@ -67,10 +67,15 @@ pub async fn one_store_that_stays_holds_up_no_other(lab: Lab) {
         panic!("{:?}", stays.errors);
     };
     assert_eq!(error.target.to_string(), service.to_string());
-    assert!(
-        matches!(&error.reason, Reason::TimedOut { seconds: 3, waiting_for, .. }
-            if waiting_for == "Service/feast-held-online is still being deleted"),
-        "{error:?}"
+    assert_eq!(
+        error.reason.to_string(),
+        format!(
+            "the object is still being deleted after 3 s. Its finalizers keep it:\n  \
+             test.feast.dev/held: the controller that it is named after removes it; check that it runs, and its log\n\
+             Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
+             `kubectl patch service/feast-held-online --namespace {} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'`",
+            lab.namespace
+        )
     );
 
     // A second try waits for what the first has begun, and sees it go.

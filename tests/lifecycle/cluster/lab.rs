@@ -284,13 +284,7 @@ fn labels(store: &str) -> Json {
 }
 
 pub fn object(kind: Kind, name: &str, store: &str, rest: Json) -> (Key, Json) {
-    let (group, version) = kind.api();
-    let api_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
-    let mut json = json!({"apiVersion": api_version, "kind": kind.as_str(),
+    let mut json = json!({"apiVersion": kind.api_version(), "kind": kind.as_str(),
         "metadata": {"name": name, "labels": labels(store)}});
     for (field, value) in rest.as_object().expect("an object") {
         json[field] = value.clone();

@@ -14,6 +14,7 @@ use terraform_provider_feast::cluster::{
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::redaction::Redaction;
+use terraform_provider_feast::kubernetes::kind::KindInfo;
 
 use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, wanted};
 use crate::lifecycle::account;
@@ -194,7 +195,7 @@ async fn release(lab: &Lab, target: &Wanted) {
         .iter()
         .filter(|(_, manifest)| !manifest["metadata"]["finalizers"].is_null());
     for (key, _) in held {
-        let (group, version) = key.kind.api();
+        let KindInfo { group, version, .. } = key.kind.info();
         let resource = ApiResource::from_gvk_with_plural(
             &GroupVersionKind::gvk(group, version, key.kind.as_str()),
             key.kind.plural(),

@@ -5,11 +5,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
-use terraform_provider_feast::cluster::CancellationToken;
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use super::lab::{Lab, Scaling, deployment_key, wanted};
-use super::reasons;
 
 /// Every transition between one replica, three, an autoscaler and external scaling; a watch records
 /// each value of `spec.replicas`.
@@ -95,41 +93,4 @@ async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
         "RollingUpdate"
     };
     assert_eq!(strategy, wanted_strategy, "{from:?} -> {to:?}");
-}
-
-/// The autoscaler's controller scales once more, after its autoscaler has been deleted.
-pub async fn a_late_autoscaler_does_not_win(lab: Lab) {
-    for attempt in 0..10 {
-        let store = format!("x{attempt}");
-        lab.apply(&store, &wanted(&store, Scaling::Autoscaler))
-            .await;
-        let hpa = Key::new(Kind::HorizontalPodAutoscaler, format!("feast-{store}"));
-        let cancel = CancellationToken::new();
-        let late = async {
-            let there = async || {
-                let found = lab.cluster.get(&lab.namespace, &hpa, &cancel).await;
-                found.expect("readable").is_some()
-            };
-            while there().await {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            tokio::time::sleep(Duration::from_millis(150)).await;
-            lab.scale(&store, 7).await
-        };
-        let target = wanted(&store, Scaling::Static(3));
-        let (outcome, scaled) = tokio::join!(lab.try_apply(&store, &target, false), late);
-        let outcome = outcome.expect("begun");
-        assert_eq!(reasons(&outcome.errors), [""; 0]);
-        let seen = &outcome.exists[&deployment_key(&store)]["metadata"]["resourceVersion"];
-        let seen: u64 = seen
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .expect("a number");
-        if scaled < seen {
-            assert_eq!(lab.live(&store).await["spec"]["replicas"], 3);
-            return;
-        }
-        // The machine is busy: it came when the apply had looked for the last time.
-    }
-    panic!("the autoscaler never scaled within the time that it is given");
 }

@@ -1,8 +1,12 @@
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::cluster::connection::kubeconfig::expand;
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n";
+
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----\n";
 
 const KUBECONFIG: &str = "
 apiVersion: v1
@@ -47,23 +51,30 @@ impl Drop for File {
     }
 }
 
-fn run(connection: &Connection) -> Result<(Config, Origin), ConnectionError> {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(configure(connection))
+fn refused(connection: &Connection) -> String {
+    configure(connection).err().expect("refused").to_string()
 }
 
-fn refused(connection: &Connection) -> String {
-    run(connection).expect_err("refused").to_string()
+fn run(connection: &Connection) -> Endpoint {
+    configure(connection).expect("valid")
+}
+
+/// The value of the header `Authorization`.
+fn authorization(endpoint: &Endpoint) -> Option<String> {
+    match &endpoint.credentials {
+        Credentials::Header(value) => Some(value.to_str().expect("text").to_owned()),
+        _ => None,
+    }
 }
 
 /// Server, token, client certificate.
 fn essence(connection: &Connection) -> (String, Option<String>, Option<String>) {
-    use secrecy::ExposeSecret;
-    let (config, _) = run(connection).expect("valid");
-    let user = config.auth_info;
+    let endpoint = run(connection);
+    let header = authorization(&endpoint);
+    let user = endpoint.config.auth_info;
     (
-        config.cluster_url.to_string(),
-        user.token.map(|token| token.expose_secret().to_owned()),
+        endpoint.config.cluster_url.to_string(),
+        header.map(|header| header.trim_start_matches("Bearer ").to_owned()),
         user.client_certificate.or(user.client_certificate_data),
     )
 }
@@ -96,11 +107,12 @@ fn a_block_without_a_kubeconfig() {
         essence(&host),
         ("https://192.0.2.1:6443/".into(), some("t"), None)
     );
-    let (config, origin) = run(&host).expect("valid");
-    assert!(config.root_cert.is_some() && config.proxy_url.is_none());
+    let endpoint = run(&host);
+    assert_eq!(endpoint.config.root_cert, Some(vec![b"MII".to_vec()]));
+    assert!(endpoint.proxy.is_none());
     assert_eq!(
-        origin.to_string(),
-        "host in the provider block (host 192.0.2.1:6443), token in the provider block"
+        endpoint.origin.to_string(),
+        "`host` in the provider block (host 192.0.2.1:6443), `token` in the provider block"
     );
 }
 
@@ -109,8 +121,8 @@ fn the_context_is_named_whoever_chose_it() {
     let file = File::new("kubeconfig", KUBECONFIG);
     let base = file.connection();
     let path = base.config_path.clone().expect("a path");
-    let said = |connection: &Connection| run(connection).expect("valid").1.to_string();
-    let file = format!("config_path in the provider block (file {path})");
+    let said = |connection: &Connection| run(connection).origin.to_string();
+    let file = format!("`config_path` in the provider block (file {path})");
     assert_eq!(said(&base), format!("{file}, its current context one"));
     let second = Connection {
         config_context: some("two"),
@@ -194,14 +206,15 @@ fn errors_name_the_place_and_quote_no_secret() {
         "users:\n- {name: u, user: {token: hunter2}\nclusters: 7\n",
     );
     let path = broken.0.display().to_string();
-    let error = run(&broken.connection()).expect_err("malformed");
+    let error = configure(&broken.connection()).err().expect("malformed");
     assert!(
         !format!("{error} {error:?}").contains("hunter2"),
         "{error:?}"
     );
     let text = error.to_string();
-    let expected =
-        format!("the kubeconfig {path} (config_path in the provider block) is not valid at line ");
+    let expected = format!(
+        "the kubeconfig {path} (`config_path` in the provider block) is not valid at line "
+    );
     assert!(text.starts_with(&expected), "{text}");
 
     let mut missing = Connection {
@@ -232,16 +245,16 @@ fn errors_name_the_place_and_quote_no_secret() {
     let base64 = host(|block| block.cluster_ca_certificate = some("LS0tLS1CRUdJTg=="));
     assert!(
         base64.starts_with(
-            "cluster_ca_certificate in the provider block is not valid: it must be PEM"
+            "`cluster_ca_certificate` in the provider block is not valid: it must be PEM"
         ),
         "{base64}"
     );
     assert_eq!(
         host(|block| block.host = some("ftp://h")),
-        "host in the provider block is not valid: it must be a URL such as https://192.0.2.1:6443"
+        "`host` in the provider block is not valid: it must be a URL such as https://192.0.2.1:6443"
     );
     assert!(
-        host(|block| block.client_key = some(PEM))
+        host(|block| block.client_key = some(KEY))
             .ends_with("client_certificate and client_key belong together")
     );
     assert!(host(|block| block.in_cluster_config = Some(true)).contains("excludes host"));
@@ -254,4 +267,168 @@ fn the_home_directory() {
     assert_eq!(expand("~"), home);
     assert_eq!(expand("~other/config"), PathBuf::from("~other/config"));
     assert_eq!(expand("/a/~b"), PathBuf::from("/a/~b"));
+}
+
+/// A kubeconfig with one cluster and one user.
+fn kubeconfig(cluster: &str, user: &str) -> File {
+    let text = format!(
+        "{{current-context: x, contexts: [{{name: x, context: {{cluster: c, user: u}}}}], \
+         clusters: [{{name: c, cluster: {{server: 'https://one.example', {cluster}}}}}], \
+         users: [{{name: u, user: {{{user}}}}}]}}"
+    );
+    File::new("one", &text)
+}
+
+#[test]
+fn names_the_field_of_a_kubeconfig_that_cannot_be_used() {
+    for (cluster, user, expected) in [
+        (
+            "",
+            "token: \"abc\\n\"",
+            "`token` of the user \"u\" in the kubeconfig is not valid: it ends with a line break",
+        ),
+        (
+            "",
+            "username: admin, password: \"secret\\r\\n\"",
+            "`password` of the user \"u\" in the kubeconfig is not valid: it ends with a line break",
+        ),
+        (
+            "",
+            "token: abc, as: \"jane\\n\"",
+            "`as` of the user \"u\" in the kubeconfig is not valid: it ends with a line break",
+        ),
+        (
+            "",
+            "token: abc, as-groups: [a, \"b\\nc\"]",
+            "`as-groups` of the user \"u\" in the kubeconfig is not valid: it contains a line break",
+        ),
+        (
+            "tls-server-name: \"kubernetes\\n\"",
+            "",
+            "`tls-server-name` of the cluster \"c\" in the kubeconfig is not valid: it ends with a line break",
+        ),
+        (
+            "proxy-url: \"proxy:3128\"",
+            "",
+            "`proxy-url` of the cluster \"c\" in the kubeconfig is not valid: it must be a URL such as http://proxy.example.com:3128, with the scheme http, https or socks5",
+        ),
+        (
+            "certificate-authority-data: \"%\"",
+            "",
+            "`certificate-authority-data` of the cluster \"c\" in the kubeconfig is not valid: it is not base64",
+        ),
+        (
+            "certificate-authority: /does/not/exist",
+            "",
+            "the file of the cluster's root certificates could not be read: `certificate-authority` of the cluster \"c\" in the kubeconfig (file /does/not/exist)",
+        ),
+        (
+            "",
+            "auth-provider: {name: azure, config: {}}",
+            "the auth-provider \"azure\" cannot be used (`auth-provider` of the user \"u\" in the kubeconfig): it holds no access-token. Terraform does not renew tokens of an auth-provider. Convert the kubeconfig with `kubelogin convert-kubeconfig`, which uses the program kubelogin.",
+        ),
+    ] {
+        let file = kubeconfig(cluster, user);
+        assert_eq!(refused(&file.connection()), expected);
+    }
+}
+
+#[test]
+fn empty_strings_of_a_kubeconfig_count_as_absent() {
+    let data = STANDARD.encode(PEM);
+    let (start, end) = data.split_at(20);
+    let file = kubeconfig(
+        &format!(
+            "certificate-authority-data: \"{start}\\n{end}\\n\", certificate-authority: '', tls-server-name: '', proxy-url: ''"
+        ),
+        "username: '', password: '', token: '', tokenFile: '', as: '', client-certificate: '', client-key: '', client-certificate-data: '', client-key-data: ''",
+    );
+    let endpoint = run(&file.connection());
+    assert_eq!(endpoint.config.root_cert, Some(vec![b"MII".to_vec()]));
+    assert_eq!(endpoint.config.tls_server_name, None);
+    assert!(endpoint.proxy.is_none());
+    assert!(matches!(endpoint.credentials, Credentials::None));
+    assert_eq!(endpoint.identity, Identity::Anonymous);
+    let user = endpoint.config.auth_info;
+    assert_eq!(
+        (user.impersonate, user.client_certificate, user.client_key),
+        (None, None, None)
+    );
+    let file = File::new("empty", "{current-context: '', contexts: []}");
+    let text = refused(&file.connection());
+    assert!(text.contains("it has no current context"), "{text}");
+}
+
+#[test]
+fn a_user_or_cluster_that_is_chosen_must_exist() {
+    let file = File::new("kubeconfig", KUBECONFIG);
+    let user = Connection {
+        config_context_auth_info: some("nobody"),
+        ..file.connection()
+    };
+    assert_eq!(
+        refused(&user),
+        "`config_context_auth_info` in the provider block is not valid: the kubeconfig has no user \"nobody\""
+    );
+    let cluster = Connection {
+        config_context_cluster: some("nowhere"),
+        from_environment: ["config_context_cluster"].into(),
+        ..file.connection()
+    };
+    assert_eq!(
+        refused(&cluster),
+        "the environment variable KUBE_CTX_CLUSTER is not valid: the kubeconfig has no cluster \"nowhere\""
+    );
+}
+
+#[test]
+fn says_who_asks_and_where_that_was_configured() {
+    let file = File::new("kubeconfig", KUBECONFIG);
+    let identity = |connection: Connection| run(&connection).identity;
+    let configured = |source: &str| Identity::Configured {
+        source: source.to_owned(),
+        expires: None,
+    };
+    assert_eq!(
+        identity(file.connection()),
+        configured(
+            "`client-certificate` of the user \"u1\" in the kubeconfig and `token` of the user \"u1\" in the kubeconfig"
+        )
+    );
+    let host = Connection {
+        host: some("https://h"),
+        ..Connection::default()
+    };
+    assert_eq!(identity(host.clone()), Identity::Anonymous);
+    let token = Connection {
+        token: some("t"),
+        from_environment: ["token"].into(),
+        ..host.clone()
+    };
+    assert_eq!(
+        identity(token),
+        configured("the environment variable KUBE_TOKEN")
+    );
+    let untrimmed = Connection {
+        token: some("t\n"),
+        from_environment: ["token"].into(),
+        ..host.clone()
+    };
+    assert_eq!(
+        refused(&untrimmed),
+        "the environment variable KUBE_TOKEN is not valid: it ends with a line break"
+    );
+    // As with kubectl, a user without a password is not anonymous.
+    let basic = Connection {
+        username: some("admin"),
+        ..host
+    };
+    assert_eq!(
+        authorization(&run(&basic)).as_deref(),
+        Some("Basic YWRtaW46")
+    );
+    assert_eq!(
+        identity(basic),
+        configured("`username` in the provider block")
+    );
 }

@@ -60,10 +60,9 @@ fn check(pods: &[Pod], events: &[Event], expected: &[(Hope, &str)]) {
     let deployment = deployment(json!([]));
     let seen = Seen {
         deployment: Some(&deployment),
-        job: None,
         pods,
         events,
-        claims: &[],
+        ..Seen::default()
     };
     let expected: Vec<_> = (expected.iter())
         .map(|(hope, text)| (*hope, (*text).to_owned()))
@@ -236,7 +235,6 @@ fn the_schedulers_sentence_and_the_claim() {
     let unbound = "pod has unbound immediate PersistentVolumeClaims";
     let seen = Seen {
         deployment: Some(&deployment),
-        job: None,
         pods: &[
             pod("a", "new", unscheduled(sentence)),
             pod("b", "new", unscheduled(unbound)),
@@ -254,6 +252,7 @@ fn the_schedulers_sentence_and_the_claim() {
             ),
         ],
         claims: &[claim("bound", "Bound"), claim("data", "Pending")],
+        ..Seen::default()
     };
     assert_eq!(
         told(&seen),
@@ -361,3 +360,5 @@ fn of_a_job_the_newest_pod_is_told() {
         )]
     );
 }
+
+mod stuck;

@@ -50,10 +50,9 @@ fn all_filled(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec
         else {
             continue;
         };
-        let wanted = |key: &str| source.key.as_deref().is_none_or(|wanted| wanted == key);
         let values: BTreeMap<_, _> = values
             .iter()
-            .filter(|(key, _)| wanted(key))
+            .filter(|(key, _)| source.keys.contains(key))
             .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
             .collect();
         contents.insert(source, values);

@@ -1,5 +1,7 @@
 //! The scripts, run by a real bash with a real git.
 
+mod ssh;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -67,6 +69,10 @@ impl Lab {
     /// Runs the script of a feature store that keeps its project in this directory.
     fn run(&self, project_dir: Json, environment: &[(&str, &str)]) -> Output {
         let script = script(&self.store(project_dir));
+        let script = script.replace(
+            names::SSH_DIRECTORY,
+            &self.path("ssh").display().to_string(),
+        );
         let path = std::env::var("PATH").unwrap();
         Command::new("bash")
             .args(["-c", &kubernetes(&script)])

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::feast::rules::testing::{refused, refused_whole};
+use crate::feast::rules::testing::{advised_whole, refused, refused_whole};
 
 fn directory(rule: &str, directory: Json, expected: &[(&str, &str)]) {
     let store = json!({"name": "demo", "feastProject": "p", "feastProjectDir": directory});
@@ -55,6 +55,13 @@ fn what_git_is_told() {
             ("feature_repo_path", "\"a\\nb\" is not one line of text"),
         ],
     );
+    for uri in ["az://b/repo", "s3://b/repo", "file:///repo"] {
+        let message = format!("{uri:?} is a URI, not a path");
+        git(
+            json!({"url": "u", "featureRepoPath": uri}),
+            &[("feature_repo_path", &message)],
+        );
+    }
     for outside in ["/abs", "../../x", "a/../../x"] {
         let message = format!("{outside:?} is not inside the clone");
         git(
@@ -76,6 +83,66 @@ fn what_git_is_told() {
         json!({"url": "u", "configs": {"a.b": "v\nw"}}),
         &[("configs[\"a.b\"]", "\"v\\nw\" is not one line of text")],
     );
+}
+
+#[test]
+fn rejects_an_ssh_key_without_an_ssh_url() {
+    let git = |url: &str, configs: Json, expected: &[(&str, &str)]| {
+        let ssh = json!({"secretRef": {"name": "deploy-key"}});
+        let git = json!({"url": url, "configs": configs, "ssh": ssh});
+        directory("git-source", json!({"git": git}), expected);
+    };
+    for url in [
+        "git@github.com:acme/features.git",
+        "github.com:acme/features",
+        "ssh://git@github.com:22/acme/features",
+        "git+ssh://github.com/acme/features",
+        "${USER_AND_HOST}:acme/features",
+    ] {
+        git(url, json!({}), &[]);
+    }
+    for url in [
+        "https://github.com/acme/features",
+        "http://github.com/acme/features",
+        "git://github.com/acme/features",
+        "/srv/features",
+        "./a:b",
+    ] {
+        let summary = format!("{url:?} is not read over SSH, so the key would not be used");
+        git(url, json!({}), &[("feast_project_dir.git.ssh", &summary)]);
+        git(
+            url,
+            json!({"URL.ssh://git@github.com/.insteadOf": "https://github.com/"}),
+            &[],
+        );
+    }
+}
+
+#[test]
+fn warns_of_an_ssh_url_without_a_key() {
+    let git = |git: Json, warned: bool| {
+        let store = json!({"name": "demo", "feastProject": "p", "feastProjectDir": {"git": git}});
+        let summary = "The repository is read over SSH, but no key is configured";
+        let expected = [("feast_project_dir.git.url", summary)];
+        advised_whole("git-ssh-key", store, if warned { &expected } else { &[] });
+    };
+    let url = "git@github.com:acme/features.git";
+    git(json!({"url": url}), true);
+    git(
+        json!({"url": "ssh://github.com/acme/features", "configs": {"a.b": "c"}}),
+        true,
+    );
+    for settled in [
+        json!({"url": "https://github.com/acme/features"}),
+        json!({"url": "${URL}"}),
+        json!({"url": url, "ssh": {"secretRef": {"name": "deploy-key"}}}),
+        json!({"url": url, "env": [{"name": "GIT_SSH_COMMAND", "value": "ssh -i /key"}]}),
+        json!({"url": url, "envFrom": [{"secretRef": {"name": "git"}}]}),
+        json!({"url": url, "configs": {"core.sshCommand": "ssh -i /key"}}),
+        json!({"url": url, "configs": {"url.https://github.com/.insteadOf": "git@github.com:"}}),
+    ] {
+        git(settled, false);
+    }
 }
 
 #[test]

@@ -1,16 +1,21 @@
 //! The first half of an apply: everything that can be refused is, and nothing is written yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
-use crate::cluster::{self, Cluster, Reason, StoreName};
+use crate::cluster::sources::may_appear;
+use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
+use crate::feast::document::{FillError, Problem};
 use crate::feast::fill::{Filled, Secrets};
 use crate::feast::kept::{self, Creation};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind, Objects};
 use crate::feast::redaction::Redaction;
+use crate::feast::source::Contents;
 use crate::feast::spec::Registry;
 use crate::provider::settings::Settings;
 use crate::provider::wording;
@@ -20,6 +25,11 @@ use super::super::computed::Desired;
 use super::super::parse::{Parsed, parse_over};
 use super::super::{content, creation, manifests};
 use super::Recipe;
+
+/// How long missing Secrets and ConfigMaps are waited for, if the time-out of the operation is not shorter.
+const SOURCES_TIMEOUT: Duration = Duration::from_secs(30);
+/// What was read before that is read again before it is judged.
+const CURRENT: Duration = Duration::from_secs(1);
 
 /// Everything that can be refused has been, and nothing has been written yet.
 pub(super) struct Prepared {
@@ -44,8 +54,24 @@ pub(super) struct Merged {
     pub secrets: Redaction,
 }
 
+impl Merged {
+    /// Returns the store's Secret with a changed record of the create.
+    pub fn secret(&self, key: &Key, change: impl FnOnce(&mut Creation)) -> Json {
+        let mut creation = self.creation.clone();
+        change(&mut creation);
+        let mut signed = self.filled.clone();
+        signed.sign(&creation);
+        signed.manifests[key].clone()
+    }
+}
+
 impl Recipe<'_> {
-    pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
+    /// `began` is when the operation has begun, which its time-out counts from.
+    pub(super) async fn prepare(
+        &self,
+        settings: &Settings,
+        began: Instant,
+    ) -> Result<Prepared, Diagnostics> {
         let parsed = parse_over(self.block, self.planned, self.prior)?;
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
         let Some(mut desired) = Desired::of(&parsed, namespace) else {
@@ -57,25 +83,25 @@ impl Recipe<'_> {
             }
         }
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
-        let store = StoreName {
-            namespace: desired.store.namespace.clone(),
-            name: desired.store.name.clone(),
-        };
-        self.peer(&cluster, &desired).await?;
+        let store = desired.store_name();
+        remote_registry(&cluster, &desired, self.stop).await?;
         let known = manifests::of(self.block, self.prior, &self.before);
         let keys = desired.objects.manifests.keys().chain(known.keys());
-        let live = cluster
-            .read_before_apply(
-                &store,
-                &keys.cloned().collect(),
-                self.prior.is_null(),
-                self.stop,
-            )
-            .await
-            .map_err(|error| unprepared(&[error]))?;
-        let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
-        let merged = self.fill(&cluster, &store, &desired, &parsed, secret);
-        let mut merged = merged.await?;
+        let keys: BTreeSet<Key> = keys.cloned().collect();
+        let read = async || {
+            let live = cluster.read_before_apply(&store, &keys, self.prior.is_null(), self.stop);
+            live.await.map_err(|error| unprepared(&[error]))
+        };
+        let mut live = read().await?;
+        let key = Key::new(Kind::Secret, names::main(&store.name));
+        // An apply that cannot begin does not wait for the user's Secrets.
+        self.creation(&cluster, &desired, live.get(&key), &parsed.json)?;
+        let asked = Instant::now();
+        let contents = self.contents(&cluster, &desired, began).await?;
+        if asked.elapsed() >= CURRENT {
+            live = read().await?;
+        }
+        let mut merged = self.fill(&cluster, &desired, &parsed, live.get(&key), &contents)?;
         merged.filled.list_objects(&live);
         Ok(Prepared {
             cluster,
@@ -87,65 +113,72 @@ impl Recipe<'_> {
         })
     }
 
-    /// Looks whether the registry of another feature store is served. Who may not look into the other's
-    /// namespace is believed.
-    async fn peer(&self, cluster: &Cluster, desired: &Desired) -> Result<(), Diagnostics> {
-        let Registry::Remote(remote) = &desired.store.registry else {
-            return Ok(());
-        };
-        let Some(peer) = &remote.peer else {
-            return Ok(());
-        };
-        let key = Key::new(Kind::Service, peer.service());
-        let service = match cluster.get(&peer.namespace, &key, self.stop).await {
-            Ok(service) => service,
-            Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
-            Err(error) => {
-                let summary = "Cannot look at the remote registry";
-                return Err(vec![wording::cluster_error(summary, &error)]);
-            }
-        };
-        let judged = peer.judge(service.as_ref());
-        judged.map_err(|error| vec![wording::peer_error(&error)])
-    }
-
-    /// Whose the feature store will be.
+    /// Returns the record of ownership that the store's Secret will hold.
     fn creation(
         &self,
-        store: &StoreName,
+        cluster: &Cluster,
+        desired: &Desired,
         secret: Option<&Json>,
         configuration: &Json,
     ) -> Result<Creation, Diagnostics> {
         if !self.prior.is_null() {
             return creation::updated(secret, self.before.creation.as_ref());
         }
-        match creation::taken(secret, configuration) {
-            Some(taken) => Err(vec![wording::exists_already(store, taken)]),
-            None => creation::begun(),
-        }
+        let now = cluster.now();
+        creation::check_available(secret, configuration, now)
+            .map_err(|occupied| vec![wording::exists_already(&desired.store_name(), occupied)])?;
+        creation::begun(now, desired.store.timeouts.create)
+    }
+
+    /// Reads the user's Secrets and ConfigMaps. What is missing is waited for, since an operator may make it within
+    /// seconds.
+    async fn contents(
+        &self,
+        cluster: &Cluster,
+        desired: &Desired,
+        began: Instant,
+    ) -> Result<Contents, Diagnostics> {
+        let patience = SOURCES_TIMEOUT.min(self.timeout(desired));
+        let lacks = |contents: &Contents| {
+            let filled = desired.objects.clone().fill(&Secrets {
+                contents,
+                hash_key: &[],
+                configuration: "",
+            });
+            let is_missing = |error: &FillError| {
+                matches!(error.problem, Problem::Missing | Problem::NoDiscoveryUrl)
+            };
+            filled.is_err_and(|errors| errors.iter().all(is_missing))
+        };
+        let sources = desired.objects.sources();
+        let read = cluster.contents_before(
+            &desired.store.namespace,
+            &sources,
+            lacks,
+            began + patience,
+            self.stop,
+        );
+        read.await
+            .map_err(|errors| unread(desired, &errors, Some(patience)))
     }
 
     /// Merges the user's Secrets and ConfigMaps into our Secret.
-    async fn fill(
+    fn fill(
         &self,
         cluster: &Cluster,
-        store: &StoreName,
         desired: &Desired,
         parsed: &Parsed,
         live: Option<&Json>,
+        contents: &Contents,
     ) -> Result<Merged, Diagnostics> {
-        let creation = self.creation(store, live, &parsed.json)?;
-        let contents = cluster
-            .contents(&store.namespace, &desired.objects.sources(), self.stop)
-            .await
-            .map_err(|errors| unread(desired, &errors))?;
+        let creation = self.creation(cluster, desired, live, &parsed.json)?;
         let hash_key = match live.and_then(kept::hash_key) {
             Some(key) => key,
             // So that the configuration's hash tells nobody anything of a guessed password.
             None => creation::random::<32>()?.to_vec(),
         };
         let filled = desired.objects.clone().fill(&Secrets {
-            contents: &contents,
+            contents,
             hash_key: &hash_key,
             configuration: &parsed.json.to_string(),
         });
@@ -159,10 +192,36 @@ impl Recipe<'_> {
         Ok(Merged {
             filled,
             creation,
-            sources: content::remembered(&contents, &hash_key),
-            secrets: Redaction::of(&contents),
+            sources: content::remembered(contents, &hash_key),
+            secrets: Redaction::of(contents),
         })
     }
+}
+
+/// Checks that the registry of another feature store is served, where one is named. An account that may not read the
+/// other namespace is not checked.
+pub async fn remote_registry(
+    cluster: &Cluster,
+    desired: &Desired,
+    stop: &CancellationToken,
+) -> Result<(), Diagnostics> {
+    let Registry::Remote(remote) = &desired.store.registry else {
+        return Ok(());
+    };
+    let Some(peer) = &remote.peer else {
+        return Ok(());
+    };
+    let key = Key::new(Kind::Service, peer.service());
+    let service = match cluster.get(&peer.namespace, &key, stop).await {
+        Ok(service) => service,
+        Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
+        Err(error) => {
+            let summary = "Cannot look at the remote registry";
+            return Err(vec![wording::cluster_error(summary, &error)]);
+        }
+    };
+    let judged = peer.judge(service.as_ref());
+    judged.map_err(|error| vec![wording::peer_error(&error)])
 }
 
 fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
@@ -173,16 +232,30 @@ fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
 }
 
 /// That Secrets and ConfigMaps of the user's cannot be read: what is missing is told at the attribute that names it.
-fn unread(desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
+/// `waited` is how long it has been waited for them.
+pub fn unread(
+    desired: &Desired,
+    errors: &[cluster::Error],
+    waited: Option<Duration>,
+) -> Diagnostics {
     let attribute = |error: &cluster::Error| match (&error.reason, &error.target.name) {
         (Reason::NotFound | Reason::KeyMissing(_) | Reason::NotText(_), Some(name)) => {
             desired.objects.attribute(error.target.kind, name)
         }
         _ => None,
     };
-    let placed = |(diagnostic, error): (Diagnostic, &cluster::Error)| match attribute(error) {
-        Some(path) => diagnostic.at(path),
-        None => diagnostic,
+    let waited = waited.filter(|_| errors.iter().all(may_appear));
+    let placed = |(mut diagnostic, error): (Diagnostic, &cluster::Error)| {
+        if let Some(waited) = waited {
+            diagnostic.detail.push_str(&format!(
+                " It was waited for {} s, in case an operator makes it.",
+                waited.as_secs()
+            ));
+        }
+        match attribute(error) {
+            Some(path) => diagnostic.at(path),
+            None => diagnostic,
+        }
     };
     let diagnostics = unprepared(errors).into_iter();
     diagnostics.zip(errors).map(placed).collect()

@@ -47,3 +47,12 @@ pub(super) async fn complete(
         Err(error) => (None, [error].into_iter().chain(lineage).collect()),
     }
 }
+
+/// Whether the Deployment has another number of replicas than the configuration names.
+pub(super) fn is_moved(store: &Store, deployment: &Json) -> bool {
+    match &store.replicas {
+        Replicas::Static(replicas) => deployment["spec"]["replicas"] != *replicas,
+        Replicas::Stopped { .. } => deployment["spec"]["replicas"] != 0,
+        Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => false,
+    }
+}

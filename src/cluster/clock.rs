@@ -1,0 +1,78 @@
+//! The time at the API server, which dates the records that several clients compare.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use http::header::DATE;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use super::Cluster;
+
+/// The `Date` of the last response, and when it arrived.
+#[derive(Default)]
+pub(super) struct Clock(Mutex<Option<(i64, Instant)>>);
+
+impl Clock {
+    /// Sets the clock by the headers of a response.
+    pub fn note(&self, headers: &HeaderMap) {
+        if let Some(date) = date(headers) {
+            let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen = Some((date, Instant::now()));
+        }
+    }
+
+    fn now(&self) -> i64 {
+        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen {
+            Some((date, arrived)) => date.saturating_add(seconds(arrived.elapsed().as_secs())),
+            None => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                seconds(since.unwrap_or_default().as_secs())
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// Returns the Unix time in seconds by the clock of the API server; by the local clock before the first response,
+    /// and where responses carry no `Date`.
+    pub fn now(&self) -> i64 {
+        self.inner.clock.now()
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<i64> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let timestamp = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(timestamp.as_second())
+}
+
+fn seconds(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn follows_the_date_of_the_last_response() {
+        let clock = Clock::default();
+        let local = clock.now();
+        assert!(local > 1_700_000_000, "{local}");
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            DATE,
+            HeaderValue::from_static("Thu, 01 Jan 1970 00:16:40 GMT"),
+        );
+        clock.note(&headers);
+        let now = clock.now();
+        assert!((1000..1060).contains(&now), "{now}");
+        headers.insert(DATE, HeaderValue::from_static("soon"));
+        clock.note(&headers);
+        assert!((1000..1060).contains(&clock.now()));
+    }
+}

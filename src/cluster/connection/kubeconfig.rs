@@ -1,0 +1,199 @@
+//! Kubeconfig files: read, merged, and reduced to the one cluster and the one user that are meant.
+
+use std::path::{Path, PathBuf};
+
+use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Connection, ConnectionError};
+
+/// The cluster and the user that a connection means.
+#[derive(Debug, Default)]
+pub(super) struct Selected {
+    pub cluster: Cluster,
+    pub user: AuthInfo,
+    /// Their names in the kubeconfig, for error messages; `None` without a kubeconfig.
+    pub names: Option<Names>,
+}
+
+#[derive(Debug)]
+pub(super) struct Names {
+    /// Set when nobody but the kubeconfig chose the context.
+    pub current_context: Option<String>,
+    pub cluster: String,
+    pub user: String,
+}
+
+/// Reads the files that the connection names, and selects from them.
+pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionError> {
+    let paths = connection.paths();
+    if paths.is_empty() {
+        return Ok(Selected::default());
+    }
+    let origin = connection.source_of_paths();
+    let mut kubeconfig = Kubeconfig::default();
+    for path in &paths {
+        let next = read(path, &origin)?;
+        kubeconfig = kubeconfig
+            .merge(next)
+            .map_err(|source| ConnectionError::Unusable {
+                origin: connection.describe().to_string(),
+                source: Box::new(source),
+            })?;
+    }
+    let current = kubeconfig.current_context.filter(|name| !name.is_empty());
+    let chosen = connection.config_context.as_ref();
+    let context = chosen.or(current.as_ref()).and_then(|name| {
+        let mut contexts = kubeconfig.contexts.into_iter();
+        contexts.find(|known| known.name == *name)?.context
+    });
+    let Some(context) = context else {
+        return Err(invalid(
+            origin,
+            "it has no current context, and no config_context (KUBE_CTX) is set, or the context that is set does not exist in it",
+        ));
+    };
+    let Context { cluster, user, .. } = context;
+    let cluster_name = (connection.config_context_cluster.clone()).unwrap_or(cluster);
+    let user_name = (connection.config_context_auth_info.clone()).or(user);
+    let user_name = user_name.unwrap_or_default();
+    let cluster = (kubeconfig.clusters.into_iter())
+        .find(|known| known.name == cluster_name)
+        .and_then(|known| known.cluster);
+    if cluster.is_none() && connection.host.is_none() {
+        let origin = match connection.config_context_cluster {
+            Some(_) => connection.source("config_context_cluster"),
+            None => origin,
+        };
+        return Err(invalid(
+            origin,
+            &format!("the kubeconfig has no cluster \"{cluster_name}\""),
+        ));
+    }
+    let user = (kubeconfig.auth_infos.into_iter())
+        .find(|known| known.name == user_name)
+        .and_then(|known| known.auth_info);
+    // As with kubectl, a context without a user that exists is anonymous.
+    if user.is_none() && connection.config_context_auth_info.is_some() {
+        return Err(invalid(
+            connection.source("config_context_auth_info"),
+            &format!("the kubeconfig has no user \"{user_name}\""),
+        ));
+    }
+    let mut selected = Selected {
+        cluster: cluster.unwrap_or_default(),
+        user: user.unwrap_or_default(),
+        names: Some(Names {
+            current_context: current.filter(|_| chosen.is_none()),
+            cluster: cluster_name,
+            user: user_name,
+        }),
+    };
+    selected.unset_empty();
+    Ok(selected)
+}
+
+fn invalid(origin: String, problem: &str) -> ConnectionError {
+    ConnectionError::Invalid {
+        origin,
+        problem: problem.to_owned(),
+    }
+}
+
+fn read(path: &Path, origin: &str) -> Result<Kubeconfig, ConnectionError> {
+    Kubeconfig::read_from(path).map_err(|error| match error {
+        KubeconfigError::ReadConfig(source, path) => ConnectionError::Unreadable {
+            path,
+            origin: origin.to_owned(),
+            source,
+        },
+        other => ConnectionError::Malformed {
+            path: path.to_owned(),
+            origin: origin.to_owned(),
+            place: match other {
+                KubeconfigError::Parse(error) => error.location().map_or_else(String::new, |at| {
+                    format!(" at line {}, column {}", at.line(), at.column())
+                }),
+                _ => String::new(),
+            },
+        },
+    })
+}
+
+impl Selected {
+    /// As in Go, an empty string in a kubeconfig is an absent one, and base64 may have line breaks.
+    fn unset_empty(&mut self) {
+        let Self { cluster, user, .. } = self;
+        let folded = |text: &str| -> String {
+            let letters = text.chars().filter(|letter| !letter.is_whitespace());
+            letters.collect()
+        };
+        for data in [
+            &mut cluster.certificate_authority_data,
+            &mut user.client_certificate_data,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            *data = folded(data);
+        }
+        if let Some(key) = &mut user.client_key_data {
+            *key = SecretString::from(folded(key.expose_secret()));
+        }
+        for text in [
+            &mut cluster.server,
+            &mut cluster.certificate_authority_data,
+            &mut cluster.proxy_url,
+            &mut cluster.tls_server_name,
+            &mut user.username,
+            &mut user.client_certificate_data,
+            &mut user.impersonate,
+            &mut user.impersonate_uid,
+        ] {
+            text.take_if(|text| text.is_empty());
+        }
+        // kube has put the folder of the kubeconfig before the paths.
+        for path in [
+            &mut cluster.certificate_authority,
+            &mut user.token_file,
+            &mut user.client_certificate,
+            &mut user.client_key,
+        ] {
+            path.take_if(|path| path.is_empty() || path.ends_with(std::path::MAIN_SEPARATOR));
+        }
+        for secret in [
+            &mut user.password,
+            &mut user.token,
+            &mut user.client_key_data,
+        ] {
+            secret.take_if(|secret| secret.expose_secret().is_empty());
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let single = self.config_path.iter();
+        let several = self.config_paths.iter().flatten();
+        single.chain(several).map(|path| expand(path)).collect()
+    }
+
+    pub(super) fn source_of_paths(&self) -> String {
+        let attribute = if self.config_path.is_some() {
+            "config_path"
+        } else {
+            "config_paths"
+        };
+        self.source(attribute)
+    }
+}
+
+/// `~` and `~/…` are the home directory.
+pub(super) fn expand(path: &str) -> PathBuf {
+    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    match (path.strip_prefix('~'), home()) {
+        (Some(""), Some(home)) => home,
+        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(&rest[1..]),
+        _ => PathBuf::from(path),
+    }
+}

@@ -1,0 +1,140 @@
+use std::error::Error as _;
+
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::cluster::error::causes;
+use crate::cluster::{Cluster, Connection, Options};
+use crate::feast::objects::{Key, Kind};
+
+/// A certificate for this name, and its key.
+struct Signed {
+    certificate: Certificate,
+    key: KeyPair,
+}
+
+fn parameters(name: &str, is_ca: bool) -> CertificateParams {
+    let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+    if is_ca {
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    parameters
+}
+
+fn self_signed(parameters: &CertificateParams) -> Signed {
+    let key = KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    Signed { certificate, key }
+}
+
+/// A server with this certificate, which answers every request with an empty object.
+async fn serve(signed: &Signed) -> String {
+    let key = PrivateKeyDer::try_from(signed.key.serialize_der()).unwrap();
+    let chain = vec![signed.certificate.der().clone()];
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // A client that trusts nobody hangs up.
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let mut head = [0; 4096];
+                while stream.read(&mut head).await.is_ok_and(|read| read > 0) {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                    stream.write_all(answer).await.unwrap();
+                }
+            });
+        }
+    });
+    url
+}
+
+/// Sends a request to the server from a client with this root. An error is the cause and the start of the hint.
+async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Result<(), String> {
+    let connection = Connection {
+        host: Some(serve(server).await),
+        cluster_ca_certificate: Some(root.pem()),
+        tls_server_name: name.map(str::to_owned),
+        ..Connection::default()
+    };
+    let cluster = Cluster::connect(&connection, Options::default());
+    let cluster = cluster.await.unwrap();
+    let key = Key::new(Kind::Service, "x");
+    let got = cluster.get("ns", &key, &CancellationToken::new()).await;
+    let error = got.map(|_| ()).err();
+    error.map_or(Ok(()), |error| {
+        let cause = causes(error.source().unwrap()).last().unwrap().to_string();
+        let hint = error.hint().unwrap();
+        let hint: Vec<&str> = hint.split(' ').take(5).collect();
+        Err(format!("{cause} / {}", hint.join(" ")))
+    })
+}
+
+#[tokio::test]
+async fn a_server_may_present_a_configured_root() {
+    let root = self_signed(&parameters("127.0.0.1", true));
+    assert_eq!(asked(&root, &root.certificate, None).await, Ok(()));
+    // Without CA:TRUE rustls accepts it by itself.
+    let plain = self_signed(&parameters("127.0.0.1", false));
+    assert_eq!(asked(&plain, &plain.certificate, None).await, Ok(()));
+    // What the root has issued is accepted as before.
+    let key = KeyPair::generate().unwrap();
+    let issuer = Issuer::new(parameters("127.0.0.1", true), root.key);
+    let issued = parameters("127.0.0.1", false);
+    let issued = issued.signed_by(&key, &issuer).unwrap();
+    let issued = Signed {
+        certificate: issued,
+        key,
+    };
+    assert_eq!(asked(&issued, &root.certificate, None).await, Ok(()));
+}
+
+#[tokio::test]
+async fn names_and_validity_of_a_presented_root_are_checked() {
+    let named = self_signed(&parameters("kubernetes.example", true));
+    let refused = asked(&named, &named.certificate, None).await.unwrap_err();
+    assert!(
+        refused
+            .starts_with("invalid peer certificate: certificate not valid for name \"127.0.0.1\""),
+        "{refused}"
+    );
+    let name = Some("kubernetes.example");
+    assert_eq!(asked(&named, &named.certificate, name).await, Ok(()));
+
+    let mut old = parameters("127.0.0.1", true);
+    old.not_before = date_time_ymd(2000, 1, 1);
+    old.not_after = date_time_ymd(2001, 1, 1);
+    let old = self_signed(&old);
+    let refused = asked(&old, &old.certificate, None).await.unwrap_err();
+    assert!(
+        refused.starts_with("invalid peer certificate: certificate expired"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn another_authority_is_not_trusted_and_the_cause_is_named() {
+    let server = self_signed(&parameters("127.0.0.1", true));
+    let other = self_signed(&parameters("127.0.0.1", true));
+    let refused = asked(&server, &other.certificate, None).await.unwrap_err();
+    assert_eq!(
+        refused,
+        "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity)) / The API server presents a"
+    );
+}

@@ -1,0 +1,383 @@
+//! Why an object that is being deleted does not go: its finalizers, who removes them, and the pods that they wait for.
+
+use std::fmt;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::error::Reason;
+use crate::cluster::request::{List, Request};
+use crate::cluster::resource::PODS;
+use crate::cluster::{Cluster, StoreName};
+use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::Scope;
+
+/// The time for finding the cause; the caller has already waited for the deletion itself.
+const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(5);
+/// The number of pods that a message names.
+const LISTED_PODS: usize = 5;
+
+const FOREGROUND: &str = "foregroundDeletion";
+const PVC_PROTECTION: &str = "kubernetes.io/pvc-protection";
+
+/// The finalizers that are known by name, and who removes each of them. Those of the first list belong to Kubernetes
+/// itself: they wait for something, and are never to be removed by hand.
+const OF_KUBERNETES: &[(&str, &str)] = &[
+    (
+        FOREGROUND,
+        "the garbage collector removes it when the dependent objects, pods last, are gone",
+    ),
+    (
+        "orphan",
+        "the garbage collector removes it when it has released the dependent objects",
+    ),
+    (
+        PVC_PROTECTION,
+        "Kubernetes removes it when no pod uses the claim any more",
+    ),
+    (
+        "batch.kubernetes.io/job-tracking",
+        "the Job controller removes it when it has counted the pod",
+    ),
+];
+const OF_CONTROLLERS: &[(&str, &str)] = &[
+    (
+        "service.kubernetes.io/load-balancer-cleanup",
+        "the cloud provider's service controller removes it when the load balancer is gone",
+    ),
+    (
+        "service.k8s.aws/resources",
+        "the AWS Load Balancer Controller removes it when the load balancer is gone",
+    ),
+    (
+        "networking.gke.io/neg-finalizer",
+        "the GKE ingress controller removes it when the network endpoint groups are gone",
+    ),
+    (
+        "finalizer.keda.sh",
+        "the KEDA operator removes it; it must be running",
+    ),
+    (
+        "provisioner.storage.kubernetes.io/cloning-protection",
+        "the volume provisioner removes it when the claim is no longer being cloned",
+    ),
+    (
+        "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+        "the snapshot controller removes it when no snapshot is being taken of the claim",
+    ),
+];
+
+/// An object that is being deleted and still exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StalledDeletion {
+    /// How long the deletion was waited for; `None` if it was not.
+    waited: Option<Duration>,
+    finalizers: Vec<String>,
+    /// The pods that the finalizers wait for, described; `None` if they are not known or do not matter.
+    pods: Option<Vec<String>>,
+    /// The command that removes the finalizers.
+    command: String,
+}
+
+impl StalledDeletion {
+    /// Describes the live object. `pods` are all pods of its namespace, as far as they could be listed.
+    pub(in crate::cluster) fn new(
+        key: &Key,
+        namespace: &str,
+        live: &Json,
+        waited: Option<Duration>,
+        pods: Option<&[Pod]>,
+    ) -> Self {
+        let finalizers = finalizers(live);
+        let place = match key.kind.scope() {
+            Scope::Namespace => format!(" --namespace {namespace}"),
+            Scope::Cluster => String::new(),
+        };
+        let kind = key.kind.as_str().to_lowercase();
+        Self {
+            waited,
+            pods: pods
+                .filter(|_| waits_for_pods(key.kind, &finalizers))
+                .map(|pods| {
+                    let users = pods.iter().filter(|pod| holds(pod, key, live));
+                    users.map(described).collect()
+                }),
+            finalizers,
+            command: format!(
+                "kubectl patch {kind}/{}{place} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'",
+                key.name
+            ),
+        }
+    }
+}
+
+fn finalizers(live: &Json) -> Vec<String> {
+    let names = live["metadata"]["finalizers"].as_array();
+    let names = names.into_iter().flatten().filter_map(Json::as_str);
+    names.map(str::to_owned).collect()
+}
+
+fn waits_for_pods(kind: Kind, finalizers: &[String]) -> bool {
+    let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
+    match kind {
+        Kind::PersistentVolumeClaim => has(PVC_PROTECTION),
+        Kind::Deployment | Kind::Job => has(FOREGROUND),
+        _ => false,
+    }
+}
+
+/// Whether the pod keeps the object: it mounts the claim, or is selected by the workload.
+fn holds(pod: &Pod, key: &Key, live: &Json) -> bool {
+    if key.kind == Kind::PersistentVolumeClaim {
+        let volumes = pod
+            .spec
+            .iter()
+            .flat_map(|spec| spec.volumes.iter().flatten());
+        let mut claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+        return claims.any(|claim| claim.claim_name == key.name);
+    }
+    let Some(wanted) = live["spec"]["selector"]["matchLabels"].as_object() else {
+        return false;
+    };
+    let labels = pod.metadata.labels.as_ref();
+    wanted.iter().all(|(name, value)| {
+        let label = labels.and_then(|labels| labels.get(name));
+        label.map(String::as_str) == value.as_str()
+    })
+}
+
+/// Names the pod, and says what may keep it.
+pub(super) fn described(pod: &Pod) -> String {
+    let metadata = &pod.metadata;
+    let mut facts = Vec::new();
+    if let Some(since) = &metadata.deletion_timestamp {
+        facts.push(format!("terminating since {}", since.0));
+    }
+    if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
+        facts.push(format!("on node {node}"));
+    }
+    if let Some(finalizers) = metadata.finalizers.as_ref().filter(|all| !all.is_empty()) {
+        facts.push(format!("finalizers: {}", finalizers.join(", ")));
+    }
+    let name = metadata.name.as_deref().unwrap_or_default();
+    if facts.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name} ({})", facts.join(", "))
+    }
+}
+
+/// The first pods, and how many there are beside them.
+pub(super) fn enumerated(pods: &[String]) -> String {
+    let first = pods.iter().take(LISTED_PODS).cloned().collect::<Vec<_>>();
+    match pods.len().saturating_sub(LISTED_PODS) {
+        0 => first.join(", "),
+        more => format!("{}, and {more} more", first.join(", ")),
+    }
+}
+
+fn remover(finalizer: &str) -> Option<&'static str> {
+    let known = OF_KUBERNETES.iter().chain(OF_CONTROLLERS);
+    let mut known = known.filter(|(name, _)| *name == finalizer);
+    known.next().map(|(_, remover)| *remover)
+}
+
+impl fmt::Display for StalledDeletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the object is still being deleted")?;
+        if let Some(waited) = self.waited {
+            write!(f, " after {} s", waited.as_secs())?;
+        }
+        if self.finalizers.is_empty() {
+            return f.write_str(". It has no finalizers; the API server has not removed it yet");
+        }
+        f.write_str(". Its finalizers keep it:")?;
+        for finalizer in &self.finalizers {
+            let remover = remover(finalizer).unwrap_or(
+                "the controller that it is named after removes it; check that it runs, and its log",
+            );
+            write!(f, "\n  {finalizer}: {remover}")?;
+        }
+        match self.pods.as_deref() {
+            None => {}
+            Some([]) => f.write_str("\nNo pod holds it any more")?,
+            Some(pods) => write!(f, "\nThese pods hold it: {}", enumerated(pods))?,
+        }
+        let of_kubernetes =
+            |finalizer: &String| OF_KUBERNETES.iter().any(|(name, _)| name == finalizer);
+        if self.finalizers.iter().all(of_kubernetes) {
+            return Ok(());
+        }
+        write!(
+            f,
+            "\nOnly if that controller no longer exists, as a last resort, remove the finalizers by hand: `{}`",
+            self.command
+        )
+    }
+}
+
+impl Cluster {
+    /// Finds out why the object, which was waited for, still exists. `None`: it is gone by now.
+    pub(in crate::cluster) async fn stalled_deletion(
+        &self,
+        store: &StoreName,
+        key: &Key,
+        live: &Json,
+        waited: Duration,
+    ) -> Option<Reason> {
+        let (namespace, cancel) = (&store.namespace, CancellationToken::new());
+        let looked = async {
+            let now = match self.get(namespace, key, &cancel).await {
+                Ok(Some(now)) if now["metadata"]["uid"] == live["metadata"]["uid"] => now,
+                Ok(_) => return None,
+                Err(_) => live.clone(),
+            };
+            let pods = match waits_for_pods(key.kind, &finalizers(&now)) {
+                true => self.pods_of_namespace(namespace, &cancel).await,
+                false => None,
+            };
+            Some(StalledDeletion::new(
+                key,
+                namespace,
+                &now,
+                Some(waited),
+                pods.as_deref(),
+            ))
+        };
+        let found = tokio::time::timeout(DIAGNOSIS_TIMEOUT, looked).await;
+        let stalled = found.unwrap_or_else(|_| {
+            Some(StalledDeletion::new(
+                key,
+                namespace,
+                live,
+                Some(waited),
+                None,
+            ))
+        });
+        stalled.map(Reason::Terminating)
+    }
+
+    /// `None` if they cannot be listed.
+    async fn pods_of_namespace(
+        &self,
+        namespace: &str,
+        cancel: &CancellationToken,
+    ) -> Option<Vec<Pod>> {
+        let request = Request::list(PODS, namespace, Vec::new());
+        match self.send_for::<List<Pod>>(request, cancel).await {
+            Ok(list) => Some(list.items.unwrap_or_default()),
+            Err(error) => {
+                tracing::info!("the pods that hold it are not known: {}", error.reason);
+                None
+            }
+        }
+    }
+
+    /// The names of the store's pods that still exist, described; `None` if they cannot be listed in time.
+    pub(super) async fn remaining_pods(
+        &self,
+        store: &StoreName,
+        labels: &[String],
+    ) -> Option<Vec<String>> {
+        let cancel = CancellationToken::new();
+        let pods = self.pods(store, labels, &cancel);
+        let pods = tokio::time::timeout(DIAGNOSIS_TIMEOUT, pods)
+            .await
+            .ok()?
+            .ok()?;
+        Some(pods.iter().map(described).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pods() -> Vec<Pod> {
+        serde_json::from_value(json!([
+            {"metadata": {"name": "reader"}, "spec": {"containers": [], "nodeName": "n1",
+                "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]}},
+            {"metadata": {"name": "other"}, "spec": {"containers": [],
+                "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "of-others"}}]}},
+            {"metadata": {"name": "server", "labels": {"app": "x", "hash": "1"}, "finalizers": ["example.com/drain"],
+                "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+        ]))
+        .expect("pods")
+    }
+
+    fn said(kind: Kind, live: &Json, waited: Option<u64>) -> String {
+        let key = Key::new(kind, "data");
+        let waited = waited.map(Duration::from_secs);
+        StalledDeletion::new(&key, "ns", live, waited, Some(&pods())).to_string()
+    }
+
+    #[test]
+    fn names_the_finalizers_and_who_removes_them() {
+        let live = json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup", "example.com/x"]}});
+        assert_eq!(
+            said(Kind::Service, &live, Some(600)),
+            "the object is still being deleted after 600 s. Its finalizers keep it:\n  \
+             service.kubernetes.io/load-balancer-cleanup: the cloud provider's service controller removes it when the load balancer is gone\n  \
+             example.com/x: the controller that it is named after removes it; check that it runs, and its log\n\
+             Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
+             `kubectl patch service/data --namespace ns --type merge --patch '{\"metadata\":{\"finalizers\":null}}'`"
+        );
+    }
+
+    #[test]
+    fn a_protected_claim_names_the_pods_that_use_it_and_no_patch() {
+        let live = json!({"metadata": {"finalizers": [PVC_PROTECTION]}});
+        assert_eq!(
+            said(Kind::PersistentVolumeClaim, &live, None),
+            "the object is still being deleted. Its finalizers keep it:\n  \
+             kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the claim any more\n\
+             These pods hold it: reader (on node n1)"
+        );
+    }
+
+    #[test]
+    fn a_workload_names_its_pods_and_what_keeps_them() {
+        let live = json!({"metadata": {"finalizers": [FOREGROUND]}, "spec": {"selector": {"matchLabels": {"app": "x"}}}});
+        let expected = |pods: &str| {
+            format!(
+                "the object is still being deleted after 3 s. Its finalizers keep it:\n  \
+                 foregroundDeletion: the garbage collector removes it when the dependent objects, pods last, are gone\n{pods}"
+            )
+        };
+        assert_eq!(
+            said(Kind::Deployment, &live, Some(3)),
+            expected(
+                "These pods hold it: server (terminating since 2026-01-01T00:00:00Z, finalizers: example.com/drain)"
+            )
+        );
+        let live = json!({"metadata": {"finalizers": [FOREGROUND]}, "spec": {"selector": {"matchLabels": {"app": "y"}}}});
+        assert_eq!(
+            said(Kind::Job, &live, Some(3)),
+            expected("No pod holds it any more")
+        );
+    }
+
+    #[test]
+    fn cluster_scoped_objects_have_no_namespace_and_some_have_no_finalizer() {
+        let live = json!({"metadata": {"finalizers": ["example.com/x"]}});
+        let text = said(Kind::ClusterRole, &live, None);
+        assert!(
+            text.contains("`kubectl patch clusterrole/data --type merge"),
+            "{text}"
+        );
+        assert_eq!(
+            said(Kind::Secret, &json!({}), Some(9)),
+            "the object is still being deleted after 9 s. It has no finalizers; the API server has not removed it yet"
+        );
+    }
+
+    #[test]
+    fn a_long_list_of_pods_is_cut() {
+        let pods: Vec<String> = (1..=7).map(|number| format!("p{number}")).collect();
+        assert_eq!(enumerated(&pods), "p1, p2, p3, p4, p5, and 2 more");
+    }
+}

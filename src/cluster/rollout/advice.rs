@@ -1,0 +1,244 @@
+//! What to do about an issue, with the command that shows more of it.
+
+use super::trouble::{Cause, Trouble, Workload};
+
+/// One or two sentences for the user.
+pub(super) fn advice(trouble: &Trouble) -> String {
+    match trouble.cause {
+        Cause::ImageName => "correct the image's name in the configuration.".to_owned(),
+        Cause::Image => {
+            "check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`)."
+                .to_owned()
+        }
+        Cause::Crash if trouble.init => format!(
+            "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. {}",
+            log(trouble)
+        ),
+        Cause::Crash => format!("fix the problem reported in the container log. {}", log(trouble)),
+        Cause::Memory => {
+            "raise `resources.limits.memory` of this container, or let it do less at once.".to_owned()
+        }
+        Cause::Configuration => {
+            "create the Secret, the ConfigMap or the key that is missing in this namespace, or correct its name."
+                .to_owned()
+        }
+        Cause::Start => {
+            "the container runtime could not start it: check the image's command, and the volumes and devices of the pod."
+                .to_owned()
+        }
+        Cause::Denied => denied(&trouble.message).to_owned(),
+        Cause::Unschedulable => {
+            "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
+                .to_owned()
+        }
+        Cause::Claim => {
+            "no volume is bound: check the storage class and its provisioner, and the claim's size and access modes."
+                .to_owned()
+        }
+        Cause::NotReady => format!(
+            "the server runs and its probe does not succeed: check its log, and whether the stores can be reached. {}",
+            log(trouble)
+        ),
+        Cause::NodeSetup => format!(
+            "the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the message names; the pod starts by itself once this is repaired. {}",
+            describe(trouble)
+        ),
+        Cause::Starting => format!(
+            "the node prepares the pod: it pulls images and mounts volumes. {}",
+            describe(trouble)
+        ),
+        Cause::Sidecar => sidecar(trouble),
+        Cause::Paused => format!(
+            "find out why it was paused, resume it with {}, then apply again.",
+            command(trouble, |it| format!("kubectl rollout resume deployment/{}", it.name))
+        ),
+        Cause::Suspended => format!(
+            "find out why it was suspended, resume it with {}, then apply again. A queue such as Kueue resumes its Jobs itself.",
+            command(trouble, |it| {
+                let patch = r#"'{"spec":{"suspend":false}}'"#;
+                format!("kubectl patch job/{} --type merge --patch {patch}", it.name)
+            })
+        ),
+        Cause::Other => describe(trouble),
+    }
+}
+
+/// What lets the pods be made, as far as the API server's message tells.
+fn denied(message: &str) -> &'static str {
+    let contains = |part: &str| message.contains(part);
+    if contains("must specify") {
+        "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
+    } else if contains("exceeded quota") {
+        "raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`."
+    } else if contains("violates PodSecurity") {
+        "set `services.security_context` as the Pod Security level of the namespace demands it, or lower the level (namespace label `pod-security.kubernetes.io/enforce`)."
+    } else if contains(" usage per ") || contains("limit to request ratio") {
+        "set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange."
+    } else if contains("failed calling webhook") {
+        "an admission webhook of the cluster does not answer: repair the service behind it, or ask its owner."
+    } else if contains("serviceaccount") && contains("not found") {
+        "the pods' ServiceAccount does not exist: create it, or apply again if this provider makes it."
+    } else if contains("denied the request") || contains("ValidatingAdmissionPolicy") {
+        "change what the admission policy in the message objects to, or ask its owner for an exception."
+    } else {
+        "change what the message names; it is the cluster's admission control that refuses it."
+    }
+}
+
+fn sidecar(trouble: &Trouble) -> String {
+    let delete = command(trouble, |it| format!("kubectl delete job/{}", it.name));
+    format!(
+        "this container was added to the Job's pod, and the Job cannot end before it does. Exclude the Job's pods from the injection, let it be injected as a native sidecar (an init container with `restartPolicy: Always`), or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
+    )
+}
+
+/// The command for the log of the run that failed: a container that has not been restarted has no previous log, and
+/// init containers have to be named as well.
+fn log(trouble: &Trouble) -> String {
+    let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container) else {
+        return describe(trouble);
+    };
+    let previous = if trouble.in_previous_run {
+        " --previous"
+    } else {
+        ""
+    };
+    format!(
+        "`kubectl logs {pod} -c {container}{previous}{}` shows all of it.",
+        namespace(trouble)
+    )
+}
+
+fn describe(trouble: &Trouble) -> String {
+    match &trouble.pod {
+        Some(pod) => format!(
+            "`kubectl describe pod {pod}{}` shows all that Kubernetes knows of it.",
+            namespace(trouble)
+        ),
+        None => "`kubectl describe pod` shows all that Kubernetes knows of it.".to_owned(),
+    }
+}
+
+fn command(trouble: &Trouble, of: impl Fn(&Workload) -> String) -> String {
+    match &trouble.workload {
+        Some(workload) => format!("`{}{}`", of(workload), namespace(trouble)),
+        None => "kubectl".to_owned(),
+    }
+}
+
+fn namespace(trouble: &Trouble) -> String {
+    let namespace = trouble.namespace.as_ref();
+    namespace.map_or_else(String::new, |namespace| format!(" -n {namespace}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trouble::Hope;
+    use super::*;
+
+    fn of_container(init: bool, in_previous_run: bool) -> String {
+        advice(&Trouble {
+            pod: Some("p".into()),
+            container: Some("c".into()),
+            namespace: Some("ns".into()),
+            init,
+            in_previous_run,
+            ..Trouble::new(Cause::Crash, Hope::None, "Error")
+        })
+    }
+
+    #[test]
+    fn the_log_command_fits_the_state_of_the_container() {
+        assert_eq!(
+            of_container(false, false),
+            "fix the problem reported in the container log. `kubectl logs p -c c -n ns` shows all of it."
+        );
+        assert_eq!(
+            of_container(false, true),
+            "fix the problem reported in the container log. `kubectl logs p -c c --previous -n ns` shows all of it."
+        );
+        assert_eq!(
+            of_container(true, false),
+            "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs p -c c -n ns` shows all of it."
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_its_own_cure() {
+        for (message, cure) in [
+            (
+                "failed quota: q: must specify limits.cpu for: feast-apply",
+                "every container must set them",
+            ),
+            ("exceeded quota: q, requested: pods=1", "raise the quota"),
+            (
+                "violates PodSecurity \"restricted:latest\": x",
+                "`services.security_context`",
+            ),
+            (
+                "maximum memory usage per Container is 1Mi, but limit is 2Mi",
+                "LimitRange",
+            ),
+            (
+                "minimum cpu usage per Pod is 1, but request is 100m",
+                "LimitRange",
+            ),
+            (
+                "cpu max limit to request ratio per Container is 2",
+                "LimitRange",
+            ),
+            (
+                "Internal error occurred: failed calling webhook \"w\": refused",
+                "does not answer",
+            ),
+            (
+                "admission webhook \"w\" denied the request: no",
+                "admission policy",
+            ),
+            (
+                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+                "admission policy",
+            ),
+            (
+                "error looking up service account ns/sa: serviceaccount \"sa\" not found",
+                "ServiceAccount",
+            ),
+            ("something else", "admission control"),
+        ] {
+            let text = denied(message);
+            assert!(text.contains(cure), "{message}: {text}");
+            assert_eq!(
+                text.contains("ask for less"),
+                message.starts_with("exceeded"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn commands_name_the_workload_and_the_namespace() {
+        let of = |cause, kind| {
+            advice(&Trouble {
+                workload: Some(Workload {
+                    kind,
+                    name: "feast-x".into(),
+                }),
+                namespace: Some("ns".into()),
+                ..Trouble::new(cause, Hope::None, "r")
+            })
+        };
+        let paused = of(Cause::Paused, "Deployment");
+        assert!(
+            paused.contains("`kubectl rollout resume deployment/feast-x -n ns`"),
+            "{paused}"
+        );
+        let suspended = of(Cause::Suspended, "Job");
+        let patch = r#"`kubectl patch job/feast-x --type merge --patch '{"spec":{"suspend":false}}' -n ns`"#;
+        assert!(suspended.contains(patch), "{suspended}");
+        let sidecar = of(Cause::Sidecar, "Job");
+        assert!(
+            sidecar.contains("`kubectl delete job/feast-x -n ns`"),
+            "{sidecar}"
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! Workloads that only a person or another controller can continue: a paused Deployment, a suspended Job, a Job whose pod
+//! an added container keeps running.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use serde_json::Value as Json;
+
+use super::Seen;
+use crate::cluster::ownership;
+use crate::cluster::rollout::events::is_unfinished;
+use crate::cluster::rollout::trouble::{Cause, Hope, Trouble, Workload};
+
+/// Somebody has halted the workload: a Deployment is paused, or a Job is suspended.
+pub(super) fn halted(seen: &Seen<'_>) -> Option<Trouble> {
+    let live = seen.live?;
+    let (kind, cause, field, reason) = match seen.job {
+        Some(_) => ("Job", Cause::Suspended, "suspend", "suspended"),
+        None => ("Deployment", Cause::Paused, "paused", "paused"),
+    };
+    if live["spec"][field] != true {
+        return None;
+    }
+    if cause == Cause::Paused && !needs_rollout(seen.deployment?) {
+        return None;
+    }
+    let owners = ownership::owners(live, &["spec", field]);
+    let author = owners.iter().max_by_key(|entry| entry.time);
+    let by = author.map_or_else(String::new, |entry| {
+        let time = entry
+            .time
+            .map_or_else(String::new, |time| format!(" at {time}"));
+        format!(", set by \"{}\"{time}", entry.manager)
+    });
+    let hope = match cause {
+        // A queue suspends Jobs by admission, as part of the request that creates them, and resumes them in their turn.
+        Cause::Suspended if is_queued(live) => Hope::Lasting,
+        Cause::Suspended if author.is_none_or(|entry| entry.manager == seen.field_manager) => {
+            Hope::Lasting
+        }
+        Cause::Suspended => Hope::None,
+        _ if is_stuck_while_paused(seen.deployment?) => Hope::None,
+        // Its ReplicaSet is still scaled.
+        _ => Hope::Short,
+    };
+    let metadata = &live["metadata"];
+    Some(Trouble {
+        namespace: metadata["namespace"].as_str().map(str::to_owned),
+        workload: Some(Workload {
+            kind,
+            name: metadata["name"].as_str().unwrap_or_default().to_owned(),
+        }),
+        message: format!("spec.{field} is true{by}"),
+        ..Trouble::new(cause, hope, reason)
+    })
+}
+
+/// Whether Kueue manages the Job.
+fn is_queued(live: &Json) -> bool {
+    !live["metadata"]["labels"]["kueue.x-k8s.io/queue-name"].is_null()
+}
+
+/// Whether pods are missing or old ones are left, which a paused Deployment may never change.
+fn needs_rollout(deployment: &Deployment) -> bool {
+    let status = deployment.status.as_ref();
+    let updated = status.and_then(|status| status.updated_replicas);
+    is_stuck_while_paused(deployment)
+        || updated.unwrap_or(0) < deployment.spec.replicas.unwrap_or(1)
+}
+
+/// A paused Deployment is still scaled, but its pods are not replaced.
+fn is_stuck_while_paused(deployment: &Deployment) -> bool {
+    let status = deployment.status.as_ref();
+    let count = |of: Option<i32>| of.unwrap_or(0);
+    status.is_some_and(|status| count(status.replicas) > count(status.updated_replicas))
+}
+
+/// The containers that keep a Job's pod running although all containers of the Job have ended well. `None` if that is
+/// not so.
+pub(super) fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<Trouble>> {
+    let job = seen.job?;
+    let own = seen.live?["spec"]["template"]["spec"]["containers"].as_array()?;
+    let own: Vec<&str> = own
+        .iter()
+        .filter_map(|container| container["name"].as_str())
+        .collect();
+    let status = pod.status.as_ref().filter(|_| is_unfinished(pod))?;
+    let containers = status.container_statuses.as_deref()?;
+    let exit_code = |container: &ContainerStatus| {
+        container
+            .state
+            .as_ref()?
+            .terminated
+            .as_ref()
+            .map(|ended| ended.exit_code)
+    };
+    let (own_statuses, others): (Vec<_>, Vec<_>) = containers
+        .iter()
+        .partition(|container| own.contains(&container.name.as_str()));
+    let ended = own_statuses.len() == own.len()
+        && own_statuses
+            .iter()
+            .all(|container| exit_code(container) == Some(0));
+    let others = others
+        .into_iter()
+        .filter(|container| exit_code(container).is_none());
+    let found: Vec<Trouble> = others
+        .map(|container| Trouble {
+            pod: pod.metadata.name.clone(),
+            namespace: pod.metadata.namespace.clone(),
+            container: Some(container.name.clone()),
+            workload: Some(Workload {
+                kind: "Job",
+                name: job.to_owned(),
+            }),
+            message: format!(
+                "the Job's own containers ({}) have ended with exit code 0",
+                own.join(", ")
+            ),
+            ..Trouble::new(Cause::Sidecar, Hope::Short, "still running")
+        })
+        .collect();
+    (ended && !found.is_empty()).then_some(found)
+}

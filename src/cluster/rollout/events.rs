@@ -1,0 +1,161 @@
+//! The events of what is stuck without a reason in its status: a Job whose pods are refused, a pod that its node cannot
+//! prepare. They are read at intervals, and only as long as something is stuck; a rollout that goes well costs no request.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Event, Pod};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::diagnosis::Seen;
+use super::trouble::{Cause, Trouble};
+use crate::cluster::error::Reason;
+use crate::cluster::request::{List, Request};
+use crate::cluster::resource::EVENTS;
+use crate::cluster::{Cluster, StoreName};
+
+/// Most pods are prepared in that time.
+const FIRST_READ: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(10);
+/// The number of stuck objects whose events are read; the others usually have the same cause.
+const OBJECTS: usize = 3;
+
+/// An object whose events tell why it is stuck: its kind and name.
+pub(super) type Stuck = (&'static str, String);
+
+/// The events that were read last.
+#[derive(Default)]
+pub(super) struct EventReader {
+    pub events: Vec<Event>,
+    stuck: Vec<Stuck>,
+    next: Option<Instant>,
+    forbidden: bool,
+}
+
+impl EventReader {
+    /// Notes what is stuck now. What is no longer stuck is forgotten.
+    pub fn plan(&mut self, stuck: Vec<Stuck>, now: Instant) {
+        self.stuck = stuck;
+        if self.stuck.is_empty() || self.forbidden {
+            self.next = None;
+            self.events.clear();
+        } else if self.next.is_none() {
+            self.next = Some(now + FIRST_READ);
+        }
+    }
+
+    /// When the events are to be read next.
+    pub fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
+    pub async fn read(&mut self, cluster: &Cluster, store: &StoreName, cancel: &CancellationToken) {
+        let mut events = Vec::new();
+        for (kind, name) in self.stuck.iter().take(OBJECTS) {
+            let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
+            let query = vec![("fieldSelector", selector.as_str())];
+            let request = Request::list(EVENTS, &store.namespace, query);
+            match cluster.send_for::<List<Event>>(request, cancel).await {
+                Ok(list) => events.extend(list.items.unwrap_or_default()),
+                Err(error) => {
+                    tracing::info!(
+                        "the events of {kind}/{name} are not known: {}",
+                        error.reason
+                    );
+                    self.forbidden |= matches!(error.reason, Reason::Forbidden { .. });
+                }
+            }
+        }
+        self.events = events;
+        self.next = (!self.forbidden).then(|| Instant::now() + INTERVAL);
+    }
+}
+
+/// What is stuck without a reason in its status.
+pub(super) fn stuck(seen: &Seen<'_>, troubles: &[Trouble]) -> Vec<Stuck> {
+    let mut stuck: Vec<Stuck> = (troubles.iter())
+        .filter(|trouble| {
+            matches!(
+                trouble.cause,
+                Cause::Starting | Cause::NodeSetup | Cause::Configuration
+            )
+        })
+        .filter_map(|trouble| Some(("Pod", trouble.pod.clone()?)))
+        .collect();
+    stuck.dedup();
+    if let Some(job) = seen.job
+        && !seen.pods.iter().any(is_unfinished)
+    {
+        stuck.push(("Job", job.to_owned()));
+    }
+    stuck
+}
+
+/// Whether the pod may still do its work.
+pub(super) fn is_unfinished(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::rollout::trouble::Hope;
+
+    #[test]
+    fn reads_at_intervals_while_something_is_stuck() {
+        let start = Instant::now();
+        let stuck = || vec![("Pod", "p".to_owned())];
+        let mut reader = EventReader::default();
+        reader.plan(Vec::new(), start);
+        assert_eq!(reader.next(), None);
+        reader.plan(stuck(), start);
+        assert_eq!(reader.next(), Some(start + FIRST_READ));
+        reader.plan(stuck(), start + Duration::from_secs(1));
+        assert_eq!(reader.next(), Some(start + FIRST_READ));
+        reader.events = vec![Event::default()];
+        reader.plan(Vec::new(), start);
+        assert_eq!((reader.next(), reader.events.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_job_is_stuck_without_an_unfinished_pod() {
+        let pod = |phase: &str| -> Pod {
+            serde_json::from_value(json!({"metadata": {}, "status": {"phase": phase}}))
+                .expect("a pod")
+        };
+        let of = |pods: &[Pod]| {
+            let seen = Seen {
+                job: Some("j"),
+                pods,
+                ..Seen::default()
+            };
+            stuck(&seen, &[])
+        };
+        let job = vec![("Job", "j".to_owned())];
+        assert_eq!(of(&[]), job);
+        assert_eq!(of(&[pod("Failed")]), job);
+        assert_eq!(of(&[pod("Failed"), pod("Pending")]), []);
+    }
+
+    #[test]
+    fn a_pod_is_stuck_while_its_node_prepares_it() {
+        let trouble = |cause, pod: &str| Trouble {
+            pod: Some(pod.to_owned()),
+            ..Trouble::new(cause, Hope::Lasting, "r")
+        };
+        let troubles = [
+            trouble(Cause::Starting, "a"),
+            trouble(Cause::NodeSetup, "b"),
+            trouble(Cause::NotReady, "c"),
+            trouble(Cause::Unschedulable, "d"),
+        ];
+        let expected = [("Pod", "a".to_owned()), ("Pod", "b".to_owned())];
+        assert_eq!(stuck(&Seen::default(), &troubles), expected);
+    }
+}

@@ -1,0 +1,203 @@
+//! Waiting for the user's Secrets and ConfigMaps, which an operator may make seconds after the apply has begun.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Cluster;
+use super::error::{Error, Reason};
+use crate::feast::source::{Contents, Source};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+impl Cluster {
+    /// Reads what [`Cluster::contents`] reads, again and again while something is missing, until `deadline`. `lacks`
+    /// tells whether what was read still lacks a value. All that is missing is waited for together; nothing is waited
+    /// for as soon as one error is of another kind, because then the apply fails anyway.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing at the deadline, or that cannot be read or used; the cancellation.
+    pub async fn contents_before(
+        &self,
+        namespace: &str,
+        wanted: &BTreeSet<Source>,
+        lacks: impl Fn(&Contents) -> bool,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let mut told = String::new();
+        loop {
+            let answer = self.contents(namespace, wanted, cancel).await;
+            let missing = match &answer {
+                Ok(contents) if !lacks(contents) => return answer,
+                Ok(_) => "some of their values are missing".to_owned(),
+                Err(errors) if errors.iter().all(may_appear) => {
+                    let missing = errors
+                        .iter()
+                        .map(|it| format!("{}: {}", it.target, it.reason));
+                    missing.collect::<Vec<_>>().join("; ")
+                }
+                Err(_) => return answer,
+            };
+            let now = Instant::now();
+            if now >= deadline {
+                return answer;
+            }
+            if missing != told {
+                tracing::info!(
+                    "waiting up to {} s for Secrets and ConfigMaps in namespace {namespace}: {missing}",
+                    (deadline - now).as_secs_f64().round()
+                );
+                told = missing;
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline.min(now + INTERVAL)) => {}
+                // The next attempt answers that.
+                () = cancel.cancelled() => return self.contents(namespace, wanted, cancel).await,
+            }
+        }
+    }
+}
+
+/// Whether an operator may still make it.
+pub fn may_appear(error: &Error) -> bool {
+    matches!(error.reason, Reason::NotFound | Reason::KeyMissing(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::cluster::scripted::{self, Act};
+
+    fn secret(data: Json) -> Act {
+        Act::Answer(200, json!({"metadata": {"name": "s"}, "data": data}))
+    }
+
+    fn not_found() -> Act {
+        Act::Answer(
+            404,
+            json!({"kind": "Status", "details": {"kind": "secrets"}}),
+        )
+    }
+
+    /// What reading the keys `k` of the Secrets `a` and `b` ends with, and how often each was asked for, where the
+    /// server answers `script` for the n-th request for a Secret.
+    async fn read(
+        timeout: Duration,
+        script: impl Fn(&str, usize) -> Act + Send + 'static,
+    ) -> (Result<Contents, Vec<String>>, [usize; 2]) {
+        let counts = std::sync::Arc::new(std::sync::Mutex::new([0; 2]));
+        let counted = counts.clone();
+        let cluster = scripted::cluster(move |it| {
+            let name = it.line.rsplit('/').next().unwrap().to_owned();
+            let mut counts = counted.lock().unwrap();
+            let count = &mut counts[usize::from(name == "b")];
+            *count += 1;
+            script(&name, *count)
+        });
+        let cluster = cluster.await;
+        let wanted = BTreeSet::from([Source::secret("a", "k"), Source::secret("b", "k")]);
+        let deadline = Instant::now() + timeout;
+        let cancel = CancellationToken::new();
+        let answer = cluster
+            .contents_before("ns", &wanted, |_| false, deadline, &cancel)
+            .await;
+        let said = answer.map_err(|errors| {
+            errors
+                .iter()
+                .map(|it| format!("{}: {}", it.target, it.reason))
+                .collect()
+        });
+        let counts = *counts.lock().unwrap();
+        (said, counts)
+    }
+
+    #[tokio::test]
+    async fn waits_for_a_secret_and_for_a_key_together() {
+        let (found, counts) = read(Duration::from_secs(30), |name, count| match (name, count) {
+            ("a", 1 | 2) => not_found(),
+            ("b", 1) => secret(json!({})),
+            _ => secret(json!({"k": "dg=="})),
+        })
+        .await;
+        assert_eq!(found.unwrap().len(), 2);
+        assert_eq!(counts, [3, 3]);
+    }
+
+    #[tokio::test]
+    async fn lists_everything_that_is_still_missing_at_the_deadline() {
+        let (found, counts) = read(Duration::from_millis(1500), |name, _| match name {
+            "a" => not_found(),
+            _ => secret(json!({})),
+        })
+        .await;
+        let expected = [
+            "Secret/a: it does not exist",
+            "Secret/b: it has no key \"k\"",
+        ];
+        assert_eq!(found.unwrap_err(), expected);
+        assert!(counts[0] > 1 && counts[0] == counts[1], "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn does_not_wait_beside_what_is_forbidden_or_wrong() {
+        let forbidden = || Act::Answer(403, json!({"kind": "Status", "message": "no"}));
+        let binary = || secret(json!({"k": "/w=="}));
+        for wrong in [forbidden, binary] {
+            let (found, counts) = read(Duration::from_secs(30), move |name, _| match name {
+                "a" => not_found(),
+                _ => wrong(),
+            })
+            .await;
+            assert_eq!(found.unwrap_err().len(), 2);
+            assert_eq!(counts, [1, 1]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait() {
+        let cluster = scripted::cluster(|_| not_found()).await;
+        let wanted = BTreeSet::from([Source::secret("a", "k")]);
+        let cancel = CancellationToken::new();
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            cancel.cancel();
+        };
+        let read = cluster.contents_before("ns", &wanted, |_| false, deadline, &cancel);
+        let (errors, ()) = tokio::join!(read, stop);
+        let errors = errors.unwrap_err();
+        assert!(
+            matches!(
+                errors[..],
+                [Error {
+                    reason: Reason::Cancelled,
+                    ..
+                }]
+            ),
+            "{errors:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn waits_while_a_value_lacks() {
+        let cluster = scripted::cluster(|_| secret(json!({"k": "dg=="}))).await;
+        let wanted = BTreeSet::from([Source::secret("a", "k")]);
+        let asked = std::cell::Cell::new(0);
+        let lacks = |_: &Contents| {
+            asked.set(asked.get() + 1);
+            asked.get() < 2
+        };
+        let cancel = CancellationToken::new();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let found = cluster
+            .contents_before("ns", &wanted, lacks, deadline, &cancel)
+            .await;
+        assert_eq!((found.unwrap().len(), asked.get()), (1, 2));
+    }
+}

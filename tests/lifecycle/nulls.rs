@@ -1,0 +1,99 @@
+//! Null elements of maps and lists, as modules write them: `{ team = var.team }` with a variable that is null.
+
+use crate::lifecycle::import;
+use crate::lifecycle::lab;
+use crate::lifecycle::store::{StoreUnderTest, configuration};
+use crate::support::terraform::Exit;
+
+/// With an element that is null in every map that the pods are made of.
+fn services(null: &str) -> String {
+    format!(
+        r#"
+        node_selector   = {{ "kubernetes.io/os" = "linux", "example.com/pool" = {null} }}
+        pod_annotations = {{ "example.com/a" = "b", "example.com/c" = {null} }}
+        online_store = {{
+          persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
+          server = {{ resources = {{
+            requests = {{ cpu = "100m", memory = {null} }}
+            limits   = {{ cpu = {null} }}
+          }} }}
+        }}
+        registry = {{
+          local = {{ persistence = {{ store = {{ type = "sql", secret_ref = {{ name = "feast-data-stores" }} }} }} }}
+        }}"#
+    )
+}
+
+const LABELS: &str = r#"labels = { "example.com/team" = null, "example.com/tier" = "a" }"#;
+
+pub fn null_elements_of_maps_count_as_absent() {
+    let test = StoreUnderTest::new("nulls");
+    test.configure_all(&services("null"), LABELS);
+    test.terraform.validate().unwrap().expect_success();
+    test.apply();
+    let deployment = test.deployment();
+    let labels = &deployment["metadata"]["labels"];
+    assert_eq!(labels["example.com/tier"], "a");
+    assert!(labels.get("example.com/team").is_none(), "{labels}");
+    let template = &deployment["spec"]["template"];
+    assert_eq!(
+        template["spec"]["nodeSelector"],
+        serde_json::json!({"kubernetes.io/os": "linux"})
+    );
+    let annotations = &template["metadata"]["annotations"];
+    assert_eq!(annotations["example.com/a"], "b");
+    assert!(annotations.get("example.com/c").is_none(), "{annotations}");
+    // An import knows of no null elements, and its plan is empty nevertheless.
+    import::expect_import_of_all_to_be_empty(&test, &services("null"), LABELS);
+    // A null element that goes changes nothing.
+    test.configure_all(
+        &services("null"),
+        r#"labels = { "example.com/tier" = "a" }"#,
+    );
+    test.expect_empty_plan();
+    // One that gets a value does.
+    test.configure_all(&services("null"), &LABELS.replace("null", "\"b\""));
+    test.apply();
+    assert_eq!(
+        test.deployment()["metadata"]["labels"]["example.com/team"],
+        "b"
+    );
+    test.destroy();
+}
+
+pub fn null_elements_of_lists_are_refused_with_the_idiom() {
+    lab::with_each_tool(|terraform| {
+        let services = r#"
+            image_pull_secrets = [null]
+            tolerations        = [{ key = "a", operator = "Exists" }, null]
+            volumes            = [{ name = "a", persistent_volume_claim = { claim_name = "c" } }]
+            online_store = { server = { env_from = [null], volume_mounts = null } }"#;
+        terraform
+            .write("main.tf", &configuration(services, ""))
+            .unwrap();
+        let mut terraform = terraform;
+        terraform
+            .environment("TF_VAR_kubeconfig", "/nonexistent")
+            .environment("TF_VAR_namespace", "n");
+        let plan = terraform.plan().unwrap();
+        assert!(
+            !matches!(plan.exit, Exit::NoChanges | Exit::Changes),
+            "{}",
+            plan.run
+        );
+        let said = plan.run.said().replace(['│', '╷', '╵'], " ");
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (path, name) in [
+            ("services.image_pull_secrets[0]", "image_pull_secrets"),
+            ("services.tolerations[1]", "tolerations"),
+            ("services.online_store.server.env_from[0]", "env_from"),
+        ] {
+            let expected = format!(
+                "`{path}` is null, and a list cannot have null elements. Give the element a value, or remove the null \
+                 elements: `{name} = [for v in … : v if v != null]`."
+            );
+            assert!(said.contains(&expected), "{expected}\n{said}");
+        }
+        assert_eq!(said.matches("Null element").count(), 3, "{said}");
+    });
+}

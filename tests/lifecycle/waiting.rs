@@ -1,0 +1,446 @@
+//! How long is waited for what: ends at once, after a while, or with the time-out. Without Terraform.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ResourceQuota};
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use serde_json::{Value as Json, json};
+use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::{CancellationToken, Claims, Error};
+use terraform_provider_feast::feast::objects::Kind;
+use terraform_provider_feast::feast::redaction::Redaction;
+
+use crate::lifecycle::cluster::Lab;
+use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, deployment_key, object, wanted};
+use crate::lifecycle::rollouts::{ends, fails, make, one, rolled_out, said, times_out};
+
+const JOB: &str = "feast-x-apply-1";
+
+/// Creates a Job like the one that runs `feast apply`; with an annotation, its pod fails in that way.
+async fn create_job(lab: &Lab, fail: &str) {
+    let annotations = if fail.is_empty() {
+        json!({})
+    } else {
+        json!({"testbed.feast.dev/fail": fail})
+    };
+    let job = json!({"metadata": {"name": JOB}, "spec": {"backoffLimit": 2, "template": {
+        "metadata": {"annotations": annotations},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "feast-apply", "image": "feast:1"}]}}}});
+    lab.create::<Job>(&job).await;
+}
+
+async fn wait_for_job(lab: &Lab, seconds: u64, grace: u64) -> Result<Json, Error> {
+    let secrets = Redaction::default();
+    let wait = Wait {
+        grace: Duration::from_secs(grace),
+        ..Wait::new(Duration::from_secs(seconds), &secrets)
+    };
+    let (store, cancel) = (lab.store("x"), CancellationToken::new());
+    lab.cluster.wait_for_job(&store, JOB, &wait, &cancel).await
+}
+
+/// What the error says of the Job, with the random ends of names cut off.
+async fn job_ends(lab: &Lab, seconds: u64, grace: u64) -> String {
+    let error = wait_for_job(lab, seconds, grace)
+        .await
+        .expect_err("a failure");
+    said(lab, &error)
+}
+
+/// Creates a quota, and waits until it is enforced.
+async fn limit(lab: &Lab, hard: Json) {
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}});
+    make(lab, quota).await;
+    let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    eventually("the quota is counted", async || {
+        let status = quotas.get("q").await.expect("there").status;
+        status.is_some_and(|status| status.hard.is_some())
+    })
+    .await;
+}
+
+async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+    let until = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, until).await.expect(what);
+}
+
+pub async fn job_whose_pods_a_quota_refuses(lab: Lab) {
+    limit(&lab, json!({"limits.cpu": "1"})).await;
+    create_job(&lab, "").await;
+    assert_eq!(
+        job_ends(&lab, 60, 1).await,
+        "`feast apply` did not finish: the Job has not ended yet\n\n\
+         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
+         What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
+         write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
+    );
+}
+
+pub async fn job_whose_pods_pod_security_refuses(lab: Lab) {
+    let namespaces: Api<Namespace> = Api::all(lab.client.clone());
+    let labels =
+        json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    namespaces
+        .patch(
+            &lab.namespace,
+            &PatchParams::default(),
+            &Patch::Merge(labels),
+        )
+        .await
+        .expect("labelled");
+    // The admission control learns of the label a moment later: it refuses the pod that a test would make.
+    let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let pod: Pod = serde_json::from_value(
+        json!({"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}),
+    )
+    .expect("a pod");
+    let dry_run = kube::api::PostParams {
+        dry_run: true,
+        ..Default::default()
+    };
+    eventually("the label is enforced", async || {
+        pods.create(&dry_run, &pod).await.is_err()
+    })
+    .await;
+    create_job(&lab, "").await;
+    let text = job_ends(&lab, 60, 1).await;
+    for part in [
+        "`feast apply` did not finish: the Job has not ended yet\n\nA pod is refused: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
+        "allowPrivilegeEscalation != false (container \"feast-apply\" must set securityContext.allowPrivilegeEscalation=false)",
+        "What to do: set `services.security_context` as the Pod Security level of the namespace demands it",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+/// With room again, it is not the refusal of before that counts.
+pub async fn job_that_gets_its_pod_late(lab: Lab) {
+    limit(&lab, json!({"pods": "0"})).await;
+    create_job(&lab, "").await;
+    assert_eq!(
+        job_ends(&lab, 3, 3600).await,
+        "the Job has not ended yet after 3 s\n\n\
+         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`."
+    );
+    let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    quotas
+        .delete("q", &Default::default())
+        .await
+        .expect("deleted");
+    let done = wait_for_job(&lab, 90, 3600).await.expect("done");
+    assert_eq!(done["status"]["succeeded"], 1);
+}
+
+pub async fn job_that_a_sidecar_keeps_running(lab: Lab) {
+    create_job(&lab, "sidecar").await;
+    let begun = Instant::now();
+    let text = job_ends(&lab, 90, 3600).await;
+    assert!(begun.elapsed() < Duration::from_secs(60), "{text}");
+    assert_eq!(
+        text,
+        "`feast apply` did not finish: the Job has not ended yet\n\n\
+         Pod POD, container istio-proxy: still running: the Job's own containers (feast-apply) have ended with exit code 0\n  \
+         What to do: this container was added to the Job's pod, and the Job cannot end before it does. Exclude the Job's pods from \
+         the injection, let it be injected as a native sidecar (an init container with `restartPolicy: Always`), or set \
+         `feast_apply = \"init_container\"`. Then run `kubectl delete job/POD -n NS` and apply again."
+    );
+}
+
+const SANDBOX: &str = "Pod POD: FailedCreatePodSandBox: Failed to create pod sandbox: no network plugin\n  \
+     What to do: the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the \
+     message names; the pod starts by itself once this is repaired. `kubectl describe pod POD -n NS` shows all that Kubernetes \
+     knows of it.";
+
+pub async fn sandbox_that_cannot_be_created(lab: Lab) {
+    let failing = one("FailedCreatePodSandBox", |_| {});
+    let expected = format!("0 of 1 replicas are available after 6 s\n\n{SANDBOX}");
+    times_out(&lab, &failing, &expected).await;
+    create_job(&lab, "FailedCreatePodSandBox").await;
+    let expected = format!("the Job has not ended yet after 10 s\n\n{SANDBOX}");
+    assert_eq!(job_ends(&lab, 10, 1).await, expected);
+
+    // It heals when the node is repaired, here by a kinder annotation.
+    let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let of_job = ListParams::default().labels(&format!("job-name={JOB}"));
+    let healed = async {
+        let found = pods.list(&of_job).await.expect("listed").items;
+        let name = found[0].metadata.name.clone().expect("a name");
+        let patch = json!({"metadata": {"annotations": {"testbed.feast.dev/fail": null}}});
+        pods.patch(&name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .expect("patched");
+    };
+    let (done, ()) = tokio::join!(wait_for_job(&lab, 60, 1), healed);
+    assert_eq!(done.expect("done")["status"]["succeeded"], 1);
+}
+
+/// Sets a field of the spec as `kubectl` would.
+async fn set<K>(lab: &Lab, name: &str, spec: Json)
+where
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let api: Api<K> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let params = PatchParams {
+        field_manager: Some("kubectl-rollout".to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch(name, &params, &Patch::Merge(json!({"spec": spec})))
+        .await
+        .expect("patched");
+}
+
+/// No grace is given: with it, this would end by its time-out.
+pub async fn a_paused_rollout_ends_at_once(lab: Lab) {
+    lab.apply("x", &one("", |_| {})).await;
+    set::<Deployment>(&lab, "feast-x", json!({"paused": true})).await;
+    let time = lab.written("x", "kubectl-rollout").await;
+    let changed = one("", |spec| {
+        spec["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
+    });
+    ends(
+        &lab,
+        &changed,
+        60,
+        3600,
+        &format!(
+            "the rollout failed: 0 of 1 replicas are available; the Deployment is paused\n\n\
+             Deployment feast-x: paused: spec.paused is true, set by \"kubectl-rollout\" at {time}\n  \
+             What to do: find out why it was paused, resume it with `kubectl rollout resume deployment/feast-x -n NS`, then apply again."
+        ),
+    )
+    .await;
+
+    // A Deployment that is complete may be paused.
+    lab.apply("y", &wanted("y", Scaling::Static(1))).await;
+    set::<Deployment>(&lab, "feast-y", json!({"paused": true})).await;
+    lab.wait("y", &wanted("y", Scaling::Static(1)))
+        .await
+        .expect("complete");
+}
+
+pub async fn a_suspended_job_ends_at_once(lab: Lab) {
+    create_job(&lab, "FailedCreatePodSandBox").await;
+    set::<Job>(&lab, JOB, json!({"suspend": true})).await;
+    let text = job_ends(&lab, 60, 3600).await;
+    let text = text.split(" at 20").collect::<Vec<_>>();
+    assert_eq!(
+        text[0],
+        "`feast apply` did not finish: the Job has not ended yet\n\n\
+         Job POD: suspended: spec.suspend is true, set by \"kubectl-rollout\""
+    );
+    assert!(
+        text[1].contains("resume it with `kubectl patch job/POD --type merge --patch '{\"spec\":{\"suspend\":false}}' -n NS`"),
+        "{text:?}"
+    );
+}
+
+/// The Deployment's controller gives up long before the node comes.
+pub async fn a_node_that_comes_late_is_waited_for(lab: Lab) {
+    let label = format!("test.feast.dev/{}", lab.namespace);
+    let late = one("", |spec| {
+        spec["progressDeadlineSeconds"] = json!(2);
+        spec["template"]["spec"]["nodeSelector"] = json!({&label: "late"});
+    });
+    let node = async {
+        eventually("the progress deadline is exceeded", async || {
+            let live = lab
+                .deployments()
+                .get_opt("feast-x")
+                .await
+                .expect("readable");
+            let status = live.and_then(|live| live.status).unwrap_or_default();
+            let mut conditions = status.conditions.into_iter().flatten();
+            conditions.any(|it| it.reason.as_deref() == Some("ProgressDeadlineExceeded"))
+        })
+        .await;
+        let nodes: Api<Node> = Api::all(lab.client.clone());
+        let found = nodes
+            .list(&ListParams::default())
+            .await
+            .expect("listed")
+            .items;
+        let name = found[0].metadata.name.clone().expect("a name");
+        let labels = json!({"metadata": {"labels": {&label: "late"}}});
+        nodes
+            .patch(&name, &PatchParams::default(), &Patch::Merge(labels))
+            .await
+            .expect("labelled");
+    };
+    let (live, ()) = tokio::join!(rolled_out(&lab, &late, 90, 1), node);
+    assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 1);
+}
+
+pub async fn a_replica_set_that_is_refused(lab: Lab) {
+    limit(&lab, json!({"count/replicasets.apps": "0"})).await;
+    let mut wanted = one("", |_| {});
+    let name = deployment_key("x");
+    wanted.retain(|key, _| *key == name || key.kind == Kind::ServiceAccount);
+    let error = rolled_out(&lab, &wanted, 60, 1).await.expect_err("refused");
+    let text = said(&lab, &error);
+    for part in [
+        "the rollout failed: ",
+        "ReplicaSet of Deployment feast-x: ReplicaSetCreateError: Failed to create new replica set \"POD\": replicasets.apps \"POD\" is forbidden: exceeded quota: q",
+        "What to do: raise the quota",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+/// An autoscaler whose minimum a quota does not allow.
+pub async fn a_minimum_that_a_quota_refuses(lab: Lab) {
+    limit(&lab, json!({"pods": "1"})).await;
+    let target = wanted("x", Scaling::Autoscaler);
+    let error = {
+        let outcome = lab.try_apply("x", &target, true).await.expect("begun");
+        assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+        let secrets = Redaction::default();
+        let wait = Wait {
+            grace: Duration::from_secs(1),
+            ..Wait::new(TIMEOUT, &secrets)
+        };
+        let rollout = terraform_provider_feast::cluster::rollout::Rollout {
+            deployment: "feast-x",
+            pods: "x",
+            minimum: Some(2),
+        };
+        let (store, cancel) = (lab.store("x"), CancellationToken::new());
+        let ended = lab
+            .cluster
+            .wait_for_rollout(&store, &rollout, &wait, &cancel);
+        ended.await.expect_err("refused")
+    };
+    let text = said(&lab, &error);
+    assert!(
+        text.starts_with("the rollout failed: 1 of 2 replicas are available"),
+        "{text}"
+    );
+    assert!(
+        text.contains("exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"),
+        "{text}"
+    );
+}
+
+/// What others have scaled to nothing is as they want it.
+pub async fn external_scaling_to_zero_is_complete(lab: Lab) {
+    lab.apply("x", &wanted("x", Scaling::External)).await;
+    lab.scale("x", 0).await;
+    let mut changed = wanted("x", Scaling::External);
+    let deployment = changed.get_mut(&deployment_key("x")).expect("wanted");
+    deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
+    let live = rolled_out(&lab, &changed, 60, 1).await.expect("complete");
+    assert_eq!(
+        (&live["spec"]["replicas"], &live["status"]["replicas"]),
+        (&json!(0), &Json::Null)
+    );
+}
+
+/// A claim that a pod of somebody else uses.
+pub async fn a_claim_in_use_names_the_pod_that_keeps_it(lab: Lab) {
+    let (key, claim) = object(
+        Kind::PersistentVolumeClaim,
+        "feast-x-online",
+        "x",
+        json!({"spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
+            "resources": {"requests": {"storage": "1Gi"}}}}),
+    );
+    let held = [(key.clone(), claim)].into();
+    let outcome = lab.try_apply("x", &held, false).await.expect("applied");
+    assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+    let pod = json!({"metadata": {"name": "reader"}, "spec": {"containers": [{"name": "c", "image": "i"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": key.name}}]}});
+    lab.create::<Pod>(&pod).await;
+    let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    eventually("the pod runs", async || {
+        let live = pods.get("reader").await.expect("readable");
+        live.status
+            .is_some_and(|status| status.phase.as_deref() == Some("Running"))
+    })
+    .await;
+    let claims = Claims {
+        delete: true,
+        ..Claims::default()
+    };
+    let (store, cancel) = (lab.store("x"), CancellationToken::new());
+    let keys = [key.clone()].into();
+    let delete = async |seconds| {
+        let timeout = Duration::from_secs(seconds);
+        let deleted = lab.cluster.delete(&store, &keys, &claims, timeout, &cancel);
+        deleted.await.expect("begun")
+    };
+    let stays = delete(10).await;
+    let [error] = &stays.errors[..] else {
+        panic!("{:?}", stays.errors);
+    };
+    let text = error.reason.to_string();
+    let (before, node) = text.split_once(" (on node ").expect("a node");
+    assert_eq!(
+        before,
+        "the object is still being deleted after 10 s. Its finalizers keep it:\n  \
+         kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the claim any more\n\
+         These pods hold it: reader"
+    );
+    assert!(node.ends_with(')') && !node.contains('\n'), "{text}");
+
+    pods.delete("reader", &Default::default())
+        .await
+        .expect("deleted");
+    let gone = delete(90).await;
+    assert!(gone.errors.is_empty(), "{:?}", gone.errors);
+}
+
+/// The quota's refusal of servers ends early, too, and says which resources are missing.
+pub async fn servers_without_limits_under_a_quota(lab: Lab) {
+    limit(&lab, json!({"limits.cpu": "1"})).await;
+    fails(
+        &lab,
+        &one("", |_| {}),
+        "the rollout failed: 0 of 1 replicas are available\n\n\
+         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
+         What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
+         write them under `resources` of the servers, or give the namespace a LimitRange with defaults.",
+    )
+    .await;
+}
+
+/// Pods that were orphaned, and that something keeps.
+pub async fn pods_that_stay_are_named(lab: Lab) {
+    let labels = json!({"feast.dev/name": "x", "app.kubernetes.io/managed-by": "feast"});
+    let pod = json!({"metadata": {"name": "held", "labels": labels, "finalizers": ["test.feast.dev/held"]},
+        "spec": {"containers": [{"name": "c", "image": "i"}], "nodeSelector": {"none": "such"}}});
+    lab.create::<Pod>(&pod).await;
+    let (claims, store, cancel) = (Claims::default(), lab.store("x"), CancellationToken::new());
+    let known = std::collections::BTreeSet::new();
+    let delete = async || {
+        let timeout = Duration::from_secs(3);
+        let deleted = (lab.cluster).delete(&store, &known, &claims, timeout, &cancel);
+        let errors = deleted.await.expect("begun").errors;
+        let [error] = &errors[..] else {
+            panic!("{errors:?}");
+        };
+        error.reason.to_string()
+    };
+    let mut text = delete().await;
+    // On a busy machine the time may be over before the pods have been looked at.
+    while text == "the pods could not be looked at after 3 s" {
+        text = delete().await;
+    }
+    assert_eq!(
+        text,
+        "these pods still exist: held (finalizers: test.feast.dev/held) after 3 s"
+    );
+    let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    pods.patch("held", &PatchParams::default(), &free)
+        .await
+        .expect("patched");
+}

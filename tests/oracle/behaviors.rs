@@ -1,0 +1,186 @@
+//! Behaviors in which this provider differs from the Feast operator, each with the tests that show it: the table that
+//! `docs/guides/differences-from-the-feast-operator.md` prints.
+
+/// One behavior.
+pub struct Behavior {
+    pub subject: &'static str,
+    /// What the Feast operator does, as observed by running version 0.66.
+    pub operator: &'static str,
+    /// What this provider does.
+    pub provider: &'static str,
+    /// The tests that show it, as `file::function`, or a case of the oracle test by its folder or by its name in
+    /// `tests/oracle/refused.json`. Empty where there is nothing to observe.
+    pub tests: &'static [&'static str],
+}
+
+pub const BEHAVIORS: &[Behavior] = &[
+    Behavior {
+        subject: "Connection parameters",
+        operator: "In an environment variable of every container, as base64. Everyone who can read Deployments can read them.",
+        provider: "In a Secret. They do not appear in pod templates, plans, state or logs.",
+        tests: &[
+            "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
+            "src/feast/fill.rs::parameters_go_into_the_secret_and_nowhere_else",
+        ],
+    },
+    Behavior {
+        subject: "A Secret with connection parameters changes",
+        operator: "The pods keep the previous values until they are restarted.",
+        provider: "The next plan reports the change, and its apply rolls the pods.",
+        tests: &[
+            "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
+            "src/feast/fill.rs::the_fingerprint_follows_the_content",
+        ],
+    },
+    Behavior {
+        subject: "Git settings (`configs`)",
+        operator: "Written in a random order; each order is a new rollout.",
+        provider: "Written in the order of the configuration, so the script is the same on every run.",
+        tests: &["src/feast/render/repository/tests.rs::configs_are_in_their_order"],
+    },
+    Behavior {
+        subject: "A clone that fails, and special characters in a Git reference",
+        operator: "The init container continues; the shell interprets the reference.",
+        provider: "The init container fails; every value is quoted.",
+        tests: &[
+            "src/feast/render/repository/tests.rs::what_fails_fails_again",
+            "src/feast/render/repository/tests.rs::nothing_hostile_is_run",
+        ],
+    },
+    Behavior {
+        subject: "Persistence changes from a file to a database",
+        operator: "The PersistentVolumeClaim is deleted with its data.",
+        provider: "PersistentVolumeClaims are kept unless `delete_data` is true.",
+        tests: &["tests/lifecycle/cluster/writes.rs::pruning_and_deleting"],
+    },
+    Behavior {
+        subject: "Feature stores of the same name in two namespaces",
+        operator: "Share one ClusterRoleBinding, which is not deleted with them.",
+        provider: "Each has its own objects, and destroying it deletes them.",
+        tests: &["tests/render/authz_kubernetes.yaml"],
+    },
+    Behavior {
+        subject: "Autoscaling on CPU while a container has no CPU request",
+        operator: "Accepted. The HPA does not scale, and the feature store reports `Ready`.",
+        provider: "The plan fails and names the server that needs a request.",
+        tests: &[
+            "src/feast/rules/utilization.rs::the_default_metric_needs_a_cpu_request_everywhere",
+        ],
+    },
+    Behavior {
+        subject: "Bounds, windows, strategies, quantities, names, schedules and Secrets",
+        operator: "Checked while the objects are reconciled.",
+        provider: "Checked by `terraform validate`; Secrets are checked by the apply before its first write.",
+        tests: &[
+            "src/feast/rules/scaling.rs::bounds_in_order",
+            "src/feast/rules/autoscaling.rs::behavior_stays_within_bounds",
+            "src/feast/rules/strategy.rs::words_and_numbers",
+            "src/feast/rules/resources.rs::quantities_in_order",
+            "src/feast/rules/names.rs::the_longest_derived_name_decides",
+            "src/feast/rules/schedule.rs::rejects_invalid_schedules",
+            "Secret that does not exist",
+        ],
+    },
+    Behavior {
+        subject: "`grpc: false` without `restAPI`",
+        operator: "The rule fails with an error of the rule language.",
+        provider: "The error says that the server must serve a protocol, and how to enable one.",
+        tests: &[
+            "src/feast/rules/registry.rs::some_protocol",
+            "registry server without a protocol",
+        ],
+    },
+    Behavior {
+        subject: "`s3_additional_kwargs` without a path",
+        operator: "Accepted. The operator then reconciles in a loop.",
+        provider: "Refused.",
+        tests: &["S3 arguments without a path"],
+    },
+    Behavior {
+        subject: "`noAuth: false`",
+        operator: "Servers ask Kubernetes for authorization without the permission to do so.",
+        provider: "Refused.",
+        tests: &["src/feast/rules/authz.rs::exactly_one_mode"],
+    },
+    Behavior {
+        subject: "A registry that serves only REST",
+        operator: "Clients are given the name of a Service that does not exist.",
+        provider: "Clients are given only addresses that are served.",
+        tests: &[
+            "tests/oracle/cases/registry-rest-only",
+            "src/feast/spec.rs::endpoints_are_those_that_are_served",
+        ],
+    },
+    Behavior {
+        subject: "The UI of a feature store with a remote registry",
+        operator: "Its address is not in the status.",
+        provider: "`endpoints` has the address of every server.",
+        tests: &["src/feast/spec.rs::endpoints_are_those_that_are_served"],
+    },
+    Behavior {
+        subject: "Lineage server",
+        operator: "Clients are given a port that its Service does not have. TLS and the server's environment variables are ignored.",
+        provider: "All addresses come from one table of ports, and the server has the settings of any other server. Events are stored in the registry's database, and Feast's own events carry the required API key.",
+        tests: &[
+            "tests/render.rs::lineage",
+            "src/feast/render/feature_store_yaml/tests.rs::events_go_to_the_lineage_server",
+            "tests/real_feast/lineage.rs::feasts_own_events_arrive",
+        ],
+    },
+    Behavior {
+        subject: "Persistence paths and mount paths",
+        operator: "A path can lead out of its PersistentVolumeClaim; two claims can share a mount path.",
+        provider: "Both are refused.",
+        tests: &[
+            "src/feast/rules/stores.rs::paths_by_where_they_stand",
+            "src/feast/rules/claims.rs::mounts_do_not_collide",
+            "path out of its claim",
+            "two claims at one place",
+        ],
+    },
+    Behavior {
+        subject: "Existing objects with one of the derived names",
+        operator: "Overwritten, and deleted with the feature store.",
+        provider: "The apply stops before its first write and names the object.",
+        tests: &["tests/lifecycle/cluster/conflicts.rs::foreign_objects_are_not_overwritten"],
+    },
+    Behavior {
+        subject: "Namespace `feast-operator-system`",
+        operator: "Required.",
+        provider: "Not used: all objects are in the feature store's namespace, apart from the cluster-scoped permissions of `authz`.",
+        tests: &[],
+    },
+    Behavior {
+        subject: "Reconciling without a change",
+        operator: "Every object is written again.",
+        provider: "An object that is already as configured is not sent.",
+        tests: &["src/cluster/ownership.rs::exactly_the_manifest"],
+    },
+    Behavior {
+        subject: "Scaling down to one replica, and removing autoscaling",
+        operator: "All pods stop before the new one starts.",
+        provider: "The same by default, because a single replica can use a file that two pods must not write. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases keeps serving; without a replica count the live count is kept.",
+        tests: &[
+            "tests/lifecycle/cluster/transitions.rs::replicas_never_fall_through_any_transition",
+        ],
+    },
+    Behavior {
+        subject: "A connection parameter named like a field of the operator",
+        operator: "Moved to that field.",
+        provider: "The content of the Secret is embedded unchanged.",
+        tests: &[
+            "src/feast/document/yaml.rs::embeds_a_block_word_for_word",
+            "tests/oracle/cases/db-custom-secret-key",
+        ],
+    },
+    Behavior {
+        subject: "Published examples",
+        operator: "Some are rejected by the CRD of the same release.",
+        provider: "Every example is applied by a test.",
+        tests: &[
+            "tests/lifecycle/examples.rs::the_others",
+            "empty registry",
+            "no project",
+        ],
+    },
+];
