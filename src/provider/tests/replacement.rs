@@ -224,7 +224,13 @@ fn refuses_a_namespace_that_the_provider_block_cannot_have() {
                 config: config.clone(),
                 ..Plan::default()
             };
-            crate::provider::feature_store::plan::plan(block, Some(namespace), false, &request)
+            crate::provider::feature_store::plan::plan(
+                block,
+                Some(namespace),
+                false,
+                config,
+                &request,
+            )
         };
         let summary = "The namespace of the provider block cannot be used";
         for prior in [&Value::Null, &state] {
