@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use super::names;
 use super::render::without_git_settings;
 
-/// Ends of the keys of `feature_store.yaml` whose values are not shown.
+/// Ends of the keys of `feature_store.yaml` and of a trigger's settings whose values are not shown.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "key"];
 
 /// Stands in the place of a value that is not shown.
@@ -32,6 +32,7 @@ pub fn shown(manifest: &Json) -> Json {
             let members = members.iter().map(|(name, value)| {
                 let value = match (name.as_str(), value) {
                     ("env", Json::Array(variables)) => variables.iter().map(variable).collect(),
+                    ("triggers", Json::Array(triggers)) => triggers.iter().map(trigger).collect(),
                     _ => shown(value),
                 };
                 (name.clone(), value)
@@ -51,6 +52,24 @@ pub fn variable(variable: &Json) -> Json {
         variable["value"] = json!(NOT_SHOWN);
     }
     variable
+}
+
+/// One trigger of a ScaledObject, without the credentials in its settings.
+fn trigger(trigger: &Json) -> Json {
+    let mut trigger = shown(trigger);
+    let settings = trigger.get_mut("metadata").and_then(Json::as_object_mut);
+    for (name, value) in settings.into_iter().flatten() {
+        if is_secret(name) {
+            *value = json!(NOT_SHOWN);
+        }
+    }
+    trigger
+}
+
+/// Whether a key names a credential.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_KEYS.iter().any(|end| name.ends_with(end))
 }
 
 /// Whether the provider sets the variable of this name itself.
@@ -130,9 +149,8 @@ fn shown_line(line: &str) -> Cow<'_, str> {
     };
     let name = key.trim_start_matches([' ', '-']);
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let lower = name.to_ascii_lowercase();
-    let is_secret = name.chars().all(is_name) && SECRET_KEYS.iter().any(|end| lower.ends_with(end));
-    match is_secret && !value.trim().is_empty() {
+    let hides = name.chars().all(is_name) && is_secret(name);
+    match hides && !value.trim().is_empty() {
         true => Cow::Owned(format!("{key}: {NOT_SHOWN}")),
         false => Cow::Borrowed(line),
     }
@@ -150,7 +168,8 @@ mod tests {
             {"name": "REFERENCE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
             {"name": names::FEATURE_STORE_YAML_PATH, "value": "/etc/feast/feature_store.yaml"},
         ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:hunter2@h/db\nb: http://h:80/x\nc: ssh://git@h/x\n  api_key: hunter2\n# a key: b"},
-          "args": ["url='https://hunter2@h/x'"]});
+          "args": ["url='https://hunter2@h/x'"],
+          "triggers": [{"type": "redis", "metadata": {"address": "redis:6379", "password": "hunter2"}}]});
         assert_eq!(
             shown(&manifest),
             json!({"spec": {"containers": [{"name": "online", "image": "a:1", "env": [
@@ -159,7 +178,8 @@ mod tests {
                 {"name": "REFERENCE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
                 {"name": names::FEATURE_STORE_YAML_PATH, "value": "/etc/feast/feature_store.yaml"},
             ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:(not shown)@h/db\nb: http://h:80/x\nc: ssh://git@h/x\n  api_key: (not shown)\n# a key: b"},
-              "args": ["url='https://(not shown)@h/x'"]})
+              "args": ["url='https://(not shown)@h/x'"],
+              "triggers": [{"type": "redis", "metadata": {"address": "redis:6379", "password": "(not shown)"}}]})
         );
     }
 

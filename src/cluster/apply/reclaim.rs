@@ -251,3 +251,146 @@ impl<'a> Record<'a> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last() -> Json {
+        json!({"apiVersion": "v1", "metadata": {"labels": {"app.kubernetes.io/managed-by": "feast", "team": "a"}},
+            "spec": {"env": [{"name": "A", "value": "1"}]}})
+    }
+
+    fn wanted() -> Json {
+        json!({"apiVersion": "v1", "metadata": {"labels": {"app.kubernetes.io/managed-by": "feast"}}, "spec": {}})
+    }
+
+    /// Our record of [`wanted`].
+    fn wanted_fields() -> Json {
+        json!({"f:metadata": {"f:labels": {"f:app.kubernetes.io/managed-by": {}}}})
+    }
+
+    fn label() -> Json {
+        json!({"f:metadata": {"f:labels": {"f:team": {}}}})
+    }
+
+    fn variable(fields: &Json) -> Json {
+        json!({"f:spec": {"f:env": {"k:{\"name\":\"A\"}": fields}}})
+    }
+
+    fn whole_variable() -> Json {
+        variable(&json!({".": {}, "f:name": {}, "f:value": {}}))
+    }
+
+    fn all() -> Json {
+        ownership::union([&wanted_fields(), &label(), &whole_variable()])
+    }
+
+    fn entry(manager: &str, operation: &str, fields: Json) -> Json {
+        json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields})
+    }
+
+    /// The record before an apply of [`wanted`] over the live object, where it is corrected.
+    fn record(live: Json, entries: &[Json], force: bool) -> Option<Vec<Json>> {
+        let mut live = live;
+        live["metadata"]["managedFields"] = json!(entries);
+        let own = OwnManagers::of(Kind::Deployment, &live, "ours", Some(&last()));
+        let fields = dropped(&last(), &wanted(), &live);
+        reclaimed(&live, &fields, &own, "ours", force)
+    }
+
+    #[test]
+    fn a_right_record_is_left_alone() {
+        assert_eq!(
+            record(last(), &[entry("ours", "Apply", all())], false),
+            None
+        );
+    }
+
+    #[test]
+    fn a_lost_record_is_made_again_for_unchanged_fields() {
+        let dropped = ownership::union([&label(), &whole_variable()]);
+        let expected = Some(vec![entry("ours", "Apply", dropped)]);
+        assert_eq!(record(last(), &[], false), expected);
+        let mut changed = last();
+        changed["metadata"]["labels"]["team"] = json!("b");
+        let expected = Some(vec![entry("ours", "Apply", whole_variable())]);
+        assert_eq!(record(changed, &[], false), expected);
+    }
+
+    #[test]
+    fn an_accidental_owner_loses_what_is_dropped() {
+        for entries in [
+            vec![entry("velero", "Update", all())],
+            vec![
+                entry("ours", "Apply", all()),
+                entry("velero", "Update", all()),
+            ],
+        ] {
+            let found = record(last(), &entries, false).unwrap();
+            assert_eq!(found[0], entry("velero", "Update", wanted_fields()));
+            let ours = &found[1]["fieldsV1"];
+            assert!(ownership::holds(
+                ours,
+                &FieldPath::of(&["metadata", "labels", "team"])
+            ));
+        }
+    }
+
+    #[test]
+    fn a_changed_part_goes_with_its_element() {
+        let mut live = last();
+        live["spec"]["env"][0]["value"] = json!("2");
+        let ours = ownership::union([
+            &wanted_fields(),
+            &label(),
+            &variable(&json!({".": {}, "f:name": {}})),
+        ]);
+        let theirs = variable(&json!({"f:value": {}}));
+        let found = record(
+            live,
+            &[
+                entry("ours", "Apply", ours),
+                entry("kubectl-set", "Update", theirs),
+            ],
+            false,
+        );
+        assert_eq!(found, Some(vec![entry("ours", "Apply", all())]));
+    }
+
+    #[test]
+    fn an_owner_by_intent_keeps_its_field_unless_forced() {
+        let ours = || {
+            entry(
+                "ours",
+                "Apply",
+                ownership::union([&wanted_fields(), &whole_variable()]),
+            )
+        };
+        let mut changed = last();
+        changed["metadata"]["labels"]["team"] = json!("b");
+        for (live, theirs) in [
+            (changed, entry("kubectl-label", "Update", label())),
+            (last(), entry("argocd", "Apply", label())),
+        ] {
+            let entries = [ours(), theirs];
+            assert_eq!(record(live.clone(), &entries, false), None);
+            let expected = Some(vec![entry("ours", "Apply", all())]);
+            assert_eq!(record(live, &entries, true), expected);
+        }
+    }
+
+    #[test]
+    fn a_former_name_becomes_the_current_one() {
+        let replicas = json!({"f:spec": {"f:replicas": {}}});
+        let entries = [
+            entry("former", "Apply", all()),
+            entry("former-replicas", "Apply", replicas.clone()),
+        ];
+        let expected = vec![
+            entry("ours", "Apply", all()),
+            entry("ours-replicas", "Apply", replicas),
+        ];
+        assert_eq!(record(last(), &entries, false), Some(expected));
+    }
+}

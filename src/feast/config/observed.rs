@@ -30,7 +30,7 @@ pub struct Observed {
     pub configuration_hash: String,
 
     /// Numbers of pods at the end of the last apply. A refresh changes them only where `replicas` is set and somebody has
-    /// changed the count, or where the last apply ended during a rollout; the data source has live numbers.
+    /// changed the count, or where the last rollout did not finish; the data source has live numbers.
     pub scaling_status: Option<ScalingStatus>,
 
     /// Addresses of the servers inside the cluster.

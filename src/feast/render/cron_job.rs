@@ -189,7 +189,7 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         "--",
         "bash",
         "-c",
-        &references::escape(command),
+        &references::escape_names(command),
     ];
     Container {
         name: names::cron_job_container(index),

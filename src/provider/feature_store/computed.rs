@@ -138,18 +138,22 @@ pub fn rollout_state(deployment: &serde_json::Value) -> (ScalingStatus, bool) {
 /// The numbers of pods that a refresh puts into the state.
 ///
 /// Terraform reports every change that a refresh makes as drift, so the numbers of the last apply stay as long as they
-/// change by design: a count that an autoscaler or somebody outside of Terraform sets, and pods that restart. They are
-/// brought up to date when the rollout was under way at the last apply, and when a count of the configuration
-/// (`is_fixed`) has been changed.
-pub fn refreshed_status(stored: &Value, live: ScalingStatus, is_fixed: bool) -> Value {
+/// change by design: a count that an autoscaler or somebody outside of Terraform sets, and pods that start and end. They
+/// are brought up to date when the last rollout had not finished (`was_unfinished`), and when a count of the
+/// configuration (`is_fixed`) has been changed.
+pub fn refreshed_status(
+    stored: &Value,
+    live: ScalingStatus,
+    is_fixed: bool,
+    was_unfinished: bool,
+) -> Value {
     let number = |name: &str| match stored.attribute(name) {
         Value::Number(Number::Integer(number)) => Some(*number),
         _ => None,
     };
-    let (current, desired) = (number("current_replicas"), number("desired_replicas"));
-    let was_complete = desired.is_some() && current == desired;
+    let desired = number("desired_replicas");
     let is_moved = is_fixed && desired != live.desired_replicas.map(i64::from);
-    if was_complete && !is_moved {
+    if desired.is_some() && !was_unfinished && !is_moved {
         return stored.clone();
     }
     scaling_status(live)
@@ -177,4 +181,28 @@ pub fn identity(state: &Value) -> Option<Value> {
         ("namespace".to_owned(), part("namespace")?),
         ("name".to_owned(), part("name")?),
     ])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_move_by_design_are_not_refreshed() {
+        let status = |current: i32, desired: i32| ScalingStatus {
+            current_replicas: Some(current),
+            desired_replicas: Some(desired),
+        };
+        let stored = scaling_status(status(2, 2));
+        for (stored, live, is_fixed, was_unfinished, expected) in [
+            (&stored, status(5, 5), false, false, status(2, 2)),
+            (&stored, status(1, 2), true, false, status(2, 2)),
+            (&stored, status(5, 5), true, false, status(5, 5)),
+            (&stored, status(1, 2), false, true, status(1, 2)),
+            (&Value::Null, status(1, 2), false, false, status(1, 2)),
+        ] {
+            let refreshed = refreshed_status(stored, live, is_fixed, was_unfinished);
+            assert_eq!(refreshed, scaling_status(expected), "{live:?}");
+        }
+    }
 }

@@ -272,18 +272,27 @@ fn put(holder: &mut Value, step: &Step, value: Option<Value>) -> bool {
     }
 }
 
-/// The value of a field as far as it is shown; `None` for the literal value of an environment variable.
+/// The value of a field as far as it is shown; `None` for the literal value of an environment variable and for a
+/// credential in the settings of a trigger.
 fn shown_at(field: &FieldPath, value: &Json) -> Option<Json> {
-    let steps = field.steps();
-    let env = FieldStep::Name("env".to_owned());
-    let inside = steps.iter().position(|step| *step == env);
-    let inside = inside.map(|position| &steps[position + 1..]);
-    match inside {
-        Some([]) => Some(value.as_array()?.iter().map(shown::variable).collect()),
-        Some([_]) => Some(shown::variable(value)),
-        Some([FieldStep::Keys(keys), FieldStep::Name(name)]) if name == "value" => {
+    let is = |step: &FieldStep, name: &str| *step == FieldStep::Name(name.to_owned());
+    match field.steps() {
+        [.., env, FieldStep::Keys(keys), part] if is(env, "env") && is(part, "value") => {
             let is_own = keys.iter().any(|(_, name)| shown::is_own(name));
             is_own.then(|| value.clone())
+        }
+        [.., env, FieldStep::Keys(_)] if is(env, "env") => Some(shown::variable(value)),
+        [
+            ..,
+            triggers,
+            FieldStep::Index(_),
+            settings,
+            FieldStep::Name(name),
+        ] if is(triggers, "triggers") && is(settings, "metadata") && shown::is_secret(name) => None,
+        // The name of the field says what its value holds.
+        [.., FieldStep::Name(name)] => {
+            let holder = serde_json::json!({ name: value });
+            shown::shown(&holder).get(name).cloned()
         }
         _ => Some(shown::shown(value)),
     }
@@ -354,6 +363,32 @@ mod tests {
             ),
         ] {
             assert_eq!(described(kind, deviation, names), *expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_may_be_credentials_are_not_told() {
+        let variable = |name: &str| json!({"name": name, "value": "hunter2"});
+        let hidden = json!([{"name": "A", "value": "(not shown)"}]);
+        let trigger = |password: &str| json!({"type": "redis", "metadata": {"password": password}});
+        let object =
+            json!({"env": [variable("A")], "triggers": [trigger("hunter2")], "image": "i"});
+        for (field, expected) in [
+            (".env", Some(hidden.clone())),
+            (".env[name=\"A\"]", Some(hidden[0].clone())),
+            (".env[name=\"A\"].value", None),
+            (".env[name=\"A\"].name", Some(json!("A"))),
+            (".triggers", Some(json!([trigger("(not shown)")]))),
+            (".triggers[0].metadata.password", None),
+            (".triggers[0].type", Some(json!("redis"))),
+            (".image", Some(json!("i"))),
+        ] {
+            let path = FieldPath::resolve(&object, field).unwrap();
+            assert_eq!(
+                shown_at(&path, path.get(&object).unwrap()),
+                expected,
+                "{field}"
+            );
         }
     }
 }

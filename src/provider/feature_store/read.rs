@@ -126,7 +126,7 @@ async fn refresh(
             secret: pods.secret.as_ref().map(|(key, live)| (key, *live)),
         };
         findings.extend(content.compare(&mut memory).await);
-        pods.show(&mut state, &mut memory);
+        pods.show(&mut state, before, &mut memory);
     }
     state.set("objects", manifests::attribute(&seen));
     memory.unshown = manifests::unshown(&seen);
@@ -208,13 +208,14 @@ impl<'a> Pods<'a> {
     }
 
     /// How far they are, and what they run with.
-    fn show(&self, state: &mut Value, memory: &mut Memory) {
+    fn show(&self, state: &mut Value, before: &Memory, memory: &mut Memory) {
         let (status, complete) = computed::rollout_state(self.servers);
         let lineage = self.lineage.map(|it| computed::rollout_state(it).1);
         memory.rollout_incomplete = !complete || lineage == Some(false);
         let is_fixed = state.attribute("replicas_owner").as_str() == Some("terraform");
         let stored = state.attribute("scaling_status");
-        let status = computed::refreshed_status(stored, status, is_fixed);
+        let was_unfinished = before.rollout_incomplete;
+        let status = computed::refreshed_status(stored, status, is_fixed, was_unfinished);
         state.set("scaling_status", status);
         if let Some(carried) = content::carried_hash(self.servers) {
             state.set("configuration_hash", Value::string(carried));
