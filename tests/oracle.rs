@@ -9,6 +9,8 @@
 //! the repository takes them over.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "oracle/blog.rs"]
+mod blog;
 #[path = "oracle/differences.rs"]
 mod differences;
 #[path = "oracle/ours.rs"]
@@ -33,6 +35,7 @@ fn main() {
             let list = |file: &str| recording::list(&repository.join(file));
             let mut trials = recorded::trials(&repository);
             trials.extend(rejected::trials(&list("refused.json")));
+            trials.extend(blog::trials());
             trials.push(rejected::attributes(&list("rejected.json")));
             trials
         }

@@ -183,4 +183,10 @@ pub const BEHAVIORS: &[Behavior] = &[
             "no project",
         ],
     },
+    Behavior {
+        subject: "`$$` and `$(NAME)` in the commands of the CronJob",
+        operator: "Kubernetes replaces them, as in every container command.",
+        provider: "The command arrives at the shell as it is written.",
+        tests: &["src/feast/render/references.rs::escaped_text_arrives_letter_by_letter"],
+    },
 ];

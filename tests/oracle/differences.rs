@@ -127,28 +127,6 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        subject: "`$` in the commands of the CronJob",
-        operator: "as written, so Kubernetes replaces `$(NAME)` by the container's environment variable and `$$` by `$`",
-        provider: "escaped, so that the command arrives as written",
-        reason: "The shell in the feature store's pod reads the command, and not Kubernetes.",
-        theirs: nothing,
-        ours: |objects, _| {
-            for (key, object) in objects.iter_mut() {
-                if key.starts_with("CronJob/") {
-                    each_container(
-                        &mut object["spec"]["jobTemplate"]["spec"]["template"]["spec"],
-                        |container| {
-                            for word in container["command"].as_array_mut().into_iter().flatten() {
-                                let text = word.as_str().unwrap_or_default();
-                                *word = Json::from(text.replace("$$", "$"));
-                            }
-                        },
-                    );
-                }
-            }
-        },
-    },
-    Difference {
         subject: "pods of the CronJob",
         operator: "without `automountServiceAccountToken`; `container_configs.node_selector` is ignored",
         provider: "with both",
