@@ -126,6 +126,10 @@ impl ApiServer {
                 Some(object) => (200, object),
                 None => (404, status(404, "NotFound", "objects", path)),
             },
+            ("DELETE", _) => match state.objects.remove(path) {
+                Some(object) => (200, object),
+                None => (404, status(404, "NotFound", "objects", path)),
+            },
             _ => (405, status(405, "MethodNotAllowed", "", path)),
         }
     }
