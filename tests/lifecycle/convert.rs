@@ -17,7 +17,26 @@ use crate::support::terraform::Terraform;
 const REQUIRED: &str = "terraform {\n  required_providers {\n    feast = {\n      source = \"feast-dev/feast\"\n    }\n  }\n}\n";
 
 /// The cases that are not one valid feature store, with the number of feature stores in them.
-const OTHERS: &[(&str, usize)] = &[("case-two-stores-one-namespace", 2)];
+const OTHERS: &[(&str, usize)] = &[
+    ("case-authz-noauth-false", 1),
+    ("case-authz-oidc-empty", 1),
+    ("case-cronjob-bad-concurrency", 1),
+    ("case-cronjob-bad-schedule", 1),
+    ("case-dotted-name", 1),
+    ("case-hpa-behavior-partial", 1),
+    ("case-hpa-default", 1),
+    ("case-hpa-min-gt-max", 1),
+    ("case-hpa-replicas1-explicit", 1),
+    ("case-lineage-server-no-db", 1),
+    ("case-long-name-53", 1),
+    ("case-long-name-58", 1),
+    ("case-no-local-server", 1),
+    ("case-pdb-max-hpa", 1),
+    ("case-project-packaged-overlap", 1),
+    ("case-pvc-same-mountpath", 1),
+    ("case-remote-registry-feastref-self", 1),
+    ("case-two-stores-one-namespace", 2),
+];
 
 pub fn is_formatted_valid_and_means_the_same() {
     let cases = cases();

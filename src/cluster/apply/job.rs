@@ -6,8 +6,9 @@
 use serde_json::Value as Json;
 
 use super::super::error::Error;
-use super::super::rollout::{Progress, job_progress};
+use super::super::rollout::{GRACE, Progress, job_progress};
 use super::{Run, is_terminating};
+use crate::feast::kept::created_at;
 use crate::feast::names::APPLIED_ANNOTATION;
 use crate::feast::objects::{Key, Kind};
 
@@ -62,7 +63,7 @@ impl Run<'_> {
                 tracing::info!("{key} has failed ({message}) and is run again");
                 self.delete_job(key, live.as_ref()).await?;
             }
-            Some(Progress::Waiting(_)) if live.as_ref().is_some_and(has_no_pod) => {
+            Some(Progress::Waiting(_)) if live.as_ref().is_some_and(|it| self.got_no_pod(it)) => {
                 tracing::info!("{key} has not been given a pod and is created again");
                 self.delete_job(key, live.as_ref()).await?;
             }
@@ -95,6 +96,15 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Returns whether an earlier apply left a Job that never got a pod. The Job controller retries after longer and
+    /// longer pauses; a new Job starts at once. A Job that is younger than the grace period may still get its pod, for
+    /// another apply that waits for it.
+    fn got_no_pod(&self, live: &Json) -> bool {
+        let grace = i64::try_from(GRACE.as_secs()).unwrap_or(i64::MAX);
+        let age = created_at(live).map(|created| self.cluster.now().saturating_sub(created));
+        has_no_pod(live) && age.is_some_and(|age| age >= grace)
+    }
+
     /// Whether the live Deployment says that what the wanted one names has been done.
     fn is_done(&self) -> bool {
         let mut deployments = self.plan.wanted.iter();
@@ -109,8 +119,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether an earlier apply has left a Job that never had a pod. Its controller tries again after longer and longer
-/// pauses; a Job that is made anew begins at once. One that is suspended waits for its turn.
+/// Returns whether a Job has never had a pod. A suspended Job waits for its turn.
 fn has_no_pod(live: &Json) -> bool {
     let status = &live["status"];
     let none = |count: &str| status[count].as_i64().unwrap_or(0) == 0;

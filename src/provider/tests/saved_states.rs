@@ -53,7 +53,7 @@ fn answer(live: &[Json], asked: &Asked) -> Act {
     let parts: Vec<&str> = path.split('/').collect();
     let (_, rest) = parts.split_at(parts.iter().position(|part| *part == "namespaces").unwrap());
     let kind = Kind::ALL
-        .into_iter()
+        .iter()
         .find(|kind| kind.plural() == rest[2])
         .unwrap();
     let mut of_kind = live.iter().filter(|object| object["kind"] == kind.as_str());
