@@ -187,24 +187,8 @@ fn name(value: &Value) -> &'static str {
 mod tests {
     use super::*;
 
-    fn attribute(kind: Kind) -> Attribute {
-        Attribute {
-            description: String::new(),
-            kind,
-            required: false,
-            optional: true,
-            computed: false,
-            sensitive: false,
-            write_only: false,
-            requires_replace: false,
-            deprecated: false,
-            checks: Vec::new(),
-            key: String::new(),
-        }
-    }
-
     fn schema() -> BTreeMap<String, Attribute> {
-        let plain = |ty| attribute(Kind::Plain(ty));
+        let plain = |ty| Attribute::of_kind(Kind::Plain(ty));
         let inner = BTreeMap::from([("port".to_owned(), plain(Type::Number))]);
         BTreeMap::from([
             ("on".to_owned(), plain(Type::Bool)),
@@ -219,7 +203,7 @@ mod tests {
             ),
             (
                 "servers".to_owned(),
-                attribute(Kind::Nested(Nesting::List, inner)),
+                Attribute::of_kind(Kind::Nested(Nesting::List, inner)),
             ),
         ])
     }

@@ -55,6 +55,26 @@ pub struct Attribute {
     pub key: String,
 }
 
+#[cfg(test)]
+impl Attribute {
+    /// An optional attribute without checks, for tests.
+    pub fn of_kind(kind: Kind) -> Self {
+        Self {
+            description: String::new(),
+            kind,
+            required: false,
+            optional: true,
+            computed: false,
+            sensitive: false,
+            write_only: false,
+            requires_replace: false,
+            deprecated: false,
+            checks: Vec::new(),
+            key: String::new(),
+        }
+    }
+}
+
 /// What an attribute holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {

@@ -89,19 +89,7 @@ mod schema {
     use crate::schema::{Attribute, Block, Kind, Nesting, Type, Value};
 
     pub fn attribute(kind: Kind) -> Attribute {
-        Attribute {
-            description: String::new(),
-            kind,
-            required: false,
-            optional: true,
-            computed: false,
-            sensitive: false,
-            write_only: false,
-            requires_replace: false,
-            deprecated: false,
-            checks: Vec::new(),
-            key: String::new(),
-        }
+        Attribute::of_kind(kind)
     }
 
     pub fn block() -> Block {
