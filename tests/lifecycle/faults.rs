@@ -3,7 +3,7 @@
 //! be empty, and a destroy must leave nothing.
 //!
 //! A case is a scenario, a request of its operation, and a fault. The first run of a scenario has no fault and finds
-//! the requests. `cargo test` runs a sample; `FEAST_FAULTS_ALL=1` (`.ci/extended`) runs every case.
+//! the requests. `cargo test` runs a sample, `.ci/extended` an eighth of all cases.
 
 #[path = "faults/fault.rs"]
 mod fault;

@@ -122,7 +122,29 @@ impl<'a> Laboratory<'a> {
             let run = laboratory.terraform(APPLY, &Arc::default())?;
             check(run.succeeded(), || format!("setting up: {run}"))?;
         }
+        match scenario.operation {
+            Operation::Import => laboratory.forget()?,
+            Operation::DataSource => laboratory.read_data_source()?,
+            _ => {}
+        }
         Ok(laboratory)
+    }
+
+    /// Removes the store from the state.
+    fn forget(&self) -> Result<(), String> {
+        let run = self.test.terraform.run(&["state", "rm", ADDRESS]);
+        let run = run.map_err(|error| error.to_string())?;
+        check(run.succeeded(), || format!("setting up: {run}"))
+    }
+
+    /// Adds the data source to the configuration.
+    fn read_data_source(&self) -> Result<(), String> {
+        let namespace = self.test.namespace.name();
+        let source = format!(
+            "data \"feast_feature_store\" \"demo\" {{\n  name      = \"demo\"\n  namespace = {namespace:?}\n}}\n"
+        );
+        let written = self.test.terraform.write("data.tf", &source);
+        written.map_err(|error| error.to_string())
     }
 
     fn configure(&self, configuration: &Configuration) {
@@ -132,9 +154,15 @@ impl<'a> Laboratory<'a> {
 
     fn operate(&self, pid: &Arc<OnceLock<u32>>) -> Result<Run, String> {
         self.configure(&self.scenario.after);
+        let id = self.import_id();
+        let import = ["import", ADDRESS, &id];
         self.terraform(
             match self.scenario.operation {
-                Operation::Apply => &["apply", "-auto-approve", "-refresh=false"],
+                Operation::Apply | Operation::ApplyAndTakeBack => {
+                    &["apply", "-auto-approve", "-refresh=false"]
+                }
+                Operation::Import => &import,
+                Operation::DataSource => &["plan", "-detailed-exitcode", "-refresh=false"],
                 Operation::Plan => &["plan", "-detailed-exitcode"],
                 Operation::Refresh => &["apply", "-auto-approve", "-refresh-only"],
                 Operation::Destroy | Operation::DestroyAndRestore => {
@@ -183,7 +211,9 @@ impl<'a> Laboratory<'a> {
         }
         let now = self.state()?;
         match self.scenario.operation {
-            Operation::Plan | Operation::Refresh => {
+            // An import changes nothing in the cluster.
+            Operation::Import => Ok(()),
+            Operation::Plan | Operation::Refresh | Operation::DataSource => {
                 check(run.status != Some(2), || {
                     format!("a change was planned: {run}")
                 })?;
@@ -215,27 +245,32 @@ impl<'a> Laboratory<'a> {
     /// Sees that an apply refuses to create what is there, and imports it as its error says.
     fn import(&self) -> Result<(), String> {
         let apply = self.terraform(APPLY, &Arc::default())?;
-        let advice = format!(
-            "terraform import <address> {}/demo",
-            self.test.namespace.name()
-        );
+        let id = self.import_id();
+        let advice = format!("terraform import <address> {id}");
         check(apply.said().contains(&advice), || {
             format!("no advice to import: {apply}")
         })?;
-        let id = format!("{}/demo", self.test.namespace.name());
-        let address = "feast_feature_store.demo";
-        let import =
-            self.test
-                .terraform
-                .run(&["import", "-no-color", "-input=false", address, &id]);
-        let import = import.map_err(|error| error.to_string())?;
+        self.import_again(&id)
+    }
+
+    fn import_again(&self, id: &str) -> Result<(), String> {
+        let import = self.terraform(&["import", ADDRESS, id], &Arc::default())?;
         check(import.succeeded(), || format!("the import: {import}"))
+    }
+
+    fn import_id(&self) -> String {
+        format!("{}/demo", self.test.namespace.name())
     }
 
     /// Finishes the operation without a fault, and checks that nothing is left to do.
     fn converge(&self) -> Result<(), String> {
-        if self.scenario.operation == Operation::Destroy {
-            return Ok(());
+        match self.scenario.operation {
+            Operation::Destroy => return Ok(()),
+            Operation::ApplyAndTakeBack => {
+                self.configure(&self.scenario.before.ok_or("nothing before")?)
+            }
+            Operation::Import if self.state()?.is_null() => self.import_again(&self.import_id())?,
+            _ => {}
         }
         let run = self.terraform(APPLY, &Arc::default())?;
         check(run.succeeded(), || format!("the next apply: {run}"))?;
@@ -317,6 +352,7 @@ fn is_complete_and_unknown(scenario: &Scenario, request: &RequestName, fault: Fa
 }
 
 const APPLY: &[&str] = &["apply", "-auto-approve"];
+const ADDRESS: &str = "feast_feature_store.demo";
 
 /// An update does not wait until a Job of before is gone.
 fn is_terminating(object: &Json) -> bool {

@@ -12,8 +12,14 @@ const DEFAULT_SEED: u64 = 20_261_128;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Choice {
     All,
+    /// Three faults for each request, and all faults where a scenario has eight requests. The eight parts have each
+    /// case once.
+    Eighth(usize),
     One(RequestName, Fault),
-    Sample { count: usize, seed: u64 },
+    Sample {
+        count: usize,
+        seed: u64,
+    },
 }
 
 impl Choice {
@@ -21,6 +27,7 @@ impl Choice {
     ///
     /// - `FEAST_FAULTS_CASE="<scenario> / <request> / <fault>"`: this one.
     /// - `FEAST_FAULTS_ALL=1`: all.
+    /// - `FEAST_FAULTS_EIGHTH=<1 to 8>`: this part of them.
     /// - `FEAST_FAULTS_RUNS=<number>`, `FEAST_FAULTS_SEED=<number>`: a sample.
     pub fn of_environment(scenario: &Scenario) -> Option<Self> {
         let read = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
@@ -38,6 +45,13 @@ impl Choice {
                     .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
             )
         };
+        if let Some(part) = number("FEAST_FAULTS_EIGHTH") {
+            assert!(
+                (1..=8).contains(&part),
+                "FEAST_FAULTS_EIGHTH={part}: 1 to 8"
+            );
+            return Some(Self::Eighth(part as usize - 1));
+        }
         let runs = number("FEAST_FAULTS_RUNS").map_or(DEFAULT_RUNS, |runs| runs as usize);
         let seed = number("FEAST_FAULTS_SEED").unwrap_or(DEFAULT_SEED);
         let place = SCENARIOS.iter().position(|it| it.name == scenario.name);
@@ -63,6 +77,17 @@ impl Choice {
         };
         match self {
             Self::All => all().collect(),
+            Self::Eighth(part) => {
+                let faults = |place: usize| {
+                    let faults = Fault::ALL.into_iter().enumerate();
+                    faults.filter(move |(fault, _)| (fault + place) % 8 == *part)
+                };
+                let requests = requests.iter().enumerate();
+                let cases = requests.flat_map(|(place, request)| {
+                    faults(place).map(|(_, fault)| (request.clone(), fault))
+                });
+                cases.collect()
+            }
             Self::One(request, fault) => vec![(request.clone(), *fault)],
             Self::Sample { seed, .. } => {
                 let mut random = Random(*seed);
@@ -142,6 +167,14 @@ pub fn a_seed_chooses_the_same_cases_again() {
     let mut sorted = [sample(1), all];
     sorted.iter_mut().for_each(|cases| cases.sort());
     assert_eq!(sorted[0], sorted[1]);
+    // The eight parts are a partition, each with three faults for a request.
+    let mut parts: Vec<_> = (0..8)
+        .map(|part| Choice::Eighth(part).cases(&requests))
+        .collect();
+    assert!(parts.iter().all(|part| part.len() == 9));
+    let mut joined = parts.drain(..).flatten().collect::<Vec<_>>();
+    joined.sort();
+    assert_eq!(joined, sorted[0]);
     let enough = |choice: Choice| [1, 2].map(|runs| choice.is_enough(runs));
     assert_eq!(enough(Choice::Sample { count: 2, seed: 1 }), [false, true]);
     assert_eq!(enough(Choice::All), [false, false]);

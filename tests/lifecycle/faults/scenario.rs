@@ -25,6 +25,12 @@ pub enum Operation {
     Destroy,
     /// A destroy without a refresh; an apply follows.
     DestroyAndRestore,
+    /// An apply without a refresh; then the configuration is what it was before.
+    ApplyAndTakeBack,
+    /// An import of the store, which the state has lost.
+    Import,
+    /// A plan that reads the data source.
+    DataSource,
 }
 
 /// The arguments of a feature store.
@@ -176,7 +182,16 @@ const fn unchanged(
     }
 }
 
-pub const SCENARIOS: [Scenario; 16] = [
+const fn taken_back(name: &'static str, before: Configuration, after: Configuration) -> Scenario {
+    Scenario {
+        name,
+        before: Some(before),
+        operation: Operation::ApplyAndTakeBack,
+        after,
+    }
+}
+
+pub const SCENARIOS: [Scenario; 20] = [
     create("create", EVERYTHING),
     create("create_on_claim", ON_CLAIM),
     update("scale_up", FIXED_1, FIXED_3),
@@ -197,4 +212,8 @@ pub const SCENARIOS: [Scenario; 16] = [
         Operation::DestroyAndRestore,
         WITHOUT_EXTRAS,
     ),
+    taken_back("extras_taken_back", WITHOUT_EXTRAS, WITH_EXTRAS),
+    taken_back("hpa_taken_back", FIXED_3, HPA),
+    unchanged("import", Operation::Import, WITH_EXTRAS),
+    unchanged("data_source", Operation::DataSource, WITH_EXTRAS),
 ];
