@@ -21,11 +21,11 @@ pub mod read;
 pub mod rollout;
 
 mod clock;
+#[cfg(test)]
+pub(crate) mod fake_api;
+mod read_cache;
 mod request;
 mod resource;
-#[cfg(test)]
-pub(crate) mod scripted;
-mod snapshot;
 pub mod sources;
 mod task;
 mod watch;
@@ -65,7 +65,7 @@ fn of_every_store() -> String {
 
 /// What becomes of the store's claims that are not wanted, and of the data in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claims {
+pub struct PvcPolicy {
     /// Delete them; else they are kept.
     pub delete: bool,
     /// Names of claims that the store uses without owning them. Neither deleted nor reported, though one
@@ -73,12 +73,12 @@ pub struct Claims {
     pub used: BTreeSet<String>,
 }
 
-impl Claims {
-    fn spares(&self, key: &Key) -> bool {
+impl PvcPolicy {
+    fn is_external(&self, key: &Key) -> bool {
         key.kind == Kind::PersistentVolumeClaim && self.used.contains(&key.name)
     }
 
-    fn keeps(&self, key: &Key) -> bool {
+    fn retains(&self, key: &Key) -> bool {
         key.kind == Kind::PersistentVolumeClaim && !self.delete
     }
 }
@@ -121,9 +121,9 @@ struct Inner {
     /// What this process has begun to create: the names that others hold tell nothing of it.
     created: std::sync::Mutex<BTreeSet<StoreName>>,
     /// What several feature stores have asked for at once.
-    snapshots: snapshot::Snapshots,
+    read_cache: read_cache::ReadCache,
     /// What several feature stores wait for.
-    departures: watch::Departures,
+    deletions: watch::DeletionWatches,
     /// The only cluster that may be talked to ([`guard`]); any where there is none.
     expected_uid: Option<String>,
     /// Set when it is that cluster.
@@ -149,8 +149,8 @@ impl Cluster {
                 reached: AtomicBool::new(false),
                 opening: Mutex::new(()),
                 created: std::sync::Mutex::default(),
-                snapshots: snapshot::Snapshots::default(),
-                departures: watch::Departures::default(),
+                read_cache: read_cache::ReadCache::default(),
+                deletions: watch::DeletionWatches::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
                 clock: clock::Clock::default(),
@@ -173,7 +173,7 @@ impl Cluster {
     }
 
     /// The manager that holds `spec.replicas` while nobody else has taken it yet.
-    pub fn handover_manager(&self) -> String {
+    pub fn replicas_field_manager(&self) -> String {
         ownership::replicas_field_manager(&self.inner.options.field_manager)
     }
 }

@@ -4,13 +4,13 @@
 
 mod config;
 pub mod convert;
-mod data_source;
+mod data_sources;
+mod diagnostics;
 pub mod docs;
-mod feature_store;
 mod functions;
+mod resources;
 mod schemas;
 mod settings;
-mod wording;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -23,7 +23,7 @@ use crate::schema::provider::{
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
 
-use feature_store::replacement::Replacement;
+use resources::feature_store::replacement::Replacement;
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
@@ -130,8 +130,8 @@ impl Provider for Feast {
             let mut written = (self.written.write()).unwrap_or_else(PoisonError::into_inner);
             written.insert(key, request.config.clone());
         }
-        match feature_store::parse::parse(block, &request.config) {
-            Ok(parsed) => feature_store::parse::advice(&parsed),
+        match resources::feature_store::parse::parse(block, &request.config) {
+            Ok(parsed) => resources::feature_store::parse::advice(&parsed),
             Err(diagnostics) => diagnostics,
         }
     }
@@ -141,14 +141,14 @@ impl Provider for Feast {
             // There is one version of the schema so far.
             Ok(_) => match request.state {
                 Ok(mut state) => {
-                    feature_store::manifests::upgrade(&mut state);
+                    resources::feature_store::manifests::upgrade(&mut state);
                     Upgraded {
                         state,
                         diagnostics: Vec::new(),
                     }
                 }
                 Err(why) => Upgraded {
-                    diagnostics: vec![wording::unreadable_state(&why)],
+                    diagnostics: vec![diagnostics::unreadable_state(&why)],
                     ..Upgraded::default()
                 },
             },
@@ -162,7 +162,13 @@ impl Provider for Feast {
     async fn read(&self, request: Read) -> ReadAnswer {
         match self.block(&request.type_name) {
             Ok(block) => {
-                feature_store::read::read(block, &self.settings(), &self.stopped(), request).await
+                resources::feature_store::read::read(
+                    block,
+                    &self.settings(),
+                    &self.stopped(),
+                    request,
+                )
+                .await
             }
             Err(diagnostics) => ReadAnswer {
                 state: request.state,
@@ -184,11 +190,12 @@ impl Provider for Feast {
                 });
                 let written = written.unwrap_or_else(|| request.config.clone());
                 let namespace = settings.namespace();
-                let mut planned =
-                    feature_store::plan::plan(block, namespace, force, &written, &request);
+                let mut planned = resources::feature_store::plan::plan(
+                    block, namespace, force, &written, &request,
+                );
                 if settings.namespace_is_empty() && moves_by_default(&request.config, &planned) {
                     return Planned {
-                        diagnostics: vec![wording::empty_namespace(&request.prior_state)],
+                        diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
                         state: request.prior_state,
                         ..Planned::default()
                     };
@@ -210,11 +217,22 @@ impl Provider for Feast {
     async fn apply(&self, request: Apply) -> Applied {
         match self.block(&request.type_name) {
             Ok(block) if request.planned_state.is_null() => {
-                feature_store::destroy::destroy(block, &self.settings(), &self.stopped(), request)
-                    .await
+                resources::feature_store::destroy::destroy(
+                    block,
+                    &self.settings(),
+                    &self.stopped(),
+                    request,
+                )
+                .await
             }
             Ok(block) => {
-                feature_store::apply::apply(block, &self.settings(), &self.stopped(), request).await
+                resources::feature_store::apply::apply(
+                    block,
+                    &self.settings(),
+                    &self.stopped(),
+                    request,
+                )
+                .await
             }
             Err(diagnostics) => Applied {
                 state: request.prior_state,
@@ -227,8 +245,13 @@ impl Provider for Feast {
     async fn import(&self, request: Import) -> Imported {
         match self.block(&request.type_name) {
             Ok(block) => {
-                feature_store::import::import(block, &self.settings(), &self.stopped(), request)
-                    .await
+                resources::feature_store::import::import(
+                    block,
+                    &self.settings(),
+                    &self.stopped(),
+                    request,
+                )
+                .await
             }
             Err(diagnostics) => Imported {
                 diagnostics,
@@ -244,7 +267,7 @@ impl Provider for Feast {
 
     fn validate_data_source(&self, request: DataSource) -> Diagnostics {
         match self.data_source(&request.type_name) {
-            Ok(block) => data_source::validate(block, &request),
+            Ok(block) => data_sources::feature_store::validate(block, &request),
             Err(diagnostics) => diagnostics,
         }
     }
@@ -253,7 +276,14 @@ impl Provider for Feast {
         match self.data_source(&request.type_name) {
             Ok(block) => {
                 let resource = &self.schemas().resources[FEATURE_STORE].schema.block;
-                data_source::read(block, resource, &self.settings(), &self.stopped(), request).await
+                data_sources::feature_store::read(
+                    block,
+                    resource,
+                    &self.settings(),
+                    &self.stopped(),
+                    request,
+                )
+                .await
             }
             Err(diagnostics) => DataSourceAnswer {
                 diagnostics,

@@ -4,8 +4,9 @@
 //! Must not know: protobuf, msgpack, Feast, Kubernetes' API server.
 
 mod check;
-mod conform;
+mod coerce;
 mod decode;
+mod decode_strict;
 mod diagnostic;
 pub mod docs;
 pub mod encode;
@@ -14,19 +15,18 @@ mod keep_prior;
 mod lower;
 mod path;
 pub mod provider;
-mod strict;
 mod types;
 mod value;
 
-pub use conform::conform;
+pub use coerce::coerce;
 pub use decode::{Decoded, decode};
+pub use decode_strict::{MismatchError, Problem, decode_strict};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use encode::encode;
 pub use keep_prior::keep_prior;
 pub use lower::{LowerError, lower};
 pub use path::{Path, Step};
 pub use provider::Provider;
-pub use strict::{Misfit, Problem, read_strictly};
 pub use types::{Attribute, Block, Check, Kind, Nesting, Schema, Type};
 pub use value::{Number, Value};
 

@@ -42,7 +42,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use dry_run::{Checked, Replacement};
-pub use object::on_the_wire;
+pub use object::to_apply_body;
 
 use object::Created;
 
@@ -53,13 +53,13 @@ use super::operator;
 use super::resource::Resource;
 use super::rollout::Wait;
 use super::watch::Unfinished;
-use super::{Claims, Cluster, StoreName};
+use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::Tier;
 
 /// How long an object of the same name that is still being deleted is waited for.
-const PATIENCE_WITH_DELETION: Duration = Duration::from_secs(60);
+const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a write is judged again and repeated when the object has another version by then: a Deployment's status
 /// changes its version often during a rollout.
@@ -74,7 +74,7 @@ pub struct Plan<'a> {
     /// taken the labels off.
     pub known: &'a BTreeMap<Key, Json>,
     /// What becomes of claims that are no longer wanted.
-    pub claims: &'a Claims,
+    pub claims: &'a PvcPolicy,
     /// What others changed by plain update is undone, as far as `known` has it: so the user has seen it.
     pub repair_drift: bool,
     /// How long the Job of the preparation is waited for; `None`: it is only started.
@@ -281,7 +281,7 @@ impl Run<'_> {
         else {
             return;
         };
-        let differences = self.differences(key, &object::on_the_wire(key, wanted), live);
+        let differences = self.differences(key, &object::to_apply_body(key, wanted), live);
         if differences.is_empty() {
             self.outcome.unsettled.remove(key);
         } else {
@@ -313,7 +313,7 @@ impl Run<'_> {
         manifest: &Json,
         live: Option<&Json>,
     ) -> Result<Option<Json>, Error> {
-        let wire = object::on_the_wire(key, manifest);
+        let wire = object::to_apply_body(key, manifest);
         let mut live = live.map(Cow::Borrowed);
         loop {
             if let Some(old) = &live
@@ -359,24 +359,24 @@ impl Run<'_> {
             });
         }
         if key.kind == Kind::Secret && self.plan.known.is_empty() {
-            return self.take_up(key, &wire, &live).await.map(Some);
+            return self.adopt_leftover(key, &wire, &live).await.map(Some);
         }
         if key.kind == Kind::Deployment {
-            self.hand_over(key, &wire, &live).await?;
+            self.release_replicas(key, &wire, &live).await?;
         }
         self.send_apply(key, wire, live).await.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
         tracing::info!("{key} is still being deleted, waiting for that");
-        let deadline = Instant::now() + PATIENCE_WITH_DELETION;
+        let deadline = Instant::now() + DELETION_TIMEOUT;
         let (cluster, store) = (self.cluster, self.plan.store);
-        let gone = cluster.wait_gone(store, key, live, deadline, self.cancel);
+        let gone = cluster.wait_deleted(store, key, live, deadline, self.cancel);
         match gone.await {
             Ok(()) => Ok(()),
             Err(Unfinished::Failed(error)) => Err(error),
             Err(Unfinished::TimedOut) => {
-                let stalled = cluster.stalled_deletion(store, key, live, PATIENCE_WITH_DELETION);
+                let stalled = cluster.stalled_deletion(store, key, live, DELETION_TIMEOUT);
                 match stalled.await {
                     Some(reason) => Err(self.refused(key, reason)),
                     None => Ok(()),

@@ -17,7 +17,7 @@ use super::operator::{is_operated, is_owned};
 use super::request::Request;
 use super::resource::{PODS, Resource};
 use super::watch::Unfinished;
-use super::{Claims, Cluster, StoreName};
+use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::Tier;
@@ -59,7 +59,7 @@ impl Cluster {
         &self,
         store: &StoreName,
         known: &BTreeSet<Key>,
-        claims: &Claims,
+        claims: &PvcPolicy,
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Deletion, Error> {
@@ -74,10 +74,10 @@ impl Cluster {
             if !(self.is_ours(store, &live, known) || known && is_operated(&live, store)) {
                 continue;
             }
-            if claims.spares(&key) {
+            if claims.is_external(&key) {
                 continue;
             }
-            if claims.keeps(&key) {
+            if claims.retains(&key) {
                 deletion.kept.push(key);
             } else {
                 deletion.remaining.insert(key, live);
@@ -227,7 +227,7 @@ impl Run<'_> {
         if cluster.send_delete(store, key, live, self.cancel).await? {
             return Ok(());
         }
-        let gone = cluster.wait_gone(store, key, live, self.deadline, self.cancel);
+        let gone = cluster.wait_deleted(store, key, live, self.deadline, self.cancel);
         match gone.await {
             Ok(()) => Ok(()),
             Err(Unfinished::Failed(error)) => Err(error),
@@ -274,7 +274,7 @@ impl Run<'_> {
         Reason::TimedOut {
             seconds: self.timeout.as_secs(),
             waiting_for,
-            troubles: Vec::new(),
+            issues: Vec::new(),
         }
     }
 }
@@ -282,25 +282,25 @@ impl Run<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::scripted::{self, Act};
+    use crate::cluster::fake_api::{self, Reply};
 
     /// There is nothing to delete, and the watch of the pods does not answer.
     #[tokio::test]
     async fn pods_that_were_not_seen_are_not_counted() {
         let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
-        let cluster = scripted::cluster(move |it| {
+        let cluster = fake_api::cluster(move |it| {
             if it.line != "GET /api/v1/namespaces/ns/pods" {
-                return Act::Answer(200, json!({"items": []}));
+                return Reply::Answer(200, json!({"items": []}));
             }
             asked.send(()).unwrap();
-            Act::Hang
+            Reply::Hang
         });
         let cluster = cluster.await;
-        let (store, known) = (scripted::store("x"), BTreeSet::new());
-        let (claims, cancel) = (Claims::default(), CancellationToken::new());
+        let (store, known) = (fake_api::store("x"), BTreeSet::new());
+        let (claims, cancel) = (PvcPolicy::default(), CancellationToken::new());
         let timeout = Duration::from_secs(3600);
         let deleted = cluster.delete(&store, &known, &claims, timeout, &cancel);
-        let (deletion, ()) = tokio::join!(deleted, scripted::time_passes(&mut was_asked));
+        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut was_asked));
         let errors = deletion.unwrap().errors;
         let errors = errors.iter().map(|error| error.reason.to_string());
         assert_eq!(
@@ -318,26 +318,26 @@ mod tests {
         live
     }
 
-    fn conflict() -> Act {
-        Act::Answer(409, json!({"kind": "Status", "message": "busy"}))
+    fn conflict() -> Reply {
+        Reply::Answer(409, json!({"kind": "Status", "message": "busy"}))
     }
 
     /// What becomes of the deletion of a Service with the UID `1`, with what the server was asked for.
-    async fn deleted(acts: impl IntoIterator<Item = Act>) -> (Result<bool, String>, Vec<String>) {
+    async fn deleted(acts: impl IntoIterator<Item = Reply>) -> (Result<bool, String>, Vec<String>) {
         let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
         let (asked, mut lines) = tokio::sync::mpsc::unbounded_channel();
-        let cluster = scripted::cluster(move |it| {
+        let cluster = fake_api::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
             asked.send(method).unwrap();
             acts.next()
                 .unwrap_or_else(|| match it.line.starts_with("DELETE") {
                     true => conflict(),
-                    false => Act::Answer(200, service("1", false)),
+                    false => Reply::Answer(200, service("1", false)),
                 })
         });
         let cluster = cluster.await;
         let key = Key::new(Kind::Service, "feast-x-online");
-        let (store, cancel) = (scripted::store("x"), CancellationToken::new());
+        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
         let answer = cluster
             .send_delete(&store, &key, &service("1", false), &cancel)
             .await;
@@ -355,8 +355,8 @@ mod tests {
     async fn after_a_conflict_the_same_object_is_deleted_again() {
         let acts = [
             conflict(),
-            Act::Answer(200, service("1", false)),
-            Act::Answer(200, json!({"kind": "Status", "status": "Success"})),
+            Reply::Answer(200, service("1", false)),
+            Reply::Answer(200, json!({"kind": "Status", "status": "Success"})),
         ];
         let (answer, methods) = deleted(acts).await;
         assert_eq!(answer, Ok(true));
@@ -365,8 +365,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_conflict_over_a_successor_or_none_means_that_it_is_gone() {
-        let gone = Act::Answer(404, json!({"kind": "Status", "message": "not found"}));
-        for now in [Act::Answer(200, service("2", false)), gone] {
+        let gone = Reply::Answer(404, json!({"kind": "Status", "message": "not found"}));
+        for now in [Reply::Answer(200, service("2", false)), gone] {
             let (answer, methods) = deleted([conflict(), now]).await;
             assert_eq!(answer, Ok(true));
             assert_eq!(methods, ["DELETE", "GET"]);
@@ -375,7 +375,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_conflict_over_an_object_that_somebody_else_deletes_leaves_the_wait() {
-        let (answer, _) = deleted([conflict(), Act::Answer(200, service("1", true))]).await;
+        let (answer, _) = deleted([conflict(), Reply::Answer(200, service("1", true))]).await;
         assert_eq!(answer, Ok(false));
     }
 

@@ -15,7 +15,7 @@ mod widen;
 use serde_json::{Map, Value as Json};
 
 pub use dropped::{Dropped, dropped};
-pub use widen::widened;
+pub use widen::with_foreign_elements;
 
 use crate::kubernetes::quantity::Quantity;
 

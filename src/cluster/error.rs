@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::connection::{ConnectionError, Server};
 use super::delete::StalledDeletion;
-use super::rollout::trouble::{Trouble, paragraphs};
+use super::rollout::pod_issue::{PodIssue, paragraphs};
 use super::task::TaskError;
 use crate::kubernetes::kind::Scope;
 
@@ -284,30 +284,30 @@ pub enum Reason {
     )]
     NotKubernetes { code: u16, content_type: String },
 
-    #[error("the rollout failed: {message}{}", paragraphs(.troubles))]
+    #[error("the rollout failed: {message}{}", paragraphs(.issues))]
     RolloutFailed {
         message: String,
-        troubles: Vec<Trouble>,
+        issues: Vec<PodIssue>,
     },
 
-    #[error("`feast apply` failed: {message}{}", paragraphs(.troubles))]
+    #[error("`feast apply` failed: {message}{}", paragraphs(.issues))]
     JobFailed {
         message: String,
-        troubles: Vec<Trouble>,
+        issues: Vec<PodIssue>,
     },
 
     /// The Job has not ended, and waiting longer would not help.
-    #[error("`feast apply` did not finish: {message}{}", paragraphs(.troubles))]
+    #[error("`feast apply` did not finish: {message}{}", paragraphs(.issues))]
     JobUnfinished {
         message: String,
-        troubles: Vec<Trouble>,
+        issues: Vec<PodIssue>,
     },
 
-    #[error("{waiting_for} after {seconds} s{}", paragraphs(.troubles))]
+    #[error("{waiting_for} after {seconds} s{}", paragraphs(.issues))]
     TimedOut {
         seconds: u64,
         waiting_for: String,
-        troubles: Vec<Trouble>,
+        issues: Vec<PodIssue>,
     },
 
     #[error(

@@ -16,7 +16,7 @@ use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::{Key, Kind};
-use crate::feast::source::{Contents, Source};
+use crate::feast::secrets::source::{Contents, Source};
 use crate::kubernetes::kind::{Access, Scope};
 
 impl Cluster {
@@ -405,8 +405,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::scripted::{self, Act};
-    use crate::feast::source::Keys;
+    use crate::cluster::fake_api::{self, Reply};
+    use crate::feast::secrets::source::Keys;
 
     #[test]
     fn only_the_keys_that_are_used_must_be_text() {
@@ -445,8 +445,8 @@ mod tests {
     async fn pods_that_cannot_be_understood_are_not_none() {
         let answers = [json!({"items": null}), json!({"items": [{"spec": 1}]})];
         let mut answers = answers.into_iter();
-        let cluster = scripted::cluster(move |_| Act::Answer(200, answers.next().unwrap())).await;
-        let (store, cancel) = (scripted::store("x"), CancellationToken::new());
+        let cluster = fake_api::cluster(move |_| Reply::Answer(200, answers.next().unwrap())).await;
+        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
         let names = ["x".to_owned()];
         let none = cluster.pods(&store, &names, &cancel).await;
         assert_eq!(none.unwrap(), []);

@@ -24,7 +24,7 @@ use super::error::{Error, Reason, Target, Verb};
 use super::resource::Resource;
 use super::{Cluster, ConnectionError, connection, task};
 use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
-use retries::{Failure, PATIENCE, Retries, SHORT_PATIENCE};
+use retries::{Failure, RETRY_BUDGET, Retries, SHORT_RETRY_BUDGET};
 
 /// The API server itself gives up on a request after 60 s; a connection that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(65);
@@ -161,7 +161,7 @@ impl Cluster {
         }
     }
 
-    /// Sends the request until it succeeds, fails for good, or has used up our patience.
+    /// Sends the request until it succeeds, fails for good, or has used up our budget.
     pub(super) async fn send(
         &self,
         request: Request<'_>,
@@ -180,7 +180,7 @@ impl Cluster {
         let writes = request.verb.writes();
         let answer = self.send_unguarded(request, cancel).await;
         if writes {
-            self.inner.snapshots.forget();
+            self.inner.read_cache.forget();
         }
         answer
     }
@@ -219,7 +219,7 @@ impl Cluster {
                 Ok(Err(failure)) => failure,
                 Err(elapsed) => Failure {
                     reason: Reason::Unreachable(Arc::new(elapsed)),
-                    patience: Some(PATIENCE),
+                    budget: Some(RETRY_BUDGET),
                     pause: None,
                     maybe_done: true,
                 },
@@ -287,12 +287,12 @@ impl Cluster {
             Ok(error) => return Failure::permanent(Reason::from(error)),
             Err(error) => error,
         };
-        let patience = if is_permanent(&error) {
+        let budget = if is_permanent(&error) {
             None
         } else if self.inner.reached.load(Ordering::Relaxed) {
-            Some(PATIENCE)
+            Some(RETRY_BUDGET)
         } else {
-            Some(SHORT_PATIENCE)
+            Some(SHORT_RETRY_BUDGET)
         };
         let maybe_done = !is_unsent(&error);
         // kube's own messages repeat what is below them.
@@ -303,7 +303,7 @@ impl Cluster {
         };
         Failure {
             reason: Reason::Unreachable(source),
-            patience,
+            budget,
             pause: None,
             maybe_done,
         }

@@ -35,7 +35,7 @@ pub(super) const EVENTS: Resource = Resource {
     ..PODS
 };
 
-/// Asked for one of them only, to tell the cluster by.
+/// Received for one of them only, to tell the cluster by.
 pub(super) const NAMESPACES: Resource = Resource {
     plural: "namespaces",
     kind: "Namespace",

@@ -4,14 +4,14 @@
 //! was seen; the wait is a dumb loop over both. The wanted number of pods is the live `spec.replicas`,
 //! because an autoscaler may move it meanwhile.
 
-pub mod trouble;
+pub mod pod_issue;
 
 mod advice;
 mod diagnosis;
 mod events;
 mod explain;
+mod grace_period;
 mod job;
-mod patience;
 mod pods;
 mod wait;
 
@@ -20,8 +20,8 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
 pub use diagnosis::{Seen, diagnose};
+pub use grace_period::GRACE;
 pub use job::job_progress;
-pub use patience::GRACE;
 pub use pods::ready;
 pub use wait::{Rollout, Wait};
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
 use super::error::{Error, Reason};
-use crate::feast::source::{Contents, Source};
+use crate::feast::secrets::source::{Contents, Source};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -72,14 +72,14 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::cluster::scripted::{self, Act};
+    use crate::cluster::fake_api::{self, Reply};
 
-    fn secret(data: Json) -> Act {
-        Act::Answer(200, json!({"metadata": {"name": "s"}, "data": data}))
+    fn secret(data: Json) -> Reply {
+        Reply::Answer(200, json!({"metadata": {"name": "s"}, "data": data}))
     }
 
-    fn not_found() -> Act {
-        Act::Answer(
+    fn not_found() -> Reply {
+        Reply::Answer(
             404,
             json!({"kind": "Status", "details": {"kind": "secrets"}}),
         )
@@ -89,11 +89,11 @@ mod tests {
     /// server answers `script` for the n-th request for a Secret.
     async fn read(
         timeout: Duration,
-        script: impl Fn(&str, usize) -> Act + Send + 'static,
+        script: impl Fn(&str, usize) -> Reply + Send + 'static,
     ) -> (Result<Contents, Vec<String>>, [usize; 2]) {
         let counts = std::sync::Arc::new(std::sync::Mutex::new([0; 2]));
         let counted = counts.clone();
-        let cluster = scripted::cluster(move |it| {
+        let cluster = fake_api::cluster(move |it| {
             let name = it.line.rsplit('/').next().unwrap().to_owned();
             let mut counts = counted.lock().unwrap();
             let count = &mut counts[usize::from(name == "b")];
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn does_not_wait_beside_what_is_forbidden_or_wrong() {
-        let forbidden = || Act::Answer(403, json!({"kind": "Status", "message": "no"}));
+        let forbidden = || Reply::Answer(403, json!({"kind": "Status", "message": "no"}));
         let binary = || secret(json!({"k": "/w=="}));
         for wrong in [forbidden, binary] {
             let (found, counts) = read(Duration::from_secs(30), move |name, _| match name {
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stop_ends_the_wait() {
-        let cluster = scripted::cluster(|_| not_found()).await;
+        let cluster = fake_api::cluster(|_| not_found()).await;
         let wanted = BTreeSet::from([Source::secret("a", "k")]);
         let cancel = CancellationToken::new();
         let deadline = Instant::now() + Duration::from_secs(3600);
@@ -186,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn waits_while_a_value_lacks() {
-        let cluster = scripted::cluster(|_| secret(json!({"k": "dg=="}))).await;
+        let cluster = fake_api::cluster(|_| secret(json!({"k": "dg=="}))).await;
         let wanted = BTreeSet::from([Source::secret("a", "k")]);
         let asked = std::cell::Cell::new(0);
         let lacks = |_: &Contents| {

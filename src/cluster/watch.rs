@@ -1,6 +1,6 @@
 //! Waiting for something to become true of some objects, by a watch and not by polling.
 
-mod departures;
+mod deletions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::resource::Resource;
 use super::{Cluster, ConnectionError};
 use crate::kubernetes::kind::Scope;
 
-pub(super) use departures::Departures;
+pub(super) use deletions::DeletionWatches;
 
 /// Which objects of a kind.
 pub(super) enum Selection<'a> {

@@ -9,10 +9,11 @@
 
 mod authz;
 mod compute;
+mod computed;
 mod cron_job;
+mod data_source;
 mod drift;
 mod keda;
-mod observed;
 mod offline_store;
 mod online_store;
 mod persistence;
@@ -23,7 +24,6 @@ mod server;
 mod serving;
 mod tls;
 mod tracking;
-mod view;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -37,14 +37,15 @@ use serde::{Deserialize, Serialize};
 
 pub use authz::{Authz, CaCertConfigMap, KubernetesAuthz, OidcAuthz};
 pub use compute::{BatchEngine, DataQualityMonitoring, Materialization, SparkApplication};
+pub use computed::{ComputedAttributes, Endpoints, ScalingStatus};
 pub use cron_job::{
     CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
 };
-pub use drift::{Deviation, Drift, DriftPolicy};
+pub use data_source::{Condition, DataSourceConfig, DataSourceState};
+pub use drift::{Drift, DriftKind, DriftPolicy};
 pub use keda::{
     Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaMetricType, KedaTrigger,
 };
-pub use observed::{Endpoints, Observed, ScalingStatus};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
 pub use persistence::{
@@ -65,7 +66,6 @@ pub use tls::{SecretKeyNames, Tls};
 pub use tracking::{
     LineageServer, LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport,
 };
-pub use view::{Condition, Lookup, View};
 pub use volumes::{EphemeralClaim, EphemeralVolume, Volume};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
@@ -347,7 +347,7 @@ mod tests {
         let mut found = Vec::new();
         for schema in [
             schemars::schema_for!(FeatureStore),
-            schemars::schema_for!(Observed),
+            schemars::schema_for!(ComputedAttributes),
         ] {
             undescribed(schema.as_value(), "root", &mut found);
         }

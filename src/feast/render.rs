@@ -35,11 +35,11 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::objects::{Key, Kind, Objects};
-use super::prepared::{Prepared, Workload};
+use super::rendered::{Rendered, Workload};
 use super::spec::Store;
 
 /// Every object of the feature store, as far as the configuration alone tells.
-pub fn render(store: &Store) -> Objects<Prepared> {
+pub fn render(store: &Store) -> Objects<Rendered> {
     let document = feature_store_yaml::servers(store);
     let servers = Workload {
         deployment: super::names::main(&store.name),
@@ -94,7 +94,7 @@ pub fn render(store: &Store) -> Objects<Prepared> {
     Objects {
         namespace: store.namespace.clone(),
         manifests,
-        phase: Prepared {
+        phase: Rendered {
             servers,
             lineage,
             apply: apply_job::render(store),

@@ -8,7 +8,7 @@
 //! unknown yet: a rule that concludes anything from an absence must name the absent path. A path above or
 //! below an unknown one counts as unknown too.
 
-mod advice;
+mod accessors;
 mod amount;
 mod authz;
 mod autoscaling;
@@ -39,12 +39,12 @@ mod timeouts;
 mod tls;
 mod tracking;
 mod utilization;
-mod view;
 mod violation;
 mod volumes;
+mod warnings;
 
-pub use advice::ADVICE;
 pub use violation::Violation;
+pub use warnings::WARNINGS;
 
 use super::config::FeatureStore;
 
@@ -341,9 +341,12 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// Every piece of advice, in the order of [`ADVICE`].
-pub fn advise(store: &FeatureStore) -> Vec<Violation> {
-    ADVICE.iter().flat_map(|rule| (rule.check)(store)).collect()
+/// Every piece of advice, in the order of [`WARNINGS`].
+pub fn warnings(store: &FeatureStore) -> Vec<Violation> {
+    WARNINGS
+        .iter()
+        .flat_map(|rule| (rule.check)(store))
+        .collect()
 }
 
 /// Every violation of every rule, in the order of [`RULES`].
@@ -375,7 +378,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_name_of_its_own_and_one_sentence() {
-        let rules: Vec<_> = super::RULES.iter().chain(super::ADVICE).collect();
+        let rules: Vec<_> = super::RULES.iter().chain(super::WARNINGS).collect();
         for (index, rule) in rules.iter().enumerate() {
             assert!(rule.description.ends_with('.'), "{}", rule.name);
             let others = &rules[..index];

@@ -5,8 +5,8 @@
 //! alternatives the first counts), never a panic. No serde: this is neither written nor read anywhere.
 
 mod authorization;
+pub mod computed_inputs;
 mod cron_job;
-pub mod decisive;
 mod duration;
 mod engine;
 mod lineage;
@@ -34,7 +34,7 @@ pub use lineage::LineageServer;
 pub use location::Location;
 pub use pods::Pods;
 pub use project::{ApplyBy, Git, Project, Source, Ssh};
-pub use registry::{Authority, LocalRegistry, Peer, Registry, RemoteRegistry};
+pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
 pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};

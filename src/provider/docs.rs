@@ -5,7 +5,7 @@ mod functions;
 
 use std::collections::BTreeMap;
 
-use crate::feast::rules::{ADVICE, RULES, Rule};
+use crate::feast::rules::{RULES, Rule, WARNINGS};
 use crate::schema::Block;
 use crate::schema::docs::schema_section;
 
@@ -114,7 +114,7 @@ fn resource(block: &Block) -> String {
         let line = |rule: &Rule| format!("- `{}`: {}\n", rule.name, one_line(rule.description));
         rules.iter().map(line).collect()
     };
-    let (rules, advice) = (list(RULES), list(ADVICE));
+    let (rules, advice) = (list(RULES), list(WARNINGS));
     format!(
         "{front}\
 # {FEATURE_STORE} (Resource)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::feast::config::{FeatureStore, Lookup, Observed, View};
+use crate::feast::config::{ComputedAttributes, DataSourceConfig, DataSourceState, FeatureStore};
 use crate::schema::provider::{IdentityAttribute, IdentitySchema, ResourceSchema, Schemas};
 use crate::schema::{Block, LowerError, Schema, Type, lower};
 
@@ -38,17 +38,17 @@ pub fn schemas() -> Result<Schemas, LowerError> {
 /// What the user writes, and what the provider finds out.
 fn feature_store() -> Result<Block, LowerError> {
     let mut block = lower::<FeatureStore>()?;
-    let observed = lower::<Observed>()?.computed();
+    let observed = lower::<ComputedAttributes>()?.computed();
     block.attributes.extend(observed.attributes);
     Ok(block)
 }
 
 /// What names a feature store, and what is there.
 fn data_source() -> Result<Schema, LowerError> {
-    let mut block = lower::<Lookup>()?;
+    let mut block = lower::<DataSourceConfig>()?;
     block
         .attributes
-        .extend(lower::<View>()?.computed().attributes);
+        .extend(lower::<DataSourceState>()?.computed().attributes);
     Ok(Schema { version: 0, block })
 }
 

@@ -11,7 +11,7 @@ use crate::feast::names;
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
 use super::config::{Exec, ProviderConfig};
-use super::wording;
+use super::diagnostics;
 
 /// The provider block, ready to be used.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl Settings {
         let problems = settings.connection().problems();
         match problems.is_empty() {
             true => Ok(settings),
-            false => Err(problems.iter().map(wording::provider_problem).collect()),
+            false => Err(problems.iter().map(diagnostics::provider_problem).collect()),
         }
     }
 
@@ -86,7 +86,7 @@ impl Settings {
     /// What is missing or wrong in the provider block, or why the client could not be made.
     pub async fn cluster(&self) -> Result<Arc<Cluster>, Diagnostic> {
         if !self.cluster_is_known() {
-            return Err(wording::unknown_cluster(&self.unknown));
+            return Err(diagnostics::unknown_cluster(&self.unknown));
         }
         let made = self.cluster.get_or_try_init(|| async {
             let connection =
@@ -97,7 +97,7 @@ impl Settings {
         });
         made.await
             .cloned()
-            .map_err(|error| wording::connection_error(&error))
+            .map_err(|error| diagnostics::connection_error(&error))
     }
 
     /// How this provider writes.

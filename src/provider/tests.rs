@@ -16,7 +16,7 @@ mod unknown_provider;
 use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
-use crate::feast::spec::{self, Defaults, Store, decisive};
+use crate::feast::spec::{self, Defaults, Store, computed_inputs};
 use crate::schema::provider::{Apply, Configure, Plan, Planned, Upgrade, ValidateResource};
 use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Step, Value, decode, encode};
 use configurations::configurations;
@@ -244,10 +244,10 @@ fn what_is_decisive_is_listed() {
     let endpoints = |store: &Store| json!(spec::endpoints(store));
     type Read = fn(&Store) -> Json;
     let attributes: [(Read, Vec<Path>); 4] = [
-        (identity, decisive::of_identity()),
-        (owner, decisive::of_replicas_owner()),
-        (strategy, decisive::of_strategy()),
-        (endpoints, decisive::of_endpoints()),
+        (identity, computed_inputs::of_identity()),
+        (owner, computed_inputs::of_replicas_owner()),
+        (strategy, computed_inputs::of_strategy()),
+        (endpoints, computed_inputs::of_endpoints()),
     ];
     let mut changes = [0; 4];
     for json in configurations() {
@@ -258,9 +258,11 @@ fn what_is_decisive_is_listed() {
         for path in all {
             let others = others(whole.get(&path).unwrap()).chain([Value::Null]);
             for after in others.filter_map(|other| store(&with(&whole, path.steps(), other))) {
-                for ((read, decisive), count) in attributes.iter().zip(&mut changes) {
+                for ((read, computed_inputs), count) in attributes.iter().zip(&mut changes) {
                     if read(&before) != read(&after) {
-                        let listed = decisive.iter().any(|decisive| path.contains(decisive));
+                        let listed = computed_inputs
+                            .iter()
+                            .any(|computed_inputs| path.contains(computed_inputs));
                         assert!(listed, "{path}: {} to {}", read(&before), read(&after));
                         *count += 1;
                     }

@@ -256,7 +256,7 @@ impl Lowering<'_> {
             checks.push(Check::Whole);
         }
         if let Shape::Scalar(Type::Number) = self.shape(schema)? {
-            let (least, most) = room(schema)?.unzip();
+            let (least, most) = integer_bounds(schema)?.unzip();
             checks.extend(schema.number("minimum").or(least).map(Check::AtLeast));
             checks.extend(schema.number("maximum").or(most).map(Check::AtMost));
         }
@@ -390,8 +390,8 @@ fn words(schema: &Resolved) -> Result<Option<Vec<String>>, LowerError> {
 }
 
 /// The description, followed by what the checks and the default say, unless it says so itself.
-/// What a number's format has room for, beyond what every [`Check::Whole`] has.
-fn room(schema: &Resolved) -> Result<Option<(f64, f64)>, LowerError> {
+/// What a number's format has integer_bounds for, beyond what every [`Check::Whole`] has.
+fn integer_bounds(schema: &Resolved) -> Result<Option<(f64, f64)>, LowerError> {
     match schema.text("format") {
         Some("int32") => Ok(Some((i32::MIN.into(), i32::MAX.into()))),
         Some("uint16") => Ok(Some((0.0, u16::MAX.into()))),

@@ -1,7 +1,7 @@
 //! Values on the wire (protocol message `DynamicValue`): msgpack or JSON, read and written by the
 //! [`Type`] that the schema gives them.
 //!
-//! Reading trusts nothing: what does not fit its type is an error with the path of the misfit, and nesting
+//! Reading trusts nothing: what does not fit its type is an error with the path of the mismatch, and nesting
 //! is bounded by the type and by [`MAX_DEPTH`].
 
 mod json;
@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{problem}", At(path))]
 pub struct Error {
-    /// Where the misfit is.
+    /// Where the mismatch is.
     pub path: Path,
     /// What is wrong there; never the value itself, which may be a secret.
     pub problem: String,
@@ -51,7 +51,7 @@ impl Error {
         }
     }
 
-    fn misfit(path: &Path, expected: &Type, found: &str) -> Self {
+    fn mismatch(path: &Path, expected: &Type, found: &str) -> Self {
         Self::new(
             path,
             format!("expected {}, found {found}", types::name(expected)),

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use terraform_provider_feast::feast::shown::shown;
+use terraform_provider_feast::feast::secrets::shown::shown;
 use terraform_provider_feast::provider::Feast;
 use terraform_provider_feast::schema::{Provider, Value};
 

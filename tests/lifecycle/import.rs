@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use terraform_provider_feast::feast::render::render;
-use terraform_provider_feast::feast::source::Source;
+use terraform_provider_feast::feast::secrets::source::Source;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 use terraform_provider_feast::provider::{FEATURE_STORE, Feast};
 use terraform_provider_feast::schema::{Provider, Value, encode, hcl};

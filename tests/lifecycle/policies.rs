@@ -25,7 +25,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "NAMESPACE"}}}
 "#;
 
-const ADVICE: &str = "This is not a permissions problem, and not a defect of this provider: an admission policy or \
+const WARNINGS: &str = "This is not a permissions problem, and not a defect of this provider: an admission policy or \
                       webhook of the cluster rejected the request. The message above is the policy's. Change what it \
                       objects to, or ask those who maintain the policy for an exception.";
 
@@ -55,7 +55,7 @@ fn rejected(
     let expected = format!(
         "Cannot {verb} Deployment/feast-demo in namespace \"{namespace}\" of the cluster at {server}/. Because: A policy \
          of the cluster denies it: deployments.apps \"feast-demo\" is forbidden: ValidatingAdmissionPolicy '{name}' with \
-         binding '{name}' denied request: ask the platform team. {ADVICE}",
+         binding '{name}' denied request: ask the platform team. {WARNINGS}",
         namespace = test.namespace.name(),
         server = cluster.server().trim_end_matches('/'),
     );

@@ -142,7 +142,7 @@ impl Cost {
     }
 }
 
-/// How long a read is shared ([`MOMENT`] in `src/cluster/snapshot.rs`).
+/// How long a read is shared (`CACHE_TTL` in `src/cluster/read_cache.rs`).
 const SHARED_FOR: Duration = Duration::from_secs(2);
 
 const KINDS: [&str; 9] = [

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ResourceQuota};
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::rollout::Wait;
-use terraform_provider_feast::cluster::{CancellationToken, Claims, Error};
+use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy};
 use terraform_provider_feast::feast::objects::Kind;
-use terraform_provider_feast::feast::redaction::Redaction;
+use terraform_provider_feast::feast::secrets::redaction::Redaction;
 
 use crate::lifecycle::cluster::Lab;
 use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, deployment_key, object, wanted};
@@ -366,9 +366,9 @@ pub async fn a_claim_in_use_names_the_pod_that_keeps_it(lab: Lab) {
             .is_some_and(|status| status.phase.as_deref() == Some("Running"))
     })
     .await;
-    let claims = Claims {
+    let claims = PvcPolicy {
         delete: true,
-        ..Claims::default()
+        ..PvcPolicy::default()
     };
     let (store, cancel) = (lab.store("x"), CancellationToken::new());
     let keys = [key.clone()].into();
@@ -418,7 +418,11 @@ pub async fn pods_that_stay_are_named(lab: Lab) {
     let pod = json!({"metadata": {"name": "held", "labels": labels, "finalizers": ["test.feast.dev/held"]},
         "spec": {"containers": [{"name": "c", "image": "i"}], "nodeSelector": {"none": "such"}}});
     lab.create::<Pod>(&pod).await;
-    let (claims, store, cancel) = (Claims::default(), lab.store("x"), CancellationToken::new());
+    let (claims, store, cancel) = (
+        PvcPolicy::default(),
+        lab.store("x"),
+        CancellationToken::new(),
+    );
     let known = std::collections::BTreeSet::new();
     let delete = async || {
         let timeout = Duration::from_secs(3);

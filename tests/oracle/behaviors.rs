@@ -20,7 +20,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         provider: "In a Secret. They do not appear in pod templates, plans, state or logs.",
         tests: &[
             "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
-            "src/feast/fill.rs::parameters_go_into_the_secret_and_nowhere_else",
+            "src/feast/secrets/resolve.rs::parameters_go_into_the_secret_and_nowhere_else",
         ],
     },
     Behavior {
@@ -29,7 +29,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         provider: "The next plan reports the change, and its apply rolls the pods.",
         tests: &[
             "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
-            "src/feast/fill.rs::the_fingerprint_follows_the_content",
+            "src/feast/secrets/resolve.rs::the_fingerprint_follows_the_content",
         ],
     },
     Behavior {
@@ -169,7 +169,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Moved to that field.",
         provider: "The content of the Secret is embedded unchanged.",
         tests: &[
-            "src/feast/document/yaml.rs::embeds_a_block_word_for_word",
+            "src/feast/feature_store_yaml/yaml.rs::embeds_a_block_word_for_word",
             "tests/oracle/cases/db-custom-secret-key",
         ],
     },

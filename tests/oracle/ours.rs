@@ -6,15 +6,17 @@ use std::sync::OnceLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value as Json;
-use terraform_provider_feast::cluster::apply::on_the_wire;
+use terraform_provider_feast::cluster::apply::to_apply_body;
 use terraform_provider_feast::feast::config::FeatureStore;
-use terraform_provider_feast::feast::fill::Secrets;
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
-use terraform_provider_feast::feast::source::{Contents, Source};
-use terraform_provider_feast::feast::spec::{Defaults, Peer, Registry, RemoteRegistry, Store};
+use terraform_provider_feast::feast::secrets::resolve::Secrets;
+use terraform_provider_feast::feast::secrets::source::{Contents, Source};
+use terraform_provider_feast::feast::spec::{
+    Defaults, Registry, RemoteRegistry, RemoteStore, Store,
+};
 use terraform_provider_feast::provider::Feast;
-use terraform_provider_feast::schema::{Block, Path, Provider, Value, conform, decode};
+use terraform_provider_feast::schema::{Block, Path, Provider, Value, coerce, decode};
 
 use super::differences::Objects;
 
@@ -74,7 +76,7 @@ pub fn call(name: &str, argument: Value) -> Result<Value, String> {
 /// The objects of the one FeatureStore in `manifest`; `others` has the Secrets that it uses.
 pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
     let object = call("from_manifest", Value::string(manifest)).map_err(Refused::Reading)?;
-    let value = conform(&block().attributes, &object).map_err(|diagnostics| {
+    let value = coerce(&block().attributes, &object).map_err(|diagnostics| {
         Refused::Reading(diagnostics.into_iter().map(|it| it.detail).collect())
     })?;
     let decoded = decode(block(), &value);
@@ -104,14 +106,14 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
         peer: Some(peer), ..
     }) = &store.registry
     {
-        let judged = peer.judge(service(peer, others).as_ref());
-        judged.map_err(|error| Refused::Filling(vec![(Peer::path(), error.to_string())]))?;
+        let judged = peer.check_service(service(peer, others).as_ref());
+        judged.map_err(|error| Refused::Filling(vec![(RemoteStore::path(), error.to_string())]))?;
     }
     let prepared = render(&store);
     let contents: Contents = (prepared.sources().into_iter())
         .filter_map(|source| Some((source.clone(), content(&source, others)?)))
         .collect();
-    let filled = prepared.fill(&Secrets {
+    let filled = prepared.resolve_secrets(&Secrets {
         contents: &contents,
         hash_key: b"key",
         configuration: "{}",
@@ -120,7 +122,7 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
         Ok(filled) => Ok(filled
             .manifests
             .into_iter()
-            .map(|(key, manifest)| (key.to_string(), on_the_wire(&key, &manifest)))
+            .map(|(key, manifest)| (key.to_string(), to_apply_body(&key, &manifest)))
             .collect()),
         Err(errors) => Err(Refused::Filling(
             errors
@@ -132,7 +134,7 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
 }
 
 /// The Service of another feature store's registry: written out, or what is made of its custom resource.
-fn service(peer: &Peer, others: &[Json]) -> Option<Json> {
+fn service(peer: &RemoteStore, others: &[Json]) -> Option<Json> {
     let named = |kind: &str, name: &str| {
         let found = others
             .iter()

@@ -269,7 +269,7 @@ async fn a_crash_is_a_diagnostic_and_the_provider_lives_on() {
 async fn what_does_not_fit_the_schema_is_a_diagnostic() {
     let mut provider = Served::new().await.provider();
     let answer = provider
-        .plan_resource_change(plan("misfit"))
+        .plan_resource_change(plan("mismatch"))
         .await
         .unwrap()
         .into_inner();

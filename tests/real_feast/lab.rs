@@ -9,11 +9,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value as Json;
 use terraform_provider_feast::feast::config::FeatureStore;
-use terraform_provider_feast::feast::fill::{self, Filled};
 use terraform_provider_feast::feast::objects::{Key, Kind, Objects};
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
-use terraform_provider_feast::feast::source::Contents;
+use terraform_provider_feast::feast::secrets::resolve::{self, Resolved};
+use terraform_provider_feast::feast::secrets::source::Contents;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 
 use crate::support::feast::{Cluster, Pod, Postgres, Python, Run, Secrets};
@@ -55,7 +55,7 @@ pub fn stop() {
 pub struct FeatureStoreInCluster {
     pub cluster: Cluster<'static>,
     pub deployment: Deployment,
-    pub objects: Objects<Filled>,
+    pub objects: Objects<Resolved>,
 }
 
 /// Takes the configuration all the way; `secrets` are the user's.
@@ -78,7 +78,7 @@ pub fn feature_store(
             (source, values)
         })
         .collect();
-    let filled = prepared.fill(&fill::Secrets {
+    let filled = prepared.resolve_secrets(&resolve::Secrets {
         contents: &contents,
         hash_key: b"key",
         configuration: &text,

@@ -1,6 +1,6 @@
 //! A provider for tests of the front door: it gives back what it is told, and misbehaves on request.
 //! The resource's `name` says how: `panic` (crash in plan), `panic in apply`, `slow` (half a second to
-//! apply), `wait for stop` (apply ends early with what it has when [`Provider::stop`] comes), `misfit` (an answer that is not of the schema).
+//! apply), `wait for stop` (apply ends early with what it has when [`Provider::stop`] comes), `mismatch` (an answer that is not of the schema).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -183,7 +183,7 @@ impl Provider for EchoProvider {
         let mut state = request.proposed_new_state;
         match name(&state).as_str() {
             "panic" => panic!("asked to"),
-            "misfit" => state.set("size", Value::string("large")),
+            "mismatch" => state.set("size", Value::string("large")),
             _ => {}
         }
         if request.prior_state.is_null() {

@@ -7,9 +7,9 @@ use super::super::error::{Error, Reason, Verb};
 use super::super::{Cluster, Options, StoreName};
 use super::Run;
 use super::object::apply_request;
-use crate::feast::kept;
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
+use crate::feast::secrets::store_secret;
 
 /// Nobody has a reason to change the Secret often.
 const ATTEMPTS: usize = 5;
@@ -21,7 +21,7 @@ impl Cluster {
     /// # Errors
     ///
     /// The Secret cannot be read or written.
-    pub async fn sign(
+    pub async fn write_owner(
         &self,
         store: &StoreName,
         live: &Json,
@@ -33,7 +33,10 @@ impl Cluster {
             field_manager,
             force_conflicts,
         } = self.options();
-        let (before, after) = (kept::creation(live), kept::creation(signed));
+        let (before, after) = (
+            store_secret::ownership(live),
+            store_secret::ownership(signed),
+        );
         let mut force = *force_conflicts;
         let mut seen = live.clone();
         for _ in 0..ATTEMPTS {
@@ -65,7 +68,7 @@ impl Cluster {
             let Some(now) = self.get(namespace, &key, cancel).await? else {
                 return Ok(None);
             };
-            let found = kept::creation(&now);
+            let found = store_secret::ownership(&now);
             if found == after {
                 // The answer to the first attempt was lost.
                 return Ok(Some(now));
@@ -82,13 +85,13 @@ impl Cluster {
 
 impl Run<'_> {
     /// Takes up what an interrupted create has left.
-    pub(super) async fn take_up(
+    pub(super) async fn adopt_leftover(
         &self,
         key: &Key,
         secret: &Json,
         live: &Json,
     ) -> Result<Json, Error> {
-        let signed = (self.cluster).sign(self.plan.store, live, secret, self.cancel);
+        let signed = (self.cluster).write_owner(self.plan.store, live, secret, self.cancel);
         signed.await?.ok_or_else(|| {
             let message = "another create has just written it".to_owned();
             self.refused(key, Reason::Stale { message })

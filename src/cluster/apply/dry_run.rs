@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::{Error, Reason, Verb};
 use super::super::request::Request;
 use super::super::resource::NAMESPACES;
-use super::super::{Claims, Cluster, Options, StoreName};
-use super::object::{apply_request, on_the_wire};
+use super::super::{Cluster, Options, PvcPolicy, StoreName};
+use super::object::{apply_request, to_apply_body};
 use super::{Plan, is_terminating};
 use crate::feast::objects::{Key, Kind};
 
@@ -95,7 +95,7 @@ impl Cluster {
             store,
             wanted,
             known: &BTreeMap::new(),
-            claims: &Claims::default(),
+            claims: &PvcPolicy::default(),
             repair_drift: false,
             wait_for_job: None,
         };
@@ -134,7 +134,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let Options { field_manager, .. } = self.options();
-        let body = on_the_wire(key, manifest);
+        let body = to_apply_body(key, manifest);
         // Conflicts are a matter of objects that exist, which the create will not find.
         let mut request = apply_request(&store.namespace, key, field_manager, true, body);
         request.query.push(("dryRun", "All"));

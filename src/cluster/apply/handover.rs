@@ -70,7 +70,12 @@ impl Run<'_> {
         }
     }
 
-    pub(super) async fn hand_over(&self, key: &Key, wire: &Json, live: &Json) -> Result<(), Error> {
+    pub(super) async fn release_replicas(
+        &self,
+        key: &Key,
+        wire: &Json,
+        live: &Json,
+    ) -> Result<(), Error> {
         if wire["spec"].get("replicas").is_none() {
             self.hand_over_replicas(key, live).await?;
         }
@@ -96,7 +101,7 @@ impl Run<'_> {
                 },
                 "spec": {"replicas": live["spec"]["replicas"]},
             });
-            let manager = self.cluster.handover_manager();
+            let manager = self.cluster.replicas_field_manager();
             match self.apply_as(key, &manager, false, body).await {
                 Ok(_) => return Ok(()),
                 Err(Error {
@@ -128,7 +133,7 @@ impl Run<'_> {
         if all_ours {
             return Ok(());
         }
-        let manager = self.cluster.handover_manager();
+        let manager = self.cluster.replicas_field_manager();
         let request = Request {
             verb: Verb::Patch,
             resource: Resource::from(key.kind),

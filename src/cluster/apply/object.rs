@@ -11,8 +11,8 @@ use super::super::request::Request;
 use super::super::resource::Resource;
 use super::conflict::explained;
 use super::{ATTEMPTS, Run, owner};
-use crate::feast::kept;
 use crate::feast::objects::{Key, Kind};
+use crate::feast::secrets::store_secret;
 
 /// The manifest as it is sent.
 ///
@@ -20,7 +20,7 @@ use crate::feast::objects::{Key, Kind};
 /// out. Only so are they ours to take away again: the API server refuses `Recreate` while defaulted
 /// numbers, owned by nobody, are still in the object (`rollingUpdate: null` does not remove them), and
 /// with numbers of ours the change of strategy is one write.
-pub fn on_the_wire(key: &Key, manifest: &Json) -> Json {
+pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
     let mut wire = manifest.clone();
     if key.kind != Kind::Deployment {
         return wire;
@@ -62,6 +62,9 @@ pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
 /// A version that no object has: an apply with it creates, and changes nothing that exists.
 const NO_VERSION: &str = "1";
 
+/// How often a create is sent while it is answered with a conflict and the object does not exist.
+const CREATE_ATTEMPTS: usize = 3;
+
 /// What became of a create.
 pub(super) enum Created {
     Now(Json),
@@ -77,18 +80,24 @@ impl Run<'_> {
         let manager = &self.cluster.options().field_manager;
         let mut first = body.clone();
         first["metadata"]["resourceVersion"] = Json::from(NO_VERSION);
-        let error = match self.apply_as(key, manager, false, first).await {
-            Ok(object) => return Ok(Created::Now(object)),
-            Err(error) => error,
-        };
-        // The API server merges before it looks at the version: an object with other values is a conflict to it.
-        if !matches!(error.reason, Reason::Stale { .. } | Reason::Conflict(_)) {
-            return Err(error);
-        }
-        let namespace = &self.plan.store.namespace;
-        let Some(live) = self.cluster.get(namespace, key, self.cancel).await? else {
-            // Gone again within the moment.
-            return Err(error);
+        let mut attempts = 0;
+        let live = loop {
+            attempts += 1;
+            let error = match self.apply_as(key, manager, false, first.clone()).await {
+                Ok(object) => return Ok(Created::Now(object)),
+                Err(error) => error,
+            };
+            // The API server merges before it looks at the version: an object with other values is a conflict to it.
+            if !matches!(error.reason, Reason::Stale { .. } | Reason::Conflict(_)) {
+                return Err(error);
+            }
+            let namespace = &self.plan.store.namespace;
+            match self.cluster.get(namespace, key, self.cancel).await? {
+                Some(live) => break live,
+                // It was deleted in between, or a proxy has answered.
+                None if attempts < CREATE_ATTEMPTS => {}
+                None => return Err(error),
+            }
         };
         if !self.cluster.is_ours(self.plan.store, &live, false) {
             let reason = Reason::Foreign {
@@ -96,7 +105,8 @@ impl Run<'_> {
             };
             return Err(self.refused(key, reason));
         }
-        if key.kind == Kind::Secret && kept::hash_key(&live) != kept::hash_key(body) {
+        if key.kind == Kind::Secret && store_secret::hash_key(&live) != store_secret::hash_key(body)
+        {
             let message = "another apply has just created it".to_owned();
             return Err(self.refused(key, Reason::Stale { message }));
         }
@@ -156,7 +166,7 @@ impl Run<'_> {
     /// has seen it in the plan. Never what another manager applied.
     fn may_take(&self, key: &Key, conflict: &FieldConflict, body: &Json, live: &Json) -> bool {
         let ours = conflict.manager == self.cluster.options().field_manager
-            || conflict.manager == self.cluster.handover_manager();
+            || conflict.manager == self.cluster.replicas_field_manager();
         let replicas = conflict.field == ".spec.replicas";
         let repair = || self.plan.repair_drift && self.is_as_planned(key, conflict, live);
         let same = || agrees(conflict, body, &drift::project(body, live));
@@ -243,7 +253,8 @@ mod tests {
     fn rolling_update_numbers_are_always_ours() {
         let key = Key::new(Kind::Deployment, "d");
         let wire = |strategy: Json| {
-            on_the_wire(&key, &json!({"spec": {"strategy": strategy}}))["spec"]["strategy"].clone()
+            to_apply_body(&key, &json!({"spec": {"strategy": strategy}}))["spec"]["strategy"]
+                .clone()
         };
         assert_eq!(
             wire(json!({"type": "RollingUpdate"})),
@@ -259,6 +270,6 @@ mod tests {
         );
         let service = Key::new(Kind::Service, "s");
         let manifest = json!({"spec": {"strategy": {"type": "RollingUpdate"}}});
-        assert_eq!(on_the_wire(&service, &manifest), manifest);
+        assert_eq!(to_apply_body(&service, &manifest), manifest);
     }
 }

@@ -17,12 +17,12 @@ impl Run<'_> {
             .exists
             .keys()
             .filter(|key| !self.plan.wanted.contains_key(*key) && selected(key))
-            .filter(|key| !self.plan.claims.spares(key))
+            .filter(|key| !self.plan.claims.is_external(key))
             .cloned()
             .collect();
         let (kept, doomed): (Vec<Key>, Vec<Key>) = unwanted
             .into_iter()
-            .partition(|key| self.plan.claims.keeps(key));
+            .partition(|key| self.plan.claims.retains(key));
         let deletions = doomed.iter().filter_map(|key| {
             let live = self.outcome.exists.get(key)?;
             Some(

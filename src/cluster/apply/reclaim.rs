@@ -21,7 +21,7 @@ use super::super::error::{Error, Reason, Verb};
 use super::super::ownership::{self, Entry, FieldPath, OwnManagers};
 use super::super::request::Request;
 use super::super::resource::Resource;
-use super::{ATTEMPTS, Run, on_the_wire};
+use super::{ATTEMPTS, Run, to_apply_body};
 use crate::feast::objects::{Key, Kind};
 
 impl Run<'_> {
@@ -116,7 +116,7 @@ impl Run<'_> {
         if matches!(key.kind, Kind::Job | Kind::PersistentVolumeClaim) {
             return None;
         }
-        let mut last = on_the_wire(key, self.plan.known.get(key)?);
+        let mut last = to_apply_body(key, self.plan.known.get(key)?);
         // States show the names of the Secret's keys, and never their content.
         if key.kind == Kind::Secret
             && let Some(last) = last.as_object_mut()

@@ -2,7 +2,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::cluster::scripted::{self, Act, Asked};
+use crate::cluster::fake_api::{self, Received, Reply};
 
 fn object(kind: Kind, name: &str) -> (Key, Json) {
     let key = Key::new(kind, name);
@@ -19,9 +19,9 @@ fn secret() -> (Key, Json) {
     object(Kind::Secret, "feast-x")
 }
 
-fn refused(asked: &Asked) -> Act {
+fn refused(asked: &Received) -> Reply {
     let message = format!("{} {}", asked.line, asked.body);
-    Act::Answer(422, json!({"kind": "Status", "message": message}))
+    Reply::Answer(422, json!({"kind": "Status", "message": message}))
 }
 
 /// An apply of a Secret alone, from `live`.
@@ -31,10 +31,10 @@ async fn apply_secret(
     cancel: &CancellationToken,
 ) -> Outcome {
     let plan = Plan {
-        store: &scripted::store("x"),
+        store: &fake_api::store("x"),
         wanted: &[secret()].into(),
         known: &BTreeMap::new(),
-        claims: &Claims::default(),
+        claims: &PvcPolicy::default(),
         repair_drift: false,
         wait_for_job: None,
     };
@@ -50,14 +50,14 @@ fn said(outcome: &Outcome) -> Vec<String> {
 #[tokio::test]
 async fn an_interrupted_write_is_not_forgotten() {
     let (asked, mut was_asked) = mpsc::unbounded_channel();
-    let cluster = scripted::cluster(move |_| {
+    let cluster = fake_api::cluster(move |_| {
         asked.send(()).unwrap();
-        Act::Hang
+        Reply::Hang
     });
     let cluster = cluster.await;
     let cancel = CancellationToken::new();
     let interrupt = async {
-        scripted::time_passes(&mut was_asked).await;
+        fake_api::time_passes(&mut was_asked).await;
         cancel.cancel();
     };
     let apply = apply_secret(&cluster, BTreeMap::new(), &cancel);
@@ -74,7 +74,7 @@ async fn an_interrupted_write_is_not_forgotten() {
 /// Nothing has been deleted, so there is nothing to wait for.
 #[tokio::test]
 async fn after_a_failure_the_job_of_before_is_left_alone() {
-    let cluster = scripted::cluster(refused).await;
+    let cluster = fake_api::cluster(refused).await;
     let job = object(Kind::Job, "feast-x-apply-1");
     let cancel = CancellationToken::new();
     let outcome = apply_secret(&cluster, [job.clone()].into(), &cancel).await;
@@ -89,8 +89,8 @@ async fn after_a_failure_the_job_of_before_is_left_alone() {
 /// A Job that could not be deleted.
 #[tokio::test]
 async fn a_job_that_stays_is_not_waited_for() {
-    let cluster = scripted::cluster(|asked| match asked.line.split(' ').next() {
-        Some("PATCH") => Act::Answer(200, secret().1),
+    let cluster = fake_api::cluster(|asked| match asked.line.split(' ').next() {
+        Some("PATCH") => Reply::Answer(200, secret().1),
         _ => refused(asked),
     });
     let cluster = cluster.await;
@@ -124,18 +124,18 @@ mod take_over {
     }
 
     /// What is known of the object after these acts.
-    async fn taken_over(acts: impl IntoIterator<Item = Act>) -> Outcome {
+    async fn taken_over(acts: impl IntoIterator<Item = Reply>) -> Outcome {
         let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
-        let cluster = scripted::cluster(move |_| acts.next().unwrap()).await;
+        let cluster = fake_api::cluster(move |_| acts.next().unwrap()).await;
         let key = Key::new(Kind::Service, "feast-x-online");
         let cancel = CancellationToken::new();
         let mut run = Run {
             cluster: &cluster,
             plan: &Plan {
-                store: &scripted::store("x"),
+                store: &fake_api::store("x"),
                 wanted: &BTreeMap::new(),
                 known: &BTreeMap::new(),
-                claims: &Claims::default(),
+                claims: &PvcPolicy::default(),
                 repair_drift: true,
                 wait_for_job: None,
             },
@@ -150,21 +150,21 @@ mod take_over {
         run.outcome
     }
 
-    fn stale() -> Act {
-        Act::Answer(409, json!({"kind": "Status", "message": "modified"}))
+    fn stale() -> Reply {
+        Reply::Answer(409, json!({"kind": "Status", "message": "modified"}))
     }
 
     #[tokio::test]
     async fn of_a_lost_answer_the_object_as_it_is_then_is_known() {
         let key = Key::new(Kind::Service, "feast-x-online");
-        let outcome = taken_over([Act::Lose, stale(), Act::Answer(200, released())]).await;
+        let outcome = taken_over([Reply::Lose, stale(), Reply::Answer(200, released())]).await;
         assert_eq!(outcome.exists, [(key.clone(), released())].into());
         assert_eq!(outcome.taken_over, [key].into());
     }
 
     #[tokio::test]
     async fn what_has_gone_meanwhile_is_not_there() {
-        let gone = Act::Answer(404, json!({"kind": "Status", "message": "not found"}));
+        let gone = Reply::Answer(404, json!({"kind": "Status", "message": "not found"}));
         let outcome = taken_over([stale(), gone]).await;
         assert_eq!(outcome.exists, BTreeMap::new());
         assert_eq!(outcome.taken_over, BTreeSet::new());
@@ -188,16 +188,16 @@ mod settle {
     async fn applied(shown: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
         let mut shown = shown.into_iter().collect::<Vec<_>>().into_iter();
         let (asked, mut lines) = mpsc::unbounded_channel();
-        let cluster = scripted::cluster(move |it| {
+        let cluster = fake_api::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
             asked.send(method.clone()).unwrap();
             match (method.as_str(), shown.len()) {
-                ("DELETE", _) => Act::Answer(200, json!({"kind": "Status"})),
-                ("PATCH", _) => Act::Answer(200, deployment(3, false)),
-                (_, 0) => Act::Hang,
+                ("DELETE", _) => Reply::Answer(200, json!({"kind": "Status"})),
+                ("PATCH", _) => Reply::Answer(200, deployment(3, false)),
+                (_, 0) => Reply::Hang,
                 _ => {
                     let items = [shown.next().unwrap()];
-                    Act::Answer(
+                    Reply::Answer(
                         200,
                         json!({"metadata": {"resourceVersion": "1"}, "items": items}),
                     )
@@ -208,10 +208,10 @@ mod settle {
         let (key, mut wanted) = object(Kind::Deployment, "feast-x");
         wanted["spec"] = json!({"replicas": 3});
         let plan = Plan {
-            store: &scripted::store("x"),
+            store: &fake_api::store("x"),
             wanted: &[(key.clone(), wanted)].into(),
             known: &BTreeMap::new(),
-            claims: &Claims::default(),
+            claims: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
@@ -254,33 +254,33 @@ async fn a_name_that_stays_taken_names_its_finalizers() {
     let (asked, mut was_asked) = mpsc::unbounded_channel();
     let held = live.clone();
     let mut lists = 0;
-    let cluster = scripted::cluster(move |it| {
+    let cluster = fake_api::cluster(move |it| {
         if it.line.ends_with("/feast-x-online") {
-            return Act::Answer(200, held.clone());
+            return Reply::Answer(200, held.clone());
         }
         lists += 1;
         if lists == 1 {
-            return Act::Answer(
+            return Reply::Answer(
                 200,
                 json!({"metadata": {"resourceVersion": "1"}, "items": [held]}),
             );
         }
         asked.send(()).unwrap();
-        Act::Hang
+        Reply::Hang
     });
     let cluster = cluster.await;
     let (_, wanted) = object(Kind::Service, "feast-x-online");
     let plan = Plan {
-        store: &scripted::store("x"),
+        store: &fake_api::store("x"),
         wanted: &[(key.clone(), wanted)].into(),
         known: &BTreeMap::new(),
-        claims: &Claims::default(),
+        claims: &PvcPolicy::default(),
         repair_drift: false,
         wait_for_job: None,
     };
     let cancel = CancellationToken::new();
     let apply = cluster.apply([(key, live)].into(), &plan, &cancel);
-    let (outcome, ()) = tokio::join!(apply, scripted::time_passes(&mut was_asked));
+    let (outcome, ()) = tokio::join!(apply, fake_api::time_passes(&mut was_asked));
     let outcome = outcome.unwrap();
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(

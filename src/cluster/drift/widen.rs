@@ -7,7 +7,7 @@ use crate::cluster::ownership::is_element;
 /// The mask, and beside what it names those list elements (containers, volumes, variables) that `fields` says
 /// somebody else has written. Of each it names the keys alone: that it is there shows, and not its value, which
 /// may be secret.
-pub fn widened(mask: &Json, live: &Json, fields: &Json) -> Json {
+pub fn with_foreign_elements(mask: &Json, live: &Json, fields: &Json) -> Json {
     let mut wide = mask.clone();
     widen(&mut wide, live, fields);
     wide
@@ -86,7 +86,7 @@ mod tests {
             "f:volumes": {"k:{\"name\":\"data\"}": {".": {}, "f:emptyDir": {}}},
             "f:dnsPolicy": {},
         });
-        let wide = widened(&mask, &live, &fields);
+        let wide = with_foreign_elements(&mask, &live, &fields);
         assert_eq!(
             wide,
             json!({

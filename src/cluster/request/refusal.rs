@@ -9,7 +9,7 @@ use kube::core::Status;
 use rustls::AlertDescription;
 
 use super::Request;
-use super::retries::{Failure, PATIENCE, SHORT_PATIENCE};
+use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
 use crate::feast::objects::Kind;
 
@@ -85,15 +85,15 @@ pub(super) fn unreadable(
     content_type: String,
     body: &[u8],
 ) -> Failure {
-    let (reason, patience) = if is_json(&content_type, body) {
+    let (reason, budget) = if is_json(&content_type, body) {
         // The end of an answer that was cut off can be there the next time.
-        let patience = error.is_eof().then_some(SHORT_PATIENCE);
-        (Reason::Unreadable(Arc::new(error)), patience)
+        let budget = error.is_eof().then_some(SHORT_RETRY_BUDGET);
+        (Reason::Unreadable(Arc::new(error)), budget)
     } else {
         (not_kubernetes(code, content_type), None)
     };
     Failure {
-        patience,
+        budget,
         maybe_done: true,
         ..Failure::permanent(reason)
     }
@@ -173,24 +173,24 @@ pub(super) fn refused(
         .as_ref()
         .filter(|details| details.retry_after_seconds > 0)
         .map(|details| Duration::from_secs(u64::from(details.retry_after_seconds)));
-    let patience = match code.as_u16() {
-        429 | 502..=504 => Some(PATIENCE),
+    let budget = match code.as_u16() {
+        429 | 502..=504 => Some(RETRY_BUDGET),
         500 if status.reason == "ServerTimeout" || status.message.contains("etcdserver") => {
-            Some(PATIENCE)
+            Some(RETRY_BUDGET)
         }
-        500 => Some(SHORT_PATIENCE),
+        500 => Some(SHORT_RETRY_BUDGET),
         // Others of the namespace are counted at the same moment.
-        409 if is_of_a_quota(&status) => Some(SHORT_PATIENCE),
+        409 if is_of_a_quota(&status) => Some(SHORT_RETRY_BUDGET),
         _ => None,
     };
     let reason = reason(request, code, status);
     // A policy decides in the same way the next time, whatever code it chose.
-    let patience = patience.filter(|_| !matches!(reason, Reason::Denied { .. }));
+    let budget = budget.filter(|_| !matches!(reason, Reason::Denied { .. }));
     Failure {
         // The answer of somebody in between, or of a server whose etcd has not answered in time.
-        maybe_done: code.is_server_error() && patience == Some(PATIENCE),
+        maybe_done: code.is_server_error() && budget == Some(RETRY_BUDGET),
         reason,
-        patience,
+        budget,
         pause: retry_after.or(asked),
     }
 }
@@ -369,26 +369,26 @@ mod tests {
             None,
         );
         assert!(!format!("{} {:?}", failure.reason, failure.reason).contains("hunter2"));
-        assert_eq!(failure.patience, None);
+        assert_eq!(failure.budget, None);
     }
 
     #[test]
     fn what_may_pass_by_itself() {
         let request = request(Verb::Get, Kind::Deployment);
-        let patience = |code: u16, body: &str| {
+        let budget = |code: u16, body: &str| {
             let code = StatusCode::from_u16(code).expect("a status code");
-            refused(&request, code, NO_CONTENT_TYPE, body.as_bytes(), None).patience
+            refused(&request, code, NO_CONTENT_TYPE, body.as_bytes(), None).budget
         };
-        assert_eq!(patience(403, "{}"), None);
-        assert_eq!(patience(429, "too many"), Some(PATIENCE));
-        assert_eq!(patience(503, "<html>"), Some(PATIENCE));
+        assert_eq!(budget(403, "{}"), None);
+        assert_eq!(budget(429, "too many"), Some(RETRY_BUDGET));
+        assert_eq!(budget(503, "<html>"), Some(RETRY_BUDGET));
         assert_eq!(
-            patience(500, r#"{"message":"etcdserver: leader changed"}"#),
-            Some(PATIENCE)
+            budget(500, r#"{"message":"etcdserver: leader changed"}"#),
+            Some(RETRY_BUDGET)
         );
         assert_eq!(
-            patience(500, r#"{"message":"webhook"}"#),
-            Some(SHORT_PATIENCE)
+            budget(500, r#"{"message":"webhook"}"#),
+            Some(SHORT_RETRY_BUDGET)
         );
     }
 
@@ -447,11 +447,11 @@ mod tests {
             let content_type = content_type.to_owned();
             let failure = unreadable(error, StatusCode::OK, content_type, body.as_bytes());
             assert!(failure.maybe_done);
-            (failure.reason.to_string(), failure.patience)
+            (failure.reason.to_string(), failure.budget)
         };
         let page = "what answered is not a Kubernetes API server: it sent";
         let unreadable = "the answer of the API server could not be understood";
-        for (content_type, body, said, patience) in [
+        for (content_type, body, said, budget) in [
             (
                 "text/html",
                 "<html>",
@@ -475,26 +475,26 @@ mod tests {
                 "application/json",
                 "{\"a",
                 unreadable.to_owned(),
-                Some(SHORT_PATIENCE),
+                Some(SHORT_RETRY_BUDGET),
             ),
             (
                 NO_CONTENT_TYPE,
                 "{\"a",
                 unreadable.to_owned(),
-                Some(SHORT_PATIENCE),
+                Some(SHORT_RETRY_BUDGET),
             ),
             (
                 "application/json",
                 "",
                 unreadable.to_owned(),
-                Some(SHORT_PATIENCE),
+                Some(SHORT_RETRY_BUDGET),
             ),
             // Garbled.
             ("application/json", "{1}", unreadable.to_owned(), None),
         ] {
             assert_eq!(
                 read(content_type, body),
-                (said, patience),
+                (said, budget),
                 "{content_type} {body}"
             );
         }

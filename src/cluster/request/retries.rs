@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use crate::cluster::error::Reason;
 
 /// How long a failure that may pass by itself is endured: an API server restart, an etcd election.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const RETRY_BUDGET: Duration = Duration::from_secs(30);
 /// How long a failure is endured while the API server has never answered, and a plain internal error (500), which is
 /// as often permanent (a broken webhook).
-pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(6);
+pub(super) const SHORT_RETRY_BUDGET: Duration = Duration::from_secs(6);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 pub(super) struct Failure {
     pub reason: Reason,
     /// How long it is worth trying again; `None`: not at all.
-    pub patience: Option<Duration>,
+    pub budget: Option<Duration>,
     /// What the server asked for.
     pub pause: Option<Duration>,
     /// Whether the API server may have done what was asked all the same.
@@ -31,7 +31,7 @@ impl Failure {
     pub fn permanent(reason: Reason) -> Self {
         Self {
             reason,
-            patience: None,
+            budget: None,
             pause: None,
             maybe_done: false,
         }
@@ -40,7 +40,7 @@ impl Failure {
 
 /// The attempts of one request.
 pub(super) struct Retries {
-    /// Since when patience counts.
+    /// Since when budget counts.
     since: Option<Instant>,
     pause: Duration,
 }
@@ -58,12 +58,12 @@ impl Retries {
     /// How long to wait before the next attempt: longer each time, and no less than the server asks for. `None`: no
     /// more attempts.
     pub fn pause_after(&mut self, failure: &Failure, now: Instant) -> Option<Duration> {
-        let patience = failure.patience?;
+        let budget = failure.budget?;
         let since = *self.since.get_or_insert(now);
         let pause = failure.pause.unwrap_or_default().max(self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         let ends = now.duration_since(since).saturating_add(pause);
-        (ends <= patience).then_some(pause)
+        (ends <= budget).then_some(pause)
     }
 }
 
@@ -71,9 +71,9 @@ impl Retries {
 mod tests {
     use super::*;
 
-    fn failure(patience: Option<Duration>, pause: Option<Duration>) -> Failure {
+    fn failure(budget: Option<Duration>, pause: Option<Duration>) -> Failure {
         Failure {
-            patience,
+            budget,
             pause,
             ..Failure::permanent(Reason::NotFound)
         }
@@ -106,12 +106,12 @@ mod tests {
             pauses(true, Duration::ZERO, &failure(None, None)),
             milliseconds([])
         );
-        let restart = failure(Some(PATIENCE), None);
+        let restart = failure(Some(RETRY_BUDGET), None);
         assert_eq!(
             pauses(true, Duration::ZERO, &restart),
             milliseconds([100, 200, 400, 800, 1600, 3200, 4000, 4000, 4000, 4000, 4000])
         );
-        let internal = failure(Some(SHORT_PATIENCE), None);
+        let internal = failure(Some(SHORT_RETRY_BUDGET), None);
         assert_eq!(
             pauses(true, Duration::ZERO, &internal),
             milliseconds([100, 200, 400, 800, 1600])
@@ -120,15 +120,15 @@ mod tests {
 
     #[test]
     fn what_is_slow_to_fail_is_tried_on_a_new_connection_all_the_same() {
-        let silent = failure(Some(PATIENCE), None);
-        let slow = PATIENCE * 2;
+        let silent = failure(Some(RETRY_BUDGET), None);
+        let slow = RETRY_BUDGET * 2;
         assert_eq!(pauses(true, slow, &silent), milliseconds([100]));
         assert_eq!(pauses(false, slow, &silent), milliseconds([]));
     }
 
     #[test]
     fn whatever_the_server_asks_for_there_is_a_pause_and_an_end() {
-        let asked = |seconds| failure(Some(SHORT_PATIENCE), Some(Duration::from_secs(seconds)));
+        let asked = |seconds| failure(Some(SHORT_RETRY_BUDGET), Some(Duration::from_secs(seconds)));
         let of = |seconds| pauses(true, Duration::ZERO, &asked(seconds));
         assert_eq!(of(0), milliseconds([100, 200, 400, 800, 1600]));
         assert_eq!(of(2), milliseconds([2000, 2000, 2000]));

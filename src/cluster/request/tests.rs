@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::cluster::connection::{Connection, Exec};
-use crate::cluster::scripted::{self, Act};
+use crate::cluster::fake_api::{self, Reply};
 use crate::cluster::watch::Selection;
 use crate::cluster::{Options, resource};
 use crate::feast::objects::Kind;
@@ -20,30 +20,30 @@ fn request(verb: Verb) -> Request<'static> {
 }
 
 /// What became of a request to an API server that acts in this order.
-async fn ended(verb: Verb, acts: impl IntoIterator<Item = Act>) -> Result<Json, (String, bool)> {
+async fn ended(verb: Verb, acts: impl IntoIterator<Item = Reply>) -> Result<Json, (String, bool)> {
     let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
-    let cluster = scripted::cluster(move |_| acts.next().expect("one more act")).await;
+    let cluster = fake_api::cluster(move |_| acts.next().expect("one more act")).await;
     let answer = cluster.send(request(verb), &CancellationToken::new()).await;
     answer.map_err(|error| (error.reason.to_string(), error.maybe_done))
 }
 
-fn status(code: u16, message: &str, kind: &str) -> Act {
-    Act::Answer(
+fn status(code: u16, message: &str, kind: &str) -> Reply {
+    Reply::Answer(
         code,
         json!({"kind": "Status", "code": code, "reason": "R", "message": message, "details": {"kind": kind}}),
     )
 }
 
-fn done() -> Act {
-    Act::Answer(200, json!({"kind": "Service"}))
+fn done() -> Reply {
+    Reply::Answer(200, json!({"kind": "Service"}))
 }
 
 #[tokio::test]
 async fn what_may_pass_by_itself_is_tried_again() {
     let quota = || status(409, "the quota has been modified", "resourcequotas");
     for failures in [
-        vec![Act::Lose],
-        vec![status(503, "restarting", ""), Act::Lose],
+        vec![Reply::Lose],
+        vec![status(503, "restarting", ""), Reply::Lose],
         vec![quota(), quota()],
     ] {
         let acts = failures.into_iter().chain([done()]);
@@ -63,11 +63,11 @@ async fn a_write_whose_answer_was_lost_may_be_done() {
     };
     assert_eq!(ended(Verb::Apply, [forbidden()]).await, said(false));
     assert_eq!(
-        ended(Verb::Apply, [Act::Lose, forbidden()]).await,
+        ended(Verb::Apply, [Reply::Lose, forbidden()]).await,
         said(true)
     );
     assert_eq!(
-        ended(Verb::Get, [Act::Lose, forbidden()]).await,
+        ended(Verb::Get, [Reply::Lose, forbidden()]).await,
         said(false)
     );
     for (code, maybe_done) in [(429, false), (504, true)] {
@@ -79,16 +79,16 @@ async fn a_write_whose_answer_was_lost_may_be_done() {
 /// In flight, and in the pause before the next attempt.
 #[tokio::test]
 async fn a_write_that_is_interrupted_may_be_done() {
-    for act in [|| Act::Hang, || Act::Lose] {
+    for act in [|| Reply::Hang, || Reply::Lose] {
         let (asked, mut was_asked) = mpsc::unbounded_channel();
-        let cluster = scripted::cluster(move |_| {
+        let cluster = fake_api::cluster(move |_| {
             asked.send(()).unwrap();
             act()
         });
         let cluster = cluster.await;
         let cancel = CancellationToken::new();
         let interrupt = async {
-            scripted::time_passes(&mut was_asked).await;
+            fake_api::time_passes(&mut was_asked).await;
             cancel.cancel();
         };
         let (answer, ()) = tokio::join!(cluster.send(request(Verb::Apply), &cancel), interrupt);

@@ -1,20 +1,20 @@
 //! What to do about an issue, with the command that shows more of it.
 
-use super::trouble::{Cause, Trouble, Workload};
+use super::pod_issue::{Cause, PodIssue, Workload};
 
 /// One or two sentences for the user.
-pub(super) fn advice(trouble: &Trouble) -> String {
-    match trouble.cause {
+pub(super) fn advice(issue: &PodIssue) -> String {
+    match issue.cause {
         Cause::ImageName => "correct the image's name in the configuration.".to_owned(),
         Cause::Image => {
             "check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`)."
                 .to_owned()
         }
-        Cause::Crash if trouble.init => format!(
+        Cause::Crash if issue.init => format!(
             "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. {}",
-            log(trouble)
+            log(issue)
         ),
-        Cause::Crash => format!("fix the problem reported in the container log. {}", log(trouble)),
+        Cause::Crash => format!("fix the problem reported in the container log. {}", log(issue)),
         Cause::Memory => {
             "raise `resources.limits.memory` of this container, or let it do less at once.".to_owned()
         }
@@ -26,7 +26,7 @@ pub(super) fn advice(trouble: &Trouble) -> String {
             "the container runtime could not start it: check the image's command, and the volumes and devices of the pod."
                 .to_owned()
         }
-        Cause::Denied => denied(&trouble.message).to_owned(),
+        Cause::Denied => denied(&issue.message).to_owned(),
         Cause::Unschedulable => {
             "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
                 .to_owned()
@@ -37,29 +37,29 @@ pub(super) fn advice(trouble: &Trouble) -> String {
         }
         Cause::NotReady => format!(
             "the server runs and its probe does not succeed: check its log, and whether the stores can be reached. {}",
-            log(trouble)
+            log(issue)
         ),
         Cause::NodeSetup => format!(
             "the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the message names; the pod starts by itself once this is repaired. {}",
-            describe(trouble)
+            describe(issue)
         ),
         Cause::Starting => format!(
             "the node prepares the pod: it pulls images and mounts volumes. {}",
-            describe(trouble)
+            describe(issue)
         ),
-        Cause::Sidecar => sidecar(trouble),
+        Cause::Sidecar => sidecar(issue),
         Cause::Paused => format!(
             "find out why it was paused, resume it with {}, then apply again.",
-            command(trouble, |it| format!("kubectl rollout resume deployment/{}", it.name))
+            command(issue, |it| format!("kubectl rollout resume deployment/{}", it.name))
         ),
         Cause::Suspended => format!(
             "find out why it was suspended, resume it with {}, then apply again. A queue such as Kueue resumes its Jobs itself.",
-            command(trouble, |it| {
+            command(issue, |it| {
                 let patch = r#"'{"spec":{"suspend":false}}'"#;
                 format!("kubectl patch job/{} --type merge --patch {patch}", it.name)
             })
         ),
-        Cause::Other => describe(trouble),
+        Cause::Other => describe(issue),
     }
 }
 
@@ -85,8 +85,8 @@ fn denied(message: &str) -> &'static str {
     }
 }
 
-fn sidecar(trouble: &Trouble) -> String {
-    let delete = command(trouble, |it| format!("kubectl delete job/{}", it.name));
+fn sidecar(issue: &PodIssue) -> String {
+    let delete = command(issue, |it| format!("kubectl delete job/{}", it.name));
     format!(
         "this container was added to the Job's pod, and the Job cannot end before it does. Exclude the Job's pods from the injection, let it be injected as a native sidecar (an init container with `restartPolicy: Always`), or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
     )
@@ -94,56 +94,56 @@ fn sidecar(trouble: &Trouble) -> String {
 
 /// The command for the log of the run that failed: a container that has not been restarted has no previous log, and
 /// init containers have to be named as well.
-fn log(trouble: &Trouble) -> String {
-    let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container) else {
-        return describe(trouble);
+fn log(issue: &PodIssue) -> String {
+    let (Some(pod), Some(container)) = (&issue.pod, &issue.container) else {
+        return describe(issue);
     };
-    let previous = if trouble.in_previous_run {
+    let previous = if issue.in_previous_run {
         " --previous"
     } else {
         ""
     };
     format!(
         "`kubectl logs {pod} -c {container}{previous}{}` shows all of it.",
-        namespace(trouble)
+        namespace(issue)
     )
 }
 
-fn describe(trouble: &Trouble) -> String {
-    match &trouble.pod {
+fn describe(issue: &PodIssue) -> String {
+    match &issue.pod {
         Some(pod) => format!(
             "`kubectl describe pod {pod}{}` shows all that Kubernetes knows of it.",
-            namespace(trouble)
+            namespace(issue)
         ),
         None => "`kubectl describe pod` shows all that Kubernetes knows of it.".to_owned(),
     }
 }
 
-fn command(trouble: &Trouble, of: impl Fn(&Workload) -> String) -> String {
-    match &trouble.workload {
-        Some(workload) => format!("`{}{}`", of(workload), namespace(trouble)),
+fn command(issue: &PodIssue, of: impl Fn(&Workload) -> String) -> String {
+    match &issue.workload {
+        Some(workload) => format!("`{}{}`", of(workload), namespace(issue)),
         None => "kubectl".to_owned(),
     }
 }
 
-fn namespace(trouble: &Trouble) -> String {
-    let namespace = trouble.namespace.as_ref();
+fn namespace(issue: &PodIssue) -> String {
+    let namespace = issue.namespace.as_ref();
     namespace.map_or_else(String::new, |namespace| format!(" -n {namespace}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::trouble::Hope;
+    use super::super::pod_issue::Recoverability;
     use super::*;
 
     fn of_container(init: bool, in_previous_run: bool) -> String {
-        advice(&Trouble {
+        advice(&PodIssue {
             pod: Some("p".into()),
             container: Some("c".into()),
             namespace: Some("ns".into()),
             init,
             in_previous_run,
-            ..Trouble::new(Cause::Crash, Hope::None, "Error")
+            ..PodIssue::new(Cause::Crash, Recoverability::Never, "Error")
         })
     }
 
@@ -218,13 +218,13 @@ mod tests {
     #[test]
     fn commands_name_the_workload_and_the_namespace() {
         let of = |cause, kind| {
-            advice(&Trouble {
+            advice(&PodIssue {
                 workload: Some(Workload {
                     kind,
                     name: "feast-x".into(),
                 }),
                 namespace: Some("ns".into()),
-                ..Trouble::new(cause, Hope::None, "r")
+                ..PodIssue::new(cause, Recoverability::Never, "r")
             })
         };
         let paused = of(Cause::Paused, "Deployment");

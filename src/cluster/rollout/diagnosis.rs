@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::{Event, ObjectReference, PersistentVolumeClaim, 
 use serde_json::Value as Json;
 
 use super::events::is_unfinished;
-use super::pods::troubles;
+use super::pod_issue::{Cause, PodIssue, Recoverability, Workload};
+use super::pods::issues;
 use super::progressing;
-use super::trouble::{Cause, Hope, Trouble, Workload};
 
 /// What was seen, as far as it could be looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,7 +29,7 @@ pub struct Seen<'a> {
 
 /// What keeps the newest pods from getting ready, the hopeless first; the same thing in several pods is
 /// one entry.
-pub fn diagnose(seen: &Seen<'_>) -> Vec<Trouble> {
+pub fn diagnose(seen: &Seen<'_>) -> Vec<PodIssue> {
     let current: Vec<Pod> = match seen.deployment {
         // What its status and its pods say is about an older spec.
         Some(deployment) if !is_observed(deployment) => {
@@ -38,45 +38,45 @@ pub fn diagnose(seen: &Seen<'_>) -> Vec<Trouble> {
         Some(deployment) => of_newest_replica_set(deployment, seen.pods),
         None => newest(seen.pods).into_iter().collect(),
     };
-    let mut all = troubles(&current);
+    let mut all = issues(&current);
     for pod in &current {
-        let of_pod = |trouble: &Trouble| trouble.pod == pod.metadata.name;
-        let is_prepared = |trouble: &Trouble| trouble.cause == Cause::Starting && of_pod(trouble);
+        let of_pod = |issue: &PodIssue| issue.pod == pod.metadata.name;
+        let is_prepared = |issue: &PodIssue| issue.cause == Cause::Starting && of_pod(issue);
         if let Some(sidecars) = halted::sidecars(pod, seen) {
-            all.retain(|trouble| !of_pod(trouble));
+            all.retain(|issue| !of_pod(issue));
             all.extend(sidecars);
         } else if all.iter().any(is_prepared)
             && let Some(setup) = setup_failure(pod, seen.events)
         {
             // What the node has to prepare is the pod's, not one container's.
-            all.retain(|trouble| !is_prepared(trouble));
+            all.retain(|issue| !is_prepared(issue));
             all.push(setup);
         }
     }
-    for trouble in &mut all {
-        if trouble.cause != Cause::NodeSetup {
-            trouble.event = event_of(trouble, seen.events);
+    for issue in &mut all {
+        if issue.cause != Cause::NodeSetup {
+            issue.event = event_of(issue, seen.events);
         }
-        if trouble.cause == Cause::Claim {
-            let pod = current.iter().find(|pod| pod.metadata.name == trouble.pod);
-            trouble.claim = pod.and_then(|pod| unbound(pod, seen));
+        if issue.cause == Cause::Claim {
+            let pod = current.iter().find(|pod| pod.metadata.name == issue.pod);
+            issue.claim = pod.and_then(|pod| unbound(pod, seen));
         }
     }
     all.extend(halted::halted(seen));
     all.extend(seen.deployment.and_then(replica_set_refused));
     all.extend(denied(seen, &current));
-    let mut grouped: Vec<Trouble> = Vec::new();
-    for trouble in all {
-        match grouped.iter_mut().find(|known| known.is_like(&trouble)) {
+    let mut grouped: Vec<PodIssue> = Vec::new();
+    for issue in all {
+        match grouped.iter_mut().find(|known| known.is_like(&issue)) {
             Some(known) => {
                 known.others += 1;
-                known.hope = known.hope.min(trouble.hope);
-                known.restarts = known.restarts.max(trouble.restarts);
+                known.recoverability = known.recoverability.min(issue.recoverability);
+                known.restarts = known.restarts.max(issue.restarts);
             }
-            None => grouped.push(trouble),
+            None => grouped.push(issue),
         }
     }
-    grouped.sort_by_key(|trouble| trouble.hope);
+    grouped.sort_by_key(|issue| issue.recoverability);
     grouped
 }
 
@@ -116,7 +116,7 @@ fn owner(pod: &Pod) -> Option<&str> {
 }
 
 /// The API server lets no more pods be made.
-fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<Trouble> {
+fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<PodIssue> {
     let conditions = seen
         .deployment
         .and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
@@ -149,18 +149,18 @@ fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<Trouble> {
     };
     // What a quota allows may come back with the pods that are on their way out.
     let leaving = seen.pods.iter();
-    let hope = match leaving
+    let recoverability = match leaving
         .filter(|pod| pod.metadata.deletion_timestamp.is_some())
         .count()
     {
-        0 => Hope::Short,
-        _ => Hope::Lasting,
+        0 => Recoverability::MaybeSoon,
+        _ => Recoverability::Eventually,
     };
-    Some(Trouble {
+    Some(PodIssue {
         message: message.unwrap_or_default(),
-        ..Trouble::new(
+        ..PodIssue::new(
             Cause::Denied,
-            hope,
+            recoverability,
             reason.unwrap_or_else(|| "FailedCreate".to_owned()),
         )
     })
@@ -168,23 +168,27 @@ fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<Trouble> {
 
 /// The API server lets no ReplicaSet be made. The controller then reports on the newest spec without saying that it
 /// has observed it.
-fn replica_set_refused(deployment: &Deployment) -> Option<Trouble> {
+fn replica_set_refused(deployment: &Deployment) -> Option<PodIssue> {
     let condition = progressing(deployment)?;
     let reason = condition.reason.as_deref();
     let refused =
         condition.status.as_deref() == Some("False") && reason == Some("ReplicaSetCreateError");
-    refused.then(|| Trouble {
+    refused.then(|| PodIssue {
         workload: Some(Workload {
             kind: "ReplicaSet of Deployment",
             name: deployment.metadata.name.clone().unwrap_or_default(),
         }),
         message: condition.message.clone().unwrap_or_default(),
-        ..Trouble::new(Cause::Denied, Hope::Short, "ReplicaSetCreateError")
+        ..PodIssue::new(
+            Cause::Denied,
+            Recoverability::MaybeSoon,
+            "ReplicaSetCreateError",
+        )
     })
 }
 
 /// What keeps the node from preparing the pod, by the newest event about it: an older one may be overcome by now.
-fn setup_failure(pod: &Pod, events: &[Event]) -> Option<Trouble> {
+fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
     let event = last(events.iter().filter(|event| {
         let of = &event.involved_object;
         of.kind.as_deref() == Some("Pod")
@@ -196,15 +200,17 @@ fn setup_failure(pod: &Pod, events: &[Event]) -> Option<Trouble> {
         return None;
     }
     let message = event.message.clone().unwrap_or_default();
-    let (cause, hope) = match reason {
-        "FailedMount" if is_misconfigured(&message) => (Cause::Configuration, Hope::Short),
-        _ => (Cause::NodeSetup, Hope::Lasting),
+    let (cause, recoverability) = match reason {
+        "FailedMount" if is_misconfigured(&message) => {
+            (Cause::Configuration, Recoverability::MaybeSoon)
+        }
+        _ => (Cause::NodeSetup, Recoverability::Eventually),
     };
-    Some(Trouble {
+    Some(PodIssue {
         pod: pod.metadata.name.clone(),
         namespace: pod.metadata.namespace.clone(),
         message,
-        ..Trouble::new(cause, hope, reason)
+        ..PodIssue::new(cause, recoverability, reason)
     })
 }
 
@@ -218,7 +224,7 @@ fn is_misconfigured(message: &str) -> bool {
 }
 
 /// Whether it is the Job itself, or a ReplicaSet of the Deployment: its name and a hash. Others in the namespace have
-/// troubles of their own.
+/// issues of their own.
 fn makes_its_pods(object: &ObjectReference, seen: &Seen<'_>) -> bool {
     let name = object.name.as_deref().unwrap_or_default();
     match object.kind.as_deref() {
@@ -273,21 +279,21 @@ fn unbound(pod: &Pod, seen: &Seen<'_>) -> Option<String> {
 }
 
 /// The last warning about the pod that says more than its status does.
-fn event_of(trouble: &Trouble, events: &[Event]) -> Option<String> {
+fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
     let of_pod = events.iter().filter(|event| {
         let of = &event.involved_object;
-        let container = trouble.container.as_deref().unwrap_or_default();
+        let container = issue.container.as_deref().unwrap_or_default();
         let elsewhere = of
             .field_path
             .as_deref()
             .is_some_and(|path| !path.contains(&format!("{{{container}}}")));
         // Of what goes well, only a pull tells why nothing more has happened.
         let tells = !is_normal(event) || event.reason.as_deref() == Some("Pulling");
-        of.kind.as_deref() == Some("Pod") && of.name == trouble.pod && !elsewhere && tells
+        of.kind.as_deref() == Some("Pod") && of.name == issue.pod && !elsewhere && tells
     });
     let (telling, others): (Vec<_>, Vec<_>) = of_pod.partition(|event| {
         let message = event.message.as_deref().unwrap_or_default();
-        match trouble.cause {
+        match issue.cause {
             Cause::Image => message.starts_with("Failed to pull"),
             Cause::Crash => {
                 message.starts_with("Liveness probe") || message.starts_with("Startup probe")
@@ -297,7 +303,7 @@ fn event_of(trouble: &Trouble, events: &[Event]) -> Option<String> {
     });
     let found = last(telling.into_iter()).or_else(|| last(others.into_iter()))?;
     // The scheduler's event repeats its condition.
-    (found.message.as_deref() != Some(trouble.message.as_str())).then(|| sentence(found))
+    (found.message.as_deref() != Some(issue.message.as_str())).then(|| sentence(found))
 }
 
 /// The newest event, and of those of one second a warning: most times are known to the second only.

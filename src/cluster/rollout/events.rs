@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::diagnosis::Seen;
-use super::trouble::{Cause, Trouble};
+use super::pod_issue::{Cause, PodIssue};
 use crate::cluster::error::Reason;
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::EVENTS;
@@ -72,15 +72,15 @@ impl EventReader {
 }
 
 /// What is stuck without a reason in its status.
-pub(super) fn stuck(seen: &Seen<'_>, troubles: &[Trouble]) -> Vec<Stuck> {
-    let mut stuck: Vec<Stuck> = (troubles.iter())
-        .filter(|trouble| {
+pub(super) fn stuck(seen: &Seen<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
+    let mut stuck: Vec<Stuck> = (issues.iter())
+        .filter(|issue| {
             matches!(
-                trouble.cause,
+                issue.cause,
                 Cause::Starting | Cause::NodeSetup | Cause::Configuration
             )
         })
-        .filter_map(|trouble| Some(("Pod", trouble.pod.clone()?)))
+        .filter_map(|issue| Some(("Pod", issue.pod.clone()?)))
         .collect();
     stuck.dedup();
     if let Some(job) = seen.job
@@ -105,7 +105,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::rollout::trouble::Hope;
+    use crate::cluster::rollout::pod_issue::Recoverability;
 
     #[test]
     fn reads_at_intervals_while_something_is_stuck() {
@@ -145,17 +145,17 @@ mod tests {
 
     #[test]
     fn a_pod_is_stuck_while_its_node_prepares_it() {
-        let trouble = |cause, pod: &str| Trouble {
+        let issue = |cause, pod: &str| PodIssue {
             pod: Some(pod.to_owned()),
-            ..Trouble::new(cause, Hope::Lasting, "r")
+            ..PodIssue::new(cause, Recoverability::Eventually, "r")
         };
-        let troubles = [
-            trouble(Cause::Starting, "a"),
-            trouble(Cause::NodeSetup, "b"),
-            trouble(Cause::NotReady, "c"),
-            trouble(Cause::Unschedulable, "d"),
+        let issues = [
+            issue(Cause::Starting, "a"),
+            issue(Cause::NodeSetup, "b"),
+            issue(Cause::NotReady, "c"),
+            issue(Cause::Unschedulable, "d"),
         ];
         let expected = [("Pod", "a".to_owned()), ("Pod", "b".to_owned())];
-        assert_eq!(stuck(&Seen::default(), &troubles), expected);
+        assert_eq!(stuck(&Seen::default(), &issues), expected);
     }
 }

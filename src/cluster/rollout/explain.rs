@@ -11,14 +11,14 @@ use kube::client::Body;
 use tokio_util::sync::CancellationToken;
 
 use super::diagnosis::{Seen, diagnose};
-use super::trouble::{Cause, Trouble};
+use super::pod_issue::{Cause, PodIssue};
 use crate::cluster::error::{Error, Reason};
 use crate::cluster::request::Request;
 use crate::cluster::resource::{EVENTS, PODS, Resource};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
-use crate::feast::redaction::Redaction;
+use crate::feast::secrets::redaction::Redaction;
 
 /// Of one container's log.
 const LINES: usize = 10;
@@ -26,7 +26,7 @@ const BYTES: &str = "16384";
 /// How many logs are read; a look at more is `kubectl`'s.
 const LOGS: usize = 3;
 /// For all of the explanation: someone is waiting for the error.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Cluster {
     pub(super) async fn explain(
@@ -34,13 +34,14 @@ impl Cluster {
         store: &StoreName,
         watched: Seen<'_>,
         secrets: &Redaction,
-    ) -> Vec<Trouble> {
-        let looked = tokio::time::timeout(PATIENCE, self.looked_into(store, watched, secrets));
+    ) -> Vec<PodIssue> {
+        let looked =
+            tokio::time::timeout(DIAGNOSIS_TIMEOUT, self.looked_into(store, watched, secrets));
         looked.await.unwrap_or_else(|_| {
             // Logs without the whole of their redaction are not shown.
-            let mut troubles = diagnose(&watched);
-            troubles.iter_mut().for_each(|trouble| trouble.log.clear());
-            troubles
+            let mut issues = diagnose(&watched);
+            issues.iter_mut().for_each(|issue| issue.log.clear());
+            issues
         })
     }
 
@@ -49,7 +50,7 @@ impl Cluster {
         store: &StoreName,
         seen: Seen<'_>,
         secrets: &Redaction,
-    ) -> Vec<Trouble> {
+    ) -> Vec<PodIssue> {
         let mut events: Vec<Event> = self
             .look(store, EVENTS, ("fieldSelector", "type=Warning"))
             .await;
@@ -65,49 +66,43 @@ impl Cluster {
         events.extend(watched.cloned());
         let claims: Vec<PersistentVolumeClaim> = if diagnose(&seen)
             .iter()
-            .any(|trouble| trouble.cause == Cause::Claim)
+            .any(|issue| issue.cause == Cause::Claim)
         {
             let claims = Resource::from(Kind::PersistentVolumeClaim);
             self.look(store, claims, ("limit", "500")).await
         } else {
             Vec::new()
         };
-        let mut troubles = diagnose(&Seen {
+        let mut issues = diagnose(&Seen {
             events: &events,
             claims: &claims,
             ..seen
         });
-        let has_log = |trouble: &&mut Trouble| {
-            matches!(
-                trouble.cause,
-                Cause::Crash | Cause::Memory | Cause::NotReady
-            )
+        let has_log = |issue: &&mut PodIssue| {
+            matches!(issue.cause, Cause::Crash | Cause::Memory | Cause::NotReady)
         };
-        for (number, trouble) in troubles.iter_mut().filter(has_log).enumerate() {
-            let pod = seen
-                .pods
-                .iter()
-                .find(|pod| pod.metadata.name == trouble.pod);
+        for (number, issue) in issues.iter_mut().filter(has_log).enumerate() {
+            let pod = seen.pods.iter().find(|pod| pod.metadata.name == issue.pod);
             let mut secrets = secrets.clone();
             let complete = match pod {
                 Some(pod) => self.learn_secrets(store, pod, &mut secrets).await,
                 None => true,
             };
             if !complete {
-                trouble.log.clear();
+                issue.log.clear();
                 continue;
             }
-            if trouble.log.is_empty() && number < LOGS {
-                trouble.log = self.log(store, trouble).await;
+            if issue.log.is_empty() && number < LOGS {
+                issue.log = self.log(store, issue).await;
             }
-            let start = trouble.log.len().saturating_sub(LINES);
+            let start = issue.log.len().saturating_sub(LINES);
             // As a whole, for values of several lines.
-            let end = secrets.redact(&trouble.log[start..].join("\n"));
-            trouble.log = end.lines().map(str::to_owned).collect();
-            trouble.message = secrets.redact(&trouble.message);
-            trouble.event = trouble.event.take().map(|event| secrets.redact(&event));
+            let end = secrets.redact(&issue.log[start..].join("\n"));
+            issue.log = end.lines().map(str::to_owned).collect();
+            issue.message = secrets.redact(&issue.message);
+            issue.event = issue.event.take().map(|event| secrets.redact(&event));
         }
-        troubles
+        issues
     }
 
     /// What the user's Secrets hold that the pod names. `false` where one cannot be read.
@@ -137,11 +132,11 @@ impl Cluster {
     }
 
     /// The end of what the container has said before it ended, or so far.
-    async fn log(&self, store: &StoreName, trouble: &Trouble) -> Vec<String> {
-        let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container) else {
+    async fn log(&self, store: &StoreName, issue: &PodIssue) -> Vec<String> {
+        let (Some(pod), Some(container)) = (&issue.pod, &issue.container) else {
             return Vec::new();
         };
-        let previous = if trouble.in_previous_run {
+        let previous = if issue.in_previous_run {
             "true"
         } else {
             "false"

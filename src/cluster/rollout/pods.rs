@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
 
-use super::trouble::{Cause, Hope, Trouble};
+use super::pod_issue::{Cause, PodIssue, Recoverability};
 
 /// A container that has been started so often again, and is made to wait, will not make it. The kubelet's
 /// pauses are 10, 20, 40 s and so on: by then half a minute or more has passed.
@@ -12,7 +12,7 @@ const RESTARTS: i32 = 3;
 
 /// One entry for each container that keeps its pod from being ready, and one for each pod that is not
 /// ready without any container saying why.
-pub fn troubles(pods: &[Pod]) -> Vec<Trouble> {
+pub fn issues(pods: &[Pod]) -> Vec<PodIssue> {
     pods.iter().flat_map(of_pod).collect()
 }
 
@@ -26,7 +26,7 @@ pub fn ready(pods: &[Pod]) -> BTreeMap<String, i32> {
     ready
 }
 
-fn of_pod(pod: &Pod) -> Vec<Trouble> {
+fn of_pod(pod: &Pod) -> Vec<PodIssue> {
     let status = pod.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
     let ready = conditions
@@ -40,14 +40,14 @@ fn of_pod(pod: &Pod) -> Vec<Trouble> {
     let main = status.container_statuses.unwrap_or_default();
     let init = init.iter().map(|container| (container, true));
     let main = main.iter().map(|container| (container, false));
-    let mut found: Vec<Trouble> = init
+    let mut found: Vec<PodIssue> = init
         .chain(main)
         .filter(|(container, _)| !container.ready)
         .filter_map(|(container, init)| of_container(container, init))
         .collect();
     // Containers whose turn has not come are not what keeps the pod.
-    if found.iter().any(|trouble| !is_in_line(trouble)) {
-        found.retain(|trouble| !is_in_line(trouble));
+    if found.iter().any(|issue| !is_in_line(issue)) {
+        found.retain(|issue| !is_in_line(issue));
     }
     if found.is_empty() {
         let unscheduled = conditions
@@ -61,9 +61,9 @@ fn of_pod(pod: &Pod) -> Vec<Trouble> {
                     _ => Cause::Other,
                 };
                 let reason = status.reason.or(status.phase);
-                let mut other = Trouble::new(
+                let mut other = PodIssue::new(
                     cause,
-                    Hope::Lasting,
+                    Recoverability::Eventually,
                     reason.unwrap_or_else(|| "not ready".to_owned()),
                 );
                 other.message = status.message.unwrap_or_default();
@@ -71,18 +71,18 @@ fn of_pod(pod: &Pod) -> Vec<Trouble> {
             }
         });
     }
-    for trouble in &mut found {
-        trouble.pod.clone_from(&pod.metadata.name);
-        trouble.namespace.clone_from(&pod.metadata.namespace);
+    for issue in &mut found {
+        issue.pod.clone_from(&pod.metadata.name);
+        issue.namespace.clone_from(&pod.metadata.namespace);
     }
     found
 }
 
-fn is_in_line(trouble: &Trouble) -> bool {
-    trouble.reason == "PodInitializing"
+fn is_in_line(issue: &PodIssue) -> bool {
+    issue.reason == "PodInitializing"
 }
 
-fn of_scheduler(condition: PodCondition) -> Trouble {
+fn of_scheduler(condition: PodCondition) -> PodIssue {
     let message = condition.message.unwrap_or_default();
     let cause = if message.to_lowercase().contains("persistentvolumeclaim") {
         Cause::Claim
@@ -92,13 +92,13 @@ fn of_scheduler(condition: PodCondition) -> Trouble {
     let reason = condition
         .reason
         .unwrap_or_else(|| "Unschedulable".to_owned());
-    Trouble {
+    PodIssue {
         message,
-        ..Trouble::new(cause, Hope::Lasting, reason)
+        ..PodIssue::new(cause, Recoverability::Eventually, reason)
     }
 }
 
-fn of_container(container: &ContainerStatus, init: bool) -> Option<Trouble> {
+fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
     let ContainerState {
         waiting,
         terminated,
@@ -108,12 +108,12 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<Trouble> {
         .last_state
         .as_ref()
         .and_then(|last| last.terminated.clone());
-    let mut trouble = if let Some(waiting) = waiting {
+    let mut issue = if let Some(waiting) = waiting {
         let reason = waiting.reason.unwrap_or_else(|| "waiting".to_owned());
-        let (cause, hope) = of_reason(&reason, container.restart_count);
-        Trouble {
+        let (cause, recoverability) = of_reason(&reason, container.restart_count);
+        PodIssue {
             message: waiting.message.unwrap_or_default(),
-            ..Trouble::new(cause, hope, reason)
+            ..PodIssue::new(cause, recoverability, reason)
         }
     } else if let Some(terminated) = &terminated {
         if terminated.exit_code == 0 {
@@ -121,51 +121,51 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<Trouble> {
         }
         let reason = terminated.reason.clone();
         let reason = reason.unwrap_or_else(|| "Error".to_owned());
-        Trouble::new(Cause::Crash, Hope::Lasting, reason)
+        PodIssue::new(Cause::Crash, Recoverability::Eventually, reason)
     } else if init {
         // It is at work.
-        Trouble::new(Cause::Other, Hope::Lasting, "still running")
+        PodIssue::new(Cause::Other, Recoverability::Eventually, "still running")
     } else {
-        Trouble::new(Cause::NotReady, Hope::Lasting, "not ready")
+        PodIssue::new(Cause::NotReady, Recoverability::Eventually, "not ready")
     };
-    trouble.container = Some(container.name.clone());
-    trouble.init = init;
-    trouble.restarts = container.restart_count;
-    trouble.in_previous_run = terminated.is_none() && last.is_some();
-    if matches!(trouble.cause, Cause::Crash | Cause::NotReady)
+    issue.container = Some(container.name.clone());
+    issue.init = init;
+    issue.restarts = container.restart_count;
+    issue.in_previous_run = terminated.is_none() && last.is_some();
+    if matches!(issue.cause, Cause::Crash | Cause::NotReady)
         && let Some(ended) = terminated.or(last)
     {
-        trouble.exit_code = Some(ended.exit_code);
+        issue.exit_code = Some(ended.exit_code);
         // The end of its log, where the container asks for that.
         let said = ended.message.unwrap_or_default();
-        trouble.log = said.lines().map(str::to_owned).collect();
+        issue.log = said.lines().map(str::to_owned).collect();
         if ended.reason.as_deref() == Some("OOMKilled") {
-            trouble.cause = Cause::Memory;
-            trouble.reason = "OOMKilled".to_owned();
+            issue.cause = Cause::Memory;
+            issue.reason = "OOMKilled".to_owned();
         }
     }
-    Some(trouble)
+    Some(issue)
 }
 
 /// What the kubelet's words mean.
-fn of_reason(reason: &str, restarts: i32) -> (Cause, Hope) {
+fn of_reason(reason: &str, restarts: i32) -> (Cause, Recoverability) {
     match reason {
-        "InvalidImageName" => (Cause::ImageName, Hope::None),
+        "InvalidImageName" => (Cause::ImageName, Recoverability::Never),
         "ErrImagePull"
         | "ImagePullBackOff"
         | "ErrImageNeverPull"
         | "ImageInspectError"
         | "RegistryUnavailable"
-        | "SignatureValidationFailed" => (Cause::Image, Hope::Short),
-        "CrashLoopBackOff" if restarts >= RESTARTS => (Cause::Crash, Hope::None),
-        "CrashLoopBackOff" => (Cause::Crash, Hope::Lasting),
-        "CreateContainerConfigError" => (Cause::Configuration, Hope::Short),
+        | "SignatureValidationFailed" => (Cause::Image, Recoverability::MaybeSoon),
+        "CrashLoopBackOff" if restarts >= RESTARTS => (Cause::Crash, Recoverability::Never),
+        "CrashLoopBackOff" => (Cause::Crash, Recoverability::Eventually),
+        "CreateContainerConfigError" => (Cause::Configuration, Recoverability::MaybeSoon),
         "CreateContainerError"
         | "RunContainerError"
         | "PreCreateHookError"
         | "PreStartHookError"
-        | "PostStartHookError" => (Cause::Start, Hope::Short),
-        "ContainerCreating" | "PodInitializing" => (Cause::Starting, Hope::Lasting),
-        _ => (Cause::Other, Hope::Lasting),
+        | "PostStartHookError" => (Cause::Start, Recoverability::MaybeSoon),
+        "ContainerCreating" | "PodInitializing" => (Cause::Starting, Recoverability::Eventually),
+        _ => (Cause::Other, Recoverability::Eventually),
     }
 }

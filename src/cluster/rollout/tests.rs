@@ -2,8 +2,8 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::cluster::CancellationToken;
-use crate::cluster::scripted::{self, Act};
-use crate::feast::redaction::Redaction;
+use crate::cluster::fake_api::{self, Reply};
+use crate::feast::secrets::redaction::Redaction;
 
 /// A finished rollout of 3, changed at the given JSON pointers.
 fn deployment(changes: &[(&str, Json)]) -> Deployment {
@@ -147,9 +147,9 @@ fn scaling() {
 async fn a_wait_without_an_answer_of_the_api_server_says_so() {
     let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
     let mut requests = 0;
-    let cluster = scripted::cluster(move |it| {
+    let cluster = fake_api::cluster(move |it| {
         if it.line != "GET /apis/apps/v1/namespaces/ns/deployments" {
-            return Act::Hang;
+            return Reply::Hang;
         }
         requests += 1;
         if requests == 1 {
@@ -158,7 +158,7 @@ async fn a_wait_without_an_answer_of_the_api_server_says_so() {
             let unfinished = unfinished.as_mut().expect("JSON");
             unfinished["metadata"]["name"] = json!("feast-x");
             let list = json!({"metadata": {"resourceVersion": "7"}, "items": [unfinished]});
-            return Act::Answer(200, list);
+            return Reply::Answer(200, list);
         }
         if requests == 3 {
             // The failure of the second one has been noticed.
@@ -166,7 +166,7 @@ async fn a_wait_without_an_answer_of_the_api_server_says_so() {
         }
         let status = json!({"kind": "Status", "status": "Failure", "code": 503,
             "reason": "ServiceUnavailable", "message": "starting"});
-        Act::Answer(503, status)
+        Reply::Answer(503, status)
     });
     let cluster = cluster.await;
     let rollout = Rollout {
@@ -176,9 +176,9 @@ async fn a_wait_without_an_answer_of_the_api_server_says_so() {
     };
     let secrets = Redaction::default();
     let wait = Wait::new(std::time::Duration::from_secs(3600), &secrets);
-    let (store, cancel) = (scripted::store("x"), CancellationToken::new());
+    let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
     let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
-    let (ended, ()) = tokio::join!(waited, scripted::time_passes(&mut was_asked));
+    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut was_asked));
     assert_eq!(
         ended.expect_err("nothing finishes").reason.to_string(),
         "1 of 3 replicas are updated (as last seen; the API server does not answer the watch: \

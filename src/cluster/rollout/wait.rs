@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::diagnosis::{Seen, diagnose};
 use super::events::{EventReader, stuck};
-use super::patience::{GRACE, Patience, Verdict};
-use super::trouble::Trouble;
+use super::grace_period::{GRACE, GracePeriod, Verdict};
+use super::pod_issue::PodIssue;
 use super::{Progress, exceeded_deadline, job_progress, progress};
 use crate::cluster::error::{Error, Reason, Verb};
 use crate::cluster::resource::{PODS, Resource};
@@ -19,7 +19,7 @@ use crate::cluster::watch::Selection;
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names::NAME_LABEL;
 use crate::feast::objects::Kind;
-use crate::feast::redaction::Redaction;
+use crate::feast::secrets::redaction::Redaction;
 
 /// How long the first look at what is waited for may take, however late it is: what is complete then is no failure,
 /// and an error can say what there is.
@@ -31,7 +31,7 @@ pub struct Wait<'a> {
     pub deadline: Instant,
     /// The time-out that the deadline comes from, for the error.
     pub timeout: Duration,
-    /// How long a trouble that may pass by itself is put up with.
+    /// How long a issue that may pass by itself is put up with.
     pub grace: Duration,
     /// What must not be shown of a log.
     pub secrets: &'a Redaction,
@@ -99,17 +99,17 @@ impl Subject<'_> {
         }
     }
 
-    fn failed(&self, message: String, troubles: Vec<Trouble>) -> Reason {
+    fn failed(&self, message: String, issues: Vec<PodIssue>) -> Reason {
         match self.kind {
-            Kind::Job => Reason::JobFailed { message, troubles },
-            _ => Reason::RolloutFailed { message, troubles },
+            Kind::Job => Reason::JobFailed { message, issues },
+            _ => Reason::RolloutFailed { message, issues },
         }
     }
 
-    fn given_up(&self, message: String, troubles: Vec<Trouble>) -> Reason {
+    fn given_up(&self, message: String, issues: Vec<PodIssue>) -> Reason {
         match self.kind {
-            Kind::Job => Reason::JobUnfinished { message, troubles },
-            _ => Reason::RolloutFailed { message, troubles },
+            Kind::Job => Reason::JobUnfinished { message, issues },
+            _ => Reason::RolloutFailed { message, issues },
         }
     }
 }
@@ -193,7 +193,7 @@ impl Cluster {
             .await
             .map_err(refused)?;
         let (mut object_seen, mut pods_seen, mut pods_permitted) = (false, false, true);
-        let mut patience = Patience::new(wait.grace, Instant::now());
+        let mut grace_period = GracePeriod::new(wait.grace, Instant::now());
         let mut reader = EventReader::default();
         let manager = &self.options().field_manager;
         let mut look_again = deadline;
@@ -255,22 +255,22 @@ impl Cluster {
                 (Progress::Done, None) => continue,
             };
             let seen = subject.seen(&view, &reader.events, manager);
-            let troubles = diagnose(&seen);
-            tell(store, subject, &missing, &troubles, &mut told);
+            let issues = diagnose(&seen);
+            tell(store, subject, &missing, &issues, &mut told);
             let (exceeded, words) = view.deployment.as_ref().and_then(exceeded_deadline).unzip();
-            match patience.judge(&troubles, exceeded, Instant::now()) {
+            match grace_period.judge(&issues, exceeded, Instant::now()) {
                 Verdict::GiveUp => break End::GivenUp(missing.clone()),
                 Verdict::Overdue => break End::Failed(words.unwrap_or_default()),
                 Verdict::GoOn(then) => look_again = then.unwrap_or(deadline),
             }
-            let stuck = stuck(&seen, &troubles);
+            let stuck = stuck(&seen, &issues);
             reader.plan(stuck, Instant::now());
         };
         let seen = subject.seen(&view, &reader.events, manager);
-        let troubles = self.explain(store, seen, wait.secrets).await;
+        let issues = self.explain(store, seen, wait.secrets).await;
         let reason = match end {
-            End::Failed(message) => subject.failed(message, troubles),
-            End::GivenUp(message) => subject.given_up(message, troubles),
+            End::Failed(message) => subject.failed(message, issues),
+            End::GivenUp(message) => subject.given_up(message, issues),
             End::TimedOut => Reason::TimedOut {
                 seconds: wait.timeout.as_secs(),
                 waiting_for: match object.interruption() {
@@ -279,7 +279,7 @@ impl Cluster {
                     ),
                     None => missing,
                 },
-                troubles,
+                issues,
             },
         };
         Err(fail(Verb::Wait, reason))
@@ -291,12 +291,12 @@ fn tell(
     store: &StoreName,
     subject: &Subject<'_>,
     missing: &str,
-    troubles: &[Trouble],
+    issues: &[PodIssue],
     told: &mut String,
 ) {
     let mut text = missing.to_owned();
-    for trouble in troubles {
-        text.push_str(&format!("; {trouble}"));
+    for issue in issues {
+        text.push_str(&format!("; {issue}"));
     }
     if text != *told {
         let (kind, name, namespace) = (subject.kind.as_str(), subject.name, &store.namespace);

@@ -17,7 +17,7 @@ pub enum DriftPolicy {
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Deviation {
+pub enum DriftKind {
     /// A field of ours has another value.
     #[default]
     Changed,
@@ -45,7 +45,7 @@ pub struct Drift {
     /// or an object that an earlier apply of this provider made and that the state does not have) or `added` (a
     /// field that is not the provider's; only with `drift_policy = "strict"`). An apply undoes the first three,
     /// rolls the pods after the fourth, removes the fifth, and leaves the sixth alone.
-    pub change: Deviation,
+    pub change: DriftKind,
 
     /// The field, in the API server's notation: `.spec.template.spec.containers[name="online"].image`. Empty
     /// for an object as a whole.

@@ -1,7 +1,7 @@
 //! The Job that runs `feast apply` once for a configuration, before the rollout.
 //!
 //! Its pod is a server's pod with `feast apply` in the place of the servers. Its whole name is not known before
-//! the configuration's hash is, so [`fill`](crate::feast::fill) completes it.
+//! the configuration's hash is, so [`fill`](crate::feast::secrets::resolve) completes it.
 
 use std::collections::BTreeMap;
 

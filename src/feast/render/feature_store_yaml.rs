@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::feast::document::{Document, Line, Mapping, Node, Part, Slot};
+use crate::feast::feature_store_yaml::{
+    FeatureStoreYaml, KeyValue, Mapping, Node, Placeholder, Section,
+};
 use crate::feast::names::{self, Endpoint, ServerKind, Service};
 use crate::feast::spec::{
     OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryStorage, RemoteRegistry, Store,
@@ -13,15 +15,15 @@ mod sections;
 mod tests;
 
 /// That of the servers.
-pub(super) fn servers(store: &Store) -> Document {
-    let mut parts = vec![Part::Plain(head(store))];
+pub(super) fn servers(store: &Store) -> FeatureStoreYaml {
+    let mut parts = vec![Section::Plain(head(store))];
     if let Some(offline) = &store.offline {
         parts.push(match &offline.storage {
             OfflineStorage::File { engine, claim: _ } => {
                 section("offline_store", vec![leaf("type", *engine)])
             }
             OfflineStorage::Database(database) => {
-                Part::Slot(Slot::store(Service::Offline, database))
+                Section::Placeholder(Placeholder::store(Service::Offline, database))
             }
         });
     }
@@ -30,17 +32,19 @@ pub(super) fn servers(store: &Store) -> Document {
             "online_store",
             vec![leaf("type", "sqlite"), leaf("path", path.as_str())],
         ),
-        OnlineStorage::Database(database) => Part::Slot(Slot::store(Service::Online, database)),
+        OnlineStorage::Database(database) => {
+            Section::Placeholder(Placeholder::store(Service::Online, database))
+        }
     });
     parts.push(registry(store));
     parts.push(auth::server(&store.authorization));
-    parts.push(Part::Plain(tail()));
+    parts.push(Section::Plain(tail()));
     parts.extend(sections::server(store));
-    Document(parts)
+    FeatureStoreYaml(parts)
 }
 
 /// That of the lineage server, which keeps the events in the consumer's database, or else in the registry's.
-pub(super) fn lineage(store: &Store) -> Document {
+pub(super) fn lineage(store: &Store) -> FeatureStoreYaml {
     let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
     let own = consumer.is_some_and(|it| it.connection_string_secret_ref.is_some());
     // Feast wants a registry to be named; of one that does not keep the events nothing is asked.
@@ -50,15 +54,15 @@ pub(super) fn lineage(store: &Store) -> Document {
         }
         _ => registry(store),
     };
-    let mut parts = vec![Part::Plain(head(store)), registry];
+    let mut parts = vec![Section::Plain(head(store)), registry];
     parts.extend(sections::lineage(store));
-    Document(parts)
+    FeatureStoreYaml(parts)
 }
 
 /// The `feature_store.yaml` for clients inside the cluster: every server at its Service, and nothing that
 /// is not served.
 pub(super) fn client(store: &Store) -> String {
-    let mut parts = vec![Part::Plain(head(store))];
+    let mut parts = vec![Section::Plain(head(store))];
     let served = store.endpoints();
     if served.contains(&Endpoint::Offline) {
         let host = names::host(&store.name, &store.namespace, Endpoint::Offline);
@@ -92,9 +96,9 @@ pub(super) fn client(store: &Store) -> String {
         Registry::Local(_) => {}
     }
     parts.push(auth::client(&store.authorization));
-    parts.push(Part::Plain(tail()));
+    parts.push(Section::Plain(tail()));
     parts.extend(sections::client(store));
-    Document(parts).prepared()
+    FeatureStoreYaml(parts).prepared()
 }
 
 fn head(store: &Store) -> Mapping {
@@ -109,7 +113,7 @@ fn tail() -> Mapping {
 }
 
 /// The registry, as the servers use it.
-fn registry(store: &Store) -> Part {
+fn registry(store: &Store) -> Section {
     match &store.registry {
         Registry::Remote(remote) => remote_registry(remote),
         Registry::Local(local) => {
@@ -124,17 +128,18 @@ fn registry(store: &Store) -> Part {
                     section("registry", lines.collect())
                 }
                 (RegistryStorage::Database(database), None) => {
-                    Part::Slot(Slot::store(Service::Registry, database))
+                    Section::Placeholder(Placeholder::store(Service::Registry, database))
                 }
-                (RegistryStorage::Database(database), Some(mcp)) => {
-                    Part::Joined(Mapping(vec![mcp]), Slot::store(Service::Registry, database))
-                }
+                (RegistryStorage::Database(database), Some(mcp)) => Section::Merged(
+                    Mapping(vec![mcp]),
+                    Placeholder::store(Service::Registry, database),
+                ),
             }
         }
     }
 }
 
-fn remote_registry(remote: &RemoteRegistry) -> Part {
+fn remote_registry(remote: &RemoteRegistry) -> Section {
     let RemoteRegistry {
         address,
         authority,
@@ -145,13 +150,13 @@ fn remote_registry(remote: &RemoteRegistry) -> Part {
     registry_server(address, certificate)
 }
 
-fn registry_server(address: &str, certificate: Option<String>) -> Part {
+fn registry_server(address: &str, certificate: Option<String>) -> Section {
     let mut lines = vec![leaf("registry_type", "remote"), leaf("path", address)];
     lines.extend(certificate.map(|certificate| leaf("cert", certificate)));
     section("registry", lines)
 }
 
-fn registry_file(file: &RegistryFile) -> Vec<Line> {
+fn registry_file(file: &RegistryFile) -> Vec<KeyValue> {
     let RegistryFile {
         path,
         claim: _,
@@ -172,10 +177,10 @@ fn registry_file(file: &RegistryFile) -> Vec<Line> {
     lines
 }
 
-fn section(name: &'static str, lines: Vec<Line>) -> Part {
-    Part::Plain(Mapping(vec![(name.into(), Node::Branch(Mapping(lines)))]))
+fn section(name: &'static str, lines: Vec<KeyValue>) -> Section {
+    Section::Plain(Mapping(vec![(name.into(), Node::Branch(Mapping(lines)))]))
 }
 
-fn leaf(key: &'static str, value: impl Into<Json>) -> Line {
+fn leaf(key: &'static str, value: impl Into<Json>) -> KeyValue {
     (key.into(), Node::Leaf(value.into()))
 }

@@ -13,7 +13,7 @@ use super::{
     containers, databases, deployment, feature_store_yaml, manifest, metadata, tls, volumes,
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
-use crate::feast::prepared::Workload;
+use crate::feast::rendered::Workload;
 use crate::feast::spec::{LineageServer, Server, Store};
 
 pub(super) fn render(store: &Store) -> Option<Json> {

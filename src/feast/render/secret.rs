@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::{manifest, metadata};
 use crate::feast::names;
-use crate::feast::prepared::Workload;
+use crate::feast::rendered::Workload;
 use crate::feast::spec::Store;
 
 pub(super) fn render<'a>(store: &Store, workloads: impl Iterator<Item = &'a Workload>) -> Json {

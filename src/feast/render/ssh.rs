@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{KeyToPath, SecretVolumeSource, Volume, VolumeMount};
 
 use crate::feast::names;
-use crate::feast::source::{Mounted, Source};
+use crate::feast::secrets::source::{Mounted, Source};
 use crate::feast::spec::{Ssh, Store};
 use crate::schema::Path;
 

@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volume, VolumeMount};
 
 use crate::feast::names::ServerKind;
-use crate::feast::source::{Mounted, Source};
+use crate::feast::secrets::source::{Mounted, Source};
 use crate::feast::spec::{Authority, CaCert, Registry, Store, Tls};
 use crate::schema::Path;
 

@@ -3,7 +3,7 @@
 use k8s_openapi::api::autoscaling::v2::{HPAScalingRules, MetricSpec, MetricTarget};
 
 use super::Violation;
-use super::view::{AUTOSCALING, KEDA, autoscaling, keda, metrics as metrics_of};
+use super::accessors::{AUTOSCALING, KEDA, autoscaling, keda, metrics as metrics_of};
 use crate::feast::config::FeatureStore;
 use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;

@@ -2,7 +2,7 @@
 //! claim.
 
 use super::Violation;
-use super::view::{Claim, claims};
+use super::accessors::{Claim, claims};
 use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
 use crate::kubernetes::quantity::Quantity;
 

@@ -1,7 +1,7 @@
 //! Persistent volume claims.
 
+use super::accessors::{Claim, block, claims};
 use super::resources::request_within_limit;
-use super::view::{Claim, block, claims};
 use super::{Violation, tls};
 use crate::feast::config::{AccessMode, FeatureStore, PersistentVolumeClaimTemplate};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};

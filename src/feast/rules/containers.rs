@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, EnvVarSource};
 
 use super::Violation;
-use super::view::{
+use super::accessors::{
     CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, all_containers, containers,
     cron_job_containers, git,
 };

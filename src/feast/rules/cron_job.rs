@@ -3,7 +3,7 @@
 use k8s_openapi::api::batch::v1::{PodFailurePolicy, PodFailurePolicyRule};
 
 use super::Violation;
-use super::view::{CRON_JOB, CRON_JOB_CONTAINERS, cron_job_containers};
+use super::accessors::{CRON_JOB, CRON_JOB_CONTAINERS, cron_job_containers};
 use crate::feast::config::{CompletionMode, FeatureStore, JobSpec, PodReplacementPolicy};
 use crate::feast::names::{self, CRON_JOB_LENGTH};
 use crate::feast::spec::commands_or_default;

@@ -3,8 +3,8 @@
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Violation;
+use super::accessors::{AUTOSCALING, KEDA, SCALING, scaled_by, scaling, services};
 use super::amount::Amount;
-use super::view::{AUTOSCALING, KEDA, SCALING, scaled_by, scaling, services};
 use crate::feast::config::{FeatureStore, PodDisruptionBudgets};
 use crate::schema::Path;
 
@@ -92,7 +92,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 }
 
 /// Budgets that are not made, and those that let nobody drain a node.
-pub(super) fn advise(store: &FeatureStore) -> Vec<Violation> {
+pub(super) fn warnings(store: &FeatureStore) -> Vec<Violation> {
     let Some(budget) = budget(store) else {
         return Vec::new();
     };
@@ -210,29 +210,29 @@ mod tests {
 
     #[test]
     fn a_drain_that_never_ends() {
-        let advise = |scaling: Json, budget: Json, expected: &[(&str, &str)]| {
+        let warnings = |scaling: Json, budget: Json, expected: &[(&str, &str)]| {
             advised("drainable", scaled(&scaling, &budget), expected);
         };
         let least = "services.pod_disruption_budgets.min_available";
         let most = "services.pod_disruption_budgets.max_unavailable";
         let three = json!({"replicas": 3});
-        advise(three.clone(), json!({"minAvailable": 2}), &[]);
-        advise(three.clone(), json!({"maxUnavailable": "1%"}), &[]);
+        warnings(three.clone(), json!({"minAvailable": 2}), &[]);
+        warnings(three.clone(), json!({"maxUnavailable": "1%"}), &[]);
         let none = "With 3 pods this budget lets none of them go";
-        advise(three.clone(), json!({"minAvailable": 3}), &[(least, none)]);
-        advise(
+        warnings(three.clone(), json!({"minAvailable": 3}), &[(least, none)]);
+        warnings(
             three.clone(),
             json!({"minAvailable": "67%"}),
             &[(least, none)],
         );
-        advise(three, json!({"maxUnavailable": 0}), &[(most, none)]);
+        warnings(three, json!({"maxUnavailable": 0}), &[(most, none)]);
         let one = "With 1 pods this budget lets none of them go";
-        advise(
+        warnings(
             json!({"autoscaling": {"maxReplicas": 5}}),
             json!({"minAvailable": 1}),
             &[(least, one)],
         );
-        advise(
+        warnings(
             json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 5}}),
             json!({"minAvailable": 1}),
             &[],

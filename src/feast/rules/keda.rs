@@ -1,7 +1,7 @@
 //! What KEDA would refuse of a ScaledObject, or could not act on.
 
 use super::Violation;
-use super::view::{KEDA, keda};
+use super::accessors::{KEDA, keda};
 use crate::feast::config::{FeatureStore, KedaMetricType, KedaTrigger};
 use crate::feast::names;
 use crate::schema::Path;

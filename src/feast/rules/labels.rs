@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::view::{all_containers, cron_job_containers, services};
+use super::accessors::{all_containers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{LABEL_LENGTH, MANAGED_BY_LABEL, RESERVED_PREFIX};
 use crate::schema::Path;

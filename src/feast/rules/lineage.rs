@@ -1,7 +1,7 @@
 //! The lineage server: that it has a database for its events, and that nobody takes it for a guarded place.
 
 use super::Violation;
-use super::view::{LOCAL, UI, lineage, local, services};
+use super::accessors::{LOCAL, UI, lineage, local, services};
 use crate::feast::config::{FeatureStore, RegistryStoreType};
 use crate::schema::Path;
 

@@ -1,7 +1,7 @@
 //! Names derived from the feature store's.
 
 use super::Violation;
-use super::view::{LOCAL, all_containers, claims, local};
+use super::accessors::{LOCAL, all_containers, claims, local};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Endpoint, LABEL_LENGTH, ServerKind};
 use crate::schema::Path;

@@ -4,7 +4,7 @@
 //! (`render/databases.rs`).
 
 use super::Violation;
-use super::view::{
+use super::accessors::{
     AUTOSCALING, KEDA, LOCAL, OFFLINE, ONLINE, REGISTRY, SCALING, block, local, offline, online,
     online_disabled, registry, scaled_by, services,
 };

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{PodResourceClaim, PodSecurityContext};
 
 use super::Violation;
-use super::view::services;
+use super::accessors::services;
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 

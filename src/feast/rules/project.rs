@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::stores::leaves;
-use super::view::{
+use super::accessors::{
     LOCAL, ONLINE, PROJECT_DIR, REGISTRY, claims, git as written, local, offline, online,
     online_disabled, registry, services,
 };
+use super::stores::leaves;
 use super::{Violation, tls};
 use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};

@@ -1,7 +1,7 @@
 //! The registry: here or elsewhere, and how it is spoken to.
 
 use super::Violation;
-use super::view::{LOCAL, REGISTRY, REMOTE, local, registry};
+use super::accessors::{LOCAL, REGISTRY, REMOTE, local, registry};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 

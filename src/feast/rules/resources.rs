@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
 use super::Violation;
-use super::view::{CRON_JOB_CONTAINERS, all_containers, cron_job_containers, services};
+use super::accessors::{CRON_JOB_CONTAINERS, all_containers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
 use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;

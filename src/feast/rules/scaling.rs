@@ -1,7 +1,7 @@
 //! The ways to scale, and the bounds of an autoscaler.
 
 use super::Violation;
-use super::view::{AUTOSCALING, KEDA, SCALING, autoscaling, scaling};
+use super::accessors::{AUTOSCALING, KEDA, SCALING, autoscaling, scaling};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 

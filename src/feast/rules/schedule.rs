@@ -1,7 +1,7 @@
 //! When the CronJob runs: the schedules that Kubernetes reads.
 
 use super::Violation;
-use super::view::CRON_JOB;
+use super::accessors::CRON_JOB;
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 

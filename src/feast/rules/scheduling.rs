@@ -1,7 +1,7 @@
 //! On which nodes the pods run.
 
-mod advice;
 mod tolerations;
+mod warnings;
 
 use k8s_openapi::api::core::v1::{
     Affinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, TopologySpreadConstraint,
@@ -9,12 +9,12 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::Violation;
-use super::view::services;
+use super::accessors::services;
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
-pub(super) use advice::{contradicting_selectors, without_selector};
 pub(super) use tolerations::tolerations;
+pub(super) use warnings::{contradicting_selectors, without_selector};
 
 const SPREAD: &str = "services.topology_spread_constraints";
 const AFFINITY: &str = "services.affinity";

@@ -1,14 +1,14 @@
 //! Options of the servers.
 
-mod advice;
+mod warnings;
 
 use super::Violation;
-use super::view::{LOCAL, ONLINE, all_containers, block, local, online};
+use super::accessors::{LOCAL, ONLINE, all_containers, block, local, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
 
-pub(super) use advice::{mcp_sessions, metrics_end, push_batching};
+pub(super) use warnings::{mcp_sessions, metrics_end, push_batching};
 
 /// Feast's categories of metrics.
 const CATEGORIES: [&str; 8] = [

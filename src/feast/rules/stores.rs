@@ -1,7 +1,7 @@
 //! Where each service keeps its data: a file or a database, and which files.
 
 use super::Violation;
-use super::view::{LOCAL, all_containers, block, git, local, offline, online};
+use super::accessors::{LOCAL, all_containers, block, git, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
 use crate::feast::spec::{Location, join};

@@ -1,8 +1,8 @@
 //! How pods are replaced.
 
 use super::Violation;
+use super::accessors::services;
 use super::amount::Amount;
-use super::view::services;
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 

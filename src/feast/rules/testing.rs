@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{ADVICE, RULES, Rule, Violation};
+use super::{RULES, Rule, Violation, WARNINGS};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
@@ -32,7 +32,7 @@ pub(super) fn advised(rule: &str, services: Json, expected: &[(&str, &str)]) {
 /// [`advised`], for a whole feature store.
 pub(super) fn advised_whole(rule: &str, document: Json, expected: &[(&str, &str)]) {
     assert_eq!(super::check(&read(&document).unwrap()), Vec::new());
-    judge(ADVICE, rule, document, expected);
+    judge(WARNINGS, rule, document, expected);
 }
 
 fn judge(rules: &[Rule], rule: &str, document: Json, expected: &[(&str, &str)]) {
@@ -62,7 +62,7 @@ fn read(document: &Json) -> Option<FeatureStore> {
 pub(super) fn law(document: &Json) {
     let judge = |store: &FeatureStore| {
         let mut found = super::check(store);
-        found.extend(super::advise(store));
+        found.extend(super::warnings(store));
         found
     };
     let known = judge(&read(document).unwrap());

@@ -1,7 +1,7 @@
 //! Certificates: that there is one where TLS is wanted, and where the pods have them.
 
 use super::Violation;
-use super::view::{REMOTE, all_containers, registry};
+use super::accessors::{REMOTE, all_containers, registry};
 use crate::feast::config::{FeatureStore, SecretKeyNames, Tls};
 use crate::feast::names::{ServerKind, TLS_CERTIFICATE_KEY, TLS_PRIVATE_KEY_KEY};
 use crate::schema::Path;

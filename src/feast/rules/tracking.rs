@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::view::lineage;
+use super::accessors::lineage;
 use crate::feast::config::{FeatureStore, Transport};
 use crate::feast::names;
 use crate::schema::Path;

@@ -2,7 +2,7 @@
 //! the autoscaler stands still while everything looks well.
 
 use super::Violation;
-use super::view::{AUTOSCALING, Container, KEDA, autoscaling, containers, keda, metrics};
+use super::accessors::{AUTOSCALING, Container, KEDA, autoscaling, containers, keda, metrics};
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 

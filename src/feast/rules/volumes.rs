@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
+use super::accessors::{Container, all_containers, block, claims, services};
 use super::claims::{in_the_pod, inside, overlaps};
-use super::view::{Container, all_containers, block, claims, services};
 use super::{Violation, tls};
 use crate::feast::config::{FeatureStore, Volume};
 use crate::feast::names::{self, CA_CERT_FILE, CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};

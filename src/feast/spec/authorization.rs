@@ -3,7 +3,7 @@
 use crate::feast::config::{self, Authz, CaCertConfigMap, KubernetesAuthz, Reference};
 use crate::feast::names;
 use crate::feast::objects::Kind;
-use crate::feast::source::{Keys, Source};
+use crate::feast::secrets::source::{Keys, Source};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {

@@ -2,7 +2,7 @@
 
 use crate::feast::config::{self, Reference, SparkApplication};
 use crate::feast::names;
-use crate::feast::source::Source;
+use crate::feast::secrets::source::Source;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchEngine {

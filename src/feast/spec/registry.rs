@@ -23,7 +23,7 @@ pub struct RemoteRegistry {
     /// Where the server has TLS.
     pub authority: Option<Authority>,
     /// The feature store that serves it, where the configuration names one.
-    pub peer: Option<Peer>,
+    pub peer: Option<RemoteStore>,
 }
 
 /// The certificate to check a server's with, under a key of a ConfigMap.
@@ -35,7 +35,7 @@ pub struct Authority {
 
 /// Another feature store of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
+pub struct RemoteStore {
     pub name: String,
     pub namespace: String,
     /// Whether its registry server is to have TLS.
@@ -76,7 +76,7 @@ impl RemoteRegistry {
                 name,
                 namespace: other,
             } = feast_ref;
-            Peer {
+            RemoteStore {
                 name,
                 namespace: other.unwrap_or_else(|| namespace.to_owned()),
                 tls: tls.is_some(),
@@ -103,7 +103,7 @@ impl RemoteRegistry {
     }
 }
 
-impl Peer {
+impl RemoteStore {
     /// The Service of its registry server.
     pub fn service(&self) -> String {
         names::service(&self.name, Endpoint::RegistryGrpc)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::feast::custom_resource::{self, CustomResource, CustomResourceError};
 use crate::schema::provider::{Function, FunctionResult};
-use crate::schema::{Block, Misfit, Problem, Type, Value, read_strictly};
+use crate::schema::{Block, MismatchError, Problem, Type, Value, decode_strict};
 
 pub const SUMMARY: &str = "Reads a FeatureStore custom resource of the Feast operator";
 
@@ -63,8 +63,8 @@ pub fn feature_stores(block: &Block, text: &str) -> Result<Vec<Read>, String> {
 ///
 /// Every field that has no place, a line for each.
 pub fn value(block: &Block, resource: &CustomResource) -> Result<Value, String> {
-    read_strictly(&block.attributes, &resource.configuration).map_err(|misfits| {
-        let lines: Vec<String> = misfits.iter().map(describe).collect();
+    decode_strict(&block.attributes, &resource.configuration).map_err(|mismatches| {
+        let lines: Vec<String> = mismatches.iter().map(describe).collect();
         lines.join("\n")
     })
 }
@@ -92,9 +92,9 @@ fn whole(block: &Block, mut attributes: BTreeMap<String, Value>) -> Value {
     Value::Object(attributes)
 }
 
-fn describe(misfit: &Misfit) -> String {
-    let place = custom_resource::origin(&misfit.place);
-    match misfit.problem {
+fn describe(mismatch: &MismatchError) -> String {
+    let place = custom_resource::origin(&mismatch.place);
+    match mismatch.problem {
         Problem::Unknown => format!(
             "`{place}` is not a field of a FeatureStore that this provider knows. Mend its name, or take it out."
         ),

@@ -2,9 +2,9 @@
 
 use crate::feast::render;
 use crate::feast::spec::{Defaults, Store};
-use crate::provider::feature_store::parse::{Parsed, parse};
+use crate::provider::resources::feature_store::parse::{Parsed, parse};
 use crate::schema::provider::{Function, FunctionError, FunctionResult};
-use crate::schema::{Block, Type, Value, conform};
+use crate::schema::{Block, Type, Value, coerce};
 
 pub const SUMMARY: &str = "Renders a feature store's Kubernetes objects as YAML";
 
@@ -28,7 +28,7 @@ pub fn signature() -> Function {
 }
 
 pub fn call(block: &Block, argument: &Value) -> FunctionResult {
-    let value = conform(&block.attributes, argument).map_err(super::told)?;
+    let value = coerce(&block.attributes, argument).map_err(super::told)?;
     let Parsed {
         config, unknown, ..
     } = parse(block, &value).map_err(super::told)?;

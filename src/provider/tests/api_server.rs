@@ -1,4 +1,4 @@
-//! An API server in memory, for answers of the provider that need one. It stores what is applied, and nothing else: no
+//! An API server in private_state, for answers of the provider that need one. It stores what is applied, and nothing else: no
 //! defaults, no field managers, no controllers. What Kubernetes does with the objects is tested against the real one.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::api_server::ApiServer;
 use super::*;
-use crate::feast::kept;
+use crate::feast::secrets::store_secret;
 use crate::schema::provider::{Applied, Read, ReadAnswer};
 
 /// A provider that is configured for a server, and a runtime for its requests.
@@ -181,7 +181,7 @@ fn records_a_failed_create_so_that_another_configuration_can_have_it() {
             .server
             .get("/api/v1/namespaces/ns/secrets/feast-demo")
             .unwrap();
-        kept::creation(&secret).unwrap()
+        store_secret::ownership(&secret).unwrap()
     };
     let before = record();
     assert_eq!((before.complete, before.failed), (false, true));

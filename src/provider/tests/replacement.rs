@@ -3,7 +3,7 @@
 use super::api_server::ApiServer;
 use super::applied::{Run, errors, text};
 use super::*;
-use crate::provider::feature_store;
+use crate::provider::resources::feature_store;
 
 fn store(name: &str, namespace: &str) -> Json {
     json!({"name": name, "namespace": namespace, "feastProject": "p", "waitForRollout": false})

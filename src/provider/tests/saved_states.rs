@@ -3,10 +3,10 @@
 use serde_json::Value as Json;
 
 use super::*;
-use crate::cluster::scripted::{self, Act, Asked};
+use crate::cluster::fake_api::{self, Received, Reply};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::feast::objects::Kind;
-use crate::schema::conform;
+use crate::schema::coerce;
 use crate::schema::provider::{Private, Read, ReadAnswer};
 
 /// A state of version 0.1.0 before drift of leftovers was found, its configuration, and what the cluster had.
@@ -21,7 +21,7 @@ impl Sample {
     fn read(feast: &Feast, text: &str) -> Self {
         let json: Json = serde_json::from_str(text).unwrap();
         let attributes = &block(feast).attributes;
-        let value = |name: &str| conform(attributes, &loose(&json[name])).unwrap();
+        let value = |name: &str| coerce(attributes, &loose(&json[name])).unwrap();
         Self {
             configuration: value("configuration"),
             state: value("state"),
@@ -48,7 +48,7 @@ fn loose(json: &Json) -> Value {
 }
 
 /// An API server with these objects, read only.
-fn answer(live: &[Json], asked: &Asked) -> Act {
+fn answer(live: &[Json], asked: &Received) -> Reply {
     let (_, path) = asked.line.split_once(' ').unwrap();
     let parts: Vec<&str> = path.split('/').collect();
     let (_, rest) = parts.split_at(parts.iter().position(|part| *part == "namespaces").unwrap());
@@ -59,8 +59,8 @@ fn answer(live: &[Json], asked: &Asked) -> Act {
     let mut of_kind = live.iter().filter(|object| object["kind"] == kind.as_str());
     match rest.get(3) {
         Some(name) => match of_kind.find(|object| object["metadata"]["name"] == *name) {
-            Some(object) => Act::Answer(200, object.clone()),
-            None => Act::Answer(
+            Some(object) => Reply::Answer(200, object.clone()),
+            None => Reply::Answer(
                 404,
                 json!({"kind": "Status", "reason": "NotFound", "message": "not found"}),
             ),
@@ -69,7 +69,7 @@ fn answer(live: &[Json], asked: &Asked) -> Act {
             let ours =
                 |object: &&Json| object["metadata"]["labels"][MANAGED_BY_LABEL] == MANAGED_BY;
             let items: Vec<&Json> = of_kind.filter(ours).collect();
-            Act::Answer(200, json!({"items": items}))
+            Reply::Answer(200, json!({"items": items}))
         }
     }
 }
@@ -78,7 +78,7 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
     let feast = Feast::new();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let host = scripted::server(move |asked| answer(&live, asked)).await;
+        let host = fake_api::server(move |asked| answer(&live, asked)).await;
         let attributes = &feast.schemas().provider.block.attributes;
         let namespace = "unused";
         let config = encode(attributes, &json!({"host": host, "namespace": namespace}));

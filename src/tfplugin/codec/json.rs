@@ -51,26 +51,26 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
     if text == "null" {
         return Ok(Value::Null);
     }
-    let misfit = || Error::misfit(path, ty, kind(text));
+    let mismatch = || Error::mismatch(path, ty, kind(text));
     match ty {
-        Type::Bool => parse(text).map(Value::Bool).ok_or_else(misfit),
-        Type::String => parse(text).map(Value::String).ok_or_else(misfit),
+        Type::Bool => parse(text).map(Value::Bool).ok_or_else(mismatch),
+        Type::String => parse(text).map(Value::String).ok_or_else(mismatch),
         Type::Number => {
             // Written as text where JSON's own number would lose digits.
             let quoted: Option<String> = parse(text);
             number::read(quoted.as_deref().unwrap_or(text))
                 .map(Value::Number)
-                .ok_or_else(misfit)
+                .ok_or_else(mismatch)
         }
         Type::List(element) | Type::Set(element) => {
-            let items: Vec<&RawValue> = parse(text).ok_or_else(misfit)?;
+            let items: Vec<&RawValue> = parse(text).ok_or_else(mismatch)?;
             (items.iter().enumerate())
                 .map(|(index, item)| value(item, element, &path.index(index), attributes))
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
         Type::Tuple(elements) => {
-            let items: Vec<&RawValue> = parse(text).ok_or_else(misfit)?;
+            let items: Vec<&RawValue> = parse(text).ok_or_else(mismatch)?;
             if items.len() != elements.len() {
                 return Err(Error::new(path, "a tuple of another length than its type"));
             }
@@ -80,7 +80,7 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
                 .map(Value::List)
         }
         Type::Map(element) => {
-            let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(misfit)?;
+            let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(mismatch)?;
             (items.into_iter())
                 .map(|(key, item)| {
                     let item = value(item, element, &path.key(&key), attributes)?;
@@ -90,7 +90,7 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
                 .map(Value::Map)
         }
         Type::Object(types) => {
-            let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(misfit)?;
+            let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(mismatch)?;
             let extra = items.keys().find(|name| !types.contains_key(*name));
             if let (Some(name), Attributes::Exact) = (extra, attributes) {
                 return Err(Error::new(path, format!("there is no attribute {name:?}")));

@@ -41,21 +41,21 @@ fn value(wire: &ValueRef<'_>, ty: &Type, path: &Path) -> Result<Value, Error> {
         ValueRef::Ext(UNKNOWN | REFINED_UNKNOWN, _) => return Ok(Value::Unknown),
         _ => {}
     }
-    let misfit = || Error::misfit(path, ty, kind(wire));
+    let mismatch = || Error::mismatch(path, ty, kind(wire));
     match ty {
-        Type::Bool => wire_bool(wire).map(Value::Bool).ok_or_else(misfit),
-        Type::Number => wire_number(wire).map(Value::Number).ok_or_else(misfit),
-        Type::String => wire_str(wire).map(Value::string).ok_or_else(misfit),
+        Type::Bool => wire_bool(wire).map(Value::Bool).ok_or_else(mismatch),
+        Type::Number => wire_number(wire).map(Value::Number).ok_or_else(mismatch),
+        Type::String => wire_str(wire).map(Value::string).ok_or_else(mismatch),
         Type::Dynamic => dynamic(wire, path),
         Type::List(element) | Type::Set(element) => {
-            let items = wire_array(wire).ok_or_else(misfit)?.iter().enumerate();
+            let items = wire_array(wire).ok_or_else(mismatch)?.iter().enumerate();
             items
                 .map(|(index, item)| value(item, element, &path.index(index)))
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
         Type::Tuple(elements) => {
-            let items = wire_array(wire).ok_or_else(misfit)?;
+            let items = wire_array(wire).ok_or_else(mismatch)?;
             if items.len() != elements.len() {
                 return Err(Error::new(path, "a tuple of another length than its type"));
             }
@@ -120,7 +120,7 @@ fn entries<'a>(
     path: &Path,
 ) -> Result<impl Iterator<Item = Entry<'a>>, Error> {
     let ValueRef::Map(entries) = wire else {
-        return Err(Error::misfit(path, ty, kind(wire)));
+        return Err(Error::mismatch(path, ty, kind(wire)));
     };
     let entries: Option<Vec<_>> = entries
         .iter()
@@ -190,7 +190,7 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
     if path.steps().len() > MAX_DEPTH {
         return Err(Error::new(&Path::root(), "nested too deeply"));
     }
-    let misfit = || Error::misfit(path, ty, variant(value));
+    let mismatch = || Error::mismatch(path, ty, variant(value));
     Ok(match (ty, value) {
         (_, Value::Null) => Wire::Nil,
         (_, Value::Unknown) => Wire::Ext(UNKNOWN, vec![0]),
@@ -247,7 +247,7 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
             };
             Wire::Map(attributes.iter().map(attribute).collect::<Result<_, _>>()?)
         }
-        _ => return Err(misfit()),
+        _ => return Err(mismatch()),
     })
 }
 

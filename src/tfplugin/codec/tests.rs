@@ -211,12 +211,12 @@ fn a_misfit_is_told_with_its_path() {
         Type::List(Box::new(object([("name", Type::String)]))),
     )]);
     let at = Path::of("env").index(0).attribute("name");
-    let misfit = Error::new(&at, "expected a string, found a bool");
+    let mismatch = Error::new(&at, "expected a string, found a bool");
     assert_eq!(
-        misfit.to_string(),
+        mismatch.to_string(),
         "env[0].name: expected a string, found a bool"
     );
-    let expected = Err(misfit);
+    let expected = Err(mismatch);
     assert_eq!(
         from_msgpack(b"\x81\xa3env\x91\x81\xa4name\xc3", &ty),
         expected

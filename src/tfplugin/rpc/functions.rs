@@ -76,16 +76,16 @@ fn call<P: Provider>(
     let parameters = (0..).zip(arguments.iter().zip(&function.parameters));
     let arguments = parameters
         .map(|(position, (argument, (_, ty, _)))| {
-            codec::read(Some(argument), ty).map_err(|misfit| FunctionError {
-                text: misfit.to_string(),
+            codec::read(Some(argument), ty).map_err(|mismatch| FunctionError {
+                text: mismatch.to_string(),
                 argument: Some(position),
             })
         })
         .collect::<Result<Vec<Value>, _>>()?;
     let result = session.provider.call_function(name, arguments)?;
-    codec::write(&result, &function.returns).map_err(|misfit| {
+    codec::write(&result, &function.returns).map_err(|mismatch| {
         error(format!(
-            "The result of the function {name} is not of its type: {misfit}. This is a bug in the provider."
+            "The result of the function {name} is not of its type: {mismatch}. This is a bug in the provider."
         ))
     })
 }

@@ -6,7 +6,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::json;
 use terraform_provider_feast::cluster::apply::Plan;
-use terraform_provider_feast::cluster::{CancellationToken, Claims, Cluster, Connection, Options};
+use terraform_provider_feast::cluster::{
+    CancellationToken, Cluster, Connection, Options, PvcPolicy,
+};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use super::lab::{Lab, Scaling, Wanted, deployment_key, wanted};
@@ -107,7 +109,7 @@ pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
             store: &lab.store(store),
             wanted: &target,
             known: &BTreeMap::new(),
-            claims: &Claims::default(),
+            claims: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
@@ -165,7 +167,7 @@ pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
             store: &store,
             wanted: &target,
             known: planned,
-            claims: &Claims::default(),
+            claims: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };

@@ -10,7 +10,7 @@ use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Options, Reason, StoreName,
 };
-use terraform_provider_feast::feast::redaction::Redaction;
+use terraform_provider_feast::feast::secrets::redaction::Redaction;
 
 use super::lab::{Lab, Scaling, TIMEOUT, deployment_key, wanted};
 use super::relay::Relay;

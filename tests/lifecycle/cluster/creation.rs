@@ -27,7 +27,7 @@ pub async fn of_two_creates_the_first_to_write_has_the_secret(lab: Lab) {
     };
     let sign = async |live: &Json, creation: &str| {
         let signed = signed(creation);
-        let written = lab.cluster.sign(&store, live, &signed, &cancel);
+        let written = lab.cluster.write_owner(&store, live, &signed, &cancel);
         let written = written.await.expect("no error");
         written.map(|written| written["data"]["creation.json"].clone())
     };

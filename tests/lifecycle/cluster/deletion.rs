@@ -7,14 +7,14 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_feast::cluster::delete::Deletion;
-use terraform_provider_feast::cluster::{CancellationToken, Claims};
+use terraform_provider_feast::cluster::{CancellationToken, PvcPolicy};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, wanted};
 use super::reasons;
 
 async fn delete(lab: &Lab, store: &str, known: &BTreeSet<Key>, timeout: Duration) -> Deletion {
-    let (claims, cancel) = (Claims::default(), CancellationToken::new());
+    let (claims, cancel) = (PvcPolicy::default(), CancellationToken::new());
     let store = lab.store(store);
     let deleted = lab.cluster.delete(&store, known, &claims, timeout, &cancel);
     deleted.await.expect("begun")

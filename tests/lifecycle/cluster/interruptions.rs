@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
-use terraform_provider_feast::cluster::{CancellationToken, Claims, Error, Reason, StoreName};
+use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy, Reason, StoreName};
 use terraform_provider_feast::feast::objects::{Key, Kind};
-use terraform_provider_feast::feast::redaction::Redaction;
+use terraform_provider_feast::feast::secrets::redaction::Redaction;
 
 use super::lab::{Lab, Scaling, TIMEOUT, apply, deployment_key, wanted};
 use super::reasons;
@@ -39,7 +39,7 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
         store: &lab.store("x"),
         wanted: &good,
         known: &BTreeMap::new(),
-        claims: &Claims::default(),
+        claims: &PvcPolicy::default(),
         repair_drift: false,
         wait_for_job: None,
     };
@@ -115,7 +115,7 @@ pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
             store: &store,
             wanted: &wanted,
             known: &BTreeMap::new(),
-            claims: &Claims::default(),
+            claims: &PvcPolicy::default(),
             repair_drift: false,
             wait_for_job: None,
         };

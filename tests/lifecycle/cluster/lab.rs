@@ -15,10 +15,10 @@ use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
-    CancellationToken, Claims, Cluster, Connection, Error, Options, StoreName, ownership,
+    CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, StoreName, ownership,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
-use terraform_provider_feast::feast::redaction::Redaction;
+use terraform_provider_feast::feast::secrets::redaction::Redaction;
 
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -161,7 +161,7 @@ impl Lab {
             store: &self.store(store),
             wanted,
             known: &BTreeMap::new(),
-            claims: &Claims::default(),
+            claims: &PvcPolicy::default(),
             repair_drift,
             wait_for_job: None,
         };

@@ -10,10 +10,10 @@ use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::apply::Plan;
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
-    CancellationToken, Claims, Cluster, Connection, Error, Options, Reason,
+    CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, Reason,
 };
 use terraform_provider_feast::feast::objects::{Key, Kind};
-use terraform_provider_feast::feast::redaction::Redaction;
+use terraform_provider_feast::feast::secrets::redaction::Redaction;
 use terraform_provider_feast::kubernetes::kind::KindInfo;
 
 use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, wanted};
@@ -107,9 +107,9 @@ async fn live(
     let cancel = CancellationToken::new();
     let secrets = Redaction::default();
     let wait = Wait::new(TIMEOUT, &secrets);
-    let claims = Claims {
+    let claims = PvcPolicy {
         delete: true,
-        ..Claims::default()
+        ..PvcPolicy::default()
     };
     let known: BTreeSet<Key> = target.keys().cloned().collect();
     for change in ["made", "changed"] {

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PostParams};
 use serde_json::json;
 use terraform_provider_feast::cluster::CancellationToken;
-use terraform_provider_feast::feast::source::Source;
+use terraform_provider_feast::feast::secrets::source::Source;
 
 use super::lab::Lab;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::{Value as Json, json};
-use terraform_provider_feast::cluster::{CancellationToken, Claims};
+use terraform_provider_feast::cluster::{CancellationToken, PvcPolicy};
 use terraform_provider_feast::feast::objects::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, deployment_key, object, wanted};
@@ -129,7 +129,7 @@ pub async fn pruning_and_deleting(lab: Lab) {
         let lab = &lab;
         async move {
             let known = BTreeSet::new();
-            let claims = Claims {
+            let claims = PvcPolicy {
                 delete,
                 used: BTreeSet::new(),
             };

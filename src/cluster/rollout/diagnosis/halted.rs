@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 use super::Seen;
 use crate::cluster::ownership;
 use crate::cluster::rollout::events::is_unfinished;
-use crate::cluster::rollout::trouble::{Cause, Hope, Trouble, Workload};
+use crate::cluster::rollout::pod_issue::{Cause, PodIssue, Recoverability, Workload};
 
 /// Somebody has halted the workload: a Deployment is paused, or a Job is suspended.
-pub(super) fn halted(seen: &Seen<'_>) -> Option<Trouble> {
+pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
     let live = seen.live?;
     let (kind, cause, field, reason) = match seen.job {
         Some(_) => ("Job", Cause::Suspended, "suspend", "suspended"),
@@ -31,26 +31,26 @@ pub(super) fn halted(seen: &Seen<'_>) -> Option<Trouble> {
             .map_or_else(String::new, |time| format!(" at {time}"));
         format!(", set by \"{}\"{time}", entry.manager)
     });
-    let hope = match cause {
+    let recoverability = match cause {
         // A queue suspends Jobs by admission, as part of the request that creates them, and resumes them in their turn.
-        Cause::Suspended if is_queued(live) => Hope::Lasting,
+        Cause::Suspended if is_queued(live) => Recoverability::Eventually,
         Cause::Suspended if author.is_none_or(|entry| entry.manager == seen.field_manager) => {
-            Hope::Lasting
+            Recoverability::Eventually
         }
-        Cause::Suspended => Hope::None,
-        _ if is_stuck_while_paused(seen.deployment?) => Hope::None,
+        Cause::Suspended => Recoverability::Never,
+        _ if is_stuck_while_paused(seen.deployment?) => Recoverability::Never,
         // Its ReplicaSet is still scaled.
-        _ => Hope::Short,
+        _ => Recoverability::MaybeSoon,
     };
     let metadata = &live["metadata"];
-    Some(Trouble {
+    Some(PodIssue {
         namespace: metadata["namespace"].as_str().map(str::to_owned),
         workload: Some(Workload {
             kind,
             name: metadata["name"].as_str().unwrap_or_default().to_owned(),
         }),
         message: format!("spec.{field} is true{by}"),
-        ..Trouble::new(cause, hope, reason)
+        ..PodIssue::new(cause, recoverability, reason)
     })
 }
 
@@ -76,7 +76,7 @@ fn is_stuck_while_paused(deployment: &Deployment) -> bool {
 
 /// The containers that keep a Job's pod running although all containers of the Job have ended well. `None` if that is
 /// not so.
-pub(super) fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<Trouble>> {
+pub(super) fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<PodIssue>> {
     let job = seen.job?;
     let own = seen.live?["spec"]["template"]["spec"]["containers"].as_array()?;
     let own: Vec<&str> = own
@@ -103,8 +103,8 @@ pub(super) fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<Trouble>> {
     let others = others
         .into_iter()
         .filter(|container| exit_code(container).is_none());
-    let found: Vec<Trouble> = others
-        .map(|container| Trouble {
+    let found: Vec<PodIssue> = others
+        .map(|container| PodIssue {
             pod: pod.metadata.name.clone(),
             namespace: pod.metadata.namespace.clone(),
             container: Some(container.name.clone()),
@@ -116,7 +116,7 @@ pub(super) fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<Trouble>> {
                 "the Job's own containers ({}) have ended with exit code 0",
                 own.join(", ")
             ),
-            ..Trouble::new(Cause::Sidecar, Hope::Short, "still running")
+            ..PodIssue::new(Cause::Sidecar, Recoverability::MaybeSoon, "still running")
         })
         .collect();
     (ended && !found.is_empty()).then_some(found)

@@ -45,18 +45,18 @@ fn event(kind: &str, name: &str, rest: Json) -> Event {
     serde_json::from_value(json).expect("an Event")
 }
 
-fn told(seen: &Seen<'_>) -> Vec<(Hope, String)> {
-    let tell = |trouble: &Trouble| {
-        let event = trouble.event.iter().map(|event| format!(" <- {event}"));
-        let log = trouble.log.iter().map(|line| format!(" | {line}"));
+fn told(seen: &Seen<'_>) -> Vec<(Recoverability, String)> {
+    let tell = |issue: &PodIssue| {
+        let event = issue.event.iter().map(|event| format!(" <- {event}"));
+        let log = issue.log.iter().map(|line| format!(" | {line}"));
         let more: String = event.chain(log).collect();
-        (trouble.hope, format!("{trouble}{more}"))
+        (issue.recoverability, format!("{issue}{more}"))
     };
     diagnose(seen).iter().map(tell).collect()
 }
 
 #[track_caller]
-fn check(pods: &[Pod], events: &[Event], expected: &[(Hope, &str)]) {
+fn check(pods: &[Pod], events: &[Event], expected: &[(Recoverability, &str)]) {
     let deployment = deployment(json!([]));
     let seen = Seen {
         deployment: Some(&deployment),
@@ -65,7 +65,7 @@ fn check(pods: &[Pod], events: &[Event], expected: &[(Hope, &str)]) {
         ..Seen::default()
     };
     let expected: Vec<_> = (expected.iter())
-        .map(|(hope, text)| (*hope, (*text).to_owned()))
+        .map(|(recoverability, text)| (*recoverability, (*text).to_owned()))
         .collect();
     assert_eq!(told(&seen), expected);
 }
@@ -93,17 +93,29 @@ fn what_the_kubelet_waits_for() {
         &[],
         &[
             (
-                Hope::None,
+                Recoverability::Never,
                 "pod a and 1 other, container c: CrashLoopBackOff, 3 restarts: m",
             ),
-            (Hope::None, "pod e, container c: InvalidImageName: m"),
-            (Hope::Short, "pod b, container c: ImagePullBackOff: m"),
             (
-                Hope::Short,
+                Recoverability::Never,
+                "pod e, container c: InvalidImageName: m",
+            ),
+            (
+                Recoverability::MaybeSoon,
+                "pod b, container c: ImagePullBackOff: m",
+            ),
+            (
+                Recoverability::MaybeSoon,
                 "pod c, container c: CreateContainerConfigError: m",
             ),
-            (Hope::Short, "pod d, container c: RunContainerError: m"),
-            (Hope::Lasting, "pod f, container c: ContainerCreating: m"),
+            (
+                Recoverability::MaybeSoon,
+                "pod d, container c: RunContainerError: m",
+            ),
+            (
+                Recoverability::Eventually,
+                "pod f, container c: ContainerCreating: m",
+            ),
         ],
     );
 }
@@ -124,10 +136,13 @@ fn a_crash_is_told_with_its_exit_code_and_the_end_of_its_log() {
         &[],
         &[
             (
-                Hope::None,
+                Recoverability::Never,
                 "pod a, init container feast-apply: CrashLoopBackOff, exit code 2, 4 restarts: m | one | two",
             ),
-            (Hope::Lasting, "pod b, container apply: Error, exit code 1"),
+            (
+                Recoverability::Eventually,
+                "pod b, container apply: Error, exit code 1",
+            ),
         ],
     );
 }
@@ -141,7 +156,7 @@ fn too_little_memory_is_named() {
         &[pod("a", "new", json!({"status": status}))],
         &[],
         &[(
-            Hope::None,
+            Recoverability::Never,
             "pod a, container c: OOMKilled, exit code 137, 5 restarts: m",
         )],
     );
@@ -173,7 +188,7 @@ fn the_telling_event_of_the_right_container() {
             ),
         ],
         &[(
-            Hope::Short,
+            Recoverability::MaybeSoon,
             "pod a, container c: ImagePullBackOff: back-off <- Failed: Failed to pull image \"i\": not found",
         )],
     );
@@ -196,7 +211,10 @@ fn only_the_newest_pods_count() {
             pod("slow", "new", running(false)),
         ],
         &[],
-        &[(Hope::Lasting, "pod slow, container c: not ready")],
+        &[(
+            Recoverability::Eventually,
+            "pod slow, container c: not ready",
+        )],
     );
 }
 
@@ -257,9 +275,12 @@ fn the_schedulers_sentence_and_the_claim() {
     assert_eq!(
         told(&seen),
         [
-            (Hope::Lasting, format!("pod a: Unschedulable: {sentence}")),
             (
-                Hope::Lasting,
+                Recoverability::Eventually,
+                format!("pod a: Unschedulable: {sentence}")
+            ),
+            (
+                Recoverability::Eventually,
                 format!(
                     "pod b: Unschedulable: {unbound}; claim data, storage class fast, ProvisioningFailed: no such class"
                 )
@@ -280,7 +301,10 @@ fn what_the_api_server_denies_has_hope_only_while_pods_leave() {
         json!({"metadata": {"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"}}),
     );
     let pods = [leaving];
-    for (pods, hope) in [(&[][..], Hope::Short), (&pods[..], Hope::Lasting)] {
+    for (pods, recoverability) in [
+        (&[][..], Recoverability::MaybeSoon),
+        (&pods[..], Recoverability::Eventually),
+    ] {
         let seen = Seen {
             deployment: Some(&denied),
             pods,
@@ -289,7 +313,7 @@ fn what_the_api_server_denies_has_hope_only_while_pods_leave() {
         assert_eq!(
             told(&seen),
             [(
-                hope,
+                recoverability,
                 "a pod is refused: FailedCreate: exceeded quota".to_owned()
             )]
         );
@@ -327,7 +351,7 @@ fn what_is_denied_to_others_is_their_trouble() {
             all.rotate_left(1);
             let seen = Seen { events: &all, ..of };
             let refused = format!("a pod is refused: FailedCreate: {expected}");
-            assert_eq!(told(&seen), [(Hope::Short, refused)]);
+            assert_eq!(told(&seen), [(Recoverability::MaybeSoon, refused)]);
         }
     }
 }
@@ -355,7 +379,7 @@ fn of_a_job_the_newest_pod_is_told() {
     assert_eq!(
         told(&seen),
         [(
-            Hope::Lasting,
+            Recoverability::Eventually,
             "pod c, container c: Error, exit code 1".to_owned()
         )]
     );

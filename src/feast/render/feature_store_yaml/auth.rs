@@ -1,12 +1,12 @@
 //! The section `auth`.
 
 use super::leaf;
-use crate::feast::document::{Mapping, Node, Part, Purpose, Slot};
+use crate::feast::feature_store_yaml::{Mapping, Node, Placeholder, Purpose, Section};
 use crate::feast::names;
 use crate::feast::spec::{Authorization, Oidc};
 
 /// What the servers judge requests by.
-pub(super) fn server(authorization: &Authorization) -> Part {
+pub(super) fn server(authorization: &Authorization) -> Section {
     let mut lines = vec![leaf("type", authorization.as_str())];
     let Authorization::Oidc(oidc) = authorization else {
         return section(lines);
@@ -37,9 +37,9 @@ pub(super) fn server(authorization: &Authorization) -> Part {
     }
     match secret {
         None => section(lines),
-        Some(source) => Part::Joined(
+        Some(source) => Section::Merged(
             Mapping(lines),
-            Slot {
+            Placeholder {
                 purpose: Purpose::Oidc {
                     discovery_url: discovery_url.is_none(),
                 },
@@ -50,7 +50,7 @@ pub(super) fn server(authorization: &Authorization) -> Part {
 }
 
 /// How clients find their token.
-pub(super) fn client(authorization: &Authorization) -> Part {
+pub(super) fn client(authorization: &Authorization) -> Section {
     let mut lines = vec![leaf("type", authorization.as_str())];
     if let Authorization::Oidc(oidc) = authorization
         && let Some(variable) = &oidc.token_env_var
@@ -60,6 +60,6 @@ pub(super) fn client(authorization: &Authorization) -> Part {
     section(lines)
 }
 
-fn section(lines: Vec<(std::borrow::Cow<'static, str>, Node)>) -> Part {
+fn section(lines: Vec<(std::borrow::Cow<'static, str>, Node)>) -> Section {
     super::section("auth", lines)
 }

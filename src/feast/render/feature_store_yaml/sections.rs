@@ -9,17 +9,17 @@ use crate::feast::config::{
     LineageStoreType, Materialization, Mcp, Mlflow, OfflinePushBatching, Openlineage,
     OpenlineageConsumer, Reference, Serving, ServingMetrics, Transport,
 };
-use crate::feast::document::{Line, Mapping, Node, Part, Purpose, Slot};
+use crate::feast::feature_store_yaml::{KeyValue, Mapping, Node, Placeholder, Purpose, Section};
 use crate::feast::names::{self, Endpoint, ServerKind};
-use crate::feast::source::Source;
+use crate::feast::secrets::source::Source;
 use crate::feast::spec::{BatchEngine, Store};
 
 /// For the servers.
-pub(super) fn server(store: &Store) -> Vec<Part> {
+pub(super) fn server(store: &Store) -> Vec<Section> {
     let mut parts = Vec::new();
     if let Some(engine) = &store.batch_engine {
         let BatchEngine { source, driver } = engine;
-        parts.push(Part::Slot(Slot {
+        parts.push(Section::Placeholder(Placeholder {
             purpose: Purpose::BatchEngine {
                 driver: (driver.as_ref()).map(|driver| driver.service_account.clone()),
                 token: store.has_token(),
@@ -49,18 +49,18 @@ pub(super) fn server(store: &Store) -> Vec<Part> {
 }
 
 /// For the lineage server, which sends nothing.
-pub(super) fn lineage(store: &Store) -> Option<Part> {
+pub(super) fn lineage(store: &Store) -> Option<Section> {
     let settings = store.openlineage.as_ref()?;
     Some(section("openlineage", openlineage(settings, Vec::new())))
 }
 
 /// For clients, which log to MLflow themselves.
-pub(super) fn client(store: &Store) -> Option<Part> {
+pub(super) fn client(store: &Store) -> Option<Section> {
     let settings = store.mlflow.as_ref()?;
     Some(section("mlflow", mlflow(settings)))
 }
 
-fn feature_server(settings: &Serving) -> Vec<Line> {
+fn feature_server(settings: &Serving) -> Vec<KeyValue> {
     let Serving {
         metrics,
         offline_push_batching,
@@ -108,7 +108,7 @@ fn feature_server(settings: &Serving) -> Vec<Line> {
     lines
 }
 
-fn materialization(settings: &Materialization) -> Vec<Line> {
+fn materialization(settings: &Materialization) -> Vec<KeyValue> {
     let Materialization {
         online_write_batch_size,
         extra_config,
@@ -129,7 +129,7 @@ fn sends_here(settings: &Openlineage) -> bool {
         && matches!(settings.transport_type, None | Some(Transport::Http))
 }
 
-fn to_lineage_server(store: &Store, settings: &Openlineage) -> Vec<Line> {
+fn to_lineage_server(store: &Store, settings: &Openlineage) -> Vec<KeyValue> {
     let tls = store.tls(ServerKind::Lineage).is_some();
     let scheme = names::service_port_name(tls);
     let address = store.address(Endpoint::Lineage);
@@ -152,7 +152,7 @@ fn to_lineage_server(store: &Store, settings: &Openlineage) -> Vec<Line> {
     lines
 }
 
-fn transport(settings: &Openlineage) -> Vec<Line> {
+fn transport(settings: &Openlineage) -> Vec<KeyValue> {
     let mut lines = Vec::new();
     option(
         &mut lines,
@@ -177,7 +177,7 @@ fn transport(settings: &Openlineage) -> Vec<Line> {
     lines
 }
 
-fn openlineage(settings: &Openlineage, transport: Vec<Line>) -> Vec<Line> {
+fn openlineage(settings: &Openlineage, transport: Vec<KeyValue>) -> Vec<KeyValue> {
     let Openlineage {
         enabled,
         // The transport's.
@@ -197,7 +197,7 @@ fn openlineage(settings: &Openlineage, transport: Vec<Line>) -> Vec<Line> {
     lines
 }
 
-fn receiver(settings: &OpenlineageConsumer) -> Vec<Line> {
+fn receiver(settings: &OpenlineageConsumer) -> Vec<KeyValue> {
     let OpenlineageConsumer {
         enabled,
         store_type,
@@ -235,7 +235,7 @@ fn receiver(settings: &OpenlineageConsumer) -> Vec<Line> {
     lines
 }
 
-fn mlflow(settings: &Mlflow) -> Vec<Line> {
+fn mlflow(settings: &Mlflow) -> Vec<KeyValue> {
     let Mlflow {
         enabled,
         tracking_uri,
@@ -266,7 +266,7 @@ fn mlflow(settings: &Mlflow) -> Vec<Line> {
 }
 
 /// Of MLflow's further settings Feast takes these as numbers alone.
-fn number((key, node): Line) -> Line {
+fn number((key, node): KeyValue) -> KeyValue {
     let known = names::MLFLOW_NUMBERS.contains(&key.as_ref());
     match &node {
         Node::Leaf(Json::String(text)) if known => {
@@ -277,17 +277,20 @@ fn number((key, node): Line) -> Line {
     }
 }
 
-fn option(lines: &mut Vec<Line>, key: &'static str, value: Option<impl Into<Json>>) {
+fn option(lines: &mut Vec<KeyValue>, key: &'static str, value: Option<impl Into<Json>>) {
     lines.extend(value.map(|value| leaf(key, value)));
 }
 
-fn secret(purpose: Purpose, key: &'static str, secret: Option<&Reference>) -> Option<Line> {
+fn secret(purpose: Purpose, key: &'static str, secret: Option<&Reference>) -> Option<KeyValue> {
     let source = Source::secret(&secret?.name, key);
-    Some((key.into(), Node::Slot(Slot { purpose, source })))
+    Some((
+        key.into(),
+        Node::Placeholder(Placeholder { purpose, source }),
+    ))
 }
 
 /// Feast takes neither the word for a boolean, nor a number for a string.
-fn extra(settings: Option<&BTreeMap<String, String>>) -> Vec<Line> {
+fn extra(settings: Option<&BTreeMap<String, String>>) -> Vec<KeyValue> {
     let line = |(key, value): (&String, &String)| {
         let value = match value.as_str() {
             "true" => json!(true),

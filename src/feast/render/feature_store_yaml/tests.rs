@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::feast::document::{Document, parse};
+use crate::feast::feature_store_yaml::{FeatureStoreYaml, parse};
 use crate::feast::objects::Kind;
 use crate::feast::render::render;
-use crate::feast::source::Contents;
+use crate::feast::secrets::source::Contents;
 use crate::feast::spec::{Defaults, Store};
 
 /// An object of the user's: kind, name, what it holds.
@@ -260,7 +260,7 @@ fn with_lineage_server(settings: Json, consumer: Json, registry: Json) -> (Json,
         &serde_json::from_value(store).unwrap(),
         &Defaults::default(),
     );
-    let read = |document: Document| Json::Object(parse(&document.prepared()).unwrap());
+    let read = |document: FeatureStoreYaml| Json::Object(parse(&document.prepared()).unwrap());
     let mut sent = read(super::servers(&store))["openlineage"].take();
     let lines = sent.as_object_mut().unwrap();
     lines.remove("enabled");

@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::Toleration;
 
 use super::super::Violation;
+use super::super::accessors::services;
 use super::super::labels::valid_key;
-use super::super::view::services;
 use super::word;
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;

@@ -37,7 +37,7 @@ fn a_node_that_cannot_prepare_the_pod_is_named_once_for_the_pod() {
             check(
                 &[prepared("p", state)],
                 &events,
-                &[(Hope::Lasting, &expected)],
+                &[(Recoverability::Eventually, &expected)],
             );
         }
     }
@@ -47,7 +47,10 @@ fn a_node_that_cannot_prepare_the_pod_is_named_once_for_the_pod() {
     check(
         &[bare],
         &events,
-        &[(Hope::Lasting, "pod p: FailedCreatePodSandBox: m")],
+        &[(
+            Recoverability::Eventually,
+            "pod p: FailedCreatePodSandBox: m",
+        )],
     );
 }
 
@@ -64,7 +67,7 @@ fn a_volume_whose_source_is_missing_is_a_matter_of_configuration() {
         check(
             &[prepared("p", "ContainerCreating")],
             &events,
-            &[(Hope::Short, &expected)],
+            &[(Recoverability::MaybeSoon, &expected)],
         );
     }
 }
@@ -72,12 +75,18 @@ fn a_volume_whose_source_is_missing_is_a_matter_of_configuration() {
 #[test]
 fn what_a_newer_event_overcomes_is_not_told() {
     let creating = [
-        (Hope::Lasting, "pod p, container a: ContainerCreating"),
-        (Hope::Lasting, "pod p, container b: ContainerCreating"),
+        (
+            Recoverability::Eventually,
+            "pod p, container a: ContainerCreating",
+        ),
+        (
+            Recoverability::Eventually,
+            "pod p, container b: ContainerCreating",
+        ),
     ];
     let failed = told_of_pod(1, "Warning", "FailedScheduling", "no node");
     let pods = [prepared("p", "ContainerCreating")];
-    let sentences = |events: &[Event]| -> Vec<(Hope, String)> {
+    let sentences = |events: &[Event]| -> Vec<(Recoverability, String)> {
         let deployment = deployment(json!([]));
         let seen = Seen {
             deployment: Some(&deployment),
@@ -86,9 +95,12 @@ fn what_a_newer_event_overcomes_is_not_told() {
             ..Seen::default()
         };
         let found = diagnose(&seen);
-        found.iter().map(|it| (it.hope, it.to_string())).collect()
+        found
+            .iter()
+            .map(|it| (it.recoverability, it.to_string()))
+            .collect()
     };
-    let creating = creating.map(|(hope, text)| (hope, text.to_owned()));
+    let creating = creating.map(|(recoverability, text)| (recoverability, text.to_owned()));
     assert_eq!(sentences(&[failed]), creating);
     let mount = || told_of_pod(2, "Warning", "FailedMount", "timed out");
     let pulling = told_of_pod(3, "Normal", "Pulling", "Pulling image \"i\"");
@@ -98,11 +110,11 @@ fn what_a_newer_event_overcomes_is_not_told() {
         &[pulling, told_of_pod(4, "Normal", "Scheduled", "assigned")],
         &[
             (
-                Hope::Lasting,
+                Recoverability::Eventually,
                 "pod p, container a: ContainerCreating <- Pulling: Pulling image \"i\"",
             ),
             (
-                Hope::Lasting,
+                Recoverability::Eventually,
                 "pod p, container b: ContainerCreating <- Pulling: Pulling image \"i\"",
             ),
         ],
@@ -111,7 +123,10 @@ fn what_a_newer_event_overcomes_is_not_told() {
     let mut older = told_of_pod(2, "Normal", "Scheduled", "assigned");
     older.event_time =
         Some(serde_json::from_value(json!("2026-01-01T00:00:02.500000Z")).expect("a time"));
-    let expected = [(Hope::Lasting, "pod p: FailedMount: timed out".to_owned())];
+    let expected = [(
+        Recoverability::Eventually,
+        "pod p: FailedMount: timed out".to_owned(),
+    )];
     assert_eq!(sentences(&[mount(), older]), expected);
 }
 
@@ -132,13 +147,13 @@ fn halted_deployment(replicas: i32, updated: i32) -> (Deployment, Json) {
 #[test]
 fn a_paused_deployment_names_its_author_and_is_hopeless_with_old_pods() {
     let text = "Deployment d: paused: spec.paused is true, set by \"kubectl-rollout\" at 2026-01-01T00:00:00Z";
-    let paused = |hope| vec![(hope, text.to_owned())];
+    let paused = |recoverability| vec![(recoverability, text.to_owned())];
     for (wanted, replicas, updated, expected) in [
-        (3, 3, 1, paused(Hope::None)),
-        (3, 3, 0, paused(Hope::None)),
+        (3, 3, 1, paused(Recoverability::Never)),
+        (3, 3, 0, paused(Recoverability::Never)),
         // It may yet be scaled.
-        (3, 1, 1, paused(Hope::Short)),
-        (1, 0, 0, paused(Hope::Short)),
+        (3, 1, 1, paused(Recoverability::MaybeSoon)),
+        (1, 0, 0, paused(Recoverability::MaybeSoon)),
         // Its pods are as wanted, and only have to become ready.
         (1, 1, 1, Vec::new()),
         (0, 0, 0, Vec::new()),
@@ -174,20 +189,29 @@ fn a_suspended_job_is_hopeless_unless_a_queue_has_suspended_it() {
     let text = "Job j: suspended: spec.suspend is true";
     assert_eq!(
         suspended(Some("kubectl-patch"), json!({})),
-        [(Hope::None, format!("{text}, set by \"kubectl-patch\""))]
+        [(
+            Recoverability::Never,
+            format!("{text}, set by \"kubectl-patch\"")
+        )]
     );
     assert_eq!(
         suspended(Some("ours"), json!({})),
-        [(Hope::Lasting, format!("{text}, set by \"ours\""))]
+        [(
+            Recoverability::Eventually,
+            format!("{text}, set by \"ours\"")
+        )]
     );
     assert_eq!(
         suspended(None, json!({})),
-        [(Hope::Lasting, text.to_owned())]
+        [(Recoverability::Eventually, text.to_owned())]
     );
     let queued = json!({"kueue.x-k8s.io/queue-name": "q"});
     assert_eq!(
         suspended(Some("kueue"), queued),
-        [(Hope::Lasting, format!("{text}, set by \"kueue\""))]
+        [(
+            Recoverability::Eventually,
+            format!("{text}, set by \"kueue\"")
+        )]
     );
 }
 
@@ -211,7 +235,7 @@ fn a_replica_set_that_is_refused_is_told_before_the_spec_is_observed() {
             ..Seen::default()
         };
         let text = "ReplicaSet of Deployment d: ReplicaSetCreateError: exceeded quota: q";
-        assert_eq!(told(&seen), [(Hope::Short, text.to_owned())]);
+        assert_eq!(told(&seen), [(Recoverability::MaybeSoon, text.to_owned())]);
     }
 }
 
@@ -229,11 +253,11 @@ fn the_replicas_that_an_autoscaler_wants_and_a_quota_refuses() {
         ..Seen::default()
     };
     let text = "a pod is refused: FailedCreate: exceeded quota: q";
-    assert_eq!(told(&seen), [(Hope::Short, text.to_owned())]);
+    assert_eq!(told(&seen), [(Recoverability::MaybeSoon, text.to_owned())]);
 }
 
 /// A Job of two containers, with a pod whose containers are in these states.
-fn job_with(states: &[(&str, Json)]) -> Vec<(Hope, String)> {
+fn job_with(states: &[(&str, Json)]) -> Vec<(Recoverability, String)> {
     let live = json!({"metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [
         {"name": "feast-apply"}, {"name": "second"}]}}}});
     let statuses: Vec<Json> = (states.iter())
@@ -270,12 +294,17 @@ fn a_container_that_keeps_the_pod_of_an_ended_job_is_named() {
             ("init", ended(0)),
         ]),
         [
-            (Hope::Short, text("istio-proxy")),
-            (Hope::Short, text("linkerd-proxy"))
+            (Recoverability::MaybeSoon, text("istio-proxy")),
+            (Recoverability::MaybeSoon, text("linkerd-proxy"))
         ]
     );
     // One of its own is still at work, or not known, or has failed.
-    let not_ready = |name: &str| (Hope::Lasting, format!("pod p, container {name}: not ready"));
+    let not_ready = |name: &str| {
+        (
+            Recoverability::Eventually,
+            format!("pod p, container {name}: not ready"),
+        )
+    };
     assert_eq!(
         job_with(&[
             ("feast-apply", ended(0)),
@@ -296,7 +325,7 @@ fn a_container_that_keeps_the_pod_of_an_ended_job_is_named() {
         ]),
         [
             (
-                Hope::Lasting,
+                Recoverability::Eventually,
                 "pod p, container feast-apply: r, exit code 1".to_owned()
             ),
             not_ready("istio-proxy"),

@@ -1,0 +1,108 @@
+//! For unit tests: an API server that does what it is told, for what a real one cannot be made to do, such as losing
+//! an answer.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value as Json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Cluster, Connection, Options, StoreName};
+
+/// What the server has been asked.
+pub struct Received {
+    /// Method and path, without the query: `GET /api/v1/namespaces/ns/secrets/feast-x`.
+    pub line: String,
+    pub body: Json,
+}
+
+/// What it does then.
+pub enum Reply {
+    Answer(u16, Json),
+    /// Hangs up without an answer.
+    Lose,
+    /// Neither answers nor hangs up.
+    Hang,
+}
+
+/// A cluster whose API server does what `script` says.
+pub async fn cluster(script: impl FnMut(&Received) -> Reply + Send + 'static) -> Cluster {
+    let connection = Connection {
+        host: Some(server(script).await),
+        ..Connection::default()
+    };
+    Cluster::connect(&connection, Options::default())
+        .await
+        .unwrap()
+}
+
+/// The address of an API server that does what `script` says.
+pub async fn server(script: impl FnMut(&Received) -> Reply + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let script = Arc::new(Mutex::new(script));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let script = script.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                while let Ok(asked) = read(&mut stream).await {
+                    let act = (script.lock().unwrap())(&asked);
+                    match act {
+                        Reply::Answer(code, body) => write(&mut stream, code, &body).await,
+                        Reply::Lose => return,
+                        Reply::Hang => std::future::pending().await,
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Waits until the server says that it was asked; from there on nothing but time passes.
+pub async fn time_passes(was_asked: &mut UnboundedReceiver<()>) {
+    was_asked.recv().await.unwrap();
+    tokio::time::pause();
+}
+
+pub fn store(name: &str) -> StoreName {
+    StoreName {
+        namespace: "ns".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Received> {
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push(line.to_lowercase());
+    }
+    let length = (head.iter())
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .map_or(0, |length| length.trim().parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    let mut words = head[0].split([' ', '?']);
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    Ok(Received {
+        line: format!("{} {path}", method.to_uppercase()),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    })
+}
+
+async fn write(stream: &mut BufReader<TcpStream>, code: u16, body: &Json) {
+    let body = body.to_string();
+    let length = body.len();
+    let text = format!("HTTP/1.1 {code} Said\r\ncontent-length: {length}\r\n\r\n{body}");
+    // The client may have hung up.
+    stream.write_all(text.as_bytes()).await.ok();
+}

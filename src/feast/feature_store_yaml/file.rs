@@ -1,0 +1,132 @@
+//! Databases that are files in truth.
+
+use serde_json::{Map, Value as Json};
+
+use super::environment_references::has_environment_reference;
+use super::placeholder::{Placeholder, Purpose};
+use super::yaml::parse;
+use crate::feast::names::Service;
+use crate::feast::secrets::source::Contents;
+
+impl Placeholder {
+    /// Whether, by what the user's Secret says, Feast keeps the data in a file of the pod. What is only known where
+    /// environment variables are is no file here.
+    pub(in crate::feast) fn is_file(&self, contents: &Contents) -> bool {
+        let Some(text) = self.source.text(contents) else {
+            return false;
+        };
+        match self.purpose {
+            Purpose::Store {
+                service,
+                store_type,
+            } => parse(text).is_some_and(|it| is_file(service, store_type, &it)),
+            Purpose::ConsumerConnectionString => is_sqlite(text),
+            Purpose::Oidc { .. }
+            | Purpose::BatchEngine { .. }
+            | Purpose::LineageApiKey
+            | Purpose::ConsumerApiKey => false,
+        }
+    }
+}
+
+/// As Feast 0.66 reads the parameters of these types of store.
+fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -> bool {
+    let text = |key: &str| parameters.get(key).and_then(Json::as_str);
+    let text = |key: &str| text(key).unwrap_or_default();
+    match (service, store_type) {
+        (Service::Registry, "sql") => is_sqlite(text("path")) || is_sqlite(text("read_path")),
+        (Service::Online, "sqlite") => true,
+        // A path alone is Milvus Lite's.
+        (Service::Online, "milvus") => {
+            let path = text("path");
+            !path.is_empty() && !has_environment_reference(path) && text("uri").is_empty()
+        }
+        (Service::Online, "hybrid") => {
+            let stores = parameters.get("online_stores").and_then(Json::as_array);
+            (stores.into_iter().flatten()).any(|store| {
+                let parameters = store["conf"].as_object().cloned().unwrap_or_default();
+                let store_type = store["type"].as_str().unwrap_or_default();
+                is_file(service, store_type, &parameters)
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Whether SQLAlchemy takes this address for one of SQLite, with whichever driver.
+fn is_sqlite(address: &str) -> bool {
+    let scheme = address.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|it| it == "sqlite" || it.starts_with("sqlite+"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_what_feast_makes_of_the_parameters() {
+        let file = |service, store_type, text: &str| {
+            is_file(service, store_type, &parse(text).unwrap_or_default())
+        };
+        for (service, store_type, text, expected) in [
+            (Service::Registry, "sql", "path: sqlite:////data/r.db", true),
+            (
+                Service::Registry,
+                "sql",
+                "path: sqlite+pysqlite:///${DIR}/r.db",
+                true,
+            ),
+            (
+                Service::Registry,
+                "sql",
+                "path: postgresql://h/db\nread_path: sqlite:///r.db",
+                true,
+            ),
+            (
+                Service::Registry,
+                "sql",
+                "path: postgresql+psycopg://h/sqlite",
+                false,
+            ),
+            (Service::Registry, "sql", "path: ${REGISTRY}", false),
+            (
+                Service::Registry,
+                "snowflake.registry",
+                "path: sqlite:///r.db",
+                false,
+            ),
+            (Service::Online, "milvus", "path: data/milvus.db", true),
+            (Service::Online, "milvus", "path: m.db\nuri: ''", true),
+            (
+                Service::Online,
+                "milvus",
+                "path: m.db\nuri: https://m",
+                false,
+            ),
+            (Service::Online, "milvus", "path: ${MILVUS}", false),
+            (Service::Online, "milvus", "path: $MILVUS", false),
+            (Service::Online, "milvus", "path: data/pa$$.db", true),
+            (Service::Online, "milvus", "path: ''\nhost: http://m", false),
+            (Service::Online, "postgres", "path: /x", false),
+            (
+                Service::Online,
+                "hybrid",
+                "online_stores: [{type: redis, conf: {}}, {type: sqlite, conf: {path: o.db}}]",
+                true,
+            ),
+            (
+                Service::Online,
+                "hybrid",
+                "online_stores: [{type: milvus, conf: {uri: https://m}}]",
+                false,
+            ),
+            (Service::Offline, "postgres", "path: sqlite:///o.db", false),
+        ] {
+            assert_eq!(
+                file(service, store_type, text),
+                expected,
+                "{store_type}: {text}"
+            );
+        }
+    }
+}

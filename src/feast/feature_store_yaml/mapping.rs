@@ -1,0 +1,81 @@
+//! Lines of a text that has placeholders.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value as Json;
+
+use super::error::SecretError;
+use super::placeholder::Placeholder;
+use crate::feast::secrets::source::Contents;
+
+/// A key and what stands at it.
+pub(in crate::feast) type KeyValue = (Cow<'static, str>, Node);
+
+/// A mapping in its written order.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::feast) struct Mapping(pub Vec<KeyValue>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::feast) enum Node {
+    Leaf(Json),
+    Branch(Mapping),
+    /// A value that is still to be read.
+    Placeholder(Placeholder),
+}
+
+impl Serialize for Mapping {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, node) in &self.0 {
+            match node {
+                Node::Leaf(value) => map.serialize_entry(key, value)?,
+                Node::Branch(mapping) => map.serialize_entry(key, mapping)?,
+                Node::Placeholder(_) => map.serialize_entry(key, &Json::Null)?,
+            }
+        }
+        map.end()
+    }
+}
+
+impl Mapping {
+    pub(super) fn placeholders(&self) -> Vec<&Placeholder> {
+        self.0
+            .iter()
+            .flat_map(|(_, node)| match node {
+                Node::Leaf(_) => Vec::new(),
+                Node::Placeholder(placeholder) => vec![placeholder],
+                Node::Branch(mapping) => mapping.placeholders(),
+            })
+            .collect()
+    }
+
+    /// With words that say where each value is.
+    pub(super) fn prepared(&self) -> Self {
+        self.resolve(&mut |placeholder| Json::from(format!("({})", placeholder.source)))
+    }
+
+    pub(super) fn filled(&self, contents: &Contents, errors: &mut Vec<SecretError>) -> Self {
+        self.resolve(&mut |placeholder| match placeholder.value(contents) {
+            Ok(value) => value,
+            Err(error) => {
+                errors.push(error);
+                Json::Null
+            }
+        })
+    }
+
+    fn resolve(&self, value: &mut impl FnMut(&Placeholder) -> Json) -> Self {
+        let mut lines = Vec::new();
+        for (key, node) in &self.0 {
+            let node = match node {
+                Node::Leaf(leaf) => Node::Leaf(leaf.clone()),
+                Node::Placeholder(placeholder) => Node::Leaf(value(placeholder)),
+                Node::Branch(mapping) => Node::Branch(mapping.resolve(value)),
+            };
+            lines.push((key.clone(), node));
+        }
+        Self(lines)
+    }
+}

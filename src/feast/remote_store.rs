@@ -1,0 +1,98 @@
+//! Another feature store whose registry is used, as far as its Service tells.
+
+use serde_json::Value as Json;
+
+use super::names::{SERVICE_PORT, TLS_SERVICE_PORT};
+use super::spec::RemoteStore;
+use crate::schema::Path;
+
+/// Why the other feature store's registry cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the registry of feature store {:?} in namespace {:?} cannot be used: {problem}",
+    peer.name,
+    peer.namespace
+)]
+pub struct RemoteStoreError {
+    pub peer: RemoteStore,
+    pub problem: Problem,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error(
+        "there is no Service {service:?}. Apply that feature store first, with `services.registry.local.server`, \
+         and name it by its resource's attributes, so that Terraform keeps the order"
+    )]
+    Missing { service: String },
+    #[error("its server speaks TLS. Write `tls` with the certificate of its authority")]
+    Encrypted,
+    #[error("its server speaks without TLS. Leave `tls` out, or give that server a certificate")]
+    Plain,
+}
+
+impl RemoteStore {
+    /// The attribute that names it.
+    pub fn path() -> Path {
+        Path::of("services.registry.remote.feast_ref")
+    }
+
+    /// Judges by its registry's live Service; `None`: there is none.
+    pub fn check_service(&self, service: Option<&Json>) -> Result<(), RemoteStoreError> {
+        let refuse = |problem| {
+            Err(RemoteStoreError {
+                peer: self.clone(),
+                problem,
+            })
+        };
+        let Some(service) = service else {
+            let service = self.service();
+            return refuse(Problem::Missing { service });
+        };
+        let ports = service["spec"]["ports"].as_array();
+        let serves = |port: i32| {
+            let mut ports = ports.into_iter().flatten();
+            ports.any(|it| it["port"] == port)
+        };
+        match self.tls {
+            false if !serves(SERVICE_PORT) && serves(TLS_SERVICE_PORT) => {
+                refuse(Problem::Encrypted)
+            }
+            true if !serves(TLS_SERVICE_PORT) && serves(SERVICE_PORT) => refuse(Problem::Plain),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_registry_is_used_as_it_is_served() {
+        let peer = |tls| RemoteStore {
+            name: "shared".to_owned(),
+            namespace: "there".to_owned(),
+            tls,
+        };
+        let service = |port: i32| json!({"spec": {"ports": [{"port": port}]}});
+        let problem = |tls, service: Option<Json>| {
+            let judged = peer(tls).check_service(service.as_ref());
+            judged.err().map(|error| error.problem)
+        };
+        assert_eq!(problem(false, Some(service(80))), None);
+        assert_eq!(problem(true, Some(service(443))), None);
+        assert_eq!(problem(false, Some(service(443))), Some(Problem::Encrypted));
+        assert_eq!(problem(true, Some(service(80))), Some(Problem::Plain));
+        let error = peer(false).check_service(None).unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "the registry of feature store \"shared\" in namespace \"there\" cannot be used: there is no Service \
+                 \"feast-shared-registry\"."
+            ),
+            "{error}"
+        );
+    }
+}

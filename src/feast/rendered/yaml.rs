@@ -1,0 +1,116 @@
+//! The prepared objects as a YAML text to read, to review and to keep in Git.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::Rendered;
+use crate::feast::objects::{Key, Kind, Objects};
+
+/// An object that YAML cannot say: a defect of the provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{object} cannot be written as YAML: {reason}")]
+pub struct YamlError {
+    pub object: Key,
+    pub reason: String,
+}
+
+impl Objects<Rendered> {
+    /// One document for each object, in the order in which they are applied.
+    ///
+    /// # Errors
+    ///
+    /// The first object that YAML cannot say.
+    pub fn yaml(&self) -> Result<String, YamlError> {
+        let mut text = String::new();
+        let manifests = self.manifests.iter();
+        let mut manifests: BTreeMap<Key, &Json> =
+            manifests.map(|(key, it)| (key.clone(), it)).collect();
+        if let Some(job) = self.apply_job() {
+            let name = job["metadata"]["name"].as_str().unwrap_or_default();
+            manifests.insert(Key::new(Kind::Job, name), job);
+        }
+        for (object, manifest) in manifests {
+            text.push_str("---\n");
+            if object.kind == Kind::Secret {
+                text.push_str(&self.completion());
+            }
+            if object.kind == Kind::Job {
+                text.push_str("# The name gets a hash of the configuration when this is applied, so that it runs once for each.\n");
+            }
+            match serde_saphyr::to_string(manifest) {
+                Ok(document) => text.push_str(&document),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Err(YamlError { object, reason });
+                }
+            }
+        }
+        Ok(text)
+    }
+
+    /// What the provider adds to the Secret when it applies it.
+    fn completion(&self) -> String {
+        let mut text = String::new();
+        for placeholder in self.placeholders() {
+            text.push_str(&format!(
+                "# The section {} is completed from {} when this is applied.\n",
+                placeholder.section(),
+                placeholder.source
+            ));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::feast::render::render;
+    use crate::feast::spec::{Defaults, Store};
+
+    #[test]
+    fn documents_stand_in_their_order() {
+        let database = |kind: &str| json!({"persistence": {"store": {"type": kind, "secretRef": {"name": "s"}}}});
+        let store = json!({
+            "name": "demo",
+            "feastProject": "demo",
+            "services": {"onlineStore": database("redis"), "registry": {"local": database("sql")}},
+        });
+        let store = serde_json::from_value(store).unwrap();
+        let objects = render(&Store::new(&store, &Defaults::default()));
+        let text = objects.yaml().unwrap();
+        let heads: Vec<_> = (text.split("---\n").skip(1))
+            .map(|document| {
+                let comments: Vec<_> = (document.lines())
+                    .take_while(|line| line.starts_with('#'))
+                    .collect();
+                let kind = document.lines().find(|line| line.starts_with("kind: "));
+                (kind.unwrap_or_default(), comments)
+            })
+            .collect();
+        assert_eq!(
+            heads,
+            [
+                ("kind: ServiceAccount", vec![]),
+                (
+                    "kind: Secret",
+                    vec![
+                        "# The section online_store is completed from key \"redis\" of Secret \"s\" when this is applied.",
+                        "# The section registry is completed from key \"sql\" of Secret \"s\" when this is applied.",
+                    ]
+                ),
+                ("kind: ConfigMap", vec![]),
+                ("kind: Service", vec![]),
+                (
+                    "kind: Job",
+                    vec![
+                        "# The name gets a hash of the configuration when this is applied, so that it runs once for each."
+                    ]
+                ),
+                ("kind: Deployment", vec![]),
+            ]
+        );
+    }
+}

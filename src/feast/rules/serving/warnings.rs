@@ -1,0 +1,194 @@
+//! Options of the servers that Feast does not keep to. What is said of Feast here is what `tests/real_feast/options.rs`
+//! sees it do.
+
+use super::super::Violation;
+use super::super::accessors::{LOCAL, ONLINE, SCALING, local, online, online_disabled, scaled_by};
+use crate::feast::config::{FeatureStore, Mcp};
+use crate::schema::Path;
+
+/// The metrics' own process is a child of the first worker's parent, and a worker that ends takes it along.
+pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violation> {
+    let path = Path::of(ONLINE);
+    let argument = path.attribute("server.metrics");
+    let section = path.attribute("serving.metrics.enabled");
+    let limit = path.attribute("server.worker_configs.max_requests");
+    let Some(block) = online(store).filter(|_| !online_disabled(store)) else {
+        return Vec::new();
+    };
+    let server = block.server.as_ref();
+    let metrics = block.serving.as_ref().and_then(|it| it.metrics.as_ref());
+    let on = match (
+        server.and_then(|it| it.metrics),
+        metrics.map(|it| it.enabled),
+    ) {
+        (Some(true), _) => argument,
+        (_, Some(true)) => section,
+        _ => return Vec::new(),
+    };
+    let workers = server.and_then(|server| server.worker_configs.as_ref());
+    let requests = workers.and_then(|configs| configs.max_requests);
+    if requests == Some(0) {
+        return Vec::new();
+    }
+    let at = if requests.is_some() { &limit } else { &on };
+    vec![Violation::new(
+        at.clone(),
+        [on, limit, path.attribute("disabled")],
+        "Metrics stop when Feast replaces a worker for the first time",
+        format!(
+            "Feast replaces a worker after {} requests, those of Kubernetes' probes included, and nothing answers \
+             on port 8000 from then on. Write `max_requests = 0` in `services.online_store.server.worker_configs`, so \
+             that workers are not replaced.",
+            requests.unwrap_or(1000)
+        ),
+    )]
+}
+
+pub(in crate::feast::rules) fn push_batching(store: &FeatureStore) -> Vec<Violation> {
+    let batching = online(store).and_then(|it| it.serving.as_ref()?.offline_push_batching.as_ref());
+    let Some(batching) = batching.filter(|it| it.enabled) else {
+        return Vec::new();
+    };
+    if batching.batch_size.is_some() && batching.batch_interval_seconds.is_some() {
+        return Vec::new();
+    }
+    let path = Path::of(ONLINE).attribute("serving.offline_push_batching");
+    let reads = ["enabled", "batch_size", "batch_interval_seconds"];
+    vec![Violation::new(
+        path.clone(),
+        reads.map(|name| path.attribute(name)),
+        "Pushed rows are not collected",
+        "Feast collects them only when it is given both numbers, and writes each push at once otherwise. Write \
+         `batch_size` and `batch_interval_seconds`.",
+    )]
+}
+
+pub(in crate::feast::rules) fn mcp_sessions(store: &FeatureStore) -> Vec<Violation> {
+    let enabled = |mcp: Option<&Mcp>| mcp.is_some_and(|mcp| mcp.enabled);
+    let workers_at = Path::of(ONLINE).attribute("server.worker_configs.workers");
+    let scaled = scaled_by(store);
+    let mut found = Vec::new();
+    let online_mcp = online(store).and_then(|it| it.serving.as_ref()?.mcp.as_ref());
+    if enabled(online_mcp) && !online_disabled(store) {
+        let server = online(store).and_then(|it| it.server.as_ref());
+        let workers = server.and_then(|it| it.worker_configs.as_ref()?.workers);
+        let several = workers.is_some_and(|workers| workers != 1);
+        let path = Path::of(ONLINE).attribute("serving.mcp");
+        let because = several.then(|| workers_at.clone()).or(scaled.clone());
+        found.extend(because.map(|because| sessions(&path, because, Path::of(ONLINE))));
+    }
+    let registry_mcp = local(store).and_then(|it| it.server.as_ref()?.mcp.as_ref());
+    if enabled(registry_mcp) {
+        let path = Path::of(LOCAL).attribute("server.mcp");
+        found.extend(scaled.map(|because| sessions(&path, because, Path::of(LOCAL))));
+    }
+    found
+}
+
+fn sessions(path: &Path, because: Path, block: Path) -> Violation {
+    Violation::new(
+        path.clone(),
+        [
+            path.attribute("enabled"),
+            because.clone(),
+            block.attribute("disabled"),
+            // Which of several reasons is named follows from those that are not there, too.
+            Path::of(ONLINE).attribute("server.worker_configs.workers"),
+            Path::of(SCALING),
+        ],
+        "Sessions of the Model Context Protocol may break",
+        format!(
+            "Only the process that began a session knows it, and by `{because}` there are several: a request that \
+             reaches another one is answered with \"Session not found\". Serve models from a feature store with one \
+             replica and one worker, or send each of them to one pod."
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::feast::rules::testing::advised;
+
+    #[test]
+    fn metrics_want_workers_that_stay() {
+        let check = |online: Json, expected: &[&str]| {
+            let summary = "Metrics stop when Feast replaces a worker for the first time";
+            let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
+            advised("metrics-end", json!({"onlineStore": online}), &expected);
+        };
+        let stays = json!({"maxRequests": 0});
+        check(json!({}), &[]);
+        check(
+            json!({"server": {"metrics": true, "workerConfigs": stays}}),
+            &[],
+        );
+        check(json!({"serving": {"metrics": {"enabled": false}}}), &[]);
+        check(
+            json!({"server": {"metrics": true}}),
+            &["services.online_store.server.metrics"],
+        );
+        check(
+            json!({"serving": {"metrics": {"enabled": true}}}),
+            &["services.online_store.serving.metrics.enabled"],
+        );
+        check(
+            json!({"server": {"metrics": true, "workerConfigs": {"maxRequests": 5000}}}),
+            &["services.online_store.server.worker_configs.max_requests"],
+        );
+    }
+
+    #[test]
+    fn batches_need_both_numbers() {
+        let check = |batching: Json, expected: &[(&str, &str)]| {
+            let serving = json!({"offlinePushBatching": batching});
+            let services = json!({"onlineStore": {"serving": serving}});
+            advised("push-batching", services, expected);
+        };
+        check(json!({"enabled": false}), &[]);
+        check(
+            json!({"enabled": true, "batchSize": 100, "batchIntervalSeconds": 5}),
+            &[],
+        );
+        check(
+            json!({"enabled": true, "batchSize": 100}),
+            &[(
+                "services.online_store.serving.offline_push_batching",
+                "Pushed rows are not collected",
+            )],
+        );
+    }
+
+    #[test]
+    fn a_session_is_of_one_process() {
+        let check = |services: Json, expected: &[&str]| {
+            let summary = "Sessions of the Model Context Protocol may break";
+            let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
+            advised("mcp-sessions", services, &expected);
+        };
+        let database =
+            |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "database"}}});
+        let mcp = json!({"enabled": true});
+        let one = json!({"onlineStore": {"serving": {"mcp": mcp}}});
+        check(one, &[]);
+        let workers = json!({"workerConfigs": {"workers": 2}});
+        check(
+            json!({"onlineStore": {"serving": {"mcp": mcp}, "server": workers}}),
+            &["services.online_store.serving.mcp"],
+        );
+        check(
+            json!({
+                "scaling": {"replicas": 2},
+                "onlineStore": {"serving": {"mcp": mcp}, "persistence": database("redis")},
+                "registry": {"local": {
+                    "persistence": database("sql"), "server": {"restAPI": true, "mcp": mcp},
+                }},
+            }),
+            &[
+                "services.online_store.serving.mcp",
+                "services.registry.local.server.mcp",
+            ],
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Keeps what Secrets hold out of text that is shown: the end of a container's log, a message of Kubernetes.
+//!
+//! What counts as secret is every value of a Secret, and where the value is a YAML mapping of connection
+//! parameters, each of them but the ones of [`PLAIN`], which a connection error is of no use without.
+
+use std::fmt;
+
+use serde_json::Value as Json;
+
+use super::super::feature_store_yaml;
+use super::source::Contents;
+
+/// Connection parameters that are no secrets.
+const PLAIN: &[&str] = &[
+    "database",
+    "db_schema",
+    "driver",
+    "host",
+    "hostname",
+    "port",
+    "region",
+    "schema",
+    "ssl",
+    "sslmode",
+    "type",
+    "user",
+    "username",
+];
+
+/// In the place of what is left out.
+const LEFT_OUT: &str = "[redacted]";
+
+/// Shorter ones are left out only where they stand alone: `ab` is in too many words.
+const SHORT: usize = 4;
+
+/// Lines of a key or certificate that are long enough to say something.
+const TELLING_LINE: usize = 8;
+
+/// The values to leave out.
+#[derive(Clone, Default)]
+pub struct Redaction {
+    /// The longest first, so that none is torn apart by a part of it.
+    values: Vec<String>,
+}
+
+/// Without the values.
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redaction of {} values", self.values.len())
+    }
+}
+
+impl Redaction {
+    pub fn of(contents: &Contents) -> Self {
+        let mut redaction = Self::default();
+        for text in contents.values().flat_map(|values| values.values()) {
+            redaction.learn(text);
+        }
+        redaction
+    }
+
+    /// Leaves out this value of a Secret, and what it is made of.
+    pub fn learn(&mut self, text: &str) {
+        let text = text.trim();
+        match feature_store_yaml::value(text) {
+            Ok(parameters @ (Json::Object(_) | Json::Array(_))) => self.learn_json(&parameters),
+            _ if text.contains('\n') => {
+                for line in text.lines().filter(|line| line.len() >= TELLING_LINE) {
+                    self.value(line.trim());
+                }
+            }
+            _ => self.learn_text(text),
+        }
+        self.values
+            .sort_by_key(|value| std::cmp::Reverse(value.len()));
+        self.values.dedup();
+    }
+
+    fn learn_json(&mut self, parameters: &Json) {
+        match parameters {
+            Json::Object(members) => {
+                let members = members.iter().filter(|(key, _)| !is_plain(key));
+                members.for_each(|(_, value)| self.learn_json(value));
+            }
+            Json::Array(elements) => elements.iter().for_each(|value| self.learn_json(value)),
+            Json::String(text) => self.learn_text(text),
+            Json::Number(number) if number.to_string().len() >= SHORT => {
+                self.value(&number.to_string());
+            }
+            Json::Number(_) | Json::Bool(_) | Json::Null => {}
+        }
+    }
+
+    /// The whole, and the secret parts of a URL or of a connection string.
+    fn learn_text(&mut self, text: &str) {
+        self.value(text);
+        if let Some((_, rest)) = text.split_once("://")
+            && let Some((user, _)) = rest.split('/').next().unwrap_or(rest).rsplit_once('@')
+            && let Some((_, password)) = user.split_once(':')
+        {
+            self.value(password);
+            self.value(&percent_decoded(password));
+        }
+        let pairs = text.split([',', ';', '&', '?', ' ']);
+        for (key, value) in pairs.filter_map(|pair| pair.split_once('=')) {
+            if !is_plain(key) {
+                self.value(value);
+            }
+        }
+    }
+
+    fn value(&mut self, value: &str) {
+        let value = value.trim();
+        if !value.is_empty() && !["true", "false"].contains(&value) {
+            self.values.push(value.to_owned());
+        }
+    }
+
+    /// The text without any of the values.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for value in &self.values {
+            if value.chars().count() < SHORT {
+                text = without_word(&text, value);
+            } else if text.contains(value.as_str()) {
+                text = text.replace(value.as_str(), LEFT_OUT);
+            }
+        }
+        text
+    }
+}
+
+fn is_plain(key: &str) -> bool {
+    PLAIN.contains(&key.to_ascii_lowercase().as_str())
+}
+
+fn without_word(text: &str, word: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    let joins = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    while let Some(start) = rest.find(word) {
+        let (before, after) = (&rest[..start], &rest[start + word.len()..]);
+        kept.push_str(before);
+        let inside = joins(kept.chars().next_back()) || joins(after.chars().next());
+        kept.push_str(if inside { word } else { LEFT_OUT });
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = (byte == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(code.unwrap_or(byte));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(secret: &str, text: &str, shown: &str) {
+        let mut redaction = Redaction::default();
+        redaction.learn(secret);
+        assert_eq!(redaction.redact(text), shown);
+    }
+
+    #[test]
+    fn connection_parameters_but_for_the_plain_ones() {
+        check(
+            "host: db.example.com\nuser: feast\npassword: hunter2\nport: 5432\n",
+            "feast: db.example.com:5432 refused hunter2",
+            "feast: db.example.com:5432 refused [redacted]",
+        );
+        check(
+            "password: 123456\nretries: 3",
+            "123456 after 3",
+            "[redacted] after 3",
+        );
+        check(
+            "nested:\n  token: [abcdef, \"a b\"]",
+            "abcdef, a b.",
+            "[redacted], [redacted].",
+        );
+    }
+
+    #[test]
+    fn the_parts_of_a_url_and_of_a_connection_string() {
+        check(
+            "path: postgresql://feast:p%40ss@db:5432/feast",
+            "p@ss, p%40ss, postgresql://feast:p%40ss@db:5432/feast at db",
+            "[redacted], [redacted], [redacted] at db",
+        );
+        check(
+            "connection_string: redis:6379,password=hunter2,ssl=true",
+            "AUTH hunter2 at redis:6379",
+            "AUTH [redacted] at redis:6379",
+        );
+        check("postgresql://feast:secret@db/x", "secret", "[redacted]");
+    }
+
+    #[test]
+    fn plain_values_and_lines_of_keys() {
+        check("hunter2", "hunter2hunter2", "[redacted][redacted]");
+        check("abc", "abc abcd (abc)", "[redacted] abcd ([redacted])");
+        check(
+            "-----BEGIN KEY-----\nMIIEowIBAAKCAQEA\n-----END KEY-----",
+            "x MIIEowIBAAKCAQEA y",
+            "x [redacted] y",
+        );
+        check("", "as it is", "as it is");
+    }
+
+    #[test]
+    fn a_value_is_not_torn_apart_by_a_part_of_it() {
+        let mut redaction = Redaction::default();
+        redaction.learn("pass");
+        redaction.learn("passphrase");
+        assert_eq!(
+            redaction.redact("passphrase, pass"),
+            "[redacted], [redacted]"
+        );
+        assert_eq!(format!("{redaction:?}"), "Redaction of 2 values");
+    }
+}

@@ -1,0 +1,201 @@
+//! Manifests as the attributes of the resource show them.
+//!
+//! Terraform does not tell a provider which values are sensitive, and marks them only at the attribute that the user
+//! set. So values that often hold a credential are left out wherever a manifest repeats them: values of environment
+//! variables, passwords and tokens in URLs, and settings of git. Everything else is shown, so that a plan tells what
+//! changes.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::names;
+use super::super::render::without_git_settings;
+
+/// Ends of the keys of `feature_store.yaml` and of a trigger's settings whose values are not shown.
+const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "key"];
+
+/// Stands in the place of a value that is not shown.
+pub const NOT_SHOWN: &str = "(not shown)";
+
+/// Variables that the provider sets itself; their values are no secrets.
+const OWN_VARIABLES: [&str; 3] = [
+    names::FEATURE_STORE_YAML_PATH,
+    names::PROTECTED_PROJECT,
+    names::MLFLOW_TRACKING_AUTH_VARIABLE,
+];
+
+/// The manifest without values that may be credentials.
+pub fn shown(manifest: &Json) -> Json {
+    match manifest {
+        Json::Object(members) => {
+            let members = members.iter().map(|(name, value)| {
+                let value = match (name.as_str(), value) {
+                    ("env", Json::Array(variables)) => variables.iter().map(variable).collect(),
+                    ("triggers", Json::Array(triggers)) => triggers.iter().map(trigger).collect(),
+                    _ => shown(value),
+                };
+                (name.clone(), value)
+            });
+            Json::Object(members.collect())
+        }
+        Json::Array(elements) => elements.iter().map(shown).collect(),
+        Json::String(text) => Json::String(shown_text(text)),
+        other => other.clone(),
+    }
+}
+
+/// One element of `env`, without its literal value.
+pub fn variable(variable: &Json) -> Json {
+    let mut variable = shown(variable);
+    if !variable["value"].is_null() && !is_own(&variable["name"]) {
+        variable["value"] = json!(NOT_SHOWN);
+    }
+    variable
+}
+
+/// One trigger of a ScaledObject, without the credentials in its settings.
+fn trigger(trigger: &Json) -> Json {
+    let mut trigger = shown(trigger);
+    let settings = trigger.get_mut("metadata").and_then(Json::as_object_mut);
+    for (name, value) in settings.into_iter().flatten() {
+        if is_secret(name) {
+            *value = json!(NOT_SHOWN);
+        }
+    }
+    trigger
+}
+
+/// Whether a key names a credential.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_KEYS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether the provider sets the variable of this name itself.
+pub fn is_own(name: &Json) -> bool {
+    name.as_str()
+        .is_some_and(|name| OWN_VARIABLES.contains(&name))
+}
+
+/// The shown manifest without the fields that are not shown, for when nobody knows their values.
+pub fn known(shown: &Json) -> Json {
+    match shown {
+        Json::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !hides(value));
+            let known: Map<_, _> = members
+                .map(|(name, value)| (name.clone(), known(value)))
+                .collect();
+            Json::Object(known)
+        }
+        Json::Array(elements) => elements.iter().map(known).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Whether it is, or is a list with, a text that is not shown.
+fn hides(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.contains(NOT_SHOWN),
+        Json::Array(elements) => (elements.iter())
+            .any(|element| element.as_str().is_some_and(|it| it.contains(NOT_SHOWN))),
+        _ => false,
+    }
+}
+
+/// A text without credentials: a script, a document in YAML, a URL.
+fn shown_text(text: &str) -> String {
+    let text = without_git_settings(text, NOT_SHOWN);
+    let text = match text.contains('\n') {
+        true => Cow::Owned(
+            text.split('\n')
+                .map(shown_line)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+        false => text,
+    };
+    let mut shown = String::new();
+    let mut rest = text.as_ref();
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c == '/' || c.is_whitespace());
+        let (authority, further) = after.split_at(end.unwrap_or(after.len()));
+        let is_http = before.ends_with("http") || before.ends_with("https");
+        shown.push_str(before);
+        shown.push_str("://");
+        match authority.rsplit_once('@') {
+            Some((user, host)) => {
+                match user.split_once(':') {
+                    Some((user, _)) => shown.push_str(&format!("{user}:{NOT_SHOWN}")),
+                    // A token may stand alone.
+                    None if is_http => shown.push_str(NOT_SHOWN),
+                    None => shown.push_str(user),
+                }
+                shown.push('@');
+                shown.push_str(host);
+            }
+            None => shown.push_str(authority),
+        }
+        rest = further;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// A line of YAML without the value of a key that names a credential.
+fn shown_line(line: &str) -> Cow<'_, str> {
+    let Some((key, value)) = line.split_once(": ") else {
+        return Cow::Borrowed(line);
+    };
+    let name = key.trim_start_matches([' ', '-']);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let hides = name.chars().all(is_name) && is_secret(name);
+    match hides && !value.trim().is_empty() {
+        true => Cow::Owned(format!("{key}: {NOT_SHOWN}")),
+        false => Cow::Borrowed(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_out_variables_and_passwords_in_urls() {
+        let manifest = json!({"spec": {"containers": [{"name": "online", "image": "a:1", "env": [
+            {"name": "TOKEN", "value": "hunter2"},
+            {"name": "EMPTY"},
+            {"name": "REFERENCE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+            {"name": names::FEATURE_STORE_YAML_PATH, "value": "/etc/feast/feature_store.yaml"},
+        ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:hunter2@h/db\nb: http://h:80/x\nc: ssh://git@h/x\n  api_key: hunter2\n# a key: b"},
+          "args": ["url='https://hunter2@h/x'"],
+          "triggers": [{"type": "redis", "metadata": {"address": "redis:6379", "password": "hunter2"}}]});
+        assert_eq!(
+            shown(&manifest),
+            json!({"spec": {"containers": [{"name": "online", "image": "a:1", "env": [
+                {"name": "TOKEN", "value": "(not shown)"},
+                {"name": "EMPTY"},
+                {"name": "REFERENCE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                {"name": names::FEATURE_STORE_YAML_PATH, "value": "/etc/feast/feature_store.yaml"},
+            ]}]}, "stringData": {"feature_store.yaml": "a: postgresql://u:(not shown)@h/db\nb: http://h:80/x\nc: ssh://git@h/x\n  api_key: (not shown)\n# a key: b"},
+              "args": ["url='https://(not shown)@h/x'"],
+              "triggers": [{"type": "redis", "metadata": {"address": "redis:6379", "password": "(not shown)"}}]})
+        );
+    }
+
+    #[test]
+    fn is_the_same_a_second_time() {
+        let once = shown(&json!({"env": [{"name": "A", "value": "1"}], "url": "https://a:b@c/d"}));
+        assert_eq!(shown(&once), once);
+    }
+
+    #[test]
+    fn fields_that_are_not_shown_are_not_known() {
+        let manifest =
+            json!({"env": [{"name": "A", "value": "1"}], "args": ["https://a:b@c"], "image": "i"});
+        assert_eq!(
+            known(&shown(&manifest)),
+            json!({"env": [{"name": "A"}], "image": "i"})
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! The managed resources.
+
+pub mod feature_store;

@@ -1,0 +1,306 @@
+//! Which attribute set a field of an object.
+//!
+//! A table says where the objects and the configuration meet. From there on both have the same structure, because the
+//! configuration's types are Kubernetes' own: the rest of the way down follows by the serde names of the schema.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::cluster::ownership::{FieldPath, FieldStep};
+use crate::feast::names::{self, ServerKind, Service};
+use crate::feast::objects::{Key, Kind};
+use crate::schema::encode::{encode, of_kind, of_type};
+use crate::schema::{self, Attribute, Block, Nesting, Number, Path, Step, Type, Value};
+
+/// Field by field: what stands at it or below was set at the attribute or below.
+type Row = (FieldPath, String);
+
+fn rows(key: &Key, store: &str) -> Vec<Row> {
+    let row = |names: &[&str], attribute: &str| (FieldPath::of(names), attribute.to_owned());
+    let mut rows = vec![
+        row(&["metadata", "labels"], "labels"),
+        row(&["metadata", "annotations"], "annotations"),
+    ];
+    match key.kind {
+        Kind::Deployment if key.name == names::lineage(store) => {
+            rows.extend([
+                row(
+                    &["spec", "replicas"],
+                    "openlineage.consumer.lineage_server.replicas",
+                ),
+                row(&POD, "services"),
+                row(&POD_ANNOTATIONS, "services.pod_annotations"),
+            ]);
+            rows.extend(containers(&[ServerKind::Lineage]));
+        }
+        Kind::Deployment => {
+            rows.extend([
+                row(&["spec", "replicas"], "services.scaling.replicas"),
+                row(&["spec", "strategy"], "services.deployment_strategy"),
+                row(&["spec", "strategy", "type"], "strategy"),
+                // Tolerations, volumes and the like: `services` has them by the names of a PodSpec.
+                row(&POD, "services"),
+                row(&POD_ANNOTATIONS, "services.pod_annotations"),
+            ]);
+            rows.extend(containers(&ServerKind::ALL));
+        }
+        Kind::HorizontalPodAutoscaler => {
+            rows.push(row(&["spec"], "services.scaling.autoscaling"));
+        }
+        Kind::CronJob => rows.push(row(&["spec"], "cron_job")),
+        Kind::PersistentVolumeClaim => {
+            let mut services = SERVICES.iter();
+            let own = services.find(|(service, _)| key.name == names::claim(store, *service));
+            rows.extend(own.map(|(_, place)| {
+                let create = format!("{place}.persistence.file.pvc.create");
+                row(&["spec"], &create)
+            }));
+        }
+        _ => {}
+    }
+    rows
+}
+
+fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
+    let containers = FieldPath::of(&POD).with(FieldStep::Name("containers".to_owned()));
+    kinds.iter().map(move |kind| {
+        let name = ("name".to_owned(), Json::from(kind.as_str()));
+        let container = containers.with(FieldStep::Keys(vec![name]));
+        (container, kind.attribute().to_owned())
+    })
+}
+
+const POD: [&str; 3] = ["spec", "template", "spec"];
+const POD_ANNOTATIONS: [&str; 4] = ["spec", "template", "metadata", "annotations"];
+
+/// Where the configuration has what belongs to each service.
+const SERVICES: [(Service, &str); 3] = [
+    (Service::Online, "services.online_store"),
+    (Service::Offline, "services.offline_store"),
+    (Service::Registry, "services.registry.local"),
+];
+
+/// An attribute that set a field, and what it holds.
+pub struct Place<'a> {
+    pub path: Path,
+    shape: Shape<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Shape<'a> {
+    Attributes(&'a BTreeMap<String, Attribute>),
+    Kind(&'a schema::Kind),
+    Type(&'a Type),
+}
+
+/// The attributes of this state that set the field.
+pub fn of<'a>(block: &'a Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Place<'a>> {
+    let store = state.attribute("name").as_str().unwrap_or_default();
+    (rows(key, store).iter())
+        .filter_map(|(above, attribute)| {
+            let mut rest = field.below(above)?.iter();
+            let root = Place {
+                path: Path::root(),
+                shape: Shape::Attributes(&block.attributes),
+            };
+            rest.try_fold(root.by_names(attribute)?, |place, step| {
+                let found = state.get(&place.path)?;
+                place.below(found, step)
+            })
+        })
+        .collect()
+}
+
+impl<'a> Place<'a> {
+    /// Down by Terraform's names.
+    fn by_names(self, dotted: &str) -> Option<Self> {
+        dotted.split('.').try_fold(self, |place, name| {
+            let attribute = place.attributes()?.get(name)?;
+            Some(Place {
+                path: place.path.attribute(name),
+                shape: Shape::Kind(&attribute.kind),
+            })
+        })
+    }
+
+    fn attributes(&self) -> Option<&'a BTreeMap<String, Attribute>> {
+        match self.shape {
+            Shape::Attributes(attributes)
+            | Shape::Kind(schema::Kind::Nested(Nesting::Single, attributes)) => Some(attributes),
+            _ => None,
+        }
+    }
+
+    /// Down by a step in the object. `found` is what the state holds here.
+    fn below(self, found: &Value, step: &FieldStep) -> Option<Self> {
+        use schema::Kind::{Nested, Plain};
+        let (step, shape) = match (step, self.shape) {
+            (
+                FieldStep::Name(key),
+                Shape::Type(Type::Map(inner)) | Shape::Kind(Plain(Type::Map(inner))),
+            ) => (Step::Key(key.clone()), Shape::Type(inner)),
+            (FieldStep::Name(key), _) => {
+                let mut attributes = self.attributes()?.iter();
+                let (name, attribute) = attributes.find(|(_, attribute)| attribute.key == *key)?;
+                (Step::Attribute(name.clone()), Shape::Kind(&attribute.kind))
+            }
+            (step, Shape::Kind(Nested(Nesting::List | Nesting::Set, inner))) => {
+                let position = position(inner, found, step)?;
+                (Step::Index(position), Shape::Attributes(inner))
+            }
+            (FieldStep::Index(position), Shape::Kind(Plain(Type::List(inner)))) => {
+                (Step::Index(*position), Shape::Type(inner))
+            }
+            _ => return None,
+        };
+        Some(Place {
+            path: self.path.with(step),
+            shape,
+        })
+    }
+
+    /// A value of the object as the attribute would hold it.
+    pub fn value(&self, json: &Json) -> Value {
+        match self.shape {
+            Shape::Attributes(attributes) => encode(attributes, json),
+            Shape::Kind(kind) => of_kind(kind, json),
+            Shape::Type(plain) => of_type(plain, json),
+        }
+    }
+}
+
+/// Which element of the state's list a step means.
+fn position(inner: &BTreeMap<String, Attribute>, found: &Value, step: &FieldStep) -> Option<usize> {
+    let Value::List(elements) = found else {
+        return None;
+    };
+    match step {
+        FieldStep::Index(position) => (*position < elements.len()).then_some(*position),
+        FieldStep::Keys(keys) => elements.iter().position(|element| {
+            keys.iter().all(|(key, wanted)| {
+                let mut attributes = inner.iter();
+                let named = attributes.find(|(_, attribute)| attribute.key == *key);
+                named.is_some_and(|(name, _)| is_same(element.attribute(name), wanted))
+            })
+        }),
+        FieldStep::Name(_) | FieldStep::Value(_) => None,
+    }
+}
+
+fn is_same(value: &Value, json: &Json) -> bool {
+    match (value, json) {
+        (Value::String(value), Json::String(json)) => value == json,
+        (Value::Number(Number::Integer(value)), Json::Number(json)) => {
+            json.as_i64() == Some(*value)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::schemas::{FEATURE_STORE, schemas};
+
+    #[test]
+    fn fields_lead_to_the_attributes_that_set_them() {
+        let schemas = schemas().unwrap();
+        let block = &schemas.resources[FEATURE_STORE].schema.block;
+        let server = json!({
+            "image": "feast:1",
+            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+            "resources": {"limits": {"private_state": "1Gi"}},
+        });
+        let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
+        let metric = json!({"type": "Resource", "resource": {"name": "cpu",
+            "target": {"type": "Utilization", "averageUtilization": 70}}});
+        let claim =
+            json!({"create": {"resources": {"requests": {"storage": "5Gi"}}}, "mountPath": "/o"});
+        let state = encode(
+            &block.attributes,
+            &json!({
+                "name": "x", "feastProject": "p", "labels": {"example.com/team": "a"},
+                "cronJob": {"schedule": "@daily"},
+                "services": {
+                    "scaling": {"replicas": 2, "autoscaling": {"minReplicas": 1, "maxReplicas": 3,
+                        "metrics": [metric], "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
+                    "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+                    "onlineStore": {"persistence": store("postgres"), "server": server},
+                    "offlineStore": {"persistence": {"file": {"pvc": claim}}, "server": {"image": "feast:1"}},
+                    "registry": {"local": {"persistence": store("sql"), "server": {"image": "feast:1"}}},
+                    "ui": {"image": "feast:1"}, "tolerations": [{"key": "a"}], "nodeSelector": {"disk": "ssd"},
+                    "volumes": [{"name": "extra", "secret": {"secretName": "s"}}],
+                    "podAnnotations": {"example.com/a": "b"},
+                },
+            }),
+        );
+        let object = json!({
+            "metadata": {"labels": {"example.com/team": "b", "feast.dev/name": "x"}},
+            "spec": {
+                "replicas": 3, "minReplicas": 1, "maxReplicas": 3, "metrics": [metric], "schedule": "@hourly",
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
+                "strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 2}},
+                "resources": {"requests": {"storage": "6Gi"}},
+                "template": {"metadata": {"annotations": {"example.com/a": "c"}}, "spec": {
+                    "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"},
+                    "volumes": [{"name": "feast-data"}, {"name": "extra", "secret": {"secretName": "t"}}],
+                    "terminationGracePeriodSeconds": 1, "containers": [
+                    {"name": "online", "image": "i", "env": [{"name": "B", "value": "3"}, {"name": "C"}],
+                     "resources": {"limits": {"private_state": "2Gi"}}, "command": ["feast"]},
+                    {"name": "offline", "image": "i"},
+                    {"name": "registry", "image": "i"}, {"name": "ui", "image": "i"}]}},
+            },
+        });
+        let found = |kind: Kind, name: &str, field: &str| {
+            let field = FieldPath::resolve(&object, field).unwrap();
+            let places = of(block, &state, &Key::new(kind, name), &field).into_iter();
+            let texts: Vec<String> = places.map(|place| place.path.to_string()).collect();
+            texts.join(" ")
+        };
+        let main = "feast-x";
+        let server = "services.online_store.server";
+        let online = ".spec.template.spec.containers[name=\"online\"]";
+        let autoscaling = "services.scaling.autoscaling";
+        for (kind, name, field, expected) in [
+            (Kind::Deployment, main, ".spec.replicas".to_owned(), "services.scaling.replicas".to_owned()),
+            (Kind::Deployment, main, ".spec.strategy.type".into(), "services.deployment_strategy.type strategy".into()),
+            (Kind::Deployment, main, ".spec.strategy.rollingUpdate.maxSurge".into(),
+                "services.deployment_strategy.rolling_update.max_surge".into()),
+            (Kind::Deployment, main, format!("{online}.image"), format!("{server}.image")),
+            (Kind::Deployment, main, format!("{online}.env[name=\"B\"].value"), format!("{server}.env[1].value")),
+            (Kind::Deployment, main, format!("{online}.env[name=\"C\"]"), String::new()),
+            (Kind::Deployment, main, format!("{online}.resources.limits.private_state"),
+                format!("{server}.resources.limits[\"private_state\"]")),
+            (Kind::Deployment, main, format!("{online}.command"), String::new()),
+            (Kind::Deployment, main, online.replace("online", "registry") + ".image",
+                "services.registry.local.server.image".into()),
+            (Kind::Deployment, main, online.replace("online", "offline") + ".image",
+                "services.offline_store.server.image".into()),
+            (Kind::Deployment, main, online.replace("online", "ui") + ".image", "services.ui.image".into()),
+            (Kind::Deployment, main, ".spec.template.spec.tolerations[0].key".into(), "services.tolerations[0].key".into()),
+            (Kind::Deployment, main, ".spec.template.spec.nodeSelector.disk".into(), "services.node_selector[\"disk\"]".into()),
+            (Kind::Deployment, main, ".spec.template.spec.volumes[name=\"extra\"].secret.secretName".into(),
+                "services.volumes[0].secret.secret_name".into()),
+            (Kind::Deployment, main, ".spec.template.metadata.annotations.example.com/a".into(),
+                "services.pod_annotations[\"example.com/a\"]".into()),
+            (Kind::Deployment, main, ".spec.template.spec.terminationGracePeriodSeconds".into(), String::new()),
+            (Kind::Service, "feast-x-online", ".metadata.labels.example.com/team".into(),
+                "labels[\"example.com/team\"]".into()),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.minReplicas".into(), format!("{autoscaling}.min_replicas")),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.metrics".into(), format!("{autoscaling}.metrics")),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.metrics[0].resource.target.averageUtilization".into(),
+                format!("{autoscaling}.metrics[0].resource.target.average_utilization")),
+            (Kind::HorizontalPodAutoscaler, main, ".spec.behavior.scaleDown.stabilizationWindowSeconds".into(),
+                format!("{autoscaling}.behavior.scale_down.stabilization_window_seconds")),
+            (Kind::PersistentVolumeClaim, "feast-x-offline", ".spec.resources.requests.storage".into(),
+                "services.offline_store.persistence.file.pvc.create.resources.requests[\"storage\"]".into()),
+            (Kind::PersistentVolumeClaim, "another", ".spec.resources.requests.storage".into(), String::new()),
+            (Kind::CronJob, main, ".spec.schedule".into(), "cron_job.schedule".into()),
+        ] {
+            assert_eq!(found(kind, name, &field), expected, "{field}");
+        }
+    }
+}
