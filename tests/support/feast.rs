@@ -6,6 +6,11 @@
 //! 4. [`Pod`] starts the containers of a rendered Deployment just as they are written there. Each pod has a network
 //!    of its own, each container its own root directory with nothing of this machine but its programs. These are
 //!    Linux namespaces: no daemon, no image, and no root where users may make user namespaces.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each program that includes this uses a part of it"
+)]
 
 #[path = "feast/client.rs"]
 mod client;

@@ -20,7 +20,7 @@ pub mod cache;
 #[path = "testbed/cluster.rs"]
 pub mod cluster;
 #[path = "testbed/components.rs"]
-mod components;
+pub mod components;
 #[path = "testbed/control_plane.rs"]
 pub mod control_plane;
 #[path = "testbed/error.rs"]
@@ -28,7 +28,7 @@ pub mod error;
 #[path = "testbed/go_build.rs"]
 mod go_build;
 #[path = "testbed/pki.rs"]
-mod pki;
+pub mod pki;
 #[path = "testbed/process.rs"]
 pub mod process;
 #[path = "testbed/progress.rs"]
@@ -36,7 +36,7 @@ pub mod progress;
 #[path = "testbed/run_dir.rs"]
 pub mod run_dir;
 #[path = "testbed/signals.rs"]
-mod signals;
+pub mod signals;
 #[path = "testbed/tools.rs"]
 pub mod tools;
 

@@ -21,7 +21,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// `folder` is the control plane's own, if it is ours.
-    pub(super) fn new(kubeconfig: &Path, kubectl: &Path, folder: Option<&Path>) -> Result<Self> {
+    pub fn new(kubeconfig: &Path, kubectl: &Path, folder: Option<&Path>) -> Result<Self> {
         let mut cluster = Self {
             kubeconfig: kubeconfig.to_owned(),
             server: String::new(),
@@ -110,7 +110,7 @@ impl Cluster {
         kubectl
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.kubectl(&["get", "--raw", "/readyz"]).is_ok()
     }
 

@@ -240,7 +240,7 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
     };
 
     let ports = Ports::free()?;
-    let pki = pki::create(&folder)?;
+    let pki = pki::create(&folder, &[])?;
     let server = format!("https://127.0.0.1:{}", ports.kube_apiserver);
     pki::write_kubeconfig(&folder.join("kubeconfig"), &server, &pki)?;
     let logs = folder.join("logs");

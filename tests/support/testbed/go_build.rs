@@ -17,6 +17,9 @@ use super::tools::Tool;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Module {
     Kubernetes,
+    Node,
+    Containerd,
+    CoreDns,
     OpenTofu,
     Documentation,
 }
@@ -27,6 +30,9 @@ impl Module {
             .join("tests/support/testbed")
             .join(match self {
                 Self::Kubernetes => "kubernetes",
+                Self::Node => "node",
+                Self::Containerd => "containerd",
+                Self::CoreDns => "coredns",
                 Self::OpenTofu => "opentofu",
                 Self::Documentation => "documentation",
             })
@@ -35,6 +41,9 @@ impl Module {
     fn title(self) -> &'static str {
         match self {
             Self::Kubernetes => "Building Kubernetes programs",
+            Self::Node => "Building kubelet and kube-proxy",
+            Self::Containerd => "Building containerd",
+            Self::CoreDns => "Building CoreDNS",
             Self::OpenTofu => "Building OpenTofu",
             Self::Documentation => "Building tfplugindocs",
         }
@@ -45,6 +54,10 @@ impl Module {
     fn expectation(self) -> (usize, u32) {
         match self {
             Self::Kubernetes => (2840, 10),
+            // Most packages are those of Self::Kubernetes.
+            Self::Node => (2300, 9),
+            Self::Containerd => (1030, 5),
+            Self::CoreDns => (1500, 5),
             Self::OpenTofu => (1900, 4),
             Self::Documentation => (420, 1),
         }
@@ -54,14 +67,15 @@ impl Module {
     fn linker_flags(self, go_mod: &str) -> String {
         let stripped = "-s -w";
         match self {
-            Self::Documentation => stripped.to_owned(),
+            Self::CoreDns | Self::Documentation => stripped.to_owned(),
+            Self::Containerd => {
+                let version = version_of(go_mod, "github.com/containerd/containerd/v2 ");
+                let variable = "-X github.com/containerd/containerd/v2/version.Version";
+                format!("{stripped} {variable}={}", version.trim_start_matches('v'))
+            }
             Self::OpenTofu => format!("{stripped} -X github.com/opentofu/opentofu/version.dev=no"),
-            Self::Kubernetes => {
-                let version = go_mod
-                    .lines()
-                    .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
-                    .and_then(|rest| rest.split_whitespace().next())
-                    .unwrap_or("v0.0.0");
+            Self::Kubernetes | Self::Node => {
+                let version = version_of(go_mod, "k8s.io/kubernetes ");
                 let mut numbers = version.trim_start_matches('v').split('.');
                 let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
                 let variable = "-X k8s.io/component-base/version.git";
@@ -71,6 +85,18 @@ impl Module {
             }
         }
     }
+}
+
+/// Returns the version of a required module; `prefix` is its path and a space.
+fn version_of<'a>(go_mod: &'a str, prefix: &str) -> &'a str {
+    let mut lines = go_mod.lines().map(str::trim);
+    let rest = lines.find_map(|line| {
+        line.strip_prefix("require ")
+            .unwrap_or(line)
+            .strip_prefix(prefix)
+    });
+    rest.and_then(|rest| rest.split_whitespace().next())
+        .unwrap_or("v0.0.0")
 }
 
 /// Where the programs of `module`, in just the pinned versions, are kept.

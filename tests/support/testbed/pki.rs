@@ -36,7 +36,8 @@ impl Pki {
     }
 }
 
-pub fn create(folder: &Path) -> Result<Pki> {
+/// Creates the files. The certificate is valid for 127.0.0.1 and for `further_names`.
+pub fn create(folder: &Path, further_names: &[&str]) -> Result<Pki> {
     let doing = || "creating the control plane's certificates".to_owned();
     let ca_key = KeyPair::generate().doing(doing)?;
     let mut ca = CertificateParams::default();
@@ -50,8 +51,13 @@ pub fn create(folder: &Path) -> Result<Pki> {
     let issuer = Issuer::new(ca, ca_key);
 
     let admin_key = KeyPair::generate().doing(doing)?;
-    let names = ["localhost", "127.0.0.1", "kubernetes.default.svc"].map(str::to_owned);
-    let mut admin = CertificateParams::new(names).doing(doing)?;
+    let names = ["localhost", "127.0.0.1", "kubernetes.default.svc"];
+    let names = names
+        .iter()
+        .chain(further_names)
+        .copied()
+        .map(str::to_owned);
+    let mut admin = CertificateParams::new(names.collect::<Vec<_>>()).doing(doing)?;
     admin
         .distinguished_name
         .push(DnType::CommonName, "testbed-admin");

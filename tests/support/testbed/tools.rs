@@ -22,6 +22,16 @@ pub enum Tool {
     Kubectl,
     Kwok,
     MetricsServer,
+    Kubelet,
+    KubeProxy,
+    Containerd,
+    ContainerdShim,
+    Ctr,
+    CniBridge,
+    CniLoopback,
+    CniHostLocal,
+    CniPortmap,
+    CoreDns,
     Terraform,
     Tofu,
     Tfplugindocs,
@@ -39,6 +49,26 @@ impl Tool {
         Self::MetricsServer,
     ];
 
+    /// What a real node needs beside the control plane.
+    pub const NODE: &[Self] = &[
+        Self::Etcd,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::KubeScheduler,
+        Self::Kubectl,
+        Self::MetricsServer,
+        Self::Kubelet,
+        Self::KubeProxy,
+        Self::Containerd,
+        Self::ContainerdShim,
+        Self::Ctr,
+        Self::CniBridge,
+        Self::CniLoopback,
+        Self::CniHostLocal,
+        Self::CniPortmap,
+        Self::CoreDns,
+    ];
+
     /// The file name of the program.
     pub fn binary(self) -> &'static str {
         match self {
@@ -49,6 +79,16 @@ impl Tool {
             Self::Kubectl => "kubectl",
             Self::Kwok => "kwok",
             Self::MetricsServer => "metrics-server",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+            Self::Containerd => "containerd",
+            Self::ContainerdShim => "containerd-shim-runc-v2",
+            Self::Ctr => "ctr",
+            Self::CniBridge => "bridge",
+            Self::CniLoopback => "loopback",
+            Self::CniHostLocal => "host-local",
+            Self::CniPortmap => "portmap",
+            Self::CoreDns => "coredns",
             Self::Terraform => "terraform",
             Self::Tofu => "tofu",
             Self::Tfplugindocs => "tfplugindocs",
@@ -66,12 +106,33 @@ impl Tool {
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
             Self::MetricsServer => "sigs.k8s.io/metrics-server/cmd/metrics-server",
+            Self::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
+            Self::KubeProxy => "k8s.io/kubernetes/cmd/kube-proxy",
+            Self::Containerd => "github.com/containerd/containerd/v2/cmd/containerd",
+            Self::ContainerdShim => {
+                "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
+            }
+            Self::Ctr => "github.com/containerd/containerd/v2/cmd/ctr",
+            Self::CniBridge => "github.com/containernetworking/plugins/plugins/main/bridge",
+            Self::CniLoopback => "github.com/containernetworking/plugins/plugins/main/loopback",
+            Self::CniHostLocal => "github.com/containernetworking/plugins/plugins/ipam/host-local",
+            Self::CniPortmap => "github.com/containernetworking/plugins/plugins/meta/portmap",
+            Self::CoreDns => "github.com/coredns/coredns",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
             Self::Terraform => return None,
         };
         let module = match self {
             Self::Tofu => Module::OpenTofu,
+            Self::Kubelet | Self::KubeProxy => Module::Node,
+            Self::Containerd
+            | Self::ContainerdShim
+            | Self::Ctr
+            | Self::CniBridge
+            | Self::CniLoopback
+            | Self::CniHostLocal
+            | Self::CniPortmap => Module::Containerd,
+            Self::CoreDns => Module::CoreDns,
             Self::Tfplugindocs => Module::Documentation,
             _ => Module::Kubernetes,
         };

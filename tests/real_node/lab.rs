@@ -1,0 +1,96 @@
+//! What the tests share: one node with PostgreSQL on it, started when the first test asks for it.
+
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::support::node::Node;
+use crate::support::testbed::cluster::eventually;
+use crate::support::testbed::{Cluster, Progress, Result};
+
+static NODE: OnceLock<std::result::Result<Mutex<Option<Node>>, String>> = OnceLock::new();
+static LAB: OnceLock<Lab> = OnceLock::new();
+
+/// The node's cluster and its PostgreSQL.
+pub struct Lab {
+    pub cluster: Cluster,
+    pub postgres: Postgres,
+}
+
+/// PostgreSQL in the cluster, in namespace `databases`.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    /// The address of its Service.
+    pub host: String,
+}
+
+pub const PASSWORD: &str = "correct-horse-battery-staple";
+
+pub fn lab() -> &'static Lab {
+    LAB.get_or_init(|| {
+        let node = NODE.get_or_init(|| {
+            boot()
+                .map(|node| Mutex::new(Some(node)))
+                .map_err(|error| error.to_string())
+        });
+        let node = node
+            .as_ref()
+            .unwrap_or_else(|error| panic!("no node: {error}"));
+        let node = node.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = node.as_ref().expect("a running node");
+        let postgres = start_postgres(node).unwrap_or_else(|error| panic!("{error}"));
+        Lab {
+            cluster: (**node).clone(),
+            postgres,
+        }
+    })
+}
+
+fn boot() -> Result<Node> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_node/repository");
+    Node::start(&repository, Progress::stderr())
+}
+
+/// Stops the node: a static is never dropped.
+pub fn stop() {
+    if let Some(Ok(node)) = NODE.get() {
+        node.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+fn start_postgres(node: &Node) -> Result<Postgres> {
+    let program = |name: &str| node.python().postgres(name).display().to_string();
+    let manifest = include_str!("manifests/postgres.yaml")
+        .replace("@initdb@", &program("initdb"))
+        .replace("@postgres@", &program("postgres"))
+        .replace("@password@", PASSWORD);
+    node.apply(&manifest)?;
+    let wait = [
+        "--namespace=databases",
+        "rollout",
+        "status",
+        "deployment/postgres",
+        "--timeout=180s",
+    ];
+    node.kubectl(&wait)?;
+    let service = [
+        "--namespace=databases",
+        "get",
+        "service",
+        "postgres",
+        "--output=jsonpath={.spec.clusterIP}",
+    ];
+    let host = node.kubectl(&service)?;
+    let data = include_str!("../real_feast/repository/data.py");
+    eventually(
+        "the table of features",
+        Duration::from_secs(60),
+        Duration::from_secs(1),
+        || {
+            node.python()
+                .run(data, &["table", &host, "feast", "feast", PASSWORD])
+                .ok()
+        },
+    )?;
+    Ok(Postgres { host })
+}

@@ -1,0 +1,336 @@
+//! A real Kubernetes node on this machine: kubelet, containerd, runc, CNI plugins, kube-proxy and CoreDNS, beside the
+//! control plane of the testbed.
+//!
+//! 1. [`missing`] names what a machine lacks to run one. It needs Linux and root, but no container engine.
+//! 2. [`Node::start`] finds or builds the programs, once, and starts them in namespaces and control groups of their
+//!    own, in which the node's network and firewall rules stay too.
+//! 3. Dropping the [`Node`] removes everything, and so does the death of this process ([`keeper`]).
+//!
+//! Containers have no image of their own: the Feast image holds an empty root directory, and the container runtime
+//! mounts this machine's programs and the [`Python`] environment with Feast, read-only, into each container.
+#![allow(
+    dead_code,
+    reason = "each program that includes the node uses a part of it"
+)]
+
+#[path = "node/image.rs"]
+mod image;
+#[path = "node/keeper.rs"]
+mod keeper;
+#[path = "node/packages.rs"]
+mod packages;
+#[path = "node/requirements.rs"]
+mod requirements;
+
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::feast::Python;
+use super::testbed::cluster::{Cluster, eventually};
+use super::testbed::components::{Ports, Setup};
+use super::testbed::error::{Doing, Error, Result};
+use super::testbed::process::Service;
+use super::testbed::progress::Progress;
+use super::testbed::run_dir::RunDir;
+use super::testbed::{Tool, Tools, pki, tools};
+
+use image::Image;
+use keeper::Keeper;
+use packages::Packages;
+
+pub use requirements::missing;
+
+/// The node's address in its own network, which only this machine reaches.
+pub const ADDRESS: &str = "10.213.0.2";
+/// Where containers see the feature repository.
+pub const REPOSITORY: &str = "/opt/feast-repo";
+const NAME: &str = "node";
+const FEAST_IMAGES: [&str; 3] = [
+    "quay.io/feastdev/feature-server:0.65.0",
+    "quay.io/feastdev/feature-server:0.66.0",
+    "quay.io/feastdev/feature-server:0.67.0",
+];
+
+/// A control plane with one real node, for as long as this value lives.
+pub struct Node {
+    cluster: Cluster,
+    services: Mutex<Vec<Service>>,
+    keeper: Option<Keeper>,
+    run_dir: RunDir,
+    python: Python,
+}
+
+impl Node {
+    /// Starts the control plane and the node. Every container sees the feature repository in `repository` at
+    /// [`REPOSITORY`], as in an image that was built with it.
+    ///
+    /// # Errors
+    ///
+    /// The machine lacks what [`missing`] names, a program cannot be had, or one ends early: then the error has the
+    /// end of its log.
+    pub fn start(repository: &Path, progress: Progress) -> Result<Self> {
+        let missing = missing();
+        if !missing.is_empty() {
+            return Err(Error::new("starting a Kubernetes node", missing.join("; ")));
+        }
+        let tools = tools::ensure(Tool::NODE, progress)?;
+        let packages = Packages::ensure(progress)?;
+        let python = Python::ensure(progress)?;
+        let step = progress.step("Starting a Kubernetes node");
+        let node = start(&tools, &packages, python, repository)?;
+        step.done();
+        Ok(node)
+    }
+
+    /// The Python environment that every container of the Feast image has.
+    pub fn python(&self) -> &Python {
+        &self.python
+    }
+
+    /// Stops it and removes its folder.
+    pub fn stop(&mut self) {
+        if self.keeper.take().is_some() && std::env::var_os("FEAST_TESTBED_KEEP_LOGS").is_none() {
+            self.run_dir.remove();
+        }
+    }
+}
+
+impl Deref for Node {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The parts of a node that is being started.
+struct Start<'a> {
+    tools: &'a Tools,
+    packages: &'a Packages,
+    folder: PathBuf,
+    services: Vec<Service>,
+}
+
+fn start(tools: &Tools, packages: &Packages, python: Python, repository: &Path) -> Result<Node> {
+    let run_dir = RunDir::temporary()?;
+    let folder = run_dir.path().to_owned();
+    for name in ["logs", "root/etc/cni/net.d", "root/opt/cni/bin"] {
+        let path = folder.join(name);
+        fs::create_dir_all(&path).doing(|| format!("creating {}", path.display()))?;
+    }
+    let mut start = Start {
+        tools,
+        packages,
+        folder,
+        services: Vec::new(),
+    };
+    let keeper = Keeper::start(&start.folder)?;
+    let cluster = start.control_plane()?;
+    start.node(&cluster, &python, repository)?;
+    Ok(Node {
+        cluster,
+        services: Mutex::new(start.services),
+        keeper: Some(keeper),
+        run_dir,
+        python,
+    })
+}
+
+impl Start<'_> {
+    fn control_plane(&mut self) -> Result<Cluster> {
+        let tools = self.tools;
+        let folder = self.folder.clone();
+        let names = [ADDRESS, "10.96.0.1", "kubernetes", "kubernetes.default"];
+        let pki = pki::create(&folder, &names)?;
+        let ports = Ports::free()?;
+        let kubeconfig = folder.join("kubeconfig");
+        let server = format!("https://{ADDRESS}:{}", ports.kube_apiserver);
+        pki::write_kubeconfig(&kubeconfig, &server, &pki)?;
+        let cluster = Cluster::new(&kubeconfig, tools.path(Tool::Kubectl)?, Some(&folder))?;
+        let setup = Setup {
+            tools,
+            folder: &folder,
+            pki: &pki,
+            kubeconfig: &kubeconfig,
+            ports,
+            audit: false,
+        };
+
+        self.spawn("etcd", setup.etcd()?)?;
+        let mut apiserver = setup.kube_apiserver()?;
+        // Of a flag that is given twice, the last one counts.
+        apiserver
+            .args([
+                &format!("--bind-address={ADDRESS}"),
+                &format!("--advertise-address={ADDRESS}"),
+            ])
+            .args([
+                "--endpoint-reconciler-type=lease",
+                "--enable-aggregator-routing=true",
+            ])
+            .arg(format!(
+                "--kubelet-client-certificate={}",
+                pki.certificate.display()
+            ))
+            .arg(format!("--kubelet-client-key={}", pki.key.display()))
+            .arg("--kubelet-preferred-address-types=InternalIP");
+        self.spawn("kube-apiserver", apiserver)?;
+        self.wait("the API server to be ready", || cluster.is_ready())?;
+        self.spawn("kube-controller-manager", setup.kube_controller_manager()?)?;
+        self.spawn("kube-scheduler", setup.kube_scheduler()?)?;
+        let mut metrics_server = setup.metrics_server()?;
+        metrics_server.arg(format!("--bind-address={ADDRESS}"));
+        self.spawn("metrics-server", metrics_server)?;
+        let port = ports.metrics_server.to_string();
+        let objects = include_str!("node/config/cluster.yaml");
+        cluster.apply(&objects.replace("@metrics_server_port@", &port))?;
+        Ok(cluster)
+    }
+
+    fn node(&mut self, cluster: &Cluster, python: &Python, repository: &Path) -> Result<()> {
+        let (tools, folder) = (self.tools, self.folder.clone());
+        for (file, text) in [
+            (
+                "containerd.toml",
+                include_str!("node/config/containerd.toml"),
+            ),
+            ("kubelet.yaml", include_str!("node/config/kubelet.yaml")),
+            (
+                "kube-proxy.yaml",
+                include_str!("node/config/kube-proxy.yaml"),
+            ),
+            ("Corefile", include_str!("node/config/Corefile")),
+            (
+                "root/etc/cni/net.d/node.conflist",
+                include_str!("node/config/cni.conflist"),
+            ),
+            // No name server: what tests need has a name in the cluster.
+            ("resolv.conf", ""),
+        ] {
+            let text = text
+                .replace("@folder@", &folder.to_string_lossy())
+                .replace("@runc@", &self.packages.runc().to_string_lossy());
+            write(&folder.join(file), &text)?;
+        }
+        for plugin in [
+            Tool::CniBridge,
+            Tool::CniLoopback,
+            Tool::CniHostLocal,
+            Tool::CniPortmap,
+        ] {
+            let from = tools.path(plugin)?;
+            let to = folder.join("root/opt/cni/bin").join(plugin.binary());
+            fs::copy(from, &to).doing(|| format!("copying {}", from.display()))?;
+        }
+        let specification = folder.join("runtime.json");
+        let mounted = [(repository, Path::new(REPOSITORY))];
+        image::write_runtime_specification(
+            tools.path(Tool::Ctr)?,
+            python,
+            &mounted,
+            &specification,
+        )?;
+
+        let config = |file: &str| folder.join(file).display().to_string();
+        let mut containerd = Command::new(tools.path(Tool::Containerd)?);
+        containerd.args(["--config", &config("containerd.toml")]);
+        self.spawn("containerd", containerd)?;
+        let socket = folder.join("root/run/containerd/containerd.sock");
+        self.wait("containerd to listen", || socket.exists())?;
+        let pause = ["registry.k8s.io/pause:3.10"];
+        for image in [Image::pause(&pause), Image::feast(&FEAST_IMAGES, python)] {
+            self.import(&image)?;
+        }
+
+        let mut kubelet = Command::new(tools.path(Tool::Kubelet)?);
+        kubelet
+            .args([
+                &format!("--config={}", config("kubelet.yaml")),
+                &format!("--kubeconfig={}", config("kubeconfig")),
+            ])
+            .args([
+                &format!("--hostname-override={NAME}"),
+                &format!("--node-ip={ADDRESS}"),
+            ]);
+        self.spawn("kubelet", kubelet)?;
+        let mut kube_proxy = Command::new(tools.path(Tool::KubeProxy)?);
+        kube_proxy.arg(format!("--config={}", config("kube-proxy.yaml")));
+        self.spawn("kube-proxy", kube_proxy)?;
+        let mut coredns = Command::new(tools.path(Tool::CoreDns)?);
+        coredns.args(["-conf", &config("Corefile")]);
+        self.spawn("coredns", coredns)?;
+        self.wait("the node to be ready", || {
+            let wait = [
+                "wait",
+                "node",
+                NAME,
+                "--for=condition=Ready",
+                "--timeout=1s",
+            ];
+            cluster.kubectl(&wait).is_ok()
+        })
+    }
+
+    fn import(&self, image: &Image) -> Result<()> {
+        let archive = image.write(&self.folder)?;
+        let mut ctr = Command::new(self.tools.path(Tool::Ctr)?);
+        ctr.args(["--namespace", "k8s.io", "images", "import"])
+            .arg(&archive);
+        let doing = || format!("importing {}", archive.display());
+        let output = self.inside(&ctr).output().doing(doing)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// The same command in the node's namespaces.
+    fn inside(&self, command: &Command) -> Command {
+        let mut inside = keeper::enter(&self.folder, &self.path());
+        inside.arg(command.get_program()).args(command.get_args());
+        inside
+    }
+
+    /// Where the programs of the node find others.
+    fn path(&self) -> String {
+        let own = self
+            .tools
+            .path(Tool::ContainerdShim)
+            .ok()
+            .and_then(Path::parent);
+        let own = own.unwrap_or(Path::new("/bin")).display();
+        let packages = self.packages.programs().display();
+        format!("{own}:{packages}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    }
+
+    fn spawn(&mut self, name: &str, command: Command) -> Result<()> {
+        let service = Service::spawn(name, self.inside(&command), &self.folder.join("logs"))?;
+        self.services.push(service);
+        Ok(())
+    }
+
+    /// Waits, and ends early with the log of a program that has ended.
+    fn wait(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
+        let mut ended = Ok(());
+        let (timeout, every) = (Duration::from_secs(120), Duration::from_millis(100));
+        let found = eventually(what, timeout, every, || {
+            ended = self.services.iter_mut().try_for_each(Service::check);
+            (ended.is_err() || ready()).then_some(())
+        });
+        ended.and(found)
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).doing(|| format!("writing {}", path.display()))
+}

@@ -1,0 +1,162 @@
+//! Images without content: a root directory in which the container runtime mounts this machine's programs.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::feast::Python;
+use crate::support::testbed::error::{Doing, Error, Result};
+
+/// The user of the Feast image, which is no root.
+const USER: u32 = 1001;
+const HOME: &str = "/opt/app-root/src";
+/// The folders of this machine that every container sees.
+const PROGRAMS: [&str; 5] = ["/usr", "/bin", "/lib", "/lib64", "/sbin"];
+
+/// An image in the format of `docker save`.
+pub struct Image {
+    tags: Vec<String>,
+    configuration: Json,
+}
+
+impl Image {
+    /// The image of the container that holds a pod's namespaces.
+    pub fn pause(tags: &[&str]) -> Self {
+        Self::new(
+            tags,
+            json!({"Entrypoint": ["sleep", "infinity"], "Env": ["PATH=/usr/bin:/bin"]}),
+        )
+    }
+
+    /// The image of the feature server, as Feast publishes it: user, home and working directory.
+    pub fn feast(tags: &[&str], python: &Python) -> Self {
+        let path = format!("PATH={}:/usr/bin:/bin", python.programs().display());
+        let configuration = json!({
+            "User": USER.to_string(),
+            "WorkingDir": HOME,
+            "Env": [path, format!("HOME={HOME}"), "LANG=C.UTF-8"],
+        });
+        Self::new(tags, configuration)
+    }
+
+    fn new(tags: &[&str], configuration: Json) -> Self {
+        Self {
+            tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+            configuration,
+        }
+    }
+
+    /// Writes the archive into a folder, and returns its path.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
+        let doing = || format!("writing the image {}", self.tags[0]);
+        let parts = tempfile::TempDir::new_in(folder).doing(doing)?;
+        let root = parts.path().join("root");
+        write_root(&root).doing(doing)?;
+        let layer = parts.path().join("layer.tar");
+        tar(&layer, &root, &["."])?;
+        fs::remove_dir_all(&root).doing(doing)?;
+
+        let digest = hash(&fs::read(&layer).doing(doing)?);
+        let configuration = json!({
+            "architecture": if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" },
+            "os": "linux",
+            "config": self.configuration,
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
+        });
+        let configuration = configuration.to_string();
+        let name = format!("{}.json", hash(configuration.as_bytes()));
+        let manifest = json!([{"Config": name, "RepoTags": self.tags, "Layers": ["layer.tar"]}]);
+        fs::write(parts.path().join(&name), &configuration).doing(doing)?;
+        fs::write(parts.path().join("manifest.json"), manifest.to_string()).doing(doing)?;
+        let archive = folder.join(format!("{name}.tar"));
+        tar(
+            &archive,
+            parts.path(),
+            &["manifest.json", &name, "layer.tar"],
+        )?;
+        Ok(archive)
+    }
+}
+
+/// Makes the root directory: links as this machine has them, users, and a home that the image's group may write.
+fn write_root(root: &Path) -> std::io::Result<()> {
+    for folder in ["etc", "tmp", "opt/app-root/src"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    for folder in PROGRAMS {
+        let place = root.join(folder.trim_start_matches('/'));
+        match fs::read_link(folder) {
+            Ok(target) => symlink(target, place)?,
+            Err(_) if Path::new(folder).is_dir() => fs::create_dir_all(place)?,
+            Err(_) => {}
+        }
+    }
+    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+    for folder in ["opt/app-root", "opt/app-root/src"] {
+        chown(root.join(folder), Some(USER), Some(0))?;
+        fs::set_permissions(root.join(folder), fs::Permissions::from_mode(0o775))?;
+    }
+    for file in ["ld.so.cache", "nsswitch.conf"] {
+        fs::copy(Path::new("/etc").join(file), root.join("etc").join(file))?;
+    }
+    fs::write(
+        root.join("etc/passwd"),
+        format!("root:x:0:0::/root:/bin/bash\ndefault:x:{USER}:0::{HOME}:/bin/bash\n"),
+    )?;
+    fs::write(root.join("etc/group"), "root:x:0:\n")
+}
+
+/// Writes what every container starts from: the runtime's own defaults, with this machine's programs and the Python
+/// environment mounted read-only, and `further` folders, each with the place where containers see it.
+pub fn write_runtime_specification(
+    ctr: &Path,
+    python: &Python,
+    further: &[(&Path, &Path)],
+    file: &Path,
+) -> Result<()> {
+    let doing = || format!("writing {}", file.display());
+    let output = Command::new(ctr)
+        .args(["oci", "spec"])
+        .output()
+        .doing(doing)?;
+    let mut specification: Json = serde_json::from_slice(&output.stdout).doing(doing)?;
+    let programs = PROGRAMS
+        .map(Path::new)
+        .into_iter()
+        .filter(|it| it.is_dir() && !it.is_symlink());
+    if let Some(mounts) = specification["mounts"].as_array_mut() {
+        let same = programs
+            .chain(python.folders())
+            .map(|folder| (folder, folder));
+        mounts.extend(same.chain(further.iter().copied()).map(|(source, destination)| {
+            json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "ro"]})
+        }));
+    }
+    fs::write(file, specification.to_string()).doing(doing)
+}
+
+fn tar(archive: &Path, folder: &Path, members: &[&str]) -> Result<()> {
+    let doing = || format!("writing {}", archive.display());
+    let mut tar = Command::new("tar");
+    tar.arg("--create")
+        .arg("--numeric-owner")
+        .arg("--file")
+        .arg(archive);
+    tar.arg("--directory").arg(folder).args(members);
+    let output = tar.output().doing(doing)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr)))
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

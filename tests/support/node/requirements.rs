@@ -1,0 +1,51 @@
+//! What a machine must have to run a node.
+
+use std::path::Path;
+
+/// The control group hierarchies of version 1 that a node uses.
+const HIERARCHIES: [&str; 9] = [
+    "blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids", "systemd",
+];
+const PROGRAMS: [&str; 8] = [
+    "bash", "ip", "mount", "nsenter", "pgrep", "tar", "umount", "unshare",
+];
+
+/// Returns what this machine lacks to run a node, each as a sentence; nothing if a node can run.
+pub fn missing() -> Vec<String> {
+    if !cfg!(target_os = "linux") {
+        return vec!["a node needs Linux".to_owned()];
+    }
+    let mut missing = Vec::new();
+    if !rustix::process::geteuid().is_root() {
+        missing.push("a node needs root".to_owned());
+    }
+    let absent = |name: &&str| {
+        !Path::new("/sys/fs/cgroup")
+            .join(name)
+            .join("cgroup.procs")
+            .exists()
+    };
+    let hierarchies: Vec<&str> = HIERARCHIES.into_iter().filter(absent).collect();
+    if !hierarchies.is_empty() {
+        missing.push(format!(
+            "a node needs control groups of version 1, and these hierarchies are not mounted: {}",
+            hierarchies.join(", ")
+        ));
+    }
+    let programs: Vec<&str> = PROGRAMS
+        .into_iter()
+        .filter(|name| !is_on_path(name))
+        .collect();
+    if !programs.is_empty() {
+        missing.push(format!(
+            "these programs are not on the PATH: {}",
+            programs.join(", ")
+        ));
+    }
+    missing
+}
+
+pub(super) fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
