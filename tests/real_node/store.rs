@@ -115,6 +115,9 @@ resource "feast_feature_store" "demo" {{
     online_store = {{
       persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
     }}
+    offline_store = {{
+      persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
+    }}
     registry = {{
       local = {{ persistence = {{ store = {{ type = "sql", secret_ref = {{ name = "feast-data-stores" }} }} }} }}
     }}

@@ -248,7 +248,11 @@ impl Start<'_> {
         let socket = folder.join("root/run/containerd/containerd.sock");
         self.wait("containerd to listen", || socket.exists())?;
         let pause = ["registry.k8s.io/pause:3.10"];
-        for image in [Image::pause(&pause), Image::feast(&FEAST_IMAGES, python)] {
+        let pause_program = tools.path(Tool::Pause)?;
+        for image in [
+            Image::pause(&pause, pause_program),
+            Image::feast(&FEAST_IMAGES, python),
+        ] {
             self.import(&image)?;
         }
 

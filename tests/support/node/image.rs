@@ -1,4 +1,5 @@
-//! Images without content: a root directory in which the container runtime mounts this machine's programs.
+//! The images of the node's containers. That of Feast is a root directory in which the container runtime mounts this
+//! machine's programs.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -21,15 +22,14 @@ const PROGRAMS: [&str; 5] = ["/usr", "/bin", "/lib", "/lib64", "/sbin"];
 pub struct Image {
     tags: Vec<String>,
     configuration: Json,
+    /// A program in the root directory, in place of this machine's.
+    program: Option<PathBuf>,
 }
 
 impl Image {
-    /// The image of the container that holds a pod's namespaces.
-    pub fn pause(tags: &[&str]) -> Self {
-        Self::new(
-            tags,
-            json!({"Entrypoint": ["sleep", "infinity"], "Env": ["PATH=/usr/bin:/bin"]}),
-        )
+    /// The image of the container that holds a pod's namespaces: the one program, and nothing else.
+    pub fn pause(tags: &[&str], program: &Path) -> Self {
+        Self::new(tags, json!({"Entrypoint": ["/pause"]}), Some(program))
     }
 
     /// The image of the feature server, as Feast publishes it: user, home and working directory.
@@ -40,13 +40,14 @@ impl Image {
             "WorkingDir": HOME,
             "Env": [path, format!("HOME={HOME}"), "LANG=C.UTF-8"],
         });
-        Self::new(tags, configuration)
+        Self::new(tags, configuration, None)
     }
 
-    fn new(tags: &[&str], configuration: Json) -> Self {
+    fn new(tags: &[&str], configuration: Json, program: Option<&Path>) -> Self {
         Self {
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
             configuration,
+            program: program.map(Path::to_owned),
         }
     }
 
@@ -55,7 +56,14 @@ impl Image {
         let doing = || format!("writing the image {}", self.tags[0]);
         let parts = tempfile::TempDir::new_in(folder).doing(doing)?;
         let root = parts.path().join("root");
-        write_root(&root).doing(doing)?;
+        match &self.program {
+            Some(program) => {
+                fs::create_dir(&root).doing(doing)?;
+                let name = program.file_name().unwrap_or_default();
+                fs::copy(program, root.join(name)).doing(doing)?;
+            }
+            None => write_root(&root).doing(doing)?,
+        }
         let layer = parts.path().join("layer.tar");
         tar(&layer, &root, &["."])?;
         fs::remove_dir_all(&root).doing(doing)?;

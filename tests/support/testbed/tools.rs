@@ -31,6 +31,7 @@ pub enum Tool {
     CniLoopback,
     CniHostLocal,
     CniPortmap,
+    Pause,
     CoreDns,
     Terraform,
     Tofu,
@@ -66,6 +67,7 @@ impl Tool {
         Self::CniLoopback,
         Self::CniHostLocal,
         Self::CniPortmap,
+        Self::Pause,
         Self::CoreDns,
     ];
 
@@ -88,6 +90,7 @@ impl Tool {
             Self::CniLoopback => "loopback",
             Self::CniHostLocal => "host-local",
             Self::CniPortmap => "portmap",
+            Self::Pause => "pause",
             Self::CoreDns => "coredns",
             Self::Terraform => "terraform",
             Self::Tofu => "tofu",
@@ -117,6 +120,7 @@ impl Tool {
             Self::CniLoopback => "github.com/containernetworking/plugins/plugins/main/loopback",
             Self::CniHostLocal => "github.com/containernetworking/plugins/plugins/ipam/host-local",
             Self::CniPortmap => "github.com/containernetworking/plugins/plugins/meta/portmap",
+            Self::Pause => "terraform-provider-feast/testbed/containerd/pause",
             Self::CoreDns => "github.com/coredns/coredns",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
@@ -131,7 +135,8 @@ impl Tool {
             | Self::CniBridge
             | Self::CniLoopback
             | Self::CniHostLocal
-            | Self::CniPortmap => Module::Containerd,
+            | Self::CniPortmap
+            | Self::Pause => Module::Containerd,
             Self::CoreDns => Module::CoreDns,
             Self::Tfplugindocs => Module::Documentation,
             _ => Module::Kubernetes,
