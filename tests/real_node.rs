@@ -18,6 +18,7 @@ mod support {
 mod real_node {
     pub mod lab;
     pub mod load;
+    pub mod measure;
     pub mod rollouts;
     pub mod serving;
     pub mod store;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_node::{lab, rollouts, serving};
+use real_node::{lab, measure, rollouts, serving};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -49,7 +50,13 @@ fn main() -> ExitCode {
         rollouts::rolling_update_loses_no_request,
         rollouts::scaling_by_hand_loses_no_request,
     ];
-    let all = trials.into_iter();
+    let named = arguments.filter.as_ref();
+    let named = named.is_some_and(|filter| filter.contains("measure"));
+    let evidence = trials![measure::requests_lost_by_pre_stop_sleep];
+    let evidence = evidence
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(!named));
+    let all = trials.into_iter().chain(evidence);
     let all = all
         .map(|trial| trial.with_ignored_flag(!missing.is_empty()))
         .collect();

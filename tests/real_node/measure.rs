@@ -1,0 +1,65 @@
+//! How many requests are lost while pods are replaced, by how long a pod goes on serving after it was told to end. Run
+//! only when it is named: it is where the defaults of the provider come from.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::real_node::load::Load;
+use crate::real_node::store::Store;
+
+const ROLLOUTS: usize = 3;
+
+/// Prints a line for each `preStop` sleep, in seconds.
+pub fn requests_lost_by_pre_stop_sleep() {
+    let store = Store::create("measure", "scaling = { replicas = 2 }");
+    eprintln!("preStop | answered | lost (new) | lost (kept) | slowest | rollout");
+    for seconds in [0, 2, 4, 6, 10] {
+        let hook = match seconds {
+            0 => json!(null),
+            _ => json!({"preStop": {"sleep": {"seconds": seconds}}}),
+        };
+        let container = json!({"name": "online", "lifecycle": hook});
+        let pod = json!({"containers": [container], "terminationGracePeriodSeconds": seconds + 40});
+        let patch = json!({"spec": {"template": {"spec": pod}}}).to_string();
+        // The rollout that brings the hook replaces pods without it.
+        store
+            .namespace
+            .kubectl(&["patch", "deployment/feast-demo", "--patch", &patch])
+            .unwrap();
+        roll_out(&store);
+        let load = Load::on(&store.address());
+        let began = std::time::Instant::now();
+        for _ in 0..ROLLOUTS {
+            let restart = ["rollout", "restart", "deployment/feast-demo"];
+            store.namespace.kubectl(&restart).unwrap();
+            roll_out(&store);
+        }
+        let took = began.elapsed() / ROLLOUTS as u32;
+        // The last pods are still ending.
+        std::thread::sleep(Duration::from_secs(seconds + 10));
+        let [new, kept] = load.end();
+        eprintln!(
+            "{seconds:>7} | {:>8} | {:>10} | {:>11} | {:>5.1} s | {:>5.1} s",
+            new.answered + kept.answered,
+            new.failures.len(),
+            kept.failures.len(),
+            new.slowest.max(kept.slowest).as_secs_f32(),
+            took.as_secs_f32()
+        );
+        for failure in new.failures.iter().chain(&kept.failures) {
+            eprintln!("    {failure}");
+        }
+    }
+    store.destroy();
+}
+
+fn roll_out(store: &Store) {
+    let status = [
+        "rollout",
+        "status",
+        "deployment/feast-demo",
+        "--timeout=300s",
+    ];
+    store.namespace.kubectl(&status).unwrap();
+}
