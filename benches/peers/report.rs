@@ -22,7 +22,7 @@ const OPERATIONS: [Operation; 7] = [
 
 /// What stands between these lines in docs/performance.md is written here.
 const BEGIN: &str = "<!-- Written by `FEAST_BENCH_WRITE=1 cargo bench --bench peers`. -->";
-const END: &str = "<!-- End of what is written. -->";
+const END: &str = "<!-- End of generated content. -->";
 
 pub struct Report {
     starts: BTreeMap<Kind, Start>,
@@ -71,7 +71,7 @@ impl Report {
     fn start_table(&self, out: &mut String) -> fmt::Result {
         writeln!(
             out,
-            "| provider | start to handshake | memory then | `providers schema` | its JSON | binary |"
+            "| provider | start to handshake | memory after start | `providers schema` | schema as JSON | binary |"
         )?;
         writeln!(out, "|---|---|---|---|---|---|")?;
         for (kind, start) in &self.starts {
@@ -138,7 +138,7 @@ impl Report {
         let missing: Vec<String> = missing.map(|kind| kind.to_string()).collect();
         match missing.is_empty() {
             true => Ok(()),
-            false => writeln!(out, "Not measured with so many: {}.\n", missing.join(", ")),
+            false => writeln!(out, "Not measured with this number of stores: {}.\n", missing.join(", ")),
         }
     }
 

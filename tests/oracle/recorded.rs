@@ -82,7 +82,7 @@ pub fn trials(folder: &Path) -> Vec<Trial> {
     trials
 }
 
-/// What the operator accepts and one might not, as `docs/decisions/008-what-the-operator-lets-pass.md`
+/// What the operator accepts and one might not, as `docs/decisions/008-stricter-validation-than-the-operator.md`
 /// decides it: the attribute at which it is refused, or nothing where it stands.
 const ODD: &[(&str, Option<&str>)] = &[
     (

@@ -11,7 +11,7 @@ use super::{layers, operator};
 
 const MEND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
 
-const END: &str = "\n<!-- End of what is generated. -->";
+const END: &str = "\n<!-- End of generated content. -->";
 
 #[test]
 fn generated_pages_are_fresh() {
