@@ -42,24 +42,24 @@ macro_rules! trials {
 fn trials() -> Vec<Trial> {
     // The longest first.
     trials![
-        three_replicas::one_postgresql_and_the_same_answers,
-        options::servers_serve_as_they_are_told,
-        tls::every_server_shows_its_certificate,
+        three_replicas::replicas_return_the_same_features,
+        options::servers_apply_their_options,
+        tls::every_server_presents_its_certificate,
         stores::redis_and_duckdb,
-        lineage::feasts_own_events_arrive,
-        stores::sqlite_on_claims,
-        stores::as_feast_init_leaves_it,
-        options::feast_reads_every_section_as_it_was_meant,
-        options::nothing_is_sent_to_kafka,
+        lineage::lineage_server_receives_feast_events,
+        stores::sqlite_on_pvcs,
+        stores::feast_init_defaults,
+        options::feast_parses_every_section,
+        options::sends_no_events_to_kafka,
     ]
 }
 
 /// Run only when they are named.
 fn evidence() -> Vec<Trial> {
     trials![
-        concurrent_apply::to_an_sql_registry,
-        concurrent_apply::to_a_registry_in_a_file,
-        concurrent_apply::an_old_pod_takes_new_definitions_back,
+        concurrent_apply::sql_registry,
+        concurrent_apply::file_registry,
+        concurrent_apply::old_pod_reverts_new_definitions,
     ]
 }
 

@@ -138,7 +138,11 @@ impl Report {
         let missing: Vec<String> = missing.map(|kind| kind.to_string()).collect();
         match missing.is_empty() {
             true => Ok(()),
-            false => writeln!(out, "Not measured with this number of stores: {}.\n", missing.join(", ")),
+            false => writeln!(
+                out,
+                "Not measured with this number of stores: {}.\n",
+                missing.join(", ")
+            ),
         }
     }
 

@@ -92,9 +92,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     testbed::stop_on_signal()?;
 
-    say(
-        "1. Build the provider, and the programs of a control plane if they are missing",
-    );
+    say("1. Build the provider, and the programs of a control plane if they are missing");
     let provider = build_provider()?;
     let tools = find_tools(arguments)?;
 
@@ -116,9 +114,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         control_plane.server()
     );
 
-    say(
-        "3. Create the Secret with the connection parameters, which Terraform does not manage",
-    );
+    say("3. Create the Secret with the connection parameters, which Terraform does not manage");
     make_store_secret(&namespace)?;
 
     say("4. terraform init, plan and apply");

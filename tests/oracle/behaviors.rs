@@ -19,7 +19,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "In an environment variable of every container, as base64. Everyone who can read Deployments can read them.",
         provider: "In a Secret. They do not appear in pod templates, plans, state or logs.",
         tests: &[
-            "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
+            "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
             "src/feast/secrets/resolve.rs::parameters_go_into_the_secret_and_nowhere_else",
         ],
     },
@@ -28,7 +28,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "The pods keep the previous values until they are restarted.",
         provider: "The next plan reports the change, and its apply rolls the pods.",
         tests: &[
-            "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
+            "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
             "src/feast/secrets/resolve.rs::the_fingerprint_follows_the_content",
         ],
     },
@@ -51,7 +51,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "Persistence changes from a file to a database",
         operator: "The PersistentVolumeClaim is deleted with its data.",
         provider: "PersistentVolumeClaims are kept unless `delete_data` is true.",
-        tests: &["tests/lifecycle/cluster/writes.rs::pruning_and_deleting"],
+        tests: &["tests/lifecycle/cluster/writes.rs::prunes_and_deletes"],
     },
     Behavior {
         subject: "Feature stores of the same name in two namespaces",
@@ -124,7 +124,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         tests: &[
             "tests/render.rs::lineage",
             "src/feast/render/feature_store_yaml/tests.rs::events_go_to_the_lineage_server",
-            "tests/real_feast/lineage.rs::feasts_own_events_arrive",
+            "tests/real_feast/lineage.rs::lineage_server_receives_feast_events",
         ],
     },
     Behavior {
@@ -142,7 +142,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "Existing objects with one of the derived names",
         operator: "Overwritten, and deleted with the feature store.",
         provider: "The apply stops before its first write and names the object.",
-        tests: &["tests/lifecycle/cluster/conflicts.rs::foreign_objects_are_not_overwritten"],
+        tests: &["tests/lifecycle/cluster/conflicts.rs::does_not_overwrite_foreign_objects"],
     },
     Behavior {
         subject: "Namespace `feast-operator-system`",
@@ -160,9 +160,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "Scaling down to one replica, and removing autoscaling",
         operator: "All pods stop before the new one starts.",
         provider: "The same by default, because a single replica can use a file that two pods must not write. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases keeps serving; without a replica count the live count is kept.",
-        tests: &[
-            "tests/lifecycle/cluster/transitions.rs::replicas_never_fall_through_any_transition",
-        ],
+        tests: &["tests/lifecycle/cluster/transitions.rs::replicas_never_drop_during_a_transition"],
     },
     Behavior {
         subject: "A connection parameter named like a field of the operator",
@@ -178,7 +176,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Some are rejected by the CRD of the same release.",
         provider: "Every example is applied by a test.",
         tests: &[
-            "tests/lifecycle/examples.rs::the_others",
+            "tests/lifecycle/examples.rs::remaining_examples",
             "empty registry",
             "no project",
         ],

@@ -27,7 +27,7 @@ const ROUNDS: usize = 3;
 
 /// Into an empty registry each round: in most of them at least one fails, on tables or versions that another has just
 /// made. Once a registry is filled, nothing fails, but one change becomes several versions.
-pub fn to_an_sql_registry() {
+pub fn sql_registry() {
     let postgres = lab::postgres();
     for round in 1..=ROUNDS {
         let database = format!("concurrent_{round}");
@@ -63,7 +63,7 @@ pub fn to_an_sql_registry() {
 
 /// A registry in one file on a claim that every pod mounts: the rules refuse replicas there, but a rolling update has
 /// two pods at once as well.
-pub fn to_a_registry_in_a_file() {
+pub fn file_registry() {
     let claim = json!({"ref": {"name": "registry"}, "mountPath": "/data"});
     let registry = json!({"local": {"persistence": {"file": {"pvc": claim}}}});
     let configuration =
@@ -78,7 +78,7 @@ pub fn to_a_registry_in_a_file() {
 }
 
 /// A pod of the old revision that starts again after the new definitions were applied takes them back.
-pub fn an_old_pod_takes_new_definitions_back() {
+pub fn old_pod_reverts_new_definitions() {
     let postgres = lab::postgres();
     let database = "old_pod";
     postgres.create_database(database).unwrap();

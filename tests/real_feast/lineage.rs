@@ -40,7 +40,7 @@ fn event() -> Json {
     })
 }
 
-pub fn feasts_own_events_arrive() {
+pub fn lineage_server_receives_feast_events() {
     let postgres = lab::postgres();
     postgres.create_database("lineage").unwrap();
     repository::fill_table(postgres, "lineage");

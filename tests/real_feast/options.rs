@@ -93,7 +93,7 @@ fn until<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Feast takes keys that it does not know without a word.
-pub fn feast_reads_every_section_as_it_was_meant() {
+pub fn feast_parses_every_section() {
     let store = lab::feature_store(&configuration(), &secrets(), None);
     let pod = store.pod();
     pod.run("feast-init").unwrap().success();
@@ -149,7 +149,7 @@ pub fn feast_reads_every_section_as_it_was_meant() {
     assert_eq!(said, json!({"read": read, "unknown": []}));
 }
 
-pub fn servers_serve_as_they_are_told() {
+pub fn servers_apply_their_options() {
     let store = lab::feature_store(&configuration(), &secrets(), None);
     let mut pod = store.pod();
     pod.run("feast-init").unwrap().success();
@@ -304,7 +304,7 @@ fn workers_are_replaced(pod: &Pod<'_>) {
 }
 
 /// Which is what the advice `lineage-kafka` says. When this fails, it can go.
-pub fn nothing_is_sent_to_kafka() {
+pub fn sends_no_events_to_kafka() {
     let configuration = json!({
         "name": "demo",
         "feastProject": "demo",

@@ -37,7 +37,7 @@ fn features(pod: &Pod<'_>) -> Json {
 
 /// The defaults, and the examples that `feast init` makes, untouched by us: its values are random, so they are
 /// compared with the file that they come from.
-pub fn as_feast_init_leaves_it() {
+pub fn feast_init_defaults() {
     let configuration = json!({"name": "demo", "feastProject": "demo"});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let mut pod = store.pod();
@@ -108,7 +108,7 @@ pub fn redis_and_duckdb() {
 }
 
 /// Every store in files on claims, with the feature repository on the offline store's; a second pod takes over.
-pub fn sqlite_on_claims() {
+pub fn sqlite_on_pvcs() {
     let claim = |path: &str| json!({"create": {}, "mountPath": path});
     let configuration = json!({
         "name": "demo",

@@ -71,7 +71,7 @@ pub fn configuration() -> serde_json::Value {
     })
 }
 
-pub fn one_postgresql_and_the_same_answers() {
+pub fn replicas_return_the_same_features() {
     let postgres = lab::postgres();
     postgres.create_database("replicas").unwrap();
     repository::fill_table(postgres, "replicas");

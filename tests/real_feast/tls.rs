@@ -33,7 +33,7 @@ fn configuration() -> Json {
     })
 }
 
-pub fn every_server_shows_its_certificate() {
+pub fn every_server_presents_its_certificate() {
     let services = ["online", "offline", "registry", "registry-rest", "ui"];
     let mut names: Vec<String> = services
         .map(|service| format!("feast-demo-{service}.default.svc.cluster.local"))

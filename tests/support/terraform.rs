@@ -30,7 +30,7 @@ pub struct Terraform {
     environment: Vec<(String, String)>,
 }
 
-/// What a command said.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub command: String,
@@ -255,14 +255,14 @@ impl Run {
         self.status == Some(0)
     }
 
-    /// All that it said, without the line breaks and frames of diagnostics.
-    pub fn said(&self) -> String {
+    /// Returns the complete output, without the line breaks and frames of diagnostics.
+    pub fn messages(&self) -> String {
         let text = format!("{} {}", self.stdout, self.stderr);
         let words = text.split_whitespace().filter(|word| *word != "│");
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// For tests: fails with all that the command said unless it succeeded.
+    /// Panics with the output of the command unless it has succeeded.
     #[track_caller]
     pub fn expect_success(self) -> Self {
         assert!(self.succeeded(), "{self}");

@@ -66,7 +66,7 @@ fn write(path: &str, text: &str) {
 
 /// The hand-written guide against the code: the Role names every kind of object, the table every variable.
 #[test]
-fn the_guide_to_the_cluster_is_complete() {
+fn cluster_access_guide_is_complete() {
     let path = "docs/guides/cluster-access.md";
     let guide = read(path);
     let granted = granted(&guide);
@@ -111,7 +111,7 @@ fn granted(page: &str) -> BTreeSet<String> {
 
 /// Whoever writes a guide shows the way to it.
 #[test]
-fn guides_are_found() {
+fn guides_are_linked() {
     let doors = ["README.md", "docs/index.md"].map(|path| (path, read(path)));
     let guides = files("docs/guides", "md");
     let findings: Vec<String> = doors
@@ -130,7 +130,7 @@ fn guides_are_found() {
 
 /// Whoever adds a kind of object says who owns what of it.
 #[test]
-fn the_guide_to_ownership_names_every_kind() {
+fn ownership_guide_lists_every_kind() {
     let path = "docs/guides/drift-and-ownership.md";
     let guide = read(path);
     let table = guide.lines().filter(|line| line.starts_with('|'));
@@ -149,7 +149,7 @@ fn the_guide_to_ownership_names_every_kind() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_resolve() {
     let mut pages = files("docs", "md");
     for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         pages.push(Source {

@@ -285,7 +285,7 @@ fn every_layer_uses_only_what_it_may() {
 }
 
 #[test]
-fn no_allowance_is_left_over() {
+fn no_allowance_is_unused() {
     let outside = crates("dependencies");
     let mut used: BTreeSet<(String, String)> = BTreeSet::new();
     for file in files("src", "rs") {
@@ -340,7 +340,7 @@ fn own_crates_are_in_one_row() {
 }
 
 #[test]
-fn violations_are_found() {
+fn detects_violations() {
     let violations = |name: &str, text: &str| -> Vec<String> {
         let mut layers = LAYERS.iter();
         let layer = layers.find(|layer| layer.name == name);

@@ -14,7 +14,7 @@ const VAGUE: [&str; 8] = [
 ];
 
 #[test]
-fn names_say_what_a_file_is_for() {
+fn file_names_are_specific() {
     let mut findings = Vec::new();
     for file in rust_files() {
         for part in file.path.trim_end_matches(".rs").split('/') {

@@ -85,7 +85,7 @@ fn short(test: &str) -> String {
 }
 
 #[test]
-fn tests_that_the_guide_names_exist() {
+fn tests_named_in_the_guide_exist() {
     let refused = read("tests/oracle/refused.json");
     let missing = |test: &&str| match test.split_once("::") {
         Some((file, function)) => {

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_every_way_of_writing_an_import() {
+    fn finds_all_import_forms() {
         let text = "
             use crate::{schema::{Path, Step as Way}, cluster::*};
             pub(crate) use super::names::{self, Service};
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_paths_in_code_attributes_and_macros() {
+    fn finds_paths_in_code_attributes_and_macros() {
         let text = "
             #[tokio::main]
             async fn main() -> Result<kube::Client, anyhow::Error> {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn is_not_misled_by_comments_and_strings() {
+    fn ignores_comments_and_strings() {
         let text = "
             //! See [`crate::cluster`] and kube::Client.
             /* use kube::Client; */
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_only_tests_compile() {
+    fn recognizes_test_only_items() {
         let text =
             "use serde::Serialize; #[cfg(test)] mod tests { use kube::Client; } use http::Uri;";
         let scan = scan(text, &[]).expect("the sample is Rust");

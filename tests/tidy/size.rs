@@ -117,7 +117,7 @@ fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
 }
 
 #[test]
-fn only_code_counts() {
+fn counts_only_code() {
     let text = "//! Module.\n\n/// Item.\n#[derive(Debug)]\nstruct A;\n// why\nconst T: &str = \"a\nb\";\n\
                 #[cfg(test)]\nmod tests {\n    fn f() {}\n}\n";
     assert_eq!(lines_of_code(text), 4);

@@ -1,4 +1,4 @@
-//! Fields and objects of others.
+//! Fields and objects of other managers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +73,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     );
 }
 
-pub async fn foreign_objects_are_not_overwritten(lab: Lab) {
+pub async fn does_not_overwrite_foreign_objects(lab: Lab) {
     let mut foreign = wanted("x", Scaling::Static(1))[&deployment_key("x")].clone();
     foreign["metadata"]["labels"] =
         json!({"app.kubernetes.io/managed-by": "feast-operator", "feast.dev/name": "x"});
@@ -96,14 +96,14 @@ pub async fn foreign_objects_are_not_overwritten(lab: Lab) {
     assert_eq!(found.expect("readable"), None, "nothing is written");
 }
 
-pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
+pub async fn detects_objects_created_after_the_read(lab: Lab) {
     let cancel = CancellationToken::new();
     for (store, manager) in [("ours", "feast"), ("foreign", "feast-operator")] {
         let key = deployment_key(store);
         let mut made = wanted(store, Scaling::Static(2))[&key].clone();
         made["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!(manager);
         lab.create::<Deployment>(&made).await;
-        // Another strategy, which takes a hand-over, and the same memory, written in another way.
+        // A change of the strategy, which releases the replica count, and the same memory in another notation.
         let target = wanted(store, Scaling::Static(1));
         let plan = Plan {
             store: &lab.store(store),
@@ -137,8 +137,8 @@ pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
     }
 }
 
-/// A Job may have been waited for in between, for minutes.
-pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
+/// Between the read and the write, the apply may wait minutes for a Job.
+pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
     let cancel = CancellationToken::new();
     let key = deployment_key("x");
     let with_image = |image: &str| {
@@ -189,7 +189,7 @@ pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
     );
     assert_eq!(image().await, "feast:unseen");
 
-    // What the plan has shown is undone, whatever else has been written meanwhile.
+    // A change that the plan has shown is reverted, whatever else was written meanwhile.
     let before = read().await;
     let foreign = json!({"metadata": {"annotations": {"foreign": "stays"}}});
     lab.edit("x", "kubectl-annotate", &Patch::Merge(foreign))

@@ -1,4 +1,4 @@
-//! Applies and waits that end before their time.
+//! Applies and waits that end early.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use terraform_provider_feast::feast::secrets::redaction::Redaction;
 use super::lab::{Lab, Scaling, TIMEOUT, apply, deployment_key, wanted};
 use super::reasons;
 
-pub async fn a_failed_apply_says_what_exists(lab: Lab) {
+pub async fn failed_apply_reports_existing_objects(lab: Lab) {
     let mut target = wanted("x", Scaling::Autoscaler);
     let good = target.clone();
     let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
@@ -47,7 +47,7 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
         .await
         .expect_err("cancelled");
     assert_eq!(reasons(&errors), ["the operation was cancelled"]);
-    // The next apply goes on from there.
+    // The next apply continues.
     let outcome = lab.apply("x", &good).await;
     assert_eq!(outcome.exists.len(), 5);
 
@@ -68,8 +68,8 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
     );
 }
 
-/// Needs the testbed's simulated pods. How they fail is told in `rollouts.rs`.
-pub async fn a_wait_can_be_cancelled(lab: Lab) {
+/// Needs the testbed's simulated pods. For the failures themselves, see `rollouts.rs`.
+pub async fn cancels_a_wait(lab: Lab) {
     let mut target = wanted("x", Scaling::Static(1));
     let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
     deployment["spec"]["template"]["metadata"]["annotations"] =
@@ -104,9 +104,9 @@ pub async fn a_wait_can_be_cancelled(lab: Lab) {
     );
 }
 
-/// Stopped at any moment, the outcome holds what is there, and of all else only what may have been written, because
-/// its answer has not come; and the next apply goes on.
-pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
+/// Whenever an apply is stopped, its outcome has the existing objects, and otherwise only those whose write has no
+/// response yet. The next apply continues.
+pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
     for step in 0..20 {
         let name = format!("s{step}");
         let store = lab.store(&name);

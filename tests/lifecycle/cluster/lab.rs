@@ -1,4 +1,4 @@
-//! One namespace of a cluster, what others do in it, and small stores to try.
+//! The test environment of the layer `cluster`: a namespace, writes of other managers in it, and small stores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -27,11 +27,11 @@ pub struct Lab {
     pub kubeconfig: String,
     pub namespace: String,
     pub cluster: Cluster,
-    /// For what other people do.
+    /// The client for writes of other managers.
     pub client: kube::Client,
 }
 
-/// Runs the test in a namespace that is there.
+/// Runs the test in an existing namespace.
 pub fn in_namespace<F: Future<Output = ()>>(
     kubeconfig: &Path,
     namespace: &str,
@@ -65,12 +65,12 @@ impl Lab {
         }
     }
 
-    /// Makes a ServiceAccount, its Role and their binding, and waits until the rights hold.
+    /// Creates a ServiceAccount, its Role and their binding, and waits until the permissions are effective.
     pub async fn make_account(&self, [account, role, binding]: &[Json; 3]) {
         self.create::<ServiceAccount>(account).await;
         let role: Role = self.create(role).await;
         self.create::<RoleBinding>(binding).await;
-        // A Role arrives as a whole.
+        // All rules of a Role become effective at the same time.
         let Some(rule) = role.rules.unwrap_or_default().into_iter().next() else {
             return;
         };
@@ -168,7 +168,7 @@ impl Lab {
         apply(&self.cluster, &plan, &CancellationToken::new()).await
     }
 
-    /// Applies, waits for the rollout, and checks that a second apply finds nothing to do.
+    /// Applies, waits for the rollout, and checks that a second apply changes nothing.
     pub async fn apply(&self, store: &str, wanted: &Wanted) -> Outcome {
         let outcome = self.try_apply(store, wanted, false).await.expect("applied");
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
@@ -206,7 +206,7 @@ impl Lab {
             .await
     }
 
-    /// As `kubectl scale` does it. Answers the version that the Deployment has then.
+    /// Scales as `kubectl scale` does, and returns the new version of the Deployment.
     pub async fn scale(&self, store: &str, replicas: i32) -> u64 {
         let scaled = self
             .deployments()
@@ -226,7 +226,7 @@ impl Lab {
             .expect("a number")
     }
 
-    /// As `kubectl edit` does it, or as another server-side applier.
+    /// Patches the Deployment as `kubectl edit` does, or as another server-side applier.
     pub async fn edit(&self, store: &str, manager: &str, patch: &Patch<Json>) {
         let mut params = PatchParams {
             field_manager: Some(manager.into()),
@@ -239,7 +239,7 @@ impl Lab {
             .expect("edited");
     }
 
-    /// When the manager last wrote the Deployment.
+    /// Returns the time of the manager's last write to the Deployment.
     pub async fn written(&self, store: &str, manager: &str) -> String {
         let live = self.live(store).await;
         let mut entries = ownership::entries(&live);
@@ -260,7 +260,7 @@ impl Lab {
     }
 }
 
-/// As the provider does it: from what is there.
+/// Applies the store as the provider does, with the live objects.
 pub async fn apply(
     cluster: &Cluster,
     plan: &Plan<'_>,
@@ -299,7 +299,7 @@ pub enum Scaling {
     External,
 }
 
-/// A small store: a ServiceAccount, a Secret, a Service, a Deployment, perhaps an autoscaler.
+/// Returns a small store: a ServiceAccount, a Secret, a Service, a Deployment and possibly an autoscaler.
 pub fn wanted(store: &str, scaling: Scaling) -> Wanted {
     let name = format!("feast-{store}");
     let strategy = match scaling {

@@ -1,4 +1,5 @@
-//! Adoption: what the Feast operator has made is imported, taken over and survives its custom resource.
+//! Migration: the objects of the Feast operator are imported and taken over, and survive the deletion of the custom
+//! resource.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +17,7 @@ use crate::support::testbed::Tool;
 const ADDRESS: &str = "feast_feature_store.demo";
 const CLAIM: &str = "PersistentVolumeClaim/feast-demo-online";
 
-/// The configuration that `convert` makes of the custom resource, as the guide says.
+/// Writes the configuration that `convert` generates from the custom resource, as in the guide.
 fn convert(test: &StoreUnderTest) {
     let resource = ["get", "featurestore", "demo", "--output=yaml"];
     let resource = test.namespace.kubectl(&resource).unwrap();
@@ -33,16 +34,7 @@ fn import(test: &StoreUnderTest) -> Run {
     test.terraform.run(&import).unwrap()
 }
 
-fn words(run: &Run) -> String {
-    let text = format!("{} {}", run.stdout, run.stderr);
-    let words = text.split_whitespace();
-    let words: Vec<&str> = words
-        .filter(|word| !["│", "╷", "╵"].contains(word))
-        .collect();
-    words.join(" ")
-}
-
-/// Every object with the store's label, whoever manages it, by `Kind/name`.
+/// Returns every object with the store's label, whatever manages it, by `Kind/name`.
 fn objects(test: &StoreUnderTest) -> BTreeMap<String, Json> {
     let arguments = [
         "get",
@@ -70,7 +62,7 @@ fn uids(objects: &BTreeMap<String, Json>) -> BTreeMap<String, Json> {
     objects.iter().map(uid).collect()
 }
 
-/// What the operator makes of [`on_a_claim`] and this provider does not.
+/// The objects that the operator creates for [`on_a_claim`] and this provider does not.
 const LEFT_OVER: [&str; 4] = [
     "CronJob/feast-demo",
     "Role/feast-demo-cronjob",
@@ -78,42 +70,44 @@ const LEFT_OVER: [&str; 4] = [
     "ServiceAccount/feast-demo-cronjob",
 ];
 
-/// The steps of `docs/guides/migration.md`, on a feature store whose data is on a claim.
-pub fn what_the_operator_made_is_taken_over_with_its_data() {
-    let test = StoreUnderTest::new("adoption");
+/// Follows the steps of `docs/guides/migration.md`, for a feature store with its data on a PersistentVolumeClaim.
+pub fn migrates_objects_and_data() {
+    let test = StoreUnderTest::new("migration");
     let operator = Operator::reconciled(&test, &on_a_claim());
     let before = objects(&test);
     assert_eq!(before.len(), 11, "{:?}", before.keys());
     convert(&test);
 
-    // A create takes nothing over, and says what does.
-    let refused = test.terraform.apply().unwrap();
-    assert_eq!(refused.status, Some(1), "{refused}");
+    // A create does not take over objects, and its error says what does.
+    let rejected = test.terraform.apply().unwrap();
+    assert_eq!(rejected.status, Some(1), "{rejected}");
     assert!(
-        words(&refused).contains("Import the feature store: `terraform import"),
-        "{refused}"
+        rejected
+            .messages()
+            .contains("Import the feature store: `terraform import"),
+        "{rejected}"
     );
     assert_eq!(uids(&objects(&test)), uids(&before));
 
     let imported = import(&test).expect_success();
-    let said = words(&imported);
+    let messages = imported.messages();
     assert!(
-        said.contains("was read from the Feast operator's custom resource"),
-        "{said}"
+        messages.contains("was read from the Feast operator's custom resource"),
+        "{messages}"
     );
     assert!(
-        said.contains("`authz") || said.contains("`spec.authz`"),
-        "{said}"
+        messages.contains("`authz") || messages.contains("`spec.authz`"),
+        "{messages}"
     );
 
-    // The plan says what will change, and nothing of the user's.
+    // The plan shows what will change, and changes no attribute of the user's.
     let plan = test.plan_with_changes();
-    let said = words(&plan.run);
+    let messages = plan.run.messages();
     assert!(
-        said.contains("The next apply takes these objects of the feature store"),
-        "{said}"
+        messages.contains("The next apply takes these objects of the feature store"),
+        "{messages}"
     );
-    assert!(!said.contains("Data will be"), "{said}");
+    assert!(!messages.contains("Data will be"), "{messages}");
     let change = &plan.json["resource_changes"][0]["change"];
     assert_eq!(change["actions"], json!(["update"]));
     let changed: Vec<&String> = (change["before"].as_object().unwrap().iter())
@@ -147,7 +141,7 @@ pub fn what_the_operator_made_is_taken_over_with_its_data() {
     assert_eq!(label, "feast-operator");
     let variable = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
     assert_eq!(*variable, json!([{"name": YAML_VARIABLE}]));
-    // Of the claim nothing but the label and the owner.
+    // Only the label and the owner of the claim change.
     let mut claim = manifest(seen, CLAIM);
     let owners = claim["metadata"]
         .as_object_mut()
@@ -157,16 +151,20 @@ pub fn what_the_operator_made_is_taken_over_with_its_data() {
     claim["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("feast");
     assert_eq!(claim, manifest(planned, CLAIM));
 
-    let refused = test.terraform.destroy().unwrap();
+    let rejected = test.terraform.destroy().unwrap();
     assert!(
-        words(&refused).contains("is the Feast operator's until an apply has taken it over"),
-        "{refused}"
+        rejected
+            .messages()
+            .contains("is the Feast operator's until an apply has taken it over"),
+        "{rejected}"
     );
     assert_eq!(uids(&objects(&test)), uids(&before));
 
     let applied = test.apply();
     assert!(
-        words(&applied).contains("Delete it before the operator is started again"),
+        applied
+            .messages()
+            .contains("Delete it before the operator is started again"),
         "{applied}"
     );
     let after = objects(&test);
@@ -205,9 +203,9 @@ pub fn what_the_operator_made_is_taken_over_with_its_data() {
     assert_eq!(objects(&test).into_keys().collect::<Vec<_>>(), [CLAIM]);
 }
 
-/// With an autoscaler: its replicas stay, and the pods are replaced once, a few at a time.
-pub fn pods_are_replaced_once_and_the_count_stays() {
-    let test = StoreUnderTest::new("adoption-hpa");
+/// With an autoscaler, the replica count is kept, and a rolling update replaces the pods once.
+pub fn replaces_pods_once_and_keeps_replicas() {
+    let test = StoreUnderTest::new("migration-hpa");
     let operator = Operator::reconciled(&test, &autoscaled());
     convert(&test);
     import(&test).expect_success();
@@ -242,9 +240,9 @@ pub fn pods_are_replaced_once_and_the_count_stays() {
     test.destroy();
 }
 
-/// Its Deployment selects pods by the operator's label, and no Deployment lets that be changed.
-pub fn the_lineage_server_is_made_anew() {
-    let test = StoreUnderTest::new("adoption-lineage");
+/// The selector of the operator's Deployment has the operator's label, and a selector is immutable.
+pub fn recreates_the_lineage_server() {
+    let test = StoreUnderTest::new("migration-lineage");
     let mut spec = autoscaled();
     spec["openlineage"] =
         json!({"enabled": true, "consumer": {"enabled": true, "lineageServer": {}}});
@@ -275,27 +273,30 @@ pub fn the_lineage_server_is_made_anew() {
     test.destroy();
 }
 
-/// As the operator writes it into the environment.
+/// Encodes the password as the operator writes it to the environment.
 fn base64_of(password: &str) -> String {
     use base64::Engine as _;
     let yaml = format!("online_store:\n  password: {password}\n");
     base64::engine::general_purpose::STANDARD.encode(yaml)
 }
 
-pub fn an_operator_at_work_stops_the_apply() {
-    let test = StoreUnderTest::new("adoption-race");
+pub fn running_operator_stops_the_apply() {
+    let test = StoreUnderTest::new("migration-race");
     let operator = Operator::reconciled(&test, &on_a_claim());
     convert(&test);
     import(&test).expect_success();
     let before = objects(&test);
-    let refused = operator.at_work(|| test.terraform.apply().unwrap());
-    assert_eq!(refused.status, Some(1), "{refused}");
-    let said = words(&refused);
+    let rejected = operator.at_work(|| test.terraform.apply().unwrap());
+    assert_eq!(rejected.status, Some(1), "{rejected}");
+    let messages = rejected.messages();
     assert!(
-        said.contains("take over ServiceAccount/feast-demo"),
-        "{said}"
+        messages.contains("take over ServiceAccount/feast-demo"),
+        "{messages}"
     );
-    assert!(said.contains("The Feast operator is at work"), "{said}");
+    assert!(
+        messages.contains("The Feast operator is at work"),
+        "{messages}"
+    );
     for (key, object) in objects(&test) {
         let owners = &object["metadata"]["ownerReferences"];
         assert_eq!(
@@ -304,14 +305,14 @@ pub fn an_operator_at_work_stops_the_apply() {
         );
         if key != "ServiceAccount/feast-demo" {
             let version = |object: &Json| object["metadata"]["resourceVersion"].clone();
-            // The controllers go on writing the status of the Deployment.
+            // Only the controllers continue to write the status of the Deployment.
             assert!(
                 version(&object) == version(&before[&key]) || key == "Deployment/feast-demo",
                 "{key}"
             );
         }
     }
-    // With the operator stopped the same state goes on.
+    // After the operator stops, an apply with the same state continues.
     test.apply();
     assert_eq!(
         objects(&test)[CLAIM]["metadata"]["ownerReferences"],
@@ -320,9 +321,9 @@ pub fn an_operator_at_work_stops_the_apply() {
     test.terraform.destroy().unwrap().expect_success();
 }
 
-/// Import blocks plan, and generate a configuration, as they do for a store of this provider's own.
-pub fn an_import_block_generates_the_configuration() {
-    let test = StoreUnderTest::new("adoption-block");
+/// Import blocks can plan and generate a configuration, as for a store that this provider created.
+pub fn import_block_generates_configuration() {
+    let test = StoreUnderTest::new("migration-block");
     Operator::reconciled(&test, &on_a_claim());
     let providers = configuration("", "");
     let providers = providers.split("resource \"").next().unwrap();
@@ -345,26 +346,26 @@ pub fn an_import_block_generates_the_configuration() {
     test.terraform.destroy().unwrap().expect_success();
 }
 
-pub fn what_cannot_be_taken_over_is_said() {
-    let test = StoreUnderTest::new("adoption-not");
+pub fn rejects_unsupported_imports() {
+    let test = StoreUnderTest::new("migration-not");
     test.terraform
         .write("main.tf", &configuration("", ""))
         .unwrap();
-    let refused = |operator: &str| {
+    let rejected = |operator: &str| {
         let run = import(&test);
         assert_eq!(run.status, Some(1), "{run}");
-        let said = words(&run);
-        assert!(said.contains(operator), "{said}");
+        let messages = run.messages();
+        assert!(messages.contains(operator), "{messages}");
     };
-    // Nothing has been made of it.
+    // The operator has not created any object for it.
     Operator::custom_resource(&test, &on_a_claim());
-    refused("no Deployment \"feast-demo\" that the Feast operator made of it");
-    // A field that this provider does not know.
+    rejected("no Deployment \"feast-demo\" that the Feast operator made of it");
+    // The custom resource has a field that this provider does not know.
     let mut unknown = on_a_claim();
     unknown["services"]["bogus"] = json!(1);
     Operator::custom_resource(&test, &unknown);
-    refused("`spec.services.bogus` is not a field of a FeatureStore that this provider knows");
-    // On its way out.
+    rejected("`spec.services.bogus` is not a field of a FeatureStore that this provider knows");
+    // The custom resource is being deleted.
     let finalizer = json!({"metadata": {"finalizers": ["test/keep"]}}).to_string();
     let patch = |patch: &str| {
         test.patch("featurestore/demo", patch);
@@ -373,7 +374,7 @@ pub fn what_cannot_be_taken_over_is_said() {
     test.namespace
         .kubectl(&["delete", "featurestore", "demo", "--wait=false"])
         .unwrap();
-    refused("is being deleted, and what it owns goes with it");
+    rejected("is being deleted, and what it owns goes with it");
     patch(r#"{"metadata": {"finalizers": null}}"#);
 }
 
@@ -396,9 +397,9 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: importer}
 subjects: [{kind: ServiceAccount, name: importer, namespace: @}]
 "#;
 
-/// Each missing right is named, with what it is needed for.
-pub fn missing_rights_are_named() {
-    let mut test = StoreUnderTest::new("adoption-rights");
+/// Each error names the missing permission and its purpose.
+pub fn names_missing_permissions() {
+    let mut test = StoreUnderTest::new("migration-rights");
     test.configure("");
     Operator::custom_resource(&test, &on_a_claim());
     let cluster = test.namespace.cluster().clone();
@@ -419,9 +420,9 @@ pub fn missing_rights_are_named() {
     let expect = |parts: [&str; 2]| {
         let run = import(&test);
         assert_eq!(run.status, Some(1), "{run}");
-        let said = words(&run);
+        let messages = run.messages();
         for part in parts {
-            assert!(said.contains(part), "{said}");
+            assert!(messages.contains(part), "{messages}");
         }
     };
     expect([
@@ -435,9 +436,9 @@ pub fn missing_rights_are_named() {
     ]);
 }
 
-/// The commands of the guide, each as it stands there, with another name and namespace.
-pub fn the_guide_works_as_it_is_written() {
-    let mut test = StoreUnderTest::new("adoption-guide");
+/// Runs the commands of the guide unchanged, apart from the name and the namespace.
+pub fn commands_of_the_guide_succeed() {
+    let mut test = StoreUnderTest::new("migration-guide");
     let namespace = test.namespace.name().to_owned();
     let cluster = test.namespace.cluster();
     cluster.apply(CONTROLLER).unwrap();
@@ -486,8 +487,8 @@ pub fn the_guide_works_as_it_is_written() {
             };
         }
         let output = shell.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{command}: {said}");
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command}: {messages}");
     }
     operator.wait_for_garbage_collection();
     let mut kept = uids(&before);
@@ -499,7 +500,7 @@ pub fn the_guide_works_as_it_is_written() {
     test.terraform.destroy().unwrap().expect_success();
 }
 
-/// A Deployment in the place of the operator's, which does nothing.
+/// A Deployment in place of the operator's, without any function.
 const CONTROLLER: &str = r#"
 apiVersion: v1
 kind: Namespace
