@@ -1,5 +1,5 @@
-//! The schema that users see, as a golden file: one line an attribute, so that a change of a Rust type
-//! shows in review as what it changes for them. `UPDATE_EXPECT=1 cargo test --test schema` rewrites it.
+//! The schema that users see, as a golden file with one line for each attribute, so that a review shows the effect of
+//! a changed Rust type. `UPDATE_EXPECT=1 cargo test --test schema` rewrites the file.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ fn data_source() {
     expect_file!["schema/data_source.txt"].assert_eq(&printed(&data_source.block));
 }
 
-/// Terraform takes the schema at each of its commands, several times.
+/// Terraform reads the schema in each command, several times.
 #[test]
 fn stays_small() {
     let feast = Feast::new();

@@ -1,15 +1,15 @@
-//! Behaviors in which this provider differs from the Feast operator, each with the tests that show it: the table that
-//! `docs/guides/differences-from-the-feast-operator.md` prints.
+//! Behaviors in which this provider differs from the Feast operator, each with the tests that show it.
+//! `docs/guides/differences-from-the-feast-operator.md` prints this table.
 
 /// One behavior.
 pub struct Behavior {
     pub subject: &'static str,
-    /// What the Feast operator does, as observed by running version 0.66.
+    /// The behavior of the Feast operator, as observed by running version 0.66.
     pub operator: &'static str,
-    /// What this provider does.
+    /// The behavior of this provider.
     pub provider: &'static str,
-    /// The tests that show it, as `file::function`, or a case of the oracle test by its folder or by its name in
-    /// `tests/oracle/refused.json`. Empty where there is nothing to observe.
+    /// The tests that show the behavior, as `file::function`, or a case of the oracle test by its folder or by its
+    /// name in `tests/oracle/additional_rejected.json`. Empty if there is nothing to observe.
     pub tests: &'static [&'static str],
 }
 
@@ -93,13 +93,13 @@ pub const BEHAVIORS: &[Behavior] = &[
     Behavior {
         subject: "`s3_additional_kwargs` without a path",
         operator: "Accepted. The operator then reconciles in a loop.",
-        provider: "Refused.",
+        provider: "Rejected.",
         tests: &["S3 arguments without a path"],
     },
     Behavior {
         subject: "`noAuth: false`",
         operator: "Servers ask Kubernetes for authorization without the permission to do so.",
-        provider: "Refused.",
+        provider: "Rejected.",
         tests: &["src/feast/rules/authz.rs::exactly_one_mode"],
     },
     Behavior {
@@ -130,7 +130,7 @@ pub const BEHAVIORS: &[Behavior] = &[
     Behavior {
         subject: "Persistence paths and mount paths",
         operator: "A path can lead out of its PersistentVolumeClaim; two claims can share a mount path.",
-        provider: "Both are refused.",
+        provider: "Both are rejected.",
         tests: &[
             "src/feast/rules/stores.rs::paths_by_where_they_stand",
             "src/feast/rules/claims.rs::mounts_do_not_collide",
@@ -159,7 +159,7 @@ pub const BEHAVIORS: &[Behavior] = &[
     Behavior {
         subject: "Scaling down to one replica, and removing autoscaling",
         operator: "All pods stop before the new one starts.",
-        provider: "The same by default, because a single replica can use a file that two pods must not write. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases keeps serving; without a replica count the live count is kept.",
+        provider: "The same by default, because a single replica can use a file that two pods must not write concurrently. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases keeps serving; without a replica count the live count is kept.",
         tests: &["tests/lifecycle/cluster/transitions.rs::replicas_never_drop_during_a_transition"],
     },
     Behavior {

@@ -1,7 +1,7 @@
-//! What servers can be told beyond the defaults: that Feast reads it as it was meant, and does it.
+//! Server options that differ from the defaults: Feast parses each as intended, and applies it.
 //!
-//! Not run: MLflow itself, whose package is not among the installed ones (its section is read, and servers and
-//! `feast apply` go on without the package); and the transports of OpenLineage other than `http`.
+//! Two options are not tested: MLflow itself, whose package is not installed (Feast parses its section, and servers
+//! and `feast apply` run without the package), and the OpenLineage transports other than `http`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -92,13 +92,13 @@ fn until<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Feast takes keys that it does not know without a word.
+/// Feast ignores unknown keys without an error.
 pub fn feast_parses_every_section() {
     let store = lab::feature_store(&configuration(), &secrets(), None);
     let pod = store.pod();
     pod.run("feast-init").unwrap().success();
     let said = python(&pod, include_str!("options/sections.py"), &[]);
-    // Warnings come after it.
+    // Warnings follow this line.
     let said = said.lines().find(|line| line.starts_with('{')).unwrap();
     let said: Json = serde_json::from_str(said).unwrap();
     let read = json!({
@@ -173,7 +173,7 @@ pub fn servers_apply_their_options() {
     for server in pod.servers() {
         pod.wait_until_ready(&server).unwrap();
     }
-    // The registry's probe asks its gRPC port, and REST may be a moment later.
+    // The registry's probe checks its gRPC port, and REST may start later.
     pod.wait_for_port("127.0.0.1", 6572).unwrap();
     let features = pod.post(&format!("{ONLINE}/get-online-features"), &question());
     assert_eq!(values(&features.unwrap()), answer());
@@ -181,7 +181,7 @@ pub fn servers_apply_their_options() {
     assert!(log.contains("DEBUG:feast."), "{log}");
     assert!(!pod.log("registry").contains("DEBUG:feast."));
     until("both workers", || (workers(&pod) == 2).then_some(()));
-    // Seconds, on a busy machine some more; Feast's own default is 30.
+    // The value is in seconds, and higher on a busy machine. Feast's default is 30.
     let idle: u64 = (python(&pod, include_str!("options/idle.py"), &[]).parse()).unwrap();
     assert!((2..15).contains(&idle), "{idle}");
 
@@ -189,8 +189,9 @@ pub fn servers_apply_their_options() {
     let rows = pushed_rows_are_collected(&pod);
     categories_are_shown(&pod);
     new_definitions_are_found(&pod);
-    // The interval of a second is over, and the row that was pushed last still waits: Feast starts the thread that is to
-    // write it before it forks its workers, which have none. When this fails, mend the attribute's description.
+    // The interval of one second has passed, and the last pushed row is not written yet: Feast starts the writing
+    // thread before it forks its workers, which do not have it. If this check fails, correct the attribute's
+    // description.
     assert_eq!(self::rows(&pod), rows);
     workers_are_replaced(&pod);
 }
@@ -223,7 +224,7 @@ fn models_are_served(pod: &Pod<'_>) {
     let said = python(pod, include_str!("options/mcp.py"), &[]);
     let said: Json = serde_json::from_str(&said).unwrap();
     assert_eq!(said["result"]["serverInfo"]["name"], "ours", "{said:#}");
-    // The registry's transport is the other one.
+    // The registry uses the other transport.
     let program = include_str!("options/first_line.py");
     let said = python(pod, program, &["http://127.0.0.1:6572/sse"]);
     assert_eq!(said, "event: endpoint");
@@ -237,13 +238,13 @@ fn rows(pod: &Pod<'_>) -> usize {
     said.unwrap().trim().parse().unwrap()
 }
 
-/// As many as the batch has are written, one more is not; how many there are.
+/// The number of rows of one batch is written, and one more is not. Returns the number of rows.
 fn pushed_rows_are_collected(pod: &Pod<'_>) -> usize {
     let push = include_str!("options/push.py");
     let accepted = "202";
     let before = rows(pod);
     assert_eq!(python(pod, push, &["2001", "3"]), accepted);
-    // A file that is being written cannot be read.
+    // A file cannot be read while it is written.
     let folder = pod.path("online", &repository::repository(BASE));
     let file = folder.join(repository::DATA);
     let program = include_str!("options/rows.py");
@@ -261,11 +262,11 @@ fn categories_are_shown(pod: &Pod<'_>) {
     let shown = |line: &str| metrics.lines().any(|it| it.starts_with(line));
     let pushes = "feast_feature_server_request_total{endpoint=\"/push\"";
     assert!(shown(pushes), "{metrics}");
-    // Both pushes, but their category is off.
+    // Both pushes are recorded, but their category is disabled.
     assert!(!shown("feast_push_request_total{"), "{metrics}");
 }
 
-/// Within some seconds, of which the registry's copy has one; Feast's own default is a minute.
+/// New definitions are loaded within a few seconds, one of which is the registry's cache. Feast's default is a minute.
 fn new_definitions_are_found(pod: &Pod<'_>) {
     let folder = pod.path("online", &repository::repository(BASE));
     let definitions = DEFINITIONS.replace("\"driver_stats\"", "\"renamed\"");
@@ -281,7 +282,7 @@ fn new_definitions_are_found(pod: &Pod<'_>) {
     assert_eq!(values(&found.unwrap()), expected);
 }
 
-/// And take the metrics with them. When this fails, the advice `metrics-end` can go.
+/// Replaced workers remove their metrics. If this check fails, remove the warning `metrics-end`.
 fn workers_are_replaced(pod: &Pod<'_>) {
     assert_eq!(workers(pod), 2);
     python(pod, GET, &[METRICS]);
@@ -291,7 +292,7 @@ fn workers_are_replaced(pod: &Pod<'_>) {
         pod.exec("online", &words).unwrap().status.success()
     };
     until("other workers", || {
-        // One that ends may drop a connection.
+        // A worker that ends can drop a connection.
         ask("100");
         (workers(pod) >= 4).then_some(())
     });
@@ -303,7 +304,7 @@ fn workers_are_replaced(pod: &Pod<'_>) {
     });
 }
 
-/// Which is what the advice `lineage-kafka` says. When this fails, it can go.
+/// The warning `lineage-kafka` describes this behavior. If this check fails, remove the warning.
 pub fn sends_no_events_to_kafka() {
     let configuration = json!({
         "name": "demo",

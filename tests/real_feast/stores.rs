@@ -9,14 +9,14 @@ use crate::real_feast::lab;
 use crate::support::feast::{Pod, Redis, Secrets};
 
 const ONLINE: &str = "http://127.0.0.1:6566";
-/// What the operator's CronJob runs, and ours.
+/// The command of the CronJob, which is also the operator's.
 pub const MATERIALIZE: [&str; 3] = [
     "bash",
     "-c",
     "feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')",
 ];
 
-/// Runs the containers in the order of Kubernetes, with our definitions put in after `feast init`.
+/// Runs the containers in the order of Kubernetes, and installs the definitions of the tests after `feast init`.
 pub fn bring_up(pod: &mut Pod<'_>, base: &str) {
     pod.run("feast-init").unwrap().success();
     repository::from_a_file(pod, base);
@@ -35,8 +35,8 @@ fn features(pod: &Pod<'_>) -> Json {
     values(&pod.post(&url, &question()).unwrap())
 }
 
-/// The defaults, and the examples that `feast init` makes, untouched by us: its values are random, so they are
-/// compared with the file that they come from.
+/// The defaults, with the examples of `feast init`. Their values are random, so the result is compared with their data
+/// file.
 pub fn feast_init_defaults() {
     let configuration = json!({"name": "demo", "feastProject": "demo"});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
@@ -46,7 +46,7 @@ pub fn feast_init_defaults() {
     let said = pod.run("feast-init").unwrap().success();
     assert!(said.contains("The feature repository is ready."), "{said}");
     pod.run("feast-apply").unwrap().success();
-    // A pod that starts its containers again finds the repository there.
+    // If the containers of a pod restart, they find the existing repository.
     let said = pod.run("feast-init").unwrap().success();
     assert!(!said.contains("Creating"), "{said}");
     pod.exec("online", &MATERIALIZE).unwrap().success();
@@ -107,7 +107,7 @@ pub fn redis_and_duckdb() {
     assert_eq!(features(&pod), answer());
 }
 
-/// Every store in files on claims, with the feature repository on the offline store's; a second pod takes over.
+/// All stores in files on PVCs, with the feature repository on the offline store's PVC. A second pod then uses them.
 pub fn sqlite_on_pvcs() {
     let claim = |path: &str| json!({"create": {}, "mountPath": path});
     let configuration = json!({

@@ -1,4 +1,4 @@
-//! What is generated is fresh, and what links somewhere leads somewhere.
+//! Checks that generated pages are up to date, and that links resolve.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ fn generated_pages_are_fresh() {
     );
 }
 
-/// Hand-written pages, each with a table as the tests hold the code to it.
+/// Returns the hand-written pages that contain generated tables.
 fn tables() -> BTreeMap<String, String> {
     let layering = "<!-- Generated from LAYERS in tests/tidy/layers.rs. -->\n\n";
     let mut tables = operator::tables();
@@ -64,7 +64,7 @@ fn write(path: &str, text: &str) {
     std::fs::write(&file, text).unwrap_or_else(|error| panic!("writing {path}: {error}"));
 }
 
-/// The hand-written guide against the code: the Role names every kind of object, the table every variable.
+/// Compares the guide with the code: the Role must list every kind of object, and the table every variable.
 #[test]
 fn cluster_access_guide_is_complete() {
     let path = "docs/guides/cluster-access.md";
@@ -86,7 +86,7 @@ fn cluster_access_guide_is_complete() {
     assert_none(&findings, &format!("{path} does not have these: add them."));
 }
 
-/// The resources that some rule in a page's YAML blocks lets somebody create.
+/// Returns the resources that a rule in the YAML blocks of a page allows to create.
 fn granted(page: &str) -> BTreeSet<String> {
     let blocks = page.split("```yaml\n").skip(1);
     let blocks = blocks.filter_map(|rest| Some(rest.split_once("```")?.0));
@@ -94,7 +94,7 @@ fn granted(page: &str) -> BTreeSet<String> {
         serde_saphyr::from_multiple::<Json>(block)
             .unwrap_or_else(|error| panic!("not YAML: {error}\n{block}"))
     });
-    // Whole Roles, and rules to be added to one.
+    // The blocks have complete Roles, and rules to add to a Role.
     let rules = documents.flat_map(|document| match document {
         Json::Array(rules) => rules,
         role => role["rules"].as_array().cloned().unwrap_or_default(),
@@ -109,7 +109,7 @@ fn granted(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whoever writes a guide shows the way to it.
+/// README and index must link to every guide.
 #[test]
 fn guides_are_linked() {
     let doors = ["README.md", "docs/index.md"].map(|path| (path, read(path)));
@@ -128,7 +128,7 @@ fn guides_are_linked() {
     assert_none(&findings, "Add a link, with what the guide is about.");
 }
 
-/// Whoever adds a kind of object says who owns what of it.
+/// The ownership guide must have a row for every kind of object.
 #[test]
 fn ownership_guide_lists_every_kind() {
     let path = "docs/guides/drift-and-ownership.md";
@@ -175,7 +175,7 @@ fn links_resolve() {
     assert_none(&findings, "These links lead nowhere: mend or remove them.");
 }
 
-/// The targets of inline links, without those into the web.
+/// Returns the targets of inline links, without external links.
 fn links(text: &str) -> Vec<String> {
     text.split("](")
         .skip(1)
@@ -185,7 +185,7 @@ fn links(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What `#…` can lead to: anchors set by hand, and headings.
+/// Returns the anchors of a page: explicit ones, and those of headings.
 fn anchors(text: &str) -> Vec<String> {
     let set = text
         .split("<a id=\"")

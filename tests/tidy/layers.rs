@@ -1,31 +1,30 @@
-//! The layering of `src/`: which layer may use which other layers, and which crates.
-//!
-//! [`LAYERS`] is the one table; `docs/architecture.md` prints it.
+//! Checks the layering of `src/`: which layer can use which other layers, and which crates. [`LAYERS`] is the table,
+//! which `docs/architecture.md` prints.
 
 use std::collections::BTreeSet;
 
 use super::scanner::{Mention, scan};
 use super::sources::{assert_none, crates, files};
 
-/// What one layer may use.
+/// The rules of one layer.
 pub struct Layer {
     /// A folder of `src/` (with the file of the same name), or a file.
     pub name: &'static str,
     pub purpose: &'static str,
-    /// Other layers, or single paths inside them.
+    /// Other layers, or paths inside them, that the layer can use.
     layers: &'static [&'static str],
-    /// Crates that only this layer may use.
+    /// Crates that only this layer can use.
     own_crates: &'static [&'static str],
-    /// Crates that several layers may use.
+    /// Crates that several layers can use.
     shared_crates: &'static [&'static str],
     /// Parts of the standard library that the layer must not use.
     forbidden_std: &'static [&'static str],
 }
 
-/// Crates that only generated code mentions, which no scan of `src/` sees.
+/// Crates that only generated code mentions, which is not in `src/`.
 const GENERATED: &[&str] = &["prost", "prost_types", "tonic_prost"];
 
-/// Parts of the standard library that a pure layer must not use: its functions depend on their arguments alone.
+/// Parts of the standard library that a pure layer must not use, because its functions depend only on their arguments.
 const PURE: &[&str] = &[
     "std::env",
     "std::fs",
@@ -39,7 +38,7 @@ const PURE: &[&str] = &[
     "std::time::SystemTime",
 ];
 
-/// From the protocol inwards. Tests of a layer may use any crate and all of `std`, but no further layers.
+/// The layers, from the protocol inwards. Tests of a layer can use any crate and all of `std`, but no further layers.
 pub const LAYERS: &[Layer] = &[
     Layer {
         name: "main.rs",
@@ -157,7 +156,7 @@ pub const LAYERS: &[Layer] = &[
     },
 ];
 
-/// The table of `docs/architecture.md`.
+/// Returns the table for `docs/architecture.md`.
 pub fn table() -> String {
     let mut text = String::from(
         "| Layer | Purpose | May use | Own crates | Shared crates | Not of `std` |\n\
@@ -189,7 +188,7 @@ fn cell(words: &[&str]) -> String {
     quoted.join(", ")
 }
 
-/// The layer and the module path of a file of `src/`.
+/// Returns the layer and the module path of a file in `src/`.
 fn layer_of(path: &str) -> (String, Vec<String>) {
     let inside = path.trim_start_matches("src/");
     let module: Vec<String> = inside
@@ -203,7 +202,7 @@ fn layer_of(path: &str) -> (String, Vec<String>) {
     }
 }
 
-/// What a mention violates, as one sentence.
+/// Returns the violation of a mention as a sentence.
 fn violation(layer: &Layer, outside: &BTreeSet<String>, mention: &Mention) -> Option<String> {
     let path: Vec<&str> = mention.path.iter().map(String::as_str).collect();
     let written = path.join("::");

@@ -1,4 +1,4 @@
-//! No file of `src/` grows beyond what one reads in a sitting.
+//! Checks that no file in `src/` is too long.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::sources::{assert_none, files};
 
-/// Lines of code in one file; comments, blank lines and the tests inside it are not counted.
+/// The maximum lines of code in one file, without comments, blank lines and tests.
 const BUDGET: usize = 400;
 
-/// Files that may be longer: their own budget, and why.
+/// Files that can be longer, each with its own budget and the reason.
 const EXCEPTIONS: &[(&str, usize, &str)] = &[];
 
 #[test]
@@ -45,7 +45,7 @@ fn files_stay_within_their_budget() {
     );
 }
 
-/// Lines that hold a token of something other than a doc comment or a `#[cfg(test)]` item.
+/// Returns the number of lines with a token that is not part of a doc comment or a `#[cfg(test)]` item.
 fn lines_of_code(text: &str) -> usize {
     let mut lines = BTreeSet::new();
     let tokens = text
@@ -83,7 +83,7 @@ fn count(stream: TokenStream, lines: &mut BTreeSet<usize>) {
     }
 }
 
-/// The attribute that stands here, without spaces; of a doc comment only `doc`.
+/// Returns the attribute at this position, without spaces, or `doc` for a doc comment.
 fn attribute(tokens: &[TokenTree]) -> Option<String> {
     if !is_punct(tokens.first(), '#') {
         return None;
@@ -99,7 +99,7 @@ fn attribute(tokens: &[TokenTree]) -> Option<String> {
     Some(group.stream().to_string().replace(' ', ""))
 }
 
-/// Up to the `;` or the `{…}` that ends the item.
+/// Returns the length of the item, up to its `;` or `{…}`.
 fn length_of_item(tokens: &[TokenTree]) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == ';',

@@ -1,4 +1,4 @@
-//! Who is measured, and the configuration of each: always the same objects.
+//! The measured providers, and their configurations, which always have the same objects.
 
 use std::fmt;
 use std::fs;
@@ -15,13 +15,13 @@ pub enum Kind {
     Manifest,
     Kubectl,
     Helm,
-    /// As many resources that do nothing: Terraform's own time.
-    Trivial,
+    /// The same number of `terraform_data` resources, which measures Terraform's own time.
+    TerraformData,
 }
 
 impl Kind {
-    pub fn has_a_process(self) -> bool {
-        !matches!(self, Self::Trivial | Self::Manifest)
+    pub fn has_process(self) -> bool {
+        !matches!(self, Self::TerraformData | Self::Manifest)
     }
 }
 
@@ -33,32 +33,32 @@ impl fmt::Display for Kind {
             Self::Manifest => "kubernetes_manifest",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
-            Self::Trivial => "terraform_data",
+            Self::TerraformData => "terraform_data",
         })
     }
 }
 
-pub struct Contestant {
+pub struct Provider {
     pub kind: Kind,
-    /// Of its provider; nothing for what is built into Terraform.
+    /// The provider's binary, or `None` for resources that are built into Terraform.
     pub binary: Option<PathBuf>,
 }
 
-/// This provider's binary.
+/// Returns this provider's binary.
 pub fn feast() -> PathBuf {
     let built = env!("CARGO_BIN_EXE_terraform-provider-feast");
     crate::path("FEAST_BENCH_FEAST").unwrap_or_else(|| PathBuf::from(built))
 }
 
-/// Ourselves, and whoever was named.
-pub fn all() -> Vec<Contestant> {
+/// Returns this provider and those that environment variables name.
+pub fn all() -> Vec<Provider> {
     let peers = [
         (Kind::Typed, "FEAST_BENCH_KUBERNETES"),
         (Kind::Manifest, "FEAST_BENCH_KUBERNETES"),
         (Kind::Kubectl, "FEAST_BENCH_KUBECTL"),
         (Kind::Helm, "FEAST_BENCH_HELM"),
     ];
-    let mut all = vec![Contestant {
+    let mut all = vec![Provider {
         kind: Kind::Feast,
         binary: Some(feast()),
     }];
@@ -66,29 +66,29 @@ pub fn all() -> Vec<Contestant> {
         if let Some(binary) = crate::path(variable) {
             assert!(binary.is_file(), "{variable}: no file {}", binary.display());
             let binary = Some(binary);
-            all.push(Contestant { kind, binary });
+            all.push(Provider { kind, binary });
         }
     }
-    all.push(Contestant {
-        kind: Kind::Trivial,
+    all.push(Provider {
+        kind: Kind::TerraformData,
         binary: None,
     });
     all
 }
 
-/// The tag of the image that the first store changes to.
+/// The image tag to which the first store changes.
 pub const OTHER_TAG: &str = "0.65.0";
 const TAG: &str = "0.66.0";
 
-impl Contestant {
-    /// The address in `required_providers`.
+impl Provider {
+    /// Returns the address in `required_providers`.
     pub fn source(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Feast => Some("feast-dev/feast"),
             Kind::Typed | Kind::Manifest => Some("hashicorp/kubernetes"),
             Kind::Kubectl => Some("gavinbunney/kubectl"),
             Kind::Helm => Some("hashicorp/helm"),
-            Kind::Trivial => None,
+            Kind::TerraformData => None,
         }
     }
 
@@ -123,7 +123,7 @@ impl Contestant {
                 write_chart(terraform.folder(), objects);
                 format!("{PROVIDER_HELM}\n{RELEASE}")
             }
-            Kind::Trivial => TRIVIAL.to_owned(),
+            Kind::TerraformData => TERRAFORM_DATA.to_owned(),
         };
         let text = text.replace("@stores@", &stores.to_string());
         terraform.write("main.tf", &text).unwrap();
@@ -150,7 +150,7 @@ impl Contestant {
     }
 }
 
-/// The manifest as an expression that is that of the store of `count.index`.
+/// Returns the manifest as an expression for the store of `count.index`.
 fn template(object: &Json) -> String {
     let text = object.to_string();
     assert!(!text.contains("EOT"), "{text}");
@@ -190,7 +190,7 @@ fn write_chart(folder: &Path, objects: &[Json]) {
     fs::write(chart.join("templates/objects.yaml"), text).unwrap();
 }
 
-/// The manifests of the store `bench-0`, as other providers can take them.
+/// Returns the manifests of the store `bench-0` in a form that other providers accept.
 pub fn objects(planned: &Json) -> Vec<Json> {
     let objects = planned["resource_changes"][0]["change"]["after"]["objects"]
         .as_object()
@@ -199,7 +199,7 @@ pub fn objects(planned: &Json) -> Vec<Json> {
         .map(|text| {
             let mut object: Json = serde_json::from_str(text.as_str().unwrap()).unwrap();
             if object["kind"] == "Secret" {
-                // kubernetes_manifest cannot keep what the API server does not give back.
+                // kubernetes_manifest does not support fields that the API server does not return.
                 object.as_object_mut().unwrap().remove("stringData");
                 object["data"] = json!({"feature_store.yaml": "cHJvamVjdDogYmVuY2gK"});
             }
@@ -233,7 +233,7 @@ resource "helm_release" "store" {
 }
 "#;
 
-const TRIVIAL: &str = r#"
+const TERRAFORM_DATA: &str = r#"
 resource "terraform_data" "store" {
   count = @stores@
   input = count.index == 0 ? "${var.namespace} ${var.tag}" : "bench-${count.index}"

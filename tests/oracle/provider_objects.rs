@@ -1,4 +1,4 @@
-//! What this provider makes of a custom resource, and sends to the API server.
+//! The objects that this provider creates for a custom resource.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -20,22 +20,22 @@ use terraform_provider_feast::schema::{Block, Path, Provider, Value, coerce, dec
 
 use super::differences::Objects;
 
-/// When something was refused, and what was said: one line each, beginning with the place.
+/// The phase that rejected a custom resource, with its messages: one line for each, starting with the attribute.
 #[derive(Debug)]
-pub enum Refused {
-    /// By `from_manifest`: the custom resource itself cannot be read.
+pub enum Rejection {
+    /// `from_manifest` cannot read the custom resource.
     Reading(String),
-    /// By validate and plan: each attribute, and what is wrong with it.
+    /// Validate and plan reject attributes, each with its messages.
     Plan(Vec<(Path, String)>),
-    /// At apply, before anything is written.
-    Filling(Vec<(Path, String)>),
+    /// The apply rejects attributes before it writes anything.
+    Apply(Vec<(Path, String)>),
 }
 
-impl Refused {
+impl Rejection {
     pub fn text(&self) -> String {
         match self {
             Self::Reading(text) => text.clone(),
-            Self::Plan(found) | Self::Filling(found) => {
+            Self::Plan(found) | Self::Apply(found) => {
                 let lines: Vec<String> = (found.iter())
                     .map(|(path, text)| format!("{path}: {text}"))
                     .collect();
@@ -44,11 +44,11 @@ impl Refused {
         }
     }
 
-    /// Whether all that is said is said of an attribute.
-    pub fn is_placed(&self) -> bool {
+    /// Returns whether every message has an attribute.
+    pub fn has_attribute(&self) -> bool {
         match self {
             Self::Reading(text) => text.contains('`'),
-            Self::Plan(found) | Self::Filling(found) => {
+            Self::Plan(found) | Self::Apply(found) => {
                 found.iter().all(|(path, _)| !path.steps().is_empty())
             }
         }
@@ -73,58 +73,58 @@ pub fn call(name: &str, argument: Value) -> Result<Value, String> {
         .map_err(|error| error.text)
 }
 
-/// The objects of the one FeatureStore in `manifest`; `others` has the Secrets that it uses.
-pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
-    let object = call("from_manifest", Value::string(manifest)).map_err(Refused::Reading)?;
+/// Returns the objects of the FeatureStore in `manifest`. `others` has the Secrets that it uses.
+pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Rejection> {
+    let object = call("from_manifest", Value::string(manifest)).map_err(Rejection::Reading)?;
     let value = coerce(&block().attributes, &object).map_err(|diagnostics| {
-        Refused::Reading(diagnostics.into_iter().map(|it| it.detail).collect())
+        Rejection::Reading(diagnostics.into_iter().map(|it| it.detail).collect())
     })?;
     let decoded = decode(block(), &value);
     if !decoded.diagnostics.is_empty() {
         let found = decoded.diagnostics.into_iter();
-        return Err(Refused::Plan(
+        return Err(Rejection::Plan(
             found
                 .map(|it| (it.path.unwrap_or_default(), it.detail))
                 .collect(),
         ));
     }
     let config: FeatureStore = serde_json::from_value(decoded.json.clone())
-        .map_err(|error| Refused::Reading(format!("the schema and the types differ: {error}")))?;
+        .map_err(|error| Rejection::Reading(format!("the schema and the types differ: {error}")))?;
     let violations = rules::check(&config);
     if !violations.is_empty() {
         let found = violations.into_iter();
-        return Err(Refused::Plan(
+        return Err(Rejection::Plan(
             found
                 .map(|it| (it.path, format!("{}. {}", it.summary, it.detail)))
                 .collect(),
         ));
     }
-    // What can be rendered can be shown.
+    // The function `render` must accept every configuration that can be rendered.
     call("render", object).unwrap();
     let store = Store::new(&config, &Defaults::default());
     if let Registry::Remote(RemoteRegistry {
         peer: Some(peer), ..
     }) = &store.registry
     {
-        let judged = peer.check_service(service(peer, others).as_ref());
-        judged.map_err(|error| Refused::Filling(vec![(RemoteStore::path(), error.to_string())]))?;
+        let result = peer.check_service(service(peer, others).as_ref());
+        result.map_err(|error| Rejection::Apply(vec![(RemoteStore::path(), error.to_string())]))?;
     }
-    let prepared = render(&store);
-    let contents: Contents = (prepared.sources().into_iter())
+    let rendered = render(&store);
+    let contents: Contents = (rendered.sources().into_iter())
         .filter_map(|source| Some((source.clone(), content(&source, others)?)))
         .collect();
-    let filled = prepared.resolve_secrets(&Secrets {
+    let resolved = rendered.resolve_secrets(&Secrets {
         contents: &contents,
         hash_key: b"key",
         configuration: "{}",
     });
-    match filled {
-        Ok(filled) => Ok(filled
+    match resolved {
+        Ok(resolved) => Ok(resolved
             .manifests
             .into_iter()
             .map(|(key, manifest)| (key.to_string(), to_apply_body(&key, &manifest)))
             .collect()),
-        Err(errors) => Err(Refused::Filling(
+        Err(errors) => Err(Rejection::Apply(
             errors
                 .iter()
                 .map(|error| (error.path.clone(), error.to_string()))
@@ -133,37 +133,37 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
     }
 }
 
-/// The Service of another feature store's registry: written out, or what is made of its custom resource.
+/// Returns the Service of another feature store's registry, either from `others` or rendered from its custom resource.
 fn service(peer: &RemoteStore, others: &[Json]) -> Option<Json> {
-    let named = |kind: &str, name: &str| {
+    let find = |kind: &str, name: &str| {
         let found = others
             .iter()
             .find(|it| it["kind"] == kind && it["metadata"]["name"] == name);
         found.cloned()
     };
-    let made = || {
-        let store = named("FeatureStore", &peer.name)?;
+    let from_custom_resource = || {
+        let store = find("FeatureStore", &peer.name)?;
         let manifest = serde_saphyr::to_string(&store).unwrap();
-        let mut made = objects(&manifest, others).unwrap();
-        made.remove(&format!("Service/{}", peer.service()))
+        let mut objects = objects(&manifest, others).unwrap();
+        objects.remove(&format!("Service/{}", peer.service()))
     };
-    named("Service", &peer.service()).or_else(made)
+    find("Service", &peer.service()).or_else(from_custom_resource)
 }
 
-/// The documents of a YAML text.
+/// Returns the documents of a YAML text.
 pub fn documents(text: &str) -> Vec<Json> {
     serde_saphyr::from_multiple(text).unwrap()
 }
 
-/// What of the other documents stands at `source`; nothing when it is not there.
+/// Returns the content of `source` in the other documents, or `None` if it does not exist.
 fn content(source: &Source, others: &[Json]) -> Option<BTreeMap<String, String>> {
     let object = others.iter().find(|it| {
         it["kind"] == source.kind.as_str() && it["metadata"]["name"] == source.name.as_str()
     })?;
-    let of = |field: &str| object[field].as_object().into_iter().flatten();
+    let entries = |field: &str| object[field].as_object().into_iter().flatten();
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-    let plain = of("stringData").map(|(key, value)| (key.clone(), text(value)));
-    let data = of("data").map(|(key, value)| {
+    let plain = entries("stringData").map(|(key, value)| (key.clone(), text(value)));
+    let data = entries("data").map(|(key, value)| {
         let value = text(value);
         let decoded = match object["kind"].as_str() {
             Some("Secret") => String::from_utf8(BASE64.decode(value).unwrap()).unwrap(),
@@ -173,7 +173,7 @@ fn content(source: &Source, others: &[Json]) -> Option<BTreeMap<String, String>>
     });
     let mut all: BTreeMap<String, String> = plain.chain(data).collect();
     if let Some(key) = source.key() {
-        all.retain(|it, _| it == key);
+        all.retain(|name, _| name == key);
         if all.is_empty() {
             return None;
         }
