@@ -1,10 +1,9 @@
 //! The real `terraform` and OpenTofu against a real Kubernetes API server.
 //!
-//! The tests share one control plane, which the first test that asks for it boots; each has a
-//! namespace of its own. With `FEAST_TEST_KUBECONFIG=<file>` they use that cluster instead, and
-//! skip what only the testbed's simulated nodes can show.
+//! The tests share one control plane, which starts when the first test needs it. Each test has its own namespace. With
+//! `FEAST_TEST_KUBECONFIG=<file>`, the tests use that cluster instead, and omit tests that need simulated nodes.
 //!
-//! A test is a plain function in a file of `tests/lifecycle/`, named in the list below.
+//! A test is a plain function in a file of `tests/lifecycle/`, and is listed below.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support"]
@@ -68,14 +67,14 @@ use lifecycle::{
     rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
 };
 
-/// One trial for each function, named by its path.
+/// Returns one trial for each function, named by its path.
 macro_rules! trials {
     ($($test:path),* $(,)?) => {
         vec![$(Trial::test(stringify!($test).replace(' ', ""), || { $test(); Ok(()) })),*]
     };
 }
 
-/// The same for the tests of the layer `cluster` in one file, each in a namespace of its own.
+/// Returns one trial for each test of the layer `cluster` in one file, each in its own namespace.
 macro_rules! cluster_trials {
     ($file:ident: $($test:ident),* $(,)?) => {
         vec![$(Trial::test(concat!(stringify!($file), "::", stringify!($test)), || {
@@ -86,7 +85,7 @@ macro_rules! cluster_trials {
     };
 }
 
-/// Tests of the simulated nodes, which a user's own cluster does not have.
+/// Returns the tests that need simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
     let mut all = cluster_trials![
         cluster:

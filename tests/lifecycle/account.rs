@@ -69,7 +69,7 @@ pub fn make(namespace: &Namespace, name: &str, rules: &Json) -> String {
         &resource.join("."),
         &account,
     ];
-    until("the rights to be known", 30, || {
+    until("the permissions to be effective", 30, || {
         namespace.kubectl(&ask).ok()
     });
     kubeconfig(namespace, name)

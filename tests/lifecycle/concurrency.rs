@@ -239,7 +239,7 @@ pub fn waits_for_objects_being_deleted() {
     };
     let before = secret(&test);
     let update = start(&test.terraform, "apply");
-    until("the rest to be written", 60, || {
+    until("the remaining objects to be written", 60, || {
         (secret(&test) != before).then_some(())
     });
     release(&test.namespace, "service/feast-demo-online");
@@ -249,7 +249,7 @@ pub fn waits_for_objects_being_deleted() {
     // A store is destroyed from one folder and created from another, with another configuration.
     block_deletion(&test.namespace, "serviceaccount/feast-demo");
     let destroy = start(&test.terraform, "destroy");
-    until("the rest of it to be gone", 120, || {
+    until("the remaining objects to be deleted", 120, || {
         (is_deleted_or_terminating(&test, "serviceaccount/feast-demo") && secret(&test).is_none())
             .then_some(())
     });
@@ -301,7 +301,7 @@ pub fn waits_for_an_api_server_restart() {
 
     // The API server restarts while pods are deleted.
     let destroy = start(&test.terraform, "destroy");
-    until("the end of the Deployment", 60, || {
+    until("the deletion of the Deployment", 60, || {
         is_deleted_or_terminating(&test, "deployment/feast-demo").then_some(())
     });
     restart();

@@ -116,7 +116,7 @@ fn check(expected: &Expected) {
 
 fn check_cluster(expected: &Expected, test: &StoreUnderTest) {
     // An autoscaler needs some time to raise the count to its minimum.
-    let deployment = crate::lifecycle::store::until("the promised replicas", 60, || {
+    let deployment = crate::lifecycle::store::until("the expected replicas", 60, || {
         let deployment = test
             .namespace
             .json(&["get", "deployment", expected.deployment])

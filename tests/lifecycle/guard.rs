@@ -362,11 +362,13 @@ pub fn checks_the_uid_once() {
     };
     let expected = Some(uid(&test));
     let guarded = connect(expected.clone());
-    until("the right to the UID", 30, || asked(&guarded).ok());
+    until("the permission for the UID to be effective", 30, || {
+        asked(&guarded).ok()
+    });
     cluster
         .kubectl(&["delete", "clusterrole,clusterrolebinding", &right])
         .unwrap();
-    until("the right to be gone", 30, || {
+    until("the permission to be removed", 30, || {
         let rejected = asked(&connect(expected.clone()));
         matches!(rejected, Err(Reason::Forbidden { .. })).then_some(())
     });

@@ -330,10 +330,10 @@ pub fn rejects_a_replacement_without_permissions() {
 
     let cluster = other.cluster();
     let admin = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
-    let nobody = admin.replace(cluster.server(), "https://127.0.0.1:1");
-    assert_ne!(nobody, admin);
-    let nobody = write("nobody.kubeconfig", &nobody);
-    let kubeconfig = format!("-var=kubeconfig={nobody}");
+    let unreachable = admin.replace(cluster.server(), "https://127.0.0.1:1");
+    assert_ne!(unreachable, admin);
+    let unreachable = write("unreachable.kubeconfig", &unreachable);
+    let kubeconfig = format!("-var=kubeconfig={unreachable}");
     let plan = live
         .test
         .terraform
@@ -449,7 +449,7 @@ pub fn suggested_command_removes_leftovers() {
     let (command, _) = command.split_once('`').unwrap();
     let words: Vec<&str> = command.split(' ').collect();
     test.namespace.cluster().kubectl(&words).unwrap();
-    until("the objects to be gone", 60, || {
+    until("the objects to be deleted", 60, || {
         test.objects().is_empty().then_some(())
     });
     lift_limit(&test);

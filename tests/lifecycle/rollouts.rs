@@ -275,7 +275,7 @@ pub async fn expired_wait_checks_once(lab: Lab) {
     };
     tokio::time::timeout(TIMEOUT, rejected)
         .await
-        .expect("refused by the scheduler");
+        .expect("rejected by the scheduler");
     let error = roll_out(&lab, &nowhere, 0, 1).await.expect_err("no time");
     assert_eq!(
         error_text(&lab, &error),

@@ -29,7 +29,7 @@ pub fn plan_is_empty_after_hpa_scales_out() {
     test.expect_empty_plan();
     test.expect_no_resource_drift();
 
-    let scaled = until("a settled number of pods", 120, || {
+    let scaled = until("a stable number of pods", 120, || {
         let before = test.replicas();
         std::thread::sleep(std::time::Duration::from_secs(5));
         (test.replicas() == before).then_some(before)
@@ -62,7 +62,7 @@ pub fn resets_replicas_that_change_during_the_rollout() {
         .stderr(Stdio::piped())
         .spawn();
     let apply = apply.unwrap();
-    until("the number of the configuration", 60, || {
+    until("the configured number of pods", 60, || {
         (test.autoscaler().is_none() && test.replicas() == 2).then_some(())
     });
     test.namespace

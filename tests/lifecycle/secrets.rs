@@ -50,7 +50,7 @@ pub fn password_is_only_in_the_store_secret() {
         rejected.stderr.contains("The Secret cannot be used"),
         "{rejected}"
     );
-    expect_absent("the output of a refused apply", &rejected.to_string());
+    expect_absent("the output of a rejected apply", &rejected.to_string());
 
     // A rotated password rolls the pods.
     let hash = |test: &StoreUnderTest| test.state()["configuration_hash"].clone();

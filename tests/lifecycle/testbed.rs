@@ -51,7 +51,7 @@ pub fn failing_pods_report_their_reason() {
             let pod = &pods["items"][0]["status"];
             (pod[statuses][0]["state"]["waiting"]["reason"] == shown).then_some(())
         });
-        until("an event that tells of it", 30, || {
+        until("an event with the reason", 30, || {
             let events = namespace.kubectl(&["get", "events"]).unwrap();
             events.contains("Warning").then_some(())
         });
@@ -98,7 +98,7 @@ pub fn volumes_are_provisioned() {
     namespace
         .kubectl(&["delete", "pvc", "data", "--timeout=30s"])
         .unwrap();
-    until("the volume to go with its claim", 30, || {
+    until("the volume to be deleted with its PVC", 30, || {
         namespace
             .cluster()
             .kubectl(&["get", "persistentvolume", &volume])

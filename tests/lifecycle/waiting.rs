@@ -288,7 +288,7 @@ pub async fn rejected_replica_set(lab: Lab) {
     let mut wanted = one_replica("", |_| {});
     let name = deployment_key("x");
     wanted.retain(|key, _| *key == name || key.kind == Kind::ServiceAccount);
-    let error = roll_out(&lab, &wanted, 60, 1).await.expect_err("refused");
+    let error = roll_out(&lab, &wanted, 60, 1).await.expect_err("rejected");
     let text = error_text(&lab, &error);
     for part in [
         "the rollout failed: ",
@@ -320,7 +320,7 @@ pub async fn quota_below_minimum_replicas(lab: Lab) {
         let ended = lab
             .cluster
             .wait_for_rollout(&store, &rollout, &wait, &cancel);
-        ended.await.expect_err("refused")
+        ended.await.expect_err("rejected")
     };
     let text = error_text(&lab, &error);
     assert!(

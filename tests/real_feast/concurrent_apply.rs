@@ -35,21 +35,21 @@ pub fn sql_registry() {
         postgres.create_database(&database).unwrap();
         let store = lab::feature_store(&configuration(), &secrets(&database), Some(postgres));
         let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
-        give_repositories(&pods);
-        tell(
+        create_repositories(&pods);
+        report(
             &format!("SQL, empty, round {round}"),
             apply(&pods),
             &contents(postgres, &database),
         );
         if round == ROUNDS {
-            tell(
+            report(
                 "SQL, the same again",
                 apply(&pods),
                 &contents(postgres, &database),
             );
             pods.iter()
                 .for_each(|pod| define(pod, VIEWS, ", Field(name='more', dtype=Int64)"));
-            tell(
+            report(
                 "SQL, each view changed",
                 apply(&pods),
                 &contents(postgres, &database),
@@ -71,8 +71,8 @@ pub fn file_registry() {
         json!({"name": "demo", "feastProject": "demo", "services": {"registry": registry}});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
-    give_repositories(&pods);
-    tell("file, empty", apply(&pods), "");
+    create_repositories(&pods);
+    report("file, empty", apply(&pods), "");
     let list = ["feast", "feature-views", "list"];
     let views = pods[0].exec("online", &list).unwrap().success();
     assert_eq!(views.matches("stats_").count(), VIEWS, "{views}");
@@ -85,7 +85,7 @@ pub fn old_pod_reverts_new_definitions() {
     postgres.create_database(database).unwrap();
     let store = lab::feature_store(&configuration(), &secrets(database), Some(postgres));
     let pods: Vec<_> = (0..2).map(|_| store.pod()).collect();
-    give_repositories(&pods);
+    create_repositories(&pods);
     let [old, new] = pods.as_slice() else {
         unreachable!()
     };
@@ -96,15 +96,15 @@ pub fn old_pod_reverts_new_definitions() {
     assert_eq!(count(postgres, database, "feature_views"), "6");
     assert_eq!(postgres.query(database, tables).unwrap(), "1");
 
-    let said = old.run("feast-apply").unwrap().success();
-    eprintln!("the old pod, again:\n{said}");
+    let output = old.run("feast-apply").unwrap().success();
+    eprintln!("the old pod, again:\n{output}");
     assert_eq!(count(postgres, database, "feature_views"), "5");
     // The tables of the features are gone as well.
     assert_eq!(postgres.query(database, tables).unwrap(), "0");
 }
 
 /// Runs `feast init` once for all pods, and replaces its examples with [`VIEWS`] views.
-fn give_repositories(pods: &[Pod<'_>]) {
+fn create_repositories(pods: &[Pod<'_>]) {
     pods[0].run("feast-init").unwrap().success();
     for pod in pods {
         let [from, to] = [&pods[0], pod].map(|pod| pod.path("feast-init", "/feast-data"));
@@ -137,7 +137,7 @@ fn apply(pods: &[Pod<'_>]) -> Vec<Finished> {
     })
 }
 
-fn tell(what: &str, finished: Vec<Finished>, contents: &str) {
+fn report(what: &str, finished: Vec<Finished>, contents: &str) {
     let failed = finished.iter().filter(|it| !it.status.success());
     let slowest = finished.iter().map(|it| it.took).max().unwrap();
     let mut reasons: Vec<_> = failed

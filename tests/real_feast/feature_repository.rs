@@ -59,7 +59,7 @@ pub fn fill_table(postgres: &Postgres, database: &str) {
 }
 
 /// Returns a request for features of two existing drivers and one missing driver.
-pub fn question() -> Json {
+pub fn features_request() -> Json {
     json!({
         "features": ["driver_stats:conv_rate", "driver_stats:trips"],
         "entities": {"driver_id": [1001, 1002, 9999]},
@@ -67,7 +67,7 @@ pub fn question() -> Json {
 }
 
 /// Returns the expected response of the online server: the newest row of each driver.
-pub fn answer() -> Json {
+pub fn expected_response() -> Json {
     json!({
         "driver_id": [1001, 1002, 9999],
         "conv_rate": [0.25, 0.5, null],
@@ -75,7 +75,7 @@ pub fn answer() -> Json {
     })
 }
 
-/// Returns the values of a response to [`question`], by feature.
+/// Returns the values of a response to [`features_request`], by feature.
 pub fn values(answer: &Json) -> Json {
     let names = answer["metadata"]["feature_names"].as_array().unwrap();
     let results = answer["results"].as_array().unwrap();

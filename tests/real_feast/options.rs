@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{self as repository, answer, question, values};
+use crate::real_feast::feature_repository::{
+    self as repository, expected_response, features_request, values,
+};
 use crate::real_feast::lab;
 use crate::real_feast::stores::MATERIALIZE;
 use crate::support::feast::{Listener, Pod, Secrets};
@@ -97,10 +99,10 @@ pub fn feast_parses_every_section() {
     let store = lab::feature_store(&configuration(), &secrets(), None);
     let pod = store.pod();
     pod.run("feast-init").unwrap().success();
-    let said = python(&pod, include_str!("options/sections.py"), &[]);
+    let output = python(&pod, include_str!("options/sections.py"), &[]);
     // Warnings follow this line.
-    let said = said.lines().find(|line| line.starts_with('{')).unwrap();
-    let said: Json = serde_json::from_str(said).unwrap();
+    let output = output.lines().find(|line| line.starts_with('{')).unwrap();
+    let output: Json = serde_json::from_str(output).unwrap();
     let read = json!({
         "registry": {
             "registry_type": "file",
@@ -146,7 +148,7 @@ pub fn feast_parses_every_section() {
         },
         "data_quality_monitoring": {"auto_baseline": true},
     });
-    assert_eq!(said, json!({"read": read, "unknown": []}));
+    assert_eq!(output, json!({"read": read, "unknown": []}));
 }
 
 pub fn servers_apply_their_options() {
@@ -156,8 +158,8 @@ pub fn servers_apply_their_options() {
     repository::define(&pod, BASE, DEFINITIONS);
     let listener = Listener::start(&mut pod, LISTENER).unwrap();
 
-    let said = pod.run("feast-apply").unwrap().success();
-    assert!(said.contains("Computing baseline metrics"), "{said}");
+    let output = pod.run("feast-apply").unwrap().success();
+    assert!(output.contains("Computing baseline metrics"), "{output}");
     lineage_events_arrive(&listener);
     pod.exec("online", &MATERIALIZE).unwrap().success();
     assert_eq!(
@@ -175,8 +177,11 @@ pub fn servers_apply_their_options() {
     }
     // The registry's probe checks its gRPC port, and REST may start later.
     pod.wait_for_port("127.0.0.1", 6572).unwrap();
-    let features = pod.post(&format!("{ONLINE}/get-online-features"), &question());
-    assert_eq!(values(&features.unwrap()), answer());
+    let features = pod.post(
+        &format!("{ONLINE}/get-online-features"),
+        &features_request(),
+    );
+    assert_eq!(values(&features.unwrap()), expected_response());
     let log = pod.log("online");
     assert!(log.contains("DEBUG:feast."), "{log}");
     assert!(!pod.log("registry").contains("DEBUG:feast."));
@@ -221,21 +226,21 @@ fn lineage_events_arrive(listener: &Listener) {
 }
 
 fn models_are_served(pod: &Pod<'_>) {
-    let said = python(pod, include_str!("options/mcp.py"), &[]);
-    let said: Json = serde_json::from_str(&said).unwrap();
-    assert_eq!(said["result"]["serverInfo"]["name"], "ours", "{said:#}");
+    let output = python(pod, include_str!("options/mcp.py"), &[]);
+    let output: Json = serde_json::from_str(&output).unwrap();
+    assert_eq!(output["result"]["serverInfo"]["name"], "ours", "{output:#}");
     // The registry uses the other transport.
     let program = include_str!("options/first_line.py");
-    let said = python(pod, program, &["http://127.0.0.1:6572/sse"]);
-    assert_eq!(said, "event: endpoint");
+    let output = python(pod, program, &["http://127.0.0.1:6572/sse"]);
+    assert_eq!(output, "event: endpoint");
 }
 
 fn rows(pod: &Pod<'_>) -> usize {
     let folder = pod.path("online", &repository::repository(BASE));
     let file = folder.join(repository::DATA);
     let program = include_str!("options/rows.py");
-    let said = lab::python().run(program, &[&file.to_string_lossy()]);
-    said.unwrap().trim().parse().unwrap()
+    let output = lab::python().run(program, &[&file.to_string_lossy()]);
+    output.unwrap().trim().parse().unwrap()
 }
 
 /// The number of rows of one batch is written, and one more is not. Returns the number of rows.
@@ -250,8 +255,8 @@ fn pushed_rows_are_collected(pod: &Pod<'_>) -> usize {
     let program = include_str!("options/rows.py");
     let wanted = (before + 3).to_string();
     until("the batch to be written", || {
-        let said = lab::python().run(program, &[&file.to_string_lossy()]);
-        said.ok().filter(|rows| rows.trim() == wanted)
+        let output = lab::python().run(program, &[&file.to_string_lossy()]);
+        output.ok().filter(|rows| rows.trim() == wanted)
     });
     assert_eq!(python(pod, push, &["3001", "1"]), accepted);
     before + 3
@@ -272,11 +277,12 @@ fn new_definitions_are_found(pod: &Pod<'_>) {
     let definitions = DEFINITIONS.replace("\"driver_stats\"", "\"renamed\"");
     fs::write(folder.join("definitions.py"), definitions).unwrap();
     pod.run("feast-apply").unwrap().success();
-    let question = json!({"features": ["renamed:trips"], "entities": {"driver_id": [1001]}});
+    let features_request =
+        json!({"features": ["renamed:trips"], "entities": {"driver_id": [1001]}});
     let url = format!("{ONLINE}/get-online-features");
     let step = Duration::from_millis(100);
     let found = eventually("the new definitions", Duration::from_secs(40), step, || {
-        pod.post(&url, &question).ok()
+        pod.post(&url, &features_request).ok()
     });
     let expected = json!({"driver_id": [1001], "trips": [null]});
     assert_eq!(values(&found.unwrap()), expected);
@@ -296,9 +302,9 @@ fn workers_are_replaced(pod: &Pod<'_>) {
         ask("100");
         (workers(pod) >= 4).then_some(())
     });
-    until("them to answer", || ask("1").then_some(()));
+    until("the servers to respond", || ask("1").then_some(()));
     let words = ["python", "-c", GET, METRICS];
-    until("the metrics to end", || {
+    until("the metrics to disappear", || {
         let finished = pod.exec("online", &words).unwrap();
         finished.output.contains("Connection refused").then_some(())
     });
@@ -318,9 +324,9 @@ pub fn sends_no_events_to_kafka() {
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let pod = store.pod();
     pod.run("feast-init").unwrap().success();
-    let said = pod.run("feast-apply").unwrap().success();
+    let output = pod.run("feast-apply").unwrap().success();
     assert!(
-        said.contains("Failed to initialize OpenLineage client"),
-        "{said}"
+        output.contains("Failed to initialize OpenLineage client"),
+        "{output}"
     );
 }

@@ -6,7 +6,9 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::real_feast::feature_repository::{self as repository, answer, question, values};
+use crate::real_feast::feature_repository::{
+    self as repository, expected_response, features_request, values,
+};
 use crate::real_feast::lab;
 use crate::real_feast::stores::MATERIALIZE;
 use crate::support::feast::{Postgres, Secrets};
@@ -108,10 +110,10 @@ pub fn replicas_return_the_same_features() {
     thread::scope(|scope| {
         let asking: Vec<_> = pods
             .iter()
-            .map(|pod| scope.spawn(|| values(&pod.post(url, &question()).unwrap())))
+            .map(|pod| scope.spawn(|| values(&pod.post(url, &features_request()).unwrap())))
             .collect();
         for asked in asking {
-            assert_eq!(asked.join().unwrap(), answer());
+            assert_eq!(asked.join().unwrap(), expected_response());
         }
     });
     // With both protocols enabled, the probes check only gRPC, and REST starts later.
@@ -139,8 +141,8 @@ pub fn replicas_return_the_same_features() {
         "python",
         "client.py",
     ];
-    let said = pods[0].exec("online", &run).unwrap().success();
-    let last = said.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let output = pods[0].exec("online", &run).unwrap().success();
+    let last = output.lines().rfind(|line| line.starts_with('{')).unwrap();
     let known: serde_json::Value = serde_json::from_str(last).unwrap();
     assert_eq!(
         known,

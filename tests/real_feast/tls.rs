@@ -5,9 +5,9 @@ use std::fs;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{answer, question, values};
+use crate::real_feast::feature_repository::{expected_response, features_request, values};
 use crate::real_feast::lab;
-use crate::real_feast::stores::bring_up;
+use crate::real_feast::stores::start_containers;
 use crate::support::feast::Secrets;
 
 /// Returns a self-signed certificate for these names and addresses, and its private key.
@@ -51,7 +51,7 @@ pub fn every_server_presents_its_certificate() {
     let mut pod = store.pod();
     assert_eq!(pod.servers(), ["registry", "online", "offline", "ui"]);
     pod.make_services(&store.services()).unwrap();
-    bring_up(&mut pod, "/feast-data");
+    start_containers(&mut pod, "/feast-data");
     // The registry's probe checks its gRPC port, and REST may start later.
     pod.wait_for_port("127.0.0.1", 6573).unwrap();
 
@@ -62,9 +62,9 @@ pub fn every_server_presents_its_certificate() {
     let features = ask(
         "POST",
         "https://127.0.0.1:6567/get-online-features",
-        &question().to_string(),
+        &features_request().to_string(),
     );
-    assert_eq!(values(&features.unwrap()), answer());
+    assert_eq!(values(&features.unwrap()), expected_response());
     let views = "https://127.0.0.1:6573/api/v1/feature_views?project=demo";
     let views = ask("GET", views, "").unwrap();
     assert_eq!(
@@ -91,8 +91,8 @@ pub fn every_server_presents_its_certificate() {
         "client.py",
     ];
     // This container mounts every certificate.
-    let said = pod.exec("feast-apply", &run).unwrap().success();
-    let last = said.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let output = pod.exec("feast-apply", &run).unwrap().success();
+    let last = output.lines().rfind(|line| line.starts_with('{')).unwrap();
     let known: Json = serde_json::from_str(last).unwrap();
     assert_eq!(
         known,

@@ -262,7 +262,7 @@ impl Provider for EchoProvider {
             .and_then(Value::as_str)
             .unwrap_or_default();
         match text {
-            "panic" => panic!("asked to in {name}"),
+            "panic" => panic!("requested in {name}"),
             "" => Err(FunctionError {
                 text: "Nothing to shout.".to_owned(),
                 argument: Some(0),

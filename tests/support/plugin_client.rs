@@ -196,7 +196,7 @@ impl Process {
     /// Waits for the end by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended.expect("the provider lingers").unwrap()
+        ended.expect("the provider still runs").unwrap()
     }
 
     /// All that it wrote to stderr; the process has to have ended.

@@ -9,7 +9,7 @@ use terraform_provider_feast::provider::docs;
 use super::sources::{Source, assert_none, files, read, read_if_exists, root};
 use super::{layers, operator};
 
-const MEND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
+const UPDATE_COMMAND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
 
 const END: &str = "\n<!-- End of generated content. -->";
 
@@ -30,7 +30,7 @@ fn generated_pages_are_fresh() {
     }
     assert_none(
         &findings,
-        &format!("These pages differ from what the code says now: {MEND}"),
+        &format!("These pages are out of date. Update them: {UPDATE_COMMAND}"),
     );
 }
 
@@ -42,10 +42,10 @@ fn tables() -> BTreeMap<String, String> {
     let fresh = |(path, (begin, table)): (&str, (&str, String))| {
         let text = read(path);
         let Some((before, rest)) = text.split_once(begin) else {
-            panic!("{path} has lost the line that says where its table begins: {begin}");
+            panic!("{path} does not contain the line before its table: {begin}");
         };
         let Some((_, after)) = rest.split_once(END) else {
-            panic!("{path} has lost the line that says where its table ends: {END}");
+            panic!("{path} does not contain the line after its table: {END}");
         };
         (
             path.to_owned(),
@@ -69,7 +69,7 @@ fn write(path: &str, text: &str) {
 fn cluster_access_guide_is_complete() {
     let path = "docs/guides/cluster-access.md";
     let guide = read(path);
-    let granted = granted(&guide);
+    let granted = creatable_resources(&guide);
     let kinds = Kind::ALL.iter().map(|kind| kind.plural());
     let without_rule = kinds
         .filter(|kind| !granted.contains(*kind))
@@ -83,11 +83,11 @@ fn cluster_access_guide_is_complete() {
         .map(|variable| format!("`{variable}`"))
         .filter(|word| !guide.contains(word));
     let findings: Vec<String> = without_rule.chain(variables).collect();
-    assert_none(&findings, &format!("{path} does not have these: add them."));
+    assert_none(&findings, &format!("{path} is incomplete: add these."));
 }
 
 /// Returns the resources that a rule in the YAML blocks of a page allows to create.
-fn granted(page: &str) -> BTreeSet<String> {
+fn creatable_resources(page: &str) -> BTreeSet<String> {
     let blocks = page.split("```yaml\n").skip(1);
     let blocks = blocks.filter_map(|rest| Some(rest.split_once("```")?.0));
     let documents = blocks.flat_map(|block| {
@@ -112,20 +112,20 @@ fn granted(page: &str) -> BTreeSet<String> {
 /// README and index must link to every guide.
 #[test]
 fn guides_are_linked() {
-    let doors = ["README.md", "docs/index.md"].map(|path| (path, read(path)));
+    let entry_pages = ["README.md", "docs/index.md"].map(|path| (path, read(path)));
     let guides = files("docs/guides", "md");
-    let findings: Vec<String> = doors
+    let findings: Vec<String> = entry_pages
         .iter()
-        .flat_map(|(door, text)| {
+        .flat_map(|(page, text)| {
             let guides = guides.iter().map(|guide| guide.path.as_str());
-            let hidden = guides.filter(|path| {
+            let unlinked = guides.filter(|path| {
                 let name = path.trim_start_matches("docs/");
                 !text.contains(&format!("{name})")) && !text.contains(&format!("{name}#"))
             });
-            hidden.map(move |path| format!("{door} has no link to {path}"))
+            unlinked.map(move |path| format!("{page} has no link to {path}"))
         })
         .collect();
-    assert_none(&findings, "Add a link, with what the guide is about.");
+    assert_none(&findings, "Add a link with a description of the guide.");
 }
 
 /// The ownership guide must have a row for every kind of object.
@@ -144,7 +144,7 @@ fn ownership_guide_lists_every_kind() {
         .collect();
     assert_none(
         &findings,
-        &format!("{path} says of these kinds nothing: add their rows."),
+        &format!("{path} has no rows for these kinds: add them."),
     );
 }
 
@@ -172,7 +172,10 @@ fn links_resolve() {
             }
         }
     }
-    assert_none(&findings, "These links lead nowhere: mend or remove them.");
+    assert_none(
+        &findings,
+        "These links do not resolve: correct or remove them.",
+    );
 }
 
 /// Returns the targets of inline links, without external links.

@@ -94,7 +94,7 @@ pub const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "kubernetes",
-        purpose: "what the provider knows of Kubernetes: kinds of object, quantities; pure functions",
+        purpose: "facts about Kubernetes: kinds of object, quantities; pure functions",
         layers: &[],
         own_crates: &[],
         shared_crates: &[],
@@ -245,8 +245,8 @@ fn starts_with(path: &[&str], prefix: &str) -> bool {
     path.starts_with(&prefix)
 }
 
-const RULE: &str = "Layering (tests/tidy/layers.rs, docs/architecture.md): move the code to the layer that may do \
-                    this, or pass in what it needs. If the table itself is wrong, change LAYERS and record the reason \
+const RULE: &str = "Layering (tests/tidy/layers.rs, docs/architecture.md): move the code to a layer that can use \
+                    this, or pass the dependency as an argument. If the table itself is wrong, change LAYERS and record the reason \
                     in docs/decisions/, then run: UPDATE_DOCS=1 cargo test --test tidy";
 
 #[test]

@@ -25,7 +25,7 @@ fn file_names_are_specific() {
     }
     assert_none(
         &findings,
-        "Name a file after what it knows. A module with parts is foo.rs beside foo/, not foo/mod.rs.",
+        "Name a file after its subject. A module with submodules is foo.rs next to foo/, not foo/mod.rs.",
     );
 }
 
@@ -50,7 +50,7 @@ fn every_rust_file_belongs_to_a_crate() {
     let findings: Vec<String> = all.difference(&reached).cloned().collect();
     assert_none(
         &findings,
-        "No `mod` declaration leads to these files, so nothing compiles them: declare or delete them.",
+        "These files are not in a `mod` declaration, so they are not compiled: declare or delete them.",
     );
 }
 

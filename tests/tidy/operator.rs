@@ -103,6 +103,6 @@ fn tests_named_in_the_guide_exist() {
         .collect();
     assert_none(
         &findings,
-        "Tests that tests/oracle/behaviors.rs names and that do not exist: correct the names.",
+        "tests/oracle/behaviors.rs names tests that do not exist: correct the names.",
     );
 }

@@ -28,19 +28,21 @@ fn files_stay_within_their_budget() {
         }
         if exception.is_some() && lines <= BUDGET {
             findings.push(format!(
-                "{}: {lines} lines; it no longer needs its exception",
+                "{}: {lines} lines; remove its exception",
                 file.path
             ));
         }
     }
     for (path, ..) in EXCEPTIONS {
         if !sources.iter().any(|file| file.path == *path) {
-            findings.push(format!("{path}: an exception for a file that is not there"));
+            findings.push(format!(
+                "{path}: an exception for a file that does not exist"
+            ));
         }
     }
     assert_none(
         &findings,
-        "Split the file along what it knows (foo.rs beside foo/), or give it an exception with a reason in \
+        "Split the file by subject (foo.rs next to foo/), or add an exception with a reason in \
          tests/tidy/size.rs.",
     );
 }

@@ -105,7 +105,7 @@ impl Lab {
         };
         tokio::time::timeout(TIMEOUT, allowed)
             .await
-            .expect("the rights hold in time");
+            .expect("the permissions are effective in time");
     }
 
     pub async fn create<K>(&self, manifest: &Json) -> K

@@ -93,7 +93,7 @@ impl Python {
 fn install(environment: &Path, requirements: &Path, step: &Step) -> Result<()> {
     let help = "Python 3.11 or later with its venv module (Debian: apt-get install python3-venv) and a reachable \
                 PyPI are needed.";
-    step.note("making the environment");
+    step.note("creating the environment");
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv"]).arg(environment);
     output(&mut venv, "making a Python environment").map_err(|error| error.help(help))?;

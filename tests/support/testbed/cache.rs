@@ -50,7 +50,7 @@ pub fn lock(folder: &Path, progress: Progress) -> Result<File> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let step = progress.step("Waiting for another process that makes the same programs");
+            let step = progress.step("Waiting for another process that builds the same programs");
             file.lock().doing(doing)?;
             step.done();
         }

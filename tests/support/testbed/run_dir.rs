@@ -50,7 +50,7 @@ impl RunDir {
             .collect();
         if !others.is_empty() && !path.join(PROCESSES).is_file() {
             return Err(
-                Error::new(doing(), "it has other files in it").help("Name an empty folder.")
+                Error::new(doing(), "it has other files in it").help("Use an empty folder.")
             );
         }
         let run_dir = Self::lock(path)?;
@@ -85,7 +85,7 @@ impl RunDir {
                 doing(),
                 "another process runs a control plane there",
             )
-            .help("Wait until it has ended, or name another folder.")),
+            .help("Wait until it has ended, or use another folder.")),
             Err(TryLockError::Error(error)) => Err(Error::new(doing(), error)),
         }
     }

@@ -4,7 +4,7 @@
 //! 2. the cache of earlier builds (`~/.cache/terraform-provider-feast/testbed/`);
 //! 3. the `PATH`, for `terraform`, `tofu` and, when no control plane is wanted, `kubectl` (a
 //!    control plane gets the `kubectl` of its own version);
-//! 4. a build from the pinned Go modules beside this file, by [`super::go_build`].
+//! 4. a build from the pinned Go modules next to this file, by [`super::go_build`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
