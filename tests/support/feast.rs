@@ -4,8 +4,8 @@
 //! 2. [`Run`] is a folder and its processes, which end with this process.
 //! 3. [`Postgres`] and [`Redis`] are the real servers; a [`Listener`] records the events that Feast sends.
 //! 4. [`Pod`] starts the containers of a rendered Deployment as rendered. Each pod has its own network, and each
-//! container its own root directory with only the programs of the machine. Both are Linux namespaces: no daemon, no
-//! image, and no root if users can create user namespaces.
+//!    container its own root directory with only the programs of the machine. Both are Linux namespaces: no daemon, no
+//!    image, and no root if users can create user namespaces.
 
 #[path = "feast/client.rs"]
 mod client;
