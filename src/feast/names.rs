@@ -3,6 +3,8 @@
 //! They are those of the Feast operator wherever it has one, so that dashboards, scripts and clients that
 //! know its feature stores know these.
 
+use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
+
 /// Marks every object and selects the pods: the feature store's name.
 pub const NAME_LABEL: &str = "feast.dev/name";
 /// On what lives in no namespace: the feature store's.
@@ -111,8 +113,6 @@ pub const FEATURE_REPOSITORY: &str = "feature_repo";
 pub const CRON_JOB_IMAGE: &str = "quay.io/openshift/origin-cli:4.17";
 /// How much of a hash stands in a name.
 const SHORT_HASH: usize = 8;
-/// Longest name of a CronJob: its Jobs' names are 11 characters longer.
-pub const CRON_JOB_LENGTH: usize = 52;
 
 /// Spreads pods over nodes and zones.
 pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
@@ -131,9 +131,6 @@ pub const TLS_DIRECTORY: &str = "/tls";
 /// Where the online server shows its metrics, in its pod and on its Service.
 pub const METRICS_PORT: i32 = 8000;
 pub const METRICS_PORT_NAME: &str = "metrics";
-
-/// Longest DNS label and label value in Kubernetes.
-pub const LABEL_LENGTH: usize = 63;
 
 /// A part of the feature store that keeps data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -390,7 +387,7 @@ pub fn cron_job_container(index: usize) -> String {
 /// The Job that runs `feast apply`, as long as its configuration's hash is not known; what is too long of the
 /// store's name is left out.
 pub fn apply_job(store: &str) -> String {
-    let room = LABEL_LENGTH - "feast--apply-".len() - SHORT_HASH;
+    let room = DNS_LABEL_LENGTH - "feast--apply-".len() - SHORT_HASH;
     let store: String = store.chars().take(room).collect();
     format!("feast-{}-apply", store.trim_end_matches('-'))
 }

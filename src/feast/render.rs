@@ -34,9 +34,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::objects::{Key, Kind, Objects};
+use super::objects::Objects;
 use super::rendered::{Rendered, Workload};
 use super::spec::Store;
+use crate::kubernetes::{Key, Kind};
 
 /// Every object of the feature store, as far as the configuration alone tells.
 pub fn render(store: &Store) -> Objects<Rendered> {

@@ -7,7 +7,6 @@
 mod authorization;
 pub mod computed_inputs;
 mod cron_job;
-mod duration;
 mod engine;
 mod lineage;
 mod location;
@@ -24,18 +23,18 @@ use std::time::Duration;
 
 use super::config::{self, FeatureStore};
 use super::names::{self, Endpoint, ServerKind, Service};
+use crate::kubernetes::go_duration::parse_nanoseconds;
 
 pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
 pub(super) use cron_job::commands_or_default;
-pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
 pub use location::Location;
 pub use pods::Pods;
+pub(super) use pods::kubernetes_volume;
 pub use project::{ApplyBy, Git, Project, Source, Ssh};
 pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
-pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use storage::join;
@@ -105,8 +104,6 @@ pub struct Timeouts {
     pub update: Duration,
     pub delete: Duration,
 }
-
-const MINUTE: u64 = 60;
 
 impl Store {
     pub fn new(store: &FeatureStore, defaults: &Defaults) -> Self {
@@ -427,14 +424,15 @@ impl Timeouts {
             update,
             delete,
         } = timeouts.cloned().unwrap_or_default();
-        let or = |text: Option<String>, minutes: u64| {
-            text.and_then(|text| parse_duration(&text))
-                .unwrap_or(Duration::from_secs(minutes * MINUTE))
+        let or_minutes = |text: Option<String>, minutes: u64| {
+            let nanoseconds = text.and_then(|text| parse_nanoseconds(&text));
+            let nanoseconds = nanoseconds.and_then(|it| u64::try_from(it).ok());
+            nanoseconds.map_or(Duration::from_mins(minutes), Duration::from_nanos)
         };
         Self {
-            create: or(create, 20),
-            update: or(update, 20),
-            delete: or(delete, 10),
+            create: or_minutes(create, 20),
+            update: or_minutes(update, 20),
+            delete: or_minutes(delete, 10),
         }
     }
 }

@@ -106,7 +106,7 @@ pub fn claims_only_grow() {
     test.configure(&size("2Gi"));
     test.apply();
     for (claim, said) in [
-        (size("1Gi"), "A claim cannot become smaller (2Gi to 1Gi)"),
+        (size("1Gi"), "A claim cannot be shrunk (2Gi to 1Gi)"),
         (
             on_claim(
                 "create = { access_modes = [\"ReadWriteMany\"], resources = { requests = { storage = \"2Gi\" } } }",

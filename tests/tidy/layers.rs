@@ -95,10 +95,10 @@ pub const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "kubernetes",
-        purpose: "what the provider knows of Kubernetes: kinds of object, quantities; pure functions",
-        layers: &[],
+        purpose: "what the provider knows of Kubernetes: kinds of object, values and their validation; pure functions",
+        layers: &["schema::Path"],
         own_crates: &[],
-        shared_crates: &[],
+        shared_crates: &["k8s_openapi"],
         forbidden_std: PURE,
     },
     Layer {

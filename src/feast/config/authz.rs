@@ -1,4 +1,4 @@
-//! Who may ask the servers for what.
+//! Authentication and authorization of requests.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -14,8 +14,8 @@ use serde_json::Value as Json;
 use super::{manifest, metadata, references};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::spec::{CronJob as Spec, Store};
+use crate::kubernetes::{Key, Kind};
 
 /// The image's own user is root.
 const USER: i64 = 1001;

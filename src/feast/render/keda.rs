@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use super::metadata;
 use crate::feast::config::{Keda, KedaFallback, KedaTrigger};
 use crate::feast::names;
-use crate::feast::objects::Kind;
 use crate::feast::spec::{Replicas, Store};
+use crate::kubernetes::Kind;
 
 pub(super) fn render(store: &Store) -> Option<Json> {
     let Replicas::Keda(keda) = &store.replicas else {

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use super::{manifest, metadata};
 use crate::feast::names;
-use crate::feast::objects::Kind;
 use crate::feast::spec::{Authorization, Store};
+use crate::kubernetes::Kind;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const READ: &[&str] = &["get", "list", "watch"];

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::Rendered;
-use crate::feast::objects::{Key, Kind, Objects};
+use crate::feast::objects::Objects;
+use crate::kubernetes::{Key, Kind};
 
 /// An object that YAML cannot say: a defect of the provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

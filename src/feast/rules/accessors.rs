@@ -1,6 +1,5 @@
 //! The configuration as the rules look at it: short ways to its parts, each with its path.
 
-use k8s_openapi::api::autoscaling::v2::MetricSpec;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
@@ -51,18 +50,6 @@ pub(super) fn autoscaling(store: &FeatureStore) -> Option<&Autoscaling> {
 
 pub(super) fn keda(store: &FeatureStore) -> Option<&Keda> {
     scaling(store)?.keda.as_ref()
-}
-
-/// The metrics with their paths; none when the default metric holds.
-pub(super) fn metrics(store: &FeatureStore) -> Vec<(Path, &MetricSpec)> {
-    let list = Path::of(AUTOSCALING).attribute("metrics");
-    autoscaling(store)
-        .and_then(|autoscaling| autoscaling.metrics.as_deref())
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-        .map(|(index, metric)| (list.index(index), metric))
-        .collect()
 }
 
 pub(super) fn online(store: &FeatureStore) -> Option<&OnlineStore> {

@@ -14,10 +14,11 @@ use sha2::Sha256;
 
 use super::super::feature_store_yaml::{Problem, SecretError};
 use super::super::names;
-use super::super::objects::{Key, Kind, Objects};
+use super::super::objects::Objects;
 use super::super::rendered::{Rendered, Workload};
 use super::source::{Contents, Mounted};
 use super::store_secret::Ownership;
+use crate::kubernetes::{Key, Kind};
 
 /// What filling needs from outside.
 pub struct Secrets<'a> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use crate::schema::Path;
 
 /// What is read of a Secret or ConfigMap in the feature store's namespace.

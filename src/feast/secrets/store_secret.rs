@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::super::names;
-use super::super::objects::Key;
 use super::super::secrets::resolve::fingerprint;
+use crate::kubernetes::Key;
 
 /// The create that has made the feature store, or has taken up what an interrupted one left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

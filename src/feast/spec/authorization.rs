@@ -1,9 +1,9 @@
-//! Who may ask the servers for what.
+//! Authentication and authorization of requests.
 
 use crate::feast::config::{self, Authz, CaCertConfigMap, KubernetesAuthz, Reference};
 use crate::feast::names;
-use crate::feast::objects::Kind;
 use crate::feast::secrets::source::{Keys, Source};
+use crate::kubernetes::Kind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {

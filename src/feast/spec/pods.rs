@@ -38,7 +38,7 @@ impl Pods {
                 .volumes
                 .unwrap_or_default()
                 .into_iter()
-                .map(volume)
+                .map(kubernetes_volume)
                 .collect(),
             node_selector: services.node_selector.unwrap_or_default(),
             tolerations: services.tolerations.unwrap_or_default(),
@@ -59,7 +59,8 @@ impl Pods {
     }
 }
 
-fn volume(volume: config::Volume) -> Volume {
+/// Returns the volume as Kubernetes has it.
+pub fn kubernetes_volume(volume: config::Volume) -> Volume {
     let config::Volume {
         name,
         config_map,

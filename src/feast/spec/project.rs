@@ -1,4 +1,4 @@
-//! Where the feature definitions come from, and who applies them.
+//! The source of the feature definitions, and what applies them.
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 

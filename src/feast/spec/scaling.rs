@@ -7,6 +7,7 @@ use k8s_openapi::api::autoscaling::v2::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::feast::config::{Autoscaling, Keda, PodDisruptionBudgets, Scaling};
+use crate::kubernetes::int_or_percent::normalize;
 
 /// Who decides how many pods run.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,10 +122,8 @@ impl DisruptionBudget {
             min_available,
             max_unavailable,
         } = budget.filter(|_| replicas.scaled())?;
-        let least = min_available.map(int_or_percent).map(Self::MinAvailable);
-        let most = max_unavailable
-            .map(int_or_percent)
-            .map(Self::MaxUnavailable);
+        let least = min_available.map(normalize).map(Self::MinAvailable);
+        let most = max_unavailable.map(normalize).map(Self::MaxUnavailable);
         least.or(most)
     }
 }
@@ -151,8 +150,8 @@ impl Strategy {
             rolling_update,
         } = strategy.cloned().unwrap_or_default();
         let rolling = rolling_update.map(|numbers| RollingUpdate {
-            max_surge: numbers.max_surge.map(int_or_percent),
-            max_unavailable: numbers.max_unavailable.map(int_or_percent),
+            max_surge: numbers.max_surge.map(normalize),
+            max_unavailable: numbers.max_unavailable.map(normalize),
         });
         match type_.as_deref() {
             Some("Recreate") => Self::Recreate,
@@ -168,13 +167,5 @@ impl Strategy {
             Self::Recreate => "Recreate",
             Self::RollingUpdate(_) => "RollingUpdate",
         }
-    }
-}
-
-/// Terraform has one type where Kubernetes has two: a whole number in a string is a number.
-pub(crate) fn int_or_percent(value: IntOrString) -> IntOrString {
-    match &value {
-        IntOrString::String(text) => text.parse().map_or(value, IntOrString::Int),
-        IntOrString::Int(_) => value,
     }
 }

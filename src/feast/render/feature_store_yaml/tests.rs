@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::feast::feature_store_yaml::{FeatureStoreYaml, parse};
-use crate::feast::objects::Kind;
 use crate::feast::render::render;
 use crate::feast::secrets::source::Contents;
 use crate::feast::spec::{Defaults, Store};
+use crate::kubernetes::Kind;
 
 /// An object of the user's: kind, name, what it holds.
 type Held<'a> = (Kind, &'a str, &'a [(&'a str, &'a str)]);

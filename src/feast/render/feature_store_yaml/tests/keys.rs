@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{DISCOVERY, all_filled, store};
-use crate::feast::objects::Kind;
 use crate::feast::rules;
+use crate::kubernetes::Kind;
 
 fn oidc(more: Json) -> Json {
     let mut oidc = json!({
