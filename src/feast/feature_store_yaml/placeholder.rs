@@ -1,4 +1,4 @@
-//! Places in a `feature_store.yaml` that text from the user's Secrets and ConfigMaps goes to.
+//! Placeholders in a `feature_store.yaml` for content of the user's Secrets and ConfigMaps.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::feast::secrets::source::{Contents, Keys, Source};
 use crate::feast::spec::Database;
 use crate::schema::Path;
 
-/// A place, and what belongs there.
+/// A placeholder: what the content is, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholder {
     pub purpose: Purpose,
@@ -22,27 +22,29 @@ pub struct Placeholder {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// Connection parameters of a store.
+    /// The connection parameters of a store.
     Store {
         service: Service,
-        /// Feast's name for the type of store.
+        /// The type of the store, as in `feature_store.yaml`.
         store_type: &'static str,
     },
-    /// Properties of an OpenID Connect provider.
+    /// The properties of an OpenID Connect provider.
     Oidc {
-        /// Where the configuration has no issuer's URL, the Secret must say it.
-        discovery_url: bool,
+        /// Whether the Secret must have the discovery URL, because the configuration has no issuer URL.
+        needs_discovery_url: bool,
     },
-    /// The whole section, its type included.
+    /// The configuration of the batch engine, including its type.
     BatchEngine {
-        /// The Spark driver's account, when the engine is to be Spark.
+        /// The ServiceAccount of the Spark driver, if the engine must be `spark_application`.
         driver: Option<String>,
-        /// Whether the engine can ask the Kubernetes API.
-        token: bool,
+        /// Whether the pods have a token for the Kubernetes API.
+        has_token: bool,
     },
-    /// One value.
+    /// The API key for sending lineage events.
     LineageApiKey,
+    /// The API key that senders of lineage events need.
     ConsumerApiKey,
+    /// The connection string of the database for lineage events.
     ConsumerConnectionString,
 }
 
@@ -62,7 +64,7 @@ impl Placeholder {
         }
     }
 
-    /// The key of the section in `feature_store.yaml`.
+    /// Returns the top-level key in `feature_store.yaml`.
     pub fn section(&self) -> &'static str {
         match &self.purpose {
             Purpose::Store { service, .. } => match service {
@@ -78,7 +80,7 @@ impl Placeholder {
         }
     }
 
-    /// The attribute that names the Secret or ConfigMap.
+    /// Returns the attribute that names the Secret or ConfigMap.
     pub fn path(&self) -> Path {
         Path::of(match &self.purpose {
             Purpose::Store { service, .. } => match service {
@@ -111,15 +113,15 @@ impl Placeholder {
         }
     }
 
-    /// The section's own lines before anything is read.
-    pub(super) fn prepared(&self) -> String {
+    /// Returns the entries of the section that are known before the content is read, and a comment.
+    pub(super) fn preview(&self) -> String {
         let Self { purpose, source } = self;
-        let what = match purpose {
+        let noun = match purpose {
             Purpose::Store { .. } => "parameters",
             Purpose::BatchEngine { .. } => "configuration",
             _ => "properties",
         };
-        let comment = format!("    # {what} from {source}\n");
+        let comment = format!("    # {noun} from {source}\n");
         match purpose {
             Purpose::Store {
                 service,
@@ -129,11 +131,15 @@ impl Placeholder {
         }
     }
 
-    /// The section's lines, with what was read; `beside` are those of it that attributes have set.
-    pub(super) fn filled(
+    /// Returns the entries of the section as lines of YAML. `other_entries` are those that attributes set.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the content cannot be used.
+    pub(super) fn resolve(
         &self,
         contents: &Contents,
-        beside: &Mapping,
+        other_entries: &Mapping,
     ) -> Result<String, SecretError> {
         let content = || {
             let text = self.source.text(contents);
@@ -143,12 +149,14 @@ impl Placeholder {
             Purpose::Store {
                 service,
                 store_type,
-            } => self.parameters(*service, store_type, content()?, beside),
-            Purpose::BatchEngine { driver, token } => {
-                self.engine(driver.as_deref(), *token, content()?)
+            } => self.parameters(*service, store_type, content()?, other_entries),
+            Purpose::BatchEngine { driver, has_token } => {
+                self.engine(driver.as_deref(), *has_token, content()?)
             }
-            Purpose::Oidc { discovery_url } => self.properties(*discovery_url, contents),
-            // These stand in sections of ours, as values.
+            Purpose::Oidc {
+                needs_discovery_url,
+            } => self.properties(*needs_discovery_url, contents),
+            // These are single values, which `resolve_value` returns.
             Purpose::LineageApiKey
             | Purpose::ConsumerApiKey
             | Purpose::ConsumerConnectionString => Ok(String::new()),
@@ -158,7 +166,7 @@ impl Placeholder {
     fn mapping(&self, text: &str) -> Result<Map<String, Json>, SecretError> {
         let problem = match value(text) {
             Ok(Json::Object(mapping)) => return Ok(mapping),
-            _ if is_spoilt_by_placeholders(text) => Problem::PlaceholderLine,
+            _ if has_reference_lines(text) => Problem::ReferenceLine,
             Ok(_) => Problem::NotAMapping,
             Err(error) => Problem::NotYaml { line: error.line() },
         };
@@ -170,11 +178,11 @@ impl Placeholder {
         service: Service,
         store_type: &str,
         content: &str,
-        beside: &Mapping,
+        other_entries: &Mapping,
     ) -> Result<String, SecretError> {
         let parameters = self.mapping(content)?;
-        let mut set = beside.0.iter().map(|(key, _)| key);
-        if let Some(key) = set.find(|key| parameters.contains_key(key.as_ref())) {
+        let mut keys = other_entries.0.iter().map(|(key, _)| key);
+        if let Some(key) = keys.find(|key| parameters.contains_key(key.as_ref())) {
             let key = key.to_string();
             return Err(self.error(Problem::SetByAttribute { key }));
         }
@@ -194,7 +202,7 @@ impl Placeholder {
     fn engine(
         &self,
         driver: Option<&str>,
-        token: bool,
+        has_token: bool,
         content: &str,
     ) -> Result<String, SecretError> {
         let settings = self.mapping(content)?;
@@ -203,7 +211,7 @@ impl Placeholder {
         let embedded = |own: &[&str]| {
             embed(content, "type", engine, own).ok_or_else(|| self.error(Problem::NotEmbeddable))
         };
-        if engine == names::KUBERNETES_ENGINE && !token {
+        if engine == names::KUBERNETES_ENGINE && !has_token {
             return Err(self.error(Problem::EngineWithoutToken));
         }
         match (engine == names::SPARK_APPLICATION, driver) {
@@ -221,8 +229,12 @@ impl Placeholder {
         }
     }
 
-    /// Every property is a string for Feast, so each is written in quotes, whatever it looks like.
-    fn properties(&self, discovery_url: bool, contents: &Contents) -> Result<String, SecretError> {
+    /// Returns the properties in quotes: Feast needs strings, whatever the values look like.
+    fn properties(
+        &self,
+        needs_discovery_url: bool,
+        contents: &Contents,
+    ) -> Result<String, SecretError> {
         let missing = || self.error(Problem::Missing);
         let all: BTreeMap<String, String> = match &self.source.keys {
             Keys::One(_) => {
@@ -230,7 +242,6 @@ impl Placeholder {
                 let mapping = self.mapping(text)?;
                 (mapping.into_iter())
                     .filter_map(|(key, value)| match value {
-                        // Left empty.
                         Json::Null => None,
                         Json::String(text) => Some((key, text)),
                         other => Some((key, other.to_string())),
@@ -246,24 +257,28 @@ impl Placeholder {
         };
         let used: Vec<(&str, &String)> = names::OIDC_PROPERTIES
             .into_iter()
-            .filter(|property| discovery_url || *property != "auth_discovery_url")
+            .filter(|property| needs_discovery_url || *property != "auth_discovery_url")
             .filter_map(|property| Some((property, all.get(property)?)))
             .collect();
         let named = |(property, text): &(&str, &String)| {
             *property == "auth_discovery_url" && !text.is_empty()
         };
-        if discovery_url && !used.iter().any(named) {
+        if needs_discovery_url && !used.iter().any(named) {
             return Err(self.error(Problem::NoDiscoveryUrl));
         }
         Ok(used
             .into_iter()
-            // JSON's quoted strings are YAML's.
+            // A JSON string is a YAML string in quotes.
             .map(|(property, text)| format!("    {property}: {}\n", Json::from(text.as_str())))
             .collect())
     }
 
-    /// The one value.
-    pub(super) fn value(&self, contents: &Contents) -> Result<Json, SecretError> {
+    /// Returns the content of a placeholder for a single value.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the content cannot be used.
+    pub(super) fn resolve_value(&self, contents: &Contents) -> Result<Json, SecretError> {
         let text = self.source.text(contents);
         let text = text.ok_or_else(|| self.error(Problem::Missing))?;
         match text.trim_end_matches(['\r', '\n']) {
@@ -273,8 +288,8 @@ impl Placeholder {
     }
 }
 
-/// Returns whether a text that is no mapping would be one, or nothing at all, without its lines that are placeholders.
-fn is_spoilt_by_placeholders(text: &str) -> bool {
+/// Returns whether a text would be a mapping, or empty, without the lines that are an environment reference and nothing else.
+fn has_reference_lines(text: &str) -> bool {
     without_environment_reference_lines(text)
         .is_some_and(|rest| rest.trim().is_empty() || matches!(value(&rest), Ok(Json::Object(_))))
 }

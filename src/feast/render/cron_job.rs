@@ -189,7 +189,7 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         "--",
         "bash",
         "-c",
-        &references::escape_names(command),
+        &references::escape_references(command),
     ];
     Container {
         name: names::cron_job_container(index),

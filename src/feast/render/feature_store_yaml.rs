@@ -98,7 +98,7 @@ pub(super) fn client(store: &Store) -> String {
     parts.push(auth::client(&store.authorization));
     parts.push(Section::Plain(tail()));
     parts.extend(sections::client(store));
-    FeatureStoreYaml(parts).prepared()
+    FeatureStoreYaml(parts).preview()
 }
 
 fn head(store: &Store) -> Mapping {

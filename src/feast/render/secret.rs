@@ -9,7 +9,7 @@ use crate::feast::rendered::Workload;
 use crate::feast::spec::Store;
 
 pub(super) fn render<'a>(store: &Store, workloads: impl Iterator<Item = &'a Workload>) -> Json {
-    let files = workloads.map(|workload| (workload.file.to_owned(), workload.document.prepared()));
+    let files = workloads.map(|workload| (workload.file.to_owned(), workload.document.preview()));
     manifest(&Secret {
         metadata: metadata::object(store, names::main(&store.name), None),
         string_data: Some(files.collect()),

@@ -41,7 +41,7 @@ pub(super) fn server(authorization: &Authorization) -> Section {
             Mapping(lines),
             Placeholder {
                 purpose: Purpose::Oidc {
-                    discovery_url: discovery_url.is_none(),
+                    needs_discovery_url: discovery_url.is_none(),
                 },
                 source: source.clone(),
             },

@@ -22,7 +22,7 @@ pub(super) fn server(store: &Store) -> Vec<Section> {
         parts.push(Section::Placeholder(Placeholder {
             purpose: Purpose::BatchEngine {
                 driver: (driver.as_ref()).map(|driver| driver.service_account.clone()),
-                token: store.has_token(),
+                has_token: store.has_token(),
             },
             source: source.clone(),
         }));

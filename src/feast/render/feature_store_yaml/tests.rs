@@ -25,8 +25,8 @@ fn store(more: Json) -> Store {
 }
 
 /// The sections after `registry`, or what is wrong.
-fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
-    let mut sections = all_filled(&store(more), held)?;
+fn resolve(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
+    let mut sections = resolve_all(&store(more), held)?;
     for key in [
         "project",
         "provider",
@@ -40,7 +40,7 @@ fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
 }
 
 /// Every section, or what is wrong. A text with a key twice could not be read.
-fn all_filled(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec<String>> {
+fn resolve_all(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec<String>> {
     let objects = render(store);
     let mut contents = Contents::new();
     for source in objects.sources() {
@@ -58,7 +58,7 @@ fn all_filled(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec
         contents.insert(source, values);
     }
     let text = super::servers(store)
-        .filled(&contents)
+        .resolve(&contents)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(parse(&text).unwrap())
 }
@@ -80,7 +80,7 @@ fn oidc_properties_are_keys_or_a_mapping() {
     );
     let oidc = json!({"authz": {"oidc": {"secretRef": {"name": "idp"}}}});
     assert_eq!(
-        filled(oidc.clone(), &[keys]),
+        resolve(oidc.clone(), &[keys]),
         Ok(json!({"auth": {
             "type": "oidc",
             "auth_discovery_url": DISCOVERY,
@@ -100,7 +100,7 @@ fn oidc_properties_are_keys_or_a_mapping() {
     let one =
         json!({"secretRef": {"name": "idp"}, "secretKeyName": "k", "issuerUrl": "https://idp//"});
     assert_eq!(
-        filled(json!({"authz": {"oidc": one}}), &[mapping]),
+        resolve(json!({"authz": {"oidc": one}}), &[mapping]),
         Ok(json!({"auth": {
             "type": "oidc",
             "auth_discovery_url": DISCOVERY,
@@ -110,9 +110,9 @@ fn oidc_properties_are_keys_or_a_mapping() {
     );
     let without = (Kind::Secret, "idp", &[("client_id", "x")][..]);
     assert_eq!(
-        filled(oidc, &[without]),
+        resolve(oidc, &[without]),
         Err(vec![
-            "Secret \"idp\" holds no `auth_discovery_url`: put it there, or set `issuer_url`"
+            "Secret \"idp\" has no `auth_discovery_url`. Add it, or set `authz.oidc.issuer_url`"
                 .to_owned()
         ])
     );
@@ -122,7 +122,7 @@ fn oidc_properties_are_keys_or_a_mapping() {
 fn the_engine_is_the_config_maps() {
     let engine = |spark: Json, text: &str| {
         let engine = json!({"configMapRef": {"name": "e"}, "sparkApplication": spark});
-        filled(
+        resolve(
             json!({"batchEngine": engine}),
             &[(Kind::ConfigMap, "e", &[("config", text)])],
         )
@@ -154,20 +154,20 @@ fn the_engine_is_the_config_maps() {
     assert_eq!(
         engine(own, &format!("{spark}service_account: admin\n")),
         problem(
-            "names another `service_account` than `spark_application` in `batch_engine`: write the account \
-             there, and leave it out here"
+            "sets another `service_account` than `batch_engine.spark_application`. Set the account in that attribute, \
+             and remove it here"
         )
     );
     assert_eq!(
         engine(json!(null), spark),
         problem(
-            "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
-             `spark_application = {}` in `batch_engine`"
+            "uses the engine `spark_application`, which needs permissions in Kubernetes. Grant them with \
+             `batch_engine.spark_application = {}`"
         )
     );
     assert_eq!(
         engine(json!(null), "image: x"),
-        problem("names no engine: put its `type` there, such as `type: local`")
+        problem("has no `type`. Add the type of the engine, such as `type: local`")
     );
 }
 
@@ -179,12 +179,12 @@ fn an_engine_that_asks_kubernetes_has_a_token() {
             store.extend(more);
         }
         let text = &[("config", "type: k8s\nimage: feast\n")][..];
-        filled(store, &[(Kind::ConfigMap, "e", text)])
+        resolve(store, &[(Kind::ConfigMap, "e", text)])
     };
     let refusal = Err(vec![
-        "key \"config\" of ConfigMap \"e\" names the engine `k8s`, which asks the Kubernetes API, and the pods have no \
-         token for it: write `automount_service_account_token = true` in `services`, and bind a Role for Jobs to the \
-         account `feast-<name>`"
+        "key \"config\" of ConfigMap \"e\" uses the engine `k8s`, which calls the Kubernetes API, but the pods have no \
+         token. Set `services.automount_service_account_token = true`, and bind a Role for Jobs to the ServiceAccount \
+         `feast-<name>`"
             .to_owned(),
     ]);
     assert_eq!(engine(json!({})), refusal);
@@ -212,7 +212,7 @@ fn single_values_stand_in_their_section() {
         &[("connection_string", "a: b # c\n")][..],
     );
     assert_eq!(
-        filled(
+        resolve(
             lineage.clone(),
             &[(Kind::Secret, "l", &[("api_key", "0123")]), connection]
         ),
@@ -230,7 +230,7 @@ fn single_values_stand_in_their_section() {
         }}))
     );
     assert_eq!(
-        filled(lineage, &[(Kind::Secret, "l", &[("api_key", "\n")])]),
+        resolve(lineage, &[(Kind::Secret, "l", &[("api_key", "\n")])]),
         Err(vec![
             "key \"api_key\" of Secret \"l\" is empty".to_owned(),
             "key \"connection_string\" of Secret \"c\" does not exist".to_owned(),
@@ -260,7 +260,7 @@ fn with_lineage_server(settings: Json, consumer: Json, registry: Json) -> (Json,
         &serde_json::from_value(store).unwrap(),
         &Defaults::default(),
     );
-    let read = |document: FeatureStoreYaml| Json::Object(parse(&document.prepared()).unwrap());
+    let read = |document: FeatureStoreYaml| Json::Object(parse(&document.preview()).unwrap());
     let mut sent = read(super::servers(&store))["openlineage"].take();
     let lines = sent.as_object_mut().unwrap();
     lines.remove("enabled");

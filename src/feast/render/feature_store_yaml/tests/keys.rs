@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::{DISCOVERY, all_filled, store};
+use super::{DISCOVERY, resolve_all, store};
 use crate::feast::rules;
 use crate::kubernetes::Kind;
 
@@ -70,17 +70,17 @@ fn ours_holds_or_the_user_is_told() {
     let mut told = Vec::new();
     for (section, more, needed) in cases() {
         let store = store(more);
-        let fill = |text: &str| {
+        let resolve = |text: &str| {
             let keys = [("k", text)];
             let held = [Kind::Secret, Kind::ConfigMap].map(|kind| (kind, "s", &keys[..]));
-            all_filled(&store, &held)
+            resolve_all(&store, &held)
         };
-        let without = fill(&format!("more: 1\n{needed}")).unwrap();
+        let without = resolve(&format!("more: 1\n{needed}")).unwrap();
         for (key, value) in without[section].as_object().unwrap() {
             if key == "more" || needed.starts_with(&format!("{key}: ")) {
                 continue;
             }
-            match fill(&format!("more: 1\n{needed}{key}: theirs\n")) {
+            match resolve(&format!("more: 1\n{needed}{key}: theirs\n")) {
                 Ok(sections) => assert_eq!(&sections[section][key], value, "{section}.{key}"),
                 Err(errors) => {
                     assert!(errors[0].contains(&format!("`{key}`")), "{errors:?}");
@@ -129,7 +129,7 @@ fn further_settings_are_none_that_attributes_set() {
         }}},
     });
     let keys = [("api_key", "k"), ("sql", "path: p")];
-    let sections = all_filled(&store(blocks.clone()), &[(Kind::Secret, "s", &keys)]).unwrap();
+    let sections = resolve_all(&store(blocks.clone()), &[(Kind::Secret, "s", &keys)]).unwrap();
     for block in ["materialization", "openlineage", "mlflow"] {
         let keys = sections[block].as_object().unwrap().keys();
         let keys: BTreeSet<_> = keys.cloned().collect();
