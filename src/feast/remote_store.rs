@@ -1,4 +1,4 @@
-//! Another feature store whose registry is used, as far as its Service tells.
+//! Checks the registry server of another feature store by its Service.
 
 use serde_json::Value as Json;
 
@@ -6,7 +6,7 @@ use super::names::{SERVICE_PORT, TLS_SERVICE_PORT};
 use super::spec::RemoteStore;
 use crate::schema::Path;
 
-/// Why the other feature store's registry cannot be used.
+/// The registry of another feature store cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the registry of feature store {:?} in namespace {:?} cannot be used: {problem}",
@@ -21,23 +21,23 @@ pub struct RemoteStoreError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error(
-        "there is no Service {service:?}. Apply that feature store first, with `services.registry.local.server`, \
-         and name it by its resource's attributes, so that Terraform keeps the order"
+        "there is no Service {service:?}. Apply that feature store first, with `services.registry.local.server`, and \
+         refer to it by the attributes of its resource, so that Terraform applies it first"
     )]
     Missing { service: String },
-    #[error("its server speaks TLS. Write `tls` with the certificate of its authority")]
+    #[error("its server uses TLS. Set `tls` with the CA certificate")]
     Encrypted,
-    #[error("its server speaks without TLS. Leave `tls` out, or give that server a certificate")]
+    #[error("its server does not use TLS. Remove `tls`, or configure TLS for that server")]
     Plain,
 }
 
 impl RemoteStore {
-    /// The attribute that names it.
+    /// Returns the attribute that refers to the other feature store.
     pub fn path() -> Path {
         Path::of("services.registry.remote.feast_ref")
     }
 
-    /// Judges by its registry's live Service; `None`: there is none.
+    /// Checks the live Service of the registry server; `None` if it does not exist.
     pub fn check_service(&self, service: Option<&Json>) -> Result<(), RemoteStoreError> {
         let refuse = |problem| {
             Err(RemoteStoreError {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_is_used_as_it_is_served() {
+    fn tls_must_match_the_ports_of_the_service() {
         let peer = |tls| RemoteStore {
             name: "shared".to_owned(),
             namespace: "there".to_owned(),

@@ -1,7 +1,7 @@
-//! From a [`Store`] to its Kubernetes objects. Cannot fail.
+//! Renders the Kubernetes objects of a [`Store`]. It cannot fail.
 //!
-//! One file per kind. Each builds k8s-openapi's types and keeps of them only the fields that this provider
-//! owns, which is what server-side apply wants to be sent.
+//! There is one file for each kind. Each builds types of `k8s-openapi` with only the fields that this provider owns, as
+//! server-side apply requires.
 
 mod apply_job;
 mod autoscaler;
@@ -39,7 +39,7 @@ use super::rendered::{Rendered, Workload};
 use super::spec::Store;
 use crate::kubernetes::{Key, Kind};
 
-/// Every object of the feature store, as far as the configuration alone tells.
+/// Returns every object of the feature store, with placeholders for the content of Secrets.
 pub fn render(store: &Store) -> Objects<Rendered> {
     let document = feature_store_yaml::servers(store);
     let servers = Workload {
@@ -103,8 +103,8 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     }
 }
 
-/// The manifest as JSON: k8s-openapi leaves out what is unset, so nothing is in it but what we own.
+/// Returns the manifest as JSON. `k8s-openapi` omits unset fields, so it has only the fields that the provider owns.
 fn manifest<T: Serialize>(object: &T) -> Json {
-    // These types are plain data with string keys; only a foreign Serialize could fail here.
+    // Serializing these types cannot fail: they are plain data with string keys.
     serde_json::to_value(object).unwrap_or_default()
 }

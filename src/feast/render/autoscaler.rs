@@ -1,4 +1,4 @@
-//! The HorizontalPodAutoscaler, when the user wants one.
+//! The HorizontalPodAutoscaler.
 
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec,

@@ -1,4 +1,4 @@
-//! The persistent volume claims that the user asked us to create.
+//! The PersistentVolumeClaims that the provider creates.
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
 use serde_json::Value as Json;

@@ -1,4 +1,4 @@
-//! The ConfigMap for clients: a `feature_store.yaml` that reaches every server from inside the cluster.
+//! The ConfigMap for clients inside the cluster, with a `feature_store.yaml`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The PodDisruptionBudget, when there are pods enough for one.
+//! The PodDisruptionBudget.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;

@@ -1,4 +1,4 @@
-//! What runs before the servers: the feature repository is made, then applied to the registry.
+//! The init containers: one creates the feature repository, and another runs `feast apply`.
 
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 
@@ -8,7 +8,7 @@ use super::{repository, ssh};
 use crate::feast::names;
 use crate::feast::spec::{ApplyBy, Source, Store};
 
-/// The init containers of a server's pod.
+/// Returns the init containers of the servers' pods.
 pub(super) fn containers(store: &Store) -> Option<Vec<Container>> {
     let mut containers: Vec<Container> = repository(store).into_iter().collect();
     if store.project.apply == ApplyBy::InitContainer && !store.project.without_init {
@@ -17,7 +17,7 @@ pub(super) fn containers(store: &Store) -> Option<Vec<Container>> {
     (!containers.is_empty()).then_some(containers)
 }
 
-/// Makes the feature repository, unless the image has it.
+/// Returns the container that creates the feature repository, unless Feast uses the one in the image.
 pub(super) fn repository(store: &Store) -> Option<Container> {
     if store.project.without_init {
         return None;
@@ -44,7 +44,7 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
     })
 }
 
-/// Applies it.
+/// Returns the container that runs `feast apply`.
 pub(super) fn apply(store: &Store) -> Container {
     let (env, env_from) = joint_environment(store);
     Container {

@@ -1,4 +1,4 @@
-//! KEDA's ScaledObject, when the user wants one.
+//! The ScaledObject of KEDA.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -27,7 +27,7 @@ pub(super) fn render(store: &Store) -> Option<Json> {
     let name = names::main(&store.name);
     let mut spec = json!({
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-        // KEDA's own default is 0, which leaves nobody to answer.
+        // The default of KEDA is 0, with which no server would answer.
         "minReplicaCount": min_replicas.unwrap_or(1),
         "maxReplicaCount": max_replicas,
         "triggers": triggers.iter().map(trigger).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! The lineage server: a Deployment of its own, which shares nothing with the other pods but their settings.
+//! The Deployment of the lineage server, which has the settings of the other pods, but its own containers.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
@@ -42,7 +42,7 @@ pub(super) fn render(store: &Store) -> Option<Json> {
     }))
 }
 
-/// What its pods need besides the manifest.
+/// Returns what its pods need from the user's Secrets.
 pub(super) fn workload(store: &Store) -> Option<Workload> {
     let lineage = store.lineage.as_ref()?;
     let document = feature_store_yaml::lineage(store);
@@ -75,7 +75,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         resource_claims: deployment::list(&resource_claims(store, common)),
         security_context: store.pods.security_context.clone(),
         tolerations: deployment::list(&store.pods.tolerations),
-        // It asks nobody in Kubernetes for anything.
+        // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),
         containers: vec![container(common)],
         service_account_name: Some(names::main(&store.name)),
@@ -84,8 +84,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
     }
 }
 
-/// Of the user's volumes only those that it mounts: a claim that one node alone may use would keep its pods, or the
-/// others, from starting.
+/// Returns only the user's volumes that it mounts: a claim that only one node can use could prevent pods from starting.
 fn of_the_pod(store: &Store, server: &Server) -> Vec<Volume> {
     let certificate = server.tls.as_ref();
     let mounts = &server.volume_mounts;
@@ -97,7 +96,7 @@ fn of_the_pod(store: &Store, server: &Server) -> Vec<Volume> {
     all
 }
 
-/// Of the feature store's resource claims only those that it uses: its pods would wait for the others' devices.
+/// Returns only the resource claims that it uses: its pods would wait for devices of the others.
 fn resource_claims(store: &Store, server: &Server) -> Vec<PodResourceClaim> {
     let used = server.resources.iter().flat_map(|it| &it.claims).flatten();
     let used: Vec<&str> = used.map(|claim| claim.name.as_str()).collect();

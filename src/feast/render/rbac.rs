@@ -1,4 +1,4 @@
-//! Rights: what the servers need to know who asks, the users' own Roles, and what Spark jobs need.
+//! Permissions for the servers to authenticate requests, the user's Roles, and permissions for Spark jobs.
 
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
@@ -21,7 +21,7 @@ const RUN: &[&str] = &[
     "deletecollection",
 ];
 
-/// (kind, name, manifest) of each object.
+/// Returns kind, name and manifest of each object.
 pub(super) fn render(store: &Store) -> Vec<(Kind, String, Json)> {
     let main = names::main(&store.name);
     let mut objects = Vec::new();
@@ -31,7 +31,7 @@ pub(super) fn render(store: &Store) -> Vec<(Kind, String, Json)> {
             let rules = vec![rule(RBAC, &["roles", "rolebindings"], READ)];
             objects.extend(bound(store, &main, AUTHORIZATION, rules, &main));
             for name in roles {
-                // Without `rules`, so that they are whoever's puts some there.
+                // Without `rules`, so that others can own them.
                 let role = Role {
                     metadata: metadata::object(store, name.clone(), Some(AUTHORIZATION)),
                     ..Role::default()
@@ -89,7 +89,7 @@ fn token_reviews() -> PolicyRule {
     rule("authentication.k8s.io", &["tokenreviews"], &["create"])
 }
 
-/// A Role, and the RoleBinding of the same name that gives it to an account.
+/// Returns a Role, and a RoleBinding of the same name for a ServiceAccount.
 fn bound(
     store: &Store,
     name: &str,
@@ -113,7 +113,7 @@ fn bound(
     ]
 }
 
-/// A ClusterRole with these rules, bound to the servers' account.
+/// Returns a ClusterRole with these rules, and a ClusterRoleBinding for the ServiceAccount of the servers.
 fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Kind, String, Json); 2] {
     let name = names::token_review(&store.name, &store.namespace);
     let metadata = metadata::cluster_object(store, name.clone(), AUTHORIZATION);

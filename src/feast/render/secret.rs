@@ -1,4 +1,4 @@
-//! The Secret with each workload's `feature_store.yaml`, still without the connection parameters.
+//! The Secret with a `feature_store.yaml` for each workload, without the connection parameters.
 
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value as Json;

@@ -1,5 +1,4 @@
-//! The accounts: that of the pods, of their own, so that cloud identities can be bound to it, and that of
-//! Spark drivers.
+//! The ServiceAccounts of the pods, to which cloud identities can be bound, and of Spark drivers.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use serde_json::Value as Json;

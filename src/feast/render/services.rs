@@ -1,4 +1,4 @@
-//! One Kubernetes Service for each address that is served.
+//! The Services, one for each endpoint.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -1,4 +1,4 @@
-//! What the user's Secrets and ConfigMaps become in `feature_store.yaml`.
+//! Tests of how the user's Secrets and ConfigMaps are merged into `feature_store.yaml`.
 
 mod keys;
 
@@ -12,7 +12,7 @@ use crate::feast::secrets::source::Contents;
 use crate::feast::spec::{Defaults, Store};
 use crate::kubernetes::Kind;
 
-/// An object of the user's: kind, name, what it holds.
+/// An object of the user: kind, name and content.
 type Held<'a> = (Kind, &'a str, &'a [(&'a str, &'a str)]);
 
 fn store(more: Json) -> Store {
@@ -24,7 +24,7 @@ fn store(more: Json) -> Store {
     Store::new(&config, &Defaults::default())
 }
 
-/// The sections after `registry`, or what is wrong.
+/// Returns the sections after `registry`, or the errors.
 fn resolve(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
     let mut sections = resolve_all(&store(more), held)?;
     for key in [
@@ -39,7 +39,7 @@ fn resolve(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
     Ok(Json::Object(sections))
 }
 
-/// Every section, or what is wrong. A text with a key twice could not be read.
+/// Returns every section, or the errors. A text with duplicate keys cannot be parsed.
 fn resolve_all(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec<String>> {
     let objects = render(store);
     let mut contents = Contents::new();
@@ -119,7 +119,7 @@ fn oidc_properties_are_keys_or_a_mapping() {
 }
 
 #[test]
-fn the_engine_is_the_config_maps() {
+fn the_batch_engine_comes_from_the_config_map() {
     let engine = |spark: Json, text: &str| {
         let engine = json!({"configMapRef": {"name": "e"}, "sparkApplication": spark});
         resolve(
@@ -172,7 +172,7 @@ fn the_engine_is_the_config_maps() {
 }
 
 #[test]
-fn an_engine_that_asks_kubernetes_has_a_token() {
+fn the_kubernetes_engine_requires_a_token() {
     let engine = |more: Json| {
         let mut store = json!({"batchEngine": {"configMapRef": {"name": "e"}}});
         if let (Json::Object(store), Json::Object(more)) = (&mut store, more) {
@@ -200,7 +200,7 @@ fn an_engine_that_asks_kubernetes_has_a_token() {
 }
 
 #[test]
-fn single_values_stand_in_their_section() {
+fn single_values_are_in_their_section() {
     let lineage = json!({"openlineage": {
         "enabled": true,
         "apiKeySecretRef": {"name": "l"},
@@ -239,8 +239,7 @@ fn single_values_stand_in_their_section() {
     );
 }
 
-/// With these lines of `openlineage` and of its consumer, and this registry: what the servers send by, and the lineage
-/// server's registry.
+/// Returns the transport of events in the servers' document, and the registry in the lineage server's document.
 fn with_lineage_server(settings: Json, consumer: Json, registry: Json) -> (Json, Json) {
     let mut openlineage =
         json!({"enabled": true, "consumer": {"enabled": true, "lineageServer": {}}});
@@ -297,7 +296,7 @@ fn events_go_to_the_lineage_server() {
     let mut encrypted = here;
     encrypted["transport_url"] = json!("https://feast-demo-lineage.default.svc.cluster.local:443");
     assert_eq!(sent(json!({}), tls), (encrypted, the_same.clone()));
-    // What the user writes stands.
+    // Configured values take precedence.
     let elsewhere = json!({"transportType": "http", "transportUrl": "http://marquez"});
     let written = json!({"transport_type": "http", "transport_url": "http://marquez"});
     assert_eq!(sent(elsewhere, other.clone()), (written, the_same.clone()));
@@ -309,7 +308,7 @@ fn events_go_to_the_lineage_server() {
 }
 
 #[test]
-fn the_lineage_server_has_the_registry_that_its_events_need() {
+fn the_registry_of_the_lineage_server() {
     let registry =
         |consumer: Json, registry: Json| with_lineage_server(json!({}), consumer, registry).1;
     let own = json!({"connectionStringSecretRef": {"name": "c"}});
