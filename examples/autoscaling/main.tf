@@ -1,7 +1,7 @@
 # A feature store that Kubernetes scales between 2 and 10 replicas, at 70 % of the requested CPU (the second
 # example of the Feast blog of 2026-02-21).
 #
-# The provider makes the HorizontalPodAutoscaler and leaves the replica count to it. Utilisation is measured
+# The provider makes the HorizontalPodAutoscaler and leaves the replica count to it. Utilization is measured
 # against what the container requests, so a request is needed.
 #
 # It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
