@@ -111,7 +111,7 @@ pub fn claims_only_grow() {
             on_claim(
                 "create = { access_modes = [\"ReadWriteMany\"], resources = { requests = { storage = \"2Gi\" } } }",
             ),
-            "Access modes of a claim cannot change",
+            "The access modes of a claim cannot be changed",
         ),
     ] {
         test.configure(&claim);

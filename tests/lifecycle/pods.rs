@@ -152,7 +152,7 @@ pub fn advice_is_shown_and_stops_nothing() {
     );
     let plan = test.plan_with_changes();
     for part in [
-        "Another value of \"pool\" holds",
+        "Another value of the node label \"pool\" applies",
         "metrics has no effect here",
     ] {
         assert!(plan.run.stdout.contains(part), "{}", plan.run);

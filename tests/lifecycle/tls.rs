@@ -181,7 +181,7 @@ pub fn the_registry_of_another_store_is_looked_at_first() {
         .unwrap();
     let refused = test.terraform.apply().unwrap();
     assert_eq!(refused.status, Some(1), "{refused}");
-    assert!(refused.stderr.contains("without TLS"), "{refused}");
+    assert!(refused.stderr.contains("does not use TLS"), "{refused}");
     test.destroy();
 }
 
