@@ -11,7 +11,7 @@ mod yaml;
 use super::secrets::source::Contents;
 use yaml::emit;
 
-pub use error::{Problem, SecretError};
+pub use error::{SecretError, SecretProblem};
 pub(super) use mapping::{KeyValue, Mapping, Node};
 pub use placeholder::{Placeholder, Purpose};
 #[cfg(test)]

@@ -50,47 +50,20 @@ pub fn render(store: &Store) -> Objects<Rendered> {
         mounted: [tls::files(store), ssh::files(store)].concat(),
     };
     let lineage = lineage::workload(store);
-    let mut manifests = BTreeMap::new();
-    let mut add = |kind: Kind, name: String, manifest: Json| {
-        manifests.insert(Key { kind, name }, manifest);
-    };
-    let main = super::names::main(&store.name);
-    for (name, account) in service_account::render(store) {
-        add(Kind::ServiceAccount, name, account);
-    }
-    for (kind, name, object) in rbac::render(store) {
-        add(kind, name, object);
-    }
-    let secret = secret::render(store, [&servers].into_iter().chain(&lineage));
-    add(Kind::Secret, main.clone(), secret);
-    add(
-        Kind::ConfigMap,
-        super::names::client(&store.name),
+    let workloads = [&servers].into_iter().chain(&lineage);
+    let mut manifests = BTreeMap::from([
+        secret::render(store, workloads),
         config_map::render(store),
-    );
-    for (name, claim) in claims::render(store) {
-        add(Kind::PersistentVolumeClaim, name, claim);
-    }
-    for (name, service) in services::render(store) {
-        add(Kind::Service, name, service);
-    }
-    add(Kind::Deployment, main.clone(), deployment::render(store));
-    if let Some(deployment) = lineage::render(store) {
-        add(
-            Kind::Deployment,
-            super::names::lineage(&store.name),
-            deployment,
-        );
-    }
-    if let Some(autoscaler) = autoscaler::render(store) {
-        add(Kind::HorizontalPodAutoscaler, main.clone(), autoscaler);
-    }
-    if let Some(scaled_object) = keda::render(store) {
-        add(Kind::ScaledObject, main.clone(), scaled_object);
-    }
-    if let Some(budget) = disruption_budget::render(store) {
-        add(Kind::PodDisruptionBudget, main, budget);
-    }
+        deployment::render(store),
+    ]);
+    manifests.extend(service_account::render(store));
+    manifests.extend(rbac::render(store));
+    manifests.extend(claims::render(store));
+    manifests.extend(services::render(store));
+    manifests.extend(lineage::render(store));
+    manifests.extend(autoscaler::render(store));
+    manifests.extend(keda::render(store));
+    manifests.extend(disruption_budget::render(store));
     manifests.extend(cron_job::render(store));
     Objects {
         namespace: store.namespace.clone(),
@@ -103,7 +76,14 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     }
 }
 
-/// Returns the manifest as JSON. `k8s-openapi` omits unset fields, so it has only the fields that the provider owns.
+/// Returns the manifest of an object, with its key. `k8s-openapi` omits unset fields, so the manifest has only the fields
+/// that the provider owns.
+fn object<T: Serialize>(kind: Kind, object: &T) -> (Key, Json) {
+    let manifest = manifest(object);
+    let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    (Key::new(kind, name), manifest)
+}
+
 fn manifest<T: Serialize>(object: &T) -> Json {
     // Serializing these types cannot fail: they are plain data with string keys.
     serde_json::to_value(object).unwrap_or_default()

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::feature_store_yaml::{FeatureStoreYaml, Placeholder, Problem};
+use super::feature_store_yaml::{FeatureStoreYaml, Placeholder, SecretProblem};
 use super::objects::Objects;
 use super::secrets::source::{Mounted, Source};
 use crate::schema::Path;
@@ -35,7 +35,7 @@ pub struct Workload {
     /// The user's certificates and keys that the pods mount.
     pub(super) mounted: Vec<Mounted>,
     /// The stores that must not be files because several pods use them, with the problem to report.
-    pub(super) databases: Vec<(Placeholder, Problem)>,
+    pub(super) databases: Vec<(Placeholder, SecretProblem)>,
 }
 
 impl Objects<Rendered> {

@@ -33,7 +33,7 @@ pub use lineage::LineageServer;
 pub use location::Location;
 pub use pods::Pods;
 pub(super) use pods::kubernetes_volume;
-pub use project::{ApplyBy, Git, Project, Source, Ssh};
+pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
 pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
 pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};

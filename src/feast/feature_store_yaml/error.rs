@@ -11,11 +11,11 @@ pub struct SecretError {
     pub source_: Source,
     /// The attribute that names the Secret or ConfigMap.
     pub path: Path,
-    pub problem: Problem,
+    pub problem: SecretProblem,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum SecretProblem {
     #[error("does not exist")]
     Missing,
     #[error("is empty")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::environment_references::without_environment_reference_lines;
-use super::error::{Problem, SecretError};
+use super::error::{SecretError, SecretProblem};
 use super::mapping::Mapping;
 use super::yaml::{embed, scalar, value};
 use crate::feast::names::{self, Service};
@@ -105,7 +105,7 @@ impl Placeholder {
         }
     }
 
-    pub(in crate::feast) fn error(&self, problem: Problem) -> SecretError {
+    pub(in crate::feast) fn error(&self, problem: SecretProblem) -> SecretError {
         SecretError {
             source_: self.source.clone(),
             path: self.path(),
@@ -143,7 +143,7 @@ impl Placeholder {
     ) -> Result<String, SecretError> {
         let content = || {
             let text = self.source.text(contents);
-            text.ok_or_else(|| self.error(Problem::Missing))
+            text.ok_or_else(|| self.error(SecretProblem::Missing))
         };
         match &self.purpose {
             Purpose::Store {
@@ -166,9 +166,9 @@ impl Placeholder {
     fn mapping(&self, text: &str) -> Result<Map<String, Json>, SecretError> {
         let problem = match value(text) {
             Ok(Json::Object(mapping)) => return Ok(mapping),
-            _ if has_reference_lines(text) => Problem::ReferenceLine,
-            Ok(_) => Problem::NotAMapping,
-            Err(error) => Problem::NotYaml { line: error.line() },
+            _ if has_reference_lines(text) => SecretProblem::ReferenceLine,
+            Ok(_) => SecretProblem::NotAMapping,
+            Err(error) => SecretProblem::NotYaml { line: error.line() },
         };
         Err(self.error(problem))
     }
@@ -184,7 +184,7 @@ impl Placeholder {
         let mut keys = other_entries.0.iter().map(|(key, _)| key);
         if let Some(key) = keys.find(|key| parameters.contains_key(key.as_ref())) {
             let key = key.to_string();
-            return Err(self.error(Problem::SetByAttribute { key }));
+            return Err(self.error(SecretProblem::SetByAttribute { key }));
         }
         let own = ["type", "registry_type"];
         for key in own {
@@ -192,11 +192,11 @@ impl Placeholder {
                 .get(key)
                 .is_some_and(|word| word.as_str() != Some(store_type))
             {
-                return Err(self.error(Problem::OtherType { key }));
+                return Err(self.error(SecretProblem::OtherType { key }));
             }
         }
         embed(content, Self::type_key(service), store_type, &own)
-            .ok_or_else(|| self.error(Problem::NotEmbeddable))
+            .ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
     }
 
     fn engine(
@@ -207,21 +207,22 @@ impl Placeholder {
     ) -> Result<String, SecretError> {
         let settings = self.mapping(content)?;
         let engine = settings.get("type").and_then(Json::as_str);
-        let engine = engine.ok_or_else(|| self.error(Problem::NoEngineType))?;
+        let engine = engine.ok_or_else(|| self.error(SecretProblem::NoEngineType))?;
         let embedded = |own: &[&str]| {
-            embed(content, "type", engine, own).ok_or_else(|| self.error(Problem::NotEmbeddable))
+            embed(content, "type", engine, own)
+                .ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
         };
         if engine == names::KUBERNETES_ENGINE && !has_token {
-            return Err(self.error(Problem::EngineWithoutToken));
+            return Err(self.error(SecretProblem::EngineWithoutToken));
         }
         match (engine == names::SPARK_APPLICATION, driver) {
             (false, None) => embedded(&["type"]),
-            (false, Some(_)) => Err(self.error(Problem::NotSpark)),
-            (true, None) => Err(self.error(Problem::SparkWithoutRights)),
+            (false, Some(_)) => Err(self.error(SecretProblem::NotSpark)),
+            (true, None) => Err(self.error(SecretProblem::SparkWithoutRights)),
             (true, Some(driver)) => {
                 let account = settings.get("service_account");
                 if account.is_some_and(|account| account.as_str() != Some(driver)) {
-                    return Err(self.error(Problem::OtherServiceAccount));
+                    return Err(self.error(SecretProblem::OtherServiceAccount));
                 }
                 let lines = embedded(&["type", "service_account"])?;
                 Ok(format!("{lines}    service_account: {driver}\n"))
@@ -235,7 +236,7 @@ impl Placeholder {
         needs_discovery_url: bool,
         contents: &Contents,
     ) -> Result<String, SecretError> {
-        let missing = || self.error(Problem::Missing);
+        let missing = || self.error(SecretProblem::Missing);
         let all: BTreeMap<String, String> = match &self.source.keys {
             Keys::One(_) => {
                 let text = self.source.text(contents).ok_or_else(missing)?;
@@ -264,7 +265,7 @@ impl Placeholder {
             *property == "auth_discovery_url" && !text.is_empty()
         };
         if needs_discovery_url && !used.iter().any(named) {
-            return Err(self.error(Problem::NoDiscoveryUrl));
+            return Err(self.error(SecretProblem::NoDiscoveryUrl));
         }
         Ok(used
             .into_iter()
@@ -280,9 +281,9 @@ impl Placeholder {
     /// Returns why the content cannot be used.
     pub(super) fn resolve_value(&self, contents: &Contents) -> Result<Json, SecretError> {
         let text = self.source.text(contents);
-        let text = text.ok_or_else(|| self.error(Problem::Missing))?;
+        let text = text.ok_or_else(|| self.error(SecretProblem::Missing))?;
         match text.trim_end_matches(['\r', '\n']) {
-            "" => Err(self.error(Problem::Empty)),
+            "" => Err(self.error(SecretProblem::Empty)),
             text => Ok(Json::from(text)),
         }
     }

@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
 
-use super::{manifest, metadata, references};
+use super::{metadata, object, references};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
 use crate::feast::spec::{CronJob as Spec, Store};
@@ -57,16 +57,10 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
             .extend(spec.annotations.clone());
     }
     vec![
-        (
-            Key::new(Kind::ServiceAccount, &account),
-            manifest(&service_account),
-        ),
-        (Key::new(Kind::Role, &account), manifest(&role)),
-        (Key::new(Kind::RoleBinding, &account), manifest(&binding)),
-        (
-            Key::new(Kind::CronJob, &main),
-            manifest(&cron_job(store, spec, own)),
-        ),
+        object(Kind::ServiceAccount, &service_account),
+        object(Kind::Role, &role),
+        object(Kind::RoleBinding, &binding),
+        object(Kind::CronJob, &cron_job(store, spec, own)),
     ]
 }
 

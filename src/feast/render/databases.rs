@@ -3,21 +3,21 @@
 //! The rule `scaling-persistence` checks the configuration. Whether the parameters of a database describe a file is
 //! known only when its Secret is read.
 
-use crate::feast::feature_store_yaml::{FeatureStoreYaml, Placeholder, Problem, Purpose};
+use crate::feast::feature_store_yaml::{FeatureStoreYaml, Placeholder, Purpose, SecretProblem};
 use crate::feast::spec::{ApplyBy, LineageServer, Store};
 
 /// Returns those of the servers, each with the problem to report for a file.
 pub(super) fn of_servers(
     store: &Store,
     document: &FeatureStoreYaml,
-) -> Vec<(Placeholder, Problem)> {
+) -> Vec<(Placeholder, SecretProblem)> {
     let scaled = store.replicas.scaled();
     let job = store.project.apply == ApplyBy::Job;
     let problem = |purpose: &Purpose| match purpose {
         Purpose::Store { .. } | Purpose::ConsumerConnectionString if scaled => {
-            Some(Problem::FileOfSeveralPods)
+            Some(SecretProblem::FileOfSeveralPods)
         }
-        Purpose::Store { .. } if job => Some(Problem::FileOfAJob),
+        Purpose::Store { .. } if job => Some(SecretProblem::FileOfAJob),
         _ => None,
     };
     (document.placeholders())
@@ -30,7 +30,7 @@ pub(super) fn of_servers(
 pub(super) fn of_lineage(
     lineage: &LineageServer,
     document: &FeatureStoreYaml,
-) -> Vec<(Placeholder, Problem)> {
+) -> Vec<(Placeholder, SecretProblem)> {
     let events =
         |placeholder: &&Placeholder| placeholder.purpose == Purpose::ConsumerConnectionString;
     let registry =
@@ -39,7 +39,7 @@ pub(super) fn of_lineage(
         (document.placeholders().find(events)).or_else(|| document.placeholders().find(registry));
     placeholder
         .filter(|_| lineage.replicas > 1)
-        .map(|placeholder| (placeholder.clone(), Problem::FileOfSeveralPods))
+        .map(|placeholder| (placeholder.clone(), SecretProblem::FileOfSeveralPods))
         .into_iter()
         .collect()
 }

@@ -12,34 +12,38 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value as Json;
 
-use super::{containers, initialization, manifest, metadata, volumes};
+use super::{containers, initialization, metadata, object, volumes};
 use crate::feast::names;
 use crate::feast::spec::{Pods, Replicas, RollingUpdate, Store, Strategy};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Json {
-    manifest(&Deployment {
-        metadata: metadata::object(store, names::main(&store.name), None),
-        spec: DeploymentSpec {
-            replicas: match store.replicas {
-                Replicas::Static(replicas) => Some(replicas),
-                Replicas::Stopped { .. } => Some(0),
-                // Not set, so that the owner of the number keeps it.
-                Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
+pub(super) fn render(store: &Store) -> (Key, Json) {
+    object(
+        Kind::Deployment,
+        &Deployment {
+            metadata: metadata::object(store, names::main(&store.name), None),
+            spec: DeploymentSpec {
+                replicas: match store.replicas {
+                    Replicas::Static(replicas) => Some(replicas),
+                    Replicas::Stopped { .. } => Some(0),
+                    // Not set, so that the owner of the number keeps it.
+                    Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
+                },
+                selector: selector(metadata::selector(store)),
+                strategy: Some(strategy(&store.strategy)),
+                template: PodTemplateSpec {
+                    metadata: Some(ObjectMeta {
+                        labels: Some(metadata::pod_labels(store)),
+                        annotations: some(&store.pods.annotations),
+                        ..ObjectMeta::default()
+                    }),
+                    spec: Some(pod(store)),
+                },
+                ..DeploymentSpec::default()
             },
-            selector: selector(metadata::selector(store)),
-            strategy: Some(strategy(&store.strategy)),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(metadata::pod_labels(store)),
-                    annotations: some(&store.pods.annotations),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod(store)),
-            },
-            ..DeploymentSpec::default()
+            ..Deployment::default()
         },
-        ..Deployment::default()
-    })
+    )
 }
 
 pub(super) fn selector(labels: BTreeMap<String, String>) -> LabelSelector {

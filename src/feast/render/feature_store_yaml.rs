@@ -143,7 +143,7 @@ fn remote_registry(remote: &RemoteRegistry) -> Section {
     let RemoteRegistry {
         address,
         authority,
-        peer: _,
+        store: _,
     } = remote;
     let certificate = authority.as_ref().map(|it| &it.key);
     let certificate = certificate.map(|key| ServerKind::Registry.tls_file(key));

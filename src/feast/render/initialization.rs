@@ -6,7 +6,7 @@ use super::containers::{joint_environment, joint_mounts};
 use super::volumes::mounts;
 use super::{repository, ssh};
 use crate::feast::names;
-use crate::feast::spec::{ApplyBy, Source, Store};
+use crate::feast::spec::{ApplyBy, ProjectSource, Store};
 
 /// Returns the init containers of the servers' pods.
 pub(super) fn containers(store: &Store) -> Option<Vec<Container>> {
@@ -23,8 +23,8 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
         return None;
     }
     let (env, env_from): (&[EnvVar], &[EnvFromSource]) = match &store.project.source {
-        Source::Git(git) => (&git.env, &git.env_from),
-        Source::Init { .. } | Source::Packaged { .. } => (&[], &[]),
+        ProjectSource::Git(git) => (&git.env, &git.env_from),
+        ProjectSource::Init { .. } | ProjectSource::Packaged { .. } => (&[], &[]),
     };
     Some(Container {
         name: names::INIT_CONTAINER.to_owned(),

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::metadata;
+use super::{metadata, object};
 use crate::feast::config::{Keda, KedaFallback, KedaTrigger};
 use crate::feast::names;
 use crate::feast::spec::{Replicas, Store};
-use crate::kubernetes::Kind;
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Option<Json> {
+pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
     let Replicas::Keda(keda) = &store.replicas else {
         return None;
     };
@@ -63,12 +63,13 @@ pub(super) fn render(store: &Store) -> Option<Json> {
             spec["advanced"]["horizontalPodAutoscalerConfig"][key] = value;
         }
     }
-    Some(json!({
+    let scaled_object = json!({
         "apiVersion": Kind::ScaledObject.api_version(),
         "kind": Kind::ScaledObject.as_str(),
         "metadata": metadata::object(store, name, None),
         "spec": spec,
-    }))
+    });
+    Some(object(Kind::ScaledObject, &scaled_object))
 }
 
 fn trigger(trigger: &KedaTrigger) -> Json {

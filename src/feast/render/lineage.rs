@@ -10,36 +10,40 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
 use super::{
-    containers, databases, deployment, feature_store_yaml, manifest, metadata, tls, volumes,
+    containers, databases, deployment, feature_store_yaml, metadata, object, tls, volumes,
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::rendered::Workload;
 use crate::feast::spec::{LineageServer, Server, Store};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Option<Json> {
+pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
     let lineage = store.lineage.as_ref()?;
     let labels = metadata::lineage_selector(store);
-    Some(manifest(&Deployment {
-        metadata: metadata::object(
-            store,
-            names::lineage(&store.name),
-            Some(ServerKind::Lineage.as_str()),
-        ),
-        spec: DeploymentSpec {
-            replicas: Some(lineage.replicas),
-            selector: deployment::selector(labels.clone()),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(labels),
-                    annotations: deployment::some(&store.pods.annotations),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod(store, lineage)),
+    Some(object(
+        Kind::Deployment,
+        &Deployment {
+            metadata: metadata::object(
+                store,
+                names::lineage(&store.name),
+                Some(ServerKind::Lineage.as_str()),
+            ),
+            spec: DeploymentSpec {
+                replicas: Some(lineage.replicas),
+                selector: deployment::selector(labels.clone()),
+                template: PodTemplateSpec {
+                    metadata: Some(ObjectMeta {
+                        labels: Some(labels),
+                        annotations: deployment::some(&store.pods.annotations),
+                        ..ObjectMeta::default()
+                    }),
+                    spec: Some(pod(store, lineage)),
+                },
+                ..DeploymentSpec::default()
             },
-            ..DeploymentSpec::default()
+            ..Deployment::default()
         },
-        ..Deployment::default()
-    }))
+    ))
 }
 
 /// Returns what its pods need from the user's Secrets.

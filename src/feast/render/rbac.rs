@@ -5,10 +5,10 @@ use k8s_openapi::api::rbac::v1::{
 };
 use serde_json::Value as Json;
 
-use super::{manifest, metadata};
+use super::{metadata, object};
 use crate::feast::names;
 use crate::feast::spec::{Authorization, Store};
-use crate::kubernetes::Kind;
+use crate::kubernetes::{Key, Kind};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const READ: &[&str] = &["get", "list", "watch"];
@@ -21,8 +21,7 @@ const RUN: &[&str] = &[
     "deletecollection",
 ];
 
-/// Returns kind, name and manifest of each object.
-pub(super) fn render(store: &Store) -> Vec<(Kind, String, Json)> {
+pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     let main = names::main(&store.name);
     let mut objects = Vec::new();
     match &store.authorization {
@@ -36,7 +35,7 @@ pub(super) fn render(store: &Store) -> Vec<(Kind, String, Json)> {
                     metadata: metadata::object(store, name.clone(), Some(AUTHORIZATION)),
                     ..Role::default()
                 };
-                objects.push((Kind::Role, name.clone(), manifest(&role)));
+                objects.push(object(Kind::Role, &role));
             }
             objects.extend(cluster_wide(
                 store,
@@ -96,7 +95,7 @@ fn bound(
     service_type: &str,
     rules: Vec<PolicyRule>,
     account: &str,
-) -> [(Kind, String, Json); 2] {
+) -> [(Key, Json); 2] {
     let metadata = metadata::object(store, name.to_owned(), Some(service_type));
     let role = Role {
         metadata: metadata.clone(),
@@ -108,13 +107,13 @@ fn bound(
         subjects: Some(vec![subject(store, account)]),
     };
     [
-        (Kind::Role, name.to_owned(), manifest(&role)),
-        (Kind::RoleBinding, name.to_owned(), manifest(&binding)),
+        object(Kind::Role, &role),
+        object(Kind::RoleBinding, &binding),
     ]
 }
 
 /// Returns a ClusterRole with these rules, and a ClusterRoleBinding for the ServiceAccount of the servers.
-fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Kind, String, Json); 2] {
+fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Key, Json); 2] {
     let name = names::token_review(&store.name, &store.namespace);
     let metadata = metadata::cluster_object(store, name.clone(), AUTHORIZATION);
     let role = ClusterRole {
@@ -128,8 +127,8 @@ fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Kind, String, Json);
         subjects: Some(vec![subject(store, &names::main(&store.name))]),
     };
     [
-        (Kind::ClusterRole, name.clone(), manifest(&role)),
-        (Kind::ClusterRoleBinding, name, manifest(&binding)),
+        object(Kind::ClusterRole, &role),
+        object(Kind::ClusterRoleBinding, &binding),
     ]
 }
 

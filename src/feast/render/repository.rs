@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use super::references::escape;
 use super::ssh;
 use crate::feast::names;
-use crate::feast::spec::{Git, Source, Store, join};
+use crate::feast::spec::{Git, ProjectSource, Store, join};
 
 /// The text before and after the settings of `git -c` in the script.
 const SETTINGS: [&str; 2] = [r#" -c remote.origin.url="$url""#, r#" "$@"; }"#];
@@ -30,9 +30,9 @@ pub(in crate::feast) fn without_git_settings<'a>(text: &'a str, note: &str) -> C
 pub(super) fn script(store: &Store) -> String {
     let repository = store.repository();
     let made = match &store.project.source {
-        Source::Init { minimal, template } => init(store, *minimal, *template),
-        Source::Git(git) => clone(store, git),
-        Source::Packaged { path, .. } => copy(store, path),
+        ProjectSource::Init { minimal, template } => init(store, *minimal, *template),
+        ProjectSource::Git(git) => clone(store, git),
+        ProjectSource::Packaged { path, .. } => copy(store, path),
     };
     format!(
         r#"set -euo pipefail

@@ -30,7 +30,7 @@ fn of_one(
 ) -> Vec<Violation> {
     let path = claim.path.attribute("create");
     let mut violations = Vec::new();
-    let mut refuse = |name: &str, summary: String| {
+    let mut reject = |name: &str, summary: String| {
         let at = path.attribute(name);
         let reads = claim.reads.iter().cloned().chain([at.clone()]);
         violations.push(Violation::new(at.clone(), reads, summary, WAY_OUT));
@@ -45,14 +45,14 @@ fn of_one(
     };
     if modes(old) != modes(new) {
         let (old, new) = (modes(old), modes(new));
-        refuse(
+        reject(
             "access_modes",
             format!("The access modes of a claim cannot be changed ({old} to {new})"),
         );
     }
     // A class that is set for the first time may be the default class, which the claim already has.
     if old.storage_class_name.is_some() && old.storage_class_name != new.storage_class_name {
-        refuse(
+        reject(
             "storage_class_name",
             "The storage class of a claim cannot be changed".to_owned(),
         );
@@ -70,7 +70,7 @@ fn of_one(
     if let (Some(large), Some(small)) = sizes
         && small < large
     {
-        refuse(
+        reject(
             "resources",
             format!("A claim cannot be shrunk ({before} to {after})"),
         );
@@ -80,7 +80,7 @@ fn of_one(
         resources.limits.unwrap_or_default()
     };
     if limits(old) != limits(new) {
-        refuse(
+        reject(
             "resources",
             "The limits of a claim cannot be changed".to_owned(),
         );

@@ -85,7 +85,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         } = claim;
         let at = path.attribute("mount_path");
         let mount = join(&pvc.mount_path, "");
-        let mut refuse = |mut reads: Vec<Path>, summary: String, detail: String| {
+        let mut reject = |mut reads: Vec<Path>, summary: String, detail: String| {
             reads.push(at.clone());
             let violation = Violation::new(at.clone(), reads, summary, detail);
             violations.push(violation.reading(mounted));
@@ -96,7 +96,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         if let Some(other) = before {
             let mut reads = vec![other.path.attribute("mount_path")];
             reads.extend(other.reads.iter().cloned());
-            refuse(
+            reject(
                 reads,
                 format!("Two claims are mounted at {mount:?}"),
                 format!(
@@ -107,7 +107,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
             );
         }
         if overlaps(&mount, CONFIGURATION_DIRECTORY) {
-            refuse(
+            reject(
                 Vec::new(),
                 format!("A claim at {mount:?} would hide Feast's configuration"),
                 format!(
@@ -119,7 +119,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         }
         for (directory, reads) in tls::directories(store) {
             if overlaps(&mount, &directory) {
-                refuse(
+                reject(
                     reads,
                     format!("A claim at {mount:?} would hide a certificate"),
                     format!(
@@ -133,7 +133,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         if mount == DATA_DIRECTORY
             && let Some(reads) = in_the_pod(store)
         {
-            refuse(
+            reject(
                 reads,
                 format!("The mount path {mount:?} is reserved for the provider"),
                 format!(
@@ -149,7 +149,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         let base = offline.map_or(DATA_DIRECTORY, |claim| &claim.pvc.mount_path);
         let project = join(base, &store.feast_project);
         if !store.feast_project.is_empty() && inside(&mount, &project) {
-            refuse(
+            reject(
                 vec![
                     Path::of("feast_project"),
                     block(Service::Offline).attribute("persistence.file.pvc.mount_path"),

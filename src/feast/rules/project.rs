@@ -47,7 +47,7 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
     };
     let path = Path::of(PROJECT_DIR).attribute("git");
     let mut violations = Vec::new();
-    let mut refuse = |at: Path, summary: String, detail: &str| {
+    let mut reject = |at: Path, summary: String, detail: &str| {
         violations.push(Violation::new(at.clone(), [at], summary, detail));
     };
     let directory = feature_repo_path.as_deref();
@@ -59,13 +59,13 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         let Some(text) = text else { continue };
         let at = path.attribute(attribute);
         if text.chars().any(char::is_control) {
-            refuse(
+            reject(
                 at,
                 format!("{text:?} has more than one line"),
                 "Remove line breaks and other control characters.",
             );
         } else if text.starts_with('-') {
-            refuse(
+            reject(
                 at,
                 format!("{text:?} would be parsed as an option of git"),
                 "The value must not begin with `-`.",
@@ -75,13 +75,13 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
     if let Some(directory) = directory {
         let at = path.attribute("feature_repo_path");
         if let Location::Object | Location::Other { .. } = Location::of(directory) {
-            refuse(
+            reject(
                 at,
                 format!("{directory:?} is a URI, not a path"),
                 "Set a path relative to the root of the repository.",
             );
         } else if directory.starts_with('/') || leaves(directory) {
-            refuse(
+            reject(
                 at,
                 format!("{directory:?} is outside the repository"),
                 "Set a path relative to the root of the repository, without `..`.",
@@ -99,20 +99,20 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
              `ssh`.",
         ));
     }
-    let mut refuse = |at: Path, summary: String, detail: &str| {
+    let mut reject = |at: Path, summary: String, detail: &str| {
         violations.push(Violation::new(at.clone(), [at], summary, detail));
     };
     for (name, value) in configs.iter().flatten() {
         let at = path.attribute("configs").key(name);
         if !is_setting(name) {
-            refuse(
+            reject(
                 at.clone(),
                 format!("{name:?} is not a valid name of a git setting"),
                 "Set `section.key` or `section.\"subsection\".key`, without `=`.",
             );
         }
         if value.chars().any(char::is_control) {
-            refuse(
+            reject(
                 at,
                 format!("{value:?} has more than one line"),
                 "Remove line breaks and other control characters.",

@@ -54,7 +54,7 @@ pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
         .into_iter()
         .flatten()
         .filter_map(|(service, path, on_claim)| {
-            judge(&File {
+            validate_path(&File {
                 service,
                 path,
                 on_claim,
@@ -63,7 +63,7 @@ pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
-fn judge(file: &File<'_>) -> Option<Violation> {
+fn validate_path(file: &File<'_>) -> Option<Violation> {
     let File {
         service,
         path,
@@ -72,7 +72,7 @@ fn judge(file: &File<'_>) -> Option<Violation> {
     let block = block(*service).attribute("persistence.file");
     let at = block.attribute("path");
     let location = Location::of(path);
-    let refuse = |read_claim: bool, summary: String, detail: &str| {
+    let reject = |read_claim: bool, summary: String, detail: &str| {
         let mut reads = vec![at.clone()];
         if read_claim {
             reads.push(block.attribute("pvc"));
@@ -81,14 +81,14 @@ fn judge(file: &File<'_>) -> Option<Violation> {
     };
     if let Location::Other { scheme, rest } = location {
         if scheme.eq_ignore_ascii_case("file") {
-            return refuse(
+            return reject(
                 false,
                 format!("{path:?} is a URI, not a path"),
                 &format!("Set the path alone: `{}`.", join("/", rest)),
             );
         }
         if *service == Service::Registry {
-            return refuse(
+            return reject(
                 false,
                 format!("The registry does not support the location {path:?}"),
                 "The registry file can be an object in Amazon S3 (`s3://bucket/registry.db`) or Google Cloud Storage \
@@ -99,22 +99,22 @@ fn judge(file: &File<'_>) -> Option<Violation> {
     }
     match (service, location != Location::Path, on_claim) {
         (Service::Registry, true, false) if is_object(path) => None,
-        (Service::Registry, true, false) => refuse(
+        (Service::Registry, true, false) => reject(
             false,
             format!("{path:?} is not an object in a bucket"),
             "Set bucket and object, such as `s3://example/registry.db`.",
         ),
-        (Service::Registry, true, true) => refuse(
+        (Service::Registry, true, true) => reject(
             false,
             format!("A file in an object store cannot be on a claim"),
             "Remove `pvc`, or set a path relative to its `mount_path`.",
         ),
-        (_, true, _) => refuse(
+        (_, true, _) => reject(
             false,
             "The online store does not support object stores".to_owned(),
             "SQLite needs a local file. Set an absolute path, or replace `file` with `store`.",
         ),
-        (_, false, false) if !path.starts_with('/') => refuse(
+        (_, false, false) if !path.starts_with('/') => reject(
             true,
             format!("{path:?} is not an absolute path"),
             match service {
@@ -125,17 +125,17 @@ fn judge(file: &File<'_>) -> Option<Violation> {
                 _ => "Set a path that begins with `/`, or a `pvc` that the path is relative to.",
             },
         ),
-        (_, false, true) if path.starts_with('/') => refuse(
+        (_, false, true) if path.starts_with('/') => reject(
             false,
             format!("{path:?} must be relative to the claim"),
             "Set a path relative to the `mount_path` of the claim, such as a file name.",
         ),
-        (_, false, true) if leaves(path) => refuse(
+        (_, false, true) if leaves(path) => reject(
             false,
             format!("{path:?} is outside the claim"),
             "The file would be lost with the pod. Set a path without `..`.",
         ),
-        (_, false, true) if join("/", path) == "/" => refuse(
+        (_, false, true) if join("/", path) == "/" => reject(
             false,
             format!("{path:?} is a directory, not a file"),
             "Set a file name, such as `data.db`.",

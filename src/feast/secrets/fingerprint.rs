@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
-use super::super::feature_store_yaml::{Problem, SecretError};
+use super::super::feature_store_yaml::{SecretError, SecretProblem};
 use super::super::names;
 use super::source::{Contents, Mounted};
 
@@ -76,7 +76,7 @@ pub(super) fn mounted_fingerprint(
             file => errors.push(SecretError {
                 source_: source.clone(),
                 path: path.clone(),
-                problem: file.map_or(Problem::Missing, |_| Problem::Empty),
+                problem: file.map_or(SecretProblem::Missing, |_| SecretProblem::Empty),
             }),
         }
     }

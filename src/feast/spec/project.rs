@@ -9,7 +9,7 @@ use crate::feast::names::{self, FEATURE_REPOSITORY};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     pub name: String,
-    pub source: Source,
+    pub source: ProjectSource,
     /// The image of the init containers.
     pub init_image: Option<String>,
     /// Whether the pods start without init containers.
@@ -20,7 +20,7 @@ pub struct Project {
 
 /// The source of the feature repository.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Source {
+pub enum ProjectSource {
     /// Created by `feast init`.
     Init {
         minimal: bool,
@@ -87,7 +87,7 @@ impl Project {
     ) -> Self {
         Self {
             name: name.to_owned(),
-            source: Source::new(directory),
+            source: ProjectSource::new(directory),
             init_image,
             without_init,
             protected,
@@ -98,7 +98,7 @@ impl Project {
     /// Returns the default image of the servers.
     pub(super) fn server_image(&self) -> String {
         match &self.source {
-            Source::Packaged {
+            ProjectSource::Packaged {
                 image: Some(image), ..
             } => image.clone(),
             _ => names::DEFAULT_IMAGE.to_owned(),
@@ -117,13 +117,15 @@ impl Project {
     /// Returns the SSH key with which the first init container clones, if it needs one.
     pub fn ssh(&self) -> Option<&Ssh> {
         match &self.source {
-            Source::Git(git) if !self.without_init => git.ssh.as_ref(),
-            Source::Git(_) | Source::Init { .. } | Source::Packaged { .. } => None,
+            ProjectSource::Git(git) if !self.without_init => git.ssh.as_ref(),
+            ProjectSource::Git(_) | ProjectSource::Init { .. } | ProjectSource::Packaged { .. } => {
+                None
+            }
         }
     }
 }
 
-impl Source {
+impl ProjectSource {
     fn new(directory: Option<&FeastProjectDir>) -> Self {
         let FeastProjectDir {
             init,
@@ -224,8 +226,8 @@ impl Store {
     /// Returns the directory of the feature repository, in which every Feast command runs.
     pub fn repository(&self) -> String {
         match &self.project.source {
-            Source::Packaged { path, .. } if self.project.without_init => path.clone(),
-            Source::Git(git) => join(&self.project_directory(), &git.directory),
+            ProjectSource::Packaged { path, .. } if self.project.without_init => path.clone(),
+            ProjectSource::Git(git) => join(&self.project_directory(), &git.directory),
             _ => join(&self.project_directory(), FEATURE_REPOSITORY),
         }
     }

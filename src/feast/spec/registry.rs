@@ -23,7 +23,7 @@ pub struct RemoteRegistry {
     /// The CA certificate, if the server has TLS.
     pub authority: Option<Authority>,
     /// The feature store that serves it, if the configuration refers to one.
-    pub peer: Option<RemoteStore>,
+    pub store: Option<RemoteStore>,
 }
 
 /// A CA certificate under a key of a ConfigMap.
@@ -71,7 +71,7 @@ impl RemoteRegistry {
             feast_ref,
             tls,
         } = remote;
-        let peer = feast_ref.map(|feast_ref| {
+        let remote_store = feast_ref.map(|feast_ref| {
             let config::FeastRef {
                 name,
                 namespace: other,
@@ -83,9 +83,9 @@ impl RemoteRegistry {
             }
         });
         Self {
-            address: match (hostname, &peer) {
+            address: match (hostname, &remote_store) {
                 (Some(hostname), _) => hostname,
-                (None, Some(peer)) => peer.address(),
+                (None, Some(store)) => store.address(),
                 (None, None) => String::new(),
             },
             authority: tls.map(|tls| {
@@ -98,7 +98,7 @@ impl RemoteRegistry {
                     key: cert_name,
                 }
             }),
-            peer,
+            store: remote_store,
         }
     }
 }

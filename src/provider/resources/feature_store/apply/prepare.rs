@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::cluster::sources::may_appear;
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
-use crate::feast::feature_store_yaml::{Problem, SecretError};
+use crate::feast::feature_store_yaml::{SecretError, SecretProblem};
 use crate::feast::names;
 use crate::feast::objects::Objects;
 use crate::feast::secrets::redaction::Redaction;
@@ -149,7 +149,10 @@ impl ApplyOperation<'_> {
                 configuration: "",
             });
             let is_missing = |error: &SecretError| {
-                matches!(error.problem, Problem::Missing | Problem::NoDiscoveryUrl)
+                matches!(
+                    error.problem,
+                    SecretProblem::Missing | SecretProblem::NoDiscoveryUrl
+                )
             };
             filled.is_err_and(|errors| errors.iter().all(is_missing))
         };
@@ -211,7 +214,7 @@ pub async fn remote_registry(
     let Registry::Remote(remote) = &desired.store.registry else {
         return Ok(());
     };
-    let Some(peer) = &remote.peer else {
+    let Some(peer) = &remote.store else {
         return Ok(());
     };
     let key = Key::new(Kind::Service, peer.service());
