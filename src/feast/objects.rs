@@ -11,6 +11,6 @@ use crate::kubernetes::Key;
 pub struct Objects<Phase> {
     pub namespace: String,
     pub manifests: BTreeMap<Key, Json>,
-    /// What is known in this phase besides the manifests.
+    /// The other results of the phase.
     pub(super) phase: Phase,
 }

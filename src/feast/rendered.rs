@@ -24,7 +24,7 @@ pub struct Rendered {
     pub(super) apply: Option<Json>,
 }
 
-/// What the pods of a Deployment need from the user's Secrets and ConfigMaps.
+/// The content of the user's Secrets and ConfigMaps that the pods of a Deployment need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// The name of the Deployment.

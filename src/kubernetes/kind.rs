@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What the provider knows about a kind of object.
+/// The facts about a kind of object that the provider needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KindInfo {
     /// The name of the kind, such as `Deployment`.

@@ -103,11 +103,13 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Refused> {
     call("render", object).unwrap();
     let store = Store::new(&config, &Defaults::default());
     if let Registry::Remote(RemoteRegistry {
-        peer: Some(peer), ..
+        store: Some(remote),
+        ..
     }) = &store.registry
     {
-        let judged = peer.check_service(service(peer, others).as_ref());
-        judged.map_err(|error| Refused::Filling(vec![(RemoteStore::path(), error.to_string())]))?;
+        let checked = remote.check_service(service(remote, others).as_ref());
+        checked
+            .map_err(|error| Refused::Filling(vec![(RemoteStore::path(), error.to_string())]))?;
     }
     let prepared = render(&store);
     let contents: Contents = (prepared.sources().into_iter())

@@ -289,7 +289,7 @@ impl Placeholder {
     }
 }
 
-/// Returns whether a text would be a mapping, or empty, without the lines that are an environment reference and nothing else.
+/// Returns whether a text would be a mapping, or empty, without the lines that are only an environment reference.
 fn has_reference_lines(text: &str) -> bool {
     without_environment_reference_lines(text)
         .is_some_and(|rest| rest.trim().is_empty() || matches!(value(&rest), Ok(Json::Object(_))))

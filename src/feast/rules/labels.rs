@@ -11,7 +11,7 @@ use crate::kubernetes::validation::metadata::{
 };
 use crate::schema::Path;
 
-/// What a map is used for.
+/// The purpose of a map.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Labels,

@@ -1,6 +1,6 @@
 //! The persistence that several pods need.
 //!
-//! A `store` is taken for a database here. One that is a file by what its Secret says is rejects when that is read
+//! A `store` counts as a database here. Whether its Secret describes a file is checked when the Secret is read
 //! (`render/databases.rs`).
 
 use super::Violation;
@@ -192,7 +192,7 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
         return None;
     }
     let path = file.and_then(|file| file.path.as_deref());
-    // A URI that the registry cannot have is rejects for itself (`file-paths`).
+    // The rule `file-paths` rejects URIs that the registry does not support.
     if path.is_some_and(|path| Location::of(path) != Location::Path) {
         return None;
     }

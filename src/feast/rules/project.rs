@@ -313,7 +313,7 @@ fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
     let local = local(store).and_then(|it| it.persistence.as_ref());
     let database = local.and_then(|it| it.store.as_ref());
     let file = local.and_then(|it| it.file.as_ref()?.path.as_deref());
-    // A URI that the registry cannot have is rejects for itself (`file-paths`).
+    // The rule `file-paths` rejects URIs that the registry does not support.
     let object = file.is_some_and(|path| Location::of(path) != Location::Path);
     let remote = registry(store).and_then(|it| it.remote.as_ref());
     if remote.is_none() && database.is_none() && !object {

@@ -106,7 +106,7 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
         ),
         (Service::Registry, true, true) => reject(
             false,
-            format!("A file in an object store cannot be on a claim"),
+            "A file in an object store cannot be on a claim".to_owned(),
             "Remove `pvc`, or set a path relative to its `mount_path`.",
         ),
         (_, true, _) => reject(
@@ -174,7 +174,7 @@ pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
         return Vec::new();
     };
     let on_s3 = file.path.as_deref().is_some_and(|path| {
-        // A URI that the registry cannot have is rejects for itself.
+        // The rule `file-paths` rejects URIs that the registry does not support.
         path.starts_with("s3://") || matches!(Location::of(path), Location::Other { .. })
     });
     if file.s3_additional_kwargs.is_none() || on_s3 {

@@ -13,14 +13,14 @@ struct Metric {
     /// The container that is measured; `None` for all of them.
     container: Option<String>,
     /// For use in sentences.
-    words: String,
+    description: String,
     reads: Vec<Path>,
     /// The attribute that names the container.
-    named: Path,
+    container_path: Path,
     /// The attribute of the autoscaler that has the metric.
     autoscaler: &'static str,
     /// The alternative to a request.
-    instead: &'static str,
+    alternative: &'static str,
 }
 
 const OTHER_METRIC: &str = "a metric with an `AverageValue` target";
@@ -55,11 +55,11 @@ fn utilizations(store: &FeatureStore) -> Vec<Metric> {
         return vec![Metric {
             resource: "cpu".to_owned(),
             container: None,
-            words: "the default metric (80% CPU utilization)".to_owned(),
+            description: "the default metric (80% CPU utilization)".to_owned(),
             reads: vec![list.clone()],
-            named: list,
+            container_path: list,
             autoscaler: AUTOSCALING,
-            instead: OTHER_METRIC,
+            alternative: OTHER_METRIC,
         }];
     }
     let mut found = Vec::new();
@@ -86,11 +86,11 @@ fn utilizations(store: &FeatureStore) -> Vec<Metric> {
         found.push(Metric {
             resource: name.clone(),
             container,
-            words: format!("metric {index} (`{name}` utilization)"),
+            description: format!("metric {index} (`{name}` utilization)"),
             reads,
-            named: path.attribute("container"),
+            container_path: path.attribute("container"),
             autoscaler: AUTOSCALING,
-            instead: OTHER_METRIC,
+            alternative: OTHER_METRIC,
         });
     }
     found
@@ -104,15 +104,15 @@ fn triggers(store: &FeatureStore) -> Vec<Metric> {
         .filter(|(_, trigger)| is_resource_trigger(trigger))
         .map(|(index, trigger)| {
             let path = list.index(index);
-            let named = path.attribute("metadata").key("containerName");
+            let container_path = path.attribute("metadata").key("containerName");
             Metric {
                 resource: trigger.r#type.clone(),
                 container: trigger.metadata.get("containerName").cloned(),
-                words: format!("trigger {index} (`{}`)", trigger.r#type),
-                reads: vec![path.attribute("type"), named.clone()],
-                named,
+                description: format!("trigger {index} (`{}`)", trigger.r#type),
+                reads: vec![path.attribute("type"), container_path.clone()],
+                container_path,
                 autoscaler: KEDA,
-                instead: "a trigger of another type",
+                alternative: "a trigger of another type",
             }
         })
         .collect()
@@ -132,7 +132,7 @@ fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation
         Path::of("services.ui"),
     ]);
     Violation::new(
-        metric.named.clone(),
+        metric.container_path.clone(),
         reads,
         format!(
             "The feature store has no container {:?}",
@@ -174,7 +174,7 @@ fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violati
         format!(
             "Utilization is a share of the request. If one container has no request, {} cannot be measured, and the \
              autoscaler does nothing. Set `{at} = {{ requests = {{ {resource} = \"…\" }} }}`, or use {}.",
-            metric.words, metric.instead
+            metric.description, metric.alternative
         ),
     ))
 }

@@ -57,7 +57,7 @@ pub struct Ssh {
     pub known_hosts: Option<String>,
 }
 
-/// What runs `feast apply`.
+/// The way in which `feast apply` is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApplyBy {
     /// A Job for each configuration, before the rollout.

@@ -31,7 +31,7 @@ pub struct OnlineServer {
     pub workers: WorkerConfigs,
 }
 
-/// What enables the metrics of the online server.
+/// The setting that enables the metrics of the online server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metrics {
     Off,

@@ -143,7 +143,7 @@ fn modes(volume: &Volume) -> Vec<Mode> {
     modes
 }
 
-/// A file of a volume that can have a mode of its own.
+/// A file of a volume that can have its own mode.
 trait Item {
     fn mode(&self) -> Option<i32>;
 }
