@@ -41,7 +41,7 @@ pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
 
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use connection::{ConnectionError, Origin};
 
 /// Which feature store, and where.

@@ -55,8 +55,8 @@ use super::rollout::Wait;
 use super::watch::Unfinished;
 use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::Tier;
+use crate::kubernetes::{Key, Kind};
 
 /// How long an object of the same name that is still being deleted is waited for.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(60);

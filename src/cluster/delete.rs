@@ -19,8 +19,8 @@ use super::resource::{PODS, Resource};
 use super::watch::Unfinished;
 use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::Tier;
+use crate::kubernetes::{Key, Kind};
 use stalled::enumerated;
 
 pub use stalled::StalledDeletion;

@@ -16,8 +16,8 @@ use super::request::Request;
 use super::resource::{FEATURE_STORES, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, OPERATOR};
-use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::{Access, Scope};
+use crate::kubernetes::{Key, Kind};
 
 /// What the operator has made of one custom resource.
 #[derive(Default)]

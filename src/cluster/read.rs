@@ -15,9 +15,9 @@ use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::source::{Contents, Source};
 use crate::kubernetes::kind::{Access, Scope};
+use crate::kubernetes::{Key, Kind};
 
 impl Cluster {
     /// The store's objects of these keys, as they were a moment ago at most; for a refresh. A LIST by label for

@@ -23,7 +23,7 @@ use super::request::{Answer, List, Request};
 use super::resource::Resource;
 use super::{Cluster, of_every_store, task};
 use crate::feast::names::NAME_LABEL;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 
 /// How old an answer may be that another read is given. A refresh begins within this time for every store of
 /// a plan but the slowest ones, whose answers are as fresh as theirs.

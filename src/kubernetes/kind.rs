@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What the provider has to know of a kind of object.
+/// The facts about a kind of object that the provider needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KindInfo {
     /// The name of the kind, such as `Deployment`.
@@ -26,12 +26,12 @@ pub enum Scope {
     Cluster,
 }
 
-/// What is applied together. A tier is applied after all objects of the previous tier have been.
+/// A group of kinds that are applied together, after all objects of the previous tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// What a pod needs before it can start: accounts, Secrets, PersistentVolumeClaims, Services.
+    /// What pods need before they can start: ServiceAccounts, Secrets, PersistentVolumeClaims, Services.
     Prerequisites,
-    /// What runs once, and must succeed before the pods are changed.
+    /// Jobs that must succeed before the pods are changed.
     Preparation,
     Workload,
     Autoscaler,
@@ -46,7 +46,7 @@ pub enum Access {
     IfUsed,
 }
 
-/// Whether every cluster serves the API of a kind.
+/// The availability of the API of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     BuiltIn,
@@ -148,7 +148,7 @@ impl Kind {
     }
 }
 
-/// Which object of a feature store, written `Kind/name`.
+/// The kind and name of an object of a feature store, formatted as `Kind/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub kind: Kind,

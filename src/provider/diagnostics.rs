@@ -8,9 +8,9 @@ use crate::cluster::{self, StoreName};
 use crate::feast::config::{Drift, DriftKind};
 use crate::feast::feature_store_yaml::SecretError;
 use crate::feast::names;
-use crate::feast::objects::Key;
 use crate::feast::remote_store::RemoteStoreError;
 use crate::feast::spec::RemoteStore;
+use crate::kubernetes::Key;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 mod import_operator;

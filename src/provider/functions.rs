@@ -125,8 +125,8 @@ mod tests {
             ),
             (
                 "kind: Secret",
-                "The manifest cannot be read: there is no FeatureStore in it: `kind: FeatureStore` with \
-                 `apiVersion: feast.dev/v1` is needed",
+                "The manifest cannot be read: the text has no FeatureStore (`kind: FeatureStore` with `apiVersion: \
+                 feast.dev/v1`)",
             ),
             (
                 &format!(
@@ -146,8 +146,8 @@ mod tests {
             format!("{head}\nspec: {{feastProject: p}}\n---\n{head}\nspec: {{feastProject: q}}");
         assert_eq!(
             manifest(&both),
-            "The manifest cannot be read: there are 2 FeatureStores in it, and only one can be read at a time: split \
-             them"
+            "The manifest cannot be read: the text has 2 FeatureStores, and only one can be converted at a time. Split \
+             the text"
         );
         let store = |items: &[(&str, Value)]| {
             let items = items

@@ -177,7 +177,7 @@ pub fn rejects_invalid_configurations_at_plan() {
     for (attributes, messages) in [
         (
             "authz = { kubernetes = {}, no_auth = true }",
-            "authz says several things",
+            "Exactly one of `kubernetes`, `oidc`, `no_auth` must be set",
         ),
         (
             "authz = { oidc = { issuer_url = \"http://idp\" } }",
@@ -185,7 +185,7 @@ pub fn rejects_invalid_configurations_at_plan() {
         ),
         (
             "authz = { oidc = {} }",
-            "The OpenID Connect provider is not named",
+            "The OpenID Connect provider needs `issuer_url` or `secret_ref`",
         ),
         (
             "authz = { oidc = { issuer_url = \"https://idp\", jwks_cache_lifespan_seconds = 0 } }",
@@ -201,11 +201,11 @@ pub fn rejects_invalid_configurations_at_plan() {
         ),
         (
             "openlineage = { enabled = true, transport_type = \"http\" }",
-            "The transport http needs a URL",
+            "The transport type `http` requires `transport_url`",
         ),
         (
             "mlflow = { enabled = true, extra_config = { tracking_uri = \"x\" } }",
-            "\"tracking_uri\" has an attribute of its own",
+            "\"tracking_uri\" has its own attribute",
         ),
     ] {
         let configuration = store::configuration("", attributes);

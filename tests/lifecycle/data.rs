@@ -100,12 +100,12 @@ pub fn rejects_shrinking_a_pvc() {
     test.configure(&size("2Gi"));
     test.apply();
     for (claim, message) in [
-        (size("1Gi"), "A claim cannot become smaller (2Gi to 1Gi)"),
+        (size("1Gi"), "A claim cannot be shrunk (2Gi to 1Gi)"),
         (
             on_claim(
                 "create = { access_modes = [\"ReadWriteMany\"], resources = { requests = { storage = \"2Gi\" } } }",
             ),
-            "Access modes of a claim cannot change",
+            "The access modes of a claim cannot be changed",
         ),
     ] {
         test.configure(&claim);

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options, Reason};
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
 use crate::lifecycle::{account, lab};

@@ -152,7 +152,7 @@ pub fn warnings_do_not_stop_the_apply() {
     );
     let plan = test.plan_with_changes();
     for part in [
-        "Another value of \"pool\" holds",
+        "Another value of the node label \"pool\" applies",
         "metrics has no effect here",
     ] {
         assert!(plan.run.stdout.contains(part), "{}", plan.run);

@@ -9,8 +9,8 @@ use kube::api::{Api, PostParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{CancellationToken, Error};
-use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::kubernetes::Kind;
 
 use crate::lifecycle::cluster::Lab;
 use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, Wanted, deployment_key, object, wanted};

@@ -10,8 +10,8 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::rollout::Wait;
 use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy};
-use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::kubernetes::Kind;
 
 use crate::lifecycle::cluster::Lab;
 use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, deployment_key, object, wanted};

@@ -20,7 +20,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         provider: "In a Secret. They do not appear in pod templates, plans, state or logs.",
         tests: &[
             "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
-            "src/feast/secrets/resolve.rs::parameters_go_into_the_secret_and_nowhere_else",
+            "src/feast/secrets/resolve/tests.rs::parameters_go_into_the_secret_and_nowhere_else",
         ],
     },
     Behavior {
@@ -29,22 +29,22 @@ pub const BEHAVIORS: &[Behavior] = &[
         provider: "The next plan reports the change, and its apply rolls the pods.",
         tests: &[
             "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
-            "src/feast/secrets/resolve.rs::the_fingerprint_follows_the_content",
+            "src/feast/secrets/resolve/tests.rs::the_fingerprint_follows_the_content",
         ],
     },
     Behavior {
         subject: "Git settings (`configs`)",
         operator: "Written in a random order; each order is a new rollout.",
         provider: "Written in the order of the configuration, so the script is the same on every run.",
-        tests: &["src/feast/render/repository/tests.rs::configs_are_in_their_order"],
+        tests: &["src/feast/render/repository/tests.rs::configs_are_sorted"],
     },
     Behavior {
         subject: "A clone that fails, and special characters in a Git reference",
         operator: "The init container continues; the shell interprets the reference.",
         provider: "The init container fails; every value is quoted.",
         tests: &[
-            "src/feast/render/repository/tests.rs::what_fails_fails_again",
-            "src/feast/render/repository/tests.rs::nothing_hostile_is_run",
+            "src/feast/render/repository/tests.rs::failures_are_repeatable",
+            "src/feast/render/repository/tests.rs::values_cannot_inject_commands",
         ],
     },
     Behavior {
@@ -64,7 +64,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Accepted. The HPA does not scale, and the feature store reports `Ready`.",
         provider: "The plan fails and names the server that needs a request.",
         tests: &[
-            "src/feast/rules/utilization.rs::the_default_metric_needs_a_cpu_request_everywhere",
+            "src/feast/rules/utilization.rs::the_default_metric_requires_a_cpu_request_on_every_server",
         ],
     },
     Behavior {
@@ -72,12 +72,12 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Checked while the objects are reconciled.",
         provider: "Checked by `terraform validate`; Secrets are checked by the apply before its first write.",
         tests: &[
-            "src/feast/rules/scaling.rs::bounds_in_order",
-            "src/feast/rules/autoscaling.rs::behavior_stays_within_bounds",
-            "src/feast/rules/strategy.rs::words_and_numbers",
-            "src/feast/rules/resources.rs::quantities_in_order",
-            "src/feast/rules/names.rs::the_longest_derived_name_decides",
-            "src/feast/rules/schedule.rs::rejects_invalid_schedules",
+            "src/feast/rules/scaling.rs::rejects_min_replicas_above_max_replicas",
+            "src/kubernetes/validation/autoscaling.rs::rejects_behavior_out_of_range",
+            "src/kubernetes/validation/strategy.rs::types_and_numbers",
+            "src/kubernetes/validation/resources.rs::rejects_invalid_quantities_and_requests_above_limits",
+            "src/feast/rules/names.rs::rejects_a_name_that_makes_an_object_name_too_long",
+            "src/kubernetes/validation/cron.rs::rejects_invalid_schedules",
             "Secret that does not exist",
         ],
     },
@@ -86,7 +86,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "The rule fails with an error of the rule language.",
         provider: "The error says that the server must serve a protocol, and how to enable one.",
         tests: &[
-            "src/feast/rules/registry.rs::some_protocol",
+            "src/feast/rules/registry.rs::at_least_one_protocol",
             "registry server without a protocol",
         ],
     },
@@ -100,7 +100,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "`noAuth: false`",
         operator: "Servers ask Kubernetes for authorization without the permission to do so.",
         provider: "Rejected.",
-        tests: &["src/feast/rules/authz.rs::exactly_one_mode"],
+        tests: &["src/feast/rules/authz.rs::exactly_one_authentication_mode"],
     },
     Behavior {
         subject: "A registry that serves only REST",
@@ -132,8 +132,8 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "A path can lead out of its PersistentVolumeClaim; two claims can share a mount path.",
         provider: "Both are rejected.",
         tests: &[
-            "src/feast/rules/stores.rs::paths_by_where_they_stand",
-            "src/feast/rules/claims.rs::mounts_do_not_collide",
+            "src/feast/rules/stores.rs::paths_on_and_off_claims",
+            "src/feast/rules/claims.rs::rejects_mount_paths_that_collide",
             "path out of its claim",
             "two claims at one place",
         ],
@@ -167,7 +167,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Moved to that field.",
         provider: "The content of the Secret is embedded unchanged.",
         tests: &[
-            "src/feast/feature_store_yaml/yaml.rs::embeds_a_block_word_for_word",
+            "src/feast/feature_store_yaml/yaml.rs::embeds_a_block_verbatim",
             "tests/oracle/cases/db-custom-secret-key",
         ],
     },
@@ -185,6 +185,6 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "`$$` and `$(NAME)` in the commands of the CronJob",
         operator: "Kubernetes replaces them, as in every container command.",
         provider: "The command arrives at the shell as it is written.",
-        tests: &["src/feast/render/references.rs::escaped_text_arrives_letter_by_letter"],
+        tests: &["src/feast/render/references.rs::escaped_text_expands_to_the_original"],
     },
 ];

@@ -103,10 +103,11 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Rejection> {
     call("render", object).unwrap();
     let store = Store::new(&config, &Defaults::default());
     if let Registry::Remote(RemoteRegistry {
-        peer: Some(peer), ..
+        store: Some(remote),
+        ..
     }) = &store.registry
     {
-        let result = peer.check_service(service(peer, others).as_ref());
+        let result = remote.check_service(service(remote, others).as_ref());
         result.map_err(|error| Rejection::Apply(vec![(RemoteStore::path(), error.to_string())]))?;
     }
     let rendered = render(&store);

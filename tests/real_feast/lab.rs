@@ -9,12 +9,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value as Json;
 use terraform_provider_feast::feast::config::FeatureStore;
-use terraform_provider_feast::feast::objects::{Key, Kind, Objects};
+use terraform_provider_feast::feast::objects::Objects;
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
 use terraform_provider_feast::feast::secrets::resolve::{self, Resolved};
 use terraform_provider_feast::feast::secrets::source::Contents;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use crate::support::feast::{Cluster, Pod, Postgres, Python, Run, Secrets};
 use crate::support::testbed::{Progress, Result};

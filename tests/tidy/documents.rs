@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
-use terraform_provider_feast::feast::objects::Kind;
+use terraform_provider_feast::kubernetes::Kind;
 use terraform_provider_feast::provider::docs;
 
 use super::sources::{Source, assert_none, files, read, read_if_exists, root};

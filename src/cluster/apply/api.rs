@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::{Error, Reason, Verb};
 use super::super::{Cluster, StoreName};
 use super::Plan;
-use crate::feast::objects::Key;
+use crate::kubernetes::Key;
 
 impl Cluster {
     /// Wanted objects of kinds that this cluster does not know.

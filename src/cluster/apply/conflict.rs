@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::super::error::{Error, FieldConflict, Reason, Values};
 use super::super::ownership::{self, FieldPath};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 
 /// The error with those of its conflicts that `stands` selects, each with both values and the time of the other's
 /// write, from the `live` object.

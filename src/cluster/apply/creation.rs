@@ -8,8 +8,8 @@ use super::super::{Cluster, Options, StoreName};
 use super::Run;
 use super::object::apply_request;
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::store_secret;
+use crate::kubernetes::{Key, Kind};
 
 /// Nobody has a reason to change the Secret often.
 const ATTEMPTS: usize = 5;

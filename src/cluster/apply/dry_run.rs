@@ -16,7 +16,7 @@ use super::super::resource::NAMESPACES;
 use super::super::{Cluster, Options, PvcPolicy, StoreName};
 use super::object::{apply_request, to_apply_body};
 use super::{Plan, is_terminating};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 
 /// The create of a feature store that replaces another one.
 pub struct Replacement<'a> {

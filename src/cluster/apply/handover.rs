@@ -17,8 +17,8 @@ use super::super::resource::Resource;
 use super::super::watch::{Selection, Unfinished};
 use super::{ATTEMPTS, Run};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::Tier;
+use crate::kubernetes::{Key, Kind};
 
 const REPLICAS: [&str; 2] = ["spec", "replicas"];
 const ROLLING_UPDATE: [&str; 3] = ["spec", "strategy", "rollingUpdate"];

@@ -9,8 +9,8 @@ use super::super::error::Error;
 use super::super::rollout::{GRACE, Progress, job_progress};
 use super::{Run, is_terminating};
 use crate::feast::names::APPLIED_ANNOTATION;
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::store_secret::created_at;
+use crate::kubernetes::{Key, Kind};
 
 impl Run<'_> {
     /// Runs the wanted Job, after those of other configurations have gone.

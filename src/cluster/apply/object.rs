@@ -11,8 +11,8 @@ use super::super::request::Request;
 use super::super::resource::Resource;
 use super::conflict::explained;
 use super::{ATTEMPTS, Run, owner};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::store_secret;
+use crate::kubernetes::{Key, Kind};
 
 /// The manifest as it is sent.
 ///

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::Run;
-use crate::feast::objects::Key;
+use crate::kubernetes::Key;
 
 impl Run<'_> {
     /// Deletes the store's objects that are no longer wanted and that the filter selects; claims only

@@ -22,7 +22,7 @@ use super::super::ownership::{self, Entry, FieldPath, OwnManagers};
 use super::super::request::Request;
 use super::super::resource::Resource;
 use super::{ATTEMPTS, Run, to_apply_body};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 
 impl Run<'_> {
     /// Makes our manager the owner of the fields that are no longer wanted. Returns the object as it is then.

@@ -23,7 +23,7 @@ use super::super::request::Request;
 use super::super::resource::Resource;
 use super::super::watch::{Selection, Unfinished};
 use super::{ATTEMPTS, Run, is_terminating};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 
 /// The operator repairs what it owns within 3 seconds.
 const ATTENTION: Duration = Duration::from_secs(5);

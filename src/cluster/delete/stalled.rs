@@ -11,8 +11,8 @@ use crate::cluster::error::Reason;
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::PODS;
 use crate::cluster::{Cluster, StoreName};
-use crate::feast::objects::{Key, Kind};
 use crate::kubernetes::kind::Scope;
+use crate::kubernetes::{Key, Kind};
 
 /// The time for finding the cause; the caller has already waited for the deletion itself.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(5);

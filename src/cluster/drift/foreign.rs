@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::changes::{Author, Change};
 use super::lists;
 use crate::cluster::ownership::{self, Entry, FieldPath, FieldStep};
-use crate::feast::objects::Kind;
+use crate::kubernetes::Kind;
 
 /// Kubernetes itself, doing what the objects ask for.
 const KUBERNETES: [&str; 3] = [

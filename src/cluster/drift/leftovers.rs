@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::changes::{Author, Change};
 use crate::cluster::ownership::{self, FieldPath, OwnManagers};
-use crate::feast::objects::Kind;
+use crate::kubernetes::Kind;
 
 /// Returns the fields of the live object that the provider's own managers hold and the manifest does not name.
 ///

@@ -12,7 +12,7 @@ use crate::feast::names::{
     APPLIED_ANNOTATION, CERTIFICATES_HASH_ANNOTATION, CONFIGURATION_HASH_ANNOTATION, MANAGED_BY,
     MANAGED_BY_LABEL,
 };
-use crate::feast::objects::Kind;
+use crate::kubernetes::Kind;
 
 /// Annotations that an apply computes: no manifest of a state has them.
 const COMPUTED_ANNOTATIONS: [&str; 3] = [

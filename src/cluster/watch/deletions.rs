@@ -20,7 +20,7 @@ use crate::cluster::error::{Reason, Verb};
 use crate::cluster::resource::Resource;
 use crate::cluster::{Cluster, StoreName, of_every_store, task};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::Key;
+use crate::kubernetes::Key;
 use crate::kubernetes::kind::Scope;
 
 /// A kind, by its plural, and a namespace.

@@ -10,10 +10,10 @@ use crate::feast::config::{
     Condition, DataSourceConfig, DataSourceState, Drift, Endpoints, FeatureStore,
 };
 use crate::feast::names::{self, Endpoint};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::render::render;
 use crate::feast::secrets::store_secret;
 use crate::feast::spec::{self, Defaults, Registry, Store};
+use crate::kubernetes::{Key, Kind};
 use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::cluster_error;
 use crate::cluster::{self, StoreName};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use crate::schema::{Diagnostic, Diagnostics};
 
 const STOP_IT: &str = "`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`";

@@ -2,7 +2,7 @@
 
 use crate::cluster::StoreName;
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::Kind;
+use crate::kubernetes::Kind;
 use crate::kubernetes::kind::Scope;
 use crate::provider::resources::feature_store::creation::Occupied;
 use crate::schema::{Diagnostic, Path};

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::*;
 use crate::cluster::fake_api::{self, Received, Reply};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
-use crate::feast::objects::Kind;
+use crate::kubernetes::Kind;
 use crate::schema::coerce;
 use crate::schema::provider::{Private, Read, ReadAnswer};
 

@@ -9,7 +9,7 @@ use terraform_provider_feast::cluster::apply::Plan;
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Options, PvcPolicy,
 };
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use super::lab::{Lab, Scaling, Wanted, deployment_key, wanted};
 use super::reasons;

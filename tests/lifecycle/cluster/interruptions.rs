@@ -7,8 +7,8 @@ use serde_json::json;
 use terraform_provider_feast::cluster::apply::{Outcome, Plan};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy, Reason, StoreName};
-use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, apply, deployment_key, wanted};
 use super::reasons;

@@ -17,8 +17,8 @@ use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, StoreName, ownership,
 };
-use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 

@@ -12,9 +12,9 @@ use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, Reason,
 };
-use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
 use terraform_provider_feast::kubernetes::kind::KindInfo;
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, wanted};
 use crate::lifecycle::account;

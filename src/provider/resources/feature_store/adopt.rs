@@ -10,7 +10,7 @@ use crate::cluster::operator::{self, Operated};
 use crate::cluster::{CancellationToken, Cluster, Reason, StoreName};
 use crate::feast::custom_resource;
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::functions::from_manifest;
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};

@@ -15,7 +15,7 @@ use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
 use crate::feast::config::{Drift, DriftKind, ScalingStatus};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::provider::{Applied, Apply};

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::cluster::ownership::{self, FieldPath};
 use crate::cluster::{Error, Reason};
 use crate::feast::config::{Drift, DriftKind};
-use crate::feast::objects::Key;
+use crate::kubernetes::Key;
 use crate::provider::diagnostics;
 use crate::schema::{Block, Diagnostics, Path, Value};
 

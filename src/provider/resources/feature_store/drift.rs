@@ -15,9 +15,9 @@ use crate::cluster::drift::leftovers::leftovers;
 use crate::cluster::drift::project;
 use crate::cluster::ownership::{self, FieldPath, FieldStep, OwnManagers};
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::shown;
 use crate::feast::secrets::source::Source;
+use crate::kubernetes::{Key, Kind};
 use crate::schema::{Block, Step, Value};
 
 use super::manifests::Manifests;

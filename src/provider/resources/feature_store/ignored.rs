@@ -92,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::feast::objects::{Key, Kind};
+    use crate::kubernetes::{Key, Kind};
     use crate::provider::schemas::{FEATURE_STORE, schemas};
     use crate::schema::encode;
 

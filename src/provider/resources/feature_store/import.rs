@@ -4,8 +4,8 @@
 use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, StoreName};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::{names, secrets::store_secret};
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::provider::{Deferred, Import, Imported, ImportedResource};

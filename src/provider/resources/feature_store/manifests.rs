@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::feast::objects::Key;
 use crate::feast::secrets::shown::{known, shown};
+use crate::kubernetes::Key;
 use crate::schema::{Block, Value, decode};
 
 use super::computed::Desired;

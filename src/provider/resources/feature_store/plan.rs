@@ -3,7 +3,7 @@
 
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::schema::provider::{Deferred, Plan, Planned, Private};
 use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::feast::config::FeatureStore;
-use crate::feast::objects::Key;
+use crate::kubernetes::Key;
 use crate::schema::provider::Private;
 use crate::schema::{Block, Value, decode, encode};
 

@@ -18,9 +18,9 @@ use serde_json::Value as Json;
 
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName, apply};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::resolve::Secrets;
 use crate::kubernetes::kind::Scope;
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::provider::{Plan, Planned};

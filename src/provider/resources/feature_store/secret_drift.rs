@@ -7,10 +7,12 @@ use serde_json::{Value as Json, json};
 
 use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::config::DriftKind;
-use crate::feast::objects::{Key, Objects};
-use crate::feast::secrets::resolve::{Fingerprints, Resolved, Secrets, fingerprint};
+use crate::feast::objects::Objects;
+use crate::feast::secrets::fingerprint::{Fingerprints, fingerprint};
+use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::{Contents, Source};
 use crate::feast::{names, secrets::store_secret};
+use crate::kubernetes::Key;
 use crate::schema::{Block, Value};
 
 use super::computed::Desired;

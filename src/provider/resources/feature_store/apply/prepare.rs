@@ -9,14 +9,15 @@ use tokio::time::Instant;
 
 use crate::cluster::sources::may_appear;
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
-use crate::feast::feature_store_yaml::{Problem, SecretError};
+use crate::feast::feature_store_yaml::{SecretError, SecretProblem};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind, Objects};
+use crate::feast::objects::Objects;
 use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::Contents;
 use crate::feast::secrets::store_secret::{self, Ownership};
 use crate::feast::spec::Registry;
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics};
@@ -148,7 +149,10 @@ impl ApplyOperation<'_> {
                 configuration: "",
             });
             let is_missing = |error: &SecretError| {
-                matches!(error.problem, Problem::Missing | Problem::NoDiscoveryUrl)
+                matches!(
+                    error.problem,
+                    SecretProblem::Missing | SecretProblem::NoDiscoveryUrl
+                )
             };
             filled.is_err_and(|errors| errors.iter().all(is_missing))
         };
@@ -210,7 +214,7 @@ pub async fn remote_registry(
     let Registry::Remote(remote) = &desired.store.registry else {
         return Ok(());
     };
-    let Some(peer) = &remote.peer else {
+    let Some(peer) = &remote.store else {
         return Ok(());
     };
     let key = Key::new(Kind::Service, peer.service());
