@@ -10,14 +10,13 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Verb};
-use super::ownership;
 use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::source::{Contents, Source};
-use crate::kubernetes::kind::{Access, Scope};
+use crate::kubernetes::kind::{Access, Key, Kind, Scope};
+use crate::kubernetes::managed_fields::ManagedFields;
 
 impl Cluster {
     /// The store's objects of these keys, as they were a moment ago at most; for a refresh. A LIST by label for
@@ -230,9 +229,9 @@ impl Cluster {
         Ok(list.items.unwrap_or_default())
     }
 
-    /// Whether the live object belongs to the store: it carries the store's labels, or it is one that
-    /// we `known`ingly made and applied to (someone may have taken the labels off).
-    pub fn is_ours(&self, store: &StoreName, live: &Json, known: bool) -> bool {
+    /// Returns whether the live object belongs to the feature store: it has the labels of the feature store, or it
+    /// `was_applied` according to the state and to its managed fields, because somebody can have removed the labels.
+    pub fn is_ours(&self, store: &StoreName, live: &Json, was_applied: bool) -> bool {
         let labels = &live["metadata"]["labels"];
         let here = match live["metadata"]["namespace"].as_str() {
             Some(_) => true,
@@ -244,7 +243,10 @@ impl Cluster {
         {
             return true;
         }
-        known && ownership::applied_by(live, &self.options().field_manager).is_some()
+        was_applied
+            && ManagedFields::of(live)
+                .applied_by(&self.options().field_manager)
+                .is_some()
     }
 
     /// The values of the user's Secrets and ConfigMaps. Everything that is missing is reported at once.

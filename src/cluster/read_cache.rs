@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::request::{Answer, List, Request};
 use super::resource::Resource;
-use super::{Cluster, of_every_store, task};
+use super::{Cluster, provider_selector, task};
 use crate::feast::names::NAME_LABEL;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::{Key, Kind};
 
 /// How old an answer may be that another read is given. A refresh begins within this time for every store of
 /// a plan but the slowest ones, whose answers are as fresh as theirs.
@@ -292,7 +292,7 @@ impl Cluster {
         namespace: &str,
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
-        let selector = of_every_store();
+        let selector = provider_selector();
         let query = vec![("labelSelector", selector.as_str())];
         let request = Request::list(Resource::from(kind), namespace, query);
         self.send_for(request, cancel).await

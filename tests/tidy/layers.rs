@@ -95,10 +95,10 @@ pub const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "kubernetes",
-        purpose: "what the provider knows of Kubernetes: kinds of object, quantities; pure functions",
+        purpose: "knowledge of Kubernetes: kinds of object, field ownership, differences between objects; pure functions",
         layers: &[],
         own_crates: &[],
-        shared_crates: &[],
+        shared_crates: &["serde_json"],
         forbidden_std: PURE,
     },
     Layer {

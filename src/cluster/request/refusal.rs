@@ -11,7 +11,7 @@ use rustls::AlertDescription;
 use super::Request;
 use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
-use crate::feast::objects::Kind;
+use crate::kubernetes::kind::Kind;
 
 /// Returns true if the next attempt would fail in the same way: the two sides do not agree about TLS, or one does not
 /// accept the certificate of the other. A failure to resolve a name is tried again, because the standard library does

@@ -9,7 +9,7 @@ use crate::cluster::connection::{Connection, Exec};
 use crate::cluster::fake_api::{self, Reply};
 use crate::cluster::watch::Selection;
 use crate::cluster::{Options, resource};
-use crate::feast::objects::Kind;
+use crate::kubernetes::kind::Kind;
 
 fn request(verb: Verb) -> Request<'static> {
     Request {

@@ -17,8 +17,8 @@ use crate::cluster::request::Request;
 use crate::cluster::resource::{EVENTS, PODS, Resource};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::redaction::Redaction;
+use crate::kubernetes::kind::{Key, Kind};
 
 /// Of one container's log.
 const LINES: usize = 10;

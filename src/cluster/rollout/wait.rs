@@ -18,8 +18,8 @@ use crate::cluster::resource::{PODS, Resource};
 use crate::cluster::watch::Selection;
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names::NAME_LABEL;
-use crate::feast::objects::Kind;
 use crate::feast::secrets::redaction::Redaction;
+use crate::kubernetes::kind::Kind;
 
 /// How long the first look at what is waited for may take, however late it is: what is complete then is no failure,
 /// and an error can say what there is.

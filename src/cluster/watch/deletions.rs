@@ -18,10 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Pauses, Selection, Unfinished, refusal};
 use crate::cluster::error::{Reason, Verb};
 use crate::cluster::resource::Resource;
-use crate::cluster::{Cluster, StoreName, of_every_store, task};
+use crate::cluster::{Cluster, StoreName, provider_selector, task};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::Key;
-use crate::kubernetes::kind::Scope;
+use crate::kubernetes::kind::{Key, Scope};
 
 /// A kind, by its plural, and a namespace.
 type Place = (&'static str, String);
@@ -193,7 +192,7 @@ async fn follow_guarded(api: Api<PartialObjectMeta<DynamicObject>>, sender: &wat
 
 /// Tells what is there until that may not be known.
 async fn follow(api: Api<PartialObjectMeta<DynamicObject>>, sender: &watch::Sender<Seen>) {
-    let labels = watcher::Config::default().labels(&of_every_store());
+    let labels = watcher::Config::default().labels(&provider_selector());
     let mut events = watcher(api, labels).backoff(Pauses::default()).boxed();
     let mut listed = BTreeMap::new();
     loop {

@@ -118,6 +118,25 @@ impl Objects<Rendered> {
     }
 }
 
+impl Objects<Resolved> {
+    /// Returns objects that need no content of Secrets.
+    #[doc(hidden)]
+    pub fn without_secrets(namespace: &str, manifests: BTreeMap<Key, Json>) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            manifests,
+            phase: Resolved {
+                servers: Fingerprints {
+                    configuration: String::new(),
+                    certificates: None,
+                },
+                lineage: None,
+                applied: None,
+            },
+        }
+    }
+}
+
 /// A workload's `feature_store.yaml`, with what was read.
 struct Text {
     deployment: String,

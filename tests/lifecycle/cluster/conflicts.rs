@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::json;
-use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::apply::DesiredState;
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Options, PvcPolicy,
 };
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
-use super::lab::{Lab, Scaling, Wanted, deployment_key, wanted};
+use super::lab::{Lab, Scaling, Wanted, deployment_key, objects, wanted};
 use super::reasons;
 
 pub async fn conflicts_with_other_managers(lab: Lab) {
@@ -105,15 +105,15 @@ pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
         lab.create::<Deployment>(&made).await;
         // Another strategy, which takes a hand-over, and the same memory, written in another way.
         let target = wanted(store, Scaling::Static(1));
-        let plan = Plan {
+        let desired = DesiredState {
             store: &lab.store(store),
-            wanted: &target,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
+            objects: &objects(&target),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply(BTreeMap::new(), &plan, &cancel);
+        let outcome = lab.cluster.apply(BTreeMap::new(), &desired, &cancel);
         let outcome = outcome.await.expect("begun");
         let strategy = &lab.live(store).await["spec"]["strategy"];
         if manager == "feast" {
@@ -163,15 +163,15 @@ pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
         read.expect("readable")
     };
     let apply_from = async |read, planned: &Wanted| {
-        let plan = Plan {
+        let desired = DesiredState {
             store: &store,
-            wanted: &target,
-            known: planned,
-            claims: &PvcPolicy::default(),
+            objects: &objects(&target),
+            last_applied: planned,
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply(read, &plan, &cancel).await;
+        let outcome = lab.cluster.apply(read, &desired, &cancel).await;
         outcome.expect("begun")
     };
 

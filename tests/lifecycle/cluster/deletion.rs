@@ -8,7 +8,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_feast::cluster::delete::Deletion;
 use terraform_provider_feast::cluster::{CancellationToken, PvcPolicy};
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, wanted};
 use super::reasons;

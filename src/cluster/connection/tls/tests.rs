@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::cluster::error::causes;
 use crate::cluster::{Cluster, Connection, Options};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::{Key, Kind};
 
 /// A certificate for this name, and its key.
 struct Signed {

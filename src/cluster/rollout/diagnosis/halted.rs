@@ -6,9 +6,10 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::Value as Json;
 
 use super::Seen;
-use crate::cluster::ownership;
 use crate::cluster::rollout::events::is_unfinished;
 use crate::cluster::rollout::pod_issue::{Cause, PodIssue, Recoverability, Workload};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::managed_fields::{ManagedFields, last_writer};
 
 /// Somebody has halted the workload: a Deployment is paused, or a Job is suspended.
 pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
@@ -23,18 +24,17 @@ pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
     if cause == Cause::Paused && !needs_rollout(seen.deployment?) {
         return None;
     }
-    let owners = ownership::owners(live, &["spec", field]);
-    let author = owners.iter().max_by_key(|entry| entry.time);
-    let by = author.map_or_else(String::new, |entry| {
-        let time = entry
-            .time
-            .map_or_else(String::new, |time| format!(" at {time}"));
-        format!(", set by \"{}\"{time}", entry.manager)
+    let managed = ManagedFields::of(live);
+    let author = last_writer(managed.owners(&FieldPath::of(&["spec", field])));
+    let by = author.as_ref().map_or_else(String::new, |author| {
+        let time = author.time.as_ref();
+        let time = time.map_or_else(String::new, |time| format!(" at {time}"));
+        format!(", set by \"{}\"{time}", author.manager)
     });
     let recoverability = match cause {
         // A queue suspends Jobs by admission, as part of the request that creates them, and resumes them in their turn.
         Cause::Suspended if is_queued(live) => Recoverability::Eventually,
-        Cause::Suspended if author.is_none_or(|entry| entry.manager == seen.field_manager) => {
+        Cause::Suspended if author.is_none_or(|author| author.manager == seen.field_manager) => {
             Recoverability::Eventually
         }
         Cause::Suspended => Recoverability::Never,

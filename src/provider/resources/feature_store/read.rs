@@ -11,6 +11,7 @@ use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::objects::{Key, Kind};
 use crate::feast::{names, secrets::store_secret};
+use crate::kubernetes::diff::project;
 use crate::kubernetes::kind::Scope;
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
@@ -177,7 +178,7 @@ fn seen(masks: &Manifests, live: &BTreeMap<Key, Json>) -> Manifests {
         .iter()
         .filter_map(|(key, mask)| Some((key, mask, live.get(key)?)));
     there
-        .map(|(key, mask, live)| (key.clone(), drift::seen(key, mask, live)))
+        .map(|(key, mask, live)| (key.clone(), project(mask, live)))
         .collect()
 }
 
