@@ -7,14 +7,15 @@ use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
-use serde_json::{Value as Json, json};
+use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
+use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::is_terminating;
 use super::error::{Error, Reason, Verb};
 use super::operator::{is_operated, is_owned};
-use super::request::Request;
+use super::request::{Call, Request};
 use super::resource::{PODS, Resource};
 use super::watch::Unfinished;
 use super::{Cluster, PvcPolicy, StoreName};
@@ -168,22 +169,24 @@ impl Cluster {
 /// Returns the request that deletes the object with the UID of `live`.
 fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Request<'a> {
     // With foreground deletion an object stays until its pods are gone, so that a client can wait for both.
-    let propagation = match key.kind.pods() {
-        Pods::Owned | Pods::OwnedByJobs => "Foreground",
-        Pods::None | Pods::Mounting => "Background",
+    let propagation_policy = match key.kind.pods() {
+        Pods::Owned | Pods::OwnedByJobs => PropagationPolicy::Foreground,
+        Pods::None | Pods::Mounting => PropagationPolicy::Background,
+    };
+    let preconditions = Preconditions {
+        uid: live["metadata"]["uid"].as_str().map(str::to_owned),
+        resource_version: None,
     };
     Request {
         verb: Verb::Delete,
         resource: Resource::from(key.kind),
         namespace: &store.namespace,
         name: Some(&key.name),
-        query: Vec::new(),
-        body: Some(json!({
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": propagation,
-            "preconditions": {"uid": live["metadata"]["uid"]},
-        })),
+        call: Call::Delete(DeleteParams {
+            propagation_policy: Some(propagation_policy),
+            preconditions: Some(preconditions),
+            ..DeleteParams::default()
+        }),
     }
 }
 
@@ -282,6 +285,8 @@ impl Deleter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
 

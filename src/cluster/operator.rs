@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
+use kube::api::ListParams;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
@@ -62,11 +63,8 @@ impl Cluster {
             // The operator creates no custom resources.
             .filter(|kind| kind.scope() == Scope::Namespace && !kind.is_custom());
         let lists = kinds.map(|kind| {
-            let request = Request::list(
-                Resource::from(kind),
-                &store.namespace,
-                vec![("labelSelector", &selector)],
-            );
+            let params = ListParams::default().labels(&selector);
+            let request = Request::list(Resource::from(kind), &store.namespace, params);
             async move { (kind, self.send(request, cancel).await) }
         });
         let mut found = Operated::default();

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use futures::future::{join_all, try_join_all};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
@@ -184,18 +185,9 @@ impl Cluster {
         kind: Kind,
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
-        let selector = store.selector();
-        let answer = self
-            .send(
-                Request::list(
-                    Resource::from(kind),
-                    &store.namespace,
-                    vec![("labelSelector", &selector)],
-                ),
-                cancel,
-            )
-            .await?;
-        Ok(elements(kind, answer))
+        let params = ListParams::default().labels(&store.selector());
+        let request = Request::list(Resource::from(kind), &store.namespace, params);
+        Ok(elements(kind, self.send(request, cancel).await?))
     }
 
     /// `None` when it does not exist.
@@ -224,7 +216,11 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Vec<Pod>, Error> {
         let selector = format!("{NAME_LABEL} in ({})", names.join(","));
-        let request = Request::list(PODS, &store.namespace, vec![("labelSelector", &selector)]);
+        let request = Request::list(
+            PODS,
+            &store.namespace,
+            ListParams::default().labels(&selector),
+        );
         let list: List<Pod> = self.send_for(request, cancel).await?;
         Ok(list.items.unwrap_or_default())
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -292,9 +293,8 @@ impl Cluster {
         namespace: &str,
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
-        let selector = provider_selector();
-        let query = vec![("labelSelector", selector.as_str())];
-        let request = Request::list(Resource::from(kind), namespace, query);
+        let params = ListParams::default().labels(&provider_selector());
+        let request = Request::list(Resource::from(kind), namespace, params);
         self.send_for(request, cancel).await
     }
 
@@ -311,7 +311,7 @@ impl Cluster {
 }
 
 fn listing(kind: Kind, namespace: &str) -> Request<'_> {
-    Request::list(Resource::from(kind), namespace, Vec::new())
+    Request::list(Resource::from(kind), namespace, ListParams::default())
 }
 
 fn by_store(items: Vec<Box<RawValue>>) -> Objects {

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::Method;
+use http::HeaderValue;
+use http::header::ACCEPT;
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams};
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -21,8 +23,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Target, Verb};
-use super::resource::Resource;
+use super::resource::{Resource, escape};
 use super::{Cluster, ConnectionError, connection, task};
+use crate::kubernetes::kind::Key;
 use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
 use retries::{Failure, RETRY_BUDGET, Retries, SHORT_RETRY_BUDGET};
 
@@ -52,42 +55,75 @@ pub(super) struct List<T> {
 
 impl<T: DeserializeOwned> Answer for List<T> {}
 
+/// A request to the API server.
 pub(super) struct Request<'a> {
     pub verb: Verb,
     pub resource: Resource,
     pub namespace: &'a str,
+    /// `None` for a list.
     pub name: Option<&'a str>,
-    pub query: Vec<(&'a str, &'a str)>,
-    pub body: Option<Json>,
+    pub call: Call,
+}
+
+/// The parameters of a request, by its method.
+pub(super) enum Call {
+    Get,
+    List(ListParams),
+    Patch(PatchParams, Patch<Json>),
+    Delete(DeleteParams),
 }
 
 impl<'a> Request<'a> {
-    /// One object.
+    /// Reads one object.
     pub fn get(resource: Resource, namespace: &'a str, name: &'a str) -> Self {
         Self {
             verb: Verb::Get,
             resource,
             namespace,
             name: Some(name),
-            query: Vec::new(),
-            body: None,
+            call: Call::Get,
         }
     }
 
-    /// Everything of a kind in a namespace, as far as the query selects it.
-    pub fn list(resource: Resource, namespace: &'a str, query: Vec<(&'a str, &'a str)>) -> Self {
+    /// Reads the selected objects of a namespace.
+    pub fn list(resource: Resource, namespace: &'a str, params: ListParams) -> Self {
         Self {
             verb: Verb::List,
             resource,
             namespace,
             name: None,
-            query,
-            body: None,
+            call: Call::List(params),
         }
     }
-}
 
-impl Request<'_> {
+    /// Applies an object.
+    pub fn apply(namespace: &'a str, key: &'a Key, params: PatchParams, body: Json) -> Self {
+        Self {
+            verb: Verb::Apply,
+            resource: Resource::from(key.kind),
+            namespace,
+            name: Some(&key.name),
+            call: Call::Patch(params, Patch::Apply(body)),
+        }
+    }
+
+    /// Changes an object by a merge patch.
+    pub fn merge(
+        verb: Verb,
+        namespace: &'a str,
+        key: &'a Key,
+        field_manager: &str,
+        patch: Json,
+    ) -> Self {
+        Self {
+            verb,
+            resource: Resource::from(key.kind),
+            namespace,
+            name: Some(&key.name),
+            call: Call::Patch(PatchParams::apply(field_manager), Patch::Merge(patch)),
+        }
+    }
+
     fn target(&self) -> Target {
         Target {
             kind: self.resource.kind,
@@ -98,29 +134,22 @@ impl Request<'_> {
         }
     }
 
-    fn to_http(&self, accept: &str) -> Result<http::Request<Body>, http::Error> {
-        let method = match self.verb {
-            Verb::Apply | Verb::Patch | Verb::TakeOver => Method::PATCH,
-            Verb::Delete => Method::DELETE,
-            Verb::Get | Verb::List | Verb::Watch | Verb::Wait => Method::GET,
+    fn to_http(
+        &self,
+        accept: &'static str,
+    ) -> Result<http::Request<Body>, kube::core::request::Error> {
+        let requests = self.resource.requests(self.namespace);
+        let name = escape(self.name.unwrap_or_default()).to_string();
+        let request = match &self.call {
+            Call::Get => requests.get(&name, &GetParams::default()),
+            Call::List(params) => requests.list(params),
+            Call::Patch(params, patch) => requests.patch(&name, params, patch),
+            Call::Delete(params) => requests.delete(&name, params),
         };
-        let mut builder = http::Request::builder()
-            .method(method)
-            .uri(self.resource.url(self.namespace, self.name, &self.query))
-            .header(http::header::ACCEPT, accept);
-        let body = match &self.body {
-            None => Body::empty(),
-            Some(json) => {
-                let kind = match self.verb {
-                    Verb::Apply => "application/apply-patch+yaml",
-                    Verb::Patch | Verb::TakeOver => "application/merge-patch+json",
-                    _ => "application/json",
-                };
-                builder = builder.header(http::header::CONTENT_TYPE, kind);
-                Body::from(json.to_string().into_bytes())
-            }
-        };
-        builder.body(body)
+        let mut request = request?.map(Body::from);
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        Ok(request)
     }
 }
 

@@ -385,9 +385,9 @@ pub async fn a_claim_in_use_names_the_pod_that_keeps_it(lab: Lab) {
     let (before, node) = text.split_once(" (on node ").expect("a node");
     assert_eq!(
         before,
-        "the object is still being deleted after 10 s. Its finalizers keep it:\n  \
-         kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the claim any more\n\
-         These pods hold it: reader"
+        "the object is still being deleted after 10 s. It has these finalizers:\n  \
+         kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the PersistentVolumeClaim\n\
+         These pods use it: reader"
     );
     assert!(node.ends_with(')') && !node.contains('\n'), "{text}");
 
@@ -435,7 +435,7 @@ pub async fn pods_that_stay_are_named(lab: Lab) {
     };
     let mut text = delete().await;
     // On a busy machine the time may be over before the pods have been looked at.
-    while text == "the pods could not be looked at after 3 s" {
+    while text == "the pods could not be read after 3 s" {
         text = delete().await;
     }
     assert_eq!(

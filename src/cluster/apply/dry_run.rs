@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Error, Reason, Verb};
-use super::super::request::Request;
+use super::super::request::{Call, Request};
 use super::super::resource::NAMESPACES;
 use super::super::{Cluster, Options, StoreName};
 use super::object::{apply_request, to_apply_body};
@@ -130,7 +130,9 @@ impl Cluster {
         let body = to_apply_body(key, manifest);
         // The create will not find the objects that conflicts are about.
         let mut request = apply_request(&store.namespace, key, field_manager, true, body);
-        request.query.push(("dryRun", "All"));
+        if let Call::Patch(params, _) = &mut request.call {
+            params.dry_run = true;
+        }
         self.send(request, cancel).await
     }
 }

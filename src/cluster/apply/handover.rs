@@ -135,14 +135,9 @@ impl Applier<'_> {
             return Ok(());
         }
         let manager = self.cluster.replicas_field_manager();
-        let request = Request {
-            verb: Verb::Patch,
-            resource: Resource::from(key.kind),
-            namespace: &self.desired.store.namespace,
-            name: Some(&key.name),
-            query: vec![("fieldManager", &manager)],
-            body: Some(json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}})),
-        };
+        let patch = json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}});
+        let namespace = &self.desired.store.namespace;
+        let request = Request::merge(Verb::Patch, namespace, key, &manager, patch);
         self.cluster.send(request, self.cancel).await?;
         Ok(())
     }

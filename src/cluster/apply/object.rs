@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use kube::api::{PatchParams, ValidationDirective};
 use serde_json::{Value as Json, json};
 
-use super::super::error::{Error, FieldConflict, Reason, Verb};
+use super::super::error::{Error, FieldConflict, Reason};
 use super::super::request::Request;
-use super::super::resource::Resource;
 use super::conflict::explained;
 use super::{ATTEMPTS, Applier, owner};
 use crate::feast::secrets::store_secret;
@@ -215,23 +215,17 @@ impl Applier<'_> {
 pub(super) fn apply_request<'a>(
     namespace: &'a str,
     key: &'a Key,
-    manager: &'a str,
+    manager: &str,
     force: bool,
     body: Json,
 ) -> Request<'a> {
-    let force = if force { "true" } else { "false" };
-    Request {
-        verb: Verb::Apply,
-        resource: Resource::from(key.kind),
-        namespace,
-        name: Some(&key.name),
-        query: vec![
-            ("fieldManager", manager),
-            ("force", force),
-            ("fieldValidation", "Strict"),
-        ],
-        body: Some(body),
-    }
+    let params = PatchParams {
+        force,
+        field_manager: Some(manager.to_owned()),
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::default()
+    };
+    Request::apply(namespace, key, params, body)
 }
 
 #[cfg(test)]

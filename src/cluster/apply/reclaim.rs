@@ -18,7 +18,6 @@ use serde_json::{Map, Value as Json, json};
 use super::super::error::{Error, Reason, Verb};
 use super::super::field_managers::{OwnManagers, replicas_field_manager};
 use super::super::request::Request;
-use super::super::resource::Resource;
 use super::{ATTEMPTS, Applier, to_apply_body};
 use crate::kubernetes::diff::dropped::{Dropped, dropped};
 use crate::kubernetes::diff::{Change, changes};
@@ -53,18 +52,13 @@ impl Applier<'_> {
             };
             tracing::info!("taking the ownership of fields of {key} that are no longer desired");
             let namespace = &self.desired.store.namespace;
-            let request = Request {
-                verb: Verb::Patch,
-                resource: Resource::from(key.kind),
-                namespace,
-                name: Some(&key.name),
-                query: vec![("fieldManager", &options.field_manager)],
-                body: Some(json!({"metadata": {
-                    "uid": live["metadata"]["uid"],
-                    "resourceVersion": live["metadata"]["resourceVersion"],
-                    "managedFields": record,
-                }})),
-            };
+            let patch = json!({"metadata": {
+                "uid": live["metadata"]["uid"],
+                "resourceVersion": live["metadata"]["resourceVersion"],
+                "managedFields": record,
+            }});
+            let manager = &options.field_manager;
+            let request = Request::merge(Verb::Patch, namespace, key, manager, patch);
             match self.cluster.send(request, self.cancel).await {
                 Ok(changed) => return Ok(Cow::Owned(changed)),
                 Err(Error {

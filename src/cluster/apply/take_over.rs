@@ -119,14 +119,8 @@ impl Applier<'_> {
             let Some(patch) = release(&live, store, manager) else {
                 return Ok(Some(live));
             };
-            let request = Request {
-                verb: Verb::TakeOver,
-                resource: Resource::from(key.kind),
-                namespace: &store.namespace,
-                name: Some(&key.name),
-                query: vec![("fieldManager", manager)],
-                body: Some(patch),
-            };
+            let namespace = &store.namespace;
+            let request = Request::merge(Verb::TakeOver, namespace, key, manager, patch);
             match self.cluster.send(request, self.cancel).await {
                 Ok(released) => return Ok(Some(released)),
                 Err(Error {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
@@ -270,7 +271,7 @@ impl Cluster {
         namespace: &str,
         cancel: &CancellationToken,
     ) -> Option<Vec<Pod>> {
-        let request = Request::list(PODS, namespace, Vec::new());
+        let request = Request::list(PODS, namespace, ListParams::default());
         match self.send_for::<List<Pod>>(request, cancel).await {
             Ok(list) => Some(list.items.unwrap_or_default()),
             Err(error) => {

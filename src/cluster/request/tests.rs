@@ -12,11 +12,44 @@ use crate::cluster::{Options, resource};
 use crate::kubernetes::kind::Kind;
 
 fn request(verb: Verb) -> Request<'static> {
-    Request {
-        verb,
-        body: verb.writes().then(|| json!({})),
-        ..Request::get(Resource::from(Kind::Service), "ns", "feast-x")
+    let get = Request::get(Resource::from(Kind::Service), "ns", "feast-x");
+    match verb.writes() {
+        true => Request {
+            verb,
+            call: Call::Patch(PatchParams::apply("m"), Patch::Apply(json!({}))),
+            ..get
+        },
+        false => get,
     }
+}
+
+fn uri(request: &Request<'_>) -> String {
+    request
+        .to_http("application/json")
+        .unwrap()
+        .uri()
+        .to_string()
+}
+
+#[test]
+fn urls_escape_names_and_namespaces() {
+    let key = Key::new(Kind::Deployment, "feast-x");
+    let params = PatchParams::apply("a b").force();
+    assert_eq!(
+        uri(&Request::apply("ns", &key, params, json!({}))),
+        "/apis/apps/v1/namespaces/ns/deployments/feast-x?&force=true&fieldManager=a+b"
+    );
+    let secrets = Resource::from(Kind::Secret);
+    let selector = ListParams::default().labels("feast.dev/name=x,a=b");
+    assert_eq!(
+        uri(&Request::list(secrets, "../kube-system", selector)),
+        "/api/v1/namespaces/..%2Fkube-system/secrets?&labelSelector=feast.dev%2Fname%3Dx%2Ca%3Db"
+    );
+    let roles = Resource::from(Kind::ClusterRole);
+    assert_eq!(
+        uri(&Request::get(roles, "ns", "feast:ns:../x")),
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles/feast%3Ans%3A..%2Fx"
+    );
 }
 
 /// What became of a request to an API server that acts in this order.
@@ -148,11 +181,11 @@ async fn credentials_that_cannot_be_renewed_are_told_and_not_shown() {
         .send(request(Verb::Get), &CancellationToken::new())
         .await
         .unwrap_err();
-    let mut followed = cluster
-        .follow(resource::PODS, "ns", Selection::Named("p"))
+    let mut watched = cluster
+        .watch(resource::PODS, "ns", Selection::Named("p"))
         .await
         .unwrap();
-    for reason in [error.reason, followed.changed().await.unwrap_err()] {
+    for reason in [error.reason, watched.changed().await.unwrap_err()] {
         assert!(matches!(reason, Reason::Credentials(_)), "{reason:?}");
         assert_eq!(
             reason.source().unwrap().to_string(),

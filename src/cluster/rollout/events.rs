@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::ListParams;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +54,8 @@ impl EventReader {
         let mut events = Vec::new();
         for (kind, name) in self.stuck.iter().take(OBJECTS) {
             let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
-            let query = vec![("fieldSelector", selector.as_str())];
-            let request = Request::list(EVENTS, &store.namespace, query);
+            let params = ListParams::default().fields(&selector);
+            let request = Request::list(EVENTS, &store.namespace, params);
             match cluster.send_for::<List<Event>>(request, cancel).await {
                 Ok(list) => events.extend(list.items.unwrap_or_default()),
                 Err(error) => {

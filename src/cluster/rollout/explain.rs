@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::serde::de::DeserializeOwned;
+use kube::api::{ListParams, LogParams};
 use kube::client::Body;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use super::diagnosis::{Seen, diagnose};
 use super::pod_issue::{Cause, PodIssue};
 use crate::cluster::error::{Error, Reason};
 use crate::cluster::request::Request;
-use crate::cluster::resource::{EVENTS, PODS, Resource};
+use crate::cluster::resource::{EVENTS, PODS, Resource, escape};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names;
 use crate::feast::secrets::redaction::Redaction;
@@ -22,7 +23,7 @@ use crate::kubernetes::kind::{Key, Kind};
 
 /// Of one container's log.
 const LINES: usize = 10;
-const BYTES: &str = "16384";
+const BYTES: i64 = 16_384;
 /// How many logs are read; a look at more is `kubectl`'s.
 const LOGS: usize = 3;
 /// For all of the explanation: someone is waiting for the error.
@@ -52,7 +53,7 @@ impl Cluster {
         secrets: &Redaction,
     ) -> Vec<PodIssue> {
         let mut events: Vec<Event> = self
-            .look(store, EVENTS, ("fieldSelector", "type=Warning"))
+            .look(store, EVENTS, ListParams::default().fields("type=Warning"))
             .await;
         // Those of what is stuck are no warnings alone: the newest tells how far it is.
         let known: BTreeSet<_> = events
@@ -69,7 +70,8 @@ impl Cluster {
             .any(|issue| issue.cause == Cause::Claim)
         {
             let claims = Resource::from(Kind::PersistentVolumeClaim);
-            self.look(store, claims, ("limit", "500")).await
+            self.look(store, claims, ListParams::default().limit(500))
+                .await
         } else {
             Vec::new()
         };
@@ -136,19 +138,14 @@ impl Cluster {
         let (Some(pod), Some(container)) = (&issue.pod, &issue.container) else {
             return Vec::new();
         };
-        let previous = if issue.in_previous_run {
-            "true"
-        } else {
-            "false"
+        let params = LogParams {
+            container: Some(container.clone()),
+            previous: issue.in_previous_run,
+            tail_lines: i64::try_from(LINES).ok(),
+            limit_bytes: Some(BYTES),
+            ..LogParams::default()
         };
-        let lines = LINES.to_string();
-        let query = [
-            ("container", container.as_str()),
-            ("previous", previous),
-            ("tailLines", lines.as_str()),
-            ("limitBytes", BYTES),
-        ];
-        match self.read_log(&store.namespace, pod, &query).await {
+        match self.read_log(&store.namespace, pod, &params).await {
             Ok(text) => text.lines().map(str::to_owned).collect(),
             Err(error) => {
                 tracing::info!("the log of pod {pod} cannot be read: {error}");
@@ -161,14 +158,18 @@ impl Cluster {
         &self,
         namespace: &str,
         pod: &str,
-        query: &[(&str, &str)],
+        params: &LogParams,
     ) -> Result<String, Reason> {
         let client = self.client().await?;
         let unreadable = |error: kube::Error| Reason::Unreadable(Arc::new(error));
-        let request = http::Request::get(PODS.subresource_url(namespace, pod, "log", query))
-            .body(Body::empty())
-            .map_err(|error| Reason::Unreadable(Arc::new(error)))?;
-        let response = client.send(request).await.map_err(unreadable)?;
+        let request = PODS
+            .requests(namespace)
+            .logs(&escape(pod).to_string(), params);
+        let request = request.map_err(|error| Reason::Unreadable(Arc::new(error)))?;
+        let response = client
+            .send(request.map(Body::from))
+            .await
+            .map_err(unreadable)?;
         let status = response.status();
         let bytes = response
             .into_body()
@@ -191,9 +192,9 @@ impl Cluster {
         &self,
         store: &StoreName,
         resource: Resource,
-        query: (&str, &str),
+        params: ListParams,
     ) -> Vec<T> {
-        let request = Request::list(resource, &store.namespace, vec![query]);
+        let request = Request::list(resource, &store.namespace, params);
         match self.send(request, &CancellationToken::new()).await {
             Ok(list) => serde_json::from_value(list["items"].clone()).unwrap_or_default(),
             Err(Error { reason, .. }) => {

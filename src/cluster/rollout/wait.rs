@@ -184,12 +184,12 @@ impl Cluster {
         let first_look = deadline.max(Instant::now() + FIRST_LOOK);
         let named = Selection::Named(subject.name);
         let mut object = self
-            .follow(resource, namespace, named)
+            .watch(resource, namespace, named)
             .await
             .map_err(refused)?;
         let labelled = Selection::Labelled(subject.pods.clone());
         let mut pods = self
-            .follow(PODS, namespace, labelled)
+            .watch(PODS, namespace, labelled)
             .await
             .map_err(refused)?;
         let (mut object_seen, mut pods_seen, mut pods_permitted) = (false, false, true);

@@ -59,7 +59,7 @@ pub async fn one_store_that_stays_holds_up_no_other(lab: Lab) {
         assert_eq!(gone.remaining, BTreeMap::new());
     }
     // On a busy machine the time may be over before the pods, of which there are none, have been looked at.
-    while reasons(&stays.errors) == ["the pods could not be looked at after 3 s"] {
+    while reasons(&stays.errors) == ["the pods could not be read after 3 s"] {
         stays = delete(&lab, "held", &known, Duration::from_secs(3)).await;
     }
     assert_eq!(stays.remaining.into_keys().collect::<BTreeSet<_>>(), known);
@@ -70,8 +70,8 @@ pub async fn one_store_that_stays_holds_up_no_other(lab: Lab) {
     assert_eq!(
         error.reason.to_string(),
         format!(
-            "the object is still being deleted after 3 s. Its finalizers keep it:\n  \
-             test.feast.dev/held: the controller that it is named after removes it; check that it runs, and its log\n\
+            "the object is still being deleted after 3 s. It has these finalizers:\n  \
+             test.feast.dev/held: the controller with this name removes it; check that it runs, and check its log\n\
              Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
              `kubectl patch service/feast-held-online --namespace {} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'`",
             lab.namespace
