@@ -33,7 +33,7 @@ impl Cluster {
         let lists = kinds
             .into_iter()
             .filter(|kind| kind.scope() == Scope::Namespace)
-            .map(|kind| self.ours(&store.namespace, &store.name, kind, cancel));
+            .map(|kind| self.cached_objects(&store.namespace, &store.name, kind, cancel));
         self.listed_or_named(lists, store, keys, cancel).await
     }
 
@@ -49,7 +49,9 @@ impl Cluster {
             (keys.iter()).partition(|key| key.kind.scope() == Scope::Namespace);
         let kinds: BTreeSet<Kind> = near.iter().map(|key| key.kind).collect();
         let lists = kinds.into_iter().map(|kind| async move {
-            let list = self.ours(&store.namespace, &store.name, kind, cancel).await;
+            let list = self
+                .cached_objects(&store.namespace, &store.name, kind, cancel)
+                .await;
             unless_hidden(kind, &BTreeSet::new(), list)
         });
         let gets = far.into_iter().map(|key| async move {
@@ -91,7 +93,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
         let lists = near_kinds().map(|kind| async move {
-            let marked = self.marked(&store.namespace, &store.name, kind, cancel);
+            let marked = self.cached_metadata(&store.namespace, &store.name, kind, cancel);
             unless_hidden(kind, keys, marked.await)
         });
         self.listed_or_named(lists, store, keys, cancel).await
@@ -134,7 +136,7 @@ impl Cluster {
         let taken = kinds.into_iter().map(|kind| {
             let near = &near;
             async move {
-                let names = self.taken(&store.namespace, kind, cancel).await?;
+                let names = self.cached_names(&store.namespace, kind, cancel).await?;
                 Ok(names.iter().any(|taken| {
                     taken.store.as_ref() == Some(&store.name)
                         || (near.iter()).any(|key| key.kind == kind && key.name == taken.name)
@@ -271,7 +273,12 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
         let objects: BTreeSet<Key> = wanted.iter().map(Source::object).collect();
-        let answers = join_all(objects.iter().map(|key| self.one(namespace, key, cancel))).await;
+        let answers = join_all(
+            objects
+                .iter()
+                .map(|key| self.cached_object(namespace, key, cancel)),
+        )
+        .await;
         self.values_of(namespace, wanted, objects.iter().zip(answers))
     }
 

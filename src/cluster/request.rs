@@ -209,7 +209,7 @@ impl Cluster {
         let writes = request.verb.writes();
         let answer = self.send_unguarded(request, cancel).await;
         if writes {
-            self.inner.read_cache.forget();
+            self.inner.read_cache.invalidate();
         }
         answer
     }

@@ -328,7 +328,8 @@ pub fn an_api_server_that_restarts_is_waited_for() {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
-    let seen = "The Job has not ended yet (as last seen; the API server does not answer the watch:";
+    let seen =
+        "The Job has not ended yet (last observation; the API server does not answer the watch:";
     says_only(&run, seen);
     says_only(&run, "after 10 s.");
     assert_eq!(test.state()["deployment_name"], "feast-demo");

@@ -80,7 +80,7 @@ pub fn a_failing_job_says_why_and_leaves_the_servers_alone() {
     for part in [
         "Job/feast-demo-apply-",
         "`feast apply` failed: BackoffLimitExceeded",
-        "container feast-apply: Error, exit code 1 The end of its log: | the registry is on fire",
+        "container feast-apply: Error, exit code 1 Last lines of the log: | the registry is on fire",
     ] {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }

@@ -156,7 +156,7 @@ pub async fn a_server_that_crashes(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=online\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password [redacted]: refused\n  \
          What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
@@ -175,7 +175,7 @@ pub async fn an_init_container_that_crashes(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, init container feast-apply: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=feast-apply\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
          What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows all of it.",
@@ -202,7 +202,7 @@ pub async fn too_little_memory(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: OOMKilled, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
          What to do: raise `resources.limits.memory` of this container, or let it do less at once.",
@@ -217,7 +217,7 @@ pub async fn a_liveness_probe_that_fails(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CrashLoopBackOff, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
          Event: Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 503\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
          What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
@@ -232,7 +232,7 @@ pub async fn a_readiness_probe_that_fails(lab: Lab) {
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD, container online: not ready\n  \
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | waiting for the registry\n  \
          What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
     )
@@ -361,7 +361,7 @@ pub async fn a_quota_that_is_used_up(lab: Lab) {
         &lab,
         &one("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
          What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`.",
     )
     .await;
@@ -380,7 +380,7 @@ pub async fn an_admission_that_is_denied(lab: Lab) {
             spec["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "2Mi"}});
         }),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
          What to do: set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange.",
     )
     .await;
@@ -393,7 +393,7 @@ pub async fn a_progress_deadline(lab: Lab) {
         "the rollout failed: ProgressDeadlineExceeded: ReplicaSet \"POD\" has timed out progressing.\n\n\
          Pod POD, container online: not ready\n  \
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | waiting for the registry\n  \
          What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
     )

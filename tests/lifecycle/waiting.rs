@@ -76,7 +76,7 @@ pub async fn job_whose_pods_a_quota_refuses(lab: Lab) {
     assert_eq!(
         job_ends(&lab, 60, 1).await,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
     );
@@ -111,7 +111,7 @@ pub async fn job_whose_pods_pod_security_refuses(lab: Lab) {
     create_job(&lab, "").await;
     let text = job_ends(&lab, 60, 1).await;
     for part in [
-        "`feast apply` did not finish: the Job has not ended yet\n\nA pod is refused: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
+        "`feast apply` did not finish: the Job has not ended yet\n\nA pod is rejected: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
         "allowPrivilegeEscalation != false (container \"feast-apply\" must set securityContext.allowPrivilegeEscalation=false)",
         "What to do: set `services.security_context` as the Pod Security level of the namespace demands it",
     ] {
@@ -126,7 +126,7 @@ pub async fn job_that_gets_its_pod_late(lab: Lab) {
     assert_eq!(
         job_ends(&lab, 3, 3600).await,
         "the Job has not ended yet after 3 s\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
          What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`."
     );
     let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
@@ -405,7 +405,7 @@ pub async fn servers_without_limits_under_a_quota(lab: Lab) {
         &lab,
         &one("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of the servers, or give the namespace a LimitRange with defaults.",
     )

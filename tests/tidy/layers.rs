@@ -109,6 +109,7 @@ pub const LAYERS: &[Layer] = &[
         shared_crates: &[
             "base64",
             "k8s_openapi",
+            "percent_encoding",
             "schemars",
             "serde",
             "serde_json",
@@ -127,7 +128,6 @@ pub const LAYERS: &[Layer] = &[
             "hyper_rustls",
             "hyper_util",
             "kube",
-            "percent_encoding",
             "secrecy",
             "tower",
             "webpki",
@@ -136,6 +136,7 @@ pub const LAYERS: &[Layer] = &[
             "base64",
             "jiff",
             "k8s_openapi",
+            "percent_encoding",
             "rustls",
             "serde",
             "serde_json",

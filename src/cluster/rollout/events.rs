@@ -1,5 +1,5 @@
-//! The events of what is stuck without a reason in its status: a Job whose pods are refused, a pod that its node cannot
-//! prepare. They are read at intervals, and only as long as something is stuck; a rollout that goes well costs no request.
+//! Reads the events of objects that are stuck without a reason in their status: a Job whose pods are rejected, a pod that
+//! its node cannot prepare. Events are read at intervals while an object is stuck, so that other rollouts need no request.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use kube::api::ListParams;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::diagnosis::Seen;
+use super::diagnosis::Observation;
 use super::pod_issue::{Cause, PodIssue};
 use crate::cluster::error::Reason;
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::EVENTS;
 use crate::cluster::{Cluster, StoreName};
 
-/// Most pods are prepared in that time.
+/// The delay of the first read. Most pods are prepared within this time.
 const FIRST_READ: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The number of stuck objects whose events are read; the others usually have the same cause.
 const OBJECTS: usize = 3;
 
-/// An object whose events tell why it is stuck: its kind and name.
+/// The kind and name of a stuck object.
 pub(super) type Stuck = (&'static str, String);
 
-/// The events that were read last.
+/// Reads events, and keeps those of the last read.
 #[derive(Default)]
 pub(super) struct EventReader {
     pub events: Vec<Event>,
@@ -34,7 +34,7 @@ pub(super) struct EventReader {
 }
 
 impl EventReader {
-    /// Notes what is stuck now. What is no longer stuck is forgotten.
+    /// Sets the stuck objects, and plans the next read.
     pub fn plan(&mut self, stuck: Vec<Stuck>, now: Instant) {
         self.stuck = stuck;
         if self.stuck.is_empty() || self.forbidden {
@@ -45,7 +45,7 @@ impl EventReader {
         }
     }
 
-    /// When the events are to be read next.
+    /// Returns the time of the next read.
     pub fn next(&self) -> Option<Instant> {
         self.next
     }
@@ -59,10 +59,7 @@ impl EventReader {
             match cluster.send_for::<List<Event>>(request, cancel).await {
                 Ok(list) => events.extend(list.items.unwrap_or_default()),
                 Err(error) => {
-                    tracing::info!(
-                        "the events of {kind}/{name} are not known: {}",
-                        error.reason
-                    );
+                    tracing::info!("cannot list the events of {kind}/{name}: {}", error.reason);
                     self.forbidden |= matches!(error.reason, Reason::Forbidden { .. });
                 }
             }
@@ -72,8 +69,8 @@ impl EventReader {
     }
 }
 
-/// What is stuck without a reason in its status.
-pub(super) fn stuck(seen: &Seen<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
+/// Returns the objects that are stuck without a reason in their status.
+pub(super) fn stuck(seen: &Observation<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
     let mut stuck: Vec<Stuck> = (issues.iter())
         .filter(|issue| {
             matches!(
@@ -92,7 +89,7 @@ pub(super) fn stuck(seen: &Seen<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
     stuck
 }
 
-/// Whether the pod may still do its work.
+/// Returns whether the pod has neither succeeded nor failed.
 pub(super) fn is_unfinished(pod: &Pod) -> bool {
     let phase = pod
         .status
@@ -131,10 +128,10 @@ mod tests {
                 .expect("a pod")
         };
         let of = |pods: &[Pod]| {
-            let seen = Seen {
+            let seen = Observation {
                 job: Some("j"),
                 pods,
-                ..Seen::default()
+                ..Observation::default()
             };
             stuck(&seen, &[])
         };
@@ -157,6 +154,6 @@ mod tests {
             issue(Cause::Unschedulable, "d"),
         ];
         let expected = [("Pod", "a".to_owned()), ("Pod", "b".to_owned())];
-        assert_eq!(stuck(&Seen::default(), &issues), expected);
+        assert_eq!(stuck(&Observation::default(), &issues), expected);
     }
 }

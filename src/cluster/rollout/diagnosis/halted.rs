@@ -1,18 +1,18 @@
-//! Workloads that only a person or another controller can continue: a paused Deployment, a suspended Job, a Job whose pod
-//! an added container keeps running.
+//! Workloads that only a user or another controller can resume: a paused Deployment, a suspended Job, and a Job whose pod
+//! is kept running by an injected container.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::Value as Json;
 
-use super::Seen;
+use super::Observation;
 use crate::cluster::rollout::events::is_unfinished;
 use crate::cluster::rollout::pod_issue::{Cause, PodIssue, Recoverability, Workload};
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::{ManagedFields, last_writer};
 
-/// Somebody has halted the workload: a Deployment is paused, or a Job is suspended.
-pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
+/// Returns the issue if the Deployment is paused or the Job is suspended.
+pub(super) fn halted(seen: &Observation<'_>) -> Option<PodIssue> {
     let live = seen.live?;
     let (kind, cause, field, reason) = match seen.job {
         Some(_) => ("Job", Cause::Suspended, "suspend", "suspended"),
@@ -32,14 +32,14 @@ pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
         format!(", set by \"{}\"{time}", author.manager)
     });
     let recoverability = match cause {
-        // A queue suspends Jobs by admission, as part of the request that creates them, and resumes them in their turn.
+        // A queue suspends Jobs by a webhook when they are created, and resumes them later.
         Cause::Suspended if is_queued(live) => Recoverability::Eventually,
         Cause::Suspended if author.is_none_or(|author| author.manager == seen.field_manager) => {
             Recoverability::Eventually
         }
         Cause::Suspended => Recoverability::Never,
         _ if is_stuck_while_paused(seen.deployment?) => Recoverability::Never,
-        // Its ReplicaSet is still scaled.
+        // Its ReplicaSet can still be scaled.
         _ => Recoverability::MaybeSoon,
     };
     let metadata = &live["metadata"];
@@ -54,12 +54,12 @@ pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
     })
 }
 
-/// Whether Kueue manages the Job.
+/// Returns whether Kueue manages the Job.
 fn is_queued(live: &Json) -> bool {
     !live["metadata"]["labels"]["kueue.x-k8s.io/queue-name"].is_null()
 }
 
-/// Whether pods are missing or old ones are left, which a paused Deployment may never change.
+/// Returns whether pods are missing or old ones exist. A paused Deployment does not replace pods.
 fn needs_rollout(deployment: &Deployment) -> bool {
     let status = deployment.status.as_ref();
     let updated = status.and_then(|status| status.updated_replicas);
@@ -67,16 +67,16 @@ fn needs_rollout(deployment: &Deployment) -> bool {
         || updated.unwrap_or(0) < deployment.spec.replicas.unwrap_or(1)
 }
 
-/// A paused Deployment is still scaled, but its pods are not replaced.
+/// Returns whether old pods exist, which a paused Deployment does not replace.
 fn is_stuck_while_paused(deployment: &Deployment) -> bool {
     let status = deployment.status.as_ref();
     let count = |of: Option<i32>| of.unwrap_or(0);
     status.is_some_and(|status| count(status.replicas) > count(status.updated_replicas))
 }
 
-/// The containers that keep a Job's pod running although all containers of the Job have ended well. `None` if that is
-/// not so.
-pub(super) fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<PodIssue>> {
+/// Returns the containers that keep the pod of a Job running although all containers of the Job have succeeded. `None` if
+/// there are none.
+pub(super) fn sidecars(pod: &Pod, seen: &Observation<'_>) -> Option<Vec<PodIssue>> {
     let job = seen.job?;
     let own = seen.live?["spec"]["template"]["spec"]["containers"].as_array()?;
     let own: Vec<&str> = own
