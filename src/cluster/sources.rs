@@ -1,4 +1,4 @@
-//! Waiting for the user's Secrets and ConfigMaps, which an operator may make seconds after the apply has begun.
+//! Waits for the user's Secrets and ConfigMaps, which an operator can create seconds after the apply has begun.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,13 +13,12 @@ use crate::feast::secrets::source::{Contents, Source};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Cluster {
-    /// Reads what [`Cluster::contents`] reads, again and again while something is missing, until `deadline`. `lacks`
-    /// tells whether what was read still lacks a value. All that is missing is waited for together; nothing is waited
-    /// for as soon as one error is of another kind, because then the apply fails anyway.
+    /// Repeats [`Cluster::contents`] while a Secret, a ConfigMap, a key or, according to `lacks`, a value is missing, until
+    /// `deadline`. Another error ends the wait at once, because it fails the apply anyway.
     ///
     /// # Errors
     ///
-    /// Everything that is missing at the deadline, or that cannot be read or used; the cancellation.
+    /// One error for each source that is missing at the deadline or cannot be read, or the cancellation.
     pub async fn contents_before(
         &self,
         namespace: &str,
@@ -28,7 +27,7 @@ impl Cluster {
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
-        let mut told = String::new();
+        let mut logged = String::new();
         loop {
             let answer = self.contents(namespace, wanted, cancel).await;
             let missing = match &answer {
@@ -46,23 +45,23 @@ impl Cluster {
             if now >= deadline {
                 return answer;
             }
-            if missing != told {
+            if missing != logged {
                 tracing::info!(
                     "waiting up to {} s for Secrets and ConfigMaps in namespace {namespace}: {missing}",
                     (deadline - now).as_secs_f64().round()
                 );
-                told = missing;
+                logged = missing;
             }
             tokio::select! {
                 () = tokio::time::sleep_until(deadline.min(now + INTERVAL)) => {}
-                // The next attempt answers that.
+                // The next attempt returns the cancellation.
                 () = cancel.cancelled() => return self.contents(namespace, wanted, cancel).await,
             }
         }
     }
 }
 
-/// Whether an operator may still make it.
+/// Returns whether the missing object can still appear.
 pub fn may_appear(error: &Error) -> bool {
     matches!(error.reason, Reason::NotFound | Reason::KeyMissing(_))
 }
@@ -85,8 +84,8 @@ mod tests {
         )
     }
 
-    /// What reading the keys `k` of the Secrets `a` and `b` ends with, and how often each was asked for, where the
-    /// server answers `script` for the n-th request for a Secret.
+    /// Reads the key `k` of the Secrets `a` and `b`. `script` replies to the n-th request for a Secret. Returns the result and
+    /// the number of requests for each Secret.
     async fn read(
         timeout: Duration,
         script: impl Fn(&str, usize) -> Reply + Send + 'static,
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn does_not_wait_beside_what_is_forbidden_or_wrong() {
+    async fn does_not_wait_after_another_error() {
         let forbidden = || Reply::Answer(403, json!({"kind": "Status", "message": "no"}));
         let binary = || secret(json!({"k": "/w=="}));
         for wrong in [forbidden, binary] {
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_ends_the_wait() {
+    async fn a_cancellation_ends_the_wait() {
         let cluster = fake_api::cluster(|_| not_found()).await;
         let wanted = BTreeSet::from([Source::secret("a", "k")]);
         let cancel = CancellationToken::new();
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waits_while_a_value_lacks() {
+    async fn waits_while_a_value_is_missing() {
         let cluster = fake_api::cluster(|_| secret(json!({"k": "dg=="}))).await;
         let wanted = BTreeSet::from([Source::secret("a", "k")]);
         let asked = std::cell::Cell::new(0);

@@ -1,22 +1,22 @@
-//! What the user can do about an [`Error`].
+//! Hints for the user on an [`Error`].
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Error, LabelledOwner, Reason, WAYS_OUT_OF_A_CONFLICT, causes};
+use super::{CONFLICT_HINT, Error, LabelledOwner, Reason, causes};
 use crate::cluster::connection::{self, Identity, shown};
 use crate::cluster::resource::FEAST_GROUP;
 use crate::feast::names::OPERATOR;
 use crate::kubernetes::kind::{Api, Kind, KindInfo};
 
-/// The user that an API server takes a request without credentials for.
+/// The user of a request without credentials.
 const ANONYMOUS: &str = "User \"system:anonymous\"";
 
 const CONFIGURE_CREDENTIALS: &str = "set `token`, `exec`, or `client_certificate` and `client_key` in the provider block (or the environment variables behind them), or name a user of the kubeconfig that has credentials";
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns what the user can do about the error.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match &self.reason {
             Reason::Unauthorized { .. } => return Some(self.rejected_credentials().into()),
@@ -70,7 +70,7 @@ impl Error {
         }
     }
 
-    /// Explains a kind that the API server does not know, by its API group.
+    /// Explains an API that the cluster lacks, by its group.
     fn missing_api(&self, api: &str) -> Cow<'static, str> {
         let group = self.target.group;
         if group == FEAST_GROUP {
@@ -84,7 +84,7 @@ impl Error {
         {
             return format!("Nothing was written. {remedy}").into();
         }
-        // Kubernetes' own groups have no dot, or end thus.
+        // The groups of Kubernetes have no dot, or this suffix.
         if group.contains('.') && !group.ends_with(".k8s.io") {
             return format!(
                 "Nothing was written. {} is a custom resource: install the add-on that brings the API group {group}, or remove from the configuration what needs it.",
@@ -110,7 +110,7 @@ impl Reason {
             {
                 "Kubernetes lets nobody grant rights that they do not hold themselves. Give this user those rights, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
             }
-            // Else the API server says that this user "cannot" do it.
+            // A message about missing permissions says that the user "cannot" do it.
             Self::Forbidden { message } if !message.contains(" cannot ") => {
                 "This is not a permissions problem: a quota, an admission policy or a proxy rejected the request. See the message above."
             }
@@ -127,7 +127,7 @@ impl Reason {
                 "Wait until the deletion has finished, then apply again."
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
-            Self::Conflict(_) => WAYS_OUT_OF_A_CONFLICT,
+            Self::Conflict(_) => CONFLICT_HINT,
             Self::Foreign {
                 owner:
                     LabelledOwner {
@@ -187,7 +187,7 @@ impl Reason {
             Self::Panicked(_) => {
                 "This is a defect of the provider. Please report it, with the output under TF_LOG=ERROR. What exists is kept."
             }
-            // [`Error::hint`] words them.
+            // [`Error::hint`] has their hints.
             Self::Unauthorized { .. } | Self::Credentials(_) | Self::NotInstalled { .. } => {
                 return None;
             }
@@ -196,7 +196,7 @@ impl Reason {
     }
 }
 
-/// Returns true if a server was rejected because its certificate is that of an authority.
+/// Returns whether a server was rejected because its certificate is that of a certificate authority.
 fn is_of_an_authority(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<rustls::Error>())
@@ -259,13 +259,13 @@ mod tests {
         }
     }
 
-    /// The first words.
+    /// Returns the first words.
     fn start(text: &str) -> String {
         text.split(' ').take(5).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn hints_fit_the_cause() {
+    fn hints_depend_on_the_reason() {
         for (reason, expected) in [
             (
                 forbidden(
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_credentials_is_never_given_advice_about_roles() {
+    fn an_anonymous_request_has_no_hint_about_roles() {
         let anonymous = forbidden(
             "secrets is forbidden: User \"system:anonymous\" cannot list resource \"secrets\" in API group \"\" in the namespace \"ns\"",
         );
@@ -321,7 +321,7 @@ mod tests {
             hint(configured(None), anonymous.clone()),
             "The API server took the request for an anonymous one: it did not accept the credentials from `token` in the provider block. No role is missing. A proxy or load balancer that ends TLS does not pass on a client certificate; and a certificate must be signed by the cluster's own authority."
         );
-        // The guard against the wrong cluster asks for a namespace.
+        // The guard against the wrong cluster reads a namespace.
         let mut guarded = error(Kind::Deployment, Identity::Anonymous, anonymous);
         guarded.target.kind = "Namespace";
         assert!(
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_api_is_explained_by_its_group() {
+    fn the_hint_on_a_missing_api_depends_on_its_group() {
         let missing = |kind: Kind| {
             let reason = Reason::NotInstalled {
                 api: "group/version".to_owned(),
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_the_operator_is_known_by_its_label() {
+    fn the_label_identifies_objects_of_the_operator() {
         let foreign = |store: &str, manager: &str| {
             let owner = LabelledOwner {
                 store: Some(store.to_owned()),
@@ -385,7 +385,7 @@ mod tests {
             foreign("x", OPERATOR),
             "Import the feature store: `terraform"
         );
-        // A feature store may have that name.
+        // A feature store can have the name of the operator.
         assert_eq!(foreign(OPERATOR, "helm"), "Choose another name for the");
     }
 }

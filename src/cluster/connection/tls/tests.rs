@@ -15,7 +15,7 @@ use crate::cluster::error::causes;
 use crate::cluster::{Cluster, Connection, Options};
 use crate::kubernetes::kind::{Key, Kind};
 
-/// A certificate for this name, and its key.
+/// A certificate and its key.
 struct Signed {
     certificate: Certificate,
     key: KeyPair,
@@ -35,7 +35,7 @@ fn self_signed(parameters: &CertificateParams) -> Signed {
     Signed { certificate, key }
 }
 
-/// A server with this certificate, which answers every request with an empty object.
+/// Starts a server with this certificate, which answers every request with an empty object.
 async fn serve(signed: &Signed) -> String {
     let key = PrivateKeyDer::try_from(signed.key.serialize_der()).unwrap();
     let chain = vec![signed.certificate.der().clone()];
@@ -50,7 +50,7 @@ async fn serve(signed: &Signed) -> String {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // A client that trusts nobody hangs up.
+                // A client that does not trust the certificate closes the connection.
                 let Ok(mut stream) = acceptor.accept(stream).await else {
                     return;
                 };
@@ -65,7 +65,7 @@ async fn serve(signed: &Signed) -> String {
     url
 }
 
-/// Sends a request to the server from a client with this root. An error is the cause and the start of the hint.
+/// Sends a request with this root certificate. An error has the cause and the start of the hint.
 async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Result<(), String> {
     let connection = Connection {
         host: Some(serve(server).await),
@@ -87,13 +87,13 @@ async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Resul
 }
 
 #[tokio::test]
-async fn a_server_may_present_a_configured_root() {
+async fn a_server_can_present_a_configured_root() {
     let root = self_signed(&parameters("127.0.0.1", true));
     assert_eq!(asked(&root, &root.certificate, None).await, Ok(()));
-    // Without CA:TRUE rustls accepts it by itself.
+    // rustls itself accepts a certificate without CA:TRUE.
     let plain = self_signed(&parameters("127.0.0.1", false));
     assert_eq!(asked(&plain, &plain.certificate, None).await, Ok(()));
-    // What the root has issued is accepted as before.
+    // A certificate that the root has issued is accepted.
     let key = KeyPair::generate().unwrap();
     let issuer = Issuer::new(parameters("127.0.0.1", true), root.key);
     let issued = parameters("127.0.0.1", false);
@@ -106,7 +106,7 @@ async fn a_server_may_present_a_configured_root() {
 }
 
 #[tokio::test]
-async fn names_and_validity_of_a_presented_root_are_checked() {
+async fn the_name_and_validity_of_a_presented_root_are_checked() {
     let named = self_signed(&parameters("kubernetes.example", true));
     let refused = asked(&named, &named.certificate, None).await.unwrap_err();
     assert!(
@@ -129,7 +129,7 @@ async fn names_and_validity_of_a_presented_root_are_checked() {
 }
 
 #[tokio::test]
-async fn another_authority_is_not_trusted_and_the_cause_is_named() {
+async fn a_certificate_of_another_authority_is_rejected() {
     let server = self_signed(&parameters("127.0.0.1", true));
     let other = self_signed(&parameters("127.0.0.1", true));
     let refused = asked(&server, &other.certificate, None).await.unwrap_err();
