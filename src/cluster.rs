@@ -64,7 +64,7 @@ fn provider_selector() -> String {
 /// The treatment of PersistentVolumeClaims that are no longer desired.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PvcPolicy {
-    /// Whether to delete them with their data, or to keep them.
+    /// True to delete them with their data, false to keep them.
     pub delete: bool,
     /// Names of PersistentVolumeClaims that the feature store references and does not own. They are neither deleted nor
     /// reported as kept, even if an earlier configuration created them.
@@ -86,7 +86,7 @@ impl PvcPolicy {
 pub struct Options {
     /// The name under which the API server records the fields of the provider.
     pub field_manager: String,
-    /// Whether to take fields that another manager has applied, instead of reporting a conflict.
+    /// True to take fields that another manager has applied, instead of reporting a conflict.
     pub force_conflicts: bool,
 }
 
@@ -111,7 +111,7 @@ struct Inner {
     client: OnceCell<kube::Client>,
     server: Arc<Server>,
     options: Options,
-    /// Whether the API server has answered before. Until then, a refused connection more likely means a wrong address
+    /// True if the API server has responded before. Until then, a refused connection more likely means a wrong address
     /// than a restart, and the retry budget is smaller.
     reached: AtomicBool,
     /// Held by the request that opens the connection.

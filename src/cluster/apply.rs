@@ -90,10 +90,10 @@ pub struct DesiredState<'a> {
     /// even if somebody has removed their labels.
     pub last_applied: &'a BTreeMap<Key, Json>,
     pub pvc_policy: &'a PvcPolicy,
-    /// Whether to revert fields that others have changed by an update, where they still have the value in
+    /// If true, reverts fields that others have changed by an update, where they still have the value in
     /// `last_applied`, so that the user has seen the change.
     pub repair_drift: bool,
-    /// How long to wait for the Job that prepares the rollout; `None` only starts it.
+    /// The wait for the Job that prepares the rollout; `None` only starts the Job.
     pub wait_for_job: Option<Wait<'a>>,
 }
 

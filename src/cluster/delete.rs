@@ -293,12 +293,12 @@ mod tests {
     /// There are no objects, and the watch of the pods does not answer.
     #[tokio::test]
     async fn pods_that_could_not_be_read_are_not_counted() {
-        let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
             if it.line != "GET /api/v1/namespaces/ns/pods" {
                 return Reply::Answer(200, json!({"items": []}));
             }
-            asked.send(()).unwrap();
+            sender.send(()).unwrap();
             Reply::Hang
         });
         let cluster = cluster.await;
@@ -306,7 +306,7 @@ mod tests {
         let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
         let timeout = Duration::from_secs(3600);
         let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
-        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut was_asked));
+        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut receiver));
         let errors = deletion.unwrap().errors;
         let errors = errors.iter().map(|error| error.reason.to_string());
         assert_eq!(
@@ -334,10 +334,10 @@ mod tests {
         replies: impl IntoIterator<Item = Reply>,
     ) -> (Result<bool, String>, Vec<String>) {
         let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
-        let (asked, mut lines) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
-            asked.send(method).unwrap();
+            sender.send(method).unwrap();
             replies
                 .next()
                 .unwrap_or_else(|| match it.line.starts_with("DELETE") {
@@ -392,7 +392,7 @@ mod tests {
     #[tokio::test]
     async fn repeated_conflicts_are_an_error_about_the_object() {
         let (answer, methods) = deleted([]).await;
-        let reason = "it was changed by someone else at the same moment: busy";
+        let reason = "it was changed by somebody else at the same time: busy";
         assert_eq!(
             answer,
             Err(format!("delete Service/feast-x-online: {reason}"))

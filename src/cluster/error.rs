@@ -86,7 +86,7 @@ pub struct Error {
     pub server: Arc<Server>,
     #[source]
     pub reason: Reason,
-    /// Whether it is a write that the API server can have carried out, because its response was lost.
+    /// True for a write that the API server can have carried out, because its response was lost.
     pub maybe_done: bool,
 }
 
@@ -133,7 +133,7 @@ pub struct FieldConflict {
     /// In the notation of the API server: `.spec.template.spec.containers[name="online"].image`.
     pub field: String,
     pub manager: String,
-    /// Whether that manager wrote it by an update (`kubectl edit`, `kubectl scale`, a controller), not by server-side apply.
+    /// True if that manager wrote it by an update (`kubectl edit`, `kubectl scale`, a controller), not by server-side apply.
     pub by_update: bool,
     /// The time of that manager's last write, RFC 3339; `None` before the object is read.
     pub time: Option<String>,
@@ -176,7 +176,7 @@ impl fmt::Display for FieldConflict {
 }
 
 /// The hint about conflicts.
-pub const CONFLICT_HINT: &str = "Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields over; or leave them to their owner: take them out of the configuration, or, where this provider always sets a field (an image, for one), write the live value there, since equal values do not conflict.";
+pub const CONFLICT_HINT: &str = "To take these fields over with the next apply, set force_conflicts = true in the provider block. To leave them to their owner, remove them from the configuration; if the provider always sets a field (such as an image), set it to the live value, because equal values do not conflict.";
 
 /// The owner that the labels of an object name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -197,14 +197,14 @@ pub struct InvalidField {
 /// The reason of a failed operation.
 #[derive(Debug, Clone, Error)]
 pub enum Reason {
-    #[error("the API server does not know who is asking: {message}")]
+    #[error("the API server rejects the credentials: {message}")]
     Unauthorized { message: String },
 
-    #[error("the API server does not permit it: {message}")]
+    #[error("the API server does not permit this: {message}")]
     Forbidden { message: String },
 
     /// An admission policy or webhook of the cluster denies the request.
-    #[error("a policy of the cluster denies it: {message}")]
+    #[error("a policy of the cluster denies this: {message}")]
     Denied { message: String },
 
     #[error("there is no namespace \"{0}\"")]
@@ -225,32 +225,30 @@ pub enum Reason {
     #[error("the value of its key \"{0}\" is not UTF-8 text")]
     NotText(String),
 
-    #[error("the API server refuses it as invalid: {message}")]
+    #[error("the API server rejects the object as invalid: {message}")]
     Invalid {
         message: String,
         fields: Vec<InvalidField>,
     },
 
-    #[error("other managers own fields of it:{}", lines(.0))]
+    #[error("other field managers own these fields:{}", lines(.0))]
     Conflict(Vec<FieldConflict>),
 
-    #[error("others have changed fields of it since the plan was made:{}", lines(.0))]
+    #[error("these fields were changed after the plan was made:{}", lines(.0))]
     ChangedSincePlan(Vec<FieldConflict>),
 
-    #[error("it was changed by someone else at the same moment: {message}")]
+    #[error("it was changed by somebody else at the same time: {message}")]
     Stale { message: String },
 
     #[error("it exists already and does not belong to this feature store{}", belongs(.owner))]
     Foreign { owner: LabelledOwner },
 
     #[error(
-        "it is the Feast operator's until an apply has taken it over, and goes when its custom resource goes"
+        "the Feast operator's custom resource owns it until an apply takes it over, and it is deleted together with the custom resource"
     )]
     Operated,
 
-    #[error(
-        "the Feast operator is at work: it put the object back under its custom resource within seconds"
-    )]
+    #[error("the Feast operator is running: it took the object back within seconds")]
     OperatorAtWork,
 
     #[error("{0}")]
@@ -275,11 +273,11 @@ pub enum Reason {
     #[error("{0}")]
     Panicked(TaskError),
 
-    #[error("the answer of the API server could not be understood")]
+    #[error("the response of the API server is malformed")]
     Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     #[error(
-        "what answered is not a Kubernetes API server: it sent {content_type} with status {code}"
+        "the response does not come from a Kubernetes API server: {content_type} with status {code}"
     )]
     NotKubernetes { code: u16, content_type: String },
 
@@ -310,7 +308,7 @@ pub enum Reason {
     },
 
     #[error(
-        "it is another cluster: the UID of its namespace kube-system is {found}, and expected_cluster_uid is {expected}"
+        "this is another cluster: the UID of its namespace kube-system is {found}, and expected_cluster_uid is {expected}"
     )]
     WrongCluster { expected: String, found: String },
 

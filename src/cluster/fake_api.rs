@@ -46,8 +46,8 @@ pub async fn server(script: impl FnMut(&Received) -> Reply + Send + 'static) -> 
             let script = script.clone();
             tokio::spawn(async move {
                 let mut stream = BufReader::new(stream);
-                while let Ok(asked) = read(&mut stream).await {
-                    let reply = (script.lock().unwrap())(&asked);
+                while let Ok(request) = read(&mut stream).await {
+                    let reply = (script.lock().unwrap())(&request);
                     match reply {
                         Reply::Answer(code, body) => write(&mut stream, code, &body).await,
                         Reply::Lose => return,
@@ -61,8 +61,8 @@ pub async fn server(script: impl FnMut(&Received) -> Reply + Send + 'static) -> 
 }
 
 /// Waits until the server has received a request, and pauses the clock, which then advances whenever all tasks wait.
-pub async fn time_passes(was_asked: &mut UnboundedReceiver<()>) {
-    was_asked.recv().await.unwrap();
+pub async fn time_passes(receiver: &mut UnboundedReceiver<()>) {
+    receiver.recv().await.unwrap();
     tokio::time::pause();
 }
 

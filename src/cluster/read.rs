@@ -253,39 +253,39 @@ impl Cluster {
     pub async fn contents(
         &self,
         namespace: &str,
-        wanted: &BTreeSet<Source>,
+        sources: &BTreeSet<Source>,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
-        let objects: BTreeSet<Key> = wanted.iter().map(Source::object).collect();
+        let objects: BTreeSet<Key> = sources.iter().map(Source::object).collect();
         let gets = objects.iter().map(|key| {
             let request = Request::get(Resource::from(key.kind), namespace, &key.name);
             self.send(request, cancel)
         });
         let answers = join_all(gets).await;
-        self.values_of(namespace, wanted, objects.iter().zip(answers))
+        self.values_of(namespace, sources, objects.iter().zip(answers))
     }
 
     /// Returns the values of [`Cluster::contents`] from the read cache.
     pub async fn contents_for_refresh(
         &self,
         namespace: &str,
-        wanted: &BTreeSet<Source>,
+        sources: &BTreeSet<Source>,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
-        let objects: BTreeSet<Key> = wanted.iter().map(Source::object).collect();
+        let objects: BTreeSet<Key> = sources.iter().map(Source::object).collect();
         let answers = join_all(
             objects
                 .iter()
                 .map(|key| self.cached_object(namespace, key, cancel)),
         )
         .await;
-        self.values_of(namespace, wanted, objects.iter().zip(answers))
+        self.values_of(namespace, sources, objects.iter().zip(answers))
     }
 
     fn values_of<'a>(
         &self,
         namespace: &str,
-        wanted: &BTreeSet<Source>,
+        sources: &BTreeSet<Source>,
         answers: impl Iterator<Item = (&'a Key, Result<Json, Error>)>,
     ) -> Result<Contents, Vec<Error>> {
         let mut found = BTreeMap::new();
@@ -299,7 +299,7 @@ impl Cluster {
             }
         }
         let mut contents = Contents::new();
-        for source in wanted {
+        for source in sources {
             let key = source.object();
             let Some(object) = found.get(&key) else {
                 continue;

@@ -418,16 +418,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_continues_without_its_caller() {
-        let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |_| {
-            asked.send(()).unwrap();
+            sender.send(()).unwrap();
             Reply::Answer(200, json!({"items": []}))
         });
         let cluster = cluster.await;
         let cancel = CancellationToken::new();
         tokio::select! {
             biased;
-            asked = was_asked.recv() => asked.unwrap(),
+            received = receiver.recv() => received.unwrap(),
             _ = cluster.read_cached(secrets(), &cancel) => {}
         }
         let arrived = async {

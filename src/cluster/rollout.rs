@@ -48,28 +48,28 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
             "the Deployment controller has not observed the change yet".into(),
         );
     }
-    let wanted = spec.replicas.unwrap_or(1);
+    let desired = spec.replicas.unwrap_or(1);
     let count = |count: Option<i32>| count.unwrap_or(0);
     let (all, updated, available) = (
         count(status.replicas),
         count(status.updated_replicas),
         count(status.available_replicas),
     );
-    let waiting = if updated < wanted {
-        let mut text = format!("{updated} of {wanted} replicas are updated");
+    let waiting = if updated < desired {
+        let mut text = format!("{updated} of {desired} replicas are updated");
         if spec.paused == Some(true) {
             text.push_str("; the Deployment is paused");
         }
         text
     } else if all > updated {
         format!("{} old replicas still exist", all - updated)
-    } else if all > wanted {
-        format!("{} surplus replicas still exist", all - wanted)
-    } else if available < wanted {
-        format!("{available} of {wanted} replicas are available")
-    } else if let Some(minimum) = minimum.filter(|minimum| wanted > 0 && wanted < *minimum) {
+    } else if all > desired {
+        format!("{} surplus replicas still exist", all - desired)
+    } else if available < desired {
+        format!("{available} of {desired} replicas are available")
+    } else if let Some(minimum) = minimum.filter(|minimum| desired > 0 && desired < *minimum) {
         // An autoscaler does not scale a Deployment with 0 replicas.
-        format!("the autoscaler has not yet raised {wanted} replicas to its minimum of {minimum}")
+        format!("the autoscaler has not yet raised {desired} replicas to its minimum of {minimum}")
     } else {
         return Progress::Done;
     };

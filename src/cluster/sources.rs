@@ -22,14 +22,14 @@ impl Cluster {
     pub async fn contents_before(
         &self,
         namespace: &str,
-        wanted: &BTreeSet<Source>,
+        sources: &BTreeSet<Source>,
         lacks: impl Fn(&Contents) -> bool,
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
         let mut logged = String::new();
         loop {
-            let answer = self.contents(namespace, wanted, cancel).await;
+            let answer = self.contents(namespace, sources, cancel).await;
             let missing = match &answer {
                 Ok(contents) if !lacks(contents) => return answer,
                 Ok(_) => "some of their values are missing".to_owned(),
@@ -55,7 +55,7 @@ impl Cluster {
             tokio::select! {
                 () = tokio::time::sleep_until(deadline.min(now + INTERVAL)) => {}
                 // The next attempt returns the cancellation.
-                () = cancel.cancelled() => return self.contents(namespace, wanted, cancel).await,
+                () = cancel.cancelled() => return self.contents(namespace, sources, cancel).await,
             }
         }
     }
@@ -100,20 +100,20 @@ mod tests {
             script(&name, *count)
         });
         let cluster = cluster.await;
-        let wanted = BTreeSet::from([Source::secret("a", "k"), Source::secret("b", "k")]);
+        let sources = BTreeSet::from([Source::secret("a", "k"), Source::secret("b", "k")]);
         let deadline = Instant::now() + timeout;
         let cancel = CancellationToken::new();
         let answer = cluster
-            .contents_before("ns", &wanted, |_| false, deadline, &cancel)
+            .contents_before("ns", &sources, |_| false, deadline, &cancel)
             .await;
-        let said = answer.map_err(|errors| {
+        let result = answer.map_err(|errors| {
             errors
                 .iter()
                 .map(|it| format!("{}: {}", it.target, it.reason))
                 .collect()
         });
         let counts = *counts.lock().unwrap();
-        (said, counts)
+        (result, counts)
     }
 
     #[tokio::test]
@@ -161,14 +161,14 @@ mod tests {
     #[tokio::test]
     async fn a_cancellation_ends_the_wait() {
         let cluster = fake_api::cluster(|_| not_found()).await;
-        let wanted = BTreeSet::from([Source::secret("a", "k")]);
+        let sources = BTreeSet::from([Source::secret("a", "k")]);
         let cancel = CancellationToken::new();
         let deadline = Instant::now() + Duration::from_secs(3600);
         let stop = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             cancel.cancel();
         };
-        let read = cluster.contents_before("ns", &wanted, |_| false, deadline, &cancel);
+        let read = cluster.contents_before("ns", &sources, |_| false, deadline, &cancel);
         let (errors, ()) = tokio::join!(read, stop);
         let errors = errors.unwrap_err();
         assert!(
@@ -186,17 +186,17 @@ mod tests {
     #[tokio::test]
     async fn waits_while_a_value_is_missing() {
         let cluster = fake_api::cluster(|_| secret(json!({"k": "dg=="}))).await;
-        let wanted = BTreeSet::from([Source::secret("a", "k")]);
-        let asked = std::cell::Cell::new(0);
+        let sources = BTreeSet::from([Source::secret("a", "k")]);
+        let calls = std::cell::Cell::new(0);
         let lacks = |_: &Contents| {
-            asked.set(asked.get() + 1);
-            asked.get() < 2
+            calls.set(calls.get() + 1);
+            calls.get() < 2
         };
         let cancel = CancellationToken::new();
         let deadline = Instant::now() + Duration::from_secs(30);
         let found = cluster
-            .contents_before("ns", &wanted, lacks, deadline, &cancel)
+            .contents_before("ns", &sources, lacks, deadline, &cancel)
             .await;
-        assert_eq!((found.unwrap().len(), asked.get()), (1, 2));
+        assert_eq!((found.unwrap().len(), calls.get()), (1, 2));
     }
 }

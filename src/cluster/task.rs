@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use thiserror::Error;
 
-/// Why a task has no result.
+/// The reason for which work has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TaskError {
     #[error("the provider or a library of it crashed: {0}")]

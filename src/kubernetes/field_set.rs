@@ -13,7 +13,7 @@ use super::list_keys::{is_same_element, list_keys};
 /// Fields of an object, as a tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldSet {
-    /// Whether the object, list or map at this node is in the set by itself, beside the fields below it (`.`).
+    /// True if the object, list or map at this node is in the set by itself, beside the fields below it (`.`).
     is_member: bool,
     children: BTreeMap<FieldStep, FieldSet>,
 }

@@ -20,7 +20,7 @@ pub struct KindInfo {
     pub api: Api,
 }
 
-/// Whether the objects of a kind are in namespaces.
+/// The scope of the objects of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     Namespace,
@@ -61,7 +61,7 @@ pub enum Pods {
     Mounting,
 }
 
-/// Whether an apply can change the specification of an object.
+/// The ability of an apply to change the specification of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutability {
     Mutable,
@@ -69,13 +69,13 @@ pub enum Mutability {
     Immutable,
 }
 
-/// Whether every cluster serves the API of a kind.
+/// The availability of the API of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     BuiltIn,
     /// The API of a custom resource, which a cluster need not have.
     Custom {
-        /// How to install it, as sentences of an error message.
+        /// The installation instructions, as sentences of an error message.
         remedy: &'static str,
     },
 }

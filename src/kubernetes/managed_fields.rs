@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::field_path::FieldPath;
 use super::field_set::FieldSet;
 
-/// How a manager wrote its fields.
+/// The kind of write that set the fields of a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Server-side apply.

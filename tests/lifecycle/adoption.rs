@@ -159,7 +159,8 @@ pub fn what_the_operator_made_is_taken_over_with_its_data() {
 
     let refused = test.terraform.destroy().unwrap();
     assert!(
-        words(&refused).contains("is the Feast operator's until an apply has taken it over"),
+        words(&refused)
+            .contains("Feast operator's custom resource owns it until an apply takes it over"),
         "{refused}"
     );
     assert_eq!(uids(&objects(&test)), uids(&before));

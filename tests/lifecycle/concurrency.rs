@@ -173,12 +173,12 @@ pub fn a_plan_that_is_stale_undoes_nothing_unseen() {
         let run = test.terraform.apply_plan().unwrap();
         says_only(
             &run,
-            "Because: Others have changed fields of it since the plan was made: \
+            "Because: These fields were changed after the plan was made: \
              .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-set\" at ",
         );
         says_only(
             &run,
-            "Plan again: the plan shows them, and its apply sets them back.",
+            "Plan again: the plan shows them, and its apply reverts them.",
         );
         assert_eq!(image(), "feast:unseen");
         test.plan_with_changes();

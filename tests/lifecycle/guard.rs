@@ -131,7 +131,7 @@ pub fn the_guard_needs_one_right_and_says_so() {
     assert_eq!(run.status, Some(1), "{run}");
     let server = cluster.server().trim_end_matches('/');
     let expected = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit it: \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit this: \
          namespaces \"kube-system\" is forbidden: User \"system:serviceaccount:{name}:guarded\" cannot get resource \
          \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get \
          on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to \
@@ -279,11 +279,11 @@ pub fn credentials_that_are_not_accepted_are_explained() {
     for (block, expected) in [
         (
             host.clone(),
-            "The request carried no credentials, so the API server took it for an anonymous one. No role is missing: set `token`, `exec`, or",
+            "The request carried no credentials, so the API server treated it as anonymous. No role is missing: set `token`, `exec`, or",
         ),
         (
             format!("{host}\n  token = \"\"\n  username = \"\""),
-            "The request carried no credentials, so the API server took it for an anonymous one.",
+            "The request carried no credentials, so the API server treated it as anonymous.",
         ),
         (
             format!("{host}\n  token = \"wrong\""),
@@ -291,7 +291,7 @@ pub fn credentials_that_are_not_accepted_are_explained() {
         ),
         (
             format!("{host}\n  token = {old:?}"),
-            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it there.",
+            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it.",
         ),
         (
             format!("{host}\n  token = \"abc\\n\""),

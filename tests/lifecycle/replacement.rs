@@ -323,7 +323,7 @@ pub fn a_replacement_without_rights_is_refused_and_without_a_cluster_warned_of()
     let run = live.apply(&[&namespace, &format!("-var=kubeconfig={few}")]);
     assert_eq!(run.status, Some(1), "{run}");
     assert!(
-        run.said().contains("The API server does not permit it"),
+        run.said().contains("The API server does not permit this"),
         "{run}"
     );
     live.expect_untouched();

@@ -25,14 +25,14 @@ pub struct Replacement<'a> {
     pub wanted: &'a BTreeMap<Key, Json>,
     /// The objects that are deleted before the create.
     pub freed: &'a BTreeSet<Key>,
-    /// Whether the deletion frees quota of the namespace.
+    /// True if the deletion frees quota of the namespace.
     pub frees_quota: bool,
 }
 
 /// The result of checking a create.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Why the create would fail.
+    /// Errors that the create would meet.
     pub refused: Vec<Error>,
     /// Errors that prevented a check.
     pub unchecked: Vec<Error>,

@@ -57,15 +57,15 @@ fn errors(outcome: &Outcome) -> Vec<String> {
 
 #[tokio::test]
 async fn an_interrupted_write_is_part_of_the_outcome() {
-    let (asked, mut was_asked) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let cluster = fake_api::cluster(move |_| {
-        asked.send(()).unwrap();
+        sender.send(()).unwrap();
         Reply::Hang
     });
     let cluster = cluster.await;
     let cancel = CancellationToken::new();
     let interrupt = async {
-        fake_api::time_passes(&mut was_asked).await;
+        fake_api::time_passes(&mut receiver).await;
         cancel.cancel();
     };
     let apply = apply_secret(&cluster, BTreeMap::new(), &cancel);
@@ -193,10 +193,10 @@ mod settle {
     /// requests return nothing. Returns the methods of the requests.
     async fn replace_autoscaler(listed: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
         let mut listed = listed.into_iter().collect::<Vec<_>>().into_iter();
-        let (asked, mut lines) = mpsc::unbounded_channel();
+        let (sender, mut lines) = mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
-            asked.send(method.clone()).unwrap();
+            sender.send(method.clone()).unwrap();
             match (method.as_str(), listed.len()) {
                 ("DELETE", _) => Reply::Answer(200, json!({"kind": "Status"})),
                 ("PATCH", _) => Reply::Answer(200, deployment(3, false)),
@@ -248,7 +248,7 @@ async fn a_stalled_deletion_names_its_finalizers() {
     live["metadata"]["uid"] = json!("1");
     live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     live["metadata"]["finalizers"] = json!(["example.com/held"]);
-    let (asked, mut was_asked) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let held = live.clone();
     let mut lists = 0;
     let cluster = fake_api::cluster(move |it| {
@@ -262,7 +262,7 @@ async fn a_stalled_deletion_names_its_finalizers() {
                 json!({"metadata": {"resourceVersion": "1"}, "items": [held]}),
             );
         }
-        asked.send(()).unwrap();
+        sender.send(()).unwrap();
         Reply::Hang
     });
     let cluster = cluster.await;
@@ -270,7 +270,7 @@ async fn a_stalled_deletion_names_its_finalizers() {
     let cancel = CancellationToken::new();
     let live = [(key.clone(), live)].into();
     let apply = apply(&cluster, live, [(key, wanted)], &cancel);
-    let (outcome, ()) = tokio::join!(apply, fake_api::time_passes(&mut was_asked));
+    let (outcome, ()) = tokio::join!(apply, fake_api::time_passes(&mut receiver));
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
         errors(&outcome),

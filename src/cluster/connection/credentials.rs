@@ -30,7 +30,7 @@ pub(super) use program::ClientIdentity;
 /// The time after which a token file is read again, as in kubectl.
 const TOKEN_FILE_AGE: Duration = Duration::from_secs(60);
 
-/// How the requests of a connection are authorized.
+/// The authorization of the requests of a connection.
 #[derive(Clone)]
 pub(super) enum Credentials {
     /// Requests have no header.

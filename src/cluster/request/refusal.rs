@@ -167,7 +167,7 @@ pub(super) fn refused(
             ..Status::default()
         }
     });
-    let asked = status
+    let requested = status
         .details
         .as_ref()
         .filter(|details| details.retry_after_seconds > 0)
@@ -190,7 +190,7 @@ pub(super) fn refused(
         maybe_done: code.is_server_error() && budget == Some(RETRY_BUDGET),
         reason,
         budget,
-        pause: retry_after.or(asked),
+        pause: retry_after.or(requested),
     }
 }
 
@@ -297,9 +297,9 @@ fn denial(request: &Request<'_>, message: &str) -> String {
         let start = message.find(words)?;
         Some(start + words.len())
     });
-    let said = ends.min().map_or("", |end| &message[..end]);
-    let separator = if said.is_empty() { "" } else { ": " };
-    format!("{said}{separator}{WITHHELD}")
+    let message = ends.min().map_or("", |end| &message[..end]);
+    let separator = if message.is_empty() { "" } else { ": " };
+    format!("{message}{separator}{WITHHELD}")
 }
 
 /// Parses a message of the API server: `conflict with "kubectl-edit" using apps/v1`. Only updates have `using`. An update of
@@ -401,7 +401,7 @@ mod tests {
         let autoscaling = "the cluster has no API autoscaling/v2";
         let keda = "the cluster has no API keda.sh/v1alpha1";
         let html =
-            "what answered is not a Kubernetes API server: it sent text/html with status 404";
+            "the response does not come from a Kubernetes API server: text/html with status 404";
         for (kind, content_type, body, of_lists, of_one) in [
             (built_in, "application/json", status, autoscaling, absent),
             (built_in, NO_CONTENT_TYPE, status, autoscaling, absent),
@@ -421,8 +421,8 @@ mod tests {
                 let request = request(verb, kind);
                 let code = StatusCode::NOT_FOUND;
                 let failure = refused(&request, code, content_type, body.as_bytes(), None);
-                let said = failure.reason.to_string();
-                assert_eq!(said, expected, "{verb} {kind:?} {content_type} {body}");
+                let message = failure.reason.to_string();
+                assert_eq!(message, expected, "{verb} {kind:?} {content_type} {body}");
                 assert_eq!(failure.maybe_done, expected == html, "{verb} {kind:?}");
             }
         }
@@ -433,7 +433,7 @@ mod tests {
         let request = request(Verb::Apply, Kind::Service);
         let failure = refused(&request, StatusCode::FOUND, "text/html", b"<a href>", None);
         let expected =
-            "what answered is not a Kubernetes API server: it sent text/html with status 302";
+            "the response does not come from a Kubernetes API server: text/html with status 302";
         assert_eq!(failure.reason.to_string(), expected);
         assert!(failure.maybe_done);
     }
@@ -447,9 +447,9 @@ mod tests {
             assert!(failure.maybe_done);
             (failure.reason.to_string(), failure.budget)
         };
-        let page = "what answered is not a Kubernetes API server: it sent";
-        let unreadable = "the answer of the API server could not be understood";
-        for (content_type, body, said, budget) in [
+        let page = "the response does not come from a Kubernetes API server:";
+        let unreadable = "the response of the API server is malformed";
+        for (content_type, body, message, budget) in [
             (
                 "text/html",
                 "<html>",
@@ -492,7 +492,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(content_type, body),
-                (said, budget),
+                (message, budget),
                 "{content_type} {body}"
             );
         }
@@ -579,7 +579,7 @@ mod tests {
                 );
                 assert_eq!(
                     found.to_string(),
-                    format!("a policy of the cluster denies it: {message}"),
+                    format!("a policy of the cluster denies this: {message}"),
                     "{code}"
                 );
                 assert!(matches!(found, Reason::Denied { .. }));
@@ -604,30 +604,30 @@ mod tests {
 
     #[test]
     fn a_denial_of_a_secret_names_the_policy_and_withholds_its_message() {
-        let said = |code, message: &str| {
+        let message = |code, message: &str| {
             let causes = serde_json::json!([{"message": message}]);
             let status = status(code, "Invalid", message, causes);
             refusal(Verb::Apply, Kind::Secret, code, status).to_string()
         };
         let withheld = "the message is withheld, because it may quote the Secret";
         assert_eq!(
-            said(
+            message(
                 422,
                 "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: hunter2"
             ),
             format!(
-                "a policy of the cluster denies it: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: {withheld}"
+                "a policy of the cluster denies this: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: {withheld}"
             )
         );
         assert_eq!(
-            said(403, "admission webhook \"w\" denied the request: hunter2"),
+            message(403, "admission webhook \"w\" denied the request: hunter2"),
             format!(
-                "a policy of the cluster denies it: admission webhook \"w\" denied the request: {withheld}"
+                "a policy of the cluster denies this: admission webhook \"w\" denied the request: {withheld}"
             )
         );
         assert_eq!(
-            said(422, "hunter2"),
-            format!("a policy of the cluster denies it: {withheld}")
+            message(422, "hunter2"),
+            format!("a policy of the cluster denies this: {withheld}")
         );
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Failure {
     pub budget: Option<Duration>,
     /// The pause that the server has requested.
     pub pause: Option<Duration>,
-    /// Whether the API server can have carried out the request.
+    /// True if the API server can have carried out the request.
     pub maybe_done: bool,
 }
 
@@ -128,8 +128,9 @@ mod tests {
 
     #[test]
     fn requested_pauses_have_a_minimum_and_an_end() {
-        let asked = |seconds| failure(Some(SHORT_RETRY_BUDGET), Some(Duration::from_secs(seconds)));
-        let of = |seconds| pauses(true, Duration::ZERO, &asked(seconds));
+        let requested =
+            |seconds| failure(Some(SHORT_RETRY_BUDGET), Some(Duration::from_secs(seconds)));
+        let of = |seconds| pauses(true, Duration::ZERO, &requested(seconds));
         assert_eq!(of(0), milliseconds([100, 200, 400, 800, 1600]));
         assert_eq!(of(2), milliseconds([2000, 2000, 2000]));
         assert_eq!(of(7), milliseconds([]));

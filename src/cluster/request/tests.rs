@@ -93,38 +93,42 @@ async fn temporary_failures_are_retried() {
 #[tokio::test]
 async fn a_write_with_a_lost_response_is_maybe_done() {
     let forbidden = || status(403, "no", "");
-    let said = |maybe_done| {
-        let reason = "the API server does not permit it: no".to_owned();
+    let expected = |maybe_done| {
+        let reason = "the API server does not permit this: no".to_owned();
         Err((reason, maybe_done))
     };
-    assert_eq!(send(Verb::Apply, [forbidden()]).await, said(false));
+    assert_eq!(send(Verb::Apply, [forbidden()]).await, expected(false));
     assert_eq!(
         send(Verb::Apply, [Reply::Lose, forbidden()]).await,
-        said(true)
+        expected(true)
     );
     assert_eq!(
         send(Verb::Get, [Reply::Lose, forbidden()]).await,
-        said(false)
+        expected(false)
     );
     for (code, maybe_done) in [(429, false), (504, true)] {
         let replies = [status(code, "later", ""), forbidden()];
-        assert_eq!(send(Verb::Apply, replies).await, said(maybe_done), "{code}");
+        assert_eq!(
+            send(Verb::Apply, replies).await,
+            expected(maybe_done),
+            "{code}"
+        );
     }
 }
 
 /// The request is in flight, or waits for the next attempt.
 #[tokio::test]
 async fn an_interrupted_write_is_maybe_done() {
-    for act in [|| Reply::Hang, || Reply::Lose] {
-        let (asked, mut was_asked) = mpsc::unbounded_channel();
+    for reply in [|| Reply::Hang, || Reply::Lose] {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |_| {
-            asked.send(()).unwrap();
-            act()
+            sender.send(()).unwrap();
+            reply()
         });
         let cluster = cluster.await;
         let cancel = CancellationToken::new();
         let interrupt = async {
-            fake_api::time_passes(&mut was_asked).await;
+            fake_api::time_passes(&mut receiver).await;
             cancel.cancel();
         };
         let (answer, ()) = tokio::join!(cluster.send(request(Verb::Apply), &cancel), interrupt);

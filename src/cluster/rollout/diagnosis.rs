@@ -29,24 +29,24 @@ pub struct Observation<'a> {
 
 /// Returns the issues that prevent the newest pods from becoming ready, least recoverable first. An issue of several
 /// pods is one entry.
-pub fn diagnose(seen: &Observation<'_>) -> Vec<PodIssue> {
-    let current: Vec<Pod> = match seen.deployment {
+pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
+    let current: Vec<Pod> = match observation.deployment {
         // Status and pods are those of an older specification.
         Some(deployment) if !is_observed(deployment) => {
             return replica_set_refused(deployment).into_iter().collect();
         }
-        Some(deployment) => of_newest_replica_set(deployment, seen.pods),
-        None => newest(seen.pods).into_iter().collect(),
+        Some(deployment) => of_newest_replica_set(deployment, observation.pods),
+        None => newest(observation.pods).into_iter().collect(),
     };
     let mut all = issues(&current);
     for pod in &current {
         let of_pod = |issue: &PodIssue| issue.pod == pod.metadata.name;
         let is_prepared = |issue: &PodIssue| issue.cause == Cause::Starting && of_pod(issue);
-        if let Some(sidecars) = halted::sidecars(pod, seen) {
+        if let Some(sidecars) = halted::sidecars(pod, observation) {
             all.retain(|issue| !of_pod(issue));
             all.extend(sidecars);
         } else if all.iter().any(is_prepared)
-            && let Some(setup) = setup_failure(pod, seen.events)
+            && let Some(setup) = setup_failure(pod, observation.events)
         {
             // The node prepares the pod, not a single container.
             all.retain(|issue| !is_prepared(issue));
@@ -55,16 +55,16 @@ pub fn diagnose(seen: &Observation<'_>) -> Vec<PodIssue> {
     }
     for issue in &mut all {
         if issue.cause != Cause::NodeSetup {
-            issue.event = event_of(issue, seen.events);
+            issue.event = event_of(issue, observation.events);
         }
         if issue.cause == Cause::Claim {
             let pod = current.iter().find(|pod| pod.metadata.name == issue.pod);
-            issue.claim = pod.and_then(|pod| unbound(pod, seen));
+            issue.claim = pod.and_then(|pod| unbound(pod, observation));
         }
     }
-    all.extend(halted::halted(seen));
-    all.extend(seen.deployment.and_then(replica_set_refused));
-    all.extend(denied(seen, &current));
+    all.extend(halted::halted(observation));
+    all.extend(observation.deployment.and_then(replica_set_refused));
+    all.extend(denied(observation, &current));
     let mut grouped: Vec<PodIssue> = Vec::new();
     for issue in all {
         match grouped.iter_mut().find(|known| known.is_same(&issue)) {
@@ -116,8 +116,8 @@ fn owner(pod: &Pod) -> Option<&str> {
 }
 
 /// Returns the issue if the API server rejects new pods.
-fn denied(seen: &Observation<'_>, current: &[Pod]) -> Option<PodIssue> {
-    let conditions = seen
+fn denied(observation: &Observation<'_>, current: &[Pod]) -> Option<PodIssue> {
+    let conditions = observation
         .deployment
         .and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
     let condition = conditions.and_then(|conditions| {
@@ -135,9 +135,9 @@ fn denied(seen: &Observation<'_>, current: &[Pod]) -> Option<PodIssue> {
                 .iter()
                 .filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
             let since = since.map(|time| time.0.as_second()).max();
-            let event = last(seen.events.iter().filter(|event| {
+            let event = last(observation.events.iter().filter(|event| {
                 event.reason.as_deref() == Some("FailedCreate")
-                    && makes_its_pods(&event.involved_object, seen)
+                    && makes_its_pods(&event.involved_object, observation)
             }))?;
             if since.is_some_and(|since| time_of(event) < Some(since)) {
                 return None;
@@ -148,7 +148,7 @@ fn denied(seen: &Observation<'_>, current: &[Pod]) -> Option<PodIssue> {
         }
     };
     // Pods that are being deleted can free the quota.
-    let leaving = seen.pods.iter();
+    let leaving = observation.pods.iter();
     let recoverability = match leaving
         .filter(|pod| pod.metadata.deletion_timestamp.is_some())
         .count()
@@ -226,17 +226,21 @@ fn is_misconfigured(message: &str) -> bool {
 
 /// Returns whether the object creates the pods of the workload: it is the Job, or a ReplicaSet with the name of the
 /// Deployment and a hash.
-fn makes_its_pods(object: &ObjectReference, seen: &Observation<'_>) -> bool {
+fn makes_its_pods(object: &ObjectReference, observation: &Observation<'_>) -> bool {
     let name = object.name.as_deref().unwrap_or_default();
     match object.kind.as_deref() {
         // An earlier Job can have had the same name.
         Some("Job") => {
-            let uid = seen.live.and_then(|live| live["metadata"]["uid"].as_str());
+            let uid = observation
+                .live
+                .and_then(|live| live["metadata"]["uid"].as_str());
             let same = object.uid.is_none() || uid.is_none() || object.uid.as_deref() == uid;
-            seen.job == Some(name) && same
+            observation.job == Some(name) && same
         }
         Some("ReplicaSet") => {
-            let deployment = seen.deployment.and_then(|it| it.metadata.name.as_deref());
+            let deployment = observation
+                .deployment
+                .and_then(|it| it.metadata.name.as_deref());
             let rest = deployment.and_then(|deployment| name.strip_prefix(deployment));
             let hash = rest.and_then(|rest| rest.strip_prefix('-'));
             hash.is_some_and(|hash| !hash.contains('-'))
@@ -246,7 +250,7 @@ fn makes_its_pods(object: &ObjectReference, seen: &Observation<'_>) -> bool {
 }
 
 /// Returns a description of the first PersistentVolumeClaim of the pod that is not bound.
-fn unbound(pod: &Pod, seen: &Observation<'_>) -> Option<String> {
+fn unbound(pod: &Pod, observation: &Observation<'_>) -> Option<String> {
     let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
     let names =
         volumes.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name));
@@ -254,7 +258,7 @@ fn unbound(pod: &Pod, seen: &Observation<'_>) -> Option<String> {
         .filter_map(|name| {
             let of_name =
                 |claim: &&PersistentVolumeClaim| claim.metadata.name.as_ref() == Some(name);
-            Some((name, seen.claims.iter().find(of_name)?))
+            Some((name, observation.claims.iter().find(of_name)?))
         })
         .find(|(_, claim)| {
             let phase = claim
@@ -271,7 +275,7 @@ fn unbound(pod: &Pod, seen: &Observation<'_>) -> Option<String> {
         Some(class) if !class.is_empty() => format!("storage class {class}"),
         _ => "no storage class".to_owned(),
     };
-    let said = last(seen.events.iter().filter(|event| {
+    let said = last(observation.events.iter().filter(|event| {
         let of = &event.involved_object;
         of.kind.as_deref() == Some("PersistentVolumeClaim") && of.name.as_ref() == Some(name)
     }));

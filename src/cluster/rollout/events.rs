@@ -70,7 +70,7 @@ impl EventReader {
 }
 
 /// Returns the objects that are stuck without a reason in their status.
-pub(super) fn stuck(seen: &Observation<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
+pub(super) fn stuck(observation: &Observation<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
     let mut stuck: Vec<Stuck> = (issues.iter())
         .filter(|issue| {
             matches!(
@@ -81,8 +81,8 @@ pub(super) fn stuck(seen: &Observation<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
         .filter_map(|issue| Some(("Pod", issue.pod.clone()?)))
         .collect();
     stuck.dedup();
-    if let Some(job) = seen.job
-        && !seen.pods.iter().any(is_unfinished)
+    if let Some(job) = observation.job
+        && !observation.pods.iter().any(is_unfinished)
     {
         stuck.push(("Job", job.to_owned()));
     }
@@ -128,12 +128,12 @@ mod tests {
                 .expect("a pod")
         };
         let of = |pods: &[Pod]| {
-            let seen = Observation {
+            let observation = Observation {
                 job: Some("j"),
                 pods,
                 ..Observation::default()
             };
-            stuck(&seen, &[])
+            stuck(&observation, &[])
         };
         let job = vec![("Job", "j".to_owned())];
         assert_eq!(of(&[]), job);

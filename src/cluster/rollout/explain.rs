@@ -40,7 +40,7 @@ impl Cluster {
         let details = self.read_details(store, watched, secrets);
         let details = tokio::time::timeout(DIAGNOSIS_TIMEOUT, details).await;
         details.unwrap_or_else(|_| {
-            // A log is shown only after all secrets are known.
+            // A log is shown only after all secrets are listed.
             let mut issues = diagnose(&watched);
             issues.iter_mut().for_each(|issue| issue.log.clear());
             issues
@@ -50,23 +50,23 @@ impl Cluster {
     async fn read_details(
         &self,
         store: &StoreName,
-        seen: Observation<'_>,
+        observation: Observation<'_>,
         secrets: &Redaction,
     ) -> Vec<PodIssue> {
         let mut events: Vec<Event> = self
             .list_items(store, EVENTS, ListParams::default().fields("type=Warning"))
             .await;
         // The events of stuck objects also include normal ones, which show the progress.
-        let known: BTreeSet<_> = events
+        let listed: BTreeSet<_> = events
             .iter()
             .map(|event| event.metadata.uid.clone())
             .collect();
-        let watched = seen
+        let watched = observation
             .events
             .iter()
-            .filter(|event| !known.contains(&event.metadata.uid));
+            .filter(|event| !listed.contains(&event.metadata.uid));
         events.extend(watched.cloned());
-        let claims: Vec<PersistentVolumeClaim> = if diagnose(&seen)
+        let claims: Vec<PersistentVolumeClaim> = if diagnose(&observation)
             .iter()
             .any(|issue| issue.cause == Cause::Claim)
         {
@@ -79,13 +79,16 @@ impl Cluster {
         let mut issues = diagnose(&Observation {
             events: &events,
             claims: &claims,
-            ..seen
+            ..observation
         });
         let has_log = |issue: &&mut PodIssue| {
             matches!(issue.cause, Cause::Crash | Cause::Memory | Cause::NotReady)
         };
         for (number, issue) in issues.iter_mut().filter(has_log).enumerate() {
-            let pod = seen.pods.iter().find(|pod| pod.metadata.name == issue.pod);
+            let pod = observation
+                .pods
+                .iter()
+                .find(|pod| pod.metadata.name == issue.pod);
             let mut secrets = secrets.clone();
             let complete = match pod {
                 Some(pod) => self.learn_secrets(store, pod, &mut secrets).await,
@@ -110,7 +113,7 @@ impl Cluster {
 
     /// Adds the values of the Secrets that the pod uses. Returns false if one cannot be read.
     async fn learn_secrets(&self, store: &StoreName, pod: &Pod, secrets: &mut Redaction) -> bool {
-        // The values in the store's Secret are known already.
+        // The values in the store's Secret are listed already.
         let mut named = secrets_of(pod);
         named.remove(&names::main(&store.name));
         for name in named {

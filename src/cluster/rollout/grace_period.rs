@@ -17,7 +17,7 @@ const SIDECAR_GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Continue, and decide again at this time even if nothing changes until then.
-    GoOn(Option<Instant>),
+    Continue(Option<Instant>),
     GiveUp,
     /// The progress deadline of the Deployment is exceeded, and its containers could run in that time.
     Overdue,
@@ -76,7 +76,7 @@ impl GracePeriod {
         match (ends.min(), overdue) {
             (Some(end), _) if end <= now => Verdict::GiveUp,
             (_, Some(overdue)) if overdue <= now => Verdict::Overdue,
-            (end, overdue) => Verdict::GoOn(end.into_iter().chain(overdue).min()),
+            (end, overdue) => Verdict::Continue(end.into_iter().chain(overdue).min()),
         }
     }
 
@@ -107,13 +107,16 @@ mod tests {
             "ImagePullBackOff",
         )];
         let mut grace_period = GracePeriod::new(Duration::from_secs(10), start);
-        let mut judge = |issues: &[PodIssue], now| grace_period.verdict(issues, None, now);
-        assert_eq!(judge(&[], at(0)), Verdict::GoOn(None));
-        assert_eq!(judge(&pulling, at(1)), Verdict::GoOn(Some(at(11))));
-        assert_eq!(judge(&backing_off, at(10)), Verdict::GoOn(Some(at(11))));
-        assert_eq!(judge(&[], at(10)), Verdict::GoOn(None));
-        assert_eq!(judge(&pulling, at(11)), Verdict::GoOn(Some(at(21))));
-        assert_eq!(judge(&backing_off, at(21)), Verdict::GiveUp);
+        let mut verdict = |issues: &[PodIssue], now| grace_period.verdict(issues, None, now);
+        assert_eq!(verdict(&[], at(0)), Verdict::Continue(None));
+        assert_eq!(verdict(&pulling, at(1)), Verdict::Continue(Some(at(11))));
+        assert_eq!(
+            verdict(&backing_off, at(10)),
+            Verdict::Continue(Some(at(11)))
+        );
+        assert_eq!(verdict(&[], at(10)), Verdict::Continue(None));
+        assert_eq!(verdict(&pulling, at(11)), Verdict::Continue(Some(at(21))));
+        assert_eq!(verdict(&backing_off, at(21)), Verdict::GiveUp);
     }
 
     #[test]
@@ -127,7 +130,7 @@ mod tests {
         )];
         assert_eq!(
             grace_period.verdict(&waiting, None, now),
-            Verdict::GoOn(None)
+            Verdict::Continue(None)
         );
         let name = [PodIssue::new(
             Cause::ImageName,
@@ -143,7 +146,7 @@ mod tests {
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let deadline = Some(Duration::from_secs(600));
         let mut grace_period = GracePeriod::new(Duration::from_secs(40), start);
-        let mut judge = |cause, now| {
+        let mut verdict = |cause, now| {
             grace_period.verdict(
                 &[PodIssue::new(cause, Recoverability::Eventually, "r")],
                 deadline,
@@ -157,21 +160,21 @@ mod tests {
             Cause::NodeSetup,
         ] {
             assert_eq!(
-                judge(cause, at(900)),
-                Verdict::GoOn(Some(at(1500))),
+                verdict(cause, at(900)),
+                Verdict::Continue(Some(at(1500))),
                 "{cause:?}"
             );
         }
         // A node and the image are available, and the server starts.
         assert_eq!(
-            judge(Cause::NotReady, at(901)),
-            Verdict::GoOn(Some(at(1500)))
+            verdict(Cause::NotReady, at(901)),
+            Verdict::Continue(Some(at(1500)))
         );
-        assert_eq!(judge(Cause::NotReady, at(1500)), Verdict::Overdue);
+        assert_eq!(verdict(Cause::NotReady, at(1500)), Verdict::Overdue);
         let mut unseen = GracePeriod::new(Duration::ZERO, start);
         assert_eq!(
             unseen.verdict(&[], deadline, at(900)),
-            Verdict::GoOn(Some(at(1500)))
+            Verdict::Continue(Some(at(1500)))
         );
     }
 
@@ -188,7 +191,7 @@ mod tests {
             let then = start + Duration::from_secs(ends);
             assert_eq!(
                 grace_period.verdict(&sidecar, None, start),
-                Verdict::GoOn(Some(then))
+                Verdict::Continue(Some(then))
             );
             assert_eq!(grace_period.verdict(&sidecar, None, then), Verdict::GiveUp);
         }

@@ -38,7 +38,7 @@ pub enum Cause {
     Other,
 }
 
-/// Whether an issue can end without a change by the user.
+/// The chance that an issue ends without a change by the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recoverability {
     Never,
@@ -61,13 +61,13 @@ pub struct PodIssue {
     /// The number of other pods with the same issue.
     pub others: usize,
     pub container: Option<String>,
-    /// Whether the container is an init container.
+    /// True for an init container.
     pub init: bool,
     pub reason: String,
     pub message: String,
     pub exit_code: Option<i32>,
     pub restarts: i32,
-    /// Whether the previous run of the container has failed, so that its log needs `--previous`.
+    /// True if the previous run of the container has failed, so that its log needs `--previous`.
     pub in_previous_run: bool,
     /// The PersistentVolumeClaim, its storage class, and the last event of its provisioner.
     pub claim: Option<String>,

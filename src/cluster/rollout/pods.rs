@@ -137,8 +137,8 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
     {
         issue.exit_code = Some(ended.exit_code);
         // The last lines of the log, if the container's terminationMessagePolicy asks for them.
-        let said = ended.message.unwrap_or_default();
-        issue.log = said.lines().map(str::to_owned).collect();
+        let message = ended.message.unwrap_or_default();
+        issue.log = message.lines().map(str::to_owned).collect();
         if ended.reason.as_deref() == Some("OOMKilled") {
             issue.cause = Cause::Memory;
             issue.reason = "OOMKilled".to_owned();

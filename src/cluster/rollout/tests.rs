@@ -145,7 +145,7 @@ fn scaling_status_has_current_and_desired_replicas() {
 /// The Deployment is listed once; then the API server answers 503 to every request.
 #[tokio::test]
 async fn a_timeout_names_an_interrupted_watch() {
-    let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let mut requests = 0;
     let cluster = fake_api::cluster(move |it| {
         if it.line != "GET /apis/apps/v1/namespaces/ns/deployments" {
@@ -162,7 +162,7 @@ async fn a_timeout_names_an_interrupted_watch() {
         }
         if requests == 3 {
             // The provider has noticed the second failure.
-            asked.send(()).expect("a receiver");
+            sender.send(()).expect("a receiver");
         }
         let status = json!({"kind": "Status", "status": "Failure", "code": 503,
             "reason": "ServiceUnavailable", "message": "starting"});
@@ -178,7 +178,7 @@ async fn a_timeout_names_an_interrupted_watch() {
     let wait = Wait::new(std::time::Duration::from_secs(3600), &secrets);
     let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
     let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
-    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut was_asked));
+    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut receiver));
     assert_eq!(
         ended.expect_err("nothing finishes").reason.to_string(),
         "1 of 3 replicas are updated (last observation; the API server does not answer the watch: \

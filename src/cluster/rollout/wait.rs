@@ -293,7 +293,7 @@ impl Cluster {
             match grace_period.verdict(&issues, exceeded, Instant::now()) {
                 Verdict::GiveUp => break End::GivenUp(missing.clone()),
                 Verdict::Overdue => break End::Failed(message.unwrap_or_default()),
-                Verdict::GoOn(then) => decide_again = then.unwrap_or(deadline),
+                Verdict::Continue(then) => decide_again = then.unwrap_or(deadline),
             }
             let stuck = stuck(&observation, &issues);
             reader.plan(stuck, Instant::now());

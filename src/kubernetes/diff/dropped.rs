@@ -13,9 +13,9 @@ pub struct Dropped {
     pub field: FieldPath,
     /// The fields below it, as the API server records them for a manager that has applied it.
     pub fields: FieldSet,
-    /// Whether it is the element of a keyed list: a container, an environment variable, a port.
+    /// True for the element of a keyed list: a container, an environment variable, a port.
     pub is_element: bool,
-    /// Whether the live value means the same as the one in the earlier manifest.
+    /// True if the live value means the same as the one in the earlier manifest.
     pub is_unchanged: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Whether two values mean the same to Kubernetes.
+//! Equivalence of values in Kubernetes.
 //!
 //! The API server keeps the text of most values as they are written, but it answers some in another form: it omits empty
 //! values, turns a percentage or number into the other type, and normalizes quantities.

@@ -21,8 +21,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     lab.edit("x", "kubectl-edit", &Patch::Strategic(image.clone()))
         .await;
     let outcome = lab.try_apply("x", &target, false).await.expect("begun");
-    let field =
-        "other managers own fields of it:\n  .spec.template.spec.containers[name=\"online\"].image";
+    let field = "other field managers own these fields:\n  .spec.template.spec.containers[name=\"online\"].image";
     let time = lab.written("x", "kubectl-edit").await;
     let conflict = format!(
         "{field}: set by \"kubectl-edit\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
@@ -182,7 +181,7 @@ pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
     assert_eq!(
         reasons(&outcome.errors),
         [format!(
-            "others have changed fields of it since the plan was made:\n  \
+            "these fields were changed after the plan was made:\n  \
              .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-edit\" at {time}, to \
              \"feast:unseen\"; wanted is \"feast:2\""
         )]

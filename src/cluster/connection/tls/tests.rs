@@ -66,7 +66,7 @@ async fn serve(signed: &Signed) -> String {
 }
 
 /// Sends a request with this root certificate. An error has the cause and the start of the hint.
-async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Result<(), String> {
+async fn request(server: &Signed, root: &Certificate, name: Option<&str>) -> Result<(), String> {
     let connection = Connection {
         host: Some(serve(server).await),
         cluster_ca_certificate: Some(root.pem()),
@@ -89,10 +89,10 @@ async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Resul
 #[tokio::test]
 async fn a_server_can_present_a_configured_root() {
     let root = self_signed(&parameters("127.0.0.1", true));
-    assert_eq!(asked(&root, &root.certificate, None).await, Ok(()));
+    assert_eq!(request(&root, &root.certificate, None).await, Ok(()));
     // rustls itself accepts a certificate without CA:TRUE.
     let plain = self_signed(&parameters("127.0.0.1", false));
-    assert_eq!(asked(&plain, &plain.certificate, None).await, Ok(()));
+    assert_eq!(request(&plain, &plain.certificate, None).await, Ok(()));
     // A certificate that the root has issued is accepted.
     let key = KeyPair::generate().unwrap();
     let issuer = Issuer::new(parameters("127.0.0.1", true), root.key);
@@ -102,26 +102,26 @@ async fn a_server_can_present_a_configured_root() {
         certificate: issued,
         key,
     };
-    assert_eq!(asked(&issued, &root.certificate, None).await, Ok(()));
+    assert_eq!(request(&issued, &root.certificate, None).await, Ok(()));
 }
 
 #[tokio::test]
 async fn the_name_and_validity_of_a_presented_root_are_checked() {
     let named = self_signed(&parameters("kubernetes.example", true));
-    let refused = asked(&named, &named.certificate, None).await.unwrap_err();
+    let refused = request(&named, &named.certificate, None).await.unwrap_err();
     assert!(
         refused
             .starts_with("invalid peer certificate: certificate not valid for name \"127.0.0.1\""),
         "{refused}"
     );
     let name = Some("kubernetes.example");
-    assert_eq!(asked(&named, &named.certificate, name).await, Ok(()));
+    assert_eq!(request(&named, &named.certificate, name).await, Ok(()));
 
     let mut old = parameters("127.0.0.1", true);
     old.not_before = date_time_ymd(2000, 1, 1);
     old.not_after = date_time_ymd(2001, 1, 1);
     let old = self_signed(&old);
-    let refused = asked(&old, &old.certificate, None).await.unwrap_err();
+    let refused = request(&old, &old.certificate, None).await.unwrap_err();
     assert!(
         refused.starts_with("invalid peer certificate: certificate expired"),
         "{refused}"
@@ -132,7 +132,9 @@ async fn the_name_and_validity_of_a_presented_root_are_checked() {
 async fn a_certificate_of_another_authority_is_rejected() {
     let server = self_signed(&parameters("127.0.0.1", true));
     let other = self_signed(&parameters("127.0.0.1", true));
-    let refused = asked(&server, &other.certificate, None).await.unwrap_err();
+    let refused = request(&server, &other.certificate, None)
+        .await
+        .unwrap_err();
     assert_eq!(
         refused,
         "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity)) / The API server presents a"

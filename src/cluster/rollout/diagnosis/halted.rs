@@ -12,16 +12,16 @@ use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::{ManagedFields, last_writer};
 
 /// Returns the issue if the Deployment is paused or the Job is suspended.
-pub(super) fn halted(seen: &Observation<'_>) -> Option<PodIssue> {
-    let live = seen.live?;
-    let (kind, cause, field, reason) = match seen.job {
+pub(super) fn halted(observation: &Observation<'_>) -> Option<PodIssue> {
+    let live = observation.live?;
+    let (kind, cause, field, reason) = match observation.job {
         Some(_) => ("Job", Cause::Suspended, "suspend", "suspended"),
         None => ("Deployment", Cause::Paused, "paused", "paused"),
     };
     if live["spec"][field] != true {
         return None;
     }
-    if cause == Cause::Paused && !needs_rollout(seen.deployment?) {
+    if cause == Cause::Paused && !needs_rollout(observation.deployment?) {
         return None;
     }
     let managed = ManagedFields::of(live);
@@ -34,11 +34,13 @@ pub(super) fn halted(seen: &Observation<'_>) -> Option<PodIssue> {
     let recoverability = match cause {
         // A queue suspends Jobs by a webhook when they are created, and resumes them later.
         Cause::Suspended if is_queued(live) => Recoverability::Eventually,
-        Cause::Suspended if author.is_none_or(|author| author.manager == seen.field_manager) => {
+        Cause::Suspended
+            if author.is_none_or(|author| author.manager == observation.field_manager) =>
+        {
             Recoverability::Eventually
         }
         Cause::Suspended => Recoverability::Never,
-        _ if is_stuck_while_paused(seen.deployment?) => Recoverability::Never,
+        _ if is_stuck_while_paused(observation.deployment?) => Recoverability::Never,
         // Its ReplicaSet can still be scaled.
         _ => Recoverability::MaybeSoon,
     };
@@ -76,9 +78,9 @@ fn is_stuck_while_paused(deployment: &Deployment) -> bool {
 
 /// Returns the containers that keep the pod of a Job running although all containers of the Job have succeeded. `None` if
 /// there are none.
-pub(super) fn sidecars(pod: &Pod, seen: &Observation<'_>) -> Option<Vec<PodIssue>> {
-    let job = seen.job?;
-    let own = seen.live?["spec"]["template"]["spec"]["containers"].as_array()?;
+pub(super) fn sidecars(pod: &Pod, observation: &Observation<'_>) -> Option<Vec<PodIssue>> {
+    let job = observation.job?;
+    let own = observation.live?["spec"]["template"]["spec"]["containers"].as_array()?;
     let own: Vec<&str> = own
         .iter()
         .filter_map(|container| container["name"].as_str())

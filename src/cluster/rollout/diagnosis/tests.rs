@@ -45,20 +45,20 @@ fn event(kind: &str, name: &str, rest: Json) -> Event {
     serde_json::from_value(json).expect("an Event")
 }
 
-fn issues(seen: &Observation<'_>) -> Vec<(Recoverability, String)> {
+fn issues(observation: &Observation<'_>) -> Vec<(Recoverability, String)> {
     let tell = |issue: &PodIssue| {
         let event = issue.event.iter().map(|event| format!(" <- {event}"));
         let log = issue.log.iter().map(|line| format!(" | {line}"));
         let more: String = event.chain(log).collect();
         (issue.recoverability, format!("{issue}{more}"))
     };
-    diagnose(seen).iter().map(tell).collect()
+    diagnose(observation).iter().map(tell).collect()
 }
 
 #[track_caller]
 fn check(pods: &[Pod], events: &[Event], expected: &[(Recoverability, &str)]) {
     let deployment = deployment(json!([]));
-    let seen = Observation {
+    let observation = Observation {
         deployment: Some(&deployment),
         pods,
         events,
@@ -67,7 +67,7 @@ fn check(pods: &[Pod], events: &[Event], expected: &[(Recoverability, &str)]) {
     let expected: Vec<_> = (expected.iter())
         .map(|(recoverability, text)| (*recoverability, (*text).to_owned()))
         .collect();
-    assert_eq!(issues(&seen), expected);
+    assert_eq!(issues(&observation), expected);
 }
 
 #[test]
@@ -224,12 +224,12 @@ fn an_outdated_status_has_no_issues() {
     late.metadata.generation = Some(3);
     let status = json!({"containerStatuses": [container("c", 0, waiting("InvalidImageName", ""), json!({}))]});
     let pods = [pod("a", "new", json!({"status": status}))];
-    let seen = Observation {
+    let observation = Observation {
         deployment: Some(&late),
         pods: &pods,
         ..Observation::default()
     };
-    assert_eq!(issues(&seen), []);
+    assert_eq!(issues(&observation), []);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn an_unschedulable_pod_names_its_unbound_pvc() {
     let deployment = deployment(json!([]));
     let sentence = "0/2 nodes are available: 2 Insufficient cpu.";
     let unbound = "pod has unbound immediate PersistentVolumeClaims";
-    let seen = Observation {
+    let observation = Observation {
         deployment: Some(&deployment),
         pods: &[
             pod("a", "new", unscheduled(sentence)),
@@ -273,7 +273,7 @@ fn an_unschedulable_pod_names_its_unbound_pvc() {
         ..Observation::default()
     };
     assert_eq!(
-        issues(&seen),
+        issues(&observation),
         [
             (
                 Recoverability::Eventually,
@@ -305,13 +305,13 @@ fn rejected_pods_are_recoverable_only_while_pods_terminate() {
         (&[][..], Recoverability::MaybeSoon),
         (&pods[..], Recoverability::Eventually),
     ] {
-        let seen = Observation {
+        let observation = Observation {
             deployment: Some(&denied),
             pods,
             ..Observation::default()
         };
         assert_eq!(
-            issues(&seen),
+            issues(&observation),
             [(
                 recoverability,
                 "a pod is rejected: FailedCreate: exceeded quota".to_owned()
@@ -349,9 +349,9 @@ fn rejected_pods_of_other_workloads_are_ignored() {
         // The order of the events does not matter.
         for _ in 0..all.len() {
             all.rotate_left(1);
-            let seen = Observation { events: &all, ..of };
+            let observation = Observation { events: &all, ..of };
             let refused = format!("a pod is rejected: FailedCreate: {expected}");
-            assert_eq!(issues(&seen), [(Recoverability::MaybeSoon, refused)]);
+            assert_eq!(issues(&observation), [(Recoverability::MaybeSoon, refused)]);
         }
     }
 }
@@ -372,12 +372,12 @@ fn a_job_reports_its_newest_pod() {
         pod
     };
     let pods = [failed("a", 1), failed("c", 3), failed("b", 2)];
-    let seen = Observation {
+    let observation = Observation {
         pods: &pods,
         ..Observation::default()
     };
     assert_eq!(
-        issues(&seen),
+        issues(&observation),
         [(
             Recoverability::Eventually,
             "pod c, container c: Error, exit code 1".to_owned()

@@ -87,13 +87,13 @@ fn outdated_events_are_ignored() {
     let pods = [prepared("p", "ContainerCreating")];
     let sentences = |events: &[Event]| -> Vec<(Recoverability, String)> {
         let deployment = deployment(json!([]));
-        let seen = Observation {
+        let observation = Observation {
             deployment: Some(&deployment),
             pods: &pods,
             events,
             ..Observation::default()
         };
-        let found = diagnose(&seen);
+        let found = diagnose(&observation);
         found
             .iter()
             .map(|it| (it.recoverability, it.to_string()))
@@ -159,12 +159,16 @@ fn a_paused_deployment_names_its_author_and_is_unrecoverable_with_old_pods() {
     ] {
         let (mut deployment, live) = halted_deployment(replicas, updated);
         deployment.spec.replicas = Some(wanted);
-        let seen = Observation {
+        let observation = Observation {
             deployment: Some(&deployment),
             live: Some(&live),
             ..Observation::default()
         };
-        assert_eq!(issues(&seen), expected, "{wanted}, {replicas}, {updated}");
+        assert_eq!(
+            issues(&observation),
+            expected,
+            "{wanted}, {replicas}, {updated}"
+        );
     }
 }
 
@@ -177,13 +181,13 @@ fn a_suspended_job_is_recoverable_if_a_queue_has_suspended_it() {
             })
             .collect();
         let live = json!({"metadata": {"name": "j", "labels": labels, "managedFields": fields}, "spec": {"suspend": true}});
-        let seen = Observation {
+        let observation = Observation {
             job: Some("j"),
             live: Some(&live),
             field_manager: "ours",
             ..Observation::default()
         };
-        issues(&seen)
+        issues(&observation)
     };
     let text = "Job j: suspended: spec.suspend is true";
     assert_eq!(
@@ -229,13 +233,13 @@ fn a_rejected_replica_set_is_reported_before_the_specification_is_observed() {
             .as_mut()
             .expect("a status")
             .observed_generation = Some(observed);
-        let seen = Observation {
+        let observation = Observation {
             deployment: Some(&refused),
             ..Observation::default()
         };
         let text = "ReplicaSet of Deployment d: ReplicaSetCreateError: exceeded quota: q";
         assert_eq!(
-            issues(&seen),
+            issues(&observation),
             [(Recoverability::MaybeSoon, text.to_owned())]
         );
     }
@@ -249,14 +253,14 @@ fn replicas_beyond_a_quota_are_reported() {
     );
     let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
     let pods = [pod("a", "new", ready)];
-    let seen = Observation {
+    let observation = Observation {
         deployment: Some(&refused),
         pods: &pods,
         ..Observation::default()
     };
     let text = "a pod is rejected: FailedCreate: exceeded quota: q";
     assert_eq!(
-        issues(&seen),
+        issues(&observation),
         [(Recoverability::MaybeSoon, text.to_owned())]
     );
 }
@@ -355,14 +359,14 @@ fn rejected_pods_are_reported_for_the_current_job_after_its_last_pod() {
     failed.metadata.creation_timestamp =
         Some(serde_json::from_value(json!("2026-01-01T00:00:10Z")).expect("a time"));
     let of = |events: &[Event], pods: &[Pod]| -> Vec<String> {
-        let seen = Observation {
+        let observation = Observation {
             job: Some("j"),
             live: Some(&live),
             events,
             pods,
             ..Observation::default()
         };
-        let denied = diagnose(&seen)
+        let denied = diagnose(&observation)
             .into_iter()
             .filter(|it| it.cause == Cause::Denied);
         denied.map(|it| it.to_string()).collect()
@@ -394,12 +398,12 @@ fn the_previous_log_is_used_only_after_a_restart() {
         let status = json!({"containerStatuses": [container("c", restarts, state.clone(), last)]});
         let pods = [pod("p", "new", json!({"status": status}))];
         let deployment = deployment(json!([]));
-        let seen = Observation {
+        let observation = Observation {
             deployment: Some(&deployment),
             pods: &pods,
             ..Observation::default()
         };
-        let found: Vec<bool> = diagnose(&seen)
+        let found: Vec<bool> = diagnose(&observation)
             .iter()
             .map(|it| it.in_previous_run)
             .collect();
