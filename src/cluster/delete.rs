@@ -142,11 +142,8 @@ impl Cluster {
                     let finalizers = answer["metadata"]["finalizers"].as_array();
                     return Ok(finalizers.is_none_or(Vec::is_empty));
                 }
-                Err(Error {
-                    reason: Reason::NotFound,
-                    ..
-                }) => return Ok(true),
-                Err(error) if matches!(error.reason, Reason::Stale { .. }) => error,
+                Err(error) if error.is_not_found() => return Ok(true),
+                Err(error) if error.is_stale() => error,
                 Err(error) => return Err(error),
             };
             match self.get(&store.namespace, key, cancel).await? {

@@ -91,6 +91,24 @@ pub struct Error {
 }
 
 impl Error {
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self.reason, Reason::NotFound)
+    }
+
+    /// Returns whether the object has another version than the precondition of the request.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self.reason, Reason::Stale { .. })
+    }
+
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self.reason, Reason::Forbidden { .. })
+    }
+
+    /// Returns whether the cluster lacks the API.
+    pub(super) fn is_not_installed(&self) -> bool {
+        matches!(self.reason, Reason::NotInstalled { .. })
+    }
+
     /// Returns whether the reason can be that the wrong cluster is configured.
     pub fn is_about_the_connection(&self) -> bool {
         matches!(

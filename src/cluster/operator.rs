@@ -11,7 +11,7 @@ use kube::api::ListParams;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason};
+use super::error::Error;
 use super::request::Request;
 use super::resource::{FEATURE_STORES, Resource};
 use super::{Cluster, StoreName};
@@ -41,10 +41,7 @@ impl Cluster {
             let request = Request::get(resource, &store.namespace, &store.name);
             match self.send(request, cancel).await {
                 Ok(found) => return Ok(Some(found)),
-                Err(Error {
-                    reason: Reason::NotFound,
-                    ..
-                }) => {}
+                Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -75,10 +72,9 @@ impl Cluster {
                     let ours = elements.filter(|(_, live)| is_operated(live, store));
                     found.objects.extend(ours);
                 }
-                Err(Error {
-                    reason: Reason::Forbidden { .. },
-                    ..
-                }) if kind.access() == Access::IfUsed => found.unseen.push(kind),
+                Err(error) if error.is_forbidden() && kind.access() == Access::IfUsed => {
+                    found.unseen.push(kind);
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -199,10 +199,7 @@ impl Cluster {
         let request = Request::get(Resource::from(key.kind), namespace, &key.name);
         match self.send(request, cancel).await {
             Ok(found) => Ok(Some(found)),
-            Err(Error {
-                reason: Reason::NotFound,
-                ..
-            }) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -343,10 +340,11 @@ fn unless_forbidden<T>(
     list: Result<Vec<T>, Error>,
 ) -> Result<Vec<T>, Error> {
     match list {
-        Err(Error {
-            reason: Reason::Forbidden { .. },
-            ..
-        }) if kind.access() == Access::IfUsed && !keys.iter().any(|key| key.kind == kind) => {
+        Err(error)
+            if error.is_forbidden()
+                && kind.access() == Access::IfUsed
+                && !keys.iter().any(|key| key.kind == kind) =>
+        {
             Ok(Vec::new())
         }
         other => other,
@@ -363,10 +361,7 @@ pub(super) fn unless_not_installed<T>(
     list: Result<Vec<T>, Error>,
 ) -> Result<Vec<T>, Error> {
     match list {
-        Err(Error {
-            reason: Reason::NotInstalled { .. },
-            ..
-        }) if kind.is_custom() => Ok(Vec::new()),
+        Err(error) if error.is_not_installed() && kind.is_custom() => Ok(Vec::new()),
         other => other,
     }
 }

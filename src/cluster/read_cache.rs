@@ -34,7 +34,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason, Verb};
+use super::error::{Error, Verb};
 use super::request::{Answer, List, Request};
 use super::resource::Resource;
 use super::{Cluster, provider_selector, task};
@@ -276,10 +276,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Arc<Cached>, Error> {
         let cached = match self.send_read(key, cancel).await {
-            Err(Error {
-                reason: Reason::NotInstalled { .. },
-                ..
-            }) if key.is_custom() => Cached::NotInstalled,
+            Err(error) if error.is_not_installed() && key.is_custom() => Cached::NotInstalled,
             cached => cached?,
         };
         self.evict_later();

@@ -115,36 +115,21 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ServiceAccount: "" "v1" "serviceaccounts",
-        Namespace Prerequisites Always None Mutable, Api::BuiltIn;
-    Role: "rbac.authorization.k8s.io" "v1" "roles",
-        Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
-    RoleBinding: "rbac.authorization.k8s.io" "v1" "rolebindings",
-        Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
-    ClusterRole: "rbac.authorization.k8s.io" "v1" "clusterroles",
-        Cluster Prerequisites IfUsed None Mutable, Api::BuiltIn;
-    ClusterRoleBinding: "rbac.authorization.k8s.io" "v1" "clusterrolebindings",
-        Cluster Prerequisites IfUsed None Mutable, Api::BuiltIn;
-    Secret: "" "v1" "secrets",
-        Namespace Prerequisites Always None Mutable, Api::BuiltIn;
-    ConfigMap: "" "v1" "configmaps",
-        Namespace Prerequisites Always None Mutable, Api::BuiltIn;
-    PersistentVolumeClaim: "" "v1" "persistentvolumeclaims",
-        Namespace Prerequisites Always Mounting Immutable, Api::BuiltIn;
-    Service: "" "v1" "services",
-        Namespace Prerequisites Always None Mutable, Api::BuiltIn;
-    Job: "batch" "v1" "jobs",
-        Namespace Preparation IfUsed Owned Immutable, Api::BuiltIn;
-    Deployment: "apps" "v1" "deployments",
-        Namespace Workload Always Owned Mutable, Api::BuiltIn;
-    CronJob: "batch" "v1" "cronjobs",
-        Namespace Workload IfUsed OwnedByJobs Mutable, Api::BuiltIn;
-    PodDisruptionBudget: "policy" "v1" "poddisruptionbudgets",
-        Namespace Workload IfUsed None Mutable, Api::BuiltIn;
-    HorizontalPodAutoscaler: "autoscaling" "v2" "horizontalpodautoscalers",
-        Namespace Autoscaler IfUsed None Mutable, Api::BuiltIn;
-    ScaledObject: "keda.sh" "v1alpha1" "scaledobjects",
-        Namespace Autoscaler IfUsed None Mutable, Api::Custom {
+    ServiceAccount: "" "v1" "serviceaccounts", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    Role: "rbac.authorization.k8s.io" "v1" "roles", Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    RoleBinding: "rbac.authorization.k8s.io" "v1" "rolebindings", Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    ClusterRole: "rbac.authorization.k8s.io" "v1" "clusterroles", Cluster Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    ClusterRoleBinding: "rbac.authorization.k8s.io" "v1" "clusterrolebindings", Cluster Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    Secret: "" "v1" "secrets", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    ConfigMap: "" "v1" "configmaps", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    PersistentVolumeClaim: "" "v1" "persistentvolumeclaims", Namespace Prerequisites Always Mounting Immutable, Api::BuiltIn;
+    Service: "" "v1" "services", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    Job: "batch" "v1" "jobs", Namespace Preparation IfUsed Owned Immutable, Api::BuiltIn;
+    Deployment: "apps" "v1" "deployments", Namespace Workload Always Owned Mutable, Api::BuiltIn;
+    CronJob: "batch" "v1" "cronjobs", Namespace Workload IfUsed OwnedByJobs Mutable, Api::BuiltIn;
+    PodDisruptionBudget: "policy" "v1" "poddisruptionbudgets", Namespace Workload IfUsed None Mutable, Api::BuiltIn;
+    HorizontalPodAutoscaler: "autoscaling" "v2" "horizontalpodautoscalers", Namespace Autoscaler IfUsed None Mutable, Api::BuiltIn;
+    ScaledObject: "keda.sh" "v1alpha1" "scaledobjects", Namespace Autoscaler IfUsed None Mutable, Api::Custom {
         remedy: "Install KEDA (`helm install keda kedacore/keda --namespace keda --create-namespace`; \
                  https://keda.sh/docs/deploy/ lists other ways), or use `services.scaling.autoscaling` instead of \
                  `services.scaling.keda`, which needs no installation.",

@@ -34,8 +34,7 @@ pub fn another_cluster_is_refused() {
     let mut test = StoreUnderTest::new("guard");
     let uid = uid(&test);
     let refusal = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: It is another cluster: the UID of its \
-         namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: This is another cluster: the UID of its namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
          `config_path` in the provider block (file {file}), its current context ",
         server = test.namespace.cluster().server().trim_end_matches('/'),
         file = test.namespace.cluster().kubeconfig().display(),
@@ -133,8 +132,7 @@ pub fn the_guard_needs_one_right_and_says_so() {
     let expected = format!(
         "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit this: \
          namespaces \"kube-system\" is forbidden: User \"system:serviceaccount:{name}:guarded\" cannot get resource \
-         \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get \
-         on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to \
+         \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get on the namespace kube-system, from a ClusterRole; the guide \"Access to the cluster\" has the rule to \
          copy."
     );
     assert!(run.said().contains(&expected), "{run}");

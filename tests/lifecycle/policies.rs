@@ -25,9 +25,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "NAMESPACE"}}}
 "#;
 
-const WARNINGS: &str = "This is not a permissions problem, and not a defect of this provider: an admission policy or \
-                      webhook of the cluster rejected the request. The message above is the policy's. Change what it \
-                      objects to, or ask those who maintain the policy for an exception.";
+const WARNINGS: &str = "This is neither a permissions problem nor a defect of this provider: an admission policy or webhook of the cluster rejected the request. Change what the message above rejects, or ask the maintainers of the policy for an exception.";
 
 /// Does `run` while the policy holds; `probe` is a request that it rejects, and `verb` what the provider does.
 fn rejected(
@@ -53,8 +51,7 @@ fn rejected(
     assert_eq!(run.status, Some(1), "{run}");
     let said = run.said();
     let expected = format!(
-        "Cannot {verb} Deployment/feast-demo in namespace \"{namespace}\" of the cluster at {server}/. Because: A policy \
-         of the cluster denies it: deployments.apps \"feast-demo\" is forbidden: ValidatingAdmissionPolicy '{name}' with \
+        "Cannot {verb} Deployment/feast-demo in namespace \"{namespace}\" of the cluster at {server}/. Because: A policy of the cluster denies this: deployments.apps \"feast-demo\" is forbidden: ValidatingAdmissionPolicy '{name}' with \
          binding '{name}' denied request: ask the platform team. {WARNINGS}",
         namespace = test.namespace.name(),
         server = cluster.server().trim_end_matches('/'),

@@ -117,7 +117,7 @@ pub async fn an_image_that_cannot_be_pulled(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: ImagePullBackOff: Back-off pulling image \"feast:1\"\n  \
          Event: Failed: Failed to pull image: not found\n  \
-         What to do: check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`).",
+         What to do: check the image's name and tag, and whether the nodes have permission to pull it (`image_pull_secrets`).",
     )
     .await;
 }
@@ -159,7 +159,7 @@ pub async fn a_server_that_crashes(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password [redacted]: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -178,7 +178,7 @@ pub async fn an_init_container_that_crashes(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -190,7 +190,7 @@ pub async fn a_secret_that_is_missing(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CreateContainerConfigError: secret \"credentials\" not found\n  \
          Event: Failed: Error: secret \"credentials\" not found\n  \
-         What to do: create the Secret, the ConfigMap or the key that is missing in this namespace, or correct its name.",
+         What to do: create the missing Secret, ConfigMap or key in this namespace, or correct its name.",
     )
     .await;
 }
@@ -205,7 +205,7 @@ pub async fn too_little_memory(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: raise `resources.limits.memory` of this container, or let it do less at once.",
+         What to do: raise `resources.limits.memory` of this container, or reduce its load.",
     )
     .await;
 }
@@ -220,7 +220,7 @@ pub async fn a_liveness_probe_that_fails(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -234,7 +234,7 @@ pub async fn a_readiness_probe_that_fails(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
     )
     .await;
 }
@@ -314,7 +314,7 @@ pub async fn a_claim_without_a_volume(lab: Lab) {
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.; \
          claim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
-         What to do: no volume is bound: check the storage class and its provisioner, and the claim's size and access modes.",
+         What to do: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
     )
     .await;
 }
@@ -362,7 +362,7 @@ pub async fn a_quota_that_is_used_up(lab: Lab) {
         &one("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`.",
+         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`.",
     )
     .await;
 }
@@ -395,7 +395,7 @@ pub async fn a_progress_deadline(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
     )
     .await;
 }

@@ -113,7 +113,7 @@ pub async fn job_whose_pods_pod_security_refuses(lab: Lab) {
     for part in [
         "`feast apply` did not finish: the Job has not ended yet\n\nA pod is rejected: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
         "allowPrivilegeEscalation != false (container \"feast-apply\" must set securityContext.allowPrivilegeEscalation=false)",
-        "What to do: set `services.security_context` as the Pod Security level of the namespace demands it",
+        "What to do: set `services.security_context` as the Pod Security level of the namespace requires",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -127,7 +127,7 @@ pub async fn job_that_gets_its_pod_late(lab: Lab) {
         job_ends(&lab, 3, 3600).await,
         "the Job has not ended yet after 3 s\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`."
+         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
     );
     let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
     quotas
@@ -147,16 +147,14 @@ pub async fn job_that_a_sidecar_keeps_running(lab: Lab) {
         text,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
          Pod POD, container istio-proxy: still running: the Job's own containers (feast-apply) have ended with exit code 0\n  \
-         What to do: this container was added to the Job's pod, and the Job cannot end before it does. Exclude the Job's pods from \
-         the injection, let it be injected as a native sidecar (an init container with `restartPolicy: Always`), or set \
+         What to do: this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods of the Job from the injection, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set \
          `feast_apply = \"init_container\"`. Then run `kubectl delete job/POD -n NS` and apply again."
     );
 }
 
 const SANDBOX: &str = "Pod POD: FailedCreatePodSandBox: Failed to create pod sandbox: no network plugin\n  \
      What to do: the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the \
-     message names; the pod starts by itself once this is repaired. `kubectl describe pod POD -n NS` shows all that Kubernetes \
-     knows of it.";
+     message names; the pod starts when this is repaired. `kubectl describe pod POD -n NS` shows its details.";
 
 pub async fn sandbox_that_cannot_be_created(lab: Lab) {
     let failing = one("FailedCreatePodSandBox", |_| {});

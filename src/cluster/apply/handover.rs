@@ -105,10 +105,7 @@ impl Applier<'_> {
             let manager = self.cluster.replicas_field_manager();
             match self.apply_as(key, &manager, false, body).await {
                 Ok(_) => return Ok(()),
-                Err(Error {
-                    reason: Reason::Stale { .. } | Reason::Conflict(_),
-                    ..
-                }) => {}
+                Err(error) if error.is_stale() || matches!(error.reason, Reason::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }
             let namespace = &self.desired.store.namespace;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use kube::api::{PatchParams, ValidationDirective};
 use serde_json::{Value as Json, json};
 
-use super::super::error::{Error, FieldConflict, Reason};
+use super::super::error::{Error, FieldConflict, Reason, Verb};
 use super::super::request::Request;
 use super::conflict::explained;
 use super::{ATTEMPTS, Applier, owner};
@@ -134,10 +134,7 @@ impl Applier<'_> {
                 let mut forced = body.clone();
                 forced["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
                 match self.apply_as(key, manager, true, forced).await {
-                    Err(Error {
-                        reason: Reason::Stale { .. },
-                        ..
-                    }) => {}
+                    Err(error) if error.is_stale() => {}
                     answer => return answer,
                 }
             } else if is_fresh {
@@ -196,6 +193,39 @@ impl Applier<'_> {
             }
             _ => error,
         }
+    }
+
+    /// Sends a merge patch for the current object. `patch` returns the patch with the version of the object as a
+    /// precondition, or `None` if nothing is to be changed; it is called again if the object has another version by then.
+    /// Returns the object, or `None` if it is gone.
+    pub(super) async fn patch_current<'b>(
+        &self,
+        verb: Verb,
+        key: &Key,
+        live: &'b Json,
+        patch: impl Fn(&Json) -> Option<Json>,
+    ) -> Result<Option<Cow<'b, Json>>, Error> {
+        let namespace = &self.desired.store.namespace;
+        let manager = &self.cluster.options().field_manager;
+        let mut live = Cow::Borrowed(live);
+        for _ in 0..ATTEMPTS {
+            let Some(patch) = patch(&live) else {
+                return Ok(Some(live));
+            };
+            let request = Request::merge(verb, namespace, key, manager, patch);
+            match self.cluster.send(request, self.cancel).await {
+                Ok(patched) => return Ok(Some(Cow::Owned(patched))),
+                Err(error) if error.is_stale() => {}
+                Err(error) => return Err(error),
+            }
+            match self.cluster.get(namespace, key, self.cancel).await? {
+                Some(now) => live = Cow::Owned(now),
+                None => return Ok(None),
+            }
+        }
+        let message = "its version changes too often".to_owned();
+        let reason = Reason::Stale { message };
+        Err((self.cluster).object_error(verb, self.desired.store, key, reason))
     }
 
     pub(super) async fn apply_as(

@@ -15,10 +15,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::super::error::{Error, Reason, Verb};
+use super::super::error::{Error, Verb};
 use super::super::field_managers::{OwnManagers, replicas_field_manager};
-use super::super::request::Request;
-use super::{ATTEMPTS, Applier, to_apply_body};
+use super::{Applier, to_apply_body};
 use crate::kubernetes::diff::dropped::{Dropped, dropped};
 use crate::kubernetes::diff::{Change, changes};
 use crate::kubernetes::field_path::FieldPath;
@@ -40,40 +39,24 @@ impl Applier<'_> {
         let Some(last) = self.last_applied(key, &live) else {
             return Ok(live);
         };
-        let options = self.cluster.options();
-        let mut live = live;
-        for _ in 0..ATTEMPTS {
-            let fields = removed(key, &last, body, &live);
-            let record = self.with_managers(key, &last, &live, |managers| {
-                managers.reclaim(&fields, options.force_conflicts)
-            });
-            let Some(record) = record else {
-                return Ok(live);
-            };
+        let force = self.cluster.options().force_conflicts;
+        let patch = |live: &Json| {
+            let fields = removed(key, &last, body, live);
+            let record = self.with_managers(key, &last, live, |managers| {
+                managers.reclaim(&fields, force)
+            })?;
             tracing::info!("taking the ownership of fields of {key} that are no longer desired");
-            let namespace = &self.desired.store.namespace;
-            let patch = json!({"metadata": {
+            Some(json!({"metadata": {
                 "uid": live["metadata"]["uid"],
                 "resourceVersion": live["metadata"]["resourceVersion"],
                 "managedFields": record,
-            }});
-            let manager = &options.field_manager;
-            let request = Request::merge(Verb::Patch, namespace, key, manager, patch);
-            match self.cluster.send(request, self.cancel).await {
-                Ok(changed) => return Ok(Cow::Owned(changed)),
-                Err(Error {
-                    reason: Reason::Stale { .. },
-                    ..
-                }) => {}
-                Err(error) => return Err(error),
-            }
-            match self.cluster.get(namespace, key, self.cancel).await? {
-                Some(now) => live = Cow::Owned(now),
-                None => return Ok(live),
-            }
-        }
-        let message = "the record of its field managers changes too often".to_owned();
-        Err(self.refused(key, Reason::Stale { message }))
+            }}))
+        };
+        let patched = self.patch_current(Verb::Patch, key, &live, patch).await?;
+        Ok(match patched {
+            Some(Cow::Owned(patched)) => Cow::Owned(patched),
+            Some(Cow::Borrowed(_)) | None => live,
+        })
     }
 
     /// Returns the fields in which the object differs from what was applied.

@@ -10,6 +10,7 @@
 //! 3. The PersistentVolumeClaims. From here on the data does not depend on the custom resource.
 //! 4. The other objects. The next apply resumes an interrupted take-over.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -17,12 +18,11 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::super::delete::StalledDeletion;
-use super::super::error::{Error, Reason, Verb};
+use super::super::error::{Reason, Verb};
 use super::super::operator::{is_operated, is_owned, release};
-use super::super::request::Request;
 use super::super::resource::Resource;
 use super::super::watch::{Selection, Unfinished};
-use super::{ATTEMPTS, Applier, is_terminating};
+use super::{Applier, is_terminating};
 use crate::kubernetes::kind::{Key, Kind};
 
 /// The time for a running operator to take back an object; it does so within 3 seconds.
@@ -89,11 +89,13 @@ impl Applier<'_> {
         if !self.ok_so_far() {
             return;
         }
-        let applier = &*self;
+        let (applier, store) = (&*self, self.desired.store);
+        let manager = &self.cluster.options().field_manager;
+        let patch = |live: &Json| release(live, store, manager);
         let released = join_all(keys.into_iter().map(|key| async move {
-            let released = applier
-                .release_object(&key, &applier.outcome.exists[&key])
-                .await;
+            let live = &applier.outcome.exists[&key];
+            let released = applier.patch_current(Verb::TakeOver, &key, live, patch);
+            let released = released.await.map(|live| live.map(Cow::into_owned));
             (key, released)
         }));
         for (key, result) in released.await {
@@ -108,39 +110,6 @@ impl Applier<'_> {
                 Err(error) => self.outcome.errors.push(error),
             }
         }
-    }
-
-    /// Returns the released object, or `None` if it is gone.
-    async fn release_object(&self, key: &Key, live: &Json) -> Result<Option<Json>, Error> {
-        let store = self.desired.store;
-        let manager = &self.cluster.options().field_manager;
-        let mut live = live.clone();
-        for _ in 0..ATTEMPTS {
-            let Some(patch) = release(&live, store, manager) else {
-                return Ok(Some(live));
-            };
-            let namespace = &store.namespace;
-            let request = Request::merge(Verb::TakeOver, namespace, key, manager, patch);
-            match self.cluster.send(request, self.cancel).await {
-                Ok(released) => return Ok(Some(released)),
-                Err(Error {
-                    reason: Reason::Stale { .. },
-                    ..
-                }) => {}
-                Err(error) => return Err(error),
-            }
-            match (self.cluster)
-                .get(&store.namespace, key, self.cancel)
-                .await?
-            {
-                Some(now) => live = now,
-                None => return Ok(None),
-            }
-        }
-        let reason = Reason::Stale {
-            message: "it changes too often to be taken over".to_owned(),
-        };
-        Err((self.cluster).object_error(Verb::TakeOver, store, key, reason))
     }
 }
 
