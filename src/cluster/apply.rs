@@ -366,8 +366,8 @@ impl Applier<'_> {
             match live {
                 Some(live) => return self.update(key, body, live).await,
                 None => match self.create(key, &body).await? {
-                    Created::Now(object) => return Ok(Some(object)),
-                    Created::Before(object) => live = Some(Cow::Owned(object)),
+                    Created::New(object) => return Ok(Some(object)),
+                    Created::Existing(object) => live = Some(Cow::Owned(object)),
                 },
             }
         }

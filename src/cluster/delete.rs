@@ -72,7 +72,7 @@ impl Cluster {
         for (key, live) in self.read_before_delete(store, known, cancel).await? {
             if known.contains(&key) && is_owned(&live, store) {
                 // The PersistentVolumeClaims would be deleted with the custom resource, whatever the policy is.
-                return Err(self.object_error(Verb::Delete, store, &key, Reason::Operated));
+                return Err(self.object_error(Verb::Delete, store, &key, Reason::OwnedByOperator));
             }
             let known = known.contains(&key);
             if !(self.is_ours(store, &live, known) || known && is_operated(&live, store)) {

@@ -264,10 +264,10 @@ pub enum Reason {
     #[error(
         "the Feast operator's custom resource owns it until an apply takes it over, and it is deleted together with the custom resource"
     )]
-    Operated,
+    OwnedByOperator,
 
     #[error("the Feast operator is running: it took the object back within seconds")]
-    OperatorAtWork,
+    OperatorRunning,
 
     #[error("{0}")]
     Terminating(Box<StalledDeletion>),

@@ -1,18 +1,105 @@
-//! Waits for the user's Secrets and ConfigMaps, which an operator can create seconds after the apply has begun.
+//! Reads the values of the user's Secrets and ConfigMaps, and waits for them: an operator can create them seconds after the
+//! apply has begun.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::join_all;
+use k8s_openapi::ByteString;
+use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use super::error::{Error, Reason};
+use super::error::{Error, Reason, Verb};
+use super::request::Request;
+use super::resource::Resource;
 use crate::feast::secrets::source::{Contents, Source};
+use crate::kubernetes::kind::{Key, Kind};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Cluster {
+    /// Returns the values of the user's Secrets and ConfigMaps. They can be secret: they are never logged, and no error quotes
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// One error for each source that is missing or cannot be read.
+    pub async fn contents(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let objects: BTreeSet<Key> = sources.iter().map(Source::object).collect();
+        let gets = objects.iter().map(|key| {
+            let request = Request::get(Resource::from(key.kind), namespace, &key.name);
+            self.send(request, cancel)
+        });
+        let answers = join_all(gets).await;
+        self.values_of(namespace, sources, objects.iter().zip(answers))
+    }
+
+    /// Returns the values of [`Cluster::contents`] from the read cache.
+    pub async fn contents_for_refresh(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let objects: BTreeSet<Key> = sources.iter().map(Source::object).collect();
+        let answers = join_all(
+            objects
+                .iter()
+                .map(|key| self.cached_object(namespace, key, cancel)),
+        )
+        .await;
+        self.values_of(namespace, sources, objects.iter().zip(answers))
+    }
+
+    fn values_of<'a>(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        answers: impl Iterator<Item = (&'a Key, Result<Json, Error>)>,
+    ) -> Result<Contents, Vec<Error>> {
+        let mut found = BTreeMap::new();
+        let mut errors = Vec::new();
+        for (key, answer) in answers {
+            match answer {
+                Ok(object) => {
+                    found.insert(key, object);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut contents = Contents::new();
+        for source in sources {
+            let key = source.object();
+            let Some(object) = found.get(&key) else {
+                continue;
+            };
+            match values(object, source) {
+                Ok(values) => {
+                    contents.insert(source.clone(), values);
+                }
+                Err(reason) => errors.push(self.error(
+                    Verb::Get,
+                    Resource::from(key.kind),
+                    namespace,
+                    Some(&key.name),
+                    reason,
+                )),
+            }
+        }
+        if errors.is_empty() {
+            Ok(contents)
+        } else {
+            Err(errors)
+        }
+    }
+
     /// Repeats [`Cluster::contents`] while a Secret, a ConfigMap, a key or, according to `lacks`, a value is missing, until
     /// `deadline`. Another error ends the wait at once, because it fails the apply anyway.
     ///
@@ -61,6 +148,32 @@ impl Cluster {
     }
 }
 
+/// Returns the values of the used keys, which must be text. Values of other keys are not decoded.
+fn values(object: &Json, source: &Source) -> Result<BTreeMap<String, String>, Reason> {
+    let is_text = source.kind == Kind::ConfigMap;
+    let entries = |field: &str| object[field].as_object().into_iter().flatten();
+    let values: BTreeMap<String, String> = (entries("data")
+        .map(|(key, value)| (key, value, is_text)))
+    // Values of a ConfigMap that `kubectl create --from-file` did not recognize as UTF-8.
+    .chain(entries("binaryData").map(|(key, value)| (key, value, false)))
+    .filter(|(key, ..)| source.keys.contains(key))
+    .map(|(key, value, is_text)| Ok((key.clone(), decode(is_text, key, value)?)))
+    .collect::<Result<_, Reason>>()?;
+    match source.key() {
+        Some(key) if values.is_empty() => Err(Reason::KeyMissing(key.to_owned())),
+        _ => Ok(values),
+    }
+}
+
+fn decode(is_text: bool, key: &str, value: &Json) -> Result<String, Reason> {
+    let not_text = || Reason::NotText(key.to_owned());
+    if is_text {
+        return value.as_str().map(str::to_owned).ok_or_else(not_text);
+    }
+    let bytes: ByteString = serde_json::from_value(value.clone()).map_err(|_| not_text())?;
+    String::from_utf8(bytes.0).map_err(|_| not_text())
+}
+
 /// Returns whether the missing object can still appear.
 pub fn may_appear(error: &Error) -> bool {
     matches!(error.reason, Reason::NotFound | Reason::KeyMissing(_))
@@ -68,10 +181,44 @@ pub fn may_appear(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
+    use crate::feast::secrets::source::Keys;
+
+    #[test]
+    fn only_used_keys_must_be_text() {
+        let secret =
+            json!({"data": {"client_id": "aWQ=", "client.keystore.p12": "/w==", "bytes": "/w=="}});
+        let source = |keys: Keys| Source {
+            kind: Kind::Secret,
+            name: "idp".to_owned(),
+            keys,
+        };
+        let of = |values: [(&str, &str); 1]| {
+            Ok(BTreeMap::from(
+                values.map(|(key, text)| (key.to_owned(), text.to_owned())),
+            ))
+        };
+        let read =
+            |object: &Json, source: Source| values(object, &source).map_err(|it| it.to_string());
+        let any = source(Keys::Any(&["client_id", "client_secret"]));
+        assert_eq!(read(&secret, any), of([("client_id", "id")]));
+        let one = source(Keys::One("client_id".to_owned()));
+        assert_eq!(read(&secret, one), of([("client_id", "id")]));
+        let not_text = Err("the value of its key \"bytes\" is not UTF-8 text".to_owned());
+        for keys in [Keys::Any(&["bytes"]), Keys::One("bytes".to_owned())] {
+            assert_eq!(read(&secret, source(keys)), not_text);
+        }
+        let config_map =
+            json!({"data": {"a": "text"}, "binaryData": {"ca.crt": "cGVt", "bytes": "/w=="}});
+        let read = |key: &str| read(&config_map, Source::config_map("c", key));
+        assert_eq!(read("a"), of([("a", "text")]));
+        assert_eq!(read("ca.crt"), of([("ca.crt", "pem")]));
+        assert_eq!(read("bytes"), not_text);
+        assert_eq!(read("gone"), Err("it has no key \"gone\"".to_owned()));
+    }
 
     fn secret(data: Json) -> Reply {
         Reply::Answer(200, json!({"metadata": {"name": "s"}, "data": data}))

@@ -296,7 +296,7 @@ pub fn an_operator_at_work_stops_the_apply() {
         said.contains("take over ServiceAccount/feast-demo"),
         "{said}"
     );
-    assert!(said.contains("The Feast operator is at work"), "{said}");
+    assert!(said.contains("The Feast operator is running"), "{said}");
     for (key, object) in objects(&test) {
         let owners = &object["metadata"]["ownerReferences"];
         assert_eq!(

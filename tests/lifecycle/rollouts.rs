@@ -313,7 +313,7 @@ pub async fn a_claim_without_a_volume(lab: Lab) {
         &wanted,
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.; \
-         claim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
+         PersistentVolumeClaim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
          What to do: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
     )
     .await;

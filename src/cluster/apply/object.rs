@@ -60,9 +60,9 @@ const CREATE_ATTEMPTS: usize = 3;
 
 /// The result of a create.
 pub(super) enum Created {
-    Now(Json),
+    New(Json),
     /// The object existed already and belongs to the feature store.
-    Before(Json),
+    Existing(Json),
 }
 
 impl Applier<'_> {
@@ -77,7 +77,7 @@ impl Applier<'_> {
         let live = loop {
             attempts += 1;
             let error = match self.apply_as(key, manager, false, first.clone()).await {
-                Ok(object) => return Ok(Created::Now(object)),
+                Ok(object) => return Ok(Created::New(object)),
                 Err(error) => error,
             };
             // The API server merges before it compares versions, so an object with other values is a conflict.
@@ -103,7 +103,7 @@ impl Applier<'_> {
             let message = "another apply has just created it".to_owned();
             return Err(self.refused(key, Reason::Stale { message }));
         }
-        Ok(Created::Before(live))
+        Ok(Created::Existing(live))
     }
 
     /// Applies as the configured field manager. Takes the fields of others that [`Applier::may_take`] allows, decided on

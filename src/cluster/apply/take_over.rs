@@ -77,7 +77,7 @@ impl Applier<'_> {
             Err(Unfinished::TimedOut) => {}
             Err(Unfinished::Failed(error)) => self.outcome.errors.push(error),
             Ok(()) => {
-                let reason = Reason::OperatorAtWork;
+                let reason = Reason::OperatorRunning;
                 let error = (self.cluster).object_error(Verb::TakeOver, store, key, reason);
                 self.outcome.errors.push(error);
             }

@@ -137,10 +137,10 @@ impl Reason {
             } if manager == OPERATOR => {
                 "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Moving from the operator\" has the steps."
             }
-            Self::Operated => {
+            Self::OwnedByOperator => {
                 "Apply first, so that the PersistentVolumeClaims are kept when the custom resource is deleted, or leave the feature store to the operator: `terraform state rm <address>`."
             }
-            Self::OperatorAtWork => {
+            Self::OperatorRunning => {
                 "Stop the operator (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or in the namespace where it runs), then apply again. Nothing else was changed."
             }
             Self::ChangedSincePlan(_) => {

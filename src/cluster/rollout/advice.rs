@@ -31,7 +31,7 @@ pub(super) fn advice(issue: &PodIssue) -> String {
             "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
                 .to_owned()
         }
-        Cause::Claim => {
+        Cause::UnboundPvc => {
             "no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim."
                 .to_owned()
         }

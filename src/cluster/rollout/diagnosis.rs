@@ -24,7 +24,7 @@ pub struct Observation<'a> {
     pub field_manager: &'a str,
     pub pods: &'a [Pod],
     pub events: &'a [Event],
-    pub claims: &'a [PersistentVolumeClaim],
+    pub pvcs: &'a [PersistentVolumeClaim],
 }
 
 /// Returns the issues that prevent the newest pods from becoming ready, least recoverable first. An issue of several
@@ -57,9 +57,9 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
         if issue.cause != Cause::NodeSetup {
             issue.event = event_of(issue, observation.events);
         }
-        if issue.cause == Cause::Claim {
+        if issue.cause == Cause::UnboundPvc {
             let pod = current.iter().find(|pod| pod.metadata.name == issue.pod);
-            issue.claim = pod.and_then(|pod| unbound(pod, observation));
+            issue.pvc = pod.and_then(|pod| unbound(pod, observation));
         }
     }
     all.extend(halted::halted(observation));
@@ -254,20 +254,19 @@ fn unbound(pod: &Pod, observation: &Observation<'_>) -> Option<String> {
     let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
     let names =
         volumes.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name));
-    let (name, claim) = names
+    let (name, pvc) = names
         .filter_map(|name| {
-            let of_name =
-                |claim: &&PersistentVolumeClaim| claim.metadata.name.as_ref() == Some(name);
-            Some((name, observation.claims.iter().find(of_name)?))
+            let of_name = |pvc: &&PersistentVolumeClaim| pvc.metadata.name.as_ref() == Some(name);
+            Some((name, observation.pvcs.iter().find(of_name)?))
         })
-        .find(|(_, claim)| {
-            let phase = claim
+        .find(|(_, pvc)| {
+            let phase = pvc
                 .status
                 .as_ref()
                 .and_then(|status| status.phase.as_deref());
             phase != Some("Bound")
         })?;
-    let class = claim
+    let class = pvc
         .spec
         .as_ref()
         .and_then(|spec| spec.storage_class_name.as_deref());

@@ -66,19 +66,19 @@ impl Cluster {
             .iter()
             .filter(|event| !listed.contains(&event.metadata.uid));
         events.extend(watched.cloned());
-        let claims: Vec<PersistentVolumeClaim> = if diagnose(&observation)
+        let pvcs: Vec<PersistentVolumeClaim> = if diagnose(&observation)
             .iter()
-            .any(|issue| issue.cause == Cause::Claim)
+            .any(|issue| issue.cause == Cause::UnboundPvc)
         {
-            let claims = Resource::from(Kind::PersistentVolumeClaim);
-            self.list_items(store, claims, ListParams::default().limit(500))
+            let pvcs = Resource::from(Kind::PersistentVolumeClaim);
+            self.list_items(store, pvcs, ListParams::default().limit(500))
                 .await
         } else {
             Vec::new()
         };
         let mut issues = diagnose(&Observation {
             events: &events,
-            claims: &claims,
+            pvcs: &pvcs,
             ..observation
         });
         let has_log = |issue: &&mut PodIssue| {

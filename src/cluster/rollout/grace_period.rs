@@ -155,7 +155,7 @@ mod tests {
         };
         for cause in [
             Cause::Unschedulable,
-            Cause::Claim,
+            Cause::UnboundPvc,
             Cause::Starting,
             Cause::NodeSetup,
         ] {

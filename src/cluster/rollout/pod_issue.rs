@@ -31,7 +31,7 @@ pub enum Cause {
     Denied,
     Unschedulable,
     /// A PersistentVolumeClaim is not bound.
-    Claim,
+    UnboundPvc,
     /// The container runs, and its readiness probe fails.
     NotReady,
     /// Any other reason in the status.
@@ -70,7 +70,7 @@ pub struct PodIssue {
     /// True if the previous run of the container has failed, so that its log needs `--previous`.
     pub in_previous_run: bool,
     /// The PersistentVolumeClaim, its storage class, and the last event of its provisioner.
-    pub claim: Option<String>,
+    pub pvc: Option<String>,
     /// The newest event.
     pub event: Option<String>,
     /// The last lines of the container's log.
@@ -100,7 +100,7 @@ impl PodIssue {
             exit_code: None,
             restarts: 0,
             in_previous_run: false,
-            claim: None,
+            pvc: None,
             event: None,
             log: Vec::new(),
         }
@@ -120,7 +120,7 @@ impl PodIssue {
             Cause::Image
             | Cause::Denied
             | Cause::Unschedulable
-            | Cause::Claim
+            | Cause::UnboundPvc
             | Cause::Starting
             | Cause::NodeSetup
             | Cause::Paused
@@ -170,8 +170,8 @@ impl fmt::Display for PodIssue {
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
         }
-        if let Some(claim) = &self.claim {
-            write!(f, "; {claim}")?;
+        if let Some(pvc) = &self.pvc {
+            write!(f, "; {pvc}")?;
         }
         Ok(())
     }

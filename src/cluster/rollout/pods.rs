@@ -85,7 +85,7 @@ fn waits_for_init(issue: &PodIssue) -> bool {
 fn of_scheduler(condition: PodCondition) -> PodIssue {
     let message = condition.message.unwrap_or_default();
     let cause = if message.to_lowercase().contains("persistentvolumeclaim") {
-        Cause::Claim
+        Cause::UnboundPvc
     } else {
         Cause::Unschedulable
     };

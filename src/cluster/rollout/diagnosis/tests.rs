@@ -241,12 +241,12 @@ fn an_unschedulable_pod_names_its_unbound_pvc() {
                 {"name": "v", "persistentVolumeClaim": {"claimName": "bound"}},
                 {"name": "w", "persistentVolumeClaim": {"claimName": "data"}}]}})
     };
-    let claim = |name: &str, phase: &str| {
+    let pvc = |name: &str, phase: &str| {
         serde_json::from_value(
             json!({"metadata": {"name": name}, "spec": {"storageClassName": "fast"},
             "status": {"phase": phase}}),
         )
-        .expect("a claim")
+        .expect("a pvc")
     };
     let deployment = deployment(json!([]));
     let sentence = "0/2 nodes are available: 2 Insufficient cpu.";
@@ -269,7 +269,7 @@ fn an_unschedulable_pod_names_its_unbound_pvc() {
                 json!({"reason": "ProvisioningFailed", "message": "no such class"}),
             ),
         ],
-        claims: &[claim("bound", "Bound"), claim("data", "Pending")],
+        pvcs: &[pvc("bound", "Bound"), pvc("data", "Pending")],
         ..Observation::default()
     };
     assert_eq!(
