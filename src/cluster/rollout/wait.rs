@@ -123,17 +123,31 @@ impl Subject<'_> {
         }
     }
 
-    fn failed(&self, message: String, issues: Vec<PodIssue>) -> Reason {
-        match self.workload {
-            Workload::Job => Reason::JobFailed { message, issues },
-            Workload::Deployment { .. } => Reason::RolloutFailed { message, issues },
-        }
-    }
-
-    fn unfinished(&self, message: String, issues: Vec<PodIssue>) -> Reason {
-        match self.workload {
-            Workload::Job => Reason::JobUnfinished { message, issues },
-            Workload::Deployment { .. } => Reason::RolloutFailed { message, issues },
+    /// Returns the reason of the error at the end of a wait.
+    fn reason(
+        &self,
+        end: End,
+        wait: &Wait<'_>,
+        missing: String,
+        interruption: Option<&str>,
+        issues: Vec<PodIssue>,
+    ) -> Reason {
+        match (end, self.workload) {
+            (End::Failed(message), Workload::Job) => Reason::JobFailed { message, issues },
+            (End::GivenUp(message), Workload::Job) => Reason::JobUnfinished { message, issues },
+            (End::Failed(message) | End::GivenUp(message), Workload::Deployment { .. }) => {
+                Reason::RolloutFailed { message, issues }
+            }
+            (End::TimedOut, _) => Reason::TimedOut {
+                seconds: wait.timeout.as_secs(),
+                waiting_for: match interruption {
+                    Some(why) => format!(
+                        "{missing} (last observation; the API server does not answer the watch: {why})"
+                    ),
+                    None => missing,
+                },
+                issues,
+            },
         }
     }
 }
@@ -300,20 +314,8 @@ impl Cluster {
         };
         let observation = subject.observation(&view, &reader.events, manager);
         let issues = self.explain(store, observation, wait.secrets).await;
-        let reason = match end {
-            End::Failed(message) => subject.failed(message, issues),
-            End::GivenUp(message) => subject.unfinished(message, issues),
-            End::TimedOut => Reason::TimedOut {
-                seconds: wait.timeout.as_secs(),
-                waiting_for: match object.interruption() {
-                    Some(why) => format!(
-                        "{missing} (last observation; the API server does not answer the watch: {why})"
-                    ),
-                    None => missing,
-                },
-                issues,
-            },
-        };
+        let interruption = object.interruption();
+        let reason = subject.reason(end, wait, missing, interruption, issues);
         Err(fail(Verb::Wait, reason))
     }
 }
