@@ -227,7 +227,7 @@ pub fn conflict_ahead(conflicts: &[Drift]) -> Diagnostic {
         format!(
             "Another manager applies these fields, and the plan would change them:\n{}\n\n{}",
             lines.join("\n"),
-            cluster::error::WAYS_OUT_OF_A_CONFLICT
+            cluster::error::CONFLICT_HINT
         ),
     )
 }

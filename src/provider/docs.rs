@@ -57,7 +57,7 @@ name, and two functions: [`render`](functions/render.md) shows the objects witho
 - [Drift and ownership](guides/drift-and-ownership.md): who owns each field, and how a change by somebody else shows
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
 - [TLS](guides/tls.md): every server, with certificates from Secrets
-- [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs;
+- [Migrating from the Feast operator](guides/migration.md): custom resources as Terraform configuration, and what differs;
   [differences from the Feast operator](guides/differences-from-the-feast-operator.md)
 - [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
 - [Lineage](guides/lineage.md): OpenLineage events, sent and received
@@ -144,7 +144,7 @@ These give a warning only:
 
 A feature store that this provider made can be imported: its Secret keeps the configuration. One that the Feast
 operator made is imported from its custom resource, and the next apply takes it over: the guide
-[Moving from the operator](../guides/migration.md) has the steps.
+[Migrating from the Feast operator](../guides/migration.md) has the steps.
 
 An [`import` block](https://developer.hashicorp.com/terraform/language/import) takes `<namespace>/<name>`, or `<name>` in
 the provider's namespace:

@@ -174,12 +174,12 @@ pub fn stale_plan_keeps_unseen_changes() {
         let run = test.terraform.apply_plan().unwrap();
         expect_single_error(
             &run,
-            "Because: Others have changed fields of it since the plan was made: \
+            "Because: These fields were changed after the plan was made: \
              .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-set\" at ",
         );
         expect_single_error(
             &run,
-            "Plan again: the plan shows them, and its apply sets them back.",
+            "Plan again: the plan shows them, and its apply reverts them.",
         );
         assert_eq!(image(), "feast:unseen");
         test.plan_with_changes();
@@ -330,7 +330,8 @@ pub fn waits_for_an_api_server_restart() {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
-    let seen = "The Job has not ended yet (as last seen; the API server does not answer the watch:";
+    let seen =
+        "The Job has not ended yet (last observation; the API server does not answer the watch:";
     expect_single_error(&run, seen);
     expect_single_error(&run, "after 10 s.");
     assert_eq!(test.state()["deployment_name"], "feast-demo");

@@ -67,10 +67,10 @@ fn conflict(test: &StoreUnderTest, field: &str, attribute: &str) -> (String, Str
     let summary = "Cannot update the feature store".to_owned();
     let detail = format!(
         "Cannot apply Deployment/feast-demo in namespace \"{}\" of the cluster at {}/.\n\
-         Because: Other managers own fields of it:\n  {field}.\n\n\
-         Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields \
-         over; or leave them to their owner: take them out of the configuration, or, where this provider always \
-         sets a field (an image, for one), write the live value there, since equal values do not conflict.\n\n\
+         Because: Other field managers own these fields:\n  {field}.\n\n\
+         To take these fields over with the next apply, set force_conflicts = true in the provider block. To leave \
+         them to their owner, remove them from the configuration; if the provider always sets a field (such as an \
+         image), set it to the live value, because equal values do not conflict.\n\n\
          In the configuration: `{attribute}`.\n\n\
          What exists is in the state. The next plan is not empty, and applying it goes on from there.",
         test.namespace.name(),

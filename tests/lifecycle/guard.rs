@@ -34,8 +34,7 @@ pub fn rejects_another_cluster() {
     let mut test = StoreUnderTest::new("guard");
     let uid = uid(&test);
     let refusal = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: It is another cluster: the UID of its \
-         namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: This is another cluster: the UID of its namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
          `config_path` in the provider block (file {file}), its current context ",
         server = test.namespace.cluster().server().trim_end_matches('/'),
         file = test.namespace.cluster().kubeconfig().display(),
@@ -131,10 +130,9 @@ pub fn names_the_missing_permission() {
     assert_eq!(run.status, Some(1), "{run}");
     let server = cluster.server().trim_end_matches('/');
     let expected = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit it: \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit this: \
          namespaces \"kube-system\" is forbidden: User \"system:serviceaccount:{name}:guarded\" cannot get resource \
-         \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get \
-         on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to \
+         \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get on the namespace kube-system, from a ClusterRole; the guide \"Access to the cluster\" has the rule to \
          copy."
     );
     assert!(run.messages().contains(&expected), "{run}");
@@ -279,11 +277,11 @@ pub fn explains_rejected_credentials() {
     for (block, expected) in [
         (
             host.clone(),
-            "The request carried no credentials, so the API server took it for an anonymous one. No role is missing: set `token`, `exec`, or",
+            "The request carried no credentials, so the API server treated it as anonymous. No role is missing: set `token`, `exec`, or",
         ),
         (
             format!("{host}\n  token = \"\"\n  username = \"\""),
-            "The request carried no credentials, so the API server took it for an anonymous one.",
+            "The request carried no credentials, so the API server treated it as anonymous.",
         ),
         (
             format!("{host}\n  token = \"wrong\""),
@@ -291,7 +289,7 @@ pub fn explains_rejected_credentials() {
         ),
         (
             format!("{host}\n  token = {old:?}"),
-            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it there.",
+            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it.",
         ),
         (
             format!("{host}\n  token = \"abc\\n\""),

@@ -80,7 +80,7 @@ pub fn failing_job_is_explained_and_keeps_the_pods() {
     for part in [
         "Job/feast-demo-apply-",
         "`feast apply` failed: BackoffLimitExceeded",
-        "container feast-apply: Error, exit code 1 The end of its log: | the registry is on fire",
+        "container feast-apply: Error, exit code 1 Last lines of the log: | the registry is on fire",
     ] {
         assert!(messages.contains(part), "{part:?} is not in {messages}");
     }

@@ -155,7 +155,7 @@ pub fn migrates_objects_and_data() {
     assert!(
         rejected
             .messages()
-            .contains("is the Feast operator's until an apply has taken it over"),
+            .contains("Feast operator's custom resource owns it until an apply takes it over"),
         "{rejected}"
     );
     assert_eq!(uids(&objects(&test)), uids(&before));
@@ -294,7 +294,7 @@ pub fn running_operator_stops_the_apply() {
         "{messages}"
     );
     assert!(
-        messages.contains("The Feast operator is at work"),
+        messages.contains("The Feast operator is running"),
         "{messages}"
     );
     for (key, object) in objects(&test) {

@@ -5,9 +5,9 @@ use crate::lifecycle::admission_policy::AdmissionPolicy;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
 use crate::support::terraform::Run;
 
-const SOLUTION: &str = "This is not a permissions problem, and not a defect of this provider: an admission policy or \
-                      webhook of the cluster rejected the request. The message above is the policy's. Change what it \
-                      objects to, or ask those who maintain the policy for an exception.";
+const SOLUTION: &str = "This is neither a permissions problem nor a defect of this provider: an admission policy or \
+                      webhook of the cluster rejected the request. Change what the message above rejects, or ask the \
+                      maintainers of the policy for an exception.";
 
 /// Runs Terraform while a policy rejects the operation, and checks the error. `probe` is another request that the policy
 /// rejects, and `verb` is the provider's request.
@@ -25,7 +25,7 @@ fn rejected(
     let messages = run.messages();
     let expected = format!(
         "Cannot {verb} Deployment/feast-demo in namespace \"{namespace}\" of the cluster at {server}/. Because: A policy \
-         of the cluster denies it: deployments.apps \"feast-demo\" is forbidden: ValidatingAdmissionPolicy '{name}' with \
+         of the cluster denies this: deployments.apps \"feast-demo\" is forbidden: ValidatingAdmissionPolicy '{name}' with \
          binding '{name}' denied request: ask the platform team. {SOLUTION}",
         namespace = test.namespace.name(),
         server = test.namespace.cluster().server().trim_end_matches('/'),

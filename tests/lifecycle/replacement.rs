@@ -323,7 +323,8 @@ pub fn rejects_a_replacement_without_permissions() {
     let run = live.apply(&[&namespace, &format!("-var=kubeconfig={few}")]);
     assert_eq!(run.status, Some(1), "{run}");
     assert!(
-        run.messages().contains("The API server does not permit it"),
+        run.messages()
+            .contains("The API server does not permit this"),
         "{run}"
     );
     live.expect_untouched();

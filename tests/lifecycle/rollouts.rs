@@ -113,7 +113,7 @@ pub async fn image_pull_failure(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: ImagePullBackOff: Back-off pulling image \"feast:1\"\n  \
          Event: Failed: Failed to pull image: not found\n  \
-         What to do: check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`).",
+         What to do: check the image's name and tag, and whether the nodes have permission to pull it (`image_pull_secrets`).",
     )
     .await;
 }
@@ -152,10 +152,10 @@ pub async fn crashing_server(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=online\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password [redacted]: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -171,10 +171,10 @@ pub async fn crashing_init_container(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, init container feast-apply: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=feast-apply\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -186,7 +186,7 @@ pub async fn missing_secret(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CreateContainerConfigError: secret \"credentials\" not found\n  \
          Event: Failed: Error: secret \"credentials\" not found\n  \
-         What to do: create the Secret, the ConfigMap or the key that is missing in this namespace, or correct its name.",
+         What to do: create the missing Secret, ConfigMap or key in this namespace, or correct its name.",
     )
     .await;
 }
@@ -198,10 +198,10 @@ pub async fn out_of_memory(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: OOMKilled, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: raise `resources.limits.memory` of this container, or let it do less at once.",
+         What to do: raise `resources.limits.memory` of this container, or reduce its load.",
     )
     .await;
 }
@@ -213,10 +213,10 @@ pub async fn failing_liveness_probe(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CrashLoopBackOff, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
          Event: Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 503\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -228,9 +228,9 @@ pub async fn failing_readiness_probe(lab: Lab) {
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD, container online: not ready\n  \
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
     )
     .await;
 }
@@ -309,8 +309,8 @@ pub async fn pvc_without_volume(lab: Lab) {
         &wanted,
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.; \
-         claim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
-         What to do: no volume is bound: check the storage class and its provisioner, and the claim's size and access modes.",
+         PersistentVolumeClaim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
+         What to do: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
     )
     .await;
 }
@@ -358,8 +358,8 @@ pub async fn exhausted_quota(lab: Lab) {
         &lab,
         &one_replica("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`.",
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`.",
     )
     .await;
 }
@@ -377,7 +377,7 @@ pub async fn denied_admission(lab: Lab) {
             spec["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "2Mi"}});
         }),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
          What to do: set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange.",
     )
     .await;
@@ -390,9 +390,9 @@ pub async fn exceeded_progress_deadline(lab: Lab) {
         "the rollout failed: ProgressDeadlineExceeded: ReplicaSet \"POD\" has timed out progressing.\n\n\
          Pod POD, container online: not ready\n  \
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
     )
     .await;
 }

@@ -79,7 +79,7 @@ pub async fn job_rejected_by_quota(lab: Lab) {
     assert_eq!(
         job_ends(&lab, 60, 1).await,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
     );
@@ -114,9 +114,9 @@ pub async fn job_rejected_by_pod_security(lab: Lab) {
     create_job(&lab, "").await;
     let text = job_ends(&lab, 60, 1).await;
     for part in [
-        "`feast apply` did not finish: the Job has not ended yet\n\nA pod is refused: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
+        "`feast apply` did not finish: the Job has not ended yet\n\nA pod is rejected: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
         "allowPrivilegeEscalation != false (container \"feast-apply\" must set securityContext.allowPrivilegeEscalation=false)",
-        "What to do: set `services.security_context` as the Pod Security level of the namespace demands it",
+        "What to do: set `services.security_context` as the Pod Security level of the namespace requires",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -129,8 +129,8 @@ pub async fn job_with_late_pod(lab: Lab) {
     assert_eq!(
         job_ends(&lab, 3, 3600).await,
         "the Job has not ended yet after 3 s\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`."
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
     );
     let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
     quotas
@@ -150,16 +150,14 @@ pub async fn job_with_running_sidecar(lab: Lab) {
         text,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
          Pod POD, container istio-proxy: still running: the Job's own containers (feast-apply) have ended with exit code 0\n  \
-         What to do: this container was added to the Job's pod, and the Job cannot end before it does. Exclude the Job's pods from \
-         the injection, let it be injected as a native sidecar (an init container with `restartPolicy: Always`), or set \
+         What to do: this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods of the Job from the injection, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set \
          `feast_apply = \"init_container\"`. Then run `kubectl delete job/POD -n NS` and apply again."
     );
 }
 
 const SANDBOX: &str = "Pod POD: FailedCreatePodSandBox: Failed to create pod sandbox: no network plugin\n  \
      What to do: the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the \
-     message names; the pod starts by itself once this is repaired. `kubectl describe pod POD -n NS` shows all that Kubernetes \
-     knows of it.";
+     message names; the pod starts when this is repaired. `kubectl describe pod POD -n NS` shows its details.";
 
 pub async fn failing_sandbox(lab: Lab) {
     let failing = one_replica("FailedCreatePodSandBox", |_| {});
@@ -388,9 +386,9 @@ pub async fn names_the_pod_that_uses_a_pvc(lab: Lab) {
     let (before, node) = text.split_once(" (on node ").expect("a node");
     assert_eq!(
         before,
-        "the object is still being deleted after 10 s. Its finalizers keep it:\n  \
-         kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the claim any more\n\
-         These pods hold it: reader"
+        "the object is still being deleted after 10 s. It has these finalizers:\n  \
+         kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the PersistentVolumeClaim\n\
+         These pods use it: reader"
     );
     assert!(node.ends_with(')') && !node.contains('\n'), "{text}");
 
@@ -408,7 +406,7 @@ pub async fn servers_without_limits_under_a_quota(lab: Lab) {
         &lab,
         &one_replica("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of the servers, or give the namespace a LimitRange with defaults.",
     )
@@ -438,7 +436,7 @@ pub async fn names_remaining_pods(lab: Lab) {
     };
     let mut text = delete().await;
     // On a busy machine, the time may be over before the pods were read.
-    while text == "the pods could not be looked at after 3 s" {
+    while text == "the pods could not be read after 3 s" {
         text = delete().await;
     }
     assert_eq!(

@@ -154,7 +154,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "Reconciling without a change",
         operator: "Every object is written again.",
         provider: "An object that is already as configured is not sent.",
-        tests: &["src/cluster/ownership.rs::exactly_the_manifest"],
+        tests: &["src/kubernetes/field_set.rs::is_exactly_accepts_the_applied_manifest"],
     },
     Behavior {
         subject: "Scaling down to one replica, and removing autoscaling",

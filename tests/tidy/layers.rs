@@ -94,10 +94,10 @@ pub const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "kubernetes",
-        purpose: "what the provider knows of Kubernetes: kinds of object, values and their validation; pure functions",
+        purpose: "knowledge of Kubernetes: kinds of object, field ownership, differences between objects, validation; pure functions",
         layers: &["schema::Path"],
         own_crates: &[],
-        shared_crates: &["k8s_openapi"],
+        shared_crates: &["k8s_openapi", "serde_json"],
         forbidden_std: PURE,
     },
     Layer {
@@ -108,6 +108,7 @@ pub const LAYERS: &[Layer] = &[
         shared_crates: &[
             "base64",
             "k8s_openapi",
+            "percent_encoding",
             "schemars",
             "serde",
             "serde_json",
@@ -126,7 +127,6 @@ pub const LAYERS: &[Layer] = &[
             "hyper_rustls",
             "hyper_util",
             "kube",
-            "percent_encoding",
             "secrecy",
             "tower",
             "webpki",
@@ -135,6 +135,7 @@ pub const LAYERS: &[Layer] = &[
             "base64",
             "jiff",
             "k8s_openapi",
+            "percent_encoding",
             "rustls",
             "serde",
             "serde_json",

@@ -5,11 +5,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Error, Reason, Verb};
 use super::super::{Cluster, Options, StoreName};
-use super::Run;
+use super::Applier;
 use super::object::apply_request;
 use crate::feast::names;
 use crate::feast::secrets::store_secret;
-use crate::kubernetes::{Key, Kind};
+use crate::kubernetes::kind::{Key, Kind};
 
 /// Nobody has a reason to change the Secret often.
 const ATTEMPTS: usize = 5;
@@ -83,7 +83,7 @@ impl Cluster {
     }
 }
 
-impl Run<'_> {
+impl Applier<'_> {
     /// Takes up what an interrupted create has left.
     pub(super) async fn adopt_leftover(
         &self,
@@ -91,7 +91,7 @@ impl Run<'_> {
         secret: &Json,
         live: &Json,
     ) -> Result<Json, Error> {
-        let signed = (self.cluster).write_owner(self.plan.store, live, secret, self.cancel);
+        let signed = (self.cluster).write_owner(self.desired.store, live, secret, self.cancel);
         signed.await?.ok_or_else(|| {
             let message = "another create has just written it".to_owned();
             self.refused(key, Reason::Stale { message })

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 
 use super::super::feature_store_yaml;
@@ -99,7 +100,7 @@ impl Redaction {
             && let Some((_, password)) = user.split_once(':')
         {
             self.value(password);
-            self.value(&percent_decoded(password));
+            self.value(&percent_decode_str(password).decode_utf8_lossy());
         }
         let pairs = text.split([',', ';', '&', '?', ' ']);
         for (key, value) in pairs.filter_map(|pair| pair.split_once('=')) {
@@ -147,21 +148,6 @@ fn without_word(text: &str, word: &str) -> String {
     }
     kept.push_str(rest);
     kept
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = (byte == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(code.unwrap_or(byte));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

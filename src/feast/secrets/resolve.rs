@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::super::feature_store_yaml::SecretError;
@@ -95,6 +97,25 @@ impl Objects<Rendered> {
                 applied,
             },
         })
+    }
+}
+
+impl Objects<Resolved> {
+    /// Returns objects that need no content of Secrets.
+    #[doc(hidden)]
+    pub fn without_secrets(namespace: &str, manifests: BTreeMap<Key, Json>) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            manifests,
+            phase: Resolved {
+                servers: Fingerprints {
+                    configuration: String::new(),
+                    certificates: None,
+                },
+                lineage: None,
+                applied: None,
+            },
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, ownership, rollout};
+use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, rollout};
 use crate::feast::config::{
     Condition, DataSourceConfig, DataSourceState, Drift, Endpoints, FeatureStore,
 };
@@ -17,6 +17,8 @@ use crate::kubernetes::{Key, Kind};
 use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
 
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::managed_fields::ManagedFields;
 use crate::provider::diagnostics;
 use crate::provider::resources::feature_store::computed;
 use crate::provider::resources::feature_store::drift::{self, DriftEntry};
@@ -187,10 +189,11 @@ impl Reader<'_> {
 
     fn owner(&self, deployment: &Json, autoscaler: Option<&Json>) -> &'static str {
         let manager = &self.cluster.options().field_manager;
-        let ours = ownership::applied_by(deployment, manager);
-        match (autoscaler, ours) {
+        let managed = ManagedFields::of(deployment);
+        let replicas = FieldPath::of(&["spec", "replicas"]);
+        match (autoscaler, managed.applied_by(manager)) {
             (Some(_), _) => "hpa",
-            (None, Some(fields)) if ownership::owns(fields, &["spec", "replicas"]) => "terraform",
+            (None, Some(fields)) if fields.contains(&replicas) => "terraform",
             (None, _) => "external",
         }
     }

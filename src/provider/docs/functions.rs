@@ -36,7 +36,7 @@ A field that this provider does not have is an error that names it, like a value
 where the object is used.
 
 The program does the same and writes Terraform configuration: \
-`terraform-provider-feast convert store.yaml`. See [Moving from the operator](../guides/migration.md).
+`terraform-provider-feast convert store.yaml`. See [Migrating from the Feast operator](../guides/migration.md).
 ",
     },
     Text {

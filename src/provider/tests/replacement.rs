@@ -312,8 +312,8 @@ fn refuses_names_that_are_in_use() {
     let place = format!("in namespace \"ns\" of the cluster at {}/", run.server.host);
     let reason = format!(
         "name: Cannot replace the feature store: Cannot apply Deployment/feast-free {place}.\nBecause: It exists already \
-         and does not belong to this feature store.\n\nChoose another name for the feature store, or delete or rename \
-         that object. It is not overwritten."
+         and does not belong to this feature store.\n\nChoose another name for the feature store, or delete that \
+         object. It was not changed."
     );
     assert_eq!(found, [refused("ns/demo with ns/free", &reason)]);
     // Also while something else is unknown.

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::json;
-use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::apply::DesiredState;
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Options, PvcPolicy,
 };
-use terraform_provider_feast::kubernetes::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
-use super::lab::{Lab, Scaling, Wanted, deployment_key, wanted};
+use super::lab::{Lab, Scaling, Wanted, deployment_key, objects, wanted};
 use super::reasons;
 
 pub async fn conflicts_with_other_managers(lab: Lab) {
@@ -21,8 +21,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     lab.edit("x", "kubectl-edit", &Patch::Strategic(image.clone()))
         .await;
     let outcome = lab.try_apply("x", &target, false).await.expect("begun");
-    let field =
-        "other managers own fields of it:\n  .spec.template.spec.containers[name=\"online\"].image";
+    let field = "other field managers own these fields:\n  .spec.template.spec.containers[name=\"online\"].image";
     let time = lab.written("x", "kubectl-edit").await;
     let conflict = format!(
         "{field}: set by \"kubectl-edit\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
@@ -105,15 +104,15 @@ pub async fn detects_objects_created_after_the_read(lab: Lab) {
         lab.create::<Deployment>(&made).await;
         // A change of the strategy, which releases the replica count, and the same memory in another notation.
         let target = wanted(store, Scaling::Static(1));
-        let plan = Plan {
+        let desired = DesiredState {
             store: &lab.store(store),
-            wanted: &target,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
+            objects: &objects(&target),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply(BTreeMap::new(), &plan, &cancel);
+        let outcome = lab.cluster.apply(BTreeMap::new(), &desired, &cancel);
         let outcome = outcome.await.expect("begun");
         let strategy = &lab.live(store).await["spec"]["strategy"];
         if manager == "feast" {
@@ -163,15 +162,15 @@ pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
         read.expect("readable")
     };
     let apply_from = async |read, planned: &Wanted| {
-        let plan = Plan {
+        let desired = DesiredState {
             store: &store,
-            wanted: &target,
-            known: planned,
-            claims: &PvcPolicy::default(),
+            objects: &objects(&target),
+            last_applied: planned,
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply(read, &plan, &cancel).await;
+        let outcome = lab.cluster.apply(read, &desired, &cancel).await;
         outcome.expect("begun")
     };
 
@@ -182,7 +181,7 @@ pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
     assert_eq!(
         reasons(&outcome.errors),
         [format!(
-            "others have changed fields of it since the plan was made:\n  \
+            "these fields were changed after the plan was made:\n  \
              .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-edit\" at {time}, to \
              \"feast:unseen\"; wanted is \"feast:2\""
         )]

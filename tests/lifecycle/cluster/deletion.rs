@@ -8,7 +8,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_feast::cluster::delete::Deletion;
 use terraform_provider_feast::cluster::{CancellationToken, PvcPolicy};
-use terraform_provider_feast::kubernetes::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, wanted};
 use super::reasons;
@@ -66,7 +66,7 @@ pub async fn blocked_deletion_does_not_delay_others(lab: Lab) {
         assert_eq!(deletion.remaining, BTreeMap::new());
     }
     // On a busy machine, the time may be over before the pods, of which there are none, were read.
-    while reasons(&held.errors) == ["the pods could not be looked at after 3 s"] {
+    while reasons(&held.errors) == ["the pods could not be read after 3 s"] {
         held = delete(&lab, "held", &keys_of_held, Duration::from_secs(3)).await;
     }
     assert_eq!(
@@ -80,8 +80,8 @@ pub async fn blocked_deletion_does_not_delay_others(lab: Lab) {
     assert_eq!(
         error.reason.to_string(),
         format!(
-            "the object is still being deleted after 3 s. Its finalizers keep it:\n  \
-             test.feast.dev/held: the controller that it is named after removes it; check that it runs, and its log\n\
+            "the object is still being deleted after 3 s. It has these finalizers:\n  \
+             test.feast.dev/held: the controller with this name removes it; check that it runs, and check its log\n\
              Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
              `kubectl patch service/feast-held-online --namespace {} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'`",
             lab.namespace

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
-use terraform_provider_feast::cluster::apply::{Outcome, Plan};
+use terraform_provider_feast::cluster::apply::{DesiredState, Outcome};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy, Reason, StoreName};
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
-use terraform_provider_feast::kubernetes::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
-use super::lab::{Lab, Scaling, TIMEOUT, apply, deployment_key, wanted};
+use super::lab::{Lab, Scaling, TIMEOUT, apply, deployment_key, objects, wanted};
 use super::reasons;
 
 pub async fn failed_apply_reports_existing_objects(lab: Lab) {
@@ -35,15 +35,15 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
 
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let plan = Plan {
+    let desired = DesiredState {
         store: &lab.store("x"),
-        wanted: &good,
-        known: &BTreeMap::new(),
-        claims: &PvcPolicy::default(),
+        objects: &objects(&good),
+        last_applied: &BTreeMap::new(),
+        pvc_policy: &PvcPolicy::default(),
         repair_drift: false,
         wait_for_job: None,
     };
-    let errors = apply(&lab.cluster, &plan, &cancelled)
+    let errors = apply(&lab.cluster, &desired, &cancelled)
         .await
         .expect_err("cancelled");
     assert_eq!(reasons(&errors), ["the operation was cancelled"]);
@@ -51,12 +51,12 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
     let outcome = lab.apply("x", &good).await;
     assert_eq!(outcome.exists.len(), 5);
 
-    let elsewhere = Plan {
+    let elsewhere = DesiredState {
         store: &StoreName {
             namespace: "does-not-exist".into(),
             name: "x".into(),
         },
-        ..plan
+        ..desired
     };
     let outcome = apply(&lab.cluster, &elsewhere, &CancellationToken::new())
         .await
@@ -111,16 +111,16 @@ pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
         let name = format!("s{step}");
         let store = lab.store(&name);
         let wanted = wanted(&name, Scaling::Autoscaler);
-        let plan = Plan {
+        let desired = DesiredState {
             store: &store,
-            wanted: &wanted,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
+            objects: &objects(&wanted),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: false,
             wait_for_job: None,
         };
         let cancel = CancellationToken::new();
-        let (outcome, ()) = tokio::join!(apply(&lab.cluster, &plan, &cancel), async {
+        let (outcome, ()) = tokio::join!(apply(&lab.cluster, &desired, &cancel), async {
             tokio::time::sleep(Duration::from_millis(step * 3)).await;
             cancel.cancel();
         });

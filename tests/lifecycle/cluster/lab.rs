@@ -12,13 +12,16 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value as Json, json};
-use terraform_provider_feast::cluster::apply::{Outcome, Plan};
+use terraform_provider_feast::cluster::apply::{DesiredState, Outcome};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
-    CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, StoreName, ownership,
+    CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, StoreName,
 };
+use terraform_provider_feast::feast::objects::Objects;
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
-use terraform_provider_feast::kubernetes::{Key, Kind};
+use terraform_provider_feast::feast::secrets::resolve::Resolved;
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
+use terraform_provider_feast::kubernetes::managed_fields::ManagedFields;
 
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -157,15 +160,15 @@ impl Lab {
         wanted: &Wanted,
         repair_drift: bool,
     ) -> Result<Outcome, Vec<Error>> {
-        let plan = Plan {
+        let desired = DesiredState {
             store: &self.store(store),
-            wanted,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
+            objects: &objects(wanted),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
             repair_drift,
             wait_for_job: None,
         };
-        apply(&self.cluster, &plan, &CancellationToken::new()).await
+        apply(&self.cluster, &desired, &CancellationToken::new()).await
     }
 
     /// Applies, waits for the rollout, and checks that a second apply changes nothing.
@@ -242,12 +245,10 @@ impl Lab {
     /// Returns the time of the manager's last write to the Deployment.
     pub async fn written(&self, store: &str, manager: &str) -> String {
         let live = self.live(store).await;
-        let mut entries = ownership::entries(&live);
-        let entry = entries.find(|entry| entry.manager == manager);
-        entry
-            .and_then(|entry| entry.time)
-            .expect("a time")
-            .to_owned()
+        let managed = ManagedFields::of(&live);
+        let entry = managed.iter().find(|entry| entry.manager == manager);
+        let time = entry.and_then(|entry| entry.time);
+        time.expect("a time").to_owned()
     }
 
     pub async fn live(&self, store: &str) -> Json {
@@ -260,20 +261,31 @@ impl Lab {
     }
 }
 
-/// Applies the store as the provider does, with the live objects.
+/// Reads the live objects and applies, like the provider.
 pub async fn apply(
     cluster: &Cluster,
-    plan: &Plan<'_>,
+    desired: &DesiredState<'_>,
     cancel: &CancellationToken,
 ) -> Result<Outcome, Vec<Error>> {
-    let keys = plan.wanted.keys().chain(plan.known.keys());
+    let DesiredState {
+        store,
+        objects,
+        last_applied,
+        ..
+    } = *desired;
+    let keys = objects.manifests.keys().chain(last_applied.keys());
     let keys = keys.cloned().collect();
-    let live = cluster.read_before_apply(plan.store, &keys, plan.known.is_empty(), cancel);
+    let live = cluster.read_before_apply(store, &keys, last_applied.is_empty(), cancel);
     let live = live.await.map_err(|error| vec![error])?;
-    cluster.apply(live, plan, cancel).await
+    cluster.apply(live, desired, cancel).await
 }
 
 pub type Wanted = BTreeMap<Key, Json>;
+
+/// The manifests as the applier takes them.
+pub fn objects(wanted: &Wanted) -> Objects<Resolved> {
+    Objects::without_secrets("", wanted.clone())
+}
 
 pub fn deployment_key(store: &str) -> Key {
     Key::new(Kind::Deployment, format!("feast-{store}"))

@@ -7,16 +7,15 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value as Json, json};
-use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::apply::DesiredState;
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, Reason,
 };
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
-use terraform_provider_feast::kubernetes::kind::KindInfo;
-use terraform_provider_feast::kubernetes::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind, KindInfo};
 
-use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, wanted};
+use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, objects, wanted};
 use crate::lifecycle::account;
 
 const FINALIZER: &str = "test.feast.dev/held";
@@ -116,15 +115,15 @@ async fn live(
         for manifest in target.values_mut() {
             manifest["metadata"]["annotations"] = json!({"test/change": change});
         }
-        let plan = Plan {
+        let desired = DesiredState {
             store: &store,
-            wanted: &target,
-            known: &BTreeMap::new(),
-            claims: &claims,
+            objects: &objects(&target),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &claims,
             repair_drift: false,
             wait_for_job: Some(wait),
         };
-        let outcome = apply(cluster, &plan, &cancel).await?;
+        let outcome = apply(cluster, &desired, &cancel).await?;
         if !outcome.errors.is_empty() {
             return Err(outcome.errors);
         }

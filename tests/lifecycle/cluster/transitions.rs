@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
-use terraform_provider_feast::kubernetes::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
 use super::lab::{Lab, Scaling, deployment_key, wanted};
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::{CancellationToken, PvcPolicy};
-use terraform_provider_feast::kubernetes::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, deployment_key, object, wanted};
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::cluster::drift::{project, with_foreign_elements};
 use crate::cluster::operator::{self, Operated};
 use crate::cluster::{CancellationToken, Cluster, Reason, StoreName};
 use crate::feast::custom_resource;
 use crate::feast::names;
-use crate::kubernetes::{Key, Kind};
+use crate::kubernetes::diff::foreign::with_foreign_elements;
+use crate::kubernetes::diff::project;
+use crate::kubernetes::kind::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::functions::from_manifest;
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::cluster::apply::{self, Outcome};
+use crate::cluster::apply::{DesiredState, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
 use crate::feast::config::{Drift, DriftKind, ScalingStatus};
@@ -96,18 +96,18 @@ impl ApplyOperation<'_> {
         let live = std::mem::take(&mut prepared.live);
         let desired = &prepared.desired;
         let waits = desired.store.wait_for_rollout;
-        let plan = apply::Plan {
+        let state = DesiredState {
             store: &prepared.store,
-            wanted: &prepared.merged.filled.manifests,
-            known: &prepared.known,
-            claims: &PvcPolicy {
+            objects: &prepared.merged.filled,
+            last_applied: &prepared.known,
+            pvc_policy: &PvcPolicy {
                 delete: desired.store.delete_data,
                 used: desired.store.referenced_claims(),
             },
             repair_drift: !self.prior.is_null(),
             wait_for_job: waits.then(|| self.wait(prepared, began)),
         };
-        prepared.cluster.apply(live, &plan, self.stop).await
+        prepared.cluster.apply(live, &state, self.stop).await
     }
 
     async fn execute(&self, mut prepared: Prepared, began: Instant) -> Applied {

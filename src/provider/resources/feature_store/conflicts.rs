@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::cluster::ownership::{self, FieldPath};
 use crate::cluster::{Error, Reason};
 use crate::feast::config::{Drift, DriftKind};
-use crate::kubernetes::Key;
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::kind::Key;
 use crate::provider::diagnostics;
 use crate::schema::{Block, Diagnostics, Path, Value};
 
@@ -41,7 +41,7 @@ pub fn predict(
         };
         let live = live
             .get(&key)
-            .and_then(|live| ownership::at(live, &drift.field));
+            .and_then(|live| FieldPath::find(live, &drift.field));
         if path.get(manifest) == live {
             continue;
         }

@@ -9,15 +9,16 @@ use serde_json::Value as Json;
 
 use crate::cluster::Cluster;
 use crate::cluster::apply::to_apply_body;
-use crate::cluster::drift::changes::{Author, Change, changes};
-use crate::cluster::drift::foreign::foreign;
-use crate::cluster::drift::leftovers::leftovers;
-use crate::cluster::drift::project;
-use crate::cluster::ownership::{self, FieldPath, FieldStep, OwnManagers};
+use crate::cluster::drift::leftovers;
+use crate::cluster::field_managers::OwnManagers;
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::secrets::shown;
 use crate::feast::secrets::source::Source;
-use crate::kubernetes::{Key, Kind};
+use crate::kubernetes::diff::foreign::foreign;
+use crate::kubernetes::diff::{Change, changes};
+use crate::kubernetes::field_path::{FieldPath, FieldStep};
+use crate::kubernetes::kind::{Key, Kind};
+use crate::kubernetes::managed_fields::{Author, ManagedFields, last_writer};
 use crate::schema::{Block, Step, Value};
 
 use super::manifests::Manifests;
@@ -45,8 +46,7 @@ pub fn find(
             continue;
         };
         let mask = &to_apply_body(key, mask);
-        let seen = seen(key, mask, live);
-        let changed = changes(mask, &seen, live, manager).into_iter();
+        let changed = changes(mask, live, manager).into_iter();
         findings.extend(changed.map(|change| DriftEntry {
             object: key.clone(),
             deviation: match change.live {
@@ -55,8 +55,7 @@ pub fn find(
             },
             change,
         }));
-        let own = OwnManagers::of(key.kind, live, manager, Some(mask));
-        let left = leftovers(key.kind, mask, live, &own).into_iter();
+        let left = leftovers(key.kind, mask, live, manager).into_iter();
         findings.extend(left.map(|change| DriftEntry {
             object: key.clone(),
             deviation: DriftKind::Leftover,
@@ -76,18 +75,6 @@ pub fn find(
     findings
 }
 
-/// A live object as far as the mask names it. The content of our Secret is never taken over: the mask
-/// has text in its place.
-pub fn seen(key: &Key, mask: &Json, live: &Json) -> Json {
-    let mut seen = project(mask, live);
-    if key.kind == Kind::Secret
-        && let (Some(seen), Some(text)) = (seen.as_object_mut(), mask.get("stringData"))
-    {
-        seen.insert("stringData".to_owned(), text.clone());
-    }
-    seen
-}
-
 impl DriftEntry {
     fn deleted(key: &Key) -> Self {
         Self {
@@ -105,8 +92,9 @@ impl DriftEntry {
     /// An object that this provider applied and that the state does not have. A claim stays for its data, and a Job
     /// ends by itself.
     fn leftover(key: &Key, live: &Json, manager: &str) -> Option<Self> {
-        let own = OwnManagers::of(key.kind, live, manager, None);
-        let applied = ownership::entries(live).find(|entry| own.is_main(entry))?;
+        let managed = ManagedFields::of(live);
+        let own = OwnManagers::of(key.kind, live, &managed, manager, None);
+        let applied = managed.iter().find(|entry| own.is_main(entry))?;
         let stays = matches!(key.kind, Kind::PersistentVolumeClaim | Kind::Job)
             || !live["metadata"]["deletionTimestamp"].is_null();
         (!stays).then(|| Self {
@@ -116,7 +104,7 @@ impl DriftEntry {
                 field: FieldPath::default(),
                 wanted: None,
                 live: None,
-                author: Some(Author::from(&applied)),
+                author: Some(Author::from(applied)),
             },
         })
     }
@@ -146,7 +134,7 @@ impl DriftEntry {
             Some(key) => data.with(FieldStep::Name(key.to_owned())),
             None => data,
         };
-        let author = live.and_then(|live| Author::of(live, &field));
+        let author = live.and_then(|live| last_writer(ManagedFields::of(live).owners(&field)));
         Self {
             object: object.clone(),
             deviation,
@@ -190,7 +178,7 @@ impl DriftEntry {
                 manager,
                 operation,
                 time,
-            }) => (Some(manager), Some(operation.to_owned()), time),
+            }) => (Some(manager), Some(operation.as_str().to_owned()), time),
             None => (None, None, None),
         };
         Drift {

@@ -5,8 +5,7 @@
 //! live one of some object; where an attribute sets fields of several objects (`labels`, for one), the others must not
 //! be changed to it.
 
-use crate::cluster::drift::changes::changes;
-use crate::cluster::drift::project;
+use crate::kubernetes::diff::changes;
 use crate::schema::{Block, Path, Value};
 
 use super::drift::attributes;
@@ -72,8 +71,8 @@ pub fn keep_live(
             |place: &attributes::Place<'_>| ignored.iter().any(|path| path.overlaps(&place.path));
         let before = manifest.clone();
         // Fields that are planned, and fields that only the live object has.
-        let planned_fields = changes(&before, &project(&before, live), live, "");
-        let live_fields = changes(live, &project(live, &before), live, "");
+        let planned_fields = changes(&before, live, "");
+        let live_fields = changes(live, &before, "");
         for change in planned_fields.into_iter().chain(live_fields) {
             let places = attributes::of(block, prior, key, &change.field);
             if places.iter().any(is_ignored) {

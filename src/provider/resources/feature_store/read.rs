@@ -10,6 +10,7 @@ use crate::cluster::rollout::{self, Progress};
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::{names, secrets::store_secret};
+use crate::kubernetes::diff::project;
 use crate::kubernetes::kind::Scope;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
@@ -177,7 +178,7 @@ fn seen(masks: &Manifests, live: &BTreeMap<Key, Json>) -> Manifests {
         .iter()
         .filter_map(|(key, mask)| Some((key, mask, live.get(key)?)));
     there
-        .map(|(key, mask, live)| (key.clone(), drift::seen(key, mask, live)))
+        .map(|(key, mask, live)| (key.clone(), project(mask, live)))
         .collect()
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::cluster::ownership::{FieldPath, FieldStep};
 use crate::feast::names::{self, ServerKind, Service};
+use crate::kubernetes::field_path::{FieldPath, FieldStep};
 use crate::kubernetes::{Key, Kind};
 use crate::schema::encode::{encode, of_kind, of_type};
 use crate::schema::{self, Attribute, Block, Nesting, Number, Path, Step, Type, Value};

@@ -1,20 +1,22 @@
-//! The field managers of this provider, as `metadata.managedFields` records them.
+//! The field managers of this provider.
 //!
-//! Beside the configured field manager these are the one that holds the replica count while nobody else has set it,
-//! and the names under which an earlier configuration of the provider applied the object.
+//! Beside the configured field manager these are the one that owns the replica count while nobody else has set it, and
+//! the names under which an earlier configuration of the provider applied the object.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::{Entry, FieldPath, FieldStep, entries, owns};
 use crate::feast::names::{
     APPLIED_ANNOTATION, CERTIFICATES_HASH_ANNOTATION, CONFIGURATION_HASH_ANNOTATION, MANAGED_BY,
     MANAGED_BY_LABEL,
 };
-use crate::kubernetes::Kind;
+use crate::kubernetes::field_path::{FieldPath, FieldStep};
+use crate::kubernetes::field_set::FieldSet;
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::managed_fields::{Entry, ManagedFields, Operation};
 
-/// Annotations that an apply computes: no manifest of a state has them.
+/// Annotations that an apply computes; the manifests of a state do not have them.
 const COMPUTED_ANNOTATIONS: [&str; 3] = [
     APPLIED_ANNOTATION,
     CERTIFICATES_HASH_ANNOTATION,
@@ -24,7 +26,7 @@ const COMPUTED_ANNOTATIONS: [&str; 3] = [
 /// The field manager of a provider block that does not name one.
 pub const DEFAULT_FIELD_MANAGER: &str = "terraform-provider-feast";
 
-/// The manager that holds `spec.replicas` for the given field manager.
+/// Returns the manager that owns `spec.replicas` on behalf of the given field manager.
 pub fn replicas_field_manager(field_manager: &str) -> String {
     format!("{field_manager}-replicas")
 }
@@ -38,48 +40,53 @@ pub struct OwnManagers {
 }
 
 impl OwnManagers {
-    /// Finds them on a live object.
+    /// Finds the managers in the record of a live object.
     ///
     /// A former field manager has applied the provider's own label. It is the default name, or, on an object that
     /// `current` has not applied yet, a manager that owns no field beyond `last_applied`: other tools that apply the
     /// whole object add labels or annotations of their own.
-    pub fn of(kind: Kind, live: &Json, current: &str, last_applied: Option<&Json>) -> Self {
-        let is_new = !entries(live).any(|entry| is_apply_of(&entry, current));
-        let labelled = ["metadata", "labels", MANAGED_BY_LABEL];
-        let is_former = |entry: &Entry<'_>| {
-            let within = |last: &Json| beyond(kind, entry.fields, last).is_empty();
-            entry.applied
+    pub fn of(
+        kind: Kind,
+        live: &Json,
+        managed: &ManagedFields<'_>,
+        current: &str,
+        last_applied: Option<&Json>,
+    ) -> Self {
+        let is_new = managed.applied_by(current).is_none();
+        let label = FieldPath::of(&["metadata", "labels", MANAGED_BY_LABEL]);
+        let is_former = |entry: &&Entry<'_>| {
+            let within = |last: &Json| beyond(kind, &entry.fields, last).is_empty();
+            entry.operation == Operation::Apply
                 && entry.subresource.is_none()
                 && entry.manager != current
-                && owns(entry.fields, &labelled)
+                && entry.fields.contains(&label)
                 && (entry.manager == DEFAULT_FIELD_MANAGER
                     || (is_new && last_applied.is_some_and(within)))
         };
-        let ours = live["metadata"]["labels"][MANAGED_BY_LABEL] == MANAGED_BY;
-        let former = entries(live).filter(|entry| ours && is_former(entry));
+        let is_labelled = live["metadata"]["labels"][MANAGED_BY_LABEL] == MANAGED_BY;
+        let former = managed.iter().filter(|_| is_labelled).filter(is_former);
         Self {
             current: current.to_owned(),
             former: former.map(|entry| entry.manager.to_owned()).collect(),
         }
     }
 
-    /// Whether the provider applied the fields of this entry.
-    pub fn holds(&self, entry: &Entry<'_>) -> bool {
-        self.is_main(entry) || self.holds_replicas(entry)
+    /// Returns whether the provider applied the fields of this entry.
+    pub fn contains(&self, entry: &Entry<'_>) -> bool {
+        self.is_main(entry) || self.is_of_replicas(entry)
     }
 
-    /// Whether the entry is that of the configured field manager or of a former one.
+    /// Returns whether the entry is that of the configured field manager or of a former one.
     pub fn is_main(&self, entry: &Entry<'_>) -> bool {
-        self.names().any(|name| is_apply_of(entry, name))
+        self.names().any(|name| entry.is_apply_by(name))
     }
 
-    /// Whether the entry is that of the manager that holds the replica count.
-    pub fn holds_replicas(&self, entry: &Entry<'_>) -> bool {
-        self.names()
-            .any(|name| is_apply_of(entry, &replicas_field_manager(name)))
+    /// Returns whether the entry is that of the manager that owns the replica count.
+    pub fn is_of_replicas(&self, entry: &Entry<'_>) -> bool {
+        (self.names()).any(|name| entry.is_apply_by(&replicas_field_manager(name)))
     }
 
-    /// Whether the object has fields of a former name.
+    /// Returns whether a former manager owns fields of the object.
     pub fn has_former(&self) -> bool {
         !self.former.is_empty()
     }
@@ -91,48 +98,24 @@ impl OwnManagers {
     }
 }
 
-fn is_apply_of(entry: &Entry<'_>, manager: &str) -> bool {
-    entry.applied && entry.subresource.is_none() && entry.manager == manager
+/// Returns the fields that a manifest of a state does not have: list elements as a whole, everything else leaf by leaf.
+/// Fields that only an apply computes are left out: the content of the feature store's Secret, and hashes.
+pub fn beyond<'a>(
+    kind: Kind,
+    fields: &'a FieldSet,
+    manifest: &Json,
+) -> Vec<(FieldPath, &'a FieldSet)> {
+    let mut beyond = fields.beyond(manifest, FieldSet::is_object);
+    beyond.retain(|(field, _)| !is_computed(kind, field));
+    beyond
 }
 
-/// The fields of an entry that a manifest of the state does not have: list elements as a whole, everything else leaf by
-/// leaf. Fields that only an apply computes are left out: the content of the feature store's Secret, and hashes.
-pub fn beyond(kind: Kind, fields: &Json, manifest: &Json) -> Vec<FieldPath> {
-    let mut found = Vec::new();
-    collect_beyond(&FieldPath::default(), fields, Some(manifest), &mut found);
-    found.retain(|field| !is_computed(kind, field));
-    found
-}
-
-fn collect_beyond(
-    at: &FieldPath,
-    fields: &Json,
-    manifest: Option<&Json>,
-    found: &mut Vec<FieldPath>,
-) {
-    for (key, inner) in fields.as_object().into_iter().flatten() {
-        // The `.` of a list or a map stands for the holder itself.
-        let Some(step) = FieldStep::recorded(key) else {
-            continue;
-        };
-        let below = at.with(step.clone());
-        let is_holder = matches!(step, FieldStep::Name(_))
-            && (inner.as_object().into_iter().flatten()).any(|(key, _)| key != ".");
-        match manifest.and_then(|manifest| step.of(manifest)) {
-            None if !is_holder => found.push(below),
-            manifest => collect_beyond(&below, inner, manifest, found),
-        }
-    }
-}
-
-/// Whether an apply adds the field to the manifest that a state has.
+/// Returns whether an apply adds the field to the manifest of a state.
 fn is_computed(kind: Kind, field: &FieldPath) -> bool {
-    let name = |step: Option<&FieldStep>| match step {
-        Some(FieldStep::Name(name)) => name.clone(),
-        _ => String::new(),
-    };
-    let (first, last) = (name(field.steps().first()), name(field.steps().last()));
-    (kind == Kind::Secret && first == "data") || COMPUTED_ANNOTATIONS.contains(&last.as_str())
+    let is_data = |step: &FieldStep| *step == FieldStep::Name("data".to_owned());
+    let is_hash = |step: &FieldStep| matches!(step, FieldStep::Name(name) if COMPUTED_ANNOTATIONS.contains(&name.as_str()));
+    (kind == Kind::Secret && field.steps().first().is_some_and(is_data))
+        || field.steps().last().is_some_and(is_hash)
 }
 
 #[cfg(test)]
@@ -154,13 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn former_names_are_told_from_other_appliers() {
+    fn former_managers_own_no_field_beyond_the_last_manifest() {
         let last =
             json!({"metadata": {"labels": {MANAGED_BY_LABEL: "feast"}}, "spec": {"replicas": 1}});
         let replicas = json!({"f:spec": {"f:replicas": {}}});
         let more = json!({"f:spec": {"f:replicas": {}, "f:paused": {}}});
         let former = |entries: &[Json]| {
-            let own = OwnManagers::of(Kind::Deployment, &live(entries), "new", Some(&last));
+            let live = live(entries);
+            let managed = ManagedFields::of(&live);
+            let own = OwnManagers::of(Kind::Deployment, &live, &managed, "new", Some(&last));
             own.former.into_iter().collect::<Vec<_>>().join(" ")
         };
         let ours = labelled("new", "Apply", &replicas);
@@ -197,9 +182,10 @@ mod tests {
             },
         }});
         let manifest = json!({"spec": {"containers": [{"name": "a", "image": "i"}]}});
-        let found: Vec<String> = (beyond(Kind::Deployment, &fields, &manifest).iter())
-            .map(FieldPath::to_string)
-            .collect();
+        let found: Vec<String> = (beyond(Kind::Deployment, &FieldSet::parse(&fields), &manifest)
+            .iter())
+        .map(|(field, _)| field.to_string())
+        .collect();
         assert_eq!(
             found,
             [

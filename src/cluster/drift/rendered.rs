@@ -1,17 +1,18 @@
-//! Whole manifests, as they are rendered, against live objects that mean the same and against such that do not.
+//! Property tests: rendered manifests against live objects that mean the same, and against live objects that do not.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRng;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
-use super::super::changes::changes;
-use super::*;
-use crate::cluster::ownership;
 use crate::feast::config::FeatureStore;
 use crate::feast::render::render;
 use crate::feast::spec::{Defaults, Store};
+use crate::kubernetes::diff::{changes, project};
+use crate::kubernetes::field_path::{FieldPath, FieldStep};
+use crate::kubernetes::list_keys::list_keys;
+use crate::kubernetes::quantity::Quantity;
 
-/// The manifests of a store that uses much of what there is.
+/// The manifests of feature stores that use most of the configuration.
 fn manifests() -> Vec<Json> {
     let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
     let server = json!({
@@ -42,7 +43,7 @@ fn manifests() -> Vec<Json> {
     stores.flat_map(|store| store.into_values()).collect()
 }
 
-/// Where the manifests above have quantities, and numbers that may be percentages.
+/// Fields of the manifests above that are quantities, and fields that are numbers or percentages.
 const QUANTITIES: [&str; 4] = ["cpu", "memory", "storage", "averageValue"];
 const PERCENTAGES: [&str; 2] = ["maxSurge", "maxUnavailable"];
 
@@ -50,7 +51,7 @@ fn field<'a>(path: &[&'a str]) -> &'a str {
     path.last().copied().unwrap_or_default()
 }
 
-/// The same quantity in another spelling.
+/// Returns the same quantity in another spelling.
 fn respelled(text: &str, rng: &mut TestRng) -> Option<String> {
     let quantity = Quantity::parse(text)?;
     let spellings = [
@@ -73,9 +74,9 @@ fn respelled(text: &str, rng: &mut TestRng) -> Option<String> {
     same.get(chosen).cloned()
 }
 
-/// What the API server, webhooks and people may make of a manifest without changing what it means.
-fn disturbed(path: &[&str], mask: &Json, rng: &mut TestRng) -> Json {
-    match mask {
+/// Changes a manifest in ways of the API server, of webhooks and of users that keep its meaning.
+fn disturbed(path: &[&str], manifest: &Json, rng: &mut TestRng) -> Json {
+    match manifest {
         Json::Object(members) => {
             let mut live: Map<String, Json> = (members.iter())
                 .map(|(name, inner)| {
@@ -93,8 +94,8 @@ fn disturbed(path: &[&str], mask: &Json, rng: &mut TestRng) -> Json {
             let mut live: Vec<Json> = (elements.iter())
                 .map(|element| disturbed(path, element, rng))
                 .collect();
-            let keys = lists::keys(field, elements);
-            if let Some(keys) = keys
+            let keys = list_keys(None, field, elements);
+            if let Some(keys) = &keys
                 && rng.random_bool(0.5)
             {
                 let named = keys.iter().map(|key| ((*key).to_owned(), json!("foreign")));
@@ -108,23 +109,17 @@ fn disturbed(path: &[&str], mask: &Json, rng: &mut TestRng) -> Json {
             Json::Array(live)
         }
         Json::String(text) if QUANTITIES.contains(&field(path)) => {
-            respelled(text, rng).map_or(mask.clone(), Json::from)
+            respelled(text, rng).map_or(manifest.clone(), Json::from)
         }
         Json::Number(number) if PERCENTAGES.contains(&field(path)) => {
             Json::from(number.to_string())
         }
-        _ => mask.clone(),
+        _ => manifest.clone(),
     }
 }
 
-/// Every scalar of the manifest, by its path in the API server's notation.
-fn leaves(
-    at: &ownership::FieldPath,
-    name: &str,
-    value: &Json,
-    found: &mut Vec<ownership::FieldPath>,
-) {
-    use ownership::FieldStep;
+/// Collects the paths of all scalars.
+fn leaves(at: &FieldPath, name: &str, value: &Json, found: &mut Vec<FieldPath>) {
     match value {
         Json::Object(members) => {
             for (name, inner) in members {
@@ -133,8 +128,8 @@ fn leaves(
         }
         Json::Array(elements) => {
             for (position, element) in elements.iter().enumerate() {
-                let step = match lists::keys(name, elements) {
-                    Some(keys) => FieldStep::keyed(element, keys),
+                let step = match list_keys(None, name, elements) {
+                    Some(keys) => FieldStep::keyed(element, &keys),
                     None => FieldStep::Index(position),
                 };
                 leaves(&at.with(step), name, element, found);
@@ -145,13 +140,13 @@ fn leaves(
 }
 
 /// Changes the value at the path.
-fn change(object: &mut Json, steps: &[ownership::FieldStep], value: Json) {
+fn change(object: &mut Json, steps: &[FieldStep], value: Json) {
     let Some((step, rest)) = steps.split_first() else {
         *object = value;
         return;
     };
-    // A step finds what it means; the address says which of the members that is.
-    let found: *const Json = step.of(object).unwrap();
+    // The address identifies the member or element that the step leads to.
+    let found: *const Json = step.get(object).unwrap();
     let inner = match object {
         Json::Object(members) => members
             .values_mut()
@@ -164,52 +159,51 @@ fn change(object: &mut Json, steps: &[ownership::FieldStep], value: Json) {
     change(inner.unwrap(), rest, value);
 }
 
-/// A key of a list's element cannot change: it would be another element.
-fn is_key(path: &ownership::FieldPath) -> bool {
+/// Returns whether the field is a key of a list element. With another key it would be another element.
+fn is_key(path: &FieldPath) -> bool {
     let steps = path.steps();
     let above = steps.len().checked_sub(2).map(|above| &steps[above]);
     match (above, steps.last()) {
-        (Some(ownership::FieldStep::Keys(keys)), Some(ownership::FieldStep::Name(name))) => {
+        (Some(FieldStep::Keys(keys)), Some(FieldStep::Name(name))) => {
             keys.iter().any(|(key, _)| key == name)
         }
         _ => false,
     }
 }
 
-fn manifest() -> impl Strategy<Value = Json> {
+fn any_manifest() -> impl Strategy<Value = Json> {
     prop::sample::select(manifests())
 }
 
 fn pair() -> impl Strategy<Value = (Json, Json)> {
-    manifest().prop_perturb(|mask, mut rng| {
-        let live = disturbed(&[], &mask, &mut rng);
-        (mask, live)
+    any_manifest().prop_perturb(|manifest, mut rng| {
+        let live = disturbed(&[], &manifest, &mut rng);
+        (manifest, live)
     })
 }
 
 proptest! {
     #[test]
-    fn what_means_the_same_is_no_drift((mask, live) in pair()) {
-        let seen = project(&mask, &live);
-        prop_assert_eq!(changes(&mask, &seen, &live, "ours"), []);
-        prop_assert_eq!(seen, mask);
+    fn an_equivalent_object_has_no_drift((manifest, live) in pair()) {
+        prop_assert_eq!(changes(&manifest, &live, "ours"), []);
+        prop_assert_eq!(project(&manifest, &live), manifest);
     }
 
     #[test]
-    fn one_changed_field_is_one_change((mask, live) in pair(), chosen: prop::sample::Index) {
+    fn one_changed_field_is_one_change((manifest, live) in pair(), chosen: prop::sample::Index) {
         let mut paths = Vec::new();
-        leaves(&ownership::FieldPath::default(), "", &mask, &mut paths);
+        leaves(&FieldPath::default(), "", &manifest, &mut paths);
         paths.retain(|path| !is_key(path) && !path.to_string().contains(".metrics"));
         let path = chosen.get(&paths);
         let mut live = live;
         change(&mut live, path.steps(), json!("something else"));
-        let found = changes(&mask, &project(&mask, &live), &live, "ours");
-        prop_assert_eq!(found.len(), 1);
-        // In a list that is owned as a whole, the whole list is the field.
-        let field = found[0].field.to_string();
+        let changes = changes(&manifest, &live, "ours");
+        prop_assert_eq!(changes.len(), 1);
+        // A change in an atomic list can be a change of the whole list.
+        let field = changes[0].field.to_string();
         prop_assert!(path.to_string().starts_with(&field), "{field} for {path}");
-        prop_assert_eq!(found[0].field.get(&live).is_some(), true);
-        let wanted = found[0].wanted.as_ref();
-        prop_assert_eq!(wanted, found[0].field.get(&mask));
+        prop_assert_eq!(changes[0].field.get(&live).is_some(), true);
+        let wanted = changes[0].wanted.as_ref();
+        prop_assert_eq!(wanted, changes[0].field.get(&manifest));
     }
 }
