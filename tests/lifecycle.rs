@@ -163,7 +163,7 @@ fn trials() -> Vec<Trial> {
         credentials_of_every_sort,
         foreign_objects_are_not_overwritten,
         many_waits_hold_up_no_request,
-        of_two_creates_the_first_to_write_has_the_secret,
+        concurrent_creates_first_writer_wins,
         one_store_that_stays_holds_up_no_other,
         pruning_and_deleting,
         replicas_never_fall_through_any_transition,

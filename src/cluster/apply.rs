@@ -21,7 +21,6 @@
 
 mod api;
 mod conflict;
-mod creation;
 mod dry_run;
 mod handover;
 mod job;
@@ -29,6 +28,7 @@ mod object;
 mod prune;
 mod reclaim;
 mod take_over;
+mod write_owner;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -359,7 +359,8 @@ impl Run<'_> {
             });
         }
         if key.kind == Kind::Secret && self.plan.known.is_empty() {
-            return self.adopt_leftover(key, &wire, &live).await.map(Some);
+            let written = (self.cluster).write_owner(self.plan.store, &live, &wire, self.cancel);
+            return written.await.map(Some);
         }
         if key.kind == Kind::Deployment {
             self.release_replicas(key, &wire, &live).await?;

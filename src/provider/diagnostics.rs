@@ -109,7 +109,7 @@ pub fn remote_store_error(error: &RemoteStoreError) -> Diagnostic {
 }
 
 /// What others have added to our objects, for those who have asked to hear of it.
-pub fn added_by_others(added: &[Drift]) -> Option<Diagnostic> {
+pub fn added_by_others(added: &[&Drift]) -> Option<Diagnostic> {
     let lines: Vec<String> = (added.iter())
         .map(|drift| format!("  {} {}{}", drift.object, drift.field, author(drift)))
         .collect();
@@ -210,7 +210,7 @@ fn author(drift: &Drift) -> String {
 }
 
 /// Fields that another manager applies and that the plan would change.
-pub fn conflict_ahead(conflicts: &[Drift]) -> Diagnostic {
+pub fn predicted_conflict(conflicts: &[Drift]) -> Diagnostic {
     let lines: Vec<String> = (conflicts.iter())
         .map(|drift| {
             let live = match (drift.live.as_deref(), drift.change) {
@@ -246,7 +246,7 @@ pub fn at_attributes(mut diagnostic: Diagnostic, places: Vec<Path>) -> Diagnosti
 }
 
 /// A claim of ours that a plan leaves behind.
-pub fn claim_left(name: &str, deleted: bool) -> Diagnostic {
+pub fn pvc_left_behind(name: &str, deleted: bool) -> Diagnostic {
     if deleted {
         return Diagnostic::warning(
             "Data will be deleted",
@@ -267,7 +267,7 @@ pub fn claim_left(name: &str, deleted: bool) -> Diagnostic {
 }
 
 /// A claim of the user's that a plan leaves behind.
-pub fn claim_unused(name: &str) -> Diagnostic {
+pub fn referenced_pvc_unused(name: &str) -> Diagnostic {
     Diagnostic::warning(
         "Data will be left unused",
         format!(
@@ -278,7 +278,7 @@ pub fn claim_unused(name: &str) -> Diagnostic {
 }
 
 /// A file on a claim that a plan leaves for another.
-pub fn file_left(claim: &str, before: &str, after: &str) -> Diagnostic {
+pub fn file_unused(claim: &str, before: &str, after: &str) -> Diagnostic {
     Diagnostic::warning(
         "Data will be left unused",
         format!(
@@ -289,7 +289,7 @@ pub fn file_left(claim: &str, before: &str, after: &str) -> Diagnostic {
 }
 
 /// A claim that is no longer used.
-pub fn claim_kept(key: &Key) -> Diagnostic {
+pub fn pvc_kept(key: &Key) -> Diagnostic {
     let name = &key.name;
     Diagnostic::warning(
         "Data was kept",
@@ -302,7 +302,7 @@ pub fn claim_kept(key: &Key) -> Diagnostic {
 }
 
 /// A destroy of what another create has taken up since.
-pub fn left_to_another(store: &StoreName) -> Diagnostic {
+pub fn owned_by_another(store: &StoreName) -> Diagnostic {
     let StoreName { namespace, name } = store;
     Diagnostic::warning(
         "The feature store was left to another resource",
@@ -415,6 +415,43 @@ pub fn unknown_namespace(name: &str) -> Diagnostic {
         format!(
             "The id {name:?} names no namespace, and the provider block's `namespace` will be known only after apply. \
              Import by \"<namespace>/{name}\"."
+        ),
+    )
+}
+
+/// The operating system returned no random bytes.
+pub fn no_random_numbers(reason: &str) -> Diagnostic {
+    Diagnostic::error(
+        "No random numbers",
+        format!(
+            "The operating system returned no random bytes for the Secret of the feature store: {reason}. Nothing was \
+             changed."
+        ),
+    )
+}
+
+/// A state that fits the schema, and that this version of the provider cannot read all the same.
+pub fn undecodable_state(store: &StoreName, reason: &str) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    Diagnostic::error(
+        "The state cannot be read",
+        format!(
+            "The state of the feature store {namespace}/{name} does not fit this version of the provider: {reason}."
+        ),
+    )
+}
+
+/// An import of a feature store whose Secret holds a configuration that is not valid.
+pub fn unreadable_configuration(store: &StoreName, errors: &Diagnostics) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    let reasons: Vec<&str> = errors.iter().map(|error| error.detail.as_str()).collect();
+    Diagnostic::error(
+        "The kept configuration cannot be read",
+        format!(
+            "The configuration that Secret {:?} in namespace {namespace:?} keeps is not one that this version of the \
+             provider accepts: {}",
+            names::main(name),
+            reasons.join(" ")
         ),
     )
 }

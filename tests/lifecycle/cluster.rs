@@ -6,8 +6,6 @@
 mod conflicts;
 #[path = "cluster/connections.rs"]
 mod connections;
-#[path = "cluster/creation.rs"]
-mod creation;
 #[path = "cluster/deletion.rs"]
 mod deletion;
 #[path = "cluster/interruptions.rs"]
@@ -22,6 +20,8 @@ mod relay;
 mod sources;
 #[path = "cluster/transitions.rs"]
 mod transitions;
+#[path = "cluster/write_owner.rs"]
+mod write_owner;
 #[path = "cluster/writes.rs"]
 mod writes;
 
@@ -35,7 +35,6 @@ pub use connections::{
     a_connection_that_goes_silent_is_left, credentials_of_every_sort,
     many_waits_hold_up_no_request, requests_go_through_a_proxy,
 };
-pub use creation::of_two_creates_the_first_to_write_has_the_secret;
 pub use deletion::one_store_that_stays_holds_up_no_other;
 pub use interruptions::{
     a_failed_apply_says_what_exists, a_wait_can_be_cancelled,
@@ -45,6 +44,7 @@ pub use lab::{Lab, in_namespace};
 pub use permissions::each_right_is_needed_and_its_lack_is_named;
 pub use sources::secrets_of_the_user;
 pub use transitions::replicas_never_fall_through_any_transition;
+pub use write_owner::concurrent_creates_first_writer_wins;
 pub use writes::{
     pruning_and_deleting, strategies_change_both_ways, what_is_no_longer_wanted_vanishes,
 };

@@ -73,9 +73,9 @@ pub(super) enum Created {
 }
 
 impl Run<'_> {
-    /// Applies what has not been there. An object that has come into being since is not merged into: it is an error,
-    /// unless it is our own (the answer to the first attempt may have been lost). A Secret with another hash key is
-    /// another create's, whose pods carry hashes by that key.
+    /// Applies an object that did not exist. If it exists by now, nothing is merged into it: that is an error, unless it
+    /// is our own, because the response to an earlier attempt was lost. A Secret with another hash key was written by
+    /// another apply, whose pods carry fingerprints by that key.
     pub(super) async fn create(&self, key: &Key, body: &Json) -> Result<Created, Error> {
         let manager = &self.cluster.options().field_manager;
         let mut first = body.clone();
@@ -107,8 +107,7 @@ impl Run<'_> {
         }
         if key.kind == Kind::Secret && store_secret::hash_key(&live) != store_secret::hash_key(body)
         {
-            let message = "another apply has just created it".to_owned();
-            return Err(self.refused(key, Reason::Stale { message }));
+            return Err(self.refused(key, Reason::OwnerChanged));
         }
         Ok(Created::Before(live))
     }

@@ -55,7 +55,7 @@ impl Run<'_> {
         self.release(rest).await;
     }
 
-    /// Watches a released object for a write_owner of the operator.
+    /// Watches a released object for a write of the operator.
     async fn leave_alone(&mut self, key: &Key) {
         if !self.goes_on() {
             return;

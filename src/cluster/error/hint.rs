@@ -149,7 +149,7 @@ impl Reason {
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
             }
-            Self::Stale { .. } => "Plan and apply again.",
+            Self::Stale { .. } | Self::OwnerChanged => "Plan and apply again.",
             Self::Unreachable(error) if is_of_an_authority(error.as_ref()) => {
                 "The API server presents a certificate that is marked as a certificate authority (CA:TRUE). That is accepted only where this very certificate is configured as a root: put it into `cluster_ca_certificate`, or into certificate-authority-data of the kubeconfig."
             }

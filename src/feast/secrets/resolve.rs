@@ -15,9 +15,9 @@ use sha2::Sha256;
 use super::super::feature_store_yaml::{Problem, SecretError};
 use super::super::names;
 use super::super::objects::{Key, Kind, Objects};
+use super::super::ownership::Ownership;
 use super::super::rendered::{Rendered, Workload};
 use super::source::{Contents, Mounted};
-use super::store_secret::Ownership;
 
 /// What filling needs from outside.
 pub struct Secrets<'a> {
@@ -170,9 +170,12 @@ fn together<const N: usize>(lists: [Option<Vec<SecretError>>; N]) -> Vec<SecretE
 }
 
 impl Objects<Resolved> {
-    /// Writes into the Secret whose the feature store is.
-    pub fn write_owner(&mut self, creation: &Ownership) {
-        let text = json!(creation).to_string();
+    /// Records the owner of the feature store in its Secret.
+    pub fn set_owner(&mut self, owner: &Ownership) {
+        let Some(record) = owner.record() else {
+            return;
+        };
+        let text = record.to_string();
         for (key, manifest) in &mut self.manifests {
             if key.kind == Kind::Secret {
                 manifest["data"][names::CREATION_JSON] = json!(BASE64.encode(&text));
@@ -294,7 +297,6 @@ mod tests {
     use super::*;
     use crate::feast::render::render;
     use crate::feast::secrets::source::Source;
-    use crate::feast::secrets::store_secret;
     use crate::feast::spec::{Defaults, Store};
 
     fn prepared() -> Objects<Rendered> {
@@ -396,24 +398,23 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_read_back_and_changes_nothing_else() {
+    fn the_owner_is_one_key_of_the_secret() {
         let plain = resolve("password: a", Some("path: p")).unwrap();
-        let mut signed = plain.clone();
-        let creation = Ownership {
-            id: "c0ffee".to_owned(),
-            complete: true,
-            ..Ownership::default()
+        let mut owned = plain.clone();
+        let owner = Ownership::Complete {
+            owner_id: "c0ffee".to_owned(),
         };
-        signed.write_owner(&creation);
+        owned.set_owner(&owner);
         let key = Key::new(Kind::Secret, "feast-demo");
-        assert_eq!(store_secret::ownership(&plain.manifests[&key]), None);
-        let secret = signed.manifests.get_mut(&key).unwrap();
-        assert_eq!(store_secret::ownership(secret), Some(creation));
+        let read = |objects: &Objects<Resolved>| Ownership::of(objects.manifests.get(&key));
+        assert_eq!(read(&plain), Ownership::Unrecorded);
+        assert_eq!(read(&owned), owner);
+        let secret = owned.manifests.get_mut(&key).unwrap();
         secret["data"]
             .as_object_mut()
             .unwrap()
             .remove("creation.json");
-        assert_eq!(signed, plain);
+        assert_eq!(owned, plain);
     }
 
     #[test]

@@ -11,17 +11,15 @@ use crate::feast::config::{
 };
 use crate::feast::names::{self, Endpoint};
 use crate::feast::objects::{Key, Kind};
-use crate::feast::render::render;
 use crate::feast::secrets::store_secret;
-use crate::feast::spec::{self, Defaults, Registry, Store};
+use crate::feast::spec::{self, Registry};
 use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
 
 use crate::provider::diagnostics;
-use crate::provider::resources::feature_store::computed;
+use crate::provider::resources::feature_store::computed::{self, Desired};
 use crate::provider::resources::feature_store::drift::{self, DriftEntry};
 use crate::provider::resources::feature_store::parse::mismatch;
-use crate::provider::resources::feature_store::private_state::PrivateState;
 use crate::provider::resources::feature_store::read::read_objects;
 use crate::provider::resources::feature_store::secret_drift::{self, SecretDrift};
 use crate::provider::settings::Settings;
@@ -31,11 +29,9 @@ pub fn validate(block: &Block, request: &DataSource) -> Diagnostics {
     decode(block, &request.config).diagnostics
 }
 
-/// Reads the feature store that the configuration names. `resource` is the block of the resource, which says how
-/// a configuration is read.
+/// Reads the feature store that the configuration names.
 pub async fn read(
     block: &Block,
-    resource: &Block,
     settings: &Settings,
     stop: &CancellationToken,
     request: DataSource,
@@ -48,7 +44,7 @@ pub async fn read(
             ..DataSourceAnswer::default()
         };
     }
-    match found(block, resource, settings, stop, &request.config).await {
+    match found(block, settings, stop, &request.config).await {
         Ok(state) => DataSourceAnswer {
             state,
             ..DataSourceAnswer::default()
@@ -62,7 +58,6 @@ pub async fn read(
 
 async fn found(
     block: &Block,
-    resource: &Block,
     settings: &Settings,
     stop: &CancellationToken,
     config: &Value,
@@ -80,7 +75,6 @@ async fn found(
     };
     let cluster = settings.cluster().await.map_err(|error| vec![error])?;
     let reader = Reader {
-        resource,
         cluster: &cluster,
         store: &store,
         stop,
@@ -93,7 +87,6 @@ async fn found(
 }
 
 struct Reader<'a> {
-    resource: &'a Block,
     cluster: &'a Arc<Cluster>,
     store: &'a StoreName,
     stop: &'a CancellationToken,
@@ -118,8 +111,10 @@ impl Reader<'_> {
         let secret = secret.flatten();
         let (scaling_status, _) = computed::rollout_state(&deployment);
         let configuration = secret.as_ref().and_then(store_secret::configuration);
-        let kept = configuration.as_ref().and_then(|json| self.kept(json));
-        let with_lineage = kept.as_ref().is_some_and(|kept| kept.lineage.is_some());
+        let kept = configuration.as_ref().and_then(|json| self.desired(json));
+        let with_lineage = kept
+            .as_ref()
+            .is_some_and(|kept| kept.store.lineage.is_some());
         let mut labels = vec![self.store.name.clone()];
         let mut lineage = None;
         if with_lineage {
@@ -129,18 +124,17 @@ impl Reader<'_> {
         }
         let pods = self.cluster.pods(self.store, &labels, self.stop);
         let pods = allowed(pods.await).map_err(failed)?;
-        let drift = match (&kept, &secret, &configuration) {
-            (Some(kept), Some(secret), Some(configuration)) => {
-                let compared = SecretDrift {
-                    block: self.resource,
+        let drift = match (&kept, &secret) {
+            (Some(kept), Some(secret)) => {
+                let secret_drift = SecretDrift {
                     cluster: self.cluster,
                     stop: self.stop,
-                    state: &self.state(configuration),
+                    desired: Some(kept),
                     deployment: &deployment,
                     lineage: lineage.as_ref(),
-                    secret: Some((&Key::new(Kind::Secret, &main), secret)),
+                    secret: Some(secret),
                 };
-                self.drift(kept, &compared).await.map_err(failed)?
+                self.drift(kept, &secret_drift).await.map_err(failed)?
             }
             _ => None,
         };
@@ -150,12 +144,12 @@ impl Reader<'_> {
             strategy: strategy.unwrap_or_default().to_owned(),
             // What the configuration says, as the resource does; only without it what the fields' owners say.
             replicas_owner: match &kept {
-                Some(kept) => kept.replicas.owner().to_owned(),
+                Some(kept) => kept.store.replicas.owner().to_owned(),
                 None => self.owner(&deployment, autoscaler.as_ref()).to_owned(),
             },
             scaling_status,
             endpoints: self.endpoints(kept.as_ref()).await.map_err(failed)?,
-            configuration_hash: secret_drift::carried_hash(&deployment).map(str::to_owned),
+            configuration_hash: secret_drift::configuration_hash(&deployment).map(str::to_owned),
             configuration: configuration.map(|configuration| configuration.to_string()),
             ready_pods: pods.map(|pods| rollout::ready(&pods)),
             conditions: conditions(&deployment),
@@ -195,26 +189,14 @@ impl Reader<'_> {
         }
     }
 
-    /// What the configuration means that was applied last.
-    fn kept(&self, configuration: &Json) -> Option<Store> {
+    /// Renders the configuration of the last apply. Returns `None` where this version cannot read it.
+    fn desired(&self, configuration: &Json) -> Option<Desired> {
         let config: FeatureStore = serde_json::from_value(configuration.clone()).ok()?;
-        let defaults = Defaults {
-            namespace: Some(self.store.namespace.clone()),
-            ..Defaults::default()
-        };
-        Some(Store::new(&config, &defaults))
-    }
-
-    /// The same as the resource would have it.
-    fn state(&self, configuration: &Json) -> Value {
-        let mut state = encode(&self.resource.attributes, configuration);
-        state.set("name", Value::string(&self.store.name));
-        state.set("namespace", Value::string(&self.store.namespace));
-        state
+        Some(Desired::new(&config, &self.store.namespace, false))
     }
 
     /// Addresses of the Services that are there, and of a registry that is somewhere else.
-    async fn endpoints(&self, kept: Option<&Store>) -> Result<Endpoints, Error> {
+    async fn endpoints(&self, kept: Option<&Desired>) -> Result<Endpoints, Error> {
         let mut addresses: BTreeMap<Endpoint, String> = BTreeMap::new();
         for endpoint in Endpoint::ALL {
             let name = names::service(&self.store.name, endpoint);
@@ -226,8 +208,8 @@ impl Reader<'_> {
             }
         }
         let elsewhere = kept
-            .filter(|store| matches!(store.registry, Registry::Remote(_)))
-            .and_then(|store| spec::endpoints(store).registry);
+            .filter(|kept| matches!(kept.store.registry, Registry::Remote(_)))
+            .and_then(|kept| spec::endpoints(&kept.store).registry);
         let mut take = |endpoint| addresses.remove(&endpoint);
         Ok(Endpoints {
             online_store: take(Endpoint::Online),
@@ -242,18 +224,18 @@ impl Reader<'_> {
     /// What is not as the kept configuration says; `None` when not everything may be read.
     async fn drift(
         &self,
-        kept: &Store,
-        content: &SecretDrift<'_>,
+        kept: &Desired,
+        secret_drift: &SecretDrift<'_>,
     ) -> Result<Option<Vec<Drift>>, Error> {
-        let wanted = render(kept).manifests;
-        let keys = wanted.keys().cloned().collect();
+        let manifests = &kept.objects.manifests;
+        let keys = manifests.keys().cloned().collect();
         let live = read_objects(self.cluster, self.store, &keys, self.stop).await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };
-        let mut findings = drift::find(self.cluster, kept.drift_policy, &wanted, &live);
-        findings.extend(content.compare(&mut PrivateState::default()).await);
-        Ok(Some(findings.iter().map(DriftEntry::described).collect()))
+        let mut entries = drift::find(self.cluster, kept.store.drift_policy, manifests, &live);
+        entries.extend(secret_drift.compare(&BTreeMap::new()).await.entries);
+        Ok(Some(entries.iter().map(DriftEntry::described).collect()))
     }
 }
 

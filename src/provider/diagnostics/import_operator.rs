@@ -25,7 +25,7 @@ pub fn no_feature_store(store: &StoreName, server: &str) -> Diagnostic {
 }
 
 /// Not ours, and whether it is the operator's cannot be told.
-pub fn no_feature_store_seen(store: &StoreName, error: &cluster::Error) -> Diagnostic {
+pub fn custom_resource_forbidden(store: &StoreName, error: &cluster::Error) -> Diagnostic {
     let StoreName { namespace, name } = store;
     let mut diagnostic = cluster_error("There is no such feature store", error);
     diagnostic.detail = format!(
@@ -40,7 +40,7 @@ pub fn no_feature_store_seen(store: &StoreName, error: &cluster::Error) -> Diagn
 }
 
 /// The custom resource is on its way out, and with it what it owns.
-pub fn custom_resource_leaving(store: &StoreName) -> Diagnostic {
+pub fn custom_resource_terminating(store: &StoreName) -> Diagnostic {
     let StoreName { namespace, name } = store;
     Diagnostic::error(
         "The custom resource is being deleted",
@@ -53,7 +53,7 @@ pub fn custom_resource_leaving(store: &StoreName) -> Diagnostic {
 }
 
 /// A custom resource without objects.
-pub fn nothing_to_take_over(store: &StoreName) -> Diagnostic {
+pub fn nothing_to_import(store: &StoreName) -> Diagnostic {
     let StoreName { namespace, name } = store;
     Diagnostic::error(
         "There is nothing to import",
@@ -67,7 +67,7 @@ pub fn nothing_to_take_over(store: &StoreName) -> Diagnostic {
 }
 
 /// What was read out of the custom resource.
-pub fn adopted(store: &StoreName, notes: &[String], unseen: &[Kind]) -> Diagnostic {
+pub fn imported_from_operator(store: &StoreName, notes: &[String], unseen: &[Kind]) -> Diagnostic {
     let StoreName { namespace, name } = store;
     let mut detail = format!(
         "The feature store {namespace}/{name} was read from the Feast operator's custom resource. Nothing was \
@@ -89,7 +89,7 @@ pub fn adopted(store: &StoreName, notes: &[String], unseen: &[Kind]) -> Diagnost
 }
 
 /// The custom resource breaks rules of ours.
-pub fn adopted_but_refused(store: &StoreName, broken: &Diagnostics) -> Diagnostic {
+pub fn invalid_custom_resource(store: &StoreName, broken: &Diagnostics) -> Diagnostic {
     let StoreName { namespace, name } = store;
     let reasons: Vec<String> = (broken.iter())
         .map(|diagnostic| match &diagnostic.path {
@@ -108,7 +108,7 @@ pub fn adopted_but_refused(store: &StoreName, broken: &Diagnostics) -> Diagnosti
 }
 
 /// At each refresh until the objects are ours.
-pub fn operated(store: &StoreName, keys: &[&Key]) -> Diagnostic {
+pub fn owned_by_operator(store: &StoreName, keys: &[&Key]) -> Diagnostic {
     let StoreName { namespace, name } = store;
     Diagnostic::warning(
         "The feature store is the Feast operator's",
@@ -141,4 +141,16 @@ pub fn taken_over(store: &StoreName, keys: &BTreeSet<Key>) -> Diagnostic {
 fn list<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
     let names: Vec<String> = keys.into_iter().map(Key::to_string).collect();
     names.join(", ")
+}
+
+/// A custom resource with fields that have no attribute.
+pub fn unreadable_custom_resource(store: &StoreName, reason: &str) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    Diagnostic::error(
+        "The custom resource cannot be read",
+        format!(
+            "There is a FeatureStore {name:?} of the Feast operator in namespace {namespace:?}, and not all of it \
+             can be a configuration of this provider. {reason}"
+        ),
+    )
 }

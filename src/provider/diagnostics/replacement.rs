@@ -3,12 +3,12 @@
 use crate::cluster::StoreName;
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::feast::objects::Kind;
+use crate::feast::ownership::Occupied;
 use crate::kubernetes::kind::Scope;
-use crate::provider::resources::feature_store::creation::Occupied;
 use crate::schema::{Diagnostic, Path};
 
 /// The default namespace cannot be the name of a namespace.
-pub fn impossible_namespace(invalid: Diagnostic) -> Diagnostic {
+pub fn invalid_namespace(invalid: Diagnostic) -> Diagnostic {
     Diagnostic {
         detail: format!(
             "The feature store has no `namespace` of its own, and the one of the provider block cannot be used: {} \
@@ -21,7 +21,7 @@ pub fn impossible_namespace(invalid: Diagnostic) -> Diagnostic {
 }
 
 /// A reason why the new feature store of a replacement cannot be created.
-pub fn replacement_refused(
+pub fn replacement_rejected(
     old: Option<&StoreName>,
     new: &StoreName,
     mut reason: Diagnostic,
@@ -79,9 +79,9 @@ fn replacement(old: Option<&StoreName>, new: &StoreName) -> String {
 }
 
 /// A PVC of a feature store that is replaced.
-pub fn claim_left_by_replacement(name: &str, deleted: bool) -> Diagnostic {
+pub fn pvc_left_behind_by_replacement(name: &str, deleted: bool) -> Diagnostic {
     if !deleted {
-        return super::claim_left(name, deleted);
+        return super::pvc_left_behind(name, deleted);
     }
     Diagnostic::warning(
         "Data will be deleted",
@@ -94,7 +94,7 @@ pub fn claim_left_by_replacement(name: &str, deleted: bool) -> Diagnostic {
 }
 
 /// A create of a feature store whose name is in use.
-pub fn exists_already(store: &StoreName, occupied: Occupied) -> Diagnostic {
+pub fn already_exists(store: &StoreName, occupied: Occupied) -> Diagnostic {
     let StoreName { namespace, name } = store;
     let detail = match occupied {
         Occupied::DifferentConfig { minutes } => unfinished(store, minutes),
@@ -103,7 +103,7 @@ pub fn exists_already(store: &StoreName, occupied: Occupied) -> Diagnostic {
              creation is complete. It was not changed.\n\n{}",
             ways_out(store)
         ),
-        Occupied::RacedBy => format!(
+        Occupied::AnotherOwner => format!(
             "Namespace {namespace:?} already contains the feature store {name:?}, which another create has made, or \
              taken up, at the same moment. It was not changed.\n\n{}",
             ways_out(store)
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn names_every_way_out_of_an_unfinished_create() {
-        let diagnostic = exists_already(&store(), Occupied::DifferentConfig { minutes: Some(7) });
+        let diagnostic = already_exists(&store(), Occupied::DifferentConfig { minutes: Some(7) });
         assert_eq!(
             diagnostic.detail,
             "Namespace \"shop\" already contains objects of the feature store \"demo\", which this provider created with \
@@ -202,14 +202,14 @@ mod tests {
              alone.\n\
              - Choose another name."
         );
-        let unrecorded = exists_already(&store(), Occupied::DifferentConfig { minutes: None });
+        let unrecorded = already_exists(&store(), Occupied::DifferentConfig { minutes: None });
         assert!(!unrecorded.detail.contains("Wait"), "{}", unrecorded.detail);
     }
 
     #[test]
     fn says_what_a_refused_replacement_would_have_done() {
         let reason = || Diagnostic::error("Cannot replace the feature store", "Because.");
-        let moved = replacement_refused(Some(&store()), &store(), reason());
+        let moved = replacement_rejected(Some(&store()), &store(), reason());
         let text = |replaced: &str| {
             format!(
                 "Because.\n\nThis plan replaces {replaced}. The replacement destroys the old feature store first, and \
@@ -222,7 +222,7 @@ mod tests {
             moved.detail,
             text("the feature store shop/demo with shop/demo")
         );
-        let anew = replacement_refused(None, &store(), reason());
+        let anew = replacement_rejected(None, &store(), reason());
         assert_eq!(
             anew.detail,
             text("the feature store shop/demo with a new one of the same name")

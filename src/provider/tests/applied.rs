@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::api_server::ApiServer;
 use super::*;
-use crate::feast::secrets::store_secret;
+use crate::feast::ownership::Ownership;
 use crate::schema::provider::{Applied, Read, ReadAnswer};
 
 /// A provider that is configured for a server, and a runtime for its requests.
@@ -176,16 +176,11 @@ fn records_a_failed_create_so_that_another_configuration_can_have_it() {
         ),
         "{error}"
     );
-    let record = || {
-        let secret = run
-            .server
-            .get("/api/v1/namespaces/ns/secrets/feast-demo")
-            .unwrap();
-        store_secret::ownership(&secret).unwrap()
-    };
-    let before = record();
-    assert_eq!((before.complete, before.failed), (false, true));
-    assert!(before.deadline.is_some());
+    let path = "/api/v1/namespaces/ns/secrets/feast-demo";
+    let ownership = || Ownership::of(run.server.get(path).as_ref());
+    let owner_id = ownership().owner_id().unwrap().to_owned();
+    let before = Ownership::Failed { owner_id };
+    assert_eq!(ownership(), before);
 
     // An update goes on from there.
     let updated = run.plan(&failed.state, &failed.private, &first);
@@ -199,17 +194,13 @@ fn records_a_failed_create_so_that_another_configuration_can_have_it() {
     );
 
     // Without a state, as Pulumi leaves it.
-    let mut secret = run
-        .server
-        .get("/api/v1/namespaces/ns/secrets/feast-demo")
-        .unwrap();
-    let text = serde_json::to_vec(&before).unwrap();
-    secret["data"]["creation.json"] = json!(BASE64.encode(text));
-    run.server
-        .put("/api/v1/namespaces/ns/secrets/feast-demo", secret);
+    let mut secret = run.server.get(path).unwrap();
+    let record = before.record().unwrap().to_string();
+    secret["data"]["creation.json"] = json!(BASE64.encode(record));
+    run.server.put(path, secret);
     run.server.reject(deployment, false);
     run.create(&store("q"));
-    let after = record();
-    assert_ne!(after.id, before.id);
-    assert_eq!((after.complete, after.failed), (true, false));
+    let after = ownership();
+    assert!(matches!(after, Ownership::Complete { .. }), "{after:?}");
+    assert_ne!(after.owner_id(), before.owner_id());
 }

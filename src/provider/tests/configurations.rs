@@ -11,7 +11,7 @@ pub(super) fn configurations() -> Vec<Json> {
         "envFrom": [{"configMapRef": {"name": "more"}}],
         "imagePullPolicy": "Always",
         "logLevel": "debug",
-        "resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2", "private_state": "1Gi"}},
+        "resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2", "memory": "1Gi"}},
     });
     let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}});
     vec![

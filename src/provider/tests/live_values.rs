@@ -14,7 +14,7 @@ fn values_of_the_prior_state_stop_no_plan() {
             "deploymentStrategy": {"type": "RollingUpdate"},
             "onlineStore": {
                 "persistence": {"store": {"type": "postgres", "secretRef": {"name": "s"}}},
-                "server": {"image": "i", "resources": {"limits": {"private_state": "1Gi"}, "requests": {"private_state": "1Gi"}}}},
+                "server": {"image": "i", "resources": {"limits": {"memory": "1Gi"}, "requests": {"memory": "1Gi"}}}},
             "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}}}},
         },
     });
@@ -41,10 +41,7 @@ fn values_of_the_prior_state_stop_no_plan() {
             json!({"autoscaling": {"minReplicas": 0, "maxReplicas": 2}}),
         ),
         (&format!("{server}/image"), json!("")),
-        (
-            &format!("{server}/resources/limits/private_state"),
-            json!("1Mi"),
-        ),
+        (&format!("{server}/resources/limits/memory"), json!("1Mi")),
         (
             "/services/deploymentStrategy",
             json!({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),

@@ -225,7 +225,7 @@ fn refuses_a_namespace_that_the_provider_block_cannot_have() {
                 config: config.clone(),
                 ..Plan::default()
             };
-            feature_store::plan::plan(block, Some(namespace), false, config, &request)
+            feature_store::plan::plan_offline(block, Some(namespace), false, config, &request).0
         };
         let summary = "The namespace of the provider block cannot be used";
         for prior in [&Value::Null, &state] {

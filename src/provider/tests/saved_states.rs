@@ -1,4 +1,6 @@
 //! States of earlier versions of the provider, recorded with the objects of their clusters (`tests/states`).
+//!
+//! The samples `hidden*` are of the time when private data held the manifests of which `objects` does not show everything.
 
 use serde_json::Value as Json;
 
@@ -142,11 +144,12 @@ macro_rules! sample {
 }
 
 #[test]
-fn are_read_and_planned_without_a_change() {
+fn saved_states_are_planned_without_a_change() {
     for (name, text) in [
         ("static", sample!("static")),
         ("hpa", sample!("hpa")),
         ("external", sample!("external")),
+        ("hidden", sample!("hidden")),
     ] {
         let (upgraded, refreshed, planned) = planned(text);
         assert_eq!(differences(&upgraded, &refreshed.state), [""; 0], "{name}");
@@ -164,25 +167,29 @@ fn are_read_and_planned_without_a_change() {
 }
 
 #[test]
-fn drift_in_them_is_planned_to_be_repaired() {
-    let (upgraded, refreshed, planned) = planned(sample!("drifted"));
-    assert_eq!(differences(&upgraded, &refreshed.state), [""; 0]);
-    assert_eq!(
-        differences(&refreshed.state, &planned.state),
-        ["drift", "objects", "scaling_status", "services"]
-    );
-    let replicas = |state: &Value| state.attribute("services.scaling.replicas").clone();
-    assert_eq!(
-        [replicas(&refreshed.state), replicas(&planned.state)],
-        [3, 2].map(Value::integer)
-    );
+fn drift_in_saved_states_is_planned_to_be_repaired() {
+    for text in [sample!("drifted"), sample!("hidden-drifted")] {
+        let (upgraded, refreshed, planned) = planned(text);
+        assert_eq!(differences(&upgraded, &refreshed.state), [""; 0]);
+        assert_eq!(
+            differences(&refreshed.state, &planned.state),
+            ["drift", "objects", "scaling_status", "services"]
+        );
+        let replicas = |state: &Value| state.attribute("services.scaling.replicas").clone();
+        assert_eq!(
+            [replicas(&refreshed.state), replicas(&planned.state)],
+            [3, 2].map(Value::integer)
+        );
+    }
 }
 
 #[test]
-fn a_failed_rollout_in_them_is_planned_to_be_resumed() {
-    let (_, refreshed, planned) = planned(sample!("failed"));
-    assert_eq!(
-        differences(&refreshed.state, &planned.state),
-        ["scaling_status"]
-    );
+fn a_failed_rollout_in_a_saved_state_is_planned_to_be_resumed() {
+    for text in [sample!("failed"), sample!("hidden-failed")] {
+        let (_, refreshed, planned) = planned(text);
+        assert_eq!(
+            differences(&refreshed.state, &planned.state),
+            ["scaling_status"]
+        );
+    }
 }

@@ -1,133 +1,181 @@
-//! Plan: what will be, from the configuration and the prior state alone. No cluster is asked; a plan that replaces is
-//! checked against the cluster by [`replacement`](super::replacement).
+//! Plan: the planned state, from the configuration and the prior state alone.
+//!
+//! No cluster is contacted, unless the plan replaces the feature store: then
+//! [`replacement`](super::replacement) checks whether the new one can be created.
 
+use crate::cluster::CancellationToken;
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::diagnostics;
+use crate::provider::settings::Settings;
 use crate::schema::provider::{Deferred, Plan, Planned, Private};
 use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::computed::{self, Desired};
-use super::conflicts;
-use super::data_loss;
-use super::manifests::{self, Manifests};
+use super::data_loss::{self, Change};
+use super::manifests::Manifests;
 use super::parse::parse_over;
-use super::private_state::PrivateState;
-use super::{drift, ignored};
+use super::prior_state::{PriorState, store_name};
+use super::private_state::{PrivateState, Rollout};
+use super::replacement::{Old, Replacement};
+use super::{conflicts, drift, ignored};
 
-/// Plans a create, an update or a destroy.
+/// Plans a create, an update, a replacement or a destroy.
 ///
-/// `default_namespace` is the provider block's, `None` while that is unknown; `force` says that fields which
-/// others have applied are taken. `written` is the configuration as the user wrote it, without `ignore_changes`.
-pub fn plan(
+/// `written` is the configuration as the user wrote it, without `ignore_changes`.
+pub async fn plan(
+    block: &Block,
+    settings: &Settings,
+    stop: &CancellationToken,
+    written: &Value,
+    request: Plan,
+) -> Planned {
+    let force = settings.options().force_conflicts;
+    let (mut planned, replacement) =
+        plan_offline(block, settings.namespace(), force, written, &request);
+    if settings.namespace_is_empty() && is_moved_by_default(&request.config, &planned) {
+        return Planned {
+            diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
+            state: request.prior_state,
+            ..Planned::default()
+        };
+    }
+    if let Some(replacement) = replacement {
+        let diagnostics = replacement.check(settings, stop).await;
+        planned.diagnostics.extend(diagnostics);
+    }
+    planned
+}
+
+/// Plans without a cluster. Returns the replacement to check, if the plan replaces the feature store.
+///
+/// `default_namespace` is the one of the provider block, `None` while it is unknown. With `force`, an apply takes fields
+/// that other field managers have applied.
+pub fn plan_offline(
     block: &Block,
     default_namespace: Option<&str>,
     force: bool,
     written: &Value,
     request: &Plan,
-) -> Planned {
+) -> (Planned, Option<Replacement>) {
+    let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
     if request.proposed_new_state.is_null() {
-        return Planned {
+        let planned = Planned {
             private: request.prior_private.clone(),
             identity: request.prior_identity.clone(),
-            diagnostics: data_loss::of_destroy(block, &request.prior_state),
+            diagnostics: data_loss::warnings(&prior, &Change::Destroy),
             ..Planned::default()
         };
+        return (planned, None);
     }
-    let parsed = match parse_over(block, &request.config, &request.prior_state) {
-        Ok(parsed) => parsed,
-        Err(diagnostics) => {
-            return Planned {
-                state: request.proposed_new_state.clone(),
-                diagnostics,
-                ..Planned::default()
-            };
-        }
-    };
-    let refused = data_loss::refused(block, &request.prior_state, &parsed);
-    if !refused.is_empty() {
-        return Planned {
+    plan_change(&prior, default_namespace, force, written, request).unwrap_or_else(|diagnostics| {
+        let planned = Planned {
             state: request.proposed_new_state.clone(),
-            diagnostics: refused,
+            diagnostics,
             ..Planned::default()
         };
-    }
+        (planned, None)
+    })
+}
+
+/// # Errors
+///
+/// The configuration is not valid, or the API server would reject a change of it in the middle of an update.
+fn plan_change(
+    prior: &PriorState<'_>,
+    default_namespace: Option<&str>,
+    force: bool,
+    written: &Value,
+    request: &Plan,
+) -> Result<(Planned, Option<Replacement>), Diagnostics> {
+    let block = prior.block;
+    let parsed = parse_over(block, &request.config, prior.value)?;
     let mut state = request.config.clone();
-    keep_prior(&block.attributes, &mut state, &request.prior_state);
-    fill_namespace(&mut state, default_namespace, &request.prior_state);
-    let impossible = impossible_namespace(block, &request.config, &state);
-    if !impossible.is_empty() {
-        return Planned {
-            state: request.proposed_new_state.clone(),
-            diagnostics: impossible,
-            ..Planned::default()
-        };
+    keep_prior(&block.attributes, &mut state, prior.value);
+    set_namespace(&mut state, default_namespace, prior.value);
+    let requires_replace = requires_replace(block, prior.value, &state);
+    let is_update = requires_replace.is_empty();
+    let mut errors = check_default_namespace(block, &request.config, &state);
+    if is_update {
+        errors.extend(data_loss::forbidden_changes(prior, &parsed));
     }
-    let private_state = PrivateState::decode(&request.prior_private);
-    let seen = manifests::of(block, &request.prior_state, &private_state);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+
     let namespace = state.attribute("namespace").as_str();
     let mut desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
-    let ignored = ignored::paths(written, &request.config, &request.prior_state);
-    let mut kept = Manifests::new();
-    if let Some(desired) = desired.as_mut().filter(|_| !ignored.is_empty()) {
-        let planned = &mut desired.objects.manifests;
-        kept = ignored::keep_live(block, &request.prior_state, &ignored, &seen, planned);
-    }
-    let prior = Prior {
-        state: &request.prior_state,
-        manifests: &seen,
-        private_state,
+    let ignored = ignored::paths(written, &request.config, prior.value);
+    let kept = match &mut desired {
+        Some(desired) if is_update && !ignored.is_empty() => {
+            ignored::keep_live(prior, &ignored, &mut desired.objects.manifests)
+        }
+        _ => Manifests::new(),
     };
     match &desired {
-        Some(desired) => fill_computed(block, &mut state, desired, &prior),
+        Some(desired) => set_computed(&mut state, desired, prior),
         None => computed::write_unknown(block, &mut state, &parsed),
     }
-    let requires_replace = requires_replace(block, &request.prior_state, &state);
-    let mut diagnostics = match (&desired, requires_replace.is_empty()) {
-        (_, false) => data_loss::of_replacement(block, &request.prior_state),
-        (Some(desired), true) => data_loss::of_update(block, &request.prior_state, &desired.store),
-        // What is unknown may use them still; the apply says what became of them.
-        (None, true) => Vec::new(),
+
+    let store = desired.as_ref().map(|desired| &desired.store);
+    let change = match is_update {
+        true => Change::Update(store),
+        false => Change::Replace,
     };
-    if let Some(desired) = desired.filter(|_| !force && requires_replace.is_empty()) {
-        let planned = &desired.objects.manifests;
-        let predicted = conflicts::predict(block, &request.prior_state, &state, &seen, planned);
-        diagnostics.extend(predicted);
+    let mut diagnostics = data_loss::warnings(prior, &change);
+    if let Some(desired) = desired.as_ref().filter(|_| is_update && !force) {
+        let manifests = &desired.objects.manifests;
+        diagnostics.extend(conflicts::predict(prior, &state, manifests));
     }
     diagnostics.extend(parsed.tolerated);
-    Planned {
-        requires_replace,
+
+    let is_requested = prior.value.is_null() && !request.prior_private.is_empty();
+    let replacement = (!is_update || is_requested).then(|| Replacement {
+        old: Old::of(prior),
+        new: store_name(&state),
+        configuration: parsed.json,
+        attribute: match is_requested || requires_replace.contains(&Path::of("name")) {
+            true => Path::of("name"),
+            false => Path::of("namespace"),
+        },
+        owner_id: prior.private.owner_id.clone(),
+        desired,
+    });
+    let planned = Planned {
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, request),
-        private: keep_planned(request.prior_private.clone(), &kept),
+        private: match &replacement {
+            Some(_) => Private::new(),
+            None => planned_private(prior, kept, &request.prior_private),
+        },
+        requires_replace,
         state,
         diagnostics,
-    }
+    };
+    Ok((planned, replacement))
 }
 
-/// The private state with the planned manifests that keep live values.
-fn keep_planned(private: Private, kept: &Manifests) -> Private {
-    let planned = manifests::by_name(kept);
-    let private_state = PrivateState::decode(&private);
-    if private_state.planned == planned {
-        return private;
+/// Returns the private state with the planned manifests that keep live values.
+fn planned_private(prior: &PriorState<'_>, kept: Manifests, encoded: &Private) -> Private {
+    if prior.private.planned == kept {
+        return encoded.clone();
     }
-    PrivateState {
-        planned,
-        ..private_state
-    }
-    .encode()
+    let planned = PrivateState {
+        planned: kept,
+        ..prior.private.clone()
+    };
+    planned.encode()
 }
 
-/// A provider block that is not known yet (a cluster made in the same run) is no reason to fail: a client
-/// that can put a plan off is asked to; any other gets the plan that the configuration gives.
+/// Defers the plan while the provider block is unknown, because the cluster is created in the same run. A client without
+/// deferrals gets the plan that the configuration determines.
 fn deferred(default_namespace: Option<&str>, request: &Plan) -> Option<Deferred> {
     (default_namespace.is_none() && request.client.deferral_allowed)
         .then_some(Deferred::ProviderConfigUnknown)
 }
 
-fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
+fn set_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
     if !state.attribute("namespace").is_null() {
         return;
     }
@@ -139,105 +187,84 @@ fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
     state.set("namespace", namespace);
 }
 
-/// Rejects a namespace of the provider block that no namespace can have. A configured one was checked with the rest of
-/// the configuration.
-fn impossible_namespace(block: &Block, config: &Value, state: &Value) -> Diagnostics {
-    let namespace = state.attribute("namespace");
+/// Rejects a namespace of the provider block that cannot be the name of a namespace. A namespace in the configuration of
+/// the feature store was checked with the rest of the configuration.
+fn check_default_namespace(block: &Block, config: &Value, state: &Value) -> Diagnostics {
     if !config.attribute("namespace").is_null() {
         return Vec::new();
     }
-    let invalid = block.check("namespace", namespace).into_iter();
-    invalid.map(diagnostics::impossible_namespace).collect()
+    let invalid = block.check("namespace", state.attribute("namespace"));
+    let invalid = invalid.into_iter();
+    invalid.map(diagnostics::invalid_namespace).collect()
 }
 
-/// What a plan starts from.
-struct Prior<'a> {
-    state: &'a Value,
-    /// The objects that the state shows.
-    manifests: &'a Manifests,
-    private_state: PrivateState,
+/// Returns whether the plan replaces the feature store because the namespace of the provider block changed.
+fn is_moved_by_default(config: &Value, planned: &Planned) -> bool {
+    let namespace = Path::of("namespace");
+    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
 
-fn fill_computed(block: &Block, state: &mut Value, desired: &Desired, prior: &Prior<'_>) {
-    let Prior {
-        state: before,
-        manifests,
-        private_state,
-    } = prior;
-    computed::write(block, state, &desired.observed());
+/// Sets the computed attributes of a plan in which all values are known.
+fn set_computed(state: &mut Value, desired: &Desired, prior: &PriorState<'_>) {
+    let (block, value) = (prior.block, prior.value);
     let planned = &desired.objects.manifests;
+    computed::write(block, state, &desired.computed());
     let secret = Key::new(Kind::Secret, names::main(&desired.store.name));
-    let rerendered = planned.get(&secret) != manifests.get(&secret);
-    let hash = before.attribute("configuration_hash");
-    state.set(
-        "configuration_hash",
-        if hash.is_null() || rerendered || private_state.secrets_changed {
-            Value::Unknown
-        } else {
-            hash.clone()
-        },
-    );
-    if desired.store.drift_policy == DriftPolicy::Strict {
-        state.set("drift", drift::added(before.attribute("drift")));
-    }
-    let listed = conflicts::listed(before);
-    let changes_pods = moves_pods(&desired.store.name, manifests, planned)
-        || (listed.iter()).any(|drift| drift.change == DriftKind::Leftover)
-        || state.attribute("configuration_hash").is_unknown()
-        || private_state.rollout_incomplete
-        || private_state.apply_failed;
+    let is_secret_changed =
+        planned.get(&secret) != prior.observed.get(&secret) || prior.private.secrets_changed;
+    let prior_or_unknown = |name: &str, is_unknown: bool| match is_unknown {
+        true => Value::Unknown,
+        false => value.attribute(name).clone(),
+    };
+    let hash = value.attribute("configuration_hash");
+    let hash = prior_or_unknown("configuration_hash", is_secret_changed || hash.is_null());
+    let is_pod_change = hash.is_unknown()
+        || changes_pods(&desired.store.name, &prior.observed, planned)
+        || (prior.drift.iter()).any(|drift| drift.change == DriftKind::Leftover)
+        || prior.private.rollout != Rollout::Complete;
+    state.set("configuration_hash", hash);
     state.set(
         "scaling_status",
-        if changes_pods {
-            Value::Unknown
-        } else {
-            before.attribute("scaling_status").clone()
-        },
+        prior_or_unknown("scaling_status", is_pod_change),
     );
-    if is_settled(block, before, state, planned, &listed) {
-        state.set("drift", before.attribute("drift").clone());
+    if desired.store.drift_policy == DriftPolicy::Strict {
+        state.set("drift", drift::added(value.attribute("drift")));
+    }
+    if is_settled(prior, state, planned) {
+        state.set("drift", value.attribute("drift").clone());
     }
 }
 
-/// Whether the drift of the prior state is what the configuration asks for, by `ignore_changes` or because the user
-/// has written the live values into it. Then there is nothing to do but to forget the drift, which is no reason for a
-/// plan: the next apply forgets it.
-fn is_settled(
-    block: &Block,
-    prior: &Value,
-    planned: &Value,
-    manifests: &Manifests,
-    listed: &[Drift],
-) -> bool {
-    let is_same = |name: &String| prior.attribute(name) == planned.attribute(name);
-    let mut others = block.attributes.keys().filter(|name| *name != "drift");
+/// Returns whether the configuration asks for the drift in the prior state: by `ignore_changes`, or because the user
+/// wrote the live values into it. The next apply removes such drift from the state, which is no reason for a plan.
+fn is_settled(prior: &PriorState<'_>, planned: &Value, manifests: &Manifests) -> bool {
+    let is_same = |name: &String| prior.value.attribute(name) == planned.attribute(name);
+    let mut others = (prior.block.attributes.keys()).filter(|name| *name != "drift");
     let is_kept = |drift: &Drift| match drift.change {
         DriftKind::Added => true,
         DriftKind::Changed | DriftKind::Removed => {
             let is_shown = drift.wanted.is_some() || drift.live.is_some();
             // A value that `objects` does not show can only be compared at the attribute that sets it.
-            is_shown || drift::sets_field(block, prior, manifests, drift)
+            is_shown || drift::is_set_by_attribute(prior.block, prior.value, manifests, drift)
         }
         DriftKind::Deleted | DriftKind::Rotated | DriftKind::Leftover => false,
     };
-    others.all(is_same) && listed.iter().all(is_kept)
+    others.all(is_same) && prior.drift.iter().all(is_kept)
 }
 
-/// Whether an object changes that decides how many pods there are, or of what kind.
-fn moves_pods(store: &str, prior: &Manifests, planned: &Manifests) -> bool {
+/// Returns whether an object changes that determines the pods or their number.
+fn changes_pods(store: &str, prior: &Manifests, planned: &Manifests) -> bool {
     let main = names::main(store);
-    let deciding = |manifests: &Manifests| {
-        let mut manifests = manifests.clone();
-        manifests.retain(|key, _| match key.kind {
-            Kind::Deployment => key.name == main,
-            kind => matches!(kind, Kind::HorizontalPodAutoscaler | Kind::Job),
-        });
-        manifests
+    let determines_pods = |key: &&Key| match key.kind {
+        Kind::Deployment => key.name == main,
+        kind => matches!(kind, Kind::HorizontalPodAutoscaler | Kind::Job),
     };
-    deciding(prior) != deciding(planned)
+    let keys = prior.keys().chain(planned.keys());
+    let mut keys = keys.filter(determines_pods);
+    keys.any(|key| prior.get(key) != planned.get(key))
 }
 
-/// The attributes whose change makes a new resource.
+/// Returns the attributes whose change requires a replacement.
 fn requires_replace(block: &Block, prior: &Value, planned: &Value) -> Vec<Path> {
     if prior.is_null() {
         return Vec::new();
