@@ -1,16 +1,17 @@
-//! Plans against core's own acceptance rules, and the law of unknown values, over every attribute of a
-//! set of configurations that reach each part of the schema.
+//! Plans of configurations that reach each part of the schema: against the acceptance rules of Terraform core, and with
+//! each value unknown in turn.
 
 mod api_server;
 mod applied;
 mod configurations;
 mod connection;
-mod core;
+pub mod core;
 mod import_ids;
 mod live_values;
 mod reattached;
 mod replacement;
 mod saved_states;
+pub mod test_provider;
 mod unknown_provider;
 
 use serde_json::{Value as Json, json};

@@ -1,120 +1,14 @@
-//! Applies, and the plans and refreshes after them, against the rules of core.
+//! Applies of whole configurations, and the plans and refreshes after them, against the rules of Terraform core.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::api_server::ApiServer;
+use super::test_provider::{TestProvider, errors};
 use super::*;
 use crate::feast::ownership::Ownership;
-use crate::schema::provider::{Applied, Read, ReadAnswer};
 
-/// A provider that is configured for a server, and a runtime for its requests.
-pub struct Run {
-    pub feast: Feast,
-    pub server: ApiServer,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Run {
-    /// With the namespaces `default` and `ns`.
-    pub fn new() -> Self {
-        let server = ApiServer::start(&["default", "ns", "b", "shop"]);
-        Self::on(&server, json!({}))
-    }
-
-    /// With further attributes of the provider block.
-    pub fn on(server: &ApiServer, mut provider: Json) -> Self {
-        let feast = Feast::new();
-        let attributes = &feast.schemas().provider.block.attributes;
-        provider["host"] = json!(server.host);
-        let config = encode(attributes, &provider);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let request = Configure {
-            config,
-            ..Configure::default()
-        };
-        assert_eq!(runtime.block_on(feast.configure(request)), []);
-        Self {
-            feast,
-            server: server.clone(),
-            runtime,
-        }
-    }
-
-    pub fn block_on<T>(&self, answer: impl Future<Output = T>) -> T {
-        self.runtime.block_on(answer)
-    }
-
-    pub fn config(&self, json: &Json) -> Value {
-        encode(&block(&self.feast).attributes, json)
-    }
-
-    pub fn plan(&self, prior: &Value, private: &[u8], config: &Value) -> Planned {
-        let request = Plan {
-            type_name: FEATURE_STORE.to_owned(),
-            prior_state: prior.clone(),
-            prior_private: private.to_vec(),
-            proposed_new_state: config.clone(),
-            config: config.clone(),
-            ..Plan::default()
-        };
-        self.runtime.block_on(core::plan(&self.feast, request))
-    }
-
-    pub fn read(&self, state: &Value, private: &[u8]) -> ReadAnswer {
-        let request = Read {
-            type_name: FEATURE_STORE.to_owned(),
-            state: state.clone(),
-            private: private.to_vec(),
-            ..Read::default()
-        };
-        self.runtime.block_on(self.feast.read(request))
-    }
-
-    pub fn apply(&self, prior: &Value, planned: &Planned, config: &Value) -> Applied {
-        let request = Apply {
-            type_name: FEATURE_STORE.to_owned(),
-            prior_state: prior.clone(),
-            planned_state: planned.state.clone(),
-            planned_private: planned.private.clone(),
-            config: config.clone(),
-            ..Apply::default()
-        };
-        self.runtime.block_on(core::apply(&self.feast, request))
-    }
-
-    /// Plans and applies a create without errors.
-    #[track_caller]
-    pub fn create(&self, config: &Value) -> (Value, Vec<u8>) {
-        let planned = self.plan(&Value::Null, &[], config);
-        assert_eq!(errors(&planned.diagnostics), Vec::<String>::new());
-        let applied = self.apply(&Value::Null, &planned, config);
-        assert_eq!(errors(&applied.diagnostics), Vec::<String>::new());
-        (applied.state, applied.private)
-    }
-}
-
-/// Each error as `path: summary: detail`.
-pub fn errors(diagnostics: &[Diagnostic]) -> Vec<String> {
-    let errors = diagnostics
-        .iter()
-        .filter(|it| it.severity == Severity::Error);
-    errors.map(text).collect()
-}
-
-pub fn text(diagnostic: &Diagnostic) -> String {
-    let path = diagnostic.path.as_ref().map(|path| format!("{path}: "));
-    let Diagnostic {
-        summary, detail, ..
-    } = diagnostic;
-    format!("{}{summary}: {detail}", path.unwrap_or_default())
-}
-
-/// The configurations without errors, and without a rollout to wait for.
-fn sound(run: &Run) -> Vec<Value> {
+/// The valid configurations, without a rollout to wait for.
+fn valid(run: &TestProvider) -> Vec<Value> {
     let configs = configurations().into_iter().filter_map(|mut json| {
         json["waitForRollout"] = json!(false);
         let config = run.config(&json);
@@ -126,9 +20,9 @@ fn sound(run: &Run) -> Vec<Value> {
 }
 
 #[test]
-fn create_and_update_answers_are_what_core_accepts() {
-    let run = Run::new();
-    let configs = sound(&run);
+fn core_accepts_the_results_of_create_and_update() {
+    let run = TestProvider::new();
+    let configs = valid(&run);
     assert!(configs.len() >= 7, "{}", configs.len());
     for config in configs {
         let name = config.attribute("name").as_str().unwrap();
@@ -153,8 +47,8 @@ fn create_and_update_answers_are_what_core_accepts() {
 }
 
 #[test]
-fn records_a_failed_create_so_that_another_configuration_can_have_it() {
-    let run = Run::new();
+fn a_failed_create_is_recorded_so_that_another_configuration_can_adopt_it() {
+    let run = TestProvider::new();
     let deployment = "/apis/apps/v1/namespaces/ns/deployments/feast-demo";
     let store = |project: &str| {
         run.config(&json!({"name": "demo", "namespace": "ns", "feastProject": project, "waitForRollout": false}))

@@ -1,10 +1,10 @@
 //! Import ids and identities that cannot be a feature store's.
 
-use super::applied::{Run, errors};
+use super::test_provider::{TestProvider, errors};
 use super::*;
 use crate::schema::provider::Import;
 
-fn rejected(run: &Run, id: &str, identity: Option<Value>) -> Vec<String> {
+fn rejected(run: &TestProvider, id: &str, identity: Option<Value>) -> Vec<String> {
     let imported = run.block_on(run.feast.import(Import {
         type_name: FEATURE_STORE.to_owned(),
         id: id.to_owned(),
@@ -17,7 +17,7 @@ fn rejected(run: &Run, id: &str, identity: Option<Value>) -> Vec<String> {
 
 #[test]
 fn rejects_other_forms_without_asking_the_cluster() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let part = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
     let must = |name: &str, text: &str| format!("`{name}` must match `{part}`, but is {text:?}.");
     let empty = |name: &str| format!("`{name}` must not be empty. {}", must(name, ""));

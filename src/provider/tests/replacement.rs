@@ -1,7 +1,7 @@
 //! Plans that replace: the only ones that ask the cluster.
 
 use super::api_server::ApiServer;
-use super::applied::{Run, errors, text};
+use super::test_provider::{TestProvider, errors, texts};
 use super::*;
 use crate::provider::resources::feature_store;
 
@@ -20,12 +20,12 @@ fn refused(replaced: &str, reason: &str) -> String {
 }
 
 fn said(planned: &Planned) -> Vec<String> {
-    planned.diagnostics.iter().map(text).collect()
+    texts(&planned.diagnostics)
 }
 
 #[test]
 fn asks_the_cluster_for_replacements_only() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let config = run.config(&store("demo", "ns"));
     let (state, private) = run.create(&config);
     run.server.requests();
@@ -65,7 +65,7 @@ fn asks_the_cluster_for_replacements_only() {
 
 #[test]
 fn refuses_a_namespace_that_does_not_exist() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let (state, private) = run.create(&run.config(&store("demo", "ns")));
     let planned = run.plan(&state, &private, &run.config(&store("demo", "nowhere")));
     let found = said(&planned);
@@ -89,7 +89,7 @@ fn refuses_a_namespace_that_does_not_exist() {
 
 #[test]
 fn reports_all_reasons_at_once() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let (state, private) = run.create(&run.config(&store("demo", "ns")));
     let mut config = store("demo", "b");
     config["services"] = json!({
@@ -128,7 +128,7 @@ fn reports_all_reasons_at_once() {
 
 #[test]
 fn says_what_becomes_of_data_only_if_the_old_store_is_destroyed() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let mut config = store("demo", "ns");
     config["services"] = json!({"onlineStore": {"persistence": {"file": {
         "path": "online.db", "pvc": {"create": {}, "mountPath": "/data"},
@@ -158,7 +158,7 @@ fn says_what_becomes_of_data_only_if_the_old_store_is_destroyed() {
 
 #[test]
 fn refuses_what_a_requested_replacement_could_not_create() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let config = run.config(&store("demo", "ns"));
     let (state, private) = run.create(&config);
     // `-replace`: a plan without a change, and then one without a prior state.
@@ -199,7 +199,7 @@ fn refuses_what_a_requested_replacement_could_not_create() {
 /// Terraform plans a tainted feature store like this before it destroys it.
 #[test]
 fn does_not_check_a_tainted_store() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let config = run.config(&store("demo", "nowhere"));
     assert_eq!(
         said(&run.plan(&Value::Null, &[], &config)),
@@ -212,7 +212,7 @@ fn does_not_check_a_tainted_store() {
 fn refuses_a_namespace_that_the_provider_block_cannot_have() {
     let server = ApiServer::start(&["default"]);
     for namespace in ["Tool_116", "a b", "-a", &"a".repeat(70)] {
-        let run = Run::on(&server, json!({}));
+        let run = TestProvider::on(&server, json!({}));
         let mut config = json!({"name": "demo", "feastProject": "p", "waitForRollout": false});
         let state = run.plan(&Value::Null, &[], &run.config(&config)).state;
         server.requests();
@@ -245,11 +245,11 @@ fn refuses_a_namespace_that_the_provider_block_cannot_have() {
 
 #[test]
 fn warns_where_the_cluster_cannot_be_asked() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let (state, private) = run.create(&run.config(&store("demo", "ns")));
     let mut gone = run.server.clone();
     gone.host = "http://127.0.0.1:1".to_owned();
-    let unreachable = Run::on(&gone, json!({}));
+    let unreachable = TestProvider::on(&gone, json!({}));
     let renamed = unreachable.config(&store("other", "ns"));
     let planned = unreachable.plan(&state, &private, &renamed);
     assert_eq!(errors(&planned.diagnostics), Vec::<String>::new());
@@ -281,7 +281,7 @@ fn warns_where_the_cluster_cannot_be_asked() {
 
 #[test]
 fn refuses_names_that_are_in_use() {
-    let run = Run::new();
+    let run = TestProvider::new();
     let (state, private) = run.create(&run.config(&store("demo", "ns")));
     run.create(&run.config(&store("taken", "ns")));
     let found = said(&run.plan(&state, &private, &run.config(&store("taken", "ns"))));

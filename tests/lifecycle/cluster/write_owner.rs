@@ -1,6 +1,8 @@
 //! The owner of a feature store changes only over the Secret that was read: of concurrent creates, the first to write
 //! wins.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value as Json, json};
@@ -9,15 +11,20 @@ use terraform_provider_feast::cluster::{CancellationToken, Reason};
 
 use super::Lab;
 
-/// `{"id": "1", "complete": false}` and so on, as a Secret holds it.
-const FIRST: &str = "eyJpZCI6IjEiLCJjb21wbGV0ZSI6ZmFsc2V9";
-const FIRST_COMPLETE: &str = "eyJpZCI6IjEiLCJjb21wbGV0ZSI6dHJ1ZX0=";
-const SECOND: &str = "eyJpZCI6IjIiLCJjb21wbGV0ZSI6ZmFsc2V9";
-const SECOND_COMPLETE: &str = "eyJpZCI6IjIiLCJjb21wbGV0ZSI6dHJ1ZX0=";
+/// The value of `creation.json` in a Secret.
+fn record(id: &str, is_complete: bool) -> String {
+    let record = match is_complete {
+        true => json!({"id": id, "complete": true}),
+        false => json!({"id": id, "complete": false, "deadline": 2_000_000_000}),
+    };
+    BASE64.encode(record.to_string())
+}
 
 pub async fn concurrent_creates_first_writer_wins(lab: Lab) {
     let (store, cancel) = (lab.store("x"), CancellationToken::new());
     let secrets: Api<Secret> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let [first, second] = ["1", "2"].map(|id| record(id, false));
+    let [first_complete, second_complete] = ["1", "2"].map(|id| record(id, true));
     let secret = |record: &str| {
         json!({
             "apiVersion": "v1",
@@ -39,31 +46,31 @@ pub async fn concurrent_creates_first_writer_wins(lab: Lab) {
         }
     };
     let manager = PatchParams::apply(&lab.cluster.options().field_manager);
-    let first = Patch::Apply(secret(FIRST));
-    let first = secrets.patch("feast-x", &manager, &first);
-    let first = serde_json::to_value(first.await.expect("created")).expect("json");
+    let created = Patch::Apply(secret(&first));
+    let created = secrets.patch("feast-x", &manager, &created);
+    let created = serde_json::to_value(created.await.expect("created")).expect("json");
 
     // Another version of the Secret with the same owner.
     let label = Patch::Merge(json!({"metadata": {"labels": {"team": "a"}}}));
     let other_client = PatchParams::default();
     let labelled = secrets.patch("feast-x", &other_client, &label);
     labelled.await.expect("labelled");
-    assert_eq!(write(&first, SECOND).await, Some(json!(SECOND)));
+    assert_eq!(write(&created, &second).await, Some(json!(second)));
 
     // The first create is too late. The second writes again, as after a response that was lost.
-    assert_eq!(write(&first, FIRST_COMPLETE).await, None);
-    assert_eq!(write(&first, SECOND).await, Some(json!(SECOND)));
+    assert_eq!(write(&created, &first_complete).await, None);
+    assert_eq!(write(&created, &second).await, Some(json!(second)));
 
     let live = secrets.get("feast-x").await.expect("exists");
     let live = serde_json::to_value(live).expect("json");
     assert_eq!(
-        write(&live, SECOND_COMPLETE).await,
-        Some(json!(SECOND_COMPLETE))
+        write(&live, &second_complete).await,
+        Some(json!(second_complete))
     );
-    assert_eq!(write(&live, FIRST).await, None);
+    assert_eq!(write(&live, &first).await, None);
 
     let parameters = DeleteParams::default();
     let deleted = secrets.delete("feast-x", &parameters);
     deleted.await.expect("deleted");
-    assert_eq!(write(&live, SECOND_COMPLETE).await, None);
+    assert_eq!(write(&live, &second_complete).await, None);
 }

@@ -79,3 +79,77 @@ fn configured_paths(block: &Block, state: &Value, key: &Key, field: &FieldPath) 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::config::Drift;
+    use crate::feast::objects::Kind;
+    use crate::provider::resources::feature_store::testing::{Stored, block, plan, stored, value};
+    use crate::schema::Diagnostic;
+
+    fn config(block: &Block, image: &str) -> Value {
+        let json = json!({
+            "name": "x", "namespace": "ns", "feastProject": "p",
+            "services": {"onlineStore": {"server": {"image": image}}},
+        });
+        value(block, &json)
+    }
+
+    const FIELD: &str = ".spec.template.spec.containers[name=\"online\"].image";
+
+    fn drift(object: &str, change: DriftKind, operation: &str) -> Drift {
+        Drift {
+            object: object.to_owned(),
+            change,
+            field: FIELD.to_owned(),
+            wanted: Some("feast:1".to_owned()),
+            live: Some("feast:2".to_owned()),
+            manager: Some("argocd".to_owned()),
+            operation: Some(operation.to_owned()),
+            time: None,
+        }
+    }
+
+    /// The state after another manager has set the image to `feast:2`.
+    fn drifted(block: &Block, drift: &Drift) -> Stored {
+        let applied = stored(block, &config(block, "feast:1"));
+        let deployment = Key::new(Kind::Deployment, "feast-x");
+        let mut observed = applied.private.last_applied[&deployment].clone();
+        observed["spec"]["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
+        applied.drifted(block, drift, Some(observed))
+    }
+
+    #[test]
+    fn predicts_a_conflict_where_a_plan_changes_what_another_manager_applies() {
+        let block = block();
+        let deployment = "Deployment/feast-x";
+        let applied = drift(deployment, DriftKind::Changed, "Apply");
+        let expected = |image: &str| -> Vec<Diagnostic> {
+            let path = Path::of("services.online_store.server.image");
+            match image {
+                "feast:2" => Vec::new(),
+                _ => vec![diagnostics::at_attributes(
+                    diagnostics::predicted_conflict(std::slice::from_ref(&applied)),
+                    vec![path],
+                )],
+            }
+        };
+        for image in ["feast:1", "feast:2", "feast:3"] {
+            let prior = drifted(&block, &applied);
+            let planned = plan(&block, Some(&prior), &config(&block, image));
+            assert_eq!(planned.diagnostics, expected(image), "{image}");
+        }
+        // An apply undoes plain updates, and leaves alone what others have added.
+        for drift in [
+            drift(deployment, DriftKind::Changed, "Update"),
+            drift(deployment, DriftKind::Added, "Apply"),
+        ] {
+            let prior = drifted(&block, &drift);
+            let planned = plan(&block, Some(&prior), &config(&block, "feast:1"));
+            assert_eq!(planned.diagnostics, [], "{drift:?}");
+        }
+    }
+}

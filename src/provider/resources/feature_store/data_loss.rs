@@ -97,3 +97,148 @@ fn files(store: &Store) -> BTreeMap<(Service, String), String> {
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::feast::config::FeatureStore;
+    use crate::feast::spec::Defaults;
+    use crate::provider::resources::feature_store::parse::parse;
+    use crate::provider::resources::feature_store::testing::{block, value};
+    use crate::schema::Value;
+
+    fn config(delete_data: bool, online: &Json) -> Json {
+        json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "deleteData": delete_data,
+            "services": {"onlineStore": {"persistence": {"file": online}}},
+        })
+    }
+
+    fn on_pvc(path: &str, pvc: Json) -> Json {
+        let mut online = json!({"path": path, "pvc": pvc});
+        online["pvc"]["mountPath"] = json!("/data");
+        online
+    }
+
+    fn created(path: &str, size: &str) -> Json {
+        on_pvc(
+            path,
+            json!({"create": {"resources": {"requests": {"storage": size}}}}),
+        )
+    }
+
+    fn referenced(name: &str) -> Json {
+        on_pvc("online.db", json!({"ref": {"name": name}}))
+    }
+
+    fn ephemeral() -> Json {
+        json!({"path": "/feast-data/online.db"})
+    }
+
+    #[test]
+    fn warns_of_data_that_is_deleted_or_unused() {
+        let block = block();
+        let created = created("online.db", "5Gi");
+        let left = |name: &str| diagnostics::pvc_left_behind(name, false);
+        let deleted = |name: &str| diagnostics::pvc_left_behind(name, true);
+        let online = "feast-x-online";
+        enum Fate {
+            Destroyed,
+            Replaced,
+            Updated(Json),
+        }
+        use Fate::{Destroyed, Replaced, Updated};
+        for (before, fate, expected) in [
+            (config(false, &created), Destroyed, vec![left(online)]),
+            (config(true, &created), Destroyed, vec![deleted(online)]),
+            (config(true, &referenced("mine")), Destroyed, vec![]),
+            (config(true, &ephemeral()), Destroyed, vec![]),
+            (
+                config(true, &created),
+                Replaced,
+                vec![diagnostics::pvc_left_behind_by_replacement(online, true)],
+            ),
+            (config(false, &created), Replaced, vec![left(online)]),
+            (
+                config(false, &created),
+                Updated(config(false, &created)),
+                vec![],
+            ),
+            (
+                config(false, &created),
+                Updated(config(false, &ephemeral())),
+                vec![left(online)],
+            ),
+            // The new value of `delete_data` counts.
+            (
+                config(false, &created),
+                Updated(config(true, &ephemeral())),
+                vec![deleted(online)],
+            ),
+            (
+                config(true, &created),
+                Updated(config(true, &referenced(online))),
+                vec![],
+            ),
+            (
+                config(true, &referenced("mine")),
+                Updated(config(true, &referenced("other"))),
+                vec![diagnostics::referenced_pvc_unused("mine")],
+            ),
+            (
+                config(false, &created),
+                Updated(config(false, &self::created("other.db", "5Gi"))),
+                vec![diagnostics::file_unused(online, "online.db", "other.db")],
+            ),
+        ] {
+            let state = value(&block, &before);
+            let prior = PriorState::decode(&block, &state, &[]);
+            let after = match &fate {
+                Updated(json) => {
+                    let config: FeatureStore = serde_json::from_value(json.clone()).unwrap();
+                    Some(Store::new(&config, &Defaults::default()))
+                }
+                Destroyed | Replaced => None,
+            };
+            let change = match &fate {
+                Destroyed => Change::Destroy,
+                Replaced => Change::Replace,
+                Updated(_) => Change::Update(after.as_ref()),
+            };
+            assert_eq!(warnings(&prior, &change), expected, "{before}");
+        }
+    }
+
+    #[test]
+    fn says_nothing_of_an_unknown_update_or_without_a_state() {
+        let block = block();
+        let state = value(&block, &config(true, &created("online.db", "5Gi")));
+        let prior = PriorState::decode(&block, &state, &[]);
+        assert_eq!(warnings(&prior, &Change::Update(None)), []);
+        let none = PriorState::decode(&block, &Value::Null, &[]);
+        assert_eq!(warnings(&none, &Change::Destroy), []);
+        let after = parse(&block, &state).unwrap();
+        assert_eq!(forbidden_changes(&none, &after), []);
+    }
+
+    #[test]
+    fn forbids_changes_of_pvcs_that_the_api_server_rejects() {
+        let block = block();
+        let forbidden = |before: &str, after: &str| {
+            let [before, after] = [before, after]
+                .map(|size| value(&block, &config(false, &created("online.db", size))));
+            let prior = PriorState::decode(&block, &before, &[]);
+            let after = parse(&block, &after).unwrap();
+            let forbidden = forbidden_changes(&prior, &after).into_iter();
+            let paths = forbidden.filter_map(|diagnostic| diagnostic.path);
+            paths.map(|path| path.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(forbidden("5Gi", "6Gi"), [""; 0]);
+        assert_eq!(
+            forbidden("5Gi", "1Gi"),
+            ["services.online_store.persistence.file.pvc.create.resources"]
+        );
+    }
+}

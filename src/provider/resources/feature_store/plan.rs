@@ -278,3 +278,293 @@ fn requires_replace(block: &Block, prior: &Value, planned: &Value) -> Vec<Path> 
         .map(|(name, _)| Path::of(name))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::resources::feature_store::prior_state::counters::{DECODED, RENDERED};
+    use crate::provider::resources::feature_store::testing;
+    use crate::provider::resources::feature_store::testing::{
+        Stored, plan, request, stored, value,
+    };
+    use crate::schema::provider::ClientCapabilities;
+
+    fn config(block: &Block, replicas: i32) -> Value {
+        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+        let json = json!({
+            "name": "x", "namespace": "ns", "feastProject": "p",
+            "services": {
+                "scaling": {"replicas": replicas},
+                "onlineStore": {"persistence": database("postgres")},
+                "registry": {"local": {"persistence": database("sql")}},
+            },
+        });
+        value(block, &json)
+    }
+
+    /// The attributes that a plan makes unknown.
+    fn unknown(planned: &Value) -> Vec<&str> {
+        let Value::Object(attributes) = planned else {
+            panic!("{planned:?}");
+        };
+        let unknown = attributes.iter().filter(|(_, value)| value.is_unknown());
+        unknown.map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn drift(kind: DriftKind, field: &str, wanted: Option<&str>) -> Drift {
+        Drift {
+            object: "Deployment/feast-x".to_owned(),
+            change: kind,
+            field: field.to_owned(),
+            wanted: wanted.map(str::to_owned),
+            live: wanted.map(|_| "5".to_owned()),
+            manager: Some("kubectl".to_owned()),
+            operation: Some("Update".to_owned()),
+            time: None,
+        }
+    }
+
+    fn deployment() -> Key {
+        Key::new(Kind::Deployment, "feast-x")
+    }
+
+    #[test]
+    fn a_create_leaves_only_what_the_cluster_decides_unknown() {
+        let block = testing::block();
+        let planned = plan(&block, None, &config(&block, 2));
+        assert_eq!(planned.diagnostics, []);
+        assert_eq!(
+            unknown(&planned.state),
+            ["configuration_hash", "scaling_status"]
+        );
+        assert_eq!(planned.state.attribute("id").as_str(), Some("ns/x"));
+        let identity = [("name", "x"), ("namespace", "ns")];
+        let identity = identity.map(|(name, text)| (name.to_owned(), Value::string(text)));
+        assert_eq!(planned.identity, Some(Value::Object(identity.into())));
+    }
+
+    /// What an update with the same configuration plans, by the private state.
+    #[test]
+    fn an_unfinished_apply_makes_the_plan_not_empty() {
+        let block = testing::block();
+        let config = config(&block, 2);
+        let prior = stored(&block, &config);
+        let both = &["configuration_hash", "scaling_status"][..];
+        for (rollout, secrets_changed, expected) in [
+            (Rollout::Complete, false, &[][..]),
+            (Rollout::Pending, false, &["scaling_status"]),
+            (Rollout::Failed, false, &["scaling_status"]),
+            (Rollout::Complete, true, both),
+        ] {
+            let mut prior = prior.clone();
+            prior.private.rollout = rollout;
+            prior.private.secrets_changed = secrets_changed;
+            let planned = plan(&block, Some(&prior), &config);
+            assert_eq!(unknown(&planned.state), expected, "{rollout:?}");
+            assert_eq!(planned.private, prior.private.encode());
+            if expected.is_empty() {
+                assert_eq!(planned.state, prior.state);
+            }
+        }
+    }
+
+    #[test]
+    fn changes_of_pods_make_their_number_unknown() {
+        let block = testing::block();
+        let prior = stored(&block, &config(&block, 2));
+        let scaled = plan(&block, Some(&prior), &config(&block, 3));
+        assert_eq!(unknown(&scaled.state), ["scaling_status"]);
+        let mut labelled = config(&block, 2);
+        let label = [("team".to_owned(), Value::string("a"))];
+        labelled.set("labels", Value::Map(label.into()));
+        // The labels of the Secret change, too.
+        assert_eq!(
+            unknown(&plan(&block, Some(&prior), &labelled).state),
+            ["configuration_hash", "scaling_status"]
+        );
+        let mut waiting = config(&block, 2);
+        waiting.set("wait_for_rollout", Value::Bool(false));
+        assert_eq!(
+            unknown(&plan(&block, Some(&prior), &waiting).state),
+            [""; 0]
+        );
+    }
+
+    /// Whether a plan of the applied configuration undoes drift, by the kind of drift.
+    #[test]
+    fn drift_is_undone_unless_others_added_it_or_the_configuration_asks_for_it() {
+        let block = testing::block();
+        let replicas = |stored: &Stored, replicas: i32| {
+            let mut manifest = stored.private.last_applied[&deployment()].clone();
+            manifest["spec"]["replicas"] = json!(replicas);
+            Some(manifest)
+        };
+        let applied = || stored(&block, &config(&block, 2));
+        let field = ".spec.replicas";
+        for (kind, observed, configured, is_empty) in [
+            (DriftKind::Added, replicas(&applied(), 2), 2, true),
+            (DriftKind::Changed, replicas(&applied(), 5), 2, false),
+            (DriftKind::Changed, replicas(&applied(), 5), 5, true),
+            (DriftKind::Deleted, None, 2, false),
+            (DriftKind::Leftover, replicas(&applied(), 2), 2, false),
+            (DriftKind::Rotated, replicas(&applied(), 2), 2, false),
+        ] {
+            let mut prior = applied().drifted(&block, &drift(kind, field, Some("2")), observed);
+            if kind == DriftKind::Changed {
+                let scaling = config(&block, 5).attribute("services").clone();
+                prior.state.set("services", scaling);
+            }
+            let planned = plan(&block, Some(&prior), &config(&block, configured));
+            assert_eq!(
+                planned.state == prior.state,
+                is_empty,
+                "{kind:?}, {configured}"
+            );
+            assert_eq!(planned.diagnostics, []);
+        }
+    }
+
+    #[test]
+    fn the_namespace_is_that_of_the_configuration_or_the_provider_block_or_the_state() {
+        let block = testing::block();
+        let with = |namespace: Option<&str>| {
+            let json = json!({"name": "x", "namespace": namespace, "feastProject": "p"});
+            value(&block, &json)
+        };
+        let prior = stored(&block, &with(Some("old")));
+        let name = |text: &str| Value::string(text);
+        for (configured, default, prior, expected, replaces) in [
+            (Some("a"), Some("b"), None, name("a"), false),
+            (None, Some("b"), None, name("b"), false),
+            (None, None, None, Value::Unknown, false),
+            (None, None, Some(&prior), name("old"), false),
+            (None, Some("b"), Some(&prior), name("b"), true),
+            (Some("a"), None, Some(&prior), name("a"), true),
+        ] {
+            let config = with(configured);
+            let request = request(prior, &config);
+            let (planned, replacement) = plan_offline(&block, default, false, &config, &request);
+            assert_eq!(planned.state.attribute("namespace"), &expected);
+            let expected = match replaces {
+                true => vec![Path::of("namespace")],
+                false => Vec::new(),
+            };
+            assert_eq!(planned.requires_replace, expected);
+            assert_eq!(replacement.is_some(), replaces);
+        }
+    }
+
+    #[test]
+    fn an_unknown_provider_block_defers_the_plan_if_the_client_can() {
+        let block = testing::block();
+        let config = config(&block, 2);
+        for (default, deferral_allowed, expected) in [
+            (Some("ns"), true, None),
+            (None, false, None),
+            (None, true, Some(Deferred::ProviderConfigUnknown)),
+        ] {
+            let request = Plan {
+                client: ClientCapabilities {
+                    deferral_allowed,
+                    ..ClientCapabilities::default()
+                },
+                ..request(None, &config)
+            };
+            let (planned, _) = plan_offline(&block, default, false, &config, &request);
+            assert_eq!(planned.deferred, expected);
+        }
+    }
+
+    #[test]
+    fn ignored_changes_keep_the_live_values_in_the_private_state() {
+        let block = testing::block();
+        let written = config(&block, 2);
+        let prior = stored(&block, &written);
+        let mut observed = prior.private.last_applied[&deployment()].clone();
+        observed["spec"]["replicas"] = json!(5);
+        let drift = drift(DriftKind::Changed, ".spec.replicas", Some("2"));
+        let mut prior = prior.drifted(&block, &drift, Some(observed));
+        let merged = config(&block, 5);
+        prior
+            .state
+            .set("services", merged.attribute("services").clone());
+        let request = request(Some(&prior), &merged);
+        let (planned, _) = plan_offline(&block, Some("ns"), false, &written, &request);
+        assert_eq!(planned.diagnostics, []);
+        assert_eq!(planned.state, prior.state);
+    }
+
+    #[test]
+    fn a_plan_decodes_the_prior_state_once_and_renders_each_configuration_once() {
+        let block = testing::block();
+        let pvc = |path: &str, size: &str| {
+            let json = json!({
+                "name": "x", "namespace": "ns", "feastProject": "p",
+                "services": {"onlineStore": {"persistence": {"file": {"path": path, "pvc": {
+                    "create": {"resources": {"requests": {"storage": size}}}, "mountPath": "/data",
+                }}}}},
+            });
+            value(&block, &json)
+        };
+        let prior = stored(&block, &pvc("online.db", "5Gi"));
+        let drift = drift(DriftKind::Changed, ".spec.replicas", Some("1"));
+        let mut observed = prior.private.last_applied[&deployment()].clone();
+        observed["spec"]["replicas"] = json!(3);
+        let prior = prior.drifted(&block, &drift, Some(observed));
+        let mut renamed = pvc("online.db", "5Gi");
+        renamed.set("name", Value::string("y"));
+        for (config, rendered) in [
+            (pvc("online.db", "5Gi"), 1),
+            (pvc("other.db", "6Gi"), 1),
+            (renamed, 1),
+            // Rejected before it is rendered.
+            (pvc("online.db", "1Gi"), 0),
+        ] {
+            let request = request(Some(&prior), &config);
+            DECODED.set(0);
+            RENDERED.set(0);
+            plan_offline(&block, Some("ns"), false, &config, &request);
+            assert_eq!((DECODED.get(), RENDERED.get()), (1, rendered));
+        }
+        let destroy = Plan {
+            proposed_new_state: Value::Null,
+            ..request(Some(&prior), &Value::Null)
+        };
+        DECODED.set(0);
+        RENDERED.set(0);
+        plan_offline(&block, Some("ns"), false, &Value::Null, &destroy);
+        assert_eq!((DECODED.get(), RENDERED.get()), (1, 0));
+    }
+
+    #[test]
+    fn a_destroy_plans_null_and_keeps_the_private_state() {
+        let block = testing::block();
+        let prior = stored(&block, &config(&block, 2));
+        let destroy = Plan {
+            proposed_new_state: Value::Null,
+            ..request(Some(&prior), &Value::Null)
+        };
+        let (planned, replacement) =
+            plan_offline(&block, Some("ns"), false, &Value::Null, &destroy);
+        let expected = Planned {
+            private: prior.private.encode(),
+            ..Planned::default()
+        };
+        assert_eq!(planned, expected);
+        assert!(replacement.is_none());
+    }
+
+    #[test]
+    fn an_invalid_configuration_is_planned_as_proposed() {
+        let block = testing::block();
+        let mut config = config(&block, 2);
+        config.set("name", Value::string("not a name"));
+        let (planned, replacement) =
+            plan_offline(&block, Some("ns"), false, &config, &request(None, &config));
+        assert_eq!(planned.state, config);
+        assert_eq!(planned.diagnostics[0].path, Some(Path::of("name")));
+        assert!(replacement.is_none());
+    }
+}

@@ -152,3 +152,134 @@ pub fn show_as_this_version(state: &mut Value) {
         state.set("drift", Value::List(entries));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::objects::Kind;
+    use crate::provider::resources::feature_store::testing::{block, stored, value};
+
+    fn deployment() -> Key {
+        Key::new(Kind::Deployment, "feast-x")
+    }
+
+    /// A state whose `objects` does not show the value of the variable `A`.
+    fn state(block: &Block) -> Value {
+        let json = json!({
+            "name": "x", "namespace": "ns", "feastProject": "p",
+            "services": {"onlineStore": {"server": {"env": [{"name": "A", "value": "b"}]}}},
+        });
+        stored(block, &value(block, &json)).state
+    }
+
+    fn variable(manifests: &Manifests) -> &Json {
+        &manifests[&deployment()]["spec"]["template"]["spec"]["containers"][0]["env"][0]
+    }
+
+    #[test]
+    fn hidden_values_come_from_the_private_data_or_the_configuration() {
+        let block = block();
+        let mut state = state(&block);
+        let rendered = convert(&block, &state, Json::Null);
+        assert_eq!(
+            variable(&rendered.last_applied),
+            &json!({"name": "A", "value": "b"})
+        );
+        assert!(rendered.changed.is_empty());
+
+        let mut manifest = rendered.last_applied[&deployment()].clone();
+        manifest["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("live");
+        let private = json!({"unshown": {"Deployment/feast-x": manifest}});
+        let unshown = convert(&block, &state, private);
+        assert_eq!(
+            variable(&unshown.last_applied),
+            &json!({"name": "A", "value": "live"})
+        );
+
+        // The configuration tells nothing any more.
+        state.set("namespace", Value::Null);
+        let known = convert(&block, &state, Json::Null);
+        assert_eq!(variable(&known.last_applied), &json!({"name": "A"}));
+    }
+
+    #[test]
+    fn every_field_has_a_place() {
+        let block = block();
+        let state = state(&block);
+        let observed = convert(&block, &state, Json::Null).last_applied;
+        let mut applied = observed.clone();
+        applied.get_mut(&deployment()).unwrap()["spec"]["replicas"] = json!(7);
+        let texts: BTreeMap<String, String> = (applied.iter())
+            .map(|(key, manifest)| (key.to_string(), manifest.to_string()))
+            .collect();
+        for (apply_failed, rollout_incomplete, rollout) in [
+            (true, true, Rollout::Failed),
+            (true, false, Rollout::Failed),
+            (false, true, Rollout::Pending),
+            (false, false, Rollout::Complete),
+        ] {
+            let private = json!({
+                "rollout_incomplete": rollout_incomplete, "apply_failed": apply_failed, "secrets_changed": true,
+                "sources": {"a": "f"}, "creation": "c0ffee", "planned": {"Deployment/feast-x": {"a": 1}},
+                "applied": {"configuration": {"name": "x"}, "objects": texts, "strategy": "Recreate"},
+            });
+            let mut expected = PrivateState {
+                rollout,
+                secrets_changed: true,
+                sources: [("a".to_owned(), "f".to_owned())].into(),
+                owner_id: Some("c0ffee".to_owned()),
+                last_applied: applied.clone(),
+                planned: [(deployment(), json!({"a": 1}))].into(),
+                applied_attributes: Some(AppliedAttributes {
+                    configuration: json!({"name": "x"}),
+                    strategy: "Recreate".to_owned(),
+                }),
+                ..PrivateState::default()
+            };
+            expected.set_observed(&observed);
+            assert_eq!(convert(&block, &state, private), expected);
+        }
+    }
+
+    #[test]
+    fn hides_what_earlier_versions_showed() {
+        let block = block();
+        let mut earlier = state(&block);
+        let shown = earlier.attribute("objects").clone();
+        let manifest = json!({"spec": {"env": [{"name": "A", "value": "b"}]}});
+        let objects = [(
+            "Deployment/a".to_owned(),
+            Value::string(manifest.to_string()),
+        )];
+        earlier.set("objects", Value::Map(objects.into()));
+        let entry = |field: &str, wanted: Value| {
+            let fields = [
+                ("field", Value::string(field)),
+                ("wanted", wanted),
+                ("live", Value::Null),
+            ];
+            let fields = fields.map(|(name, value)| (name.to_owned(), value));
+            Value::Object(fields.into())
+        };
+        let (env, image) = (".spec.env[name=\"A\"].value", ".spec.image");
+        let wanted = Value::string("b");
+        let drift = [entry(env, wanted.clone()), entry(image, wanted.clone())];
+        earlier.set("drift", Value::List(drift.into()));
+        show_as_this_version(&mut earlier);
+        let manifest = json!({"spec": {"env": [{"name": "A", "value": "(not shown)"}]}});
+        let objects = [(
+            "Deployment/a".to_owned(),
+            Value::string(manifest.to_string()),
+        )];
+        assert_eq!(earlier.attribute("objects"), &Value::Map(objects.into()));
+        let drift = [entry(env, Value::Null), entry(image, wanted)];
+        assert_eq!(earlier.attribute("drift"), &Value::List(drift.into()));
+
+        // A state of this version stays as it is.
+        let mut current = state(&block);
+        show_as_this_version(&mut current);
+        assert_eq!(current.attribute("objects"), &shown);
+    }
+}
