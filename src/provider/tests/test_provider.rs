@@ -16,6 +16,8 @@ use serde_json::{Value as Json, json};
 pub struct TestProvider {
     pub feast: Feast,
     pub server: ApiServer,
+    /// The provider block.
+    config: Value,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -36,16 +38,23 @@ impl TestProvider {
             .enable_all()
             .build()
             .unwrap();
-        let request = Configure {
-            config,
-            ..Configure::default()
-        };
-        assert_eq!(runtime.block_on(feast.configure(request)), []);
-        Self {
+        let provider = Self {
             feast,
             server: server.clone(),
+            config,
             runtime,
-        }
+        };
+        provider.configure();
+        provider
+    }
+
+    /// Configures the provider, as each command of Terraform does. Nothing that was read before is used again.
+    fn configure(&self) {
+        let request = Configure {
+            config: self.config.clone(),
+            ..Configure::default()
+        };
+        assert_eq!(self.block_on(self.feast.configure(request)), []);
     }
 
     pub fn block_on<T>(&self, answer: impl Future<Output = T>) -> T {
@@ -72,7 +81,9 @@ impl TestProvider {
         self.runtime.block_on(core::plan(&self.feast, request))
     }
 
+    /// Refreshes with a new process.
     pub fn read(&self, state: &Value, private: &[u8]) -> ReadAnswer {
+        self.configure();
         let request = Read {
             type_name: FEATURE_STORE.to_owned(),
             state: state.clone(),

@@ -385,3 +385,157 @@ fn deployment_status(store: &str, exists: &BTreeMap<Key, Json>) -> Option<Scalin
     let key = Key::new(Kind::Deployment, names::main(store));
     Some(computed::rollout_state(exists.get(&key)?).0)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::ownership::Ownership;
+    use crate::provider::tests::test_provider::{TestProvider, errors, summaries};
+
+    const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+
+    fn config(provider: &TestProvider, label: &str) -> Value {
+        provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "labels": {"team": label},
+            "services": {"onlineStore": {"persistence": {"store": {
+                "type": "postgres", "secretRef": {"name": "s"},
+            }}}},
+        }))
+    }
+
+    fn key(kind: Kind) -> Key {
+        Key::new(kind, "feast-x")
+    }
+
+    #[test]
+    fn a_create_records_what_it_applied() {
+        let provider = TestProvider::new();
+        let config = config(&provider, "a");
+        let (state, private) = provider.create(&config);
+        let private = provider.private(&state, &private);
+        let parsed = super::super::parse::parse(provider.block(), &config).unwrap();
+        let desired = computed::Desired::of(&parsed, "ns").unwrap();
+        let secret = provider.server.get(SECRET);
+        let ownership = Ownership::of(secret.as_ref());
+        assert!(matches!(ownership, Ownership::Complete { .. }));
+        let source = "key \"postgres\" of Secret \"s\"";
+        let expected = PrivateState {
+            owner_id: ownership.owner_id().map(str::to_owned),
+            sources: [(source.to_owned(), private.sources[source].clone())].into(),
+            last_applied: desired.objects.manifests,
+            ..PrivateState::default()
+        };
+        assert_eq!(private, expected);
+    }
+
+    #[test]
+    fn a_failed_create_records_the_objects_that_exist() {
+        let provider = TestProvider::new();
+        provider.server.reject(DEPLOYMENT, true);
+        let config = config(&provider, "a");
+        let planned = provider.plan(&Value::Null, &[], &config);
+        let applied = provider.apply(&Value::Null, &planned, &config);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["Cannot create the feature store"]
+        );
+        let private = provider.private(&applied.state, &applied.private);
+        assert_eq!(private.rollout, Rollout::Pending);
+        assert!(private.sources.is_empty());
+        let objects = manifests::attribute(&private.last_applied);
+        assert_eq!(applied.state.attribute("objects"), &objects);
+        assert!(private.last_applied.contains_key(&key(Kind::Secret)));
+        assert!(!private.last_applied.contains_key(&key(Kind::Deployment)));
+    }
+
+    #[test]
+    fn a_create_that_writes_nothing_has_no_state() {
+        let provider = TestProvider::new();
+        provider.server.reject(SECRET, true);
+        let config = config(&provider, "a");
+        let planned = provider.plan(&Value::Null, &[], &config);
+        let applied = provider.apply(&Value::Null, &planned, &config);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["Cannot create the feature store"]
+        );
+        assert_eq!(applied.state, Value::Null);
+        assert!(
+            !provider
+                .server
+                .paths()
+                .iter()
+                .any(|path| path.contains("feast-x"))
+        );
+    }
+
+    #[test]
+    fn a_failed_update_keeps_the_last_manifest_of_what_it_did_not_write() {
+        let provider = TestProvider::new();
+        let (state, private) = provider.create(&config(&provider, "a"));
+        let before = provider.private(&state, &private);
+        provider.server.reject(DEPLOYMENT, true);
+        let changed = config(&provider, "b");
+        let planned = provider.plan(&state, &private, &changed);
+        let applied = provider.apply(&state, &planned, &changed);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["Cannot update the feature store"]
+        );
+        let after = provider.private(&applied.state, &applied.private);
+        let mut manifests = before.last_applied.clone();
+        for (key, manifest) in &mut manifests {
+            if key.kind != Kind::Deployment {
+                manifest["metadata"]["labels"]["team"] = json!("b");
+            }
+        }
+        assert_eq!(after.last_applied, manifests);
+        let expected = PrivateState {
+            rollout: Rollout::Pending,
+            last_applied: manifests,
+            ..before
+        };
+        assert_eq!(after, expected);
+
+        // The next plan is not empty, and its apply completes the update.
+        provider.server.reject(DEPLOYMENT, false);
+        let planned = provider.plan(&applied.state, &applied.private, &changed);
+        assert!(planned.state.attribute("scaling_status").is_unknown());
+        let again = provider.apply(&applied.state, &planned, &changed);
+        assert_eq!(errors(&again.diagnostics), Vec::<String>::new());
+        let after = provider.private(&again.state, &again.private);
+        assert_eq!(after.rollout, Rollout::Complete);
+        let deployment = &after.last_applied[&key(Kind::Deployment)];
+        assert_eq!(deployment["metadata"]["labels"]["team"], "b");
+    }
+
+    #[test]
+    fn a_create_that_loses_the_race_has_no_state() {
+        let provider = TestProvider::new();
+        provider.server.reject(DEPLOYMENT, true);
+        let config = config(&provider, "a");
+        let planned = provider.plan(&Value::Null, &[], &config);
+        provider.apply(&Value::Null, &planned, &config);
+        let leftover = provider.server.get(SECRET).unwrap();
+        provider.server.reject(DEPLOYMENT, false);
+
+        // Another create adopts the leftover while this one does.
+        let (state, _) = provider.create(&config);
+        let winner = provider.server.get(SECRET).unwrap();
+        provider.destroy(&state, &[]);
+        provider.server.put(SECRET, leftover);
+        provider.server.race(SECRET, winner.clone());
+        let applied = provider.apply(&Value::Null, &planned, &config);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["The feature store exists already"]
+        );
+        assert_eq!(applied.state, Value::Null);
+        assert_eq!(provider.server.get(SECRET), Some(winner));
+        assert_eq!(provider.server.get(DEPLOYMENT), None);
+    }
+}

@@ -108,3 +108,105 @@ async fn delete(
         diagnostics,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::tests::test_provider::{TestProvider, summaries};
+
+    const SERVICE: &str = "/api/v1/namespaces/ns/services/feast-x-online";
+
+    fn create(provider: &TestProvider) -> (Value, Private) {
+        let config =
+            json!({"name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false});
+        provider.create(&provider.config(&config))
+    }
+
+    fn objects(provider: &TestProvider) -> Vec<String> {
+        let mut paths = provider.server.paths();
+        paths.retain(|path| path.contains("feast-x"));
+        paths
+    }
+
+    #[test]
+    fn deletes_every_object() {
+        let provider = TestProvider::new();
+        let (state, private) = create(&provider);
+        let destroyed = provider.destroy(&state, &private);
+        assert_eq!(destroyed.diagnostics, []);
+        assert_eq!(
+            (destroyed.state, destroyed.private),
+            (Value::Null, Private::new())
+        );
+        assert_eq!(objects(&provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn leaves_a_feature_store_of_another_owner_alone() {
+        let provider = TestProvider::new();
+        let (state, private) = create(&provider);
+        let before = objects(&provider);
+        let mut other = provider.private(&state, &private);
+        other.owner_id = Some("another".to_owned());
+        let destroyed = provider.destroy(&state, &other.encode());
+        let store = provider.private(&state, &private).owner_id;
+        assert!(store.is_some());
+        let name = cluster::StoreName {
+            namespace: "ns".to_owned(),
+            name: "x".to_owned(),
+        };
+        assert_eq!(
+            destroyed.diagnostics,
+            [diagnostics::owned_by_another(&name)]
+        );
+        assert_eq!(destroyed.state, Value::Null);
+        assert_eq!(objects(&provider), before);
+        // A resource instance without an id owns whatever exists.
+        other.owner_id = None;
+        let destroyed = provider.destroy(&state, &other.encode());
+        assert_eq!(destroyed.diagnostics, []);
+        assert_eq!(objects(&provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_failed_destroy_keeps_the_remaining_objects_in_the_state() {
+        let provider = TestProvider::new();
+        let (state, private) = create(&provider);
+        provider.server.reject(SERVICE, true);
+        let failed = provider.destroy(&state, &private);
+        assert_eq!(
+            summaries(&failed.diagnostics),
+            ["Cannot destroy the feature store"]
+        );
+        assert_eq!(objects(&provider), [SERVICE]);
+        let before = provider.private(&state, &private);
+        let mut expected = before.clone();
+        expected.retain(|key| *key == Key::new(Kind::Service, "feast-x-online"));
+        assert_eq!(expected.last_applied.len(), 1);
+        assert_eq!(provider.private(&failed.state, &failed.private), expected);
+        let shown = manifests::attribute(&expected.last_applied);
+        assert_eq!(failed.state.attribute("objects"), &shown);
+
+        provider.server.reject(SERVICE, false);
+        let destroyed = provider.destroy(&failed.state, &failed.private);
+        assert_eq!(
+            (destroyed.diagnostics, destroyed.state),
+            (Vec::new(), Value::Null)
+        );
+        assert_eq!(objects(&provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_read_is_kept() {
+        let provider = TestProvider::new();
+        let (mut state, private) = create(&provider);
+        let before = objects(&provider);
+        state.set("feast_project", Value::Null);
+        let failed = provider.destroy(&state, &private);
+        assert_eq!(summaries(&failed.diagnostics), ["The state cannot be read"]);
+        assert_eq!((failed.state, failed.private), (state, private));
+        assert_eq!(objects(&provider), before);
+    }
+}

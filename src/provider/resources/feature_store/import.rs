@@ -160,3 +160,83 @@ fn from_secret(
         diagnostics: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::tests::test_provider::{TestProvider, errors, summaries, texts};
+
+    const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
+
+    #[test]
+    fn an_import_restores_the_state() {
+        let provider = TestProvider::new();
+        let config = provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "labels": {"team": "a"},
+            "services": {"onlineStore": {"server": {"env": [{"name": "A", "value": "b"}]}}},
+        }));
+        let (state, private) = provider.create(&config);
+        let (state, private) = {
+            let refreshed = provider.read(&state, &private);
+            (
+                refreshed.state,
+                provider.private(&state, &refreshed.private),
+            )
+        };
+        let imported = provider.import("ns/x");
+        assert_eq!(texts(&imported.diagnostics), [""; 0]);
+        let resource = &imported.resources[0];
+        assert_eq!(resource.identity, computed::identity(&state));
+        let decoded = provider.private(&resource.state, &resource.private);
+        assert_eq!(decoded.owner_id, private.owner_id);
+        assert_eq!(decoded.last_applied, private.last_applied);
+
+        let refreshed = provider.read(&resource.state, &resource.private);
+        assert_eq!(
+            refreshed.state.attribute("objects"),
+            state.attribute("objects")
+        );
+        assert_eq!(
+            refreshed.state.attribute("configuration_hash"),
+            state.attribute("configuration_hash")
+        );
+        let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
+        assert_eq!(errors(&planned.diagnostics), [""; 0]);
+        assert_eq!(planned.state, refreshed.state);
+    }
+
+    #[test]
+    fn rejects_a_configuration_that_this_version_does_not_accept() {
+        let provider = TestProvider::new();
+        let config =
+            json!({"name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false});
+        provider.create(&provider.config(&config));
+        let configuration =
+            json!({"name": "x", "feastProject": "p", "services": {"scaling": {"replicas": "two"}}});
+        provider.server.edit(SECRET, |live| {
+            live["data"]["configuration.json"] = json!(BASE64.encode(configuration.to_string()));
+        });
+        let imported = provider.import("ns/x");
+        assert_eq!(
+            summaries(&imported.diagnostics),
+            ["The kept configuration cannot be read"]
+        );
+        assert_eq!(imported.resources, []);
+    }
+
+    #[test]
+    fn an_import_of_nothing_is_an_error() {
+        let provider = TestProvider::new();
+        let imported = provider.import("ns/x");
+        assert_eq!(
+            summaries(&imported.diagnostics),
+            ["There is no such feature store"]
+        );
+        assert_eq!(imported.resources, []);
+    }
+}

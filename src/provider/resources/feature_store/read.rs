@@ -242,6 +242,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::provider::tests::test_provider::{TestProvider, errors, summaries};
 
     #[test]
     fn a_rollout_is_pending_until_every_deployment_is_complete() {
@@ -276,5 +277,177 @@ mod tests {
             assert_eq!(found, expected, "{before:?}, {live:?}");
         }
         assert_eq!(rollout(Pending, &none, None), Complete);
+    }
+
+    const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
+    const SERVICE: &str = "/api/v1/namespaces/ns/services/feast-x-online";
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+
+    fn create(provider: &TestProvider) -> (Value, Value, Vec<u8>) {
+        let config = provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "services": {
+                "scaling": {"replicas": 2},
+                "onlineStore": {"persistence": {"store": {"type": "postgres", "secretRef": {"name": "s"}}}},
+                "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}}}},
+            },
+        }));
+        let (state, private) = provider.create(&config);
+        let refreshed = provider.read(&state, &private);
+        assert_eq!(refreshed.diagnostics, []);
+        (config, refreshed.state, refreshed.private)
+    }
+
+    /// The drift in a state, as `object: kind`.
+    fn drift_of(state: &Value) -> Vec<String> {
+        let Value::List(entries) = state.attribute("drift") else {
+            return Vec::new();
+        };
+        let text = |entry: &Value, name: &str| entry.attribute(name).as_str().unwrap().to_owned();
+        let entries = entries.iter();
+        entries
+            .map(|entry| format!("{}: {}", text(entry, "object"), text(entry, "change")))
+            .collect()
+    }
+
+    #[test]
+    fn a_refresh_without_changes_changes_nothing() {
+        let provider = TestProvider::new();
+        let (config, state, private) = create(&provider);
+        let refreshed = provider.read(&state, &private);
+        assert_eq!((&refreshed.state, &refreshed.private), (&state, &private));
+        let planned = provider.plan(&state, &private, &config);
+        assert_eq!(planned.state, state);
+    }
+
+    /// What a refresh finds after a change in the cluster, and that it finds the same again, and nothing once the change
+    /// is undone.
+    #[test]
+    fn changes_of_the_cluster_are_found_until_they_are_undone() {
+        type Edit = fn(&TestProvider);
+        let cases: [(&str, Edit, &[&str], bool); 6] = [
+            (
+                SERVICE,
+                |provider| provider.server.remove(SERVICE),
+                &["Service/feast-x-online: deleted"],
+                false,
+            ),
+            (
+                DEPLOYMENT,
+                |provider| {
+                    let edit = |live: &mut Json| live["spec"]["replicas"] = json!(5);
+                    provider.server.edit(DEPLOYMENT, edit);
+                },
+                &["Deployment/feast-x: changed"],
+                false,
+            ),
+            (
+                DEPLOYMENT,
+                |provider| provider.server.remove(DEPLOYMENT),
+                &["Deployment/feast-x: deleted"],
+                false,
+            ),
+            (
+                SECRET,
+                |provider| {
+                    let edit = |live: &mut Json| live["data"]["feature_store.yaml"] = json!("YQ==");
+                    provider.server.edit(SECRET, edit);
+                },
+                &["Secret/feast-x: changed"],
+                true,
+            ),
+            (
+                SECRET,
+                |provider| provider.server.remove(SECRET),
+                &["Secret/feast-x: deleted"],
+                true,
+            ),
+            (
+                "/api/v1/namespaces/ns/secrets/s",
+                |provider| {
+                    let data = json!({"postgres": "cGF0aDogeQ==", "sql": "cGF0aDogeA=="});
+                    let rotated = json!({"metadata": {"name": "s"}, "data": data});
+                    provider
+                        .server
+                        .put("/api/v1/namespaces/ns/secrets/s", rotated);
+                },
+                &["Secret/s: rotated"],
+                true,
+            ),
+        ];
+        for (path, edit, expected, secrets_changed) in cases {
+            let provider = TestProvider::new();
+            let (config, state, private) = create(&provider);
+            let before = provider.server.get(path);
+            edit(&provider);
+            let refreshed = provider.read(&state, &private);
+            assert_eq!(drift_of(&refreshed.state), expected);
+            let decoded = provider.private(&refreshed.state, &refreshed.private);
+            assert_eq!(decoded.secrets_changed, secrets_changed, "{expected:?}");
+            let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
+            assert_ne!(planned.state, refreshed.state, "{expected:?}");
+
+            let again = provider.read(&refreshed.state, &refreshed.private);
+            assert_eq!(
+                (&again.state, &again.private),
+                (&refreshed.state, &refreshed.private)
+            );
+            match before {
+                Some(object) => provider.server.put(path, object),
+                None => provider.server.remove(path),
+            }
+            let undone = provider.read(&again.state, &again.private);
+            assert_eq!(
+                (&undone.state, &undone.private),
+                (&state, &private),
+                "{expected:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_changed_field_shows_at_its_attribute_until_an_apply_undoes_it() {
+        let provider = TestProvider::new();
+        let (config, state, private) = create(&provider);
+        let edit = |live: &mut Json| live["spec"]["replicas"] = json!(5);
+        provider.server.edit(DEPLOYMENT, edit);
+        let refreshed = provider.read(&state, &private);
+        let replicas = |state: &Value| state.attribute("services.scaling.replicas").clone();
+        assert_eq!(replicas(&refreshed.state), Value::integer(5));
+        let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
+        let applied = provider.apply(&refreshed.state, &planned, &config);
+        assert_eq!(errors(&applied.diagnostics), Vec::<String>::new());
+        assert_eq!(replicas(&applied.state), Value::integer(2));
+        let live = provider.server.get(DEPLOYMENT).unwrap();
+        assert_eq!(live["spec"]["replicas"], 2);
+        let undone = provider.read(&applied.state, &applied.private);
+        assert_eq!(drift_of(&undone.state), [""; 0]);
+    }
+
+    #[test]
+    fn a_feature_store_without_objects_is_gone() {
+        let provider = TestProvider::new();
+        let (_, state, private) = create(&provider);
+        for path in provider.server.paths() {
+            if path.contains("feast-x") {
+                provider.server.remove(&path);
+            }
+        }
+        assert_eq!(provider.read(&state, &private).state, Value::Null);
+    }
+
+    #[test]
+    fn a_refresh_that_fails_changes_nothing() {
+        let provider = TestProvider::new();
+        let (_, state, private) = create(&provider);
+        let mut unreachable = provider.server.clone();
+        unreachable.host = "http://127.0.0.1:1".to_owned();
+        let unreachable = TestProvider::on(&unreachable, json!({}));
+        let refreshed = unreachable.read(&state, &private);
+        assert_eq!(
+            summaries(&refreshed.diagnostics),
+            ["Cannot read the feature store"]
+        );
+        assert_eq!((refreshed.state, refreshed.private), (state, private));
     }
 }
