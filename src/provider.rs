@@ -124,7 +124,7 @@ impl Provider for Feast {
             written.insert(key, request.config.clone());
         }
         match resources::feature_store::parse::parse(block, &request.config) {
-            Ok(parsed) => resources::feature_store::parse::advice(&parsed),
+            Ok(parsed) => resources::feature_store::parse::warnings(&parsed),
             Err(diagnostics) => diagnostics,
         }
     }

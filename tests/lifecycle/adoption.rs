@@ -110,7 +110,7 @@ pub fn what_the_operator_made_is_taken_over_with_its_data() {
     let plan = test.plan_with_changes();
     let said = words(&plan.run);
     assert!(
-        said.contains("The next apply takes these objects of the feature store"),
+        said.contains("The next apply takes over these objects of the feature store"),
         "{said}"
     );
     assert!(!said.contains("Data will be"), "{said}");
@@ -426,7 +426,7 @@ pub fn missing_rights_are_named() {
     };
     expect([
         "has no Secret \"feast-demo\" with the configuration of a feature store",
-        "give this user the verb get on featurestores in the API group feast.dev",
+        "grant this user the verb get on featurestores in the API group feast.dev",
     ]);
     allow("feast.dev");
     expect([

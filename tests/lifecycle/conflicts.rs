@@ -72,7 +72,7 @@ fn conflict(test: &StoreUnderTest, field: &str, attribute: &str) -> (String, Str
          over; or leave them to their owner: take them out of the configuration, or, where this provider always \
          sets a field (an image, for one), write the live value there, since equal values do not conflict.\n\n\
          In the configuration: `{attribute}`.\n\n\
-         What exists is in the state. The next plan is not empty, and applying it goes on from there.",
+         The state records the objects that exist. The next plan is not empty; applying it resumes the update.",
         test.namespace.name(),
         test.namespace.cluster().server().trim_end_matches('/'),
     );

@@ -38,7 +38,7 @@ fn words(text: &str) -> String {
         .join(" ")
 }
 
-const STAYS: &str = "\"feast-demo-online\" will not be part of a feature store any more. It stays";
+const STAYS: &str = "\"feast-demo-online\" will no longer be part of a feature store. It stays";
 const GOES: &str = "\"feast-demo-online\" will be deleted with everything in it";
 
 pub fn claims_outlive_every_change() {

@@ -72,7 +72,7 @@ pub fn a_failed_rollout_is_not_forgotten() {
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
-    let next = "The next plan is not empty, and applying it goes on from there.";
+    let next = "The next plan is not empty; applying it resumes the update.";
     assert!(apply.said().contains(next), "{apply}");
     // The old pods still serve, and the plan does not say that all is well.
     assert_eq!(test.deployment()["status"]["availableReplicas"], 2);

@@ -37,8 +37,8 @@ pub fn a_complete_store_is_not_made_again_before_it_is_destroyed() {
         test.terraform.run(&command).unwrap()
     };
     let run = apply(&replace);
-    says_only(&run, "The feature store exists already");
-    says_only(&run, "whose creation is complete");
+    says_only(&run, "The feature store already exists");
+    says_only(&run, "created by this provider");
     assert_eq!((test.objects(), uid(&test)), (before, made.clone()));
     test.expect_empty_plan();
 
@@ -70,7 +70,7 @@ pub fn what_a_create_has_left_is_its_replacements() {
 
     lift_limit(&test);
     let run = test.terraform.apply().unwrap().expect_success();
-    let left = "The feature store was left to another resource";
+    let left = "Feature store not destroyed: another resource owns it";
     assert!(run.said().contains(left), "{run}");
     assert_eq!(uid(&test), made);
     assert_eq!(test.deployment()["status"]["readyReplicas"], 1);
@@ -88,7 +88,7 @@ pub fn a_renamed_block_is_destroyed_before_it_is_made_again() {
     );
     test.terraform.write("main.tf", &renamed).unwrap();
     let run = test.terraform.apply().unwrap();
-    says_only(&run, "The feature store exists already");
+    says_only(&run, "The feature store already exists");
     says_only(&run, "write a `moved` block");
     assert_eq!(test.objects(), Vec::<String>::new());
     test.apply();
@@ -114,7 +114,7 @@ pub fn of_two_blocks_of_one_name_one_has_the_store() {
     test.terraform.write("main.tf", &both).unwrap();
     says_only(
         &test.terraform.apply().unwrap(),
-        "The feature store exists already",
+        "The feature store already exists",
     );
     let state = test.terraform.state_json().unwrap();
     let resources = state["values"]["root_module"]["resources"].as_array();
@@ -267,7 +267,7 @@ pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
     let run = live.test.terraform.run(&destroy).unwrap();
     says_only(
         &run,
-        "`terraform destroy -refresh=false` does not look at the new name",
+        "`terraform destroy -refresh=false` ignores the new name",
     );
     live.expect_untouched();
     let destroy = [&destroy[..], &["-refresh=false"]].concat();
@@ -281,7 +281,7 @@ pub fn a_name_that_is_in_use_is_refused_at_plan_and_a_free_one_is_taken() {
     other.configure(&services());
     other.apply();
     let theirs = (other.objects(), uid(&other));
-    live.refuses_to_move(other.namespace.name(), "whose creation is complete");
+    live.refuses_to_move(other.namespace.name(), "created by this provider");
     assert_eq!((other.objects(), uid(&other)), theirs);
     other.destroy();
 
@@ -403,7 +403,7 @@ pub fn a_failed_create_is_taken_up_by_another_configuration() {
     let running = json!({"id": "a", "complete": false, "deadline": i64::from(u32::MAX)});
     write_record(&test, &running);
     let refused = other.apply().unwrap();
-    says_only(&refused, "The feature store exists already");
+    says_only(&refused, "The feature store already exists");
     for way in [
         "- Wait: after ",
         "terraform import",
@@ -425,7 +425,7 @@ pub fn a_failed_create_is_taken_up_by_another_configuration() {
     let run = test.terraform.destroy().unwrap().expect_success();
     assert!(
         run.said()
-            .contains("The feature store was left to another resource"),
+            .contains("Feature store not destroyed: another resource owns it"),
         "{run}"
     );
     other.destroy().unwrap().expect_success();
@@ -443,7 +443,7 @@ pub fn the_command_of_the_error_removes_what_a_create_has_left() {
         &format!("scaling = {{ replicas = 2 }}\n{}", services()),
     );
     let refused = other.apply().unwrap();
-    says_only(&refused, "The feature store exists already");
+    says_only(&refused, "The feature store already exists");
     let said = refused.said();
     let (_, command) = said.split_once("`kubectl ").unwrap();
     let (command, _) = command.split_once('`').unwrap();

@@ -172,7 +172,7 @@ pub fn secrets_that_never_come_are_all_named() {
         "Secret/none-such",
         "It does not exist",
         "It has no key \"sql\"",
-        "It was waited for 3 s, in case an operator makes it.",
+        "The apply waited 3 s for it, in case an operator creates it.",
     ] {
         assert!(said.contains(part), "{part}\n{run}");
     }

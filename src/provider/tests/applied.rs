@@ -8,11 +8,11 @@ use super::*;
 use crate::feast::ownership::Ownership;
 
 /// The valid configurations, without a rollout to wait for.
-fn valid(run: &TestProvider) -> Vec<Value> {
+fn valid(provider: &TestProvider) -> Vec<Value> {
     let configs = configurations().into_iter().filter_map(|mut json| {
         json["waitForRollout"] = json!(false);
-        let config = run.config(&json);
-        errors(&validate(&run.feast, &config))
+        let config = provider.config(&json);
+        errors(&validate(&provider.feast, &config))
             .is_empty()
             .then_some(config)
     });
@@ -21,13 +21,13 @@ fn valid(run: &TestProvider) -> Vec<Value> {
 
 #[test]
 fn core_accepts_the_results_of_create_and_update() {
-    let run = TestProvider::new();
-    let configs = valid(&run);
+    let provider = TestProvider::new();
+    let configs = valid(&provider);
     assert!(configs.len() >= 7, "{}", configs.len());
     for config in configs {
         let name = config.attribute("name").as_str().unwrap();
-        let (state, private) = run.create(&config);
-        let refreshed = run.read(&state, &private);
+        let (state, private) = provider.create(&config);
+        let refreshed = provider.read(&state, &private);
         assert_eq!(
             errors(&refreshed.diagnostics),
             Vec::<String>::new(),
@@ -39,61 +39,61 @@ fn core_accepts_the_results_of_create_and_update() {
         let mut changed = config.clone();
         changed.set("labels", labels);
         let prior = refreshed.state;
-        let planned = run.plan(&prior, &refreshed.private, &changed);
+        let planned = provider.plan(&prior, &refreshed.private, &changed);
         assert_eq!(errors(&planned.diagnostics), Vec::<String>::new(), "{name}");
-        let applied = run.apply(&prior, &planned, &changed);
+        let applied = provider.apply(&prior, &planned, &changed);
         assert_eq!(errors(&applied.diagnostics), Vec::<String>::new(), "{name}");
     }
 }
 
 #[test]
 fn a_failed_create_is_recorded_so_that_another_configuration_can_adopt_it() {
-    let run = TestProvider::new();
+    let provider = TestProvider::new();
     let deployment = "/apis/apps/v1/namespaces/ns/deployments/feast-demo";
     let store = |project: &str| {
-        run.config(&json!({"name": "demo", "namespace": "ns", "feastProject": project, "waitForRollout": false}))
+        provider.config(&json!({"name": "demo", "namespace": "ns", "feastProject": project, "waitForRollout": false}))
     };
-    run.server.reject(deployment, true);
+    provider.server.reject(deployment, true);
     let first = store("p");
-    let planned = run.plan(&Value::Null, &[], &first);
-    let failed = run.apply(&Value::Null, &planned, &first);
-    let found = errors(&failed.diagnostics);
-    let [error] = found.as_slice() else {
-        panic!("{found:?}");
+    let planned = provider.plan(&Value::Null, &[], &first);
+    let failed = provider.apply(&Value::Null, &planned, &first);
+    let messages = errors(&failed.diagnostics);
+    let [error] = messages.as_slice() else {
+        panic!("{messages:?}");
     };
     assert!(
         error.ends_with(
-            "\n\nWhat exists is in the state. Terraform marks a resource whose create has failed as tainted: its next \
-             apply destroys the feature store and creates it again. To keep it, correct the cause, remove the mark \
-             (`terraform untaint <address>`) and apply again. Pulumi has no state of it: correct the cause and run \
-             `pulumi up` again, which takes over what exists."
+            "\n\nThe state records the objects that exist. Terraform marks a resource whose create failed as tainted: its \
+             next apply destroys the feature store and creates it again. To keep it, correct the cause, run `terraform \
+             untaint <address>` and apply again. Pulumi records no state: correct the cause and run `pulumi up` again, \
+             which adopts the objects that exist."
         ),
         "{error}"
     );
     let path = "/api/v1/namespaces/ns/secrets/feast-demo";
-    let ownership = || Ownership::of(run.server.get(path).as_ref());
+    let ownership = || Ownership::of(provider.server.get(path).as_ref());
     let owner_id = ownership().owner_id().unwrap().to_owned();
     let before = Ownership::Failed { owner_id };
     assert_eq!(ownership(), before);
 
-    // An update goes on from there.
-    let updated = run.plan(&failed.state, &failed.private, &first);
-    let again = run.apply(&failed.state, &updated, &first);
-    let found = errors(&again.diagnostics);
+    // An update resumes.
+    let updated = provider.plan(&failed.state, &failed.private, &first);
+    let again = provider.apply(&failed.state, &updated, &first);
+    let messages = errors(&again.diagnostics);
     assert!(
-        found[0].ends_with(
-            "\n\nWhat exists is in the state. The next plan is not empty, and applying it goes on from there."
+        messages[0].ends_with(
+            "\n\nThe state records the objects that exist. The next plan is not empty; applying it resumes the update."
         ),
-        "{found:?}"
+        "{messages:?}"
     );
 
     // Without a state, as Pulumi leaves it.
-    let mut secret = run.server.get(path).unwrap();
+    let mut secret = provider.server.get(path).unwrap();
     let record = before.record().unwrap().to_string();
     secret["data"]["creation.json"] = json!(BASE64.encode(record));
-    run.server.put(path, secret);
-    run.server.reject(deployment, false);
-    run.create(&store("q"));
+    provider.server.put(path, secret);
+    provider.server.reject(deployment, false);
+    provider.create(&store("q"));
     let after = ownership();
     assert!(matches!(after, Ownership::Complete { .. }), "{after:?}");
     assert_ne!(after.owner_id(), before.owner_id());

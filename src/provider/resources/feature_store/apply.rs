@@ -532,7 +532,7 @@ mod tests {
         let applied = provider.apply(&Value::Null, &planned, &config);
         assert_eq!(
             summaries(&applied.diagnostics),
-            ["The feature store exists already"]
+            ["The feature store already exists"]
         );
         assert_eq!(applied.state, Value::Null);
         assert_eq!(provider.server.get(SECRET), Some(winner));

@@ -9,7 +9,7 @@ use crate::feast::spec::{OnlineStorage, Registry, RegistryStorage, Store};
 use crate::provider::diagnostics;
 use crate::schema::Diagnostics;
 
-use super::parse::{Parsed, judged};
+use super::parse::{Parsed, known_violations};
 use super::prior_state::PriorState;
 
 /// What a plan does with the feature store of the prior state.
@@ -25,7 +25,7 @@ pub enum Change<'a> {
 /// Returns an error for each change of a PVC that the API server would reject in the middle of an update.
 pub fn forbidden_changes(prior: &PriorState<'_>, parsed: &Parsed) -> Diagnostics {
     match prior.config() {
-        Ok(before) => judged(changes::check(before, &parsed.config), &parsed.unknown),
+        Ok(before) => known_violations(changes::check(before, &parsed.config), &parsed.unknown),
         Err(_) => Vec::new(),
     }
 }
@@ -171,7 +171,7 @@ mod tests {
                 Updated(config(false, &ephemeral())),
                 vec![left(online)],
             ),
-            // The new value of `delete_data` counts.
+            // The new value of `delete_data` applies.
             (
                 config(false, &created),
                 Updated(config(true, &ephemeral())),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn says_nothing_of_an_unknown_update_or_without_a_state() {
+    fn an_unknown_update_and_a_null_state_have_no_warnings() {
         let block = block();
         let state = value(&block, &config(true, &created("online.db", "5Gi")));
         let prior = PriorState::decode(&block, &state, &[]);

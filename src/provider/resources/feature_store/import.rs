@@ -224,7 +224,7 @@ mod tests {
         let imported = provider.import("ns/x");
         assert_eq!(
             summaries(&imported.diagnostics),
-            ["The kept configuration cannot be read"]
+            ["The stored configuration cannot be read"]
         );
         assert_eq!(imported.resources, []);
     }
