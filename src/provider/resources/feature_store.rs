@@ -19,5 +19,5 @@ pub mod read;
 mod replacement;
 pub mod secret_drift;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 pub mod upgrade;

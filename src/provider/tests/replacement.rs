@@ -240,7 +240,7 @@ fn rejects_an_invalid_namespace_of_the_provider_block() {
                 config: config.clone(),
                 ..Plan::default()
             };
-            feature_store::plan::plan_offline(block, Some(namespace), false, config, &request).0
+            feature_store::testing::plan_request(block, Some(namespace), config, &request).0
         };
         let summary = "The namespace of the provider block is not valid";
         for prior in [&Value::Null, &state] {

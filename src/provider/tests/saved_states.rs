@@ -113,14 +113,17 @@ fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
         ..Read::default()
     }));
     assert_eq!(refreshed.diagnostics, []);
-    let planned = runtime.block_on(feast.plan(Plan {
-        type_name: FEATURE_STORE.to_owned(),
-        prior_state: refreshed.state.clone(),
-        proposed_new_state: config.clone(),
-        config,
-        prior_private: refreshed.private.clone(),
-        ..Plan::default()
-    }));
+    let planned = runtime.block_on(core::plan(
+        &feast,
+        Plan {
+            type_name: FEATURE_STORE.to_owned(),
+            prior_state: refreshed.state.clone(),
+            proposed_new_state: config.clone(),
+            config,
+            prior_private: refreshed.private.clone(),
+            ..Plan::default()
+        },
+    ));
     assert_eq!(planned.diagnostics, []);
     (upgraded.state, refreshed, planned)
 }

@@ -287,7 +287,7 @@ mod tests {
     use crate::provider::resources::feature_store::prior_state::counters::{DECODED, RENDERED};
     use crate::provider::resources::feature_store::testing;
     use crate::provider::resources::feature_store::testing::{
-        Stored, plan, request, stored, value,
+        Stored, plan, plan_request, request, stored, value,
     };
     use crate::schema::provider::ClientCapabilities;
 
@@ -445,7 +445,7 @@ mod tests {
         ] {
             let config = with(configured);
             let request = request(prior, &config);
-            let (planned, replacement) = plan_offline(&block, default, false, &config, &request);
+            let (planned, replacement) = plan_request(&block, default, &config, &request);
             assert_eq!(planned.state.attribute("namespace"), &expected);
             let expected = match replaces {
                 true => vec![Path::of("namespace")],
@@ -472,28 +472,44 @@ mod tests {
                 },
                 ..request(None, &config)
             };
-            let (planned, _) = plan_offline(&block, default, false, &config, &request);
+            let (planned, _) = plan_request(&block, default, &config, &request);
             assert_eq!(planned.deferred, expected);
         }
     }
 
+    /// Another client has changed a label of the Service, and `labels` is in `ignore_changes`: so Terraform plans with
+    /// the label of the Service, and the other objects must keep theirs.
     #[test]
-    fn ignored_changes_keep_the_live_values_in_the_private_state() {
+    fn ignored_changes_keep_live_values_in_the_planned_manifests() {
         let block = testing::block();
-        let written = config(&block, 2);
-        let prior = stored(&block, &written);
-        let mut observed = prior.private.last_applied[&deployment()].clone();
-        observed["spec"]["replicas"] = json!(5);
-        let drift = drift(DriftKind::Changed, ".spec.replicas", Some("2"));
-        let mut prior = prior.drifted(&block, &drift, Some(observed));
-        let merged = config(&block, 5);
+        let labelled = |team: &str| {
+            let mut config = config(&block, 2);
+            let label = [("team".to_owned(), Value::string(team))];
+            config.set("labels", Value::Map(label.into()));
+            config
+        };
+        let written = labelled("a");
+        let service = Key::new(Kind::Service, "feast-x-online");
+        let drift = Drift {
+            object: service.to_string(),
+            ..drift(DriftKind::Changed, ".metadata.labels.team", Some("a"))
+        };
+        let applied = stored(&block, &written);
+        let mut observed = applied.private.last_applied[&service].clone();
+        observed["metadata"]["labels"]["team"] = json!("b");
+        let mut prior = applied.clone().drifted(&block, &drift, Some(observed));
+        let merged = labelled("b");
         prior
             .state
-            .set("services", merged.attribute("services").clone());
+            .set("labels", merged.attribute("labels").clone());
         let request = request(Some(&prior), &merged);
-        let (planned, _) = plan_offline(&block, Some("ns"), false, &written, &request);
+        let (planned, _) = plan_request(&block, Some("ns"), &written, &request);
         assert_eq!(planned.diagnostics, []);
         assert_eq!(planned.state, prior.state);
+        let mut expected = applied.private.last_applied;
+        expected.remove(&service);
+        let private = PrivateState::decode(&block, &planned.state, &planned.private);
+        assert_eq!(private.planned, expected);
     }
 
     #[test]
@@ -525,7 +541,7 @@ mod tests {
             let request = request(Some(&prior), &config);
             DECODED.set(0);
             RENDERED.set(0);
-            plan_offline(&block, Some("ns"), false, &config, &request);
+            plan_request(&block, Some("ns"), &config, &request);
             assert_eq!((DECODED.get(), RENDERED.get()), (1, rendered));
         }
         let destroy = Plan {
@@ -534,7 +550,7 @@ mod tests {
         };
         DECODED.set(0);
         RENDERED.set(0);
-        plan_offline(&block, Some("ns"), false, &Value::Null, &destroy);
+        plan_request(&block, Some("ns"), &Value::Null, &destroy);
         assert_eq!((DECODED.get(), RENDERED.get()), (1, 0));
     }
 
@@ -546,8 +562,7 @@ mod tests {
             proposed_new_state: Value::Null,
             ..request(Some(&prior), &Value::Null)
         };
-        let (planned, replacement) =
-            plan_offline(&block, Some("ns"), false, &Value::Null, &destroy);
+        let (planned, replacement) = plan_request(&block, Some("ns"), &Value::Null, &destroy);
         let expected = Planned {
             private: prior.private.encode(),
             ..Planned::default()
@@ -562,7 +577,7 @@ mod tests {
         let mut config = config(&block, 2);
         config.set("name", Value::string("not a name"));
         let (planned, replacement) =
-            plan_offline(&block, Some("ns"), false, &config, &request(None, &config));
+            plan_request(&block, Some("ns"), &config, &request(None, &config));
         assert_eq!(planned.state, config);
         assert_eq!(planned.diagnostics[0].path, Some(Path::of("name")));
         assert!(replacement.is_none());

@@ -1,14 +1,14 @@
 //! Helpers for the tests of the resource.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value as Json;
 
 use super::computed;
 use super::manifests;
 use super::plan::plan_offline;
 use super::private_state::PrivateState;
-use crate::feast::config::Drift;
+use super::replacement::Replacement;
+use crate::feast::config::{Drift, ScalingStatus};
+use crate::feast::objects::Key;
 use crate::provider::schemas::{FEATURE_STORE, schemas};
 use crate::provider::tests::core::check_plan;
 use crate::schema::provider::{Plan, Planned};
@@ -34,12 +34,22 @@ pub struct Stored {
     pub private: PrivateState,
 }
 
-/// Plans without a cluster. The plan must keep the rules of Terraform core.
+/// Plans without a cluster, in the default namespace `ns`.
 pub fn plan(block: &Block, prior: Option<&Stored>, config: &Value) -> Planned {
     let request = request(prior, config);
-    let (planned, _) = plan_offline(block, Some("ns"), false, config, &request);
-    check_plan(block, &request, &planned);
-    planned
+    plan_request(block, Some("ns"), config, &request).0
+}
+
+/// Plans without a cluster. The plan must keep the rules of Terraform core.
+pub fn plan_request(
+    block: &Block,
+    default_namespace: Option<&str>,
+    written: &Value,
+    request: &Plan,
+) -> (Planned, Option<Replacement>) {
+    let (planned, replacement) = plan_offline(block, default_namespace, false, written, request);
+    check_plan(block, request, &planned);
+    (planned, replacement)
 }
 
 /// The request for a plan of this configuration.
@@ -57,12 +67,11 @@ pub fn request(prior: Option<&Stored>, config: &Value) -> Plan {
 pub fn stored(block: &Block, config: &Value) -> Stored {
     let mut state = plan(block, None, config).state;
     state.set("configuration_hash", Value::string("abc"));
-    let replicas = |number: i64| Value::integer(number);
-    let status = BTreeMap::from([
-        ("current_replicas".to_owned(), replicas(1)),
-        ("desired_replicas".to_owned(), replicas(1)),
-    ]);
-    state.set("scaling_status", Value::Object(status));
+    let status = ScalingStatus {
+        current_replicas: Some(1),
+        desired_replicas: Some(1),
+    };
+    state.set("scaling_status", computed::scaling_status(status));
     assert!(state.is_wholly_known());
     // Without private data, the objects of the state count as applied.
     let private = PrivateState::decode(block, &state, &[]);
@@ -73,7 +82,7 @@ impl Stored {
     /// The same after a refresh that found this drift of one object.
     pub fn drifted(mut self, block: &Block, drift: &Drift, observed: Option<Json>) -> Self {
         let mut objects = self.private.observed();
-        let key = crate::feast::objects::Key::parse(&drift.object).unwrap();
+        let key = Key::parse(&drift.object).unwrap();
         match observed {
             Some(observed) => objects.insert(key, observed),
             None => objects.remove(&key),
