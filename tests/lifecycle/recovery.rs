@@ -52,7 +52,7 @@ pub fn a_create_that_times_out_says_why_and_converges() {
         "{apply}"
     );
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
-    let keep = "remove the mark (`terraform untaint <address>`) and apply again";
+    let keep = "run `terraform untaint <address>` and apply again";
     assert!(apply.said().contains(keep), "{apply}");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
 
