@@ -166,7 +166,7 @@ pub fn what_the_operator_made_is_taken_over_with_its_data() {
 
     let applied = test.apply();
     assert!(
-        words(&applied).contains("Delete it before the operator is started again"),
+        words(&applied).contains("Delete it before you start the operator again"),
         "{applied}"
     );
     let after = objects(&test);
@@ -358,7 +358,7 @@ pub fn what_cannot_be_taken_over_is_said() {
     };
     // Nothing has been made of it.
     Operator::custom_resource(&test, &on_a_claim());
-    refused("no Deployment \"feast-demo\" that the Feast operator made of it");
+    refused("no Deployment \"feast-demo\" that the Feast operator created for it");
     // A field that this provider does not know.
     let mut unknown = on_a_claim();
     unknown["services"]["bogus"] = json!(1);
@@ -373,7 +373,7 @@ pub fn what_cannot_be_taken_over_is_said() {
     test.namespace
         .kubectl(&["delete", "featurestore", "demo", "--wait=false"])
         .unwrap();
-    refused("is being deleted, and what it owns goes with it");
+    refused("is being deleted, and Kubernetes deletes the objects that it owns with it");
     patch(r#"{"metadata": {"finalizers": null}}"#);
 }
 

@@ -39,7 +39,7 @@ fn words(text: &str) -> String {
 }
 
 const STAYS: &str = "\"feast-demo-online\" will no longer be part of a feature store. It stays";
-const GOES: &str = "\"feast-demo-online\" will be deleted with everything in it";
+const GOES: &str = "\"feast-demo-online\" will be deleted with all its data";
 
 pub fn claims_outlive_every_change() {
     let test = StoreUnderTest::new("data");

@@ -34,7 +34,7 @@ pub fn live_values_that_a_rule_forbids_are_kept() {
     assert_eq!(plan.run.status, Some(0), "{}", plan.run);
     assert!(
         said.contains("Warning: Invalid value")
-            && said.contains("must be at least 1, but is 0. The value is the one in the state"),
+            && said.contains("must be at least 1, but is 0. This value is the one in the state"),
         "{said}"
     );
     // Another change goes through and leaves the count alone, and so does the plan after it.
