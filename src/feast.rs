@@ -13,6 +13,7 @@ pub mod feature_store_yaml;
 pub mod names;
 mod not_yaml;
 pub mod objects;
+pub mod ownership;
 pub mod remote_store;
 pub mod render;
 pub mod rendered;

@@ -21,9 +21,8 @@ use crate::schema::provider::{
     Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
     Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
 };
-use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
+use crate::schema::{Block, Diagnostic, Diagnostics, Provider, Value};
 
-use resources::feature_store::replacement::Replacement;
 pub use schemas::FEATURE_STORE;
 use settings::Settings;
 
@@ -81,12 +80,6 @@ impl Feast {
     }
 }
 
-/// Returns true if a plan replaces the feature store for the namespace of the provider block alone.
-fn moves_by_default(config: &Value, planned: &Planned) -> bool {
-    let namespace = Path::of("namespace");
-    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
-}
-
 /// What a configuration is found again by; `None` while its name is unknown.
 fn written_key(config: &Value) -> Option<(String, Option<String>)> {
     let name = config.attribute("name").as_str()?.to_owned();
@@ -131,27 +124,14 @@ impl Provider for Feast {
             written.insert(key, request.config.clone());
         }
         match resources::feature_store::parse::parse(block, &request.config) {
-            Ok(parsed) => resources::feature_store::parse::advice(&parsed),
+            Ok(parsed) => resources::feature_store::parse::warnings(&parsed),
             Err(diagnostics) => diagnostics,
         }
     }
 
     fn upgrade(&self, request: Upgrade) -> Upgraded {
         match self.block(&request.type_name) {
-            // There is one version of the schema so far.
-            Ok(_) => match request.state {
-                Ok(mut state) => {
-                    resources::feature_store::manifests::upgrade(&mut state);
-                    Upgraded {
-                        state,
-                        diagnostics: Vec::new(),
-                    }
-                }
-                Err(why) => Upgraded {
-                    diagnostics: vec![diagnostics::unreadable_state(&why)],
-                    ..Upgraded::default()
-                },
-            },
+            Ok(_) => resources::feature_store::upgrade::upgrade(request),
             Err(diagnostics) => Upgraded {
                 diagnostics,
                 ..Upgraded::default()
@@ -181,31 +161,20 @@ impl Provider for Feast {
     async fn plan(&self, request: Plan) -> Planned {
         match self.block(&request.type_name) {
             Ok(block) => {
-                let settings = self.settings();
-                let force = settings.options().force_conflicts;
                 let written = written_key(&request.config).and_then(|key| {
                     let written = self.written.read();
                     let written = written.unwrap_or_else(PoisonError::into_inner);
                     written.get(&key).cloned()
                 });
                 let written = written.unwrap_or_else(|| request.config.clone());
-                let namespace = settings.namespace();
-                let mut planned = resources::feature_store::plan::plan(
-                    block, namespace, force, &written, &request,
-                );
-                if settings.namespace_is_empty() && moves_by_default(&request.config, &planned) {
-                    return Planned {
-                        diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
-                        state: request.prior_state,
-                        ..Planned::default()
-                    };
-                }
-                let replacement = Replacement::of(block, &request, &mut planned);
-                if let Some(replacement) = replacement {
-                    let findings = replacement.check(&settings, &self.stopped()).await;
-                    planned.diagnostics.extend(findings);
-                }
-                planned
+                resources::feature_store::plan::plan(
+                    block,
+                    &self.settings(),
+                    &self.stopped(),
+                    &written,
+                    request,
+                )
+                .await
             }
             Err(diagnostics) => Planned {
                 diagnostics,
@@ -275,15 +244,8 @@ impl Provider for Feast {
     async fn read_data_source(&self, request: DataSource) -> DataSourceAnswer {
         match self.data_source(&request.type_name) {
             Ok(block) => {
-                let resource = &self.schemas().resources[FEATURE_STORE].schema.block;
-                data_sources::feature_store::read(
-                    block,
-                    resource,
-                    &self.settings(),
-                    &self.stopped(),
-                    request,
-                )
-                .await
+                data_sources::feature_store::read(block, &self.settings(), &self.stopped(), request)
+                    .await
             }
             Err(diagnostics) => DataSourceAnswer {
                 diagnostics,

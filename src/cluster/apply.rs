@@ -35,7 +35,6 @@
 
 mod api;
 mod conflict;
-mod creation;
 mod dry_run;
 mod handover;
 mod job;
@@ -43,6 +42,7 @@ mod object;
 mod prune;
 mod reclaim;
 mod take_over;
+mod write_owner;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -402,7 +402,8 @@ impl Applier<'_> {
             });
         }
         if key.kind == Kind::Secret && self.desired.last_applied.is_empty() {
-            return self.adopt_leftover(key, &body, &live).await.map(Some);
+            let written = (self.cluster).write_owner(self.desired.store, &live, &body, self.cancel);
+            return written.await.map(Some);
         }
         if key.kind == Kind::Deployment {
             self.release_fields(key, &body, &live).await?;

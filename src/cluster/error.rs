@@ -258,6 +258,10 @@ pub enum Reason {
     #[error("it was changed by somebody else at the same time: {message}")]
     Stale { message: String },
 
+    /// The feature store's Secret has another owner than when it was read.
+    #[error("another apply of this feature store has just written it")]
+    OwnerChanged,
+
     #[error("it exists already and does not belong to this feature store{}", belongs(.owner))]
     Foreign { owner: LabelledOwner },
 

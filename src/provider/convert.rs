@@ -3,18 +3,18 @@
 use std::io::{self, Read as _};
 use std::{fs, path::Path};
 
-use super::functions::from_manifest::{Read, feature_stores};
+use super::functions::from_manifest::{Converted, feature_stores};
 use super::schemas::{FEATURE_STORE, schemas};
 use crate::schema::{Value, hcl};
 
-/// How the program is called.
+/// The command line.
 pub const USAGE: &str = "terraform-provider-feast convert <file, or - for standard input>";
 
-/// Reads the file of that name, or standard input for `-`, and gives the configuration.
+/// Reads the file, or standard input for `-`, and returns the configuration.
 ///
 /// # Errors
 ///
-/// A sentence for the user.
+/// The usage, or the reason why the file cannot be read or converted, as a sentence.
 pub fn run(arguments: &[String]) -> Result<String, String> {
     let [file] = arguments else {
         return Err(format!("Usage: {USAGE}"));
@@ -29,13 +29,13 @@ pub fn run(arguments: &[String]) -> Result<String, String> {
     convert(&text)
 }
 
-/// A `resource` block for each FeatureStore in `yaml`, with comments on what was written out or left out.
+/// Returns a `resource` block for each FeatureStore in `yaml`, with comments about added defaults and dropped fields.
 ///
 /// # Errors
 ///
-/// What cannot be read, with the field's place in the custom resource.
+/// The fields of the custom resource that cannot be converted.
 pub fn convert(yaml: &str) -> Result<String, String> {
-    // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
+    // The golden test of the schemas lowers the same types, so it cannot fail at run time.
     let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
     let block = &schemas.resources[FEATURE_STORE].schema.block;
     let stores = feature_stores(block, yaml)?;
@@ -43,8 +43,8 @@ pub fn convert(yaml: &str) -> Result<String, String> {
     Ok(blocks.join("\n"))
 }
 
-fn resource(store: &Read) -> String {
-    let Read { attributes, notes } = store;
+fn resource(store: &Converted) -> String {
+    let Converted { attributes, notes } = store;
     let mut text = String::new();
     for note in notes {
         for line in wrap(note) {
@@ -61,7 +61,7 @@ fn resource(store: &Read) -> String {
     text
 }
 
-/// Lines of at most 100 characters.
+/// Splits a text into lines of at most 100 characters.
 fn wrap(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -1,4 +1,4 @@
-//! The provider's functions: what can be had without a cluster and without a resource.
+//! The provider's functions. They need no cluster and no resource.
 
 pub mod from_manifest;
 pub mod render;
@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use crate::schema::provider::{Function, FunctionError, FunctionResult};
 use crate::schema::{Block, Diagnostics, Type, Value};
 
-/// One function: its name, its signature and what it does, given the resource's schema.
+/// A function. It is called with the schema of the resource and its argument.
 struct Entry {
     name: &'static str,
     signature: fn() -> Function,
     call: fn(&Block, &Value) -> FunctionResult,
 }
 
-/// Every function. Each has one parameter.
+/// All functions. Each has one parameter.
 const FUNCTIONS: [Entry; 2] = [
     Entry {
         name: "from_manifest",
@@ -29,7 +29,7 @@ const FUNCTIONS: [Entry; 2] = [
     },
 ];
 
-/// The signatures, by name.
+/// Returns the signatures by name.
 pub fn signatures() -> BTreeMap<String, Function> {
     FUNCTIONS
         .iter()
@@ -43,13 +43,13 @@ pub fn call(block: &Block, name: &str, arguments: &[Value]) -> FunctionResult {
         (Some(entry), [argument]) => (entry.call)(block, argument),
         _ => Err(FunctionError {
             text: format!(
-                "This provider has no function {name:?} of {} arguments.",
+                "This provider has no function {name:?} with {} arguments.",
                 arguments.len()
             ),
             argument: None,
         }),
     };
-    // Terraform and OpenTofu put a full stop after the text.
+    // Terraform and OpenTofu add a period to the text.
     result.map_err(|error| FunctionError {
         text: error
             .text
@@ -74,16 +74,16 @@ fn signature(
     }
 }
 
-/// Everything that is wrong with the argument.
-fn wrong(text: String) -> FunctionError {
+/// Returns an error about the argument.
+fn argument_error(text: String) -> FunctionError {
     FunctionError {
         text,
         argument: Some(0),
     }
 }
 
-/// Diagnostics as one text, each with its path.
-fn told(diagnostics: Diagnostics) -> FunctionError {
+/// Returns the diagnostics as one error about the argument, each with its path.
+fn argument_errors(diagnostics: Diagnostics) -> FunctionError {
     let lines: Vec<String> = diagnostics
         .into_iter()
         .map(|diagnostic| match diagnostic.path {
@@ -93,7 +93,7 @@ fn told(diagnostics: Diagnostics) -> FunctionError {
             _ => format!("{}. {}", diagnostic.summary, diagnostic.detail),
         })
         .collect();
-    wrong(lines.join("\n\n"))
+    argument_error(lines.join("\n\n"))
 }
 
 #[cfg(test)]
@@ -112,9 +112,9 @@ mod tests {
         text
     }
 
-    /// Terraform ends the text with a full stop of its own.
+    /// Terraform adds the period.
     #[test]
-    fn errors_are_whole_sentences_without_the_last_full_stop() {
+    fn errors_are_sentences_without_the_last_period() {
         let manifest = |text: &str| error("from_manifest", Value::string(text));
         let head = "kind: FeatureStore\napiVersion: feast.dev/v1\nmetadata: {name: a}";
         for (text, expected) in [
@@ -137,7 +137,7 @@ mod tests {
             (
                 &format!("{head}\nspec: {{feastProject: [p], services: {{bogus: 1}}}}"),
                 "`spec.feastProject` must be a string.\n`spec.services.bogus` is not a field of a FeatureStore that \
-                 this provider knows. Mend its name, or take it out",
+                 this provider knows. Correct its name, or remove it",
             ),
         ] {
             assert_eq!(manifest(text), expected);

@@ -1,16 +1,17 @@
-//! Plans against core's own acceptance rules, and the law of unknown values, over every attribute of a
-//! set of configurations that reach each part of the schema.
+//! Plans of configurations that reach each part of the schema: against the acceptance rules of Terraform core, and with
+//! each value unknown in turn.
 
 mod api_server;
 mod applied;
 mod configurations;
 mod connection;
-mod core;
+pub mod core;
 mod import_ids;
 mod live_values;
 mod reattached;
 mod replacement;
 mod saved_states;
+pub mod test_provider;
 mod unknown_provider;
 
 use serde_json::{Value as Json, json};
@@ -25,7 +26,7 @@ fn block(feast: &Feast) -> &Block {
     &feast.schemas().resources[FEATURE_STORE].schema.block
 }
 
-/// Every path of a configuration that is not null, leaves and the objects above them.
+/// Adds every path of a configuration that is not null: leaves, and the objects above them.
 fn paths(value: &Value, at: &Path, found: &mut Vec<Path>) {
     let inner: Vec<(Path, &Value)> = match value {
         Value::Null | Value::Unknown => return,
@@ -56,7 +57,7 @@ fn with_unknown(value: &Value, steps: &[Step]) -> Value {
     with(value, steps, Value::Unknown)
 }
 
-/// The value with another in one place.
+/// Returns the value with another one at a path.
 fn with(value: &Value, steps: &[Step], other: Value) -> Value {
     let Some((step, rest)) = steps.split_first() else {
         return other;
@@ -70,7 +71,7 @@ fn with(value: &Value, steps: &[Step], other: Value) -> Value {
         (Value::List(items), Step::Index(index)) => {
             items[*index] = with(&items[*index], rest, other)
         }
-        _ => unreachable!("the path was read off this value"),
+        _ => unreachable!("the path is one of this value"),
     }
     value
 }
@@ -101,7 +102,7 @@ fn wait<T>(answer: impl Future<Output = T>) -> T {
     runtime.block_on(answer)
 }
 
-/// Whether both are elements of one list, in this order.
+/// Returns whether both are elements of one list, in this order.
 fn are_elements(one: &Path, other: &Path) -> bool {
     match (one.steps().split_last(), other.steps().split_last()) {
         (Some((Step::Index(one), list)), Some((Step::Index(other), same))) => {
@@ -111,7 +112,8 @@ fn are_elements(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Each configuration as it is, and with each of its values, and of two elements of a list both, unknown in turn.
+/// Checks each configuration: without a change, with each of its values unknown in turn, and with two elements of a list
+/// unknown.
 fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value)) {
     for json in configurations() {
         let whole = encode(&block(feast).attributes, &json);
@@ -121,7 +123,6 @@ fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value
         for path in &all {
             let changed = with_unknown(&whole, path.steps());
             check(&whole, Some(path), &changed);
-            // With another element of the same list.
             for other in all.iter().filter(|other| are_elements(path, other)) {
                 check(&whole, Some(path), &with_unknown(&changed, other.steps()));
             }
@@ -132,7 +133,7 @@ fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value
 #[test]
 fn making_a_value_unknown_never_adds_a_diagnostic() {
     let feast = Feast::new();
-    // What is said may name fewer reasons; where and of what it is said must not be new.
+    // The detail may name fewer reasons. No path and summary may be new.
     let said = |config: &Value| -> Vec<_> {
         let diagnostics = validate(&feast, config).into_iter();
         diagnostics
@@ -150,7 +151,7 @@ fn making_a_value_unknown_never_adds_a_diagnostic() {
     });
 }
 
-/// The state that an apply of a wholly known plan would answer.
+/// Returns the state after an apply of a wholly known plan.
 fn applied(planned: &Planned) -> Option<Value> {
     let mut state = planned.state.clone();
     if state.attribute("objects").is_null() {
@@ -161,7 +162,7 @@ fn applied(planned: &Planned) -> Option<Value> {
     state.is_wholly_known().then_some(state)
 }
 
-/// The plan of a create, and the plan of an update to the same configuration where all of it is known.
+/// The plan of a create, and the plan of an update to the same configuration if all of it is known.
 struct Plans {
     config: Value,
     create: Planned,
@@ -183,7 +184,7 @@ impl Plans {
     }
 }
 
-/// Core plans again during an apply, when more is known: whatever was known must be planned in the same way.
+/// Terraform plans again during an apply, when more is known. What was known before must stay the same.
 #[track_caller]
 fn expect_completion(block: &Block, first: &Planned, last: &Planned, path: Option<&Path>) {
     let has_error = |planned: &Planned| {
@@ -197,7 +198,7 @@ fn expect_completion(block: &Block, first: &Planned, last: &Planned, path: Optio
 }
 
 #[test]
-fn plans_are_what_core_accepts_and_final_plans_complete_them() {
+fn core_accepts_plans_and_their_completions() {
     let feast = Feast::new();
     let block = block(&feast);
     let mut last: Option<Plans> = None;
@@ -229,9 +230,9 @@ fn a_plan_over_its_own_result_changes_nothing() {
     });
 }
 
-/// Whatever changes a computed attribute is known to decide about it, so that no plan says too much.
+/// Every input that changes a computed attribute is in its list, so no plan shows a value that can still change.
 #[test]
-fn what_is_decisive_is_listed() {
+fn inputs_of_computed_attributes_are_listed() {
     let feast = Feast::new();
     let block = block(&feast);
     let store = |value: &Value| {
@@ -273,7 +274,7 @@ fn what_is_decisive_is_listed() {
     assert!(changes.iter().all(|count| *count > 4), "{changes:?}");
 }
 
-/// Other values of the same type.
+/// Returns other values of the same type.
 fn others(value: &Value) -> impl Iterator<Item = Value> {
     let others = match value {
         Value::Bool(value) => vec![Value::Bool(!value)],
@@ -287,7 +288,7 @@ fn others(value: &Value) -> impl Iterator<Item = Value> {
 }
 
 #[test]
-fn an_unknown_image_leaves_where_the_servers_are() {
+fn an_unknown_image_makes_only_dependent_attributes_unknown() {
     let feast = Feast::new();
     let attributes = &block(&feast).attributes;
     let json = json!({
@@ -342,7 +343,7 @@ fn name_and_namespace_replace() {
 }
 
 #[test]
-fn a_destroy_that_fails_forgets_nothing() {
+fn a_failed_destroy_keeps_state_and_private_state() {
     let feast = Feast::new();
     let config = encode(
         &feast.schemas().provider.block.attributes,
@@ -378,7 +379,7 @@ fn a_destroy_that_fails_forgets_nothing() {
 }
 
 #[test]
-fn a_stored_state_that_does_not_fit_says_where() {
+fn an_unreadable_state_names_the_attribute() {
     let upgraded = Feast::new().upgrade(Upgrade {
         type_name: FEATURE_STORE.to_owned(),
         version: 0,
@@ -392,7 +393,7 @@ fn a_stored_state_that_does_not_fit_says_where() {
         said,
         [
             "The stored state of this feature store does not fit the provider's schema. `services.scaling` is a number. \
-             Restore it from a backup, or take the feature store out of the state (`terraform state rm`, `pulumi state \
+             Restore it from a backup, or remove the feature store from the state (`terraform state rm`, `pulumi state \
              delete`) and import it again."
         ]
     );

@@ -6,8 +6,6 @@
 mod conflicts;
 #[path = "cluster/connections.rs"]
 mod connections;
-#[path = "cluster/creation.rs"]
-mod creation;
 #[path = "cluster/deletion.rs"]
 mod deletion;
 #[path = "cluster/interruptions.rs"]
@@ -22,6 +20,8 @@ mod relay;
 mod sources;
 #[path = "cluster/transitions.rs"]
 mod transitions;
+#[path = "cluster/write_owner.rs"]
+mod write_owner;
 #[path = "cluster/writes.rs"]
 mod writes;
 
@@ -35,7 +35,6 @@ pub use connections::{
     replaces_an_unresponsive_connection, sends_requests_through_a_proxy,
     supports_every_credential_type, waits_do_not_block_requests,
 };
-pub use creation::concurrent_creates_first_writer_wins;
 pub use deletion::blocked_deletion_does_not_delay_others;
 pub use interruptions::{
     cancels_a_wait, failed_apply_reports_existing_objects,
@@ -45,6 +44,7 @@ pub use lab::{Lab, in_namespace};
 pub use permissions::names_each_missing_permission;
 pub use sources::reads_the_users_secrets;
 pub use transitions::replicas_never_drop_during_a_transition;
+pub use write_owner::concurrent_creates_first_writer_wins;
 pub use writes::{
     changes_the_strategy_in_both_directions, prunes_and_deletes,
     removes_unwanted_fields_and_objects,

@@ -114,7 +114,7 @@ pub fn concurrent_creates_have_one_owner() {
         (0..folders.len()).partition(|number| runs[*number].succeeded());
     assert_eq!(owners.len(), 1, "{}{}{}", runs[0], runs[1], runs[2]);
     for loser in losers {
-        expect_single_error(&runs[loser], "The feature store exists already");
+        expect_single_error(&runs[loser], "The feature store already exists");
         assert_eq!(folders[loser].state_json().unwrap()["values"], Json::Null);
     }
     let owner = folders[owners[0]];
@@ -134,7 +134,7 @@ pub fn concurrent_different_creates_have_one_owner() {
     let folders = [&test.terraform, &other];
     let (owner, loser) = if runs[0].succeeded() { (0, 1) } else { (1, 0) };
     assert_eq!(runs[owner].status, Some(0), "{}{}", runs[0], runs[1]);
-    expect_single_error(&runs[loser], "The feature store exists already");
+    expect_single_error(&runs[loser], "The feature store already exists");
     let state = folders[loser].state_json().unwrap();
     assert_eq!(state["values"], Json::Null);
     let plan = folders[owner].plan().unwrap();

@@ -32,8 +32,8 @@ fn plan_messages(test: &StoreUnderTest, flags: &[&str]) -> String {
     plan.run.messages()
 }
 
-const STAYS: &str = "\"feast-demo-online\" will not be part of a feature store any more. It stays";
-const GOES: &str = "\"feast-demo-online\" will be deleted with everything in it";
+const STAYS: &str = "\"feast-demo-online\" will no longer be part of a feature store. It stays";
+const GOES: &str = "\"feast-demo-online\" will be deleted with all its data";
 
 pub fn keeps_pvcs_by_default() {
     let test = StoreUnderTest::new("data");

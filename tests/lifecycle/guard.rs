@@ -245,8 +245,8 @@ pub fn empty_namespace_does_not_replace() {
         (
             "",
             format!(
-                "`namespace` in the provider block is an empty string, which counts as absent, and the default is \
-                 \"default\". But the feature store \"demo\" is in the namespace \"{namespace}\""
+                "`namespace` in the provider block is an empty string, which counts as absent, so the default \
+                 \"default\" applies. But the feature store \"demo\" is in the namespace \"{namespace}\""
             ),
         ),
         (
@@ -293,7 +293,7 @@ pub fn explains_rejected_credentials() {
         ),
         (
             format!("{host}\n  token = \"abc\\n\""),
-            "`token` in the provider block is not valid: it ends with a line break. Remove what is around it with trimspace(), as in trimspace(file(…)).",
+            "`token` in the provider block is not valid: it ends with a line break. Remove the surrounding whitespace with trimspace(), as in trimspace(file(…)).",
         ),
     ] {
         let main = with_provider(DATABASES, &block).replace("config_path = var.kubeconfig", "");

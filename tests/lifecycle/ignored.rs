@@ -35,7 +35,8 @@ pub fn keeps_live_values_that_violate_a_rule() {
     assert_eq!(plan.run.status, Some(0), "{}", plan.run);
     assert!(
         messages.contains("Warning: Invalid value")
-            && messages.contains("must be at least 1, but is 0. The value is the one in the state"),
+            && messages
+                .contains("must be at least 1, but is 0. This value is the one in the state"),
         "{messages}"
     );
     // Another change is applied without changing the count, and the next plan is empty.

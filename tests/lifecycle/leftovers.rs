@@ -390,8 +390,8 @@ pub fn reports_dropped_fields_with_other_owners() {
     // The API server records no time for an apply that changes no value.
     let expected = format!(
         "Warning: Fields that are no longer wanted were not removed with feast_feature_store.demo, on main.tf line 16, in \
-         resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration does \
-         not have these fields any more, but other managers own them, so they stay in the cluster: \
+         resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration no \
+         longer has these fields, but other managers own them, so they stay in the cluster: \
          Service/feast-demo-online .metadata.labels.example.com/team: set by \"kubectl-label\" at {} \
          Deployment/feast-demo .spec.template.metadata.annotations.example.com/pod: applied by \"argocd\" \
          The next plan does not show them. Remove them with the tool that owns them, if nothing else needs them.",
@@ -423,7 +423,7 @@ pub fn reports_values_changed_by_admission() {
     test.configure_all(&format!("{FIXED}\n{databases}"), "wait_for_rollout = false");
     let run = test.terraform.apply().unwrap().expect_success();
     let messages = run.messages();
-    let expected = "The API server accepted the apply, and its answer differs from what was applied: \
+    let expected = "The API server accepted the apply, and its response differs from what was applied: \
         Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].image: \"feast:1\" was applied, and it is \
         \"mirror.example/feast:1\" An admission policy, a webhook or a controller of the cluster does this, and the next \
         plan shows these fields as drift. Write the live values into the configuration, or exempt the feature store from \

@@ -104,7 +104,7 @@ pub fn migrates_objects_and_data() {
     let plan = test.plan_with_changes();
     let messages = plan.run.messages();
     assert!(
-        messages.contains("The next apply takes these objects of the feature store"),
+        messages.contains("The next apply takes over these objects of the feature store"),
         "{messages}"
     );
     assert!(!messages.contains("Data will be"), "{messages}");
@@ -164,7 +164,7 @@ pub fn migrates_objects_and_data() {
     assert!(
         applied
             .messages()
-            .contains("Delete it before the operator is started again"),
+            .contains("Delete it before you start the operator again"),
         "{applied}"
     );
     let after = objects(&test);
@@ -359,7 +359,7 @@ pub fn rejects_unsupported_imports() {
     };
     // The operator has not created any object for it.
     Operator::custom_resource(&test, &on_a_claim());
-    rejected("no Deployment \"feast-demo\" that the Feast operator made of it");
+    rejected("no Deployment \"feast-demo\" that the Feast operator created for it");
     // The custom resource has a field that this provider does not know.
     let mut unknown = on_a_claim();
     unknown["services"]["bogus"] = json!(1);
@@ -374,7 +374,7 @@ pub fn rejects_unsupported_imports() {
     test.namespace
         .kubectl(&["delete", "featurestore", "demo", "--wait=false"])
         .unwrap();
-    rejected("is being deleted, and what it owns goes with it");
+    rejected("is being deleted, and Kubernetes deletes the objects that it owns with it");
     patch(r#"{"metadata": {"finalizers": null}}"#);
 }
 
@@ -427,7 +427,7 @@ pub fn names_missing_permissions() {
     };
     expect([
         "has no Secret \"feast-demo\" with the configuration of a feature store",
-        "give this user the verb get on featurestores in the API group feast.dev",
+        "grant this user the verb get on featurestores in the API group feast.dev",
     ]);
     allow("feast.dev");
     expect([

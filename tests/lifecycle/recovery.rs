@@ -52,7 +52,7 @@ pub fn timed_out_create_converges() {
         "{apply}"
     );
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
-    let keep = "remove the mark (`terraform untaint <address>`) and apply again";
+    let keep = "run `terraform untaint <address>` and apply again";
     assert!(apply.messages().contains(keep), "{apply}");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
 
@@ -72,7 +72,7 @@ pub fn plan_is_not_empty_after_a_failed_rollout() {
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
-    let next = "The next plan is not empty, and applying it goes on from there.";
+    let next = "The next plan is not empty; applying it resumes the update.";
     assert!(apply.messages().contains(next), "{apply}");
     // The old pods still run, and the plan is not empty.
     assert_eq!(test.deployment()["status"]["availableReplicas"], 2);

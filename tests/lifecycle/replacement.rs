@@ -37,8 +37,8 @@ pub fn rejects_create_before_destroy() {
         test.terraform.run(&command).unwrap()
     };
     let run = apply(&replace);
-    expect_single_error(&run, "The feature store exists already");
-    expect_single_error(&run, "whose creation is complete");
+    expect_single_error(&run, "The feature store already exists");
+    expect_single_error(&run, "created by this provider");
     assert_eq!((test.objects(), uid(&test)), (before, made.clone()));
     test.expect_empty_plan();
 
@@ -70,7 +70,7 @@ pub fn replacement_adopts_a_tainted_store() {
 
     lift_limit(&test);
     let run = test.terraform.apply().unwrap().expect_success();
-    let left = "The feature store was left to another resource";
+    let left = "Feature store not destroyed: another resource owns it";
     assert!(run.messages().contains(left), "{run}");
     assert_eq!(uid(&test), made);
     assert_eq!(test.deployment()["status"]["readyReplicas"], 1);
@@ -88,7 +88,7 @@ pub fn renamed_block_needs_a_second_apply() {
     );
     test.terraform.write("main.tf", &renamed).unwrap();
     let run = test.terraform.apply().unwrap();
-    expect_single_error(&run, "The feature store exists already");
+    expect_single_error(&run, "The feature store already exists");
     expect_single_error(&run, "write a `moved` block");
     assert_eq!(test.objects(), Vec::<String>::new());
     test.apply();
@@ -114,7 +114,7 @@ pub fn two_blocks_of_one_name_have_one_owner() {
     test.terraform.write("main.tf", &both).unwrap();
     expect_single_error(
         &test.terraform.apply().unwrap(),
-        "The feature store exists already",
+        "The feature store already exists",
     );
     let state = test.terraform.state_json().unwrap();
     let resources = state["values"]["root_module"]["resources"].as_array();
@@ -267,7 +267,7 @@ pub fn rejects_an_unusable_namespace_at_plan() {
     let run = live.test.terraform.run(&destroy).unwrap();
     expect_single_error(
         &run,
-        "`terraform destroy -refresh=false` does not look at the new name",
+        "`terraform destroy -refresh=false` ignores the new name",
     );
     live.expect_untouched();
     let destroy = [&destroy[..], &["-refresh=false"]].concat();
@@ -281,7 +281,7 @@ pub fn rejects_a_name_in_use_at_plan() {
     other.configure(&services());
     other.apply();
     let theirs = (other.objects(), uid(&other));
-    live.refuses_to_move(other.namespace.name(), "whose creation is complete");
+    live.refuses_to_move(other.namespace.name(), "created by this provider");
     assert_eq!((other.objects(), uid(&other)), theirs);
     other.destroy();
 
@@ -404,7 +404,7 @@ pub fn adopts_a_failed_create_with_another_configuration() {
     let running = json!({"id": "a", "complete": false, "deadline": i64::from(u32::MAX)});
     write_record(&test, &running);
     let rejected = other.apply().unwrap();
-    expect_single_error(&rejected, "The feature store exists already");
+    expect_single_error(&rejected, "The feature store already exists");
     for way in [
         "- Wait: after ",
         "terraform import",
@@ -426,7 +426,7 @@ pub fn adopts_a_failed_create_with_another_configuration() {
     let run = test.terraform.destroy().unwrap().expect_success();
     assert!(
         run.messages()
-            .contains("The feature store was left to another resource"),
+            .contains("Feature store not destroyed: another resource owns it"),
         "{run}"
     );
     other.destroy().unwrap().expect_success();
@@ -444,7 +444,7 @@ pub fn suggested_command_removes_leftovers() {
         &format!("scaling = {{ replicas = 2 }}\n{}", services()),
     );
     let rejected = other.apply().unwrap();
-    expect_single_error(&rejected, "The feature store exists already");
+    expect_single_error(&rejected, "The feature store already exists");
     let messages = rejected.messages();
     let (_, command) = messages.split_once("`kubectl ").unwrap();
     let (command, _) = command.split_once('`').unwrap();

@@ -171,7 +171,7 @@ pub fn names_all_missing_secrets() {
         "Secret/none-such",
         "It does not exist",
         "It has no key \"sql\"",
-        "It was waited for 3 s, in case an operator makes it.",
+        "The apply waited 3 s for it, in case an operator creates it.",
     ] {
         assert!(messages.contains(part), "{part}\n{run}");
     }

@@ -100,8 +100,7 @@ impl Applier<'_> {
         }
         if key.kind == Kind::Secret && store_secret::hash_key(&live) != store_secret::hash_key(body)
         {
-            let message = "another apply has just created it".to_owned();
-            return Err(self.refused(key, Reason::Stale { message }));
+            return Err(self.refused(key, Reason::OwnerChanged));
         }
         Ok(Created::Existing(live))
     }

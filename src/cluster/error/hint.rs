@@ -149,7 +149,7 @@ impl Reason {
             Self::Foreign { .. } => {
                 "Choose another name for the feature store, or delete that object. It was not changed."
             }
-            Self::Stale { .. } => "Plan and apply again.",
+            Self::Stale { .. } | Self::OwnerChanged => "Plan and apply again.",
             Self::Unreachable(error) if is_of_an_authority(error.as_ref()) => {
                 "The API server presents a certificate that is marked as a certificate authority (CA:TRUE). It is accepted only if this certificate is configured as a root: set it in `cluster_ca_certificate`, or in certificate-authority-data of the kubeconfig."
             }

@@ -5,38 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::super::names;
 use super::super::objects::Objects;
+use super::super::ownership::Ownership;
 use super::fingerprint::fingerprint;
 use super::resolve::{Resolved, Secrets};
 use crate::kubernetes::{Key, Kind};
-
-/// The owner of a feature store: the create operation that created it, or that adopted what an interrupted create left.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ownership {
-    /// A random id, which the state of the owner has too.
-    pub id: String,
-    /// Whether the create has succeeded. Until then, the objects may be the leftovers of an interrupted create.
-    pub complete: bool,
-    /// Whether the create has failed, so that no provider process works on it anymore.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub failed: bool,
-    /// The Unix time in seconds, by the clock of the API server, after which no provider process works on the create
-    /// anymore. Absent in records of older versions of the provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<i64>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_false(value: &bool) -> bool {
-    !value
-}
 
 /// Replaces the data of the Secret: the key of fingerprints, the configuration, and a `feature_store.yaml` for each
 /// workload.
@@ -72,8 +48,10 @@ fn secrets_of(manifests: &mut BTreeMap<Key, Json>) -> impl Iterator<Item = &mut 
 
 impl Objects<Resolved> {
     /// Writes the owner of the feature store to its Secret.
-    pub fn write_owner(&mut self, owner: &Ownership) {
-        self.write_entry(names::CREATION_JSON, &json!(owner));
+    pub fn set_owner(&mut self, owner: &Ownership) {
+        if let Some(record) = owner.record() {
+            self.write_entry(names::CREATION_JSON, &record);
+        }
     }
 
     /// Writes the list of the objects to the Secret of the feature store, including the `existing` ones, which are not
@@ -104,9 +82,10 @@ pub fn configuration(secret: &Json) -> Option<Json> {
     serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
 }
 
-/// Returns the owner of the feature store.
-pub fn ownership(secret: &Json) -> Option<Ownership> {
-    serde_json::from_slice(&entry(secret, names::CREATION_JSON)?).ok()
+/// Returns whether a create of this configuration wrote the Secret. A Secret without a configuration counts as one of it.
+pub fn has_configuration(secret: Option<&Json>, configuration: &Json) -> bool {
+    let recorded = secret.and_then(self::configuration);
+    recorded.is_none_or(|recorded| recorded == *configuration)
 }
 
 /// Returns the Unix time in seconds at which the API server created an object.
@@ -130,6 +109,7 @@ pub fn configuration_hash(secret: &Json, file: &str) -> Option<String> {
     Some(fingerprint(&hash_key(secret)?, &text))
 }
 
-fn entry(secret: &Json, key: &str) -> Option<Vec<u8>> {
+/// The content of one key.
+pub(in crate::feast) fn entry(secret: &Json, key: &str) -> Option<Vec<u8>> {
     BASE64.decode(secret["data"][key].as_str()?).ok()
 }

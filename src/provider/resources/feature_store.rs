@@ -1,19 +1,23 @@
-//! The resource `feast_feature_store`, one file for each operation.
+//! The resource `feast_feature_store`: one file for each operation ([`plan`], [`apply`], [`read`], [`destroy`],
+//! [`import`], [`upgrade`]) over the prior state ([`prior_state`]) and Terraform's private data ([`private_state`]).
 
 mod adopt;
 pub mod apply;
 pub mod computed;
 mod conflicts;
-pub mod creation;
 mod data_loss;
 pub mod destroy;
 pub mod drift;
 mod ignored;
 pub mod import;
-pub mod manifests;
+mod manifests;
 pub mod parse;
 pub mod plan;
+pub mod prior_state;
 pub mod private_state;
 pub mod read;
-pub mod replacement;
+mod replacement;
 pub mod secret_drift;
+#[cfg(test)]
+pub mod testing;
+pub mod upgrade;

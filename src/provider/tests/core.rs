@@ -1,8 +1,8 @@
-//! The rules by which Terraform and OpenTofu accept a provider's answers, as an oracle for the tests.
+//! The rules by which Terraform and OpenTofu accept the responses of a provider.
 //!
-//! [`plan`] and [`apply`] call the provider and fail the test where core would report "Provider produced invalid plan",
-//! "inconsistent result after apply" or "invalid object". As in core, an answer with an error is not compared with what
-//! was asked for; its form is checked all the same.
+//! [`plan`] and [`apply`] call the provider, and fail the test where Terraform core would report "Provider produced
+//! invalid plan", "inconsistent result after apply" or "invalid object". As in core, a response with an error is not
+//! compared with the request. Its form is checked nevertheless.
 
 mod conformance;
 mod plan_valid;
@@ -16,7 +16,7 @@ use super::block;
 
 pub use result_compatible::violations as incompatibilities;
 
-/// What one rule found at one path, in core's words.
+/// A violation at a path, in the words of core.
 fn violation(path: &Path, what: impl std::fmt::Display) -> String {
     match path.steps().is_empty() {
         true => what.to_string(),
@@ -29,7 +29,7 @@ fn has_error(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
-/// Asks the provider for a plan, and checks the answer as core does.
+/// Checks the response to a plan request as core does.
 #[track_caller]
 pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
     let Plan {
@@ -50,7 +50,7 @@ pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
     assert_eq!(found, Vec::<String>::new(), "an invalid plan");
 }
 
-/// Checks the answer to an apply as core does.
+/// Checks the response to an apply request as core does.
 #[track_caller]
 pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
     let mut found = conformance::violations(&block.value_type(), &applied.state);

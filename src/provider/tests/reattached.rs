@@ -1,4 +1,4 @@
-//! With `-debug` one process serves many runs, of which some are interrupted.
+//! With `-debug` one process serves many runs. Some of them are interrupted.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -10,7 +10,7 @@ use crate::schema::provider::Import;
 const NOTHING: &str =
     r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
 
-/// An API server on which there is nothing.
+/// An API server without objects.
 fn empty_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -33,7 +33,7 @@ fn empty_server() -> SocketAddr {
 }
 
 #[test]
-fn a_stop_ends_one_run_and_not_the_next() {
+fn a_stop_cancels_one_run_and_not_the_next() {
     let feast = Feast::new();
     let host = format!("http://{}", empty_server());
     let attributes = &feast.schemas().provider.block.attributes;

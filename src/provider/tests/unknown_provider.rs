@@ -1,10 +1,9 @@
-//! A provider block that depends on something that does not exist yet: no other cluster is taken for the one it
-//! will name, whatever the environment says.
+//! A provider block with unknown values: the provider contacts no other cluster, whatever the environment configures.
 
 use super::*;
 use crate::schema::provider::{ClientCapabilities, DataSource, Deferred, Import, Read};
 
-/// Provider blocks of which something is unknown, but for the namespace.
+/// Provider blocks with an unknown value other than the namespace.
 fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
     let block = &feast.schemas().provider.block;
     let sound = |json: Json| {
@@ -62,9 +61,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
             };
             let unknown = |said: &[String]| {
                 said.len() == 1
-                    && said[0].starts_with(&format!(
-                        "The cluster is not known yet: The provider block's `{name}"
-                    ))
+                    && said[0].starts_with(&format!("The cluster is not known yet: `{name}"))
             };
 
             let read = wait(feast.read(Read {
@@ -186,6 +183,6 @@ fn an_import_by_bare_name_wants_a_namespace_that_is_known() {
     };
     assert_eq!(said("a"), ["The namespace is not known yet"]);
     assert_eq!(said("b/a"), ["Cannot connect to the cluster"]);
-    assert_eq!(said("/a"), ["The import id is not valid"]);
-    assert_eq!(said("b/"), ["The import id is not valid"]);
+    assert_eq!(said("/a"), ["The import ID is not valid"]);
+    assert_eq!(said("b/"), ["The import ID is not valid"]);
 }

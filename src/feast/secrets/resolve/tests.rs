@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::*;
+use crate::feast::ownership::Ownership;
 use crate::feast::render::render;
 use crate::feast::secrets::source::Source;
-use crate::feast::secrets::store_secret::Ownership;
 use crate::feast::spec::{Defaults, Store};
 
 fn rendered() -> Objects<Rendered> {
@@ -105,19 +105,18 @@ fn errors_describe_the_text_without_its_content() {
 }
 
 #[test]
-fn the_owner_is_read_back_and_changes_nothing_else() {
+fn the_owner_is_one_key_of_the_secret() {
     let plain = resolve("password: a", Some("path: p")).unwrap();
     let mut owned = plain.clone();
-    let ownership = Ownership {
-        id: "c0ffee".to_owned(),
-        complete: true,
-        ..Ownership::default()
+    let owner = Ownership::Complete {
+        owner_id: "c0ffee".to_owned(),
     };
-    owned.write_owner(&ownership);
+    owned.set_owner(&owner);
     let key = Key::new(Kind::Secret, "feast-demo");
-    assert_eq!(store_secret::ownership(&plain.manifests[&key]), None);
+    let read = |objects: &Objects<Resolved>| Ownership::of(objects.manifests.get(&key));
+    assert_eq!(read(&plain), Ownership::Unrecorded);
+    assert_eq!(read(&owned), owner);
     let secret = owned.manifests.get_mut(&key).unwrap();
-    assert_eq!(store_secret::ownership(secret), Some(ownership));
     secret["data"]
         .as_object_mut()
         .unwrap()
