@@ -64,29 +64,29 @@ fn printed(block: &Block) -> String {
 #[test]
 fn provider_block() {
     let feast = Feast::new();
-    expect_file!["schema/provider.txt"].assert_eq(&printed(&feast.schemas().provider.block));
+    expect_file!["schema/provider.txt"].assert_eq(&printed(&feast.schema().block));
 }
 
 #[test]
 fn feature_store() {
     let feast = Feast::new();
-    let resource = &feast.schemas().resources["feast_feature_store"];
-    expect_file!["schema/feast_feature_store.txt"].assert_eq(&printed(&resource.schema.block));
+    let resource = &feast.registry().resources["feast_feature_store"];
+    expect_file!["schema/feast_feature_store.txt"].assert_eq(&printed(&resource.schema().block));
 }
 
 #[test]
 fn data_source() {
     let feast = Feast::new();
-    let data_source = &feast.schemas().data_sources["feast_feature_store"];
-    expect_file!["schema/data_source.txt"].assert_eq(&printed(&data_source.block));
+    let data_source = &feast.registry().data_sources["feast_feature_store"];
+    expect_file!["schema/data_source.txt"].assert_eq(&printed(&data_source.schema().block));
 }
 
 /// Terraform takes the schema at each of its commands, several times.
 #[test]
 fn stays_small() {
     let feast = Feast::new();
-    let resource = &feast.schemas().resources["feast_feature_store"];
-    let lines = printed(&resource.schema.block).lines().count();
+    let resource = &feast.registry().resources["feast_feature_store"];
+    let lines = printed(&resource.schema().block).lines().count();
     assert!(
         lines < 1200,
         "{lines} attributes: choose subtrees, never a whole PodSpec"

@@ -6,26 +6,25 @@ mod functions;
 use std::collections::BTreeMap;
 
 use crate::feast::rules::{RULES, Rule, WARNINGS};
-use crate::schema::Block;
 use crate::schema::docs::schema_section;
+use crate::schema::{Block, Provider};
 
-use super::schemas::{FEATURE_STORE, schemas};
+use super::{FEATURE_STORE, Feast};
 
 /// Every generated page: its path from the package's root, and its text.
 pub fn pages() -> BTreeMap<String, String> {
-    // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
-    let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
-    let feature_store = &schemas.resources[FEATURE_STORE].schema.block;
-    let mut pages = functions::pages(&schemas.functions);
+    let feast = Feast::new();
+    let registry = feast.registry();
+    let mut pages = functions::pages(&registry.functions);
     pages.extend([
-        ("docs/index.md".to_owned(), index(&schemas.provider.block)),
+        ("docs/index.md".to_owned(), index(&feast.schema().block)),
         (
             "docs/data-sources/feature_store.md".to_owned(),
-            data_source(&schemas.data_sources[FEATURE_STORE].block),
+            data_source(&registry.data_sources[FEATURE_STORE].schema().block),
         ),
         (
             "docs/resources/feature_store.md".to_owned(),
-            resource(feature_store),
+            resource(&registry.resources[FEATURE_STORE].schema().block),
         ),
     ]);
     pages

@@ -17,12 +17,19 @@ use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
 use crate::feast::spec::{self, Defaults, Store, computed_inputs};
-use crate::schema::provider::{Apply, Configure, Plan, Planned, Upgrade, ValidateResource};
+use crate::schema::provider::{
+    Apply, Configure, Plan, Planned, Resource, Upgrade, ValidateResource,
+};
 use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Step, Value, decode, encode};
 use configurations::configurations;
 
+/// The resource `feast_feature_store` of a provider.
+fn resource(feast: &Feast) -> &dyn Resource {
+    &*feast.registry().resources[FEATURE_STORE]
+}
+
 fn block(feast: &Feast) -> &Block {
-    &feast.schemas().resources[FEATURE_STORE].schema.block
+    &resource(feast).schema().block
 }
 
 /// Every path of a configuration that is not null, leaves and the objects above them.
@@ -76,8 +83,7 @@ fn with(value: &Value, steps: &[Step], other: Value) -> Value {
 }
 
 fn validate(feast: &Feast, config: &Value) -> Vec<Diagnostic> {
-    feast.validate_resource(ValidateResource {
-        type_name: FEATURE_STORE.to_owned(),
+    resource(feast).validate_config(ValidateResource {
         config: config.clone(),
         ..ValidateResource::default()
     })
@@ -85,7 +91,6 @@ fn validate(feast: &Feast, config: &Value) -> Vec<Diagnostic> {
 
 fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
     let request = Plan {
-        type_name: FEATURE_STORE.to_owned(),
         prior_state: prior.clone(),
         proposed_new_state: config.clone(),
         config: config.clone(),
@@ -345,7 +350,7 @@ fn name_and_namespace_replace() {
 fn a_destroy_that_fails_forgets_nothing() {
     let feast = Feast::new();
     let config = encode(
-        &feast.schemas().provider.block.attributes,
+        &feast.schema().block.attributes,
         &json!({"config_path": "/nowhere/kubeconfig"}),
     );
     let configured = Configure {
@@ -361,7 +366,6 @@ fn a_destroy_that_fails_forgets_nothing() {
     let applied = wait(core::apply(
         &feast,
         Apply {
-            type_name: FEATURE_STORE.to_owned(),
             prior_state: state.clone(),
             planned_private: b"remembered".to_vec(),
             ..Apply::default()
@@ -379,8 +383,7 @@ fn a_destroy_that_fails_forgets_nothing() {
 
 #[test]
 fn a_stored_state_that_does_not_fit_says_where() {
-    let upgraded = Feast::new().upgrade(Upgrade {
-        type_name: FEATURE_STORE.to_owned(),
+    let upgraded = resource(&Feast::new()).upgrade_state(Upgrade {
         version: 0,
         json: json!({}),
         state: Err("`services.scaling` is a number".to_owned()),

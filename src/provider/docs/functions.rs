@@ -1,11 +1,12 @@
 //! The pages of the functions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::front_matter;
 use crate::schema::Type;
 use crate::schema::docs::type_name;
-use crate::schema::provider::Function;
+use crate::schema::provider::{Function, FunctionDefinition, FunctionParameter};
 
 /// What a page says beyond the signature.
 struct Text {
@@ -58,23 +59,23 @@ An attribute that the resource does not have, a value of a wrong type and every 
 ];
 
 /// Every function's page: its path, and its text.
-pub(super) fn pages(functions: &BTreeMap<String, Function>) -> BTreeMap<String, String> {
+pub(super) fn pages(functions: &BTreeMap<String, Arc<dyn Function>>) -> BTreeMap<String, String> {
     TEXTS
         .iter()
         .map(|text| {
             let path = format!("docs/functions/{}.md", text.name);
-            (path, page(text, &functions[text.name]))
+            (path, page(text, functions[text.name].definition()))
         })
         .collect()
 }
 
-fn page(text: &Text, function: &Function) -> String {
+fn page(text: &Text, function: &FunctionDefinition) -> String {
     let Text {
         name,
         example,
         more,
     } = text;
-    let Function {
+    let FunctionDefinition {
         summary,
         description,
         parameters,
@@ -83,12 +84,20 @@ fn page(text: &Text, function: &Function) -> String {
     let front = front_matter(&format!("{name} function - Feast"), Some(""), summary);
     let signature: Vec<String> = parameters
         .iter()
-        .map(|(name, ty, _)| format!("{name} {}", word(ty)))
+        .map(|parameter| format!("{} {}", parameter.name, word(&parameter.r#type)))
         .collect();
     let arguments: String = (1..)
         .zip(parameters)
-        .map(|(position, (name, ty, about))| {
-            format!("{position}. `{name}` ({}) {about}\n", type_name(ty))
+        .map(|(position, parameter)| {
+            let FunctionParameter {
+                name,
+                r#type,
+                description,
+            } = parameter;
+            format!(
+                "{position}. `{name}` ({}) {description}\n",
+                type_name(r#type)
+            )
         })
         .collect();
     format!(

@@ -25,7 +25,7 @@ impl Run {
     /// With further attributes of the provider block.
     pub fn on(server: &ApiServer, mut provider: Json) -> Self {
         let feast = Feast::new();
-        let attributes = &feast.schemas().provider.block.attributes;
+        let attributes = &feast.schema().block.attributes;
         provider["host"] = json!(server.host);
         let config = encode(attributes, &provider);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -54,7 +54,6 @@ impl Run {
 
     pub fn plan(&self, prior: &Value, private: &[u8], config: &Value) -> Planned {
         let request = Plan {
-            type_name: FEATURE_STORE.to_owned(),
             prior_state: prior.clone(),
             prior_private: private.to_vec(),
             proposed_new_state: config.clone(),
@@ -66,17 +65,15 @@ impl Run {
 
     pub fn read(&self, state: &Value, private: &[u8]) -> ReadAnswer {
         let request = Read {
-            type_name: FEATURE_STORE.to_owned(),
             state: state.clone(),
             private: private.to_vec(),
             ..Read::default()
         };
-        self.runtime.block_on(self.feast.read(request))
+        self.runtime.block_on(resource(&self.feast).read(request))
     }
 
     pub fn apply(&self, prior: &Value, planned: &Planned, config: &Value) -> Applied {
         let request = Apply {
-            type_name: FEATURE_STORE.to_owned(),
             prior_state: prior.clone(),
             planned_state: planned.state.clone(),
             planned_private: planned.private.clone(),

@@ -5,12 +5,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::schema::provider::DataSource;
+use crate::schema::provider::ReadDataSourceRequest;
 
 /// A provider block with these attributes and, where there is one, this `exec` block.
 fn config(attributes: Json, exec: Option<Json>) -> Value {
     let feast = Feast::new();
-    let block = &feast.schemas().provider.block;
+    let block = &feast.schema().block;
     let mut value = encode(&block.attributes, &attributes);
     let inner = &block.blocks["exec"].attributes;
     let exec = exec.map(|exec| encode(inner, &exec));
@@ -35,7 +35,7 @@ fn refused(config: &Value) -> Vec<(String, String)> {
         each.map(|it| (it.path.unwrap().to_string(), it.detail))
             .collect()
     };
-    let validated = said(Feast::new().validate_provider(config.clone()));
+    let validated = said(Feast::new().validate_config(config.clone()));
     assert_eq!(validated, said(configure(config).1));
     validated
 }
@@ -142,7 +142,7 @@ fn an_empty_or_impossible_namespace_of_a_resource_is_an_error_and_no_replacement
 #[test]
 fn an_empty_string_counts_as_absent_in_every_attribute() {
     let feast = Feast::new();
-    let attributes = &feast.schemas().provider.block.attributes;
+    let attributes = &feast.schema().block.attributes;
     let mut empty = serde_json::Map::new();
     for (name, attribute) in attributes {
         let value = match attribute.kind.clone() {
@@ -214,15 +214,14 @@ fn values_that_cannot_be_used_are_refused_at_their_attributes() {
 
 /// Reads the data source.
 fn read(feast: &Feast) -> Vec<Diagnostic> {
-    let lookup = &feast.schemas().data_sources[FEATURE_STORE].block;
-    let request = DataSource {
-        type_name: FEATURE_STORE.to_owned(),
+    let lookup = &feast.registry().data_sources[FEATURE_STORE].schema().block;
+    let request = ReadDataSourceRequest {
         config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
-        ..DataSource::default()
+        ..ReadDataSourceRequest::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime
-        .block_on(feast.read_data_source(request))
+        .block_on(feast.registry().data_sources[FEATURE_STORE].read(request))
         .diagnostics
 }
 

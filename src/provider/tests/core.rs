@@ -10,9 +10,9 @@ mod result_compatible;
 
 use crate::provider::Feast;
 use crate::schema::provider::{Applied, Apply, Plan, Planned};
-use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Value};
+use crate::schema::{Block, Diagnostic, Path, Severity, Value};
 
-use super::block;
+use super::{block, resource};
 
 pub use result_compatible::violations as incompatibilities;
 
@@ -69,14 +69,14 @@ pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
 }
 
 pub async fn plan(feast: &Feast, request: Plan) -> Planned {
-    let planned = feast.plan(request.clone()).await;
+    let planned = resource(feast).plan(request.clone()).await;
     check_plan(block(feast), &request, &planned);
     planned
 }
 
 pub async fn apply(feast: &Feast, request: Apply) -> Applied {
     let planned = request.planned_state.clone();
-    let applied = feast.apply(request).await;
+    let applied = resource(feast).apply(request).await;
     check_apply(block(feast), &planned, &applied);
     applied
 }

@@ -5,8 +5,7 @@ use super::*;
 use crate::schema::provider::Import;
 
 fn rejected(run: &Run, id: &str, identity: Option<Value>) -> Vec<String> {
-    let imported = run.block_on(run.feast.import(Import {
-        type_name: FEATURE_STORE.to_owned(),
+    let imported = run.block_on(resource(&run.feast).import_state(Import {
         id: id.to_owned(),
         identity,
         ..Import::default()

@@ -36,7 +36,7 @@ fn empty_server() -> SocketAddr {
 fn a_stop_ends_one_run_and_not_the_next() {
     let feast = Feast::new();
     let host = format!("http://{}", empty_server());
-    let attributes = &feast.schemas().provider.block.attributes;
+    let attributes = &feast.schema().block.attributes;
     let config = encode(attributes, &json!({"host": host}));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -44,11 +44,10 @@ fn a_stop_ends_one_run_and_not_the_next() {
         .unwrap();
     let import = || {
         let request = Import {
-            type_name: FEATURE_STORE.to_owned(),
             id: "b/a".to_owned(),
             ..Import::default()
         };
-        let imported = runtime.block_on(feast.import(request));
+        let imported = runtime.block_on(resource(&feast).import_state(request));
         let said = imported.diagnostics.into_iter();
         said.map(|diagnostic| diagnostic.detail).collect::<String>()
     };

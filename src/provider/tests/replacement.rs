@@ -219,7 +219,6 @@ fn refuses_a_namespace_that_the_provider_block_cannot_have() {
         let block = block(&run.feast);
         let planned = |prior: &Value, config: &Value| {
             let request = Plan {
-                type_name: FEATURE_STORE.to_owned(),
                 prior_state: prior.clone(),
                 proposed_new_state: config.clone(),
                 config: config.clone(),

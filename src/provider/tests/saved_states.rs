@@ -79,7 +79,7 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let host = fake_api::server(move |asked| answer(&live, asked)).await;
-        let attributes = &feast.schemas().provider.block.attributes;
+        let attributes = &feast.schema().block.attributes;
         let namespace = "unused";
         let config = encode(attributes, &json!({"host": host, "namespace": namespace}));
         let configured = Configure {
@@ -95,8 +95,7 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
 fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
     let sample = Sample::read(&Feast::new(), text);
     let (feast, runtime) = configured(sample.live);
-    let upgraded = feast.upgrade(Upgrade {
-        type_name: FEATURE_STORE.to_owned(),
+    let upgraded = resource(&feast).upgrade_state(Upgrade {
         version: 0,
         json: Json::Null,
         state: Ok(sample.state),
@@ -104,15 +103,13 @@ fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
     assert_eq!(upgraded.diagnostics, []);
     let mut config = sample.configuration;
     config.set("namespace", upgraded.state.attribute("namespace").clone());
-    let refreshed = runtime.block_on(feast.read(Read {
-        type_name: FEATURE_STORE.to_owned(),
+    let refreshed = runtime.block_on(resource(&feast).read(Read {
         state: upgraded.state.clone(),
         private: sample.private,
         ..Read::default()
     }));
     assert_eq!(refreshed.diagnostics, []);
-    let planned = runtime.block_on(feast.plan(Plan {
-        type_name: FEATURE_STORE.to_owned(),
+    let planned = runtime.block_on(resource(&feast).plan(Plan {
         prior_state: refreshed.state.clone(),
         proposed_new_state: config.clone(),
         config,

@@ -2,11 +2,11 @@
 //! will name, whatever the environment says.
 
 use super::*;
-use crate::schema::provider::{ClientCapabilities, DataSource, Deferred, Import, Read};
+use crate::schema::provider::{ClientCapabilities, Deferred, Import, Read, ReadDataSourceRequest};
 
 /// Provider blocks of which something is unknown, but for the namespace.
 fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
-    let block = &feast.schemas().provider.block;
+    let block = &feast.schema().block;
     let sound = |json: Json| {
         let mut value = encode(&block.attributes, &json);
         value.set("exec", Value::List(Vec::new()));
@@ -32,7 +32,7 @@ fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
 
 fn configured(config: &Value) -> Feast {
     let feast = Feast::new();
-    assert_eq!(feast.validate_provider(config.clone()), []);
+    assert_eq!(feast.validate_config(config.clone()), []);
     let request = Configure {
         config: config.clone(),
         ..Configure::default()
@@ -51,7 +51,6 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 ..ClientCapabilities::default()
             };
             let deferred = deferral_allowed.then_some(Deferred::ProviderConfigUnknown);
-            let type_name = FEATURE_STORE.to_owned();
             let store = json!({"name": "a", "namespace": "b", "feastProject": "p"});
             let store = encode(&block(&feast).attributes, &store);
             let state = plan(&feast, &Value::Null, &store).state;
@@ -67,8 +66,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
                     ))
             };
 
-            let read = wait(feast.read(Read {
-                type_name: type_name.clone(),
+            let read = wait(resource(&feast).read(Read {
                 state: state.clone(),
                 private: b"remembered".to_vec(),
                 client,
@@ -84,8 +82,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 (state.clone(), b"remembered".to_vec(), vec![], deferred)
             );
 
-            let imported = wait(feast.import(Import {
-                type_name: type_name.clone(),
+            let imported = wait(resource(&feast).import_state(Import {
                 id: "b/a".to_owned(),
                 client,
                 ..Import::default()
@@ -97,12 +94,13 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 "{error:?}"
             );
 
-            let lookup = &feast.schemas().data_sources[FEATURE_STORE].block;
-            let found = wait(feast.read_data_source(DataSource {
-                type_name: type_name.clone(),
-                config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
-                client,
-            }));
+            let lookup = &feast.registry().data_sources[FEATURE_STORE].schema().block;
+            let found = wait(feast.registry().data_sources[FEATURE_STORE].read(
+                ReadDataSourceRequest {
+                    config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
+                    client,
+                },
+            ));
             // References to attributes of an unknown object are unknown; those of a null one fail.
             let answer = match deferral_allowed {
                 true => Value::Unknown,
@@ -118,7 +116,6 @@ fn it_is_put_off_or_said_and_never_guessed() {
             let applied = wait(core::apply(
                 &feast,
                 Apply {
-                    type_name,
                     planned_state: state,
                     ..Apply::default()
                 },
@@ -134,7 +131,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
 fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
     let feast = Feast::new();
     let mut blocks = blocks(&feast);
-    let attributes = &feast.schemas().provider.block.attributes;
+    let attributes = &feast.schema().block.attributes;
     let mut namespace = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     namespace.set("namespace", Value::Unknown);
     blocks.push(("namespace", namespace));
@@ -148,7 +145,6 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
             let planned = wait(core::plan(
                 &feast,
                 Plan {
-                    type_name: FEATURE_STORE.to_owned(),
                     proposed_new_state: store.clone(),
                     config: store.clone(),
                     client: ClientCapabilities {
@@ -171,12 +167,11 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
 
 #[test]
 fn an_import_by_bare_name_wants_a_namespace_that_is_known() {
-    let attributes = &Feast::new().schemas().provider.block.attributes.clone();
+    let attributes = &Feast::new().schema().block.attributes.clone();
     let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     config.set("namespace", Value::Unknown);
     let said = |id: &str| {
-        let imported = wait(configured(&config).import(Import {
-            type_name: FEATURE_STORE.to_owned(),
+        let imported = wait(resource(&configured(&config)).import_state(Import {
             id: id.to_owned(),
             ..Import::default()
         }));

@@ -93,14 +93,11 @@ mod tests {
 
     use super::*;
     use crate::feast::objects::{Key, Kind};
-    use crate::provider::schemas::{FEATURE_STORE, schemas};
+    use crate::provider::resources::feature_store::block;
     use crate::schema::encode;
 
     fn store(labels: serde_json::Value, replicas: i32) -> (Block, Value) {
-        let block = schemas().unwrap().resources[FEATURE_STORE]
-            .schema
-            .block
-            .clone();
+        let block = block();
         let value = encode(
             &block.attributes,
             &json!({"name": "x", "feastProject": "p", "labels": labels,

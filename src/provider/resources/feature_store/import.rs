@@ -68,7 +68,6 @@ pub async fn import(
         Ok((state, private_state, diagnostics)) => Imported {
             diagnostics,
             resources: vec![ImportedResource {
-                type_name: request.type_name,
                 identity: computed::identity(&state),
                 state,
                 private: private_state.encode(),

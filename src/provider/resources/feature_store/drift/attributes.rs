@@ -203,12 +203,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::provider::schemas::{FEATURE_STORE, schemas};
+    use crate::provider::resources::feature_store::block;
 
     #[test]
     fn fields_lead_to_the_attributes_that_set_them() {
-        let schemas = schemas().unwrap();
-        let block = &schemas.resources[FEATURE_STORE].schema.block;
+        let block = &block();
         let server = json!({
             "image": "feast:1",
             "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
