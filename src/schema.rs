@@ -17,6 +17,7 @@ mod path;
 pub mod provider;
 mod types;
 mod value;
+mod walk;
 
 pub use coerce::coerce;
 pub use decode::{Decoded, decode};

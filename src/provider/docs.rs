@@ -11,7 +11,7 @@ use crate::schema::{Block, Provider};
 
 use super::{FEATURE_STORE, Feast};
 
-/// Every generated page: its path from the package's root, and its text.
+/// Returns the text of every generated page, by its path from the root of the package.
 pub fn pages() -> BTreeMap<String, String> {
     let feast = Feast::new();
     let registry = feast.registry();
@@ -33,7 +33,7 @@ pub fn pages() -> BTreeMap<String, String> {
 fn index(block: &Block) -> String {
     let front = front_matter(
         "Provider: Feast",
-        // The registry refuses a subcategory on this page.
+        // The registry does not accept a subcategory on this page.
         None,
         "Manages Feast feature stores on Kubernetes.",
     );

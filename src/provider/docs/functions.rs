@@ -1,4 +1,4 @@
-//! The pages of the functions.
+//! The reference pages of the functions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::schema::Type;
 use crate::schema::docs::type_name;
 use crate::schema::provider::{Function, FunctionDefinition, FunctionParameter};
 
-/// What a page says beyond the signature.
+/// The parts of a page that the definition does not have.
 struct Text {
     name: &'static str,
     example: &'static str,
-    /// After the arguments.
+    /// The text after the arguments.
     more: &'static str,
 }
 
@@ -58,7 +58,7 @@ An attribute that the resource does not have, a value of a wrong type and every 
     },
 ];
 
-/// Every function's page: its path, and its text.
+/// Returns the text of each function's page, by its path.
 pub(super) fn pages(functions: &BTreeMap<String, Arc<dyn Function>>) -> BTreeMap<String, String> {
     TEXTS
         .iter()
