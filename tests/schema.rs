@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use expect_test::expect_file;
 use terraform_provider_feast::provider::Feast;
-use terraform_provider_feast::schema::{Attribute, Block, Kind, Provider};
+use terraform_provider_feast::schema::provider::Registry;
+use terraform_provider_feast::schema::{Attribute, Block, Kind, Provider, Schema};
 
 fn flags(attribute: &Attribute) -> String {
     let Attribute {
@@ -68,17 +69,33 @@ fn provider_block() {
 }
 
 #[test]
-fn feature_store() {
+fn every_object() {
     let feast = Feast::new();
-    let resource = &feast.registry().resources["feast_feature_store"];
-    expect_file!["schema/feast_feature_store.txt"].assert_eq(&printed(&resource.schema().block));
+    let Registry {
+        resources,
+        data_sources,
+        // The pages of the functions show their signatures.
+        functions: _,
+        list_resources,
+        actions,
+    } = feast.registry();
+    for (name, resource) in resources {
+        check("resources", name, resource.schema());
+    }
+    for (name, data_source) in data_sources {
+        check("data_sources", name, data_source.schema());
+    }
+    for (name, list_resource) in list_resources {
+        check("list_resources", name, list_resource.schema());
+    }
+    for (name, action) in actions {
+        check("actions", name, action.schema());
+    }
 }
 
-#[test]
-fn data_source() {
-    let feast = Feast::new();
-    let data_source = &feast.registry().data_sources["feast_feature_store"];
-    expect_file!["schema/data_source.txt"].assert_eq(&printed(&data_source.schema().block));
+fn check(kind: &str, name: &str, schema: &Schema) {
+    let file = format!("schema/{kind}/{name}.txt");
+    expect_file![file].assert_eq(&printed(&schema.block));
 }
 
 /// Terraform takes the schema at each of its commands, several times.

@@ -174,3 +174,35 @@ fn front_matter(title: &str, subcategory: Option<&str>, description: &str) -> St
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::provider::Registry;
+
+    #[test]
+    fn every_object_has_a_page() {
+        let feast = Feast::new();
+        let Registry {
+            resources,
+            data_sources,
+            functions,
+            list_resources,
+            actions,
+        } = feast.registry();
+        let names = (resources.keys().map(|name| ("resources", name)))
+            .chain(data_sources.keys().map(|name| ("data-sources", name)))
+            .chain(functions.keys().map(|name| ("functions", name)))
+            .chain(list_resources.keys().map(|name| ("list-resources", name)))
+            .chain(actions.keys().map(|name| ("actions", name)));
+        let mut expected: Vec<String> = names
+            .map(|(folder, name)| {
+                let name = name.strip_prefix("feast_").unwrap_or(name);
+                format!("docs/{folder}/{name}.md")
+            })
+            .collect();
+        expected.push("docs/index.md".to_owned());
+        expected.sort();
+        assert_eq!(pages().into_keys().collect::<Vec<_>>(), expected);
+    }
+}

@@ -15,7 +15,7 @@ pub struct ProviderData {
 }
 
 impl ProviderData {
-    /// Returns the settings of the last configuration, or the defaults before the first.
+    /// Returns the settings of the last configuration, or the defaults before the first one.
     pub fn settings(&self) -> Arc<Settings> {
         let settings = self.settings.read();
         settings.unwrap_or_else(PoisonError::into_inner).clone()
