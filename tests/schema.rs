@@ -80,21 +80,21 @@ fn every_object() {
         actions,
     } = feast.registry();
     for (name, resource) in resources {
-        check("resources", name, resource.schema());
+        check("resource", name, resource.schema());
     }
     for (name, data_source) in data_sources {
-        check("data_sources", name, data_source.schema());
+        check("data_source", name, data_source.schema());
     }
     for (name, list_resource) in list_resources {
-        check("list_resources", name, list_resource.schema());
+        check("list_resource", name, list_resource.schema());
     }
     for (name, action) in actions {
-        check("actions", name, action.schema());
+        check("action", name, action.schema());
     }
 }
 
 fn check(kind: &str, name: &str, schema: &Schema) {
-    let file = format!("schema/{kind}/{name}.txt");
+    let file = format!("schema/{kind}_{name}.txt");
     expect_file![file].assert_eq(&printed(&schema.block));
 }
 

@@ -20,7 +20,13 @@ pub fn pages() -> BTreeMap<String, String> {
         ("docs/index.md".to_owned(), index(&feast.schema().block)),
         (
             "docs/data-sources/feature_store.md".to_owned(),
-            data_source(&registry.data_sources[FEATURE_STORE].schema().block),
+            object(
+                "Data Source",
+                FEATURE_STORE,
+                "The live view of a Feast feature store on Kubernetes.",
+                &registry.data_sources[FEATURE_STORE].schema().block,
+                include_str!("../../examples/data-sources/feast_feature_store/data-source.tf"),
+            ),
         ),
         (
             "docs/resources/feature_store.md".to_owned(),
@@ -73,17 +79,14 @@ name, and two functions: [`render`](functions/render.md) shows the objects witho
     )
 }
 
-fn data_source(block: &Block) -> String {
-    let front = front_matter(
-        &format!("{FEATURE_STORE} Data Source - Feast"),
-        Some(""),
-        "The live view of a Feast feature store on Kubernetes.",
-    );
-    let example = include_str!("../../examples/data-sources/feast_feature_store/data-source.tf");
+/// Returns the page of an object: its description, an example and its schema. `kind` is that of the registry:
+/// `Data Source`.
+fn object(kind: &str, name: &str, summary: &str, block: &Block, example: &str) -> String {
+    let front = front_matter(&format!("{name} {kind} - Feast"), Some(""), summary);
     let schema = schema_section(block);
     format!(
         "{front}\
-# {FEATURE_STORE} (Data Source)
+# {name} ({kind})
 
 {description}
 
