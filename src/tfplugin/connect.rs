@@ -15,13 +15,13 @@ use tonic::transport::server::Connected;
 
 use super::listen::{Listener, Stream};
 
-/// How long a TLS handshake may take.
+/// The time limit of a TLS handshake.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the first connection of the host.
+/// The time limit of the host's first connection.
 const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long to wait for another connection after the last one broke.
+/// The time limit of another connection after the last one broke.
 const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that is allowed to call the provider.

@@ -26,7 +26,7 @@ use crate::schema::provider::Provider;
 /// The largest message that is read, in bytes. It is Terraform's own limit.
 const MAX_MESSAGE: usize = 256 << 20;
 
-/// How long calls may continue after the server has shut down, when no host can read their responses.
+/// The time limit of calls that continue after the server has shut down, when no host can read their responses.
 const ABANDONED_CALLS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The service name in go-plugin's health check.
