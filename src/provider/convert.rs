@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::{fs, path::Path};
 
 use super::functions::from_manifest::{Converted, feature_stores};
-use super::schemas::{FEATURE_STORE, schemas};
+use super::resources::feature_store::{TYPE_NAME, block};
 use crate::schema::{Value, hcl};
 
 /// The command line.
@@ -35,10 +35,7 @@ pub fn run(arguments: &[String]) -> Result<String, String> {
 ///
 /// The fields of the custom resource that cannot be converted.
 pub fn convert(yaml: &str) -> Result<String, String> {
-    // The golden test of the schemas lowers the same types, so it cannot fail at run time.
-    let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
-    let block = &schemas.resources[FEATURE_STORE].schema.block;
-    let stores = feature_stores(block, yaml)?;
+    let stores = feature_stores(&block(), yaml)?;
     let blocks: Vec<String> = stores.iter().map(resource).collect();
     Ok(blocks.join("\n"))
 }
@@ -53,11 +50,7 @@ fn resource(store: &Converted) -> String {
     }
     let name = attributes.get("name").and_then(Value::as_str);
     let label = hcl::identifier(name.unwrap_or_default());
-    text.push_str(&hcl::block(
-        "resource",
-        &[FEATURE_STORE, &label],
-        attributes,
-    ));
+    text.push_str(&hcl::block("resource", &[TYPE_NAME, &label], attributes));
     text
 }
 

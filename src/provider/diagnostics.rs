@@ -250,9 +250,8 @@ pub fn unknown_namespace(name: &str) -> Diagnostic {
 }
 
 /// An import of a feature store whose Secret holds an invalid configuration.
-pub fn unreadable_configuration(store: &StoreName, errors: &Diagnostics) -> Diagnostic {
+pub fn unreadable_configuration(store: &StoreName, reasons: &[String]) -> Diagnostic {
     let StoreName { namespace, name } = store;
-    let reasons: Vec<&str> = errors.iter().map(|error| error.detail.as_str()).collect();
     Diagnostic::error(
         "The stored configuration cannot be read",
         format!(

@@ -1,80 +1,84 @@
-//! The provider's functions. They need no cluster and no resource.
+//! The provider's functions: what can be had without a cluster and without a resource.
 
 pub mod from_manifest;
 pub mod render;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::schema::provider::{Function, FunctionError, FunctionResult};
+use crate::schema::provider::{
+    Function, FunctionDefinition, FunctionError, FunctionParameter, FunctionResult,
+};
 use crate::schema::{Block, Diagnostics, Type, Value};
 
-/// A function. It is called with the schema of the resource and its argument.
-struct Entry {
+/// A function with one parameter that reads or returns a configuration of the resource.
+pub struct FeatureStoreFunction {
     name: &'static str,
-    signature: fn() -> Function,
+    definition: FunctionDefinition,
+    /// The block of the resource.
+    block: Arc<Block>,
     call: fn(&Block, &Value) -> FunctionResult,
 }
 
-/// All functions. Each has one parameter.
-const FUNCTIONS: [Entry; 2] = [
-    Entry {
-        name: "from_manifest",
-        signature: from_manifest::signature,
-        call: from_manifest::call,
-    },
-    Entry {
-        name: "render",
-        signature: render::signature,
-        call: render::call,
-    },
-];
-
-/// Returns the signatures by name.
-pub fn signatures() -> BTreeMap<String, Function> {
-    FUNCTIONS
-        .iter()
-        .map(|entry| (entry.name.to_owned(), (entry.signature)()))
-        .collect()
+/// Returns all functions. `block` is that of the resource.
+pub fn all(block: &Arc<Block>) -> [FeatureStoreFunction; 2] {
+    [
+        FeatureStoreFunction {
+            name: "from_manifest",
+            definition: from_manifest::definition(),
+            block: Arc::clone(block),
+            call: from_manifest::call,
+        },
+        FeatureStoreFunction {
+            name: "render",
+            definition: render::definition(),
+            block: Arc::clone(block),
+            call: render::call,
+        },
+    ]
 }
 
-/// Calls the function `name` with its argument.
-pub fn call(block: &Block, name: &str, arguments: &[Value]) -> FunctionResult {
-    let result = match (FUNCTIONS.iter().find(|entry| entry.name == name), arguments) {
-        (Some(entry), [argument]) => (entry.call)(block, argument),
-        _ => Err(FunctionError {
-            text: format!(
-                "This provider has no function {name:?} with {} arguments.",
-                arguments.len()
-            ),
-            argument: None,
-        }),
-    };
-    // Terraform and OpenTofu add a period to the text.
-    result.map_err(|error| FunctionError {
-        text: error
-            .text
-            .strip_suffix('.')
-            .unwrap_or(&error.text)
-            .to_owned(),
-        ..error
-    })
+impl Function for FeatureStoreFunction {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn definition(&self) -> &FunctionDefinition {
+        &self.definition
+    }
+
+    fn call(&self, arguments: &[Value]) -> FunctionResult {
+        let argument = arguments.first().unwrap_or(&Value::Null);
+        // Terraform and OpenTofu add a full stop to the text.
+        (self.call)(&self.block, argument).map_err(|error| FunctionError {
+            text: error
+                .text
+                .strip_suffix('.')
+                .unwrap_or(&error.text)
+                .to_owned(),
+            ..error
+        })
+    }
 }
 
-fn signature(
+fn definition(
     summary: &str,
     description: &str,
-    (name, parameter, about): (&str, Type, &str),
+    (name, parameter, parameter_description): (&str, Type, &str),
     returns: Type,
-) -> Function {
-    Function {
+) -> FunctionDefinition {
+    FunctionDefinition {
         summary: summary.to_owned(),
         description: description.to_owned(),
-        parameters: vec![(name.to_owned(), parameter, about.to_owned())],
+        parameters: vec![FunctionParameter {
+            name: name.to_owned(),
+            r#type: parameter,
+            description: parameter_description.to_owned(),
+        }],
         returns,
     }
 }
 
-/// Returns an error about the argument.
+/// Everything that is wrong with the argument.
 fn argument_error(text: String) -> FunctionError {
     FunctionError {
         text,
@@ -82,7 +86,7 @@ fn argument_error(text: String) -> FunctionError {
     }
 }
 
-/// Returns the diagnostics as one error about the argument, each with its path.
+/// Diagnostics as one text, each with its path.
 fn argument_errors(diagnostics: Diagnostics) -> FunctionError {
     let lines: Vec<String> = diagnostics
         .into_iter()
@@ -106,13 +110,14 @@ mod tests {
 
     /// The error of a call with this argument.
     fn error(function: &str, argument: Value) -> String {
-        let result = Feast::new().call_function(function, vec![argument]);
+        let feast = Feast::new();
+        let result = feast.registry().functions[function].call(&[argument]);
         let FunctionError { text, argument } = result.unwrap_err();
         assert_eq!(argument, Some(0));
         text
     }
 
-    /// Terraform adds the period.
+    /// Terraform ends the text with a full stop of its own.
     #[test]
     fn errors_are_sentences_without_the_last_period() {
         let manifest = |text: &str| error("from_manifest", Value::string(text));

@@ -18,12 +18,21 @@ use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
 use crate::feast::spec::{self, Defaults, Store, computed_inputs};
-use crate::schema::provider::{Apply, Configure, Plan, Planned, Upgrade, ValidateResource};
+use crate::schema::provider::{
+    ApplyResourceChangeRequest, ConfigureProviderRequest, PlanResourceChangeRequest,
+    PlanResourceChangeResponse, Resource, UpgradeResourceStateRequest,
+    ValidateResourceConfigRequest,
+};
 use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Step, Value, decode, encode};
 use configurations::configurations;
 
+/// The resource `feast_feature_store` of a provider.
+fn resource(feast: &Feast) -> &dyn Resource {
+    &*feast.registry().resources[FEATURE_STORE]
+}
+
 fn block(feast: &Feast) -> &Block {
-    &feast.schemas().resources[FEATURE_STORE].schema.block
+    &resource(feast).schema().block
 }
 
 /// Adds every path of a configuration that is not null: leaves, and the objects above them.
@@ -77,20 +86,18 @@ fn with(value: &Value, steps: &[Step], other: Value) -> Value {
 }
 
 fn validate(feast: &Feast, config: &Value) -> Vec<Diagnostic> {
-    feast.validate_resource(ValidateResource {
-        type_name: FEATURE_STORE.to_owned(),
+    resource(feast).validate_config(ValidateResourceConfigRequest {
         config: config.clone(),
-        ..ValidateResource::default()
+        ..ValidateResourceConfigRequest::default()
     })
 }
 
-fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
-    let request = Plan {
-        type_name: FEATURE_STORE.to_owned(),
+fn plan(feast: &Feast, prior: &Value, config: &Value) -> PlanResourceChangeResponse {
+    let request = PlanResourceChangeRequest {
         prior_state: prior.clone(),
         proposed_new_state: config.clone(),
         config: config.clone(),
-        ..Plan::default()
+        ..PlanResourceChangeRequest::default()
     };
     wait(core::plan(feast, request))
 }
@@ -152,7 +159,7 @@ fn making_a_value_unknown_never_adds_a_diagnostic() {
 }
 
 /// Returns the state after an apply of a wholly known plan.
-fn applied(planned: &Planned) -> Option<Value> {
+fn applied(planned: &PlanResourceChangeResponse) -> Option<Value> {
     let mut state = planned.state.clone();
     if state.attribute("objects").is_null() {
         return None;
@@ -165,8 +172,8 @@ fn applied(planned: &Planned) -> Option<Value> {
 /// The plan of a create, and the plan of an update to the same configuration if all of it is known.
 struct Plans {
     config: Value,
-    create: Planned,
-    update: Option<(Value, Planned)>,
+    create: PlanResourceChangeResponse,
+    update: Option<(Value, PlanResourceChangeResponse)>,
 }
 
 impl Plans {
@@ -186,8 +193,13 @@ impl Plans {
 
 /// Terraform plans again during an apply, when more is known. What was known before must stay the same.
 #[track_caller]
-fn expect_completion(block: &Block, first: &Planned, last: &Planned, path: Option<&Path>) {
-    let has_error = |planned: &Planned| {
+fn expect_completion(
+    block: &Block,
+    first: &PlanResourceChangeResponse,
+    last: &PlanResourceChangeResponse,
+    path: Option<&Path>,
+) {
+    let has_error = |planned: &PlanResourceChangeResponse| {
         let mut diagnostics = planned.diagnostics.iter();
         diagnostics.any(|diagnostic| diagnostic.severity == Severity::Error)
     };
@@ -346,12 +358,12 @@ fn name_and_namespace_replace() {
 fn a_failed_destroy_keeps_state_and_private_state() {
     let feast = Feast::new();
     let config = encode(
-        &feast.schemas().provider.block.attributes,
+        &feast.schema().block.attributes,
         &json!({"config_path": "/nowhere/kubeconfig"}),
     );
-    let configured = Configure {
+    let configured = ConfigureProviderRequest {
         config,
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     assert_eq!(wait(feast.configure(configured)), []);
     let config = encode(
@@ -361,11 +373,10 @@ fn a_failed_destroy_keeps_state_and_private_state() {
     let state = applied(&plan(&feast, &Value::Null, &config)).unwrap();
     let applied = wait(core::apply(
         &feast,
-        Apply {
-            type_name: FEATURE_STORE.to_owned(),
+        ApplyResourceChangeRequest {
             prior_state: state.clone(),
             planned_private: b"remembered".to_vec(),
-            ..Apply::default()
+            ..ApplyResourceChangeRequest::default()
         },
     ));
     let said: Vec<&str> = (applied.diagnostics.iter())
@@ -380,8 +391,7 @@ fn a_failed_destroy_keeps_state_and_private_state() {
 
 #[test]
 fn an_unreadable_state_names_the_attribute() {
-    let upgraded = Feast::new().upgrade(Upgrade {
-        type_name: FEATURE_STORE.to_owned(),
+    let upgraded = resource(&Feast::new()).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
         json: json!({}),
         state: Err("`services.scaling` is a number".to_owned()),

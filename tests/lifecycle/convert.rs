@@ -166,9 +166,10 @@ fn converted(manifest: &Path) -> Vec<String> {
 fn is_valid(manifest: &Path) -> bool {
     let feast = Feast::new();
     let text = fs::read_to_string(manifest).unwrap();
-    feast
-        .call_function("from_manifest", vec![Value::string(text)])
-        .and_then(|object| feast.call_function("render", vec![object]))
+    let functions = &feast.registry().functions;
+    functions["from_manifest"]
+        .call(&[Value::string(text)])
+        .and_then(|object| functions["render"].call(&[object]))
         .is_ok()
 }
 

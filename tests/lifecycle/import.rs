@@ -272,7 +272,7 @@ fn name(label: &str) -> String {
 /// configuration with KEDA is omitted: the cluster has KEDA's API only while `keda.rs` runs, which tests its import.
 fn goldens(namespace: &str) -> Vec<Golden> {
     let feast = Feast::new();
-    let block = &feast.schemas().resources[FEATURE_STORE].schema.block;
+    let block = &feast.registry().resources[FEATURE_STORE].schema().block;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

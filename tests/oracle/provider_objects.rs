@@ -61,15 +61,15 @@ fn feast() -> &'static Feast {
 }
 
 fn block() -> &'static Block {
-    &feast().schemas().resources["feast_feature_store"]
-        .schema
+    &feast().registry().resources["feast_feature_store"]
+        .schema()
         .block
 }
 
 /// Calls a function of the provider.
 pub fn call(name: &str, argument: Value) -> Result<Value, String> {
-    feast()
-        .call_function(name, vec![argument])
+    feast().registry().functions[name]
+        .call(&[argument])
         .map_err(|error| error.text)
 }
 

@@ -66,6 +66,7 @@ pub const LAYERS: &[Layer] = &[
             "tracing_subscriber",
         ],
         shared_crates: &[
+            "async_trait",
             "base64",
             "jiff",
             "rustls",
@@ -83,7 +84,13 @@ pub const LAYERS: &[Layer] = &[
         purpose: "Terraform's types, values, paths and schemas, independent of the protocol",
         layers: &[],
         own_crates: &["heck", "regex_lite"],
-        shared_crates: &["schemars", "serde", "serde_json", "thiserror"],
+        shared_crates: &[
+            "async_trait",
+            "schemars",
+            "serde",
+            "serde_json",
+            "thiserror",
+        ],
         forbidden_std: &[
             "std::env",
             "std::fs",
@@ -152,7 +159,14 @@ pub const LAYERS: &[Layer] = &[
         purpose: "provider layer: the Terraform operations, composed of the other layers",
         layers: &["cluster", "feast", "kubernetes", "schema"],
         own_crates: &["getrandom"],
-        shared_crates: &["schemars", "serde", "serde_json", "tokio", "tokio_util"],
+        shared_crates: &[
+            "async_trait",
+            "schemars",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tokio_util",
+        ],
         forbidden_std: &[],
     },
 ];

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, rollout};
@@ -14,12 +16,17 @@ use crate::feast::names::{self, Endpoint};
 use crate::feast::secrets::store_secret;
 use crate::feast::spec::{self, Registry, Store};
 use crate::kubernetes::{Key, Kind};
-use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
-use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
+use crate::schema::provider::{
+    DataSource, Deferred, ReadDataSourceRequest, ReadDataSourceResponse,
+};
+use crate::schema::{Block, Diagnostic, Diagnostics, Schema, Value, decode, encode};
 
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::ManagedFields;
 use crate::provider::diagnostics;
+use crate::provider::lowered;
+use crate::provider::provider_data::ProviderData;
+use crate::provider::resources::feature_store::TYPE_NAME;
 use crate::provider::resources::feature_store::computed::{self, Desired};
 use crate::provider::resources::feature_store::drift::{self, DriftEntry};
 use crate::provider::resources::feature_store::parse::mismatch;
@@ -27,34 +34,67 @@ use crate::provider::resources::feature_store::read::read_objects;
 use crate::provider::resources::feature_store::secret_drift::{self, SecretDrift};
 use crate::provider::settings::Settings;
 
-/// Returns a diagnostic for each invalid value of the configuration.
-pub fn validate(block: &Block, request: &DataSource) -> Diagnostics {
-    decode(block, &request.config).diagnostics
+/// The data source.
+pub struct FeatureStoreDataSource {
+    schema: Schema,
+    data: Arc<ProviderData>,
+}
+
+impl FeatureStoreDataSource {
+    pub fn new(data: &Arc<ProviderData>) -> Self {
+        let mut block = lowered::<DataSourceConfig>();
+        let computed = lowered::<DataSourceState>().computed();
+        block.attributes.extend(computed.attributes);
+        Self {
+            schema: Schema { version: 0, block },
+            data: Arc::clone(data),
+        }
+    }
+}
+
+#[async_trait]
+impl DataSource for FeatureStoreDataSource {
+    fn type_name(&self) -> &str {
+        TYPE_NAME
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn validate_config(&self, config: Value) -> Diagnostics {
+        decode(&self.schema.block, &config).diagnostics
+    }
+
+    async fn read(&self, request: ReadDataSourceRequest) -> ReadDataSourceResponse {
+        let (settings, stop) = (self.data.settings(), self.data.stop_token());
+        read(&self.schema.block, &settings, &stop, request).await
+    }
 }
 
 /// Reads the feature store that the configuration names.
-pub async fn read(
+async fn read(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: DataSource,
-) -> DataSourceAnswer {
+    request: ReadDataSourceRequest,
+) -> ReadDataSourceResponse {
     if !settings.cluster_is_known() && request.client.deferral_allowed {
         // With a null state, references to its attributes would fail.
-        return DataSourceAnswer {
+        return ReadDataSourceResponse {
             state: Value::Unknown,
             deferred: Some(Deferred::ProviderConfigUnknown),
-            ..DataSourceAnswer::default()
+            ..ReadDataSourceResponse::default()
         };
     }
     match read_state(block, settings, stop, &request.config).await {
-        Ok(state) => DataSourceAnswer {
+        Ok(state) => ReadDataSourceResponse {
             state,
-            ..DataSourceAnswer::default()
+            ..ReadDataSourceResponse::default()
         },
-        Err(diagnostics) => DataSourceAnswer {
+        Err(diagnostics) => ReadDataSourceResponse {
             diagnostics,
-            ..DataSourceAnswer::default()
+            ..ReadDataSourceResponse::default()
         },
     }
 }

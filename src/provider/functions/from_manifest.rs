@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::feast::custom_resource::{self, CustomResource, CustomResourceError};
-use crate::schema::provider::{Function, FunctionResult};
+use crate::schema::provider::{FunctionDefinition, FunctionResult};
 use crate::schema::{Block, MismatchError, Problem, Type, Value, decode_strict};
 
 pub const SUMMARY: &str = "Reads a FeatureStore custom resource of the Feast operator";
@@ -13,8 +13,8 @@ Converts a `FeatureStore` custom resource of the Feast operator (`feast.dev/v1` 
 the attributes of `feast_feature_store`. Where this provider's defaults differ from the operator's, the result contains \
 the operator's, so the feature store behaves as before.";
 
-pub fn signature() -> Function {
-    super::signature(
+pub fn definition() -> FunctionDefinition {
+    super::definition(
         SUMMARY,
         DESCRIPTION,
         (

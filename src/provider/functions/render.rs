@@ -3,7 +3,7 @@
 use crate::feast::render;
 use crate::feast::spec::{Defaults, Store};
 use crate::provider::resources::feature_store::parse::{Parsed, parse};
-use crate::schema::provider::{Function, FunctionError, FunctionResult};
+use crate::schema::provider::{FunctionDefinition, FunctionError, FunctionResult};
 use crate::schema::{Block, Type, Value, coerce};
 
 pub const SUMMARY: &str = "Renders a feature store's Kubernetes objects as YAML";
@@ -13,8 +13,8 @@ Returns the manifests that `feast_feature_store` would apply, as YAML documents 
 The function contacts no cluster and applies nothing. Use it for reviews, policy checks and GitOps. Violations of rules \
 are errors, as in a plan.";
 
-pub fn signature() -> Function {
-    super::signature(
+pub fn definition() -> FunctionDefinition {
+    super::definition(
         SUMMARY,
         DESCRIPTION,
         (

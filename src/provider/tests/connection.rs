@@ -4,12 +4,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::schema::provider::DataSource;
+use crate::schema::provider::ReadDataSourceRequest;
 
 /// A provider block with these attributes and an optional `exec` block.
 fn config(attributes: Json, exec: Option<Json>) -> Value {
     let feast = Feast::new();
-    let block = &feast.schemas().provider.block;
+    let block = &feast.schema().block;
     let mut value = encode(&block.attributes, &attributes);
     let inner = &block.blocks["exec"].attributes;
     let exec = exec.map(|exec| encode(inner, &exec));
@@ -19,9 +19,9 @@ fn config(attributes: Json, exec: Option<Json>) -> Value {
 
 fn configure(config: &Value) -> (Feast, Vec<Diagnostic>) {
     let feast = Feast::new();
-    let request = Configure {
+    let request = ConfigureProviderRequest {
         config: config.clone(),
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     let diagnostics = wait(feast.configure(request));
     (feast, diagnostics)
@@ -34,7 +34,7 @@ fn rejected(config: &Value) -> Vec<(String, String)> {
         each.map(|it| (it.path.unwrap().to_string(), it.detail))
             .collect()
     };
-    let validated = said(Feast::new().validate_provider(config.clone()));
+    let validated = said(Feast::new().validate_config(config.clone()));
     assert_eq!(validated, said(configure(config).1));
     validated
 }
@@ -141,7 +141,7 @@ fn an_invalid_namespace_of_a_resource_is_an_error_and_no_replacement() {
 #[test]
 fn an_empty_string_counts_as_absent_in_every_attribute() {
     let feast = Feast::new();
-    let attributes = &feast.schemas().provider.block.attributes;
+    let attributes = &feast.schema().block.attributes;
     let mut empty = serde_json::Map::new();
     for (name, attribute) in attributes {
         let value = match attribute.kind.clone() {
@@ -213,18 +213,14 @@ fn rejects_invalid_values_at_their_attributes() {
 
 /// Reads the data source.
 fn read(feast: &Feast) -> Vec<Diagnostic> {
-    let data_source = &feast.schemas().data_sources[FEATURE_STORE].block;
-    let request = DataSource {
-        type_name: FEATURE_STORE.to_owned(),
-        config: encode(
-            &data_source.attributes,
-            &json!({"name": "a", "namespace": "b"}),
-        ),
-        ..DataSource::default()
+    let lookup = &feast.registry().data_sources[FEATURE_STORE].schema().block;
+    let request = ReadDataSourceRequest {
+        config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
+        ..ReadDataSourceRequest::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime
-        .block_on(feast.read_data_source(request))
+        .block_on(feast.registry().data_sources[FEATURE_STORE].read(request))
         .diagnostics
 }
 

@@ -9,10 +9,13 @@ mod plan_valid;
 mod result_compatible;
 
 use crate::provider::Feast;
-use crate::schema::provider::{Applied, Apply, Plan, Planned};
-use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Value};
+use crate::schema::provider::{
+    ApplyResourceChangeRequest, ApplyResourceChangeResponse, PlanResourceChangeRequest,
+    PlanResourceChangeResponse,
+};
+use crate::schema::{Block, Diagnostic, Path, Severity, Value};
 
-use super::block;
+use super::{block, resource};
 
 pub use result_compatible::violations as incompatibilities;
 
@@ -31,8 +34,12 @@ fn has_error(diagnostics: &[Diagnostic]) -> bool {
 
 /// Checks the response to a plan request as core does.
 #[track_caller]
-pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
-    let Plan {
+pub fn check_plan(
+    block: &Block,
+    request: &PlanResourceChangeRequest,
+    planned: &PlanResourceChangeResponse,
+) {
+    let PlanResourceChangeRequest {
         prior_state,
         config,
         ..
@@ -52,7 +59,7 @@ pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
 
 /// Checks the response to an apply request as core does.
 #[track_caller]
-pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
+pub fn check_apply(block: &Block, planned: &Value, applied: &ApplyResourceChangeResponse) {
     let mut found = conformance::violations(&block.value_type(), &applied.state);
     if !applied.state.is_wholly_known() {
         found.push("unknown values after apply".to_owned());
@@ -68,15 +75,18 @@ pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
     );
 }
 
-pub async fn plan(feast: &Feast, request: Plan) -> Planned {
-    let planned = feast.plan(request.clone()).await;
+pub async fn plan(feast: &Feast, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse {
+    let planned = resource(feast).plan(request.clone()).await;
     check_plan(block(feast), &request, &planned);
     planned
 }
 
-pub async fn apply(feast: &Feast, request: Apply) -> Applied {
+pub async fn apply(
+    feast: &Feast,
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
     let planned = request.planned_state.clone();
-    let applied = feast.apply(request).await;
+    let applied = resource(feast).apply(request).await;
     check_apply(block(feast), &planned, &applied);
     applied
 }

@@ -2,15 +2,16 @@
 
 use super::test_provider::{TestProvider, errors};
 use super::*;
-use crate::schema::provider::Import;
+use crate::schema::provider::ImportResourceStateRequest;
 
 fn rejected(provider: &TestProvider, id: &str, identity: Option<Value>) -> Vec<String> {
-    let imported = provider.block_on(provider.feast.import(Import {
-        type_name: FEATURE_STORE.to_owned(),
-        id: id.to_owned(),
-        identity,
-        ..Import::default()
-    }));
+    let imported = provider.block_on(resource(&provider.feast).import_state(
+        ImportResourceStateRequest {
+            id: id.to_owned(),
+            identity,
+            ..ImportResourceStateRequest::default()
+        },
+    ));
     assert_eq!(imported.resources, []);
     errors(&imported.diagnostics)
 }

@@ -19,7 +19,7 @@ fn rejected(replaced: &str, reason: &str) -> String {
     )
 }
 
-fn diagnostics_of(planned: &Planned) -> Vec<String> {
+fn diagnostics_of(planned: &PlanResourceChangeResponse) -> Vec<String> {
     texts(&planned.diagnostics)
 }
 
@@ -233,12 +233,11 @@ fn rejects_an_invalid_namespace_of_the_provider_block() {
         server.requests();
         let block = block(&provider.feast);
         let planned = |prior: &Value, config: &Value| {
-            let request = Plan {
-                type_name: FEATURE_STORE.to_owned(),
+            let request = PlanResourceChangeRequest {
                 prior_state: prior.clone(),
                 proposed_new_state: config.clone(),
                 config: config.clone(),
-                ..Plan::default()
+                ..PlanResourceChangeRequest::default()
             };
             feature_store::testing::plan_request(block, Some(namespace), config, &request).0
         };

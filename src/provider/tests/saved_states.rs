@@ -9,7 +9,7 @@ use crate::cluster::fake_api::{self, Received, Reply};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::kubernetes::Kind;
 use crate::schema::coerce;
-use crate::schema::provider::{Private, Read, ReadAnswer};
+use crate::schema::provider::{Private, ReadResourceRequest, ReadResourceResponse};
 
 /// A state of an earlier version, its configuration, and the live objects.
 struct Sample {
@@ -81,12 +81,12 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let host = fake_api::server(move |request| answer(&live, request)).await;
-        let attributes = &feast.schemas().provider.block.attributes;
+        let attributes = &feast.schema().block.attributes;
         let namespace = "unused";
         let config = encode(attributes, &json!({"host": host, "namespace": namespace}));
-        let configured = Configure {
+        let configured = ConfigureProviderRequest {
             config,
-            ..Configure::default()
+            ..ConfigureProviderRequest::default()
         };
         assert_eq!(feast.configure(configured).await, []);
     });
@@ -94,11 +94,10 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
 }
 
 /// The upgraded state, the refreshed one, and the plan of `terraform plan`.
-fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
+fn planned(text: &str) -> (Value, ReadResourceResponse, PlanResourceChangeResponse) {
     let sample = Sample::read(&Feast::new(), text);
     let (feast, runtime) = configured(sample.live);
-    let upgraded = feast.upgrade(Upgrade {
-        type_name: FEATURE_STORE.to_owned(),
+    let upgraded = resource(&feast).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
         json: Json::Null,
         state: Ok(sample.state),
@@ -106,22 +105,20 @@ fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
     assert_eq!(upgraded.diagnostics, []);
     let mut config = sample.configuration;
     config.set("namespace", upgraded.state.attribute("namespace").clone());
-    let refreshed = runtime.block_on(feast.read(Read {
-        type_name: FEATURE_STORE.to_owned(),
+    let refreshed = runtime.block_on(resource(&feast).read(ReadResourceRequest {
         state: upgraded.state.clone(),
         private: sample.private,
-        ..Read::default()
+        ..ReadResourceRequest::default()
     }));
     assert_eq!(refreshed.diagnostics, []);
     let planned = runtime.block_on(core::plan(
         &feast,
-        Plan {
-            type_name: FEATURE_STORE.to_owned(),
+        PlanResourceChangeRequest {
             prior_state: refreshed.state.clone(),
             proposed_new_state: config.clone(),
             config,
             prior_private: refreshed.private.clone(),
-            ..Plan::default()
+            ..PlanResourceChangeRequest::default()
         },
     ));
     assert_eq!(planned.diagnostics, []);

@@ -2,11 +2,14 @@
 
 use super::api_server::ApiServer;
 use super::core;
+use super::resource;
+use crate::provider::Feast;
 use crate::provider::resources::feature_store::prior_state::PriorState;
 use crate::provider::resources::feature_store::private_state::PrivateState;
-use crate::provider::{FEATURE_STORE, Feast};
 use crate::schema::provider::{
-    Applied, Apply, Configure, Import, Imported, Plan, Planned, Read, ReadAnswer,
+    ApplyResourceChangeRequest, ApplyResourceChangeResponse, ConfigureProviderRequest,
+    ImportResourceStateRequest, ImportResourceStateResponse, PlanResourceChangeRequest,
+    PlanResourceChangeResponse, ReadResourceRequest, ReadResourceResponse,
 };
 use crate::schema::{Block, Diagnostic, Provider as _, Severity, Value, encode};
 use serde_json::{Value as Json, json};
@@ -31,7 +34,7 @@ impl TestProvider {
     /// With further attributes of the provider block.
     pub fn on(server: &ApiServer, mut provider: Json) -> Self {
         let feast = Feast::new();
-        let attributes = &feast.schemas().provider.block.attributes;
+        let attributes = &feast.schema().block.attributes;
         provider["host"] = json!(server.host);
         let config = encode(attributes, &provider);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -50,9 +53,9 @@ impl TestProvider {
 
     /// Configures the provider, as each command of Terraform does. Nothing that was read before is used again.
     fn configure(&self) {
-        let request = Configure {
+        let request = ConfigureProviderRequest {
             config: self.config.clone(),
-            ..Configure::default()
+            ..ConfigureProviderRequest::default()
         };
         assert_eq!(self.block_on(self.feast.configure(request)), []);
     }
@@ -69,60 +72,66 @@ impl TestProvider {
         encode(&self.block().attributes, json)
     }
 
-    pub fn plan(&self, prior: &Value, private: &[u8], config: &Value) -> Planned {
-        let request = Plan {
-            type_name: FEATURE_STORE.to_owned(),
+    pub fn plan(
+        &self,
+        prior: &Value,
+        private: &[u8],
+        config: &Value,
+    ) -> PlanResourceChangeResponse {
+        let request = PlanResourceChangeRequest {
             prior_state: prior.clone(),
             prior_private: private.to_vec(),
             proposed_new_state: config.clone(),
             config: config.clone(),
-            ..Plan::default()
+            ..PlanResourceChangeRequest::default()
         };
         self.runtime.block_on(core::plan(&self.feast, request))
     }
 
     /// Refreshes with a new process.
-    pub fn read(&self, state: &Value, private: &[u8]) -> ReadAnswer {
+    pub fn read(&self, state: &Value, private: &[u8]) -> ReadResourceResponse {
         self.configure();
-        let request = Read {
-            type_name: FEATURE_STORE.to_owned(),
+        let request = ReadResourceRequest {
             state: state.clone(),
             private: private.to_vec(),
-            ..Read::default()
+            ..ReadResourceRequest::default()
         };
-        self.runtime.block_on(self.feast.read(request))
+        self.runtime.block_on(resource(&self.feast).read(request))
     }
 
-    pub fn apply(&self, prior: &Value, planned: &Planned, config: &Value) -> Applied {
-        let request = Apply {
-            type_name: FEATURE_STORE.to_owned(),
+    pub fn apply(
+        &self,
+        prior: &Value,
+        planned: &PlanResourceChangeResponse,
+        config: &Value,
+    ) -> ApplyResourceChangeResponse {
+        let request = ApplyResourceChangeRequest {
             prior_state: prior.clone(),
             planned_state: planned.state.clone(),
             planned_private: planned.private.clone(),
             config: config.clone(),
-            ..Apply::default()
+            ..ApplyResourceChangeRequest::default()
         };
         self.runtime.block_on(core::apply(&self.feast, request))
     }
 
     /// Destroys the feature store of this state.
-    pub fn destroy(&self, state: &Value, private: &[u8]) -> Applied {
-        let request = Apply {
-            type_name: FEATURE_STORE.to_owned(),
+    pub fn destroy(&self, state: &Value, private: &[u8]) -> ApplyResourceChangeResponse {
+        let request = ApplyResourceChangeRequest {
             prior_state: state.clone(),
             planned_private: private.to_vec(),
-            ..Apply::default()
+            ..ApplyResourceChangeRequest::default()
         };
         self.runtime.block_on(core::apply(&self.feast, request))
     }
 
-    pub fn import(&self, id: &str) -> Imported {
-        let request = Import {
-            type_name: FEATURE_STORE.to_owned(),
+    pub fn import(&self, id: &str) -> ImportResourceStateResponse {
+        let request = ImportResourceStateRequest {
             id: id.to_owned(),
-            ..Import::default()
+            ..ImportResourceStateRequest::default()
         };
-        self.runtime.block_on(self.feast.import(request))
+        self.runtime
+            .block_on(resource(&self.feast).import_state(request))
     }
 
     /// Decodes private data beside its state.

@@ -19,7 +19,7 @@ use crate::feast::ownership::{Event, Occupied};
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Applied, Apply};
+use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse};
 use crate::schema::{Block, Diagnostics, Value};
 
 use super::computed;
@@ -42,8 +42,8 @@ pub async fn apply(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Apply,
-) -> Applied {
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
     // The private state of a feature store that was replaced is not that of the new one.
     let private = match request.prior_state.is_null() {
         true => &[],
@@ -56,12 +56,12 @@ pub async fn apply(
         started: Instant::now(),
     };
     match operation.prepare(settings).await {
-        Ok(prepared) => Applied {
+        Ok(prepared) => ApplyResourceChangeResponse {
             identity: computed::identity(&request.planned_state),
             ..operation.execute(prepared).await
         },
         // Nothing was written.
-        Err(diagnostics) => Applied {
+        Err(diagnostics) => ApplyResourceChangeResponse {
             identity: computed::identity(&request.prior_state),
             private: request.planned_private,
             state: request.prior_state,
@@ -90,15 +90,15 @@ impl ApplyOperation<'_> {
         self.prior.value.is_null()
     }
 
-    async fn execute(&self, mut prepared: Prepared) -> Applied {
+    async fn execute(&self, mut prepared: Prepared) -> ApplyResourceChangeResponse {
         let mut outcome = match self.write(&mut prepared).await {
             Ok(outcome) => outcome,
             Err(errors) => {
-                return Applied {
+                return ApplyResourceChangeResponse {
                     state: self.prior.value.clone(),
                     private: self.prior.private.encode(),
                     diagnostics: self.failures(&prepared, &errors),
-                    ..Applied::default()
+                    ..ApplyResourceChangeResponse::default()
                 };
             }
         };
@@ -107,9 +107,9 @@ impl ApplyOperation<'_> {
             self.end_create(&prepared, &mut outcome, &rollout).await;
             if is_overtaken(&outcome) {
                 let occupied = Occupied::AnotherOwner;
-                return Applied {
+                return ApplyResourceChangeResponse {
                     diagnostics: vec![diagnostics::already_exists(&prepared.store, occupied)],
-                    ..Applied::default()
+                    ..ApplyResourceChangeResponse::default()
                 };
             }
         }
@@ -118,7 +118,7 @@ impl ApplyOperation<'_> {
         if !state.is_null() {
             diagnostics::add_next_steps(&mut diagnostics, self.is_create());
         }
-        Applied {
+        ApplyResourceChangeResponse {
             state,
             private: self.new_private(&prepared, &outcome, &rollout).encode(),
             diagnostics,

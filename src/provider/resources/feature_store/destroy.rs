@@ -9,7 +9,7 @@ use crate::feast::spec::{Defaults, Store};
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Applied, Apply, Private};
+use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse, Private};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed;
@@ -21,8 +21,8 @@ pub async fn destroy(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Apply,
-) -> Applied {
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
     let prior = PriorState::decode(block, &request.prior_state, &request.planned_private);
     let identity = computed::identity(prior.value);
     let deleted = delete(settings, stop, &prior).await;
@@ -35,7 +35,7 @@ pub async fn destroy(
         private: request.planned_private.clone(),
         diagnostics: vec![diagnostic],
     });
-    Applied {
+    ApplyResourceChangeResponse {
         state,
         identity,
         private,

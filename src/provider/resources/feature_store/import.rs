@@ -10,8 +10,10 @@ use crate::feast::secrets::store_secret;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Deferred, Import, Imported, ImportedResource};
-use crate::schema::{Block, Diagnostic, Value, encode};
+use crate::schema::provider::{
+    Deferred, ImportResourceStateRequest, ImportResourceStateResponse, ImportedResource,
+};
+use crate::schema::{Block, Diagnostic, MismatchError, Value, encode_typed};
 
 use super::adopt::{Adopted, adopt};
 use super::computed::{self, Desired};
@@ -23,21 +25,21 @@ pub async fn import(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Import,
-) -> Imported {
+    request: ImportResourceStateRequest,
+) -> ImportResourceStateResponse {
     let target = match ImportTarget::of(block, &request) {
         Ok(target) => target,
         Err(diagnostic) => {
-            return Imported {
+            return ImportResourceStateResponse {
                 diagnostics: vec![diagnostic],
-                ..Imported::default()
+                ..ImportResourceStateResponse::default()
             };
         }
     };
     if !settings.cluster_is_known() && request.client.deferral_allowed {
-        return Imported {
+        return ImportResourceStateResponse {
             deferred: Some(Deferred::ProviderConfigUnknown),
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         };
     }
     match import_target(block, settings, stop, target).await {
@@ -45,19 +47,18 @@ pub async fn import(
             state,
             private,
             diagnostics,
-        }) => Imported {
+        }) => ImportResourceStateResponse {
             diagnostics,
             resources: vec![ImportedResource {
-                type_name: request.type_name,
                 identity: computed::identity(&state),
                 state,
                 private: private.encode(),
             }],
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         },
-        Err(diagnostic) => Imported {
+        Err(diagnostic) => ImportResourceStateResponse {
             diagnostics: vec![diagnostic],
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         },
     }
 }
@@ -96,7 +97,7 @@ impl ImportTarget {
     /// # Errors
     ///
     /// The name or the namespace is not valid.
-    fn of(block: &Block, request: &Import) -> Result<Self, Diagnostic> {
+    fn of(block: &Block, request: &ImportResourceStateRequest) -> Result<Self, Diagnostic> {
         let part = |name: &str| {
             let identity = request.identity.as_ref()?;
             identity.attribute(name).as_str().map(str::to_owned)
@@ -139,11 +140,13 @@ fn from_secret(
     configuration: &Json,
     ownership: &Ownership,
 ) -> Result<Adopted, Diagnostic> {
-    let mut state = encode(&block.attributes, configuration);
+    let unreadable = |reasons: Vec<String>| diagnostics::unreadable_configuration(store, &reasons);
+    let mut state = encode_typed(&block.attributes, configuration)
+        .map_err(|errors| unreadable(errors.iter().map(MismatchError::to_string).collect()))?;
     state.set("name", Value::string(&store.name));
     state.set("namespace", Value::string(&store.namespace));
     let parsed = parse_over(block, &state, &state)
-        .map_err(|errors| diagnostics::unreadable_configuration(store, &errors))?;
+        .map_err(|errors| unreadable(errors.into_iter().map(|error| error.detail).collect()))?;
     let mut private = PrivateState {
         owner_id: ownership.owner_id().map(str::to_owned),
         ..PrivateState::default()

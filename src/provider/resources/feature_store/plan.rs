@@ -9,7 +9,9 @@ use crate::feast::names;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Deferred, Plan, Planned, Private};
+use crate::schema::provider::{
+    Deferred, PlanResourceChangeRequest, PlanResourceChangeResponse, Private,
+};
 use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::computed::{self, Desired};
@@ -29,16 +31,16 @@ pub async fn plan(
     settings: &Settings,
     stop: &CancellationToken,
     written: &Value,
-    request: Plan,
-) -> Planned {
+    request: PlanResourceChangeRequest,
+) -> PlanResourceChangeResponse {
     let force = settings.options().force_conflicts;
     let (mut planned, replacement) =
         plan_offline(block, settings.namespace(), force, written, &request);
     if settings.namespace_is_empty() && is_moved_by_default(&request.config, &planned) {
-        return Planned {
+        return PlanResourceChangeResponse {
             diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
             state: request.prior_state,
-            ..Planned::default()
+            ..PlanResourceChangeResponse::default()
         };
     }
     if let Some(replacement) = replacement {
@@ -57,23 +59,23 @@ pub fn plan_offline(
     default_namespace: Option<&str>,
     force: bool,
     written: &Value,
-    request: &Plan,
-) -> (Planned, Option<Replacement>) {
+    request: &PlanResourceChangeRequest,
+) -> (PlanResourceChangeResponse, Option<Replacement>) {
     let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
     if request.proposed_new_state.is_null() {
-        let planned = Planned {
+        let planned = PlanResourceChangeResponse {
             private: request.prior_private.clone(),
             identity: request.prior_identity.clone(),
             diagnostics: data_loss::warnings(&prior, &Change::Destroy),
-            ..Planned::default()
+            ..PlanResourceChangeResponse::default()
         };
         return (planned, None);
     }
     plan_change(&prior, default_namespace, force, written, request).unwrap_or_else(|diagnostics| {
-        let planned = Planned {
+        let planned = PlanResourceChangeResponse {
             state: request.proposed_new_state.clone(),
             diagnostics,
-            ..Planned::default()
+            ..PlanResourceChangeResponse::default()
         };
         (planned, None)
     })
@@ -87,8 +89,8 @@ fn plan_change(
     default_namespace: Option<&str>,
     force: bool,
     written: &Value,
-    request: &Plan,
-) -> Result<(Planned, Option<Replacement>), Diagnostics> {
+    request: &PlanResourceChangeRequest,
+) -> Result<(PlanResourceChangeResponse, Option<Replacement>), Diagnostics> {
     let block = prior.block;
     let parsed = parse_over(block, &request.config, prior.value)?;
     let mut state = request.config.clone();
@@ -142,7 +144,7 @@ fn plan_change(
         owner_id: prior.private.owner_id.clone(),
         desired,
     });
-    let planned = Planned {
+    let planned = PlanResourceChangeResponse {
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, request),
         private: match &replacement {
@@ -170,7 +172,10 @@ fn planned_private(prior: &PriorState<'_>, kept: Manifests, encoded: &Private) -
 
 /// Defers the plan while the provider block is unknown, because the cluster is created in the same run. A client without
 /// deferrals gets the plan that the configuration determines.
-fn deferred(default_namespace: Option<&str>, request: &Plan) -> Option<Deferred> {
+fn deferred(
+    default_namespace: Option<&str>,
+    request: &PlanResourceChangeRequest,
+) -> Option<Deferred> {
     (default_namespace.is_none() && request.client.deferral_allowed)
         .then_some(Deferred::ProviderConfigUnknown)
 }
@@ -199,7 +204,7 @@ fn check_default_namespace(block: &Block, config: &Value, state: &Value) -> Diag
 }
 
 /// Returns whether the plan replaces the feature store because the namespace of the provider block changed.
-fn is_moved_by_default(config: &Value, planned: &Planned) -> bool {
+fn is_moved_by_default(config: &Value, planned: &PlanResourceChangeResponse) -> bool {
     let namespace = Path::of("namespace");
     planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
@@ -465,7 +470,7 @@ mod tests {
             (None, false, None),
             (None, true, Some(Deferred::ProviderConfigUnknown)),
         ] {
-            let request = Plan {
+            let request = PlanResourceChangeRequest {
                 client: ClientCapabilities {
                     deferral_allowed,
                     ..ClientCapabilities::default()
@@ -544,7 +549,7 @@ mod tests {
             plan_request(&block, Some("ns"), &config, &request);
             assert_eq!((DECODED.get(), RENDERED.get()), (1, rendered));
         }
-        let destroy = Plan {
+        let destroy = PlanResourceChangeRequest {
             proposed_new_state: Value::Null,
             ..request(Some(&prior), &Value::Null)
         };
@@ -558,14 +563,14 @@ mod tests {
     fn a_destroy_plans_null_and_keeps_the_private_state() {
         let block = testing::block();
         let prior = stored(&block, &config(&block, 2));
-        let destroy = Plan {
+        let destroy = PlanResourceChangeRequest {
             proposed_new_state: Value::Null,
             ..request(Some(&prior), &Value::Null)
         };
         let (planned, replacement) = plan_request(&block, Some("ns"), &Value::Null, &destroy);
-        let expected = Planned {
+        let expected = PlanResourceChangeResponse {
             private: prior.private.encode(),
-            ..Planned::default()
+            ..PlanResourceChangeResponse::default()
         };
         assert_eq!(planned, expected);
         assert!(replacement.is_none());

@@ -15,7 +15,7 @@ use crate::kubernetes::kind::Scope;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Deferred, Read, ReadAnswer};
+use crate::schema::provider::{Deferred, ReadResourceRequest, ReadResourceResponse};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed;
@@ -30,13 +30,13 @@ pub async fn read(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Read,
-) -> ReadAnswer {
-    let mut answer = ReadAnswer {
+    request: ReadResourceRequest,
+) -> ReadResourceResponse {
+    let mut answer = ReadResourceResponse {
         identity: computed::identity(&request.state),
         state: request.state,
         private: request.private,
-        ..ReadAnswer::default()
+        ..ReadResourceResponse::default()
     };
     if !settings.cluster_is_known() {
         // The same run creates or changes the cluster. Until then the prior state is all that is known.

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+pub use super::block;
 use super::computed;
 use super::manifests;
 use super::plan::plan_offline;
@@ -9,18 +10,9 @@ use super::private_state::PrivateState;
 use super::replacement::Replacement;
 use crate::feast::config::{Drift, ScalingStatus};
 use crate::kubernetes::Key;
-use crate::provider::schemas::{FEATURE_STORE, schemas};
 use crate::provider::tests::core::check_plan;
-use crate::schema::provider::{Plan, Planned};
+use crate::schema::provider::{PlanResourceChangeRequest, PlanResourceChangeResponse};
 use crate::schema::{Block, Value, encode};
-
-/// The schema of the resource.
-pub fn block() -> Block {
-    schemas().unwrap().resources[FEATURE_STORE]
-        .schema
-        .block
-        .clone()
-}
 
 /// A configuration or a state from its serde form.
 pub fn value(block: &Block, json: &Json) -> Value {
@@ -35,7 +27,7 @@ pub struct Stored {
 }
 
 /// Plans without a cluster, in the default namespace `ns`.
-pub fn plan(block: &Block, prior: Option<&Stored>, config: &Value) -> Planned {
+pub fn plan(block: &Block, prior: Option<&Stored>, config: &Value) -> PlanResourceChangeResponse {
     let request = request(prior, config);
     plan_request(block, Some("ns"), config, &request).0
 }
@@ -45,21 +37,21 @@ pub fn plan_request(
     block: &Block,
     default_namespace: Option<&str>,
     written: &Value,
-    request: &Plan,
-) -> (Planned, Option<Replacement>) {
+    request: &PlanResourceChangeRequest,
+) -> (PlanResourceChangeResponse, Option<Replacement>) {
     let (planned, replacement) = plan_offline(block, default_namespace, false, written, request);
     check_plan(block, request, &planned);
     (planned, replacement)
 }
 
 /// The request for a plan of this configuration.
-pub fn request(prior: Option<&Stored>, config: &Value) -> Plan {
-    Plan {
+pub fn request(prior: Option<&Stored>, config: &Value) -> PlanResourceChangeRequest {
+    PlanResourceChangeRequest {
         prior_state: prior.map_or(Value::Null, |prior| prior.state.clone()),
         prior_private: prior.map_or(Vec::new(), |prior| prior.private.encode()),
         proposed_new_state: config.clone(),
         config: config.clone(),
-        ..Plan::default()
+        ..PlanResourceChangeRequest::default()
     }
 }
 
