@@ -18,7 +18,9 @@ use serde_json::{Value as Json, json};
 use super::{FEATURE_STORE, Feast};
 use crate::feast::spec::{self, Defaults, Store, computed_inputs};
 use crate::schema::provider::{
-    Apply, Configure, Plan, Planned, Resource, Upgrade, ValidateResource,
+    ApplyResourceChangeRequest, ConfigureProviderRequest, PlanResourceChangeRequest,
+    PlanResourceChangeResponse, Resource, UpgradeResourceStateRequest,
+    ValidateResourceConfigRequest,
 };
 use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Step, Value, decode, encode};
 use configurations::configurations;
@@ -83,18 +85,18 @@ fn with(value: &Value, steps: &[Step], other: Value) -> Value {
 }
 
 fn validate(feast: &Feast, config: &Value) -> Vec<Diagnostic> {
-    resource(feast).validate_config(ValidateResource {
+    resource(feast).validate_config(ValidateResourceConfigRequest {
         config: config.clone(),
-        ..ValidateResource::default()
+        ..ValidateResourceConfigRequest::default()
     })
 }
 
-fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
-    let request = Plan {
+fn plan(feast: &Feast, prior: &Value, config: &Value) -> PlanResourceChangeResponse {
+    let request = PlanResourceChangeRequest {
         prior_state: prior.clone(),
         proposed_new_state: config.clone(),
         config: config.clone(),
-        ..Plan::default()
+        ..PlanResourceChangeRequest::default()
     };
     wait(core::plan(feast, request))
 }
@@ -156,7 +158,7 @@ fn making_a_value_unknown_never_adds_a_diagnostic() {
 }
 
 /// The state that an apply of a wholly known plan would answer.
-fn applied(planned: &Planned) -> Option<Value> {
+fn applied(planned: &PlanResourceChangeResponse) -> Option<Value> {
     let mut state = planned.state.clone();
     if state.attribute("objects").is_null() {
         return None;
@@ -169,8 +171,8 @@ fn applied(planned: &Planned) -> Option<Value> {
 /// The plan of a create, and the plan of an update to the same configuration where all of it is known.
 struct Plans {
     config: Value,
-    create: Planned,
-    update: Option<(Value, Planned)>,
+    create: PlanResourceChangeResponse,
+    update: Option<(Value, PlanResourceChangeResponse)>,
 }
 
 impl Plans {
@@ -190,8 +192,13 @@ impl Plans {
 
 /// Core plans again during an apply, when more is known: whatever was known must be planned in the same way.
 #[track_caller]
-fn expect_completion(block: &Block, first: &Planned, last: &Planned, path: Option<&Path>) {
-    let has_error = |planned: &Planned| {
+fn expect_completion(
+    block: &Block,
+    first: &PlanResourceChangeResponse,
+    last: &PlanResourceChangeResponse,
+    path: Option<&Path>,
+) {
+    let has_error = |planned: &PlanResourceChangeResponse| {
         let mut diagnostics = planned.diagnostics.iter();
         diagnostics.any(|diagnostic| diagnostic.severity == Severity::Error)
     };
@@ -353,9 +360,9 @@ fn a_destroy_that_fails_forgets_nothing() {
         &feast.schema().block.attributes,
         &json!({"config_path": "/nowhere/kubeconfig"}),
     );
-    let configured = Configure {
+    let configured = ConfigureProviderRequest {
         config,
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     assert_eq!(wait(feast.configure(configured)), []);
     let config = encode(
@@ -365,10 +372,10 @@ fn a_destroy_that_fails_forgets_nothing() {
     let state = applied(&plan(&feast, &Value::Null, &config)).unwrap();
     let applied = wait(core::apply(
         &feast,
-        Apply {
+        ApplyResourceChangeRequest {
             prior_state: state.clone(),
             planned_private: b"remembered".to_vec(),
-            ..Apply::default()
+            ..ApplyResourceChangeRequest::default()
         },
     ));
     let said: Vec<&str> = (applied.diagnostics.iter())
@@ -383,7 +390,7 @@ fn a_destroy_that_fails_forgets_nothing() {
 
 #[test]
 fn a_stored_state_that_does_not_fit_says_where() {
-    let upgraded = resource(&Feast::new()).upgrade_state(Upgrade {
+    let upgraded = resource(&Feast::new()).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
         json: json!({}),
         state: Err("`services.scaling` is a number".to_owned()),

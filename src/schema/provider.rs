@@ -163,16 +163,3 @@ pub trait EventSink<E: Send>: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the client takes no more events")]
 pub struct StreamClosed;
-
-// Names of before, until their users are renamed.
-pub type Read = ReadResourceRequest;
-pub type ReadAnswer = ReadResourceResponse;
-pub type Plan = PlanResourceChangeRequest;
-pub type Planned = PlanResourceChangeResponse;
-pub type Apply = ApplyResourceChangeRequest;
-pub type Applied = ApplyResourceChangeResponse;
-pub type Import = ImportResourceStateRequest;
-pub type Imported = ImportResourceStateResponse;
-pub type Upgrade = UpgradeResourceStateRequest;
-pub type Configure = ConfigureProviderRequest;
-pub type ValidateResource = ValidateResourceConfigRequest;

@@ -6,7 +6,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::api_server::ApiServer;
 use super::*;
 use crate::feast::secrets::store_secret;
-use crate::schema::provider::{Applied, Read, ReadAnswer};
+use crate::schema::provider::{
+    ApplyResourceChangeResponse, ReadResourceRequest, ReadResourceResponse,
+};
 
 /// A provider that is configured for a server, and a runtime for its requests.
 pub struct Run {
@@ -32,9 +34,9 @@ impl Run {
             .enable_all()
             .build()
             .unwrap();
-        let request = Configure {
+        let request = ConfigureProviderRequest {
             config,
-            ..Configure::default()
+            ..ConfigureProviderRequest::default()
         };
         assert_eq!(runtime.block_on(feast.configure(request)), []);
         Self {
@@ -52,33 +54,43 @@ impl Run {
         encode(&block(&self.feast).attributes, json)
     }
 
-    pub fn plan(&self, prior: &Value, private: &[u8], config: &Value) -> Planned {
-        let request = Plan {
+    pub fn plan(
+        &self,
+        prior: &Value,
+        private: &[u8],
+        config: &Value,
+    ) -> PlanResourceChangeResponse {
+        let request = PlanResourceChangeRequest {
             prior_state: prior.clone(),
             prior_private: private.to_vec(),
             proposed_new_state: config.clone(),
             config: config.clone(),
-            ..Plan::default()
+            ..PlanResourceChangeRequest::default()
         };
         self.runtime.block_on(core::plan(&self.feast, request))
     }
 
-    pub fn read(&self, state: &Value, private: &[u8]) -> ReadAnswer {
-        let request = Read {
+    pub fn read(&self, state: &Value, private: &[u8]) -> ReadResourceResponse {
+        let request = ReadResourceRequest {
             state: state.clone(),
             private: private.to_vec(),
-            ..Read::default()
+            ..ReadResourceRequest::default()
         };
         self.runtime.block_on(resource(&self.feast).read(request))
     }
 
-    pub fn apply(&self, prior: &Value, planned: &Planned, config: &Value) -> Applied {
-        let request = Apply {
+    pub fn apply(
+        &self,
+        prior: &Value,
+        planned: &PlanResourceChangeResponse,
+        config: &Value,
+    ) -> ApplyResourceChangeResponse {
+        let request = ApplyResourceChangeRequest {
             prior_state: prior.clone(),
             planned_state: planned.state.clone(),
             planned_private: planned.private.clone(),
             config: config.clone(),
-            ..Apply::default()
+            ..ApplyResourceChangeRequest::default()
         };
         self.runtime.block_on(core::apply(&self.feast, request))
     }

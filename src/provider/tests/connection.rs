@@ -20,9 +20,9 @@ fn config(attributes: Json, exec: Option<Json>) -> Value {
 
 fn configure(config: &Value) -> (Feast, Vec<Diagnostic>) {
     let feast = Feast::new();
-    let request = Configure {
+    let request = ConfigureProviderRequest {
         config: config.clone(),
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     let diagnostics = wait(feast.configure(request));
     (feast, diagnostics)

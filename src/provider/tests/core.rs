@@ -9,7 +9,10 @@ mod plan_valid;
 mod result_compatible;
 
 use crate::provider::Feast;
-use crate::schema::provider::{Applied, Apply, Plan, Planned};
+use crate::schema::provider::{
+    ApplyResourceChangeRequest, ApplyResourceChangeResponse, PlanResourceChangeRequest,
+    PlanResourceChangeResponse,
+};
 use crate::schema::{Block, Diagnostic, Path, Severity, Value};
 
 use super::{block, resource};
@@ -31,8 +34,12 @@ fn has_error(diagnostics: &[Diagnostic]) -> bool {
 
 /// Asks the provider for a plan, and checks the answer as core does.
 #[track_caller]
-pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
-    let Plan {
+pub fn check_plan(
+    block: &Block,
+    request: &PlanResourceChangeRequest,
+    planned: &PlanResourceChangeResponse,
+) {
+    let PlanResourceChangeRequest {
         prior_state,
         config,
         ..
@@ -52,7 +59,7 @@ pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
 
 /// Checks the answer to an apply as core does.
 #[track_caller]
-pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
+pub fn check_apply(block: &Block, planned: &Value, applied: &ApplyResourceChangeResponse) {
     let mut found = conformance::violations(&block.value_type(), &applied.state);
     if !applied.state.is_wholly_known() {
         found.push("unknown values after apply".to_owned());
@@ -68,13 +75,16 @@ pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
     );
 }
 
-pub async fn plan(feast: &Feast, request: Plan) -> Planned {
+pub async fn plan(feast: &Feast, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse {
     let planned = resource(feast).plan(request.clone()).await;
     check_plan(block(feast), &request, &planned);
     planned
 }
 
-pub async fn apply(feast: &Feast, request: Apply) -> Applied {
+pub async fn apply(
+    feast: &Feast,
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
     let planned = request.planned_state.clone();
     let applied = resource(feast).apply(request).await;
     check_apply(block(feast), &planned, &applied);

@@ -2,14 +2,16 @@
 
 use super::applied::{Run, errors};
 use super::*;
-use crate::schema::provider::Import;
+use crate::schema::provider::ImportResourceStateRequest;
 
 fn rejected(run: &Run, id: &str, identity: Option<Value>) -> Vec<String> {
-    let imported = run.block_on(resource(&run.feast).import_state(Import {
-        id: id.to_owned(),
-        identity,
-        ..Import::default()
-    }));
+    let imported = run.block_on(
+        resource(&run.feast).import_state(ImportResourceStateRequest {
+            id: id.to_owned(),
+            identity,
+            ..ImportResourceStateRequest::default()
+        }),
+    );
     assert_eq!(imported.resources, []);
     errors(&imported.diagnostics)
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use super::*;
-use crate::schema::provider::Import;
+use crate::schema::provider::ImportResourceStateRequest;
 
 const NOTHING: &str =
     r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
@@ -43,18 +43,18 @@ fn a_stop_ends_one_run_and_not_the_next() {
         .build()
         .unwrap();
     let import = || {
-        let request = Import {
+        let request = ImportResourceStateRequest {
             id: "b/a".to_owned(),
-            ..Import::default()
+            ..ImportResourceStateRequest::default()
         };
         let imported = runtime.block_on(resource(&feast).import_state(request));
         let said = imported.diagnostics.into_iter();
         said.map(|diagnostic| diagnostic.detail).collect::<String>()
     };
     let configure = || {
-        let request = Configure {
+        let request = ConfigureProviderRequest {
             config: config.clone(),
-            ..Configure::default()
+            ..ConfigureProviderRequest::default()
         };
         assert_eq!(runtime.block_on(feast.configure(request)), []);
     };

@@ -19,7 +19,7 @@ fn refused(replaced: &str, reason: &str) -> String {
     )
 }
 
-fn said(planned: &Planned) -> Vec<String> {
+fn said(planned: &PlanResourceChangeResponse) -> Vec<String> {
     planned.diagnostics.iter().map(text).collect()
 }
 
@@ -218,11 +218,11 @@ fn refuses_a_namespace_that_the_provider_block_cannot_have() {
         server.requests();
         let block = block(&run.feast);
         let planned = |prior: &Value, config: &Value| {
-            let request = Plan {
+            let request = PlanResourceChangeRequest {
                 prior_state: prior.clone(),
                 proposed_new_state: config.clone(),
                 config: config.clone(),
-                ..Plan::default()
+                ..PlanResourceChangeRequest::default()
             };
             feature_store::plan::plan(block, Some(namespace), false, config, &request)
         };

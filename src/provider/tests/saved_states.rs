@@ -7,7 +7,7 @@ use crate::cluster::fake_api::{self, Received, Reply};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::feast::objects::Kind;
 use crate::schema::coerce;
-use crate::schema::provider::{Private, Read, ReadAnswer};
+use crate::schema::provider::{Private, ReadResourceRequest, ReadResourceResponse};
 
 /// A state of version 0.1.0 before drift of leftovers was found, its configuration, and what the cluster had.
 struct Sample {
@@ -82,9 +82,9 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
         let attributes = &feast.schema().block.attributes;
         let namespace = "unused";
         let config = encode(attributes, &json!({"host": host, "namespace": namespace}));
-        let configured = Configure {
+        let configured = ConfigureProviderRequest {
             config,
-            ..Configure::default()
+            ..ConfigureProviderRequest::default()
         };
         assert_eq!(feast.configure(configured).await, []);
     });
@@ -92,10 +92,10 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
 }
 
 /// The state and private state after the steps of `terraform plan`, and the plan.
-fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
+fn planned(text: &str) -> (Value, ReadResourceResponse, PlanResourceChangeResponse) {
     let sample = Sample::read(&Feast::new(), text);
     let (feast, runtime) = configured(sample.live);
-    let upgraded = resource(&feast).upgrade_state(Upgrade {
+    let upgraded = resource(&feast).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
         json: Json::Null,
         state: Ok(sample.state),
@@ -103,18 +103,18 @@ fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
     assert_eq!(upgraded.diagnostics, []);
     let mut config = sample.configuration;
     config.set("namespace", upgraded.state.attribute("namespace").clone());
-    let refreshed = runtime.block_on(resource(&feast).read(Read {
+    let refreshed = runtime.block_on(resource(&feast).read(ReadResourceRequest {
         state: upgraded.state.clone(),
         private: sample.private,
-        ..Read::default()
+        ..ReadResourceRequest::default()
     }));
     assert_eq!(refreshed.diagnostics, []);
-    let planned = runtime.block_on(resource(&feast).plan(Plan {
+    let planned = runtime.block_on(resource(&feast).plan(PlanResourceChangeRequest {
         prior_state: refreshed.state.clone(),
         proposed_new_state: config.clone(),
         config,
         prior_private: refreshed.private.clone(),
-        ..Plan::default()
+        ..PlanResourceChangeRequest::default()
     }));
     assert_eq!(planned.diagnostics, []);
     (upgraded.state, refreshed, planned)

@@ -2,7 +2,10 @@
 //! will name, whatever the environment says.
 
 use super::*;
-use crate::schema::provider::{ClientCapabilities, Deferred, Import, Read, ReadDataSourceRequest};
+use crate::schema::provider::{
+    ClientCapabilities, Deferred, ImportResourceStateRequest, ReadDataSourceRequest,
+    ReadResourceRequest,
+};
 
 /// Provider blocks of which something is unknown, but for the namespace.
 fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
@@ -33,9 +36,9 @@ fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
 fn configured(config: &Value) -> Feast {
     let feast = Feast::new();
     assert_eq!(feast.validate_config(config.clone()), []);
-    let request = Configure {
+    let request = ConfigureProviderRequest {
         config: config.clone(),
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     assert_eq!(wait(feast.configure(request)), []);
     feast
@@ -66,11 +69,11 @@ fn it_is_put_off_or_said_and_never_guessed() {
                     ))
             };
 
-            let read = wait(resource(&feast).read(Read {
+            let read = wait(resource(&feast).read(ReadResourceRequest {
                 state: state.clone(),
                 private: b"remembered".to_vec(),
                 client,
-                ..Read::default()
+                ..ReadResourceRequest::default()
             }));
             assert_eq!(
                 (
@@ -82,10 +85,10 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 (state.clone(), b"remembered".to_vec(), vec![], deferred)
             );
 
-            let imported = wait(resource(&feast).import_state(Import {
+            let imported = wait(resource(&feast).import_state(ImportResourceStateRequest {
                 id: "b/a".to_owned(),
                 client,
-                ..Import::default()
+                ..ImportResourceStateRequest::default()
             }));
             assert_eq!((imported.resources, imported.deferred), (vec![], deferred));
             let error = said(imported.diagnostics);
@@ -115,9 +118,9 @@ fn it_is_put_off_or_said_and_never_guessed() {
 
             let applied = wait(core::apply(
                 &feast,
-                Apply {
+                ApplyResourceChangeRequest {
                     planned_state: state,
-                    ..Apply::default()
+                    ..ApplyResourceChangeRequest::default()
                 },
             ));
             assert_eq!(applied.state, Value::Null);
@@ -144,14 +147,14 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
         for deferral_allowed in [true, false] {
             let planned = wait(core::plan(
                 &feast,
-                Plan {
+                PlanResourceChangeRequest {
                     proposed_new_state: store.clone(),
                     config: store.clone(),
                     client: ClientCapabilities {
                         deferral_allowed,
                         ..ClientCapabilities::default()
                     },
-                    ..Plan::default()
+                    ..PlanResourceChangeRequest::default()
                 },
             ));
             let put_off = deferral_allowed && name == "namespace";
@@ -171,10 +174,12 @@ fn an_import_by_bare_name_wants_a_namespace_that_is_known() {
     let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     config.set("namespace", Value::Unknown);
     let said = |id: &str| {
-        let imported = wait(resource(&configured(&config)).import_state(Import {
-            id: id.to_owned(),
-            ..Import::default()
-        }));
+        let imported = wait(resource(&configured(&config)).import_state(
+            ImportResourceStateRequest {
+                id: id.to_owned(),
+                ..ImportResourceStateRequest::default()
+            },
+        ));
         let said = imported.diagnostics.into_iter();
         said.map(|diagnostic| diagnostic.summary)
             .collect::<Vec<_>>()

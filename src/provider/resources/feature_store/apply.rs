@@ -18,7 +18,7 @@ use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Applied, Apply};
+use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse};
 use crate::schema::{Block, Diagnostics, Value};
 
 use super::computed::{self, Desired};
@@ -38,8 +38,8 @@ pub async fn apply(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Apply,
-) -> Applied {
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
     let operation = ApplyOperation {
         block,
         stop,
@@ -54,12 +54,12 @@ pub async fn apply(
     let identity = computed::identity(&request.planned_state);
     let began = Instant::now();
     match operation.prepare(settings, began).await {
-        Ok(prepared) => Applied {
+        Ok(prepared) => ApplyResourceChangeResponse {
             identity,
             ..operation.execute(prepared, began).await
         },
         // Nothing was written: what was, is.
-        Err(diagnostics) => Applied {
+        Err(diagnostics) => ApplyResourceChangeResponse {
             identity: computed::identity(&request.prior_state),
             private: request.planned_private,
             state: request.prior_state,
@@ -110,15 +110,15 @@ impl ApplyOperation<'_> {
         prepared.cluster.apply(live, &plan, self.stop).await
     }
 
-    async fn execute(&self, mut prepared: Prepared, began: Instant) -> Applied {
+    async fn execute(&self, mut prepared: Prepared, began: Instant) -> ApplyResourceChangeResponse {
         let mut outcome = match self.write(&mut prepared, began).await {
             Ok(outcome) => outcome,
             Err(errors) => {
-                return Applied {
+                return ApplyResourceChangeResponse {
                     state: self.prior.clone(),
                     private: self.before.clone().encode(),
                     diagnostics: self.failures(&prepared.desired, &errors),
-                    ..Applied::default()
+                    ..ApplyResourceChangeResponse::default()
                 };
             }
         };
@@ -126,12 +126,12 @@ impl ApplyOperation<'_> {
         match self.complete(&prepared, &outcome, &rollout).await {
             Ok(true) => {}
             Ok(false) => {
-                return Applied {
+                return ApplyResourceChangeResponse {
                     diagnostics: vec![diagnostics::exists_already(
                         &prepared.store,
                         Occupied::RacedBy,
                     )],
-                    ..Applied::default()
+                    ..ApplyResourceChangeResponse::default()
                 };
             }
             Err(error) => outcome.errors.push(error),
@@ -144,7 +144,7 @@ impl ApplyOperation<'_> {
         if !state.is_null() {
             diagnostics::add_next_steps(&mut diagnostics, self.prior.is_null());
         }
-        Applied {
+        ApplyResourceChangeResponse {
             state,
             private: self.private_state(&prepared, &outcome, &rollout).encode(),
             diagnostics,

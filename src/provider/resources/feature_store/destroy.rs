@@ -9,7 +9,7 @@ use crate::feast::objects::{Key, Kind};
 use crate::feast::spec::{Defaults, Store};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Applied, Apply};
+use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode};
 
 use super::computed;
@@ -23,8 +23,8 @@ pub async fn destroy(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Apply,
-) -> Applied {
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
     let prior = request.prior_state;
     let identity = computed::identity(&prior);
     let private_state = PrivateState::decode(&request.planned_private);
@@ -32,7 +32,7 @@ pub async fn destroy(
         Ok(deleted) => deleted,
         Err(diagnostic) => (prior, vec![diagnostic]),
     };
-    Applied {
+    ApplyResourceChangeResponse {
         state,
         identity,
         // What is not gone is remembered as before.

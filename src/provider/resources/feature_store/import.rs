@@ -8,7 +8,9 @@ use crate::feast::objects::{Key, Kind};
 use crate::feast::{names, secrets::store_secret};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Deferred, Import, Imported, ImportedResource};
+use crate::schema::provider::{
+    Deferred, ImportResourceStateRequest, ImportResourceStateResponse, ImportedResource,
+};
 use crate::schema::{Block, Diagnostic, Value, encode};
 
 use super::adopt::adopt;
@@ -21,21 +23,21 @@ pub async fn import(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Import,
-) -> Imported {
+    request: ImportResourceStateRequest,
+) -> ImportResourceStateResponse {
     let wanted = match Wanted::of(block, &request) {
         Ok(wanted) => wanted,
         Err(diagnostic) => {
-            return Imported {
+            return ImportResourceStateResponse {
                 diagnostics: vec![diagnostic],
-                ..Imported::default()
+                ..ImportResourceStateResponse::default()
             };
         }
     };
     if !settings.cluster_is_known() && request.client.deferral_allowed {
-        return Imported {
+        return ImportResourceStateResponse {
             deferred: Some(Deferred::ProviderConfigUnknown),
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         };
     }
     let imported = async {
@@ -65,18 +67,18 @@ pub async fn import(
         }
     };
     match imported.await {
-        Ok((state, private_state, diagnostics)) => Imported {
+        Ok((state, private_state, diagnostics)) => ImportResourceStateResponse {
             diagnostics,
             resources: vec![ImportedResource {
                 identity: computed::identity(&state),
                 state,
                 private: private_state.encode(),
             }],
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         },
-        Err(diagnostic) => Imported {
+        Err(diagnostic) => ImportResourceStateResponse {
             diagnostics: vec![diagnostic],
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         },
     }
 }
@@ -91,7 +93,7 @@ struct Wanted {
 impl Wanted {
     /// Reads the id, or the identity where there is no id. What cannot be a name or a namespace is rejected here, so
     /// that the cluster is not asked for it.
-    fn of(block: &Block, request: &Import) -> Result<Self, Diagnostic> {
+    fn of(block: &Block, request: &ImportResourceStateRequest) -> Result<Self, Diagnostic> {
         let part = |name: &str| {
             let identity = request.identity.as_ref()?;
             identity.attribute(name).as_str().map(str::to_owned)

@@ -5,7 +5,9 @@ use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::names;
 use crate::feast::objects::{Key, Kind};
 use crate::provider::diagnostics;
-use crate::schema::provider::{Deferred, Plan, Planned, Private};
+use crate::schema::provider::{
+    Deferred, PlanResourceChangeRequest, PlanResourceChangeResponse, Private,
+};
 use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::computed::{self, Desired};
@@ -25,32 +27,32 @@ pub fn plan(
     default_namespace: Option<&str>,
     force: bool,
     written: &Value,
-    request: &Plan,
-) -> Planned {
+    request: &PlanResourceChangeRequest,
+) -> PlanResourceChangeResponse {
     if request.proposed_new_state.is_null() {
-        return Planned {
+        return PlanResourceChangeResponse {
             private: request.prior_private.clone(),
             identity: request.prior_identity.clone(),
             diagnostics: data_loss::of_destroy(block, &request.prior_state),
-            ..Planned::default()
+            ..PlanResourceChangeResponse::default()
         };
     }
     let parsed = match parse_over(block, &request.config, &request.prior_state) {
         Ok(parsed) => parsed,
         Err(diagnostics) => {
-            return Planned {
+            return PlanResourceChangeResponse {
                 state: request.proposed_new_state.clone(),
                 diagnostics,
-                ..Planned::default()
+                ..PlanResourceChangeResponse::default()
             };
         }
     };
     let refused = data_loss::refused(block, &request.prior_state, &parsed);
     if !refused.is_empty() {
-        return Planned {
+        return PlanResourceChangeResponse {
             state: request.proposed_new_state.clone(),
             diagnostics: refused,
-            ..Planned::default()
+            ..PlanResourceChangeResponse::default()
         };
     }
     let mut state = request.config.clone();
@@ -58,10 +60,10 @@ pub fn plan(
     fill_namespace(&mut state, default_namespace, &request.prior_state);
     let impossible = impossible_namespace(block, &request.config, &state);
     if !impossible.is_empty() {
-        return Planned {
+        return PlanResourceChangeResponse {
             state: request.proposed_new_state.clone(),
             diagnostics: impossible,
-            ..Planned::default()
+            ..PlanResourceChangeResponse::default()
         };
     }
     let private_state = PrivateState::decode(&request.prior_private);
@@ -96,7 +98,7 @@ pub fn plan(
         diagnostics.extend(predicted);
     }
     diagnostics.extend(parsed.tolerated);
-    Planned {
+    PlanResourceChangeResponse {
         requires_replace,
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, request),
@@ -122,7 +124,10 @@ fn keep_planned(private: Private, kept: &Manifests) -> Private {
 
 /// A provider block that is not known yet (a cluster made in the same run) is no reason to fail: a client
 /// that can put a plan off is asked to; any other gets the plan that the configuration gives.
-fn deferred(default_namespace: Option<&str>, request: &Plan) -> Option<Deferred> {
+fn deferred(
+    default_namespace: Option<&str>,
+    request: &PlanResourceChangeRequest,
+) -> Option<Deferred> {
     (default_namespace.is_none() && request.client.deferral_allowed)
         .then_some(Deferred::ProviderConfigUnknown)
 }

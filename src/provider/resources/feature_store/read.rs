@@ -14,7 +14,7 @@ use crate::feast::{names, secrets::store_secret};
 use crate::kubernetes::kind::Scope;
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Deferred, Read, ReadAnswer};
+use crate::schema::provider::{Deferred, ReadResourceRequest, ReadResourceResponse};
 use crate::schema::{Block, Diagnostic, Value};
 
 use super::computed;
@@ -28,13 +28,13 @@ pub async fn read(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Read,
-) -> ReadAnswer {
-    let mut answer = ReadAnswer {
+    request: ReadResourceRequest,
+) -> ReadResourceResponse {
+    let mut answer = ReadResourceResponse {
         identity: computed::identity(&request.state),
         state: request.state,
         private: request.private,
-        ..ReadAnswer::default()
+        ..ReadResourceResponse::default()
     };
     if !settings.cluster_is_known() {
         // A cluster that is made or changed in the same run: what was known stands until then.

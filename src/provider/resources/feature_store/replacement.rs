@@ -23,7 +23,7 @@ use crate::feast::secrets::resolve::Secrets;
 use crate::kubernetes::kind::Scope;
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Plan, Planned};
+use crate::schema::provider::{PlanResourceChangeRequest, PlanResourceChangeResponse};
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Severity, Value};
 
 use super::apply::{remote_registry, unread};
@@ -56,7 +56,11 @@ struct Old {
 
 impl Replacement {
     /// Recognizes a plan that replaces, and takes the private data out of its answer.
-    pub fn of(block: &Block, request: &Plan, planned: &mut Planned) -> Option<Self> {
+    pub fn of(
+        block: &Block,
+        request: &PlanResourceChangeRequest,
+        planned: &mut PlanResourceChangeResponse,
+    ) -> Option<Self> {
         let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
         if planned.state.is_null() || planned.diagnostics.iter().any(is_error) {
             return None;
