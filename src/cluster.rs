@@ -1,24 +1,23 @@
-//! The outside: the Kubernetes API server, and what this provider does there.
+//! Access to the Kubernetes API server.
 //!
-//! This is the only layer with a `kube::Client`. It reads the live objects of a feature store, brings
-//! them to what is wanted with server-side apply, waits until that has really happened, and deletes.
-//! What can be decided without a server is decided by pure functions beside it: [`drift`] (the live
-//! object seen through the fields that we own), [`ownership`] (who owns which field), [`rollout`] (how
-//! far a Deployment has come).
+//! This is the only layer with a `kube::Client`. It reads the live objects of a feature store ([`read`]), applies the
+//! desired ones ([`apply`]), waits for rollouts ([`rollout`]) and deletes objects ([`delete`]). Decisions that need no
+//! server are pure functions, here or in `kubernetes`.
 //!
-//! It knows nothing of Terraform: it takes manifests and gives back objects and its own errors, and
-//! the hall finds the words for the user.
+//! Must not know: Terraform. The layer takes manifests and returns objects and errors of its own; the provider layer
+//! turns errors into diagnostics.
 
 pub mod apply;
 pub mod connection;
 pub mod delete;
 pub mod drift;
 pub mod error;
+pub mod field_managers;
 pub mod guard;
 pub mod operator;
-pub mod ownership;
 pub mod read;
 pub mod rollout;
+pub mod sources;
 
 mod clock;
 #[cfg(test)]
@@ -26,7 +25,6 @@ pub(crate) mod fake_api;
 mod read_cache;
 mod request;
 mod resource;
-pub mod sources;
 mod task;
 mod watch;
 
@@ -41,10 +39,10 @@ pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
 
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use connection::{ConnectionError, Origin};
 
-/// Which feature store, and where.
+/// Identifies a feature store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreName {
     pub namespace: String,
@@ -52,24 +50,24 @@ pub struct StoreName {
 }
 
 impl StoreName {
-    /// Selects the objects that this provider made for the store.
+    /// Returns the label selector for the objects of the feature store.
     fn selector(&self) -> String {
-        format!("{NAME_LABEL}={},{}", self.name, of_every_store())
+        format!("{NAME_LABEL}={},{}", self.name, provider_selector())
     }
 }
 
-/// Selects the objects that this provider made, for whichever store.
-fn of_every_store() -> String {
+/// Returns the label selector for the objects of all feature stores of this provider.
+fn provider_selector() -> String {
     format!("{MANAGED_BY_LABEL}={MANAGED_BY}")
 }
 
-/// What becomes of the store's claims that are not wanted, and of the data in them.
+/// The treatment of PersistentVolumeClaims that are no longer desired.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PvcPolicy {
-    /// Delete them; else they are kept.
+    /// True to delete them with their data, false to keep them.
     pub delete: bool,
-    /// Names of claims that the store uses without owning them. Neither deleted nor reported, though one
-    /// may have been made by this provider before.
+    /// Names of PersistentVolumeClaims that the feature store references and does not own. They are neither deleted nor
+    /// reported as kept, even if an earlier configuration created them.
     pub used: BTreeSet<String>,
 }
 
@@ -83,25 +81,25 @@ impl PvcPolicy {
     }
 }
 
-/// How this provider writes.
+/// Options of all writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The name under which the API server records the fields that we own.
+    /// The name under which the API server records the fields of the provider.
     pub field_manager: String,
-    /// Take fields that another manager applied, instead of reporting the conflict.
+    /// True to take fields that another manager has applied, instead of reporting a conflict.
     pub force_conflicts: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            field_manager: ownership::DEFAULT_FIELD_MANAGER.to_owned(),
+            field_manager: field_managers::DEFAULT_FIELD_MANAGER.to_owned(),
             force_conflicts: false,
         }
     }
 }
 
-/// A handle on one cluster; cheap to clone, every clone shares one connection.
+/// A client of one cluster. All clones share its connection.
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
@@ -109,32 +107,35 @@ pub struct Cluster {
 
 struct Inner {
     endpoint: connection::Endpoint,
-    /// Made at the first request: making it may run an `exec` credential plugin.
+    /// Created by the first request, because its creation can run an `exec` credential plugin.
     client: OnceCell<kube::Client>,
     server: Arc<Server>,
     options: Options,
-    /// Whether the API server has ever answered; before that, a refused connection is more likely a
-    /// wrong address than a restart, and is given up on sooner.
+    /// True if the API server has responded before. Until then, a refused connection more likely means a wrong address
+    /// than a restart, and the retry budget is smaller.
     reached: AtomicBool,
     /// Held by the request that opens the connection.
     opening: Mutex<()>,
-    /// What this process has begun to create: the names that others hold tell nothing of it.
+    /// The feature stores that this process has begun to create. Cached names can be older than their objects.
     created: std::sync::Mutex<BTreeSet<StoreName>>,
-    /// What several feature stores have asked for at once.
+    /// Reads that feature stores share.
     read_cache: read_cache::ReadCache,
-    /// What several feature stores wait for.
+    /// Watches for deletions that feature stores share.
     deletions: watch::DeletionWatches,
-    /// The only cluster that may be talked to ([`guard`]); any where there is none.
+    /// The UID of the only permitted cluster ([`guard`]); `None` permits all.
     expected_uid: Option<String>,
-    /// Set when it is that cluster.
+    /// Set once the cluster is known to be that cluster.
     verified: OnceCell<()>,
-    /// The time at the API server.
+    /// The clock of the API server.
     clock: clock::Clock,
 }
 
 impl Cluster {
-    /// Reads the files that the connection names, and nothing else: no request is sent before it is
-    /// needed.
+    /// Reads the files that the connection names. Sends no request.
+    ///
+    /// # Errors
+    ///
+    /// The connection or one of its files is missing a value or has an invalid one.
     pub async fn connect(
         connection: &Connection,
         options: Options,
@@ -158,12 +159,12 @@ impl Cluster {
         })
     }
 
-    /// The URL of the API server.
+    /// Returns the URL of the API server.
     pub fn server(&self) -> &str {
         &self.inner.server.url
     }
 
-    /// Where the connection was configured, for error messages.
+    /// Returns where the connection was configured.
     pub fn origin(&self) -> &Origin {
         &self.inner.server.origin
     }
@@ -172,8 +173,8 @@ impl Cluster {
         &self.inner.options
     }
 
-    /// The manager that holds `spec.replicas` while nobody else has taken it yet.
+    /// Returns the field manager that owns `spec.replicas` until somebody else sets it.
     pub fn replicas_field_manager(&self) -> String {
-        ownership::replicas_field_manager(&self.inner.options.field_manager)
+        field_managers::replicas_field_manager(&self.inner.options.field_manager)
     }
 }

@@ -1,11 +1,11 @@
-//! The domain: what a Feast feature store on Kubernetes is.
+//! The feature store: configuration, rules, specification and rendered objects.
 //!
-//! [`config`] is what the user writes, [`rules`] says what of it cannot stand, [`spec`] is what it means
-//! once nothing is left to refuse, and [`render`] turns that into the Kubernetes objects, in which [`secrets`] puts the
-//! content of the user's Secrets; [`names`] holds every name, port and path once.
+//! [`config`] is the configuration as the user writes it. [`rules`] finds what is invalid in it, [`spec`] is what a
+//! valid configuration means, [`render`] creates the Kubernetes objects from that, and [`secrets`] merges the content
+//! of the user's Secrets into them. [`names`] has every name, port and path.
 //!
-//! Must not know: a Kubernetes client, an async runtime, the protocol, the clock, the environment,
-//! randomness. Everything here is a function of its arguments.
+//! Must not know: a Kubernetes client, an async runtime, the protocol, the clock, the environment, randomness. Every
+//! function depends on its arguments alone.
 
 pub mod config;
 pub mod custom_resource;
@@ -13,6 +13,7 @@ pub mod feature_store_yaml;
 pub mod names;
 mod not_yaml;
 pub mod objects;
+pub mod ownership;
 pub mod remote_store;
 pub mod render;
 pub mod rendered;

@@ -1,9 +1,22 @@
-//! What the provider knows of Kubernetes itself, as pure values and functions.
+//! The provider's knowledge of Kubernetes, as pure values and functions.
 //!
-//! [`kind`] is the table of the kinds of object that the provider manages; [`quantity`] compares resource quantities by
-//! their value.
+//! - [`kind`] is the table of the kinds of object that the provider manages.
+//! - [`field_path`], [`field_set`] and [`managed_fields`] are the types of `metadata.managedFields`.
+//! - [`diff`] compares manifests with live objects; [`list_keys`] identifies the elements of lists.
+//! - [`quantity`], [`int_or_percent`] and [`go_duration`] parse values.
+//! - [`validation`] checks values as the API server does.
 //!
-//! Must not know: Feast, Terraform, a Kubernetes client, the clock, the environment.
+//! Must not know: Feast, a Kubernetes client, the clock, the environment. Of Terraform it uses attribute paths alone.
 
+pub mod diff;
+pub mod field_path;
+pub mod field_set;
+pub mod go_duration;
+pub mod int_or_percent;
 pub mod kind;
+pub mod list_keys;
+pub mod managed_fields;
 pub mod quantity;
+pub mod validation;
+
+pub use kind::{Key, Kind};

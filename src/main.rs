@@ -1,4 +1,4 @@
-//! The program: its flags, and the provider behind the front door.
+//! The program: its flags, the subcommand `convert`, and the plugin.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,16 +21,16 @@ async fn main() -> ExitCode {
     if matches!(flag.as_str(), "-version" | "--version") {
         return print(Ok(version()));
     }
-    // For every TLS connection that does not choose by itself; nobody can have been first.
+    // The default for TLS connections. No other default can be installed before.
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
     let provider = Feast::new();
-    let served = match flag.as_str() {
+    let result = match flag.as_str() {
         "-debug" | "--debug" => tfplugin::debug(provider, &OPTIONS).await,
         _ => tfplugin::run(provider, &OPTIONS).await,
     };
-    match served {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", tfplugin::explain(&error, &OPTIONS));
@@ -39,13 +39,13 @@ async fn main() -> ExitCode {
     }
 }
 
-/// A text for the user's terminal or pipe, or what is wrong.
-fn print(text: Result<String, String>) -> ExitCode {
-    match text.map(|text| io::stdout().write_all(text.as_bytes())) {
+/// Prints a text to stdout, or an error to stderr.
+fn print(result: Result<String, String>) -> ExitCode {
+    match result.map(|text| io::stdout().write_all(text.as_bytes())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(_)) => ExitCode::FAILURE,
-        Err(problem) => {
-            eprintln!("{problem}");
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

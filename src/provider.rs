@@ -1,5 +1,15 @@
 //! Provider layer: the Terraform operations, composed of the other layers, and the diagnostics for their errors.
 //!
+//! Each object that the provider offers has a file in the folder of its kind, and one line in [`Feast::new`], which
+//! registers it:
+//!
+//! - `resources/`: managed resources, types that implement [`Resource`](crate::schema::provider::Resource)
+//! - `data_sources/`: [`DataSource`](crate::schema::provider::DataSource)
+//! - `functions/`: [`Function`](crate::schema::provider::Function)
+//!
+//! List resources ([`ListResource`](crate::schema::provider::ListResource)) and actions
+//! ([`Action`](crate::schema::provider::Action)) get `list_resources/` and `actions/` with the first of them.
+//!
 //! Must not know: protobuf, msgpack, sockets.
 
 mod config;
@@ -8,291 +18,96 @@ mod data_sources;
 mod diagnostics;
 pub mod docs;
 mod functions;
+mod provider_data;
 mod resources;
-mod schemas;
 mod settings;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use async_trait::async_trait;
+use schemars::JsonSchema;
 
-use crate::schema::provider::{
-    Applied, Apply, Configure, DataSource, DataSourceAnswer, FunctionResult, Import, Imported,
-    Plan, Planned, Read, ReadAnswer, Schemas, Upgrade, Upgraded, ValidateResource,
-};
-use crate::schema::{Block, Diagnostic, Diagnostics, Path, Provider, Value};
+use crate::schema::provider::{ConfigureProviderRequest, Registry};
+use crate::schema::{Block, Diagnostics, Provider, Schema, Value, lower};
 
-use resources::feature_store::replacement::Replacement;
-pub use schemas::FEATURE_STORE;
+use config::ProviderConfig;
+use data_sources::feature_store::FeatureStoreDataSource;
+use provider_data::ProviderData;
+use resources::feature_store::FeatureStoreResource;
 use settings::Settings;
+
+pub use resources::feature_store::TYPE_NAME as FEATURE_STORE;
 
 #[cfg(test)]
 mod tests;
 
-/// The provider.
-#[derive(Default)]
+/// The provider `feast`.
 pub struct Feast {
-    schemas: OnceLock<Schemas>,
-    settings: RwLock<Arc<Settings>>,
-    /// The configurations as their users wrote them, by name and namespace: Terraform validates each before it plans
-    /// with the one that `ignore_changes` makes of it.
-    written: RwLock<BTreeMap<(String, Option<String>), Value>>,
-    /// Cancelled by a stop, and made anew by the next configuration: with `-debug` one process serves many runs.
-    stop: RwLock<CancellationToken>,
+    schema: Schema,
+    registry: Registry,
+    data: Arc<ProviderData>,
 }
 
 impl Feast {
+    /// Builds the provider with everything that it offers.
     pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn settings(&self) -> Arc<Settings> {
-        let settings = self.settings.read();
-        settings.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Of the run that asks now.
-    fn stopped(&self) -> CancellationToken {
-        let stop = self.stop.read();
-        stop.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The schema of a resource, which core has taken from us before it names one.
-    fn block(&self, type_name: &str) -> Result<&Block, Diagnostics> {
-        match self.schemas().resources.get(type_name) {
-            Some(resource) => Ok(&resource.schema.block),
-            None => Err(vec![Diagnostic::error(
-                "Unknown resource type",
-                format!("This provider has no resource {type_name:?}."),
-            )]),
-        }
-    }
-
-    /// The same of a data source.
-    fn data_source(&self, type_name: &str) -> Result<&Block, Diagnostics> {
-        match self.schemas().data_sources.get(type_name) {
-            Some(schema) => Ok(&schema.block),
-            None => Err(vec![Diagnostic::error(
-                "Unknown data source",
-                format!("This provider has no data source {type_name:?}."),
-            )]),
+        let data = Arc::new(ProviderData::default());
+        let feature_store = FeatureStoreResource::new(&data);
+        let block = Arc::new(feature_store.block().clone());
+        let [from_manifest, render] = functions::all(&block);
+        Self {
+            schema: Schema {
+                version: 0,
+                block: lowered::<ProviderConfig>(),
+            },
+            registry: Registry::default()
+                .resource(feature_store)
+                .data_source(FeatureStoreDataSource::new(&data))
+                .function(from_manifest)
+                .function(render),
+            data,
         }
     }
 }
 
-/// Returns true if a plan replaces the feature store for the namespace of the provider block alone.
-fn moves_by_default(config: &Value, planned: &Planned) -> bool {
-    let namespace = Path::of("namespace");
-    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
+impl Default for Feast {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-/// What a configuration is found again by; `None` while its name is unknown.
-fn written_key(config: &Value) -> Option<(String, Option<String>)> {
-    let name = config.attribute("name").as_str()?.to_owned();
-    let namespace = config.attribute("namespace").as_str().map(str::to_owned);
-    Some((name, namespace))
-}
-
+#[async_trait]
 impl Provider for Feast {
-    fn schemas(&self) -> &Schemas {
-        // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
-        self.schemas
-            .get_or_init(|| schemas::schemas().unwrap_or_else(|error| unreachable!("{error}")))
+    fn schema(&self) -> &Schema {
+        &self.schema
     }
 
-    fn validate_provider(&self, config: Value) -> Diagnostics {
-        match Settings::read(&self.schemas().provider.block, &config) {
-            Ok(_) => Vec::new(),
-            Err(diagnostics) => diagnostics,
-        }
+    fn registry(&self) -> &Registry {
+        &self.registry
     }
 
-    async fn configure(&self, request: Configure) -> Diagnostics {
-        match Settings::read(&self.schemas().provider.block, &request.config) {
+    fn validate_config(&self, config: Value) -> Diagnostics {
+        Settings::read(&self.schema.block, &config)
+            .err()
+            .unwrap_or_default()
+    }
+
+    async fn configure(&self, request: ConfigureProviderRequest) -> Diagnostics {
+        match Settings::read(&self.schema.block, &request.config) {
             Ok(settings) => {
-                let mut current = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
-                *current = Arc::new(settings);
-                *self.stop.write().unwrap_or_else(PoisonError::into_inner) =
-                    CancellationToken::new();
+                self.data.configure(settings);
                 Vec::new()
             }
             Err(diagnostics) => diagnostics,
         }
     }
 
-    fn validate_resource(&self, request: ValidateResource) -> Diagnostics {
-        let block = match self.block(&request.type_name) {
-            Ok(block) => block,
-            Err(diagnostics) => return diagnostics,
-        };
-        if let Some(key) = written_key(&request.config) {
-            let mut written = (self.written.write()).unwrap_or_else(PoisonError::into_inner);
-            written.insert(key, request.config.clone());
-        }
-        match resources::feature_store::parse::parse(block, &request.config) {
-            Ok(parsed) => resources::feature_store::parse::advice(&parsed),
-            Err(diagnostics) => diagnostics,
-        }
-    }
-
-    fn upgrade(&self, request: Upgrade) -> Upgraded {
-        match self.block(&request.type_name) {
-            // There is one version of the schema so far.
-            Ok(_) => match request.state {
-                Ok(mut state) => {
-                    resources::feature_store::manifests::upgrade(&mut state);
-                    Upgraded {
-                        state,
-                        diagnostics: Vec::new(),
-                    }
-                }
-                Err(why) => Upgraded {
-                    diagnostics: vec![diagnostics::unreadable_state(&why)],
-                    ..Upgraded::default()
-                },
-            },
-            Err(diagnostics) => Upgraded {
-                diagnostics,
-                ..Upgraded::default()
-            },
-        }
-    }
-
-    async fn read(&self, request: Read) -> ReadAnswer {
-        match self.block(&request.type_name) {
-            Ok(block) => {
-                resources::feature_store::read::read(
-                    block,
-                    &self.settings(),
-                    &self.stopped(),
-                    request,
-                )
-                .await
-            }
-            Err(diagnostics) => ReadAnswer {
-                state: request.state,
-                diagnostics,
-                ..ReadAnswer::default()
-            },
-        }
-    }
-
-    async fn plan(&self, request: Plan) -> Planned {
-        match self.block(&request.type_name) {
-            Ok(block) => {
-                let settings = self.settings();
-                let force = settings.options().force_conflicts;
-                let written = written_key(&request.config).and_then(|key| {
-                    let written = self.written.read();
-                    let written = written.unwrap_or_else(PoisonError::into_inner);
-                    written.get(&key).cloned()
-                });
-                let written = written.unwrap_or_else(|| request.config.clone());
-                let namespace = settings.namespace();
-                let mut planned = resources::feature_store::plan::plan(
-                    block, namespace, force, &written, &request,
-                );
-                if settings.namespace_is_empty() && moves_by_default(&request.config, &planned) {
-                    return Planned {
-                        diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
-                        state: request.prior_state,
-                        ..Planned::default()
-                    };
-                }
-                let replacement = Replacement::of(block, &request, &mut planned);
-                if let Some(replacement) = replacement {
-                    let findings = replacement.check(&settings, &self.stopped()).await;
-                    planned.diagnostics.extend(findings);
-                }
-                planned
-            }
-            Err(diagnostics) => Planned {
-                diagnostics,
-                ..Planned::default()
-            },
-        }
-    }
-
-    async fn apply(&self, request: Apply) -> Applied {
-        match self.block(&request.type_name) {
-            Ok(block) if request.planned_state.is_null() => {
-                resources::feature_store::destroy::destroy(
-                    block,
-                    &self.settings(),
-                    &self.stopped(),
-                    request,
-                )
-                .await
-            }
-            Ok(block) => {
-                resources::feature_store::apply::apply(
-                    block,
-                    &self.settings(),
-                    &self.stopped(),
-                    request,
-                )
-                .await
-            }
-            Err(diagnostics) => Applied {
-                state: request.prior_state,
-                diagnostics,
-                ..Applied::default()
-            },
-        }
-    }
-
-    async fn import(&self, request: Import) -> Imported {
-        match self.block(&request.type_name) {
-            Ok(block) => {
-                resources::feature_store::import::import(
-                    block,
-                    &self.settings(),
-                    &self.stopped(),
-                    request,
-                )
-                .await
-            }
-            Err(diagnostics) => Imported {
-                diagnostics,
-                ..Imported::default()
-            },
-        }
-    }
-
-    fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult {
-        let block = &self.schemas().resources[FEATURE_STORE].schema.block;
-        functions::call(block, name, &arguments)
-    }
-
-    fn validate_data_source(&self, request: DataSource) -> Diagnostics {
-        match self.data_source(&request.type_name) {
-            Ok(block) => data_sources::feature_store::validate(block, &request),
-            Err(diagnostics) => diagnostics,
-        }
-    }
-
-    async fn read_data_source(&self, request: DataSource) -> DataSourceAnswer {
-        match self.data_source(&request.type_name) {
-            Ok(block) => {
-                let resource = &self.schemas().resources[FEATURE_STORE].schema.block;
-                data_sources::feature_store::read(
-                    block,
-                    resource,
-                    &self.settings(),
-                    &self.stopped(),
-                    request,
-                )
-                .await
-            }
-            Err(diagnostics) => DataSourceAnswer {
-                diagnostics,
-                ..DataSourceAnswer::default()
-            },
-        }
-    }
-
     fn stop(&self) {
-        self.stopped().cancel();
+        self.data.stop();
     }
+}
+
+/// Returns the block of a configuration type. The schema golden test covers every type, so this cannot fail at run time.
+fn lowered<T: JsonSchema>() -> Block {
+    lower::<T>().unwrap_or_else(|error| unreachable!("{error}"))
 }

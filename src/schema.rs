@@ -1,7 +1,7 @@
-//! The Terraform language without a wire: types, values, paths, diagnostics, and the one way from Rust
-//! types to a Terraform schema and back.
+//! Terraform's language, independent of the protocol: types, values, paths, diagnostics and schemas, the conversions
+//! between Rust types and schemas and between JSON and values, and the interface of a provider.
 //!
-//! Must not know: protobuf, msgpack, Feast, Kubernetes' API server.
+//! Must not know: protobuf, msgpack, Feast, the Kubernetes API server.
 
 mod check;
 mod coerce;
@@ -17,12 +17,13 @@ mod path;
 pub mod provider;
 mod types;
 mod value;
+mod walk;
 
 pub use coerce::coerce;
 pub use decode::{Decoded, decode};
 pub use decode_strict::{MismatchError, Problem, decode_strict};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use encode::encode;
+pub use encode::{encode, encode_typed};
 pub use keep_prior::keep_prior;
 pub use lower::{LowerError, lower};
 pub use path::{Path, Step};

@@ -1,11 +1,10 @@
-//! The front door: Terraform's plugin protocol, version 6, spoken by a [`Provider`].
+//! Protocol layer: serves a [`Provider`] by version 6 of Terraform's plugin protocol.
 //!
-//! The only layer with protobuf, msgpack, sockets and TLS. It must not know what the provider provides:
-//! no Feast, no Kubernetes.
+//! The only layer with protobuf, msgpack, sockets and TLS. It must not know Feast or Kubernetes.
 //!
 //! ```text
-//! host ─ handshake ─▶ plugin ─ listen, connect, tls ─▶ server ─ rpc/* ─▶ Provider
-//!                       └ services (go-plugin's own)      └ codec, schemas, diagnostics
+//! host ─ handshake ─▶ plugin ─ listen, connect, tls ─▶ server ─▶ session ─ rpc/* ─▶ Provider and its Registry
+//!                       └ services (go-plugin's own)                 └ codec, object, schemas, diagnostics
 //! ```
 
 pub mod codec;
@@ -14,6 +13,7 @@ mod diagnostics;
 mod handshake;
 mod listen;
 mod logging;
+mod object;
 mod plugin;
 pub mod proto;
 mod rpc;
@@ -33,16 +33,16 @@ pub use tls::Error as TlsError;
 
 use crate::schema::Provider;
 
-/// What the front door has to know of the provider.
+/// The facts about the provider that the protocol layer needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The provider's whole address: `registry.terraform.io/feast-dev/feast`.
+    /// The provider's full address: `registry.terraform.io/feast-dev/feast`.
     pub address: &'static str,
-    /// Where to report a bug.
+    /// The address that users report bugs to.
     pub issues: &'static str,
 }
 
-/// Why the provider cannot be served.
+/// The reason why the provider cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot serve as a plugin")]
@@ -51,7 +51,7 @@ pub enum Error {
     Tls(#[source] TlsError),
     #[error("cannot listen for the host")]
     Listen(#[source] ListenError),
-    #[error("cannot catch signals")]
+    #[error("cannot handle signals")]
     Signals(#[source] io::Error),
     #[error("cannot write to the host")]
     Handshake(#[source] io::Error),
@@ -60,42 +60,42 @@ pub enum Error {
 }
 
 impl Options {
-    /// The source in `required_providers`: `feast-dev/feast`.
+    /// Returns the source in `required_providers`: `feast-dev/feast`.
     fn source(&self) -> &'static str {
         let host = self.address.split_once('/');
         host.map_or(self.address, |(_, source)| source)
     }
 
-    /// The provider's own name: `feast`.
+    /// Returns the provider's name: `feast`.
     fn name(&self) -> &'static str {
         self.address.rsplit('/').next().unwrap_or(self.address)
     }
 }
 
-/// Serves `provider` to the host that started this process, until the host ends it.
+/// Serves `provider` to the host that started this process, until the host shuts it down.
 ///
 /// # Errors
-/// Where no host started it, or it cannot be served; [`explain`] words it.
-pub async fn run<P: Provider>(provider: P, options: &Options) -> Result<(), Error> {
+/// No host started this process, or the provider cannot be served. [`explain`] returns the text for the user.
+pub async fn run(provider: impl Provider, options: &Options) -> Result<(), Error> {
     logging::start(options.name());
     let plugin = Plugin::for_host(&Environment::of_this_process())?;
-    handshake::say(&plugin.handshake()).map_err(Error::Handshake)?;
+    handshake::write(&plugin.handshake()).map_err(Error::Handshake)?;
     plugin.serve(provider, options.issues).await
 }
 
-/// Serves `provider` to whichever host is told of this process, until Ctrl-C; says how to tell.
+/// Serves `provider` to every host that gets the printed `TF_REATTACH_PROVIDERS`, until Ctrl-C.
 ///
 /// # Errors
-/// Where it cannot be served.
-pub async fn debug<P: Provider>(provider: P, options: &Options) -> Result<(), Error> {
+/// The provider cannot be served.
+pub async fn debug(provider: impl Provider, options: &Options) -> Result<(), Error> {
     logging::start(options.name());
     let plugin = Plugin::for_debugger(&Environment::of_this_process())?;
-    say_how_to_reattach(&plugin, options).map_err(Error::Handshake)?;
+    print_reattach(&plugin, options).map_err(Error::Handshake)?;
     plugin.serve(provider, options.issues).await
 }
 
-/// Prints `TF_REATTACH_PROVIDERS`, the host's variable for a provider that runs already.
-fn say_how_to_reattach(plugin: &Plugin, options: &Options) -> io::Result<()> {
+/// Prints `TF_REATTACH_PROVIDERS`, the variable that makes a host use a running provider.
+fn print_reattach(plugin: &Plugin, options: &Options) -> io::Result<()> {
     let (network, address) = plugin.address();
     let reattach = serde_json::json!({
         options.address: {
@@ -111,13 +111,12 @@ fn say_how_to_reattach(plugin: &Plugin, options: &Options) -> io::Result<()> {
         stdout,
         "The provider is running. To use it, set this in the shell where you run terraform or tofu:\n\n\
          \tTF_REATTACH_PROVIDERS='{reattach}'\n\n\
-         End it with Ctrl-C."
+         Stop it with Ctrl-C."
     )?;
     stdout.flush()
 }
 
-/// What to tell the user of `error` on stderr: the whole chain of it, or how to use the program when a
-/// user started it by hand.
+/// Returns the text for stderr: the error with its sources, or the usage of the program if a user started it directly.
 pub fn explain(error: &Error, options: &Options) -> String {
     if let Error::Refusal(Refusal::NoCookie) = error {
         return usage(options);

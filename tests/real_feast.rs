@@ -1,11 +1,11 @@
-//! The real Feast on what this provider renders.
+//! Runs the real Feast with the rendered objects of this provider.
 //!
-//! A configuration goes through the rules, the specification, rendering and filling, as in an apply. Then the
-//! containers of the Deployment are started as they are written, with real PostgreSQL and Redis behind them, and
-//! asked for features. Everything that is needed is installed into the user's cache, once; no container runtime and
-//! no network is. Linux only, for its namespaces.
+//! Each configuration is processed as in an apply: rules, specification, rendering, resolving Secrets. The containers
+//! of the Deployment are then started as rendered, with a real PostgreSQL and Redis, and the test requests features.
+//! All programs are installed into the user's cache, once. No container runtime and no network are needed. The tests
+//! need Linux, for its namespaces.
 //!
-//! A test is a plain function in a file of `tests/real_feast/`, named in the list below.
+//! A test is a plain function in a file of `tests/real_feast/`, and is listed below.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support"]
@@ -32,7 +32,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use real_feast::{concurrent_apply, lab, lineage, options, stores, three_replicas, tls};
 
-/// One trial for each function, named by its path.
+/// Returns one trial for each function, named by its path.
 macro_rules! trials {
     ($($test:path),* $(,)?) => {
         vec![$(Trial::test(stringify!($test).replace(' ', ""), || { $test(); Ok(()) })),*]
@@ -40,26 +40,26 @@ macro_rules! trials {
 }
 
 fn trials() -> Vec<Trial> {
-    // The longest first.
+    // Sorted by duration, longest first.
     trials![
-        three_replicas::one_postgresql_and_the_same_answers,
-        options::servers_serve_as_they_are_told,
-        tls::every_server_shows_its_certificate,
+        three_replicas::replicas_return_the_same_features,
+        options::servers_apply_their_options,
+        tls::every_server_presents_its_certificate,
         stores::redis_and_duckdb,
-        lineage::feasts_own_events_arrive,
-        stores::sqlite_on_claims,
-        stores::as_feast_init_leaves_it,
-        options::feast_reads_every_section_as_it_was_meant,
-        options::nothing_is_sent_to_kafka,
+        lineage::lineage_server_receives_feast_events,
+        stores::sqlite_on_pvcs,
+        stores::feast_init_defaults,
+        options::feast_parses_every_section,
+        options::sends_no_events_to_kafka,
     ]
 }
 
-/// Run only when they are named.
+/// Trials that run only if they are named.
 fn evidence() -> Vec<Trial> {
     trials![
-        concurrent_apply::to_an_sql_registry,
-        concurrent_apply::to_a_registry_in_a_file,
-        concurrent_apply::an_old_pod_takes_new_definitions_back,
+        concurrent_apply::sql_registry,
+        concurrent_apply::file_registry,
+        concurrent_apply::old_pod_reverts_new_definitions,
     ]
 }
 

@@ -1,4 +1,4 @@
-//! The feature store on a real Kubernetes node, with the real Feast, while clients ask for features all the time.
+//! A feature store on a real Kubernetes node, with the real Feast, and clients that ask it for features.
 //!
 //! The node, its control plane, PostgreSQL and Feast run on this machine; [`support::node`] says how. Needs Linux and
 //! root: where a node cannot run, the tests are ignored and the reason is printed.
@@ -19,7 +19,6 @@ mod real_node {
     pub mod lab;
     pub mod load;
     pub mod measure;
-    pub mod rollouts;
     pub mod serving;
     pub mod store;
 }
@@ -28,7 +27,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_node::{lab, measure, rollouts, serving};
+use real_node::{lab, measure, serving};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -45,21 +44,14 @@ fn main() -> ExitCode {
     if !missing.is_empty() {
         eprintln!("real_node: no test runs, because {}", missing.join("; "));
     }
-    let trials = trials![
-        serving::serves_features_through_services,
-        rollouts::rolling_update_loses_no_request,
-        rollouts::scaling_by_hand_loses_no_request,
-    ];
-    let named = arguments.filter.as_ref();
-    let named = named.is_some_and(|filter| filter.contains("measure"));
-    let evidence = trials![measure::requests_lost_by_pre_stop_sleep];
-    let evidence = evidence
-        .into_iter()
-        .map(|trial| trial.with_ignored_flag(!named));
-    let all = trials.into_iter().chain(evidence);
-    let all = all
-        .map(|trial| trial.with_ignored_flag(!missing.is_empty()))
-        .collect();
+    let named = arguments.filter.as_deref().unwrap_or_default();
+    let trials = trials![serving::serves_features_through_services].into_iter();
+    let trials = trials.map(|trial| trial.with_ignored_flag(!missing.is_empty()));
+    // Run only when it is named.
+    let measurements = trials![measure::requests_lost_by_pre_stop_sleep].into_iter();
+    let is_ignored = !missing.is_empty() || !named.contains("measure");
+    let measurements = measurements.map(|trial| trial.with_ignored_flag(is_ignored));
+    let all = trials.chain(measurements).collect();
     let conclusion = libtest_mimic::run(&arguments, all);
     lab::stop();
     conclusion.exit_code()

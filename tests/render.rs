@@ -1,8 +1,7 @@
-//! Golden objects: what each configuration under `tests/render/` is rendered to.
+//! Golden objects: the rendered objects of each configuration in `tests/render/`.
 //!
-//! `NAME.json` is a configuration as the domain reads it, `NAME.yaml` the objects that it makes, with the
-//! connection parameters still left out. After a change that is meant, run
-//! `UPDATE_EXPECT=1 cargo test --test render` and read the difference.
+//! `NAME.json` is a configuration as `feast::config` reads it, and `NAME.yaml` has its objects, without the connection
+//! parameters. After an intended change, run `UPDATE_EXPECT=1 cargo test --test render` and review the difference.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs;
@@ -14,7 +13,7 @@ use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 
-/// Checks that the rules let the configuration stand and that it is rendered to the golden objects.
+/// Checks that the rules accept the configuration, and that its objects equal the golden objects.
 fn check(name: &str) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
     let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();

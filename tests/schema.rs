@@ -1,11 +1,12 @@
-//! The schema that users see, as a golden file: one line an attribute, so that a change of a Rust type
-//! shows in review as what it changes for them. `UPDATE_EXPECT=1 cargo test --test schema` rewrites it.
+//! The schema that users see, as a golden file with one line for each attribute, so that a review shows the effect of
+//! a changed Rust type. `UPDATE_EXPECT=1 cargo test --test schema` rewrites the file.
 
 use std::collections::BTreeMap;
 
 use expect_test::expect_file;
 use terraform_provider_feast::provider::Feast;
-use terraform_provider_feast::schema::{Attribute, Block, Kind, Provider};
+use terraform_provider_feast::schema::provider::Registry;
+use terraform_provider_feast::schema::{Attribute, Block, Kind, Provider, Schema};
 
 fn flags(attribute: &Attribute) -> String {
     let Attribute {
@@ -64,29 +65,45 @@ fn printed(block: &Block) -> String {
 #[test]
 fn provider_block() {
     let feast = Feast::new();
-    expect_file!["schema/provider.txt"].assert_eq(&printed(&feast.schemas().provider.block));
+    expect_file!["schema/provider.txt"].assert_eq(&printed(&feast.schema().block));
 }
 
 #[test]
-fn feature_store() {
+fn every_object() {
     let feast = Feast::new();
-    let resource = &feast.schemas().resources["feast_feature_store"];
-    expect_file!["schema/feast_feature_store.txt"].assert_eq(&printed(&resource.schema.block));
+    let Registry {
+        resources,
+        data_sources,
+        // The pages of the functions show their signatures.
+        functions: _,
+        list_resources,
+        actions,
+    } = feast.registry();
+    for (name, resource) in resources {
+        check("resource", name, resource.schema());
+    }
+    for (name, data_source) in data_sources {
+        check("data_source", name, data_source.schema());
+    }
+    for (name, list_resource) in list_resources {
+        check("list_resource", name, list_resource.schema());
+    }
+    for (name, action) in actions {
+        check("action", name, action.schema());
+    }
 }
 
-#[test]
-fn data_source() {
-    let feast = Feast::new();
-    let data_source = &feast.schemas().data_sources["feast_feature_store"];
-    expect_file!["schema/data_source.txt"].assert_eq(&printed(&data_source.block));
+fn check(kind: &str, name: &str, schema: &Schema) {
+    let file = format!("schema/{kind}_{name}.txt");
+    expect_file![file].assert_eq(&printed(&schema.block));
 }
 
-/// Terraform takes the schema at each of its commands, several times.
+/// Terraform reads the schema in each command, several times.
 #[test]
 fn stays_small() {
     let feast = Feast::new();
-    let resource = &feast.schemas().resources["feast_feature_store"];
-    let lines = printed(&resource.schema.block).lines().count();
+    let resource = &feast.registry().resources["feast_feature_store"];
+    let lines = printed(&resource.schema().block).lines().count();
     assert!(
         lines < 1200,
         "{lines} attributes: choose subtrees, never a whole PodSpec"

@@ -1,4 +1,5 @@
-//! The house rules, as tests. Each failure names the file and what mends it; what is generated is mended by
+//! The conventions of the repository, as tests. Each failure names the file and the solution. To update generated
+//! files, run
 //!
 //! ```text
 //! UPDATE_DOCS=1 cargo test --test tidy

@@ -1,27 +1,27 @@
-//! This provider beside its peers: the same twelve objects for each feature store, by the same `terraform`, on
-//! the same real API server, in turn.
+//! Compares this provider with other providers: the same twelve objects for each feature store, with the same
+//! `terraform` and the same real API server. The runs of the providers alternate.
 //!
-//! `cargo bench --bench peers` builds the release binary, starts the testbed and measures. A peer takes part
-//! when the path of its binary is given:
+//! `cargo bench --bench peers` builds the release binary, starts the testbed and measures. Another provider is
+//! measured if the path of its binary is set:
 //!
-//! | variable | peer |
+//! | variable | provider |
 //! |---|---|
 //! | `FEAST_BENCH_KUBERNETES` | hashicorp/kubernetes, typed resources and `kubernetes_manifest` |
 //! | `FEAST_BENCH_KUBECTL` | gavinbunney/kubectl |
 //! | `FEAST_BENCH_HELM` | hashicorp/helm |
 //!
-//! `FEAST_BENCH_FEAST` names another binary of this provider than the one just built, to compare two versions.
+//! `FEAST_BENCH_FEAST` sets another binary of this provider, to compare two versions.
 //!
-//! `FEAST_BENCH_STORES=1,10,50,200` says how many stores, `FEAST_BENCH_PEERS_UP_TO=50` up to which number the
-//! peers are measured, `FEAST_BENCH_ROUNDS=3` how often for up to ten stores (medians are printed; more stores are
-//! measured once), and `FEAST_BENCH_WRITE=1` writes the tables and the plot of `docs/performance.md`. Slow as it is,
-//! `kubernetes_manifest` is measured once, and with no more than ten stores. Everything takes about a quarter of an
-//! hour on a quiet machine.
+//! `FEAST_BENCH_STORES=1,10,50,200` sets the numbers of stores, `FEAST_BENCH_PEERS_UP_TO=50` the maximum number for
+//! other providers, and `FEAST_BENCH_ROUNDS=3` the number of rounds for up to ten stores, whose medians are printed;
+//! larger numbers are measured once. `FEAST_BENCH_WRITE=1` writes the tables and the plot of `docs/performance.md`.
+//! Because it is slow, `kubernetes_manifest` is measured once, and with at most ten stores. The benchmark takes about
+//! a quarter of an hour on an idle machine.
 #![allow(clippy::unwrap_used, reason = "a panic is how a measurement fails")]
 #![allow(clippy::print_stdout, reason = "it talks to the person who runs it")]
 
-mod contestants;
 mod measure;
+mod providers;
 mod report;
 mod start;
 
@@ -33,16 +33,16 @@ mod testbed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use contestants::{Contestant, Kind};
 use measure::{Bench, Operation, Sample};
+use providers::{Kind, Provider};
 use report::Report;
 use testbed::{ControlPlane, Options, Progress, Tool, tools};
 
-/// The samples of each operation, by number of stores and contestant.
+/// The samples of each operation, by number of stores and provider.
 type Samples = BTreeMap<(usize, Kind), BTreeMap<Operation, Vec<Sample>>>;
 
 fn main() {
-    // `cargo bench` hands on `--bench`; `cargo test --benches` does not, and must not measure.
+    // `cargo bench` passes `--bench`. `cargo test --benches` does not, and must not measure.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -56,10 +56,10 @@ fn main() {
     };
     let control_plane = ControlPlane::start(&tools, &options, progress).unwrap();
     let terraform = tools.path(Tool::Terraform).unwrap();
-    let contestants = contestants::all();
+    let providers = providers::all();
 
-    let starts = (contestants.iter().filter(|it| it.kind.has_a_process()))
-        .map(|contestant| (contestant.kind, start::measure(contestant, terraform)))
+    let starts = (providers.iter().filter(|it| it.kind.has_process()))
+        .map(|provider| (provider.kind, start::measure(provider, terraform)))
         .collect();
 
     let limit = number("FEAST_BENCH_PEERS_UP_TO", 50);
@@ -70,17 +70,17 @@ fn main() {
             _ => 1,
         };
         for round in 1..=rounds {
-            for contestant in &contestants {
-                let again = contestant.kind == Kind::Manifest && round > 1;
-                if again || !takes_part(contestant, stores, limit) {
+            for provider in &providers {
+                let again = provider.kind == Kind::Manifest && round > 1;
+                if again || !is_measured(provider, stores, limit) {
                     continue;
                 }
                 println!(
                     "{stores} stores, round {round} of {rounds}: {}",
-                    contestant.kind
+                    provider.kind
                 );
-                let bench = Bench::new(&control_plane, terraform, contestant, stores);
-                let all = samples.entry((stores, contestant.kind)).or_default();
+                let bench = Bench::new(&control_plane, terraform, provider, stores);
+                let all = samples.entry((stores, provider.kind)).or_default();
                 for (operation, sample) in bench.run() {
                     println!("  {operation:<22} {sample}");
                     all.entry(operation).or_default().push(sample);
@@ -96,10 +96,10 @@ fn main() {
     }
 }
 
-fn takes_part(contestant: &Contestant, stores: usize, limit: usize) -> bool {
-    match contestant.kind {
-        Kind::Feast | Kind::Trivial => true,
-        // A minute for ten stores.
+fn is_measured(provider: &Provider, stores: usize, limit: usize) -> bool {
+    match provider.kind {
+        Kind::Feast | Kind::TerraformData => true,
+        // This takes a minute for ten stores.
         Kind::Manifest => stores <= limit.min(10),
         Kind::Typed | Kind::Kubectl | Kind::Helm => stores <= limit,
     }
@@ -118,7 +118,7 @@ fn numbers(variable: &str, default: &[usize]) -> Vec<usize> {
     }
 }
 
-/// A path that a variable names.
+/// Returns the path in an environment variable.
 fn path(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from)
 }

@@ -1,4 +1,4 @@
-//! Runs Terraform through the life of some stores, and measures each of its commands from outside.
+//! Runs Terraform on a number of stores, and measures each command from outside.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use crate::contestants::{self, Contestant, Kind, OTHER_TAG};
+use crate::providers::{self, Kind, OTHER_TAG, Provider};
 use crate::terraform::Terraform;
 use crate::testbed::{ControlPlane, Namespace};
 
@@ -39,17 +39,17 @@ impl fmt::Display for Operation {
     }
 }
 
-/// One command.
+/// The measurement of one command.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     pub wall: Duration,
-    /// Of all the provider's processes.
+    /// The CPU time of all processes of the provider.
     pub cpu: Duration,
-    /// Of the provider's largest process, in KiB; nothing where the system does not tell.
+    /// The peak memory of the provider's largest process, in KiB; 0 if the system does not report it.
     pub memory: u64,
-    /// To the API server, by verb.
+    /// The requests to the API server, by verb.
     pub requests: BTreeMap<String, usize>,
-    /// The state file after it, in bytes.
+    /// The size of the state file afterwards, in bytes.
     pub state: u64,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Display for Sample {
     }
 }
 
-/// One contestant with some stores in a namespace of its own.
+/// One provider with a number of stores, in its own namespace.
 pub struct Bench<'a> {
     control_plane: &'a ControlPlane,
     terraform: Terraform,
@@ -86,27 +86,22 @@ impl<'a> Bench<'a> {
     pub fn new(
         control_plane: &'a ControlPlane,
         tool: &Path,
-        contestant: &Contestant,
+        provider: &Provider,
         stores: usize,
     ) -> Self {
         let namespace = control_plane.namespace("bench").unwrap();
         make_store_secret(control_plane, namespace.name());
-        let terraform = prepare(
-            tool,
-            contestant,
-            control_plane.kubeconfig(),
-            namespace.name(),
-        );
-        contestant.configure(&terraform, stores, &manifests(tool, namespace.name()));
+        let terraform = prepare(tool, provider, control_plane.kubeconfig(), namespace.name());
+        provider.configure(&terraform, stores, &manifests(tool, namespace.name()));
         Self {
             control_plane,
             terraform,
             namespace,
-            kind: contestant.kind,
+            kind: provider.kind,
         }
     }
 
-    /// Everything, in the order of a life.
+    /// Runs all operations in order.
     pub fn run(&self) -> Vec<(Operation, Sample)> {
         let change = format!("-var=tag={OTHER_TAG}");
         let auto = ["-no-color", "-input=false", "-auto-approve"];
@@ -121,7 +116,7 @@ impl<'a> Bench<'a> {
             Operation::Apply,
             &["apply", "-no-color", "-input=false", "bench.tfplan"],
         );
-        self.settle();
+        self.wait_for_controllers();
         take(Operation::NoOpPlan, &with(&plan, &["-detailed-exitcode"]));
         take(
             Operation::PlanWithoutRefresh,
@@ -131,7 +126,7 @@ impl<'a> Bench<'a> {
             Operation::OneChange,
             &[&["apply"], &auto[..], &[&change]].concat(),
         );
-        self.settle();
+        self.wait_for_controllers();
         take(
             Operation::Destroy,
             &[&["destroy"], &auto[..], &[&change]].concat(),
@@ -139,9 +134,9 @@ impl<'a> Bench<'a> {
         samples
     }
 
-    /// Until the controllers have caught up, so that their work is not measured with the next command.
-    fn settle(&self) {
-        if self.kind != Kind::Trivial {
+    /// Waits for the controllers, so that their work does not affect the next command.
+    fn wait_for_controllers(&self) {
+        if self.kind != Kind::TerraformData {
             let arguments = [
                 "wait",
                 "deployments",
@@ -167,7 +162,7 @@ impl<'a> Bench<'a> {
         let watched = watch(&mut child);
         let wall = started.elapsed();
         let said = fs::read_to_string(&output).unwrap();
-        // With -detailed-exitcode, 2 means that the plan is not empty.
+        // With `-detailed-exitcode`, 2 means that the plan is not empty.
         assert_eq!(
             watched.exit,
             Some(0),
@@ -185,17 +180,12 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Terraform with this contestant's provider.
-pub fn prepare(
-    tool: &Path,
-    contestant: &Contestant,
-    kubeconfig: &Path,
-    namespace: &str,
-) -> Terraform {
-    let mut terraform = Terraform::new(tool, &contestants::feast()).unwrap();
+/// Prepares Terraform with this provider.
+pub fn prepare(tool: &Path, provider: &Provider, kubeconfig: &Path, namespace: &str) -> Terraform {
+    let mut terraform = Terraform::new(tool, &providers::feast()).unwrap();
     let mut overrides = String::new();
-    if let (Some(source), Some(binary)) = (contestant.source(), &contestant.binary) {
-        // Terraform takes any file of the folder whose name fits: there must be no other.
+    if let (Some(source), Some(binary)) = (provider.source(), &provider.binary) {
+        // Terraform uses any file in the folder with a matching name, so the folder must contain no other file.
         let folder = terraform.folder().join("provider");
         fs::create_dir(&folder).unwrap();
         let name = source.rsplit('/').next().unwrap();
@@ -218,13 +208,13 @@ pub fn prepare(
     terraform
 }
 
-/// The objects of one store, which a plan tells without a cluster.
+/// Returns the objects of one store from a plan, without a cluster.
 fn manifests(tool: &Path, namespace: &str) -> Vec<Json> {
-    let feast = &contestants::all()[0];
+    let feast = &providers::all()[0];
     let terraform = prepare(tool, feast, Path::new("none"), namespace);
     feast.configure(&terraform, 1, &[]);
     let plan = terraform.plan().unwrap();
-    let objects = contestants::objects(&plan.json);
+    let objects = providers::objects(&plan.json);
     assert_eq!(objects.len(), 12, "{}", plan.run);
     objects
 }
@@ -242,10 +232,10 @@ fn make_store_secret(control_plane: &ControlPlane, namespace: &str) {
     control_plane.apply(&secret.to_string()).unwrap();
 }
 
-/// Clients that are not a provider of Terraform.
-const OTHERS: [&str; 5] = ["kube-", "kwok", "metrics-server", "kubectl/", "etcd"];
+/// The user agents of clients that are not Terraform providers.
+const OTHER_CLIENTS: [&str; 5] = ["kube-", "kwok", "metrics-server", "kubectl/", "etcd"];
 
-/// What stands in the audit log from here on.
+/// Returns the requests in the audit log from this position on.
 fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
     let mut file = File::open(log).unwrap();
     file.seek(SeekFrom::Start(from)).unwrap();
@@ -257,7 +247,7 @@ fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
         .filter_map(|line| serde_json::from_str::<Json>(line).ok());
     for event in events.filter(|event| event["stage"] == "RequestReceived") {
         let agent = event["userAgent"].as_str().unwrap_or_default();
-        if !OTHERS.iter().any(|other| agent.starts_with(other)) {
+        if !OTHER_CLIENTS.iter().any(|other| agent.starts_with(other)) {
             let verb = event["verb"].as_str().unwrap_or_default().to_owned();
             *counts.entry(verb).or_insert(0) += 1;
         }
@@ -271,14 +261,14 @@ struct Watched {
     memory: u64,
 }
 
-/// Waits for Terraform, and looks at its children, the providers, on the way.
+/// Waits for Terraform, and measures its child processes, the providers.
 fn watch(terraform: &mut Child) -> Watched {
     let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
     let own = program(terraform.id());
     loop {
         for child in children(terraform.id()) {
             if program(child) == own {
-                // Not yet the provider: it still shares Terraform's memory.
+                // The child process has not started the provider yet, and shares Terraform's memory.
                 continue;
             }
             if let Some(now) = usage(child) {
@@ -313,7 +303,7 @@ fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// CPU time and peak memory (KiB) of a process so far.
+/// Returns the CPU time and the peak memory (KiB) of a process so far.
 pub fn usage(process: u32) -> Option<(Duration, u64)> {
     let folder = PathBuf::from(format!("/proc/{process}"));
     let status = fs::read_to_string(folder.join("status")).ok()?;
@@ -322,7 +312,7 @@ pub fn usage(process: u32) -> Option<(Duration, u64)> {
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let memory = peak.trim().trim_end_matches(" kB").parse().ok()?;
     let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    // After the name in parentheses, which may hold anything.
+    // The fields after the name in parentheses, which can contain any character.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?;
     Some((Duration::from_millis(ticks * 10), memory))

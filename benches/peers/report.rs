@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::Samples;
-use crate::contestants::Kind;
 use crate::measure::{Operation, Sample};
+use crate::providers::Kind;
 use crate::start::Start;
 
 const OPERATIONS: [Operation; 7] = [
@@ -20,13 +20,13 @@ const OPERATIONS: [Operation; 7] = [
     Operation::Destroy,
 ];
 
-/// What stands between these lines in docs/performance.md is written here.
+/// The lines in docs/performance.md between which the report is written.
 const BEGIN: &str = "<!-- Written by `FEAST_BENCH_WRITE=1 cargo bench --bench peers`. -->";
-const END: &str = "<!-- End of what is written. -->";
+const END: &str = "<!-- End of generated content. -->";
 
 pub struct Report {
     starts: BTreeMap<Kind, Start>,
-    /// Medians of each operation, by number of stores.
+    /// The medians of each operation, by number of stores.
     medians: BTreeMap<usize, BTreeMap<Kind, BTreeMap<Operation, Sample>>>,
     machine: String,
 }
@@ -37,7 +37,7 @@ impl Report {
         for ((stores, kind), operations) in samples {
             let of_one = operations
                 .into_iter()
-                .map(|(operation, samples)| (operation, middle(samples)));
+                .map(|(operation, samples)| (operation, median_sample(samples)));
             medians
                 .entry(stores)
                 .or_default()
@@ -50,7 +50,7 @@ impl Report {
         }
     }
 
-    /// Into the page, and the plot beside it.
+    /// Writes the page, and the plot next to it.
     pub fn write(&self, docs: &Path) {
         let mut image = "";
         if let Some(plot) = self.plot(10) {
@@ -71,7 +71,7 @@ impl Report {
     fn start_table(&self, out: &mut String) -> fmt::Result {
         writeln!(
             out,
-            "| provider | start to handshake | memory then | `providers schema` | its JSON | binary |"
+            "| provider | start to handshake | memory after start | `providers schema` | schema as JSON | binary |"
         )?;
         writeln!(out, "|---|---|---|---|---|---|")?;
         for (kind, start) in &self.starts {
@@ -89,7 +89,7 @@ impl Report {
     }
 
     fn table(&self, out: &mut String, stores: usize) -> fmt::Result {
-        let contestants = &self.medians[&stores];
+        let providers = &self.medians[&stores];
         writeln!(
             out,
             "### {stores} {}\n",
@@ -101,22 +101,20 @@ impl Report {
                 seconds as fn(&Sample, Option<&Sample>) -> String,
             ),
             ("requests to the API server", requests),
-            ("provider: CPU seconds, peak memory", provider),
+            ("provider: CPU seconds, peak memory", resource_usage),
         ] {
             write!(out, "| {title} |")?;
             OPERATIONS
                 .iter()
                 .try_for_each(|operation| write!(out, " {operation} |"))?;
             writeln!(out, "\n|---|{}", "---|".repeat(OPERATIONS.len()))?;
-            for (kind, operations) in contestants {
-                if *kind == Kind::Trivial && !title.starts_with("seconds") {
+            for (kind, operations) in providers {
+                if *kind == Kind::TerraformData && !title.starts_with("seconds") {
                     continue;
                 }
                 write!(out, "| {kind} |")?;
                 for operation in OPERATIONS {
-                    let feast = contestants
-                        .get(&Kind::Feast)
-                        .filter(|_| *kind != Kind::Feast);
+                    let feast = providers.get(&Kind::Feast).filter(|_| *kind != Kind::Feast);
                     let feast = feast.map(|operations| &operations[&operation]);
                     write!(out, " {} |", cell(&operations[&operation], feast))?;
                 }
@@ -124,9 +122,9 @@ impl Report {
             }
             writeln!(out)?;
         }
-        let states = contestants
+        let states = providers
             .iter()
-            .filter(|(kind, _)| **kind != Kind::Trivial);
+            .filter(|(kind, _)| **kind != Kind::TerraformData);
         let states = states.map(|(kind, operations)| {
             format!(
                 "{kind} {} kB",
@@ -134,23 +132,27 @@ impl Report {
             )
         });
         writeln!(out, "State: {}.\n", states.collect::<Vec<_>>().join(", "))?;
-        let missing = (self.starters()).filter(|kind| !contestants.contains_key(kind));
+        let missing = (self.measured_providers()).filter(|kind| !providers.contains_key(kind));
         let missing: Vec<String> = missing.map(|kind| kind.to_string()).collect();
         match missing.is_empty() {
             true => Ok(()),
-            false => writeln!(out, "Not measured with so many: {}.\n", missing.join(", ")),
+            false => writeln!(
+                out,
+                "Not measured with this number of stores: {}.\n",
+                missing.join(", ")
+            ),
         }
     }
 
-    /// Who was measured with any number of stores.
-    fn starters(&self) -> impl Iterator<Item = Kind> {
+    /// Returns the providers that were measured, with any number of stores.
+    fn measured_providers(&self) -> impl Iterator<Item = Kind> {
         let all: BTreeSet<Kind> = (self.medians.values())
-            .flat_map(|contestants| contestants.keys().copied())
+            .flat_map(|providers| providers.keys().copied())
             .collect();
         all.into_iter()
     }
 
-    /// Bars: seconds of each contestant, one group for each operation.
+    /// Returns a bar chart: the seconds of each provider, one group for each operation.
     fn plot(&self, stores: usize) -> Option<String> {
         const SHOWN: [Operation; 3] = [Operation::Apply, Operation::NoOpPlan, Operation::Destroy];
         const COLOURS: [&str; 6] = [
@@ -158,19 +160,19 @@ impl Report {
         ];
         const LEFT: f64 = 150.0;
         const WIDTH: f64 = 520.0;
-        let contestants = self.medians.get(&stores)?;
+        let providers = self.medians.get(&stores)?;
         let mut body = String::new();
         let mut y = 40.0;
         for operation in SHOWN {
             let wall = |sample: &BTreeMap<Operation, Sample>| sample[&operation].wall.as_secs_f64();
-            let longest = contestants.values().map(wall).fold(0.0, f64::max);
+            let longest = providers.values().map(wall).fold(0.0, f64::max);
             writeln!(
                 body,
                 "<text x=\"10\" y=\"{y}\" font-weight=\"bold\">{operation}</text>"
             )
             .ok()?;
             y += 8.0;
-            for (position, (kind, operations)) in contestants.iter().enumerate() {
+            for (position, (kind, operations)) in providers.iter().enumerate() {
                 let seconds = wall(operations);
                 let width = (seconds / longest * WIDTH).max(1.0);
                 let colour = COLOURS[position % COLOURS.len()];
@@ -231,7 +233,7 @@ fn requests(sample: &Sample, _: Option<&Sample>) -> String {
     }
 }
 
-fn provider(sample: &Sample, _: Option<&Sample>) -> String {
+fn resource_usage(sample: &Sample, _: Option<&Sample>) -> String {
     format!(
         "{:.2} s, {:.0} MB",
         sample.cpu.as_secs_f64(),
@@ -243,19 +245,19 @@ fn megabytes(kibibytes: u64) -> f64 {
     kibibytes as f64 * 1024.0 / 1e6
 }
 
-/// The sample of median time, with the largest memory of all.
-fn middle(mut samples: Vec<Sample>) -> Sample {
+/// Returns the sample of median time, with the maximum memory of all samples.
+fn median_sample(mut samples: Vec<Sample>) -> Sample {
     let memory = samples
         .iter()
         .map(|sample| sample.memory)
         .max()
         .unwrap_or(0);
     samples.sort_by_key(|sample| sample.wall);
-    let middle = samples.swap_remove(samples.len() / 2);
-    Sample { memory, ..middle }
+    let median = samples.swap_remove(samples.len() / 2);
+    Sample { memory, ..median }
 }
 
-/// Processor, cores, memory and system, with the load at the end: what else the machine did.
+/// Returns processor, cores, memory and system, and the load at the end.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| -> String {

@@ -1,16 +1,16 @@
-//! What it costs to start a provider: up to the handshake, and for its schema.
+//! Measures the start of a provider: the handshake, and its schema.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::contestants::Contestant;
 use crate::measure;
+use crate::providers::Provider;
 
 const RUNS: usize = 15;
 
-/// The cookie by which a provider knows that Terraform has started it.
+/// The cookie with which Terraform starts a provider.
 const COOKIE: (&str, &str) = (
     "TF_PLUGIN_MAGIC_COOKIE",
     "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2",
@@ -18,23 +18,23 @@ const COOKIE: (&str, &str) = (
 
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// Until the line on stdout for which Terraform waits.
+    /// The time until the handshake line on standard output.
     pub handshake: Duration,
-    /// Peak at that moment, in KiB.
+    /// The peak memory at that time, in KiB.
     pub memory: u64,
-    /// `terraform providers schema -json`: its time, and the size of what it prints.
+    /// The duration of `terraform providers schema -json`, and the size of its output.
     pub schema: Duration,
     pub schema_size: usize,
-    /// The binary's, in bytes.
+    /// The size of the binary, in bytes.
     pub binary: u64,
 }
 
-pub fn measure(contestant: &Contestant, tool: &Path) -> Start {
-    let binary = contestant.binary.as_ref().unwrap();
+pub fn measure(provider: &Provider, tool: &Path) -> Start {
+    let binary = provider.binary.as_ref().unwrap();
     let certificate = certificate();
     let starts: Vec<(Duration, u64)> = (0..RUNS).map(|_| start(binary, &certificate)).collect();
-    let terraform = measure::prepare(tool, contestant, Path::new("none"), "none");
-    contestant.configure(&terraform, 1, &[]);
+    let terraform = measure::prepare(tool, provider, Path::new("none"), "none");
+    provider.configure(&terraform, 1, &[]);
     let mut schema_size = 0;
     let schemas = (0..3).map(|_| {
         let started = Instant::now();
@@ -76,7 +76,7 @@ fn start(binary: &Path, certificate: &str) -> (Duration, u64) {
     (time, memory)
 }
 
-/// A client's certificate, as Terraform makes one for each provider that it starts.
+/// Returns a client certificate, as Terraform creates it for each provider that it starts.
 fn certificate() -> String {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();

@@ -1,10 +1,10 @@
-# A feature store that Kubernetes scales between 2 and 10 replicas, at 70 % of the requested CPU (the second
-# example of the Feast blog of 2026-02-21).
+# A feature store that a HorizontalPodAutoscaler scales between 2 and 10 replicas, with a target of 70 % CPU utilization
+# (the second example of the Feast blog post of 2026-02-21).
 #
-# The provider makes the HorizontalPodAutoscaler and leaves the replica count to it. Utilisation is measured
-# against what the container requests, so a request is needed.
+# The provider creates the HorizontalPodAutoscaler and does not set the replica count. Utilization is relative to the
+# CPU request of the container, so a request is required.
 #
-# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
+# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {
@@ -21,7 +21,7 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace of the feature store. It must exist."
   type        = string
   default     = "default"
 }

@@ -1,11 +1,11 @@
-# A feature store that an autoscaler outside Terraform scales, such as KEDA (the third example of the Feast
-# blog of 2026-02-21).
+# A feature store that is scaled by an autoscaler outside Terraform, such as KEDA (the third example of the Feast blog
+# post of 2026-02-21).
 #
-# Without `scaling` the provider leaves the live replica count alone, on every kind of update. Several pods
-# need the rolling strategy and database-backed stores; the strategy is set here, for the provider cannot
-# know that there will be more than one pod. scaled-object.yaml is the KEDA resource that goes with it.
+# Without `scaling`, the provider never changes the live replica count. Several pods need the RollingUpdate strategy and
+# database-backed stores. The strategy is set here, because the provider cannot know that there will be more than one
+# pod. scaled-object.yaml is the corresponding KEDA resource.
 #
-# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
+# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {
@@ -22,7 +22,7 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace of the feature store. It must exist."
   type        = string
   default     = "default"
 }
@@ -48,7 +48,7 @@ resource "feast_feature_store" "sample" {
           secret_ref = { name = "feast-data-stores" }
         }
       }
-      # What the query in scaled-object.yaml counts.
+      # The query in scaled-object.yaml uses these metrics.
       server = {
         metrics        = true
         worker_configs = { max_requests = 0 }
@@ -69,6 +69,6 @@ resource "feast_feature_store" "sample" {
 }
 
 output "deployment_name" {
-  description = "What scaled-object.yaml names as its target."
+  description = "Name of the Deployment, which is the target in scaled-object.yaml."
   value       = feast_feature_store.sample.deployment_name
 }

@@ -1,10 +1,10 @@
-# A feature store that KEDA scales by the requests that it gets. KEDA must be installed, and a Prometheus that
-# scrapes port 8000 of the Service feast-sample-events-online.
+# A feature store that KEDA scales by its request rate. Requires KEDA, and a Prometheus server that scrapes port 8000 of
+# the Service feast-sample-events-online.
 #
-# The provider makes the ScaledObject and leaves the number of pods to it. examples/external-autoscaler has the
-# ScaledObject outside Terraform instead.
+# The provider creates the ScaledObject and does not set the replica count. In examples/external-autoscaler, the
+# ScaledObject is managed outside Terraform instead.
 #
-# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
+# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {
@@ -21,7 +21,7 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace of the feature store. It must exist."
   type        = string
   default     = "default"
 }

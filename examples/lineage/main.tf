@@ -1,7 +1,8 @@
-# A feature store that receives lineage events, its own and those of other tools, in pods made for that.
+# A feature store with a lineage server, which receives lineage events of the feature store and of other tools.
 #
-# The Secret "feast-data-stores" has the registry's connection under "sql"; that database holds the events too. The
-# Secret "feast-lineage" has under "api_key" what senders must show, as the header "X-API-Key" or as a bearer token.
+# Requires the Secret "feast-data-stores" with the registry's connection parameters in the key "sql"; that database also
+# stores the events. Requires the Secret "feast-lineage" with the key "api_key", with which senders authenticate, as the
+# header "X-API-Key" or as a bearer token.
 
 terraform {
   required_providers {
@@ -18,7 +19,7 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace of the feature store. It must exist."
   type        = string
   default     = "default"
 }
@@ -55,6 +56,6 @@ resource "feast_feature_store" "traced" {
 }
 
 output "events" {
-  description = "Where other tools send their events: http://<this>/api/v1/lineage."
+  description = "Address of the lineage server. Other tools send events to http://<address>/api/v1/lineage."
   value       = feast_feature_store.traced.endpoints.lineage
 }

@@ -1,8 +1,7 @@
-# A feature store that is ready for others to depend on: servers that ask who is asking, pods on different nodes
-# and zones, node drains that evict one pod at a time, requests and limits, images from a mirror, and features that
-# are materialized every hour.
+# A feature store for production use: authorization, pods spread over nodes and zones, a PodDisruptionBudget that evicts
+# one pod at a time, resource requests and limits, images from a registry mirror, and hourly materialization.
 #
-# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
+# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {
@@ -19,13 +18,13 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace of the feature store. It must exist."
   type        = string
   default     = "default"
 }
 
 variable "mirror" {
-  description = "Registry from which the cluster pulls images, with the path before their names."
+  description = "Registry and path prefix from which the cluster pulls images."
   type        = string
   default     = "registry.example.com/mirror"
 }
@@ -37,7 +36,7 @@ locals {
 provider "feast" {
   config_path = var.kubeconfig
   namespace   = var.namespace
-  # Refuses every other cluster: kubectl get namespace kube-system -o jsonpath={.metadata.uid}
+  # Rejects every other cluster. To get the UID, run: kubectl get namespace kube-system -o jsonpath={.metadata.uid}
   # expected_cluster_uid = "6f9c3b1e-52c4-4f0e-9d0f-0f6f0a7d2b11"
 }
 
@@ -45,8 +44,7 @@ resource "feast_feature_store" "production" {
   name          = "production"
   feast_project = "my_project"
 
-  # Kubernetes says who may ask for what. This needs rights in the cluster: see the guide "Access to the
-  # cluster".
+  # Kubernetes RBAC authorizes requests. Terraform needs additional permissions: see the guide "Access to the cluster".
   authz = { kubernetes = {} }
 
   cron_job = {
@@ -72,10 +70,10 @@ resource "feast_feature_store" "production" {
       }
     }
 
-    # A node drain evicts at most one pod at a time.
+    # A node drain evicts one pod at a time.
     pod_disruption_budgets = { max_unavailable = 1 }
 
-    # No two pods on one node where that is possible, and the zones filled evenly.
+    # Prefers one pod per node, and an even distribution over zones.
     topology_spread_constraints = [
       for key in ["kubernetes.io/hostname", "topology.kubernetes.io/zone"] : {
         max_skew           = 1

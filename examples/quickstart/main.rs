@@ -1,6 +1,6 @@
-//! The quick start: plans, applies, loads and destroys `examples/quickstart/main.tf` on a local Kubernetes
-//! control plane, and says what it does on the way. `cargo run --example quickstart -- --help`.
-#![allow(clippy::print_stdout, reason = "it talks to the person who runs it")]
+//! The quick start: plans, applies, scales and destroys `examples/quickstart/main.tf` on a local Kubernetes control
+//! plane, and prints each step. For the options, run `cargo run --example quickstart -- --help`.
+#![allow(clippy::print_stdout, reason = "the output is for the user")]
 
 #[path = "../../tests/support/terraform.rs"]
 mod terraform;
@@ -18,28 +18,28 @@ use testbed::{ControlPlane, Namespace, Options, Progress, Tool, Tools, tools};
 
 const HELP: &str = "\
 Builds the provider and a local Kubernetes control plane, then plans and applies examples/quickstart/main.tf,
-drives load until the autoscaler adds pods, shows that the plan is still empty, destroys everything and stops
-what it started: about 15 minutes the first time on 2 cores, and 3 later.
+generates load until the autoscaler adds pods, shows that the plan is still empty, destroys the feature store and
+stops the control plane. The first run takes about 15 minutes on 2 cores, later runs 3 minutes.
 
 Usage: cargo run --example quickstart -- [OPTIONS]
 
-  --keep               leave the cluster and the feature store, and say how to use them
-  --stop               stop and remove what --keep has left
-  --kubeconfig FILE    use this cluster instead of a local one (the load is left out: pods there are real)
-  --help               this text
+  --keep               keep the cluster and the feature store running, and print how to use them
+  --stop               stop and remove the cluster that --keep has kept
+  --kubeconfig FILE    use this cluster instead of a local one (without the load, which needs simulated pods)
+  --help               print this text
 ";
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Default)]
-struct Wishes {
+struct Arguments {
     keep: bool,
     stop: bool,
     kubeconfig: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let wishes = match wishes() {
-        Ok(Some(wishes)) => wishes,
+    let arguments = match parse_arguments() {
+        Ok(Some(arguments)) => arguments,
         Ok(None) => {
             println!("{HELP}");
             return ExitCode::SUCCESS;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run(&wishes) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\n{error}");
@@ -58,32 +58,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn wishes() -> std::result::Result<Option<Wishes>, String> {
-    let mut wishes = Wishes::default();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--keep" => wishes.keep = true,
-            "--stop" => wishes.stop = true,
+/// Parses the command line; `None` is a request for help, and an error has the unknown argument.
+fn parse_arguments() -> std::result::Result<Option<Arguments>, String> {
+    let mut arguments = Arguments::default();
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--keep" => arguments.keep = true,
+            "--stop" => arguments.stop = true,
             "--kubeconfig" => {
-                let file = arguments.next().ok_or("--kubeconfig without a file")?;
-                wishes.kubeconfig = Some(PathBuf::from(file));
+                let file = words.next().ok_or("--kubeconfig without a file")?;
+                arguments.kubeconfig = Some(PathBuf::from(file));
             }
             "--help" | "-h" => return Ok(None),
             other => return Err(other.to_owned()),
         }
     }
-    Ok(Some(wishes))
+    Ok(Some(arguments))
 }
 
-/// What `--keep` leaves lies below this folder.
+/// The folder of the files that `--keep` keeps.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/quickstart")
 }
 
-fn run(wishes: &Wishes) -> Result<()> {
+fn run(arguments: &Arguments) -> Result<()> {
     let control_plane_folder = folder().join("control-plane");
-    if wishes.stop {
+    if arguments.stop {
         ControlPlane::stop_kept(&control_plane_folder)?;
         fs::remove_dir_all(folder()).doing(|| format!("removing {}", folder().display()))?;
         println!("Stopped, and removed {}.", folder().display());
@@ -91,18 +92,16 @@ fn run(wishes: &Wishes) -> Result<()> {
     }
     testbed::stop_on_signal()?;
 
-    say(
-        "1. What is needed: the provider, and the programs of a control plane, built where they are missing",
-    );
+    say("1. Build the provider, and the programs of a control plane if they are missing");
     let provider = build_provider()?;
-    let tools = find_tools(wishes)?;
+    let tools = find_tools(arguments)?;
 
-    say("2. A Kubernetes control plane");
-    let control_plane = match &wishes.kubeconfig {
+    say("2. Start a Kubernetes control plane");
+    let control_plane = match &arguments.kubeconfig {
         Some(kubeconfig) => ControlPlane::existing(kubeconfig, &tools)?,
         None => {
             let options = Options {
-                folder: wishes.keep.then_some(control_plane_folder),
+                folder: arguments.keep.then_some(control_plane_folder),
                 ..Options::default()
             };
             ControlPlane::start(&tools, &options, Progress::stderr())?
@@ -110,17 +109,15 @@ fn run(wishes: &Wishes) -> Result<()> {
     };
     let namespace = control_plane.namespace("feast-quickstart")?;
     println!(
-        "{} has a new namespace {}.",
-        control_plane.server(),
-        namespace.name()
+        "Created the namespace {} at {}.",
+        namespace.name(),
+        control_plane.server()
     );
 
-    say(
-        "3. The Secret with the connection parameters, which the user keeps beside the feature store",
-    );
+    say("3. Create the Secret with the connection parameters, which Terraform does not manage");
     make_store_secret(&namespace)?;
 
-    say("4. init, plan, apply");
+    say("4. terraform init, plan and apply");
     let terraform = prepare(&tools, &provider, &namespace)?;
     show(&terraform, &["init", "-input=false"])?;
     show(
@@ -130,24 +127,24 @@ fn run(wishes: &Wishes) -> Result<()> {
     show(&terraform, &["apply", "-input=false", "quickstart.tfplan"])?;
     kubectl(&namespace, &["get", "deployments,hpa,pods"])?;
 
-    if wishes.kubeconfig.is_none() {
+    if arguments.kubeconfig.is_none() {
         say(
-            "5. Load: twice the CPU that one pod requests, until the autoscaler adds pods (1 to 2 minutes)",
+            "5. Generate load: twice the CPU request of one pod, until the autoscaler adds pods (1 to 2 minutes)",
         );
         drive_load(&namespace)?;
         kubectl(&namespace, &["get", "hpa,pods"])?;
 
-        say("6. The autoscaler owns the replica count, so the plan is still empty");
+        say("6. terraform plan: it is empty, because the autoscaler owns the replica count");
         show(&terraform, &["plan", "-input=false", "-detailed-exitcode"])?;
     }
-    if wishes.keep {
+    if arguments.keep {
         keep(control_plane, namespace, terraform);
         return Ok(());
     }
-    say("7. destroy");
+    say("7. terraform destroy");
     show(&terraform, &["destroy", "-input=false", "-auto-approve"])?;
     println!(
-        "\nDone. `cargo run --example quickstart -- --keep` leaves the cluster for exploring."
+        "\nDone. To keep the cluster running, use `cargo run --example quickstart -- --keep`."
     );
     Ok(())
 }
@@ -156,7 +153,7 @@ fn say(heading: &str) {
     println!("\n=== {heading}\n");
 }
 
-/// Cargo does not build a package's program for its examples.
+/// Builds the provider, because Cargo does not build a package's program for its examples.
 fn build_provider() -> Result<PathBuf> {
     let doing = || "building the provider".to_owned();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -180,9 +177,9 @@ fn build_provider() -> Result<PathBuf> {
     Ok(provider)
 }
 
-/// Terraform where it is installed, else OpenTofu; and the control plane unless the user has one.
-fn find_tools(wishes: &Wishes) -> Result<Tools> {
-    let mut wanted: Vec<Tool> = match wishes.kubeconfig {
+/// Returns Terraform if it is installed, otherwise OpenTofu, and the control plane unless the user has a cluster.
+fn find_tools(arguments: &Arguments) -> Result<Tools> {
+    let mut wanted: Vec<Tool> = match arguments.kubeconfig {
         Some(_) => vec![Tool::Kubectl],
         None => Tool::CONTROL_PLANE.to_vec(),
     };
@@ -210,11 +207,11 @@ fn make_store_secret(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// A working folder with the configuration, and the provider installed as if from a registry.
+/// Creates a working folder with the configuration, and installs the provider as from a registry.
 fn prepare(tools: &Tools, provider: &Path, namespace: &Namespace) -> Result<Terraform> {
     let work = folder().join("configuration");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/main.tf");
-    // What an earlier run has left would be another cluster's state.
+    // The state of an earlier run describes another cluster.
     fs::remove_dir_all(&work).ok();
     fs::create_dir_all(&work)
         .and_then(|()| fs::copy(&source, work.join("main.tf")))
@@ -230,7 +227,7 @@ fn prepare(tools: &Tools, provider: &Path, namespace: &Namespace) -> Result<Terr
     Ok(terraform)
 }
 
-/// Runs a command before the user's eyes.
+/// Runs a Terraform command and shows its output.
 fn show(terraform: &Terraform, arguments: &[&str]) -> Result<()> {
     let mut command = terraform.command(arguments);
     let line = format!(
@@ -255,19 +252,19 @@ fn kubectl(namespace: &Namespace, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Clients that together use 400 millicores, shared by however many pods there are.
+/// Simulates clients that use 400 millicores in total, shared by all pods, until the autoscaler adds pods.
 fn drive_load(namespace: &Namespace) -> Result<()> {
     let started = Instant::now();
-    let mut seen = 0;
+    let mut last_ready = 0;
     while started.elapsed() < Duration::from_secs(240) {
         namespace.share_cpu_load("feast.dev/name=quickstart", 400)?;
         let deployment = namespace.json(&["get", "deployment", "feast-quickstart"])?;
         let ready = deployment["status"]["readyReplicas"].as_u64().unwrap_or(0);
-        if ready != seen {
+        if ready != last_ready {
             println!("{:>4} s: {ready} pods", started.elapsed().as_secs());
-            seen = ready;
+            last_ready = ready;
         }
-        // 400 millicores over 200 requested, at a target of 80 %: three pods are enough.
+        // 400 millicores with requests of 200 and a target of 80 %: three pods are sufficient.
         if ready >= 3 {
             return Ok(());
         }
@@ -284,16 +281,16 @@ fn keep(control_plane: ControlPlane, namespace: Namespace, terraform: Terraform)
     let kubeconfig = namespace.cluster().kubeconfig().display().to_string();
     let name = namespace.name().to_owned();
     let config = terraform.keep();
-    // Its end would delete it.
+    // Dropping it would delete the namespace.
     std::mem::forget(namespace);
     control_plane.keep();
     println!(
-        "\nThe cluster and the feature store stay. To use them:\n\n  \
+        "\nThe cluster and the feature store are kept. To use them:\n\n  \
          export KUBECONFIG={kubeconfig}\n  \
          export TF_CLI_CONFIG_FILE={} TF_VAR_kubeconfig=$KUBECONFIG TF_VAR_namespace={name}\n  \
          kubectl -n {name} get all\n  \
          cd {work} && terraform plan\n\n\
-         and in the end: cargo run --example quickstart -- --stop",
+         To remove them: cargo run --example quickstart -- --stop",
         config.display()
     );
 }

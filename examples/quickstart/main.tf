@@ -1,7 +1,7 @@
-# What `cargo run --example quickstart` plans, applies and destroys: a feature store on PostgreSQL that a
-# HorizontalPodAutoscaler scales between 1 and 5 replicas.
+# The configuration of `cargo run --example quickstart`: a feature store on PostgreSQL that a HorizontalPodAutoscaler
+# scales between 1 and 5 replicas.
 #
-# It needs the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
+# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
 terraform {
   required_providers {
@@ -18,7 +18,7 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace of the feature store. It must exist."
   type        = string
   default     = "default"
 }
@@ -69,7 +69,7 @@ resource "feast_feature_store" "quickstart" {
 }
 
 output "endpoint" {
-  description = "Where applications inside the cluster ask for online features."
+  description = "Address of the online feature server inside the cluster."
   value       = feast_feature_store.quickstart.endpoints.online_store
 }
 

@@ -1,7 +1,7 @@
-# A feature store with three replicas (the first example of the Feast blog of 2026-02-21).
+# A feature store with three replicas (the first example of the Feast blog post of 2026-02-21).
 #
-# The Secret "feast-data-stores" holds the connection parameters: a key "postgres" for the online store and
-# a key "sql" for the registry, each a YAML mapping as in feature_store.yaml.
+# Requires the Secret "feast-data-stores" with the connection parameters: the key "postgres" for the online store and
+# the key "sql" for the registry, each a YAML mapping as in feature_store.yaml.
 
 terraform {
   required_providers {
@@ -18,7 +18,7 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist."
+  description = "Namespace of the feature store. It must exist."
   type        = string
   default     = "default"
 }

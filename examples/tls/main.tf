@@ -1,7 +1,7 @@
-# Every server of a feature store with TLS. The guide "TLS" explains it.
+# A feature store with TLS for every server: see the guide "TLS".
 #
-# The Secret "feast-certificate" has a certificate for every Service under "tls.crt", and its private key under
-# "tls.key", such as cert-manager makes them.
+# Requires the Secret "feast-certificate" with a certificate for every Service in "tls.crt" and its private key in
+# "tls.key", as cert-manager creates it.
 
 terraform {
   required_providers {
@@ -18,7 +18,7 @@ variable "kubeconfig" {
 }
 
 variable "namespace" {
-  description = "Namespace for the feature store; it must exist. The certificate must be for its Services."
+  description = "Namespace of the feature store. It must exist, and the certificate must be valid for its Services."
   type        = string
   default     = "feast"
 }

@@ -1,27 +1,40 @@
-//! Bringing a store's objects to what is wanted: in tiers, by server-side apply, and without ever
-//! letting the replica count fall on the way.
+//! Applies the objects of a feature store, tier by tier, by server-side apply.
 //!
-//! The order, and why:
+//! The order of steps:
 //!
-//! 1. Read what is there. An object of a wanted name that is not ours stops everything, before the
-//!    first write.
-//! 2. What a state knows and is the Feast operator's is taken over ([`take_over`]).
-//! 3. Prerequisites, in parallel: a pod needs them to start.
-//! 4. The Job that prepares the rollout, unless it has been done for this configuration. While it has not
-//!    succeeded, no pod is touched.
-//! 5. When the Deployment gets a fixed number of replicas, an autoscaler that is no longer wanted goes
-//!    first, or it would move the number again.
-//! 6. The Deployment; before it, where needed, [`handover`] of the replica count and the strategy.
-//!    After an autoscaler has gone, again as long as its controller still moves the number.
-//! 7. The autoscaler: it finds a Deployment whose count is nobody's (or its own) to change. One of another
-//!    kind goes just before: no two may move one Deployment, and KEDA refuses to be the second.
-//! 8. What is no longer wanted, last: while anything before has failed, the old still works.
+//! 1. An object of a desired name that belongs to somebody else stops the apply before the first write.
+//! 2. Objects of the Feast operator that the state contains are taken over ([`take_over`]).
+//! 3. Prerequisites, in parallel: pods need them to start.
+//! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it has.
+//! 5. If the Deployment gets a fixed replica count, autoscalers that are no longer desired are deleted, because they
+//!    would change the count again.
+//! 6. The Deployment; before it, where needed, [`handover`] of the replica count and of the strategy. After an
+//!    autoscaler was deleted, the Deployment is applied again as long as the autoscaler's controller changes the count.
+//! 7. The autoscaler. One of another kind is deleted just before: two must not scale one Deployment, and KEDA rejects a
+//!    second one.
+//! 8. Objects that are no longer desired are deleted last.
 //!
-//! Objects that are already as wanted, and owned as wanted, are not sent.
+//! # Guarantees
+//!
+//! - The replica count never falls because of an apply.
+//! - Nothing is deleted while anything before has failed, so that existing objects keep working.
+//! - Objects that already have the desired fields, owned by the configured field manager, are not sent.
+//! - A field that another manager has applied is not taken, unless conflicts are forced. A field that was changed by an
+//!   update is taken only if it still has the value of the plan ([`object`]).
+//! - A write whose answer was lost counts as possibly done: the object is part of the outcome.
+//!
+//! # Assumptions
+//!
+//! The caller has read the live objects with [`Cluster::read_before_apply`]. Each write that depends on what was read has
+//! the object's version or UID as a precondition, so that the objects can be older than the apply.
+//!
+//! # Errors
+//!
+//! `Err` means that nothing was written. An error after the first write is part of [`Outcome::errors`], and all objects
+//! of the same tier are tried.
 
 mod api;
 mod conflict;
-mod creation;
 mod dry_run;
 mod handover;
 mod job;
@@ -29,6 +42,7 @@ mod object;
 mod prune;
 mod reclaim;
 mod take_over;
+mod write_owner;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +61,6 @@ pub use object::to_apply_body;
 use object::Created;
 
 use super::delete::StalledDeletion;
-use super::drift::changes::Change;
 use super::error::{Error, LabelledOwner, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
@@ -55,139 +68,170 @@ use super::rollout::Wait;
 use super::watch::Unfinished;
 use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
-use crate::feast::objects::{Key, Kind};
-use crate::kubernetes::kind::Tier;
+use crate::feast::objects::Objects;
+use crate::feast::secrets::resolve::Resolved;
+use crate::kubernetes::diff::{Change, is_applied};
+use crate::kubernetes::kind::{Key, Kind, Tier};
 
-/// How long an object of the same name that is still being deleted is waited for.
+/// The time for the deletion of an object whose name is needed again.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a write is judged again and repeated when the object has another version by then: a Deployment's status
-/// changes its version often during a rollout.
+/// The number of attempts of a write that depends on the version of an object. During a rollout, the status changes the
+/// version of a Deployment often.
 const ATTEMPTS: usize = 20;
 
-/// What is wanted of one store.
+/// The desired state of one feature store, and the rules for reaching it.
 #[derive(Clone, Copy)]
-pub struct Plan<'a> {
+pub struct DesiredState<'a> {
     pub store: &'a StoreName,
-    pub wanted: &'a BTreeMap<Key, Json>,
-    /// What the last state holds, as the plan has shown it to the user. Found again even where someone has
-    /// taken the labels off.
-    pub known: &'a BTreeMap<Key, Json>,
-    /// What becomes of claims that are no longer wanted.
-    pub claims: &'a PvcPolicy,
-    /// What others changed by plain update is undone, as far as `known` has it: so the user has seen it.
+    /// All objects of the feature store.
+    pub objects: &'a Objects<Resolved>,
+    /// The manifests of the prior state, which the plan has shown to the user. These objects belong to the feature store
+    /// even if somebody has removed their labels.
+    pub last_applied: &'a BTreeMap<Key, Json>,
+    pub pvc_policy: &'a PvcPolicy,
+    /// If true, reverts fields that others have changed by an update, where they still have the value in
+    /// `last_applied`, so that the user has seen the change.
     pub repair_drift: bool,
-    /// How long the Job of the preparation is waited for; `None`: it is only started.
+    /// The wait for the Job that prepares the rollout; `None` only starts the Job.
     pub wait_for_job: Option<Wait<'a>>,
 }
 
-/// What exists after an apply, whether or not all of it succeeded.
+/// The objects after an apply, which can have failed in part.
 #[derive(Default)]
 pub struct Outcome {
-    /// Every object of the store, as it is now.
+    /// Every object of the feature store, as last returned by the API server.
     pub exists: BTreeMap<Key, Json>,
-    /// What was the Feast operator's before.
+    /// The objects that were taken over from the Feast operator.
     pub taken_over: BTreeSet<Key>,
-    /// What was written or deleted.
+    /// The objects that were written or deleted.
     pub changed: BTreeSet<Key>,
-    /// Claims that are no longer wanted and were kept for their data.
+    /// PersistentVolumeClaims that are no longer desired and were kept for their data.
     pub kept: Vec<Key>,
-    /// The fields in which the API server's answers differ from what was applied, by object: a field that is wanted
-    /// and has another value, and one that is no longer wanted (`wanted` is `None`) and that another manager keeps.
+    /// The fields in which the answers of the API server differ from what was applied: a desired field with another
+    /// value, and a field that is no longer desired (`wanted` is `None`) and that another manager owns.
     pub unsettled: BTreeMap<Key, Vec<Change>>,
-    /// What failed. Empty: the store is as wanted.
+    /// Empty if the feature store has the desired state.
     pub errors: Vec<Error>,
 }
 
-/// Names only: among the objects is a Secret.
+/// Shows names only, because the objects contain a Secret.
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            exists,
+            taken_over,
+            changed,
+            kept,
+            unsettled,
+            errors,
+        } = self;
         f.debug_struct("Outcome")
-            .field("exists", &self.exists.keys())
-            .field("taken_over", &self.taken_over)
-            .field("changed", &self.changed)
-            .field("kept", &self.kept)
-            .field("unsettled", &self.unsettled.keys())
-            .field("errors", &self.errors)
+            .field("exists", &exists.keys())
+            .field("taken_over", taken_over)
+            .field("changed", changed)
+            .field("kept", kept)
+            .field("unsettled", &unsettled.keys())
+            .field("errors", errors)
             .finish()
     }
 }
 
 impl Cluster {
-    /// Brings the store's objects to what is wanted, from what [`Cluster::read_before_apply`] has found. `Err` means
-    /// that nothing was written.
+    /// Applies the desired state over the live objects of [`Cluster::read_before_apply`].
+    ///
+    /// # Errors
+    ///
+    /// Objects of others have desired names, or the cluster lacks an API. Nothing was written.
     pub async fn apply(
         &self,
         live: BTreeMap<Key, Json>,
-        plan: &Plan<'_>,
+        desired: &DesiredState<'_>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Vec<Error>> {
-        let foreign = self.foreign(plan, &live);
+        let DesiredState {
+            store,
+            objects,
+            last_applied,
+            ..
+        } = *desired;
+        let keys = || objects.manifests.keys();
+        let foreign = self.foreign_objects(store, keys(), last_applied, &live);
         if !foreign.is_empty() {
             return Err(foreign);
         }
-        let absent = self.absent_apis(plan, &live, cancel).await;
-        if !absent.is_empty() {
-            return Err(absent);
+        let missing = self.missing_apis(store, keys(), &live, cancel).await;
+        if !missing.is_empty() {
+            return Err(missing);
         }
-        let mut run = Run {
+        let is_of_store =
+            |(key, live): &(Key, Json)| self.may_change(store, last_applied, key, live);
+        let mut applier = Applier {
             cluster: self,
-            plan,
+            desired,
             cancel,
             outcome: Outcome {
-                exists: live
-                    .into_iter()
-                    .filter(|(key, live)| self.may_change(plan, key, live))
-                    .collect(),
+                exists: live.into_iter().filter(is_of_store).collect(),
                 ..Outcome::default()
             },
         };
-        run.take_over().await;
-        if plan.known.is_empty() {
-            // Of two creates at once, the one that makes the Secret goes on.
-            run.all(|key| key.kind == Kind::Secret).await;
+        applier.take_over().await;
+        if last_applied.is_empty() {
+            // The Secret decides between concurrent creates.
+            applier.apply_matching(|key| key.kind == Kind::Secret).await;
         }
-        run.tier(Tier::Prerequisites).await;
-        run.prepare().await;
-        if run.sets_replicas() {
-            run.prune(moves_replicas).await;
+        applier.apply_tier(Tier::Prerequisites).await;
+        applier.prepare().await;
+        if applier.sets_replicas() {
+            applier.prune(is_autoscaler).await;
         }
-        let took_over = run.outcome.changed.iter().any(moves_replicas);
-        run.tier(Tier::Workload).await;
-        if took_over {
-            run.settle_replicas().await;
+        let had_autoscaler = applier.outcome.changed.iter().any(is_autoscaler);
+        applier.apply_tier(Tier::Workload).await;
+        if had_autoscaler {
+            applier.settle_replicas().await;
         }
-        run.prune(moves_replicas).await;
-        run.tier(Tier::Autoscaler).await;
-        run.prune(|_| true).await;
-        Ok(run.outcome)
+        applier.prune(is_autoscaler).await;
+        applier.apply_tier(Tier::Autoscaler).await;
+        applier.prune(|_| true).await;
+        Ok(applier.outcome)
     }
 
-    /// Whether the object is ours, or the Feast operator's and known to the state: a create never takes
-    /// one over.
-    fn may_change(&self, plan: &Plan<'_>, key: &Key, live: &Json) -> bool {
-        let known = plan.known.contains_key(key);
-        self.is_ours(plan.store, live, known) || (known && operator::is_operated(live, plan.store))
+    /// Returns whether the live object belongs to the feature store, or to the Feast operator and to the prior state. A
+    /// create never takes over an object of the operator.
+    fn may_change(
+        &self,
+        store: &StoreName,
+        last_applied: &BTreeMap<Key, Json>,
+        key: &Key,
+        live: &Json,
+    ) -> bool {
+        let was_applied = last_applied.contains_key(key);
+        self.is_ours(store, live, was_applied)
+            || (was_applied && operator::is_operated(live, store))
     }
 
-    /// Objects in the place of wanted ones that are not ours to change.
-    fn foreign(&self, plan: &Plan<'_>, live: &BTreeMap<Key, Json>) -> Vec<Error> {
-        let wanted = plan.wanted.keys();
-        let occupied = wanted.filter_map(|key| Some((key, live.get(key)?)));
-        occupied
-            .filter(|(key, live)| !self.may_change(plan, key, live))
+    /// Returns an error for each live object that has a desired name and belongs to somebody else.
+    fn foreign_objects<'k>(
+        &self,
+        store: &StoreName,
+        keys: impl Iterator<Item = &'k Key>,
+        last_applied: &BTreeMap<Key, Json>,
+        live: &BTreeMap<Key, Json>,
+    ) -> Vec<Error> {
+        keys.filter_map(|key| Some((key, live.get(key)?)))
+            .filter(|(key, live)| !self.may_change(store, last_applied, key, live))
             .map(|(key, live)| {
                 let reason = match is_terminating(live) {
                     true => Reason::Terminating(Box::new(StalledDeletion::new(
                         key,
-                        &plan.store.namespace,
+                        &store.namespace,
                         live,
                         None,
                         None,
                     ))),
                     false => Reason::Foreign { owner: owner(live) },
                 };
-                self.object_error(Verb::Apply, plan.store, key, reason)
+                self.object_error(Verb::Apply, store, key, reason)
             })
             .collect()
     }
@@ -204,7 +248,7 @@ impl Cluster {
     }
 }
 
-/// The owner of the object, as far as its labels name one.
+/// Returns the owner that the labels of the object name.
 fn owner(live: &Json) -> LabelledOwner {
     let labels = &live["metadata"]["labels"];
     let store = labels[NAME_LABEL].as_str().map(|store| {
@@ -217,7 +261,7 @@ fn owner(live: &Json) -> LabelledOwner {
     }
 }
 
-fn moves_replicas(key: &Key) -> bool {
+fn is_autoscaler(key: &Key) -> bool {
     key.kind.tier() == Tier::Autoscaler
 }
 
@@ -225,63 +269,68 @@ pub(super) fn is_terminating(live: &Json) -> bool {
     !live["metadata"]["deletionTimestamp"].is_null()
 }
 
-/// One apply on its way.
-struct Run<'a> {
+/// An apply in progress.
+struct Applier<'a> {
     cluster: &'a Cluster,
-    plan: &'a Plan<'a>,
+    desired: &'a DesiredState<'a>,
     cancel: &'a CancellationToken,
     outcome: Outcome,
 }
 
-impl Run<'_> {
-    /// Whether the next step may be begun.
-    fn goes_on(&self) -> bool {
+impl Applier<'_> {
+    /// Returns whether the next step can begin.
+    fn ok_so_far(&self) -> bool {
         self.outcome.errors.is_empty()
     }
 
-    /// Of the servers' pods, which alone an autoscaler moves.
+    fn manifests(&self) -> &BTreeMap<Key, Json> {
+        &self.desired.objects.manifests
+    }
+
+    /// Returns whether the manifest of the feature servers sets the replica count.
     fn sets_replicas(&self) -> bool {
-        let key = Key::new(Kind::Deployment, names::main(&self.plan.store.name));
-        let wanted = self.plan.wanted.get(&key);
-        wanted.is_some_and(|manifest| manifest["spec"].get("replicas").is_some())
+        let key = Key::new(Kind::Deployment, names::main(&self.desired.store.name));
+        let manifest = self.manifests().get(&key);
+        manifest.is_some_and(|manifest| manifest["spec"].get("replicas").is_some())
     }
 
-    async fn tier(&mut self, tier: Tier) {
-        self.all(|key| key.kind.tier() == tier).await;
+    async fn apply_tier(&mut self, tier: Tier) {
+        self.apply_matching(|key| key.kind.tier() == tier).await;
     }
 
-    /// Applies the selected wanted objects in parallel. All of them are tried, whatever fails.
-    async fn all(&mut self, selected: impl Fn(&Key) -> bool) {
-        if !self.goes_on() {
+    /// Applies the selected objects in parallel. A failure does not stop the others.
+    async fn apply_matching(&mut self, selected: impl Fn(&Key) -> bool) {
+        if !self.ok_so_far() {
             return;
         }
-        let wanted = self.plan.wanted.iter().filter(|(key, _)| selected(key));
-        let run = &*self;
-        let applied = join_all(wanted.map(|(key, manifest)| async move {
-            let live = run.outcome.exists.get(key);
-            (key, run.one(key, manifest, live).await)
+        let applier = &*self;
+        let manifests = (self.desired.objects.manifests.iter()).filter(|(key, _)| selected(key));
+        let applied = join_all(manifests.map(|(key, manifest)| async move {
+            let live = applier.outcome.exists.get(key);
+            (key, applier.apply_object(key, manifest, live).await)
         }))
         .await;
         for (key, result) in applied {
             match result {
-                Ok(None) => self.compare(key),
+                Ok(None) => self.note_differences(key),
                 Ok(Some(live)) => {
                     self.outcome.exists.insert(key.clone(), live);
                     self.outcome.changed.insert(key.clone());
-                    self.compare(key);
+                    self.note_differences(key);
                 }
-                Err(error) => self.not_written(key, error),
+                Err(error) => self.note_failure(key, error),
             }
         }
     }
 
-    /// Notes in what the object differs from what was wanted, now that it has been applied.
-    fn compare(&mut self, key: &Key) {
-        let (Some(wanted), Some(live)) = (self.plan.wanted.get(key), self.outcome.exists.get(key))
+    /// Notes the fields in which an applied object differs from its manifest.
+    fn note_differences(&mut self, key: &Key) {
+        let (Some(manifest), Some(live)) =
+            (self.manifests().get(key), self.outcome.exists.get(key))
         else {
             return;
         };
-        let differences = self.differences(key, &object::to_apply_body(key, wanted), live);
+        let differences = self.differences(key, &object::to_apply_body(key, manifest), live);
         if differences.is_empty() {
             self.outcome.unsettled.remove(key);
         } else {
@@ -289,90 +338,85 @@ impl Run<'_> {
         }
     }
 
-    /// Notes that an object could not be written, as far as that is known: what may exist all the same must
-    /// not be forgotten. The next refresh tells.
-    fn not_written(&mut self, key: &Key, error: Error) {
+    /// Notes that an object could not be written. If the write may have been done, the object is part of the outcome;
+    /// the next refresh shows whether it exists.
+    fn note_failure(&mut self, key: &Key, error: Error) {
         if error.maybe_done {
-            let wanted = &self.plan.wanted[key];
-            let exists = self.outcome.exists.entry(key.clone());
-            exists.or_insert_with(|| wanted.clone());
+            let manifest = self.manifests()[key].clone();
+            self.outcome.exists.entry(key.clone()).or_insert(manifest);
         }
-        // What is true of the server or of the namespace is said once.
-        let known = self.outcome.errors.iter();
-        let mut same =
-            known.filter(|other| discriminant(&other.reason) == discriminant(&error.reason));
-        if error.is_about_one_object() || same.next().is_none() {
-            self.outcome.errors.push(error);
-        }
+        push_error(&mut self.outcome.errors, error);
     }
 
-    /// Answers the new live object, or `None` when there was nothing to do.
-    async fn one(
+    /// Applies one object. Returns the new live object, or `None` if it already had the desired state.
+    async fn apply_object(
         &self,
         key: &Key,
         manifest: &Json,
         live: Option<&Json>,
     ) -> Result<Option<Json>, Error> {
-        let wire = object::to_apply_body(key, manifest);
+        let body = object::to_apply_body(key, manifest);
         let mut live = live.map(Cow::Borrowed);
         loop {
             if let Some(old) = &live
-                && self.make_way(key, &wire, old).await?
+                && self.make_way(key, &body, old).await?
             {
                 live = None;
             }
             match live {
-                Some(live) => return self.change(key, wire, live).await,
-                None => match self.create(key, &wire).await? {
-                    Created::Now(object) => return Ok(Some(object)),
-                    Created::Before(object) => live = Some(Cow::Owned(object)),
+                Some(live) => return self.update(key, body, live).await,
+                None => match self.create(key, &body).await? {
+                    Created::New(object) => return Ok(Some(object)),
+                    Created::Existing(object) => live = Some(Cow::Owned(object)),
                 },
             }
         }
     }
 
-    /// Whether the live object was, or had to be, deleted before the wanted one can be.
-    async fn make_way(&self, key: &Key, wire: &Json, live: &Json) -> Result<bool, Error> {
+    /// Deletes a live object that cannot become the desired one, and waits for a deletion in progress. Returns whether
+    /// the object is gone.
+    async fn make_way(&self, key: &Key, body: &Json, live: &Json) -> Result<bool, Error> {
         if !is_terminating(live) {
-            if object::can_become(wire, live) {
+            if object::can_become(body, live) {
                 return Ok(false);
             }
-            let (cluster, store) = (self.cluster, self.plan.store);
+            let (cluster, store) = (self.cluster, self.desired.store);
             cluster.delete_one(store, key, live, self.cancel).await?;
         }
         self.until_deleted(key, live).await?;
         Ok(true)
     }
 
-    /// Changes what exists. What was only met on creating is new to the outcome, changed or not.
-    async fn change(
+    /// Changes an object that exists. An object that only the create has found is new to the outcome, changed or not.
+    async fn update(
         &self,
         key: &Key,
-        wire: Json,
+        body: Json,
         live: Cow<'_, Json>,
     ) -> Result<Option<Json>, Error> {
-        let live = self.reclaim(key, &wire, live).await?;
-        if object::is_as_wanted(&wire, &live, &self.cluster.options().field_manager) {
+        let live = self.reclaim(key, &body, live).await?;
+        if is_applied(&body, &live, &self.cluster.options().field_manager) {
             return Ok(match live {
                 Cow::Borrowed(_) => None,
-                Cow::Owned(met) => Some(met),
+                Cow::Owned(found) => Some(found),
             });
         }
-        if key.kind == Kind::Secret && self.plan.known.is_empty() {
-            return self.adopt_leftover(key, &wire, &live).await.map(Some);
+        if key.kind == Kind::Secret && self.desired.last_applied.is_empty() {
+            let written = (self.cluster).write_owner(self.desired.store, &live, &body, self.cancel);
+            return written.await.map(Some);
         }
         if key.kind == Kind::Deployment {
-            self.release_replicas(key, &wire, &live).await?;
+            self.release_fields(key, &body, &live).await?;
         }
-        self.send_apply(key, wire, live).await.map(Some)
+        self.send_apply(key, body, live).await.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
-        tracing::info!("{key} is still being deleted, waiting for that");
+        tracing::info!("waiting for the deletion of {key}");
         let deadline = Instant::now() + DELETION_TIMEOUT;
-        let (cluster, store) = (self.cluster, self.plan.store);
-        let gone = cluster.wait_deleted(store, key, live, deadline, self.cancel);
-        match gone.await {
+        let (cluster, store) = (self.cluster, self.desired.store);
+        let deleted = cluster.wait_deleted(store, key, live, deadline, self.cancel);
+        match deleted.await {
             Ok(()) => Ok(()),
             Err(Unfinished::Failed(error)) => Err(error),
             Err(Unfinished::TimedOut) => {
@@ -385,9 +429,17 @@ impl Run<'_> {
         }
     }
 
-    /// Why an object cannot be applied.
+    /// Returns an error about applying the object.
     fn refused(&self, key: &Key, reason: Reason) -> Error {
-        (self.cluster).object_error(Verb::Apply, self.plan.store, key, reason)
+        (self.cluster).object_error(Verb::Apply, self.desired.store, key, reason)
+    }
+}
+
+/// Adds an error. An error about the server, the account or the namespace is reported once.
+fn push_error(errors: &mut Vec<Error>, error: Error) {
+    let is_same = |other: &Error| discriminant(&other.reason) == discriminant(&error.reason);
+    if error.is_about_one_object() || !errors.iter().any(is_same) {
+        errors.push(error);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The time at the API server, which dates the records that several clients compare.
+//! The clock of the API server, for times that several clients compare.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -9,12 +9,12 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::Cluster;
 
-/// The `Date` of the last response, and when it arrived.
+/// The header `Date` of the last response, and the time of its arrival.
 #[derive(Default)]
 pub(super) struct Clock(Mutex<Option<(i64, Instant)>>);
 
 impl Clock {
-    /// Sets the clock by the headers of a response.
+    /// Sets the clock from the headers of a response.
     pub fn note(&self, headers: &HeaderMap) {
         if let Some(date) = date(headers) {
             let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,8 @@
-//! Which API server, and who is asking: from the provider block and the environment variables of the
-//! hashicorp/kubernetes provider to a `kube::Config`.
+//! The address and the credentials of the API server, from the provider block and the environment variables of the
+//! hashicorp/kubernetes provider.
 //!
-//! Nothing is ever fallen back on. A kubeconfig is read only when the block or a variable names it, and
-//! the pod's own account is used only when that is asked for: a plan in a CI pod must not quietly talk
-//! to the cluster that the pod runs in.
+//! There are no fallbacks. A kubeconfig is read only if the block or a variable names it, and the service account of the
+//! pod is used only if `in_cluster_config` is set: a plan in a CI pod must not use the cluster of the pod by accident.
 
 mod check;
 mod client;
@@ -26,8 +25,7 @@ pub(super) use credentials::shown;
 pub use error::ConnectionError;
 pub(super) use tls::is_of_an_authority;
 
-/// The attributes of the provider block that say how to connect; all optional. `Default` is an empty
-/// block.
+/// The attributes of the provider block for the connection. `Default` is an empty block.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Connection {
     pub host: Option<String>,
@@ -50,9 +48,9 @@ pub struct Connection {
     pub proxy_url: Option<String>,
     pub exec: Option<Exec>,
     pub in_cluster_config: Option<bool>,
-    /// Refuses any other cluster than the one whose namespace `kube-system` has this UID.
+    /// The UID of the namespace `kube-system` of the only permitted cluster.
     pub expected_cluster_uid: Option<String>,
-    /// Which of these were filled from an environment variable; kept for error messages.
+    /// The attributes that come from an environment variable, for error messages.
     pub from_environment: BTreeSet<&'static str>,
 }
 
@@ -65,14 +63,14 @@ pub struct Exec {
     pub env: BTreeMap<String, String>,
 }
 
-/// Which API server it is, why that one, and how it is asked.
+/// The API server and how the provider connects to it, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     pub url: String,
     pub origin: Origin,
-    /// The proxy that requests go through, with where it was configured and without credentials.
+    /// The proxy and where it was configured, without credentials.
     pub proxy: Option<String>,
-    /// Who asks.
+    /// The credentials that requests carry.
     pub identity: Identity,
 }
 
@@ -93,7 +91,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// Where the connection was configured: one phrase for each part, such as `the environment variable KUBE_HOST`.
+/// The places where the connection was configured, one phrase for each, such as `the environment variable KUBE_HOST`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin(pub Vec<String>);
 
@@ -110,7 +108,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Credentials are left out, so that no log can show them.
+/// Leaves out credentials, so that no log can show them.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")

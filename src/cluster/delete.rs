@@ -1,4 +1,4 @@
-//! Taking a whole store away, and waiting until it is really gone.
+//! Deletes a feature store, and waits until its objects are gone.
 
 mod stalled;
 
@@ -7,40 +7,40 @@ use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
-use serde_json::{Value as Json, json};
+use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
+use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::is_terminating;
 use super::error::{Error, Reason, Verb};
 use super::operator::{is_operated, is_owned};
-use super::request::Request;
+use super::request::{Call, Request};
 use super::resource::{PODS, Resource};
 use super::watch::Unfinished;
 use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
-use crate::kubernetes::kind::Tier;
-use stalled::enumerated;
+use crate::kubernetes::kind::{Key, Kind, Pods, Tier};
+use stalled::join_pods;
 
 pub use stalled::StalledDeletion;
 
-/// How often a DELETE is sent that the API server answers with a conflict, although the object is the same.
+/// The number of attempts of a DELETE that the API server answers with a conflict although the object is the same.
 const DELETE_ATTEMPTS: u32 = 5;
 /// The pause after the first conflict; each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is left after a deletion.
+/// The objects after a deletion, which can have failed in part.
 #[derive(Default)]
 pub struct Deletion {
-    /// Claims that were kept for their data.
+    /// PersistentVolumeClaims that were kept for their data.
     pub kept: Vec<Key>,
-    /// What still exists though it should not, as it was last seen.
+    /// Objects that should be gone and still exist, as last returned by the API server.
     pub remaining: BTreeMap<Key, Json>,
     pub errors: Vec<Error>,
 }
 
-/// Names only: among the objects may be a Secret.
+/// Shows names only, because the objects can contain a Secret.
 impl fmt::Debug for Deletion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deletion")
@@ -52,14 +52,18 @@ impl fmt::Debug for Deletion {
 }
 
 impl Cluster {
-    /// Deletes every object of the store, found by label and by `known` key: the autoscaler and the
-    /// Deployment first, and when their pods are gone, what the pods used. What is gone already is
-    /// fine. `Err` means that nothing was deleted.
+    /// Deletes every object of the feature store, found by its labels or by a key in `known`: first the autoscaler and
+    /// the workloads, then, when their pods are gone, the objects that the pods used. Ignores objects that are gone
+    /// already.
+    ///
+    /// # Errors
+    ///
+    /// The objects could not be read, or the Feast operator's custom resource owns one. Nothing was deleted.
     pub async fn delete(
         &self,
         store: &StoreName,
         known: &BTreeSet<Key>,
-        claims: &PvcPolicy,
+        pvc_policy: &PvcPolicy,
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Deletion, Error> {
@@ -67,17 +71,17 @@ impl Cluster {
         let mut deletion = Deletion::default();
         for (key, live) in self.read_before_delete(store, known, cancel).await? {
             if known.contains(&key) && is_owned(&live, store) {
-                // Its claims would go with the custom resource, whatever is said of them here.
-                return Err(self.object_error(Verb::Delete, store, &key, Reason::Operated));
+                // The PersistentVolumeClaims would be deleted with the custom resource, whatever the policy is.
+                return Err(self.object_error(Verb::Delete, store, &key, Reason::OwnedByOperator));
             }
             let known = known.contains(&key);
             if !(self.is_ours(store, &live, known) || known && is_operated(&live, store)) {
                 continue;
             }
-            if claims.is_external(&key) {
+            if pvc_policy.is_external(&key) {
                 continue;
             }
-            if claims.retains(&key) {
+            if pvc_policy.retains(&key) {
                 deletion.kept.push(key);
             } else {
                 deletion.remaining.insert(key, live);
@@ -88,7 +92,7 @@ impl Cluster {
         if deletion.remaining.contains_key(&lineage) {
             pods.push(names::lineage_label(&store.name));
         }
-        let mut run = Run {
+        let mut deleter = Deleter {
             cluster: self,
             store,
             timeout,
@@ -96,14 +100,14 @@ impl Cluster {
             cancel,
             deletion,
         };
-        let used_by_pods = |key: &Key| key.kind.tier() == Tier::Prerequisites;
-        run.take_away(|key| !used_by_pods(key)).await;
-        run.wait_for_pods(&pods).await;
-        run.take_away(used_by_pods).await;
-        Ok(run.deletion)
+        let is_prerequisite = |key: &Key| key.kind.tier() == Tier::Prerequisites;
+        deleter.delete_matching(|key| !is_prerequisite(key)).await;
+        deleter.wait_for_pods(&pods).await;
+        deleter.delete_matching(is_prerequisite).await;
+        Ok(deleter.deletion)
     }
 
-    /// Deletes this very object (by UID), not one that has taken its name since.
+    /// Deletes the object with the UID of `live`, and no later object of the same name.
     pub(super) async fn delete_one(
         &self,
         store: &StoreName,
@@ -115,15 +119,15 @@ impl Cluster {
         deleted.map(|_| ())
     }
 
-    /// Asks for the deletion of this very object. Returns whether it is gone already; if not, finalizers or the garbage
-    /// collector still have to finish.
+    /// Requests the deletion of the object with the UID of `live`. Returns whether it is gone; if it is not, finalizers or
+    /// the garbage collector have to finish.
     ///
-    /// A conflict says nothing about the object: it is read again. It is gone if it does not exist or has another UID;
-    /// otherwise the request is repeated.
+    /// After a conflict the object is read again. It is gone if it does not exist or has another UID; otherwise the
+    /// request is repeated.
     ///
     /// # Errors
     ///
-    /// The request is refused, or is answered with a conflict [`DELETE_ATTEMPTS`] times while the object is the same.
+    /// The request is rejected, or answered with a conflict [`DELETE_ATTEMPTS`] times while the object is the same.
     async fn send_delete(
         &self,
         store: &StoreName,
@@ -138,11 +142,8 @@ impl Cluster {
                     let finalizers = answer["metadata"]["finalizers"].as_array();
                     return Ok(finalizers.is_none_or(Vec::is_empty));
                 }
-                Err(Error {
-                    reason: Reason::NotFound,
-                    ..
-                }) => return Ok(true),
-                Err(error) if matches!(error.reason, Reason::Stale { .. }) => error,
+                Err(error) if error.is_not_found() => return Ok(true),
+                Err(error) if error.is_stale() => error,
                 Err(error) => return Err(error),
             };
             match self.get(&store.namespace, key, cancel).await? {
@@ -152,7 +153,7 @@ impl Cluster {
                 Some(_) if attempt == DELETE_ATTEMPTS => return Err(conflict),
                 Some(_) => {}
             }
-            tracing::info!("the deletion of {key} met a conflict, and is requested again");
+            tracing::info!("deleting {key} again after a conflict");
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause *= 2,
                 () = cancel.cancelled() => return Err(self.object_error(Verb::Delete, store, key, Reason::Cancelled)),
@@ -162,30 +163,32 @@ impl Cluster {
     }
 }
 
-/// Deletes this very object, by its UID.
+/// Returns the request that deletes the object with the UID of `live`.
 fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Request<'a> {
-    // What has pods stays until they are gone, so that there is something to wait for.
-    let propagation = match key.kind {
-        Kind::Deployment | Kind::Job | Kind::CronJob => "Foreground",
-        _ => "Background",
+    // With foreground deletion an object stays until its pods are gone, so that a client can wait for both.
+    let propagation_policy = match key.kind.pods() {
+        Pods::Owned | Pods::OwnedByJobs => PropagationPolicy::Foreground,
+        Pods::None | Pods::Mounting => PropagationPolicy::Background,
+    };
+    let preconditions = Preconditions {
+        uid: live["metadata"]["uid"].as_str().map(str::to_owned),
+        resource_version: None,
     };
     Request {
         verb: Verb::Delete,
         resource: Resource::from(key.kind),
         namespace: &store.namespace,
         name: Some(&key.name),
-        query: Vec::new(),
-        body: Some(json!({
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": propagation,
-            "preconditions": {"uid": live["metadata"]["uid"]},
-        })),
+        call: Call::Delete(DeleteParams {
+            propagation_policy: Some(propagation_policy),
+            preconditions: Some(preconditions),
+            ..DeleteParams::default()
+        }),
     }
 }
 
-/// One deletion on its way.
-struct Run<'a> {
+/// A deletion in progress.
+struct Deleter<'a> {
     cluster: &'a Cluster,
     store: &'a StoreName,
     timeout: Duration,
@@ -194,25 +197,23 @@ struct Run<'a> {
     deletion: Deletion,
 }
 
-impl Run<'_> {
-    /// Whether the next step may be begun.
-    fn goes_on(&self) -> bool {
+impl Deleter<'_> {
+    /// Returns whether the next step can begin.
+    fn ok_so_far(&self) -> bool {
         self.deletion.errors.is_empty()
     }
 
-    /// Deletes the selected objects in parallel, and waits until they are gone. All of them are tried, whatever fails.
-    async fn take_away(&mut self, selected: impl Fn(&Key) -> bool) {
-        if !self.goes_on() {
+    /// Deletes the selected objects in parallel, and waits until they are gone. A failure does not stop the others.
+    async fn delete_matching(&mut self, selected: impl Fn(&Key) -> bool) {
+        if !self.ok_so_far() {
             return;
         }
         let remaining = self.deletion.remaining.iter();
-        let run = &*self;
-        let ended = join_all(
-            remaining
-                .filter(|(key, _)| selected(key))
-                .map(|(key, live)| async move { (key.clone(), run.one(key, live).await) }),
-        );
-        for (key, result) in ended.await {
+        let deleter = &*self;
+        let deleted = join_all(remaining.filter(|(key, _)| selected(key)).map(
+            |(key, live)| async move { (key.clone(), deleter.delete_object(key, live).await) },
+        ));
+        for (key, result) in deleted.await {
             match result {
                 Ok(()) => {
                     self.deletion.remaining.remove(&key);
@@ -222,13 +223,13 @@ impl Run<'_> {
         }
     }
 
-    async fn one(&self, key: &Key, live: &Json) -> Result<(), Error> {
+    async fn delete_object(&self, key: &Key, live: &Json) -> Result<(), Error> {
         let (cluster, store) = (self.cluster, self.store);
         if cluster.send_delete(store, key, live, self.cancel).await? {
             return Ok(());
         }
-        let gone = cluster.wait_deleted(store, key, live, self.deadline, self.cancel);
-        match gone.await {
+        let deleted = cluster.wait_deleted(store, key, live, self.deadline, self.cancel);
+        match deleted.await {
             Ok(()) => Ok(()),
             Err(Unfinished::Failed(error)) => Err(error),
             Err(Unfinished::TimedOut) => {
@@ -241,9 +242,9 @@ impl Run<'_> {
         }
     }
 
-    /// Pods of the store normally go before their Deployment does; this is for those that were orphaned.
+    /// Waits for orphaned pods. Other pods are gone before their Deployment is.
     async fn wait_for_pods(&mut self, labels: &[String]) {
-        if !self.goes_on() {
+        if !self.ok_so_far() {
             return;
         }
         let (cluster, store) = (self.cluster, self.store);
@@ -259,10 +260,10 @@ impl Run<'_> {
                 let reason = self.timed_out(match (left, pods) {
                     (Some(_), Some(pods)) if pods.is_empty() => return,
                     (Some(_), Some(pods)) => {
-                        format!("these pods still exist: {}", enumerated(&pods))
+                        format!("these pods still exist: {}", join_pods(&pods))
                     }
                     (Some(left), None) => format!("{left} pods are still there"),
-                    (None, _) => "the pods could not be looked at".to_owned(),
+                    (None, _) => "the pods could not be read".to_owned(),
                 });
                 cluster.error(Verb::Wait, PODS, &store.namespace, None, reason)
             }
@@ -281,31 +282,33 @@ impl Run<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
 
-    /// There is nothing to delete, and the watch of the pods does not answer.
+    /// There are no objects, and the watch of the pods does not answer.
     #[tokio::test]
-    async fn pods_that_were_not_seen_are_not_counted() {
-        let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    async fn pods_that_could_not_be_read_are_not_counted() {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
             if it.line != "GET /api/v1/namespaces/ns/pods" {
                 return Reply::Answer(200, json!({"items": []}));
             }
-            asked.send(()).unwrap();
+            sender.send(()).unwrap();
             Reply::Hang
         });
         let cluster = cluster.await;
         let (store, known) = (fake_api::store("x"), BTreeSet::new());
-        let (claims, cancel) = (PvcPolicy::default(), CancellationToken::new());
+        let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
         let timeout = Duration::from_secs(3600);
-        let deleted = cluster.delete(&store, &known, &claims, timeout, &cancel);
-        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut was_asked));
+        let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
+        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut receiver));
         let errors = deletion.unwrap().errors;
         let errors = errors.iter().map(|error| error.reason.to_string());
         assert_eq!(
             errors.collect::<Vec<_>>(),
-            ["the pods could not be looked at after 3600 s"]
+            ["the pods could not be read after 3600 s"]
         );
     }
 
@@ -322,14 +325,18 @@ mod tests {
         Reply::Answer(409, json!({"kind": "Status", "message": "busy"}))
     }
 
-    /// What becomes of the deletion of a Service with the UID `1`, with what the server was asked for.
-    async fn deleted(acts: impl IntoIterator<Item = Reply>) -> (Result<bool, String>, Vec<String>) {
-        let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
-        let (asked, mut lines) = tokio::sync::mpsc::unbounded_channel();
+    /// Deletes a Service with the UID `1`, with these replies of the API server. Returns the result and the methods of the
+    /// requests.
+    async fn deleted(
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> (Result<bool, String>, Vec<String>) {
+        let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
+        let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
-            asked.send(method).unwrap();
-            acts.next()
+            sender.send(method).unwrap();
+            replies
+                .next()
                 .unwrap_or_else(|| match it.line.starts_with("DELETE") {
                     true => conflict(),
                     false => Reply::Answer(200, service("1", false)),
@@ -352,19 +359,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_conflict_the_same_object_is_deleted_again() {
-        let acts = [
+    async fn a_conflict_about_the_same_object_is_retried() {
+        let replies = [
             conflict(),
             Reply::Answer(200, service("1", false)),
             Reply::Answer(200, json!({"kind": "Status", "status": "Success"})),
         ];
-        let (answer, methods) = deleted(acts).await;
+        let (answer, methods) = deleted(replies).await;
         assert_eq!(answer, Ok(true));
         assert_eq!(methods, ["DELETE", "GET", "DELETE"]);
     }
 
     #[tokio::test]
-    async fn a_conflict_over_a_successor_or_none_means_that_it_is_gone() {
+    async fn a_conflict_about_a_successor_or_no_object_means_gone() {
         let gone = Reply::Answer(404, json!({"kind": "Status", "message": "not found"}));
         for now in [Reply::Answer(200, service("2", false)), gone] {
             let (answer, methods) = deleted([conflict(), now]).await;
@@ -374,15 +381,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_conflict_over_an_object_that_somebody_else_deletes_leaves_the_wait() {
+    async fn a_conflict_about_a_terminating_object_is_not_retried() {
         let (answer, _) = deleted([conflict(), Reply::Answer(200, service("1", true))]).await;
         assert_eq!(answer, Ok(false));
     }
 
     #[tokio::test]
-    async fn conflicts_without_end_are_an_error_about_the_object() {
+    async fn repeated_conflicts_are_an_error_about_the_object() {
         let (answer, methods) = deleted([]).await;
-        let reason = "it was changed by someone else at the same moment: busy";
+        let reason = "it was changed by somebody else at the same time: busy";
         assert_eq!(
             answer,
             Err(format!("delete Service/feast-x-online: {reason}"))

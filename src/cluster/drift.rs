@@ -1,144 +1,128 @@
-//! What has become of our fields: the live object seen through our manifest.
-//!
-//! The manifest is the mask. What it does not name (server defaults, fields and list elements of
-//! others) never shows; what it names shows as it is now; what it names and is gone is absent. Where
-//! the live value means the same as the mask's (`1` and `1000m`, another order of metrics), the mask's
-//! own text is kept, so that an untouched object projects to exactly the manifest.
+//! Fields that this provider has applied and that the manifest does not have: an apply whose state was lost has added
+//! them, or an apply could not remove them.
 
-pub mod changes;
-mod dropped;
-pub mod foreign;
-pub mod leftovers;
-mod lists;
-mod widen;
+use serde_json::Value as Json;
 
-use serde_json::{Map, Value as Json};
+use super::field_managers::{OwnManagers, beyond};
+use crate::kubernetes::diff::Change;
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::managed_fields::{Author, ManagedFields};
 
-pub use dropped::{Dropped, dropped};
-pub use widen::with_foreign_elements;
-
-use crate::kubernetes::quantity::Quantity;
-
-/// The live object, as far as the mask names it.
-pub fn project(mask: &Json, live: &Json) -> Json {
-    value(&[], mask, live)
-}
-
-/// `path` holds the names of the fields above, outermost first; list positions are left out.
-fn value(path: &[&str], mask: &Json, live: &Json) -> Json {
-    match (mask, live) {
-        (Json::Object(mask), Json::Object(live)) => object(path, mask, live),
-        (Json::Array(mask), Json::Array(live)) => Json::Array(lists::project(path, mask, live)),
-        _ if same(path, mask, live) => mask.clone(),
-        _ => live.clone(),
-    }
-}
-
-fn object(path: &[&str], mask: &Map<String, Json>, live: &Map<String, Json>) -> Json {
-    let mut seen = Map::new();
-    for (name, wanted) in mask {
-        let path = [path, &[name.as_str()]].concat();
-        match live.get(name) {
-            Some(found) => {
-                seen.insert(name.clone(), value(&path, wanted, found));
+/// Returns the fields of the live object that the provider's own managers own and the manifest does not name.
+///
+/// The content of the feature store's Secret is left out, since a state does not have it, and so is a replica count that
+/// the provider owns only until somebody else sets one.
+pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec<Change> {
+    let managed = ManagedFields::of(live);
+    let own = OwnManagers::of(kind, live, &managed, manager, Some(manifest));
+    let replicas = FieldPath::of(&["spec", "replicas"]);
+    let mut leftovers: Vec<Change> = Vec::new();
+    for entry in managed.iter().filter(|entry| own.contains(entry)) {
+        for (field, fields) in beyond(kind, &entry.fields, manifest) {
+            let is_released = own.is_of_replicas(entry) && field == replicas;
+            let is_listed = leftovers.iter().any(|leftover| leftover.field == field);
+            if let Some(value) = field.get(live)
+                && !is_released
+                && !is_listed
+            {
+                leftovers.push(Change {
+                    wanted: None,
+                    live: Some(fields.extract(value)),
+                    field,
+                    author: Some(Author::from(entry)),
+                });
             }
-            None if means_absent(name, wanted) => {
-                seen.insert(name.clone(), wanted.clone());
-            }
-            // Lists come without the kind and version of their elements.
-            None if path.len() == 1 && (name == "apiVersion" || name == "kind") => {
-                seen.insert(name.clone(), wanted.clone());
-            }
-            None => {}
         }
     }
-    Json::Object(seen)
-}
-
-/// Whether the API server leaves this value out when it answers.
-fn means_absent(name: &str, value: &Json) -> bool {
-    match value {
-        Json::Null => true,
-        Json::String(text) => text.is_empty(),
-        Json::Array(elements) => elements.is_empty(),
-        // A volume's source of this kind is there even when it is empty.
-        Json::Object(members) => members.is_empty() && name != "emptyDir",
-        Json::Bool(false) => [
-            "readOnly",
-            "stdin",
-            "stdinOnce",
-            "tty",
-            "hostNetwork",
-            "hostPID",
-            "hostIPC",
-            "paused",
-            "publishNotReadyAddresses",
-        ]
-        .contains(&name),
-        Json::Number(number) => {
-            number.as_i64() == Some(0)
-                && ["minReadySeconds", "initialDelaySeconds", "hostPort"].contains(&name)
-        }
-        Json::Bool(true) => false,
-    }
-}
-
-/// Equal in meaning, for values that are not both objects or both lists.
-fn same(path: &[&str], mask: &Json, live: &Json) -> bool {
-    if mask == live {
-        return true;
-    }
-    match (mask, live) {
-        (Json::Number(mask), Json::Number(live)) => mask.as_f64() == live.as_f64(),
-        (Json::String(_) | Json::Number(_), Json::String(_) | Json::Number(_)) => {
-            let (mask, live) = (text(mask), text(live));
-            (is_quantity(path) && same_quantity(&mask, &live))
-                || (is_size_of_claim(path) && is_at_least(&live, &mask))
-                || (is_int_or_string(path) && mask == live)
-        }
-        _ => false,
-    }
-}
-
-fn text(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Whether both are quantities and mean the same.
-fn same_quantity(left: &str, right: &str) -> bool {
-    matches!((Quantity::parse(left), Quantity::parse(right)), (Some(left), Some(right)) if left == right)
-}
-
-/// A claim that somebody has grown cannot shrink again, and has all that was asked for.
-fn is_size_of_claim(path: &[&str]) -> bool {
-    path == ["spec", "resources", "requests", "storage"]
-}
-
-fn is_at_least(live: &str, wanted: &str) -> bool {
-    matches!((Quantity::parse(live), Quantity::parse(wanted)), (Some(live), Some(wanted)) if live >= wanted)
-}
-
-fn is_quantity(path: &[&str]) -> bool {
-    matches!(
-        path,
-        [.., "limits" | "requests" | "capacity", _]
-            | [.., "target", "averageValue" | "value"]
-            | [.., "sizeLimit" | "divisor" | "tolerance"]
-    )
-}
-
-fn is_int_or_string(path: &[&str]) -> bool {
-    matches!(
-        path,
-        [
-            ..,
-            "maxSurge" | "maxUnavailable" | "minAvailable" | "targetPort" | "port"
-        ]
-    )
+    leftovers
 }
 
 #[cfg(test)]
-mod tests;
+mod rendered;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lines(kind: Kind, manifest: &Json, live: &Json) -> Vec<String> {
+        let leftovers = leftovers(kind, manifest, live, "ours");
+        let lines = leftovers.iter().map(|change| {
+            let manager = &change.author.as_ref().unwrap().manager;
+            format!(
+                "{manager} {} {}",
+                change.field,
+                change.live.as_ref().unwrap()
+            )
+        });
+        lines.collect()
+    }
+
+    fn entry(manager: &str, operation: &str, fields: Json) -> Json {
+        json!({"manager": manager, "operation": operation, "fieldsV1": fields})
+    }
+
+    #[test]
+    fn fields_of_own_managers_beyond_the_manifest_are_leftovers() {
+        let manifest = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"template": {"spec": {
+            "containers": [{"name": "online", "image": "i"}]}}}});
+        let mut live = manifest.clone();
+        live["metadata"]["annotations"] =
+            json!({"feast.dev/applied": "f", "example.com/theirs": "x"});
+        live["spec"]["replicas"] = json!(2);
+        live["spec"]["template"]["spec"]["nodeSelector"] = json!({"nowhere": "true"});
+        live["spec"]["template"]["spec"]["containers"][0]["env"] =
+            json!([{"name": "A", "value": "1", "default": "d"}, {"name": "B", "value": "2"}]);
+        live["metadata"]["managedFields"] = json!([
+            entry(
+                "ours",
+                "Apply",
+                json!({
+                    "f:metadata": {"f:annotations": {"f:feast.dev/applied": {}}, "f:labels": {"f:a": {}}},
+                    "f:spec": {"f:template": {"f:spec": {
+                        "f:nodeSelector": {},
+                        "f:dnsPolicy": {},
+                        "f:containers": {"k:{\"name\":\"online\"}": {".": {}, "f:name": {}, "f:image": {}, "f:env": {
+                            "k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}}}}}}},
+                })
+            ),
+            entry(
+                "ours-replicas",
+                "Apply",
+                json!({"f:spec": {"f:replicas": {}}})
+            ),
+            entry(
+                "kubectl",
+                "Apply",
+                json!({"f:metadata": {"f:annotations": {"f:example.com/theirs": {}}}})
+            ),
+        ]);
+        assert_eq!(
+            lines(Kind::Deployment, &manifest, &live),
+            [
+                "ours .spec.template.spec.containers[name=\"online\"].env[name=\"A\"] {\"name\":\"A\",\"value\":\"1\"}",
+                "ours .spec.template.spec.nodeSelector {\"nowhere\":\"true\"}",
+            ]
+        );
+        // A replica count that the main manager owns is a leftover if the manifest leaves it to others.
+        live["metadata"]["managedFields"][1]["manager"] = json!("ours");
+        live["metadata"]["managedFields"]
+            .as_array_mut()
+            .unwrap()
+            .remove(0);
+        assert_eq!(
+            lines(Kind::Deployment, &manifest, &live),
+            ["ours .spec.replicas 2"]
+        );
+    }
+
+    #[test]
+    fn the_content_of_the_secret_is_no_leftover() {
+        let manifest = json!({"stringData": {"feature_store.yaml": "# …"}});
+        let live = json!({"data": {"feature_store.yaml": "eA==", "hash_key": "eA=="}, "metadata": {"managedFields": [
+            entry("ours", "Apply", json!({"f:data": {"f:feature_store.yaml": {}, "f:hash_key": {}}}))]}});
+        assert_eq!(lines(Kind::Secret, &manifest, &live), [""; 0]);
+    }
+}

@@ -1,5 +1,4 @@
-//! What can go wrong at the API server, with everything that a good message needs: what was being
-//! done, to which object, where, why it failed, and what to do about it.
+//! Errors of operations on the cluster: the operation, the object, the place, the reason, and what to do.
 
 mod hint;
 
@@ -15,25 +14,25 @@ use super::rollout::pod_issue::{PodIssue, paragraphs};
 use super::task::TaskError;
 use crate::kubernetes::kind::Scope;
 
-/// What was being done.
+/// The operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Get,
     List,
     Watch,
-    /// Server-side apply; the API server's verb is `patch`, and `create` for a new object.
+    /// Server-side apply. The RBAC verb is `patch`, and `create` for a new object.
     Apply,
-    /// A merge patch: only where server-side apply cannot say it.
+    /// A merge patch, for changes that server-side apply cannot express.
     Patch,
-    /// A merge patch that gives an object of the Feast operator's to us.
+    /// A merge patch that takes an object over from the Feast operator.
     TakeOver,
     Delete,
-    /// Waiting for a rollout to finish, or for objects to be gone.
+    /// A wait for a rollout or for the deletion of objects.
     Wait,
 }
 
 impl Verb {
-    /// Whether it changes the cluster.
+    /// Returns whether the operation changes the cluster.
     pub(super) fn writes(self) -> bool {
         matches!(
             self,
@@ -57,7 +56,7 @@ impl fmt::Display for Verb {
     }
 }
 
-/// What it was being done to. Written `Kind/name`, or as the plural resource when it is not one object.
+/// The object of an operation. Written `Kind/name`, or as the plural resource if it is not one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub kind: &'static str,
@@ -77,7 +76,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// One failed operation. The cause is its source.
+/// A failed operation. The reason is its source.
 #[derive(Debug, Clone, Error)]
 #[error("cannot {verb} {target} {}of the cluster at {server}", self.place())]
 pub struct Error {
@@ -87,12 +86,30 @@ pub struct Error {
     pub server: Arc<Server>,
     #[source]
     pub reason: Reason,
-    /// Whether it is a write that may have been carried out all the same: the answer to it was lost.
+    /// True for a write that the API server can have carried out, because its response was lost.
     pub maybe_done: bool,
 }
 
 impl Error {
-    /// Whether the reason may be that another cluster is meant than the one that is configured.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self.reason, Reason::NotFound)
+    }
+
+    /// Returns whether the object has another version than the precondition of the request.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self.reason, Reason::Stale { .. })
+    }
+
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self.reason, Reason::Forbidden { .. })
+    }
+
+    /// Returns whether the cluster lacks the API.
+    pub(super) fn is_not_installed(&self) -> bool {
+        matches!(self.reason, Reason::NotInstalled { .. })
+    }
+
+    /// Returns whether the reason can be that the wrong cluster is configured.
     pub fn is_about_the_connection(&self) -> bool {
         matches!(
             self.reason,
@@ -106,7 +123,7 @@ impl Error {
         )
     }
 
-    /// Returns true if a proxy between may be the reason.
+    /// Returns whether the reason can be a proxy.
     pub fn may_be_the_proxy(&self) -> bool {
         matches!(
             self.reason,
@@ -114,7 +131,7 @@ impl Error {
         )
     }
 
-    /// Not of the server, the account or the namespace.
+    /// Returns whether the error is about one object, and not about the server, the account or the namespace.
     pub fn is_about_one_object(&self) -> bool {
         let namespace = matches!(self.reason, Reason::NamespaceTerminating(_));
         !namespace && !self.is_about_the_connection()
@@ -128,29 +145,28 @@ impl Error {
     }
 }
 
-/// One field that we want to set and another manager owns.
+/// A field of the apply that another manager owns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldConflict {
-    /// In the API server's words: `.spec.template.spec.containers[name="online"].image`.
+    /// In the notation of the API server: `.spec.template.spec.containers[name="online"].image`.
     pub field: String,
     pub manager: String,
-    /// Whether that manager wrote it by plain update (`kubectl edit`, `kubectl scale`, a controller)
-    /// and not by server-side apply.
+    /// True if that manager wrote it by an update (`kubectl edit`, `kubectl scale`, a controller), not by server-side apply.
     pub by_update: bool,
-    /// When that manager last wrote the object, RFC 3339; `None` while nobody has looked.
+    /// The time of that manager's last write, RFC 3339; `None` before the object is read.
     pub time: Option<String>,
-    /// Both values; `None` while nobody has looked, and for a Secret.
+    /// Both values; `None` before the object is read, and for a Secret.
     pub values: Option<Values>,
 }
 
-/// The two sides of a conflict; `None` where the field is not there.
+/// The values of a field in conflict; `None` where the field does not exist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Values {
     pub wanted: Option<Json>,
     pub live: Option<Json>,
 }
 
-/// So that a list of many elements does not fill the screen.
+/// The largest number of characters of a value in a message.
 const LONGEST_VALUE: usize = 200;
 
 impl fmt::Display for FieldConflict {
@@ -177,35 +193,36 @@ impl fmt::Display for FieldConflict {
     }
 }
 
-/// Said of every conflict.
-pub const WAYS_OUT_OF_A_CONFLICT: &str = "Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields over; or leave them to their owner: take them out of the configuration, or, where this provider always sets a field (an image, for one), write the live value there, since equal values do not conflict.";
+/// The hint about conflicts.
+pub const CONFLICT_HINT: &str = "To take these fields over with the next apply, set force_conflicts = true in the provider block. To leave them to their owner, remove them from the configuration; if the provider always sets a field (such as an image), set it to the live value, because equal values do not conflict.";
 
-/// The owner of an object, as far as its labels name one.
+/// The owner that the labels of an object name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelledOwner {
-    /// The feature store; with its namespace for an object that is in none.
+    /// The feature store; for a cluster-scoped object with its namespace.
     pub store: Option<String>,
     /// The value of the label `app.kubernetes.io/managed-by`.
     pub manager: Option<String>,
 }
 
-/// One field that the API server refuses.
+/// A field that the API server rejects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidField {
     pub field: String,
     pub message: String,
 }
 
+/// The reason of a failed operation.
 #[derive(Debug, Clone, Error)]
 pub enum Reason {
-    #[error("the API server does not know who is asking: {message}")]
+    #[error("the API server rejects the credentials: {message}")]
     Unauthorized { message: String },
 
-    #[error("the API server does not permit it: {message}")]
+    #[error("the API server does not permit this: {message}")]
     Forbidden { message: String },
 
-    /// An admission policy or webhook of the cluster.
-    #[error("a policy of the cluster denies it: {message}")]
+    /// An admission policy or webhook of the cluster denies the request.
+    #[error("a policy of the cluster denies this: {message}")]
     Denied { message: String },
 
     #[error("there is no namespace \"{0}\"")]
@@ -226,33 +243,35 @@ pub enum Reason {
     #[error("the value of its key \"{0}\" is not UTF-8 text")]
     NotText(String),
 
-    #[error("the API server refuses it as invalid: {message}")]
+    #[error("the API server rejects the object as invalid: {message}")]
     Invalid {
         message: String,
         fields: Vec<InvalidField>,
     },
 
-    #[error("other managers own fields of it:{}", lines(.0))]
+    #[error("other field managers own these fields:{}", lines(.0))]
     Conflict(Vec<FieldConflict>),
 
-    #[error("others have changed fields of it since the plan was made:{}", lines(.0))]
+    #[error("these fields were changed after the plan was made:{}", lines(.0))]
     ChangedSincePlan(Vec<FieldConflict>),
 
-    #[error("it was changed by someone else at the same moment: {message}")]
+    #[error("it was changed by somebody else at the same time: {message}")]
     Stale { message: String },
+
+    /// The feature store's Secret has another owner than when it was read.
+    #[error("another apply of this feature store has just written it")]
+    OwnerChanged,
 
     #[error("it exists already and does not belong to this feature store{}", belongs(.owner))]
     Foreign { owner: LabelledOwner },
 
     #[error(
-        "it is the Feast operator's until an apply has taken it over, and goes when its custom resource goes"
+        "the Feast operator's custom resource owns it until an apply takes it over, and it is deleted together with the custom resource"
     )]
-    Operated,
+    OwnedByOperator,
 
-    #[error(
-        "the Feast operator is at work: it put the object back under its custom resource within seconds"
-    )]
-    OperatorAtWork,
+    #[error("the Feast operator is running: it took the object back within seconds")]
+    OperatorRunning,
 
     #[error("{0}")]
     Terminating(Box<StalledDeletion>),
@@ -276,11 +295,11 @@ pub enum Reason {
     #[error("{0}")]
     Panicked(TaskError),
 
-    #[error("the answer of the API server could not be understood")]
+    #[error("the response of the API server is malformed")]
     Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     #[error(
-        "what answered is not a Kubernetes API server: it sent {content_type} with status {code}"
+        "the response does not come from a Kubernetes API server: {content_type} with status {code}"
     )]
     NotKubernetes { code: u16, content_type: String },
 
@@ -311,7 +330,7 @@ pub enum Reason {
     },
 
     #[error(
-        "it is another cluster: the UID of its namespace kube-system is {found}, and expected_cluster_uid is {expected}"
+        "this is another cluster: the UID of its namespace kube-system is {found}, and expected_cluster_uid is {expected}"
     )]
     WrongCluster { expected: String, found: String },
 
@@ -338,7 +357,7 @@ impl From<TaskError> for Reason {
     }
 }
 
-/// The error and everything below it, what an I/O error wraps included.
+/// Returns the error and its sources, including the errors that I/O errors wrap.
 pub(super) fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {

@@ -1,5 +1,4 @@
-//! For unit tests: an API server that does what it is told, for what a real one cannot be made to do, such as losing
-//! an answer.
+//! A scripted API server for unit tests, for behavior that a real one does not have on demand, such as losing a response.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,23 +9,23 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Cluster, Connection, Options, StoreName};
 
-/// What the server has been asked.
+/// A received request.
 pub struct Received {
     /// Method and path, without the query: `GET /api/v1/namespaces/ns/secrets/feast-x`.
     pub line: String,
     pub body: Json,
 }
 
-/// What it does then.
+/// The reply to a request.
 pub enum Reply {
     Answer(u16, Json),
-    /// Hangs up without an answer.
+    /// Closes the connection without a response.
     Lose,
-    /// Neither answers nor hangs up.
+    /// Sends no response and keeps the connection open.
     Hang,
 }
 
-/// A cluster whose API server does what `script` says.
+/// Returns a client of an API server with the replies of `script`.
 pub async fn cluster(script: impl FnMut(&Received) -> Reply + Send + 'static) -> Cluster {
     let connection = Connection {
         host: Some(server(script).await),
@@ -37,7 +36,7 @@ pub async fn cluster(script: impl FnMut(&Received) -> Reply + Send + 'static) ->
         .unwrap()
 }
 
-/// The address of an API server that does what `script` says.
+/// Starts an API server with the replies of `script`, and returns its address.
 pub async fn server(script: impl FnMut(&Received) -> Reply + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -47,9 +46,9 @@ pub async fn server(script: impl FnMut(&Received) -> Reply + Send + 'static) -> 
             let script = script.clone();
             tokio::spawn(async move {
                 let mut stream = BufReader::new(stream);
-                while let Ok(asked) = read(&mut stream).await {
-                    let act = (script.lock().unwrap())(&asked);
-                    match act {
+                while let Ok(request) = read(&mut stream).await {
+                    let reply = (script.lock().unwrap())(&request);
+                    match reply {
                         Reply::Answer(code, body) => write(&mut stream, code, &body).await,
                         Reply::Lose => return,
                         Reply::Hang => std::future::pending().await,
@@ -61,9 +60,9 @@ pub async fn server(script: impl FnMut(&Received) -> Reply + Send + 'static) -> 
     address
 }
 
-/// Waits until the server says that it was asked; from there on nothing but time passes.
-pub async fn time_passes(was_asked: &mut UnboundedReceiver<()>) {
-    was_asked.recv().await.unwrap();
+/// Waits until the server has received a request, and pauses the clock, which then advances whenever all tasks wait.
+pub async fn time_passes(receiver: &mut UnboundedReceiver<()>) {
+    receiver.recv().await.unwrap();
     tokio::time::pause();
 }
 
@@ -103,6 +102,6 @@ async fn write(stream: &mut BufReader<TcpStream>, code: u16, body: &Json) {
     let body = body.to_string();
     let length = body.len();
     let text = format!("HTTP/1.1 {code} Said\r\ncontent-length: {length}\r\n\r\n{body}");
-    // The client may have hung up.
+    // The client can have closed the connection.
     stream.write_all(text.as_bytes()).await.ok();
 }

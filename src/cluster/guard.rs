@@ -1,5 +1,5 @@
-//! A guard against the wrong cluster: the UID of the namespace `kube-system`, which every cluster has, keeps for
-//! life and shares with no other.
+//! A guard against requests to the wrong cluster. The UID of the namespace `kube-system` identifies a cluster: it never
+//! changes, and no other cluster has it.
 
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
@@ -9,12 +9,11 @@ use super::error::{Error, Reason, Verb};
 use super::request::Request;
 use super::resource::NAMESPACES;
 
-/// The namespace whose UID stands for the cluster.
+/// The namespace whose UID identifies the cluster.
 pub const NAMESPACE: &str = "kube-system";
 
 impl Cluster {
-    /// Asks once for as long as this handle and its clones live, before the first request of any kind;
-    /// nothing is asked where no cluster is expected.
+    /// Checks the cluster before the first request of this handle and its clones, if a UID is expected.
     pub(super) async fn guard(&self, cancel: &CancellationToken) -> Result<(), Error> {
         let Some(expected) = &self.inner.expected_uid else {
             return Ok(());

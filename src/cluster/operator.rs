@@ -1,35 +1,37 @@
-//! The Feast operator's side: its custom resource, and the objects that it has made for one.
+//! The custom resource of the Feast operator, and the objects that the operator has created for it.
 //!
-//! An object is the operator's when it says so: by its label, or by an owner reference to the custom resource of
-//! the store's name. Who wrote that label is the operator, under whatever name the API server has recorded it
-//! (`manager`, after its program, unless somebody has renamed that).
+//! An object belongs to the operator if it has the operator's label, or an owner reference to the custom resource with
+//! the name of the feature store. The field manager that has written the label is the operator, whatever its name: it is
+//! the name of the operator's program, `manager`, unless that was renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
-use serde_json::{Map, Value as Json, json};
+use kube::api::ListParams;
+use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason};
-use super::ownership;
+use super::error::Error;
 use super::request::Request;
 use super::resource::{FEATURE_STORES, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY_LABEL, NAME_LABEL, OPERATOR};
-use crate::feast::objects::{Key, Kind};
-use crate::kubernetes::kind::{Access, Scope};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::field_set::FieldSet;
+use crate::kubernetes::kind::{Access, Key, Kind, Scope};
+use crate::kubernetes::managed_fields::{Entry, ManagedFields, apply_entry};
 
-/// What the operator has made of one custom resource.
+/// The objects that the operator has created for one custom resource.
 #[derive(Default)]
 pub struct Operated {
     pub objects: BTreeMap<Key, Json>,
-    /// Kinds that this account may not list; nothing is known about them.
+    /// Kinds that this account must not list.
     pub unseen: Vec<Kind>,
 }
 
 impl Cluster {
-    /// The FeatureStore custom resource of the store's name, of the newer version where both are served;
-    /// `None` also where the cluster has no such kind.
+    /// Returns the FeatureStore custom resource with the name of the feature store, in the newest version that the
+    /// cluster serves. `None` if there is none, or if the cluster does not have the kind.
     pub async fn custom_resource(
         &self,
         store: &StoreName,
@@ -39,18 +41,15 @@ impl Cluster {
             let request = Request::get(resource, &store.namespace, &store.name);
             match self.send(request, cancel).await {
                 Ok(found) => return Ok(Some(found)),
-                Err(Error {
-                    reason: Reason::NotFound,
-                    ..
-                }) => {}
+                Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
     }
 
-    /// The objects of the store that are the operator's, in its namespace: its roles in the cluster may
-    /// serve other stores too.
+    /// Returns the operator's objects of the feature store in its namespace. Cluster roles of the operator can serve
+    /// other feature stores, too.
     pub async fn operated(
         &self,
         store: &StoreName,
@@ -58,14 +57,11 @@ impl Cluster {
     ) -> Result<Operated, Error> {
         let selector = format!("{MANAGED_BY_LABEL}={OPERATOR}");
         let kinds = (Kind::ALL.iter().copied())
-            // What is no kind of Kubernetes' own the operator does not make.
+            // The operator creates no custom resources.
             .filter(|kind| kind.scope() == Scope::Namespace && !kind.is_custom());
         let lists = kinds.map(|kind| {
-            let request = Request::list(
-                Resource::from(kind),
-                &store.namespace,
-                vec![("labelSelector", &selector)],
-            );
+            let params = ListParams::default().labels(&selector);
+            let request = Request::list(Resource::from(kind), &store.namespace, params);
             async move { (kind, self.send(request, cancel).await) }
         });
         let mut found = Operated::default();
@@ -76,10 +72,9 @@ impl Cluster {
                     let ours = elements.filter(|(_, live)| is_operated(live, store));
                     found.objects.extend(ours);
                 }
-                Err(Error {
-                    reason: Reason::Forbidden { .. },
-                    ..
-                }) if kind.access() == Access::IfUsed => found.unseen.push(kind),
+                Err(error) if error.is_forbidden() && kind.access() == Access::IfUsed => {
+                    found.unseen.push(kind);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -87,7 +82,7 @@ impl Cluster {
     }
 }
 
-/// Whether the object is the operator's, and belongs to this store.
+/// Returns whether the object belongs to the operator and to this feature store.
 pub fn is_operated(live: &Json, store: &StoreName) -> bool {
     let labels = &live["metadata"]["labels"];
     let labelled =
@@ -96,7 +91,7 @@ pub fn is_operated(live: &Json, store: &StoreName) -> bool {
     here && (labelled || is_owned(live, store))
 }
 
-/// Whether the object goes when the custom resource goes.
+/// Returns whether the custom resource owns the object, so that it is deleted together with it.
 pub fn is_owned(live: &Json, store: &StoreName) -> bool {
     owners(live).any(|owner| is_custom_resource(owner, store))
 }
@@ -116,74 +111,58 @@ fn is_custom_resource(owner: &Json, store: &StoreName) -> bool {
         && owner["name"] == store.name.as_str()
 }
 
-/// What the operator has written of the object, as one tree of fields.
-pub fn fields(live: &Json) -> Json {
-    let managers = managers(live);
-    let entries = ownership::entries(live);
-    let theirs = entries
-        .filter(|entry| entry.subresource.is_none() && managers.contains(entry.manager))
-        .map(|entry| entry.fields);
-    ownership::union(theirs)
+/// Returns the fields of the object that the operator has written.
+pub fn fields(live: &Json) -> FieldSet {
+    let managed = ManagedFields::of(live);
+    let managers = managers(live, &managed);
+    let entries = managed.iter();
+    let entries =
+        entries.filter(|entry| entry.subresource.is_none() && managers.contains(entry.manager));
+    FieldSet::union(entries.map(|entry| &entry.fields))
 }
 
-/// Who wrote the label, besides the name that the operator gives when it applies.
-fn managers(live: &Json) -> BTreeSet<&str> {
-    let labelled = ["metadata", "labels", MANAGED_BY_LABEL];
-    let wrote = ownership::owners(live, &labelled);
-    let operated = live["metadata"]["labels"][MANAGED_BY_LABEL] == OPERATOR;
-    let wrote = wrote.into_iter().filter(|_| operated);
-    wrote.map(|entry| entry.manager).chain([OPERATOR]).collect()
+/// Returns the field managers of the operator: the name with which it applies, and the managers that have written its
+/// label.
+fn managers<'a>(live: &Json, managed: &ManagedFields<'a>) -> BTreeSet<&'a str> {
+    let label = FieldPath::of(&["metadata", "labels", MANAGED_BY_LABEL]);
+    let is_operated = live["metadata"]["labels"][MANAGED_BY_LABEL] == OPERATOR;
+    let owners = managed.owners(&label).filter(|_| is_operated);
+    owners
+        .map(|entry| entry.manager)
+        .chain([OPERATOR])
+        .collect()
 }
 
-/// The patch that gives the object to `manager`: it goes out of the custom resource's ownership, and what the
-/// operator wrote counts as applied by `manager`, whose next apply so takes away what it does not want. Nothing
-/// that the object does changes. `None` when all that has been done.
+/// Returns the patch that gives the object to `manager`: the custom resource no longer owns it, and the fields of the
+/// operator count as applied by `manager`, whose next apply removes those that it does not set. Nothing else of the
+/// object changes. Returns `None` if the object is released already.
 pub(super) fn release(live: &Json, store: &StoreName, manager: &str) -> Option<Json> {
-    let managers = managers(live);
-    let recorded = live["metadata"]["managedFields"].as_array();
-    let recorded = recorded.map(Vec::as_slice).unwrap_or_default();
-    let version = &live["apiVersion"];
-    let (taken, left): (Vec<&Json>, Vec<&Json>) = recorded.iter().partition(|entry| {
-        let name = entry["manager"].as_str().unwrap_or_default();
-        let ours = name == manager && entry["operation"] == "Apply";
-        let plain = entry["subresource"].as_str().is_none_or(str::is_empty);
-        plain && entry["apiVersion"] == *version && (ours || managers.contains(name))
+    let managed = ManagedFields::of(live);
+    let managers = managers(live, &managed);
+    let version = live["apiVersion"].as_str().unwrap_or_default();
+    let (taken, others): (Vec<&Entry<'_>>, Vec<&Entry<'_>>) = managed.iter().partition(|entry| {
+        let is_own = entry.is_apply_by(manager);
+        let is_operators = entry.subresource.is_none() && managers.contains(entry.manager);
+        entry.api_version == version && (is_own || is_operators)
     });
-    let mut theirs = taken.iter().filter(|entry| entry["manager"] != manager);
-    if theirs.next().is_none() && !is_owned(live, store) {
+    if taken.iter().all(|entry| entry.manager == manager) && !is_owned(live, store) {
         return None;
     }
-    let mut fields = ownership::union(taken.iter().map(|entry| &entry["fieldsV1"]));
-    if let Some(metadata) = fields["f:metadata"].as_object_mut() {
-        metadata.remove("f:ownerReferences");
+    let mut fields = FieldSet::union(taken.iter().map(|entry| &entry.fields));
+    fields.remove(&FieldPath::of(&["metadata", "ownerReferences"]));
+    let mut entry = apply_entry(manager, version, &fields);
+    if let Some(time) = taken.iter().filter_map(|entry| entry.time).max() {
+        entry["time"] = json!(time);
     }
-    let time = taken
-        .iter()
-        .filter_map(|entry| entry["time"].as_str())
-        .max();
-    let mut entry = Map::from_iter([
-        ("manager".to_owned(), json!(manager)),
-        ("operation".to_owned(), json!("Apply")),
-        ("apiVersion".to_owned(), version.clone()),
-        ("fieldsType".to_owned(), json!("FieldsV1")),
-        ("fieldsV1".to_owned(), fields),
-    ]);
-    if let Some(time) = time {
-        entry.insert("time".to_owned(), json!(time));
-    }
-    let others: Vec<&Json> = owners(live)
-        .filter(|owner| !is_custom_resource(owner, store))
-        .collect();
-    let managed: Vec<Json> = (left.into_iter().cloned())
-        .chain([Json::Object(entry)])
-        .collect();
+    let others = others.into_iter().map(Entry::to_json);
+    let owners = owners(live).filter(|owner| !is_custom_resource(owner, store));
     Some(json!({
         "metadata": {
-            // Of this very object, as it was read.
+            // Preconditions: the object is the one that was read, in the same version.
             "uid": live["metadata"]["uid"],
             "resourceVersion": live["metadata"]["resourceVersion"],
-            "ownerReferences": others,
-            "managedFields": managed,
+            "ownerReferences": owners.collect::<Vec<_>>(),
+            "managedFields": others.chain([entry]).collect::<Vec<_>>(),
         }
     }))
 }
@@ -199,7 +178,7 @@ mod tests {
         }
     }
 
-    /// As the operator and the API server leave it; somebody else owns it as well.
+    /// An object of the operator that has another owner, too.
     fn live() -> Json {
         json!({
             "apiVersion": "v1",
@@ -228,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_the_operators_by_label_or_owner() {
+    fn label_or_owner_reference_identify_the_operator() {
         let owned = live();
         assert!(is_operated(&owned, &store()) && is_owned(&owned, &store()));
         let mut lineage = live();
@@ -250,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn release_leaves_the_owners_and_fields_of_others() {
+    fn release_keeps_owners_and_fields_of_others() {
         let patch = release(&live(), &store(), "ours").unwrap();
         assert_eq!(
             patch,
@@ -275,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn both_names_of_the_operator_become_one() {
+    fn release_joins_all_managers_of_the_operator() {
         let mut live = live();
         let applied = json!({"manager": "feast-operator", "operation": "Apply", "apiVersion": "v1",
             "time": "2026-11-24T05:00:00Z", "fieldsV1": {"f:data": {"f:other": {}}}});

@@ -1,9 +1,24 @@
-//! Reads that several feature stores ask for at once: each is sent once, and all are answered from it.
+//! Reads that feature stores share.
 //!
-//! Terraform refreshes ten resources at a time, as fast as it gets answers. What one of them asks for, the
-//! others of its namespace want as well: so one LIST for each kind brings the objects of all stores, and is
-//! kept for a moment as text, of which each store parses its own part. A read after a write of this process
-//! is never answered from before it.
+//! Terraform refreshes ten resources at a time. The feature stores of a namespace need the same lists, so one list request
+//! for each kind returns the objects of all of them. The response is kept for [`CACHE_TTL`] as text; each feature store
+//! parses its own part.
+//!
+//! # Guarantees
+//!
+//! - While a read is in flight, or younger than [`CACHE_TTL`], it is not sent again (single flight).
+//! - A read after a write of this process is never answered from a response to a request that was sent before the write,
+//!   except for names and metadata ([`ReadCache::invalidate`]).
+//! - A request continues when the caller that has started it is dropped.
+//!
+//! # Assumptions
+//!
+//! Other processes write, too: an answer can be [`CACHE_TTL`] old. Callers that write have a precondition for that.
+//!
+//! # Errors
+//!
+//! Errors are returned to callers that are already waiting and never cached; the next caller retries. A panic is an error
+//! for all waiting callers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +26,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -18,50 +34,51 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Reason, Verb};
+use super::error::{Error, Verb};
 use super::request::{Answer, List, Request};
 use super::resource::Resource;
-use super::{Cluster, of_every_store, task};
+use super::{Cluster, provider_selector, task};
 use crate::feast::names::NAME_LABEL;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::{Key, Kind};
 
-/// How old an answer may be that another read is given. A refresh begins within this time for every store of
-/// a plan but the slowest ones, whose answers are as fresh as theirs.
+/// The largest age of an answer, counted from the start of its request.
 const CACHE_TTL: Duration = Duration::from_secs(2);
 
-/// What is asked.
+/// Identifies a read. The string is the namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum CacheKey {
-    /// The objects of a kind in a namespace that this provider made.
-    Ours(Kind, String),
-    /// Which names of a kind are taken in a namespace, and by whom.
-    Taken(Kind, String),
-    /// The objects of a kind in a namespace that this provider made, with no more than a deletion needs to know.
-    Marked(Kind, String),
-    /// One object of a namespace.
-    One(Key, String),
+    /// The objects of a kind with the label of this provider.
+    Objects(Kind, String),
+    /// The names of all objects of a kind, with the feature stores in their labels.
+    Names(Kind, String),
+    /// The objects of a kind with the label of this provider, reduced to the metadata that a deletion needs.
+    Metadata(Kind, String),
+    /// One object.
+    Object(Key, String),
 }
 
 impl CacheKey {
-    fn is_of_a_custom_kind(&self) -> bool {
+    fn is_custom(&self) -> bool {
         match self {
-            Self::Ours(kind, _) | Self::Marked(kind, _) | Self::Taken(kind, _) => kind.is_custom(),
-            Self::One(..) => false,
+            Self::Objects(kind, _) | Self::Metadata(kind, _) | Self::Names(kind, _) => {
+                kind.is_custom()
+            }
+            Self::Object(..) => false,
         }
     }
 
-    /// The resource and the namespace that it is about.
-    fn place(&self) -> (Resource, &str) {
+    /// Returns the resource and the namespace of the read.
+    fn target(&self) -> (Resource, &str) {
         match self {
-            Self::Ours(kind, namespace)
-            | Self::Marked(kind, namespace)
-            | Self::Taken(kind, namespace) => (Resource::from(*kind), namespace),
-            Self::One(key, namespace) => (Resource::from(key.kind), namespace),
+            Self::Objects(kind, namespace)
+            | Self::Metadata(kind, namespace)
+            | Self::Names(kind, namespace) => (Resource::from(*kind), namespace),
+            Self::Object(key, namespace) => (Resource::from(key.kind), namespace),
         }
     }
 }
 
-/// The answers of the last moment, and those that are under way.
+/// Recent answers, and reads in flight.
 #[derive(Default)]
 pub(super) struct ReadCache(Mutex<BTreeMap<CacheKey, Entry>>);
 
@@ -71,9 +88,9 @@ struct Entry {
 }
 
 impl Entry {
-    /// What is still under way is waited for, however slow the API server is: it must not be asked the same
-    /// again for that. An error is had by those who have waited for it; the next one may be luckier.
-    fn is_recent(&self) -> bool {
+    /// Returns whether a caller can be answered from this entry. A read in flight is always joined: a slow API server must
+    /// not get more requests. Errors are not cached.
+    fn is_fresh(&self) -> bool {
         match self.answer.peek() {
             None => true,
             Some(Ok(_)) => self.at.elapsed() < CACHE_TTL,
@@ -82,20 +99,20 @@ impl Entry {
     }
 }
 
-/// An answer, in the shape of its key.
+/// The answer to the read of the same name in [`CacheKey`].
 enum Cached {
-    Objects(Objects),
+    Objects(ObjectTexts),
     Names(Vec<Name>),
-    Marks(BTreeMap<String, Vec<Mark>>),
+    Metadata(BTreeMap<String, Vec<Metadata>>),
     Object(Json),
-    /// The cluster does not know the kind, so there is nothing of it.
-    Unknown,
+    /// The cluster does not have the API of the kind, so there are no objects.
+    NotInstalled,
 }
 
-/// The objects of a kind, by the name of their feature store.
-type Objects = BTreeMap<String, Vec<(String, Box<RawValue>)>>;
+/// The names and texts of the objects of a kind, by feature store.
+type ObjectTexts = BTreeMap<String, Vec<(String, Box<RawValue>)>>;
 
-/// An object, as far as it shows whose it is.
+/// The name of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
     pub name: String,
@@ -103,10 +120,10 @@ pub(super) struct Name {
     pub store: Option<String>,
 }
 
-/// An object without its content: whose it is, and which one of all that have had its name.
+/// The metadata that identifies an object and its owner.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Mark {
+struct Metadata {
     name: String,
     namespace: Option<String>,
     uid: String,
@@ -121,29 +138,29 @@ impl ReadCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was written: what was asked before is out of date. Names stay: that one more is taken or free is
-    /// what a write can always find, and a deletion names the very object that was seen.
-    pub fn forget(&self) {
+    /// Invalidates the cache after a write. Names and metadata stay: a create detects an object that exists by now, and a
+    /// deletion has the UID of the object as a precondition.
+    pub fn invalidate(&self) {
         self.lock()
-            .retain(|key, _| matches!(key, CacheKey::Taken(..) | CacheKey::Marked(..)));
+            .retain(|key, _| matches!(key, CacheKey::Names(..) | CacheKey::Metadata(..)));
     }
 
-    fn forget_old(&self) {
-        self.lock().retain(|_, asked| asked.is_recent());
+    fn evict(&self) {
+        self.lock().retain(|_, entry| entry.is_fresh());
     }
 }
 
 impl Cluster {
-    /// The store's objects of a kind, as they were within the last [`CACHE_TTL`].
-    pub(super) async fn ours(
+    /// Returns the feature store's objects of a kind.
+    pub(super) async fn cached_objects(
         &self,
         namespace: &str,
         store: &str,
         kind: Kind,
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
-        let key = CacheKey::Ours(kind, namespace.to_owned());
-        let cached = self.ask(key, cancel).await?;
+        let key = CacheKey::Objects(kind, namespace.to_owned());
+        let cached = self.read_cached(key, cancel).await?;
         let Cached::Objects(objects) = &*cached else {
             return Ok(Vec::new());
         };
@@ -151,7 +168,7 @@ impl Cluster {
         Ok(ours
             .filter_map(|(name, text)| {
                 let mut object: Json = serde_json::from_str(text.get()).ok()?;
-                // The elements of a list come without them.
+                // The elements of a list have neither.
                 object["apiVersion"] = Json::from(kind.api_version());
                 object["kind"] = Json::from(kind.as_str());
                 Some((Key::new(kind, name), object))
@@ -159,169 +176,169 @@ impl Cluster {
             .collect())
     }
 
-    /// The names of a kind that were taken within the last [`CACHE_TTL`].
-    pub(super) async fn taken(
+    /// Returns the names of all objects of a kind.
+    pub(super) async fn cached_names(
         &self,
         namespace: &str,
         kind: Kind,
         cancel: &CancellationToken,
     ) -> Result<Vec<Name>, Error> {
-        let key = CacheKey::Taken(kind, namespace.to_owned());
-        Ok(match &*self.ask(key, cancel).await? {
+        let key = CacheKey::Names(kind, namespace.to_owned());
+        Ok(match &*self.read_cached(key, cancel).await? {
             Cached::Names(names) => names.clone(),
             _ => Vec::new(),
         })
     }
 
-    /// The store's objects of a kind as far as a deletion needs them: their metadata without what others wrote there,
-    /// as it was within the last [`CACHE_TTL`].
-    pub(super) async fn marked(
+    /// Returns the feature store's objects of a kind, reduced to the metadata that a deletion needs.
+    pub(super) async fn cached_metadata(
         &self,
         namespace: &str,
         store: &str,
         kind: Kind,
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
-        let key = CacheKey::Marked(kind, namespace.to_owned());
-        let cached = self.ask(key, cancel).await?;
-        let Cached::Marks(marks) = &*cached else {
+        let key = CacheKey::Metadata(kind, namespace.to_owned());
+        let cached = self.read_cached(key, cancel).await?;
+        let Cached::Metadata(metadata) = &*cached else {
             return Ok(Vec::new());
         };
-        let ours = marks.get(store).into_iter().flatten();
+        let ours = metadata.get(store).into_iter().flatten();
         Ok(ours
-            .map(|mark| (Key::new(kind, &mark.name), json!({"metadata": mark})))
+            .map(|metadata| {
+                (
+                    Key::new(kind, &metadata.name),
+                    json!({"metadata": metadata}),
+                )
+            })
             .collect())
     }
 
-    /// One object, as it was within the last [`CACHE_TTL`].
-    pub(super) async fn one(
+    /// Returns one object.
+    pub(super) async fn cached_object(
         &self,
         namespace: &str,
         key: &Key,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
-        let key = CacheKey::One(key.clone(), namespace.to_owned());
-        Ok(match &*self.ask(key, cancel).await? {
+        let key = CacheKey::Object(key.clone(), namespace.to_owned());
+        Ok(match &*self.read_cached(key, cancel).await? {
             Cached::Object(object) => object.clone(),
             _ => Json::Null,
         })
     }
 
-    async fn ask(&self, key: CacheKey, cancel: &CancellationToken) -> Result<Arc<Cached>, Error> {
+    async fn read_cached(
+        &self,
+        key: CacheKey,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<Cached>, Error> {
         let answer = {
-            let mut answers = self.inner.read_cache.lock();
-            let recent = answers
-                .get(&key)
-                .filter(|asked| asked.is_recent())
-                .map(|asked| asked.answer.clone());
-            recent.unwrap_or_else(|| {
-                let (cluster, cancel, asks) = (self.clone(), cancel.clone(), key.clone());
-                let answer = async move { cluster.answer_guarded(&asks, &cancel).await }
+            let mut entries = self.inner.read_cache.lock();
+            let entry = entries.get(&key).filter(|entry| entry.is_fresh());
+            let answer = entry.map(|entry| entry.answer.clone());
+            answer.unwrap_or_else(|| {
+                let (cluster, cancel, read) = (self.clone(), cancel.clone(), key.clone());
+                let answer = async move { cluster.read_guarded(&read, &cancel).await }
                     .boxed()
                     .shared();
-                // It arrives whoever still waits: a read ends at the first of its questions that fails.
+                // The caller can be dropped before the answer arrives: it stops at the first of its reads that fails.
                 tokio::spawn(answer.clone());
-                let asked = Entry {
+                let entry = Entry {
                     at: Instant::now(),
                     answer: answer.clone(),
                 };
-                answers.insert(key, asked);
+                entries.insert(key, entry);
                 answer
             })
         };
         answer.await
     }
 
-    /// A panic is the answer to all who wait for it.
-    async fn answer_guarded(
+    /// Returns a panic as an error.
+    async fn read_guarded(
         &self,
         key: &CacheKey,
         cancel: &CancellationToken,
     ) -> Result<Arc<Cached>, Error> {
-        match task::guarded(self.answer(key, cancel)).await {
+        match task::guarded(self.read_key(key, cancel)).await {
             Ok(answer) => answer,
             Err(error) => {
-                let (resource, namespace) = key.place();
+                let (resource, namespace) = key.target();
                 Err(self.error(Verb::List, resource, namespace, None, error.into()))
             }
         }
     }
 
-    async fn answer(
+    async fn read_key(
         &self,
         key: &CacheKey,
         cancel: &CancellationToken,
     ) -> Result<Arc<Cached>, Error> {
-        let cached = match self.tell(key, cancel).await {
-            Err(Error {
-                reason: Reason::NotInstalled { .. },
-                ..
-            }) if key.is_of_a_custom_kind() => Cached::Unknown,
+        let cached = match self.send_read(key, cancel).await {
+            Err(error) if error.is_not_installed() && key.is_custom() => Cached::NotInstalled,
             cached => cached?,
         };
-        self.forget_later();
+        self.evict_later();
         Ok(Arc::new(cached))
     }
 
-    async fn tell(&self, key: &CacheKey, cancel: &CancellationToken) -> Result<Cached, Error> {
+    async fn send_read(&self, key: &CacheKey, cancel: &CancellationToken) -> Result<Cached, Error> {
         Ok(match key {
-            CacheKey::Ours(kind, namespace) => {
-                let list: List<Box<RawValue>> = self.list_made(*kind, namespace, cancel).await?;
+            CacheKey::Objects(kind, namespace) => {
+                let list: List<Box<RawValue>> =
+                    self.list_labelled(*kind, namespace, cancel).await?;
                 Cached::Objects(by_store(list.items.unwrap_or_default()))
             }
-            CacheKey::Taken(kind, namespace) => {
-                let list: Metadatas<Head> =
-                    self.send_for(listing(*kind, namespace), cancel).await?;
+            CacheKey::Names(kind, namespace) => {
+                let request =
+                    Request::list(Resource::from(*kind), namespace, ListParams::default());
+                let list: MetadataList<Head> = self.send_for(request, cancel).await?;
                 Cached::Names(list.all().map(Name::from).collect())
             }
-            CacheKey::Marked(kind, namespace) => {
-                let list = self.list_made(*kind, namespace, cancel).await?;
-                Cached::Marks(marks_by_store(list))
+            CacheKey::Metadata(kind, namespace) => {
+                let list = self.list_labelled(*kind, namespace, cancel).await?;
+                Cached::Metadata(metadata_by_store(list))
             }
-            CacheKey::One(key, namespace) => {
+            CacheKey::Object(key, namespace) => {
                 let request = Request::get(Resource::from(key.kind), namespace, &key.name);
                 Cached::Object(self.send(request, cancel).await?)
             }
         })
     }
 
-    /// A LIST of what this provider made of a kind.
-    async fn list_made<A: Answer>(
+    /// Lists the objects of a kind with the label of this provider.
+    async fn list_labelled<A: Answer>(
         &self,
         kind: Kind,
         namespace: &str,
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
-        let selector = of_every_store();
-        let query = vec![("labelSelector", selector.as_str())];
-        let request = Request::list(Resource::from(kind), namespace, query);
+        let params = ListParams::default().labels(&provider_selector());
+        let request = Request::list(Resource::from(kind), namespace, params);
         self.send_for(request, cancel).await
     }
 
-    /// Frees the memory when nobody is given the answer any more.
-    fn forget_later(&self) {
+    /// Frees the memory of answers that are out of date.
+    fn evict_later(&self) {
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
             tokio::time::sleep(CACHE_TTL).await;
             if let Some(inner) = inner.upgrade() {
-                inner.read_cache.forget_old();
+                inner.read_cache.evict();
             }
         });
     }
 }
 
-fn listing(kind: Kind, namespace: &str) -> Request<'_> {
-    Request::list(Resource::from(kind), namespace, Vec::new())
-}
-
-fn by_store(items: Vec<Box<RawValue>>) -> Objects {
-    let mut objects = Objects::new();
+fn by_store(items: Vec<Box<RawValue>>) -> ObjectTexts {
+    let mut objects = ObjectTexts::new();
     for text in items {
         let Ok(item) = serde_json::from_str::<Item<Head>>(text.get()) else {
             continue;
         };
         let Name { name, store } = Name::from(item.metadata);
-        // Without the label it is asked for by its name, where anybody knows that.
+        // An object without the label is read by its name.
         if let Some(store) = store {
             objects.entry(store).or_default().push((name, text));
         }
@@ -329,14 +346,14 @@ fn by_store(items: Vec<Box<RawValue>>) -> Objects {
     objects
 }
 
-fn marks_by_store(list: Metadatas<Mark>) -> BTreeMap<String, Vec<Mark>> {
-    let mut marks: BTreeMap<String, Vec<Mark>> = BTreeMap::new();
-    for mark in list.all() {
-        if let Some(store) = mark.labels.get(NAME_LABEL) {
-            marks.entry(store.clone()).or_default().push(mark);
+fn metadata_by_store(list: MetadataList<Metadata>) -> BTreeMap<String, Vec<Metadata>> {
+    let mut stores: BTreeMap<String, Vec<Metadata>> = BTreeMap::new();
+    for metadata in list.all() {
+        if let Some(store) = metadata.labels.get(NAME_LABEL) {
+            stores.entry(store.clone()).or_default().push(metadata);
         }
     }
-    marks
+    stores
 }
 
 impl From<Head> for Name {
@@ -348,18 +365,18 @@ impl From<Head> for Name {
     }
 }
 
-/// A list of objects without their content.
+/// A list of the metadata of objects (`PartialObjectMetadataList`).
 #[derive(Deserialize)]
-struct Metadatas<T>(List<Item<T>>);
+struct MetadataList<T>(List<Item<T>>);
 
-impl<T> Metadatas<T> {
+impl<T> MetadataList<T> {
     fn all(self) -> impl Iterator<Item = T> {
         let items = self.0.items.into_iter().flatten();
         items.map(|item| item.metadata)
     }
 }
 
-impl<T: DeserializeOwned> Answer for Metadatas<T> {
+impl<T: DeserializeOwned> Answer for MetadataList<T> {
     const ACCEPT: &str =
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 }
@@ -376,7 +393,7 @@ struct Head {
     labels: StoreLabel,
 }
 
-/// Of all labels the one that names the feature store.
+/// The label that names the feature store.
 #[derive(Default, Deserialize)]
 #[serde(from = "BTreeMap<String, String>")]
 struct StoreLabel(Option<String>);
@@ -393,22 +410,22 @@ mod tests {
     use crate::cluster::fake_api::{self, Reply};
 
     fn secrets() -> CacheKey {
-        CacheKey::Ours(Kind::Secret, "ns".to_owned())
+        CacheKey::Objects(Kind::Secret, "ns".to_owned())
     }
 
     #[tokio::test]
-    async fn an_answer_arrives_though_nobody_waits_any_more() {
-        let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    async fn a_read_continues_without_its_caller() {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |_| {
-            asked.send(()).unwrap();
+            sender.send(()).unwrap();
             Reply::Answer(200, json!({"items": []}))
         });
         let cluster = cluster.await;
         let cancel = CancellationToken::new();
         tokio::select! {
             biased;
-            asked = was_asked.recv() => asked.unwrap(),
-            _ = cluster.ask(secrets(), &cancel) => {}
+            received = receiver.recv() => received.unwrap(),
+            _ = cluster.read_cached(secrets(), &cancel) => {}
         }
         let arrived = async {
             while cluster.inner.read_cache.lock()[&secrets()]
@@ -420,21 +437,21 @@ mod tests {
             }
         };
         let arrived = tokio::time::timeout(Duration::from_secs(60), arrived);
-        arrived.await.expect("it arrives at some time");
+        arrived.await.expect("the answer arrives");
     }
 
     #[tokio::test]
-    async fn a_failure_is_not_handed_on() {
+    async fn errors_are_not_cached() {
         let refused = Reply::Answer(403, json!({"kind": "Status"}));
-        let mut acts = [refused, Reply::Answer(200, json!({"items": []}))].into_iter();
-        let cluster = fake_api::cluster(move |_| acts.next().unwrap()).await;
+        let mut replies = [refused, Reply::Answer(200, json!({"items": []}))].into_iter();
+        let cluster = fake_api::cluster(move |_| replies.next().unwrap()).await;
         let cancel = CancellationToken::new();
-        assert!(cluster.ask(secrets(), &cancel).await.is_err());
-        assert!(cluster.ask(secrets(), &cancel).await.is_ok());
+        assert!(cluster.read_cached(secrets(), &cancel).await.is_err());
+        assert!(cluster.read_cached(secrets(), &cancel).await.is_ok());
     }
 
     #[test]
-    fn a_list_is_divided_among_its_stores() {
+    fn lists_are_divided_by_feature_store() {
         let list = r#"{"kind": "SecretList", "metadata": {"resourceVersion": "7"}, "items": [
             {"metadata": {"name": "one", "labels": {"feast.dev/name": "a", "x": "y"}}, "data": {"k": "dg=="}},
             {"metadata": {"name": "two", "labels": {"feast.dev/name": "b"}}},
@@ -452,11 +469,11 @@ mod tests {
     }
 
     #[test]
-    fn of_names_only_the_store_is_kept() {
+    fn names_keep_the_feature_store() {
         let list = r#"{"items": [{"metadata": {"name": "n", "labels": {"feast.dev/name": "a"}, "uid": "u"}},
             {"metadata": {"name": "m", "labels": {"app": "x"}}}]}"#;
         let names = |list: &str| -> Vec<Name> {
-            let list: Metadatas<Head> = serde_json::from_str(list).expect("a list");
+            let list: MetadataList<Head> = serde_json::from_str(list).expect("a list");
             list.all().map(Name::from).collect()
         };
         let name = |name: &str, store: Option<&str>| Name {
@@ -468,14 +485,14 @@ mod tests {
     }
 
     #[test]
-    fn of_marks_nothing_is_kept_that_a_deletion_does_not_need() {
+    fn metadata_is_reduced_to_what_a_deletion_needs() {
         let list = r#"{"items": [{"metadata": {"name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"},
             "uid": "u", "managedFields": [{"manager": "m"}], "ownerReferences": [{"kind": "FeatureStore"}]}},
             {"metadata": {"name": "m", "uid": "v"}}]}"#;
-        let list: Metadatas<Mark> = serde_json::from_str(list).expect("a list");
-        let marks = serde_json::to_value(marks_by_store(list)).expect("JSON");
+        let list: MetadataList<Metadata> = serde_json::from_str(list).expect("a list");
+        let metadata = serde_json::to_value(metadata_by_store(list)).expect("JSON");
         assert_eq!(
-            marks,
+            metadata,
             json!({"a": [{
                 "name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"}, "uid": "u",
                 "ownerReferences": [{"kind": "FeatureStore"}],

@@ -1,8 +1,6 @@
-//! One request to the API server: sent, tried again while the failure may pass by itself, and turned
-//! into JSON or an [`Error`] that says what was being done.
+//! Sends requests to the API server, retries temporary failures, and returns JSON or an [`Error`] about the operation.
 //!
-//! Every request of this layer may be repeated: reads, server-side applies, and deletes that
-//! name the object's UID.
+//! Every request can be repeated: reads, server-side applies, patches with preconditions, and deletes by UID.
 
 mod refusal;
 mod retries;
@@ -11,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::Method;
+use http::HeaderValue;
+use http::header::ACCEPT;
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams};
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -21,73 +21,106 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Target, Verb};
-use super::resource::Resource;
+use super::resource::{Resource, escape};
 use super::{Cluster, ConnectionError, connection, task};
+use crate::kubernetes::kind::Key;
 use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
 use retries::{Failure, RETRY_BUDGET, Retries, SHORT_RETRY_BUDGET};
 
-/// The API server itself gives up on a request after 60 s; a connection that is silent for longer is dead.
-const SILENCE: Duration = Duration::from_secs(65);
+/// The time for a response. The API server itself ends a request after 60 s.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(65);
 
-/// How long a request in flight may still take once the operation was cancelled, so that the answer to a
-/// write is not lost.
-const GRACE: Duration = Duration::from_secs(3);
+/// The time for a request in flight after a cancellation, so that the response to a write is not lost.
+const CANCEL_GRACE: Duration = Duration::from_secs(3);
 
-/// How long a request waits for the one that opens the connection.
-const LONGEST_TURN: Duration = Duration::from_secs(1);
+/// The longest wait for the request that opens the connection.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What an answer is parsed to.
+/// The type of a response.
 pub(super) trait Answer: DeserializeOwned {
     const ACCEPT: &str = "application/json";
 }
 
 impl Answer for Json {}
 
-/// A list, of which nothing is parsed that is not needed.
+/// A list, without its own metadata.
 #[derive(Deserialize)]
 pub(super) struct List<T> {
-    /// Null where there are none.
+    /// Can be null for an empty list.
     pub items: Option<Vec<T>>,
 }
 
 impl<T: DeserializeOwned> Answer for List<T> {}
 
+/// A request to the API server.
 pub(super) struct Request<'a> {
     pub verb: Verb,
     pub resource: Resource,
     pub namespace: &'a str,
+    /// `None` for a list.
     pub name: Option<&'a str>,
-    pub query: Vec<(&'a str, &'a str)>,
-    pub body: Option<Json>,
+    pub call: Call,
+}
+
+/// The parameters of a request, by its method.
+pub(super) enum Call {
+    Get,
+    List(ListParams),
+    Patch(PatchParams, Patch<Json>),
+    Delete(DeleteParams),
 }
 
 impl<'a> Request<'a> {
-    /// One object.
+    /// Reads one object.
     pub fn get(resource: Resource, namespace: &'a str, name: &'a str) -> Self {
         Self {
             verb: Verb::Get,
             resource,
             namespace,
             name: Some(name),
-            query: Vec::new(),
-            body: None,
+            call: Call::Get,
         }
     }
 
-    /// Everything of a kind in a namespace, as far as the query selects it.
-    pub fn list(resource: Resource, namespace: &'a str, query: Vec<(&'a str, &'a str)>) -> Self {
+    /// Reads the selected objects of a namespace.
+    pub fn list(resource: Resource, namespace: &'a str, params: ListParams) -> Self {
         Self {
             verb: Verb::List,
             resource,
             namespace,
             name: None,
-            query,
-            body: None,
+            call: Call::List(params),
         }
     }
-}
 
-impl Request<'_> {
+    /// Applies an object.
+    pub fn apply(namespace: &'a str, key: &'a Key, params: PatchParams, body: Json) -> Self {
+        Self {
+            verb: Verb::Apply,
+            resource: Resource::from(key.kind),
+            namespace,
+            name: Some(&key.name),
+            call: Call::Patch(params, Patch::Apply(body)),
+        }
+    }
+
+    /// Changes an object by a merge patch.
+    pub fn merge(
+        verb: Verb,
+        namespace: &'a str,
+        key: &'a Key,
+        field_manager: &str,
+        patch: Json,
+    ) -> Self {
+        Self {
+            verb,
+            resource: Resource::from(key.kind),
+            namespace,
+            name: Some(&key.name),
+            call: Call::Patch(PatchParams::apply(field_manager), Patch::Merge(patch)),
+        }
+    }
+
     fn target(&self) -> Target {
         Target {
             kind: self.resource.kind,
@@ -98,29 +131,22 @@ impl Request<'_> {
         }
     }
 
-    fn to_http(&self, accept: &str) -> Result<http::Request<Body>, http::Error> {
-        let method = match self.verb {
-            Verb::Apply | Verb::Patch | Verb::TakeOver => Method::PATCH,
-            Verb::Delete => Method::DELETE,
-            Verb::Get | Verb::List | Verb::Watch | Verb::Wait => Method::GET,
+    fn to_http(
+        &self,
+        accept: &'static str,
+    ) -> Result<http::Request<Body>, kube::core::request::Error> {
+        let requests = self.resource.requests(self.namespace);
+        let name = escape(self.name.unwrap_or_default()).to_string();
+        let request = match &self.call {
+            Call::Get => requests.get(&name, &GetParams::default()),
+            Call::List(params) => requests.list(params),
+            Call::Patch(params, patch) => requests.patch(&name, params, patch),
+            Call::Delete(params) => requests.delete(&name, params),
         };
-        let mut builder = http::Request::builder()
-            .method(method)
-            .uri(self.resource.url(self.namespace, self.name, &self.query))
-            .header(http::header::ACCEPT, accept);
-        let body = match &self.body {
-            None => Body::empty(),
-            Some(json) => {
-                let kind = match self.verb {
-                    Verb::Apply => "application/apply-patch+yaml",
-                    Verb::Patch | Verb::TakeOver => "application/merge-patch+json",
-                    _ => "application/json",
-                };
-                builder = builder.header(http::header::CONTENT_TYPE, kind);
-                Body::from(json.to_string().into_bytes())
-            }
-        };
-        builder.body(body)
+        let mut request = request?.map(Body::from);
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        Ok(request)
     }
 }
 
@@ -130,7 +156,7 @@ impl Cluster {
             .client
             .get_or_try_init(|| async {
                 let endpoint = self.inner.endpoint.clone();
-                // A program that prints credentials runs here, and blocks.
+                // The creation can run a program that prints credentials, and blocks.
                 let made = task::blocking(move || connection::client(endpoint)).await;
                 made.map_err(Reason::from)?.map_err(Reason::from)
             })
@@ -161,7 +187,7 @@ impl Cluster {
         }
     }
 
-    /// Sends the request until it succeeds, fails for good, or has used up our budget.
+    /// Sends the request until it succeeds, fails for good, or has used up the retry budget.
     pub(super) async fn send(
         &self,
         request: Request<'_>,
@@ -170,7 +196,7 @@ impl Cluster {
         self.send_for(request, cancel).await
     }
 
-    /// Sends the request as [`Cluster::send`] does, with the answer parsed to no more than what is needed of it.
+    /// Sends the request like [`Cluster::send`], and parses the response to `A`.
     pub(super) async fn send_for<A: Answer>(
         &self,
         request: Request<'_>,
@@ -180,7 +206,7 @@ impl Cluster {
         let writes = request.verb.writes();
         let answer = self.send_unguarded(request, cancel).await;
         if writes {
-            self.inner.read_cache.forget();
+            self.inner.read_cache.invalidate();
         }
         answer
     }
@@ -205,14 +231,14 @@ impl Cluster {
             if cancel.is_cancelled() {
                 return Err(failed(Reason::Cancelled, maybe_done));
             }
-            let attempt = tokio::time::timeout(SILENCE, self.attempt(&request));
-            let given_up = async {
+            let attempt = tokio::time::timeout(RESPONSE_TIMEOUT, self.attempt(&request));
+            let cancelled = async {
                 cancel.cancelled().await;
-                tokio::time::sleep(GRACE).await;
+                tokio::time::sleep(CANCEL_GRACE).await;
             };
             let answer = tokio::select! {
                 answer = attempt => answer,
-                () = given_up => return Err(failed(Reason::Cancelled, true)),
+                () = cancelled => return Err(failed(Reason::Cancelled, true)),
             };
             let failure = match answer {
                 Ok(Ok(json)) => return Ok(json),
@@ -229,7 +255,7 @@ impl Cluster {
                 return Err(failed(failure.reason, maybe_done));
             };
             tracing::info!(
-                "{} {} did not succeed ({}), trying again in {} ms",
+                "cannot {} {}: {}; retrying in {} ms",
                 request.verb,
                 request.target(),
                 failure.reason,
@@ -247,7 +273,7 @@ impl Cluster {
         let http = request
             .to_http(A::ACCEPT)
             .map_err(|error| Failure::permanent(Reason::Unreadable(Arc::new(error))))?;
-        let turn = self.turn().await;
+        let turn = self.opening_turn().await;
         let response = client.send(http).await;
         if response.is_ok() {
             self.inner.reached.store(true, Ordering::Relaxed);
@@ -271,13 +297,12 @@ impl Cluster {
         Err(refused(request, status, &content_type, &bytes, retry_after))
     }
 
-    /// Until the first answer is there, one request goes alone: those that follow find its connection, where
-    /// each would have opened one of its own.
-    async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+    /// Serializes requests until the first response, so that they share one connection instead of opening one each.
+    async fn opening_turn(&self) -> Option<MutexGuard<'_, ()>> {
         if self.inner.reached.load(Ordering::Relaxed) {
             return None;
         }
-        let turn = tokio::time::timeout(LONGEST_TURN, self.inner.opening.lock());
+        let turn = tokio::time::timeout(OPENING_TIMEOUT, self.inner.opening.lock());
         let turn = turn.await.ok();
         turn.filter(|_| !self.inner.reached.load(Ordering::Relaxed))
     }
@@ -295,7 +320,7 @@ impl Cluster {
             Some(SHORT_RETRY_BUDGET)
         };
         let maybe_done = !is_unsent(&error);
-        // kube's own messages repeat what is below them.
+        // The messages of kube repeat their source.
         let source: Arc<dyn std::error::Error + Send + Sync> = match error {
             kube::Error::Service(source) => Arc::from(source),
             kube::Error::HyperError(source) => Arc::new(source),

@@ -1,15 +1,17 @@
-//! Where the objects are in the API: groups, versions, plural names, URLs.
+//! Resources of the Kubernetes API: groups, versions, plural names and URLs.
 
+use kube::api::DynamicObject;
+use kube::core::ApiResource;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use crate::kubernetes::kind::{Kind, KindInfo, Scope};
 
-/// All but RFC 3986's unreserved characters.
+/// All characters except the unreserved ones of RFC 3986.
 const ESCAPED: AsciiSet = (NON_ALPHANUMERIC.remove(b'-').remove(b'.'))
     .remove(b'_')
     .remove(b'~');
 
-/// One kind of the Kubernetes API, as far as requests need it.
+/// A resource of the Kubernetes API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resource {
     pub group: &'static str,
@@ -19,7 +21,7 @@ pub(super) struct Resource {
     pub scope: Scope,
 }
 
-/// The pods of a Deployment: looked at, never written.
+/// Pods, which the provider only reads.
 pub(super) const PODS: Resource = Resource {
     group: "",
     version: "v1",
@@ -28,14 +30,14 @@ pub(super) const PODS: Resource = Resource {
     scope: Scope::Namespace,
 };
 
-/// What Kubernetes has to say about an object: looked at where that is allowed.
+/// Events, which the provider reads where it is permitted.
 pub(super) const EVENTS: Resource = Resource {
     plural: "events",
     kind: "Event",
     ..PODS
 };
 
-/// Received for one of them only, to tell the cluster by.
+/// Namespaces. The provider reads single ones and never lists them.
 pub(super) const NAMESPACES: Resource = Resource {
     plural: "namespaces",
     kind: "Namespace",
@@ -43,7 +45,7 @@ pub(super) const NAMESPACES: Resource = Resource {
     ..PODS
 };
 
-/// The Feast operator's custom resource, in the versions that it has been served in, the newer first.
+/// The custom resource of the Feast operator in all its versions, the newest first.
 pub(super) const FEATURE_STORES: [Resource; 2] = [FEATURE_STORE, FEATURE_STORE_ALPHA];
 
 /// The API group of the Feast operator's custom resource.
@@ -82,61 +84,32 @@ impl From<Kind> for Resource {
 }
 
 impl Resource {
-    /// Returns whether the API is not Kubernetes's own, so that a cluster need not have it.
+    /// Returns whether the API is not part of Kubernetes, so that a cluster need not have it.
     pub fn is_custom(self) -> bool {
         self.group.contains('.') && !self.group.ends_with(".k8s.io")
     }
 
-    /// The path and query of a request; the namespace counts only for what lives in one.
-    pub fn url(self, namespace: &str, name: Option<&str>, query: &[(&str, &str)]) -> String {
-        self.path(namespace, name) + &written(query)
-    }
-
-    /// The path and query of a request for a part of one object, such as a pod's log.
-    pub fn subresource_url(
-        self,
-        namespace: &str,
-        name: &str,
-        part: &str,
-        query: &[(&str, &str)],
-    ) -> String {
-        format!(
-            "{}/{part}{}",
-            self.path(namespace, Some(name)),
-            written(query)
-        )
-    }
-
-    fn path(self, namespace: &str, name: Option<&str>) -> String {
-        let mut url = if self.group.is_empty() {
-            format!("/api/{}", self.version)
-        } else {
-            format!("/apis/{}/{}", self.group, self.version)
+    /// Returns kube's builder of requests. The namespace counts only for a namespaced resource.
+    pub fn requests(self, namespace: &str) -> kube::core::Request {
+        let namespace = escape(namespace).to_string();
+        let namespace = match self.scope {
+            Scope::Namespace => Some(namespace.as_str()),
+            Scope::Cluster => None,
         };
-        if self.scope == Scope::Namespace {
-            url.push_str("/namespaces/");
-            url.extend(escape(namespace));
-        }
-        url.push('/');
-        url.push_str(self.plural);
-        if let Some(name) = name {
-            url.push('/');
-            url.extend(escape(name));
-        }
-        url
+        let path = <DynamicObject as kube::Resource>::url_path(&self.api_resource(), namespace);
+        kube::core::Request::new(path)
     }
 
     pub fn api_version(self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
         }
     }
 
-    /// For kube's watcher.
-    pub fn api_resource(self) -> kube::core::ApiResource {
-        kube::core::ApiResource {
+    /// Returns the resource as a type of kube.
+    pub fn api_resource(self) -> ApiResource {
+        ApiResource {
             group: self.group.to_owned(),
             version: self.version.to_owned(),
             api_version: self.api_version(),
@@ -146,50 +119,7 @@ impl Resource {
     }
 }
 
-fn written(query: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    for (position, (key, value)) in query.iter().enumerate() {
-        text.push(if position == 0 { '?' } else { '&' });
-        text.push_str(key);
-        text.push('=');
-        text.extend(escape(value));
-    }
-    text
-}
-
-fn escape(text: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(text, &ESCAPED)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls() {
-        assert_eq!(
-            PODS.subresource_url("ns", "p", "log", &[("previous", "true")]),
-            "/api/v1/namespaces/ns/pods/p/log?previous=true"
-        );
-        assert_eq!(
-            Resource::from(Kind::Deployment).url(
-                "ns",
-                Some("feast-x"),
-                &[("fieldManager", "a b"), ("force", "true")]
-            ),
-            "/apis/apps/v1/namespaces/ns/deployments/feast-x?fieldManager=a%20b&force=true"
-        );
-        assert_eq!(
-            Resource::from(Kind::Secret).url(
-                "../kube-system",
-                None,
-                &[("labelSelector", "feast.dev/name=x,a=b")]
-            ),
-            "/api/v1/namespaces/..%2Fkube-system/secrets?labelSelector=feast.dev%2Fname%3Dx%2Ca%3Db"
-        );
-        assert_eq!(
-            Resource::from(Kind::ClusterRole).url("ns", Some("feast:ns:x"), &[]),
-            "/apis/rbac.authorization.k8s.io/v1/clusterroles/feast%3Ans%3Ax"
-        );
-    }
+/// Escapes a segment of a path, which kube does not: a name must not lead to another object.
+pub(super) fn escape(segment: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(segment, &ESCAPED)
 }

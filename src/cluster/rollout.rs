@@ -1,8 +1,7 @@
-//! How far a Deployment or a Job has come, waiting until it is done, and why it is not.
+//! Waits for rollouts of Deployments and for Jobs, and explains why they do not finish.
 //!
-//! [`progress`] is a pure predicate over one live Deployment, [`diagnose`] a pure function over what else
-//! was seen; the wait is a dumb loop over both. The wanted number of pods is the live `spec.replicas`,
-//! because an autoscaler may move it meanwhile.
+//! [`progress`] and [`diagnose`] are pure functions of the observed objects. The wait is a loop around them. The desired
+//! replica count is the live `spec.replicas`, because an autoscaler can change it during the rollout.
 
 pub mod pod_issue;
 
@@ -19,67 +18,68 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
-pub use diagnosis::{Seen, diagnose};
+pub use diagnosis::{Observation, diagnose};
 pub use grace_period::GRACE;
 pub use job::job_progress;
 pub use pods::ready;
 pub use wait::{Rollout, Wait};
 
+/// The progress of a rollout or a Job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     Done,
-    /// What is still missing, in one sentence.
+    /// Not complete yet. The text is a main clause about what is missing.
     Waiting(String),
-    /// It will not get done by itself.
+    /// It cannot complete without a change.
     Failed(String),
 }
 
-/// How far the Deployment has come. `minimum` is the least number of replicas to wait for: an
-/// autoscaler's `minReplicas`, to which its controller raises the Deployment after it was applied.
+/// Returns the progress of the Deployment. `minimum` is the smallest replica count to wait for: the `minReplicas` of an
+/// autoscaler, whose controller raises the replica count after the apply.
 pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
     let spec = &deployment.spec;
     if deployment.metadata.deletion_timestamp.is_some() {
         return Progress::Failed("the Deployment is being deleted".into());
     }
     let status = deployment.status.clone().unwrap_or_default();
-    // Everything in the status is about an older spec until then.
+    // Until then, the status is that of an older specification.
     if deployment.metadata.generation > status.observed_generation {
         return Progress::Waiting(
-            "the Deployment controller has not looked at the change yet".into(),
+            "the Deployment controller has not observed the change yet".into(),
         );
     }
-    let wanted = spec.replicas.unwrap_or(1);
+    let desired = spec.replicas.unwrap_or(1);
     let count = |count: Option<i32>| count.unwrap_or(0);
     let (all, updated, available) = (
         count(status.replicas),
         count(status.updated_replicas),
         count(status.available_replicas),
     );
-    let waiting = if updated < wanted {
-        let mut text = format!("{updated} of {wanted} replicas are updated");
+    let waiting = if updated < desired {
+        let mut text = format!("{updated} of {desired} replicas are updated");
         if spec.paused == Some(true) {
             text.push_str("; the Deployment is paused");
         }
         text
     } else if all > updated {
-        format!("{} old replicas are still there", all - updated)
-    } else if all > wanted {
-        format!("{} replicas too many are still there", all - wanted)
-    } else if available < wanted {
-        format!("{available} of {wanted} replicas are available")
-    } else if let Some(minimum) = minimum.filter(|minimum| wanted > 0 && wanted < *minimum) {
-        // With 0 replicas an autoscaler is switched off, and does nothing.
-        format!("the autoscaler has not yet raised {wanted} replicas to its minimum of {minimum}")
+        format!("{} old replicas still exist", all - updated)
+    } else if all > desired {
+        format!("{} surplus replicas still exist", all - desired)
+    } else if available < desired {
+        format!("{available} of {desired} replicas are available")
+    } else if let Some(minimum) = minimum.filter(|minimum| desired > 0 && desired < *minimum) {
+        // An autoscaler does not scale a Deployment with 0 replicas.
+        format!("the autoscaler has not yet raised {desired} replicas to its minimum of {minimum}")
     } else {
         return Progress::Done;
     };
     Progress::Waiting(waiting)
 }
 
-/// The progress deadline, with the controller's words, if the controller says that it has passed.
+/// Returns the progress deadline and the controller's message if the controller reports that the deadline is exceeded.
 ///
-/// That alone does not mean that the rollout has failed: the controller counts the time in which no node takes the
-/// pods, and in which images are pulled. See decision 013.
+/// That alone does not mean that the rollout has failed: the deadline includes the time in which pods are unschedulable
+/// and images are pulled. See decision 013.
 pub(super) fn exceeded_deadline(deployment: &Deployment) -> Option<(Duration, String)> {
     let condition = progressing(deployment)?;
     let exceeded = condition.status.as_deref() == Some("False")
@@ -89,7 +89,7 @@ pub(super) fn exceeded_deadline(deployment: &Deployment) -> Option<(Duration, St
     exceeded.then(|| (deadline, sentence(condition)))
 }
 
-/// The condition in which the Deployment's controller reports on the rollout.
+/// Returns the condition in which the Deployment controller reports the rollout.
 fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
     let mut conditions = deployment
         .status
@@ -98,7 +98,7 @@ fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
     conditions.find(|condition| condition.type_.as_deref() == Some("Progressing"))
 }
 
-/// Current and desired replicas.
+/// Returns the current and the desired replica count.
 pub fn scaling_status(deployment: &Deployment) -> (i32, i32) {
     let current = deployment
         .status

@@ -1,36 +1,122 @@
-//! Waiting for the user's Secrets and ConfigMaps, which an operator may make seconds after the apply has begun.
+//! Reads the values of the user's Secrets and ConfigMaps, and waits for them: an operator can create them seconds after the
+//! apply has begun.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::join_all;
+use k8s_openapi::ByteString;
+use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use super::error::{Error, Reason};
+use super::error::{Error, Reason, Verb};
+use super::request::Request;
+use super::resource::Resource;
 use crate::feast::secrets::source::{Contents, Source};
+use crate::kubernetes::kind::{Key, Kind};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Cluster {
-    /// Reads what [`Cluster::contents`] reads, again and again while something is missing, until `deadline`. `lacks`
-    /// tells whether what was read still lacks a value. All that is missing is waited for together; nothing is waited
-    /// for as soon as one error is of another kind, because then the apply fails anyway.
+    /// Returns the values of the user's Secrets and ConfigMaps. They can be secret: they are never logged, and no error quotes
+    /// them.
     ///
     /// # Errors
     ///
-    /// Everything that is missing at the deadline, or that cannot be read or used; the cancellation.
+    /// One error for each source that is missing or cannot be read.
+    pub async fn contents(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let objects: BTreeSet<Key> = sources.iter().map(Source::object).collect();
+        let gets = objects.iter().map(|key| {
+            let request = Request::get(Resource::from(key.kind), namespace, &key.name);
+            self.send(request, cancel)
+        });
+        let answers = join_all(gets).await;
+        self.values_of(namespace, sources, objects.iter().zip(answers))
+    }
+
+    /// Returns the values of [`Cluster::contents`] from the read cache.
+    pub async fn contents_for_refresh(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let objects: BTreeSet<Key> = sources.iter().map(Source::object).collect();
+        let answers = join_all(
+            objects
+                .iter()
+                .map(|key| self.cached_object(namespace, key, cancel)),
+        )
+        .await;
+        self.values_of(namespace, sources, objects.iter().zip(answers))
+    }
+
+    fn values_of<'a>(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        answers: impl Iterator<Item = (&'a Key, Result<Json, Error>)>,
+    ) -> Result<Contents, Vec<Error>> {
+        let mut found = BTreeMap::new();
+        let mut errors = Vec::new();
+        for (key, answer) in answers {
+            match answer {
+                Ok(object) => {
+                    found.insert(key, object);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut contents = Contents::new();
+        for source in sources {
+            let key = source.object();
+            let Some(object) = found.get(&key) else {
+                continue;
+            };
+            match values(object, source) {
+                Ok(values) => {
+                    contents.insert(source.clone(), values);
+                }
+                Err(reason) => errors.push(self.error(
+                    Verb::Get,
+                    Resource::from(key.kind),
+                    namespace,
+                    Some(&key.name),
+                    reason,
+                )),
+            }
+        }
+        if errors.is_empty() {
+            Ok(contents)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Repeats [`Cluster::contents`] while a Secret, a ConfigMap, a key or, according to `lacks`, a value is missing, until
+    /// `deadline`. Another error ends the wait at once, because it fails the apply anyway.
+    ///
+    /// # Errors
+    ///
+    /// One error for each source that is missing at the deadline or cannot be read, or the cancellation.
     pub async fn contents_before(
         &self,
         namespace: &str,
-        wanted: &BTreeSet<Source>,
+        sources: &BTreeSet<Source>,
         lacks: impl Fn(&Contents) -> bool,
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
-        let mut told = String::new();
+        let mut logged = String::new();
         loop {
-            let answer = self.contents(namespace, wanted, cancel).await;
+            let answer = self.contents(namespace, sources, cancel).await;
             let missing = match &answer {
                 Ok(contents) if !lacks(contents) => return answer,
                 Ok(_) => "some of their values are missing".to_owned(),
@@ -46,33 +132,93 @@ impl Cluster {
             if now >= deadline {
                 return answer;
             }
-            if missing != told {
+            if missing != logged {
                 tracing::info!(
                     "waiting up to {} s for Secrets and ConfigMaps in namespace {namespace}: {missing}",
                     (deadline - now).as_secs_f64().round()
                 );
-                told = missing;
+                logged = missing;
             }
             tokio::select! {
                 () = tokio::time::sleep_until(deadline.min(now + INTERVAL)) => {}
-                // The next attempt answers that.
-                () = cancel.cancelled() => return self.contents(namespace, wanted, cancel).await,
+                // The next attempt returns the cancellation.
+                () = cancel.cancelled() => return self.contents(namespace, sources, cancel).await,
             }
         }
     }
 }
 
-/// Whether an operator may still make it.
+/// Returns the values of the used keys, which must be text. Values of other keys are not decoded.
+fn values(object: &Json, source: &Source) -> Result<BTreeMap<String, String>, Reason> {
+    let is_text = source.kind == Kind::ConfigMap;
+    let entries = |field: &str| object[field].as_object().into_iter().flatten();
+    let values: BTreeMap<String, String> = (entries("data")
+        .map(|(key, value)| (key, value, is_text)))
+    // Values of a ConfigMap that `kubectl create --from-file` did not recognize as UTF-8.
+    .chain(entries("binaryData").map(|(key, value)| (key, value, false)))
+    .filter(|(key, ..)| source.keys.contains(key))
+    .map(|(key, value, is_text)| Ok((key.clone(), decode(is_text, key, value)?)))
+    .collect::<Result<_, Reason>>()?;
+    match source.key() {
+        Some(key) if values.is_empty() => Err(Reason::KeyMissing(key.to_owned())),
+        _ => Ok(values),
+    }
+}
+
+fn decode(is_text: bool, key: &str, value: &Json) -> Result<String, Reason> {
+    let not_text = || Reason::NotText(key.to_owned());
+    if is_text {
+        return value.as_str().map(str::to_owned).ok_or_else(not_text);
+    }
+    let bytes: ByteString = serde_json::from_value(value.clone()).map_err(|_| not_text())?;
+    String::from_utf8(bytes.0).map_err(|_| not_text())
+}
+
+/// Returns whether the missing object can still appear.
 pub fn may_appear(error: &Error) -> bool {
     matches!(error.reason, Reason::NotFound | Reason::KeyMissing(_))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
+    use crate::feast::secrets::source::Keys;
+
+    #[test]
+    fn only_used_keys_must_be_text() {
+        let secret =
+            json!({"data": {"client_id": "aWQ=", "client.keystore.p12": "/w==", "bytes": "/w=="}});
+        let source = |keys: Keys| Source {
+            kind: Kind::Secret,
+            name: "idp".to_owned(),
+            keys,
+        };
+        let of = |values: [(&str, &str); 1]| {
+            Ok(BTreeMap::from(
+                values.map(|(key, text)| (key.to_owned(), text.to_owned())),
+            ))
+        };
+        let read =
+            |object: &Json, source: Source| values(object, &source).map_err(|it| it.to_string());
+        let any = source(Keys::Any(&["client_id", "client_secret"]));
+        assert_eq!(read(&secret, any), of([("client_id", "id")]));
+        let one = source(Keys::One("client_id".to_owned()));
+        assert_eq!(read(&secret, one), of([("client_id", "id")]));
+        let not_text = Err("the value of its key \"bytes\" is not UTF-8 text".to_owned());
+        for keys in [Keys::Any(&["bytes"]), Keys::One("bytes".to_owned())] {
+            assert_eq!(read(&secret, source(keys)), not_text);
+        }
+        let config_map =
+            json!({"data": {"a": "text"}, "binaryData": {"ca.crt": "cGVt", "bytes": "/w=="}});
+        let read = |key: &str| read(&config_map, Source::config_map("c", key));
+        assert_eq!(read("a"), of([("a", "text")]));
+        assert_eq!(read("ca.crt"), of([("ca.crt", "pem")]));
+        assert_eq!(read("bytes"), not_text);
+        assert_eq!(read("gone"), Err("it has no key \"gone\"".to_owned()));
+    }
 
     fn secret(data: Json) -> Reply {
         Reply::Answer(200, json!({"metadata": {"name": "s"}, "data": data}))
@@ -85,8 +231,8 @@ mod tests {
         )
     }
 
-    /// What reading the keys `k` of the Secrets `a` and `b` ends with, and how often each was asked for, where the
-    /// server answers `script` for the n-th request for a Secret.
+    /// Reads the key `k` of the Secrets `a` and `b`. `script` replies to the n-th request for a Secret. Returns the result and
+    /// the number of requests for each Secret.
     async fn read(
         timeout: Duration,
         script: impl Fn(&str, usize) -> Reply + Send + 'static,
@@ -101,20 +247,20 @@ mod tests {
             script(&name, *count)
         });
         let cluster = cluster.await;
-        let wanted = BTreeSet::from([Source::secret("a", "k"), Source::secret("b", "k")]);
+        let sources = BTreeSet::from([Source::secret("a", "k"), Source::secret("b", "k")]);
         let deadline = Instant::now() + timeout;
         let cancel = CancellationToken::new();
         let answer = cluster
-            .contents_before("ns", &wanted, |_| false, deadline, &cancel)
+            .contents_before("ns", &sources, |_| false, deadline, &cancel)
             .await;
-        let said = answer.map_err(|errors| {
+        let result = answer.map_err(|errors| {
             errors
                 .iter()
                 .map(|it| format!("{}: {}", it.target, it.reason))
                 .collect()
         });
         let counts = *counts.lock().unwrap();
-        (said, counts)
+        (result, counts)
     }
 
     #[tokio::test]
@@ -145,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn does_not_wait_beside_what_is_forbidden_or_wrong() {
+    async fn does_not_wait_after_another_error() {
         let forbidden = || Reply::Answer(403, json!({"kind": "Status", "message": "no"}));
         let binary = || secret(json!({"k": "/w=="}));
         for wrong in [forbidden, binary] {
@@ -160,16 +306,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_ends_the_wait() {
+    async fn a_cancellation_ends_the_wait() {
         let cluster = fake_api::cluster(|_| not_found()).await;
-        let wanted = BTreeSet::from([Source::secret("a", "k")]);
+        let sources = BTreeSet::from([Source::secret("a", "k")]);
         let cancel = CancellationToken::new();
         let deadline = Instant::now() + Duration::from_secs(3600);
         let stop = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             cancel.cancel();
         };
-        let read = cluster.contents_before("ns", &wanted, |_| false, deadline, &cancel);
+        let read = cluster.contents_before("ns", &sources, |_| false, deadline, &cancel);
         let (errors, ()) = tokio::join!(read, stop);
         let errors = errors.unwrap_err();
         assert!(
@@ -185,19 +331,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waits_while_a_value_lacks() {
+    async fn waits_while_a_value_is_missing() {
         let cluster = fake_api::cluster(|_| secret(json!({"k": "dg=="}))).await;
-        let wanted = BTreeSet::from([Source::secret("a", "k")]);
-        let asked = std::cell::Cell::new(0);
+        let sources = BTreeSet::from([Source::secret("a", "k")]);
+        let calls = std::cell::Cell::new(0);
         let lacks = |_: &Contents| {
-            asked.set(asked.get() + 1);
-            asked.get() < 2
+            calls.set(calls.get() + 1);
+            calls.get() < 2
         };
         let cancel = CancellationToken::new();
         let deadline = Instant::now() + Duration::from_secs(30);
         let found = cluster
-            .contents_before("ns", &wanted, lacks, deadline, &cancel)
+            .contents_before("ns", &sources, lacks, deadline, &cancel)
             .await;
-        assert_eq!((found.unwrap().len(), asked.get()), (1, 2));
+        assert_eq!((found.unwrap().len(), calls.get()), (1, 2));
     }
 }

@@ -1,7 +1,7 @@
-//! Work in a task of its own. A panic of it is a value, for those who wait for the work to report.
+//! Runs work whose panic becomes an error.
 //!
-//! The calls of the protocol catch panics of their own; a panic in another task would be lost to them, or leave
-//! whoever waits for the task without an answer.
+//! The protocol layer catches panics of its own task. A panic in another task would be lost, or leave the waiting tasks
+//! without a result.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use thiserror::Error;
 
-/// Why a task has no result.
+/// The reason for which work has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TaskError {
     #[error("the provider or a library of it crashed: {0}")]
@@ -19,7 +19,7 @@ pub enum TaskError {
     Ended,
 }
 
-/// Does what blocks, on a thread for that.
+/// Runs blocking work on another thread.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, TaskError> {
@@ -30,7 +30,7 @@ pub async fn blocking<T: Send + 'static>(
     })
 }
 
-/// Does the work; a panic ends it, and not the task that it is done in.
+/// Runs a future in the current task, and returns a panic as an error.
 pub async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, TaskError> {
     let done = AssertUnwindSafe(work).catch_unwind().await;
     done.map_err(|panic| TaskError::Panicked(message(panic.as_ref())))
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_a_value() {
+    async fn panics_are_errors() {
         let panicked = |text: &str| TaskError::Panicked(text.to_owned());
         let two = 2;
         assert_eq!(

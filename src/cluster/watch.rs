@@ -1,4 +1,4 @@
-//! Waiting for something to become true of some objects, by a watch and not by polling.
+//! Waits until a condition on some objects becomes true, by a watch instead of polling.
 
 mod deletions;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -21,50 +21,44 @@ use crate::kubernetes::kind::Scope;
 
 pub(super) use deletions::DeletionWatches;
 
-/// Which objects of a kind.
+/// Selects objects of a kind.
 pub(super) enum Selection<'a> {
     Named(&'a str),
     Labelled(String),
 }
 
-/// How a wait ended without the thing becoming true.
+/// The end of a wait whose condition did not become true.
 pub(super) enum Unfinished {
     TimedOut,
     Failed(Error),
 }
 
 impl Cluster {
-    /// Begins to follow the selected objects.
-    pub(super) async fn follow(
+    /// Begins to watch the selected objects.
+    pub(super) async fn watch(
         &self,
         resource: Resource,
         namespace: &str,
         selection: Selection<'_>,
-    ) -> Result<Followed, Reason> {
-        let client = self.client().await?;
-        let api: Api<DynamicObject> = match resource.scope {
-            Scope::Namespace => {
-                Api::namespaced_with(client.clone(), namespace, &resource.api_resource())
-            }
-            Scope::Cluster => Api::all_with(client.clone(), &resource.api_resource()),
+    ) -> Result<Watched<DynamicObject, Json>, Reason> {
+        let client = self.client().await?.clone();
+        let api = match resource.scope {
+            Scope::Namespace => Api::namespaced_with(client, namespace, &resource.api_resource()),
+            Scope::Cluster => Api::all_with(client, &resource.api_resource()),
         };
-        let config = match &selection {
-            Selection::Named(name) => {
-                watcher::Config::default().fields(&format!("metadata.name={name}"))
-            }
-            Selection::Labelled(labels) => watcher::Config::default().labels(labels),
+        let config = watcher::Config::default();
+        let config = match selection {
+            Selection::Named(name) => config.fields(&format!("metadata.name={name}")),
+            Selection::Labelled(labels) => config.labels(&labels),
         };
-        Ok(Followed {
-            plural: resource.plural,
-            events: watcher(api, config).backoff(Pauses::default()).boxed(),
-            objects: BTreeMap::new(),
-            listed: BTreeMap::new(),
-            interruption: None,
-        })
+        let events = watcher(api, config);
+        Ok(Watched::new(resource.plural, events, |object| {
+            let name = object.metadata.name.clone()?;
+            Some((name, serde_json::to_value(object).ok()?))
+        }))
     }
 
-    /// Follows the selected objects, and hands all of them to `check` whenever one has changed, until
-    /// it answers.
+    /// Watches the selected objects, and calls `check` with all of them after each change, until it returns a value.
     pub(super) async fn watch_until<T>(
         &self,
         resource: Resource,
@@ -80,67 +74,88 @@ impl Cluster {
         };
         let fail =
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
-        let followed = self.follow(resource, namespace, selection).await;
-        let mut followed = followed.map_err(fail)?;
+        let watched = self.watch(resource, namespace, selection).await;
+        let mut watched = watched.map_err(fail)?;
         loop {
             tokio::select! {
-                changed = followed.changed() => changed.map_err(fail)?,
+                changed = watched.changed() => changed.map_err(fail)?,
                 () = tokio::time::sleep_until(deadline) => return Err(Unfinished::TimedOut),
                 () = cancel.cancelled() => return Err(fail(Reason::Cancelled)),
             }
-            if let Some(answer) = check(&followed.objects) {
-                return Ok(answer);
+            if let Some(value) = check(&watched.objects) {
+                return Ok(value);
             }
         }
     }
 }
 
-/// Objects that are being followed by a watch.
-pub(super) struct Followed {
+/// Watched objects. `K` is the type that the API server returns, `T` what is kept of each object.
+pub(super) struct Watched<K, T> {
     plural: &'static str,
-    events: BoxStream<'static, Result<watcher::Event<DynamicObject>, watcher::Error>>,
-    /// As they were last seen, by name.
-    pub objects: BTreeMap<String, Json>,
-    /// What a listing under way has shown.
-    listed: BTreeMap<String, Json>,
-    /// Why nothing can be seen at the moment.
+    events: BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>,
+    keep: fn(K) -> Option<(String, T)>,
+    /// The objects by name, as last returned by the API server.
+    pub objects: BTreeMap<String, T>,
+    /// The objects of a list request in progress.
+    listed: BTreeMap<String, T>,
     interruption: Option<String>,
 }
 
-impl Followed {
-    /// Returns why the watch is interrupted, if it is: then `objects` is what was seen before.
+impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
+    /// `keep` returns the name of an object and what is kept of it.
+    fn new(
+        plural: &'static str,
+        events: impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + 'static,
+        keep: fn(K) -> Option<(String, T)>,
+    ) -> Self {
+        Self {
+            plural,
+            events: events.backoff(WatchBackoff::default()).boxed(),
+            keep,
+            objects: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            interruption: None,
+        }
+    }
+
+    /// Returns why the watch is interrupted. While it is, `objects` can be out of date.
     pub fn interruption(&self) -> Option<&str> {
         self.interruption.as_deref()
     }
 
-    /// Waits until the objects have been seen, then for each change of them. Interrupted watches are taken
-    /// up again; only what cannot get better (no permission) is an error. May be dropped and called again.
+    /// Waits until the objects are listed, then for each change. The future can be dropped and called again.
+    ///
+    /// # Errors
+    ///
+    /// A failure that a new watch would repeat, such as a missing permission. Other interruptions are resumed.
     pub async fn changed(&mut self) -> Result<(), Reason> {
         loop {
             let event = self.events.try_next().await;
             self.interruption = event.as_ref().err().map(explain);
             match event {
                 Ok(Some(watcher::Event::Init)) => self.listed.clear(),
-                Ok(Some(watcher::Event::InitApply(object))) => insert(&mut self.listed, object),
+                Ok(Some(watcher::Event::InitApply(object))) => {
+                    self.listed.extend((self.keep)(object));
+                }
                 Ok(Some(watcher::Event::InitDone)) => {
                     self.objects = std::mem::take(&mut self.listed);
                     return Ok(());
                 }
                 Ok(Some(watcher::Event::Apply(object))) => {
-                    insert(&mut self.objects, object);
+                    self.objects.extend((self.keep)(object));
                     return Ok(());
                 }
                 Ok(Some(watcher::Event::Delete(object))) => {
-                    self.objects
-                        .remove(&object.metadata.name.unwrap_or_default());
+                    let name = object.meta().name.as_deref().unwrap_or_default();
+                    self.objects.remove(name);
                     return Ok(());
                 }
-                // A watch does not end by itself.
+                // The stream of a watcher does not end.
                 Ok(None) => std::future::pending().await,
-                Err(error) => match refusal(error) {
+                Err(error) => match permanent_failure(error) {
                     Some(reason) => return Err(reason),
                     None => tracing::info!(
-                        "the watch of {} was interrupted ({}) and begins again",
+                        "resuming the watch of {}, which was interrupted: {}",
                         self.plural,
                         self.interruption().unwrap_or_default(),
                     ),
@@ -150,12 +165,12 @@ impl Followed {
     }
 }
 
-/// How long to wait before a broken watch is taken up again: kube's own pauses grow to half a minute,
-/// and someone is waiting here.
+/// The pauses before an interrupted watch is resumed. Those of kube grow to half a minute, which is too long for a user
+/// who waits.
 #[derive(Default)]
-struct Pauses(u32);
+struct WatchBackoff(u32);
 
-impl Iterator for Pauses {
+impl Iterator for WatchBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -165,20 +180,13 @@ impl Iterator for Pauses {
     }
 }
 
-impl Backoff for Pauses {
+impl Backoff for WatchBackoff {
     fn reset(&mut self) {
         self.0 = 0;
     }
 }
 
-fn insert(objects: &mut BTreeMap<String, Json>, object: DynamicObject) {
-    let name = object.metadata.name.clone().unwrap_or_default();
-    if let Ok(json) = serde_json::to_value(object) {
-        objects.insert(name, json);
-    }
-}
-
-/// Returns the cause of a broken watch, without the errors of libraries that only repeat it.
+/// Returns the root cause of an interruption.
 fn explain(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
@@ -198,8 +206,9 @@ fn explain(error: &watcher::Error) -> String {
     }
 }
 
-/// What will be the same the next time: a refusal, or credentials that cannot be renewed.
-fn refusal(error: watcher::Error) -> Option<Reason> {
+/// Returns the reason of a failure that a new watch would repeat: missing permissions, or credentials that cannot be
+/// renewed.
+fn permanent_failure(error: watcher::Error) -> Option<Reason> {
     use watcher::Error::{
         InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
     };

@@ -1,11 +1,10 @@
-//! A feature store as the user writes it, and as the state keeps it.
+//! The configuration of a feature store, as it is written in Terraform and kept in the state.
 //!
-//! The JSON form of these types equals the `spec` of the Feast operator's FeatureStore resource
-//! (camelCase; Kubernetes subtrees are `k8s-openapi`'s own types); Terraform's names are the snake_case of
-//! it. The doc comments are the provider's reference documentation, the schemars attributes are the checks
-//! of single values, and what JSON Schema has no word for stands under `x-terraform`. Rules that join
-//! several values live in [`rules`](super::rules); what a missing value means is decided in
-//! [`spec`](super::spec), so that a null stays null in Terraform.
+//! The JSON form of these types equals the `spec` of the Feast operator's FeatureStore resource (in camelCase, with the
+//! types of `k8s-openapi` for Kubernetes subtrees). Attributes in Terraform have the same names in snake_case. The doc
+//! comments are the reference documentation of the provider, the schemars attributes are the checks of single values,
+//! and `x-terraform` holds what JSON Schema cannot express. Rules about several values are in [`rules`](super::rules).
+//! Defaults are applied in [`spec`](super::spec), so that a null stays null in Terraform.
 
 mod authz;
 mod compute;
@@ -68,16 +67,16 @@ pub use tracking::{
 };
 pub use volumes::{EphemeralClaim, EphemeralVolume, Volume};
 
-/// A [Feast](https://docs.feast.dev) feature store on Kubernetes: one Deployment that runs the online,
-/// offline and registry servers, with its Services, claims, configuration and autoscaler. The provider
-/// makes and owns every object itself; no Feast operator and no custom resource is involved.
+/// A [Feast](https://docs.feast.dev) feature store on Kubernetes: a Deployment that runs the online, offline and
+/// registry servers, with its Services, PersistentVolumeClaims, configuration and autoscaler. The provider creates and
+/// owns every object. Neither the Feast operator nor its custom resource is needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FeatureStore {
-    /// Name of the feature store, unique in its namespace. Every object is called `feast-<name>` or starts
-    /// so, and every pod carries it as the label `feast.dev/name`. Lower-case letters, digits and `-`, with a
-    /// letter or digit at both ends; short enough that each derived name stays within 63 characters (50
-    /// for an online server, 43 for a REST registry server). Changing it makes a new feature store.
+    /// Name of the feature store, unique in its namespace. Object names are `feast-<name>` or begin with it, and every
+    /// pod has the name as the label `feast.dev/name`. It has lower-case letters, digits and `-`, and begins and ends
+    /// with a letter or digit. Object names can have at most 63 characters, so the name can have at most 50 with an
+    /// online server, or 43 with a REST registry server. Changing it replaces the feature store.
     #[schemars(
         length(min = 1, max = 57),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -85,8 +84,8 @@ pub struct FeatureStore {
     #[schemars(extend("x-terraform" = {"requires_replace": true}))]
     pub name: String,
 
-    /// Kubernetes namespace, which must exist. Default: the `namespace` of the provider block, else
-    /// `default`. Changing it makes a new feature store.
+    /// Kubernetes namespace. It must exist. Default: the `namespace` of the provider block, or else `default`. Changing
+    /// it replaces the feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 63),
@@ -95,227 +94,227 @@ pub struct FeatureStore {
     #[schemars(extend("x-terraform" = {"requires_replace": true, "computed": true}))]
     pub namespace: Option<String>,
 
-    /// Labels to put on every object of the feature store, next to the provider's own. Pods do not carry
-    /// them, so that a change of a label never restarts a server.
+    /// Labels for every object of the feature store, in addition to those of the provider. Pods do not get them, so
+    /// changing a label never restarts a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
 
-    /// Annotations to put on every object of the feature store. Pods do not carry them, so that a change
-    /// of an annotation never restarts a server.
+    /// Annotations for every object of the feature store. Pods do not get them, so changing an annotation never
+    /// restarts a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
 
-    /// Feast project: the namespace of all feature definitions inside the registry (`project` of
-    /// `feature_store.yaml`). Starts with a letter or digit; letters, digits, `_` and `-` follow. A change
-    /// rolls the pods into the new project; what the registry holds of the old one stays there.
+    /// Feast project: the namespace of all feature definitions in the registry (`project` of `feature_store.yaml`). It
+    /// begins with a letter or digit, followed by letters, digits, `_` and `-`. Changing it restarts the pods with the
+    /// new project. The definitions of the old project stay in the registry.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"))]
     pub feast_project: String,
 
-    /// Where the feature definitions come from: exactly one of `init`, `git` and `packaged`. Default: a new
-    /// repository with Feast's example definitions (`feast init`).
+    /// Source of the feature definitions: exactly one of `init`, `git` and `packaged`. Default: a new repository with
+    /// the example definitions of Feast (`feast init`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_project_dir: Option<FeastProjectDir>,
 
-    /// Whether the project is marked as protected: its servers have the environment variable
-    /// `FEAST_PROTECTED_PROJECT=true`, as with the operator's annotation `feast.dev/protected-project`.
+    /// Whether the project is protected. Servers of a protected project have the environment variable
+    /// `FEAST_PROTECTED_PROJECT=true`, as with the annotation `feast.dev/protected-project` of the Feast operator.
     /// Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub protected_project: Option<bool>,
 
-    /// What is done on a schedule, in a pod of the feature store. Default: nothing.
+    /// CronJob that runs commands in a pod of the feature store. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cron_job: Option<CronJob>,
 
-    /// The services of the feature store. Default: an online server on SQLite and a file registry, both
-    /// inside the pod.
+    /// The services of the feature store. Default: an online server with SQLite and a registry file, both in the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<Services>,
 
-    /// Who may ask the servers for what. Default: no authentication, which needs no rights outside the
-    /// feature store's namespace and is for development: in production choose `kubernetes` or `oidc`.
+    /// Authentication and authorization of requests to the servers. Default: no authentication, which is for
+    /// development. In production, use `kubernetes` or `oidc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authz: Option<Authz>,
 
-    /// The engine that computes features. Default: Feast's own, inside the process that asks.
+    /// The engine that computes features. Default: the local engine of Feast, which runs in the process that needs the
+    /// features.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_engine: Option<BatchEngine>,
 
-    /// How features are written to the online store. Default: Feast's own settings.
+    /// How features are written to the online store. Default: the settings of Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub materialization: Option<Materialization>,
 
-    /// Lineage events. Default: none.
+    /// OpenLineage events. Default: none are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub openlineage: Option<Openlineage>,
 
-    /// Reports to MLflow. Default: none.
+    /// Integration with MLflow. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mlflow: Option<Mlflow>,
 
-    /// Monitoring of data quality. Default: Feast's own settings.
+    /// Data quality monitoring. Default: the settings of Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_quality_monitoring: Option<DataQualityMonitoring>,
 
-    /// Whether an apply waits until the rollout is complete: every pod updated and available, no old one
-    /// left. Default: `true`. With `false` the apply ends as soon as Kubernetes has accepted the objects.
+    /// Whether an apply waits until the rollout is complete: every pod is updated and available, and no old pod is
+    /// left. With `false`, the apply ends when Kubernetes has accepted the objects. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = true))]
     pub wait_for_rollout: Option<bool>,
 
-    /// How long each operation may take, waiting for the rollout included.
+    /// Time limits of the operations, including waiting for the rollout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
 
-    /// Whether the persistent volume claims that this resource created are deleted together with it, or
-    /// when a change of persistence leaves them unused. Default: `false`: claims, and the data in them,
-    /// survive both, and are taken up again by a feature store of the same name. The plan says in a
-    /// warning what becomes of each claim. Claims named under `pvc.ref` are never touched.
+    /// Whether PersistentVolumeClaims that this resource created are deleted with it, or when a change of persistence
+    /// leaves them unused. With `false`, the claims and their data are kept, and a feature store of the same name uses
+    /// them again. The plan warns about what happens to each claim. Claims in `pvc.ref` are never deleted. Default:
+    /// `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub delete_data: Option<bool>,
 
-    /// Whose changes the attribute `drift` lists: `owned` (the fields that this provider owns) or `strict` (also what
-    /// others have added to its objects, such as annotations, sidecars and variables, with a warning at each
-    /// refresh). Foreign fields are only reported: an apply neither removes nor changes them, and they make no
-    /// plan. Default: `owned`.
+    /// Changes that the attribute `drift` lists: `owned` (changes of fields that this provider owns) or `strict` (also
+    /// fields that others added to its objects, such as annotations, sidecars and variables, with a warning at each
+    /// refresh). Fields of others are only reported: an apply neither removes nor changes them, and they cause no plan.
+    /// Default: `owned`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "owned"))]
     pub drift_policy: Option<DriftPolicy>,
 }
 
-/// The services of a feature store and how the Deployment that runs them scales and rolls.
+/// The services of a feature store, and how the Deployment that runs them is scaled and updated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Services {
-    /// How many pods run. Default: one pod to start with, and from then on the live number is left alone,
-    /// so that an autoscaler outside Terraform (KEDA, `kubectl scale`) may move it.
+    /// Number of pods. Default: the Deployment starts with one pod, and the provider does not change the number
+    /// afterwards, so that an autoscaler outside Terraform or `kubectl scale` can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
 
-    /// How many pods a drain of nodes may take away at once (Kubernetes `PodDisruptionBudget`). It is only made
-    /// when the feature store is scaled. Default: none, and a drain may take all pods at once.
+    /// Number of pods that a node drain can evict at once (Kubernetes `PodDisruptionBudget`). It is created only when
+    /// the feature store is scaled. Default: none, so that a drain can evict all pods at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_disruption_budgets: Option<PodDisruptionBudgets>,
 
-    /// How pods are replaced when their template changes (Kubernetes `DeploymentStrategy`). Default:
-    /// `RollingUpdate` when the feature store is scaled (`replicas` above 1, `autoscaling` or `keda`), else
-    /// `Recreate`, because two pods must not write the same files.
+    /// How pods are replaced when their template changes (Kubernetes `DeploymentStrategy`). Default: `RollingUpdate`
+    /// when the feature store is scaled (`replicas` above 1, `autoscaling` or `keda`), or else `Recreate`, because two
+    /// pods must not write the same files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_strategy: Option<DeploymentStrategy>,
 
-    /// The online store, which answers feature requests with low latency. Its server is always made unless
-    /// `disabled` is true. Default: SQLite inside the pod, served with default settings.
+    /// The online store, which serves features with low latency. Its server runs unless `disabled` is true. Default:
+    /// SQLite in the pod, with a server with default settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub online_store: Option<OnlineStore>,
 
-    /// The offline store, which holds history for training and materialization. Default: none is
-    /// configured, so that Feast uses Dask on local files.
+    /// The offline store, which holds historical data for training and materialization. Default: none is configured, so
+    /// that Feast uses Dask with local files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_store: Option<OfflineStore>,
 
-    /// The registry, the catalogue of feature definitions: exactly one of `local` and `remote`. Default: a
-    /// local registry in a file inside the pod, without a server.
+    /// The registry, which holds the feature definitions: exactly one of `local` and `remote`. Default: a local
+    /// registry in a file in the pod, without a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
 
-    /// Makes a server for Feast's web interface (`feast ui`), with these settings. Default: none is made.
+    /// Server for the web interface of Feast (`feast ui`). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ui: Option<Server>,
 
-    /// Who runs `feast apply`, which writes the feature definitions to the registry and makes the online
-    /// store's tables: `job` (one Kubernetes Job, whenever the configuration has changed, which must succeed
-    /// before the pods roll), `init_container` (each pod, whenever it starts) or `none`. Default: `job` where
-    /// online store and registry are both outside the pods (a database, an object store, a remote registry)
-    /// and there is no claim, else `init_container`. A `job` does not follow a git branch: it runs again when
-    /// the configuration changes, and not when the branch does.
+    /// What runs `feast apply`, which writes the feature definitions to the registry and creates the tables of the
+    /// online store: `job` (a Kubernetes Job after each change of the configuration, which must succeed before the pods
+    /// are updated), `init_container` (each pod when it starts) or `none`. A `job` does not follow a git branch: it
+    /// runs again when the configuration changes, not when the branch does. Default: `job` if online store and registry
+    /// are outside the pods (a database, an object store or a remote registry) and there are no claims, or else
+    /// `init_container`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_apply: Option<FeastApply>,
 
-    /// The operator's name for two of the values of `feast_apply`: `true` is `init_container`, `false` is
-    /// `none`. Write one of the two attributes.
+    /// Name of the Feast operator for two values of `feast_apply`: `true` means `init_container`, and `false` means
+    /// `none`. Conflicts with `feast_apply`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_feast_apply_on_init: Option<bool>,
 
-    /// Container image of the init containers and of `feast apply`. Default: the image of
-    /// `feast_project_dir.packaged`, else `quay.io/feastdev/feature-server:0.66.0`.
+    /// Container image of the init containers and of `feast apply`. Default: the image of `feast_project_dir.packaged`,
+    /// or else `quay.io/feastdev/feature-server:0.66.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub init_image: Option<String>,
 
-    /// Whether the pods start without init containers: no feature repository is made, and Feast works in the
-    /// image's own (`feast_project_dir.packaged`), with the configuration of this feature store. Default:
-    /// `false`.
+    /// Whether the pods start without init containers. No feature repository is created, and Feast uses the one in the
+    /// image (`feast_project_dir.packaged`) with the configuration of this feature store. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub disable_init_containers: Option<bool>,
 
-    /// Volumes for the servers to mount by their `volume_mounts`. Default: none.
+    /// Volumes that servers can mount with `volume_mounts`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Vec<Volume>>,
 
-    /// Labels of the nodes that the pods may run on. Default: every node.
+    /// Labels of the nodes on which the pods can run. Default: any node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
 
-    /// Taints of nodes that the pods put up with (Kubernetes `Toleration`). Default: none.
+    /// Tolerations for node taints (Kubernetes `Toleration`). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerations: Option<Vec<Toleration>>,
 
-    /// Which nodes and neighbours the pods seek or avoid (Kubernetes `Affinity`). Default: when the feature
-    /// store is scaled, its pods prefer nodes on which there is none of them yet; `{}` switches that off.
+    /// Affinity of the pods to nodes and to other pods (Kubernetes `Affinity`). Default: when the feature store is
+    /// scaled, its pods prefer nodes without another pod of it. Set `{}` for no affinity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
 
-    /// How the pods are spread over zones, nodes or the like (Kubernetes `TopologySpreadConstraint`). Default:
-    /// when the feature store is scaled, evenly over zones as far as that is possible; `[]` switches that off.
+    /// How the pods are spread over zones, nodes or other domains (Kubernetes `TopologySpreadConstraint`). Default:
+    /// when the feature store is scaled, evenly over zones if possible. Set `[]` for no constraints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
 
-    /// What the pods run as (Kubernetes `PodSecurityContext`). Default: what image and namespace say.
+    /// Security context of the pods (Kubernetes `PodSecurityContext`). Default: none, so that the image and the
+    /// namespace decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
 
-    /// Annotations of the servers' pods, which sidecar injectors and the like read. A change of them rolls
-    /// the pods. Default: none.
+    /// Annotations of the servers' pods, for example for sidecar injectors. Changing them restarts the pods. Default:
+    /// none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_annotations: Option<BTreeMap<String, String>>,
 
-    /// Devices that the pods claim (Kubernetes `PodResourceClaim`); servers use them by name in
+    /// Resource claims of the pods, such as devices (Kubernetes `PodResourceClaim`). Servers refer to them by name in
     /// `resources.claims`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_claims: Option<Vec<PodResourceClaim>>,
 
-    /// Whether the pods, but not those of the lineage server, have the token of their account `feast-<name>`
-    /// (Kubernetes `automountServiceAccountToken`), for a batch engine or store that asks the Kubernetes API. What
-    /// they may do there, Roles of your own must say. Default: only where Feast itself asks Kubernetes: for `authz`,
-    /// `batch_engine.spark_application` and `mlflow.tracking_auth`.
+    /// Whether the pods, except those of the lineage server, have the token of their ServiceAccount `feast-<name>`
+    /// (Kubernetes `automountServiceAccountToken`), for a batch engine or store that calls the Kubernetes API. You must
+    /// grant the permissions with your own Roles. Default: `true` if Feast calls the Kubernetes API (with `authz`,
+    /// `batch_engine.spark_application` or `mlflow.tracking_auth`), or else `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automount_service_account_token: Option<bool>,
 
-    /// Secrets of the feature store's namespace with which images are pulled, by every pod of the feature
-    /// store. Default: those of the pods' account.
+    /// Secrets in the namespace of the feature store with which every pod pulls images. Default: those of the
+    /// ServiceAccount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_secrets: Option<Vec<Reference>>,
 }
 
-/// How long an operation may take, from `1s` to `24h`: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or
+/// Time limits of the operations, from `1s` to `24h`: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or
 /// `1h30m`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {
-    /// For creating the objects and the first rollout. Default: `20m`, which leaves room for pulling the
-    /// Feast image (about 2 GB) onto a fresh node.
+    /// Time limit for creating the objects and for the first rollout. Default: `20m`, which includes pulling the Feast
+    /// image (about 2 GB).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), extend("default" = "20m"))]
     pub create: Option<String>,
 
-    /// For changing the objects and rolling the pods. Default: `20m`.
+    /// Time limit for updating the objects and for the rollout. Default: `20m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), extend("default" = "20m"))]
     pub update: Option<String>,
 
-    /// For deleting the objects and seeing the pods gone. Default: `10m`.
+    /// Time limit for deleting the objects and for the termination of the pods. Default: `10m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), extend("default" = "10m"))]
     pub delete: Option<String>,

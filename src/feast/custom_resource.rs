@@ -1,8 +1,8 @@
-//! The Feast operator's language: a FeatureStore custom resource as a configuration of ours.
+//! Converts a FeatureStore custom resource of the Feast operator to a configuration.
 //!
-//! Its `spec` and our configuration have the same JSON form, so most of it is taken as it is. What differs
-//! is here: where metadata and `replicas` go, what only one of the two has, and every default of the
-//! operator that is not ours, written out so that a feature store that moves behaves as before.
+//! `spec` and the configuration have the same JSON form, so most of it is copied. This module handles the differences:
+//! metadata and `replicas` are in other places, some fields exist in only one of the two, and defaults of the operator
+//! that differ are set explicitly, so that a migrated feature store behaves as before.
 
 mod documents;
 mod metadata;
@@ -16,29 +16,29 @@ use super::spec::{ApplyBy, Defaults, Store};
 pub use documents::read;
 use metadata::Metadata;
 
-/// A FeatureStore resource, read.
+/// A FeatureStore resource that has been converted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CustomResource {
-    /// The configuration in its JSON form, not yet compared with the schema.
+    /// The configuration in its JSON form, not yet checked with the schema.
     pub configuration: Json,
-    /// What the reader of the configuration should know: one sentence each.
+    /// Remarks on the configuration.
     pub notes: Vec<String>,
 }
 
-/// Why a text is not a FeatureStore that can be read. A syntax error is told without its text, which may
-/// hold secrets.
+/// The text is not a FeatureStore that can be converted. Syntax errors do not quote the text, which can contain
+/// secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CustomResourceError {
     #[error("the text is not valid YAML: {0}")]
     Syntax(NotYaml),
-    #[error(
-        "there is no FeatureStore in it: `kind: FeatureStore` with `apiVersion: feast.dev/v1` is needed"
-    )]
+    #[error("the text has no FeatureStore (`kind: FeatureStore` with `apiVersion: feast.dev/v1`)")]
     None,
-    #[error("there are {0} FeatureStores in it, and only one can be read at a time: split them")]
+    #[error(
+        "the text has {0} FeatureStores, and only one can be converted at a time. Split the text"
+    )]
     Several(usize),
     #[error(
-        "`apiVersion: {0}` is not one that can be read: feast.dev/v1 and feast.dev/v1alpha1 are"
+        "`apiVersion: {0}` is not supported. Supported values: feast.dev/v1, feast.dev/v1alpha1"
     )]
     Version(String),
     #[error("`{place}` {problem}")]
@@ -54,8 +54,7 @@ impl CustomResourceError {
     }
 }
 
-/// What our configuration has and the custom resource has not, by its place in the spec, with a word about
-/// what to do instead.
+/// Fields of the configuration that the custom resource does not have, with a hint.
 const NOT_THEIRS: &[(&str, &str)] = &[
     ("name", "the name is `metadata.name`"),
     ("namespace", "the namespace is `metadata.namespace`"),
@@ -63,51 +62,51 @@ const NOT_THEIRS: &[(&str, &str)] = &[
     ("annotations", "annotations are `metadata.annotations`"),
     (
         "protectedProject",
-        "this is the annotation `feast.dev/protected-project`",
+        "use the annotation `feast.dev/protected-project`",
     ),
     (
         "waitForRollout",
-        "this is an attribute of the Terraform resource alone",
+        "it is an attribute of the Terraform resource only",
     ),
     (
         "timeouts",
-        "this is an attribute of the Terraform resource alone",
+        "it is an attribute of the Terraform resource only",
     ),
     (
         "deleteData",
-        "this is an attribute of the Terraform resource alone",
+        "it is an attribute of the Terraform resource only",
     ),
     (
         "driftPolicy",
-        "this is an attribute of the Terraform resource alone",
+        "it is an attribute of the Terraform resource only",
     ),
     (
         "services.feastApply",
-        "this is an attribute of the Terraform resource alone; the operator has `runFeastApplyOnInit`",
+        "it is an attribute of the Terraform resource only; the operator has `runFeastApplyOnInit`",
     ),
     (
         "services.automountServiceAccountToken",
-        "this is an attribute of the Terraform resource alone; the operator's pods always have the token",
+        "it is an attribute of the Terraform resource only; pods of the operator always have the token",
     ),
     (
         "services.imagePullSecrets",
-        "this is an attribute of the Terraform resource alone",
+        "it is an attribute of the Terraform resource only",
     ),
     (
         "feastProjectDir.git.ssh",
-        "this is an attribute of the Terraform resource alone",
+        "it is an attribute of the Terraform resource only",
     ),
     (
         "services.scaling.keda",
-        "this is an attribute of the Terraform resource alone",
+        "it is an attribute of the Terraform resource only",
     ),
 ];
 
-/// Reads one FeatureStore resource. `scaled` are the Deployments that other objects beside it scale.
+/// Converts a FeatureStore resource. `scaled` are the names of Deployments that other objects of the manifest scale.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// Returns the first problem of the resource.
 pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, CustomResourceError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
     if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
@@ -123,7 +122,7 @@ pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, Custo
     if spec.get("feastProject").is_none_or(Json::is_null) {
         return Err(CustomResourceError::field(
             "spec.feastProject",
-            "is required, but missing",
+            "is required",
         ));
     }
     foreign(&spec)?;
@@ -140,7 +139,7 @@ pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, Custo
     })
 }
 
-/// Refuses what only looks like the custom resource's because our configuration has it.
+/// Rejects fields that only the configuration has.
 fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
     let found = NOT_THEIRS.iter().find(|(place, _)| {
         let mut steps = place.split('.');
@@ -157,8 +156,8 @@ fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
     }
 }
 
-/// `spec.replicas` is 1 by default, and the operator holds the Deployment to it. The first version of the operator with
-/// scaling had the number in `spec.services.scaling.replicas`.
+/// Moves the number of pods. `spec.replicas` is 1 by default, and the operator enforces it. The first version of the
+/// operator with scaling had the number in `spec.services.scaling.replicas`.
 fn scaling(
     spec: &mut Map<String, Json>,
     scaled_elsewhere: bool,
@@ -176,15 +175,15 @@ fn scaling(
     {
         return Err(CustomResourceError::field(
             "spec.services.scaling.replicas",
-            format!("is {first}, but `spec.replicas` is {today}: remove one of them"),
+            format!("is {first}, but `spec.replicas` is {today}. Remove one of them"),
         ));
     }
     let written = today.or(first);
     let replicas = written.unwrap_or(1);
     if scaled_elsewhere && replicas == 1 {
         notes.push(
-            "Another object of the manifest scales the Deployment, so no `replicas` is written and the live number of \
-             pods is left alone."
+            "Another object of the manifest scales the Deployment, so `replicas` is not set, and the provider does not \
+             change the live number of pods."
                 .to_owned(),
         );
         return Ok(());
@@ -193,14 +192,14 @@ fn scaling(
         .get("services")
         .and_then(|services| services.pointer("/scaling/autoscaling"))
         .is_some_and(|autoscaling| !autoscaling.is_null());
-    // The API server writes the default 1 beside `autoscaling` too.
+    // The API server sets the default 1 with `autoscaling` too.
     if autoscaled && replicas == 1 && first.is_none() {
         return Ok(());
     }
     if written.is_none() {
         notes.push(
-            "The operator holds a feature store without `spec.replicas` to one pod, so `replicas = 1` is written \
-             out. Without it, the live number of pods is left alone."
+            "The operator runs one pod without `spec.replicas`, so `replicas = 1` is set. Without it, the provider \
+             does not change the live number of pods."
                 .to_owned(),
         );
     }
@@ -210,7 +209,7 @@ fn scaling(
     Ok(())
 }
 
-/// A whole number, where there is one.
+/// Reads an optional whole number.
 fn number(place: &str, value: Option<Json>) -> Result<Option<i64>, CustomResourceError> {
     match value {
         None | Some(Json::Null) => Ok(None),
@@ -221,54 +220,54 @@ fn number(place: &str, value: Option<Json>) -> Result<Option<i64>, CustomResourc
     }
 }
 
-/// Without `spec.authz` the operator asks Kubernetes who may do what.
+/// Without `spec.authz`, the operator uses Kubernetes RBAC.
 fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
     if spec.get("authz").is_none_or(Json::is_null) {
         spec.insert("authz".to_owned(), json!({"kubernetes": {}}));
         notes.push(
-            "Without `spec.authz` the operator uses Kubernetes RBAC, so that is written out. Without it, anybody \
-             who reaches the servers may use them."
+            "Without `spec.authz`, the operator uses Kubernetes RBAC, so `authz.kubernetes` is set. Without it, \
+             everyone who can reach the servers can use them."
                 .to_owned(),
         );
     }
 }
 
-/// The operator runs `feast apply` in every pod. Written out where ours would be a Job.
+/// The operator runs `feast apply` in every pod. The setting is explicit if the provider would use a Job.
 fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
     if understood(spec).is_some_and(|store| store.project.apply == ApplyBy::Job) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("runFeastApplyOnInit".to_owned(), json!(true));
         notes.push(
-            "The operator runs `feast apply` in each pod when it starts, so `run_feast_apply_on_init = true` is \
-             written out. Without it, one Job does it before the pods roll, which is safer with several pods."
+            "The operator runs `feast apply` in each pod when it starts, so `run_feast_apply_on_init = true` is set. \
+             Without it, a Job runs it before the pods are updated, which is safer with several pods."
                 .to_owned(),
         );
     }
     Ok(())
 }
 
-/// The operator's pods always have the token of their account. Written out where a batch engine may use it.
+/// Pods of the operator always have the token of their ServiceAccount. The setting is explicit if a batch engine can
+/// use the token.
 fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
     if understood(spec).is_some_and(|store| store.batch_engine.is_some() && !store.has_token()) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("automountServiceAccountToken".to_owned(), json!(true));
         notes.push(
-            "The operator's pods have the token of their account, which a batch engine may use, so \
-             `automount_service_account_token = true` is written out. Without it, only an engine that asks \
-             Kubernetes for nothing works."
+            "Pods of the operator have the token of their ServiceAccount, which a batch engine can use, so \
+             `automount_service_account_token = true` is set. Without it, engines that call the Kubernetes API fail."
                 .to_owned(),
         );
     }
     Ok(())
 }
 
-/// What it means so far; what cannot be read is refused by the schema.
+/// Returns the specification of the configuration so far; `None` if it is invalid, which the schema reports.
 fn understood(spec: &Map<String, Json>) -> Option<Store> {
     let config = serde_json::from_value(Json::Object(spec.clone())).ok()?;
     Some(Store::new(&config, &Defaults::default()))
 }
 
-/// The object under `key`, made if there is none.
+/// Returns the object under `key`, and creates it if it does not exist.
 fn object<'a>(
     outer: &'a mut Map<String, Json>,
     key: &str,
@@ -281,7 +280,7 @@ fn object<'a>(
     (inner.as_object_mut()).ok_or_else(|| CustomResourceError::field(place, "must be an object"))
 }
 
-/// Where in the custom resource a place of the configuration's JSON form comes from.
+/// Returns the place in the custom resource from which a place in the configuration comes.
 pub fn origin(place: &str) -> String {
     match place {
         "name" | "namespace" | "labels" | "annotations" => format!("metadata.{place}"),
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_of_the_operator_are_written_out_and_noted() {
+    fn defaults_of_the_operator_are_explicit_and_noted() {
         let resource = one(
             "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}\nspec: {feastProject: p}",
         );
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_by_what_stands_beside_them() {
+    fn replicas_with_and_without_an_autoscaler() {
         let services = |spec: &str| one(&store(spec)).configuration["services"].clone();
         assert_eq!(
             services(", replicas: 3"),
@@ -350,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn an_autoscaler_beside_it_has_the_replicas() {
+    fn an_autoscaler_in_the_manifest_owns_the_replicas() {
         let beside = |kind: &str, target: &str, spec: &str| {
             let scaler = format!("kind: {kind}\nspec: {{scaleTargetRef: {target}}}");
             let read = one(&format!("{}\n---\n{scaler}", store(spec)));
@@ -392,7 +391,7 @@ mod tests {
             json!({"scaling": {"replicas": 1}, "automountServiceAccountToken": true})
         );
         assert_eq!(resource.notes.len(), 2, "{:?}", resource.notes);
-        // Authorization has it already.
+        // With authorization, the pods have the token anyway.
         let authorized = store(engine).replace("noAuth: true", "kubernetes: {}");
         assert_eq!(
             one(&authorized).configuration["services"],
@@ -401,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_without_what_belongs_to_tools() {
+    fn metadata_of_tools_is_removed() {
         let resource = one("apiVersion: feast.dev/v1alpha1
 kind: FeatureStore
 metadata:
@@ -430,7 +429,7 @@ status: {phase: Ready}");
     }
 
     #[test]
-    fn numbers_as_kubectl_reads_them() {
+    fn octal_numbers_are_parsed_as_by_kubectl() {
         let mode = |written: &str| {
             let volume = format!("{{name: v, secret: {{secretName: s, defaultMode: {written}}}}}");
             let store = one(&store(&format!(", services: {{volumes: [{volume}]}}")));
@@ -477,7 +476,7 @@ status: {phase: Ready}");
         let scaling = |replicas: &str| format!(", services: {{scaling: {{replicas: {replicas}}}}}");
         assert_eq!(
             error(&store(&format!(", replicas: 2{}", scaling("3")))),
-            "`spec.services.scaling.replicas` is 3, but `spec.replicas` is 2: remove one of them"
+            "`spec.services.scaling.replicas` is 3, but `spec.replicas` is 2. Remove one of them"
         );
         assert_eq!(
             error(&store(&scaling("two"))),
@@ -487,7 +486,7 @@ status: {phase: Ready}");
             error(&store(", replicas: 1.5")),
             "`spec.replicas` must be a whole number"
         );
-        // As YAML 1.1 has it, and `kubectl`.
+        // `n` is a boolean in YAML 1.1, and for `kubectl`.
         assert_eq!(
             error(&store("").replace("{name: a}", "{name: a, namespace: n}")),
             "`metadata.namespace` must be a string"
@@ -498,7 +497,7 @@ status: {phase: Ready}");
         );
         assert_eq!(
             error("apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {name: a}"),
-            "`spec.feastProject` is required, but missing"
+            "`spec.feastProject` is required"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A text for Feast, with places where the content of the user's Secrets and ConfigMaps goes.
+//! A `feature_store.yaml` with placeholders for the content of the user's Secrets and ConfigMaps.
 
 mod environment_references;
 mod error;
@@ -11,30 +11,32 @@ mod yaml;
 use super::secrets::source::Contents;
 use yaml::emit;
 
-pub use error::{Problem, SecretError};
+pub use error::{SecretError, SecretProblem};
 pub(super) use mapping::{KeyValue, Mapping, Node};
 pub use placeholder::{Placeholder, Purpose};
 #[cfg(test)]
 pub(super) use yaml::parse;
 pub(super) use yaml::value;
 
+/// A part of the document.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Section {
+    /// Top-level keys whose values are known, except for single values.
     Plain(Mapping),
-    /// A section that the placeholder makes.
+    /// A top-level key whose value comes from a placeholder.
     Placeholder(Placeholder),
-    /// A section that begins with these lines and goes on with the placeholder's.
+    /// A top-level key whose value has these entries, followed by those of the placeholder.
     Merged(Mapping, Placeholder),
 }
 
-/// A `feature_store.yaml`, with placeholders where the user's Secrets go.
+/// A `feature_store.yaml` with placeholders for the content of the user's Secrets and ConfigMaps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureStoreYaml(pub(super) Vec<Section>);
 
 impl FeatureStoreYaml {
-    /// The placeholders, in the order of the text.
+    /// Returns the placeholders in the order of the document.
     pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
-        self.0.iter().flat_map(|part| match part {
+        self.0.iter().flat_map(|section| match section {
             Section::Placeholder(placeholder) | Section::Merged(_, placeholder) => {
                 vec![placeholder]
             }
@@ -42,48 +44,55 @@ impl FeatureStoreYaml {
         })
     }
 
-    /// The text with a comment in each placeholder.
-    pub fn prepared(&self) -> String {
+    /// Returns the text with a comment or a note in place of the content of each placeholder.
+    pub fn preview(&self) -> String {
         let mut text = String::new();
-        for part in &self.0 {
-            match part {
-                Section::Plain(mapping) => text.push_str(&emit(&mapping.prepared())),
+        for section in &self.0 {
+            match section {
+                Section::Plain(mapping) => text.push_str(&emit(&mapping.preview())),
                 Section::Placeholder(placeholder) => {
                     text.push_str(&format!(
                         "{}:\n{}",
                         placeholder.section(),
-                        placeholder.prepared()
+                        placeholder.preview()
                     ));
                 }
-                Section::Merged(lines, placeholder) => {
-                    text.push_str(&begin(placeholder, lines));
-                    text.push_str(&placeholder.prepared());
+                Section::Merged(entries, placeholder) => {
+                    text.push_str(&section_start(placeholder, entries));
+                    text.push_str(&placeholder.preview());
                 }
             }
         }
         text
     }
 
-    /// The text with what the user's Secrets and ConfigMaps hold in each placeholder, or everything that is wrong
-    /// with them.
-    pub(super) fn filled(&self, contents: &Contents) -> Result<String, Vec<SecretError>> {
+    /// Returns the text with the content of each placeholder.
+    ///
+    /// # Errors
+    ///
+    /// Returns everything that is missing from the Secrets and ConfigMaps or invalid in them.
+    pub(super) fn resolve(&self, contents: &Contents) -> Result<String, Vec<SecretError>> {
         let mut text = String::new();
         let mut errors = Vec::new();
-        for part in &self.0 {
-            match part {
+        for section in &self.0 {
+            match section {
                 Section::Plain(mapping) => {
-                    text.push_str(&emit(&mapping.filled(contents, &mut errors)));
+                    text.push_str(&emit(&mapping.resolve(contents, &mut errors)));
                 }
                 Section::Placeholder(placeholder) => {
-                    match placeholder.filled(contents, &Mapping(Vec::new())) {
+                    match placeholder.resolve(contents, &Mapping(Vec::new())) {
                         Ok(lines) => text.push_str(&format!("{}:\n{lines}", placeholder.section())),
                         Err(error) => errors.push(error),
                     }
                 }
-                Section::Merged(lines, placeholder) => match placeholder.filled(contents, lines) {
-                    Ok(more) => text.push_str(&format!("{}{more}", begin(placeholder, lines))),
-                    Err(error) => errors.push(error),
-                },
+                Section::Merged(entries, placeholder) => {
+                    match placeholder.resolve(contents, entries) {
+                        Ok(more) => {
+                            text.push_str(&format!("{}{more}", section_start(placeholder, entries)))
+                        }
+                        Err(error) => errors.push(error),
+                    }
+                }
             }
         }
         if errors.is_empty() {
@@ -94,9 +103,10 @@ impl FeatureStoreYaml {
     }
 }
 
-fn begin(placeholder: &Placeholder, lines: &Mapping) -> String {
+/// Returns the key of a section, and its first entries.
+fn section_start(placeholder: &Placeholder, entries: &Mapping) -> String {
     emit(&Mapping(vec![(
         placeholder.section().into(),
-        Node::Branch(lines.clone()),
+        Node::Branch(entries.clone()),
     )]))
 }

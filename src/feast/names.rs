@@ -1,67 +1,69 @@
-//! Every object name, label, port, path and default, once.
+//! Object names, labels, ports, paths and defaults.
 //!
-//! They are those of the Feast operator wherever it has one, so that dashboards, scripts and clients that
-//! know its feature stores know these.
+//! They are the same as those of the Feast operator where possible, so that dashboards, scripts and clients work with
+//! both.
 
-/// Marks every object and selects the pods: the feature store's name.
+use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
+
+/// Label of every object and pod: the name of the feature store. Selectors use it.
 pub const NAME_LABEL: &str = "feast.dev/name";
-/// On what lives in no namespace: the feature store's.
+/// Label of cluster-scoped objects: the namespace of the feature store.
 pub const NAMESPACE_LABEL: &str = "feast.dev/namespace";
-/// Says which service an object belongs to.
+/// Label of objects that belong to one service.
 pub const SERVICE_TYPE_LABEL: &str = "feast.dev/service-type";
-/// Kubernetes' own label for whoever manages an object.
+/// The label of Kubernetes for the tool that manages an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY_LABEL`].
 pub const MANAGED_BY: &str = "feast";
-/// The value of [`MANAGED_BY_LABEL`] on what the Feast operator manages, and the name under which it applies.
+/// The value of [`MANAGED_BY_LABEL`] on objects of the Feast operator, and its field manager.
 pub const OPERATOR: &str = "feast-operator";
-/// Every label and annotation key with this prefix is Feast's.
+/// Label and annotation keys with this prefix are reserved.
 pub const RESERVED_PREFIX: &str = "feast.dev/";
-/// Pod annotation that changes with the configuration, so that pods roll.
+/// Pod annotation with the fingerprint of the configuration, so that pods restart when it changes.
 pub const CONFIGURATION_HASH_ANNOTATION: &str = "feast.dev/configuration-hash";
-/// Pod annotation that changes with what the pods mount of the user's certificates, so that pods roll.
+/// Pod annotation with the fingerprint of the mounted certificates, so that pods restart when they change.
 pub const CERTIFICATES_HASH_ANNOTATION: &str = "feast.dev/certificates-hash";
 
 pub const DEFAULT_NAMESPACE: &str = "default";
 pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.66.0";
 
-/// The file that configures Feast, and its key in the Secret and the ConfigMap.
+/// The configuration file of Feast, and its key in the Secret and the ConfigMap.
 pub const FEATURE_STORE_YAML: &str = "feature_store.yaml";
-/// Key of the feature store's Secret: that file as the lineage server has it.
+/// Key in the Secret of the feature store: the configuration file of the lineage server.
 pub const LINEAGE_YAML: &str = "lineage_feature_store.yaml";
-/// Key of the feature store's Secret: the key of the configuration's HMAC.
+/// Key in the Secret of the feature store: the key of fingerprints.
 pub const HASH_KEY: &str = "hash_key";
-/// Key of the feature store's Secret: what the user wrote, for import.
+/// Key in the Secret of the feature store: the configuration, for import.
 pub const CONFIGURATION_JSON: &str = "configuration.json";
-/// Key of the feature store's Secret: which create has made it, and whether that has ended well.
+/// Key in the Secret of the feature store: its owner, and whether the create has succeeded.
 pub const CREATION_JSON: &str = "creation.json";
-/// The key with the objects that an apply was to make or has found, so that a refresh whose state does not know them
-/// looks for them.
+/// Key in the Secret of the feature store: the objects of the last apply, so that a refresh finds those that are not in
+/// the state.
 pub const OBJECTS_JSON: &str = "objects.json";
 
-/// Pod volume and directory of everything that is lost with the pod.
+/// Volume and directory for data that is lost with the pod.
 pub const DATA_VOLUME: &str = "feast-data";
 pub const DATA_DIRECTORY: &str = "/feast-data";
-/// Pod volume and directory of the Secret's `feature_store.yaml`.
+/// Volume and directory of `feature_store.yaml`.
 pub const CONFIGURATION_VOLUME: &str = "feature-store-yaml";
 pub const CONFIGURATION_DIRECTORY: &str = "/etc/feast";
 
-/// Pod volume and file of the OpenID Connect provider's authority.
+/// Volume and file of the CA certificate of the OpenID Connect provider.
 pub const CA_CERT_VOLUME: &str = "oidc-ca-cert";
 pub const CA_CERT_FILE: &str = "/etc/pki/tls/oidc-ca/ca.crt";
-/// Key of a ConfigMap with an authority's certificate, by default.
+/// Default key of a ConfigMap with a CA certificate.
 pub const CA_CERT_KEY: &str = "ca-bundle.crt";
-/// Keys of a Secret for SSH.
+/// Default keys of a Secret for SSH.
 pub const SSH_PRIVATE_KEY_KEY: &str = "ssh-privatekey";
 pub const SSH_KNOWN_HOSTS_KEY: &str = "known_hosts";
 
-/// Where the container that clones sees the Secret for SSH, and its files there.
+/// Volume, directory and files of the Secret for SSH in the container that clones the repository.
 pub const SSH_VOLUME: &str = "feast-git-ssh";
 pub const SSH_DIRECTORY: &str = "/etc/feast-git-ssh";
 pub const SSH_PRIVATE_KEY_FILE: &str = "private_key";
 pub const SSH_KNOWN_HOSTS_FILE: &str = "known_hosts";
 
-/// The properties of an OpenID Connect provider that Feast reads from the user's Secret. All are strings.
+/// The properties of an OpenID Connect provider that are read from the user's Secret. All are strings.
 pub const OIDC_PROPERTIES: [&str; 7] = [
     "auth_discovery_url",
     "client_id",
@@ -72,70 +74,65 @@ pub const OIDC_PROPERTIES: [&str; 7] = [
     "issuer",
 ];
 
-/// Key of a ConfigMap with a batch engine's configuration, by default.
+/// Default key of a ConfigMap with the configuration of a batch engine.
 pub const BATCH_ENGINE_KEY: &str = "config";
-/// The batch engine that is given its rights in Kubernetes.
+/// The batch engine whose permissions in Kubernetes the provider grants.
 pub const SPARK_APPLICATION: &str = "spark_application";
-/// The batch engine that makes Kubernetes Jobs, with rights that the user grants.
+/// The batch engine that creates Kubernetes Jobs, with permissions that the user grants.
 pub const KUBERNETES_ENGINE: &str = "k8s";
-/// Keys of the Secrets that OpenLineage needs.
+/// Keys of the Secrets for OpenLineage.
 pub const API_KEY: &str = "api_key";
 pub const CONNECTION_STRING: &str = "connection_string";
-/// Where a lineage server takes events, below its address.
+/// The path at which a lineage server receives events.
 pub const LINEAGE_PATH: &str = "api/v1/lineage";
-/// Tells MLflow's client how to authenticate.
+/// Environment variable of the MLflow client: how to authenticate.
 pub const MLFLOW_TRACKING_AUTH_VARIABLE: &str = "MLFLOW_TRACKING_AUTH";
-/// How MLflow is authenticated at, by default.
+/// The default value of [`MLFLOW_TRACKING_AUTH_VARIABLE`].
 pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
-/// Settings without an attribute that Feast takes as numbers alone.
+/// Settings of MLflow without an attribute that must be numbers.
 pub const MLFLOW_NUMBERS: [&str; 2] = ["request_timeout", "max_retries"];
 
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";
 
-/// Marks the pods of a Job of the feature store with its name. [`NAME_LABEL`] would make them endpoints of its
+/// Label of the pods of a Job: the name of the feature store. With [`NAME_LABEL`], they would be endpoints of its
 /// Services.
 pub const JOB_LABEL: &str = "feast.dev/job-of";
-/// Annotation of the Deployment: for which configuration `feast apply` has been run.
+/// Annotation of the Deployment: the fingerprint of the configuration that `feast apply` has applied.
 pub const APPLIED_ANNOTATION: &str = "feast.dev/applied";
-/// Service type of what runs once and of what runs on a schedule.
+/// Service types of the `feast apply` Job and of the CronJob.
 pub const APPLY_SERVICE_TYPE: &str = "apply";
 pub const CRON_JOB_SERVICE_TYPE: &str = "cronjob";
-/// Set on the servers of a protected project.
+/// Environment variable of the servers of a protected project.
 pub const PROTECTED_PROJECT: &str = "FEAST_PROTECTED_PROJECT";
-/// Tells Feast which `feature_store.yaml` to read, where none is linked into the repository.
+/// Environment variable with the path of `feature_store.yaml`, if none is linked into the repository.
 pub const FEATURE_STORE_YAML_PATH: &str = "FEAST_FS_YAML_FILE_PATH";
-/// Directory of the feature definitions inside a project.
+/// Default directory of the feature definitions in a project.
 pub const FEATURE_REPOSITORY: &str = "feature_repo";
-/// Has `kubectl`.
+/// Default image of the CronJob, which has `kubectl`.
 pub const CRON_JOB_IMAGE: &str = "quay.io/openshift/origin-cli:4.17";
-/// How much of a hash stands in a name.
+/// Number of characters of a fingerprint in an object name.
 const SHORT_HASH: usize = 8;
-/// Longest name of a CronJob: its Jobs' names are 11 characters longer.
-pub const CRON_JOB_LENGTH: usize = 52;
 
-/// Spreads pods over nodes and zones.
+/// Node labels that define the domains for spreading pods.
 pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
 pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
 
-/// The port of every Service, without TLS and with it.
+/// The port of every Service, without and with TLS.
 pub const SERVICE_PORT: i32 = 80;
 pub const SERVICE_PORT_NAME: &str = "http";
 pub const TLS_SERVICE_PORT: i32 = 443;
 pub const TLS_SERVICE_PORT_NAME: &str = "https";
-/// Keys of a Secret with a certificate, by default: those of Kubernetes' type `kubernetes.io/tls`.
+/// Default keys of a Secret with a certificate: those of the type `kubernetes.io/tls`.
 pub const TLS_CERTIFICATE_KEY: &str = "tls.crt";
 pub const TLS_PRIVATE_KEY_KEY: &str = "tls.key";
-/// Below it, a directory for each server's certificate.
+/// The directory that has a subdirectory for the certificate of each server.
 pub const TLS_DIRECTORY: &str = "/tls";
-/// Where the online server shows its metrics, in its pod and on its Service.
+/// The port of the online server's metrics, in its pod and on its Service.
 pub const METRICS_PORT: i32 = 8000;
 pub const METRICS_PORT_NAME: &str = "metrics";
 
-/// Longest DNS label and label value in Kubernetes.
-pub const LABEL_LENGTH: usize = 63;
-
-/// A part of the feature store that keeps data.
+/// A part of the feature store with persistence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     Online,
@@ -144,7 +141,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// Service type label and name suffix.
+    /// Returns the value of the service type label, and the suffix of object names.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Online => "online",
@@ -153,7 +150,7 @@ impl Service {
         }
     }
 
-    /// In sentences.
+    /// Returns the name for use in messages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Online => "online store",
@@ -162,7 +159,7 @@ impl Service {
         }
     }
 
-    /// Storage that a created claim requests by default.
+    /// Returns the default storage request of a claim.
     pub fn default_storage(self) -> &'static str {
         match self {
             Self::Offline => "20Gi",
@@ -170,7 +167,7 @@ impl Service {
         }
     }
 
-    /// The file inside the claim or the data directory, by default.
+    /// Returns the default file name.
     pub fn default_file(self) -> &'static str {
         match self {
             Self::Online => "online_store.db",
@@ -180,8 +177,8 @@ impl Service {
     }
 }
 
-/// A server, which is a container of its own. In the order in which the operator joins their settings; the lineage
-/// server alone has pods of its own.
+/// A server. The order is that in which the Feast operator merges their settings. All servers except the lineage server
+/// are containers of the same pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServerKind {
     Registry,
@@ -200,7 +197,7 @@ impl ServerKind {
         Self::Lineage,
     ];
 
-    /// Container name and service type label.
+    /// Returns the name of the container, and the value of the service type label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Registry => "registry",
@@ -222,7 +219,7 @@ impl ServerKind {
         }
     }
 
-    /// In sentences.
+    /// Returns the name for use in messages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Registry => "registry",
@@ -233,23 +230,23 @@ impl ServerKind {
         }
     }
 
-    /// Pod volume of its certificate.
+    /// Returns the volume of the certificate.
     pub fn tls_volume(self) -> String {
         format!("{}-tls", self.as_str())
     }
 
-    /// Where that is mounted.
+    /// Returns the mount path of the certificate.
     pub fn tls_directory(self) -> String {
         format!("{TLS_DIRECTORY}/{}/", self.as_str())
     }
 
-    /// A file of it there.
+    /// Returns the path of a key of the certificate's Secret.
     pub fn tls_file(self, key: &str) -> String {
         format!("{}{key}", self.tls_directory())
     }
 }
 
-/// An address that a server listens on, with a Kubernetes Service of its own.
+/// An address that a server listens on, which has its own Kubernetes Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     Online,
@@ -270,7 +267,7 @@ impl Endpoint {
         Self::Lineage,
     ];
 
-    /// The server that serves it.
+    /// Returns the server that listens on the address.
     pub fn server(self) -> ServerKind {
         match self {
             Self::Online => ServerKind::Online,
@@ -281,7 +278,7 @@ impl Endpoint {
         }
     }
 
-    /// Container port name and suffix of the Service's name.
+    /// Returns the name of the container port, and the suffix of the Service's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Online => "online",
@@ -293,7 +290,7 @@ impl Endpoint {
         }
     }
 
-    /// The port that the server listens on.
+    /// Returns the port that the server listens on.
     pub fn target_port(self, tls: bool) -> i32 {
         match (self, tls) {
             (Self::Online, false) => 6566,
@@ -310,55 +307,56 @@ impl Endpoint {
         }
     }
 
-    /// Kubernetes' `appProtocol`, where meshes and gateways need to know it.
+    /// Returns the `appProtocol` of the Service port, for service meshes and gateways.
     pub fn app_protocol(self) -> Option<&'static str> {
         (self == Self::RegistryGrpc).then_some("grpc")
     }
 }
 
-/// The objects that there is one of: Deployment, ServiceAccount, Secret, HorizontalPodAutoscaler.
+/// Returns the name of objects that exist once: Deployment, ServiceAccount, Secret, HorizontalPodAutoscaler.
 pub fn main(store: &str) -> String {
     format!("feast-{store}")
 }
 
-/// The lineage server's Deployment.
+/// Returns the name of the lineage server's Deployment.
 pub fn lineage(store: &str) -> String {
     service(store, Endpoint::Lineage)
 }
 
-/// What the lineage server's pods have for the feature store's name, so that nothing takes them for the others.
+/// Returns the value of [`NAME_LABEL`] on the lineage server's pods, so that selectors of the other pods do not match
+/// them.
 pub fn lineage_label(store: &str) -> String {
     format!("{store}-{}", ServerKind::Lineage.as_str())
 }
 
-/// The ClusterRoleBindings that the Feast operator makes for a feature store of this name, by `authz`. They are
-/// those of every namespace.
+/// Returns the names of the ClusterRoleBindings that the Feast operator creates for feature stores of this name in all
+/// namespaces.
 pub fn operators_cluster_bindings(store: &str) -> [String; 2] {
     ["cluster-binding", "oidc-token-review"].map(|suffix| format!("feast-{store}-{suffix}"))
 }
 
-/// The ClusterRole and ClusterRoleBinding of a feature store. Unlike `-`, `:` is in neither name, so no two
-/// feature stores have the same.
+/// Returns the name of the ClusterRole and ClusterRoleBinding. `:` cannot be in the names of namespaces and feature
+/// stores, so the name is unique in the cluster.
 pub fn token_review(store: &str, namespace: &str) -> String {
     format!("feast:{namespace}:{store}:token-review")
 }
 
-/// The Role and RoleBinding by which the servers start batch jobs.
+/// Returns the name of the Role and RoleBinding for servers that start batch jobs.
 pub fn batch_engine(store: &str) -> String {
     format!("feast-{store}-batch-engine")
 }
 
-/// The Role, RoleBinding and account of a batch job's driver.
+/// Returns the name of the Role, RoleBinding and ServiceAccount for the driver of a batch job.
 pub fn batch_driver(store: &str) -> String {
     format!("feast-{store}-batch-driver")
 }
 
-/// The ConfigMap for clients of the feature store.
+/// Returns the name of the ConfigMap for clients.
 pub fn client(store: &str) -> String {
     format!("feast-{store}-client")
 }
 
-/// Names of pod volumes that the user's must not have, whether or not there is such a volume.
+/// Returns the names of volumes that are reserved for the provider, whether or not the volume exists.
 pub fn own_volumes(store: &str) -> Vec<String> {
     let fixed = [
         CONFIGURATION_VOLUME,
@@ -377,41 +375,41 @@ pub fn own_volumes(store: &str) -> Vec<String> {
         .collect()
 }
 
-/// What the CronJob's pods act as: its ServiceAccount, Role and RoleBinding.
+/// Returns the name of the CronJob's ServiceAccount, Role and RoleBinding.
 pub fn cron_job(store: &str) -> String {
     format!("feast-{store}-cronjob")
 }
 
-/// The container of the CronJob's pods that runs the command of this index.
+/// Returns the name of the CronJob's container for the command at this index.
 pub fn cron_job_container(index: usize) -> String {
     format!("feast-{index}")
 }
 
-/// The Job that runs `feast apply`, as long as its configuration's hash is not known; what is too long of the
-/// store's name is left out.
+/// Returns the name of the `feast apply` Job without the fingerprint. The name of the feature store is truncated if it
+/// is too long.
 pub fn apply_job(store: &str) -> String {
-    let room = LABEL_LENGTH - "feast--apply-".len() - SHORT_HASH;
+    let room = DNS_LABEL_LENGTH - "feast--apply-".len() - SHORT_HASH;
     let store: String = store.chars().take(room).collect();
     format!("feast-{}-apply", store.trim_end_matches('-'))
 }
 
-/// The Job that runs `feast apply` for the configuration of this hash.
+/// Returns the name of the `feast apply` Job for a configuration with this fingerprint.
 pub fn apply_job_of(store: &str, hash: &str) -> String {
     let hash: String = hash.chars().take(SHORT_HASH).collect();
     format!("{}-{hash}", apply_job(store))
 }
 
-/// The Kubernetes Service of an endpoint.
+/// Returns the name of the Kubernetes Service of an endpoint.
 pub fn service(store: &str, endpoint: Endpoint) -> String {
     format!("feast-{store}-{}", endpoint.as_str())
 }
 
-/// The port of a Service.
+/// Returns the port of a Service.
 pub fn service_port(tls: bool) -> i32 {
     if tls { TLS_SERVICE_PORT } else { SERVICE_PORT }
 }
 
-/// The name of that port.
+/// Returns the name of the port of a Service.
 pub fn service_port_name(tls: bool) -> &'static str {
     if tls {
         TLS_SERVICE_PORT_NAME
@@ -420,12 +418,12 @@ pub fn service_port_name(tls: bool) -> &'static str {
     }
 }
 
-/// The host name of an endpoint inside the cluster.
+/// Returns the host name of an endpoint inside the cluster.
 pub fn host(store: &str, namespace: &str, endpoint: Endpoint) -> String {
     format!("{}.{namespace}.svc.cluster.local", service(store, endpoint))
 }
 
-/// The claim that is made for a service, and the pod volume of whichever claim it uses.
+/// Returns the name of the claim that is created for a service, and of the volume for whichever claim the service uses.
 pub fn claim(store: &str, service: Service) -> String {
     format!("feast-{store}-{}", service.as_str())
 }

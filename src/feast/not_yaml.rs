@@ -1,14 +1,14 @@
-//! Why a text is not YAML, in words of ours: the parser's own are for programmers, and may quote the text, which may
-//! hold secrets.
+//! Errors of YAML texts. The messages of the parser are not used: they are written for programmers and can quote the
+//! text, which can contain secrets.
 
 use std::fmt;
 
 use serde_saphyr::Error;
 
-/// A place in a text where it is not YAML.
+/// A syntax error in a YAML text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotYaml {
-    /// Line and column, from 1.
+    /// Line and column, starting at 1.
     place: Option<(u64, u64)>,
     problem: &'static str,
 }

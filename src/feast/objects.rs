@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-pub use crate::kubernetes::kind::{Key, Kind};
+use crate::kubernetes::Key;
 
-/// All objects of one feature store, each as its manifest (the fields that this provider owns, and no
-/// others), by [`Key`].
+/// All objects of one feature store, each as its manifest: the fields that this provider owns, and no others.
 #[derive(Clone, PartialEq)]
 pub struct Objects<Phase> {
     pub namespace: String,
     pub manifests: BTreeMap<Key, Json>,
+    /// The other results of the phase.
     pub(super) phase: Phase,
 }

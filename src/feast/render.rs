@@ -1,7 +1,7 @@
-//! From a [`Store`] to its Kubernetes objects. Cannot fail.
+//! Renders the Kubernetes objects of a [`Store`]. It cannot fail.
 //!
-//! One file per kind. Each builds k8s-openapi's types and keeps of them only the fields that this provider
-//! owns, which is what server-side apply wants to be sent.
+//! There is one file for each kind. Each builds types of `k8s-openapi` with only the fields that this provider owns, as
+//! server-side apply requires.
 
 mod apply_job;
 mod autoscaler;
@@ -34,11 +34,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::objects::{Key, Kind, Objects};
+use super::objects::Objects;
 use super::rendered::{Rendered, Workload};
 use super::spec::Store;
+use crate::kubernetes::{Key, Kind};
 
-/// Every object of the feature store, as far as the configuration alone tells.
+/// Returns every object of the feature store, with placeholders for the content of Secrets.
 pub fn render(store: &Store) -> Objects<Rendered> {
     let document = feature_store_yaml::servers(store);
     let servers = Workload {
@@ -49,47 +50,20 @@ pub fn render(store: &Store) -> Objects<Rendered> {
         mounted: [tls::files(store), ssh::files(store)].concat(),
     };
     let lineage = lineage::workload(store);
-    let mut manifests = BTreeMap::new();
-    let mut add = |kind: Kind, name: String, manifest: Json| {
-        manifests.insert(Key { kind, name }, manifest);
-    };
-    let main = super::names::main(&store.name);
-    for (name, account) in service_account::render(store) {
-        add(Kind::ServiceAccount, name, account);
-    }
-    for (kind, name, object) in rbac::render(store) {
-        add(kind, name, object);
-    }
-    let secret = secret::render(store, [&servers].into_iter().chain(&lineage));
-    add(Kind::Secret, main.clone(), secret);
-    add(
-        Kind::ConfigMap,
-        super::names::client(&store.name),
+    let workloads = [&servers].into_iter().chain(&lineage);
+    let mut manifests = BTreeMap::from([
+        secret::render(store, workloads),
         config_map::render(store),
-    );
-    for (name, claim) in claims::render(store) {
-        add(Kind::PersistentVolumeClaim, name, claim);
-    }
-    for (name, service) in services::render(store) {
-        add(Kind::Service, name, service);
-    }
-    add(Kind::Deployment, main.clone(), deployment::render(store));
-    if let Some(deployment) = lineage::render(store) {
-        add(
-            Kind::Deployment,
-            super::names::lineage(&store.name),
-            deployment,
-        );
-    }
-    if let Some(autoscaler) = autoscaler::render(store) {
-        add(Kind::HorizontalPodAutoscaler, main.clone(), autoscaler);
-    }
-    if let Some(scaled_object) = keda::render(store) {
-        add(Kind::ScaledObject, main.clone(), scaled_object);
-    }
-    if let Some(budget) = disruption_budget::render(store) {
-        add(Kind::PodDisruptionBudget, main, budget);
-    }
+        deployment::render(store),
+    ]);
+    manifests.extend(service_account::render(store));
+    manifests.extend(rbac::render(store));
+    manifests.extend(claims::render(store));
+    manifests.extend(services::render(store));
+    manifests.extend(lineage::render(store));
+    manifests.extend(autoscaler::render(store));
+    manifests.extend(keda::render(store));
+    manifests.extend(disruption_budget::render(store));
     manifests.extend(cron_job::render(store));
     Objects {
         namespace: store.namespace.clone(),
@@ -102,8 +76,15 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     }
 }
 
-/// The manifest as JSON: k8s-openapi leaves out what is unset, so nothing is in it but what we own.
+/// Returns the manifest of an object, with its key. `k8s-openapi` omits unset fields, so the manifest has only the fields
+/// that the provider owns.
+fn object<T: Serialize>(kind: Kind, object: &T) -> (Key, Json) {
+    let manifest = manifest(object);
+    let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    (Key::new(kind, name), manifest)
+}
+
 fn manifest<T: Serialize>(object: &T) -> Json {
-    // These types are plain data with string keys; only a foreign Serialize could fail here.
+    // Serializing these types cannot fail: they are plain data with string keys.
     serde_json::to_value(object).unwrap_or_default()
 }

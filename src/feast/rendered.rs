@@ -1,4 +1,4 @@
-//! The objects as far as the configuration alone tells.
+//! Objects that are rendered from the configuration alone.
 
 mod yaml;
 
@@ -7,46 +7,46 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::feature_store_yaml::{FeatureStoreYaml, Placeholder, Problem};
+use super::feature_store_yaml::{FeatureStoreYaml, Placeholder, SecretProblem};
 use super::objects::Objects;
 use super::secrets::source::{Mounted, Source};
 use crate::schema::Path;
 
 pub use yaml::YamlError;
 
-/// Rendered from the configuration alone: the store's Secret shows where the user's Secrets will be
-/// merged in, and holds nothing of them. Safe to show.
+/// The phase of objects that are rendered from the configuration alone. The Secret of the feature store has
+/// placeholders for the content of the user's Secrets, so the objects can be shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
     pub(super) servers: Workload,
     pub(super) lineage: Option<Workload>,
-    /// The Job that applies the definitions, without its name.
+    /// The `feast apply` Job, without the fingerprint in its name.
     pub(super) apply: Option<Json>,
 }
 
-/// What the pods of a Deployment read that stands in the user's Secrets and ConfigMaps.
+/// The content of the user's Secrets and ConfigMaps that the pods of a Deployment need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
-    /// The Deployment's name.
+    /// The name of the Deployment.
     pub(super) deployment: String,
-    /// Key of its `feature_store.yaml` in the feature store's Secret.
+    /// The key of its `feature_store.yaml` in the Secret of the feature store.
     pub(super) file: &'static str,
     pub(super) document: FeatureStoreYaml,
-    /// What the pods mount of the user's certificates.
+    /// The user's certificates and keys that the pods mount.
     pub(super) mounted: Vec<Mounted>,
-    /// Where a file will not do, because not only one pod needs it, and what is wrong with one.
-    pub(super) databases: Vec<(Placeholder, Problem)>,
+    /// The stores that must not be files because several pods use them, with the problem to report.
+    pub(super) databases: Vec<(Placeholder, SecretProblem)>,
 }
 
 impl Objects<Rendered> {
-    /// What of the user's Secrets and ConfigMaps has to be read.
+    /// Returns the Secrets and ConfigMaps to read.
     pub fn sources(&self) -> BTreeSet<Source> {
         let placeholders = self.placeholders().map(|placeholder| &placeholder.source);
         let mounted = self.mounted().map(|it| &it.source);
         placeholders.chain(mounted).cloned().collect()
     }
 
-    /// Where the user's Secrets and ConfigMaps go.
+    /// Returns the placeholders for the content of the user's Secrets and ConfigMaps.
     pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.workloads().flat_map(|it| it.document.placeholders())
     }
@@ -59,7 +59,7 @@ impl Objects<Rendered> {
         [&self.phase.servers].into_iter().chain(&self.phase.lineage)
     }
 
-    /// The attribute that names a Secret or ConfigMap of the user's; of several, one.
+    /// Returns the first attribute that names a Secret or ConfigMap of the user.
     pub fn attribute(&self, kind: &str, name: &str) -> Option<Path> {
         let placeholders = self
             .placeholders()
@@ -71,8 +71,7 @@ impl Objects<Rendered> {
             .map(|(_, path)| path)
     }
 
-    /// The Job that applies the feature definitions, where there is one. Its name gets a hash when it is
-    /// filled.
+    /// Returns the `feast apply` Job, if there is one. Its name gets a fingerprint when Secrets are resolved.
     pub fn apply_job(&self) -> Option<&Json> {
         self.phase.apply.as_ref()
     }

@@ -1,13 +1,12 @@
-//! What a configuration means, once the rules have nothing against it.
+//! The specification: what a valid configuration means.
 //!
-//! Every "exactly one of" is an enum here and every default is applied, so that rendering has nothing left
-//! to decide or to refuse. A value that the rules would have refused gives some [`Store`] too (of two
-//! alternatives the first counts), never a panic. No serde: this is neither written nor read anywhere.
+//! Alternatives are enums, and defaults are applied, so that rendering cannot fail. An invalid configuration also has a
+//! specification (the first of several alternatives applies), and never causes a panic. The types have no serde
+//! implementations, because a specification is never stored.
 
 mod authorization;
 pub mod computed_inputs;
 mod cron_job;
-mod duration;
 mod engine;
 mod lineage;
 mod location;
@@ -24,18 +23,18 @@ use std::time::Duration;
 
 use super::config::{self, FeatureStore};
 use super::names::{self, Endpoint, ServerKind, Service};
+use crate::kubernetes::go_duration::parse_nanoseconds;
 
 pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
 pub(super) use cron_job::commands_or_default;
-pub use duration::parse as parse_duration;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
 pub use location::Location;
 pub use pods::Pods;
-pub use project::{ApplyBy, Git, Project, Source, Ssh};
+pub(super) use pods::kubernetes_volume;
+pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
 pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
-pub(super) use scaling::int_or_percent;
 pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use storage::join;
@@ -44,12 +43,12 @@ pub use storage::{
 };
 pub use tls::Tls;
 
-/// What the provider block adds to a configuration.
+/// Values that a configuration does not have itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Defaults {
-    /// For feature stores that name none; else [`names::DEFAULT_NAMESPACE`].
+    /// The namespace for feature stores that set none; if `None`, [`names::DEFAULT_NAMESPACE`].
     pub namespace: Option<String>,
-    /// Whether several pods ran before somebody scaled the feature store to zero, which a configuration can only keep.
+    /// Whether several pods ran before the feature store was scaled to zero outside Terraform.
     pub was_scaled: bool,
 }
 
@@ -75,9 +74,9 @@ pub struct Store {
     pub materialization: Option<config::Materialization>,
     pub openlineage: Option<config::Openlineage>,
     pub lineage: Option<LineageServer>,
-    /// Only where it is enabled.
+    /// `None` unless it is enabled.
     pub mlflow: Option<config::Mlflow>,
-    /// Whether `feast apply` computes baselines; `None`: Feast decides.
+    /// Whether `feast apply` computes baselines; `None` for the default of Feast.
     pub auto_baseline: Option<bool>,
     pub wait_for_rollout: bool,
     pub timeouts: Timeouts,
@@ -85,7 +84,7 @@ pub struct Store {
     pub drift_policy: config::DriftPolicy,
 }
 
-/// The online store. Feast always has one; it may go unserved.
+/// The online store. Feast always has one, but it can be without a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Online {
     pub storage: OnlineStorage,
@@ -105,8 +104,6 @@ pub struct Timeouts {
     pub update: Duration,
     pub delete: Duration,
 }
-
-const MINUTE: u64 = 60;
 
 impl Store {
     pub fn new(store: &FeatureStore, defaults: &Defaults) -> Self {
@@ -145,7 +142,7 @@ impl Store {
             run_feast_apply_on_init,
             init_image,
             disable_init_containers,
-            // These are the pods'.
+            // `Pods` has these.
             volumes: _,
             node_selector: _,
             tolerations: _,
@@ -211,8 +208,8 @@ impl Store {
         store
     }
 
-    /// The servers that share their pods, in the order in which the operator joins their settings; of two
-    /// settings that contradict each other the later server's holds.
+    /// Returns the servers that share their pods, in the order in which the Feast operator merges their settings: of
+    /// contradicting settings, that of the last server applies.
     pub fn servers(&self) -> Vec<(ServerKind, &Server)> {
         let registry = self.registry_server().map(|server| &server.common);
         let online = self.online.server.as_ref().map(|server| &server.common);
@@ -227,7 +224,7 @@ impl Store {
         .collect()
     }
 
-    /// The certificate of a server that has one.
+    /// Returns the certificate of a server, if it has one.
     pub fn tls(&self, kind: ServerKind) -> Option<&Tls> {
         let lineage = self.lineage.as_ref().map(|lineage| &lineage.common);
         let apart = lineage.map(|server| (ServerKind::Lineage, server));
@@ -236,17 +233,17 @@ impl Store {
         server.tls.as_ref()
     }
 
-    /// Where the client of a server finds its certificate.
+    /// Returns the path of a server's certificate for its clients, if it has one.
     pub fn certificate(&self, kind: ServerKind) -> Option<String> {
         Some(kind.tls_file(&self.tls(kind)?.certificate))
     }
 
-    /// The offline server, if there is one.
+    /// Returns the offline server, if there is one.
     pub fn offline_server(&self) -> Option<&Server> {
         self.offline.as_ref()?.server.as_ref()
     }
 
-    /// The registry server, if there is one here.
+    /// Returns the local registry server, if there is one.
     pub fn registry_server(&self) -> Option<&RegistryServer> {
         match &self.registry {
             Registry::Local(local) => local.server.as_ref(),
@@ -254,7 +251,7 @@ impl Store {
         }
     }
 
-    /// The claims that the pods mount, in the operator's order.
+    /// Returns the claims that the pods mount, in the order of the Feast operator.
     pub fn claims(&self) -> Vec<(Service, &Claim)> {
         let registry = match &self.registry {
             Registry::Local(local) => local.storage.claim(),
@@ -271,7 +268,7 @@ impl Store {
         .collect()
     }
 
-    /// Names of the claims that are made for it.
+    /// Returns the names of the claims that the provider creates.
     pub fn created_claims(&self) -> BTreeSet<String> {
         let made = |claim: &Claim| matches!(claim.source, ClaimSource::Created { .. });
         self.claims()
@@ -281,7 +278,7 @@ impl Store {
             .collect()
     }
 
-    /// Names of the claims that it uses and does not own.
+    /// Returns the names of the existing claims that it uses.
     pub fn referenced_claims(&self) -> BTreeSet<String> {
         self.claims()
             .into_iter()
@@ -292,7 +289,8 @@ impl Store {
             .collect()
     }
 
-    /// Where the feature repository is kept: on the offline store's claim, or lost with the pod.
+    /// Returns the directory of the feature repository: on the claim of the offline store, or in the data directory of
+    /// the pod.
     pub fn base_directory(&self) -> &str {
         self.offline
             .as_ref()
@@ -300,12 +298,12 @@ impl Store {
             .map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path)
     }
 
-    /// Whether the pods have their account's token: as the user says, or else where they need it.
+    /// Returns whether the pods have the token of their ServiceAccount: as configured, or else if they need it.
     pub fn has_token(&self) -> bool {
         (self.pods.automount_token).unwrap_or_else(|| self.needs_token())
     }
 
-    /// Whether Feast itself asks the Kubernetes API in the pods, or shows its account's token to others.
+    /// Returns whether Feast calls the Kubernetes API, or authenticates to other services with the token.
     fn needs_token(&self) -> bool {
         let mlflow = self.mlflow.as_ref().is_some_and(|mlflow| {
             let auth = mlflow.tracking_auth.as_deref();
@@ -319,7 +317,7 @@ impl Store {
         self.authorization != Authorization::None || mlflow || spark
     }
 
-    /// What is served, in a stable order.
+    /// Returns the endpoints that are served, in a stable order.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         let registry = self.registry_server();
         [
@@ -341,7 +339,7 @@ impl Store {
         .collect()
     }
 
-    /// `host:port` of an endpoint inside the cluster.
+    /// Returns `host:port` of an endpoint inside the cluster.
     pub fn address(&self, endpoint: Endpoint) -> String {
         format!(
             "{}:{}",
@@ -351,7 +349,7 @@ impl Store {
     }
 }
 
-/// Where the servers are reached, for the state.
+/// Returns the addresses of the servers, for the state.
 pub fn endpoints(store: &Store) -> config::Endpoints {
     let served = store.endpoints();
     let address = |endpoint| served.contains(&endpoint).then(|| store.address(endpoint));
@@ -377,8 +375,8 @@ impl Online {
             serving,
         } = online;
         if disabled.unwrap_or(false) {
-            // Its file is left out too; Feast falls back on one that nothing reads. A database may be
-            // another feature store's, which serves what this one materializes.
+            // Its file is ignored too: Feast uses a default file that nothing reads. A database is kept, because
+            // another feature store can serve what this one materializes.
             let database = persistence.as_ref().filter(|it| it.store.is_some());
             return Self {
                 storage: OnlineStorage::new(database),
@@ -427,14 +425,15 @@ impl Timeouts {
             update,
             delete,
         } = timeouts.cloned().unwrap_or_default();
-        let or = |text: Option<String>, minutes: u64| {
-            text.and_then(|text| parse_duration(&text))
-                .unwrap_or(Duration::from_secs(minutes * MINUTE))
+        let or_minutes = |text: Option<String>, minutes: u64| {
+            let nanoseconds = text.and_then(|text| parse_nanoseconds(&text));
+            let nanoseconds = nanoseconds.and_then(|it| u64::try_from(it).ok());
+            nanoseconds.map_or(Duration::from_mins(minutes), Duration::from_nanos)
         };
         Self {
-            create: or(create, 20),
-            update: or(update, 20),
-            delete: or(delete, 10),
+            create: or_minutes(create, 20),
+            update: or_minutes(update, 20),
+            delete: or_minutes(delete, 10),
         }
     }
 }
@@ -454,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn scaling_decides_owner_and_strategy() {
+    fn scaling_determines_owner_and_strategy() {
         let facts = |services| {
             let store = store(services);
             (store.replicas.owner(), store.strategy.as_str())
@@ -540,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn the_namespace_is_the_users_then_the_providers_then_kubernetes() {
+    fn the_namespace_of_the_resource_takes_precedence() {
         let namespace = |own: Json, provider: Option<&str>| {
             let store = json!({"name": "demo", "feastProject": "p", "namespace": own});
             let defaults = Defaults {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What the provider has to know of a kind of object.
+/// The properties of a kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KindInfo {
     /// The name of the kind, such as `Deployment`.
@@ -15,10 +15,12 @@ pub struct KindInfo {
     pub scope: Scope,
     pub tier: Tier,
     pub access: Access,
+    pub pods: Pods,
+    pub mutability: Mutability,
     pub api: Api,
 }
 
-/// Where an object of a kind lives.
+/// The scope of the objects of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     Namespace,
@@ -26,18 +28,18 @@ pub enum Scope {
     Cluster,
 }
 
-/// What is applied together. A tier is applied after all objects of the previous tier have been.
+/// A group of kinds that are applied together, after all objects of the previous tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// What a pod needs before it can start: accounts, Secrets, PersistentVolumeClaims, Services.
+    /// What pods need before they can start: ServiceAccounts, Secrets, PersistentVolumeClaims, Services.
     Prerequisites,
-    /// What runs once, and must succeed before the pods are changed.
+    /// Jobs that must succeed before the pods are changed.
     Preparation,
     Workload,
     Autoscaler,
 }
 
-/// When the provider needs access to a kind.
+/// The feature stores for which the provider needs access to a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// For every feature store.
@@ -46,20 +48,42 @@ pub enum Access {
     IfUsed,
 }
 
-/// Whether every cluster serves the API of a kind.
+/// The relation of pods to an object. It decides how the object is deleted, and what a deletion can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pods {
+    /// The object has no pods. Pods that use it do not prevent its deletion.
+    None,
+    /// The object owns the pods that its selector selects.
+    Owned,
+    /// The object owns Jobs, which own pods.
+    OwnedByJobs,
+    /// Pods mount the object, which protects it from deletion.
+    Mounting,
+}
+
+/// The ability of an apply to change the specification of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutability {
+    Mutable,
+    /// The API server rejects changes of most fields.
+    Immutable,
+}
+
+/// The availability of the API of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     BuiltIn,
-    /// The API of a custom resource, which a cluster may not have.
+    /// The API of a custom resource, which a cluster need not have.
     Custom {
-        /// How to get it, as sentences of an error message.
+        /// The installation instructions, as sentences of an error message.
         remedy: &'static str,
     },
 }
 
-/// Defines [`Kind`] and its table from one row a kind, so that no kind can be without a row.
+/// Defines [`Kind`] and its table from one row for each kind, so that no kind can lack a row.
 macro_rules! kinds {
-    ($($name:ident: $group:literal $version:literal $plural:literal, $scope:ident, $tier:ident, $access:ident, $api:expr;)*) => {
+    ($($name:ident: $group:literal $version:literal $plural:literal,
+        $scope:ident $tier:ident $access:ident $pods:ident $mutability:ident, $api:expr;)*) => {
         /// A kind of object, in the order in which objects are applied.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
@@ -80,6 +104,8 @@ macro_rules! kinds {
                         scope: Scope::$scope,
                         tier: Tier::$tier,
                         access: Access::$access,
+                        pods: Pods::$pods,
+                        mutability: Mutability::$mutability,
                         api: $api,
                     },)*
                 }
@@ -89,21 +115,21 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ServiceAccount: "" "v1" "serviceaccounts", Namespace, Prerequisites, Always, Api::BuiltIn;
-    Role: "rbac.authorization.k8s.io" "v1" "roles", Namespace, Prerequisites, IfUsed, Api::BuiltIn;
-    RoleBinding: "rbac.authorization.k8s.io" "v1" "rolebindings", Namespace, Prerequisites, IfUsed, Api::BuiltIn;
-    ClusterRole: "rbac.authorization.k8s.io" "v1" "clusterroles", Cluster, Prerequisites, IfUsed, Api::BuiltIn;
-    ClusterRoleBinding: "rbac.authorization.k8s.io" "v1" "clusterrolebindings", Cluster, Prerequisites, IfUsed, Api::BuiltIn;
-    Secret: "" "v1" "secrets", Namespace, Prerequisites, Always, Api::BuiltIn;
-    ConfigMap: "" "v1" "configmaps", Namespace, Prerequisites, Always, Api::BuiltIn;
-    PersistentVolumeClaim: "" "v1" "persistentvolumeclaims", Namespace, Prerequisites, Always, Api::BuiltIn;
-    Service: "" "v1" "services", Namespace, Prerequisites, Always, Api::BuiltIn;
-    Job: "batch" "v1" "jobs", Namespace, Preparation, IfUsed, Api::BuiltIn;
-    Deployment: "apps" "v1" "deployments", Namespace, Workload, Always, Api::BuiltIn;
-    CronJob: "batch" "v1" "cronjobs", Namespace, Workload, IfUsed, Api::BuiltIn;
-    PodDisruptionBudget: "policy" "v1" "poddisruptionbudgets", Namespace, Workload, IfUsed, Api::BuiltIn;
-    HorizontalPodAutoscaler: "autoscaling" "v2" "horizontalpodautoscalers", Namespace, Autoscaler, IfUsed, Api::BuiltIn;
-    ScaledObject: "keda.sh" "v1alpha1" "scaledobjects", Namespace, Autoscaler, IfUsed, Api::Custom {
+    ServiceAccount: "" "v1" "serviceaccounts", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    Role: "rbac.authorization.k8s.io" "v1" "roles", Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    RoleBinding: "rbac.authorization.k8s.io" "v1" "rolebindings", Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    ClusterRole: "rbac.authorization.k8s.io" "v1" "clusterroles", Cluster Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    ClusterRoleBinding: "rbac.authorization.k8s.io" "v1" "clusterrolebindings", Cluster Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    Secret: "" "v1" "secrets", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    ConfigMap: "" "v1" "configmaps", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    PersistentVolumeClaim: "" "v1" "persistentvolumeclaims", Namespace Prerequisites Always Mounting Immutable, Api::BuiltIn;
+    Service: "" "v1" "services", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    Job: "batch" "v1" "jobs", Namespace Preparation IfUsed Owned Immutable, Api::BuiltIn;
+    Deployment: "apps" "v1" "deployments", Namespace Workload Always Owned Mutable, Api::BuiltIn;
+    CronJob: "batch" "v1" "cronjobs", Namespace Workload IfUsed OwnedByJobs Mutable, Api::BuiltIn;
+    PodDisruptionBudget: "policy" "v1" "poddisruptionbudgets", Namespace Workload IfUsed None Mutable, Api::BuiltIn;
+    HorizontalPodAutoscaler: "autoscaling" "v2" "horizontalpodautoscalers", Namespace Autoscaler IfUsed None Mutable, Api::BuiltIn;
+    ScaledObject: "keda.sh" "v1alpha1" "scaledobjects", Namespace Autoscaler IfUsed None Mutable, Api::Custom {
         remedy: "Install KEDA (`helm install keda kedacore/keda --namespace keda --create-namespace`; \
                  https://keda.sh/docs/deploy/ lists other ways), or use `services.scaling.autoscaling` instead of \
                  `services.scaling.keda`, which needs no installation.",
@@ -142,13 +168,21 @@ impl Kind {
         self.info().access
     }
 
-    /// Returns whether it is the kind of a custom resource, which a cluster may not serve.
+    pub const fn pods(self) -> Pods {
+        self.info().pods
+    }
+
+    pub const fn mutability(self) -> Mutability {
+        self.info().mutability
+    }
+
+    /// Returns whether it is the kind of a custom resource, which a cluster need not serve.
     pub const fn is_custom(self) -> bool {
         matches!(self.info().api, Api::Custom { .. })
     }
 }
 
-/// Which object of a feature store, written `Kind/name`.
+/// The kind and name of an object of a feature store, formatted as `Kind/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub kind: Kind,
@@ -163,7 +197,7 @@ impl Key {
         }
     }
 
-    /// Reads `Kind/name`. Returns `None` for a kind that is not in the table.
+    /// Parses `Kind/name`. Returns `None` for a kind that is not in the table.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once('/')?;
         let kind = Kind::ALL.iter().find(|known| known.as_str() == kind)?;
@@ -184,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_it_is_written() {
+    fn keys_round_trip() {
         for kind in Kind::ALL {
             let key = Key::new(*kind, "feast-x");
             assert_eq!(Key::parse(&key.to_string()), Some(key));
@@ -194,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_resources_are_unique() {
+    fn kinds_have_unique_names_and_resources() {
         let names: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         let resources = Kind::ALL.iter().map(|kind| {
             let KindInfo { group, plural, .. } = kind.info();
@@ -206,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn api_versions_have_no_slash_in_the_core_group() {
+    fn api_versions_of_the_core_group_have_no_slash() {
         let versions = [Kind::Secret, Kind::Deployment, Kind::ScaledObject].map(Kind::api_version);
         assert_eq!(versions, ["v1", "apps/v1", "keda.sh/v1alpha1"]);
     }

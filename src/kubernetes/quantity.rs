@@ -1,18 +1,18 @@
-//! Kubernetes resource quantities by what they mean: `1`, `1000m` and `1e0` are the same.
+//! Kubernetes resource quantities, compared by value: `1`, `1000m` and `1e0` are equal.
 //!
-//! Exact: a quantity is a whole number of billionths, which is the smallest unit that Kubernetes knows.
+//! Quantities are exact: a whole number of billionths, which is the smallest unit of Kubernetes.
 
 const NANO: i128 = 1_000_000_000;
 
-/// A quantity in billionths. Equal when Kubernetes takes them for the same.
+/// A quantity in billionths. Quantities are equal if Kubernetes considers them equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Quantity(i128);
 
 impl Quantity {
     pub const ZERO: Self = Self(0);
 
-    /// Reads `<sign><digits>.<digits><suffix>` with a suffix of `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei` or
-    /// `e<exponent>`; `None` when `text` is anything else or beyond all measure. Fractions of a billionth
+    /// Parses `<sign><digits>.<digits><suffix>` with a suffix of `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei` or
+    /// `e<exponent>`. Returns `None` for any other text, and for a number that is too large. Fractions of a billionth
     /// are rounded up, as Kubernetes does.
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, rest) = match text.as_bytes().first()? {
@@ -41,13 +41,13 @@ impl Quantity {
         Some(Self(if negative { -magnitude } else { magnitude }))
     }
 
-    /// Whether it is a whole number.
+    /// Returns whether it is a whole number.
     pub fn is_whole(self) -> bool {
         self.0 % NANO == 0
     }
 }
 
-/// The powers of 2 and of 10 that a suffix stands for.
+/// Returns the powers of 2 and of 10 of a suffix.
 fn scale(suffix: &str) -> Option<(u32, i32)> {
     Some(match suffix {
         "" => (0, 0),
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_the_same_in_every_spelling() {
+    fn equal_quantities_compare_equal() {
         for same in [
             &["1", "1000m", "1.0", "1e0", "+1", "1."][..],
             &["1Gi", "1024Mi", "1073741824"],
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_quantity() {
+    fn rejects_other_texts() {
         for wrong in [
             "", "lots", "1 Gi", "1gi", "1KB", ".", "--1", "1.2.3", "1e", "e3", "1e999",
         ] {

@@ -1,5 +1,5 @@
-//! The provider block, as the user writes it. Names and environment variables are those of the
-//! hashicorp/kubernetes provider, so that an existing block can be copied over.
+//! The configuration of the provider block. Attributes and environment variables have the names of the
+//! hashicorp/kubernetes provider, so that an existing block can be copied.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ mod tests {
     use crate::schema::lower;
 
     #[test]
-    fn becomes_a_provider_block_with_exec_as_a_block() {
+    fn lowers_exec_to_a_block() {
         let block = lower::<ProviderConfig>().unwrap();
         let attributes: Vec<&str> = block.attributes.keys().map(String::as_str).collect();
         assert_eq!(

@@ -3,18 +3,18 @@
 use std::io::{self, Read as _};
 use std::{fs, path::Path};
 
-use super::functions::from_manifest::{Read, feature_stores};
-use super::schemas::{FEATURE_STORE, schemas};
+use super::functions::from_manifest::{Converted, feature_stores};
+use super::resources::feature_store::{TYPE_NAME, block};
 use crate::schema::{Value, hcl};
 
-/// How the program is called.
+/// The command line.
 pub const USAGE: &str = "terraform-provider-feast convert <file, or - for standard input>";
 
-/// Reads the file of that name, or standard input for `-`, and gives the configuration.
+/// Reads the file, or standard input for `-`, and returns the configuration.
 ///
 /// # Errors
 ///
-/// A sentence for the user.
+/// The usage, or the reason why the file cannot be read or converted, as a sentence.
 pub fn run(arguments: &[String]) -> Result<String, String> {
     let [file] = arguments else {
         return Err(format!("Usage: {USAGE}"));
@@ -29,22 +29,19 @@ pub fn run(arguments: &[String]) -> Result<String, String> {
     convert(&text)
 }
 
-/// A `resource` block for each FeatureStore in `yaml`, with comments on what was written out or left out.
+/// Returns a `resource` block for each FeatureStore in `yaml`, with comments about added defaults and dropped fields.
 ///
 /// # Errors
 ///
-/// What cannot be read, with the field's place in the custom resource.
+/// The fields of the custom resource that cannot be converted.
 pub fn convert(yaml: &str) -> Result<String, String> {
-    // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
-    let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
-    let block = &schemas.resources[FEATURE_STORE].schema.block;
-    let stores = feature_stores(block, yaml)?;
+    let stores = feature_stores(&block(), yaml)?;
     let blocks: Vec<String> = stores.iter().map(resource).collect();
     Ok(blocks.join("\n"))
 }
 
-fn resource(store: &Read) -> String {
-    let Read { attributes, notes } = store;
+fn resource(store: &Converted) -> String {
+    let Converted { attributes, notes } = store;
     let mut text = String::new();
     for note in notes {
         for line in wrap(note) {
@@ -53,15 +50,11 @@ fn resource(store: &Read) -> String {
     }
     let name = attributes.get("name").and_then(Value::as_str);
     let label = hcl::identifier(name.unwrap_or_default());
-    text.push_str(&hcl::block(
-        "resource",
-        &[FEATURE_STORE, &label],
-        attributes,
-    ));
+    text.push_str(&hcl::block("resource", &[TYPE_NAME, &label], attributes));
     text
 }
 
-/// Lines of at most 100 characters.
+/// Splits a text into lines of at most 100 characters.
 fn wrap(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -6,26 +6,31 @@ mod functions;
 use std::collections::BTreeMap;
 
 use crate::feast::rules::{RULES, Rule, WARNINGS};
-use crate::schema::Block;
 use crate::schema::docs::schema_section;
+use crate::schema::{Block, Provider};
 
-use super::schemas::{FEATURE_STORE, schemas};
+use super::{FEATURE_STORE, Feast};
 
-/// Every generated page: its path from the package's root, and its text.
+/// Returns the text of every generated page, by its path from the root of the package.
 pub fn pages() -> BTreeMap<String, String> {
-    // The golden test of the schemas lowers the same types, so a failure cannot leave the workshop.
-    let schemas = schemas().unwrap_or_else(|error| unreachable!("{error}"));
-    let feature_store = &schemas.resources[FEATURE_STORE].schema.block;
-    let mut pages = functions::pages(&schemas.functions);
+    let feast = Feast::new();
+    let registry = feast.registry();
+    let mut pages = functions::pages(&registry.functions);
     pages.extend([
-        ("docs/index.md".to_owned(), index(&schemas.provider.block)),
+        ("docs/index.md".to_owned(), index(&feast.schema().block)),
         (
             "docs/data-sources/feature_store.md".to_owned(),
-            data_source(&schemas.data_sources[FEATURE_STORE].block),
+            object(
+                "Data Source",
+                FEATURE_STORE,
+                "The live view of a Feast feature store on Kubernetes.",
+                &registry.data_sources[FEATURE_STORE].schema().block,
+                include_str!("../../examples/data-sources/feast_feature_store/data-source.tf"),
+            ),
         ),
         (
             "docs/resources/feature_store.md".to_owned(),
-            resource(feature_store),
+            resource(&registry.resources[FEATURE_STORE].schema().block),
         ),
     ]);
     pages
@@ -34,7 +39,7 @@ pub fn pages() -> BTreeMap<String, String> {
 fn index(block: &Block) -> String {
     let front = front_matter(
         "Provider: Feast",
-        // The registry refuses a subcategory on this page.
+        // The registry does not accept a subcategory on this page.
         None,
         "Manages Feast feature stores on Kubernetes.",
     );
@@ -46,22 +51,22 @@ fn index(block: &Block) -> String {
 
 {description}
 
-The provider makes the Kubernetes objects of a feature store itself: no Feast operator and no custom
-resource definition is needed in the cluster. It has one resource,
+The provider creates the Kubernetes objects of a feature store itself. The cluster needs neither the Feast operator nor a
+custom resource definition. The provider has one resource,
 [`{FEATURE_STORE}`](resources/feature_store.md), a [data source](data-sources/feature_store.md) of the same
 name, and two functions: [`render`](functions/render.md) shows the objects without a cluster,
 [`from_manifest`](functions/from_manifest.md) reads a custom resource of the operator.
 
-- [Operations](guides/operations.md): versions, upgrades, what to do when something fails
+- [Operations](guides/operations.md): versions, upgrades, troubleshooting
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
-- [Drift and ownership](guides/drift-and-ownership.md): who owns each field, and how a change by somebody else shows
-- [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they never go
-- [TLS](guides/tls.md): every server, with certificates from Secrets
-- [Moving from the operator](guides/migration.md): custom resources as Terraform configuration, and what differs;
+- [Drift and ownership](guides/drift-and-ownership.md): field ownership, and how changes by others are shown
+- [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they are never stored
+- [TLS](guides/tls.md): TLS for every server, with certificates from Secrets
+- [Migrating from the Feast operator](guides/migration.md): custom resources as Terraform configuration;
   [differences from the Feast operator](guides/differences-from-the-feast-operator.md)
-- [Authorization](guides/auth.md): who may ask the servers for what, by Kubernetes RBAC or OpenID Connect
-- [Lineage](guides/lineage.md): OpenLineage events, sent and received
-- [Data](guides/data.md): which changes touch claims, and what the plan says about them
+- [Authorization](guides/auth.md): permissions on the servers, by Kubernetes RBAC or OpenID Connect
+- [Lineage](guides/lineage.md): sending and receiving OpenLineage events
+- [Data](guides/data.md): which changes affect PersistentVolumeClaims, and how the plan shows them
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
 
 ## Example Usage
@@ -74,17 +79,14 @@ name, and two functions: [`render`](functions/render.md) shows the objects witho
     )
 }
 
-fn data_source(block: &Block) -> String {
-    let front = front_matter(
-        &format!("{FEATURE_STORE} Data Source - Feast"),
-        Some(""),
-        "The live view of a Feast feature store on Kubernetes.",
-    );
-    let example = include_str!("../../examples/data-sources/feast_feature_store/data-source.tf");
+/// Returns the page of an object: its description, an example and its schema. `kind` is that of the registry:
+/// `Data Source`.
+fn object(kind: &str, name: &str, summary: &str, block: &Block, example: &str) -> String {
+    let front = front_matter(&format!("{name} {kind} - Feast"), Some(""), summary);
     let schema = schema_section(block);
     format!(
         "{front}\
-# {FEATURE_STORE} (Data Source)
+# {name} ({kind})
 
 {description}
 
@@ -121,8 +123,8 @@ fn resource(block: &Block) -> String {
 
 {description}
 
-How the number of pods is chosen and handed over is the subject of the guide
-[Scaling](../guides/scaling.md); how connection parameters reach Feast, of [Secrets](../guides/secrets.md).
+The guide [Scaling](../guides/scaling.md) describes how the number of pods is set, and
+[Secrets](../guides/secrets.md) how connection parameters reach Feast.
 
 ## Example Usage
 
@@ -131,20 +133,19 @@ How the number of pods is chosen and handed over is the subject of the guide
 
 ## Rules
 
-`terraform validate` and `terraform plan` check these, without a cluster, and report everything that is
-wrong at once. What depends on a value that is known only after apply is checked then, before anything is
-written.
+`terraform validate` and `terraform plan` check these rules without a cluster, and report all violations at once. Rules
+that depend on a value that is known only after apply are checked during apply, before anything is written.
 
 {rules}
-These give a warning only:
+These rules only give a warning:
 
 {advice}
 {schema}
 ## Import
 
-A feature store that this provider made can be imported: its Secret keeps the configuration. One that the Feast
-operator made is imported from its custom resource, and the next apply takes it over: the guide
-[Moving from the operator](../guides/migration.md) has the steps.
+A feature store that this provider created can be imported, because its Secret contains the configuration. A feature
+store that the Feast operator created is imported from its custom resource, and the next apply takes it over. The guide
+[Migrating from the Feast operator](../guides/migration.md) has the steps.
 
 An [`import` block](https://developer.hashicorp.com/terraform/language/import) takes `<namespace>/<name>`, or `<name>` in
 the provider's namespace:
@@ -152,12 +153,12 @@ the provider's namespace:
 ```terraform
 {by_id}```
 
-In Terraform and OpenTofu 1.12 and later, it can name the feature store by its identity:
+In Terraform and OpenTofu 1.12 and later, it can specify the feature store by its identity:
 
 ```terraform
 {by_identity}```
 
-The command does the same for a configuration that is written already:
+The command imports into a configuration that already exists:
 
 ```shell
 {by_command}```
@@ -174,4 +175,36 @@ fn front_matter(title: &str, subcategory: Option<&str>, description: &str) -> St
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::provider::Registry;
+
+    #[test]
+    fn every_object_has_a_page() {
+        let feast = Feast::new();
+        let Registry {
+            resources,
+            data_sources,
+            functions,
+            list_resources,
+            actions,
+        } = feast.registry();
+        let names = (resources.keys().map(|name| ("resources", name)))
+            .chain(data_sources.keys().map(|name| ("data-sources", name)))
+            .chain(functions.keys().map(|name| ("functions", name)))
+            .chain(list_resources.keys().map(|name| ("list-resources", name)))
+            .chain(actions.keys().map(|name| ("actions", name)));
+        let mut expected: Vec<String> = names
+            .map(|(folder, name)| {
+                let name = name.strip_prefix("feast_").unwrap_or(name);
+                format!("docs/{folder}/{name}.md")
+            })
+            .collect();
+        expected.push("docs/index.md".to_owned());
+        expected.sort();
+        assert_eq!(pages().into_keys().collect::<Vec<_>>(), expected);
+    }
 }

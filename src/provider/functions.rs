@@ -3,79 +3,83 @@
 pub mod from_manifest;
 pub mod render;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::schema::provider::{Function, FunctionError, FunctionResult};
+use crate::schema::provider::{
+    Function, FunctionDefinition, FunctionError, FunctionParameter, FunctionResult,
+};
 use crate::schema::{Block, Diagnostics, Type, Value};
 
-/// One function: its name, its signature and what it does, given the resource's schema.
-struct Entry {
+/// A function with one parameter that reads or returns a configuration of the resource.
+pub struct FeatureStoreFunction {
     name: &'static str,
-    signature: fn() -> Function,
+    definition: FunctionDefinition,
+    /// The block of the resource.
+    block: Arc<Block>,
     call: fn(&Block, &Value) -> FunctionResult,
 }
 
-/// Every function. Each has one parameter.
-const FUNCTIONS: [Entry; 2] = [
-    Entry {
-        name: "from_manifest",
-        signature: from_manifest::signature,
-        call: from_manifest::call,
-    },
-    Entry {
-        name: "render",
-        signature: render::signature,
-        call: render::call,
-    },
-];
-
-/// The signatures, by name.
-pub fn signatures() -> BTreeMap<String, Function> {
-    FUNCTIONS
-        .iter()
-        .map(|entry| (entry.name.to_owned(), (entry.signature)()))
-        .collect()
+/// Returns all functions. `block` is that of the resource.
+pub fn all(block: &Arc<Block>) -> [FeatureStoreFunction; 2] {
+    [
+        FeatureStoreFunction {
+            name: "from_manifest",
+            definition: from_manifest::definition(),
+            block: Arc::clone(block),
+            call: from_manifest::call,
+        },
+        FeatureStoreFunction {
+            name: "render",
+            definition: render::definition(),
+            block: Arc::clone(block),
+            call: render::call,
+        },
+    ]
 }
 
-/// Calls the function `name` with its argument.
-pub fn call(block: &Block, name: &str, arguments: &[Value]) -> FunctionResult {
-    let result = match (FUNCTIONS.iter().find(|entry| entry.name == name), arguments) {
-        (Some(entry), [argument]) => (entry.call)(block, argument),
-        _ => Err(FunctionError {
-            text: format!(
-                "This provider has no function {name:?} of {} arguments.",
-                arguments.len()
-            ),
-            argument: None,
-        }),
-    };
-    // Terraform and OpenTofu put a full stop after the text.
-    result.map_err(|error| FunctionError {
-        text: error
-            .text
-            .strip_suffix('.')
-            .unwrap_or(&error.text)
-            .to_owned(),
-        ..error
-    })
+impl Function for FeatureStoreFunction {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn definition(&self) -> &FunctionDefinition {
+        &self.definition
+    }
+
+    fn call(&self, arguments: &[Value]) -> FunctionResult {
+        let argument = arguments.first().unwrap_or(&Value::Null);
+        // Terraform and OpenTofu add a full stop to the text.
+        (self.call)(&self.block, argument).map_err(|error| FunctionError {
+            text: error
+                .text
+                .strip_suffix('.')
+                .unwrap_or(&error.text)
+                .to_owned(),
+            ..error
+        })
+    }
 }
 
-fn signature(
+fn definition(
     summary: &str,
     description: &str,
-    (name, parameter, about): (&str, Type, &str),
+    (name, parameter, parameter_description): (&str, Type, &str),
     returns: Type,
-) -> Function {
-    Function {
+) -> FunctionDefinition {
+    FunctionDefinition {
         summary: summary.to_owned(),
         description: description.to_owned(),
-        parameters: vec![(name.to_owned(), parameter, about.to_owned())],
+        parameters: vec![FunctionParameter {
+            name: name.to_owned(),
+            r#type: parameter,
+            description: parameter_description.to_owned(),
+        }],
         returns,
     }
 }
 
 /// Everything that is wrong with the argument.
-fn wrong(text: String) -> FunctionError {
+fn argument_error(text: String) -> FunctionError {
     FunctionError {
         text,
         argument: Some(0),
@@ -83,7 +87,7 @@ fn wrong(text: String) -> FunctionError {
 }
 
 /// Diagnostics as one text, each with its path.
-fn told(diagnostics: Diagnostics) -> FunctionError {
+fn argument_errors(diagnostics: Diagnostics) -> FunctionError {
     let lines: Vec<String> = diagnostics
         .into_iter()
         .map(|diagnostic| match diagnostic.path {
@@ -93,7 +97,7 @@ fn told(diagnostics: Diagnostics) -> FunctionError {
             _ => format!("{}. {}", diagnostic.summary, diagnostic.detail),
         })
         .collect();
-    wrong(lines.join("\n\n"))
+    argument_error(lines.join("\n\n"))
 }
 
 #[cfg(test)]
@@ -106,7 +110,8 @@ mod tests {
 
     /// The error of a call with this argument.
     fn error(function: &str, argument: Value) -> String {
-        let result = Feast::new().call_function(function, vec![argument]);
+        let feast = Feast::new();
+        let result = feast.registry().functions[function].call(&[argument]);
         let FunctionError { text, argument } = result.unwrap_err();
         assert_eq!(argument, Some(0));
         text
@@ -114,7 +119,7 @@ mod tests {
 
     /// Terraform ends the text with a full stop of its own.
     #[test]
-    fn errors_are_whole_sentences_without_the_last_full_stop() {
+    fn errors_are_sentences_without_the_last_period() {
         let manifest = |text: &str| error("from_manifest", Value::string(text));
         let head = "kind: FeatureStore\napiVersion: feast.dev/v1\nmetadata: {name: a}";
         for (text, expected) in [
@@ -125,8 +130,8 @@ mod tests {
             ),
             (
                 "kind: Secret",
-                "The manifest cannot be read: there is no FeatureStore in it: `kind: FeatureStore` with \
-                 `apiVersion: feast.dev/v1` is needed",
+                "The manifest cannot be read: the text has no FeatureStore (`kind: FeatureStore` with `apiVersion: \
+                 feast.dev/v1`)",
             ),
             (
                 &format!(
@@ -137,7 +142,7 @@ mod tests {
             (
                 &format!("{head}\nspec: {{feastProject: [p], services: {{bogus: 1}}}}"),
                 "`spec.feastProject` must be a string.\n`spec.services.bogus` is not a field of a FeatureStore that \
-                 this provider knows. Mend its name, or take it out",
+                 this provider knows. Correct its name, or remove it",
             ),
         ] {
             assert_eq!(manifest(text), expected);
@@ -146,8 +151,8 @@ mod tests {
             format!("{head}\nspec: {{feastProject: p}}\n---\n{head}\nspec: {{feastProject: q}}");
         assert_eq!(
             manifest(&both),
-            "The manifest cannot be read: there are 2 FeatureStores in it, and only one can be read at a time: split \
-             them"
+            "The manifest cannot be read: the text has 2 FeatureStores, and only one can be converted at a time. Split \
+             the text"
         );
         let store = |items: &[(&str, Value)]| {
             let items = items

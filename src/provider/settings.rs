@@ -1,4 +1,4 @@
-//! What the provider block says, and the connection made from it when it is first needed.
+//! The settings of the provider block, and the connection to the cluster, which is made when it is first needed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 use super::config::{Exec, ProviderConfig};
 use super::diagnostics;
 
-/// The provider block, ready to be used.
+/// The settings of the provider block.
 #[derive(Default)]
 pub struct Settings {
     config: ProviderConfig,
-    /// What of it is not known before apply.
+    /// The paths of the values that are not known before apply.
     unknown: BTreeSet<Path>,
-    /// True if `namespace` is an empty string, which counts as absent.
+    /// True if `namespace` is an empty string. It counts as absent.
     namespace_is_empty: bool,
     cluster: OnceCell<Arc<Cluster>>,
 }
@@ -29,7 +29,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// One diagnostic for each value that does not fit the schema, or else for each that cannot be used.
+    /// One diagnostic for each value that does not fit the schema. If all fit, one for each that cannot be used.
     pub fn read(block: &Block, value: &Value) -> Result<Self, Diagnostics> {
         let decoded = decode(block, &without_empty_strings(value));
         if !decoded.diagnostics.is_empty() {
@@ -38,7 +38,7 @@ impl Settings {
         let config = serde_json::from_value(decoded.json).map_err(|error| {
             vec![Diagnostic::error(
                 "The provider cannot read its configuration",
-                format!("The provider block fits the schema, but not the type that the schema is made from: {error}. This is a defect of the provider; please report it."),
+                format!("The provider block fits the schema, but not the type that the schema is made from: {error}. This is a bug in the provider; please report it."),
             )]
         })?;
         let settings = Self {
@@ -54,13 +54,13 @@ impl Settings {
         }
     }
 
-    /// Returns true if `namespace` is an empty string. It counts as absent, but it is seldom meant: a variable that is not
-    /// set leads to it.
+    /// Returns true if `namespace` is an empty string. It counts as absent, but is seldom intended: it can come from a
+    /// variable that is not set.
     pub fn namespace_is_empty(&self) -> bool {
         self.namespace_is_empty
     }
 
-    /// Namespace of feature stores that name none; `None` while it is not known.
+    /// Returns the namespace of feature stores without one of their own; `None` while it is unknown.
     pub fn namespace(&self) -> Option<&str> {
         if self.unknown.contains(&Path::of("namespace")) {
             return None;
@@ -73,34 +73,34 @@ impl Settings {
         )
     }
 
-    /// Whether the cluster can be told from the provider block yet.
+    /// Returns whether the values that identify the cluster are known.
     pub fn cluster_is_known(&self) -> bool {
         let namespace = Path::of("namespace");
         self.unknown.iter().all(|path| *path == namespace)
     }
 
-    /// The cluster, connected on first use.
+    /// Returns the cluster. Connects to it on first use.
     ///
     /// # Errors
     ///
-    /// What is missing or wrong in the provider block, or why the client could not be made.
+    /// The provider block is incomplete or invalid, or the client cannot be made.
     pub async fn cluster(&self) -> Result<Arc<Cluster>, Diagnostic> {
         if !self.cluster_is_known() {
             return Err(diagnostics::unknown_cluster(&self.unknown));
         }
-        let made = self.cluster.get_or_try_init(|| async {
+        let cluster = self.cluster.get_or_try_init(|| async {
             let connection =
                 (self.connection()).with_environment(|name| std::env::var(name).ok())?;
             Cluster::connect(&connection, self.options())
                 .await
                 .map(Arc::new)
         });
-        made.await
+        (cluster.await)
             .cloned()
             .map_err(|error| diagnostics::connection_error(&error))
     }
 
-    /// How this provider writes.
+    /// Returns the options for writing objects.
     pub fn options(&self) -> Options {
         Options {
             field_manager: (self.config.field_manager.clone())
@@ -165,15 +165,15 @@ impl Settings {
             exec,
             in_cluster_config,
             expected_cluster_uid,
-            // [`Connection::with_environment`] notes it.
+            // [`Connection::with_environment`] sets it.
             from_environment: BTreeSet::new(),
         }
     }
 }
 
-/// Leaves out the empty strings of a provider block, as environment variables that are empty are left out: modules
-/// pass them for what is not set. An `exec` block without a command and a version is left out as a whole; what it
-/// passes on to its command stays as it is.
+/// Removes the empty strings of a provider block, because modules pass them for values that are not set. Empty environment
+/// variables are treated in the same way. An `exec` block without a command and a version is removed; the arguments and
+/// variables of its command are kept.
 fn without_empty_strings(value: &Value) -> Value {
     let mut value = value.clone();
     if let Value::Object(attributes) = &mut value {

@@ -1,31 +1,41 @@
-//! Plans against core's own acceptance rules, and the law of unknown values, over every attribute of a
-//! set of configurations that reach each part of the schema.
+//! Plans of configurations that reach each part of the schema: against the acceptance rules of Terraform core, and with
+//! each value unknown in turn.
 
 mod api_server;
 mod applied;
 mod configurations;
 mod connection;
-mod core;
+pub mod core;
 mod import_ids;
 mod live_values;
 mod reattached;
 mod replacement;
 mod saved_states;
+pub mod test_provider;
 mod unknown_provider;
 
 use serde_json::{Value as Json, json};
 
 use super::{FEATURE_STORE, Feast};
 use crate::feast::spec::{self, Defaults, Store, computed_inputs};
-use crate::schema::provider::{Apply, Configure, Plan, Planned, Upgrade, ValidateResource};
+use crate::schema::provider::{
+    ApplyResourceChangeRequest, ConfigureProviderRequest, PlanResourceChangeRequest,
+    PlanResourceChangeResponse, Resource, UpgradeResourceStateRequest,
+    ValidateResourceConfigRequest,
+};
 use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Step, Value, decode, encode};
 use configurations::configurations;
 
-fn block(feast: &Feast) -> &Block {
-    &feast.schemas().resources[FEATURE_STORE].schema.block
+/// The resource `feast_feature_store` of a provider.
+fn resource(feast: &Feast) -> &dyn Resource {
+    &*feast.registry().resources[FEATURE_STORE]
 }
 
-/// Every path of a configuration that is not null, leaves and the objects above them.
+fn block(feast: &Feast) -> &Block {
+    &resource(feast).schema().block
+}
+
+/// Adds every path of a configuration that is not null: leaves, and the objects above them.
 fn paths(value: &Value, at: &Path, found: &mut Vec<Path>) {
     let inner: Vec<(Path, &Value)> = match value {
         Value::Null | Value::Unknown => return,
@@ -56,7 +66,7 @@ fn with_unknown(value: &Value, steps: &[Step]) -> Value {
     with(value, steps, Value::Unknown)
 }
 
-/// The value with another in one place.
+/// Returns the value with another one at a path.
 fn with(value: &Value, steps: &[Step], other: Value) -> Value {
     let Some((step, rest)) = steps.split_first() else {
         return other;
@@ -70,26 +80,24 @@ fn with(value: &Value, steps: &[Step], other: Value) -> Value {
         (Value::List(items), Step::Index(index)) => {
             items[*index] = with(&items[*index], rest, other)
         }
-        _ => unreachable!("the path was read off this value"),
+        _ => unreachable!("the path is one of this value"),
     }
     value
 }
 
 fn validate(feast: &Feast, config: &Value) -> Vec<Diagnostic> {
-    feast.validate_resource(ValidateResource {
-        type_name: FEATURE_STORE.to_owned(),
+    resource(feast).validate_config(ValidateResourceConfigRequest {
         config: config.clone(),
-        ..ValidateResource::default()
+        ..ValidateResourceConfigRequest::default()
     })
 }
 
-fn plan(feast: &Feast, prior: &Value, config: &Value) -> Planned {
-    let request = Plan {
-        type_name: FEATURE_STORE.to_owned(),
+fn plan(feast: &Feast, prior: &Value, config: &Value) -> PlanResourceChangeResponse {
+    let request = PlanResourceChangeRequest {
         prior_state: prior.clone(),
         proposed_new_state: config.clone(),
         config: config.clone(),
-        ..Plan::default()
+        ..PlanResourceChangeRequest::default()
     };
     wait(core::plan(feast, request))
 }
@@ -101,7 +109,7 @@ fn wait<T>(answer: impl Future<Output = T>) -> T {
     runtime.block_on(answer)
 }
 
-/// Whether both are elements of one list, in this order.
+/// Returns whether both are elements of one list, in this order.
 fn are_elements(one: &Path, other: &Path) -> bool {
     match (one.steps().split_last(), other.steps().split_last()) {
         (Some((Step::Index(one), list)), Some((Step::Index(other), same))) => {
@@ -111,7 +119,8 @@ fn are_elements(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Each configuration as it is, and with each of its values, and of two elements of a list both, unknown in turn.
+/// Checks each configuration: without a change, with each of its values unknown in turn, and with two elements of a list
+/// unknown.
 fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value)) {
     for json in configurations() {
         let whole = encode(&block(feast).attributes, &json);
@@ -121,7 +130,6 @@ fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value
         for path in &all {
             let changed = with_unknown(&whole, path.steps());
             check(&whole, Some(path), &changed);
-            // With another element of the same list.
             for other in all.iter().filter(|other| are_elements(path, other)) {
                 check(&whole, Some(path), &with_unknown(&changed, other.steps()));
             }
@@ -132,7 +140,7 @@ fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value
 #[test]
 fn making_a_value_unknown_never_adds_a_diagnostic() {
     let feast = Feast::new();
-    // What is said may name fewer reasons; where and of what it is said must not be new.
+    // The detail may name fewer reasons. No path and summary may be new.
     let said = |config: &Value| -> Vec<_> {
         let diagnostics = validate(&feast, config).into_iter();
         diagnostics
@@ -150,8 +158,8 @@ fn making_a_value_unknown_never_adds_a_diagnostic() {
     });
 }
 
-/// The state that an apply of a wholly known plan would answer.
-fn applied(planned: &Planned) -> Option<Value> {
+/// Returns the state after an apply of a wholly known plan.
+fn applied(planned: &PlanResourceChangeResponse) -> Option<Value> {
     let mut state = planned.state.clone();
     if state.attribute("objects").is_null() {
         return None;
@@ -161,11 +169,11 @@ fn applied(planned: &Planned) -> Option<Value> {
     state.is_wholly_known().then_some(state)
 }
 
-/// The plan of a create, and the plan of an update to the same configuration where all of it is known.
+/// The plan of a create, and the plan of an update to the same configuration if all of it is known.
 struct Plans {
     config: Value,
-    create: Planned,
-    update: Option<(Value, Planned)>,
+    create: PlanResourceChangeResponse,
+    update: Option<(Value, PlanResourceChangeResponse)>,
 }
 
 impl Plans {
@@ -183,10 +191,15 @@ impl Plans {
     }
 }
 
-/// Core plans again during an apply, when more is known: whatever was known must be planned in the same way.
+/// Terraform plans again during an apply, when more is known. What was known before must stay the same.
 #[track_caller]
-fn expect_completion(block: &Block, first: &Planned, last: &Planned, path: Option<&Path>) {
-    let has_error = |planned: &Planned| {
+fn expect_completion(
+    block: &Block,
+    first: &PlanResourceChangeResponse,
+    last: &PlanResourceChangeResponse,
+    path: Option<&Path>,
+) {
+    let has_error = |planned: &PlanResourceChangeResponse| {
         let mut diagnostics = planned.diagnostics.iter();
         diagnostics.any(|diagnostic| diagnostic.severity == Severity::Error)
     };
@@ -197,7 +210,7 @@ fn expect_completion(block: &Block, first: &Planned, last: &Planned, path: Optio
 }
 
 #[test]
-fn plans_are_what_core_accepts_and_final_plans_complete_them() {
+fn core_accepts_plans_and_their_completions() {
     let feast = Feast::new();
     let block = block(&feast);
     let mut last: Option<Plans> = None;
@@ -229,9 +242,9 @@ fn a_plan_over_its_own_result_changes_nothing() {
     });
 }
 
-/// Whatever changes a computed attribute is known to decide about it, so that no plan says too much.
+/// Every input that changes a computed attribute is in its list, so no plan shows a value that can still change.
 #[test]
-fn what_is_decisive_is_listed() {
+fn inputs_of_computed_attributes_are_listed() {
     let feast = Feast::new();
     let block = block(&feast);
     let store = |value: &Value| {
@@ -273,7 +286,7 @@ fn what_is_decisive_is_listed() {
     assert!(changes.iter().all(|count| *count > 4), "{changes:?}");
 }
 
-/// Other values of the same type.
+/// Returns other values of the same type.
 fn others(value: &Value) -> impl Iterator<Item = Value> {
     let others = match value {
         Value::Bool(value) => vec![Value::Bool(!value)],
@@ -287,7 +300,7 @@ fn others(value: &Value) -> impl Iterator<Item = Value> {
 }
 
 #[test]
-fn an_unknown_image_leaves_where_the_servers_are() {
+fn an_unknown_image_makes_only_dependent_attributes_unknown() {
     let feast = Feast::new();
     let attributes = &block(&feast).attributes;
     let json = json!({
@@ -342,15 +355,15 @@ fn name_and_namespace_replace() {
 }
 
 #[test]
-fn a_destroy_that_fails_forgets_nothing() {
+fn a_failed_destroy_keeps_state_and_private_state() {
     let feast = Feast::new();
     let config = encode(
-        &feast.schemas().provider.block.attributes,
+        &feast.schema().block.attributes,
         &json!({"config_path": "/nowhere/kubeconfig"}),
     );
-    let configured = Configure {
+    let configured = ConfigureProviderRequest {
         config,
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     assert_eq!(wait(feast.configure(configured)), []);
     let config = encode(
@@ -360,11 +373,10 @@ fn a_destroy_that_fails_forgets_nothing() {
     let state = applied(&plan(&feast, &Value::Null, &config)).unwrap();
     let applied = wait(core::apply(
         &feast,
-        Apply {
-            type_name: FEATURE_STORE.to_owned(),
+        ApplyResourceChangeRequest {
             prior_state: state.clone(),
             planned_private: b"remembered".to_vec(),
-            ..Apply::default()
+            ..ApplyResourceChangeRequest::default()
         },
     ));
     let said: Vec<&str> = (applied.diagnostics.iter())
@@ -378,9 +390,8 @@ fn a_destroy_that_fails_forgets_nothing() {
 }
 
 #[test]
-fn a_stored_state_that_does_not_fit_says_where() {
-    let upgraded = Feast::new().upgrade(Upgrade {
-        type_name: FEATURE_STORE.to_owned(),
+fn an_unreadable_state_names_the_attribute() {
+    let upgraded = resource(&Feast::new()).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
         json: json!({}),
         state: Err("`services.scaling` is a number".to_owned()),
@@ -392,7 +403,7 @@ fn a_stored_state_that_does_not_fit_says_where() {
         said,
         [
             "The stored state of this feature store does not fit the provider's schema. `services.scaling` is a number. \
-             Restore it from a backup, or take the feature store out of the state (`terraform state rm`, `pulumi state \
+             Restore it from a backup, or remove the feature store from the state (`terraform state rm`, `pulumi state \
              delete`) and import it again."
         ]
     );

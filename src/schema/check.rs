@@ -1,9 +1,9 @@
-//! Checks of one value on its own: bounds, patterns, allowed words.
+//! Checks of single values: bounds, patterns, allowed words.
 
 use super::{Block, Check, Diagnostic, Diagnostics, Number, Path, Value};
 
 impl Block {
-    /// Checks a value on its own against the bounds and the pattern of a top-level attribute.
+    /// Checks a value against the checks of a top-level attribute.
     pub fn check(&self, name: &str, value: &Value) -> Diagnostics {
         match self.attributes.get(name) {
             Some(attribute) => check(&attribute.checks, &Path::of(name), value),
@@ -12,31 +12,31 @@ impl Block {
     }
 }
 
-/// What a known value at `path` breaks. Unknown and null values break nothing.
+/// Returns the checks that the value at `path` violates. Unknown and null values violate none.
 pub fn check(checks: &[Check], path: &Path, value: &Value) -> Diagnostics {
-    let mut found = Diagnostics::new();
+    let mut diagnostics = Diagnostics::new();
     for check in checks {
         match (check, value) {
             (Check::Each(each), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
-                    found.extend(self::check(each, &path.index(index), item));
+                    diagnostics.extend(self::check(each, &path.index(index), item));
                 }
             }
             (Check::Each(each), Value::Map(items)) => {
                 for (key, item) in items {
-                    found.extend(self::check(each, &path.key(key), item));
+                    diagnostics.extend(self::check(each, &path.key(key), item));
                 }
             }
-            _ => found.extend(broken(check, value).map(|must| {
+            _ => diagnostics.extend(violation(check, value).map(|must| {
                 Diagnostic::error("Invalid value", format!("`{path}` {must}.")).at(path.clone())
             })),
         }
     }
-    found
+    diagnostics
 }
 
-/// The end of the sentence "`path` …", when the value breaks the check.
-fn broken(check: &Check, value: &Value) -> Option<String> {
+/// Returns how the value violates the check, as the end of a sentence with the path as its subject.
+fn violation(check: &Check, value: &Value) -> Option<String> {
     match (check, value) {
         (Check::AtLeast(bound), Value::Number(number)) if number.as_f64() < *bound => {
             Some(format!("must be at least {bound}, but is {number}"))
@@ -51,7 +51,7 @@ fn broken(check: &Check, value: &Value) -> Option<String> {
             "must be a whole number of 64 bits, but is {number}"
         )),
         (Check::Pattern(pattern), Value::String(text)) => {
-            // The lowering has compiled every pattern once, so this cannot fail.
+            // The lowering compiles every pattern, so this cannot fail.
             let matches = regex_lite::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
             (!matches).then(|| format!("must match `{pattern}`, but is {text:?}"))
         }
@@ -84,10 +84,10 @@ fn broken(check: &Check, value: &Value) -> Option<String> {
 }
 
 impl Number {
-    /// The nearest `f64`.
+    /// Returns the nearest `f64`.
     pub fn as_f64(&self) -> f64 {
         match self {
-            // Bounds are small; a number that loses precision here is far outside them.
+            // Bounds are small. A number that loses precision here is far outside them.
             #[expect(clippy::cast_precision_loss)]
             Self::Integer(integer) => *integer as f64,
             Self::Float(float) => *float,
@@ -95,13 +95,13 @@ impl Number {
         }
     }
 
-    /// The whole number that this is, of 64 bits.
+    /// Returns the number as an `i64`; `None` if it is not a whole number of 64 bits.
     pub fn as_i64(&self) -> Option<i64> {
-        /// Of the numbers that `i64` has no room for, the nearest to zero.
+        /// The smallest positive number that is too large for an `i64`.
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
         match self {
             Self::Integer(integer) => Some(*integer),
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole and has room")]
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
             Self::Float(float) if float.fract() == 0.0 && (-LIMIT..LIMIT).contains(float) => {
                 Some(*float as i64)
             }

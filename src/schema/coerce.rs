@@ -1,147 +1,127 @@
-//! A value that carries its own type, as a value of a schema.
+//! Conversion of a value that has its own type to the type of a schema.
 //!
-//! What Terraform does for an argument of a resource, and not for a function's parameter of any type:
-//! tuples become lists, objects become maps, numbers, strings and booleans become each other where that
-//! loses nothing, and an attribute that is not there is null.
+//! Terraform converts the arguments of a resource in this way, but not those of a function parameter of any type. Tuples
+//! become lists, objects become maps, and missing attributes are null. Numbers, strings and booleans are converted to
+//! each other if nothing is lost.
 
-use std::collections::BTreeMap;
+use super::walk::{Attributes, Expected, Part, Role, Visitor, walk};
+use super::{Attribute, Diagnostic, Diagnostics, Number, Path, Type, Value};
 
-use super::{Attribute, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Type, Value};
-
-/// Reads `value` as an object with these attributes. Computed ones may be there too, so that a whole
-/// resource can be given; they are read like the others.
+/// Converts `value` to an object with these attributes. Computed attributes can be set, so that a whole resource can be
+/// passed; they are converted like the others.
 ///
 /// # Errors
 ///
-/// One diagnostic, with its path, for each attribute that the schema does not have and each value that
-/// cannot become what the schema asks for.
-pub fn coerce(
-    attributes: &BTreeMap<String, Attribute>,
-    value: &Value,
-) -> Result<Value, Diagnostics> {
-    let mut found = Vec::new();
-    let conformed = object(attributes, &Path::root(), value, &mut found);
-    if found.is_empty() {
-        Ok(conformed)
-    } else {
-        Err(found)
+/// One diagnostic with its path for each attribute that the schema does not have, and for each value that cannot be
+/// converted.
+pub fn coerce(attributes: &Attributes, value: &Value) -> Result<Value, Diagnostics> {
+    if let Value::Null | Value::Unknown = value {
+        return Ok(value.clone());
+    }
+    let mut coercion = Coercion::default();
+    let value = walk(
+        &mut coercion,
+        Path::root(),
+        Part::Attributes(attributes),
+        value,
+    );
+    match coercion.diagnostics.is_empty() {
+        true => Ok(value),
+        false => Err(coercion.diagnostics),
     }
 }
 
-fn object(
-    attributes: &BTreeMap<String, Attribute>,
-    path: &Path,
-    value: &Value,
-    found: &mut Diagnostics,
-) -> Value {
-    let items = match value {
-        Value::Null => return Value::Null,
-        Value::Unknown => return Value::Unknown,
-        Value::Object(items) | Value::Map(items) => items,
-        other => return mismatch("an object", path, other, found),
-    };
-    for name in items.keys().filter(|name| !attributes.contains_key(*name)) {
-        let path = path.attribute(name);
-        let known: Vec<String> = attributes.keys().map(|name| format!("`{name}`")).collect();
-        found.push(
-            Diagnostic::error(
-                "Unsupported attribute",
-                format!(
-                    "There is no attribute `{path}`. What can stand here: {}.",
-                    known.join(", ")
-                ),
-            )
-            .at(path),
-        );
-    }
-    let inner = attributes.iter().map(|(name, attribute)| {
-        let item = items.get(name).unwrap_or(&Value::Null);
-        let item = of_kind(&attribute.kind, &path.attribute(name), item, found);
-        (name.clone(), item)
-    });
-    Value::Object(inner.collect())
+#[derive(Default)]
+struct Coercion {
+    diagnostics: Diagnostics,
 }
 
-fn of_kind(kind: &Kind, path: &Path, value: &Value, found: &mut Diagnostics) -> Value {
-    match kind {
-        Kind::Plain(plain) => of_type(plain, path, value, found),
-        Kind::Nested(Nesting::Single, inner) => object(inner, path, value, found),
-        Kind::Nested(Nesting::List | Nesting::Set, inner) => {
-            elements(path, value, found, &mut |path, item, found| {
-                object(inner, path, item, found)
-            })
-        }
-        Kind::Nested(Nesting::Map, inner) => {
-            entries(path, value, found, &mut |path, item, found| {
-                object(inner, path, item, found)
-            })
+impl Coercion {
+    fn wrong_type(&mut self, path: &Path, expected: &str, value: &Value) -> Value {
+        let subject = match path.steps() {
+            [] => "The value".to_owned(),
+            _ => format!("`{path}`"),
+        };
+        let detail = format!("{subject} must be {expected}, but is {}.", name(value));
+        self.diagnostics
+            .push(Diagnostic::error("Wrong type", detail).at(path.clone()));
+        Value::Null
+    }
+}
+
+impl<'s> Visitor<'s, Value> for Coercion {
+    type Output = Value;
+
+    fn enter(&mut self, _: &Path, _: Role<'s>, value: &Value) -> Option<Value> {
+        matches!(value, Value::Null | Value::Unknown).then(|| value.clone())
+    }
+
+    fn enter_object(&mut self, path: &Path, attributes: &'s Attributes, value: &Value) {
+        let (Value::Object(items) | Value::Map(items)) = value else {
+            return;
+        };
+        for name in items.keys().filter(|name| !attributes.contains_key(*name)) {
+            let path = path.attribute(name);
+            let supported: Vec<String> =
+                attributes.keys().map(|name| format!("`{name}`")).collect();
+            let detail = format!(
+                "There is no attribute `{path}`. Supported attributes: {}.",
+                supported.join(", ")
+            );
+            self.diagnostics
+                .push(Diagnostic::error("Unsupported attribute", detail).at(path));
         }
     }
-}
 
-fn of_type(plain: &Type, path: &Path, value: &Value, found: &mut Diagnostics) -> Value {
-    match (plain, value) {
-        (_, Value::Null | Value::Unknown) | (Type::Dynamic, _) => value.clone(),
-        (Type::Bool, _) => match value {
-            Value::Bool(_) => value.clone(),
-            Value::String(text) if text == "true" => Value::Bool(true),
-            Value::String(text) if text == "false" => Value::Bool(false),
-            other => mismatch("a bool", path, other, found),
-        },
-        (Type::Number, _) => match value {
-            Value::Number(_) => value.clone(),
-            Value::String(text) => match number(text) {
-                Some(number) => Value::Number(number),
-                None => mismatch("a number", path, value, found),
-            },
-            other => mismatch("a number", path, other, found),
-        },
-        (Type::String, _) => match value {
-            Value::String(_) => value.clone(),
-            Value::Bool(value) => Value::string(value.to_string()),
-            Value::Number(number) => Value::string(number.to_string()),
-            other => mismatch("a string", path, other, found),
-        },
-        (Type::List(inner) | Type::Set(inner), _) => {
-            elements(path, value, found, &mut |path, item, found| {
-                of_type(inner, path, item, found)
-            })
-        }
-        (Type::Map(inner), _) => entries(path, value, found, &mut |path, item, found| {
-            of_type(inner, path, item, found)
-        }),
-        // No schema of ours has these as a plain type.
-        (Type::Object(_) | Type::Tuple(_), _) => value.clone(),
+    fn scalar(&mut self, path: &Path, ty: &Type, value: &Value) -> Value {
+        let converted = match (ty, value) {
+            (Type::Bool, Value::Bool(_))
+            | (Type::Number, Value::Number(_))
+            | (Type::String, Value::String(_)) => Some(value.clone()),
+            (Type::Bool, Value::String(text)) => text.parse().ok().map(Value::Bool),
+            (Type::Number, Value::String(text)) => number(text).map(Value::Number),
+            (Type::String, Value::Bool(value)) => Some(Value::string(value.to_string())),
+            (Type::String, Value::Number(number)) => Some(Value::string(number.to_string())),
+            (Type::Bool | Type::Number | Type::String, _) => None,
+            // No schema has another type than `Dynamic` here.
+            _ => Some(value.clone()),
+        };
+        let expected = match ty {
+            Type::Bool => "a bool",
+            Type::Number => "a number",
+            _ => "a string",
+        };
+        converted.unwrap_or_else(|| self.wrong_type(path, expected, value))
     }
-}
 
-type Inner<'a> = &'a mut dyn FnMut(&Path, &Value, &mut Diagnostics) -> Value;
+    fn list(&mut self, elements: Vec<Value>) -> Value {
+        Value::List(elements)
+    }
 
-fn elements(path: &Path, value: &Value, found: &mut Diagnostics, inner: Inner) -> Value {
-    match value {
-        Value::Null | Value::Unknown => value.clone(),
-        Value::List(items) => Value::List(
-            (items.iter().enumerate())
-                .map(|(index, item)| inner(&path.index(index), item, found))
+    fn map(&mut self, entries: Vec<(String, Value)>) -> Value {
+        Value::Map(entries.into_iter().collect())
+    }
+
+    fn object(&mut self, attributes: Vec<(&'s str, &'s Attribute, Value)>) -> Value {
+        let attributes = attributes.into_iter();
+        Value::Object(
+            attributes
+                .map(|(name, _, value)| (name.to_owned(), value))
                 .collect(),
-        ),
-        other => mismatch("a list", path, other, found),
+        )
+    }
+
+    fn mismatch(&mut self, path: &Path, expected: Expected, value: &Value) -> Value {
+        let expected = match expected {
+            Expected::Object => "an object",
+            Expected::List => "a list",
+            Expected::Map => "a map",
+        };
+        self.wrong_type(path, expected, value)
     }
 }
 
-fn entries(path: &Path, value: &Value, found: &mut Diagnostics, inner: Inner) -> Value {
-    match value {
-        Value::Null | Value::Unknown => value.clone(),
-        Value::Object(items) | Value::Map(items) => Value::Map(
-            (items.iter())
-                .map(|(key, item)| (key.clone(), inner(&path.key(key), item, found)))
-                .collect(),
-        ),
-        other => mismatch("a map", path, other, found),
-    }
-}
-
-/// A decimal number, as Terraform reads it from a string.
+/// Reads a decimal number as Terraform does.
 fn number(text: &str) -> Option<Number> {
     if let Ok(integer) = text.parse() {
         return Some(Number::Integer(integer));
@@ -153,23 +133,7 @@ fn number(text: &str) -> Option<Number> {
     float.is_finite().then_some(Number::Float(float))
 }
 
-fn mismatch(wanted: &str, path: &Path, value: &Value, found: &mut Diagnostics) -> Value {
-    let place = if path.steps().is_empty() {
-        "The value".to_owned()
-    } else {
-        format!("`{path}`")
-    };
-    found.push(
-        Diagnostic::error(
-            "Wrong type",
-            format!("{place} must be {wanted}, but is {}.", name(value)),
-        )
-        .at(path.clone()),
-    );
-    Value::Null
-}
-
-/// What a value is, in a sentence. The value itself may be a secret.
+/// Returns what a value is, for an error. The value itself can be a secret.
 fn name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -185,7 +149,10 @@ fn name(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::schema::{Kind, Nesting};
 
     fn schema() -> BTreeMap<String, Attribute> {
         let plain = |ty| Attribute::of_kind(Kind::Plain(ty));
@@ -254,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_everything_that_does_not_fit_with_its_path() {
+    fn reports_every_mismatch_with_its_path() {
         let given = object_of([
             ("on", Value::string("yes")),
             ("name", Value::List(Vec::new())),
@@ -281,14 +248,14 @@ mod tests {
         let expected = [
             (
                 "nmae",
-                "There is no attribute `nmae`. What can stand here: `labels`, `name`, `on`, `servers`, `words`.",
+                "There is no attribute `nmae`. Supported attributes: `labels`, `name`, `on`, `servers`, `words`.",
             ),
             ("labels", "`labels` must be a map, but is a string."),
             ("name", "`name` must be a string, but is a list."),
             ("on", "`on` must be a bool, but is a string."),
             (
                 "servers[0].host",
-                "There is no attribute `servers[0].host`. What can stand here: `port`.",
+                "There is no attribute `servers[0].host`. Supported attributes: `port`.",
             ),
             (
                 "servers[0].port",

@@ -1,40 +1,39 @@
-//! What Terraform sent, as the serde form of the Rust types that the schema was lowered from.
+//! Values from Terraform in the serde form of the Rust types that the schema was lowered from.
 //!
-//! Unknown values end here. What is unknown and optional is left out; what is unknown and required gets
-//! a placeholder that satisfies the schema, and so does an element of a list, or those behind it would move;
-//! either way its path is reported, and nothing that is unknown is ever called missing or wrong.
+//! Unknown values end here, and their paths are reported. An unknown value that is optional is left out. One that is
+//! required gets a placeholder that satisfies the schema, and so does an element of a list, because the elements after
+//! it would move otherwise. No unknown value is reported as missing or invalid.
 //!
-//! A null element of a map counts as absent. A null element of a list or set is an error.
+//! A null entry of a map counts as absent. A null element of a list or a set is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Number as JsonNumber, Value as Json};
 
+use super::walk::{Attributes, Expected, Part, Role, Shape, Visitor, walk_object};
 use super::{
-    Attribute, Block, Check, Diagnostic, Diagnostics, Kind, Nesting, Number, Path, Step, Type,
-    Value, check,
+    Attribute, Block, Check, Diagnostic, Diagnostics, Number, Path, Step, Type, Value, check,
 };
 
 /// A configuration in its serde form.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decoded {
     pub json: Json,
-    /// Everything that is not known before apply.
+    /// The paths of the values that are not known before apply.
     pub unknown: BTreeSet<Path>,
-    /// What does not fit the schema, each at its attribute. When there is any, `json` may not either: it has the values
-    /// that are out of bounds.
+    /// The values that do not fit the schema, each at its attribute. If there are any, `json` does not have to fit it
+    /// either: it contains values that are out of bounds.
     pub diagnostics: Diagnostics,
 }
 
-/// Reads the value of a block: its settable attributes only, for computed ones have no say.
+/// Decodes the value of a block. Attributes that a configuration cannot set are left out.
 pub fn decode(block: &Block, value: &Value) -> Decoded {
-    let mut decoded = Decoded::default();
+    let mut decoder = Decoder::default();
     let root = Path::root();
-    let mut json = decoded.attributes(&root, &block.attributes, value);
+    let mut json = decoder.attributes(&root, &block.attributes, value);
     for (name, inner) in &block.blocks {
         let path = root.attribute(name);
-        // A nested block arrives as a list of at most one, and as a whole is unknown while it is not known
-        // whether there is one (`dynamic`).
+        // A nested block is a list of at most one element, or unknown while the number of elements is (`dynamic`).
         let (path, item) = match value.attribute(name) {
             Value::List(items) => (path.index(0), items.first()),
             other => (path, Some(other)),
@@ -42,164 +41,122 @@ pub fn decode(block: &Block, value: &Value) -> Decoded {
         match item {
             None | Some(Value::Null) => {}
             Some(Value::Unknown) => {
-                decoded.unknown.insert(path);
+                decoder.unknown.insert(path);
             }
             Some(item) => {
-                let body = decoded.attributes(&path, &inner.attributes, item);
+                let body = decoder.attributes(&path, &inner.attributes, item);
                 json.insert(name.clone(), Json::Object(body));
             }
         }
     }
-    decoded.json = Json::Object(json);
-    decoded
+    Decoded {
+        json: Json::Object(json),
+        unknown: decoder.unknown,
+        diagnostics: decoder.diagnostics,
+    }
 }
 
-impl Decoded {
+#[derive(Default)]
+struct Decoder {
+    unknown: BTreeSet<Path>,
+    diagnostics: Diagnostics,
+}
+
+impl Decoder {
     fn attributes(
         &mut self,
         path: &Path,
-        attributes: &BTreeMap<String, Attribute>,
+        attributes: &Attributes,
         value: &Value,
     ) -> Map<String, Json> {
-        let mut json = Map::new();
-        for (name, attribute) in attributes {
-            if !attribute.required && !attribute.optional {
-                continue;
-            }
-            let path = path.attribute(name);
-            let inner = value.attribute(name);
-            if let Some(inner) = self.attribute(&path, attribute, inner) {
-                json.insert(attribute.key.clone(), inner);
-            }
-        }
-        json
-    }
-
-    fn attribute(&mut self, path: &Path, attribute: &Attribute, value: &Value) -> Option<Json> {
-        match value {
-            Value::Unknown => {
-                self.unknown.insert(path.clone());
-                attribute.required.then(|| placeholder(attribute))
-            }
-            Value::Null => {
-                if attribute.required {
-                    self.diagnostics.push(missing(path));
-                }
-                None
-            }
-            known => match &attribute.kind {
-                Kind::Plain(plain) => self.plain(path, attribute, plain, known),
-                Kind::Nested(nesting, inner) => {
-                    self.nested(path, attribute, *nesting, inner, known)
-                }
-            },
+        match walk_object(self, path.clone(), attributes, value) {
+            Some(Json::Object(json)) => json,
+            _ => Map::new(),
         }
     }
 
-    fn plain(
-        &mut self,
-        path: &Path,
-        attribute: &Attribute,
-        plain: &Type,
-        value: &Value,
-    ) -> Option<Json> {
+    fn wrong_type(&mut self, path: &Path) {
+        let detail = format!(
+            "The value of `{path}` does not have the type that the provider's schema gives it."
+        );
         self.diagnostics
-            .extend(check::check(&attribute.checks, path, value));
-        self.typed(path, plain, each(&attribute.checks), value)
+            .push(Diagnostic::error("Wrong type", detail).at(path.clone()));
+    }
+}
+
+impl<'s> Visitor<'s, Value> for Decoder {
+    /// `None` for a value that is left out.
+    type Output = Option<Json>;
+
+    fn includes(&self, attribute: &Attribute) -> bool {
+        attribute.required || attribute.optional
     }
 
-    /// `each` is what is checked of the elements of a collection.
-    fn typed(&mut self, path: &Path, plain: &Type, each: &[Check], value: &Value) -> Option<Json> {
-        match (plain, value) {
-            (_, Value::Unknown) => {
+    fn enter(&mut self, path: &Path, role: Role<'s>, value: &Value) -> Option<Option<Json>> {
+        match (value, role) {
+            (Value::Unknown, role) => {
                 self.unknown.insert(path.clone());
+                Some(match role {
+                    Role::Attribute(attribute) => (attribute.required)
+                        .then(|| placeholder(Part::Kind(&attribute.kind), &attribute.checks)),
+                    Role::Element(part, checks) => Some(placeholder(part, checks)),
+                    Role::Entry => None,
+                })
+            }
+            (Value::Null, role) => {
+                match role {
+                    Role::Attribute(attribute) if attribute.required => {
+                        self.diagnostics.push(missing(path));
+                    }
+                    Role::Element(..) => self.diagnostics.push(null_element(path)),
+                    Role::Attribute(_) | Role::Entry => {}
+                }
+                Some(None)
+            }
+            (known, Role::Attribute(attribute)) => {
+                let violations = check::check(&attribute.checks, path, known);
+                self.diagnostics.extend(violations);
                 None
             }
-            (_, Value::Null) => {
-                self.diagnostics.push(null_element(path));
-                None
-            }
-            (_, Value::Bool(value)) => Some(Json::Bool(*value)),
-            (_, Value::String(text)) => Some(Json::String(text.clone())),
-            (_, Value::Number(number)) => Some(number_to_json(number)),
-            (Type::List(inner) | Type::Set(inner), Value::List(items)) => Some(Json::Array(
-                (items.iter().enumerate())
-                    .filter_map(|(index, item)| {
-                        let known = self.typed(&path.index(index), inner, &[], item);
-                        known.or_else(|| item.is_unknown().then(|| placeholder_of(inner, each)))
-                    })
-                    .collect(),
-            )),
-            (Type::Map(inner), Value::Map(items)) => Some(Json::Object(
-                present(items)
-                    .filter_map(|(key, item)| {
-                        Some((key.clone(), self.typed(&path.key(key), inner, &[], item)?))
-                    })
-                    .collect(),
-            )),
+            _ => None,
+        }
+    }
+
+    fn scalar(&mut self, path: &Path, _: &Type, value: &Value) -> Option<Json> {
+        match value {
+            Value::Bool(value) => Some(Json::Bool(*value)),
+            Value::String(text) => Some(Json::String(text.clone())),
+            Value::Number(number) => Some(number_to_json(number)),
             _ => {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "Wrong type",
-                        format!("The value of `{path}` does not have the type that the provider's schema gives it."),
-                    )
-                    .at(path.clone()),
-                );
+                self.wrong_type(path);
                 None
             }
         }
     }
 
-    fn nested(
-        &mut self,
-        path: &Path,
-        attribute: &Attribute,
-        nesting: Nesting,
-        inner: &BTreeMap<String, Attribute>,
-        value: &Value,
-    ) -> Option<Json> {
-        self.diagnostics
-            .extend(check::check(&attribute.checks, path, value));
-        match (nesting, value) {
-            (Nesting::Single, object @ Value::Object(_)) => {
-                Some(Json::Object(self.attributes(path, inner, object)))
-            }
-            (Nesting::List | Nesting::Set, Value::List(items)) => Some(Json::Array(
-                (items.iter().enumerate())
-                    .filter_map(|(index, item)| {
-                        let known = self.element(path.index(index), inner, item);
-                        known.or_else(|| item.is_unknown().then(|| placeholder_object(inner)))
-                    })
-                    .collect(),
-            )),
-            (Nesting::Map, Value::Map(items)) => Some(Json::Object(
-                present(items)
-                    .filter_map(|(key, item)| {
-                        Some((key.clone(), self.element(path.key(key), inner, item)?))
-                    })
-                    .collect(),
-            )),
-            _ => self.typed(path, &Type::Bool, &[], value),
-        }
+    fn list(&mut self, elements: Vec<Option<Json>>) -> Option<Json> {
+        Some(elements.into_iter().flatten().collect())
     }
 
-    fn element(
-        &mut self,
-        path: Path,
-        inner: &BTreeMap<String, Attribute>,
-        value: &Value,
-    ) -> Option<Json> {
-        match value {
-            Value::Unknown => {
-                self.unknown.insert(path);
-                None
-            }
-            Value::Null => {
-                self.diagnostics.push(null_element(&path));
-                None
-            }
-            object => Some(Json::Object(self.attributes(&path, inner, object))),
-        }
+    fn map(&mut self, entries: Vec<(String, Option<Json>)>) -> Option<Json> {
+        let entries = entries.into_iter();
+        Some(
+            entries
+                .filter_map(|(key, entry)| Some((key, entry?)))
+                .collect(),
+        )
+    }
+
+    fn object(&mut self, attributes: Vec<(&'s str, &'s Attribute, Option<Json>)>) -> Option<Json> {
+        let attributes = attributes.into_iter();
+        let present =
+            attributes.filter_map(|(_, attribute, json)| Some((attribute.key.clone(), json?)));
+        Some(present.collect())
+    }
+
+    fn mismatch(&mut self, path: &Path, _: Expected, _: &Value) -> Option<Json> {
+        self.wrong_type(path);
+        None
     }
 }
 
@@ -211,12 +168,7 @@ fn missing(path: &Path) -> Diagnostic {
     .at(path.clone())
 }
 
-/// The elements of a map that are not null: an element that is null counts as absent.
-fn present(items: &BTreeMap<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    items.iter().filter(|(_, item)| !item.is_null())
-}
-
-/// A null element of a list or set. Its position has a meaning, so it is not dropped.
+/// Reports a null element of a list or a set. It is not dropped, because positions have a meaning.
 fn null_element(path: &Path) -> Diagnostic {
     let mut names = path.steps().iter().filter_map(|step| match step {
         Step::Attribute(name) => Some(name.as_str()),
@@ -233,37 +185,30 @@ fn null_element(path: &Path) -> Diagnostic {
     .at(path.clone())
 }
 
-fn each(checks: &[Check]) -> &[Check] {
-    let mut found = checks.iter().filter_map(|check| match check {
-        Check::Each(each) => Some(each.as_slice()),
-        _ => None,
-    });
-    found.next().unwrap_or_default()
-}
-
-/// A value that satisfies the schema of a required attribute whose real value is not known yet.
-fn placeholder(attribute: &Attribute) -> Json {
-    match &attribute.kind {
-        Kind::Plain(plain) => placeholder_of(plain, &attribute.checks),
-        Kind::Nested(Nesting::Single, inner) => placeholder_object(inner),
-        Kind::Nested(Nesting::List | Nesting::Set, _) => Json::Array(Vec::new()),
-        Kind::Nested(Nesting::Map, _) => Json::Object(Map::new()),
-    }
-}
-
-fn placeholder_of(plain: &Type, checks: &[Check]) -> Json {
-    match plain {
-        Type::Bool => Json::Bool(false),
-        Type::Number => {
-            let least = checks.iter().find_map(|check| match check {
+/// Returns a value that satisfies the schema, for a required value that is unknown.
+fn placeholder(part: Part<'_>, checks: &[Check]) -> Json {
+    match part.shape() {
+        Shape::Object(attributes) => {
+            let required = attributes.values().filter(|attribute| attribute.required);
+            let entries = required.map(|attribute| {
+                let part = Part::Kind(&attribute.kind);
+                (attribute.key.clone(), placeholder(part, &attribute.checks))
+            });
+            Json::Object(entries.collect())
+        }
+        Shape::List(_) | Shape::Scalar(Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
+            Json::Array(Vec::new())
+        }
+        Shape::Map(_) | Shape::Scalar(Type::Map(_) | Type::Object(_)) => Json::Object(Map::new()),
+        Shape::Scalar(Type::Bool) => Json::Bool(false),
+        Shape::Scalar(Type::Number) => {
+            let minimum = checks.iter().find_map(|check| match check {
                 Check::AtLeast(bound) => Some(*bound),
                 _ => None,
             });
-            number_to_json(&Number::from(least.unwrap_or_default().max(0.0)))
+            number_to_json(&Number::from(minimum.unwrap_or_default().max(0.0)))
         }
-        Type::Map(_) | Type::Object(_) => Json::Object(Map::new()),
-        Type::List(_) | Type::Set(_) | Type::Tuple(_) => Json::Array(Vec::new()),
-        Type::String | Type::Dynamic => {
+        Shape::Scalar(Type::String | Type::Dynamic) => {
             let word = checks.iter().find_map(|check| match check {
                 Check::OneOf(words) => words.first().cloned(),
                 _ => None,
@@ -271,12 +216,6 @@ fn placeholder_of(plain: &Type, checks: &[Check]) -> Json {
             Json::String(word.unwrap_or_default())
         }
     }
-}
-
-fn placeholder_object(inner: &BTreeMap<String, Attribute>) -> Json {
-    let required = inner.values().filter(|attribute| attribute.required);
-    let placed = required.map(|attribute| (attribute.key.clone(), placeholder(attribute)));
-    Json::Object(placed.collect())
 }
 
 fn number_to_json(number: &Number) -> Json {

@@ -1,131 +1,126 @@
-//! JSON from elsewhere as the value of a schema: strictly, with a word about all that does not fit.
-//!
-//! [`encode`](super::encode()) writes what this provider has made itself and leaves out what the schema
-//! does not have; here nothing may get lost.
+//! JSON that others have written as the value of a schema. Unlike [`encode`](super::encode()), nothing is dropped.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::{Attribute, Kind, Nesting, Type, Value, encode};
+use super::encode::Encoder;
+use super::walk::{Attributes, Part, walk};
+use super::{Path, Value};
 
-/// Something in the JSON that the schema has no place for.
+/// A part of the JSON that the schema does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MismatchError {
-    /// Where, in the JSON's own names: `services.onlineStore.server.env[0].name`.
+    /// The path in the names of the JSON: `services.onlineStore.server.env[0].name`.
     pub place: String,
     pub problem: Problem,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
-    /// No such property.
-    Unknown,
-    /// A value of another type than this.
-    Type(&'static str),
-}
-
-/// Reads JSON in the serde form. Only what can be set is known; a null is as good as nothing.
-///
-/// # Errors
-///
-/// Every mismatch, in the order of the JSON's properties.
-pub fn decode_strict(
-    attributes: &BTreeMap<String, Attribute>,
-    json: &Json,
-) -> Result<Value, Vec<MismatchError>> {
-    let mut found = Vec::new();
-    object(attributes, "", json, &mut found);
-    if found.is_empty() {
-        Ok(encode(attributes, json))
-    } else {
-        Err(found)
-    }
-}
-
-fn object(
-    attributes: &BTreeMap<String, Attribute>,
-    place: &str,
-    json: &Json,
-    found: &mut Vec<MismatchError>,
-) {
-    let Some(properties) = json.as_object() else {
-        return mismatch(place, Problem::Type("an object"), found);
-    };
-    for (key, inner) in properties {
-        let place = match place {
-            "" => key.clone(),
-            outer => format!("{outer}.{key}"),
-        };
-        let attribute = attributes
-            .values()
-            .find(|attribute| attribute.key == *key && (attribute.required || attribute.optional));
-        match attribute {
-            None => mismatch(&place, Problem::Unknown, found),
-            Some(_) if inner.is_null() => {}
-            Some(attribute) => of_kind(&attribute.kind, &place, inner, found),
+impl fmt::Display for MismatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = &self.place;
+        match self.problem {
+            Problem::Unknown => write!(f, "`{place}` is not supported."),
+            Problem::Type(expected) => write!(f, "`{place}` must be {expected}."),
         }
     }
 }
 
-fn of_kind(kind: &Kind, place: &str, json: &Json, found: &mut Vec<MismatchError>) {
-    match kind {
-        Kind::Plain(plain) => of_type(plain, place, json, found),
-        Kind::Nested(Nesting::Single, inner) => object(inner, place, json, found),
-        Kind::Nested(Nesting::List | Nesting::Set, inner) => match json.as_array() {
-            Some(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    object(inner, &format!("{place}[{index}]"), item, found);
-                }
-            }
-            None => mismatch(place, Problem::Type("a list"), found),
-        },
-        Kind::Nested(Nesting::Map, inner) => match json.as_object() {
-            Some(items) => {
-                for (key, item) in items {
-                    object(inner, &format!("{place}[{key:?}]"), item, found);
-                }
-            }
-            None => mismatch(place, Problem::Type("an object"), found),
-        },
+/// The reason of a [`MismatchError`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The schema has no such property.
+    Unknown,
+    /// The value does not have this type.
+    Type(&'static str),
+}
+
+/// Decodes the serde form of an object. Only attributes that a configuration can set are allowed. A null property counts
+/// as absent.
+///
+/// # Errors
+///
+/// Every mismatch, in the order of the JSON's properties.
+pub fn decode_strict(attributes: &Attributes, json: &Json) -> Result<Value, Vec<MismatchError>> {
+    let mut encoder = Encoder {
+        report_unknown: true,
+        ..Encoder::default()
+    };
+    let value = walk(
+        &mut encoder,
+        Path::root(),
+        Part::Attributes(attributes),
+        json,
+    );
+    match encoder.mismatches.is_empty() {
+        true => Ok(value),
+        false => Err(encoder.into_errors()),
     }
 }
 
-fn of_type(plain: &Type, place: &str, json: &Json, found: &mut Vec<MismatchError>) {
-    let wanted = match plain {
-        Type::Bool if json.is_boolean() => return,
-        Type::Bool => "true or false",
-        Type::Number if json.is_number() => return,
-        Type::Number => "a number",
-        // Kubernetes' quantities and "number or percentage" may be written as numbers.
-        Type::String if json.is_string() || json.is_number() => return,
-        Type::String => "a string",
-        Type::List(inner) | Type::Set(inner) => match json.as_array() {
-            Some(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    of_type(inner, &format!("{place}[{index}]"), item, found);
-                }
-                return;
-            }
-            None => "a list",
-        },
-        Type::Map(inner) => match json.as_object() {
-            Some(items) => {
-                for (key, item) in items {
-                    of_type(inner, &format!("{place}[{key:?}]"), item, found);
-                }
-                return;
-            }
-            None => "an object",
-        },
-        Type::Dynamic | Type::Object(_) | Type::Tuple(_) => return,
-    };
-    mismatch(place, Problem::Type(wanted), found);
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-fn mismatch(place: &str, problem: Problem, found: &mut Vec<MismatchError>) {
-    found.push(MismatchError {
-        place: place.to_owned(),
-        problem,
-    });
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::{Attribute, Kind, Nesting, Type};
+
+    fn attribute(key: &str, kind: Kind) -> (String, Attribute) {
+        let attribute = Attribute {
+            key: key.to_owned(),
+            ..Attribute::of_kind(kind)
+        };
+        (heck::ToSnakeCase::to_snake_case(key), attribute)
+    }
+
+    fn schema() -> Attributes {
+        let plain = |ty| Kind::Plain(ty);
+        let server = BTreeMap::from([attribute("portNumber", plain(Type::Number))]);
+        let labels = Type::Map(Box::new(Type::String));
+        BTreeMap::from([
+            attribute("servers", Kind::Nested(Nesting::List, server)),
+            attribute("podLabels", plain(labels)),
+            attribute("enabled", plain(Type::Bool)),
+        ])
+    }
+
+    #[test]
+    fn reports_every_mismatch_in_the_order_of_the_json() {
+        let json = json!({
+            "another": 1,
+            "enabled": "yes",
+            "podLabels": {"a b": true, "c": 1},
+            "servers": [{"portNumber": 80}, {"host": "x", "portNumber": null}, 7],
+        });
+        let errors = decode_strict(&schema(), &json).unwrap_err();
+        let found: Vec<(&str, &Problem)> = (errors.iter())
+            .map(|error| (error.place.as_str(), &error.problem))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("another", &Problem::Unknown),
+                ("enabled", &Problem::Type("true or false")),
+                ("podLabels[\"a b\"]", &Problem::Type("a string")),
+                ("servers[1].host", &Problem::Unknown),
+                ("servers[2]", &Problem::Type("an object")),
+            ]
+        );
+        let not_an_object = decode_strict(&schema(), &json!([])).unwrap_err();
+        assert_eq!(not_an_object[0].problem, Problem::Type("an object"));
+    }
+
+    #[test]
+    fn null_properties_count_as_absent() {
+        let json = json!({"enabled": null, "podLabels": {"a": 1}});
+        let labels = BTreeMap::from([("a".to_owned(), Value::string("1"))]);
+        let expected = BTreeMap::from([
+            ("enabled".to_owned(), Value::Null),
+            ("pod_labels".to_owned(), Value::Map(labels)),
+            ("servers".to_owned(), Value::Null),
+        ]);
+        assert_eq!(decode_strict(&schema(), &json), Ok(Value::Object(expected)));
+    }
 }

@@ -1,25 +1,25 @@
-//! What the user is told when something is wrong (protocol message `Diagnostic`).
+//! Errors and warnings for the user (protocol message `Diagnostic`).
 
 use super::Path;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Terraform stops after this.
+    /// Terraform stops.
     Error,
-    /// Terraform shows this and goes on.
+    /// Terraform continues.
     Warning,
 }
 
-/// One message to the user, at an attribute where there is one.
+/// An error or a warning, possibly about an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
-    /// One line: what is wrong.
+    /// One line that says what is wrong.
     pub summary: String,
-    /// What was being done, to which object, why it failed, what to do.
+    /// What was being done to which object, why it failed, and what to do.
     pub detail: String,
-    /// The attribute at fault; `None` when it is not about one attribute.
+    /// The attribute that the diagnostic is about; `None` if it is not about one attribute.
     pub path: Option<Path>,
 }
 
@@ -40,7 +40,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same message at the attribute `path`.
+    /// Returns the diagnostic with the attribute `path`.
     #[must_use]
     pub fn at(self, path: Path) -> Self {
         Self {
@@ -50,5 +50,5 @@ impl Diagnostic {
     }
 }
 
-/// Everything there is to say about one request.
+/// The diagnostics of one request.
 pub type Diagnostics = Vec<Diagnostic>;

@@ -1,25 +1,24 @@
-//! The reference of a block in Markdown, in the layout of the Terraform registry: required, optional and
-//! read-only attributes, then one section for each nested object, outer before inner. Objects with the same
-//! attributes (Kubernetes types come back in many places) share the section of the first.
+//! The reference of a block in Markdown, in the layout of the Terraform registry: required, optional and read-only
+//! attributes, then a section for each nested object, outer before inner. Objects with the same attributes, such as types
+//! of Kubernetes, share one section.
 
 use std::collections::BTreeMap;
 
 use super::{Attribute, Block, Check, Kind, Nesting, Type};
 
-/// Descriptions are cut after the last whole sentence within this many characters: Kubernetes describes
-/// some of its fields in a page of text.
+/// The largest length of a description, in bytes. Longer ones, such as some of Kubernetes, are cut after a sentence.
 const DESCRIPTION_LENGTH: usize = 400;
 
-/// The `## Schema` section of a block's page.
+/// Returns the `## Schema` section of a block's page.
 pub fn schema_section(block: &Block) -> String {
     let mut page = Page::default();
     page.text.push_str("## Schema\n");
     page.attributes("###", &[], &block.attributes);
     page.blocks(&block.blocks);
-    page.sections()
+    page.print_sections()
 }
 
-/// A description on one line, since a paragraph or a list inside a list item would end it.
+/// Returns a description on one line, because a paragraph would end its list item.
 fn brief(description: &str) -> String {
     let text = description.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut end = 0;
@@ -35,7 +34,7 @@ fn brief(description: &str) -> String {
     }
 }
 
-/// Whether a sentence ends before `at`; an abbreviation does not end one.
+/// Returns whether a sentence ends before `at`. Abbreviations end no sentence.
 fn ends_a_sentence(text: &str, at: usize) -> bool {
     let before = &text[..at];
     let after = text[at..].trim_start();
@@ -47,7 +46,7 @@ fn ends_a_sentence(text: &str, at: usize) -> bool {
         && !after.starts_with(|letter: char| letter.is_lowercase())
 }
 
-/// A nested object that still has to be printed.
+/// The section of a nested object.
 struct Section {
     anchor: String,
     names: Vec<String>,
@@ -57,10 +56,10 @@ struct Section {
 #[derive(Default)]
 struct Page {
     text: String,
-    /// Sections that were linked to and not printed yet; the last comes first.
-    waiting: Vec<Section>,
-    /// Every object that has a section: its attributes, name and anchor.
-    known: Vec<(BTreeMap<String, Attribute>, String, String)>,
+    /// The sections that have a link and are not printed yet, in reverse order.
+    pending: Vec<Section>,
+    /// The attributes, title and anchor of every object that has a section.
+    sections: Vec<(BTreeMap<String, Attribute>, String, String)>,
 }
 
 impl Page {
@@ -78,22 +77,22 @@ impl Page {
         }
     }
 
-    /// Prints the sections depth first, so that an object's parts follow it.
-    fn sections(mut self) -> String {
-        self.waiting.reverse();
+    /// Prints the sections depth first, so that nested objects follow their parent.
+    fn print_sections(mut self) -> String {
+        self.pending.reverse();
         while let Some(Section {
             anchor,
             names,
             attributes,
-        }) = self.waiting.pop()
+        }) = self.pending.pop()
         {
             let title = names.join(".");
             self.text
                 .push_str(&format!("\n<a id=\"{anchor}\"></a>\n### `{title}`\n"));
-            let outer = std::mem::take(&mut self.waiting);
+            let outer = std::mem::take(&mut self.pending);
             self.attributes("####", &names, &attributes);
-            let inner = std::mem::replace(&mut self.waiting, outer);
-            self.waiting.extend(inner.into_iter().rev());
+            let inner = std::mem::replace(&mut self.pending, outer);
+            self.pending.extend(inner.into_iter().rev());
         }
         self.text
     }
@@ -113,7 +112,10 @@ impl Page {
             }),
         ];
         for (title, belongs) in groups {
-            let mut members = attributes.iter().filter(|(_, it)| belongs(it)).peekable();
+            let mut members = attributes
+                .iter()
+                .filter(|(_, attribute)| belongs(attribute))
+                .peekable();
             if members.peek().is_none() {
                 continue;
             }
@@ -143,22 +145,22 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A link to the section of an object, which is made unless there is one with the same attributes.
+    /// Returns a link to the section of an object. Adds the section unless there is one with the same attributes.
     fn link(
         &mut self,
         kind: &str,
         names: Vec<String>,
         attributes: &BTreeMap<String, Attribute>,
     ) -> String {
-        let same = self.known.iter().find(|(it, ..)| it == attributes);
+        let same = self.sections.iter().find(|(other, ..)| other == attributes);
         if let Some((_, title, anchor)) = same.filter(|_| is_worth_sharing(attributes)) {
             return format!("(see [`{title}`](#{anchor}), which has the same attributes)");
         }
         let anchor = format!("{kind}--{}", names.join("--"));
-        self.known
+        self.sections
             .push((attributes.clone(), names.join("."), anchor.clone()));
         let link = format!("(see [below](#{anchor}))");
-        self.waiting.push(Section {
+        self.pending.push(Section {
             anchor,
             names,
             attributes: attributes.clone(),
@@ -184,26 +186,26 @@ fn notes(attribute: &Attribute) -> String {
     notes.join(", ")
 }
 
-/// Whether a reader is better off following a link than reading the same again.
+/// Returns whether an object is large enough to link to an equal one instead of repeating it.
 fn is_worth_sharing(attributes: &BTreeMap<String, Attribute>) -> bool {
     attributes.len() > 2
         || attributes
             .values()
-            .any(|it| matches!(it.kind, Kind::Nested(..)))
+            .any(|attribute| matches!(attribute.kind, Kind::Nested(..)))
 }
 
-/// What a check demands, where it takes a few words and the description does not say it.
+/// Returns a sentence for a check that the description does not mention.
 fn bound(check: &Check, description: &str) -> Option<String> {
     let limit = |words: String| (!description.contains(&words[1..])).then(|| format!("{words}."));
     match check {
-        check if check.is_room() => None,
+        check if check.is_integer_range() => None,
         Check::AtLeast(least) => limit(format!("At least {least}")),
         Check::AtMost(most) => limit(format!("At most {most}")),
         Check::MaxLength(most) => limit(format!("At most {most} characters")),
         Check::OneOf(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-            let said = words.iter().all(|word| description.contains(word));
-            (!said).then(|| format!("One of {}.", words.join(", ")))
+            let described = words.iter().all(|word| description.contains(word));
+            (!described).then(|| format!("One of {}.", words.join(", ")))
         }
         Check::Whole
         | Check::Pattern(_)
@@ -223,7 +225,7 @@ fn kind_name(kind: &Kind) -> String {
     }
 }
 
-/// A type's name, as reference pages write it.
+/// Returns the name of a type on a reference page.
 pub fn type_name(plain: &Type) -> String {
     match plain {
         Type::Bool => "Boolean".to_owned(),
@@ -243,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_descriptions_end_after_a_sentence() {
+    fn cuts_long_descriptions_after_a_sentence() {
         let long = format!("Word{}.", " word".repeat(100));
         assert_eq!(
             brief(&format!("First, e.g. this.\n\nSecond one. {long}")),

@@ -1,63 +1,149 @@
-//! JSON as the value of a schema: every attribute is present, null where the JSON has nothing; what the
-//! JSON has beyond the schema is left out.
-
-use std::collections::BTreeMap;
+//! JSON as the value of a schema. Every attribute is present, and null if the JSON does not have it.
 
 use serde_json::Value as Json;
 
-use super::{Attribute, Kind, Nesting, Number, Type, Value};
+use super::walk::{Attributes, Expected, Part, Role, Visitor, walk, walk_object};
+use super::{Attribute, Kind, MismatchError, Number, Path, Problem, Type, Value};
 
-/// Writes a serde form, whose properties have the serde names.
-pub fn encode(attributes: &BTreeMap<String, Attribute>, json: &Json) -> Value {
-    Value::Object(
-        attributes
-            .iter()
-            .map(|(name, attribute)| {
-                let inner = json.get(&attribute.key).unwrap_or(&Json::Null);
-                (name.clone(), of_kind(&attribute.kind, inner))
-            })
-            .collect(),
-    )
+/// Encodes the serde form of an object. Properties that the schema does not have are dropped.
+pub fn encode(attributes: &Attributes, json: &Json) -> Value {
+    walk_object(&mut Encoder::default(), Path::root(), attributes, json)
 }
 
-/// The same for what an attribute holds.
-pub fn of_kind(kind: &Kind, json: &Json) -> Value {
-    match (kind, json) {
-        (_, Json::Null) => Value::Null,
-        (Kind::Plain(plain), json) => of_type(plain, json),
-        (Kind::Nested(Nesting::Single, inner), json) => encode(inner, json),
-        (Kind::Nested(Nesting::List | Nesting::Set, inner), json) => Value::List(
-            (json.as_array().into_iter().flatten())
-                .map(|item| encode(inner, item))
-                .collect(),
-        ),
-        (Kind::Nested(Nesting::Map, inner), json) => Value::Map(
-            (json.as_object().into_iter().flatten())
-                .map(|(key, item)| (key.clone(), encode(inner, item)))
-                .collect(),
-        ),
+/// Encodes the serde form of an object like [`encode`].
+///
+/// # Errors
+///
+/// Every value that does not have the type of its attribute.
+pub fn encode_typed(attributes: &Attributes, json: &Json) -> Result<Value, Vec<MismatchError>> {
+    let mut encoder = Encoder::default();
+    let value = walk_object(&mut encoder, Path::root(), attributes, json);
+    match encoder.mismatches.is_empty() {
+        true => Ok(value),
+        false => Err(encoder.into_errors()),
     }
 }
 
-/// The same for a value of a plain type.
-pub fn of_type(plain: &Type, json: &Json) -> Value {
-    match (plain, json) {
-        (Type::String, Json::Number(number)) => Value::string(number.to_string()),
-        (_, Json::Bool(value)) => Value::Bool(*value),
-        (_, Json::String(text)) => Value::string(text),
-        (_, Json::Number(number)) => Value::Number(match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => Number::Integer(integer),
-            (None, Some(float)) if !number.is_u64() => Number::Float(float),
-            _ => Number::Decimal(number.to_string()),
-        }),
-        (Type::List(inner) | Type::Set(inner), Json::Array(items)) => {
-            Value::List(items.iter().map(|item| of_type(inner, item)).collect())
+/// Encodes the serde form of an attribute's value.
+pub fn of_kind(kind: &Kind, json: &Json) -> Value {
+    of_part(Part::Kind(kind), json)
+}
+
+/// Encodes the serde form of a value of a plain type.
+pub fn of_type(ty: &Type, json: &Json) -> Value {
+    of_part(Part::Type(ty), json)
+}
+
+fn of_part(part: Part<'_>, json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        json => walk(&mut Encoder::default(), Path::root(), part, json),
+    }
+}
+
+/// The visitor of JSON. Paths have the names of the JSON's properties.
+#[derive(Default)]
+pub(super) struct Encoder {
+    /// The values that the schema does not allow. They are null in the result.
+    pub mismatches: Vec<(Path, Problem)>,
+    /// True to report properties that a configuration cannot set.
+    pub report_unknown: bool,
+}
+
+impl Encoder {
+    fn wrong_type(&mut self, path: &Path, expected: &'static str) -> Value {
+        self.mismatches
+            .push((path.clone(), Problem::Type(expected)));
+        Value::Null
+    }
+
+    /// Returns the mismatches in the order of the JSON's properties.
+    pub fn into_errors(mut self) -> Vec<MismatchError> {
+        self.mismatches
+            .sort_by(|(left, _), (right, _)| left.cmp(right));
+        let errors = self
+            .mismatches
+            .into_iter()
+            .map(|(path, problem)| MismatchError {
+                place: path.to_string(),
+                problem,
+            });
+        errors.collect()
+    }
+}
+
+impl<'s> Visitor<'s, Json> for Encoder {
+    type Output = Value;
+
+    fn enter(&mut self, _: &Path, _: Role<'s>, json: &Json) -> Option<Value> {
+        json.is_null().then_some(Value::Null)
+    }
+
+    fn enter_object(&mut self, path: &Path, attributes: &'s Attributes, json: &Json) {
+        if !self.report_unknown {
+            return;
         }
-        (Type::Map(inner), Json::Object(items)) => Value::Map(
-            (items.iter())
-                .map(|(key, item)| (key.clone(), of_type(inner, item)))
+        let is_settable = |key: &str| {
+            let mut settable =
+                (attributes.values()).filter(|attribute| attribute.required || attribute.optional);
+            settable.any(|attribute| attribute.key == key)
+        };
+        let keys = json
+            .as_object()
+            .into_iter()
+            .flat_map(|object| object.keys());
+        for key in keys.filter(|key| !is_settable(key)) {
+            self.mismatches
+                .push((path.attribute(key), Problem::Unknown));
+        }
+    }
+
+    fn scalar(&mut self, path: &Path, ty: &Type, json: &Json) -> Value {
+        match (ty, json) {
+            // Quantities of Kubernetes can be written as numbers, and so can a number or percentage.
+            (Type::String, Json::Number(number)) => Value::string(number.to_string()),
+            (Type::String | Type::Dynamic, Json::String(text)) => Value::string(text),
+            (Type::Bool | Type::Dynamic, Json::Bool(value)) => Value::Bool(*value),
+            (Type::Number | Type::Dynamic, Json::Number(number)) => {
+                Value::Number(from_json(number))
+            }
+            (Type::Bool, _) => self.wrong_type(path, "true or false"),
+            (Type::Number, _) => self.wrong_type(path, "a number"),
+            (Type::String, _) => self.wrong_type(path, "a string"),
+            _ => Value::Null,
+        }
+    }
+
+    fn list(&mut self, elements: Vec<Value>) -> Value {
+        Value::List(elements)
+    }
+
+    fn map(&mut self, entries: Vec<(String, Value)>) -> Value {
+        Value::Map(entries.into_iter().collect())
+    }
+
+    fn object(&mut self, attributes: Vec<(&'s str, &'s Attribute, Value)>) -> Value {
+        let attributes = attributes.into_iter();
+        Value::Object(
+            attributes
+                .map(|(name, _, value)| (name.to_owned(), value))
                 .collect(),
-        ),
-        _ => Value::Null,
+        )
+    }
+
+    fn mismatch(&mut self, path: &Path, expected: Expected, _: &Json) -> Value {
+        let expected = match expected {
+            Expected::List => "a list",
+            Expected::Object | Expected::Map => "an object",
+        };
+        self.wrong_type(path, expected)
+    }
+}
+
+fn from_json(number: &serde_json::Number) -> Number {
+    match (number.as_i64(), number.as_f64()) {
+        (Some(integer), _) => Number::Integer(integer),
+        (None, Some(float)) if !number.is_u64() => Number::Float(float),
+        _ => Number::Decimal(number.to_string()),
     }
 }

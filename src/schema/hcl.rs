@@ -1,13 +1,13 @@
-//! Values as Terraform's language, formatted as `terraform fmt` does.
+//! Values in Terraform's language, formatted as `terraform fmt` formats them.
 
 use std::collections::BTreeMap;
 
-use super::{Number, Value};
+use super::Value;
 
-/// Longest object or list that stands on the line of its attribute.
-const LINE: usize = 60;
+/// The largest length of an object or a list on one line.
+const LINE_LENGTH: usize = 60;
 
-/// A block with these attributes: `resource "feast_feature_store" "demo" { … }`. Nulls are left out.
+/// Returns a block with these attributes: `resource "feast_feature_store" "demo" { … }`. Null attributes are left out.
 pub fn block(kind: &str, labels: &[&str], attributes: &BTreeMap<String, Value>) -> String {
     let mut text = kind.to_owned();
     for label in labels {
@@ -19,7 +19,7 @@ pub fn block(kind: &str, labels: &[&str], attributes: &BTreeMap<String, Value>) 
     text
 }
 
-/// An identifier made of `name`, for a label that the user refers to.
+/// Returns an identifier made from `name`, for the label of a block.
 pub fn identifier(name: &str) -> String {
     let mut text: String = name
         .chars()
@@ -37,8 +37,8 @@ pub fn identifier(name: &str) -> String {
     text
 }
 
-/// The attributes of an object or a block: those of one line first, with their `=` below each other, then
-/// each of the others after a blank line. What names the object comes first of all.
+/// Writes the attributes of an object or a block: `name` first, then those of one line with aligned `=`, then each of the
+/// others after a blank line.
 fn body(text: &mut String, depth: usize, attributes: &BTreeMap<String, Value>) {
     let mut items: Vec<(&String, &Value)> = attributes
         .iter()
@@ -96,13 +96,13 @@ fn several_lines(text: &mut String, depth: usize, value: &Value) {
     }
 }
 
-/// A value that is short enough for the line of its attribute: a scalar, an object of one attribute, a list.
+/// Returns a scalar, a short list or a short object of one attribute as one line; `None` for other values.
 fn one_line(value: &Value) -> Option<String> {
     let line = match value {
-        // An unknown value is never in a configuration that has been read.
+        // A configuration from a manifest has no unknown values.
         Value::Null | Value::Unknown => return Some("null".to_owned()),
         Value::Bool(value) => return Some(value.to_string()),
-        Value::Number(number) => return Some(number_text(number)),
+        Value::Number(number) => return Some(number.to_string()),
         Value::String(text) => return Some(quoted(text)),
         Value::List(items) => {
             let items: Option<Vec<String>> = items.iter().map(one_line).collect();
@@ -119,14 +119,10 @@ fn one_line(value: &Value) -> Option<String> {
             }
         }
     };
-    (line.chars().count() <= LINE).then_some(line)
+    (line.chars().count() <= LINE_LENGTH).then_some(line)
 }
 
-fn number_text(number: &Number) -> String {
-    number.to_string()
-}
-
-/// A key of an object or a map, quoted where it is not an identifier.
+/// Returns a key of an object or a map, quoted if it is not an identifier.
 fn key(name: &str) -> String {
     let plain = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')
         && name
@@ -136,7 +132,7 @@ fn key(name: &str) -> String {
     if plain { name.to_owned() } else { quoted(name) }
 }
 
-/// A string literal: with nothing in it that Terraform would take for an escape or an interpolation.
+/// Returns a string literal, with escapes for everything that Terraform would interpret.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     let mut letters = text.chars().peekable();
@@ -164,13 +160,14 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Number;
 
     fn object<const N: usize>(items: [(&str, Value); N]) -> Value {
         Value::Object(items.map(|(name, value)| (name.to_owned(), value)).into())
     }
 
     #[test]
-    fn short_lines_first_and_aligned() {
+    fn writes_short_attributes_first_and_aligned() {
         let value = object([
             ("annotations", Value::Null),
             ("feast_project", Value::string("p")),
@@ -240,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_mean_what_they_say() {
+    fn escapes_strings_and_identifiers() {
         assert_eq!(
             quoted("a\"\\\n${X} %{if} $${Y} 5% $HOME \u{1}é"),
             r#""a\"\\\n$${X} %%{if} $$${Y} 5% $HOME \u0001é""#

@@ -1,4 +1,4 @@
-//! Keeps what the prior state holds where the configuration means the same.
+//! Prior values in place of equivalent configured ones.
 //!
 //! Terraform accepts a planned value that equals the configuration or the prior state.
 
@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{Attribute, Kind, Nesting, Value};
 
-/// Replaces each attribute of `planned` that differs from `prior` only in null elements of maps by its prior
-/// value. Without this, a plan after an import, which cannot know of null elements, would show an update that
-/// changes nothing.
+/// Replaces each attribute of `planned` that differs from `prior` only in null entries of maps by its prior value. An
+/// import cannot know null entries, so a plan after it would show an update that changes nothing.
 pub fn keep_prior(attributes: &BTreeMap<String, Attribute>, planned: &mut Value, prior: &Value) {
     let (Value::Object(planned), Value::Object(prior)) = (planned, prior) else {
         return;
@@ -19,8 +18,7 @@ pub fn keep_prior(attributes: &BTreeMap<String, Attribute>, planned: &mut Value,
         };
         match &attribute.kind {
             Kind::Plain(_) => {
-                if planned != prior
-                    && without_null_elements(planned) == without_null_elements(prior)
+                if planned != prior && without_null_entries(planned) == without_null_entries(prior)
                 {
                     planned.clone_from(prior);
                 }
@@ -33,21 +31,21 @@ pub fn keep_prior(attributes: &BTreeMap<String, Attribute>, planned: &mut Value,
                     }
                 }
             }
-            // An element of a set has no position, and one of a map may be absent on either side.
+            // Elements of sets have no position, and entries of maps can be absent on either side.
             Kind::Nested(Nesting::Set | Nesting::Map, _) => {}
         }
     }
 }
 
-fn without_null_elements(value: &Value) -> Value {
+fn without_null_entries(value: &Value) -> Value {
     match value {
         Value::Map(items) => Value::Map(
             (items.iter())
                 .filter(|(_, item)| !item.is_null())
-                .map(|(key, item)| (key.clone(), without_null_elements(item)))
+                .map(|(key, item)| (key.clone(), without_null_entries(item)))
                 .collect(),
         ),
-        Value::List(items) => Value::List(items.iter().map(without_null_elements).collect()),
+        Value::List(items) => Value::List(items.iter().map(without_null_entries).collect()),
         other => other.clone(),
     }
 }

@@ -1,7 +1,7 @@
-//! JSON Schema → Terraform schema: the Rust types in, what Terraform sees out.
+//! The lowering of Rust types to Terraform schemas, by way of JSON Schema.
 //!
-//! The lowering is total: whatever it does not understand, and every property without a description,
-//! is an error that names the place. A unit test of each schema meets it, so users never do.
+//! An unknown keyword, and a property without a description, is an error that names the property. The golden test of the
+//! schemas lowers every type, so users do not meet these errors.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use serde_json::{Map, Value as Json};
 
 use super::{Attribute, Block, Check, Kind, Nesting, Type};
 
-/// What in a Rust type cannot become a Terraform schema.
+/// The reason why a Rust type cannot be lowered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot lower the JSON Schema at {place}: {reason}")]
 pub struct LowerError {
-    /// Dotted property names from the root.
+    /// The property names from the root, separated by dots.
     pub place: String,
     pub reason: String,
 }
 
-/// What JSON Schema cannot say (the extension keyword `x-terraform`).
+/// The properties of an attribute that JSON Schema cannot express (extension keyword `x-terraform`).
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Extension {
@@ -29,29 +29,32 @@ struct Extension {
     write_only: bool,
     requires_replace: bool,
     deprecated: bool,
-    /// A list whose order does not matter.
+    /// True for a list whose order does not matter.
     set: bool,
-    /// A nested block instead of a nested attribute.
+    /// True for a nested block instead of a nested attribute.
     block: bool,
 }
 
-/// The Terraform schema of `T`.
+/// Returns the Terraform schema of `T`.
+///
+/// # Errors
+/// The first property that cannot be lowered.
 pub fn lower<T: JsonSchema>() -> Result<Block, LowerError> {
     let root = schemars::schema_for!(T).to_value();
     let lowering = Lowering {
         definitions: root.get("$defs").and_then(Json::as_object),
     };
-    lowering.block(&Place::default(), &root)
+    lowering.block(&Property::default(), &root)
 }
 
-/// Property names from the root, and the definitions entered on the way.
+/// A property: the names from the root, and the definitions on the way to it.
 #[derive(Default, Clone)]
-struct Place {
+struct Property {
     names: Vec<String>,
     entered: Vec<String>,
 }
 
-impl Place {
+impl Property {
     fn step(&self, name: &str) -> Self {
         let mut place = self.clone();
         place.names.push(name.to_owned());
@@ -70,10 +73,10 @@ struct Lowering<'schema> {
     definitions: Option<&'schema Map<String, Json>>,
 }
 
-/// What a property's schema says once references and nullability are taken off.
+/// The schema of a property, with references resolved and without nullability.
 struct Resolved {
     keywords: Map<String, Json>,
-    place: Place,
+    place: Property,
 }
 
 impl Resolved {
@@ -91,8 +94,8 @@ impl Resolved {
     }
 }
 
-/// Keywords that carry meaning for the lowering; anything else is an error.
-const KNOWN: [&str; 24] = [
+/// The keywords that the lowering understands. Any other is an error.
+const KEYWORDS: [&str; 24] = [
     "$defs",
     "$ref",
     "$schema",
@@ -120,7 +123,7 @@ const KNOWN: [&str; 24] = [
 ];
 
 impl Lowering<'_> {
-    fn block(&self, place: &Place, schema: &Json) -> Result<Block, LowerError> {
+    fn block(&self, place: &Property, schema: &Json) -> Result<Block, LowerError> {
         let resolved = self.resolve(place, schema)?;
         let mut block = Block {
             description: resolved.text("description").unwrap_or_default().to_owned(),
@@ -139,7 +142,7 @@ impl Lowering<'_> {
         Ok(block)
     }
 
-    /// (Terraform name, serde key, schema) of each property of an object.
+    /// Returns Terraform name, serde name and schema of each property of an object.
     fn properties<'a>(
         &self,
         object: &'a Resolved,
@@ -274,7 +277,7 @@ impl Lowering<'_> {
         }
         if let Shape::List(items) | Shape::Map(items) = self.shape(schema)? {
             let items = self.resolve(&schema.place, items)?;
-            // Those of nested attributes are their own.
+            // Nested attributes have their own checks.
             if let Shape::Scalar(_) = self.shape(&items)? {
                 let each = self.checks(&items)?;
                 checks.extend((!each.is_empty()).then_some(Check::Each(each)));
@@ -291,12 +294,15 @@ impl Lowering<'_> {
         }
     }
 
-    /// Follows `$ref` and takes `null` off; keywords beside a reference win over the referenced ones.
-    fn resolve(&self, place: &Place, schema: &Json) -> Result<Resolved, LowerError> {
+    /// Resolves `$ref` and removes `null`. Keywords beside a reference override the referenced ones.
+    fn resolve(&self, place: &Property, schema: &Json) -> Result<Resolved, LowerError> {
         let Some(keywords) = schema.as_object() else {
             return Err(place.error("a schema that is not an object"));
         };
-        if let Some(unknown) = keywords.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        if let Some(unknown) = keywords
+            .keys()
+            .find(|key| !KEYWORDS.contains(&key.as_str()))
+        {
             return Err(place.error(format!("unknown keyword {unknown:?}")));
         }
         let mut keywords = keywords.clone();
@@ -315,10 +321,10 @@ impl Lowering<'_> {
         let target = match (target, keywords.remove("anyOf")) {
             (Some(definition), None) => Some(definition.clone()),
             (None, Some(Json::Array(choices))) => {
-                let mut real = choices
+                let mut schemas = choices
                     .into_iter()
                     .filter(|choice| choice.get("type") != Some(&Json::from("null")));
-                match (real.next(), real.next()) {
+                match (schemas.next(), schemas.next()) {
                     (Some(choice), None) => Some(choice),
                     _ => return Err(place.error("anyOf other than one schema or null")),
                 }
@@ -336,8 +342,8 @@ impl Lowering<'_> {
             });
         }
         if let Some(Json::Array(types)) = keywords.get("type") {
-            let mut real = types.iter().filter(|name| *name != &Json::from("null"));
-            match (real.next().cloned(), real.next()) {
+            let mut types = types.iter().filter(|name| *name != &Json::from("null"));
+            match (types.next().cloned(), types.next()) {
                 (Some(only), None) => keywords.insert("type".to_owned(), only),
                 _ => return Err(place.error("more than one type")),
             };
@@ -361,7 +367,7 @@ fn required(object: &Resolved, key: &str) -> bool {
         .is_some_and(|names| names.iter().any(|name| name == key))
 }
 
-/// The allowed words of an enum, however schemars writes it.
+/// Returns the allowed words of an enum, in any of the forms that schemars uses.
 fn words(schema: &Resolved) -> Result<Option<Vec<String>>, LowerError> {
     let mut words = Vec::new();
     let choices = match (schema.keywords.get("oneOf"), schema.keywords.get("enum")) {
@@ -389,8 +395,7 @@ fn words(schema: &Resolved) -> Result<Option<Vec<String>>, LowerError> {
     Ok(Some(words))
 }
 
-/// The description, followed by what the checks and the default say, unless it says so itself.
-/// What a number's format has integer_bounds for, beyond what every [`Check::Whole`] has.
+/// Returns the range of a number's format. For 64-bit integers, [`Check::Whole`] checks it.
 fn integer_bounds(schema: &Resolved) -> Result<Option<(f64, f64)>, LowerError> {
     match schema.text("format") {
         Some("int32") => Ok(Some((i32::MIN.into(), i32::MAX.into()))),
@@ -401,6 +406,7 @@ fn integer_bounds(schema: &Resolved) -> Result<Option<(f64, f64)>, LowerError> {
     }
 }
 
+/// Returns the description with a sentence for each check and for the default, unless it mentions them itself.
 fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> String {
     let mut text = description.trim().to_owned();
     let has_default = text.contains("Default:");
@@ -415,8 +421,8 @@ fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> Stri
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 add(format!("One of {}.", words.join(", ")));
             }
-            check if check.is_room() => {}
-            // Every unsigned number has a minimum of 0, which is no news.
+            check if check.is_integer_range() => {}
+            // Every unsigned number has a minimum of 0, which needs no mention.
             Check::AtLeast(bound) if *bound != 0.0 => add(format!("At least {bound}.")),
             Check::AtMost(bound) if *bound < 1e6 => add(format!("At most {bound}.")),
             _ => {}

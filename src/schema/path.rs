@@ -1,4 +1,4 @@
-//! Where a value stands inside a configuration or a state: `services.online_store.server.env[0].name`.
+//! Paths of values in a configuration or a state: `services.online_store.server.env[0].name`.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub enum Step {
     Attribute(String),
     /// An element of a list, counted from 0.
     Index(usize),
-    /// An element of a map.
+    /// An entry of a map.
     Key(String),
 }
 
@@ -18,12 +18,12 @@ pub enum Step {
 pub struct Path(Vec<Step>);
 
 impl Path {
-    /// The whole value.
+    /// Returns the path of the whole value.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// A path of attributes written with dots, for constants in rules: `services.scaling.replicas`.
+    /// Parses a path of attributes that are separated by dots: `services.scaling.replicas`.
     pub fn of(dotted: &str) -> Self {
         Self(
             dotted
@@ -34,7 +34,7 @@ impl Path {
         )
     }
 
-    /// This path, and then the attribute `name` (or several, with dots).
+    /// Returns this path followed by the attribute `name`, which can be several names separated by dots.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Self {
         let mut path = self.clone();
@@ -42,19 +42,19 @@ impl Path {
         path
     }
 
-    /// This path, and then the list element `index`.
+    /// Returns this path followed by the list element `index`.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
 
-    /// This path, and then the map element `key`.
+    /// Returns this path followed by the map entry `key`.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
         self.with(Step::Key(key.to_owned()))
     }
 
-    /// This path, and then `step`.
+    /// Returns this path followed by `step`.
     #[must_use]
     pub fn with(&self, step: Step) -> Self {
         let mut path = self.clone();
@@ -62,17 +62,25 @@ impl Path {
         path
     }
 
-    /// The steps from the root.
+    pub(super) fn push(&mut self, step: Step) {
+        self.0.push(step);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    /// Returns the steps from the root.
     pub fn steps(&self) -> &[Step] {
         &self.0
     }
 
-    /// Whether `self` is `other` or lies above it.
+    /// Returns whether `self` is `other` or an ancestor of it.
     pub fn contains(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
     }
 
-    /// Whether one of the two lies above the other, or both are the same.
+    /// Returns whether the paths are the same, or one is an ancestor of the other.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.contains(other) || other.contains(self)
     }
@@ -97,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_in_a_terraform_expression() {
+    fn display_is_a_terraform_expression() {
         let path = Path::of("services.online_store.server.env")
             .index(2)
             .attribute("value_from")

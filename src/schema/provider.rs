@@ -1,62 +1,147 @@
-//! What a provider does, in Terraform's terms and without a wire: the seam between the front door
-//! ([`tfplugin`](crate::tfplugin)), which calls it, and the hall ([`provider`](crate::provider)), which
-//! is it. Each request and response mirrors the protocol message of the same name.
+//! The interface between the protocol layer ([`tfplugin`](crate::tfplugin)), which serves a provider, and the provider
+//! layer ([`provider`](crate::provider)), which implements it. It plays the part of terraform-plugin-framework: a
+//! [`Provider`] has a [`Registry`] of objects, and each object implements the trait of its kind.
+//!
+//! | Trait | In a configuration | Since |
+//! |---|---|---|
+//! | [`Resource`] | `resource "feast_x" "name" {}` | Terraform 1.0 |
+//! | [`DataSource`] | `data "feast_x" "name" {}` | Terraform 1.0 |
+//! | [`Function`] | `provider::feast::x()` | Terraform 1.8 |
+//! | [`ListResource`] | `list "feast_x" "name" {}` in a `.tfquery.hcl` file | Terraform 1.14 |
+//! | [`Action`] | `action "feast_x" "name" {}` | Terraform 1.14 |
+//!
+//! A new object is one file that implements its trait, and one line that registers it. Its schema, its metadata and the
+//! calls of the protocol follow from the registry.
+//!
+//! Requests and responses have the names of the protocol messages that they mirror, without what the protocol layer
+//! handles itself: type names, encodings and gRPC.
+//!
+//! # Contract
+//!
+//! - A method reports failures as diagnostics. A panic becomes a diagnostic as well, and the process continues.
+//! - Methods run concurrently, also for the same object.
+//! - [`Provider::stop`] asks every method that runs to return early, with what has been done so far. Returned futures
+//!   are not dropped, except that of [`ListResource::list`].
+
+mod action;
+mod data_source;
+mod function;
+mod list_resource;
+mod resource;
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::sync::Arc;
 
-use super::{Diagnostics, Path, Schema, Type, Value};
+use async_trait::async_trait;
 
-/// Every schema that the provider serves (`GetProviderSchema`, `GetResourceIdentitySchemas`).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Schemas {
-    pub provider: Schema,
-    pub resources: BTreeMap<String, ResourceSchema>,
-    pub data_sources: BTreeMap<String, Schema>,
-    pub functions: BTreeMap<String, Function>,
+use super::{Diagnostics, Schema, Value};
+
+pub use action::{Action, InvokeActionRequest, PlanActionRequest, PlanActionResponse};
+pub use data_source::{DataSource, ReadDataSourceRequest, ReadDataSourceResponse};
+pub use function::{
+    Function, FunctionDefinition, FunctionError, FunctionParameter, FunctionResult,
+};
+pub use list_resource::{
+    ListResource, ListResourceEvent, ListResourceRequest, ValidateListResourceConfigRequest,
+};
+pub use resource::{
+    ApplyResourceChangeRequest, ApplyResourceChangeResponse, GenerateResourceConfig,
+    IdentityAttribute, IdentitySchema, ImportResourceStateRequest, ImportResourceStateResponse,
+    ImportedResource, MoveResourceState, MoveResourceStateRequest, MoveResourceStateResponse,
+    PlanResourceChangeRequest, PlanResourceChangeResponse, Private, ReadResourceRequest,
+    ReadResourceResponse, Resource, UpgradeResourceStateRequest, UpgradeResourceStateResponse,
+    ValidateResourceConfigRequest,
+};
+
+/// A provider: its own configuration and the objects that it offers.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Returns the schema of the provider block.
+    fn schema(&self) -> &Schema;
+
+    /// Returns the objects that the provider offers. They are the same for the life of the process.
+    fn registry(&self) -> &Registry;
+
+    /// Validates a provider block (`ValidateProviderConfig`).
+    fn validate_config(&self, config: Value) -> Diagnostics;
+
+    /// Takes the provider block for the calls that follow (`ConfigureProvider`). One process can be configured more
+    /// than once: with `-debug` it serves several runs.
+    async fn configure(&self, request: ConfigureProviderRequest) -> Diagnostics;
+
+    /// Asks every call in progress to return early (`StopProvider`, or a signal). Calls report what they have done so
+    /// far, so that Terraform saves it. It can be called several times, and when no call is in progress.
+    fn stop(&self);
 }
 
-/// A managed resource's schema and the schema of its identity.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResourceSchema {
-    pub schema: Schema,
-    pub identity: IdentitySchema,
+/// The objects of a provider, by type name (functions by name).
+#[derive(Default)]
+pub struct Registry {
+    pub resources: BTreeMap<String, Arc<dyn Resource>>,
+    pub data_sources: BTreeMap<String, Arc<dyn DataSource>>,
+    pub functions: BTreeMap<String, Arc<dyn Function>>,
+    pub list_resources: BTreeMap<String, Arc<dyn ListResource>>,
+    pub actions: BTreeMap<String, Arc<dyn Action>>,
 }
 
-/// What names a resource outside Terraform (protocol message `ResourceIdentitySchema`).
-#[derive(Debug, Clone, PartialEq)]
-pub struct IdentitySchema {
-    pub version: i64,
-    pub attributes: Vec<IdentityAttribute>,
+impl Registry {
+    /// Adds a managed resource.
+    #[must_use]
+    pub fn resource(mut self, resource: impl Resource) -> Self {
+        let name = resource.type_name().to_owned();
+        self.resources.insert(name, Arc::new(resource));
+        self
+    }
+
+    /// Adds a data source.
+    #[must_use]
+    pub fn data_source(mut self, data_source: impl DataSource) -> Self {
+        let name = data_source.type_name().to_owned();
+        self.data_sources.insert(name, Arc::new(data_source));
+        self
+    }
+
+    /// Adds a function.
+    #[must_use]
+    pub fn function(mut self, function: impl Function) -> Self {
+        let name = function.name().to_owned();
+        self.functions.insert(name, Arc::new(function));
+        self
+    }
+
+    /// Adds a list resource. The managed resource of the same type name has to be registered as well.
+    #[must_use]
+    pub fn list_resource(mut self, list_resource: impl ListResource) -> Self {
+        let name = list_resource.type_name().to_owned();
+        self.list_resources.insert(name, Arc::new(list_resource));
+        self
+    }
+
+    /// Adds an action.
+    #[must_use]
+    pub fn action(mut self, action: impl Action) -> Self {
+        let name = action.type_name().to_owned();
+        self.actions.insert(name, Arc::new(action));
+        self
+    }
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct IdentityAttribute {
-    pub name: String,
-    pub r#type: Type,
-    pub description: String,
-    /// Needed for import; the others may be left out then.
-    pub required_for_import: bool,
+/// A provider block to be used (protocol message `ConfigureProvider.Request`).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConfigureProviderRequest {
+    pub terraform_version: String,
+    pub config: Value,
+    pub client: ClientCapabilities,
 }
 
-/// A provider function's signature (protocol message `Function`).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Function {
-    pub summary: String,
-    pub description: String,
-    /// Name, type and description of each parameter.
-    pub parameters: Vec<(String, Type, String)>,
-    pub returns: Type,
-}
-
-/// What the client can take (protocol message `ClientCapabilities`).
+/// The optional features of the protocol that the client supports (protocol message `ClientCapabilities`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClientCapabilities {
     pub deferral_allowed: bool,
     pub write_only_attributes_allowed: bool,
 }
 
-/// Why an answer is put off until a later plan (protocol message `Deferred`).
+/// The reason for which a response is deferred to a later plan (protocol message `Deferred`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deferred {
     ResourceConfigUnknown,
@@ -64,183 +149,17 @@ pub enum Deferred {
     AbsentPrerequisite,
 }
 
-/// Data that Terraform keeps beside a resource's state and never shows.
-pub type Private = Vec<u8>;
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Configure {
-    pub terraform_version: String,
-    pub config: Value,
-    pub client: ClientCapabilities,
+/// The receiver of the events of a streaming call.
+#[async_trait]
+pub trait EventSink<E: Send>: Send + Sync {
+    /// Sends one event. Returns when the client has room for it, so that no more events are produced than are read.
+    ///
+    /// # Errors
+    /// [`StreamClosed`] when the client takes no event after this one.
+    async fn send(&self, event: E) -> Result<(), StreamClosed>;
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ValidateResource {
-    pub type_name: String,
-    pub config: Value,
-    pub client: ClientCapabilities,
-}
-
-/// A state written by this or an earlier version, as its JSON.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Upgrade {
-    pub type_name: String,
-    pub version: i64,
-    pub json: serde_json::Value,
-    /// The same, read by the schema of today: an attribute that it lacks is null, one that is gone is
-    /// left out. Where it does not fit, the place and the reason.
-    pub state: Result<Value, String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Upgraded {
-    pub state: Value,
-    pub diagnostics: Diagnostics,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Read {
-    pub type_name: String,
-    pub state: Value,
-    pub identity: Option<Value>,
-    pub private: Private,
-    pub client: ClientCapabilities,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ReadAnswer {
-    /// Null when the resource is gone.
-    pub state: Value,
-    pub identity: Option<Value>,
-    pub private: Private,
-    pub diagnostics: Diagnostics,
-    pub deferred: Option<Deferred>,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Plan {
-    pub type_name: String,
-    /// Null on create.
-    pub prior_state: Value,
-    /// The configuration over the prior state, as core merges them; null on destroy.
-    pub proposed_new_state: Value,
-    pub config: Value,
-    pub prior_identity: Option<Value>,
-    pub prior_private: Private,
-    pub client: ClientCapabilities,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Planned {
-    pub state: Value,
-    pub requires_replace: Vec<Path>,
-    pub identity: Option<Value>,
-    pub private: Private,
-    pub diagnostics: Diagnostics,
-    pub deferred: Option<Deferred>,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Apply {
-    pub type_name: String,
-    /// Null on create.
-    pub prior_state: Value,
-    /// Null on destroy.
-    pub planned_state: Value,
-    pub config: Value,
-    pub planned_identity: Option<Value>,
-    pub planned_private: Private,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Applied {
-    /// What exists now, also after an error; null when nothing does.
-    pub state: Value,
-    pub identity: Option<Value>,
-    pub private: Private,
-    pub diagnostics: Diagnostics,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Import {
-    pub type_name: String,
-    /// Empty when imported by identity.
-    pub id: String,
-    pub identity: Option<Value>,
-    pub client: ClientCapabilities,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Imported {
-    /// Empty when there are errors.
-    pub resources: Vec<ImportedResource>,
-    pub diagnostics: Diagnostics,
-    pub deferred: Option<Deferred>,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ImportedResource {
-    pub type_name: String,
-    pub state: Value,
-    pub identity: Option<Value>,
-    pub private: Private,
-}
-
-/// The configuration of a data source, to be validated or read.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct DataSource {
-    pub type_name: String,
-    pub config: Value,
-    pub client: ClientCapabilities,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct DataSourceAnswer {
-    pub state: Value,
-    pub diagnostics: Diagnostics,
-    pub deferred: Option<Deferred>,
-}
-
-/// The answer to a function call, or what is wrong with the argument of that position.
-pub type FunctionResult = Result<Value, FunctionError>;
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct FunctionError {
-    pub text: String,
-    pub argument: Option<i64>,
-}
-
-/// A provider. Methods never fail on the wire: what goes wrong is a diagnostic.
-/// Dropping a returned future must be safe; [`Provider::stop`] asks for an early, orderly end instead.
-pub trait Provider: Send + Sync + 'static {
-    fn schemas(&self) -> &Schemas;
-
-    fn validate_provider(&self, config: Value) -> Diagnostics;
-
-    fn configure(&self, request: Configure) -> impl Future<Output = Diagnostics> + Send;
-
-    fn validate_resource(&self, request: ValidateResource) -> Diagnostics;
-
-    fn upgrade(&self, request: Upgrade) -> Upgraded;
-
-    fn read(&self, request: Read) -> impl Future<Output = ReadAnswer> + Send;
-
-    fn plan(&self, request: Plan) -> impl Future<Output = Planned> + Send;
-
-    fn apply(&self, request: Apply) -> impl Future<Output = Applied> + Send;
-
-    fn import(&self, request: Import) -> impl Future<Output = Imported> + Send;
-
-    fn validate_data_source(&self, request: DataSource) -> Diagnostics;
-
-    fn read_data_source(
-        &self,
-        request: DataSource,
-    ) -> impl Future<Output = DataSourceAnswer> + Send;
-
-    fn call_function(&self, name: &str, arguments: Vec<Value>) -> FunctionResult;
-
-    /// Ends work in hand early (`StopProvider`, or an interrupt): what was done so far is still
-    /// answered, so that Terraform saves it. May come more than once, and with no work in hand.
-    fn stop(&self);
-}
+/// The client takes no more events: it has as many as it asked for, or it has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the client takes no more events")]
+pub struct StreamClosed;

@@ -1,4 +1,4 @@
-//! Rust types through the lowering, and values through decode and encode.
+//! Lowering of Rust types, and decoding and encoding of values.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ fn store(overrides: &[(&str, Value)]) -> Value {
     value
 }
 
-/// What decode says of a store with these attributes: the serde form, the unknown paths, the messages.
+/// Decodes a store with these attributes, and compares the serde form, the unknown paths and the messages.
 #[track_caller]
 fn check(
     overrides: &[(&str, Value)],
@@ -90,7 +90,7 @@ fn check(
     messages: &[(&str, &str)],
 ) {
     let decoded = decode(&lower::<Store>().unwrap(), &store(overrides));
-    let said: Vec<(String, String)> = decoded
+    let actual: Vec<(String, String)> = decoded
         .diagnostics
         .into_iter()
         .map(|diagnostic| (diagnostic.path.unwrap().to_string(), diagnostic.detail))
@@ -101,7 +101,7 @@ fn check(
         .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
         .collect();
     assert_eq!(
-        (decoded.json, paths, said),
+        (decoded.json, paths, actual),
         (
             form,
             unknown.iter().map(|path| (*path).to_owned()).collect(),
@@ -111,7 +111,7 @@ fn check(
 }
 
 #[test]
-fn a_struct_becomes_attributes_in_snake_case() {
+fn lowers_a_struct_to_attributes_in_snake_case() {
     let block = lower::<Store>().unwrap();
     let colour = Check::OneOf(vec!["red".into(), "green".into()]);
     assert_eq!(
@@ -184,7 +184,7 @@ fn a_struct_becomes_attributes_in_snake_case() {
 }
 
 #[test]
-fn what_cannot_be_lowered_is_named() {
+fn reports_the_property_that_cannot_be_lowered() {
     /// No descriptions.
     #[derive(JsonSchema)]
     #[expect(dead_code, reason = "only its schema is used")]
@@ -206,7 +206,7 @@ fn what_cannot_be_lowered_is_named() {
 }
 
 #[test]
-fn known_values_become_the_serde_form() {
+fn decodes_known_values() {
     let part = object([
         ("part_kind", Value::string("red")),
         ("weight", Value::Number(Number::Float(0.5))),
@@ -234,7 +234,7 @@ fn known_values_become_the_serde_form() {
 }
 
 #[test]
-fn unknown_values_are_reported_and_never_missing() {
+fn reports_unknown_values_and_not_as_missing() {
     check(
         &[
             ("name", Value::Unknown),
@@ -269,7 +269,7 @@ fn map<const N: usize>(items: [(&str, Value); N]) -> Value {
 }
 
 #[test]
-fn null_elements_of_maps_count_as_absent() {
+fn null_entries_of_maps_count_as_absent() {
     let labels = [
         ("a", Value::string("b")),
         ("c", Value::Null),
@@ -314,7 +314,7 @@ fn rejects_null_elements_of_lists() {
 }
 
 #[test]
-fn keeps_the_prior_value_where_only_null_elements_differ() {
+fn keeps_the_prior_value_if_only_null_entries_differ() {
     let block = lower::<Store>().unwrap();
     let plan = |config: Value, prior: Value| {
         let mut planned = store(&[("labels", config)]);
@@ -331,12 +331,12 @@ fn keeps_the_prior_value_where_only_null_elements_differ() {
     assert_eq!(plan(one(), with_null()), with_null());
     let other = || map([("a", Value::string("x")), ("c", Value::Null)]);
     assert_eq!(plan(other(), one()), other());
-    // Without a prior value there is nothing to keep.
+    // There is no prior value to keep.
     assert_eq!(plan(with_null(), Value::Null), with_null());
 }
 
 #[test]
-fn every_misfit_is_said_at_once_at_its_attribute() {
+fn reports_every_mismatch_at_its_attribute() {
     check(
         &[
             ("name", Value::string("A1")),
@@ -372,13 +372,13 @@ fn every_misfit_is_said_at_once_at_its_attribute() {
 }
 
 #[test]
-fn a_whole_number_has_room_in_its_type() {
-    let said = |name: &str, value: Value| -> Vec<String> {
+fn checks_the_range_of_integer_types() {
+    let messages = |name: &str, value: Value| -> Vec<String> {
         let decoded = decode(&lower::<Store>().unwrap(), &store(&[(name, value)]));
-        let said = decoded.diagnostics.into_iter();
-        said.map(|diagnostic| diagnostic.detail).collect()
+        let diagnostics = decoded.diagnostics.into_iter();
+        diagnostics.map(|diagnostic| diagnostic.detail).collect()
     };
-    let size = |number: Number| said("size", Value::Number(number));
+    let size = |number: Number| messages("size", Value::Number(number));
     assert_eq!(size(Number::Integer(-2_147_483_648)), [""; 0]);
     assert_eq!(
         size(Number::Integer(-2_147_483_649)),
@@ -388,7 +388,7 @@ fn a_whole_number_has_room_in_its_type() {
         size(Number::Integer(3_000_000_000)),
         ["`size` must be at most 2147483647, but is 3000000000."]
     );
-    let count = |number: Number| said("count", Value::Number(number));
+    let count = |number: Number| messages("count", Value::Number(number));
     assert_eq!(count(Number::Integer(i64::MAX)), [""; 0]);
     for (number, shown) in [
         (Number::Float(1e19), "10000000000000000000"),
@@ -402,7 +402,7 @@ fn a_whole_number_has_room_in_its_type() {
     }
     let codes = [0, 65_535, 65_536, -1].map(Value::integer);
     assert_eq!(
-        said("codes", Value::List(codes.into())),
+        messages("codes", Value::List(codes.into())),
         [
             "`codes[2]` must be at most 65535, but is 65536.",
             "`codes[3]` must be at least 0, but is -1."
@@ -411,7 +411,7 @@ fn a_whole_number_has_room_in_its_type() {
 }
 
 #[test]
-fn the_serde_form_becomes_a_whole_value_again() {
+fn encode_reverses_decode() {
     let block = lower::<Store>().unwrap();
     let form = json!({"name": "abc", "parts": [{"partKind": "red", "weight": 0.5}], "surge": "2"});
     let value = encode(&block.attributes, &form);

@@ -1,20 +1,20 @@
-//! Terraform's type system and the schema built from it (protocol message `Schema`).
+//! Types and schemas (protocol message `Schema`).
 
 use std::collections::BTreeMap;
 
-/// A type constraint (written on the wire as cty's JSON, e.g. `["list","string"]`).
+/// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
     Bool,
     Number,
     String,
-    /// `any`: the value carries its own type.
+    /// Any type; the value has its own.
     Dynamic,
     List(Box<Type>),
     Set(Box<Type>),
     Map(Box<Type>),
     Object(BTreeMap<String, Type>),
-    /// Elements each of their own type. Only a [`Type::Dynamic`] value has it: `[1, "a"]`.
+    /// A list whose elements have their own types: `[1, "a"]`. It occurs only in dynamic values.
     Tuple(Vec<Type>),
 }
 
@@ -30,12 +30,12 @@ pub struct Schema {
 pub struct Block {
     pub description: String,
     pub attributes: BTreeMap<String, Attribute>,
-    /// Nested blocks (only the provider block has any, for likeness with hashicorp/kubernetes):
-    /// each is a list of at most one.
+    /// Nested blocks, each a list of at most one element. Only the provider block has any, because hashicorp/kubernetes
+    /// does.
     pub blocks: BTreeMap<String, Block>,
 }
 
-/// One attribute.
+/// An attribute of a block or of a nested object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attribute {
     /// Markdown.
@@ -49,9 +49,9 @@ pub struct Attribute {
     /// A change of this attribute replaces the resource.
     pub requires_replace: bool,
     pub deprecated: bool,
-    /// What holds of the value alone: bounds, pattern, allowed words.
+    /// The checks of the value: bounds, pattern, allowed words.
     pub checks: Vec<Check>,
-    /// The property's name in the serde form (`minReplicas` of `min_replicas`).
+    /// The name in the serde form: `minReplicas` for `min_replicas`.
     pub key: String,
 }
 
@@ -75,16 +75,16 @@ impl Attribute {
     }
 }
 
-/// What an attribute holds.
+/// The kind of an attribute's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// A value of a plain type (`Schema.Attribute.type`).
     Plain(Type),
-    /// Attributes of its own (`Schema.Attribute.nested_type`).
+    /// One or more nested objects (`Schema.Attribute.nested_type`).
     Nested(Nesting, BTreeMap<String, Attribute>),
 }
 
-/// How often a nested object occurs (`Schema.Object.NestingMode`).
+/// The collection of nested objects (`Schema.Object.NestingMode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nesting {
     Single,
@@ -93,16 +93,16 @@ pub enum Nesting {
     Map,
 }
 
-/// A check of one value on its own, from a JSON Schema keyword.
+/// A check of one value, from a JSON Schema keyword.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
-    /// `minimum`, or what an integer's `format` has room for
+    /// `minimum`, or the smallest integer of `format`.
     AtLeast(f64),
-    /// `maximum`, or what an integer's `format` has room for
+    /// `maximum`, or the largest integer of `format`.
     AtMost(f64),
-    /// Only whole numbers (`type: integer`) of 64 bits.
+    /// Whole numbers of 64 bits (`type: integer`).
     Whole,
-    /// `pattern` with the sentence that explains it.
+    /// `pattern`
     Pattern(String),
     /// `enum`
     OneOf(Vec<String>),
@@ -112,13 +112,22 @@ pub enum Check {
     MaxLength(usize),
     /// `minItems`
     MinItems(usize),
-    /// Of each element of a collection (`items`, `additionalProperties`).
+    /// The checks of each element of a collection (`items`, `additionalProperties`).
     Each(Vec<Check>),
 }
 
 impl Check {
-    /// Whether it is a bound that only follows from the bits of a number, which is no news to a reader.
-    pub fn is_room(&self) -> bool {
+    /// Returns the checks of each element of a collection.
+    pub(super) fn each(checks: &[Self]) -> &[Self] {
+        let each = checks.iter().find_map(|check| match check {
+            Self::Each(each) => Some(each.as_slice()),
+            _ => None,
+        });
+        each.unwrap_or_default()
+    }
+
+    /// Returns whether the check is only the range of an integer type, which documentation does not mention.
+    pub fn is_integer_range(&self) -> bool {
         match self {
             Self::AtLeast(bound) => *bound <= i32::MIN.into(),
             Self::AtMost(bound) => *bound >= i32::MAX.into(),
@@ -128,7 +137,7 @@ impl Check {
 }
 
 impl Block {
-    /// The type of a value of this block: an object with every attribute and block.
+    /// Returns the type of the block's values: an object with every attribute and block.
     pub fn value_type(&self) -> Type {
         let attributes = self
             .attributes
@@ -143,7 +152,7 @@ impl Block {
 }
 
 impl Attribute {
-    /// The type of a value of this attribute.
+    /// Returns the type of the attribute's values.
     pub fn value_type(&self) -> Type {
         match &self.kind {
             Kind::Plain(plain) => plain.clone(),
@@ -166,21 +175,23 @@ impl Attribute {
 }
 
 impl Block {
-    /// The same attributes, none of which the user can set.
+    /// Returns the block with all attributes computed, so that a configuration cannot set them.
     #[must_use]
     pub fn computed(mut self) -> Self {
-        self.attributes.values_mut().for_each(Attribute::compute);
+        self.attributes
+            .values_mut()
+            .for_each(Attribute::make_computed);
         self
     }
 }
 
 impl Attribute {
-    fn compute(&mut self) {
+    fn make_computed(&mut self) {
         self.required = false;
         self.optional = false;
         self.computed = true;
         if let Kind::Nested(_, inner) = &mut self.kind {
-            inner.values_mut().for_each(Self::compute);
+            inner.values_mut().for_each(Self::make_computed);
         }
     }
 }

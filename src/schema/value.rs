@@ -1,11 +1,11 @@
-//! A Terraform value without a wire: what a configuration, a plan and a state are made of.
+//! Terraform values: the content of configurations, plans and states.
 
 use std::collections::BTreeMap;
 
 use super::{Path, Step};
 
-/// A number as Terraform has it. Terraform's own numbers are of any precision; what fits neither an
-/// `i64` nor an `f64` without loss keeps its decimal text.
+/// A number. Terraform's numbers have a higher precision than Rust's: a number that is neither an `i64` nor an `f64`
+/// without loss keeps its decimal text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Number {
     Integer(i64),
@@ -13,22 +13,21 @@ pub enum Number {
     Decimal(String),
 }
 
-/// A Terraform value. Lists, sets and tuples share one variant, as do objects and maps their own: the
-/// [`Type`](super::Type) beside the value says which it is.
+/// A value. Lists, sets and tuples share one variant; the [`Type`](super::Type) of the value distinguishes them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     #[default]
     Null,
-    /// Not known before apply.
+    /// A value that is known only after apply.
     Unknown,
     Bool(bool),
     Number(Number),
     String(String),
     /// A list, a set or a tuple.
     List(Vec<Value>),
-    /// A map: keys are the user's own.
+    /// A map, with keys of the user.
     Map(BTreeMap<String, Value>),
-    /// An object: keys are attribute names; every attribute of the type is present, null or not.
+    /// An object, with attribute names as keys. Every attribute of its type is present, possibly null.
     Object(BTreeMap<String, Value>),
 }
 
@@ -49,7 +48,7 @@ impl Value {
         matches!(self, Self::Unknown)
     }
 
-    /// Whether nothing in it is unknown, however deep.
+    /// Returns whether the value contains no unknown value.
     pub fn is_wholly_known(&self) -> bool {
         match self {
             Self::Unknown => false,
@@ -66,7 +65,7 @@ impl Value {
         }
     }
 
-    /// The value at `path`; `None` where the way there is null, unknown or absent.
+    /// Returns the value at `path`; `None` if a value above it is null, unknown or absent.
     pub fn get(&self, path: &Path) -> Option<&Self> {
         path.steps()
             .iter()
@@ -78,13 +77,13 @@ impl Value {
             })
     }
 
-    /// The attribute at a dotted path, null where there is none.
+    /// Returns the attribute at a dotted path; null if it is absent.
     pub fn attribute(&self, dotted: &str) -> &Self {
         const NULL: &Value = &Value::Null;
         self.get(&Path::of(dotted)).unwrap_or(NULL)
     }
 
-    /// The value at `path`, to be changed; `None` where the way there is null, unknown or absent.
+    /// Returns the value at `path` for changing it; `None` if a value above it is null, unknown or absent.
     pub fn get_mut(&mut self, path: &Path) -> Option<&mut Self> {
         path.steps()
             .iter()
@@ -96,7 +95,7 @@ impl Value {
             })
     }
 
-    /// Sets a top-level attribute of an object; anything else is left as it is.
+    /// Sets an attribute of an object. It has no effect on other values.
     pub fn set(&mut self, name: &str, value: Self) {
         if let Self::Object(items) = self {
             items.insert(name.to_owned(), value);

@@ -1,8 +1,8 @@
-//! Values on the wire (protocol message `DynamicValue`): msgpack or JSON, read and written by the
+//! Values in the protocol's encodings, msgpack and JSON (protocol message `DynamicValue`), read and written by the
 //! [`Type`] that the schema gives them.
 //!
-//! Reading trusts nothing: what does not fit its type is an error with the path of the mismatch, and nesting
-//! is bounded by the type and by [`MAX_DEPTH`].
+//! Input is not trusted: a value that does not fit its type is an error with the path of the mismatch, and nesting is
+//! limited by the type and by [`MAX_DEPTH`].
 
 mod json;
 mod msgpack;
@@ -18,20 +18,20 @@ pub use json::{read as from_json, read_stored as from_stored_json};
 pub use msgpack::{read as from_msgpack, write as to_msgpack};
 pub use types::{from_json as type_from_json, to_json as type_to_json};
 
-/// How deep a value may be nested; Terraform's own values stay far below.
+/// The largest depth of a value. Terraform's own values stay far below it.
 const MAX_DEPTH: usize = 128;
 
-/// A value that does not fit its type, or bytes that are no value.
+/// A value that does not fit its type, or malformed bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{problem}", At(path))]
 pub struct Error {
-    /// Where the mismatch is.
+    /// The path of the mismatch.
     pub path: Path,
-    /// What is wrong there; never the value itself, which may be a secret.
+    /// The mismatch. It does not contain the value, which can be a secret.
     pub problem: String,
 }
 
-/// The path as the beginning of a sentence; nothing at the root.
+/// The path as the start of a sentence; empty for the root.
 struct At<'a>(&'a Path);
 
 impl fmt::Display for At<'_> {
@@ -59,10 +59,10 @@ impl Error {
     }
 }
 
-/// Reads a `DynamicValue` of the type `ty`; an absent or empty one is null.
+/// Reads a `DynamicValue` of the type `ty`. An absent or empty one is null.
 ///
 /// # Errors
-/// Where the bytes are malformed or do not fit the type.
+/// The bytes are malformed or do not fit the type.
 pub fn read(wire: Option<&DynamicValue>, ty: &Type) -> Result<Value, Error> {
     match wire {
         Some(wire) if !wire.msgpack.is_empty() => from_msgpack(&wire.msgpack, ty),
@@ -71,10 +71,10 @@ pub fn read(wire: Option<&DynamicValue>, ty: &Type) -> Result<Value, Error> {
     }
 }
 
-/// Writes `value` of the type `ty` as msgpack, as every known client prefers.
+/// Writes `value` of the type `ty` as msgpack, which every client prefers.
 ///
 /// # Errors
-/// Where the value does not fit the type.
+/// The value does not fit the type.
 pub fn write(value: &Value, ty: &Type) -> Result<DynamicValue, Error> {
     Ok(DynamicValue {
         msgpack: to_msgpack(value, ty)?,
@@ -82,7 +82,7 @@ pub fn write(value: &Value, ty: &Type) -> Result<DynamicValue, Error> {
     })
 }
 
-/// Whether `wire` is null, whatever its type.
+/// Returns whether an encoded value of any type is null.
 pub fn is_null(wire: Option<&DynamicValue>) -> bool {
     wire.is_none_or(|wire| {
         let null_msgpack = wire.msgpack.is_empty() || wire.msgpack == [0xc0];
@@ -91,7 +91,7 @@ pub fn is_null(wire: Option<&DynamicValue>) -> bool {
     })
 }
 
-/// `wire` with null for everything unknown, whatever its type; as it is where it cannot be read.
+/// Returns an encoded value of any type with null for each unknown value. Returns it unchanged if it is malformed.
 pub fn without_unknowns(wire: &DynamicValue) -> DynamicValue {
     match msgpack::without_unknowns(&wire.msgpack) {
         Some(msgpack) => DynamicValue {

@@ -1,4 +1,4 @@
-//! Connections: accepted, proved by TLS, counted.
+//! Connections: accepted, authenticated by TLS, counted.
 
 use std::io;
 use std::pin::Pin;
@@ -15,60 +15,62 @@ use tonic::transport::server::Connected;
 
 use super::listen::{Listener, Stream};
 
-/// How long a connection may take to show its certificate.
-const PROOF: Duration = Duration::from_secs(10);
+/// The time limit of a TLS handshake.
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the host: at first, and after its last connection broke.
-const FIRST: Duration = Duration::from_secs(60);
-const AGAIN: Duration = Duration::from_secs(5);
+/// The time limit of the host's first connection.
+const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A connection that may call the provider.
+/// The time limit of another connection after the last one broke.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that is allowed to call the provider.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
     _open: Open,
 }
 
-/// Accepts connections until `end`, and hands on those that prove who they are.
+/// Accepts connections until `shutdown`, and forwards those of an authenticated client. Without `tls` that is every client.
 pub(super) async fn accept(
     listener: Listener,
     tls: Option<Arc<ServerConfig>>,
     accepted: mpsc::Sender<io::Result<Connection>>,
     count: watch::Sender<Count>,
-    end: CancellationToken,
+    shutdown: CancellationToken,
 ) {
     loop {
         let stream = tokio::select! {
-            () = end.cancelled() => return,
+            () = shutdown.cancelled() => return,
             stream = listener.accept() => stream,
         };
         let stream = match stream {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                // Such as too many open files: it does not help to try at once.
+                // A lack of resources, such as open files, does not end at once.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        // On its own, so that a slow or hostile one holds nobody up.
+        // A task of its own, so that a slow client does not block others.
         let (tls, accepted, count) = (tls.clone(), accepted.clone(), count.clone());
         tokio::spawn(async move {
-            match prove(stream, tls).await {
+            match authenticate(stream, tls).await {
                 Ok(stream) => {
                     let connection = Connection {
                         stream,
                         _open: Open::new(count),
                     };
-                    // The server has ended meanwhile.
+                    // The server has shut down in the meantime.
                     accepted.send(Ok(connection)).await.ok();
                 }
-                Err(error) => tracing::warn!(%error, "refused a connection"),
+                Err(error) => tracing::warn!(%error, "rejected a connection"),
             }
         });
     }
 }
 
-async fn prove(
+async fn authenticate(
     stream: Box<dyn Stream>,
     tls: Option<Arc<ServerConfig>>,
 ) -> io::Result<Box<dyn Stream>> {
@@ -76,38 +78,40 @@ async fn prove(
         None => Ok(stream),
         Some(config) => {
             let handshake = TlsAcceptor::from(config).accept(stream);
-            Ok(Box::new(tokio::time::timeout(PROOF, handshake).await??))
+            Ok(Box::new(
+                tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, handshake).await??,
+            ))
         }
     }
 }
 
-/// Ends when the host is gone: it does not come, or its last connection broke and no other followed.
+/// Returns when the host has left: it never connected, or its last connection broke and no other followed.
 pub(super) async fn abandoned(count: watch::Receiver<Count>) {
-    abandoned_after(count, FIRST, AGAIN).await;
+    abandoned_after(count, FIRST_CONNECTION_TIMEOUT, RECONNECT_TIMEOUT).await;
 }
 
-async fn abandoned_after(mut count: watch::Receiver<Count>, first: Duration, again: Duration) {
-    let (mut patience, mut known) = (first, 0);
+async fn abandoned_after(mut count: watch::Receiver<Count>, first: Duration, reconnect: Duration) {
+    let (mut limit, mut accepted) = (first, 0);
     loop {
-        // By their number: one may have come and gone before anybody looks.
-        let another = count.wait_for(|count| count.accepted > known);
-        if !matches!(tokio::time::timeout(patience, another).await, Ok(Ok(_))) {
+        // The total, because a connection can open and close between two looks.
+        let another = count.wait_for(|count| count.accepted > accepted);
+        if !matches!(tokio::time::timeout(limit, another).await, Ok(Ok(_))) {
             return;
         }
         match count.wait_for(|count| count.open == 0).await {
-            Ok(count) => known = count.accepted,
+            Ok(count) => accepted = count.accepted,
             Err(_) => return,
         }
-        patience = again;
+        limit = reconnect;
     }
 }
 
-/// The connections of a server.
+/// The number of a server's connections.
 #[derive(Default)]
 pub(super) struct Count {
-    /// Those that are open.
+    /// The connections that are open.
     open: usize,
-    /// All that ever were.
+    /// The connections since the start.
     accepted: usize,
 }
 
@@ -168,34 +172,37 @@ impl AsyncWrite for Connection {
 mod tests {
     use super::*;
 
-    const MOMENT: Duration = Duration::from_millis(50);
+    const SHORT: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_secs(30);
 
     #[tokio::test]
-    async fn a_host_that_does_not_come_is_gone() {
+    async fn reports_a_host_that_never_connects() {
         let (_open, watched) = watch::channel(Count::default());
-        abandoned_after(watched, MOMENT, LONG).await;
+        abandoned_after(watched, SHORT, LONG).await;
     }
 
     #[tokio::test]
-    async fn a_host_that_left_before_anybody_looked_is_gone() {
+    async fn reports_a_host_that_left_between_two_looks() {
         let (open, watched) = watch::channel(Count::default());
         drop(Open::new(open.clone()));
-        let gone = abandoned_after(watched, LONG * 10, MOMENT);
-        tokio::time::timeout(LONG, gone).await.unwrap();
+        let abandoned = abandoned_after(watched, LONG * 10, SHORT);
+        tokio::time::timeout(LONG, abandoned).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_host_is_there_while_a_connection_is_open_and_may_come_back() {
+    async fn waits_while_a_connection_is_open_and_for_a_reconnect() {
         let (open, watched) = watch::channel(Count::default());
-        let gone = tokio::spawn(abandoned_after(watched.clone(), LONG, MOMENT));
-        let patient = tokio::spawn(abandoned_after(watched, LONG, LONG));
+        let abandoned = tokio::spawn(abandoned_after(watched.clone(), LONG, SHORT));
+        let waiting = tokio::spawn(abandoned_after(watched, LONG, LONG));
         let [first, second] = [Open::new(open.clone()), Open::new(open.clone())];
         drop(first);
-        tokio::time::sleep(MOMENT * 4).await;
-        assert!(!gone.is_finished());
+        tokio::time::sleep(SHORT * 4).await;
+        assert!(!abandoned.is_finished());
         drop(second);
-        tokio::time::timeout(LONG, gone).await.unwrap().unwrap();
-        assert!(!patient.is_finished());
+        tokio::time::timeout(LONG, abandoned)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(!waiting.is_finished());
     }
 }

@@ -1,10 +1,9 @@
-//! Messages to the user and paths, as protocol messages.
+//! Diagnostics and attribute paths as protocol messages.
 
 use super::proto::tfplugin6 as proto;
-use crate::schema::{Diagnostic, Path, Severity, Step};
+use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Step};
 
-/// Protocol message `Diagnostic`.
-pub(super) fn diagnostic(diagnostic: Diagnostic) -> proto::Diagnostic {
+fn diagnostic(diagnostic: Diagnostic) -> proto::Diagnostic {
     let severity = match diagnostic.severity {
         Severity::Error => proto::diagnostic::Severity::Error,
         Severity::Warning => proto::diagnostic::Severity::Warning,
@@ -13,7 +12,7 @@ pub(super) fn diagnostic(diagnostic: Diagnostic) -> proto::Diagnostic {
         severity: severity.into(),
         summary: diagnostic.summary,
         detail: diagnostic.detail,
-        // The root is no attribute: Terraform then points at the whole block.
+        // The root is not an attribute. Without one, Terraform points at the whole block.
         attribute: diagnostic
             .path
             .filter(|path| !path.steps().is_empty())
@@ -21,11 +20,18 @@ pub(super) fn diagnostic(diagnostic: Diagnostic) -> proto::Diagnostic {
     }
 }
 
-pub(super) fn diagnostics(all: Vec<Diagnostic>) -> Vec<proto::Diagnostic> {
-    all.into_iter().map(diagnostic).collect()
+/// Writes the protocol message `Diagnostic` for each diagnostic.
+pub(super) fn diagnostics(diagnostics: Diagnostics) -> Vec<proto::Diagnostic> {
+    diagnostics.into_iter().map(diagnostic).collect()
 }
 
-/// Protocol message `AttributePath`.
+/// Joins the details of diagnostics, for a response that has only text.
+pub(super) fn details(diagnostics: Diagnostics) -> String {
+    let details = diagnostics.into_iter().map(|diagnostic| diagnostic.detail);
+    details.collect::<Vec<_>>().join("\n")
+}
+
+/// Writes the protocol message `AttributePath`.
 pub(super) fn attribute_path(path: &Path) -> proto::AttributePath {
     use proto::attribute_path::{Step as WireStep, step::Selector};
     let steps = path.steps().iter().map(|step| WireStep {

@@ -1,5 +1,5 @@
-//! How Terraform and OpenTofu start a provider (go-plugin): what they say in the environment, and the
-//! one line on stdout that answers.
+//! The handshake of go-plugin: the environment variables that Terraform and OpenTofu start a provider with, and the line
+//! on stdout that they wait for.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -8,50 +8,50 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// The protocol's major version that is spoken here.
+/// The major version of Terraform's plugin protocol that is served.
 pub(super) const PROTOCOL: u32 = 6;
 
-/// go-plugin's own version.
+/// The version of the handshake itself.
 const CORE_PROTOCOL: u32 = 1;
 
 const MAGIC_COOKIE_KEY: &str = "TF_PLUGIN_MAGIC_COOKIE";
 const MAGIC_COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
-/// What the host says by environment variables.
+/// The environment variables of the handshake.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// `TF_PLUGIN_MAGIC_COOKIE`: proof that a host starts the plugin, and not a user by hand.
+    /// `TF_PLUGIN_MAGIC_COOKIE`: shows that a host starts the plugin, and not a user.
     pub magic_cookie: Option<String>,
-    /// `PLUGIN_PROTOCOL_VERSIONS`: major versions with commas between.
+    /// `PLUGIN_PROTOCOL_VERSIONS`: the major versions that the host supports, separated by commas.
     pub protocol_versions: Option<String>,
-    /// `PLUGIN_CLIENT_CERT`: the certificate, in PEM, that the host will show.
+    /// `PLUGIN_CLIENT_CERT`: the certificate that the host will present, PEM.
     pub client_certificate: Option<String>,
-    /// `PLUGIN_UNIX_SOCKET_DIR`: where to put the socket; the system's temporary directory otherwise.
+    /// `PLUGIN_UNIX_SOCKET_DIR`: the directory for the socket. Default: the temporary directory of the system.
     pub socket_directory: Option<PathBuf>,
-    /// `PLUGIN_MIN_PORT` and `PLUGIN_MAX_PORT`: for TCP, where there are no Unix sockets.
+    /// `PLUGIN_MIN_PORT` and `PLUGIN_MAX_PORT`: the port range for TCP, on systems without Unix sockets.
     pub ports: Option<(u16, u16)>,
 }
 
-/// Why the handshake cannot be made.
+/// The reason why the handshake fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("it was not started by Terraform or OpenTofu")]
     NoCookie,
     #[error(
-        "the host speaks the plugin protocol in version {offered:?}, this provider in version 6: \
-         Terraform 1.0 or later and every OpenTofu do"
+        "the host supports version {offered:?} of the plugin protocol, this provider version 6; use \
+         Terraform 1.0 or later, or OpenTofu"
     )]
     Protocol { offered: String },
     #[error(
-        "the host offers no client certificate (PLUGIN_CLIENT_CERT), and without one anybody on this \
-         machine could use the provider's credentials; Terraform and OpenTofu offer it by themselves, \
-         and for a debugger there is -debug"
+        "the host offers no client certificate (PLUGIN_CLIENT_CERT), without which every process on this \
+         machine could use the provider's credentials; Terraform and OpenTofu always offer one, \
+         and -debug serves a debugger without one"
     )]
     NoClientCertificate,
 }
 
 impl Environment {
-    /// What the host of this process says.
+    /// Reads the environment of this process.
     pub fn of_this_process() -> Self {
         Self::read(|name| std::env::var_os(name))
     }
@@ -69,10 +69,10 @@ impl Environment {
         }
     }
 
-    /// Checks that a host is there that can be served, and gives its certificate (PEM).
+    /// Returns the certificate (PEM) of a host that can be served.
     ///
     /// # Errors
-    /// Where it is not; each says what to do.
+    /// The host is missing or cannot be served. Each error says what to do.
     pub(super) fn check(&self) -> Result<&str, Refusal> {
         if self.magic_cookie.as_deref() != Some(MAGIC_COOKIE) {
             return Err(Refusal::NoCookie);
@@ -90,14 +90,14 @@ impl Environment {
     }
 }
 
-/// The answer: where to connect, and which certificate (DER) will be there.
+/// Returns the handshake line: the address to connect to, and the certificate (DER) to expect there.
 pub(super) fn line(network: &str, address: &str, certificate: &[u8]) -> String {
     let certificate = STANDARD_NO_PAD.encode(certificate);
     format!("{CORE_PROTOCOL}|{PROTOCOL}|{network}|{address}|grpc|{certificate}")
 }
 
-/// Says `line` to the host. Nothing else may ever be written to stdout.
-pub(super) fn say(line: &str) -> io::Result<()> {
+/// Writes `line` to the host. Nothing else can be written to stdout.
+pub(super) fn write(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
@@ -109,13 +109,13 @@ mod tests {
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         Environment::read(|name| {
-            let found = variables.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| value.into())
+            let variable = variables.iter().find(|(key, _)| *key == name);
+            variable.map(|(_, value)| value.into())
         })
     }
 
     #[test]
-    fn is_refused_without_what_a_host_says() {
+    fn rejects_incomplete_environments() {
         let cookie = (MAGIC_COOKIE_KEY, MAGIC_COOKIE);
         let certificate = ("PLUGIN_CLIENT_CERT", "PEM");
         for (variables, expected) in [
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_in_one_line() {
+    fn line_has_the_fields_of_go_plugin() {
         assert_eq!(
             line("unix", "/tmp/a/b", b"\xff\xfe"),
             "1|6|unix|/tmp/a/b|grpc|//4"

@@ -1,5 +1,5 @@
-//! Where the host connects: a Unix socket that only this user reaches, or loopback TCP where the system
-//! has none (Windows).
+//! The listener for the host: a Unix socket in a directory of this user, or loopback TCP on systems without Unix sockets
+//! (Windows).
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 
 use super::handshake::Environment;
 
-/// Why there is nothing to connect to.
+/// The reason why the plugin cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot make a directory for the socket in {}", in_directory.display())]
@@ -32,12 +32,12 @@ pub enum Error {
     },
 }
 
-/// A stream of bytes from and to the host.
+/// A stream of bytes between the host and the plugin.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// A place to connect to. A socket is removed when this is dropped.
+/// A listener. Its socket is removed when it is dropped.
 pub(super) enum Listener {
     #[cfg(unix)]
     Unix(UnixListener, SocketDirectory),
@@ -46,7 +46,7 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    /// The kind that the system has. Needs a Tokio runtime.
+    /// Listens on a socket in a new directory. Needs a Tokio runtime.
     #[cfg(unix)]
     pub fn bind(environment: &Environment) -> Result<Self, Error> {
         let parent = match &environment.socket_directory {
@@ -64,13 +64,13 @@ impl Listener {
         }
     }
 
-    /// The kind that the system has. Needs a Tokio runtime.
+    /// Listens on a port of the host's range. Needs a Tokio runtime.
     #[cfg(not(unix))]
     pub fn bind(environment: &Environment) -> Result<Self, Error> {
         Self::bind_tcp(environment)
     }
 
-    /// The first free port of the host's range, or any.
+    /// Listens on the first free port of the host's range, or on any free port if there is no range.
     #[cfg_attr(unix, allow(dead_code, reason = "Unix has sockets"))]
     fn bind_tcp(environment: &Environment) -> Result<Self, Error> {
         let (first, last) = environment.ports.unwrap_or((0, 0));
@@ -91,7 +91,7 @@ impl Listener {
         })
     }
 
-    /// Network and address as the handshake has them.
+    /// Returns the network and the address for the handshake.
     pub fn address(&self) -> (&'static str, String) {
         match self {
             #[cfg(unix)]
@@ -121,7 +121,7 @@ impl Listener {
     }
 }
 
-/// A fresh directory that only this user may enter, and the socket in it; both go with this value.
+/// A new directory that only this user can enter, for the socket. It is removed when this is dropped.
 pub(super) struct SocketDirectory(PathBuf);
 
 impl SocketDirectory {
@@ -131,11 +131,11 @@ impl SocketDirectory {
         let process = std::process::id();
         let mut attempt = 0_u32;
         loop {
-            // Short: a socket's whole path has room for about a hundred bytes.
+            // The path of a socket is limited to about a hundred bytes.
             let path = parent.join(format!("tfp-{process}-{attempt}"));
             match std::fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self(path)),
-                // Of a process that was killed, or of somebody who wants to be there first.
+                // The directory of a process that was killed, or one that an attacker made.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => {
                     attempt += 1;
                 }
@@ -162,9 +162,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn tcp_takes_the_first_free_port_of_the_range() {
-        let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let first = taken.local_addr().unwrap().port();
+    async fn tcp_uses_the_first_free_port_of_the_range() {
+        let occupied = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let first = occupied.local_addr().unwrap().port();
         let ports = |last| Environment {
             ports: Some((first, last)),
             ..Environment::default()
@@ -181,7 +181,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_socket_is_for_this_user_and_goes_at_the_end() {
+    async fn socket_directory_is_private_and_removed_on_drop() {
         use std::os::unix::fs::PermissionsExt;
         let parent = std::env::temp_dir();
         let listener = Listener::bind(&Environment {

@@ -1,5 +1,5 @@
-//! The log: lines of JSON on stderr, in the form of HashiCorp's hclog, which the host reads and puts into
-//! its own log under TF_LOG. Requests and answers are never logged: they hold secrets.
+//! The log: lines of JSON on stderr in the format of HashiCorp's hclog. The host copies them to its own log under TF_LOG.
+//! Requests and responses are never logged, because they contain secrets.
 
 use std::io::{self, Write};
 
@@ -14,13 +14,13 @@ use tracing_subscriber::registry::LookupSpan;
 /// The target of this crate's own messages.
 const OWN: &str = env!("CARGO_CRATE_NAME");
 
-/// Starts the log of this process, and logs panics. `name` is the provider's (`feast`), for the variables
-/// `TF_LOG_PROVIDER_FEAST` and `TF_LOG_PROVIDER_FEAST_DEPENDENCIES`. A second call changes nothing.
+/// Installs the log of this process, panics included. `name` is the provider's (`feast`), for the variables
+/// `TF_LOG_PROVIDER_FEAST` and `TF_LOG_PROVIDER_FEAST_DEPENDENCIES`. A second call has no effect.
 pub(super) fn start(name: &str) {
     let filter = filter(name, |variable| std::env::var(variable).ok());
     let layer = HclogLayer {
         write: |line: &[u8]| {
-            // Nobody is left to be told.
+            // There is no other place to report the error.
             io::stderr().lock().write_all(line).ok();
         },
     };
@@ -34,7 +34,7 @@ pub(super) fn start(name: &str) {
     }
 }
 
-/// What to log, by the most specific variable that is set; warnings when none is.
+/// Returns the filter of the most specific variable that is set. Without one it is `warn`.
 fn filter(name: &str, variable: impl Fn(&str) -> Option<String>) -> Targets {
     let own_variable = format!("TF_LOG_PROVIDER_{}", name.to_uppercase().replace('-', "_"));
     let level = |name: &str| variable(name).filter(|text| !text.is_empty()).map(parse);
@@ -42,17 +42,23 @@ fn filter(name: &str, variable: impl Fn(&str) -> Option<String>) -> Targets {
         .or_else(|| level("TF_LOG_PROVIDER"))
         .or_else(|| level("TF_LOG"))
         .unwrap_or(LevelFilter::WARN);
-    // Libraries tell at `trace` what they do with each byte, and h2 does so at `debug`.
-    let asked = level(&format!("{own_variable}_DEPENDENCIES"));
+    // At `trace`, libraries log every byte that they process; h2 does so at `debug`.
+    let dependencies = level(&format!("{own_variable}_DEPENDENCIES"));
     Targets::new()
-        .with_default(asked.unwrap_or_else(|| own.min(LevelFilter::DEBUG)))
-        .with_target("h2", asked.unwrap_or_else(|| own.min(LevelFilter::INFO)))
-        // At `debug` it quotes whatever has ended a watch, such as the output of a program for credentials.
-        .with_target("kube_runtime", asked.unwrap_or(own).min(LevelFilter::INFO))
+        .with_default(dependencies.unwrap_or_else(|| own.min(LevelFilter::DEBUG)))
+        .with_target(
+            "h2",
+            dependencies.unwrap_or_else(|| own.min(LevelFilter::INFO)),
+        )
+        // At `debug` it logs the errors that end a watch, which can quote the output of a credentials program.
+        .with_target(
+            "kube_runtime",
+            dependencies.unwrap_or(own).min(LevelFilter::INFO),
+        )
         .with_target(OWN, own)
 }
 
-/// A level as Terraform reads it: what is no level (`JSON`, `1`) is everything.
+/// Reads a level as Terraform does: any other text (`JSON`, `1`) means `trace`.
 fn parse(text: String) -> LevelFilter {
     match text.to_lowercase().as_str() {
         "debug" => LevelFilter::DEBUG,
@@ -64,7 +70,7 @@ fn parse(text: String) -> LevelFilter {
     }
 }
 
-/// Writes each event as one line.
+/// A layer that writes each event as one line.
 struct HclogLayer<W> {
     write: W,
 }
@@ -102,11 +108,11 @@ where
         event.record(&mut line);
         let metadata = event.metadata();
         if metadata.target().split("::").next() != Some(OWN) {
-            line.put("target", metadata.target());
+            line.insert("target", metadata.target());
         }
-        line.put("@level", level(*metadata.level()));
-        line.put("@module", "provider");
-        line.put("@timestamp", format!("{:.6}", jiff::Timestamp::now()));
+        line.insert("@level", level(*metadata.level()));
+        line.insert("@module", "provider");
+        line.insert("@timestamp", format!("{:.6}", jiff::Timestamp::now()));
         let mut text = Json::Object(line.0).to_string();
         text.push('\n');
         (self.write)(text.as_bytes());
@@ -128,7 +134,7 @@ fn level(level: Level) -> &'static str {
 struct Fields(Map<String, Json>);
 
 impl Fields {
-    fn put(&mut self, key: &str, value: impl Into<Json>) {
+    fn insert(&mut self, key: &str, value: impl Into<Json>) {
         let key = if key == "message" { "@message" } else { key };
         self.0.insert(key.to_owned(), value.into());
     }
@@ -136,27 +142,27 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.put(field.name(), format!("{value:?}"));
+        self.insert(field.name(), format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field.name(), value);
+        self.insert(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field.name(), value);
+        self.insert(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field.name(), value);
+        self.insert(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field.name(), value);
+        self.insert(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field.name(), value);
+        self.insert(field.name(), value);
     }
 }
 
@@ -169,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_the_form_that_the_host_reads() {
+    fn lines_have_the_format_of_hclog() {
         let written = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&written);
         let layer = HclogLayer {
@@ -204,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_variable_counts() {
+    fn most_specific_variable_wins() {
         let logged = |variables: &[(&str, &str)]| {
             let filter = filter("feast", |name| {
                 let found = variables.iter().find(|(key, _)| *key == name);

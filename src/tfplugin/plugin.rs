@@ -1,4 +1,4 @@
-//! One run as a plugin: from the socket to the end.
+//! The plugin process: from the socket to the shutdown.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,98 +23,98 @@ use super::tls::Tls;
 use super::{Error, tls};
 use crate::schema::provider::Provider;
 
-/// The largest message that is read, in bytes: as much as Terraform sends and takes.
+/// The largest message that is read, in bytes. It is Terraform's own limit.
 const MAX_MESSAGE: usize = 256 << 20;
 
-/// How long the work in hand may take to end after the host has gone, and cannot be told any more.
-const ABANDONED_WORK: Duration = Duration::from_secs(30);
+/// The time limit of calls that continue after the server has shut down, when no host can read their responses.
+const ABANDONED_CALLS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The service by whose name go-plugin asks whether the plugin is well.
+/// The service name in go-plugin's health check.
 const HEALTH: &str = "plugin";
 
-/// A plugin that listens and does not serve yet.
+/// A plugin that listens, but does not serve yet.
 pub struct Plugin {
     listener: Listener,
-    guard: Guard,
-    /// Caught before the handshake, after which the host may send them.
+    client: Client,
+    /// Handled since before the handshake, because the host can send them from then on.
     signals: Signals,
 }
 
-/// Who may connect, and what a signal means.
-enum Guard {
-    /// The host that started the process, known by its certificate. The host decides when it ends.
+/// The client that may connect. It determines what a signal means.
+enum Client {
+    /// The host that started the process, authenticated by its certificate. The host decides when the process ends.
     Host(Tls),
-    /// Whoever may enter the socket's directory, which is this user: go-plugin's hosts speak no TLS to a
-    /// provider that they did not start. It ends on Ctrl-C.
+    /// Every process of this user, because only this user can enter the socket's directory. Hosts use no TLS with a
+    /// provider that they did not start. The process ends on Ctrl-C.
     Debugger,
 }
 
 impl Plugin {
-    /// Listens for the host that `environment` tells of. Needs a Tokio runtime.
+    /// Listens for the host that `environment` describes. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// Where no host can be served, or there is no place to listen.
+    /// No host can be served, or the plugin cannot listen.
     pub fn for_host(environment: &Environment) -> Result<Self, Error> {
         let certificate = environment.check().map_err(Error::Refusal)?;
-        let guard = Guard::Host(tls::for_client(certificate).map_err(Error::Tls)?);
-        Self::new(environment, guard)
+        let client = Client::Host(tls::for_client(certificate).map_err(Error::Tls)?);
+        Self::new(environment, client)
     }
 
-    /// Listens for a host that is told of this process by hand (`TF_REATTACH_PROVIDERS`).
+    /// Listens for the hosts that `TF_REATTACH_PROVIDERS` directs to this process. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// Where there is no place to listen.
+    /// The plugin cannot listen.
     pub fn for_debugger(environment: &Environment) -> Result<Self, Error> {
-        Self::new(environment, Guard::Debugger)
+        Self::new(environment, Client::Debugger)
     }
 
-    fn new(environment: &Environment, guard: Guard) -> Result<Self, Error> {
+    fn new(environment: &Environment, client: Client) -> Result<Self, Error> {
         let signals = Signals::new().map_err(Error::Signals)?;
         let listener = Listener::bind(environment).map_err(Error::Listen)?;
         Ok(Self {
             listener,
-            guard,
+            client,
             signals,
         })
     }
 
-    /// The network (`unix` or `tcp`) and the address.
+    /// Returns the network (`unix` or `tcp`) and the address.
     pub fn address(&self) -> (&'static str, String) {
         self.listener.address()
     }
 
-    /// The line on stdout for which the host waits.
+    /// Returns the line on stdout that the host waits for.
     pub fn handshake(&self) -> String {
         let (network, address) = self.address();
-        let certificate: &[u8] = match &self.guard {
-            Guard::Host(tls) => &tls.certificate,
-            Guard::Debugger => &[],
+        let certificate: &[u8] = match &self.client {
+            Client::Host(tls) => &tls.certificate,
+            Client::Debugger => &[],
         };
         handshake::line(network, &address, certificate)
     }
 
-    /// Serves `provider` until the end: asked for by the host, by SIGTERM, or because the host is gone.
-    /// Calls in hand are answered before. `issues` is where to report a crash.
+    /// Serves `provider` until the host shuts it down or leaves, or until SIGTERM. Calls in progress are completed first.
+    /// `issues` is the address that users report bugs to.
     ///
     /// # Errors
-    /// Where the server breaks down; not for what goes wrong in a call.
-    pub async fn serve<P: Provider>(self, provider: P, issues: &'static str) -> Result<(), Error> {
-        let session = Session::new(provider, issues);
+    /// The server fails. An error of a call is part of its response.
+    pub async fn serve(self, provider: impl Provider, issues: &'static str) -> Result<(), Error> {
+        let session = Session::new(Arc::new(provider), issues);
         let (count, watched) = watch::channel(Count::default());
-        let (config, started_by_host) = match self.guard {
-            Guard::Host(tls) => (Some(tls.config), true),
-            Guard::Debugger => (None, false),
+        let (config, started_by_host) = match self.client {
+            Client::Host(tls) => (Some(tls.config), true),
+            Client::Debugger => (None, false),
         };
         let (sender, accepted) = mpsc::channel(1);
-        let end = session.end.clone();
-        let acceptor = tokio::spawn(accept(self.listener, config, sender, count, end));
-        let signals = tokio::spawn(heed_signals(
+        let shutdown = session.shutdown.clone();
+        let acceptor = tokio::spawn(accept(self.listener, config, sender, count, shutdown));
+        let signals = tokio::spawn(handle_signals(
             Arc::clone(&session),
             self.signals,
             started_by_host,
         ));
         if started_by_host {
-            tokio::spawn(heed_host(Arc::clone(&session), watched));
+            tokio::spawn(watch_host(Arc::clone(&session), watched));
         }
 
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -122,7 +122,7 @@ impl Plugin {
             .set_service_status(HEALTH, tonic_health::ServingStatus::Serving)
             .await;
         let side = SideServices {
-            end: session.end.clone(),
+            shutdown: session.shutdown.clone(),
         };
         let served = tonic::transport::Server::builder()
             .add_service(
@@ -135,55 +135,51 @@ impl Plugin {
             .add_service(GrpcStdioServer::new(side))
             .serve_with_incoming_shutdown(
                 ReceiverStream::new(accepted),
-                session.end.clone().cancelled_owned(),
+                session.shutdown.clone().cancelled_owned(),
             )
             .await;
 
-        session.end.cancel();
-        session.work.close();
-        if (tokio::time::timeout(ABANDONED_WORK, session.work.wait()).await).is_err() {
-            tracing::error!("work in hand did not end; leaving it");
+        session.shutdown.cancel();
+        session.calls.close();
+        if (tokio::time::timeout(ABANDONED_CALLS_TIMEOUT, session.calls.wait()).await).is_err() {
+            tracing::error!("calls are still in progress; abandoning them");
         }
         signals.abort();
-        // Takes the socket with it.
+        // The acceptor removes the socket.
         if let Err(error) = acceptor.await {
-            tracing::error!(%error, "the acceptor crashed");
+            tracing::error!(%error, "the acceptor panicked");
         }
         served.map_err(Error::Serve)
     }
 }
 
-/// Ends the server when the host is gone: nobody is there to be answered, and nothing to wait for.
-async fn heed_host<P: Provider>(session: Arc<Session<P>>, count: watch::Receiver<Count>) {
+/// Stops the calls in progress and shuts the server down when the host has left.
+async fn watch_host(session: Arc<Session>, count: watch::Receiver<Count>) {
     tokio::select! {
-        // At the end the count of connections ends as well.
+        // The count of connections ends at the shutdown as well.
         biased;
-        () = session.end.cancelled() => return,
+        () = session.shutdown.cancelled() => return,
         () = abandoned(count) => {}
     }
-    tracing::warn!("Terraform is gone; ending");
+    tracing::warn!("Terraform has left; shutting down");
     stop(&session);
-    session.end.cancel();
+    session.shutdown.cancel();
 }
 
-/// Ctrl-C reaches the plugin as well as the host. The host then asks for an early end of the work in
-/// hand, and waits for its answers in order to save them: so the plugin must not go before the host says.
-async fn heed_signals<P: Provider>(
-    session: Arc<Session<P>>,
-    mut signals: Signals,
-    started_by_host: bool,
-) {
+/// Handles signals. Ctrl-C reaches the plugin as well as the host. The host then calls `StopProvider` and waits for the
+/// responses of the calls in progress, to save them. So the plugin continues until the host shuts it down.
+async fn handle_signals(session: Arc<Session>, mut signals: Signals, started_by_host: bool) {
     loop {
         let signal = signals.next().await;
-        tracing::info!(?signal, "ending the work in hand");
+        tracing::info!(?signal, "stopping the calls in progress");
         stop(&session);
         if signal == Signal::Terminate || !started_by_host {
-            session.end.cancel();
+            session.shutdown.cancel();
         }
     }
 }
 
-fn stop<P: Provider>(session: &Session<P>) {
-    // The panic hook has logged it.
+fn stop(session: &Session) {
+    // The panic hook logs a panic.
     catch_unwind(AssertUnwindSafe(|| session.provider.stop())).ok();
 }

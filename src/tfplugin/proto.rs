@@ -1,13 +1,13 @@
-//! The messages and services of `proto/`, as generated.
+//! The code that is generated from `proto/`: messages, clients and servers.
 
 #![allow(clippy::all)]
 
-/// `proto/tfplugin6.proto`
+/// The Terraform provider protocol (`proto/tfplugin6.proto`).
 pub mod tfplugin6 {
     tonic::include_proto!("tfplugin6");
 }
 
-/// `proto/go_plugin.proto`
+/// The services of go-plugin (`proto/go_plugin.proto`).
 pub mod go_plugin {
     tonic::include_proto!("plugin");
 }

@@ -1,14 +1,28 @@
 //! Schemas as protocol messages.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use super::codec::type_to_json;
 use super::proto::tfplugin6 as proto;
-use crate::schema::provider::{Function, IdentitySchema};
+use crate::schema::provider::{FunctionDefinition, IdentitySchema};
 use crate::schema::{Attribute, Block, Kind, Nesting, Schema};
 
-/// Descriptions are Markdown throughout.
+/// The format of all descriptions.
 const MARKDOWN: i32 = proto::StringKind::Markdown as i32;
 
-/// Protocol message `Schema`.
+/// Converts each registered object, by name.
+pub(super) fn each<T: ?Sized, M>(
+    objects: &BTreeMap<String, Arc<T>>,
+    convert: impl Fn(&T) -> M,
+) -> HashMap<String, M> {
+    let objects = objects.iter();
+    objects
+        .map(|(name, object)| (name.clone(), convert(object)))
+        .collect()
+}
+
+/// Writes the protocol message `Schema`.
 pub(super) fn schema(schema: &Schema) -> proto::Schema {
     proto::Schema {
         version: schema.version,
@@ -30,7 +44,7 @@ fn block(block: &Block) -> proto::schema::Block {
     }
 }
 
-/// At most one, and yet a list: the only block of which the configuration may have none.
+/// Writes a nested block as a list of at most one element. A block with the nesting `single` could not be left out.
 fn nested_block((name, nested): (&String, &Block)) -> proto::schema::NestedBlock {
     proto::schema::NestedBlock {
         type_name: name.clone(),
@@ -85,7 +99,7 @@ fn nesting_mode(nesting: Nesting) -> proto::schema::object::NestingMode {
     }
 }
 
-/// Protocol message `ResourceIdentitySchema`.
+/// Writes the protocol message `ResourceIdentitySchema`.
 pub(super) fn identity(schema: &IdentitySchema) -> proto::ResourceIdentitySchema {
     let attributes = schema.attributes.iter().map(|attribute| {
         proto::resource_identity_schema::IdentityAttribute {
@@ -102,17 +116,16 @@ pub(super) fn identity(schema: &IdentitySchema) -> proto::ResourceIdentitySchema
     }
 }
 
-/// Protocol message `Function`.
-pub(super) fn function(function: &Function) -> proto::Function {
-    let parameters =
-        (function.parameters.iter()).map(|(name, ty, description)| proto::function::Parameter {
-            name: name.clone(),
-            r#type: type_to_json(ty),
-            allow_null_value: false,
-            allow_unknown_values: false,
-            description: description.clone(),
-            description_kind: MARKDOWN,
-        });
+/// Writes the protocol message `Function`.
+pub(super) fn function(function: &FunctionDefinition) -> proto::Function {
+    let parameters = (function.parameters.iter()).map(|parameter| proto::function::Parameter {
+        name: parameter.name.clone(),
+        r#type: type_to_json(&parameter.r#type),
+        allow_null_value: false,
+        allow_unknown_values: false,
+        description: parameter.description.clone(),
+        description_kind: MARKDOWN,
+    });
     proto::Function {
         parameters: parameters.collect(),
         variadic_parameter: None,

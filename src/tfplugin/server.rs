@@ -1,53 +1,76 @@
-//! The gRPC service `tfplugin6.Provider`: each method hands its message on. What is not here answers
-//! UNIMPLEMENTED, which every client takes for "not served".
+//! The gRPC service `tfplugin6.Provider`. Each method passes its message to the [`Session`]. A method that is not listed
+//! here returns the status UNIMPLEMENTED, which clients take for "not supported".
 
 use std::sync::Arc;
 
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 use super::proto::tfplugin6::{self as proto, provider_server};
+use super::rpc::Rpc;
 use super::session::Session;
-use crate::schema::provider::Provider;
 
-pub(super) struct Server<P>(pub Arc<Session<P>>);
+pub(super) struct Server(pub Arc<Session>);
 
-type Answer<T> = Result<Response<T>, Status>;
-
-/// The methods that are served, each with its module of messages.
+/// Implements the listed methods. The messages of a method are in the module of its name.
 macro_rules! serve {
-    ($($method:ident($messages:ident);)*) => {
+    (unary { $($unary:ident,)* } streaming { $($streaming:ident,)* }) => {
         #[tonic::async_trait]
-        impl<P: Provider> provider_server::Provider for Server<P> {
-            $(async fn $method(
+        impl provider_server::Provider for Server {
+            $(async fn $unary(
                 &self,
-                request: Request<proto::$messages::Request>,
-            ) -> Answer<proto::$messages::Response> {
-                let answer = self.0.answer(request.into_inner(), stringify!($method)).await;
-                Ok(Response::new(answer))
+                request: Request<proto::$unary::Request>,
+            ) -> Result<Response<proto::$unary::Response>, Status> {
+                let request = request.into_inner();
+                if !request.is_served(&self.0) {
+                    return Err(Status::unimplemented("the provider does not implement this call"));
+                }
+                let response = self.0.respond(request, stringify!($unary)).await;
+                Ok(Response::new(response))
+            })*
+
+            $(async fn $streaming(
+                &self,
+                request: Request<proto::$streaming::Request>,
+            ) -> Result<Response<BoxStream<proto::$streaming::Event>>, Status> {
+                let events = self.0.stream(request.into_inner(), stringify!($streaming));
+                Ok(Response::new(Box::pin(events)))
             })*
         }
     };
 }
 
 serve! {
-    get_metadata(get_metadata);
-    get_provider_schema(get_provider_schema);
-    get_resource_identity_schemas(get_resource_identity_schemas);
-    validate_provider_config(validate_provider_config);
-    configure_provider(configure_provider);
-    stop_provider(stop_provider);
+    unary {
+        get_metadata,
+        get_provider_schema,
+        get_resource_identity_schemas,
+        validate_provider_config,
+        configure_provider,
+        stop_provider,
 
-    validate_resource_config(validate_resource_config);
-    upgrade_resource_state(upgrade_resource_state);
-    upgrade_resource_identity(upgrade_resource_identity);
-    read_resource(read_resource);
-    plan_resource_change(plan_resource_change);
-    apply_resource_change(apply_resource_change);
-    import_resource_state(import_resource_state);
+        validate_resource_config,
+        upgrade_resource_state,
+        upgrade_resource_identity,
+        read_resource,
+        plan_resource_change,
+        apply_resource_change,
+        import_resource_state,
+        move_resource_state,
+        generate_resource_config,
 
-    validate_data_resource_config(validate_data_resource_config);
-    read_data_source(read_data_source);
+        validate_data_resource_config,
+        read_data_source,
 
-    get_functions(get_functions);
-    call_function(call_function);
+        get_functions,
+        call_function,
+
+        validate_list_resource_config,
+        validate_action_config,
+        plan_action,
+    }
+    streaming {
+        list_resource,
+        invoke_action,
+    }
 }

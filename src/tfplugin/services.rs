@@ -1,5 +1,5 @@
-//! go-plugin's side services: the host's way to end the plugin, and two streams that it opens and that
-//! stay silent until the end.
+//! go-plugin's own services: the controller, by which the host shuts the plugin down, and two streams that the host
+//! opens and that stay empty until then.
 
 use std::pin::Pin;
 
@@ -13,32 +13,32 @@ use super::proto::go_plugin::{
     grpc_controller_server::GrpcController, grpc_stdio_server::GrpcStdio,
 };
 
-/// All three; each ends with the token.
+/// The three services.
 #[derive(Clone)]
 pub(super) struct SideServices {
-    pub end: CancellationToken,
+    /// Cancelled by the controller. It ends the streams.
+    pub shutdown: CancellationToken,
 }
 
 #[tonic::async_trait]
 impl GrpcController for SideServices {
     async fn shutdown(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
-        tracing::debug!("the host asks for the end");
-        self.end.cancel();
+        tracing::debug!("the host requests the shutdown");
+        self.shutdown.cancel();
         Ok(Response::new(Empty {}))
     }
 }
 
-type Silence<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type EmptyStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl SideServices {
-    /// A stream without items that ends with the server; a host that is still reading would hold the
-    /// server up otherwise.
-    fn silence<T: Send + 'static>(&self) -> Silence<T> {
+    /// Returns a stream without items. It ends at the shutdown, which would wait for it otherwise.
+    fn empty_stream<T: Send + 'static>(&self) -> EmptyStream<T> {
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
-        let end = self.end.clone();
+        let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = end.cancelled() => {}
+                () = shutdown.cancelled() => {}
                 () = sender.closed() => {}
             }
         });
@@ -48,8 +48,11 @@ impl SideServices {
 
 #[tonic::async_trait]
 impl GrpcStdio for SideServices {
-    async fn stream_stdio(&self, _: Request<()>) -> Result<Response<Silence<StdioData>>, Status> {
-        Ok(Response::new(self.silence()))
+    async fn stream_stdio(
+        &self,
+        _: Request<()>,
+    ) -> Result<Response<EmptyStream<StdioData>>, Status> {
+        Ok(Response::new(self.empty_stream()))
     }
 }
 
@@ -58,16 +61,16 @@ impl GrpcBroker for SideServices {
     async fn start_stream(
         &self,
         request: Request<Streaming<ConnInfo>>,
-    ) -> Result<Response<Silence<ConnInfo>>, Status> {
-        // Read on, so that the host's end of the stream is noticed; it asks for nothing.
-        let mut asked = request.into_inner();
-        let end = self.end.clone();
+    ) -> Result<Response<EmptyStream<ConnInfo>>, Status> {
+        // Reading is how the end of the host's stream is noticed. No request is served.
+        let mut requests = request.into_inner();
+        let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = end.cancelled() => {}
-                () = async { while let Some(Ok(_)) = asked.next().await {} } => {}
+                () = shutdown.cancelled() => {}
+                () = async { while let Some(Ok(_)) = requests.next().await {} } => {}
             }
         });
-        Ok(Response::new(self.silence()))
+        Ok(Response::new(self.empty_stream()))
     }
 }

@@ -1,106 +1,127 @@
-//! What every call needs: the provider, the types of its values, the work in hand.
+//! The state that all calls share: the provider, the types of its objects' values, and the calls in progress.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinError;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::Status;
 use tracing::Instrument;
 
 use super::codec;
-use super::proto::tfplugin6::{DynamicValue, ResourceIdentityData};
-use crate::schema::provider::{IdentitySchema, Provider};
-use crate::schema::{Diagnostic, Diagnostics, Type, Value};
+use super::object::{self, ObjectTypes};
+use super::proto::tfplugin6::DynamicValue;
+use super::rpc::{EventSender, Rpc, StreamingRpc};
+use crate::schema::provider::{
+    Action, DataSource, IdentitySchema, ListResource, Provider, Resource,
+};
+use crate::schema::{Diagnostic, Diagnostics, Schema, Type, Value};
 
-/// One call of the protocol, implemented by its request message: how it is served, and how it fails.
-pub(super) trait Rpc<P>: Send + Sync + 'static {
-    type Response: Send + 'static;
-
-    /// What is done, as it follows on "while": `planning feast_feature_store`.
-    fn doing(&self) -> String;
-
-    /// Converts, calls the provider, converts.
-    ///
-    /// # Errors
-    /// The diagnostics for [`Rpc::failed`].
-    fn serve(
-        &self,
-        session: &Session<P>,
-    ) -> impl Future<Output = Result<Self::Response, Diagnostics>> + Send;
-
-    /// The answer when [`Rpc::serve`] fails, which is before anything was done: all is as it was.
-    fn failed(&self, diagnostics: Diagnostics) -> Self::Response;
-
-    /// The answer when the provider crashed midway: Terraform must not forget what may exist now.
-    fn crashed(&self, diagnostics: Diagnostics) -> Self::Response {
-        self.failed(diagnostics)
-    }
-}
+/// The stream of a call's events.
+pub(super) type Events<E> = ReceiverStream<Result<E, Status>>;
 
 /// The one provider of this process, as the calls see it.
-pub(super) struct Session<P> {
-    pub provider: P,
-    /// Where to report a bug.
-    pub issues: &'static str,
-    /// Calls in hand; they run on when their connection breaks.
-    pub work: TaskTracker,
-    /// Asks the server to end gracefully.
-    pub end: CancellationToken,
-    types: OnceLock<Types>,
+pub(super) struct Session {
+    pub provider: Arc<dyn Provider>,
+    /// The address that users report bugs to.
+    issues: &'static str,
+    /// The calls in progress. They continue when their connection breaks.
+    pub calls: TaskTracker,
+    /// Asks the server to shut down gracefully.
+    pub shutdown: CancellationToken,
+    provider_type: Type,
+    resources: Objects<dyn Resource>,
+    data_sources: Objects<dyn DataSource>,
+    list_resources: Objects<dyn ListResource>,
+    actions: Objects<dyn Action>,
 }
 
-struct Types {
-    provider: Type,
-    resources: BTreeMap<String, ResourceTypes>,
-    data_sources: BTreeMap<String, ResourceTypes>,
-}
+/// The registered objects of one kind, by type name.
+type Objects<T> = BTreeMap<String, (Arc<T>, ObjectTypes)>;
 
-/// The types of a resource's values; of a data source's, which has no identity.
-pub(super) struct ResourceTypes {
-    name: String,
-    state: Type,
-    identity: Type,
-}
-
-impl<P: Provider> Session<P> {
-    pub fn new(provider: P, issues: &'static str) -> Arc<Self> {
+impl Session {
+    pub fn new(provider: Arc<dyn Provider>, issues: &'static str) -> Arc<Self> {
+        let registry = provider.registry();
+        let identity = |resource: &dyn Resource| Some(resource.identity_schema().clone());
         Arc::new(Self {
-            provider,
             issues,
-            work: TaskTracker::new(),
-            end: CancellationToken::new(),
-            types: OnceLock::new(),
+            calls: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            provider_type: provider.schema().block.value_type(),
+            resources: objects(&registry.resources, |resource| resource.schema(), identity),
+            data_sources: objects(&registry.data_sources, |source| source.schema(), |_| None),
+            list_resources: objects(&registry.list_resources, |list| list.schema(), |_| None),
+            actions: objects(&registry.actions, |action| action.schema(), |_| None),
+            provider,
         })
     }
 
-    /// Serves one call to its end. A crash of the provider is a diagnostic, and the process lives on.
-    pub async fn answer<Q: Rpc<P>>(self: &Arc<Self>, request: Q, rpc: &'static str) -> Q::Response {
+    /// Serves one unary call. It runs to its end even if its connection breaks.
+    pub async fn respond<Q: Rpc>(self: &Arc<Self>, request: Q, rpc: &'static str) -> Q::Response {
         let (session, request) = (Arc::clone(self), Arc::new(request));
         let task = {
             let request = Arc::clone(&request);
-            async move {
-                tracing::trace!("call");
-                let answer = request.serve(&session).await;
-                tracing::trace!("answer");
-                answer
-            }
+            async move { request.serve(&session).await }
         };
-        let span = tracing::error_span!("rpc", tf_rpc = rpc, doing = request.doing());
-        match self.work.spawn(task.instrument(span)).await {
+        match self.run(request.operation(), rpc, task).await {
             Ok(Ok(response)) => response,
             Ok(Err(diagnostics)) => request.failed(diagnostics),
-            Err(crash) => request.crashed(vec![self.crash(&request.doing(), crash)]),
+            Err(crash) => request.crashed(vec![crash]),
         }
     }
 
-    fn crash(&self, doing: &str, crash: JoinError) -> Diagnostic {
-        let why = match crash.try_into_panic() {
-            Ok(payload) => payload
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| payload.downcast_ref::<&str>().copied())
+    /// Serves one streaming call. There is room for one event that the client has not read yet.
+    pub fn stream<Q: StreamingRpc>(
+        self: &Arc<Self>,
+        request: Q,
+        rpc: &'static str,
+    ) -> Events<Q::Event> {
+        let (sender, receiver) = mpsc::channel(1);
+        let (session, request) = (Arc::clone(self), Arc::new(request));
+        let sender = EventSender::new(sender);
+        self.calls.spawn(async move {
+            let task = {
+                let (session, request) = (Arc::clone(&session), Arc::clone(&request));
+                let sender = sender.clone();
+                async move { request.serve(&session, &sender).await }
+            };
+            let diagnostics = match session.run(request.operation(), rpc, task).await {
+                Ok(Ok(())) => return,
+                Ok(Err(diagnostics)) => diagnostics,
+                Err(crash) => vec![crash],
+            };
+            // A client that has left needs no last event.
+            sender.send(request.failed(diagnostics)).await.ok();
+        });
+        ReceiverStream::new(receiver)
+    }
+
+    /// Runs `task` as a call in progress. A panic in it becomes the diagnostic of the error.
+    async fn run<T: Send + 'static>(
+        &self,
+        operation: String,
+        rpc: &'static str,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Diagnostic> {
+        let span = tracing::error_span!("rpc", tf_rpc = rpc, operation);
+        let task = async move {
+            tracing::trace!("request");
+            let result = task.await;
+            tracing::trace!("response");
+            result
+        };
+        let result = self.calls.spawn(task.instrument(span)).await;
+        result.map_err(|error| self.crash(&operation, error))
+    }
+
+    fn crash(&self, operation: &str, error: JoinError) -> Diagnostic {
+        let reason = match error.try_into_panic() {
+            Ok(payload) => panic_message(&*payload)
                 .unwrap_or("without a message")
                 .to_owned(),
             Err(cancelled) => cancelled.to_string(),
@@ -108,136 +129,74 @@ impl<P: Provider> Session<P> {
         Diagnostic::error(
             "The provider crashed",
             format!(
-                "The provider crashed while {doing}: {why}\n\nThis is a bug in the provider. Please report \
+                "The provider crashed while {operation}: {reason}\n\nThis is a bug in the provider. Please report \
                  it, with the output under TF_LOG=ERROR, at {}",
                 self.issues
             ),
         )
     }
 
-    fn types(&self) -> &Types {
-        self.types.get_or_init(|| {
-            let schemas = self.provider.schemas();
-            let resources = schemas.resources.iter().map(|(name, resource)| {
-                let types = ResourceTypes {
-                    name: name.clone(),
-                    state: resource.schema.block.value_type(),
-                    identity: identity_type(&resource.identity),
-                };
-                (name.clone(), types)
-            });
-            let data_sources = schemas.data_sources.iter().map(|(name, schema)| {
-                let types = ResourceTypes {
-                    name: name.clone(),
-                    state: schema.block.value_type(),
-                    identity: Type::Object(BTreeMap::new()),
-                };
-                (name.clone(), types)
-            });
-            Types {
-                data_sources: data_sources.collect(),
-                provider: schemas.provider.block.value_type(),
-                resources: resources.collect(),
-            }
-        })
+    /// Returns the managed resource `name`.
+    pub fn resource(&self, name: &str) -> Result<(&dyn Resource, &ObjectTypes), Diagnostics> {
+        find(&self.resources, "resource type", name)
     }
 
-    /// The types of the resource `name`.
-    pub fn resource(&self, name: &str) -> Result<&ResourceTypes, Diagnostics> {
-        self.types().resources.get(name).ok_or_else(|| {
-            vec![Diagnostic::error(
-                "Unknown resource type",
-                format!("This version of the provider has no resource type {name:?}."),
+    /// Returns the data source `name`.
+    pub fn data_source(&self, name: &str) -> Result<(&dyn DataSource, &ObjectTypes), Diagnostics> {
+        find(&self.data_sources, "data source", name)
+    }
+
+    /// Returns the list resource `name`.
+    pub fn list_resource(
+        &self,
+        name: &str,
+    ) -> Result<(&dyn ListResource, &ObjectTypes), Diagnostics> {
+        find(&self.list_resources, "list resource", name)
+    }
+
+    /// Returns the action `name`.
+    pub fn action(&self, name: &str) -> Result<(&dyn Action, &ObjectTypes), Diagnostics> {
+        find(&self.actions, "action", name)
+    }
+
+    /// Reads a provider block.
+    pub fn read_provider_config(&self, value: Option<&DynamicValue>) -> Result<Value, Diagnostics> {
+        codec::read(value, &self.provider_type).map_err(|error| {
+            vec![object::unreadable(
+                "the configuration of the provider",
+                error,
             )]
         })
     }
-
-    /// The types of the data source `name`.
-    pub fn data_source(&self, name: &str) -> Result<&ResourceTypes, Diagnostics> {
-        self.types().data_sources.get(name).ok_or_else(|| {
-            vec![Diagnostic::error(
-                "Unknown data source",
-                format!("This version of the provider has no data source {name:?}."),
-            )]
-        })
-    }
-
-    /// Reads the provider block.
-    pub fn read_provider_config(&self, wire: Option<&DynamicValue>) -> Result<Value, Diagnostics> {
-        codec::read(wire, &self.types().provider)
-            .map_err(|error| vec![unreadable("the configuration of the provider", error)])
-    }
 }
 
-fn identity_type(schema: &IdentitySchema) -> Type {
-    let attributes = (schema.attributes.iter())
-        .map(|attribute| (attribute.name.clone(), attribute.r#type.clone()));
-    Type::Object(attributes.collect())
+fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
 }
 
-impl ResourceTypes {
-    /// Reads a value of the resource's schema; `what` is for the sentence: `the prior state`.
-    pub fn read(&self, wire: Option<&DynamicValue>, what: &str) -> Result<Value, Diagnostics> {
-        codec::read(wire, &self.state)
-            .map_err(|error| vec![unreadable(&format!("{what} of {}", self.name), error)])
-    }
-
-    /// Reads a stored state as well as it fits the schema of today.
-    pub fn read_stored(&self, json: &[u8]) -> Result<Value, codec::Error> {
-        codec::from_stored_json(json, &self.state)
-    }
-
-    /// Reads a stored identity as well as it fits the schema of today.
-    pub fn read_stored_identity(&self, json: &[u8]) -> Result<Value, Diagnostics> {
-        codec::from_stored_json(json, &self.identity)
-            .map_err(|error| vec![unreadable(&format!("the identity of {}", self.name), error)])
-    }
-
-    /// Reads an identity. A null one is absent: what Terraform has before there is any.
-    pub fn read_identity(
-        &self,
-        wire: Option<&ResourceIdentityData>,
-    ) -> Result<Option<Value>, Diagnostics> {
-        let wire = wire.and_then(|identity| identity.identity_data.as_ref());
-        let identity = codec::read(wire, &self.identity)
-            .map_err(|error| vec![unreadable(&format!("the identity of {}", self.name), error)])?;
-        Ok(Some(identity).filter(|identity| !identity.is_null()))
-    }
-
-    /// Writes a value of the resource's schema, or adds to `diagnostics` why it does not fit.
-    pub fn write(&self, value: &Value, diagnostics: &mut Diagnostics) -> Option<DynamicValue> {
-        codec::write(value, &self.state)
-            .map_err(|error| diagnostics.push(unwritable(&self.name, error)))
-            .ok()
-    }
-
-    /// Writes an identity, or adds to `diagnostics` why it does not fit.
-    pub fn write_identity(
-        &self,
-        identity: Option<&Value>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<ResourceIdentityData> {
-        let data = codec::write(identity?, &self.identity)
-            .map_err(|error| diagnostics.push(unwritable(&self.name, error)))
-            .ok()?;
-        Some(ResourceIdentityData {
-            identity_data: Some(data),
-        })
-    }
+fn objects<T: ?Sized>(
+    registered: &BTreeMap<String, Arc<T>>,
+    schema: impl Fn(&T) -> &Schema,
+    identity: impl Fn(&T) -> Option<IdentitySchema>,
+) -> Objects<T> {
+    let typed = registered.iter().map(|(name, object)| {
+        let types = ObjectTypes::new(name, schema(object), identity(object).as_ref());
+        (name.clone(), (Arc::clone(object), types))
+    });
+    typed.collect()
 }
 
-fn unreadable(what: &str, error: codec::Error) -> Diagnostic {
-    let detail = format!(
-        "Terraform sent {what}, which the provider cannot read: {error}.\n\nIf the provider was up- or \
-         downgraded, make sure that every run uses the same version of it."
-    );
-    Diagnostic::error("Value does not fit the provider's schema", detail).at(error.path)
-}
-
-fn unwritable(name: &str, error: codec::Error) -> Diagnostic {
-    let detail = format!(
-        "The provider's answer for {name} does not fit its own schema: {error}.\n\nThis is a bug in the \
-         provider."
-    );
-    Diagnostic::error("Provider produced an invalid value", detail).at(error.path)
+fn find<'a, T: ?Sized>(
+    objects: &'a Objects<T>,
+    kind: &str,
+    name: &str,
+) -> Result<(&'a T, &'a ObjectTypes), Diagnostics> {
+    match objects.get(name) {
+        Some((object, types)) => Ok((&**object, types)),
+        None => Err(vec![Diagnostic::error(
+            format!("Unknown {kind}"),
+            format!("This version of the provider has no {kind} {name:?}."),
+        )]),
+    }
 }

@@ -1,9 +1,9 @@
-//! The signals that ask a process to end. They are caught from the moment that [`Signals`] is made.
+//! The signals that ask a process to terminate. They are handled from the creation of [`Signals`] on.
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Signal {
     Interrupt,
-    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has it"))]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "exists only on Unix"))]
     Terminate,
 }
 

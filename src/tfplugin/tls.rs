@@ -1,5 +1,5 @@
-//! Mutual TLS between host and plugin (go-plugin's AutoMTLS): each side makes a certificate for one run
-//! and tells the other before they connect. Here the host's is required, and no other is accepted.
+//! Mutual TLS between host and plugin (go-plugin's AutoMTLS). Each side makes a certificate for one run, and the other
+//! side gets it in the handshake. The plugin accepts only the host's certificate.
 
 mod p521;
 
@@ -16,7 +16,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
 };
 
-/// Why TLS cannot be set up.
+/// The reason why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the host's certificate (PLUGIN_CLIENT_CERT) is not a PEM certificate")]
@@ -27,20 +27,19 @@ pub enum Error {
     Setup(#[source] rustls::Error),
 }
 
-/// A server's side of TLS, made for one run.
+/// The TLS configuration of the server, made for one run.
 pub(super) struct Tls {
     pub config: Arc<ServerConfig>,
-    /// Its certificate, which the host pins in its turn.
+    /// The server's certificate, the only one that the host accepts.
     pub certificate: CertificateDer<'static>,
 }
 
-/// Makes a key and a certificate, and a configuration that lets in none but the holder of
-/// `client_certificate` (PEM).
+/// Makes a key and a certificate, and a configuration that accepts only the holder of `client_certificate` (PEM).
 pub(super) fn for_client(client_certificate: &str) -> Result<Tls, Error> {
     let client = CertificateDer::from_pem_slice(client_certificate.as_bytes())
         .map_err(Error::ClientCertificate)?;
 
-    // The name by which the host calls the plugin, whatever the socket.
+    // The server name that the host expects on every socket.
     let mut parameters =
         CertificateParams::new(vec!["localhost".to_owned()]).map_err(Error::Certificate)?;
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -50,11 +49,11 @@ pub(super) fn for_client(client_certificate: &str) -> Result<Tls, Error> {
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
 
     let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Pinned {
+    let verifier = Arc::new(PinnedCertificate {
         certificate: client,
         provider: Arc::clone(&provider),
     });
-    // Every host that speaks protocol 6 has TLS 1.3.
+    // Every host that supports protocol 6 supports TLS 1.3.
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(Error::Setup)?
@@ -62,7 +61,7 @@ pub(super) fn for_client(client_certificate: &str) -> Result<Tls, Error> {
         .with_single_cert(vec![certificate.clone()], key.into())
         .map_err(Error::Setup)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
-    // Nobody resumes a session of a run; and a host that hangs up at once has still been here.
+    // No host resumes a session. Without tickets, a host that disconnects at once causes no write error.
     config.send_tls13_tickets = 0;
     Ok(Tls {
         config: Arc::new(config),
@@ -70,14 +69,14 @@ pub(super) fn for_client(client_certificate: &str) -> Result<Tls, Error> {
     })
 }
 
-/// Accepts one certificate, and the proof that the client holds its key.
+/// A verifier that accepts one certificate, whose key the client has to hold.
 #[derive(Debug)]
-struct Pinned {
+struct PinnedCertificate {
     certificate: CertificateDer<'static>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ClientCertVerifier for Pinned {
+impl ClientCertVerifier for PinnedCertificate {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

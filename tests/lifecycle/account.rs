@@ -1,4 +1,4 @@
-//! Accounts with few rights, and the rights that the guide "Access to the cluster" documents.
+//! Accounts with limited permissions, and the permissions that the guide "Access to the cluster" documents.
 
 use serde_json::{Value as Json, json};
 
@@ -7,7 +7,7 @@ use crate::support::testbed::Namespace;
 
 const GUIDE: &str = include_str!("../../docs/guides/cluster-access.md");
 
-/// The one YAML block of the guide that has `mark` in it.
+/// Returns the YAML block of the guide that contains `mark`. There must be exactly one.
 pub fn block(mark: &str) -> &'static str {
     let blocks = GUIDE.split("```yaml\n").skip(1);
     let blocks: Vec<&str> = blocks
@@ -20,7 +20,7 @@ pub fn block(mark: &str) -> &'static str {
     block
 }
 
-/// The rules of the guide's Role of this name.
+/// Returns the rules of the Role with this name in the guide.
 pub fn rules_of(role: &str) -> Json {
     let documents: Vec<Json> =
         serde_saphyr::from_multiple(block(&format!("kind: Role\nmetadata:\n  name: {role}\n")))
@@ -28,13 +28,13 @@ pub fn rules_of(role: &str) -> Json {
     documents[0]["rules"].clone()
 }
 
-/// The rules of the guide's minimal Role.
+/// Returns the rules of the minimal Role in the guide.
 pub fn minimal_rules() -> Json {
     rules_of("terraform-provider-feast")
 }
 
-/// An account with these rights in the namespace, and none elsewhere; account, Role and binding have one
-/// name.
+/// Returns the manifests of an account that has these permissions in the namespace and none elsewhere. Account, Role
+/// and binding have the same name.
 pub fn manifests(namespace: &str, name: &str, rules: &Json) -> [Json; 3] {
     let metadata = json!({"name": name, "namespace": namespace});
     let rbac = "rbac.authorization.k8s.io";
@@ -52,7 +52,7 @@ pub fn manifests(namespace: &str, name: &str, rules: &Json) -> [Json; 3] {
     ]
 }
 
-/// Makes the account, waits until its rights hold, and answers a kubeconfig for it.
+/// Creates the account, waits until its permissions are effective, and returns a kubeconfig for it.
 pub fn make(namespace: &Namespace, name: &str, rules: &Json) -> String {
     let items = manifests(namespace.name(), name, rules);
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
@@ -61,7 +61,7 @@ pub fn make(namespace: &Namespace, name: &str, rules: &Json) -> String {
     let word = |value: &Json| value.as_str().unwrap().to_owned();
     let rule = &rules[0];
     let resource = [&rule["resources"][0], &rule["apiGroups"][0]].map(word);
-    // A Role arrives as a whole.
+    // All rules of a Role become effective at the same time.
     let ask = [
         "auth",
         "can-i",
@@ -69,13 +69,13 @@ pub fn make(namespace: &Namespace, name: &str, rules: &Json) -> String {
         &resource.join("."),
         &account,
     ];
-    until("the rights to be known", 30, || {
+    until("the permissions to be effective", 30, || {
         namespace.kubectl(&ask).ok()
     });
     kubeconfig(namespace, name)
 }
 
-/// A kubeconfig for an account that is there.
+/// Returns a kubeconfig for an existing account.
 pub fn kubeconfig(namespace: &Namespace, name: &str) -> String {
     let token = namespace.kubectl(&["create", "token", name]).unwrap();
     let admin = namespace

@@ -1,4 +1,4 @@
-//! Authorization: rights come and go with the feature store that they belong to.
+//! Authorization: permissions are created and deleted with the feature store.
 
 use serde_json::Value as Json;
 
@@ -10,7 +10,7 @@ use crate::support::testbed::Tool;
 const KUBERNETES: &str = r#"authz = { kubernetes = { roles = ["feast-reader"] } }"#;
 const OIDC: &str = r#"authz = { oidc = { issuer_url = "https://idp.example.com", secret_ref = { name = "idp" } } }"#;
 
-/// `kind/name` of what stands outside the namespace.
+/// Returns the `kind/name` of the cluster-scoped objects.
 fn cluster_wide(test: &StoreUnderTest) -> Vec<String> {
     let selector = format!("--selector=feast.dev/namespace={}", test.namespace.name());
     let kinds = "clusterroles,clusterrolebindings";
@@ -39,7 +39,7 @@ fn mounts_token(test: &StoreUnderTest) -> bool {
     pod["automountServiceAccountToken"].as_bool().unwrap()
 }
 
-pub fn two_stores_of_one_name_do_not_meet() {
+pub fn same_name_in_two_namespaces_is_independent() {
     let [one, other] = ["twin-a", "twin-b"].map(StoreUnderTest::new);
     for test in [&one, &other] {
         test.configure_all("", KUBERNETES);
@@ -71,7 +71,7 @@ pub fn two_stores_of_one_name_do_not_meet() {
     assert_eq!(cluster_wide(&other), Vec::<String>::new());
 }
 
-pub fn every_mode_cleans_up_after_the_one_before() {
+pub fn each_mode_removes_objects_of_the_previous_mode() {
     let test = StoreUnderTest::new("modes");
     test.namespace
         .kubectl(&[
@@ -96,7 +96,7 @@ pub fn every_mode_cleans_up_after_the_one_before() {
     ];
     assert_eq!(rbac(&test), roles);
 
-    // Rules that somebody puts into a role stay, whatever Terraform does.
+    // Rules that another manager adds to a Role are kept by every operation.
     let rules = r#"{"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}"#;
     test.patch("role/feast-reader", rules);
     test.expect_empty_plan();
@@ -126,8 +126,8 @@ pub fn every_mode_cleans_up_after_the_one_before() {
     test.destroy();
 }
 
-/// The rules in the guide are enough, and without those for the cluster the refusal says what is missing.
-pub fn the_guides_rights_are_enough() {
+/// The rules in the guide are sufficient, and without the cluster-wide rules, the error names what is missing.
+pub fn documented_permissions_are_sufficient() {
     let mut test = StoreUnderTest::new("rights");
     let namespace = test.namespace.name().to_owned();
     let more: Json = serde_saphyr::from_str(account::block("resources: [roles]")).unwrap();
@@ -168,16 +168,16 @@ pub fn the_guides_rights_are_enough() {
 const OIDC_WITHOUT_SECRET: &str =
     r#"authz = { oidc = { issuer_url = "https://idp.example.com" } }"#;
 
-pub fn what_cannot_stand_is_refused_at_plan() {
+pub fn rejects_invalid_configurations_at_plan() {
     let tool = lab::tool_path(Tool::Terraform);
     let mut terraform = Terraform::new(&tool, lab::provider()).unwrap();
     terraform
         .environment("TF_VAR_kubeconfig", "nowhere")
         .environment("TF_VAR_namespace", "default");
-    for (attributes, said) in [
+    for (attributes, messages) in [
         (
             "authz = { kubernetes = {}, no_auth = true }",
-            "authz says several things",
+            "Exactly one of `kubernetes`, `oidc`, `no_auth` must be set",
         ),
         (
             "authz = { oidc = { issuer_url = \"http://idp\" } }",
@@ -185,7 +185,7 @@ pub fn what_cannot_stand_is_refused_at_plan() {
         ),
         (
             "authz = { oidc = {} }",
-            "The OpenID Connect provider is not named",
+            "The OpenID Connect provider needs `issuer_url` or `secret_ref`",
         ),
         (
             "authz = { oidc = { issuer_url = \"https://idp\", jwks_cache_lifespan_seconds = 0 } }",
@@ -201,16 +201,20 @@ pub fn what_cannot_stand_is_refused_at_plan() {
         ),
         (
             "openlineage = { enabled = true, transport_type = \"http\" }",
-            "The transport http needs a URL",
+            "The transport type `http` requires `transport_url`",
         ),
         (
             "mlflow = { enabled = true, extra_config = { tracking_uri = \"x\" } }",
-            "\"tracking_uri\" has an attribute of its own",
+            "\"tracking_uri\" has its own attribute",
         ),
     ] {
         let configuration = store::configuration("", attributes);
         terraform.write("main.tf", &configuration).unwrap();
         let plan = terraform.plan().unwrap();
-        assert!(plan.run.said().contains(said), "{attributes}\n{}", plan.run);
+        assert!(
+            plan.run.messages().contains(messages),
+            "{attributes}\n{}",
+            plan.run
+        );
     }
 }

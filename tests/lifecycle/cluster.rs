@@ -1,13 +1,11 @@
-//! The layer `cluster` against a real API server, without Terraform.
+//! Tests of the layer `cluster` with a real API server, without Terraform.
 //!
-//! Each test takes the [`Lab`] of a namespace of its own; [`in_namespace`] makes one from a kubeconfig.
+//! Each test gets the [`Lab`] of its own namespace; [`in_namespace`] creates one from a kubeconfig.
 
 #[path = "cluster/conflicts.rs"]
 mod conflicts;
 #[path = "cluster/connections.rs"]
 mod connections;
-#[path = "cluster/creation.rs"]
-mod creation;
 #[path = "cluster/deletion.rs"]
 mod deletion;
 #[path = "cluster/interruptions.rs"]
@@ -22,31 +20,34 @@ mod relay;
 mod sources;
 #[path = "cluster/transitions.rs"]
 mod transitions;
+#[path = "cluster/write_owner.rs"]
+mod write_owner;
 #[path = "cluster/writes.rs"]
 mod writes;
 
 use terraform_provider_feast::cluster::Error;
 
 pub use conflicts::{
-    conflicts_with_other_managers, foreign_objects_are_not_overwritten,
-    what_came_into_being_since_the_read_is_met, what_was_edited_since_the_read_is_not_overwritten,
+    conflicts_with_other_managers, detects_objects_created_after_the_read,
+    does_not_overwrite_edits_after_the_read, does_not_overwrite_foreign_objects,
 };
 pub use connections::{
-    a_connection_that_goes_silent_is_left, credentials_of_every_sort,
-    many_waits_hold_up_no_request, requests_go_through_a_proxy,
+    replaces_an_unresponsive_connection, sends_requests_through_a_proxy,
+    supports_every_credential_type, waits_do_not_block_requests,
 };
-pub use creation::of_two_creates_the_first_to_write_has_the_secret;
-pub use deletion::one_store_that_stays_holds_up_no_other;
+pub use deletion::blocked_deletion_does_not_delay_others;
 pub use interruptions::{
-    a_failed_apply_says_what_exists, a_wait_can_be_cancelled,
-    an_interrupted_apply_knows_what_exists,
+    cancels_a_wait, failed_apply_reports_existing_objects,
+    interrupted_apply_reports_existing_objects,
 };
 pub use lab::{Lab, in_namespace};
-pub use permissions::each_right_is_needed_and_its_lack_is_named;
-pub use sources::secrets_of_the_user;
-pub use transitions::replicas_never_fall_through_any_transition;
+pub use permissions::names_each_missing_permission;
+pub use sources::reads_the_users_secrets;
+pub use transitions::replicas_never_drop_during_a_transition;
+pub use write_owner::concurrent_creates_first_writer_wins;
 pub use writes::{
-    pruning_and_deleting, strategies_change_both_ways, what_is_no_longer_wanted_vanishes,
+    changes_the_strategy_in_both_directions, prunes_and_deletes,
+    removes_unwanted_fields_and_objects,
 };
 
 fn reasons(errors: &[Error]) -> Vec<String> {
@@ -56,7 +57,7 @@ fn reasons(errors: &[Error]) -> Vec<String> {
         .collect()
 }
 
-/// As the hall prints it.
+/// Formats an error with its sources, as the provider layer does.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

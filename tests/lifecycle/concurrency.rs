@@ -1,4 +1,4 @@
-//! What others do at the same moment: each apply ends well or in one clear error, and the next one goes on.
+//! Concurrent changes: each apply succeeds or fails with one clear error, and the next apply continues.
 
 use std::process::{Child, Output, Stdio};
 use std::sync::Barrier;
@@ -19,7 +19,7 @@ fn services(replicas: u32, image: &str) -> String {
     format!("scaling = {{ replicas = {replicas} }}\n{stores}")
 }
 
-/// Another working folder, with a state of its own, for a store of the same name.
+/// Creates another working folder, with its own state, for a store of the same name.
 pub fn another_folder(test: &StoreUnderTest, services: &str) -> Terraform {
     let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
     let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
@@ -32,8 +32,8 @@ pub fn another_folder(test: &StoreUnderTest, services: &str) -> Terraform {
     terraform
 }
 
-/// `terraform apply` in all of the folders, begun together.
-fn apply_at_once(folders: &[&Terraform]) -> Vec<Run> {
+/// Runs `terraform apply` in all folders concurrently.
+fn apply_concurrently(folders: &[&Terraform]) -> Vec<Run> {
     let start = Barrier::new(folders.len());
     let apply = |terraform: &Terraform| {
         start.wait();
@@ -47,15 +47,15 @@ fn apply_at_once(folders: &[&Terraform]) -> Vec<Run> {
     })
 }
 
-/// Whether the only error that the run shows is this.
+/// Checks that the run reports this error and no other.
 #[track_caller]
-pub fn says_only(run: &Run, error: &str) {
+pub fn expect_single_error(run: &Run, error: &str) {
     assert_eq!(run.status, Some(1), "{run}");
-    assert_eq!(run.said().matches("Error: ").count(), 1, "{run}");
-    assert!(run.said().contains(error), "{error}\n{run}");
+    assert_eq!(run.messages().matches("Error: ").count(), 1, "{run}");
+    assert!(run.messages().contains(error), "{error}\n{run}");
 }
 
-fn begin(terraform: &Terraform, command: &str) -> Child {
+fn start(terraform: &Terraform, command: &str) -> Child {
     terraform
         .command(&[command, "-no-color", "-input=false", "-auto-approve"])
         .stdout(Stdio::piped())
@@ -65,8 +65,8 @@ fn begin(terraform: &Terraform, command: &str) -> Child {
 }
 
 #[track_caller]
-fn ends_well(begun: Child) {
-    let output: Output = begun.wait_with_output().unwrap();
+fn expect_success_of(child: Child) {
+    let output: Output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success(),
@@ -77,7 +77,7 @@ fn ends_well(begun: Child) {
 }
 
 /// Returns whether the object is being deleted or does not exist.
-fn is_leaving(test: &StoreUnderTest, object: &str) -> bool {
+fn is_deleted_or_terminating(test: &StoreUnderTest, object: &str) -> bool {
     let get = ["get", object, "--ignore-not-found", "--output=json"];
     let text = test.namespace.kubectl(&get).unwrap();
     if text.trim().is_empty() {
@@ -87,12 +87,13 @@ fn is_leaving(test: &StoreUnderTest, object: &str) -> bool {
     found["metadata"]["deletionTimestamp"].is_string()
 }
 
-/// Keeps an object from vanishing when it is deleted, until [`let_go`].
-pub fn hold(namespace: &Namespace, object: &str) {
+/// Adds a finalizer that blocks the deletion of the object until [`release`].
+pub fn block_deletion(namespace: &Namespace, object: &str) {
     finalizers(namespace, object, r#"["test.feast.dev/held"]"#);
 }
 
-pub fn let_go(namespace: &Namespace, object: &str) {
+/// Removes the finalizer of [`block_deletion`].
+pub fn release(namespace: &Namespace, object: &str) {
     finalizers(namespace, object, "null");
 }
 
@@ -102,18 +103,18 @@ fn finalizers(namespace: &Namespace, object: &str, list: &str) {
     namespace.kubectl(&patch).unwrap();
 }
 
-pub fn of_creates_at_once_one_has_the_store() {
+pub fn concurrent_creates_have_one_owner() {
     let test = StoreUnderTest::new("at-once");
     let services = services(2, "feast:1");
     test.configure(&services);
     let others = [(); 2].map(|()| another_folder(&test, &services));
     let folders = [&test.terraform, &others[0], &others[1]];
-    let runs = apply_at_once(&folders);
+    let runs = apply_concurrently(&folders);
     let (owners, losers): (Vec<usize>, Vec<usize>) =
         (0..folders.len()).partition(|number| runs[*number].succeeded());
     assert_eq!(owners.len(), 1, "{}{}{}", runs[0], runs[1], runs[2]);
     for loser in losers {
-        says_only(&runs[loser], "The feature store exists already");
+        expect_single_error(&runs[loser], "The feature store already exists");
         assert_eq!(folders[loser].state_json().unwrap()["values"], Json::Null);
     }
     let owner = folders[owners[0]];
@@ -125,15 +126,15 @@ pub fn of_creates_at_once_one_has_the_store() {
     assert_eq!(test.objects(), Vec::<String>::new());
 }
 
-pub fn two_different_creates_at_once_leave_one_owner() {
+pub fn concurrent_different_creates_have_one_owner() {
     let test = StoreUnderTest::new("rivals");
     test.configure(&services(2, "feast:1"));
     let other = another_folder(&test, &services(3, "feast:2"));
-    let runs = apply_at_once(&[&test.terraform, &other]);
+    let runs = apply_concurrently(&[&test.terraform, &other]);
     let folders = [&test.terraform, &other];
     let (owner, loser) = if runs[0].succeeded() { (0, 1) } else { (1, 0) };
     assert_eq!(runs[owner].status, Some(0), "{}{}", runs[0], runs[1]);
-    says_only(&runs[loser], "The feature store exists already");
+    expect_single_error(&runs[loser], "The feature store already exists");
     let state = folders[loser].state_json().unwrap();
     assert_eq!(state["values"], Json::Null);
     let plan = folders[owner].plan().unwrap();
@@ -142,7 +143,7 @@ pub fn two_different_creates_at_once_leave_one_owner() {
     assert_eq!(test.objects(), Vec::<String>::new());
 }
 
-pub fn a_plan_that_is_stale_undoes_nothing_unseen() {
+pub fn stale_plan_keeps_unseen_changes() {
     let test = StoreUnderTest::new("stale");
     test.configure(&services(2, "feast:1"));
     test.apply();
@@ -158,27 +159,27 @@ pub fn a_plan_that_is_stale_undoes_nothing_unseen() {
             .unwrap();
     };
 
-    // What the plan has shown is undone.
+    // The apply reverts a change that the plan has shown.
     fix("feast:seen");
     test.configure(&services(2, "feast:2"));
     test.plan_with_changes();
     test.terraform.apply_plan().unwrap().expect_success();
     assert_eq!(image(), "feast:2");
 
-    // What it has not is not, wherever the plan changes something.
+    // The apply does not revert a change that the plan has not shown, for any object that the plan changes.
     for next in [services(2, "feast:3"), services(3, "feast:2")] {
         test.configure(&next);
         test.plan_with_changes();
         fix("feast:unseen");
         let run = test.terraform.apply_plan().unwrap();
-        says_only(
+        expect_single_error(
             &run,
-            "Because: Others have changed fields of it since the plan was made: \
+            "Because: These fields were changed after the plan was made: \
              .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-set\" at ",
         );
-        says_only(
+        expect_single_error(
             &run,
-            "Plan again: the plan shows them, and its apply sets them back.",
+            "Plan again: the plan shows them, and its apply reverts them.",
         );
         assert_eq!(image(), "feast:unseen");
         test.plan_with_changes();
@@ -186,7 +187,7 @@ pub fn a_plan_that_is_stale_undoes_nothing_unseen() {
     }
     assert_eq!((image().as_str(), test.replicas()), ("feast:2", 3));
 
-    // Nor is it an error when there is nothing to undo.
+    // An unseen change that already has the planned value is not an error.
     test.configure(&services(3, "feast:4"));
     test.plan_with_changes();
     test.namespace
@@ -198,9 +199,9 @@ pub fn a_plan_that_is_stale_undoes_nothing_unseen() {
     test.destroy();
 }
 
-pub fn a_namespace_that_is_terminating_is_one_clear_error() {
+pub fn terminating_namespace_is_one_error() {
     let test = StoreUnderTest::new("terminating");
-    hold(&test.namespace, "secret/feast-data-stores");
+    block_deletion(&test.namespace, "secret/feast-data-stores");
     let namespace = test.namespace.name();
     let delete = ["delete", "namespace", namespace, "--wait=false"];
     test.namespace.cluster().kubectl(&delete).unwrap();
@@ -212,7 +213,7 @@ pub fn a_namespace_that_is_terminating_is_one_clear_error() {
         (found.unwrap()["status"]["phase"] == "Terminating").then_some(())
     });
     test.configure(&services(2, "feast:1"));
-    says_only(
+    expect_single_error(
         &test.terraform.apply().unwrap(),
         &format!(
             "Because: The namespace {namespace:?} is being deleted. Wait until the deletion has finished, then apply \
@@ -220,15 +221,15 @@ pub fn a_namespace_that_is_terminating_is_one_clear_error() {
         ),
     );
     assert_eq!(test.state(), Json::Null);
-    let_go(&test.namespace, "secret/feast-data-stores");
+    release(&test.namespace, "secret/feast-data-stores");
 }
 
-pub fn a_name_that_is_still_being_deleted_is_waited_for() {
+pub fn waits_for_objects_being_deleted() {
     let test = StoreUnderTest::new("leaving");
     test.configure(&services(2, "feast:1"));
     test.apply();
-    // One object of a store that stays.
-    hold(&test.namespace, "service/feast-demo-online");
+    // One object is deleted while its store is kept.
+    block_deletion(&test.namespace, "service/feast-demo-online");
     let delete = ["delete", "service/feast-demo-online", "--wait=false"];
     test.namespace.kubectl(&delete).unwrap();
     test.configure(&services(2, "feast:2"));
@@ -237,26 +238,27 @@ pub fn a_name_that_is_still_being_deleted_is_waited_for() {
         Some(secret["metadata"]["resourceVersion"].clone())
     };
     let before = secret(&test);
-    let update = begin(&test.terraform, "apply");
-    until("the rest to be written", 60, || {
+    let update = start(&test.terraform, "apply");
+    until("the remaining objects to be written", 60, || {
         (secret(&test) != before).then_some(())
     });
-    let_go(&test.namespace, "service/feast-demo-online");
-    ends_well(update);
+    release(&test.namespace, "service/feast-demo-online");
+    expect_success_of(update);
     test.expect_empty_plan();
 
-    // A whole store that is destroyed from one folder and made anew, otherwise, from another.
-    hold(&test.namespace, "serviceaccount/feast-demo");
-    let destroy = begin(&test.terraform, "destroy");
-    until("the rest of it to be gone", 120, || {
-        (is_leaving(&test, "serviceaccount/feast-demo") && secret(&test).is_none()).then_some(())
+    // A store is destroyed from one folder and created from another, with another configuration.
+    block_deletion(&test.namespace, "serviceaccount/feast-demo");
+    let destroy = start(&test.terraform, "destroy");
+    until("the remaining objects to be deleted", 120, || {
+        (is_deleted_or_terminating(&test, "serviceaccount/feast-demo") && secret(&test).is_none())
+            .then_some(())
     });
     let other = another_folder(&test, &services(3, "feast:3"));
-    let create = begin(&other, "apply");
+    let create = start(&other, "apply");
     until("the new Secret", 60, || secret(&test));
-    let_go(&test.namespace, "serviceaccount/feast-demo");
-    ends_well(destroy);
-    ends_well(create);
+    release(&test.namespace, "serviceaccount/feast-demo");
+    expect_success_of(destroy);
+    expect_success_of(create);
     let plan = other.plan().unwrap();
     assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
     assert_eq!(test.replicas(), 3);
@@ -264,7 +266,7 @@ pub fn a_name_that_is_still_being_deleted_is_waited_for() {
     assert_eq!(test.objects(), Vec::<String>::new());
 }
 
-pub fn an_api_server_that_restarts_is_waited_for() {
+pub fn waits_for_an_api_server_restart() {
     const SERVER: &str = "kube-apiserver";
     let control_plane = lab::own_control_plane();
     let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
@@ -274,50 +276,50 @@ pub fn an_api_server_that_restarts_is_waited_for() {
         control_plane.start_again(SERVER).unwrap();
     };
 
-    // While objects are written.
+    // The API server restarts while objects are written.
     test.configure(&services(2, "feast:1"));
-    let create = begin(&test.terraform, "apply");
+    let create = start(&test.terraform, "apply");
     until("the first object", 60, || {
         test.namespace.kubectl(&["get", "secret/feast-demo"]).ok()
     });
     restart();
-    ends_well(create);
+    expect_success_of(create);
     test.expect_empty_plan();
 
-    // While the rollout is waited for.
+    // The API server restarts while the apply waits for the rollout.
     limit_pods(&test, 2);
     test.configure(&services(4, "feast:1"));
-    let update = begin(&test.terraform, "apply");
+    let update = start(&test.terraform, "apply");
     until("the number of pods", 60, || {
         (test.replicas() == 4).then_some(())
     });
     restart();
     lift_limit(&test);
-    ends_well(update);
+    expect_success_of(update);
     assert_eq!(test.deployment()["status"]["readyReplicas"], 4);
     test.expect_empty_plan();
 
-    // While pods go.
-    let destroy = begin(&test.terraform, "destroy");
-    until("the end of the Deployment", 60, || {
-        is_leaving(&test, "deployment/feast-demo").then_some(())
+    // The API server restarts while pods are deleted.
+    let destroy = start(&test.terraform, "destroy");
+    until("the deletion of the Deployment", 60, || {
+        is_deleted_or_terminating(&test, "deployment/feast-demo").then_some(())
     });
     restart();
-    ends_well(destroy);
+    expect_success_of(destroy);
     assert_eq!(test.objects(), Vec::<String>::new());
 
-    // It stays away for longer than anybody waits: what has been written is known.
+    // The API server stays unavailable for longer than any retry: the state has what was written.
     limit_pods(&test, 0);
     test.configure_all(&services(2, "feast:1"), "timeouts = { create = \"10s\" }");
     let log = test.terraform.folder().join("info.log");
     test.terraform
         .environment("TF_LOG_PROVIDER", "INFO")
         .environment("TF_LOG_PATH", &log.display().to_string());
-    let create = begin(&test.terraform, "apply");
-    // The answer to the last write has come then.
+    let create = start(&test.terraform, "apply");
+    // By then, the last write has its response.
     until("the wait for the Job", 60, || {
-        let said = std::fs::read_to_string(&log).ok()?;
-        said.contains("waiting for Job/").then_some(())
+        let messages = std::fs::read_to_string(&log).ok()?;
+        messages.contains("waiting for Job/").then_some(())
     });
     control_plane.crash(SERVER).unwrap();
     let output = create.wait_with_output().unwrap();
@@ -328,9 +330,10 @@ pub fn an_api_server_that_restarts_is_waited_for() {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
-    let seen = "The Job has not ended yet (as last seen; the API server does not answer the watch:";
-    says_only(&run, seen);
-    says_only(&run, "after 10 s.");
+    let seen =
+        "The Job has not ended yet (last observation; the API server does not answer the watch:";
+    expect_single_error(&run, seen);
+    expect_single_error(&run, "after 10 s.");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
     lift_limit(&test);
     test.configure(&services(2, "feast:1"));

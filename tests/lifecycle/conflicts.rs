@@ -1,4 +1,4 @@
-//! Other hands on our fields: what an applier owns is a conflict, what was written by plain update is drift.
+//! Conflicts: a field that another manager applied is a conflict, a field that was written by a plain update is drift.
 
 use serde_json::{Value as Json, json};
 
@@ -13,7 +13,7 @@ fn services(scaling: &str, image: &str) -> String {
     format!("{scaling}\n{ROLLING}\n{databases}")
 }
 
-/// As another tool does that applies on the server's side, such as Argo CD.
+/// Applies a spec to the Deployment as another server-side applier, such as Argo CD.
 pub fn apply_as(test: &StoreUnderTest, manager: &str, spec: &Json) {
     let manifest = json!({
         "apiVersion": "apps/v1",
@@ -35,7 +35,7 @@ pub fn apply_as(test: &StoreUnderTest, manager: &str, spec: &Json) {
         .unwrap();
 }
 
-/// When the manager last wrote the Deployment.
+/// Returns the time of the manager's last write to the Deployment.
 fn time_of(test: &StoreUnderTest, manager: &str) -> String {
     let get = ["get", "deployment", "feast-demo", "--show-managed-fields"];
     let live = test.namespace.json(&get).unwrap();
@@ -45,7 +45,7 @@ fn time_of(test: &StoreUnderTest, manager: &str) -> String {
     entry["time"].as_str().unwrap().to_owned()
 }
 
-/// The errors of an apply: (summary, detail).
+/// Returns the errors of an apply as (summary, detail).
 fn errors(test: &StoreUnderTest) -> Vec<(String, String)> {
     let run = test
         .terraform
@@ -67,12 +67,12 @@ fn conflict(test: &StoreUnderTest, field: &str, attribute: &str) -> (String, Str
     let summary = "Cannot update the feature store".to_owned();
     let detail = format!(
         "Cannot apply Deployment/feast-demo in namespace \"{}\" of the cluster at {}/.\n\
-         Because: Other managers own fields of it:\n  {field}.\n\n\
-         Two ways out: set force_conflicts = true in the provider block, and the next apply takes these fields \
-         over; or leave them to their owner: take them out of the configuration, or, where this provider always \
-         sets a field (an image, for one), write the live value there, since equal values do not conflict.\n\n\
+         Because: Other field managers own these fields:\n  {field}.\n\n\
+         To take these fields over with the next apply, set force_conflicts = true in the provider block. To leave \
+         them to their owner, remove them from the configuration; if the provider always sets a field (such as an \
+         image), set it to the live value, because equal values do not conflict.\n\n\
          In the configuration: `{attribute}`.\n\n\
-         What exists is in the state. The next plan is not empty, and applying it goes on from there.",
+         The state records the objects that exist. The next plan is not empty; applying it resumes the update.",
         test.namespace.name(),
         test.namespace.cluster().server().trim_end_matches('/'),
     );
@@ -83,7 +83,7 @@ fn image(test: &StoreUnderTest) -> Json {
     test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
 }
 
-pub fn an_applier_is_a_conflict_with_two_ways_out() {
+pub fn applied_fields_conflict() {
     let test = StoreUnderTest::new("applier");
     let replicas = "scaling = { replicas = 2 }";
     let ours = r#"image = "example.invalid/ours:1""#;
@@ -111,7 +111,7 @@ pub fn an_applier_is_a_conflict_with_two_ways_out() {
     assert!(foreseen.contains(&line), "{foreseen}");
     assert_eq!(errors(&test), [expected]);
     assert_eq!(image(&test), "example.invalid/theirs:1");
-    // The failed apply has not made theirs the truth.
+    // The failed apply has not accepted the other manager's value.
     let again = test.plan_with_changes().run.stdout;
     assert!(again.contains(&line), "{again}");
 
@@ -119,7 +119,7 @@ pub fn an_applier_is_a_conflict_with_two_ways_out() {
     test.configure(&services(replicas, r#"image = "example.invalid/theirs:1""#));
     test.apply();
 
-    // The first way out.
+    // First resolution: force the conflict.
     let forced = configuration(&services(replicas, ours), "").replace(
         "namespace   = var.namespace",
         "namespace = var.namespace\n  force_conflicts = true",
@@ -128,7 +128,7 @@ pub fn an_applier_is_a_conflict_with_two_ways_out() {
     test.apply();
     assert_eq!(image(&test), "example.invalid/ours:1");
 
-    // The second way out, for a field that is ours only as long as the configuration names it.
+    // Second resolution: remove the field from the configuration, for a field that the provider does not always set.
     test.configure(&services(replicas, ours));
     test.apply();
     apply_as(&test, "scaler", &json!({"replicas": 4}));
@@ -147,8 +147,8 @@ pub fn an_applier_is_a_conflict_with_two_ways_out() {
     test.destroy();
 }
 
-/// What people do by hand, one after the other, is shown with its author and set back by one apply.
-pub fn plain_updates_are_drift_that_an_apply_repairs() {
+/// Changes by hand are shown with their author, and one apply reverts all of them.
+pub fn reverts_plain_updates() {
     let test = StoreUnderTest::new("updates");
     test.configure(&services(
         "scaling = { replicas = 2 }",
@@ -174,18 +174,18 @@ pub fn plain_updates_are_drift_that_an_apply_repairs() {
     let plan = test.plan_with_changes();
     let drift =
         &plan.json["prior_state"]["values"]["root_module"]["resources"][0]["values"]["drift"];
-    let mut seen: Vec<[&str; 5]> = (drift.as_array().unwrap().iter())
+    let mut changes: Vec<[&str; 5]> = (drift.as_array().unwrap().iter())
         .map(|change| {
             ["field", "wanted", "live", "manager", "operation"]
                 .map(|name| change[name].as_str().unwrap_or("not shown"))
         })
         .collect();
-    seen.sort_unstable();
+    changes.sort_unstable();
     let container = ".spec.template.spec.containers[name=\"online\"]";
     let env = format!("{container}.env[name=\"A\"].value");
     let image = format!("{container}.image");
     assert_eq!(
-        seen,
+        changes,
         [
             [".spec.replicas", "2", "3", "kubectl", "Update"],
             [&env, "not shown", "not shown", "kubectl-set", "Update"],

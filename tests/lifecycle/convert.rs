@@ -1,5 +1,5 @@
-//! The operator's language through the real tools: what `convert` writes is formatted and valid, and means
-//! the same as what the functions make of the custom resource. No cluster is needed.
+//! Tests `convert` with the real tools: its output is formatted and valid, and has the same meaning as the result of
+//! the functions for the same custom resource. No cluster is needed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::support::terraform::Terraform;
 
 const REQUIRED: &str = "terraform {\n  required_providers {\n    feast = {\n      source = \"feast-dev/feast\"\n    }\n  }\n}\n";
 
-/// The cases that are not one valid feature store, with the number of feature stores in them.
+/// The cases that are not exactly one valid feature store, with their number of feature stores.
 const OTHERS: &[(&str, usize)] = &[
     ("case-authz-noauth-false", 1),
     ("case-authz-oidc-empty", 1),
@@ -39,7 +39,7 @@ const OTHERS: &[(&str, usize)] = &[
     ("case-two-stores-one-namespace", 2),
 ];
 
-pub fn is_formatted_valid_and_means_the_same() {
+pub fn output_is_formatted_valid_and_equivalent() {
     let cases = cases();
     lab::with_each_tool(|terraform| {
         let mut main = REQUIRED.to_owned();
@@ -90,9 +90,9 @@ fn formatted(terraform: &Terraform) {
     assert!(run.succeeded(), "{run}");
 }
 
-pub fn functions_tell_what_is_wrong() {
+pub fn functions_report_errors() {
     lab::with_each_tool(|terraform| {
-        let said = |expression: &str| {
+        let messages = |expression: &str| {
             let text = format!("{REQUIRED}\noutput \"it\" {{\n  value = {expression}\n}}\n");
             terraform.write("main.tf", &text).unwrap();
             let run = terraform.plan().unwrap().run;
@@ -100,20 +100,20 @@ pub fn functions_tell_what_is_wrong() {
             let lines = run.stderr.replace(['│', '\n'], " ");
             lines.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        let unknown = said(
+        let unknown = messages(
             r#"provider::feast::from_manifest("kind: FeatureStore\napiVersion: feast.dev/v1\nmetadata: {name: a}\nspec: {feastProject: p, services: {bogus: 1}}")"#,
         );
         assert!(unknown.contains("`spec.services.bogus`"), "{unknown}");
-        let broken = said(
+        let broken = messages(
             r#"provider::feast::render({ name = "a", feast_project = "p", services = { scaling = { replicas = "3" } } })"#,
         );
         assert!(broken.contains("services.online_store"), "{broken}");
-        let misspelt = said(r#"provider::feast::render({ nmae = "a", feast_project = "p" })"#);
+        let misspelt = messages(r#"provider::feast::render({ nmae = "a", feast_project = "p" })"#);
         assert!(misspelt.contains("`nmae`"), "{misspelt}");
     });
 }
 
-pub fn examples_are_planned() {
+pub fn plans_examples() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/functions");
     lab::with_each_tool(|terraform| {
         for name in ["from_manifest", "render"] {
@@ -132,7 +132,7 @@ pub fn examples_are_planned() {
     });
 }
 
-/// The custom resources of the oracle test by name.
+/// Returns the custom resources of the oracle test by name.
 fn cases() -> BTreeMap<String, PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/cases");
     let mut found = BTreeMap::new();
@@ -144,7 +144,7 @@ fn cases() -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// The `resource` blocks that `convert` writes.
+/// Returns the `resource` blocks that `convert` writes.
 #[track_caller]
 fn converted(manifest: &Path) -> Vec<String> {
     let output = Command::new(lab::provider())
@@ -152,27 +152,28 @@ fn converted(manifest: &Path) -> Vec<String> {
         .arg(manifest)
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {told}", manifest.display());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {stderr}", manifest.display());
     let text = String::from_utf8(output.stdout).unwrap();
-    // Each block begins with its comments, after an empty line.
+    // Each block starts with its comments, after an empty line.
     let blocks = text.split("\n}\n").filter(|block| !block.is_empty());
     blocks
         .map(|block| format!("{}\n}}\n", block.trim_start()))
         .collect()
 }
 
-/// Returns whether no rule refuses the feature store.
+/// Returns whether every rule accepts the feature store.
 fn is_valid(manifest: &Path) -> bool {
     let feast = Feast::new();
     let text = fs::read_to_string(manifest).unwrap();
-    feast
-        .call_function("from_manifest", vec![Value::string(text)])
-        .and_then(|object| feast.call_function("render", vec![object]))
+    let functions = &feast.registry().functions;
+    functions["from_manifest"]
+        .call(&[Value::string(text)])
+        .and_then(|object| functions["render"].call(&[object]))
         .is_ok()
 }
 
-/// The planned objects by `Kind/name`.
+/// Returns the planned objects by `Kind/name`.
 fn objects(resource: &Json) -> BTreeMap<String, Json> {
     let objects = resource["values"]["objects"].as_object().unwrap();
     objects

@@ -1,4 +1,5 @@
-//! Data: no change deletes a claim unless the user says so, and the plan says what becomes of it.
+//! Data: no change deletes a PersistentVolumeClaim unless `delete_data` is set, and the plan warns of the
+//! consequences.
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 use crate::support::terraform::Exit;
@@ -24,79 +25,72 @@ fn uid(test: &StoreUnderTest) -> String {
     claim["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
-/// What the plan says beside the changes.
-fn plan(test: &StoreUnderTest, flags: &[&str]) -> String {
+/// Plans changes, and returns the output of the plan.
+fn plan_messages(test: &StoreUnderTest, flags: &[&str]) -> String {
     let plan = test.terraform.plan_with(flags).unwrap();
     assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
-    words(&format!("{} {}", plan.run.stdout, plan.run.stderr))
+    plan.run.messages()
 }
 
-fn words(text: &str) -> String {
-    text.split_whitespace()
-        .filter(|word| !["│", "╷", "╵"].contains(word))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
+const STAYS: &str = "\"feast-demo-online\" will no longer be part of a feature store. It stays";
+const GOES: &str = "\"feast-demo-online\" will be deleted with all its data";
 
-const STAYS: &str = "\"feast-demo-online\" will not be part of a feature store any more. It stays";
-const GOES: &str = "\"feast-demo-online\" will be deleted with everything in it";
-
-pub fn claims_outlive_every_change() {
+pub fn keeps_pvcs_by_default() {
     let test = StoreUnderTest::new("data");
     let created = on_claim("create = {}");
     test.configure(&created);
     test.apply();
     let first = uid(&test);
 
-    // To a database and back.
+    // Changes to a database and back.
     test.configure(DATABASES);
-    let said = plan(&test, &[]);
-    assert!(said.contains(STAYS), "{said}");
+    let messages = plan_messages(&test, &[]);
+    assert!(messages.contains(STAYS), "{messages}");
     test.apply();
     assert_eq!(uid(&test), first);
     test.configure(&created);
     test.apply();
     assert_eq!(uid(&test), first);
 
-    // The same claim as one of the user's is the user's, whatever delete_data says.
+    // A claim in `ref` is kept, whatever the value of `delete_data`.
     let referenced = on_claim("ref = { name = \"feast-demo-online\" }");
     test.configure_all(&referenced, "delete_data = true");
-    let said = plan(&test, &[]);
-    assert!(!said.contains("Data will be"), "{said}");
+    let messages = plan_messages(&test, &[]);
+    assert!(!messages.contains("Data will be"), "{messages}");
     test.apply();
     assert_eq!(uid(&test), first);
     test.terraform.destroy().unwrap().expect_success();
     assert_eq!(uid(&test), first);
 
-    // Taken up again, and left by a destroy that says so.
+    // The claim is used again, and a destroy with this setting keeps it.
     test.configure(&created);
     test.apply();
     assert_eq!(uid(&test), first);
-    let said = plan(&test, &["-destroy"]);
-    assert!(said.contains(STAYS), "{said}");
+    let messages = plan_messages(&test, &["-destroy"]);
+    assert!(messages.contains(STAYS), "{messages}");
     test.terraform.destroy().unwrap().expect_success();
     assert_eq!(claims(&test), [CLAIM]);
 }
 
-pub fn claims_go_when_the_user_says_so() {
+pub fn deletes_pvcs_with_delete_data() {
     let test = StoreUnderTest::new("delete");
     let created = on_claim("create = {}");
     test.configure_all(&created, "delete_data = true");
     test.apply();
     test.configure_all(DATABASES, "delete_data = true");
-    let said = plan(&test, &[]);
-    assert!(said.contains(GOES), "{said}");
+    let messages = plan_messages(&test, &[]);
+    assert!(messages.contains(GOES), "{messages}");
     test.apply();
     assert_eq!(claims(&test), Vec::<String>::new());
 
     test.configure_all(&created, "delete_data = true");
     test.apply();
-    let said = plan(&test, &["-destroy"]);
-    assert!(said.contains(GOES), "{said}");
+    let messages = plan_messages(&test, &["-destroy"]);
+    assert!(messages.contains(GOES), "{messages}");
     test.destroy();
 }
 
-pub fn claims_only_grow() {
+pub fn rejects_shrinking_a_pvc() {
     let test = StoreUnderTest::new("grow");
     let size = |size: &str| {
         on_claim(&format!(
@@ -105,27 +99,31 @@ pub fn claims_only_grow() {
     };
     test.configure(&size("2Gi"));
     test.apply();
-    for (claim, said) in [
-        (size("1Gi"), "A claim cannot become smaller (2Gi to 1Gi)"),
+    for (claim, message) in [
+        (size("1Gi"), "A claim cannot be shrunk (2Gi to 1Gi)"),
         (
             on_claim(
                 "create = { access_modes = [\"ReadWriteMany\"], resources = { requests = { storage = \"2Gi\" } } }",
             ),
-            "Access modes of a claim cannot change",
+            "The access modes of a claim cannot be changed",
         ),
     ] {
         test.configure(&claim);
-        let refused = test.terraform.plan().unwrap();
-        assert_eq!(refused.exit, Exit::Failed, "{}", refused.run);
-        assert!(words(&refused.run.stderr).contains(said), "{}", refused.run);
+        let rejected = test.terraform.plan().unwrap();
+        assert_eq!(rejected.exit, Exit::Failed, "{}", rejected.run);
+        assert!(
+            rejected.run.messages().contains(message),
+            "{}",
+            rejected.run
+        );
     }
     test.configure_all(&size("2Gi"), "delete_data = true");
     test.apply();
     test.destroy();
 }
 
-/// A claim cannot shrink, so one that somebody has grown has all that was asked for.
-pub fn a_claim_that_somebody_has_grown_is_no_drift() {
+/// A claim cannot shrink, so one that was enlarged satisfies the configuration.
+pub fn enlarged_pvc_is_not_drift() {
     let test = StoreUnderTest::new("grown");
     let size = |size: &str| {
         on_claim(&format!(
@@ -139,7 +137,7 @@ pub fn a_claim_that_somebody_has_grown_is_no_drift() {
         .kubectl(&["patch", "pvc/feast-demo-online", "--patch", grown])
         .unwrap();
     test.expect_empty_plan();
-    // Still less than there is.
+    // The new size is still smaller than the existing one.
     test.configure(&size("3Gi"));
     test.apply();
     test.configure_all(&size("6Gi"), "delete_data = true");

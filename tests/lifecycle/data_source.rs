@@ -1,4 +1,4 @@
-//! The data source: a feature store seen from another configuration, with more and with fewer rights.
+//! The data source: a feature store read from another configuration, with full and with limited permissions.
 
 use serde_json::{Value as Json, json};
 
@@ -28,7 +28,7 @@ output "view" {
 }
 "#;
 
-/// May look at everything but Secrets and pods.
+/// Permission to read everything except Secrets and pods.
 fn few_rights() -> Json {
     json!([
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
@@ -47,7 +47,7 @@ fn reader(test: &StoreUnderTest, kubeconfig: &str) -> (Terraform, Run) {
     (terraform, run)
 }
 
-pub fn shows_what_is_there() {
+pub fn returns_live_values() {
     let test = StoreUnderTest::new("data-source");
     let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
     let (_, run) = reader(&test, &kubeconfig);
@@ -101,14 +101,14 @@ pub fn shows_what_is_there() {
     test.destroy();
 }
 
-/// The file of a kubeconfig for an account with these rights alone.
+/// Writes a kubeconfig for an account with only these permissions, and returns its path.
 fn account(test: &StoreUnderTest, name: &str, rules: &Json) -> String {
     let kubeconfig = account::make(&test.namespace, name, rules);
     test.terraform.write(name, &kubeconfig).unwrap();
     test.terraform.folder().join(name).display().to_string()
 }
 
-pub fn needs_only_the_right_to_read() {
+pub fn needs_only_read_permissions() {
     let test = StoreUnderTest::new("data-source-rights");
     let services = format!(
         "scaling = {{ replicas = 2 }}\npod_disruption_budgets = {{ max_unavailable = 1 }}\n{DATABASES}"

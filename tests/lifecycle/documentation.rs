@@ -1,4 +1,4 @@
-//! The documentation, as HashiCorp's own checker sees it.
+//! The documentation, checked by HashiCorp's `tfplugindocs`.
 
 use std::process::Command;
 
@@ -14,12 +14,12 @@ terraform {
 }
 "#;
 
-/// Layout, front matter and sizes, and that every resource, data source and function has its page.
-pub fn tfplugindocs_finds_nothing_wrong() {
+/// Checks layout, front matter and sizes, and that every resource, data source and function has its page.
+pub fn passes_tfplugindocs() {
     let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
     terraform.write("main.tf", REQUIRED).unwrap();
     let schema = terraform.json(&["providers", "schema", "-json"]).unwrap();
-    // The checker finds a provider by its name alone only below this address.
+    // The checker finds a provider without an address only in this namespace of the registry.
     let schema = schema.to_string().replace(
         "registry.terraform.io/feast-dev/feast",
         "registry.terraform.io/hashicorp/feast",
@@ -35,10 +35,10 @@ pub fn tfplugindocs_finds_nothing_wrong() {
         ))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&checked.stdout);
+    let messages = String::from_utf8_lossy(&checked.stdout);
     assert!(
         checked.status.success(),
-        "{said}{}",
+        "{messages}{}",
         String::from_utf8_lossy(&checked.stderr)
     );
     for page in [
@@ -48,8 +48,8 @@ pub fn tfplugindocs_finds_nothing_wrong() {
         "docs/functions/render.md",
     ] {
         assert!(
-            said.contains(&format!("running file checks on {page}")),
-            "{said}"
+            messages.contains(&format!("running file checks on {page}")),
+            "{messages}"
         );
     }
 }

@@ -1,11 +1,12 @@
-//! What somebody else changes in the cluster: the plan shows it, the apply repairs it.
+//! Drift: the plan shows changes by other managers, and the apply reverts them.
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+use crate::lifecycle::admission_policy::AdmissionPolicy;
+use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 use crate::support::terraform::{Exit, Plan, Run};
 
-/// The planned change of one object of the store: (as it is, as it will be), as JSON text.
+/// Returns the planned change of one object of the store, as JSON text before and after.
 fn object_change(test: &StoreUnderTest, object: &str) -> (String, String) {
     let plan = test.plan_with_changes();
     let changes = plan.json["resource_changes"].as_array().unwrap();
@@ -21,7 +22,7 @@ fn object_change(test: &StoreUnderTest, object: &str) -> (String, String) {
     (text("before"), text("after"))
 }
 
-/// The attributes as the last refresh has left them.
+/// Returns the attributes after the refresh of the plan.
 fn refreshed(plan: &Plan) -> Json {
     let state = &plan.json["prior_state"]["values"]["root_module"]["resources"];
     let mut resources = state.as_array().unwrap().iter();
@@ -29,8 +30,8 @@ fn refreshed(plan: &Plan) -> Json {
     store.unwrap()["values"].clone()
 }
 
-/// The attribute `drift`, without the times of the writes, which must be there where an author is. (Of a write by
-/// the subresource `scale` the API server records none.)
+/// Returns the attribute `drift` without the times of the writes. Every entry with a manager must have a time, except
+/// for a write to the subresource `scale`, for which the API server records none.
 fn drift(plan: &Plan) -> Vec<Json> {
     let refreshed = refreshed(plan);
     let mut listed = refreshed["drift"].as_array().unwrap().clone();
@@ -50,7 +51,7 @@ fn patch(test: &StoreUnderTest, object: &str, patch: &Json) {
         .unwrap();
 }
 
-pub fn every_hand_edit_is_shown_and_repaired() {
+pub fn shows_and_reverts_edits() {
     let test = StoreUnderTest::new("drift");
     let scaling = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 4 } }";
     test.configure(&format!("{scaling}\n{DATABASES}"));
@@ -133,8 +134,8 @@ pub fn every_hand_edit_is_shown_and_repaired() {
     test.destroy();
 }
 
-/// Of each change: what the plan says at the attribute that set it, before and after.
-pub fn drift_shows_at_the_attribute_that_set_it() {
+/// For each change, the plan shows the value before and after at the attribute that set it.
+pub fn drift_shows_at_its_attribute() {
     let test = StoreUnderTest::new("drift-attributes");
     let services = r#"
         scaling = { autoscaling = {
@@ -167,7 +168,7 @@ pub fn drift_shows_at_the_attribute_that_set_it() {
             },
         }),
     );
-    // In another order and another spelling, with one other target.
+    // Metrics in another order and notation, with one other target.
     patch(
         &test,
         "hpa/feast-demo",
@@ -232,7 +233,7 @@ pub fn drift_shows_at_the_attribute_that_set_it() {
             ".spec.behavior.scaleDown.stabilizationWindowSeconds 120 -> 60".to_owned(),
             ".spec.metrics[0].resource.target.averageUtilization 70 -> 50".to_owned(),
             ".spec.strategy.rollingUpdate.maxSurge 1 -> 2".to_owned(),
-            // Not in the configuration, but sent, and so ours.
+            // The configuration does not set this field, but the provider sends it and therefore owns it.
             ".spec.strategy.rollingUpdate.maxUnavailable 25% -> 0".to_owned(),
             format!("{container}.env[name=\"B\"].value not shown -> not shown"),
             format!("{container}.resources.requests.cpu 100m -> 200m"),
@@ -240,7 +241,7 @@ pub fn drift_shows_at_the_attribute_that_set_it() {
     );
     test.apply();
 
-    // What is taken away is missing there.
+    // A removed value is missing at its attribute.
     test.namespace
         .kubectl(&["label", "service/feast-demo-online", "example.com/team-"])
         .unwrap();
@@ -258,15 +259,15 @@ pub fn drift_shows_at_the_attribute_that_set_it() {
             "manager": null, "operation": null,
         })]
     );
-    // A Service has no part in how many pods there are.
+    // A change of the Service does not affect the pod counts.
     let status = json!({"current_replicas": 1, "desired_replicas": 1});
     assert_eq!(change["after"]["scaling_status"], status);
     test.apply();
     test.destroy();
 }
 
-/// A refresh that is kept does not make the drift the truth.
-pub fn drift_is_told_again_after_a_kept_refresh() {
+/// Saving a refresh does not accept the drift.
+pub fn drift_remains_after_a_saved_refresh() {
     let test = StoreUnderTest::new("drift-kept");
     test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
     test.apply();
@@ -287,28 +288,28 @@ pub fn drift_is_told_again_after_a_kept_refresh() {
     test.namespace
         .kubectl(&["delete", "service", "feast-demo-online"])
         .unwrap();
-    let told = drift(&test.plan_with_changes());
-    assert_eq!(told.len(), 2);
+    let listed = drift(&test.plan_with_changes());
+    assert_eq!(listed.len(), 2);
     test.terraform.run(&refresh).unwrap().expect_success();
     assert_eq!(test.state()["services"]["scaling"]["replicas"], 3);
     let plan = test.plan_with_changes();
-    assert_eq!(drift(&plan), told);
+    assert_eq!(drift(&plan), listed);
     let change = &plan.json["resource_changes"][0]["change"]["after"];
     assert_eq!(change["services"]["scaling"]["replicas"], 2);
 
-    // Taken back by hand, one of them is gone from the plan.
+    // One of the changes is reverted by hand, and is no longer in the plan.
     scale(2);
-    let told = drift(&test.plan_with_changes());
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["change"], "deleted");
+    let listed = drift(&test.plan_with_changes());
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0]["change"], "deleted");
     test.terraform.run(&refresh).unwrap().expect_success();
     assert_eq!(test.state()["services"]["scaling"]["replicas"], 2);
     test.apply();
     test.destroy();
 }
 
-/// Terraform marks a sensitive value at the attribute that sets it, and nowhere else.
-pub fn values_of_variables_are_shown_only_where_they_are_set() {
+/// Terraform marks a sensitive value only at the attribute that sets it.
+pub fn variable_values_show_only_at_their_attribute() {
     let test = StoreUnderTest::new("drift-variables");
     let server = |image: &str| {
         DATABASES.replace(
@@ -328,14 +329,14 @@ pub fn values_of_variables_are_shown_only_where_they_are_set() {
         let spec = test.deployment()["spec"]["template"]["spec"].clone();
         spec["containers"][0]["env"][0]["value"].clone()
     };
-    let said = |run: &Run| {
-        let said = run.said();
-        ["hunter2", "hunter3", "hunter4"].map(|token| said.contains(token))
+    let shown = |run: &Run| {
+        let messages = run.messages();
+        ["hunter2", "hunter3", "hunter4"].map(|token| messages.contains(token))
     };
     configure("feast:1", "hunter2");
     let plan = test.plan_with_changes();
     let run = test.terraform.apply().unwrap().expect_success();
-    assert_eq!([said(&plan.run), said(&run)], [[false; 3]; 2]);
+    assert_eq!([shown(&plan.run), shown(&run)], [[false; 3]; 2]);
     test.expect_empty_plan();
     let state = test.state();
     let objects = state["objects"].to_string();
@@ -346,18 +347,18 @@ pub fn values_of_variables_are_shown_only_where_they_are_set() {
     let env = &state["services"]["online_store"]["server"]["env"];
     assert_eq!(env[0]["value"], "hunter2");
 
-    // A change of the value.
+    // The value changes.
     configure("feast:1", "hunter3");
     let plan = test.plan_with_changes();
     let run = test.terraform.apply().unwrap().expect_success();
-    assert_eq!([said(&plan.run), said(&run)], [[false; 3]; 2]);
+    assert_eq!([shown(&plan.run), shown(&run)], [[false; 3]; 2]);
     assert_eq!(live(), "hunter3");
 
-    // Drift of the value, beside other drift, is found and repaired.
+    // Drift of the value, together with other drift, is found and reverted.
     let set = ["set", "env", "deployment/feast-demo", "TOKEN=hunter4"];
     test.namespace.kubectl(&set).unwrap();
     let plan = test.plan_with_changes();
-    assert_eq!(said(&plan.run), [false; 3]);
+    assert_eq!(shown(&plan.run), [false; 3]);
     let fields: Vec<Json> = (drift(&plan).iter())
         .map(|change| {
             json!([
@@ -374,12 +375,12 @@ pub fn values_of_variables_are_shown_only_where_they_are_set() {
         "{fields:?}"
     );
     let run = test.apply();
-    assert_eq!((said(&run), live()), ([false; 3], json!("hunter3")));
+    assert_eq!((shown(&run), live()), ([false; 3], json!("hunter3")));
     test.destroy();
 }
 
-/// The user's Secret is named, with its key and author, and the pods are planned to roll.
-pub fn a_rotated_secret_is_named_and_rolls_the_pods() {
+/// The user's Secret is listed with its key and author, and the plan rolls the pods.
+pub fn rotated_secret_is_listed_and_rolls_the_pods() {
     let test = StoreUnderTest::new("drift-secret");
     test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
     test.apply();
@@ -401,7 +402,7 @@ pub fn a_rotated_secret_is_named_and_rolls_the_pods() {
     test.apply();
     assert_ne!(test.state()["configuration_hash"], hash);
 
-    // Our own Secret, edited.
+    // The provider's own Secret is edited.
     patch(
         &test,
         "secret/feast-demo",
@@ -420,8 +421,8 @@ pub fn a_rotated_secret_is_named_and_rolls_the_pods() {
     test.destroy();
 }
 
-/// What is not ours never shows: labels and annotations of others, sidecars, the server's defaults.
-pub fn foreign_fields_never_show() {
+/// Fields of other managers are never drift: their labels and annotations, sidecars, the API server's defaults.
+pub fn foreign_fields_are_not_drift() {
     let test = StoreUnderTest::new("foreign");
     test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
     test.apply();
@@ -437,35 +438,16 @@ pub fn foreign_fields_never_show() {
     test.destroy();
 }
 
-/// As a service mesh does it: a sidecar in every Deployment of the namespace, a variable, an annotation.
+/// Acts as a service mesh: adds a sidecar to every Deployment of the namespace, a variable, and an annotation.
 const INJECTOR: &str = r#"
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: @}
-spec:
-  matchConstraints:
-    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: @}}
-    resourceRules:
-    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
-  failurePolicy: Fail
-  reinvocationPolicy: Never
-  mutations:
-  - patchType: ApplyConfiguration
-    applyConfiguration:
-      expression: >
-        Object{
-          metadata: Object.metadata{annotations: {"injector.example.com/status": "injected"}},
-          spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
-            initContainers: [Object.spec.template.spec.initContainers{name: "early", image: "example.invalid/early:1"}],
-            containers: [
-              Object.spec.template.spec.containers{name: "sidecar", image: "example.invalid/sidecar:1"},
-              Object.spec.template.spec.containers{name: "online",
-                env: [Object.spec.template.spec.containers.env{name: "INJECTED", value: "1"}]}]}}}}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: @}
-spec: {policyName: @}
+Object{
+  metadata: Object.metadata{annotations: {"injector.example.com/status": "injected"}},
+  spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
+    initContainers: [Object.spec.template.spec.initContainers{name: "early", image: "example.invalid/early:1"}],
+    containers: [
+      Object.spec.template.spec.containers{name: "sidecar", image: "example.invalid/sidecar:1"},
+      Object.spec.template.spec.containers{name: "online",
+        env: [Object.spec.template.spec.containers.env{name: "INJECTED", value: "1"}]}]}}}}
 "#;
 
 fn containers(test: &StoreUnderTest) -> Vec<String> {
@@ -477,28 +459,11 @@ fn containers(test: &StoreUnderTest) -> Vec<String> {
         .collect()
 }
 
-/// An injector is no drift, whatever it was there first or the feature store; `strict` tells of it, and no apply undoes it.
-pub fn an_injector_shows_only_to_the_strict() {
+/// Injected fields are not drift, whether the injector or the feature store existed first. `strict` reports them, and
+/// no apply removes them.
+pub fn strict_policy_reports_injected_fields() {
     let test = StoreUnderTest::new("injected");
-    let name = test.namespace.name();
-    let cluster = test.namespace.cluster();
-    cluster.apply(&INJECTOR.replace('@', name)).unwrap();
-    // A policy takes effect a moment after it has been made.
-    let probe = [
-        "create",
-        "deployment",
-        "probe",
-        "--image=online",
-        "--dry-run=server",
-    ];
-    until("the injector", 60, || {
-        let made = test.namespace.json(&probe).unwrap();
-        let sidecars = made["spec"]["template"]["spec"]["containers"]
-            .as_array()
-            .unwrap()
-            .len();
-        (sidecars > 1).then_some(())
-    });
+    let policy = AdmissionPolicy::mutating(&test.namespace, INJECTOR, "example.invalid/sidecar");
     let services = |image: &str| {
         let image = format!("server = {{ image = {image:?},");
         format!(
@@ -509,9 +474,9 @@ pub fn an_injector_shows_only_to_the_strict() {
     test.configure(&services("feast:1"));
     test.apply();
     let all = ["early", "feast-init", "online", "sidecar"];
-    let mut seen = containers(&test);
-    seen.sort_unstable();
-    assert_eq!(seen, all);
+    let mut names = containers(&test);
+    names.sort_unstable();
+    assert_eq!(names, all);
     test.namespace
         .kubectl(&[
             "annotate",
@@ -526,8 +491,8 @@ pub fn an_injector_shows_only_to_the_strict() {
     test.terraform.apply().unwrap().expect_success();
     let plan = test.terraform.plan().unwrap();
     assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
-    let told = |plan: &Plan| {
-        let mut told: Vec<String> = (drift(plan).iter())
+    let listed = |plan: &Plan| {
+        let mut listed: Vec<String> = (drift(plan).iter())
             .map(|drift| {
                 assert_eq!(drift["object"], "Deployment/feast-demo");
                 assert_eq!(
@@ -538,8 +503,8 @@ pub fn an_injector_shows_only_to_the_strict() {
                 format!("{} by {by}", drift["field"].as_str().unwrap())
             })
             .collect();
-        told.sort_unstable();
-        told
+        listed.sort_unstable();
+        listed
     };
     let spec = ".spec.template.spec";
     let expected = [
@@ -549,24 +514,23 @@ pub fn an_injector_shows_only_to_the_strict() {
         format!("{spec}.containers[name=\"sidecar\"] by nobody"),
         format!("{spec}.initContainers[name=\"early\"] by nobody"),
     ];
-    assert_eq!(told(&plan), expected);
-    let said = format!("{}{}", plan.run.stdout, plan.run.stderr);
+    assert_eq!(listed(&plan), expected);
+    let messages = format!("{}{}", plan.run.stdout, plan.run.stderr);
     let warning = "Warning: Others have added to the feature store's objects";
-    assert!(said.contains(warning), "{said}");
+    assert!(messages.contains(warning), "{messages}");
     let line = "  Deployment/feast-demo .metadata.annotations.example.com/note: set by \"kubectl-annotate\" at ";
-    assert!(said.contains(line), "{said}");
+    assert!(messages.contains(line), "{messages}");
 
-    // With another change to make, they stay and are told again.
+    // An apply with another change keeps the injected fields and reports them again.
     test.configure_all(&services("feast:2"), strict);
     test.terraform.apply().unwrap().expect_success();
     let plan = test.terraform.plan().unwrap();
     assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
-    assert_eq!(told(&plan), expected);
+    assert_eq!(listed(&plan), expected);
 
     test.configure(&services("feast:2"));
     test.apply();
     assert_eq!(test.state()["drift"], json!([]));
     test.destroy();
-    let both = "mutatingadmissionpolicy,mutatingadmissionpolicybinding";
-    cluster.kubectl(&["delete", both, name]).unwrap();
+    policy.delete();
 }

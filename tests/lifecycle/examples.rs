@@ -1,5 +1,5 @@
-//! Examples, with Terraform and with OpenTofu: applied, planned empty, destroyed to nothing. Those of KEDA, TLS and
-//! lineage run beside the other tests of their subject.
+//! The examples, with Terraform and with OpenTofu: each is applied, planned without changes, and destroyed completely.
+//! The examples of KEDA, TLS and lineage are in the modules of these subjects.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use serde_json::{Value as Json, json};
 use crate::lifecycle::lab;
 use crate::lifecycle::store::StoreUnderTest;
 
-/// What the cluster must show of an example.
-struct Promise {
+/// The expected state of the cluster for an example.
+struct Expected {
     folder: &'static str,
     deployment: &'static str,
     replicas: u64,
     strategy: &'static str,
     replicas_owner: &'static str,
-    /// `spec` of the autoscaler, without its target.
+    /// The `spec` of the autoscaler without its target.
     autoscaler: Json,
 }
 
 pub fn static_replicas() {
-    check(&Promise {
+    check(&Expected {
         folder: "examples/static-replicas",
         deployment: "feast-sample-static",
         replicas: 3,
@@ -32,7 +32,7 @@ pub fn static_replicas() {
 }
 
 pub fn autoscaling() {
-    check(&Promise {
+    check(&Expected {
         folder: "examples/autoscaling",
         deployment: "feast-sample-hpa",
         replicas: 2,
@@ -53,7 +53,7 @@ pub fn autoscaling() {
 }
 
 pub fn external_autoscaler() {
-    check(&Promise {
+    check(&Expected {
         folder: "examples/external-autoscaler",
         deployment: "feast-sample-keda",
         replicas: 1,
@@ -64,7 +64,7 @@ pub fn external_autoscaler() {
 }
 
 pub fn production() {
-    check(&Promise {
+    check(&Expected {
         folder: "examples/production",
         deployment: "feast-production",
         replicas: 3,
@@ -99,30 +99,30 @@ pub fn production() {
     });
 }
 
-fn check(promise: &Promise) {
+fn check(expected: &Expected) {
     lab::with_each_tool(|terraform| {
-        let name = promise.folder.trim_start_matches("examples/");
+        let name = expected.folder.trim_start_matches("examples/");
         let test = StoreUnderTest::with(terraform, name);
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(promise.folder);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(expected.folder);
         let text = fs::read_to_string(folder.join("main.tf")).unwrap();
         test.terraform.write("main.tf", &text).unwrap();
         test.terraform.validate().unwrap().expect_success();
         test.apply();
-        keeps(promise, &test);
+        check_cluster(expected, &test);
         test.expect_empty_plan();
         test.destroy();
     });
 }
 
-fn keeps(promise: &Promise, test: &StoreUnderTest) {
-    // An autoscaler needs a moment to raise the count to its minimum.
-    let deployment = crate::lifecycle::store::until("the promised replicas", 60, || {
+fn check_cluster(expected: &Expected, test: &StoreUnderTest) {
+    // An autoscaler needs some time to raise the count to its minimum.
+    let deployment = crate::lifecycle::store::until("the expected replicas", 60, || {
         let deployment = test
             .namespace
-            .json(&["get", "deployment", promise.deployment])
+            .json(&["get", "deployment", expected.deployment])
             .unwrap();
         let ready = deployment["status"]["readyReplicas"].as_u64();
-        (ready == Some(promise.replicas)).then_some(deployment)
+        (ready == Some(expected.replicas)).then_some(deployment)
     });
     let state = test.state();
     let autoscalers = test.namespace.json(&["get", "hpa"]).unwrap();
@@ -138,25 +138,25 @@ fn keeps(promise: &Promise, test: &StoreUnderTest) {
             "autoscaler": autoscaler,
         }),
         json!({
-            "strategy": promise.strategy,
-            "effective": promise.strategy,
-            "owner": promise.replicas_owner,
-            "autoscaler": promise.autoscaler,
+            "strategy": expected.strategy,
+            "effective": expected.strategy,
+            "owner": expected.replicas_owner,
+            "autoscaler": expected.autoscaler,
         })
     );
-    let store = promise.deployment.trim_start_matches("feast-");
+    let store = expected.deployment.trim_start_matches("feast-");
     let pods = test
         .namespace
         .json(&["get", "pods", &format!("--selector=feast.dev/name={store}")])
         .unwrap();
     assert_eq!(
         pods["items"].as_array().unwrap().len() as u64,
-        promise.replicas
+        expected.replicas
     );
 }
 
-/// The example of the quick start, and those of the documentation, which have no variables.
-pub fn the_others() {
+/// The example of the quick start, and the examples in the documentation, which have no variables.
+pub fn remaining_examples() {
     lab::with_each_tool(|terraform| {
         let test = StoreUnderTest::with(terraform, "examples");
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");

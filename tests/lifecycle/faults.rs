@@ -1,9 +1,9 @@
-//! Fault injection: a proxy in front of the real API server breaks one request of an operation, in every way that
-//! requests break in practice. Whatever the operation says then, the next apply must converge, the plan after it must
-//! be empty, and a destroy must leave nothing.
+//! Fault injection: a proxy in front of the real API server injects a fault into one request of an operation. Whatever
+//! the result of the operation, the next apply must converge, the plan after it must be empty, and a destroy must
+//! close_connections no objects behind.
 //!
-//! A case is a scenario, a request of its operation, and a fault. The first run of a scenario has no fault and finds
-//! the requests. `cargo test` runs a sample, `.ci/extended` an eighth of all cases.
+//! A case is a scenario, a request of its operation, and a fault. The first run of a scenario has no fault and records
+//! the requests. `cargo test` runs a sample of the cases, `.ci/extended` runs an eighth of them.
 
 #[path = "faults/fault.rs"]
 mod fault;
@@ -23,15 +23,15 @@ use std::time::Instant;
 use libtest_mimic::Trial;
 
 use run::Outcome;
-use sample::{Choice, describe};
+use sample::{Selection, case_name};
 use scenario::{SCENARIOS, Scenario};
 
 pub use fault::Fault;
 pub use proxy::{Injection, Proxy};
 pub use request::{RequestName, requests_have_stable_names};
-pub use sample::a_seed_chooses_the_same_cases_again;
+pub use sample::same_seed_selects_same_cases;
 
-/// One trial for each scenario.
+/// Returns one trial for each scenario.
 pub fn trials() -> Vec<Trial> {
     let trials = SCENARIOS.iter().map(|scenario| {
         Trial::test(format!("faults::{}", scenario.name), move || {
@@ -42,37 +42,37 @@ pub fn trials() -> Vec<Trial> {
     trials.collect()
 }
 
-/// Checks the chosen cases of a scenario, and reports every one that fails with the command that repeats it.
+/// Runs the selected cases of a scenario, and reports every failure with the command that repeats it.
 fn converges(scenario: &'static Scenario) {
-    let Some(choice) = Choice::of_environment(scenario) else {
-        eprintln!("faults::{}: no case was chosen", scenario.name);
+    let Some(selection) = Selection::from_environment(scenario) else {
+        eprintln!("faults::{}: no case was selected", scenario.name);
         return;
     };
     let expected = run::without_fault(scenario).unwrap_or_else(|error| panic!("{error}"));
-    let cases = choice.cases(&expected.requests);
+    let cases = selection.cases(&expected.requests);
     let all = expected.requests.len() * fault::Fault::ALL.len();
     let requests = expected.requests.len();
     let name = scenario.name;
-    eprintln!("faults::{name}: {requests} requests, {all} cases, {choice:?}");
+    eprintln!("faults::{name}: {requests} requests, {all} cases, {selection:?}");
     let mut failures = Vec::new();
     let mut converged = 0;
     for (request, fault) in cases {
-        if choice.is_enough(converged + failures.len()) {
+        if selection.is_complete_after(converged + failures.len()) {
             break;
         }
-        let case = describe(scenario, &request, fault);
+        let case = case_name(scenario, &request, fault);
         let began = Instant::now();
         let result = run::with_fault(scenario, &expected, &request, fault);
         let seconds = began.elapsed().as_secs_f32();
         let word = match &result {
             Ok(Outcome::Converged) => "ok",
-            Ok(Outcome::NotMade) => "the request was not made this time:",
+            Ok(Outcome::NotSent) => "the request was not sent:",
             Err(_) => "FAILED",
         };
         eprintln!("faults: {word} {case} ({seconds:.1} s)");
         converged += usize::from(result == Ok(Outcome::Converged));
         if let Err(error) = result {
-            // At once, for whoever watches a long run.
+            // Printed immediately, because a run can take hours.
             eprintln!("{error}");
             failures.push(format!(
                 "{case}\n  FEAST_FAULTS_CASE='{case}' cargo test --test lifecycle -- --exact faults::{name}\n{error}"
@@ -80,5 +80,5 @@ fn converges(scenario: &'static Scenario) {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    assert!(converged > 0, "no case has run to its end");
+    assert!(converged > 0, "no case was completed");
 }

@@ -1,8 +1,8 @@
-//! The guard against the wrong cluster, and connection errors that say which cluster was meant.
+//! The check of the cluster's UID, and connection errors that name the configured cluster.
 
 use serde_json::Value as Json;
 use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options, Reason};
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
 use crate::lifecycle::{account, lab};
@@ -18,7 +18,7 @@ fn uid(test: &StoreUnderTest) -> String {
     namespace["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
-/// The store's configuration, with more in the provider block.
+/// Returns the store's configuration with additional attributes in the provider block.
 fn with_provider(services: &str, attributes: &str) -> String {
     configuration(services, "").replace(
         "namespace   = var.namespace",
@@ -30,35 +30,34 @@ fn expecting(uid: &str) -> String {
     with_provider(DATABASES, &format!("expected_cluster_uid = {uid:?}"))
 }
 
-pub fn another_cluster_is_refused() {
+pub fn rejects_another_cluster() {
     let mut test = StoreUnderTest::new("guard");
     let uid = uid(&test);
     let refusal = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: It is another cluster: the UID of its \
-         namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: This is another cluster: the UID of its namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
          `config_path` in the provider block (file {file}), its current context ",
         server = test.namespace.cluster().server().trim_end_matches('/'),
         file = test.namespace.cluster().kubeconfig().display(),
     );
-    let refused = |run: &Run| {
+    let rejected = |run: &Run| {
         assert_eq!(run.status, Some(1), "{run}");
-        assert!(run.said().contains(&refusal), "{run}");
+        assert!(run.messages().contains(&refusal), "{run}");
     };
     test.terraform.write("main.tf", &expecting(OTHER)).unwrap();
-    // A plan that creates asks no cluster.
+    // A plan that creates a store does not contact the cluster.
     assert_eq!(test.terraform.plan().unwrap().exit, Exit::Changes);
-    refused(&test.terraform.apply().unwrap());
+    rejected(&test.terraform.apply().unwrap());
     assert_eq!(test.objects(), Vec::<String>::new());
 
     test.terraform.write("main.tf", &expecting(&uid)).unwrap();
     test.apply();
     test.terraform.write("main.tf", &expecting(OTHER)).unwrap();
-    refused(&test.terraform.plan().unwrap().run);
+    rejected(&test.terraform.plan().unwrap().run);
     let unseen = ["apply", "-auto-approve", "-no-color", "-refresh=false"];
     let changed = expecting(OTHER).replace("100m", "200m");
     test.terraform.write("main.tf", &changed).unwrap();
-    refused(&test.terraform.run(&unseen).unwrap());
-    refused(
+    rejected(&test.terraform.run(&unseen).unwrap());
+    rejected(
         &test
             .terraform
             .run(&["destroy", "-auto-approve", "-no-color", "-refresh=false"])
@@ -67,7 +66,7 @@ pub fn another_cluster_is_refused() {
     test.terraform
         .write("main.tf", &format!("{}{DATA_SOURCE}", expecting(OTHER)))
         .unwrap();
-    refused(
+    rejected(
         &test
             .terraform
             .run(&["plan", "-no-color", "-refresh=false"])
@@ -81,13 +80,13 @@ pub fn another_cluster_is_refused() {
         .environment("TF_VAR_namespace", test.namespace.name());
     elsewhere.write("main.tf", &expecting(OTHER)).unwrap();
     let import = ["import", "-no-color", "feast_feature_store.demo", "demo"];
-    refused(&elsewhere.run(&import).unwrap());
+    rejected(&elsewhere.run(&import).unwrap());
 
-    // The environment variable; the block wins over it.
+    // The environment variable applies, and the provider block takes precedence over it.
     test.configure(DATABASES);
     test.terraform
         .environment("KUBE_EXPECTED_CLUSTER_UID", OTHER);
-    refused(&test.terraform.plan().unwrap().run);
+    rejected(&test.terraform.plan().unwrap().run);
     test.terraform
         .write("main.tf", &expecting(&uid.to_uppercase()))
         .unwrap();
@@ -95,7 +94,7 @@ pub fn another_cluster_is_refused() {
     test.destroy();
 }
 
-/// Rights to a feature store of its own, and none to namespaces.
+/// Permissions for a feature store, and none for namespaces.
 const ROLE: &str = r#"
 apiVersion: v1
 kind: ServiceAccount
@@ -108,7 +107,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
 subjects: [{kind: ServiceAccount, name: guarded, namespace: @}]
 "#;
 
-pub fn the_guard_needs_one_right_and_says_so() {
+pub fn names_the_missing_permission() {
     let test = StoreUnderTest::new("guard-rights");
     let cluster = test.namespace.cluster();
     let name = test.namespace.name();
@@ -131,13 +130,12 @@ pub fn the_guard_needs_one_right_and_says_so() {
     assert_eq!(run.status, Some(1), "{run}");
     let server = cluster.server().trim_end_matches('/');
     let expected = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit it: \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit this: \
          namespaces \"kube-system\" is forbidden: User \"system:serviceaccount:{name}:guarded\" cannot get resource \
-         \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get \
-         on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to \
+         \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get on the namespace kube-system, from a ClusterRole; the guide \"Access to the cluster\" has the rule to \
          copy."
     );
-    assert!(run.said().contains(&expected), "{run}");
+    assert!(run.messages().contains(&expected), "{run}");
 
     let right =
         account::block("resourceNames: [kube-system]").replace("terraform-provider-feast", name);
@@ -154,12 +152,12 @@ pub fn the_guard_needs_one_right_and_says_so() {
     cluster.kubectl(&both).unwrap();
 }
 
-/// Wherever a connection is configured, its failure says where, and which server was meant.
+/// Each connection error names the server and where the connection was configured.
 pub fn connection_errors_name_server_and_origin() {
     let test = StoreUnderTest::new("origin");
     let cluster = test.namespace.cluster();
     let server = cluster.server().trim_end_matches('/').to_owned();
-    // The right server, with a certificate that cannot be verified: that is not tried again.
+    // The right server, with a certificate that cannot be verified. This is not retried.
     let admin = cluster
         .kubectl(&["config", "view", "--raw", "-o=json"])
         .unwrap();
@@ -173,7 +171,7 @@ pub fn connection_errors_name_server_and_origin() {
     std::fs::write(&file, config.to_string()).unwrap();
     let file = file.display().to_string();
 
-    /// The provider block, the environment, and what is said of them.
+    /// The provider block, the environment, and the expected message.
     type Case<'a> = (String, &'a [(&'a str, &'a str)], String);
     let cases: [Case; 5] = [
         (
@@ -221,23 +219,23 @@ pub fn connection_errors_name_server_and_origin() {
         terraform.write("main.tf", &main).unwrap();
         let run = terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
-        let said = run.said();
-        // Which of the reads fails first depends on how busy the machine is.
+        let messages = run.messages();
+        // The read that fails first depends on the load of the machine.
         let place = format!(
             " in namespace \"{}\" of the cluster at {server}/. Because: The API server could not be reached.",
             test.namespace.name()
         );
         assert!(
-            said.contains("Cannot list ") && said.contains(&place),
+            messages.contains("Cannot list ") && messages.contains(&place),
             "{run}"
         );
         let origin = format!("The connection is configured by {origin}");
-        assert!(said.contains(&origin), "{origin}\n{run}");
+        assert!(messages.contains(&origin), "{origin}\n{run}");
     }
 }
 
-/// A CI variable that is not set, under a feature store that lives.
-pub fn an_empty_namespace_destroys_nothing() {
+/// A CI variable that is not set, with an existing feature store.
+pub fn empty_namespace_does_not_replace() {
     let mut test = StoreUnderTest::new("guard-empty");
     test.configure(DATABASES);
     test.apply();
@@ -247,8 +245,8 @@ pub fn an_empty_namespace_destroys_nothing() {
         (
             "",
             format!(
-                "`namespace` in the provider block is an empty string, which counts as absent, and the default is \
-                 \"default\". But the feature store \"demo\" is in the namespace \"{namespace}\""
+                "`namespace` in the provider block is an empty string, which counts as absent, so the default \
+                 \"default\" applies. But the feature store \"demo\" is in the namespace \"{namespace}\""
             ),
         ),
         (
@@ -260,8 +258,8 @@ pub fn an_empty_namespace_destroys_nothing() {
         test.terraform.environment("TF_VAR_namespace", value);
         let run = test.terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
-        assert!(run.said().contains(&expected), "{run}");
-        assert!(!run.said().contains("must be replaced"), "{run}");
+        assert!(run.messages().contains(&expected), "{run}");
+        assert!(!run.messages().contains("must be replaced"), "{run}");
         assert_eq!(test.objects(), before);
     }
     test.terraform.environment("TF_VAR_namespace", &namespace);
@@ -269,8 +267,8 @@ pub fn an_empty_namespace_destroys_nothing() {
     test.destroy();
 }
 
-/// An error for missing, wrong or expired credentials names them, and gives no advice about roles.
-pub fn credentials_that_are_not_accepted_are_explained() {
+/// The error for missing, invalid or expired credentials names them, and does not suggest a Role.
+pub fn explains_rejected_credentials() {
     let test = StoreUnderTest::new("guard-credentials");
     let server = test.namespace.cluster().server().trim_end_matches('/');
     let host = format!("host = {server:?}\n  insecure = true");
@@ -279,11 +277,11 @@ pub fn credentials_that_are_not_accepted_are_explained() {
     for (block, expected) in [
         (
             host.clone(),
-            "The request carried no credentials, so the API server took it for an anonymous one. No role is missing: set `token`, `exec`, or",
+            "The request carried no credentials, so the API server treated it as anonymous. No role is missing: set `token`, `exec`, or",
         ),
         (
             format!("{host}\n  token = \"\"\n  username = \"\""),
-            "The request carried no credentials, so the API server took it for an anonymous one.",
+            "The request carried no credentials, so the API server treated it as anonymous.",
         ),
         (
             format!("{host}\n  token = \"wrong\""),
@@ -291,20 +289,20 @@ pub fn credentials_that_are_not_accepted_are_explained() {
         ),
         (
             format!("{host}\n  token = {old:?}"),
-            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it there.",
+            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it.",
         ),
         (
             format!("{host}\n  token = \"abc\\n\""),
-            "`token` in the provider block is not valid: it ends with a line break. Remove what is around it with trimspace(), as in trimspace(file(…)).",
+            "`token` in the provider block is not valid: it ends with a line break. Remove the surrounding whitespace with trimspace(), as in trimspace(file(…)).",
         ),
     ] {
         let main = with_provider(DATABASES, &block).replace("config_path = var.kubeconfig", "");
         test.terraform.write("main.tf", &main).unwrap();
         let run = test.terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
-        assert!(run.said().contains(expected), "{expected}\n{run}");
+        assert!(run.messages().contains(expected), "{expected}\n{run}");
         for advice in ["Give this user", "panicked"] {
-            assert!(!run.said().contains(advice), "{run}");
+            assert!(!run.messages().contains(advice), "{run}");
         }
     }
     let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
@@ -317,11 +315,11 @@ pub fn credentials_that_are_not_accepted_are_explained() {
     let run = terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
     let expected = "The environment variable KUBE_TOKEN is not valid: it ends with a line break.";
-    assert!(run.said().contains(expected), "{run}");
+    assert!(run.messages().contains(expected), "{run}");
 }
 
-/// One request for each connection, and none where no cluster is expected.
-pub fn the_guard_asks_once() {
+/// The check makes one request for each connection, and none without `expected_cluster_uid`.
+pub fn checks_the_uid_once() {
     let test = StoreUnderTest::new("guard-once");
     let cluster = test.namespace.cluster();
     let name = test.namespace.name();
@@ -362,13 +360,15 @@ pub fn the_guard_asks_once() {
     };
     let expected = Some(uid(&test));
     let guarded = connect(expected.clone());
-    until("the right to the UID", 30, || asked(&guarded).ok());
+    until("the permission for the UID to be effective", 30, || {
+        asked(&guarded).ok()
+    });
     cluster
         .kubectl(&["delete", "clusterrole,clusterrolebinding", &right])
         .unwrap();
-    until("the right to be gone", 30, || {
-        let refused = asked(&connect(expected.clone()));
-        matches!(refused, Err(Reason::Forbidden { .. })).then_some(())
+    until("the permission to be removed", 30, || {
+        let rejected = asked(&connect(expected.clone()));
+        matches!(rejected, Err(Reason::Forbidden { .. })).then_some(())
     });
     assert!(matches!(asked(&guarded), Ok(None)));
     assert!(matches!(asked(&connect(None)), Ok(None)));

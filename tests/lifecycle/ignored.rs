@@ -1,4 +1,5 @@
-//! `ignore_changes`: what others set stays, whatever the configuration or a rule says, and makes no plan.
+//! `ignore_changes`: live values are kept, even if they differ from the configuration or violate a rule, and cause no
+//! plan.
 
 use serde_json::json;
 
@@ -13,8 +14,8 @@ fn image(test: &StoreUnderTest) -> serde_json::Value {
     test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
 }
 
-/// Terraform plans with the live value, and the rules judge it.
-pub fn live_values_that_a_rule_forbids_are_kept() {
+/// Terraform plans with the live value, which the rules then check.
+pub fn keeps_live_values_that_violate_a_rule() {
     let test = StoreUnderTest::new("ignored-rules");
     let scaling = "services.scaling.replicas, services.scaling.autoscaling";
     let fixed = |image: &str| {
@@ -30,28 +31,29 @@ pub fn live_values_that_a_rule_forbids_are_kept() {
         .kubectl(&["scale", "deployment/feast-demo", "--replicas=0"])
         .unwrap();
     let plan = test.terraform.plan().unwrap();
-    let said = plan.run.said();
+    let messages = plan.run.messages();
     assert_eq!(plan.run.status, Some(0), "{}", plan.run);
     assert!(
-        said.contains("Warning: Invalid value")
-            && said.contains("must be at least 1, but is 0. The value is the one in the state"),
-        "{said}"
+        messages.contains("Warning: Invalid value")
+            && messages
+                .contains("must be at least 1, but is 0. This value is the one in the state"),
+        "{messages}"
     );
-    // Another change goes through and leaves the count alone, and so does the plan after it.
+    // Another change is applied without changing the count, and the next plan is empty.
     ignoring(&test, &fixed("feast:2"), "", scaling);
     test.apply();
     assert_eq!((test.replicas(), image(&test)), (0, json!("feast:2")));
     assert_eq!(test.strategy(), "RollingUpdate");
-    // What the user writes is judged as ever.
+    // The user's own values are validated as usual.
     ignoring(&test, &fixed("feast:2").replace("= 3", "= 0"), "", scaling);
     let plan = test.terraform.plan().unwrap();
     assert!(
-        plan.run.said().contains("Error: Invalid value"),
+        plan.run.messages().contains("Error: Invalid value"),
         "{}",
         plan.run
     );
 
-    // Bounds of an autoscaler against each other.
+    // The bounds of an autoscaler contradict each other.
     let autoscaled =
         |bounds: &str| format!("scaling = {{ autoscaling = {{ {bounds} }} }}\n{DATABASES}");
     ignoring(
@@ -77,7 +79,7 @@ pub fn live_values_that_a_rule_forbids_are_kept() {
     test.destroy();
 }
 
-pub fn live_values_that_are_ignored_make_no_plan() {
+pub fn ignored_live_values_cause_no_plan() {
     let test = StoreUnderTest::new("ignored");
     let services = |init: &str| {
         let server = r#"server = { image = "feast:1", env = [{ name = "A", value = "1" }, { name = "B", value = "1" }],"#;
@@ -131,7 +133,7 @@ pub fn live_values_that_are_ignored_make_no_plan() {
         );
     };
     test.expect_empty_plan();
-    // A refresh that is kept, and a plan without one.
+    // A saved refresh, and a plan without a refresh.
     let refresh = [
         "apply",
         "-refresh-only",
@@ -145,7 +147,7 @@ pub fn live_values_that_are_ignored_make_no_plan() {
     assert_eq!(plan.run.status, Some(0), "{}", plan.run);
     is_kept("no apply");
 
-    // Another change leaves them as they are, now and later.
+    // Another change keeps the ignored values, in this and the next apply.
     ignoring(
         &test,
         &services(r#"pod_annotations = { "example.com/a" = "1" }"#),
@@ -156,7 +158,7 @@ pub fn live_values_that_are_ignored_make_no_plan() {
     is_kept("an apply");
     test.expect_no_resource_drift();
 
-    // Who writes the live values takes them over, in all objects.
+    // If the configuration has the live values, an apply takes ownership of them in all objects.
     let adopted = services(r#"pod_annotations = { "example.com/a" = "1" }"#)
         .replace("feast:1", "feast:2")
         .replace(r#"name = "B", value = "1""#, r#"name = "B", value = "2""#)

@@ -1,4 +1,4 @@
-//! Import: a feature store that this provider made comes back into a state, and the plan is empty.
+//! Import: a feature store that this provider created is imported into a state, and the plan is empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,7 @@ fn services() -> String {
     format!("{scaling}\n{DATABASES}")
 }
 
-/// Another working folder for the same store, with an empty state.
+/// Creates another working folder for the same store, with an empty state.
 fn elsewhere(test: &StoreUnderTest, tool: Tool) -> Terraform {
     let mut terraform = Terraform::new(&lab::tool_path(tool), lab::provider()).unwrap();
     let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
@@ -40,7 +40,7 @@ fn expect_empty(terraform: &Terraform) {
     assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
 }
 
-pub fn by_id_gives_an_empty_plan() {
+pub fn import_by_id_gives_an_empty_plan() {
     let test = StoreUnderTest::new("import");
     test.configure(&services());
     test.apply();
@@ -57,13 +57,13 @@ pub fn by_id_gives_an_empty_plan() {
     test.destroy();
 }
 
-/// Imports the store into an empty state, where a plan with these services then has nothing to do.
+/// Imports the store into an empty state, and checks that a plan with these services is empty.
 #[track_caller]
 pub fn expect_import_to_be_empty(test: &StoreUnderTest, services: &str) {
     expect_import_of_all_to_be_empty(test, services, "");
 }
 
-/// The same, with further attributes of the resource.
+/// The same as [`expect_import_to_be_empty`], with additional attributes of the resource.
 #[track_caller]
 pub fn expect_import_of_all_to_be_empty(test: &StoreUnderTest, services: &str, attributes: &str) {
     let terraform = elsewhere(test, Tool::Terraform);
@@ -75,7 +75,7 @@ pub fn expect_import_of_all_to_be_empty(test: &StoreUnderTest, services: &str, a
     expect_empty(&terraform);
 }
 
-pub fn of_a_store_without_its_deployment_the_plan_makes_it() {
+pub fn plans_a_missing_deployment() {
     let test = StoreUnderTest::new("import-parts");
     test.configure(&services());
     test.apply();
@@ -93,8 +93,8 @@ pub fn of_a_store_without_its_deployment_the_plan_makes_it() {
     test.destroy();
 }
 
-/// The API server keeps the order of an autoscaler's metrics, but whoever writes it need not.
-pub fn metrics_in_another_order_are_the_same() {
+/// The API server keeps the order of an autoscaler's metrics, but other writers can change it.
+pub fn metric_order_is_not_drift() {
     let test = StoreUnderTest::new("metrics");
     let services = format!(
         r#"
@@ -139,7 +139,7 @@ pub fn metrics_in_another_order_are_the_same() {
     test.destroy();
 }
 
-pub fn what_is_not_there_is_said() {
+pub fn rejects_missing_stores() {
     let test = StoreUnderTest::new("import-nothing");
     test.configure(&services());
     let import = test
@@ -147,18 +147,18 @@ pub fn what_is_not_there_is_said() {
         .run(&["import", "-no-color", ADDRESS, "nowhere"])
         .unwrap();
     assert_eq!(import.status, Some(1));
-    let said = import.stderr.replace(['│', '\n'], " ");
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = import.stderr.replace(['│', '\n'], " ");
+    let messages = messages.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "There is no such feature store",
         "Secret \"feast-nowhere\"",
         "custom resource \"nowhere\"",
     ] {
-        assert!(said.contains(part), "{import}");
+        assert!(messages.contains(part), "{import}");
     }
 }
 
-pub fn by_block_with_a_generated_configuration_gives_an_empty_plan() {
+pub fn import_by_block_gives_an_empty_plan() {
     let test = StoreUnderTest::new("import-block");
     test.configure(&services());
     test.apply();
@@ -172,7 +172,7 @@ pub fn by_block_with_a_generated_configuration_gives_an_empty_plan() {
     for (tool, import) in [
         (Tool::Terraform, &by_id),
         (Tool::Tofu, &by_id),
-        // Terraform knows identities from 1.12 on.
+        // Terraform supports identities from version 1.12 on.
         (Tool::Tofu, &by_identity),
     ] {
         let terraform = elsewhere(&test, tool);
@@ -192,9 +192,9 @@ pub fn by_block_with_a_generated_configuration_gives_an_empty_plan() {
     test.destroy();
 }
 
-/// Every configuration that has golden objects, all in one working folder, comes back from the cluster as it
-/// was written: by import blocks with it, and by a generated configuration without.
-pub fn every_configuration_comes_back_as_it_was() {
+/// Imports every configuration that has golden objects, all in one working folder: with import blocks and the
+/// configuration, and with a generated configuration. The imported configuration must be unchanged.
+pub fn imports_every_configuration_unchanged() {
     let test = StoreUnderTest::new("import-every");
     let stores = goldens(test.namespace.name());
     make_sources(&test, &stores);
@@ -228,7 +228,7 @@ pub fn every_configuration_comes_back_as_it_was() {
             assert!(!text.contains(&format!("  {computed} ")), "{text}");
         }
     }
-    // Roles of the cluster do not go with the namespace.
+    // Cluster-scoped roles are not deleted with the namespace.
     test.terraform.destroy().unwrap().expect_success();
 }
 
@@ -268,11 +268,11 @@ fn name(label: &str) -> String {
     label.replace('_', "-")
 }
 
-/// The configurations of `tests/render`, each under a name of its own and without a wait for its pods. But for the one
-/// with KEDA, which the cluster has only while `keda.rs` runs, and that imports one too.
+/// Returns the configurations of `tests/render`, each with its own name and without waiting for pods. The
+/// configuration with KEDA is omitted: the cluster has KEDA's API only while `keda.rs` runs, which tests its import.
 fn goldens(namespace: &str) -> Vec<Golden> {
     let feast = Feast::new();
-    let block = &feast.schemas().resources[FEATURE_STORE].schema.block;
+    let block = &feast.registry().resources[FEATURE_STORE].schema().block;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -303,7 +303,7 @@ fn goldens(namespace: &str) -> Vec<Golden> {
     found
 }
 
-/// The Secrets and ConfigMaps that the configurations name, with something fitting at every key.
+/// Creates the Secrets and ConfigMaps that the configurations name, with a valid value for every key.
 fn make_sources(test: &StoreUnderTest, stores: &[Golden]) {
     let mut objects: BTreeMap<String, Json> = BTreeMap::new();
     for source in stores.iter().flat_map(|store| &store.sources) {
@@ -337,7 +337,7 @@ fn make_sources(test: &StoreUnderTest, stores: &[Golden]) {
     }
 }
 
-pub fn another_address_is_free() {
+pub fn moved_block_changes_nothing() {
     let test = StoreUnderTest::new("moved");
     test.configure(&services());
     test.apply();
@@ -360,8 +360,8 @@ pub fn another_address_is_free() {
     test.destroy();
 }
 
-/// A new name or namespace is a new feature store; the plan says so, and what becomes of the data.
-pub fn another_name_or_namespace_replaces() {
+/// A new name or namespace is a new feature store. The plan shows the replacement, and warns about the data.
+pub fn name_or_namespace_change_replaces() {
     let test = StoreUnderTest::new("replaced");
     let claim = r#"online_store = {
   persistence = { file = { path = "online.db", pvc = { create = {}, mount_path = "/data" } } }
@@ -374,22 +374,22 @@ pub fn another_name_or_namespace_replaces() {
     for (text, attribute) in [(renamed, "name"), (elsewhere, "namespace")] {
         test.terraform.write("main.tf", &text).unwrap();
         let plan = test.plan_with_changes();
-        let said = plan
+        let messages = plan
             .run
             .stdout
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ");
         assert!(
-            said.contains(&format!("{ADDRESS} must be replaced")),
-            "{said}"
+            messages.contains(&format!("{ADDRESS} must be replaced")),
+            "{messages}"
         );
         let change = &plan.json["resource_changes"][0]["change"];
         assert_eq!(change["actions"], json!(["delete", "create"]));
         assert_eq!(change["replace_paths"], json!([[attribute]]));
         assert!(
-            said.contains("\"feast-demo-online\" will not be part of a feature store any more. It stays with its data"),
-            "{said}"
+            messages.contains("\"feast-demo-online\" will no longer be part of a feature store. It stays with its data"),
+            "{messages}"
         );
     }
     test.configure(claim);

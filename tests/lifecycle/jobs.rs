@@ -1,4 +1,4 @@
-//! What runs once, before the rollout, and what runs on a schedule.
+//! The Job that runs once before the rollout, and the CronJob.
 
 use serde_json::{Value as Json, json};
 
@@ -6,12 +6,12 @@ use crate::lifecycle::recovery;
 use crate::lifecycle::store::{self, DATABASES, StoreUnderTest};
 use crate::support::terraform::Exit;
 
-/// The store's Jobs: (name, whether it has succeeded).
+/// Returns the store's Jobs as (name, whether it has succeeded).
 fn jobs(test: &StoreUnderTest) -> Vec<(String, bool)> {
     let selector = "--selector=feast.dev/name=demo";
     let jobs = test.namespace.json(&["get", "jobs", selector]).unwrap();
     let jobs = jobs["items"].as_array().unwrap().iter();
-    // One that is being deleted waits for its pods to go.
+    // A Job that is being deleted still waits for its pods.
     jobs.filter(|job| job["metadata"]["deletionTimestamp"].is_null())
         .map(|job| {
             let name = job["metadata"]["name"].as_str().unwrap().to_owned();
@@ -27,7 +27,7 @@ fn one_job(test: &StoreUnderTest) -> String {
     jobs[0].0.clone()
 }
 
-pub fn definitions_are_applied_once_for_each_configuration() {
+pub fn applies_definitions_once_per_configuration() {
     let test = StoreUnderTest::new("apply-once");
     test.configure(DATABASES);
     test.apply();
@@ -39,7 +39,7 @@ pub fn definitions_are_applied_once_for_each_configuration() {
         .unwrap();
     assert_eq!(serving["items"].as_array().unwrap().len(), 1);
 
-    // Gone is not undone: not for a plan, and not for an apply of something else.
+    // A deleted Job that had succeeded is not created again, neither by a plan nor by another apply.
     test.namespace.kubectl(&["delete", "job", &first]).unwrap();
     test.expect_empty_plan();
     test.configure_all(DATABASES, r#"labels = { team = "a" }"#);
@@ -65,7 +65,7 @@ pub fn definitions_are_applied_once_for_each_configuration() {
     test.destroy();
 }
 
-pub fn a_failing_job_says_why_and_leaves_the_servers_alone() {
+pub fn failing_job_is_explained_and_keeps_the_pods() {
     let test = StoreUnderTest::new("apply-fails");
     test.configure(DATABASES);
     test.apply();
@@ -75,14 +75,14 @@ pub fn a_failing_job_says_why_and_leaves_the_servers_alone() {
     test.configure(&failing);
     let run = test.terraform.apply().unwrap();
     assert!(!run.succeeded(), "{run}");
-    let said = run.to_string().replace(['\n', '│', '╷', '╵'], " ");
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = run.to_string().replace(['\n', '│', '╷', '╵'], " ");
+    let messages = messages.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "Job/feast-demo-apply-",
         "`feast apply` failed: BackoffLimitExceeded",
-        "container feast-apply: Error, exit code 1 The end of its log: | the registry is on fire",
+        "container feast-apply: Error, exit code 1 Last lines of the log: | the registry is on fire",
     ] {
-        assert!(said.contains(part), "{part:?} is not in {said}");
+        assert!(messages.contains(part), "{part:?} is not in {messages}");
     }
     assert_eq!(test.deployment()["metadata"]["generation"], before);
     let plan = test.terraform.plan().unwrap();
@@ -94,7 +94,7 @@ pub fn a_failing_job_says_why_and_leaves_the_servers_alone() {
     test.destroy();
 }
 
-pub fn a_job_without_pods_says_why_and_is_taken_up_again() {
+pub fn job_without_pods_is_explained_and_retried() {
     let test = StoreUnderTest::new("apply-waits");
     test.configure(DATABASES);
     test.apply();
@@ -119,7 +119,7 @@ pub fn a_job_without_pods_says_why_and_is_taken_up_again() {
     test.destroy();
 }
 
-pub fn a_schedule_comes_changes_and_goes() {
+pub fn creates_changes_and_deletes_a_schedule() {
     let test = StoreUnderTest::new("schedule");
     let cron_job = |body: &str| format!("cron_job = {{ {body} }}");
     let live = || -> Option<Json> {
@@ -162,7 +162,7 @@ pub fn a_schedule_comes_changes_and_goes() {
         (&json!("@hourly"), &json!(true), &json!({"note": "a"}))
     );
 
-    // What it starts is Kubernetes' to keep, and stays out of the plan.
+    // The Jobs that the CronJob starts belong to Kubernetes and are not in the plan.
     test.namespace
         .kubectl(&["create", "job", "--from=cronjob/feast-demo", "by-hand"])
         .unwrap();

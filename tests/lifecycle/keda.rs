@@ -1,5 +1,5 @@
-//! KEDA as part of a feature store. The API server gets a definition of `ScaledObject` with the fields that
-//! are written here; nobody acts on it: it is not the KEDA operator.
+//! KEDA as part of a feature store. The API server gets a definition of `ScaledObject` with the fields of this file.
+//! The KEDA operator does not run.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::testbed::Cluster;
 
 const NAME: &str = "scaledobjects.keda.sh";
 
-/// The definition, in a schema of this test's own.
+/// Returns the custom resource definition, with a schema for this test.
 fn definition() -> Json {
     let whole = json!({"type": "integer", "format": "int32"});
     let text = json!({"type": "string"});
@@ -107,23 +107,23 @@ fn scaled(max: u32) -> String {
     )
 }
 
-/// From a cluster without KEDA to one with it, so one test: they share their cluster with others.
-pub fn scales_where_it_is_installed() {
+/// A cluster without KEDA and then with KEDA. This is one test because the tests share their cluster.
+pub fn requires_keda_and_creates_a_scaled_object() {
     let test = StoreUnderTest::new("keda");
     test.configure(&scaled(5));
-    // A plan asks no cluster.
+    // A plan does not contact the cluster.
     test.plan_with_changes();
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    let said = run.stderr.replace(['\n', '│', '╷', '╵'], " ");
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = run.stderr.replace(['\n', '│', '╷', '╵'], " ");
+    let messages = messages.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "Cannot apply ScaledObject/feast-demo in namespace",
         "has no API keda.sh/v1alpha1",
         "helm install keda kedacore/keda",
         "services.scaling.autoscaling",
     ] {
-        assert!(said.contains(part), "{part:?} is not in {said}");
+        assert!(messages.contains(part), "{part:?} is not in {messages}");
     }
     assert_eq!(test.objects(), Vec::<String>::new());
 
@@ -165,7 +165,7 @@ pub fn scales_where_it_is_installed() {
     assert_eq!(test.state()["replicas_owner"], json!("external"));
     import::expect_import_to_be_empty(&test, &scaled(5));
 
-    // What KEDA does to the Deployment is KEDA's; what somebody does to the ScaledObject is drift.
+    // A change of the Deployment by KEDA is not drift, and a change of the ScaledObject is.
     let scale = ["scale", "deployment/feast-demo", "--replicas=4"];
     test.namespace.kubectl(&scale).unwrap();
     test.expect_empty_plan();
@@ -177,7 +177,7 @@ pub fn scales_where_it_is_installed() {
     assert_eq!(scaled_object()["spec"]["maxReplicaCount"], json!(5));
     assert_eq!(test.replicas(), 4);
 
-    // To the other autoscaler and back; there is never one beside the other.
+    // To the other kind of autoscaler and back. The two never exist at the same time.
     test.configure(&format!(
         "scaling = {{ autoscaling = {{ min_replicas = 2, max_replicas = 6 }} }}\n{DATABASES}"
     ));
@@ -201,7 +201,7 @@ pub fn scales_where_it_is_installed() {
 
     example();
 
-    // When KEDA goes, its objects go: that is drift, which nothing can repair.
+    // When KEDA is uninstalled, its objects are deleted. This is drift that an apply cannot revert.
     (test.namespace.cluster())
         .kubectl(&["delete", "crd", NAME, "--timeout=60s"])
         .unwrap();

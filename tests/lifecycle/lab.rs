@@ -1,5 +1,5 @@
-//! What the lifecycle tests share: one control plane, and the programs. Each is made when the
-//! first test asks for it, so that `--list` and a filter cost nothing.
+//! The shared control plane and programs of the lifecycle tests. Each is created when the first test needs it, so that
+//! `--list` and a filter cost nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ use crate::support::testbed::{ControlPlane, Namespace, Options, Progress, Result
 
 static CONTROL_PLANE: OnceLock<std::result::Result<ControlPlane, String>> = OnceLock::new();
 
-/// The control plane; a test fails with the reason if it cannot be had.
+/// Returns the shared control plane. A test fails with the reason if it cannot start.
 pub fn control_plane() -> &'static ControlPlane {
     match CONTROL_PLANE.get_or_init(|| boot().map_err(|error| error.to_string())) {
         Ok(control_plane) => control_plane,
@@ -34,7 +34,7 @@ fn boot() -> Result<ControlPlane> {
     }
 }
 
-/// A control plane of the test's own, for what the others must not notice.
+/// Starts a control plane for a single test, if the test would affect others.
 pub fn own_control_plane() -> ControlPlane {
     let progress = Progress::stderr();
     tools::ensure(Tool::CONTROL_PLANE, progress)
@@ -52,14 +52,14 @@ pub fn kubeconfig_of_the_user() -> Option<PathBuf> {
     std::env::var_os("FEAST_TEST_KUBECONFIG").map(PathBuf::from)
 }
 
-/// A namespace of the test's own on the control plane.
+/// Creates a namespace for the test on the shared control plane.
 pub fn namespace(name: &str) -> Namespace {
     control_plane()
         .namespace(name)
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Does `test` with Terraform and again with OpenTofu.
+/// Runs `test` with Terraform and with OpenTofu.
 pub fn with_each_tool(test: impl Fn(Terraform)) {
     for tool in [Tool::Terraform, Tool::Tofu] {
         let path = tool_path(tool);
@@ -73,7 +73,7 @@ pub fn tool_path(tool: Tool) -> PathBuf {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The provider, as cargo has just built it.
+/// Returns the provider that cargo has just built.
 pub fn provider() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_terraform-provider-feast"))
 }

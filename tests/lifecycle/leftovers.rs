@@ -1,16 +1,18 @@
-//! What this provider has applied and no longer wants goes, and what it cannot remove is said.
+//! Leftovers: objects and fields that this provider has applied and that are no longer configured are removed or
+//! reported.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
+use crate::lifecycle::admission_policy::AdmissionPolicy;
 use crate::lifecycle::conflicts::apply_as;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
 use crate::support::terraform::Plan;
 
 const FIXED: &str = "scaling = { replicas = 2 }";
 
-/// Something of every kind of field and of list.
+/// Services with every kind of field and of list.
 const MORE: &str = r#"
     ui              = { image = "feast:1", env = [{ name = "UI", value = "1" }] }
     node_selector   = { "example.com/disk" = "ssd" }
@@ -20,7 +22,7 @@ const MORE: &str = r#"
     feast_apply     = "init_container"
 "#;
 
-/// Pods with the node selector fit no node.
+/// No node has the label of the node selector.
 const ATTRIBUTES: &str = r#"
   wait_for_rollout = false
   labels           = { "example.com/team" = "a" }
@@ -35,18 +37,18 @@ fn with_variable() -> String {
     )
 }
 
-fn more(test: &StoreUnderTest) {
+fn configure_more(test: &StoreUnderTest) {
     test.configure_all(&format!("{FIXED}\n{MORE}\n{}", with_variable()), ATTRIBUTES);
 }
 
-fn less(test: &StoreUnderTest) {
-    let less = format!("{FIXED}\nfeast_apply = \"init_container\"\n{DATABASES}");
-    test.configure_all(&less, "wait_for_rollout = false");
+fn configure_less(test: &StoreUnderTest) {
+    let configure_less = format!("{FIXED}\nfeast_apply = \"init_container\"\n{DATABASES}");
+    test.configure_all(&configure_less, "wait_for_rollout = false");
 }
 
-/// What of [`more`] the cluster still has.
-fn left(test: &StoreUnderTest) -> Vec<String> {
-    let mut left = Vec::new();
+/// Returns the parts of [`more`] that the cluster still has.
+fn remaining(test: &StoreUnderTest) -> Vec<String> {
+    let mut remaining = Vec::new();
     let get = |object: &str| test.namespace.json(&["get", object]).unwrap();
     for object in [
         "deployment/feast-demo",
@@ -61,7 +63,7 @@ fn left(test: &StoreUnderTest) -> Vec<String> {
             ("annotations", "example.com/note"),
         ] {
             if !metadata[field][name].is_null() {
-                left.push(format!("{object} {field} {name}"));
+                remaining.push(format!("{object} {field} {name}"));
             }
         }
     }
@@ -95,19 +97,19 @@ fn left(test: &StoreUnderTest) -> Vec<String> {
         ),
     ] {
         if is_left {
-            left.push(what.to_owned());
+            remaining.push(what.to_owned());
         }
     }
     let objects = test.objects().into_iter();
-    left.extend(objects.filter(|name| {
+    remaining.extend(objects.filter(|name| {
         ["cronjob", "feast-demo-ui", "role"]
             .iter()
             .any(|it| name.contains(it))
     }));
-    left
+    remaining
 }
 
-/// The fields and objects that the plan calls left over.
+/// Returns the fields and objects that the plan lists as leftovers.
 fn leftovers(plan: &Plan) -> Vec<String> {
     let state = &plan.json["prior_state"]["values"]["root_module"]["resources"];
     let store = state.as_array().unwrap().iter();
@@ -130,15 +132,15 @@ fn leftovers(plan: &Plan) -> Vec<String> {
     found
 }
 
-/// As after a killed provider, or an older state that was restored.
-pub fn leftovers_of_a_lost_state_are_shown_and_removed() {
+/// A state that is older than the cluster, as after a killed provider or a restored state.
+pub fn removes_leftovers_of_a_lost_state() {
     let test = StoreUnderTest::new("leftovers");
-    less(&test);
+    configure_less(&test);
     test.apply();
     let state = test.terraform.folder().join("terraform.tfstate");
     let before = std::fs::read(&state).unwrap();
     let hpa = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 3 } }";
-    more(&test);
+    configure_more(&test);
     test.terraform.apply().unwrap().expect_success();
     test.configure_all(
         &format!("{hpa}\n{MORE}\n{}", with_variable()).replace(
@@ -150,7 +152,7 @@ pub fn leftovers_of_a_lost_state_are_shown_and_removed() {
     test.terraform.apply().unwrap().expect_success();
 
     std::fs::write(&state, before).unwrap();
-    less(&test);
+    configure_less(&test);
     let plan = test.plan_with_changes();
     let pod = "Deployment/feast-demo.spec.template";
     let labelled = |object: &str| {
@@ -183,17 +185,17 @@ pub fn leftovers_of_a_lost_state_are_shown_and_removed() {
     }
     expected.sort_unstable();
     assert_eq!(leftovers(&plan), expected);
-    assert!(!plan.run.said().contains("hunter2"), "{}", plan.run);
+    assert!(!plan.run.messages().contains("hunter2"), "{}", plan.run);
     test.apply();
-    assert_eq!((left(&test), test.autoscaler()), (Vec::new(), None));
+    assert_eq!((remaining(&test), test.autoscaler()), (Vec::new(), None));
     test.expect_no_resource_drift();
     test.destroy();
 }
 
-/// Also of kinds that live in no namespace and that the state has nothing of.
-pub fn objects_of_every_kind_that_a_lost_state_had_are_removed() {
+/// Includes cluster-scoped kinds, and kinds that the state does not contain.
+pub fn removes_leftover_objects_of_every_kind() {
     let test = StoreUnderTest::new("leftovers-kinds");
-    less(&test);
+    configure_less(&test);
     test.apply();
     let state = test.terraform.folder().join("terraform.tfstate");
     let before = std::fs::read(&state).unwrap();
@@ -213,7 +215,7 @@ pub fn objects_of_every_kind_that_a_lost_state_had_are_removed() {
     test.apply();
     let many = keys();
     std::fs::write(&state, before).unwrap();
-    less(&test);
+    configure_less(&test);
     let plan = test.plan_with_changes();
     let objects: BTreeSet<String> = (leftovers(&plan).into_iter())
         .filter(|it| !it.contains('.'))
@@ -240,26 +242,26 @@ pub fn objects_of_every_kind_that_a_lost_state_had_are_removed() {
     test.destroy();
 }
 
-pub fn dropped_fields_go_after_the_record_of_owners_was_lost() {
+pub fn removes_fields_after_a_managed_fields_reset() {
     let test = StoreUnderTest::new("leftovers-reset");
-    more(&test);
+    configure_more(&test);
     test.apply();
     for object in test.objects() {
         if !object.starts_with("pod/") {
             test.patch(&object, r#"{"metadata": {"managedFields": [{}]}}"#);
         }
     }
-    less(&test);
+    configure_less(&test);
     let run = test.apply();
-    assert!(!run.said().contains("not removed"), "{run}");
-    assert_eq!(left(&test), [""; 0]);
+    assert!(!run.messages().contains("not removed"), "{run}");
+    assert_eq!(remaining(&test), [""; 0]);
     test.destroy();
 }
 
-/// As Velero restores objects, and `kubectl apply` after it.
-pub fn dropped_fields_go_after_a_restore_from_a_backup() {
+/// Restores the objects as Velero does, followed by `kubectl apply`.
+pub fn removes_fields_after_a_restore() {
     let test = StoreUnderTest::new("leftovers-restore");
-    more(&test);
+    configure_more(&test);
     test.apply();
     for object in [
         "deployment/feast-demo",
@@ -296,15 +298,15 @@ pub fn dropped_fields_go_after_a_restore_from_a_backup() {
         }
     }
     test.expect_empty_plan();
-    less(&test);
+    configure_less(&test);
     let run = test.apply();
-    assert!(!run.said().contains("not removed"), "{run}");
-    assert_eq!(left(&test), [""; 0]);
+    assert!(!run.messages().contains("not removed"), "{run}");
+    assert_eq!(remaining(&test), [""; 0]);
     test.destroy();
 }
 
-/// Where the provider block gets another `field_manager`.
-pub fn dropped_fields_of_a_former_field_manager_go() {
+/// The provider block gets another `field_manager`.
+pub fn removes_fields_of_a_former_field_manager() {
     let test = StoreUnderTest::new("leftovers-manager");
     let managed_by = |manager: &str, services: &str, attributes: &str| {
         let text = configuration(services, attributes).replace(
@@ -321,9 +323,9 @@ pub fn dropped_fields_of_a_former_field_manager_go() {
             format!("scaling = {{ replicas = 3 }}\nfeast_apply = \"init_container\"\n{DATABASES}");
         managed_by(current, &some, "wait_for_rollout = false");
         let run = test.apply();
-        assert!(!run.said().contains("not removed"), "{run}");
-        assert_eq!(left(&test), [""; 0], "{former} → {current}");
-        // The count goes to whoever sets it, and comes back.
+        assert!(!run.messages().contains("not removed"), "{run}");
+        assert_eq!(remaining(&test), [""; 0], "{former} → {current}");
+        // The count becomes external, and then configured again.
         managed_by(current, DATABASES, "");
         test.apply();
         managed_by(former, &all, ATTRIBUTES);
@@ -343,13 +345,13 @@ pub fn dropped_fields_of_a_former_field_manager_go() {
     test.destroy();
 }
 
-/// Who applies a field, or has changed it, keeps it, and is named.
-pub fn dropped_fields_that_others_own_are_reported() {
+/// Another manager that applies a field, or has changed it, keeps it and is named.
+pub fn reports_dropped_fields_with_other_owners() {
     let test = StoreUnderTest::new("leftovers-others");
-    more(&test);
+    configure_more(&test);
     test.apply();
-    let theirs = json!({"template": {"metadata": {"annotations": {"example.com/pod": "1"}}}});
-    apply_as(&test, "argocd", &theirs);
+    let other = json!({"template": {"metadata": {"annotations": {"example.com/pod": "1"}}}});
+    apply_as(&test, "argocd", &other);
     let commands = [
         &[
             "label",
@@ -357,7 +359,7 @@ pub fn dropped_fields_that_others_own_are_reported() {
             "service/feast-demo-online",
             "example.com/team=b",
         ][..],
-        // Of what the provider has made and nobody else applies, a changed part goes with the whole.
+        // A changed part of an element that only the provider applies is removed with the element.
         &["set", "image", "deployment/feast-demo", "ui=hotfix:1"],
         &[
             "set",
@@ -370,9 +372,9 @@ pub fn dropped_fields_that_others_own_are_reported() {
     for command in commands {
         test.namespace.kubectl(command).unwrap();
     }
-    less(&test);
+    configure_less(&test);
     let run = test.terraform.apply().unwrap().expect_success();
-    let said = run.said();
+    let messages = run.messages();
     let get = [
         "get",
         "service",
@@ -385,20 +387,20 @@ pub fn dropped_fields_that_others_own_are_reported() {
     let label = entries
         .find(|entry| entry["manager"] == "kubectl-label")
         .unwrap();
-    // Of an apply that changes no value the API server records no time.
+    // The API server records no time for an apply that changes no value.
     let expected = format!(
         "Warning: Fields that are no longer wanted were not removed with feast_feature_store.demo, on main.tf line 16, in \
-         resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration does \
-         not have these fields any more, but other managers own them, so they stay in the cluster: \
+         resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration no \
+         longer has these fields, but other managers own them, so they stay in the cluster: \
          Service/feast-demo-online .metadata.labels.example.com/team: set by \"kubectl-label\" at {} \
          Deployment/feast-demo .spec.template.metadata.annotations.example.com/pod: applied by \"argocd\" \
          The next plan does not show them. Remove them with the tool that owns them, if nothing else needs them.",
         label["time"].as_str().unwrap(),
     );
-    assert!(said.contains(&expected), "{said}\n\n{expected}");
+    assert!(messages.contains(&expected), "{messages}\n\n{expected}");
     test.expect_empty_plan();
     assert_eq!(
-        left(&test),
+        remaining(&test),
         [
             "service/feast-demo-online labels example.com/team",
             "pod annotation"
@@ -407,67 +409,30 @@ pub fn dropped_fields_that_others_own_are_reported() {
     test.destroy();
 }
 
-/// As a mirror of images does it.
+/// Acts as a registry mirror: replaces an image.
 const MIRROR: &str = r#"
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {name: @}
-spec:
-  matchConstraints:
-    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: @}}
-    resourceRules:
-    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
-  failurePolicy: Fail
-  reinvocationPolicy: Never
-  mutations:
-  - patchType: ApplyConfiguration
-    applyConfiguration:
-      expression: >
-        Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
-            containers: [Object.spec.template.spec.containers{name: "online", image: "mirror.example/feast:1"}]}}}}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: @}
-spec: {policyName: @}
+Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
+    containers: [Object.spec.template.spec.containers{name: "online", image: "mirror.example/feast:1"}]}}}}
 "#;
 
-pub fn values_that_admission_changes_are_reported() {
+pub fn reports_values_changed_by_admission() {
     let test = StoreUnderTest::new("leftovers-mirror");
-    let cluster = test.namespace.cluster();
-    cluster
-        .apply(&MIRROR.replace('@', test.namespace.name()))
-        .unwrap();
-    // A policy takes effect a moment after it has been made.
-    let probe = [
-        "create",
-        "deployment",
-        "probe",
-        "--image=online",
-        "--dry-run=server",
-    ];
-    until("the policy", 60, || {
-        let made = test.namespace.json(&probe).unwrap();
-        made.to_string().contains("mirror.example").then_some(())
-    });
+    let policy = AdmissionPolicy::mutating(&test.namespace, MIRROR, "mirror.example");
     let server = r#"server = { image = "feast:1","#;
     let databases = DATABASES.replace("server      = {", server);
     test.configure_all(&format!("{FIXED}\n{databases}"), "wait_for_rollout = false");
     let run = test.terraform.apply().unwrap().expect_success();
-    let said = run.said();
-    let expected = "The API server accepted the apply, and its answer differs from what was applied: \
+    let messages = run.messages();
+    let expected = "The API server accepted the apply, and its response differs from what was applied: \
         Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].image: \"feast:1\" was applied, and it is \
         \"mirror.example/feast:1\" An admission policy, a webhook or a controller of the cluster does this, and the next \
         plan shows these fields as drift. Write the live values into the configuration, or exempt the feature store from \
         the policy.";
     assert!(
-        said.contains("Warning: The cluster has changed what was applied"),
-        "{said}"
+        messages.contains("Warning: The cluster has changed what was applied"),
+        "{messages}"
     );
-    assert!(said.contains(expected), "{said}");
+    assert!(messages.contains(expected), "{messages}");
     test.terraform.destroy().unwrap().expect_success();
-    let both = "mutatingadmissionpolicy,mutatingadmissionpolicybinding";
-    cluster
-        .kubectl(&["delete", both, test.namespace.name()])
-        .unwrap();
+    policy.delete();
 }

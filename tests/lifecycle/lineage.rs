@@ -1,4 +1,4 @@
-//! The lineage server: pods of its own beside those of the other servers.
+//! The lineage server, which has its own pods.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn configuration_hash(deployment: &Json) -> Json {
     annotations["feast.dev/configuration-hash"].clone()
 }
 
-/// How many pods have this as the feature store's name, and are ready.
+/// Returns the number of ready pods with this value of the label for the feature store's name.
 fn ready(test: &StoreUnderTest, name: &str) -> usize {
     let selector = format!("--selector=feast.dev/name={name},app.kubernetes.io/managed-by=feast");
     let pods = test.namespace.json(&["get", "pods", &selector]).unwrap();
@@ -60,7 +60,7 @@ fn ready(test: &StoreUnderTest, name: &str) -> usize {
     .count()
 }
 
-pub fn has_pods_of_its_own() {
+pub fn runs_in_separate_pods() {
     let test = StoreUnderTest::new("lineage");
     make_key(&test, "lineage", KEY);
     configure(
@@ -69,7 +69,7 @@ pub fn has_pods_of_its_own() {
         "lineage_server = { replicas = 3 }",
     );
     test.apply();
-    // The apply has waited for both.
+    // The apply has waited for both Deployments.
     assert_eq!((ready(&test, "demo"), ready(&test, "demo-lineage")), (2, 3));
     let namespace = test.namespace.name().to_owned();
     assert_eq!(
@@ -85,7 +85,7 @@ pub fn has_pods_of_its_own() {
     let state = test.terraform.state_json().unwrap().to_string();
     assert!(!state.contains(KEY));
 
-    // A change of the other pods is none of these.
+    // A change of the other pods does not change the lineage server.
     let before = deployment(&test)["metadata"]["generation"].clone();
     let server = "lineage_server = { replicas = 3 }";
     configure(
@@ -97,7 +97,7 @@ pub fn has_pods_of_its_own() {
     assert_eq!(deployment(&test)["metadata"]["generation"], before);
     assert_eq!(test.autoscaler(), Some((1, 4)));
 
-    // What somebody else does to it is told at its attribute, and undone.
+    // A change by another manager shows at its attribute, and is reverted.
     test.namespace
         .kubectl(&["scale", "deployment/feast-demo-lineage", "--replicas=1"])
         .unwrap();
@@ -111,7 +111,7 @@ pub fn has_pods_of_its_own() {
     test.apply();
     assert_eq!(ready(&test, "demo-lineage"), 3);
 
-    // A new key rolls both.
+    // A new key rolls both Deployments.
     let hashes = |test: &StoreUnderTest| {
         [test.deployment(), deployment(test)].map(|deployment| configuration_hash(&deployment))
     };
@@ -122,7 +122,7 @@ pub fn has_pods_of_its_own() {
     let second = hashes(&test);
     assert!(first[0] != second[0] && first[1] != second[1]);
 
-    // Without the block it goes, with all that belongs to it.
+    // Without the block, the lineage server is deleted with all its objects.
     configure(&test, "", "");
     test.apply();
     let left = test.objects().join(" ");
@@ -130,7 +130,7 @@ pub fn has_pods_of_its_own() {
     test.destroy();
 }
 
-pub fn a_rollout_of_it_that_fails_says_why() {
+pub fn failing_lineage_rollout_is_explained() {
     let test = StoreUnderTest::new("lineage-fails");
     make_key(&test, "lineage", KEY);
     let nowhere = r#"lineage_server = { server = { node_selector = { disk = "none" } } }"#;
@@ -138,15 +138,15 @@ pub fn a_rollout_of_it_that_fails_says_why() {
     test.configure_all(DATABASES, &format!("{timeouts}\n{}", openlineage(nowhere)));
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    let said = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "The rollout did not finish",
         "Deployment/feast-demo-lineage",
         "didn't match Pod's node affinity/selector",
     ] {
-        assert!(said.contains(part), "{part:?} is not in {said}");
+        assert!(messages.contains(part), "{part:?} is not in {messages}");
     }
-    // The others run, and the next plan goes on.
+    // The other servers keep running, and the next plan is not empty.
     until("the other servers", 60, || {
         (ready(&test, "demo") == 1).then_some(())
     });
@@ -158,7 +158,7 @@ pub fn a_rollout_of_it_that_fails_says_why() {
     test.destroy();
 }
 
-pub fn the_example_comes_and_goes() {
+pub fn example_is_applied_and_destroyed() {
     let test = StoreUnderTest::new("lineage-example");
     make_key(&test, "feast-lineage", KEY);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lineage/main.tf");

@@ -1,11 +1,11 @@
-//! Null elements of maps and lists, as modules write them: `{ team = var.team }` with a variable that is null.
+//! Null elements of maps and lists, as in modules: `{ team = var.team }` with a variable that is null.
 
 use crate::lifecycle::import;
 use crate::lifecycle::lab;
 use crate::lifecycle::store::{StoreUnderTest, configuration};
 use crate::support::terraform::Exit;
 
-/// With an element that is null in every map that the pods are made of.
+/// Returns services with a null element in every map of the pods.
 fn services(null: &str) -> String {
     format!(
         r#"
@@ -26,7 +26,7 @@ fn services(null: &str) -> String {
 
 const LABELS: &str = r#"labels = { "example.com/team" = null, "example.com/tier" = "a" }"#;
 
-pub fn null_elements_of_maps_count_as_absent() {
+pub fn ignores_null_map_elements() {
     let test = StoreUnderTest::new("nulls");
     test.configure_all(&services("null"), LABELS);
     test.terraform.validate().unwrap().expect_success();
@@ -43,15 +43,15 @@ pub fn null_elements_of_maps_count_as_absent() {
     let annotations = &template["metadata"]["annotations"];
     assert_eq!(annotations["example.com/a"], "b");
     assert!(annotations.get("example.com/c").is_none(), "{annotations}");
-    // An import knows of no null elements, and its plan is empty nevertheless.
+    // An import has no null elements, and its plan is empty nevertheless.
     import::expect_import_of_all_to_be_empty(&test, &services("null"), LABELS);
-    // A null element that goes changes nothing.
+    // Removing a null element changes nothing.
     test.configure_all(
         &services("null"),
         r#"labels = { "example.com/tier" = "a" }"#,
     );
     test.expect_empty_plan();
-    // One that gets a value does.
+    // A value in place of a null element is a change.
     test.configure_all(&services("null"), &LABELS.replace("null", "\"b\""));
     test.apply();
     assert_eq!(
@@ -61,7 +61,7 @@ pub fn null_elements_of_maps_count_as_absent() {
     test.destroy();
 }
 
-pub fn null_elements_of_lists_are_refused_with_the_idiom() {
+pub fn rejects_null_list_elements() {
     lab::with_each_tool(|terraform| {
         let services = r#"
             image_pull_secrets = [null]
@@ -81,8 +81,8 @@ pub fn null_elements_of_lists_are_refused_with_the_idiom() {
             "{}",
             plan.run
         );
-        let said = plan.run.said().replace(['│', '╷', '╵'], " ");
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let messages = plan.run.messages().replace(['│', '╷', '╵'], " ");
+        let messages = messages.split_whitespace().collect::<Vec<_>>().join(" ");
         for (path, name) in [
             ("services.image_pull_secrets[0]", "image_pull_secrets"),
             ("services.tolerations[1]", "tolerations"),
@@ -92,8 +92,8 @@ pub fn null_elements_of_lists_are_refused_with_the_idiom() {
                 "`{path}` is null, and a list cannot have null elements. Give the element a value, or remove the null \
                  elements: `{name} = [for v in … : v if v != null]`."
             );
-            assert!(said.contains(&expected), "{expected}\n{said}");
+            assert!(messages.contains(&expected), "{expected}\n{messages}");
         }
-        assert_eq!(said.matches("Null element").count(), 3, "{said}");
+        assert_eq!(messages.matches("Null element").count(), 3, "{messages}");
     });
 }

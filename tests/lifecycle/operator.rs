@@ -1,6 +1,6 @@
-//! The Feast operator, played: its CRD, a custom resource, and the objects that it makes of one, written as it
-//! writes them (created by the manager `manager`, the autoscaler applied by `feast-operator`, each owned by the
-//! custom resource).
+//! A simulation of the Feast operator: its CRD, a custom resource, and the objects that it creates for one, written as
+//! the operator writes them (created by the manager `manager`, the autoscaler applied by `feast-operator`, each owned
+//! by the custom resource).
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,16 +30,16 @@ spec:
       openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
 "#;
 
-/// What the operator keeps its hands on.
+/// The environment variable in which the operator passes `feature_store.yaml`.
 pub const YAML_VARIABLE: &str = "TMP_FEATURE_STORE_YAML_BASE64";
 
-/// One custom resource `demo` with what has been made of it.
+/// A custom resource `demo` with the objects for it.
 pub struct Operator<'a> {
     test: &'a StoreUnderTest,
     pub uid: String,
 }
 
-/// The specification of a feature store on a claim, all else left to the operator's defaults.
+/// Returns the specification of a feature store on a PVC, with the operator's defaults for everything else.
 pub fn on_a_claim() -> Json {
     json!({
         "feastProject": "demo",
@@ -50,7 +50,7 @@ pub fn on_a_claim() -> Json {
     })
 }
 
-/// The specification of a feature store in databases under an autoscaler.
+/// Returns the specification of a feature store on databases with an autoscaler.
 pub fn autoscaled() -> Json {
     let store = |kind: &str| json!({"type": kind, "secretRef": {"name": "feast-data-stores"}});
     json!({
@@ -68,7 +68,7 @@ pub fn autoscaled() -> Json {
 }
 
 impl<'a> Operator<'a> {
-    /// Makes the custom resource, and nothing of it.
+    /// Creates the custom resource without any objects.
     pub fn custom_resource(test: &'a StoreUnderTest, spec: &Json) -> Self {
         define();
         let cluster = test.namespace.cluster();
@@ -87,7 +87,7 @@ impl<'a> Operator<'a> {
         Self { test, uid }
     }
 
-    /// Makes the custom resource and its objects, and waits until the pods are there.
+    /// Creates the custom resource and its objects, and waits until the pods are ready.
     pub fn reconciled(test: &'a StoreUnderTest, spec: &Json) -> Self {
         let operator = Self::custom_resource(test, spec);
         let claims = spec
@@ -131,7 +131,7 @@ impl<'a> Operator<'a> {
         std::fs::remove_file(self.test.terraform.folder().join("object.json")).unwrap();
     }
 
-    /// What every object has.
+    /// Returns an object with the metadata of every object.
     fn object(&self, kind: &str, name: &str, service: Option<&str>, rest: Json) -> Json {
         let api = match kind {
             "Deployment" => "apps/v1",
@@ -212,7 +212,7 @@ impl<'a> Operator<'a> {
         objects
     }
 
-    /// With the whole `feature_store.yaml`, the password in it, in the environment.
+    /// The complete `feature_store.yaml`, including the password, is in the environment.
     fn deployment(&self, claims: bool) -> Json {
         let yaml = BASE64.encode(format!("online_store:\n  password: {PASSWORD}\n"));
         let env = json!([{"name": YAML_VARIABLE, "value": yaml}]);
@@ -262,7 +262,7 @@ impl<'a> Operator<'a> {
         self.object("Deployment", "feast-demo", None, json!({"spec": spec}))
     }
 
-    /// The lineage server's Deployment and Service, which select their pods by the operator's own label.
+    /// Creates the Deployment and Service of the lineage server, which select their pods by the operator's own label.
     pub fn make_lineage_server(&self) {
         let labels = json!({
             "app.kubernetes.io/managed-by": "feast-operator",
@@ -305,7 +305,7 @@ impl<'a> Operator<'a> {
         }}))
     }
 
-    /// Puts the service account back under the custom resource whenever it is not, while `work` is done.
+    /// Restores the owner reference of the service account continually while `work` runs.
     pub fn at_work<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let done = AtomicBool::new(false);
         let namespace = &self.test.namespace;
@@ -337,15 +337,15 @@ impl<'a> Operator<'a> {
         })
     }
 
-    /// Deletes the custom resource and waits until the garbage collector has taken what it owns.
+    /// Deletes the custom resource, and waits until the garbage collector has deleted the objects that it owns.
     pub fn delete(&self) {
         let delete = ["delete", "featurestore", "demo"];
         self.test.namespace.kubectl(&delete).unwrap();
         self.wait_for_garbage_collection();
     }
 
-    /// Until the garbage collector has taken an object of the deleted custom resource that is made here, and so
-    /// all that it owned before.
+    /// Waits until the garbage collector has deleted an object that is created here for the deleted custom resource,
+    /// and therefore all objects that it owned before.
     pub fn wait_for_garbage_collection(&self) {
         self.create(&json!({
             "apiVersion": "v1",
@@ -364,12 +364,12 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// Makes the kind known to the cluster, once, and waits until the garbage collector knows it too: only it ends a
-/// deletion in the foreground. It looks for new kinds every 30 seconds.
+/// Defines the kind in the cluster, once, and waits until the garbage collector knows it, because only the garbage
+/// collector completes a foreground deletion. It discovers new kinds every 30 seconds.
 fn define() {
     static DEFINED: OnceLock<()> = OnceLock::new();
     DEFINED.get_or_init(|| {
-        let namespace = lab::namespace("adoption-crd");
+        let namespace = lab::namespace("migration-crd");
         let cluster = namespace.cluster();
         let name = "crd/featurestores.feast.dev";
         if cluster.kubectl(&["get", name]).is_err() {

@@ -1,4 +1,4 @@
-//! Terraform with no more rights than the guide "Access to the cluster" gives, and with one less.
+//! Terraform with exactly the permissions of the guide "Access to the cluster", and with one permission less.
 
 use serde_json::Value as Json;
 
@@ -6,7 +6,7 @@ use crate::lifecycle::account;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 use crate::support::terraform::Run;
 
-/// The guide's rules without one verb on one resource.
+/// Returns the guide's rules without one verb on one resource.
 fn without(verb: &str, resource: &str) -> Json {
     let without = |list: &Json, word: &str| -> Json {
         let list = list.as_array().unwrap().iter();
@@ -33,7 +33,7 @@ fn without(verb: &str, resource: &str) -> Json {
         .collect()
 }
 
-pub fn the_guides_role_is_enough_and_a_missing_verb_is_named() {
+pub fn documented_role_is_sufficient() {
     let mut test = StoreUnderTest::new("permissions");
     let path = test.terraform.folder().join("kubeconfig");
     test.terraform
@@ -51,12 +51,11 @@ pub fn the_guides_role_is_enough_and_a_missing_verb_is_named() {
             "scaling = {{ autoscaling = {{ max_replicas = 3 }} }}\n{stores}"
         ));
     };
-    let refused = |run: Run, doing: &str, name: &str, because: &str| {
+    let rejected = |run: Run, doing: &str, name: &str, because: &str| {
         assert_eq!(run.status, Some(1), "{run}");
         let namespace = test.namespace.name();
         let expected = format!(
-            "{doing} in namespace {namespace:?} of the cluster at {server}/. Because: The API server does not permit \
-             it: {because} in the namespace {namespace:?}. Give this user the verbs get, list, watch, create, patch \
+            "{doing} in namespace {namespace:?} of the cluster at {server}/. Because: The API server does not permit this: {because} in the namespace {namespace:?}. Give this user the verbs get, list, watch, create, patch \
              and delete on this resource; the guide \"Access to the cluster\" has the rules to copy.",
             server = test.namespace.cluster().server(),
             because = because.replace(
@@ -64,7 +63,7 @@ pub fn the_guides_role_is_enough_and_a_missing_verb_is_named() {
                 &format!("User \"system:serviceaccount:{namespace}:{name}\"")
             ),
         );
-        assert!(run.said().contains(&expected), "{expected}\n{run}");
+        assert!(run.messages().contains(&expected), "{expected}\n{run}");
     };
 
     act_as("all", &account::minimal_rules());
@@ -73,7 +72,7 @@ pub fn the_guides_role_is_enough_and_a_missing_verb_is_named() {
 
     act_as("no-patch", &without("patch", "deployments"));
     configure("feast:2");
-    refused(
+    rejected(
         test.terraform.apply().unwrap(),
         "Cannot apply Deployment/feast-demo",
         "no-patch",
@@ -84,7 +83,7 @@ pub fn the_guides_role_is_enough_and_a_missing_verb_is_named() {
     test.apply();
 
     act_as("no-delete", &without("delete", "services"));
-    refused(
+    rejected(
         test.terraform.destroy().unwrap(),
         "Cannot delete Service/feast-demo-online",
         "no-delete",

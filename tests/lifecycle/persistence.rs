@@ -1,4 +1,4 @@
-//! The persistence rule as the user meets it: at `validate` and at `plan`, with no cluster running.
+//! The persistence rule in `validate` and `plan`, without a cluster.
 
 use crate::lifecycle::lab;
 use crate::lifecycle::store::{self, StoreUnderTest};
@@ -22,8 +22,8 @@ const REGISTRY_DATABASE: &str = r#"registry = {
   local = { persistence = { store = { type = "sql", secret_ref = { name = "feast-data-stores" } } } }
 }"#;
 
-/// A part of `services` that keeps data in files, and the attribute at which it is refused.
-fn refused() -> Vec<(String, &'static str)> {
+/// Returns parts of `services` that keep data in files, each with the attribute of the expected error.
+fn rejected() -> Vec<(String, &'static str)> {
     let online = |persistence: &str| {
         format!(
             "online_store = {{\n{persistence}\nserver = {{ resources = {{ requests = {{ cpu = \"100m\" }} }} }}\n}}\n{REGISTRY_DATABASE}"
@@ -84,7 +84,7 @@ fn accepted() -> Vec<String> {
     ]
 }
 
-/// A provider block that names a cluster where nothing listens.
+/// Returns a provider block for a cluster whose address does not respond.
 fn without_cluster() -> Terraform {
     let tool = lab::tool_path(Tool::Terraform);
     let mut terraform = Terraform::new(&tool, lab::provider()).unwrap();
@@ -95,18 +95,10 @@ fn without_cluster() -> Terraform {
     terraform
 }
 
-/// Terraform wraps and frames its messages; the words are what counts.
-fn words(text: &str) -> String {
-    text.split_whitespace()
-        .filter(|word| !["│", "╷", "╵"].contains(word))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-pub fn files_are_refused_without_a_cluster() {
+pub fn rejects_files() {
     let terraform = without_cluster();
     for scaling in SCALINGS {
-        for (services, service) in refused() {
+        for (services, service) in rejected() {
             let configuration = store::configuration(&format!("{scaling}\n{services}"), "");
             terraform.write("main.tf", &configuration).unwrap();
             let validate = terraform.validate().unwrap();
@@ -116,19 +108,18 @@ pub fn files_are_refused_without_a_cluster() {
                 (Some(1), Exit::Failed),
                 "{services}"
             );
-            for said in [&validate.stderr, &plan.run.stderr] {
-                let said = words(said);
-                assert!(said.contains(SENTENCE), "{services}\n{said}");
+            for messages in [validate.messages(), plan.run.messages()] {
+                assert!(messages.contains(SENTENCE), "{services}\n{messages}");
                 assert!(
-                    said.contains(&format!("services.{service}")),
-                    "{services}\n{said}"
+                    messages.contains(&format!("services.{service}")),
+                    "{services}\n{messages}"
                 );
             }
         }
     }
 }
 
-pub fn databases_and_object_stores_are_accepted_without_a_cluster() {
+pub fn accepts_databases_and_object_stores() {
     let terraform = without_cluster();
     for scaling in SCALINGS {
         for services in accepted() {
@@ -141,8 +132,8 @@ pub fn databases_and_object_stores_are_accepted_without_a_cluster() {
     }
 }
 
-/// What is unknown at plan is judged at apply, before the first write.
-pub fn unknown_values_are_judged_at_apply() {
+/// Values that are unknown at plan time are checked during apply, before the first write.
+pub fn checks_unknown_values_at_apply() {
     let test = StoreUnderTest::new("unknown");
     let late =
         |value: &str| format!("resource \"terraform_data\" \"late\" {{ input = {value} }}\n");
@@ -151,13 +142,13 @@ pub fn unknown_values_are_judged_at_apply() {
     );
     let configuration = store::configuration(&services, "");
 
-    let refused = format!("{}{configuration}", late("\"/data/registry.db\""));
-    test.terraform.write("main.tf", &refused).unwrap();
+    let rejected = format!("{}{configuration}", late("\"/data/registry.db\""));
+    test.terraform.write("main.tf", &rejected).unwrap();
     let plan = test.plan_with_changes();
     assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
-    assert!(words(&apply.stderr).contains(SENTENCE), "{apply}");
+    assert!(apply.messages().contains(SENTENCE), "{apply}");
     assert_eq!(test.objects(), Vec::<String>::new());
 
     let accepted = format!("{}{configuration}", late("\"s3://bucket/registry.db\""));

@@ -1,10 +1,10 @@
-//! What the pods are: every option is applied by a real API server, and none is drift afterwards.
+//! Options of the pods: a real API server accepts each option, and none is drift afterwards.
 
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 
-/// A value for each option of the pods, and for what servers see of their volumes.
+/// A value for each option of the pods and of the servers' volume mounts.
 const OPTIONS: &str = r#"
     scaling = { replicas = 2 }
     volumes = [
@@ -73,7 +73,7 @@ const OPTIONS: &str = r#"
     }
 "#;
 
-pub fn every_option_is_applied_and_taken_back() {
+pub fn applies_and_removes_every_option() {
     let test = StoreUnderTest::new("pods");
     test.configure(OPTIONS);
     test.apply();
@@ -108,7 +108,7 @@ pub fn every_option_is_applied_and_taken_back() {
         .unwrap();
     assert_eq!(names(&service["spec"]["ports"]), ["http", "metrics"]);
 
-    // Each goes again with its attribute, and the default spread comes back.
+    // Each option is removed with its attribute, and the default spread is restored.
     test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
     test.apply();
     let deployment = test.deployment();
@@ -130,7 +130,7 @@ pub fn every_option_is_applied_and_taken_back() {
         ["feast.dev/configuration-hash"]
     );
 
-    // Written empty, both defaults go.
+    // Empty values disable both defaults.
     let nowhere = "affinity = {}\ntopology_spread_constraints = []";
     test.configure(&format!(
         "scaling = {{ replicas = 2 }}\n{nowhere}\n{DATABASES}"
@@ -143,7 +143,7 @@ pub fn every_option_is_applied_and_taken_back() {
     test.destroy();
 }
 
-pub fn advice_is_shown_and_stops_nothing() {
+pub fn warnings_do_not_stop_the_apply() {
     let test = StoreUnderTest::new("advice");
     test.configure(
         "node_selector = { pool = \"a\" }
@@ -152,7 +152,7 @@ pub fn advice_is_shown_and_stops_nothing() {
     );
     let plan = test.plan_with_changes();
     for part in [
-        "Another value of \"pool\" holds",
+        "Another value of the node label \"pool\" applies",
         "metrics has no effect here",
     ] {
         assert!(plan.run.stdout.contains(part), "{}", plan.run);

@@ -1,4 +1,4 @@
-//! Applies that fail or are interrupted: what exists is in the state, and the next apply converges.
+//! Applies that fail or are interrupted: the state has the existing objects, and the next apply converges.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
 const NO_PODS: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: no-pods, namespace: @}\n\
                        spec: {hard: {pods: '@limit@'}}\n";
 
-/// From now on at most so many pods may be made in the namespace.
+/// Limits the number of pods in the namespace from now on.
 pub fn limit_pods(test: &StoreUnderTest, limit: usize) {
     let limit = limit.to_string();
     let quota = NO_PODS
@@ -29,7 +29,7 @@ pub fn lift_limit(test: &StoreUnderTest) {
         .unwrap();
 }
 
-/// Without a Job, so that it is the rollout that does not get on.
+/// Returns services without a Job, so that the rollout is the step that does not finish.
 fn services(replicas: u32, image: &str) -> String {
     let stores = DATABASES.replace(
         "server      = {",
@@ -38,10 +38,10 @@ fn services(replicas: u32, image: &str) -> String {
     format!("scaling = {{ replicas = {replicas} }}\nfeast_apply = \"init_container\"\n{stores}")
 }
 
-/// For the applies that cannot end well.
+/// Short timeouts for applies that cannot succeed.
 pub const IMPATIENT: &str = "timeouts = { create = \"6s\", update = \"6s\" }";
 
-pub fn a_create_that_times_out_says_why_and_converges() {
+pub fn timed_out_create_converges() {
     let test = StoreUnderTest::new("create-times-out");
     limit_pods(&test, 0);
     test.configure_all(&services(2, "feast:1"), IMPATIENT);
@@ -52,8 +52,8 @@ pub fn a_create_that_times_out_says_why_and_converges() {
         "{apply}"
     );
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
-    let keep = "remove the mark (`terraform untaint <address>`) and apply again";
-    assert!(apply.said().contains(keep), "{apply}");
+    let keep = "run `terraform untaint <address>` and apply again";
+    assert!(apply.messages().contains(keep), "{apply}");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
 
     lift_limit(&test);
@@ -63,7 +63,7 @@ pub fn a_create_that_times_out_says_why_and_converges() {
     test.destroy();
 }
 
-pub fn a_failed_rollout_is_not_forgotten() {
+pub fn plan_is_not_empty_after_a_failed_rollout() {
     let test = StoreUnderTest::new("update-times-out");
     test.configure(&services(2, "feast:1"));
     test.apply();
@@ -72,9 +72,9 @@ pub fn a_failed_rollout_is_not_forgotten() {
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
-    let next = "The next plan is not empty, and applying it goes on from there.";
-    assert!(apply.said().contains(next), "{apply}");
-    // The old pods still serve, and the plan does not say that all is well.
+    let next = "The next plan is not empty; applying it resumes the update.";
+    assert!(apply.messages().contains(next), "{apply}");
+    // The old pods still run, and the plan is not empty.
     assert_eq!(test.deployment()["status"]["availableReplicas"], 2);
     test.plan_with_changes();
 
@@ -85,7 +85,7 @@ pub fn a_failed_rollout_is_not_forgotten() {
     test.destroy();
 }
 
-/// Begins an apply, and interrupts it once `begun` answers something.
+/// Starts an apply, and interrupts it as soon as `begun` returns a value.
 pub fn interrupt_apply<T>(test: &StoreUnderTest, what: &str, begun: impl FnMut() -> Option<T>) {
     let mut terraform = test
         .terraform
@@ -101,7 +101,7 @@ pub fn interrupt_apply<T>(test: &StoreUnderTest, what: &str, begun: impl FnMut()
     assert!(!terraform.wait().unwrap().success());
 }
 
-pub fn an_interrupted_apply_is_taken_up_again() {
+pub fn resumes_an_interrupted_apply() {
     let test = StoreUnderTest::new("interrupted");
     limit_pods(&test, 0);
     test.configure(&services(2, "feast:1"));

@@ -1,11 +1,11 @@
-//! Creates that meet the store of another resource instance, or of their own past: of one feature store there is one
-//! owner, and only its destroy deletes anything.
+//! Ownership of a feature store: creates that find the store of another resource instance, or their own leftovers. A
+//! feature store has one owner, and only the owner's destroy deletes it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::concurrency::{another_folder, hold, let_go, says_only};
+use crate::lifecycle::concurrency::{another_folder, block_deletion, expect_single_error, release};
 use crate::lifecycle::recovery::{IMPATIENT, interrupt_apply, lift_limit, limit_pods};
 use crate::lifecycle::store::{
     DATABASES, PASSWORD, StoreUnderTest, configuration, make_store_secret, until,
@@ -16,7 +16,7 @@ use crate::support::testbed::Namespace;
 
 const CREATE_FIRST: &str = "lifecycle { create_before_destroy = true }";
 
-/// Without a Job, so that it is the rollout that does not get on.
+/// Returns services without a Job, so that the rollout is the step that does not finish.
 fn services() -> String {
     format!("feast_apply = \"init_container\"\n{DATABASES}")
 }
@@ -26,7 +26,7 @@ fn uid(test: &StoreUnderTest) -> String {
     deployment["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
-pub fn a_complete_store_is_not_made_again_before_it_is_destroyed() {
+pub fn rejects_create_before_destroy() {
     let test = StoreUnderTest::new("create-first");
     test.configure_all(&services(), CREATE_FIRST);
     test.apply();
@@ -37,12 +37,12 @@ pub fn a_complete_store_is_not_made_again_before_it_is_destroyed() {
         test.terraform.run(&command).unwrap()
     };
     let run = apply(&replace);
-    says_only(&run, "The feature store exists already");
-    says_only(&run, "whose creation is complete");
+    expect_single_error(&run, "The feature store already exists");
+    expect_single_error(&run, "created by this provider");
     assert_eq!((test.objects(), uid(&test)), (before, made.clone()));
     test.expect_empty_plan();
 
-    // In the usual order it is.
+    // In the default order, the replacement succeeds.
     test.configure(&services());
     apply(&replace).expect_success();
     assert_ne!(uid(&test), made);
@@ -50,7 +50,7 @@ pub fn a_complete_store_is_not_made_again_before_it_is_destroyed() {
     test.destroy();
 }
 
-pub fn what_a_create_has_left_is_its_replacements() {
+pub fn replacement_adopts_a_tainted_store() {
     let test = StoreUnderTest::new("leftover");
     limit_pods(&test, 0);
     test.configure_all(&services(), CREATE_FIRST);
@@ -61,7 +61,7 @@ pub fn what_a_create_has_left_is_its_replacements() {
     let deployment = || test.namespace.json(&["get", "deployment/feast-demo"]).ok();
     interrupt_apply(&test, "the Deployment", deployment);
     let made = uid(&test);
-    // A second one fails as well, and takes nothing away.
+    // A second create fails as well, and deletes nothing.
     let first = creation();
     interrupt_apply(&test, "the second create", || {
         (creation() != first).then_some(())
@@ -70,15 +70,15 @@ pub fn what_a_create_has_left_is_its_replacements() {
 
     lift_limit(&test);
     let run = test.terraform.apply().unwrap().expect_success();
-    let left = "The feature store was left to another resource";
-    assert!(run.said().contains(left), "{run}");
+    let left = "Feature store not destroyed: another resource owns it";
+    assert!(run.messages().contains(left), "{run}");
     assert_eq!(uid(&test), made);
     assert_eq!(test.deployment()["status"]["readyReplicas"], 1);
     test.expect_empty_plan();
     test.destroy();
 }
 
-pub fn a_renamed_block_is_destroyed_before_it_is_made_again() {
+pub fn renamed_block_needs_a_second_apply() {
     let test = StoreUnderTest::new("renamed");
     test.configure(&services());
     test.apply();
@@ -88,13 +88,13 @@ pub fn a_renamed_block_is_destroyed_before_it_is_made_again() {
     );
     test.terraform.write("main.tf", &renamed).unwrap();
     let run = test.terraform.apply().unwrap();
-    says_only(&run, "The feature store exists already");
-    says_only(&run, "write a `moved` block");
+    expect_single_error(&run, "The feature store already exists");
+    expect_single_error(&run, "write a `moved` block");
     assert_eq!(test.objects(), Vec::<String>::new());
     test.apply();
     assert_eq!(test.deployment()["status"]["readyReplicas"], 1);
 
-    // With `moved` nothing happens to it.
+    // With `moved`, the store is not changed.
     let made = uid(&test);
     let moved =
         "moved {\n  from = feast_feature_store.renamed\n  to = feast_feature_store.demo\n}\n";
@@ -105,16 +105,16 @@ pub fn a_renamed_block_is_destroyed_before_it_is_made_again() {
     test.destroy();
 }
 
-pub fn of_two_blocks_of_one_name_one_has_the_store() {
+pub fn two_blocks_of_one_name_have_one_owner() {
     let test = StoreUnderTest::new("twins");
     let one = configuration(&services(), "");
     let start = one.find("resource ").unwrap();
     let twin = one[start..].replace("\"demo\" {", "\"twin\" {");
     let both = format!("{one}{twin}");
     test.terraform.write("main.tf", &both).unwrap();
-    says_only(
+    expect_single_error(
         &test.terraform.apply().unwrap(),
-        "The feature store exists already",
+        "The feature store already exists",
     );
     let state = test.terraform.state_json().unwrap();
     let resources = state["values"]["root_module"]["resources"].as_array();
@@ -133,7 +133,7 @@ pub fn of_two_blocks_of_one_name_one_has_the_store() {
     test.destroy();
 }
 
-pub fn an_import_may_be_destroyed() {
+pub fn destroys_an_imported_store() {
     let test = StoreUnderTest::new("imported");
     test.configure(&services());
     test.apply();
@@ -147,7 +147,7 @@ pub fn an_import_may_be_destroyed() {
     assert_eq!(test.objects(), Vec::<String>::new());
 }
 
-/// A complete feature store, and the proof that nothing happens to it.
+/// A complete feature store, and the check that it is not changed.
 struct Live {
     test: StoreUnderTest,
     objects: Vec<String>,
@@ -166,7 +166,7 @@ impl Live {
         }
     }
 
-    /// Applies with this variable, and with nothing else changed.
+    /// Applies with this value of a variable.
     fn apply_with(&self, variable: &str, value: &str) -> Run {
         self.apply(&[&format!("-var={variable}={value}")])
     }
@@ -179,15 +179,15 @@ impl Live {
             .unwrap()
     }
 
-    /// An apply that moves the feature store is refused at its plan, for this reason alone.
+    /// Checks that the plan of a move fails with only this reason.
     #[track_caller]
     fn refuses_to_move(&self, namespace: &str, reason: &str) {
         let run = self.apply_with("namespace", namespace);
-        says_only(&run, reason);
+        expect_single_error(&run, reason);
         let (from, name) = (self.test.namespace.name(), namespace);
         let replaced =
             format!("This plan replaces the feature store {from}/demo with {name}/demo.");
-        says_only(&run, &replaced);
+        expect_single_error(&run, &replaced);
         self.expect_untouched();
     }
 
@@ -208,7 +208,7 @@ fn is_terminating(namespace: &Namespace) -> Option<()> {
     (found.unwrap()["status"]["phase"] == "Terminating").then_some(())
 }
 
-/// A quota of the namespace, once it counts.
+/// Creates a quota in the namespace, and waits until it is enforced.
 fn limit(namespace: &Namespace, resource: &str) {
     let quota = json!({
         "apiVersion": "v1", "kind": "ResourceQuota",
@@ -222,7 +222,7 @@ fn limit(namespace: &Namespace, resource: &str) {
     });
 }
 
-pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
+pub fn rejects_an_unusable_namespace_at_plan() {
     let live = Live::new("moved");
     live.refuses_to_move(
         "nowhere-at-all",
@@ -234,7 +234,7 @@ pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
         live.expect_untouched();
     }
 
-    // It has no Secret yet.
+    // The namespace has no Secret yet.
     let other = lab::namespace("moved-to");
     live.refuses_to_move(
         other.name(),
@@ -247,7 +247,7 @@ pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
         .kubectl(&["delete", "resourcequota", "limit"])
         .unwrap();
 
-    hold(&other, "secret/feast-data-stores");
+    block_deletion(&other, "secret/feast-data-stores");
     let delete = ["delete", "namespace", other.name(), "--wait=false"];
     other.cluster().kubectl(&delete).unwrap();
     until("the namespace to be terminating", 30, || {
@@ -255,9 +255,9 @@ pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
     });
     let name = other.name();
     live.refuses_to_move(name, &format!("The namespace {name:?} is being deleted."));
-    let_go(&other, "secret/feast-data-stores");
+    release(&other, "secret/feast-data-stores");
 
-    // A destroy that is meant as one.
+    // A destroy without a replacement.
     let destroy = [
         "destroy",
         "-no-color",
@@ -265,9 +265,9 @@ pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
         "-var=namespace=nowhere-at-all",
     ];
     let run = live.test.terraform.run(&destroy).unwrap();
-    says_only(
+    expect_single_error(
         &run,
-        "`terraform destroy -refresh=false` does not look at the new name",
+        "`terraform destroy -refresh=false` ignores the new name",
     );
     live.expect_untouched();
     let destroy = [&destroy[..], &["-refresh=false"]].concat();
@@ -275,13 +275,13 @@ pub fn a_namespace_that_cannot_take_the_store_is_refused_at_plan() {
     assert_eq!(live.test.objects(), Vec::<String>::new());
 }
 
-pub fn a_name_that_is_in_use_is_refused_at_plan_and_a_free_one_is_taken() {
+pub fn rejects_a_name_in_use_at_plan() {
     let live = Live::new("in-use");
     let other = StoreUnderTest::new("in-use-by");
     other.configure(&services());
     other.apply();
     let theirs = (other.objects(), uid(&other));
-    live.refuses_to_move(other.namespace.name(), "whose creation is complete");
+    live.refuses_to_move(other.namespace.name(), "created by this provider");
     assert_eq!((other.objects(), uid(&other)), theirs);
     other.destroy();
 
@@ -303,7 +303,7 @@ pub fn a_name_that_is_in_use_is_refused_at_plan_and_a_free_one_is_taken() {
     assert_eq!(other.objects(), Vec::<String>::new());
 }
 
-pub fn a_replacement_without_rights_is_refused_and_without_a_cluster_warned_of() {
+pub fn rejects_a_replacement_without_permissions() {
     let live = Live::new("no-rights");
     let other = lab::namespace("no-rights-in");
     make_store_secret(&other, PASSWORD);
@@ -323,17 +323,18 @@ pub fn a_replacement_without_rights_is_refused_and_without_a_cluster_warned_of()
     let run = live.apply(&[&namespace, &format!("-var=kubeconfig={few}")]);
     assert_eq!(run.status, Some(1), "{run}");
     assert!(
-        run.said().contains("The API server does not permit it"),
+        run.messages()
+            .contains("The API server does not permit this"),
         "{run}"
     );
     live.expect_untouched();
 
     let cluster = other.cluster();
     let admin = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
-    let nobody = admin.replace(cluster.server(), "https://127.0.0.1:1");
-    assert_ne!(nobody, admin);
-    let nobody = write("nobody.kubeconfig", &nobody);
-    let kubeconfig = format!("-var=kubeconfig={nobody}");
+    let unreachable = admin.replace(cluster.server(), "https://127.0.0.1:1");
+    assert_ne!(unreachable, admin);
+    let unreachable = write("unreachable.kubeconfig", &unreachable);
+    let kubeconfig = format!("-var=kubeconfig={unreachable}");
     let plan = live
         .test
         .terraform
@@ -342,7 +343,7 @@ pub fn a_replacement_without_rights_is_refused_and_without_a_cluster_warned_of()
     assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
     assert!(
         plan.run
-            .said()
+            .messages()
             .contains("Warning: The replacement was not checked"),
         "{}",
         plan.run
@@ -350,14 +351,14 @@ pub fn a_replacement_without_rights_is_refused_and_without_a_cluster_warned_of()
     live.test.destroy();
 }
 
-pub fn a_requested_replacement_that_cannot_be_created_is_refused_at_plan() {
+pub fn rejects_a_requested_replacement_at_plan() {
     let live = Live::new("requested");
     let secret = ["delete", "secret", "feast-data-stores"];
     live.test.namespace.kubectl(&secret).unwrap();
     let replace = ["-replace=feast_feature_store.demo"];
     let run = live.apply(&replace);
-    says_only(&run, "Cannot get Secret/feast-data-stores in namespace");
-    says_only(&run, "with a new one of the same name");
+    expect_single_error(&run, "Cannot get Secret/feast-data-stores in namespace");
+    expect_single_error(&run, "with a new one of the same name");
     make_store_secret(&live.test.namespace, PASSWORD);
     live.expect_untouched();
     live.apply(&replace).expect_success();
@@ -365,7 +366,7 @@ pub fn a_requested_replacement_that_cannot_be_created_is_refused_at_plan() {
     live.test.destroy();
 }
 
-/// The record of the create in the store's Secret.
+/// Returns the record of the create in the store's Secret.
 fn record(test: &StoreUnderTest) -> Json {
     let secret = test.namespace.json(&["get", "secret/feast-demo"]).unwrap();
     let text = secret["data"]["creation.json"].as_str().unwrap();
@@ -380,14 +381,14 @@ fn write_record(test: &StoreUnderTest, record: &Json) {
     );
 }
 
-pub fn a_failed_create_is_taken_up_by_another_configuration() {
+pub fn adopts_a_failed_create_with_another_configuration() {
     let test = StoreUnderTest::new("another-config");
     limit_pods(&test, 0);
     test.configure_all(&services(), IMPATIENT);
     let failed = test.terraform.apply().unwrap();
     assert_eq!(failed.status, Some(1), "{failed}");
     assert!(
-        failed.said().contains("`terraform untaint <address>`"),
+        failed.messages().contains("`terraform untaint <address>`"),
         "{failed}"
     );
     let ended = record(&test);
@@ -396,43 +397,43 @@ pub fn a_failed_create_is_taken_up_by_another_configuration() {
         (&json!(false), &json!(true))
     );
 
-    // A create of another configuration that can still be running is left alone.
+    // A create of another configuration that can still be running is not adopted.
     lift_limit(&test);
     let changed = format!("scaling = {{ replicas = 2 }}\n{}", services());
     let other = another_folder(&test, &changed);
     let running = json!({"id": "a", "complete": false, "deadline": i64::from(u32::MAX)});
     write_record(&test, &running);
-    let refused = other.apply().unwrap();
-    says_only(&refused, "The feature store exists already");
+    let rejected = other.apply().unwrap();
+    expect_single_error(&rejected, "The feature store already exists");
     for way in [
         "- Wait: after ",
         "terraform import",
         "pulumi import",
         "`kubectl delete ",
     ] {
-        says_only(&refused, way);
+        expect_single_error(&rejected, way);
     }
     assert_eq!(record(&test), running);
 
-    // Until its deadline, or until it is known to have failed.
+    // The store is adopted after the deadline, or if the create is known to have failed.
     write_record(&test, &ended);
     other.apply().unwrap().expect_success();
     assert_eq!(test.replicas(), 2);
     let plan = other.plan().unwrap();
     assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
-    // The first state has lost it.
+    // The first state is no longer the owner.
     test.configure(&services());
     let run = test.terraform.destroy().unwrap().expect_success();
     assert!(
-        run.said()
-            .contains("The feature store was left to another resource"),
+        run.messages()
+            .contains("Feature store not destroyed: another resource owns it"),
         "{run}"
     );
     other.destroy().unwrap().expect_success();
     assert_eq!(test.objects(), Vec::<String>::new());
 }
 
-pub fn the_command_of_the_error_removes_what_a_create_has_left() {
+pub fn suggested_command_removes_leftovers() {
     let test = StoreUnderTest::new("cleanup");
     limit_pods(&test, 0);
     test.configure_all(&services(), IMPATIENT);
@@ -442,14 +443,14 @@ pub fn the_command_of_the_error_removes_what_a_create_has_left() {
         &test,
         &format!("scaling = {{ replicas = 2 }}\n{}", services()),
     );
-    let refused = other.apply().unwrap();
-    says_only(&refused, "The feature store exists already");
-    let said = refused.said();
-    let (_, command) = said.split_once("`kubectl ").unwrap();
+    let rejected = other.apply().unwrap();
+    expect_single_error(&rejected, "The feature store already exists");
+    let messages = rejected.messages();
+    let (_, command) = messages.split_once("`kubectl ").unwrap();
     let (command, _) = command.split_once('`').unwrap();
     let words: Vec<&str> = command.split(' ').collect();
     test.namespace.cluster().kubectl(&words).unwrap();
-    until("the objects to be gone", 60, || {
+    until("the objects to be deleted", 60, || {
         test.objects().is_empty().then_some(())
     });
     lift_limit(&test);

@@ -1,5 +1,4 @@
-//! How many requests an operation costs: a count is exact where a time is not. The API server's audit log
-//! tells.
+//! The number of requests of an operation, from the API server's audit log. Unlike a time, a count is exact.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -56,7 +55,7 @@ resource "feast_feature_store" "many" {
 }
 "#;
 
-/// The provider's requests in the namespace so far, by verb and resource.
+/// Returns the provider's requests in the namespace so far, by verb and resource.
 fn requests(test: &StoreUnderTest) -> BTreeMap<(String, String), usize> {
     let folder = lab::control_plane().folder().unwrap();
     let log = std::fs::read_to_string(folder.join("audit.log")).unwrap();
@@ -78,7 +77,7 @@ fn requests(test: &StoreUnderTest) -> BTreeMap<(String, String), usize> {
     counts
 }
 
-/// What was asked between two counts.
+/// Returns the requests between two counts.
 fn since(
     before: &BTreeMap<(String, String), usize>,
     after: &BTreeMap<(String, String), usize>,
@@ -93,7 +92,7 @@ fn since(
     counts
 }
 
-/// The requests of an operation, by verb and resource, and how long it took.
+/// The requests of an operation, by verb and resource, and its duration.
 struct Cost {
     requests: BTreeMap<(String, String), usize>,
     duration: Duration,
@@ -111,8 +110,8 @@ impl Cost {
         }
     }
 
-    /// The greatest number of times that a shared read is sent: a read is answered from an earlier one that was sent
-    /// less than [`SHARED_FOR`] ago.
+    /// Returns the maximum number of times that a shared read is sent: a read is served from an earlier one that was
+    /// sent less than [`SHARED_FOR`] ago.
     fn shared(&self) -> usize {
         1 + usize::try_from(self.duration.as_millis() / SHARED_FOR.as_millis()).unwrap()
     }
@@ -126,7 +125,7 @@ impl Cost {
         self.requests.values().sum()
     }
 
-    /// Whether so few stores could have shared a read that the bounds would also hold without sharing.
+    /// Returns whether the operation was so slow that the bounds would also hold without sharing.
     fn is_too_slow(&self) -> bool {
         self.shared() > STORES / 2
     }
@@ -142,7 +141,7 @@ impl Cost {
     }
 }
 
-/// How long a read is shared (`CACHE_TTL` in `src/cluster/read_cache.rs`).
+/// The time for which a read is shared (`CACHE_TTL` in `src/cluster/read_cache.rs`).
 const SHARED_FOR: Duration = Duration::from_secs(2);
 
 const KINDS: [&str; 9] = [
@@ -157,7 +156,8 @@ const KINDS: [&str; 9] = [
     "services",
 ];
 
-/// A refresh: a LIST of each kind, and the Secret with the connections to the databases, which all ten read.
+/// Returns the reads of a refresh: a LIST of each kind, and the Secret with the database connections, which all ten
+/// stores read.
 fn refresh() -> BTreeSet<(String, String)> {
     let lists = KINDS.map(|kind| ("list", kind)).into_iter();
     lists
@@ -166,13 +166,13 @@ fn refresh() -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// Checks the requests of a create, a plan and a destroy of the ten; returns whether all were quick enough for the
-/// bounds to mean something.
+/// Checks the requests of a create, a plan and a destroy of ten stores. Returns whether all operations were fast
+/// enough for the bounds to be significant.
 fn check(test: &StoreUnderTest) -> bool {
     let create = Cost::of(test, || {
         test.terraform.apply().unwrap().expect_success();
     });
-    // One for each object, and one for the end of the create.
+    // One for each object, and one at the end of the create.
     let patches = create.total("patch");
     create.expect("patches", patches, 13 * STORES..=13 * STORES);
     create.expect(
@@ -195,14 +195,15 @@ fn check(test: &StoreUnderTest) -> bool {
 
     let destroy = Cost::of(test, || test.destroy());
     let shared = destroy.shared();
-    // The refresh's, and one for each kind that a store may have in its namespace.
+    // Those of the refresh, and one for each kind that a store can have in its namespace.
     let kinds = KINDS.len() + 13;
-    // One for each watch, of Deployments, CronJobs and pods. Its other request is seen only when it has ended.
+    // One for each watch, of Deployments, CronJobs and pods. The log has the other request of a watch only after its
+    // end.
     let watches = 3;
     let [deletes, lists, gets] = ["delete", "list", "get"].map(|verb| destroy.total(verb));
     destroy.expect("deletes", deletes, 12 * STORES..=12 * STORES);
     destroy.expect("lists", lists, kinds + watches..=kinds * shared + watches);
-    // The refresh's, and one for each store: whose it is.
+    // Those of the refresh, and one for each store to check its owner.
     destroy.expect("gets", gets, 1 + STORES..=shared + STORES);
     let others = destroy.sum() - deletes - lists - gets;
     destroy.expect("other requests", others, 0..=watches);
@@ -211,9 +212,9 @@ fn check(test: &StoreUnderTest) -> bool {
         .any(Cost::is_too_slow)
 }
 
-/// Every round must keep its bounds. They allow for reads that a slow machine sends later than they are shared; one
-/// round must be quick enough for them to be less than what stores that share nothing would send.
-pub fn ten_stores_share_what_they_read() {
+/// Every round must meet its bounds. They allow for reads that a slow machine sends after the shared time. At least
+/// one round must be fast enough for the bounds to be below the number of requests of stores that share nothing.
+pub fn ten_stores_share_reads() {
     let test = StoreUnderTest::new("requests");
     test.terraform.write("main.tf", CONFIGURATION).unwrap();
     assert!(

@@ -1,5 +1,5 @@
-//! Rollouts that fail, on nodes that simulate the failure: each says at once, or when its time is over, what
-//! it is, where, and what to do. Without Terraform, but for the last.
+//! Rollouts that fail, on nodes that simulate the failure: each error reports the cause, the place and the solution,
+//! immediately or at the timeout. All tests except the last ones run without Terraform.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use kube::api::{Api, PostParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{CancellationToken, Error};
-use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::kubernetes::Kind;
 
 use crate::lifecycle::cluster::Lab;
 use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, Wanted, deployment_key, object, wanted};
 use crate::lifecycle::store::{DATABASES, PASSWORD, StoreUnderTest};
 
-/// One replica whose pod is changed by `edit`; with an annotation, it fails in that way.
-pub fn one(fail: &str, edit: impl FnOnce(&mut Json)) -> Wanted {
+/// Returns one replica whose pod `edit` changes; the annotation selects the simulated failure.
+pub fn one_replica(fail: &str, edit: impl FnOnce(&mut Json)) -> Wanted {
     let mut wanted = wanted("x", Scaling::Static(1));
     let deployment = wanted.get_mut(&deployment_key("x")).expect("wanted");
     if !fail.is_empty() {
@@ -34,12 +34,8 @@ const ROLLOUT: Rollout<'_> = Rollout {
     minimum: None,
 };
 
-pub async fn rolled_out(
-    lab: &Lab,
-    wanted: &Wanted,
-    seconds: u64,
-    grace: u64,
-) -> Result<Json, Error> {
+/// Applies the objects, and waits for the rollout.
+pub async fn roll_out(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64) -> Result<Json, Error> {
     let outcome = lab.try_apply("x", wanted, true).await.expect("begun");
     assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
     let secrets = Redaction::default();
@@ -55,7 +51,7 @@ pub async fn rolled_out(
     rollout.await
 }
 
-/// Names of pods and ReplicaSets end in what nobody can foretell.
+/// Replaces the random suffixes of the names of pods and ReplicaSets.
 fn without_random_names(text: &str) -> String {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     let mut plain = String::new();
@@ -70,9 +66,9 @@ fn without_random_names(text: &str) -> String {
     plain
 }
 
-/// All that the error says, but for what depends on the moment: whether the Deployment's controller has counted
-/// the pod yet, and whether the scheduler has tried preemption.
-pub fn said(lab: &Lab, error: &Error) -> String {
+/// Returns the text of the error without the parts that depend on timing: whether the Deployment's controller has
+/// counted the pod yet, and whether the scheduler has tried preemption.
+pub fn error_text(lab: &Lab, error: &Error) -> String {
     without_random_names(&error.reason.to_string())
         .replace(&format!("-n {}", lab.namespace), "-n NS")
         .replace("replicas are updated", "replicas are available")
@@ -86,47 +82,47 @@ pub fn said(lab: &Lab, error: &Error) -> String {
         )
 }
 
-/// Rolls it out, and compares all that the error says. The kubelet writes an event after the status that it is about,
-/// and a busy machine needs its time for a pod: what ends before all of it is there is looked at again.
-pub async fn ends(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64, expected: &str) {
+/// Rolls out the store, and compares the complete error. The kubelet writes an event after the corresponding status,
+/// and a busy machine delays pods. If the wait ends before everything is recorded, the check is repeated.
+pub async fn expect_error(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64, expected: &str) {
     let again_until = Instant::now() + Duration::from_secs(60);
     loop {
-        let error = rolled_out(lab, wanted, seconds, grace).await;
-        let said = said(lab, &error.expect_err("a failure"));
-        if said == expected || Instant::now() > again_until {
-            assert_eq!(said, expected);
+        let error = roll_out(lab, wanted, seconds, grace).await;
+        let messages = error_text(lab, &error.expect_err("a failure"));
+        if messages == expected || Instant::now() > again_until {
+            assert_eq!(messages, expected);
             return;
         }
     }
 }
 
-/// Before its time is over.
-pub async fn fails(lab: &Lab, wanted: &Wanted, expected: &str) {
-    ends(lab, wanted, 60, 1, expected).await;
+/// Checks a rollout that fails before the timeout.
+pub async fn expect_failure(lab: &Lab, wanted: &Wanted, expected: &str) {
+    expect_error(lab, wanted, 60, 1, expected).await;
 }
 
-/// What is waited for until the time is over.
-pub async fn times_out(lab: &Lab, wanted: &Wanted, expected: &str) {
-    ends(lab, wanted, 6, 1, expected).await;
+/// Checks a rollout that fails at the timeout.
+pub async fn expect_timeout(lab: &Lab, wanted: &Wanted, expected: &str) {
+    expect_error(lab, wanted, 6, 1, expected).await;
 }
 
-pub async fn an_image_that_cannot_be_pulled(lab: Lab) {
-    fails(
+pub async fn image_pull_failure(lab: Lab) {
+    expect_failure(
         &lab,
-        &one("ImagePullBackOff", |_| {}),
+        &one_replica("ImagePullBackOff", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: ImagePullBackOff: Back-off pulling image \"feast:1\"\n  \
          Event: Failed: Failed to pull image: not found\n  \
-         What to do: check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`).",
+         What to do: check the image's name and tag, and whether the nodes have permission to pull it (`image_pull_secrets`).",
     )
     .await;
 }
 
-/// No grace is needed for what can never be: with it, this would end by its time-out.
-pub async fn an_image_name_that_cannot_be(lab: Lab) {
-    ends(
+/// An unrecoverable problem needs no grace period: with one, this test would end at the timeout.
+pub async fn invalid_image_name(lab: Lab) {
+    expect_error(
         &lab,
-        &one("InvalidImageName", |_| {}),
+        &one_replica("InvalidImageName", |_| {}),
         60,
         3600,
         "the rollout failed: 0 of 1 replicas are available\n\n\
@@ -137,8 +133,8 @@ pub async fn an_image_name_that_cannot_be(lab: Lab) {
     .await;
 }
 
-/// With a Secret of the user's in its environment, whose value is in the log.
-pub async fn a_server_that_crashes(lab: Lab) {
+/// The environment has a value of a user's Secret, and the log contains this value.
+pub async fn crashing_server(lab: Lab) {
     let secrets: Api<Secret> = Api::namespaced(lab.client.clone(), &lab.namespace);
     let secret = json!({"metadata": {"name": "credentials"}, "stringData": {"password": PASSWORD}});
     let secret: Secret = serde_json::from_value(secret).expect("valid");
@@ -146,105 +142,105 @@ pub async fn a_server_that_crashes(lab: Lab) {
         .create(&PostParams::default(), &secret)
         .await
         .expect("created");
-    let wanted = one("CrashLoopBackOff", |spec| {
+    let wanted = one_replica("CrashLoopBackOff", |spec| {
         spec["template"]["spec"]["containers"][0]["env"] = json!([{"name": "PASSWORD",
             "valueFrom": {"secretKeyRef": {"name": "credentials", "key": "password"}}}]);
     });
-    fails(
+    expect_failure(
         &lab,
         &wanted,
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=online\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password [redacted]: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
 
-pub async fn an_init_container_that_crashes(lab: Lab) {
-    let wanted = one("InitCrashLoopBackOff", |spec| {
+pub async fn crashing_init_container(lab: Lab) {
+    let wanted = one_replica("InitCrashLoopBackOff", |spec| {
         spec["template"]["spec"]["initContainers"] =
             json!([{"name": "feast-apply", "image": "feast:1"}]);
     });
-    fails(
+    expect_failure(
         &lab,
         &wanted,
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, init container feast-apply: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=feast-apply\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows the whole log.",
     )
     .await;
 }
 
-pub async fn a_secret_that_is_missing(lab: Lab) {
-    fails(
+pub async fn missing_secret(lab: Lab) {
+    expect_failure(
         &lab,
-        &one("CreateContainerConfigError", |_| {}),
+        &one_replica("CreateContainerConfigError", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CreateContainerConfigError: secret \"credentials\" not found\n  \
          Event: Failed: Error: secret \"credentials\" not found\n  \
-         What to do: create the Secret, the ConfigMap or the key that is missing in this namespace, or correct its name.",
+         What to do: create the missing Secret, ConfigMap or key in this namespace, or correct its name.",
     )
     .await;
 }
 
-pub async fn too_little_memory(lab: Lab) {
-    fails(
+pub async fn out_of_memory(lab: Lab) {
+    expect_failure(
         &lab,
-        &one("OOMKilled", |_| {}),
+        &one_replica("OOMKilled", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: OOMKilled, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
          Event: BackOff: Back-off restarting failed container\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: raise `resources.limits.memory` of this container, or let it do less at once.",
+         What to do: raise `resources.limits.memory` of this container, or reduce its load.",
     )
     .await;
 }
 
-pub async fn a_liveness_probe_that_fails(lab: Lab) {
-    fails(
+pub async fn failing_liveness_probe(lab: Lab) {
+    expect_failure(
         &lab,
-        &one("liveness", |_| {}),
+        &one_replica("liveness", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CrashLoopBackOff, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
          Event: Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 503\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows all of it.",
+         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
 
-pub async fn a_readiness_probe_that_fails(lab: Lab) {
-    times_out(
+pub async fn failing_readiness_probe(lab: Lab) {
+    expect_timeout(
         &lab,
-        &one("never-ready", |_| {}),
+        &one_replica("never-ready", |_| {}),
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD, container online: not ready\n  \
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
     )
     .await;
 }
 
-/// The real scheduler's sentence. A cluster autoscaler may yet add a node, so it is waited for.
-pub async fn a_pod_that_no_node_takes(lab: Lab) {
-    let wanted = one("", |spec| {
+/// The message is the real scheduler's. The wait continues, because a cluster autoscaler may add a node.
+pub async fn unschedulable_pod(lab: Lab) {
+    let wanted = one_replica("", |spec| {
         spec["template"]["spec"]["nodeSelector"] = json!({"accelerator": "none-such"});
     });
-    times_out(
+    expect_timeout(
         &lab,
         &wanted,
         "0 of 1 replicas are available after 6 s\n\n\
@@ -254,9 +250,9 @@ pub async fn a_pod_that_no_node_takes(lab: Lab) {
     .await;
 }
 
-/// As when another object's wait has used up the time.
-pub async fn a_wait_whose_time_is_over_looks_once(lab: Lab) {
-    let nowhere = one("", |spec| {
+/// The wait of another object has used up the time.
+pub async fn expired_wait_checks_once(lab: Lab) {
+    let nowhere = one_replica("", |spec| {
         spec["template"]["spec"]["nodeSelector"] = json!({"accelerator": "none-such"});
     });
     lab.try_apply("x", &nowhere, true).await.expect("begun");
@@ -268,7 +264,7 @@ pub async fn a_wait_whose_time_is_over_looks_once(lab: Lab) {
             .flat_map(|it| it.conditions.iter().flatten());
         conditions.any(|it| it.reason.as_deref() == Some("Unschedulable"))
     };
-    let refused = async {
+    let rejected = async {
         loop {
             let pods = lab.cluster.pods(&store, &["x".to_owned()], &cancel).await;
             if pods.expect("readable").iter().any(is_refused) {
@@ -277,27 +273,27 @@ pub async fn a_wait_whose_time_is_over_looks_once(lab: Lab) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(TIMEOUT, refused)
+    tokio::time::timeout(TIMEOUT, rejected)
         .await
-        .expect("refused by the scheduler");
-    let error = rolled_out(&lab, &nowhere, 0, 1).await.expect_err("no time");
+        .expect("rejected by the scheduler");
+    let error = roll_out(&lab, &nowhere, 0, 1).await.expect_err("no time");
     assert_eq!(
-        said(&lab, &error),
+        error_text(&lab, &error),
         "0 of 1 replicas are available after 0 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
          What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
     );
 
-    // What is complete by then is no failure.
-    let fine = one("", |_| {});
+    // A rollout that is already complete does not fail.
+    let fine = one_replica("", |_| {});
     lab.apply("x", &fine).await;
-    let live = rolled_out(&lab, &fine, 0, 1).await.expect("complete");
+    let live = roll_out(&lab, &fine, 0, 1).await.expect("complete");
     assert_eq!(live["status"]["readyReplicas"], 1);
 }
 
-/// The real controller of claims.
-pub async fn a_claim_without_a_volume(lab: Lab) {
-    let mut wanted = one("", |spec| {
+/// The message is that of the real volume controller.
+pub async fn pvc_without_volume(lab: Lab) {
+    let mut wanted = one_replica("", |spec| {
         spec["template"]["spec"]["volumes"] = json!([{"name": "feast-data", "persistentVolumeClaim": {"claimName": "feast-x-online"}}]);
     });
     let (key, claim) = object(
@@ -308,18 +304,19 @@ pub async fn a_claim_without_a_volume(lab: Lab) {
             "resources": {"requests": {"storage": "1Gi"}}}}),
     );
     wanted.insert(key, claim);
-    times_out(
+    expect_timeout(
         &lab,
         &wanted,
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.; \
-         claim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
-         What to do: no volume is bound: check the storage class and its provisioner, and the claim's size and access modes.",
+         PersistentVolumeClaim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
+         What to do: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
     )
     .await;
 }
 
-pub async fn make(lab: &Lab, manifest: Json) {
+/// Creates an object in the namespace.
+pub async fn create(lab: &Lab, manifest: Json) {
     let kind = kube::core::ApiResource {
         group: String::new(),
         version: "v1".into(),
@@ -338,13 +335,13 @@ pub async fn make(lab: &Lab, manifest: Json) {
         .expect("created");
 }
 
-pub async fn a_quota_that_is_used_up(lab: Lab) {
-    make(
+pub async fn exhausted_quota(lab: Lab) {
+    create(
         &lab,
         json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}),
     )
     .await;
-    // The admission control learns of it, and counts, a moment later.
+    // The admission controller learns of the quota, and counts, with a delay.
     let quotas: Api<k8s_openapi::api::core::v1::ResourceQuota> =
         Api::namespaced(lab.client.clone(), &lab.namespace);
     while quotas
@@ -357,64 +354,64 @@ pub async fn a_quota_that_is_used_up(lab: Lab) {
     {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    fails(
+    expect_failure(
         &lab,
-        &one("", |_| {}),
+        &one_replica("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`.",
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`.",
     )
     .await;
 }
 
-pub async fn an_admission_that_is_denied(lab: Lab) {
-    make(
+pub async fn denied_admission(lab: Lab) {
+    create(
         &lab,
         json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
             "spec": {"limits": [{"type": "Container", "max": {"memory": "1Mi"}, "default": {"memory": "1Mi"}}]}}),
     )
     .await;
-    fails(
+    expect_failure(
         &lab,
-        &one("", |spec| {
+        &one_replica("", |spec| {
             spec["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "2Mi"}});
         }),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
          What to do: set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange.",
     )
     .await;
 }
 
-pub async fn a_progress_deadline(lab: Lab) {
-    fails(
+pub async fn exceeded_progress_deadline(lab: Lab) {
+    expect_failure(
         &lab,
-        &one("never-ready", |spec| spec["progressDeadlineSeconds"] = json!(2)),
+        &one_replica("never-ready", |spec| spec["progressDeadlineSeconds"] = json!(2)),
         "the rollout failed: ProgressDeadlineExceeded: ReplicaSet \"POD\" has timed out progressing.\n\n\
          Pod POD, container online: not ready\n  \
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
-         The end of its log:\n    \
+         Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and whether the stores can be reached. `kubectl logs POD -c online -n NS` shows all of it.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
     )
     .await;
 }
 
-/// A registry that is busy for a moment.
-pub async fn a_pull_that_fails_once_is_no_failure(lab: Lab) {
-    let live = rolled_out(&lab, &one("ErrImagePullOnce", |_| {}), 60, 30).await;
+/// The registry fails once and then recovers.
+pub async fn ignores_a_single_failed_pull(lab: Lab) {
+    let live = roll_out(&lab, &one_replica("ErrImagePullOnce", |_| {}), 60, 30).await;
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 1);
 }
 
-/// A change that mends the rollout before it.
-pub async fn the_trouble_of_old_pods_is_not_the_new_ones(lab: Lab) {
+/// A second change fixes a failed rollout.
+pub async fn ignores_issues_of_old_pods(lab: Lab) {
     let three = |fail: &str| {
-        one(fail, |spec| {
+        one_replica(fail, |spec| {
             spec["replicas"] = json!(3);
             spec["strategy"] = json!({"type": "RollingUpdate"});
         })
     };
-    let error = rolled_out(&lab, &three("ImagePullBackOff"), 60, 1).await;
+    let error = roll_out(&lab, &three("ImagePullBackOff"), 60, 1).await;
     assert!(
         error
             .expect_err("a failure")
@@ -427,12 +424,12 @@ pub async fn the_trouble_of_old_pods_is_not_the_new_ones(lab: Lab) {
     let deployment = mended.get_mut(&deployment_key("x")).expect("wanted");
     let annotations = json!({"testbed.feast.dev/ready-after": "1s"});
     deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
-    let live = rolled_out(&lab, &mended, 60, 0).await;
+    let live = roll_out(&lab, &mended, 60, 0).await;
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 3);
 }
 
-/// Through Terraform: with the provider's own grace, and with the next plan.
-pub fn an_apply_ends_before_its_time_out() {
+/// The same through Terraform, with the provider's own grace period and the next plan.
+pub fn apply_fails_before_its_timeout() {
     let test = StoreUnderTest::new("fails-fast");
     let services = |fail: &str| {
         format!("annotations_of_the_pods\nfeast_apply = \"init_container\"\n{DATABASES}")
@@ -445,15 +442,18 @@ pub fn an_apply_ends_before_its_time_out() {
     let apply = test.terraform.apply().unwrap();
     assert!(started.elapsed() < Duration::from_secs(120), "{apply}");
     assert_eq!(apply.status, Some(1), "{apply}");
-    let said: BTreeMap<&str, bool> = [
+    let found: BTreeMap<&str, bool> = [
         "The rollout did not finish",
         "init container feast-init: CrashLoopBackOff, exit code 1, 4 restarts",
         "OperationalError: user feast, password [redacted]: refused",
         "What to do: fix the problem reported in the container log: the feature repository",
     ]
-    .map(|part| (part, said_in_one_line(&apply.stderr).contains(part)))
+    .map(|part| (part, without_line_breaks(&apply.stderr).contains(part)))
     .into();
-    assert!(said.values().all(|said| *said), "{said:#?}\n{apply}");
+    assert!(
+        found.values().all(|is_found| *is_found),
+        "{found:#?}\n{apply}"
+    );
     assert!(!apply.to_string().contains(PASSWORD), "{apply}");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
     test.plan_with_changes();
@@ -463,13 +463,13 @@ pub fn an_apply_ends_before_its_time_out() {
     test.destroy();
 }
 
-fn said_in_one_line(stderr: &str) -> String {
+fn without_line_breaks(stderr: &str) -> String {
     let words = stderr.split_whitespace().filter(|word| *word != "│");
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Nothing is waited for, and the rollout that is still under way is no drift.
-pub fn without_waiting_an_apply_ends_at_once() {
+/// The apply does not wait, and the unfinished rollout is not drift.
+pub fn does_not_wait_if_disabled() {
     let test = StoreUnderTest::new("no-wait");
     let services = format!(
         "pod_annotations = {{ \"testbed.feast.dev/fail\" = \"never-ready\" }}\nfeast_apply = \"init_container\"\n{DATABASES}"
@@ -481,8 +481,8 @@ pub fn without_waiting_an_apply_ends_at_once() {
     test.destroy();
 }
 
-/// At TF_LOG=INFO, what is missing is told whenever it changes.
-pub fn progress_is_logged() {
+/// At `TF_LOG=INFO`, each change of what is missing is logged.
+pub fn logs_progress() {
     let mut test = StoreUnderTest::new("progress");
     test.terraform.environment("TF_LOG_PROVIDER", "INFO");
     let services = format!(
@@ -501,12 +501,12 @@ pub fn progress_is_logged() {
         .collect();
     assert!(!lines.is_empty(), "{apply}");
     for (number, text) in lines.iter().enumerate() {
-        let said = &text[text.find(&line).unwrap()..];
+        let entry = &text[text.find(&line).unwrap()..];
         assert!(
             !lines[number + 1..]
                 .iter()
-                .any(|later| later.ends_with(said)),
-            "twice: {said}"
+                .any(|later| later.ends_with(entry)),
+            "logged twice: {entry}"
         );
     }
     test.destroy();

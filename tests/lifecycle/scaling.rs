@@ -1,5 +1,5 @@
-//! Who owns the replica count, and what happens to it: an autoscaler that works, an autoscaler outside
-//! Terraform, and every way from one owner to another.
+//! The owner of the replica count, and the count itself: with an autoscaler under load, with an autoscaler outside
+//! Terraform, and during every change of owner.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -14,12 +14,12 @@ use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
 
 const AUTOSCALING: &str = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 4 } }";
 
-pub fn hpa_scales_out_and_the_plan_stays_empty() {
+pub fn plan_is_empty_after_hpa_scales_out() {
     let test = StoreUnderTest::new("hpa");
     test.configure(&format!("{AUTOSCALING}\n{DATABASES}"));
     test.apply();
 
-    // Twice the request of one pod, shared by however many there are.
+    // Twice the request of one pod, shared by all pods.
     until("the autoscaler to add pods", 180, || {
         test.namespace
             .share_cpu_load("feast.dev/name=demo", 200)
@@ -29,7 +29,7 @@ pub fn hpa_scales_out_and_the_plan_stays_empty() {
     test.expect_empty_plan();
     test.expect_no_resource_drift();
 
-    let scaled = until("a settled number of pods", 120, || {
+    let scaled = until("a stable number of pods", 120, || {
         let before = test.replicas();
         std::thread::sleep(std::time::Duration::from_secs(5));
         (test.replicas() == before).then_some(before)
@@ -45,8 +45,8 @@ pub fn hpa_scales_out_and_the_plan_stays_empty() {
     test.destroy();
 }
 
-/// As the controller of the deleted autoscaler does it that was still at work.
-pub fn a_number_that_is_moved_during_the_rollout_is_set_again() {
+/// Simulates the controller of a deleted autoscaler that still writes the count.
+pub fn resets_replicas_that_change_during_the_rollout() {
     let test = StoreUnderTest::new("moved");
     test.configure(&format!("{AUTOSCALING}\n{DATABASES}"));
     test.apply();
@@ -62,7 +62,7 @@ pub fn a_number_that_is_moved_during_the_rollout_is_set_again() {
         .stderr(Stdio::piped())
         .spawn();
     let apply = apply.unwrap();
-    until("the number of the configuration", 60, || {
+    until("the configured number of pods", 60, || {
         (test.autoscaler().is_none() && test.replicas() == 2).then_some(())
     });
     test.namespace
@@ -76,8 +76,8 @@ pub fn a_number_that_is_moved_during_the_rollout_is_set_again() {
     test.destroy();
 }
 
-/// Terraform reports whatever a refresh changes as drift: `resource_drift` of a plan.
-pub fn a_refresh_reports_no_drift_of_numbers_that_move_by_design() {
+/// Terraform reports every change of a refresh as drift: `resource_drift` of a plan.
+pub fn refresh_ignores_autoscaled_counts() {
     let test = StoreUnderTest::new("numbers");
     let scale = |replicas: u32| {
         let replicas = format!("--replicas={replicas}");
@@ -102,13 +102,13 @@ pub fn a_refresh_reports_no_drift_of_numbers_that_move_by_design() {
     test.apply();
     assert_eq!(status(), of(2));
     test.expect_no_resource_drift();
-    // A pod that restarts.
+    // A pod restarts.
     let selector = "--selector=feast.dev/name=demo";
     let delete = ["delete", "pods", selector, "--wait=false"];
     test.namespace.kubectl(&delete).unwrap();
     test.expect_no_resource_drift();
 
-    // A count of the configuration that somebody has changed is drift, and shows with its numbers.
+    // A change of a configured count is drift, and shows the live numbers.
     scale(4);
     until("four pods", 60, || {
         (test.deployment()["status"]["readyReplicas"] == 4).then_some(())
@@ -127,7 +127,7 @@ pub fn a_refresh_reports_no_drift_of_numbers_that_move_by_design() {
     test.destroy();
 }
 
-pub fn external_count_survives_every_update() {
+pub fn keeps_an_external_count() {
     let test = StoreUnderTest::new("external");
     let with_image = |image: &str| {
         DATABASES.replace(
@@ -158,7 +158,7 @@ pub fn external_count_survives_every_update() {
     test.destroy();
 }
 
-pub fn a_budget_comes_changes_and_goes() {
+pub fn creates_changes_and_deletes_a_budget() {
     let test = StoreUnderTest::new("budget");
     let budgets = || {
         let budgets = test.namespace.json(&["get", "pdb"]).unwrap();
@@ -195,7 +195,7 @@ pub fn a_budget_comes_changes_and_goes() {
     }
     with(2, "pod_disruption_budgets = { max_unavailable = 1 }");
     test.apply();
-    // What somebody changes is drift, and is repaired.
+    // A change by another manager is drift, and is reverted.
     let patch = r#"{"spec": {"maxUnavailable": 2}}"#;
     test.patch("pdb/feast-demo", patch);
     test.plan_with_changes();
@@ -207,7 +207,7 @@ pub fn a_budget_comes_changes_and_goes() {
     test.destroy();
 }
 
-/// A way to run the store.
+/// A scaling mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
     One,
@@ -216,13 +216,13 @@ enum Mode {
     External,
 }
 
-/// The most pods of the autoscaler, and with [`LOAD`] what it makes.
+/// The maximum of the autoscaler, which it reaches with [`LOAD`].
 const MOST: u64 = 6;
 
-/// Millicores, of which each pod asks for 100: far more than the autoscaler's pods would like.
+/// A load in millicores, far above the capacity of the autoscaler's maximum. Each pod requests 100.
 const LOAD: usize = 3000;
 
-/// What the autoscaler outside Terraform makes.
+/// The count that the autoscaler outside Terraform sets.
 const FROM_OUTSIDE: u64 = 4;
 
 impl Mode {
@@ -242,7 +242,7 @@ impl Mode {
         format!("{scaling}\n{DATABASES}")
     }
 
-    /// As the guide's table calls it.
+    /// Returns the name of the mode in the guide's table.
     fn title(self) -> &'static str {
         match self {
             Self::One => "fixed 1",
@@ -252,7 +252,7 @@ impl Mode {
         }
     }
 
-    /// How many pods run once this mode's owner of the count has done its work.
+    /// Returns the number of pods after the owner of the count in this mode has set it.
     fn settled(self) -> u64 {
         match self {
             Self::One => 1,
@@ -263,12 +263,12 @@ impl Mode {
     }
 }
 
-/// The count as it was before, and every value that it has had since, in the words of the guide's table.
-/// A fall that the target does not ask for has no word there.
-fn told(values: &[u64], to: Mode) -> String {
+/// Describes all values of the count, starting with the value before, in the words of the guide's table. A decrease
+/// that the target does not ask for has no word there.
+fn described(values: &[u64], to: Mode) -> String {
     match (values, to) {
         ([before], _) => {
-            assert_ne!(*before, to.settled(), "nothing to see");
+            assert_ne!(*before, to.settled(), "the count must differ");
             "stays".to_owned()
         }
         ([_, target], Mode::One | Mode::Three) => format!("{target}, at once"),
@@ -277,8 +277,8 @@ fn told(values: &[u64], to: Mode) -> String {
     }
 }
 
-/// Every mode after every other, under load: the twelve ways, as one walk that takes each once, with a
-/// watch on the Deployment. What is seen is what the guide's table says.
+/// Runs every transition between two modes, under load: one walk that takes each of the twelve transitions once, with
+/// a watch on the Deployment. The results must be the rows of the guide's table.
 pub fn every_transition() {
     let test = StoreUnderTest::new("transitions");
     test.configure(&Mode::One.services());
@@ -298,7 +298,7 @@ pub fn every_transition() {
     test.destroy();
 }
 
-/// Goes from one mode to the next, and tells it as a row of the guide's table.
+/// Changes from one mode to the next, and returns the observed row of the guide's table.
 fn transition(test: &StoreUnderTest, watch: &Watch, now: Mode, next: Mode) -> String {
     let before = test.deployment();
     test.configure(&next.services());
@@ -312,7 +312,7 @@ fn transition(test: &StoreUnderTest, watch: &Watch, now: Mode, next: Mode) -> St
             (test.replicas() == MOST).then_some(())
         });
     }
-    let replicas = told(&watch.values(&before, &test.deployment()), next);
+    let replicas = described(&watch.values(&before, &test.deployment()), next);
     let autoscaler = match test.autoscaler() {
         Some((2, MOST)) => "yes",
         None => "none",
@@ -328,7 +328,7 @@ fn transition(test: &StoreUnderTest, watch: &Watch, now: Mode, next: Mode) -> St
     format!("| {now} | {next} | {replicas} | `{strategy}` | {autoscaler} | {pods} |")
 }
 
-/// The rows of the table of all transitions.
+/// Returns the rows of the table of all transitions in the guide.
 fn table_of_the_guide() -> &'static str {
     let guide = include_str!("../../docs/guides/scaling.md");
     let rows = guide
@@ -338,9 +338,9 @@ fn table_of_the_guide() -> &'static str {
     rows.split_once("\n\n").unwrap().0
 }
 
-/// Runs `body` while the store's pods share [`LOAD`], however many there are.
+/// Runs `body` while the store's pods share [`LOAD`].
 fn under_load<T>(test: &StoreUnderTest, body: impl FnOnce() -> T) -> T {
-    /// Stops the load when `body` ends, by a panic too.
+    /// Stops the load when `body` ends, also after a panic.
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
@@ -352,7 +352,7 @@ fn under_load<T>(test: &StoreUnderTest, body: impl FnOnce() -> T) -> T {
         let _stop = Stop(&over);
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                // A pod may go between the look and the note: the next round knows.
+                // A pod can be deleted between the two requests; the next round repeats them.
                 test.namespace
                     .share_cpu_load("feast.dev/name=demo", LOAD)
                     .ok();
@@ -363,11 +363,11 @@ fn under_load<T>(test: &StoreUnderTest, body: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Every version of the Deployment's specification, as kubectl's watch shows it.
+/// Records every version of the Deployment's specification from kubectl's watch.
 pub struct Watch {
     kubectl: Child,
     /// (generation, replicas)
-    seen: Arc<Mutex<Vec<(u64, u64)>>>,
+    versions: Arc<Mutex<Vec<(u64, u64)>>>,
 }
 
 impl Watch {
@@ -380,31 +380,35 @@ impl Watch {
             .spawn()
             .unwrap();
         let lines = BufReader::new(kubectl.stdout.take().unwrap()).lines();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let record = seen.clone();
-        // Ends with the pipe.
+        let versions = Arc::new(Mutex::new(Vec::new()));
+        let recorded = versions.clone();
+        // The thread ends with the pipe.
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let (generation, replicas) = line.split_once(' ').unwrap();
                 let version = (generation.parse().unwrap(), replicas.parse().unwrap());
-                record.lock().unwrap().push(version);
+                recorded.lock().unwrap().push(version);
             }
         });
-        Self { kubectl, seen }
+        Self { kubectl, versions }
     }
 
-    /// Each value of `spec.replicas` from one version of the Deployment to another, once.
+    /// Returns the values of `spec.replicas` between two versions of the Deployment, without repetitions.
     pub fn values(&self, from: &Json, to: &Json) -> Vec<u64> {
         let generation = |deployment: &Json| deployment["metadata"]["generation"].as_u64().unwrap();
         let range = generation(from)..=generation(to);
         let mut versions = until("the watch to catch up", 30, || {
-            let seen = self.seen.lock().unwrap().clone();
-            (seen.last()?.0 >= *range.end()).then_some(seen)
+            let versions = self.versions.lock().unwrap().clone();
+            (versions.last()?.0 >= *range.end()).then_some(versions)
         });
         versions.retain(|(generation, _)| range.contains(generation));
         versions.dedup();
         let generations: Vec<u64> = versions.iter().map(|version| version.0).collect();
-        assert_eq!(generations, range.collect::<Vec<_>>(), "none is missed");
+        assert_eq!(
+            generations,
+            range.collect::<Vec<_>>(),
+            "the watch has every generation"
+        );
         let mut values: Vec<u64> = versions.into_iter().map(|version| version.1).collect();
         values.dedup();
         values
@@ -413,20 +417,20 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // An error means that it has ended already.
+        // An error means that the process has already ended.
         self.kubectl.kill().ok();
         self.kubectl.wait().ok();
     }
 }
 
-/// A closed walk over the four modes from `One` that takes each of the twelve edges exactly once.
+/// Returns a closed walk over the four modes from `One` that takes each of the twelve edges exactly once.
 fn walk() -> Vec<Mode> {
     let mut edges: Vec<(Mode, Mode)> = Mode::ALL
         .into_iter()
         .flat_map(|from| Mode::ALL.into_iter().map(move |to| (from, to)))
         .filter(|(from, to)| from != to)
         .collect();
-    // Hierholzer: walk until stuck, and put the detours in on the way back.
+    // Hierholzer's algorithm: walk until there is no unused edge, and add the detours on the way back.
     let mut stack = vec![Mode::One];
     let mut walk = Vec::new();
     while let Some(&from) = stack.last() {

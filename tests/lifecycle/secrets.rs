@@ -1,4 +1,4 @@
-//! The store's password reaches the provider's own Secret, and nothing else.
+//! Secrets: the store's password is in the provider's own Secret, and nowhere else.
 
 use std::fs;
 
@@ -6,8 +6,7 @@ use crate::lifecycle::store::{
     DATABASES, KINDS, PASSWORD, StoreUnderTest, make_store_secret, until,
 };
 
-/// Base64 hides a text from a plain search: its three alignments, without the ends that depend on the
-/// neighbours.
+/// Returns the base64 encodings of a text for its three alignments, without the ends that depend on adjacent bytes.
 fn disguises(text: &str) -> Vec<String> {
     use base64::Engine as _;
     let mut all = vec![text.to_owned()];
@@ -30,7 +29,7 @@ fn expect_absent(place: &str, text: &str) {
     }
 }
 
-pub fn the_password_is_nowhere_but_in_our_secret() {
+pub fn password_is_only_in_the_store_secret() {
     let mut test = StoreUnderTest::new("secrets");
     let log = test.terraform.folder().join("trace.log");
     test.terraform
@@ -42,18 +41,18 @@ pub fn the_password_is_nowhere_but_in_our_secret() {
     let apply = test.apply();
     expect_absent("the output of apply", &apply.to_string());
 
-    // An apply that cannot use the Secret says where, and nothing of what is in it.
+    // The error of an apply that cannot use the Secret names the place, and nothing of the content.
     make_store_secret(&test.namespace, &format!("{PASSWORD}\nbroken: [yaml"));
     test.configure(&format!("scaling = {{ replicas = 3 }}\n{DATABASES}"));
-    let refused = test.terraform.apply().unwrap();
-    assert_eq!(refused.status, Some(1), "{refused}");
+    let rejected = test.terraform.apply().unwrap();
+    assert_eq!(rejected.status, Some(1), "{rejected}");
     assert!(
-        refused.stderr.contains("The Secret cannot be used"),
-        "{refused}"
+        rejected.stderr.contains("The Secret cannot be used"),
+        "{rejected}"
     );
-    expect_absent("the output of a refused apply", &refused.to_string());
+    expect_absent("the output of a rejected apply", &rejected.to_string());
 
-    // A rotated password rolls the pods into the new one.
+    // A rotated password rolls the pods.
     let hash = |test: &StoreUnderTest| test.state()["configuration_hash"].clone();
     let before = hash(&test);
     make_store_secret(&test.namespace, &format!("new-{PASSWORD}"));
@@ -77,7 +76,7 @@ pub fn the_password_is_nowhere_but_in_our_secret() {
         "the log holds the provider's lines"
     );
 
-    // Every object, with its managed fields, but for the two Secrets that are meant to hold it.
+    // Every object, with its managed fields, except the two Secrets that contain the password.
     let everything = format!("{KINDS},pods,replicasets,events");
     let mut objects = test
         .namespace
@@ -95,7 +94,7 @@ pub fn the_password_is_nowhere_but_in_our_secret() {
     test.destroy();
 }
 
-pub fn a_rotation_between_plan_and_apply_is_no_error() {
+pub fn accepts_a_rotation_between_plan_and_apply() {
     let test = StoreUnderTest::new("rotated-late");
     let services = |replicas: u32| format!("scaling = {{ replicas = {replicas} }}\n{DATABASES}");
     test.configure(&services(2));
@@ -109,7 +108,7 @@ pub fn a_rotation_between_plan_and_apply_is_no_error() {
     test.plan_with_changes();
     make_store_secret(&test.namespace, &format!("new-{PASSWORD}"));
     test.terraform.apply_plan().unwrap().expect_success();
-    // The pods have the new content. The state has what the plan said, until the next refresh.
+    // The pods have the new content. The state has the planned value until the next refresh.
     let after = hash();
     assert_ne!(after, before);
     assert_eq!(test.state()["configuration_hash"], before);
@@ -119,8 +118,8 @@ pub fn a_rotation_between_plan_and_apply_is_no_error() {
     test.destroy();
 }
 
-/// As the External Secrets Operator makes it, some seconds after the apply has begun.
-pub fn a_secret_that_comes_late_is_waited_for() {
+/// Creates the Secret some seconds after the start of the apply, as the External Secrets Operator does.
+pub fn waits_for_a_late_secret() {
     let mut test = StoreUnderTest::new("late-secret");
     let delete = ["delete", "secret/feast-data-stores"];
     test.namespace.kubectl(&delete).unwrap();
@@ -153,8 +152,8 @@ pub fn a_secret_that_comes_late_is_waited_for() {
     test.destroy();
 }
 
-/// Neither a Secret nor a key: each is told at the attribute that names it, and nothing is written.
-pub fn secrets_that_never_come_are_all_named() {
+/// Each missing Secret or key is named at its attribute, and nothing is written.
+pub fn names_all_missing_secrets() {
     let test = StoreUnderTest::new("no-secret");
     let services = DATABASES.replacen(
         "secret_ref = { name = \"feast-data-stores\" }",
@@ -166,15 +165,15 @@ pub fn secrets_that_never_come_are_all_named() {
     test.patch("secret/feast-data-stores", sql);
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    let said = run.said();
-    assert_eq!(said.matches("Error: ").count(), 2, "{run}");
+    let messages = run.messages();
+    assert_eq!(messages.matches("Error: ").count(), 2, "{run}");
     for part in [
         "Secret/none-such",
         "It does not exist",
         "It has no key \"sql\"",
-        "It was waited for 3 s, in case an operator makes it.",
+        "The apply waited 3 s for it, in case an operator creates it.",
     ] {
-        assert!(said.contains(part), "{part}\n{run}");
+        assert!(messages.contains(part), "{part}\n{run}");
     }
     assert_eq!(test.objects(), Vec::<String>::new());
 }

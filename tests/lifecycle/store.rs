@@ -1,5 +1,5 @@
-//! A feature store under test: a namespace of its own with the Secret that the stores connect with, and
-//! Terraform or OpenTofu with a configuration for it.
+//! A feature store under test: a namespace with the Secret of the stores, and Terraform or OpenTofu with a
+//! configuration for it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::support::terraform::{Exit, Plan, Run, Terraform};
 use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::{Namespace, Tool};
 
-/// Stands in the store Secret, and must stand nowhere else but in the provider's own Secret.
+/// The password in the Secret of the stores. Only the provider's own Secret can also contain it.
 pub const PASSWORD: &str = "correct-horse-battery-staple";
 
-/// Online store and registry in databases, as several replicas need it.
+/// Online store and registry in databases, as several replicas require.
 pub const DATABASES: &str = r#"
     online_store = {
       persistence = { store = { type = "postgres", secret_ref = { name = "feast-data-stores" } } }
@@ -24,7 +24,7 @@ pub const DATABASES: &str = r#"
     }
 "#;
 
-/// The kinds that a feature store is made of, for kubectl.
+/// The kinds of the objects of a feature store, for kubectl.
 pub const KINDS: &str = "serviceaccounts,secrets,configmaps,persistentvolumeclaims,services,deployments,\
                          horizontalpodautoscalers,poddisruptionbudgets,jobs,cronjobs,roles,rolebindings";
 
@@ -34,7 +34,7 @@ pub struct StoreUnderTest {
 }
 
 impl StoreUnderTest {
-    /// With Terraform.
+    /// Creates a store with Terraform.
     pub fn new(name: &str) -> Self {
         let tool = lab::tool_path(Tool::Terraform);
         let terraform = Terraform::new(&tool, lab::provider()).unwrap();
@@ -62,14 +62,14 @@ impl StoreUnderTest {
         self.configure_all(services, "");
     }
 
-    /// The same, with further attributes of the resource.
+    /// The same as [`StoreUnderTest::configure`], with additional attributes of the resource.
     pub fn configure_all(&self, services: &str, attributes: &str) {
         self.terraform
             .write("main.tf", &configuration(services, attributes))
             .unwrap();
     }
 
-    /// Applies, and sees that nothing is left to do.
+    /// Applies, and checks that the plan is empty afterwards.
     #[track_caller]
     pub fn apply(&self) -> Run {
         let run = self.terraform.apply().unwrap().expect_success();
@@ -83,7 +83,7 @@ impl StoreUnderTest {
         assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
     }
 
-    /// A plan whose refresh changes nothing in the state.
+    /// Checks that the refresh of a plan does not change the state.
     #[track_caller]
     pub fn expect_no_resource_drift(&self) {
         let plan = self.terraform.plan_with(&["-refresh-only"]).unwrap();
@@ -91,7 +91,7 @@ impl StoreUnderTest {
         assert_eq!(plan.json["resource_drift"], Json::Null, "{}", plan.run);
     }
 
-    /// A plan that changes something.
+    /// Plans, and checks that the plan has changes.
     #[track_caller]
     pub fn plan_with_changes(&self) -> Plan {
         let plan = self.terraform.plan().unwrap();
@@ -99,14 +99,14 @@ impl StoreUnderTest {
         plan
     }
 
-    /// Destroys, and sees that the namespace holds nothing of the store.
+    /// Destroys, and checks that the namespace has no object of the store.
     #[track_caller]
     pub fn destroy(&self) {
         self.terraform.destroy().unwrap().expect_success();
         assert_eq!(self.objects(), Vec::<String>::new());
     }
 
-    /// `kind/name` of everything that carries the provider's label, pods included.
+    /// Returns the `kind/name` of every object with the provider's label, including pods.
     pub fn objects(&self) -> Vec<String> {
         let kinds = format!("{KINDS},pods");
         let selector = "--selector=app.kubernetes.io/managed-by=feast";
@@ -117,7 +117,7 @@ impl StoreUnderTest {
         names.lines().map(str::to_owned).collect()
     }
 
-    /// Changes an object (`kind/name`) as somebody else would.
+    /// Patches an object (`kind/name`) as another manager.
     pub fn patch(&self, object: &str, patch: &str) {
         let arguments = ["patch", object, "--type=merge", "--patch", patch];
         self.namespace.kubectl(&arguments).unwrap();
@@ -133,7 +133,7 @@ impl StoreUnderTest {
         self.deployment()["spec"]["replicas"].as_u64().unwrap()
     }
 
-    /// (min, max) of the autoscaler, where there is one.
+    /// Returns (min, max) of the autoscaler, if there is one.
     pub fn autoscaler(&self) -> Option<(u64, u64)> {
         let hpas = self.namespace.json(&["get", "hpa"]).unwrap();
         let spec = &hpas["items"].as_array().unwrap().first()?["spec"];
@@ -149,14 +149,14 @@ impl StoreUnderTest {
         strategy.as_str().unwrap().to_owned()
     }
 
-    /// Attributes of the one resource in the state.
+    /// Returns the attributes of the resource in the state.
     pub fn state(&self) -> Json {
         let state = self.terraform.state_json().unwrap();
         state["values"]["root_module"]["resources"][0]["values"].clone()
     }
 }
 
-/// The configuration of a store `demo`; the cluster and the namespace come from variables.
+/// Returns the configuration of a store `demo`. The cluster and the namespace are variables.
 pub fn configuration(services: &str, attributes: &str) -> String {
     format!(
         r#"
@@ -186,7 +186,7 @@ resource "feast_feature_store" "demo" {{
     )
 }
 
-/// (Re)makes the Secret that the user keeps beside a feature store.
+/// Creates or replaces the user's Secret with the connection parameters.
 pub fn make_store_secret(namespace: &Namespace, password: &str) {
     let postgres = format!(
         "host: postgres.databases.svc\nport: 5432\ndatabase: feast\nuser: feast\npassword: {password}\n"
@@ -203,7 +203,7 @@ pub fn make_store_secret(namespace: &Namespace, password: &str) {
     namespace.cluster().apply(&secret.to_string()).unwrap();
 }
 
-/// Waits, with a panic that says for what when it takes too long.
+/// Waits until `ask` returns a value. Panics with `what` at the timeout.
 #[track_caller]
 pub fn until<T>(what: &str, seconds: u64, ask: impl FnMut() -> Option<T>) -> T {
     let timeout = Duration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! Tests of the runner itself, with the resource that is built into both tools.
+//! Tests of the Terraform runner, with the resource that is built into both tools.
 
 use crate::lifecycle::lab;
 use crate::support::terraform::{Exit, Terraform};
@@ -53,8 +53,8 @@ pub fn reports_a_failed_plan() {
     });
 }
 
-/// `init` only unpacks and hashes the provider, so it needs no protocol from it.
-pub fn mirror_layout_is_the_one_that_the_tools_look_for() {
+/// `init` only unpacks and hashes the provider, so it does not start it.
+pub fn mirror_layout_is_found() {
     for tool in [Tool::Terraform, Tool::Tofu] {
         let folder = tempfile::tempdir().unwrap();
         let tool = lab::tool_path(tool);

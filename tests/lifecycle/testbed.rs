@@ -1,4 +1,4 @@
-//! Tests of the testbed itself: what the other lifecycle tests take for granted.
+//! Tests of the testbed, on which the other lifecycle tests rely.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use crate::lifecycle::lab;
 use crate::support::testbed::Namespace;
 use crate::support::testbed::cluster::eventually;
 
-pub fn control_plane_answers() {
+pub fn control_plane_responds() {
     let control_plane = lab::control_plane();
     assert!(control_plane.server().starts_with("https://"));
     let nodes = control_plane.json(&["get", "nodes"]).unwrap();
@@ -32,7 +32,7 @@ pub fn deployment_becomes_available() {
     assert_eq!(deployment["status"]["readyReplicas"], 3, "{deployment:#}");
 }
 
-pub fn failing_pods_say_why() {
+pub fn failing_pods_report_their_reason() {
     for reason in [
         "ImagePullBackOff",
         "CrashLoopBackOff",
@@ -51,7 +51,7 @@ pub fn failing_pods_say_why() {
             let pod = &pods["items"][0]["status"];
             (pod[statuses][0]["state"]["waiting"]["reason"] == shown).then_some(())
         });
-        until("an event that tells of it", 30, || {
+        until("an event with the reason", 30, || {
             let events = namespace.kubectl(&["get", "events"]).unwrap();
             events.contains("Warning").then_some(())
         });
@@ -64,7 +64,7 @@ pub fn failing_pods_say_why() {
     });
     assert!(wait_until_available(&namespace, "2s").is_err());
 
-    // Without the annotation it recovers.
+    // The pod recovers without the annotation.
     let heal = "testbed.feast.dev/fail-";
     namespace
         .kubectl(&["annotate", "pods", "--all", heal])
@@ -72,7 +72,7 @@ pub fn failing_pods_say_why() {
     wait_available(&namespace);
 }
 
-pub fn pods_become_ready_late_when_asked_to() {
+pub fn delays_pod_readiness() {
     let namespace = lab::namespace("late");
     deploy(&namespace, "{testbed.feast.dev/ready-after: 8s}");
     assert!(wait_until_available(&namespace, "3s").is_err());
@@ -98,7 +98,7 @@ pub fn volumes_are_provisioned() {
     namespace
         .kubectl(&["delete", "pvc", "data", "--timeout=30s"])
         .unwrap();
-    until("the volume to go with its claim", 30, || {
+    until("the volume to be deleted with its PVC", 30, || {
         namespace
             .cluster()
             .kubectl(&["get", "persistentvolume", &volume])
@@ -115,7 +115,7 @@ pub fn hpa_scales_out() {
         .kubectl(&[&["autoscale", "deployment", "app"], &target[..]].concat())
         .unwrap();
     let replicas = || {
-        // Twice the request of one pod, whatever their number.
+        // Twice the request of one pod, independent of the number of pods.
         namespace.share_cpu_load("app=app", 200).unwrap();
         let deployment = namespace.json(&["get", "deployment", "app"]).unwrap();
         deployment["status"]["readyReplicas"].as_u64().unwrap_or(0)
@@ -128,8 +128,8 @@ pub fn hpa_scales_out() {
     });
 }
 
-/// Looks through the sockets of the control plane's processes, so it needs Linux.
-pub fn nothing_listens_beyond_loopback() {
+/// Reads the sockets of the control plane's processes, so it needs Linux.
+pub fn listens_only_on_loopback() {
     let mut sockets = BTreeSet::new();
     let processes = lab::control_plane().processes();
     assert_eq!(processes.len(), 6);
@@ -158,7 +158,7 @@ pub fn nothing_listens_beyond_loopback() {
             .skip(1)
         {
             let columns: Vec<_> = line.split_whitespace().collect();
-            // 0A is LISTEN; a UDP socket that takes from anyone is 07.
+            // 0A is LISTEN; 07 is a UDP socket without a peer.
             let open = columns[3] == if table.contains("tcp") { "0A" } else { "07" };
             if open && sockets.contains(columns[9]) {
                 listening += 1;
@@ -169,7 +169,7 @@ pub fn nothing_listens_beyond_loopback() {
     assert_eq!(listening, 5, "one for each port of components.rs");
 }
 
-/// One pod that requests 100 millicores, with these annotations.
+/// Deploys one pod that requests 100 millicores, with these annotations.
 fn deploy(namespace: &Namespace, annotations: &str) {
     let manifest = r#"
 apiVersion: apps/v1

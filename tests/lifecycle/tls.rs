@@ -1,4 +1,4 @@
-//! Certificates and other feature stores' registries, as they come, change and are missing.
+//! Certificates and registries of other feature stores that are created, changed or missing.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::lifecycle::lab;
 use crate::lifecycle::store::{StoreUnderTest, configuration};
 use crate::support::terraform::Run;
 
-/// (Re)makes the Secret `name` with a certificate.
+/// Creates or replaces the Secret `name` with a certificate.
 fn make_certificate(test: &StoreUnderTest, name: &str, certificate: &str) {
     let secret = json!({
         "apiVersion": "v1",
@@ -21,28 +21,24 @@ fn make_certificate(test: &StoreUnderTest, name: &str, certificate: &str) {
     test.namespace.cluster().apply(&secret.to_string()).unwrap();
 }
 
-/// An apply that fails before its first write.
+/// Checks that an apply fails before its first write.
 #[track_caller]
-fn refused(test: &StoreUnderTest, words: &[&str]) -> Run {
-    let refused = test.terraform.apply().unwrap();
-    assert_eq!(refused.status, Some(1), "{refused}");
-    let said = refused
-        .stderr
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+fn expect_rejected(test: &StoreUnderTest, words: &[&str]) -> Run {
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let messages = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {
-        assert!(said.contains(word), "{word:?} is not in {said}");
+        assert!(messages.contains(word), "{word:?} is not in {messages}");
     }
     assert_eq!(test.objects(), Vec::<String>::new());
-    refused
+    run
 }
 
 fn pod_annotations(test: &StoreUnderTest) -> Json {
     test.deployment()["spec"]["template"]["metadata"]["annotations"].clone()
 }
 
-pub fn a_renewed_certificate_rolls_the_pods() {
+pub fn renewed_certificate_rolls_the_pods() {
     let test = StoreUnderTest::new("tls");
     test.configure(
         r#"
@@ -50,7 +46,7 @@ pub fn a_renewed_certificate_rolls_the_pods() {
         ui           = { tls = { disable = true } }
         "#,
     );
-    refused(&test, &["Secret/online-certificate", "It does not exist."]);
+    expect_rejected(&test, &["Secret/online-certificate", "It does not exist."]);
     make_certificate(&test, "online-certificate", "FIRST");
     test.apply();
     assert_eq!(
@@ -92,7 +88,7 @@ pub fn a_renewed_certificate_rolls_the_pods() {
     test.destroy();
 }
 
-pub fn the_authority_of_a_token_provider_must_be_there() {
+pub fn requires_the_ca_of_a_token_provider() {
     let test = StoreUnderTest::new("authority");
     test.configure_all(
         "",
@@ -112,16 +108,16 @@ pub fn the_authority_of_a_token_provider_must_be_there() {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
         test.namespace.cluster().apply(&map.to_string()).unwrap();
     };
-    refused(&test, &["ConfigMap/idp-ca", "It does not exist."]);
+    expect_rejected(&test, &["ConfigMap/idp-ca", "It does not exist."]);
     make("other.pem", "FIRST");
-    refused(&test, &["ConfigMap/idp-ca", "\"ca.pem\""]);
+    expect_rejected(&test, &["ConfigMap/idp-ca", "\"ca.pem\""]);
     make("ca.pem", "FIRST");
     test.apply();
     let certificates = || pod_annotations(&test)["feast.dev/certificates-hash"].clone();
     let before = certificates();
     assert!(before.is_string());
 
-    // It is mounted as a single file, which the kubelet never renews.
+    // The certificate is mounted as a single file, which the kubelet never updates.
     make("ca.pem", "SECOND");
     test.plan_with_changes();
     test.apply();
@@ -129,15 +125,15 @@ pub fn the_authority_of_a_token_provider_must_be_there() {
     test.destroy();
 }
 
-pub fn the_registry_of_another_store_is_looked_at_first() {
+pub fn checks_a_remote_registry_first() {
     let test = StoreUnderTest::new("peer");
     test.configure(r#"registry = { remote = { feast_ref = { name = "shared" } } }"#);
-    refused(
+    expect_rejected(
         &test,
         &["feast-shared-registry", "Apply that feature store first"],
     );
 
-    // Named by an attribute, Terraform makes the other one first.
+    // The configuration references an attribute of the other store, so Terraform creates that store first.
     let shared = configuration("", "");
     let shared = &shared[shared.find("resource \"").unwrap()..];
     let shared = shared
@@ -171,7 +167,7 @@ pub fn the_registry_of_another_store_is_looked_at_first() {
     );
     assert_eq!(registries, [json!(address), json!(address)]);
 
-    // The server has no TLS, so none may be asked for.
+    // The server has no TLS, so a client must not use it.
     let encrypted = demo.replace(
         "shared.name }",
         "shared.name }, tls = { config_map_ref = { name = \"kube-root-ca.crt\" }, cert_name = \"ca.crt\" }",
@@ -179,14 +175,14 @@ pub fn the_registry_of_another_store_is_looked_at_first() {
     test.terraform
         .write("main.tf", &format!("{encrypted}{shared}"))
         .unwrap();
-    let refused = test.terraform.apply().unwrap();
-    assert_eq!(refused.status, Some(1), "{refused}");
-    assert!(refused.stderr.contains("without TLS"), "{refused}");
+    let rejected = test.terraform.apply().unwrap();
+    assert_eq!(rejected.status, Some(1), "{rejected}");
+    assert!(rejected.stderr.contains("does not use TLS"), "{rejected}");
     test.destroy();
 }
 
-/// `examples/tls`, with both tools.
-pub fn the_example_is_applied() {
+/// Applies `examples/tls` with both tools.
+pub fn example_is_applied() {
     lab::with_each_tool(|terraform| {
         let test = StoreUnderTest::with(terraform, "tls-example");
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tls/main.tf");

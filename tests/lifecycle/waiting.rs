@@ -1,4 +1,5 @@
-//! How long is waited for what: ends at once, after a while, or with the time-out. Without Terraform.
+//! The duration of waits: each ends immediately, after a grace period, or at the timeout. The tests run without
+//! Terraform.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +10,18 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::rollout::Wait;
 use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy};
-use terraform_provider_feast::feast::objects::Kind;
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::kubernetes::Kind;
 
 use crate::lifecycle::cluster::Lab;
 use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, deployment_key, object, wanted};
-use crate::lifecycle::rollouts::{ends, fails, make, one, rolled_out, said, times_out};
+use crate::lifecycle::rollouts::{
+    create, error_text, expect_error, expect_failure, expect_timeout, one_replica, roll_out,
+};
 
 const JOB: &str = "feast-x-apply-1";
 
-/// Creates a Job like the one that runs `feast apply`; with an annotation, its pod fails in that way.
+/// Creates a Job like the one that runs `feast apply`; the annotation selects the simulated failure of its pod.
 async fn create_job(lab: &Lab, fail: &str) {
     let annotations = if fail.is_empty() {
         json!({})
@@ -41,18 +44,18 @@ async fn wait_for_job(lab: &Lab, seconds: u64, grace: u64) -> Result<Json, Error
     lab.cluster.wait_for_job(&store, JOB, &wait, &cancel).await
 }
 
-/// What the error says of the Job, with the random ends of names cut off.
+/// Returns the error for the Job, without the random suffixes of names.
 async fn job_ends(lab: &Lab, seconds: u64, grace: u64) -> String {
     let error = wait_for_job(lab, seconds, grace)
         .await
         .expect_err("a failure");
-    said(lab, &error)
+    error_text(lab, &error)
 }
 
 /// Creates a quota, and waits until it is enforced.
 async fn limit(lab: &Lab, hard: Json) {
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}});
-    make(lab, quota).await;
+    create(lab, quota).await;
     let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
     eventually("the quota is counted", async || {
         let status = quotas.get("q").await.expect("there").status;
@@ -70,19 +73,19 @@ async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
     tokio::time::timeout(TIMEOUT, until).await.expect(what);
 }
 
-pub async fn job_whose_pods_a_quota_refuses(lab: Lab) {
+pub async fn job_rejected_by_quota(lab: Lab) {
     limit(&lab, json!({"limits.cpu": "1"})).await;
     create_job(&lab, "").await;
     assert_eq!(
         job_ends(&lab, 60, 1).await,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
     );
 }
 
-pub async fn job_whose_pods_pod_security_refuses(lab: Lab) {
+pub async fn job_rejected_by_pod_security(lab: Lab) {
     let namespaces: Api<Namespace> = Api::all(lab.client.clone());
     let labels =
         json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
@@ -94,7 +97,7 @@ pub async fn job_whose_pods_pod_security_refuses(lab: Lab) {
         )
         .await
         .expect("labelled");
-    // The admission control learns of the label a moment later: it refuses the pod that a test would make.
+    // The admission controller learns of the label with a delay: the test waits until it rejects a pod.
     let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
     let pod: Pod = serde_json::from_value(
         json!({"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}),
@@ -111,23 +114,23 @@ pub async fn job_whose_pods_pod_security_refuses(lab: Lab) {
     create_job(&lab, "").await;
     let text = job_ends(&lab, 60, 1).await;
     for part in [
-        "`feast apply` did not finish: the Job has not ended yet\n\nA pod is refused: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
+        "`feast apply` did not finish: the Job has not ended yet\n\nA pod is rejected: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
         "allowPrivilegeEscalation != false (container \"feast-apply\" must set securityContext.allowPrivilegeEscalation=false)",
-        "What to do: set `services.security_context` as the Pod Security level of the namespace demands it",
+        "What to do: set `services.security_context` as the Pod Security level of the namespace requires",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
 }
 
-/// With room again, it is not the refusal of before that counts.
-pub async fn job_that_gets_its_pod_late(lab: Lab) {
+/// After the quota is raised, the earlier rejection no longer counts.
+pub async fn job_with_late_pod(lab: Lab) {
     limit(&lab, json!({"pods": "0"})).await;
     create_job(&lab, "").await;
     assert_eq!(
         job_ends(&lab, 3, 3600).await,
         "the Job has not ended yet after 3 s\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`."
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
+         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
     );
     let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
     quotas
@@ -138,7 +141,7 @@ pub async fn job_that_gets_its_pod_late(lab: Lab) {
     assert_eq!(done["status"]["succeeded"], 1);
 }
 
-pub async fn job_that_a_sidecar_keeps_running(lab: Lab) {
+pub async fn job_with_running_sidecar(lab: Lab) {
     create_job(&lab, "sidecar").await;
     let begun = Instant::now();
     let text = job_ends(&lab, 90, 3600).await;
@@ -147,26 +150,24 @@ pub async fn job_that_a_sidecar_keeps_running(lab: Lab) {
         text,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
          Pod POD, container istio-proxy: still running: the Job's own containers (feast-apply) have ended with exit code 0\n  \
-         What to do: this container was added to the Job's pod, and the Job cannot end before it does. Exclude the Job's pods from \
-         the injection, let it be injected as a native sidecar (an init container with `restartPolicy: Always`), or set \
+         What to do: this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods of the Job from the injection, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set \
          `feast_apply = \"init_container\"`. Then run `kubectl delete job/POD -n NS` and apply again."
     );
 }
 
 const SANDBOX: &str = "Pod POD: FailedCreatePodSandBox: Failed to create pod sandbox: no network plugin\n  \
      What to do: the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the \
-     message names; the pod starts by itself once this is repaired. `kubectl describe pod POD -n NS` shows all that Kubernetes \
-     knows of it.";
+     message names; the pod starts when this is repaired. `kubectl describe pod POD -n NS` shows its details.";
 
-pub async fn sandbox_that_cannot_be_created(lab: Lab) {
-    let failing = one("FailedCreatePodSandBox", |_| {});
+pub async fn failing_sandbox(lab: Lab) {
+    let failing = one_replica("FailedCreatePodSandBox", |_| {});
     let expected = format!("0 of 1 replicas are available after 6 s\n\n{SANDBOX}");
-    times_out(&lab, &failing, &expected).await;
+    expect_timeout(&lab, &failing, &expected).await;
     create_job(&lab, "FailedCreatePodSandBox").await;
     let expected = format!("the Job has not ended yet after 10 s\n\n{SANDBOX}");
     assert_eq!(job_ends(&lab, 10, 1).await, expected);
 
-    // It heals when the node is repaired, here by a kinder annotation.
+    // The pod recovers when the node is repaired, which the test simulates with another annotation.
     let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
     let of_job = ListParams::default().labels(&format!("job-name={JOB}"));
     let healed = async {
@@ -199,15 +200,15 @@ where
         .expect("patched");
 }
 
-/// No grace is given: with it, this would end by its time-out.
-pub async fn a_paused_rollout_ends_at_once(lab: Lab) {
-    lab.apply("x", &one("", |_| {})).await;
+/// No grace period is set: with one, this test would end at the timeout.
+pub async fn paused_rollout_fails_immediately(lab: Lab) {
+    lab.apply("x", &one_replica("", |_| {})).await;
     set::<Deployment>(&lab, "feast-x", json!({"paused": true})).await;
     let time = lab.written("x", "kubectl-rollout").await;
-    let changed = one("", |spec| {
+    let changed = one_replica("", |spec| {
         spec["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
     });
-    ends(
+    expect_error(
         &lab,
         &changed,
         60,
@@ -220,7 +221,7 @@ pub async fn a_paused_rollout_ends_at_once(lab: Lab) {
     )
     .await;
 
-    // A Deployment that is complete may be paused.
+    // A complete Deployment can be paused.
     lab.apply("y", &wanted("y", Scaling::Static(1))).await;
     set::<Deployment>(&lab, "feast-y", json!({"paused": true})).await;
     lab.wait("y", &wanted("y", Scaling::Static(1)))
@@ -228,7 +229,7 @@ pub async fn a_paused_rollout_ends_at_once(lab: Lab) {
         .expect("complete");
 }
 
-pub async fn a_suspended_job_ends_at_once(lab: Lab) {
+pub async fn suspended_job_fails_immediately(lab: Lab) {
     create_job(&lab, "FailedCreatePodSandBox").await;
     set::<Job>(&lab, JOB, json!({"suspend": true})).await;
     let text = job_ends(&lab, 60, 3600).await;
@@ -244,10 +245,10 @@ pub async fn a_suspended_job_ends_at_once(lab: Lab) {
     );
 }
 
-/// The Deployment's controller gives up long before the node comes.
-pub async fn a_node_that_comes_late_is_waited_for(lab: Lab) {
+/// The Deployment's progress deadline passes long before the node is added.
+pub async fn waits_for_a_late_node(lab: Lab) {
     let label = format!("test.feast.dev/{}", lab.namespace);
-    let late = one("", |spec| {
+    let late = one_replica("", |spec| {
         spec["progressDeadlineSeconds"] = json!(2);
         spec["template"]["spec"]["nodeSelector"] = json!({&label: "late"});
     });
@@ -276,17 +277,17 @@ pub async fn a_node_that_comes_late_is_waited_for(lab: Lab) {
             .await
             .expect("labelled");
     };
-    let (live, ()) = tokio::join!(rolled_out(&lab, &late, 90, 1), node);
+    let (live, ()) = tokio::join!(roll_out(&lab, &late, 90, 1), node);
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 1);
 }
 
-pub async fn a_replica_set_that_is_refused(lab: Lab) {
+pub async fn rejected_replica_set(lab: Lab) {
     limit(&lab, json!({"count/replicasets.apps": "0"})).await;
-    let mut wanted = one("", |_| {});
+    let mut wanted = one_replica("", |_| {});
     let name = deployment_key("x");
     wanted.retain(|key, _| *key == name || key.kind == Kind::ServiceAccount);
-    let error = rolled_out(&lab, &wanted, 60, 1).await.expect_err("refused");
-    let text = said(&lab, &error);
+    let error = roll_out(&lab, &wanted, 60, 1).await.expect_err("rejected");
+    let text = error_text(&lab, &error);
     for part in [
         "the rollout failed: ",
         "ReplicaSet of Deployment feast-x: ReplicaSetCreateError: Failed to create new replica set \"POD\": replicasets.apps \"POD\" is forbidden: exceeded quota: q",
@@ -296,8 +297,8 @@ pub async fn a_replica_set_that_is_refused(lab: Lab) {
     }
 }
 
-/// An autoscaler whose minimum a quota does not allow.
-pub async fn a_minimum_that_a_quota_refuses(lab: Lab) {
+/// An autoscaler whose minimum exceeds a quota.
+pub async fn quota_below_minimum_replicas(lab: Lab) {
     limit(&lab, json!({"pods": "1"})).await;
     let target = wanted("x", Scaling::Autoscaler);
     let error = {
@@ -317,9 +318,9 @@ pub async fn a_minimum_that_a_quota_refuses(lab: Lab) {
         let ended = lab
             .cluster
             .wait_for_rollout(&store, &rollout, &wait, &cancel);
-        ended.await.expect_err("refused")
+        ended.await.expect_err("rejected")
     };
-    let text = said(&lab, &error);
+    let text = error_text(&lab, &error);
     assert!(
         text.starts_with("the rollout failed: 1 of 2 replicas are available"),
         "{text}"
@@ -330,22 +331,22 @@ pub async fn a_minimum_that_a_quota_refuses(lab: Lab) {
     );
 }
 
-/// What others have scaled to nothing is as they want it.
+/// A Deployment that was scaled to zero externally is complete.
 pub async fn external_scaling_to_zero_is_complete(lab: Lab) {
     lab.apply("x", &wanted("x", Scaling::External)).await;
     lab.scale("x", 0).await;
     let mut changed = wanted("x", Scaling::External);
     let deployment = changed.get_mut(&deployment_key("x")).expect("wanted");
     deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
-    let live = rolled_out(&lab, &changed, 60, 1).await.expect("complete");
+    let live = roll_out(&lab, &changed, 60, 1).await.expect("complete");
     assert_eq!(
         (&live["spec"]["replicas"], &live["status"]["replicas"]),
         (&json!(0), &Json::Null)
     );
 }
 
-/// A claim that a pod of somebody else uses.
-pub async fn a_claim_in_use_names_the_pod_that_keeps_it(lab: Lab) {
+/// A PVC that a pod of another owner uses.
+pub async fn names_the_pod_that_uses_a_pvc(lab: Lab) {
     let (key, claim) = object(
         Kind::PersistentVolumeClaim,
         "feast-x-online",
@@ -385,9 +386,9 @@ pub async fn a_claim_in_use_names_the_pod_that_keeps_it(lab: Lab) {
     let (before, node) = text.split_once(" (on node ").expect("a node");
     assert_eq!(
         before,
-        "the object is still being deleted after 10 s. Its finalizers keep it:\n  \
-         kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the claim any more\n\
-         These pods hold it: reader"
+        "the object is still being deleted after 10 s. It has these finalizers:\n  \
+         kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the PersistentVolumeClaim\n\
+         These pods use it: reader"
     );
     assert!(node.ends_with(')') && !node.contains('\n'), "{text}");
 
@@ -398,22 +399,22 @@ pub async fn a_claim_in_use_names_the_pod_that_keeps_it(lab: Lab) {
     assert!(gone.errors.is_empty(), "{:?}", gone.errors);
 }
 
-/// The quota's refusal of servers ends early, too, and says which resources are missing.
+/// A quota that rejects servers also ends the wait early, and the error names the missing resources.
 pub async fn servers_without_limits_under_a_quota(lab: Lab) {
     limit(&lab, json!({"limits.cpu": "1"})).await;
-    fails(
+    expect_failure(
         &lab,
-        &one("", |_| {}),
+        &one_replica("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
-         A pod is refused: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
+         A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of the servers, or give the namespace a LimitRange with defaults.",
     )
     .await;
 }
 
-/// Pods that were orphaned, and that something keeps.
-pub async fn pods_that_stay_are_named(lab: Lab) {
+/// Orphaned pods with a finalizer.
+pub async fn names_remaining_pods(lab: Lab) {
     let labels = json!({"feast.dev/name": "x", "app.kubernetes.io/managed-by": "feast"});
     let pod = json!({"metadata": {"name": "held", "labels": labels, "finalizers": ["test.feast.dev/held"]},
         "spec": {"containers": [{"name": "c", "image": "i"}], "nodeSelector": {"none": "such"}}});
@@ -434,8 +435,8 @@ pub async fn pods_that_stay_are_named(lab: Lab) {
         error.reason.to_string()
     };
     let mut text = delete().await;
-    // On a busy machine the time may be over before the pods have been looked at.
-    while text == "the pods could not be looked at after 3 s" {
+    // On a busy machine, the time may be over before the pods were read.
+    while text == "the pods could not be read after 3 s" {
         text = delete().await;
     }
     assert_eq!(

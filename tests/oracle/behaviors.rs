@@ -1,15 +1,15 @@
-//! Behaviors in which this provider differs from the Feast operator, each with the tests that show it: the table that
-//! `docs/guides/differences-from-the-feast-operator.md` prints.
+//! Behaviors in which this provider differs from the Feast operator, each with the tests that show it.
+//! `docs/guides/differences-from-the-feast-operator.md` prints this table.
 
 /// One behavior.
 pub struct Behavior {
     pub subject: &'static str,
-    /// What the Feast operator does, as observed by running version 0.66.
+    /// The behavior of the Feast operator, as observed by running version 0.66.
     pub operator: &'static str,
-    /// What this provider does.
+    /// The behavior of this provider.
     pub provider: &'static str,
-    /// The tests that show it, as `file::function`, or a case of the oracle test by its folder or by its name in
-    /// `tests/oracle/refused.json`. Empty where there is nothing to observe.
+    /// The tests that show the behavior, as `file::function`, or a case of the oracle test by its folder or by its
+    /// name in `tests/oracle/additional_rejected.json`. Empty if there is nothing to observe.
     pub tests: &'static [&'static str],
 }
 
@@ -19,8 +19,8 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "In an environment variable of every container, as base64. Everyone who can read Deployments can read them.",
         provider: "In a Secret. They do not appear in pod templates, plans, state or logs.",
         tests: &[
-            "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
-            "src/feast/secrets/resolve.rs::parameters_go_into_the_secret_and_nowhere_else",
+            "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
+            "src/feast/secrets/resolve/tests.rs::parameters_go_into_the_secret_and_nowhere_else",
         ],
     },
     Behavior {
@@ -28,30 +28,30 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "The pods keep the previous values until they are restarted.",
         provider: "The next plan reports the change, and its apply rolls the pods.",
         tests: &[
-            "tests/lifecycle/secrets.rs::the_password_is_nowhere_but_in_our_secret",
-            "src/feast/secrets/resolve.rs::the_fingerprint_follows_the_content",
+            "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
+            "src/feast/secrets/resolve/tests.rs::the_fingerprint_follows_the_content",
         ],
     },
     Behavior {
         subject: "Git settings (`configs`)",
         operator: "Written in a random order; each order is a new rollout.",
         provider: "Written in the order of the configuration, so the script is the same on every run.",
-        tests: &["src/feast/render/repository/tests.rs::configs_are_in_their_order"],
+        tests: &["src/feast/render/repository/tests.rs::configs_are_sorted"],
     },
     Behavior {
         subject: "A clone that fails, and special characters in a Git reference",
         operator: "The init container continues; the shell interprets the reference.",
         provider: "The init container fails; every value is quoted.",
         tests: &[
-            "src/feast/render/repository/tests.rs::what_fails_fails_again",
-            "src/feast/render/repository/tests.rs::nothing_hostile_is_run",
+            "src/feast/render/repository/tests.rs::failures_are_repeatable",
+            "src/feast/render/repository/tests.rs::values_cannot_inject_commands",
         ],
     },
     Behavior {
         subject: "Persistence changes from a file to a database",
         operator: "The PersistentVolumeClaim is deleted with its data.",
         provider: "PersistentVolumeClaims are kept unless `delete_data` is true.",
-        tests: &["tests/lifecycle/cluster/writes.rs::pruning_and_deleting"],
+        tests: &["tests/lifecycle/cluster/writes.rs::prunes_and_deletes"],
     },
     Behavior {
         subject: "Feature stores of the same name in two namespaces",
@@ -64,7 +64,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Accepted. The HPA does not scale, and the feature store reports `Ready`.",
         provider: "The plan fails and names the server that needs a request.",
         tests: &[
-            "src/feast/rules/utilization.rs::the_default_metric_needs_a_cpu_request_everywhere",
+            "src/feast/rules/utilization.rs::the_default_metric_requires_a_cpu_request_on_every_server",
         ],
     },
     Behavior {
@@ -72,12 +72,12 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Checked while the objects are reconciled.",
         provider: "Checked by `terraform validate`; Secrets are checked by the apply before its first write.",
         tests: &[
-            "src/feast/rules/scaling.rs::bounds_in_order",
-            "src/feast/rules/autoscaling.rs::behavior_stays_within_bounds",
-            "src/feast/rules/strategy.rs::words_and_numbers",
-            "src/feast/rules/resources.rs::quantities_in_order",
-            "src/feast/rules/names.rs::the_longest_derived_name_decides",
-            "src/feast/rules/schedule.rs::rejects_invalid_schedules",
+            "src/feast/rules/scaling.rs::rejects_min_replicas_above_max_replicas",
+            "src/kubernetes/validation/autoscaling.rs::rejects_behavior_out_of_range",
+            "src/kubernetes/validation/strategy.rs::types_and_numbers",
+            "src/kubernetes/validation/resources.rs::rejects_invalid_quantities_and_requests_above_limits",
+            "src/feast/rules/names.rs::rejects_a_name_that_makes_an_object_name_too_long",
+            "src/kubernetes/validation/cron.rs::rejects_invalid_schedules",
             "Secret that does not exist",
         ],
     },
@@ -86,21 +86,21 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "The rule fails with an error of the rule language.",
         provider: "The error says that the server must serve a protocol, and how to enable one.",
         tests: &[
-            "src/feast/rules/registry.rs::some_protocol",
+            "src/feast/rules/registry.rs::at_least_one_protocol",
             "registry server without a protocol",
         ],
     },
     Behavior {
         subject: "`s3_additional_kwargs` without a path",
         operator: "Accepted. The operator then reconciles in a loop.",
-        provider: "Refused.",
+        provider: "Rejected.",
         tests: &["S3 arguments without a path"],
     },
     Behavior {
         subject: "`noAuth: false`",
         operator: "Servers ask Kubernetes for authorization without the permission to do so.",
-        provider: "Refused.",
-        tests: &["src/feast/rules/authz.rs::exactly_one_mode"],
+        provider: "Rejected.",
+        tests: &["src/feast/rules/authz.rs::exactly_one_authentication_mode"],
     },
     Behavior {
         subject: "A registry that serves only REST",
@@ -124,16 +124,16 @@ pub const BEHAVIORS: &[Behavior] = &[
         tests: &[
             "tests/render.rs::lineage",
             "src/feast/render/feature_store_yaml/tests.rs::events_go_to_the_lineage_server",
-            "tests/real_feast/lineage.rs::feasts_own_events_arrive",
+            "tests/real_feast/lineage.rs::lineage_server_receives_feast_events",
         ],
     },
     Behavior {
         subject: "Persistence paths and mount paths",
         operator: "A path can lead out of its PersistentVolumeClaim; two claims can share a mount path.",
-        provider: "Both are refused.",
+        provider: "Both are rejected.",
         tests: &[
-            "src/feast/rules/stores.rs::paths_by_where_they_stand",
-            "src/feast/rules/claims.rs::mounts_do_not_collide",
+            "src/feast/rules/stores.rs::paths_on_and_off_claims",
+            "src/feast/rules/claims.rs::rejects_mount_paths_that_collide",
             "path out of its claim",
             "two claims at one place",
         ],
@@ -142,7 +142,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "Existing objects with one of the derived names",
         operator: "Overwritten, and deleted with the feature store.",
         provider: "The apply stops before its first write and names the object.",
-        tests: &["tests/lifecycle/cluster/conflicts.rs::foreign_objects_are_not_overwritten"],
+        tests: &["tests/lifecycle/cluster/conflicts.rs::does_not_overwrite_foreign_objects"],
     },
     Behavior {
         subject: "Namespace `feast-operator-system`",
@@ -154,22 +154,20 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "Reconciling without a change",
         operator: "Every object is written again.",
         provider: "An object that is already as configured is not sent.",
-        tests: &["src/cluster/ownership.rs::exactly_the_manifest"],
+        tests: &["src/kubernetes/field_set.rs::is_exactly_accepts_the_applied_manifest"],
     },
     Behavior {
         subject: "Scaling down to one replica, and removing autoscaling",
         operator: "All pods stop before the new one starts.",
-        provider: "The same by default, because a single replica can use a file that two pods must not write. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases keeps serving; without a replica count the live count is kept.",
-        tests: &[
-            "tests/lifecycle/cluster/transitions.rs::replicas_never_fall_through_any_transition",
-        ],
+        provider: "The same by default, because a single replica can use a file that two pods must not write concurrently. With `deployment_strategy = { type = \"RollingUpdate\" }` a feature store on databases keeps serving; without a replica count the live count is kept.",
+        tests: &["tests/lifecycle/cluster/transitions.rs::replicas_never_drop_during_a_transition"],
     },
     Behavior {
         subject: "A connection parameter named like a field of the operator",
         operator: "Moved to that field.",
         provider: "The content of the Secret is embedded unchanged.",
         tests: &[
-            "src/feast/feature_store_yaml/yaml.rs::embeds_a_block_word_for_word",
+            "src/feast/feature_store_yaml/yaml.rs::embeds_a_block_verbatim",
             "tests/oracle/cases/db-custom-secret-key",
         ],
     },
@@ -178,7 +176,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "Some are rejected by the CRD of the same release.",
         provider: "Every example is applied by a test.",
         tests: &[
-            "tests/lifecycle/examples.rs::the_others",
+            "tests/lifecycle/examples.rs::remaining_examples",
             "empty registry",
             "no project",
         ],
@@ -187,6 +185,6 @@ pub const BEHAVIORS: &[Behavior] = &[
         subject: "`$$` and `$(NAME)` in the commands of the CronJob",
         operator: "Kubernetes replaces them, as in every container command.",
         provider: "The command arrives at the shell as it is written.",
-        tests: &["src/feast/render/references.rs::escaped_text_arrives_letter_by_letter"],
+        tests: &["src/feast/render/references.rs::escaped_text_expands_to_the_original"],
     },
 ];

@@ -1,5 +1,5 @@
-//! The custom resources of Feast's article on scaling (2026-02-21), in the form of that month: what the provider makes
-//! of each is in `tests/oracle/blog/<case>/objects.yaml`.
+//! The custom resources of Feast's blog post on scaling (2026-02-21), in the form of that time.
+//! `tests/oracle/blog/<case>/objects.yaml` has the expected objects of this provider.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use expect_test::expect_file;
 use libtest_mimic::{Failed, Trial};
 
-use super::ours::{self, documents};
+use super::provider_objects::{self, documents};
 use super::recording::repository;
 
 pub fn trials() -> impl Iterator<Item = Trial> {
@@ -19,11 +19,11 @@ pub fn trials() -> impl Iterator<Item = Trial> {
 
 fn check(folder: &Path) -> Result<(), Failed> {
     let manifest = fs::read_to_string(folder.join("cr.yaml"))?;
-    let objects = ours::objects(&manifest, &documents(&manifest))
-        .map_err(|refused| format!("{refused:?}"))?;
+    let objects = provider_objects::objects(&manifest, &documents(&manifest))
+        .map_err(|rejection| format!("{rejection:?}"))?;
     let mut text = String::new();
     for (key, object) in &objects {
-        // Its content has a random key.
+        // The content of the Secret has a random key.
         if key.starts_with("Secret/") {
             continue;
         }

@@ -1,5 +1,5 @@
-//! The deliberate differences between the objects of the Feast operator and ours: the one table that the
-//! oracle test evens out and `docs/guides/migration.md` prints.
+//! The deliberate differences between the objects of the Feast operator and those of this provider. The oracle test
+//! removes them before it compares, and `docs/guides/migration.md` prints this table.
 
 #![allow(
     dead_code,
@@ -13,65 +13,65 @@ use serde_json::{Map, Value as Json, json};
 /// Objects by `Kind/name`.
 pub type Objects = BTreeMap<String, Json>;
 
-/// Takes one side's part of a difference out of its objects; it gets the custom resource too.
-type EvenOut = fn(&mut Objects, &Json);
+/// Removes one side of a difference from its objects. The second argument is the custom resource.
+type RemoveDifference = fn(&mut Objects, &Json);
 
 /// One deliberate difference.
 pub struct Difference {
-    /// What of the objects.
+    /// The part of the objects that differs.
     pub subject: &'static str,
     pub operator: &'static str,
     pub provider: &'static str,
     pub reason: &'static str,
-    pub theirs: EvenOut,
-    pub ours: EvenOut,
+    pub in_operator: RemoveDifference,
+    pub in_provider: RemoveDifference,
 }
 
-/// Every deliberate difference.
+/// All deliberate differences.
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "label `app.kubernetes.io/managed-by`",
         operator: "`feast-operator`",
         provider: "`feast`",
         reason: "The operator does not manage these objects.",
-        theirs: managed_by,
-        ours: managed_by,
+        in_operator: managed_by,
+        in_provider: managed_by,
     },
     Difference {
         subject: "`metadata.ownerReferences`",
         operator: "the FeatureStore resource",
         provider: "none",
-        reason: "There is no custom resource; Terraform's state says what belongs together.",
-        theirs: |objects, _| {
+        reason: "There is no custom resource; Terraform's state records the objects of a feature store.",
+        in_operator: |objects, _| {
             for object in objects.values_mut() {
                 remove(object, "/metadata", "ownerReferences");
             }
         },
-        ours: nothing,
+        in_provider: nothing,
     },
     Difference {
         subject: "`feature_store.yaml`",
         operator: "base64 in the environment variable `TMP_FEATURE_STORE_YAML_BASE64` of every container, decoded by `feast-init`",
         provider: "a key of the Secret `feast-<name>`, mounted read-only and linked into the feature repository by `feast-init`; another key for the lineage server",
-        reason: "Whoever may read Deployments must not read passwords.",
-        theirs: |objects, _| {
+        reason: "Permission to read Deployments must not include passwords.",
+        in_operator: |objects, _| {
             for pod in pods(objects) {
                 each_container(pod, |container| {
                     without_named(container, "env", |it| it == "TMP_FEATURE_STORE_YAML_BASE64");
-                    // The lineage server's.
+                    // The variable of the lineage server.
                     without_named(container, "env", |it| it == "FEATURE_STORE_YAML_BASE64");
                     script(container);
                 });
             }
         },
-        ours: |objects, _| {
+        in_provider: |objects, _| {
             for pod in pods(objects) {
                 without_named(pod, "volumes", |it| it == "feature-store-yaml");
                 each_container(pod, |container| {
                     without_named(container, "volumeMounts", |it| it == "feature-store-yaml");
-                    // Where no init container can link the file, Feast is told where it is.
+                    // Without an init container that links the file, the variable sets its path.
                     without_named(container, "env", |it| it == "FEAST_FS_YAML_FILE_PATH");
-                    // A user's own of this name means nothing here.
+                    // A variable of the user with this name has no effect.
                     without_named(container, "env", |it| it == "TMP_FEATURE_STORE_YAML_BASE64");
                     script(container);
                 });
@@ -81,10 +81,10 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "pod annotation `feast.dev/configuration-hash`",
         operator: "none",
-        provider: "a keyed fingerprint of `feature_store.yaml`",
-        reason: "Pods roll when a Secret that the configuration is made of has changed.",
-        theirs: nothing,
-        ours: |objects, _| {
+        provider: "a keyed hash of `feature_store.yaml`",
+        reason: "Pods roll when a Secret of the configuration has changed.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
             for object in objects.values_mut() {
                 remove(
                     object,
@@ -98,10 +98,10 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "pod annotation `feast.dev/certificates-hash`",
         operator: "none",
-        provider: "with TLS, a keyed fingerprint of the certificates that the pods mount",
-        reason: "Feast reads a certificate when it starts, so pods roll when one has been renewed.",
-        theirs: nothing,
-        ours: |objects, _| {
+        provider: "with TLS, a keyed hash of the certificates that the pods mount",
+        reason: "Feast reads a certificate only at start, so pods roll when it has been renewed.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
             for object in objects.values_mut() {
                 remove(
                     object,
@@ -115,10 +115,10 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "`automountServiceAccountToken`",
         operator: "unset, so true",
-        provider: "`false`, unless Feast itself asks Kubernetes (`authz`) or `services.automount_service_account_token` is `true`",
-        reason: "A server that does not talk to the API server has no use for a token. Where a batch engine may, reading the custom resource writes `true`.",
-        theirs: nothing,
-        ours: |objects, _| {
+        provider: "`false`, unless Feast itself calls the Kubernetes API (`authz`) or `services.automount_service_account_token` is `true`",
+        reason: "A server that does not call the API server needs no token. If the custom resource has a batch engine that might, `from_manifest` sets `true`.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
             for pod in pods(objects) {
                 if let Some(pod) = pod.as_object_mut() {
                     pod.remove("automountServiceAccountToken");
@@ -130,9 +130,9 @@ pub const DIFFERENCES: &[Difference] = &[
         subject: "pods of the CronJob",
         operator: "without `automountServiceAccountToken`; `container_configs.node_selector` is ignored",
         provider: "with both",
-        reason: "The pods need the token, whatever their account says; a field that is there is obeyed.",
-        theirs: nothing,
-        ours: |objects, _| {
+        reason: "The pods need the token, whatever the setting of their account, and every field of the configuration takes effect.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
             for object in objects.values_mut() {
                 let pod = "/spec/jobTemplate/spec/template/spec";
                 remove(object, pod, "automountServiceAccountToken");
@@ -143,29 +143,29 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "empty `resources: {}`, `metadata: {}`, `affinity: {}`, `securityContext: {}`",
         operator: "sent",
-        provider: "left out",
-        reason: "They mean nothing, and only what is sent is owned.",
-        theirs: |objects, _| objects.values_mut().for_each(without_empties),
-        ours: nothing,
+        provider: "omitted",
+        reason: "They have no effect, and the provider owns every field that it sends.",
+        in_operator: |objects, _| objects.values_mut().for_each(without_empties),
+        in_provider: nothing,
     },
     Difference {
         subject: "`strategy.rollingUpdate` without numbers",
-        operator: "left out",
+        operator: "omitted",
         provider: "25 % and 25 %, Kubernetes' default",
-        reason: "Numbers that nobody owns cannot be taken back when the strategy changes to `Recreate`.",
-        theirs: nothing,
-        ours: |objects, resource| {
-            let theirs = resource.pointer("/spec/services/deploymentStrategy/rollingUpdate");
+        reason: "Numbers without an owner cannot be removed when the strategy changes to `Recreate`.",
+        in_operator: nothing,
+        in_provider: |objects, resource| {
+            let configured = resource.pointer("/spec/services/deploymentStrategy/rollingUpdate");
             for object in objects.values_mut() {
                 for (key, camel) in [
                     ("maxSurge", "/maxSurge"),
                     ("maxUnavailable", "/maxUnavailable"),
                 ] {
-                    if theirs.is_none_or(|it| it.pointer(camel).is_none()) {
+                    if configured.is_none_or(|it| it.pointer(camel).is_none()) {
                         remove(object, "/spec/strategy/rollingUpdate", key);
                     }
                 }
-                if theirs.is_none() {
+                if configured.is_none() {
                     without_empty(object, "/spec/strategy", "rollingUpdate");
                 }
             }
@@ -175,8 +175,8 @@ pub const DIFFERENCES: &[Difference] = &[
         subject: "CronJob without a schedule",
         operator: "a suspended CronJob with the schedule `@yearly`, its ServiceAccount, Role and RoleBinding",
         provider: "none",
-        reason: "What never runs needs no right to execute commands in pods.",
-        theirs: |objects, resource| {
+        reason: "A CronJob that never runs needs no permission to execute commands in pods.",
+        in_operator: |objects, resource| {
             let schedule = resource.pointer("/spec/cronJob/schedule");
             if schedule.is_none() {
                 let name = resource["metadata"]["name"].as_str().unwrap_or_default();
@@ -186,15 +186,15 @@ pub const DIFFERENCES: &[Difference] = &[
                 }
             }
         },
-        ours: nothing,
+        in_provider: nothing,
     },
     Difference {
-        subject: "HTTP probes of a registry that serves REST alone",
-        operator: "path left out",
+        subject: "HTTP probes of a registry that serves only REST",
+        operator: "path omitted",
         provider: "path `/`, Kubernetes' default",
-        reason: "Only what is sent is owned.",
-        theirs: nothing,
-        ours: |objects, _| {
+        reason: "The provider owns only fields that it sends.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
             for pod in pods(objects) {
                 each_container(pod, |container| {
                     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
@@ -208,11 +208,11 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        subject: "client `feature_store.yaml` of a registry that serves REST alone",
+        subject: "client `feature_store.yaml` of a registry that serves only REST",
         operator: "names the Service `feast-<name>-registry`, which does not exist",
         provider: "no registry",
-        reason: "Only true addresses are given to clients.",
-        theirs: |objects, resource| {
+        reason: "Clients get only addresses that are served.",
+        in_operator: |objects, resource| {
             let server = resource.pointer("/spec/services/registry/local/server");
             if server.is_some_and(|server| server["grpc"] == false) {
                 let name = resource["metadata"]["name"].as_str().unwrap_or_default();
@@ -221,23 +221,23 @@ pub const DIFFERENCES: &[Difference] = &[
                 }
             }
         },
-        ours: nothing,
+        in_provider: nothing,
     },
     Difference {
-        subject: "rights for `authz`",
+        subject: "permissions for `authz`",
         operator: "the ClusterRoles `feast-token-review-cluster-role` and `feast-oidc-token-review` of all feature stores, and a ClusterRoleBinding `feast-<name>-…` without the namespace in its name, which is never deleted",
-        provider: "a ClusterRole and a ClusterRoleBinding of its own, `feast:<namespace>:<name>:token-review`; the Role `feast-<name>` without what it cannot give inside a namespace",
-        reason: "Feature stores of one name in two namespaces must not share a right, and none may stay behind.",
-        theirs: rights,
-        ours: rights,
+        provider: "a separate ClusterRole and ClusterRoleBinding `feast:<namespace>:<name>:token-review` for each feature store; the Role `feast-<name>` without rules that have no effect in a namespace",
+        reason: "Feature stores of the same name in two namespaces must not share permissions, and a destroy must delete all of them.",
+        in_operator: permissions,
+        in_provider: permissions,
     },
     Difference {
         subject: "environment of `feast-apply` with MLflow",
         operator: "without `MLFLOW_TRACKING_URI` and `MLFLOW_TRACKING_AUTH`",
-        provider: "with them, as the servers have them",
-        reason: "`feast apply` reads the same configuration, and logs to MLflow too.",
-        theirs: nothing,
-        ours: |objects, _| {
+        provider: "with both, as for the servers",
+        reason: "`feast apply` reads the same configuration and also logs to MLflow.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
             for pod in pods(objects) {
                 each_container(pod, |container| {
                     if container["name"] == "feast-apply" {
@@ -251,17 +251,17 @@ pub const DIFFERENCES: &[Difference] = &[
         subject: "label `feast.dev/name` of the lineage server's Deployment and Service",
         operator: "`<name>-lineage`, as on its pods",
         provider: "`<name>`; on its pods `<name>-lineage`",
-        reason: "One label finds all objects of a feature store; only what selects pods must tell the two apart.",
-        theirs: lineage_label,
-        ours: lineage_label,
+        reason: "One label selects all objects of a feature store; only pods and their selectors must differ.",
+        in_operator: lineage_label,
+        in_provider: lineage_label,
     },
     Difference {
         subject: "pods of the lineage server",
-        operator: "with the account `default` of the namespace, wherever the scheduler puts them",
-        provider: "with the account `feast-<name>` and without its token; several are spread over nodes and zones where that is possible",
-        reason: "What runs for a feature store has its account; pods on one node are lost together.",
-        theirs: nothing,
-        ours: |objects, resource| {
+        operator: "with the account `default` of the namespace, and without spread",
+        provider: "with the account `feast-<name>`, without its token; several pods are spread over nodes and zones if possible",
+        reason: "All pods of a feature store have its account, and pods on one node fail together.",
+        in_operator: nothing,
+        in_provider: |objects, resource| {
             if let Some(deployment) = objects.get_mut(&lineage("Deployment", resource)) {
                 for key in [
                     "serviceAccountName",
@@ -275,19 +275,19 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         subject: "registry in the lineage server's `feature_store.yaml`",
-        operator: "the registry's server, at a port that its Service does not have; with `authz` only",
-        provider: "the database of the registry where that holds the events too, else the registry's server at its Service",
-        reason: "The server takes the registry's path for the database of the events, and ends at once when it is none.",
-        theirs: lineage_registry,
-        ours: lineage_registry,
+        operator: "the registry's server, at a port that its Service does not have; only with `authz`",
+        provider: "the database of the registry if it also stores the events, otherwise the registry's server at its Service",
+        reason: "The server uses the registry's path as the database of the events, and exits if it is not one.",
+        in_operator: lineage_registry,
+        in_provider: lineage_registry,
     },
     Difference {
         subject: "key for events to the feature store's own lineage server",
         operator: "only `openlineage.apiKeySecretRef`",
-        provider: "else that of `openlineage.consumer.apiKeySecretRef`",
-        reason: "Without it the lineage server refuses the events of its own feature store.",
-        theirs: nothing,
-        ours: |objects, resource| {
+        provider: "if that is not set, `openlineage.consumer.apiKeySecretRef`",
+        reason: "Without it, the lineage server rejects the events of its own feature store.",
+        in_operator: nothing,
+        in_provider: |objects, resource| {
             let openlineage = &resource["spec"]["openlineage"];
             let name = resource["metadata"]["name"].as_str().unwrap_or_default();
             let file = objects.get_mut(&format!("feature_store.yaml/feast-{name}"));
@@ -300,10 +300,10 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         subject: "a ConfigMap with the CA certificates of Open Data Hub",
-        operator: "mounted into every container when the namespace has one",
-        provider: "not looked for; `volumes` and `volume_mounts` mount it",
-        reason: "What is made follows from the configuration alone.",
-        theirs: |objects, _| {
+        operator: "mounted into every container if the namespace has one",
+        provider: "not mounted automatically; use `volumes` and `volume_mounts`",
+        reason: "The objects depend only on the configuration.",
+        in_operator: |objects, _| {
             for pod in pods(objects) {
                 without_named(pod, "volumes", |it| it == "odh-trusted-ca-bundle");
                 each_container(pod, |container| {
@@ -313,13 +313,14 @@ pub const DIFFERENCES: &[Difference] = &[
                 });
             }
         },
-        ours: nothing,
+        in_provider: nothing,
     },
 ];
 
 fn nothing(_: &mut Objects, _: &Json) {}
 
-/// Brings both sides into one form: parsed `feature_store.yaml`, and no order where it means nothing.
+/// Converts both sides to the same form: `feature_store.yaml` is parsed, and lists without a meaningful order are
+/// sorted.
 pub fn prepare(objects: &mut Objects) {
     configuration(objects);
     for object in objects.values_mut() {
@@ -337,11 +338,11 @@ pub fn prepare(objects: &mut Objects) {
             sort(container, "volumeMounts", "mountPath");
         });
     }
-    // One is a list of the cluster's feature stores, the other has its name from us alone.
+    // The operator's ConfigMap with the list of the cluster's feature stores.
     objects.retain(|key, _| !key.ends_with("feast-configs-registry"));
 }
 
-/// Each `feature_store.yaml` as an object of its own, under its Deployment's name, wherever it is kept.
+/// Moves each `feature_store.yaml` to a separate object with the name of its Deployment, wherever it is stored.
 fn configuration(objects: &mut Objects) {
     let mut found = Objects::new();
     let mut find = |deployment: String, text: Option<&str>| {
@@ -380,7 +381,7 @@ fn configuration(objects: &mut Objects) {
     objects.extend(found);
 }
 
-/// The key of an object of the lineage server.
+/// Returns the key of an object of the lineage server.
 fn lineage(kind: &str, resource: &Json) -> String {
     let name = resource["metadata"]["name"].as_str().unwrap_or_default();
     format!("{kind}/feast-{name}-lineage")
@@ -415,7 +416,7 @@ fn managed_by(objects: &mut Objects, _: &Json) {
     for object in objects.values_mut() {
         for place in [
             "/metadata/labels",
-            // Of the lineage server.
+            // The selector of the lineage server.
             "/spec/selector",
             "/spec/selector/matchLabels",
             "/spec/template/metadata/labels",
@@ -427,8 +428,8 @@ fn managed_by(objects: &mut Objects, _: &Json) {
     }
 }
 
-/// That a server may review tokens is shown by asking the API server; only the Role's existence is compared.
-fn rights(objects: &mut Objects, resource: &Json) {
+/// Only the existence of the Role is compared. Another test asks the API server whether a server can review tokens.
+fn permissions(objects: &mut Objects, resource: &Json) {
     objects.retain(|key, _| !key.starts_with("ClusterRole"));
     let name = resource["metadata"]["name"].as_str().unwrap_or_default();
     if let Some(role) = objects.get_mut(&format!("Role/feast-{name}")) {
@@ -436,18 +437,19 @@ fn rights(objects: &mut Objects, resource: &Json) {
     }
 }
 
-/// The script that prepares the feature repository is another one; that it does the same is shown by running it.
+/// The scripts that prepare the feature repository differ. Another test runs them to show that their results are the
+/// same.
 fn script(container: &mut Json) {
     if container["name"] == "feast-init" {
         remove(container, "", "args");
-        // What the operator's script for a packaged repository reads its paths from.
+        // The variables from which the operator's script for a packaged repository reads its paths.
         without_named(container, "env", |it| {
             it.starts_with("FEAST_") && it.ends_with("_FEATURE_REPO_PATH")
         });
     }
 }
 
-/// The pod specifications of all Deployments.
+/// Returns the pod specifications of all Deployments.
 fn pods(objects: &mut Objects) -> Vec<&mut Json> {
     objects
         .values_mut()
@@ -481,7 +483,7 @@ fn without_empty(object: &mut Json, place: &str, key: &str) {
     }
 }
 
-/// Takes elements of these names out of a list, and the list too when nothing is left.
+/// Removes elements with these names from a list, and the list if it is then empty.
 fn without_named(object: &mut Json, list: &str, which: impl Fn(&str) -> bool) {
     let Some(object) = object.as_object_mut() else {
         return;

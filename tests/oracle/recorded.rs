@@ -1,4 +1,4 @@
-//! Recordings of the operator: each case against ours.
+//! Compares each recorded case of the operator with the objects of this provider.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,25 +7,25 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value as Json, json};
 
 use super::differences::{self, DIFFERENCES, Difference, Objects};
-use super::differing;
-use super::ours::{self, Refused};
+use super::differences_of;
+use super::provider_objects::{self, Rejection};
 use super::recording::{self, Outcome, Recording};
 use super::rejected;
 
-/// Cases that do not agree yet, and why.
-const NOT_YET: &[(&str, &str)] = &[];
+/// Cases that do not agree yet, with the reason.
+const KNOWN_DISAGREEMENTS: &[(&str, &str)] = &[];
 
-/// Cases that the operator makes something of, and that we refuse: the attribute, and why.
-const REFUSED_HERE: &[(&str, &str, &str)] = &[
+/// Cases that the operator accepts and this provider rejects, with the attribute and the reason.
+const REJECTED_HERE: &[(&str, &str, &str)] = &[
     (
         "authz-noauth-false",
         "authz.no_auth",
-        "it does not say how requests are authenticated",
+        "it does not set how requests are authenticated",
     ),
     (
         "batch-spark-application",
         "batch_engine.config_map_ref",
-        "rights are given in the configuration, not by what a ConfigMap happens to hold",
+        "the configuration grants permissions, not the content of a ConfigMap",
     ),
     (
         "hpa-behavior-partial",
@@ -42,21 +42,22 @@ const REFUSED_HERE: &[(&str, &str, &str)] = &[
     (
         "tls-missing-secret",
         "services.online_store.server.tls.secret_ref",
-        "pods that mount a Secret which is not there never start",
+        "pods that mount a missing Secret never start",
     ),
 ];
 
 const NO_REQUEST: &str =
-    "an autoscaler on CPU utilization never acts while a container requests no CPU";
+    "an autoscaler on CPU utilization never scales while a container has no CPU request";
 
-/// Cases that the operator fails at, and that are right here.
-const RIGHT_HERE: &[(&str, &str)] = &[(
+/// Cases that fail with the operator and succeed with this provider.
+const SUCCEEDS_HERE: &[(&str, &str)] = &[(
     "long-name-47",
     "only the CronJob's name is too long, and without a schedule there is none",
 )];
 
-/// One trial for each recording in the folder: its cases, what the API server or the operator rejected
-/// (`rejected.json`), and what the operator accepted though it looks wrong (`accepted_though_odd.json`).
+/// Returns one trial for each recording in the folder: its cases, the custom resources that the API server or the
+/// operator rejected (`rejected.json`), and those that the operator accepted although they look wrong
+/// (`accepted_though_odd.json`).
 pub fn trials(folder: &Path) -> Vec<Trial> {
     let list = |file: &str| recording::list(&folder.join(file));
     let recordings = Arc::new(recording::read_all(folder));
@@ -64,7 +65,7 @@ pub fn trials(folder: &Path) -> Vec<Trial> {
     for index in 0..recordings.len() {
         let (name, recordings) = (recordings[index].case.clone(), recordings.clone());
         trials.push(Trial::test(name.clone(), move || {
-            known_to_fail(&name, check(&recordings[index]))
+            expect_known_disagreement(&name, check(&recordings[index]))
         }));
     }
     for difference in DIFFERENCES {
@@ -77,13 +78,16 @@ pub fn trials(folder: &Path) -> Vec<Trial> {
     let odd = list("accepted_though_odd.json").into_iter();
     trials.extend(odd.map(|case| {
         let name = format!("odd {}", case["case"].as_str().unwrap_or_default());
-        Trial::test(name.clone(), move || known_to_fail(&name, decided(&case)))
+        Trial::test(name.clone(), move || {
+            expect_known_disagreement(&name, check_odd(&case))
+        })
     }));
     trials
 }
 
-/// What the operator accepts and one might not, as `docs/decisions/008-what-the-operator-lets-pass.md`
-/// decides it: the attribute at which it is refused, or nothing where it stands.
+/// The custom resources in `accepted_though_odd.json`, as
+/// `docs/decisions/008-stricter-validation-than-the-operator.md` decides them: the attribute at which this provider
+/// rejects one, or `None` if it accepts it.
 const ODD: &[(&str, Option<&str>)] = &[
     (
         "openlineage-http-without-url",
@@ -102,7 +106,7 @@ const ODD: &[(&str, Option<&str>)] = &[
         "registry-remote-bad-hostname",
         Some("services.registry.remote.hostname"),
     ),
-    // It is the autoscaler without a CPU request that cannot stand, not the number beside it.
+    // The autoscaler without a CPU request is rejected, not the replica count.
     (
         "replicas1+autoscaling",
         Some("services.online_store.server"),
@@ -115,44 +119,50 @@ const ODD: &[(&str, Option<&str>)] = &[
     ),
 ];
 
-fn decided(case: &Json) -> Result<(), Failed> {
+fn check_odd(case: &Json) -> Result<(), Failed> {
     let name = case["case"].as_str().unwrap_or_default();
-    let Some((_, place)) = ODD.iter().find(|(odd, _)| *odd == name) else {
-        return Err("not decided yet".into());
+    let Some((_, attribute)) = ODD.iter().find(|(odd, _)| *odd == name) else {
+        return Err("not check_odd yet".into());
     };
     let manifest = serde_saphyr::to_string(&case["cr"])?;
-    match (place, ours::objects(&manifest, &[])) {
+    match (attribute, provider_objects::objects(&manifest, &[])) {
         (None, Ok(_)) => Ok(()),
-        (Some(place), Err(refused)) if refused.text().contains(place) => Ok(()),
+        (Some(attribute), Err(rejected)) if rejected.text().contains(attribute) => Ok(()),
         (_, Ok(_)) => Err("is accepted".into()),
-        (_, Err(refused)) => Err(refused.text().into()),
+        (_, Err(rejected)) => Err(rejected.text().into()),
     }
 }
 
-fn known_to_fail(name: &str, result: Result<(), Failed>) -> Result<(), Failed> {
-    match (NOT_YET.iter().find(|(case, _)| *case == name), result) {
+fn expect_known_disagreement(name: &str, result: Result<(), Failed>) -> Result<(), Failed> {
+    match (
+        KNOWN_DISAGREEMENTS.iter().find(|(case, _)| *case == name),
+        result,
+    ) {
         (None, result) => result,
         (Some(_), Err(_)) => Ok(()),
-        (Some(_), Ok(())) => Err("agrees now: take it off NOT_YET".into()),
+        (Some(_), Ok(())) => Err("agrees: remove it from KNOWN_DISAGREEMENTS".into()),
     }
 }
 
 fn check(recording: &Recording) -> Result<(), Failed> {
     let Recording { case, outcome, .. } = recording;
-    let ours = match ours(recording, &all()) {
-        Ok(ours) => ours,
-        Err(refused) => return check_refusal(case, outcome, &refused),
+    let objects = match provider_objects_without(recording, &all()) {
+        Ok(objects) => objects,
+        Err(rejected) => return check_rejection(case, outcome, &rejected),
     };
-    if REFUSED_HERE.iter().any(|(refused, ..)| refused == case) {
-        return Err("is not refused".into());
+    if REJECTED_HERE.iter().any(|(rejected, ..)| rejected == case) {
+        return Err("is accepted".into());
     }
     if outcome.is_failure() {
-        return match RIGHT_HERE.iter().any(|(right, _)| right == case) {
+        return match SUCCEEDS_HERE.iter().any(|(right, _)| right == case) {
             true => Ok(()),
-            false => Err("the operator fails at it, this provider does not".into()),
+            false => Err("fails with the operator and succeeds with this provider".into()),
         };
     }
-    let lines = differing(&json!(theirs(recording, &all())), &json!(ours));
+    let lines = differences_of(
+        &json!(operator_objects_without(recording, &all())),
+        &json!(objects),
+    );
     if lines.is_empty() {
         Ok(())
     } else {
@@ -164,53 +174,57 @@ fn all() -> Vec<&'static Difference> {
     DIFFERENCES.iter().collect()
 }
 
-/// What this provider makes of the case, without its part of the differences.
-fn ours(recording: &Recording, differences: &[&Difference]) -> Result<Objects, Refused> {
+/// Returns the objects of this provider for the case, without its side of the differences.
+fn provider_objects_without(
+    recording: &Recording,
+    differences: &[&Difference],
+) -> Result<Objects, Rejection> {
     let mut all = Objects::new();
     for store in recording.stores() {
-        // One at a time: a Terraform resource is one feature store.
+        // One feature store at a time, as in a Terraform resource.
         let manifest = serde_saphyr::to_string(store).unwrap();
-        let mut objects = ours::objects(&manifest, &recording.prerequisites)?;
+        let mut objects = provider_objects::objects(&manifest, &recording.prerequisites)?;
         differences::prepare(&mut objects);
         for difference in differences {
-            (difference.ours)(&mut objects, store);
+            (difference.in_provider)(&mut objects, store);
         }
         all.extend(objects);
     }
     Ok(all)
 }
 
-/// What the operator made of the case, without its part of the differences.
-fn theirs(recording: &Recording, differences: &[&Difference]) -> Objects {
+/// Returns the objects of the operator for the case, without its side of the differences.
+fn operator_objects_without(recording: &Recording, differences: &[&Difference]) -> Objects {
     let mut objects = recording.outcome.objects.clone();
     differences::prepare(&mut objects);
     for store in recording.stores() {
         for difference in differences {
-            (difference.theirs)(&mut objects, store);
+            (difference.in_operator)(&mut objects, store);
         }
     }
     objects
 }
 
-/// Without the difference, at least one case must disagree, or the table says something that is not so.
+/// Checks that at least one case disagrees without the difference. Otherwise, the table has an entry that is not true.
 fn is_needed(difference: &Difference, recordings: &[Recording]) -> Result<(), Failed> {
     let others: Vec<&Difference> = (DIFFERENCES.iter())
         .filter(|other| other.subject != difference.subject)
         .collect();
     let disagrees = |recording: &Recording| {
         !recording.outcome.is_failure()
-            && ours(recording, &others)
-                .is_ok_and(|ours| json!(ours) != json!(theirs(recording, &others)))
+            && provider_objects_without(recording, &others).is_ok_and(|objects| {
+                json!(objects) != json!(operator_objects_without(recording, &others))
+            })
     };
     match recordings.iter().any(disagrees) {
         true => Ok(()),
-        false => Err("no recording shows it: take it out of the table".into()),
+        false => Err("no recording shows this difference: remove it from the table".into()),
     }
 }
 
-fn check_refusal(case: &str, outcome: &Outcome, refused: &Refused) -> Result<(), Failed> {
-    let text = refused.text();
-    if let Some((_, path, _)) = REFUSED_HERE.iter().find(|(name, ..)| *name == case) {
+fn check_rejection(case: &str, outcome: &Outcome, rejected: &Rejection) -> Result<(), Failed> {
+    let text = rejected.text();
+    if let Some((_, path, _)) = REJECTED_HERE.iter().find(|(name, ..)| *name == case) {
         return if text.contains(path) {
             Ok(())
         } else {
@@ -219,6 +233,6 @@ fn check_refusal(case: &str, outcome: &Outcome, refused: &Refused) -> Result<(),
     }
     match outcome.is_failure() {
         true => Ok(()),
-        false => Err(format!("{refused:?}").into()),
+        false => Err(format!("{rejected:?}").into()),
     }
 }

@@ -1,8 +1,8 @@
-//! Recordings of the Feast operator: custom resources, and what the operator made of them.
+//! Recordings of the Feast operator: custom resources, and the operator's objects for them.
 //!
 //! A case is a folder with `cr.yaml` (the custom resource), `prereq.yaml` (the Secrets, ConfigMaps, PVCs and other
-//! feature stores that it uses, if any) and what the operator did. The repository keeps the latter in a compact form,
-//! `operator.yaml`; the recorder writes `result.json` and `as_sent.json`.
+//! feature stores that it uses, if any) and the result of the operator. The repository has the result in a compact
+//! form, `operator.yaml`. The recorder writes `result.json` and `as_sent.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,51 +12,51 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::differences::Objects;
-use super::ours::documents;
+use super::provider_objects::documents;
 
-/// One custom resource, and what the operator made of it.
+/// A custom resource, and the result of the operator.
 pub struct Recording {
     pub case: String,
     pub custom_resources: Vec<Json>,
-    /// What exists before them: Secrets, ConfigMaps, PVCs, other FeatureStores.
+    /// The prerequisites of the custom resources: Secrets, ConfigMaps, PVCs, other FeatureStores.
     pub prerequisites: Vec<Json>,
     pub outcome: Outcome,
 }
 
 impl Recording {
-    /// The custom resources and the FeatureStores that they refer to.
+    /// Returns the custom resources and the FeatureStores that they reference.
     pub fn stores(&self) -> impl Iterator<Item = &Json> {
         let all = self.custom_resources.iter().chain(&self.prerequisites);
         all.filter(|document| document["kind"] == "FeatureStore")
     }
 }
 
-/// What the operator did.
+/// The result of the operator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// Status phase of each FeatureStore, such as `Ready` or `Failed`; empty if the API server rejected it.
+    /// The status phase of each FeatureStore, such as `Ready` or `Failed`; empty if the API server rejected it.
     pub phases: BTreeMap<String, String>,
-    /// Conditions that were not true at the end, as `status/reason: message`, by FeatureStore and type.
+    /// The conditions that were not true at the end, as `status/reason: message`, by FeatureStore and type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_ready: BTreeMap<String, BTreeMap<String, String>>,
-    /// Objects by `Kind/name`, as the operator first wrote them.
+    /// The objects by `Kind/name`, as the operator first wrote them.
     pub objects: Objects,
 }
 
 impl Outcome {
-    /// Whether the operator could not make the feature store.
+    /// Returns whether the operator failed to create the feature store.
     pub fn is_failure(&self) -> bool {
         self.phases.is_empty() || self.phases.values().any(|phase| phase == "Failed")
     }
 }
 
-/// Where the repository keeps what its tests compare with.
+/// Returns the folder of the recordings in the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle")
 }
 
-/// All cases in `<folder>/cases`, in the order of their names.
+/// Returns all cases in `<folder>/cases`, sorted by name.
 pub fn read_all(folder: &Path) -> Vec<Recording> {
     let mut folders: Vec<PathBuf> = fs::read_dir(folder.join("cases"))
         .unwrap()
@@ -71,7 +71,7 @@ pub fn read_all(folder: &Path) -> Vec<Recording> {
     folders.iter().map(|folder| read(folder)).collect()
 }
 
-/// The custom resources of a file, a list in JSON.
+/// Returns the custom resources in a file, which is a list in JSON.
 pub fn list(path: &Path) -> Vec<Json> {
     let text =
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -100,7 +100,7 @@ fn read(folder: &Path) -> Recording {
     }
 }
 
-/// Reads the outcome in the form in which it was recorded.
+/// Reads a result in the form of the recorder.
 fn from_recorder(result: &str, sent: &str) -> Outcome {
     #[derive(Deserialize)]
     struct Result {
@@ -126,7 +126,7 @@ fn from_recorder(result: &str, sent: &str) -> Outcome {
     }
 }
 
-/// Writes a recording in the repository's form.
+/// Writes a recording in the form of the repository.
 pub fn write(recording: &Recording) {
     let folder = repository().join("cases").join(&recording.case);
     fs::create_dir_all(&folder).unwrap();
@@ -144,7 +144,7 @@ pub fn write(recording: &Recording) {
     fs::write(folder.join("operator.yaml"), outcome).unwrap();
 }
 
-/// Takes the recordings of a folder over into the repository, cases and lists.
+/// Imports the recordings of a folder into the repository, cases and lists.
 pub fn import(folder: &Path) {
     read_all(folder).iter().for_each(write);
     for (file, kept) in [
@@ -154,7 +154,7 @@ pub fn import(folder: &Path) {
             &["case", "accepted_phase", "error", "cr"],
         ),
     ] {
-        // One line a case.
+        // One line for each case.
         let lines: Vec<String> = (list(&folder.join(file)).iter())
             .map(|case| {
                 let fields = kept.iter().filter_map(|key| Some((*key, case.get(key)?)));

@@ -1,4 +1,4 @@
-//! Custom resources that must be refused, each at the attribute that is wrong.
+//! Custom resources that must be rejected, each at the invalid attribute.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,18 @@ use expect_test::expect_file;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value as Json;
 
-use super::ours::{self, Refused};
+use super::provider_objects::{self, Rejection};
 use super::recording;
 
-/// One trial for each custom resource. `path`, where it is given, is the attribute that the error must name.
+/// Returns one trial for each custom resource. If it has a `path`, the error must name that attribute.
 pub fn trials(cases: &[Json]) -> Vec<Trial> {
     let with_resource = cases.iter().filter(|case| case["cr"].is_object()).cloned();
     with_resource
-        .map(|case| Trial::test(format!("refused {}", title(&case)), move || refuse(&case)))
+        .map(|case| {
+            Trial::test(format!("rejected {}", title(&case)), move || {
+                expect_rejected(&case)
+            })
+        })
         .collect()
 }
 
@@ -25,35 +29,35 @@ fn title(case: &Json) -> String {
     }
 }
 
-fn refuse(case: &Json) -> Result<(), Failed> {
-    let refused = refusal(case)?;
-    let text = refused.text();
+fn expect_rejected(case: &Json) -> Result<(), Failed> {
+    let rejected = rejection(case)?;
+    let text = rejected.text();
     let path = case["path"].as_str().unwrap_or_default();
-    // What only the cluster knows (a Secret, a key) is refused at apply, before the first write.
-    if refused.is_placed() && text.contains(path) {
+    // A value that is only in the cluster (a Secret, a key) is rejected during apply, before the first write.
+    if rejected.has_attribute() && text.contains(path) {
         Ok(())
     } else {
         Err(format!("does not name {path:?}: {text}").into())
     }
 }
 
-fn refusal(case: &Json) -> Result<Refused, Failed> {
+fn rejection(case: &Json) -> Result<Rejection, Failed> {
     let manifest = serde_saphyr::to_string(&case["cr"])?;
-    match ours::objects(&manifest, &[]) {
+    match provider_objects::objects(&manifest, &[]) {
         Ok(_) => Err("is accepted".into()),
-        Err(refused) => Ok(refused),
+        Err(rejected) => Ok(rejected),
     }
 }
 
-/// The attributes at which this provider refuses what the operator rejects, case by case, as
-/// `tests/oracle/rejected.txt` holds them.
+/// Returns the attributes at which this provider rejects the custom resources that the operator rejects, as in
+/// `tests/oracle/rejected.txt`.
 pub fn attributes(cases: &[Json]) -> Trial {
     let lines: Vec<String> = (cases.iter())
         .filter(|case| case["cr"].is_object())
         .map(|case| {
-            let attributes = match refusal(case) {
-                Ok(Refused::Reading(text)) => text,
-                Ok(Refused::Plan(found) | Refused::Filling(found)) => {
+            let attributes = match rejection(case) {
+                Ok(Rejection::Reading(text)) => text,
+                Ok(Rejection::Plan(found) | Rejection::Apply(found)) => {
                     let paths: BTreeSet<String> =
                         found.iter().map(|(path, _)| path.to_string()).collect();
                     paths.into_iter().collect::<Vec<_>>().join(", ")

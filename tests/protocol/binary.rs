@@ -1,4 +1,4 @@
-//! The binary, started as core starts it, and as it should not be.
+//! The program: started by Terraform, by a user, and by an incompatible host.
 
 use std::path::Path;
 
@@ -15,17 +15,17 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::plugin_client::{
-    COOKIE, Identity, PATIENCE, Process, command, connect_plainly, provider, shut_down, signal,
+    COOKIE, Identity, Process, TIMEOUT, command, connect_without_tls, provider, shut_down, signal,
 };
-use super::values::told;
+use super::values::summaries;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_terraform-provider-feast");
 
-/// Exit code, stdout and stderr of a run that ends by itself.
+/// Returns exit code, stdout and stderr of a run that exits by itself.
 async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let mut command = command(BINARY);
     command.args(arguments).envs(variables.iter().copied());
-    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let output = timeout(TIMEOUT, command.output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code(),
@@ -35,7 +35,7 @@ async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, St
 }
 
 #[tokio::test]
-async fn started_by_hand_it_says_what_it_is() {
+async fn prints_usage_when_started_by_a_user() {
     let expected = "This program is a provider for Terraform and OpenTofu, which start it by themselves: \
                     name it in required_providers as `feast = { source = \"feast-dev/feast\" }` and run \
                     `terraform init` or `tofu init` (see `-version`; `-debug` keeps it running for a \
@@ -50,7 +50,7 @@ async fn started_by_hand_it_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn tells_its_version() {
+async fn prints_its_version() {
     for flag in ["-version", "--version"] {
         let (code, stdout, stderr) = run(&[flag], &[]).await;
         let expected = concat!("terraform-provider-feast ", env!("CARGO_PKG_VERSION"));
@@ -63,7 +63,7 @@ async fn tells_its_version() {
 }
 
 #[tokio::test]
-async fn a_host_that_cannot_be_served_is_told_why() {
+async fn explains_why_a_host_cannot_be_served() {
     let identity = Identity::new().pem();
     let certificate = ("PLUGIN_CLIENT_CERT", identity.as_str());
     let versions = |versions| ("PLUGIN_PROTOCOL_VERSIONS", versions);
@@ -100,7 +100,7 @@ async fn a_host_that_cannot_be_served_is_told_why() {
 }
 
 #[tokio::test]
-async fn serves_the_host_until_it_asks_for_the_end() {
+async fn serves_until_the_host_shuts_it_down() {
     let mut process = Process::start(BINARY).await;
     let metadata = process
         .provider()
@@ -108,45 +108,45 @@ async fn serves_the_host_until_it_asks_for_the_end() {
         .await;
     assert_eq!(metadata.unwrap().into_inner().diagnostics, []);
     shut_down(process.channel.clone()).await;
-    assert_eq!(process.ended().await.code(), Some(0));
+    assert_eq!(process.exited().await.code(), Some(0));
     assert!(!process.handshake.socket.parent().unwrap().exists());
     assert_eq!(process.stderr().await, "");
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_the_work_in_hand_and_not_the_plugin() {
+async fn ctrl_c_stops_calls_and_keeps_the_process() {
     let mut process = Process::start(BINARY).await;
     let apply = hanging_apply(&process).await;
     process.signal("INT");
-    let answer = timeout(PATIENCE, apply).await.unwrap().unwrap();
+    let response = timeout(TIMEOUT, apply).await.unwrap().unwrap();
     assert_eq!(
-        told(&answer.diagnostics),
+        summaries(&response.diagnostics),
         ["Error Cannot prepare the feature store"]
     );
     let metadata = process
         .provider()
         .get_metadata(get_metadata::Request {})
         .await;
-    assert!(metadata.is_ok(), "the host decides when it ends");
+    assert!(metadata.is_ok(), "the host decides when the process ends");
     shut_down(process.channel.clone()).await;
-    assert_eq!(process.ended().await.code(), Some(0));
+    assert_eq!(process.exited().await.code(), Some(0));
 }
 
 #[tokio::test]
-async fn a_request_to_terminate_lets_the_work_in_hand_answer() {
+async fn sigterm_stops_calls_and_exits_after_their_responses() {
     let mut process = Process::start(BINARY).await;
     let apply = hanging_apply(&process).await;
     process.signal("TERM");
-    let answer = timeout(PATIENCE, apply).await.unwrap().unwrap();
+    let response = timeout(TIMEOUT, apply).await.unwrap().unwrap();
     assert_eq!(
-        told(&answer.diagnostics),
+        summaries(&response.diagnostics),
         ["Error Cannot prepare the feature store"]
     );
-    assert_eq!(process.ended().await.code(), Some(0));
+    assert_eq!(process.exited().await.code(), Some(0));
 }
 
 #[tokio::test]
-async fn does_not_outlive_its_host() {
+async fn exits_when_its_host_leaves() {
     let Process {
         mut child,
         handshake,
@@ -158,20 +158,20 @@ async fn does_not_outlive_its_host() {
         .await
         .unwrap();
     drop(provider);
-    let ended = timeout(PATIENCE, child.wait()).await;
+    let exited = timeout(TIMEOUT, child.wait()).await;
     assert_eq!(
-        ended.expect("the provider lingers").unwrap().code(),
+        exited.expect("the provider has not exited").unwrap().code(),
         Some(0)
     );
     assert!(!handshake.socket.parent().unwrap().exists());
 }
 
 #[tokio::test]
-async fn for_a_debugger_it_says_how_to_reattach_and_runs_until_ctrl_c() {
+async fn debug_prints_reattach_and_serves_until_ctrl_c() {
     let mut child = command(BINARY).arg("-debug").spawn().unwrap();
     let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
     let reattach = loop {
-        let line = timeout(PATIENCE, lines.next_line())
+        let line = timeout(TIMEOUT, lines.next_line())
             .await
             .unwrap()
             .unwrap()
@@ -196,7 +196,7 @@ async fn for_a_debugger_it_says_how_to_reattach_and_runs_until_ctrl_c() {
         })
     );
     for _ in 0..2 {
-        let mut provider = provider(connect_plainly(Path::new(&socket)).await);
+        let mut provider = provider(connect_without_tls(Path::new(&socket)).await);
         assert!(
             provider
                 .get_metadata(get_metadata::Request {})
@@ -205,14 +205,14 @@ async fn for_a_debugger_it_says_how_to_reattach_and_runs_until_ctrl_c() {
         );
     }
     signal(&child, "INT");
-    let ended = timeout(PATIENCE, child.wait())
+    let exited = timeout(TIMEOUT, child.wait())
         .await
-        .expect("the provider lingers");
-    assert_eq!(ended.unwrap().code(), Some(0));
+        .expect("the provider has not exited");
+    assert_eq!(exited.unwrap().code(), Some(0));
     assert!(!Path::new(&socket).exists());
 }
 
-/// What core sends of a block with these attributes; the others are null.
+/// Encodes a block with these attributes; the others are null.
 fn wire(block: &Block, attributes: &serde_json::Value) -> Option<DynamicValue> {
     let mut value = encode(&block.attributes, attributes);
     for name in block.blocks.keys() {
@@ -221,17 +221,16 @@ fn wire(block: &Block, attributes: &serde_json::Value) -> Option<DynamicValue> {
     Some(codec::write(&value, &block.value_type()).unwrap())
 }
 
-/// The creation of a feature store at an API server that takes the request and never answers.
+/// Starts to create a feature store at an API server that accepts the request and never responds.
 async fn hanging_apply(process: &Process) -> JoinHandle<apply_resource_change::Response> {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr().unwrap();
     let feast = Feast::new();
-    let schemas = feast.schemas();
-    let block = &schemas.resources[FEATURE_STORE].schema.block;
+    let block = &feast.registry().resources[FEATURE_STORE].schema().block;
     let mut provider = process.provider();
     let configured = provider.configure_provider(configure_provider::Request {
         config: wire(
-            &schemas.provider.block,
+            &feast.schema().block,
             &serde_json::json!({"host": format!("http://{address}")}),
         ),
         ..Default::default()
@@ -259,17 +258,17 @@ async fn hanging_apply(process: &Process) -> JoinHandle<apply_resource_change::R
         ..Default::default()
     };
     let apply = tokio::spawn(async move {
-        let answer = provider.apply_resource_change(request).await;
-        answer.unwrap().into_inner()
+        let response = provider.apply_resource_change(request).await;
+        response.unwrap().into_inner()
     });
-    let (connection, _) = timeout(PATIENCE, server.accept()).await.unwrap().unwrap();
-    // Open for as long as the test runs.
+    let (connection, _) = timeout(TIMEOUT, server.accept()).await.unwrap().unwrap();
+    // Keep both open for as long as the test runs.
     std::mem::forget((server, connection));
     apply
 }
 
 #[tokio::test]
-async fn serves_the_real_schema() {
+async fn serves_the_schema_of_the_resource() {
     let process = Process::start(BINARY).await;
     let mut provider = process.provider();
     let schema = provider.get_provider_schema(get_provider_schema::Request {});

@@ -1,11 +1,12 @@
-//! What each call answers.
+//! The unary calls.
 
 use terraform_provider_feast::schema::{Number, Value};
 use terraform_provider_feast::tfplugin::proto::tfplugin6::*;
 use tonic::Code;
 
 use super::Served;
-use super::values::{ECHO, create, echo, identity, tags, told, value, wire, with};
+use super::echo_provider::EchoProvider;
+use super::values::{ECHO, SAY, create, echo, identity, summaries, tags, value, wire, with};
 
 fn plan(name: &str) -> plan_resource_change::Request {
     plan_resource_change::Request {
@@ -19,7 +20,7 @@ fn plan(name: &str) -> plan_resource_change::Request {
 }
 
 #[tokio::test]
-async fn tells_what_it_has() {
+async fn metadata_lists_all_objects() {
     let mut provider = Served::new().await.provider();
     let capabilities = Some(ServerCapabilities {
         plan_destroy: true,
@@ -40,6 +41,12 @@ async fn tells_what_it_has() {
             }],
             functions: vec![get_metadata::FunctionMetadata {
                 name: "shout".to_owned()
+            }],
+            list_resources: vec![get_metadata::ListResourceMetadata {
+                type_name: ECHO.to_owned()
+            }],
+            actions: vec![get_metadata::ActionMetadata {
+                type_name: SAY.to_owned()
             }],
             ..Default::default()
         }
@@ -69,15 +76,15 @@ async fn tells_what_it_has() {
 }
 
 #[tokio::test]
-async fn tells_its_schema() {
+async fn schema_describes_all_objects() {
     let mut provider = Served::new().await.provider();
     let request = get_provider_schema::Request {};
-    let answer = provider
+    let response = provider
         .get_provider_schema(request)
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(answer.diagnostics, []);
+    assert_eq!(response.diagnostics, []);
 
     let plain = |name: &str, ty: &str| schema::Attribute {
         name: name.to_owned(),
@@ -112,7 +119,7 @@ async fn tells_its_schema() {
             ..block(vec![plain("host", r#""string""#)])
         }),
     };
-    assert_eq!(answer.provider, Some(expected));
+    assert_eq!(response.provider, Some(expected));
 
     let env = schema::Attribute {
         nested_type: Some(schema::Object {
@@ -143,27 +150,46 @@ async fn tells_its_schema() {
         }),
     };
     assert_eq!(
-        answer.resource_schemas,
+        response.resource_schemas,
         [(ECHO.to_owned(), expected)].into()
     );
-    assert_eq!(answer.functions.len(), 1);
+    assert_eq!(response.functions.len(), 1);
+    let described = |description: &str, attributes| Schema {
+        version: 0,
+        block: Some(schema::Block {
+            description: description.to_owned(),
+            ..block(attributes)
+        }),
+    };
+    let list = vec![
+        plain("behavior", r#""string""#),
+        plain("count", r#""number""#),
+    ];
+    assert_eq!(
+        response.list_resource_schemas,
+        [(ECHO.to_owned(), described("Lists.", list))].into()
+    );
+    let action = ActionSchema {
+        schema: Some(described("Says.", vec![required("text")])),
+    };
+    assert_eq!(response.action_schemas, [(SAY.to_owned(), action)].into());
 }
 
 #[tokio::test]
-async fn diagnostics_keep_their_paths() {
+async fn diagnostics_have_attribute_paths() {
     let mut provider = Served::new().await.provider();
     let request = validate_resource_config::Request {
         type_name: ECHO.to_owned(),
         config: wire(&echo("bad")),
         ..Default::default()
     };
-    let answer = provider
+    let response = provider
         .validate_resource_config(request)
         .await
         .unwrap()
         .into_inner();
     assert_eq!(
-        told(&answer.diagnostics),
+        summaries(&response.diagnostics),
         [
             "Error Bad value env [1] value",
             r#"Warning Odd tag tags ["a b"]"#,
@@ -173,7 +199,7 @@ async fn diagnostics_keep_their_paths() {
 }
 
 #[tokio::test]
-async fn a_plan_and_its_apply_keep_every_value() {
+async fn plan_and_apply_preserve_every_value() {
     let mut provider = Served::new().await.provider();
     let large = Value::Number(Number::Decimal(
         "123456789012345678901234567890.5".to_owned(),
@@ -226,55 +252,61 @@ async fn a_plan_and_its_apply_keep_every_value() {
 }
 
 #[tokio::test]
-async fn a_crash_is_a_diagnostic_and_the_provider_lives_on() {
+async fn panic_is_a_diagnostic_and_the_process_continues() {
     let mut provider = Served::new().await.provider();
-    let answer = provider
+    let response = provider
         .plan_resource_change(plan("panic"))
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(told(&answer.diagnostics), ["Error The provider crashed"]);
     assert_eq!(
-        answer.diagnostics[0].detail,
+        summaries(&response.diagnostics),
+        ["Error The provider crashed"]
+    );
+    assert_eq!(
+        response.diagnostics[0].detail,
         "The provider crashed while planning feast_echo: asked to\n\nThis is a bug in the provider. \
          Please report it, with the output under TF_LOG=ERROR, at https://example.org/issues"
     );
-    assert_eq!(answer.planned_private, b"prior");
+    assert_eq!(response.planned_private, b"prior");
 
-    // What a crashed create may have left behind is tainted, not forgotten.
+    // After a panic in a create, the planned state is kept and tainted.
     let request = create("panic in apply");
-    let answer = provider
+    let response = provider
         .apply_resource_change(request)
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(told(&answer.diagnostics), ["Error The provider crashed"]);
-    assert_eq!(value(answer.new_state), echo("panic in apply"));
-    assert_eq!(answer.new_identity, identity("panic in apply"));
+    assert_eq!(
+        summaries(&response.diagnostics),
+        ["Error The provider crashed"]
+    );
+    assert_eq!(value(response.new_state), echo("panic in apply"));
+    assert_eq!(response.new_identity, identity("panic in apply"));
 
-    // A crashed update leaves the state as it was.
+    // After a panic in an update, the prior state is kept.
     let request = apply_resource_change::Request {
         prior_state: wire(&echo("before")),
         ..create("panic in apply")
     };
-    let answer = provider
+    let response = provider
         .apply_resource_change(request)
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(value(answer.new_state), echo("before"));
+    assert_eq!(value(response.new_state), echo("before"));
 }
 
 #[tokio::test]
-async fn what_does_not_fit_the_schema_is_a_diagnostic() {
+async fn reports_values_that_do_not_fit_the_schema() {
     let mut provider = Served::new().await.provider();
-    let answer = provider
+    let response = provider
         .plan_resource_change(plan("mismatch"))
         .await
         .unwrap()
         .into_inner();
     assert_eq!(
-        told(&answer.diagnostics),
+        summaries(&response.diagnostics),
         ["Error Provider produced an invalid value size"]
     );
 
@@ -285,29 +317,32 @@ async fn what_does_not_fit_the_schema_is_a_diagnostic() {
         }),
         ..create("any")
     };
-    let answer = provider
+    let response = provider
         .apply_resource_change(request)
         .await
         .unwrap()
         .into_inner();
     assert_eq!(
-        told(&answer.diagnostics),
+        summaries(&response.diagnostics),
         ["Error Value does not fit the provider's schema"]
     );
-    assert_eq!(value(answer.new_state), Value::Null, "nothing was done");
+    assert_eq!(value(response.new_state), Value::Null, "nothing was done");
 
     let request = read_resource::Request {
         type_name: "feast_other".to_owned(),
         current_state: wire(&echo("kept")),
         ..Default::default()
     };
-    let answer = provider.read_resource(request).await.unwrap().into_inner();
-    assert_eq!(told(&answer.diagnostics), ["Error Unknown resource type"]);
-    assert_eq!(value(answer.new_state), echo("kept"));
+    let response = provider.read_resource(request).await.unwrap().into_inner();
+    assert_eq!(
+        summaries(&response.diagnostics),
+        ["Error Unknown resource type"]
+    );
+    assert_eq!(value(response.new_state), echo("kept"));
 }
 
 #[tokio::test]
-async fn five_mebibytes_pass() {
+async fn accepts_messages_of_five_mebibytes() {
     let mut provider = Served::new().await.provider();
     let large = with(echo("large"), "any", Value::string("x".repeat(5 << 20)));
     let request = read_resource::Request {
@@ -315,13 +350,13 @@ async fn five_mebibytes_pass() {
         current_state: wire(&large),
         ..Default::default()
     };
-    let answer = provider.read_resource(request).await.unwrap().into_inner();
-    assert!(value(answer.new_state) == large);
-    assert_eq!(answer.new_identity, identity("large"));
+    let response = provider.read_resource(request).await.unwrap().into_inner();
+    assert!(value(response.new_state) == large);
+    assert_eq!(response.new_identity, identity("large"));
 }
 
 #[tokio::test]
-async fn a_stored_state_and_identity_are_read() {
+async fn reads_stored_states_and_identities() {
     let mut provider = Served::new().await.provider();
     let raw = |json: &str| {
         Some(RawState {
@@ -334,15 +369,15 @@ async fn a_stored_state_and_identity_are_read() {
         version: 0,
         raw_state: raw(r#"{"name":"old","size":0.1,"gone":[1]}"#),
     };
-    let answer = provider
+    let response = provider
         .upgrade_resource_state(request)
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(answer.diagnostics, []);
+    assert_eq!(response.diagnostics, []);
     let size = Value::Number(Number::Float(0.1));
     assert_eq!(
-        value(answer.upgraded_state),
+        value(response.upgraded_state),
         with(echo("old"), "size", size)
     );
 
@@ -354,13 +389,13 @@ async fn a_stored_state_and_identity_are_read() {
             flatmap: [("name".to_owned(), "old".to_owned())].into(),
         }),
     };
-    let answer = provider
+    let response = provider
         .upgrade_resource_state(request)
         .await
         .unwrap()
         .into_inner();
     assert_eq!(
-        told(&answer.diagnostics),
+        summaries(&response.diagnostics),
         ["Error Stored state cannot be read"]
     );
 
@@ -369,13 +404,13 @@ async fn a_stored_state_and_identity_are_read() {
         version: 0,
         raw_identity: raw(r#"{"name":"old"}"#),
     };
-    let answer = provider
+    let response = provider
         .upgrade_resource_identity(request)
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(answer.diagnostics, []);
-    assert_eq!(answer.upgraded_identity, identity("old"));
+    assert_eq!(response.diagnostics, []);
+    assert_eq!(response.upgraded_identity, identity("old"));
 }
 
 #[tokio::test]
@@ -392,7 +427,7 @@ async fn imports_by_id_and_by_identity() {
         ..by_id.clone()
     };
     for request in [by_id, by_identity] {
-        let answer = provider
+        let response = provider
             .import_resource_state(request)
             .await
             .unwrap()
@@ -403,12 +438,12 @@ async fn imports_by_id_and_by_identity() {
             private: Vec::new(),
             identity: identity("there"),
         };
-        assert_eq!(answer.imported_resources, [imported]);
+        assert_eq!(response.imported_resources, [imported]);
     }
 }
 
 #[tokio::test]
-async fn functions_answer_or_say_which_argument_is_wrong() {
+async fn functions_return_a_result_or_the_invalid_argument() {
     let mut provider = Served::new().await.provider();
     let mut call = async |name: &str, msgpack: &[&[u8]]| {
         let arguments = msgpack.iter().map(|bytes| DynamicValue {
@@ -419,8 +454,8 @@ async fn functions_answer_or_say_which_argument_is_wrong() {
             name: name.to_owned(),
             arguments: arguments.collect(),
         };
-        let answer = provider.call_function(request).await.unwrap().into_inner();
-        match (answer.result, answer.error) {
+        let response = provider.call_function(request).await.unwrap().into_inner();
+        match (response.result, response.error) {
             (Some(result), None) => Ok(result.msgpack),
             (None, Some(error)) => Err((error.text, error.function_argument)),
             both => panic!("{both:?}"),
@@ -445,7 +480,92 @@ async fn functions_answer_or_say_which_argument_is_wrong() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_unimplemented() {
+async fn moves_the_state_of_another_resource() {
+    let served = Served::with(EchoProvider::with_optional_methods()).await;
+    let mut provider = served.provider();
+    let raw = |json: &str| {
+        Some(RawState {
+            json: json.as_bytes().to_vec(),
+            flatmap: Default::default(),
+        })
+    };
+    let request = move_resource_state::Request {
+        source_provider_address: "example.org/a/b".to_owned(),
+        source_type_name: "other_echo".to_owned(),
+        source_schema_version: 3,
+        source_state: raw(r#"{"name":"moved","other":1}"#),
+        target_type_name: ECHO.to_owned(),
+        source_private: b"private".to_vec(),
+        source_identity: raw(r#"{"name":"there"}"#),
+        source_identity_schema_version: 0,
+    };
+    let response = provider.move_resource_state(request.clone()).await.unwrap();
+    let response = response.into_inner();
+    assert_eq!(response.diagnostics, []);
+    let moved = with(echo("moved"), "id", Value::string("echo/moved"));
+    assert_eq!(
+        value(response.target_state),
+        with(
+            moved,
+            "tags",
+            tags([("source", "example.org/a/b 3 \"there\"")])
+        )
+    );
+    assert_eq!(response.target_private, b"private");
+    assert_eq!(response.target_identity, identity("moved"));
+
+    let request = move_resource_state::Request {
+        source_type_name: "unrelated".to_owned(),
+        source_identity: None,
+        ..request
+    };
+    let response = provider.move_resource_state(request).await.unwrap();
+    let problems = summaries(&response.into_inner().diagnostics);
+    assert_eq!(problems[0], "Error Unknown source");
+}
+
+#[tokio::test]
+async fn generates_the_configuration_of_a_state() {
+    let served = Served::with(EchoProvider::with_optional_methods()).await;
+    let mut provider = served.provider();
+    let mut generate = async |name: &str| {
+        let state = with(echo(name), "id", Value::string("echo"));
+        let request = generate_resource_config::Request {
+            type_name: ECHO.to_owned(),
+            state: wire(&state),
+        };
+        let response = provider.generate_resource_config(request).await;
+        let response = response.unwrap().into_inner();
+        (value(response.config), summaries(&response.diagnostics))
+    };
+    assert_eq!(generate("a").await, (echo("a"), vec![]));
+    let problems = vec!["Error No configuration".to_owned()];
+    assert_eq!(generate("bad").await, (Value::Null, problems));
+}
+
+#[tokio::test]
+async fn optional_methods_are_capabilities() {
+    for (provider, expected) in [
+        (EchoProvider::new(), false),
+        (EchoProvider::with_optional_methods(), true),
+    ] {
+        let mut provider = Served::with(provider).await.provider();
+        let metadata = provider.get_metadata(get_metadata::Request {}).await;
+        let capabilities = ServerCapabilities {
+            plan_destroy: true,
+            get_provider_schema_optional: true,
+            move_resource_state: expected,
+            generate_resource_config: expected,
+        };
+        assert_eq!(
+            metadata.unwrap().into_inner().server_capabilities,
+            Some(capabilities)
+        );
+    }
+}
+
+#[tokio::test]
+async fn unsupported_calls_are_unimplemented() {
     let mut provider = Served::new().await.provider();
     let codes = [
         provider
@@ -458,14 +578,6 @@ async fn what_is_not_served_is_unimplemented() {
             .err(),
         provider
             .open_ephemeral_resource(open_ephemeral_resource::Request::default())
-            .await
-            .err(),
-        provider
-            .list_resource(list_resource::Request::default())
-            .await
-            .err(),
-        provider
-            .invoke_action(invoke_action::Request::default())
             .await
             .err(),
         provider
@@ -482,7 +594,7 @@ async fn what_is_not_served_is_unimplemented() {
 }
 
 #[tokio::test]
-async fn the_provider_block_is_checked_and_taken() {
+async fn validates_and_configures_the_provider_block() {
     use terraform_provider_feast::schema::Type;
     use terraform_provider_feast::tfplugin::codec;
     let exec = Type::Object([("command".to_owned(), Type::String)].into());
@@ -502,21 +614,21 @@ async fn the_provider_block_is_checked_and_taken() {
     let request = validate_provider_config::Request {
         config: config.clone(),
     };
-    let answer = provider
+    let response = provider
         .validate_provider_config(request)
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(told(&answer.diagnostics), ["Error Bad host host"]);
+    assert_eq!(summaries(&response.diagnostics), ["Error Bad host host"]);
     let request = configure_provider::Request {
         terraform_version: "1.11.4".to_owned(),
         config,
         client_capabilities: None,
     };
-    let answer = provider
+    let response = provider
         .configure_provider(request)
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(answer.diagnostics, []);
+    assert_eq!(response.diagnostics, []);
 }

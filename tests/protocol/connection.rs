@@ -1,4 +1,4 @@
-//! Who may connect, and how it ends.
+//! Authentication of clients, and the shutdown.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::Served;
-use super::plugin_client::{self, Identity, PATIENCE};
-use super::values::{create, echo, identity, told, value, with};
+use super::plugin_client::{self, Identity, TIMEOUT};
+use super::values::{create, echo, identity, summaries, value, with};
 
-/// Whether a call gets through; a refused client may learn of it only then (TLS 1.3).
+/// Returns whether a call succeeds. With TLS 1.3, a rejected client can learn of it only by a call.
 async fn is_served(served: &Served, identity: Option<&Identity>) -> bool {
     match plugin_client::connect(&served.handshake, identity).await {
         Ok(channel) => {
@@ -30,7 +30,7 @@ async fn is_served(served: &Served, identity: Option<&Identity>) -> bool {
 }
 
 #[tokio::test]
-async fn only_the_host_that_started_it_is_served() {
+async fn serves_only_the_host_that_started_it() {
     let served = Served::new().await;
     assert!(!is_served(&served, None).await, "without a certificate");
     assert!(
@@ -44,7 +44,7 @@ async fn only_the_host_that_started_it_is_served() {
 }
 
 #[tokio::test]
-async fn nobody_else_reaches_the_socket() {
+async fn socket_directory_is_private() {
     let served = Served::new().await;
     let directory = served.handshake.socket.parent().unwrap();
     let mode = std::fs::metadata(directory).unwrap().permissions().mode();
@@ -52,39 +52,39 @@ async fn nobody_else_reaches_the_socket() {
 }
 
 #[tokio::test]
-async fn is_healthy_by_the_name_that_the_host_asks() {
+async fn reports_health_under_the_name_of_go_plugin() {
     let served = Served::new().await;
     let mut health = HealthClient::new(served.channel.clone());
     let request = HealthCheckRequest {
         service: "plugin".to_owned(),
     };
-    let answer = health.check(request).await.unwrap().into_inner();
-    assert_eq!(answer.status(), ServingStatus::Serving);
+    let response = health.check(request).await.unwrap().into_inner();
+    assert_eq!(response.status(), ServingStatus::Serving);
 }
 
 #[tokio::test]
-async fn side_streams_stay_open_until_the_end_and_do_not_delay_it() {
+async fn go_plugin_streams_stay_open_and_do_not_delay_shutdown() {
     let served = Served::new().await;
     let mut stdio = GrpcStdioClient::new(served.channel.clone());
     let mut stdio = stdio.stream_stdio(()).await.unwrap().into_inner();
     let mut broker = GrpcBrokerClient::new(served.channel.clone());
-    let asks = tokio_stream::pending();
-    let mut broker = broker.start_stream(asks).await.unwrap().into_inner();
+    let requests = tokio_stream::pending();
+    let mut broker = broker.start_stream(requests).await.unwrap().into_inner();
 
-    let moment = Duration::from_millis(100);
-    assert!(timeout(moment, stdio.message()).await.is_err());
-    assert!(timeout(moment, broker.message()).await.is_err());
+    let short = Duration::from_millis(100);
+    assert!(timeout(short, stdio.message()).await.is_err());
+    assert!(timeout(short, broker.message()).await.is_err());
 
     plugin_client::shut_down(served.channel.clone()).await;
     assert_eq!(
-        timeout(PATIENCE, stdio.message()).await.unwrap().unwrap(),
+        timeout(TIMEOUT, stdio.message()).await.unwrap().unwrap(),
         None
     );
     assert_eq!(
-        timeout(PATIENCE, broker.message()).await.unwrap().unwrap(),
+        timeout(TIMEOUT, broker.message()).await.unwrap().unwrap(),
         None
     );
-    timeout(PATIENCE, served.end)
+    timeout(TIMEOUT, served.end)
         .await
         .unwrap()
         .unwrap()
@@ -93,7 +93,7 @@ async fn side_streams_stay_open_until_the_end_and_do_not_delay_it() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_the_work_in_hand_which_still_answers() {
+async fn stop_cancels_in_flight_apply_and_returns_state() {
     let served = Served::new().await;
     let mut provider = served.provider();
     let apply = tokio::spawn(async move {
@@ -109,25 +109,25 @@ async fn a_stop_ends_the_work_in_hand_which_still_answers() {
         .await;
     assert_eq!(stop.unwrap().into_inner().error, "");
 
-    let answer = timeout(PATIENCE, apply)
+    let response = timeout(TIMEOUT, apply)
         .await
         .unwrap()
         .unwrap()
         .unwrap()
         .into_inner();
-    assert_eq!(told(&answer.diagnostics), ["Error Interrupted"]);
+    assert_eq!(summaries(&response.diagnostics), ["Error Interrupted"]);
     let saved = with(
         echo("wait for stop"),
         "id",
         Value::string("echo/wait for stop"),
     );
-    assert_eq!(value(answer.new_state), saved);
-    assert_eq!(answer.private, b"planned");
-    assert_eq!(answer.new_identity, identity("wait for stop"));
+    assert_eq!(value(response.new_state), saved);
+    assert_eq!(response.private, b"planned");
+    assert_eq!(response.new_identity, identity("wait for stop"));
 }
 
 #[tokio::test]
-async fn the_end_waits_for_the_work_in_hand() {
+async fn shutdown_waits_for_in_flight_apply() {
     let served = Served::new().await;
     let mut provider = served.provider();
     let apply = tokio::spawn(async move { provider.apply_resource_change(create("slow")).await });
@@ -135,17 +135,17 @@ async fn the_end_waits_for_the_work_in_hand() {
     plugin_client::shut_down(served.channel.clone()).await;
     assert!(!served.end.is_finished());
 
-    let answer = timeout(PATIENCE, apply)
+    let response = timeout(TIMEOUT, apply)
         .await
         .unwrap()
         .unwrap()
         .unwrap()
         .into_inner();
     assert_eq!(
-        value(answer.new_state),
+        value(response.new_state),
         with(echo("slow"), "id", Value::string("echo/slow"))
     );
-    timeout(PATIENCE, served.end)
+    timeout(TIMEOUT, served.end)
         .await
         .unwrap()
         .unwrap()

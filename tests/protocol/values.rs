@@ -1,4 +1,4 @@
-//! Values and messages of `feast_echo` for the tests.
+//! Values and messages of the test provider.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,11 @@ use terraform_provider_feast::tfplugin::proto::tfplugin6::{
     Diagnostic, DynamicValue, ResourceIdentityData, apply_resource_change, diagnostic::Severity,
 };
 
+/// The resource and the list resource.
 pub const ECHO: &str = "feast_echo";
+
+/// The action.
+pub const SAY: &str = "feast_say";
 
 pub fn echo_type() -> Type {
     let env = [("name", Type::String), ("value", Type::String)];
@@ -22,7 +26,7 @@ pub fn echo_type() -> Type {
     ])
 }
 
-fn object_type<const N: usize>(attributes: [(&str, Type); N]) -> Type {
+pub fn object_type<const N: usize>(attributes: [(&str, Type); N]) -> Type {
     Type::Object(attributes.map(|(name, ty)| (name.to_owned(), ty)).into())
 }
 
@@ -34,7 +38,7 @@ pub fn object<const N: usize>(attributes: [(&str, Value); N]) -> Value {
     )
 }
 
-/// A `feast_echo` of that name; null else.
+/// Returns a `feast_echo` of that name whose other attributes are null.
 pub fn echo(name: &str) -> Value {
     object([
         ("id", Value::Null),
@@ -67,7 +71,7 @@ pub fn identity(name: &str) -> Option<ResourceIdentityData> {
     })
 }
 
-/// The creation of a `feast_echo`.
+/// Returns the request that creates a `feast_echo`.
 pub fn create(name: &str) -> apply_resource_change::Request {
     apply_resource_change::Request {
         type_name: ECHO.to_owned(),
@@ -85,10 +89,10 @@ pub fn tags<const N: usize>(tags: [(&str, &str); N]) -> Value {
     Value::Map(BTreeMap::from(tags))
 }
 
-/// Severity, summary and attribute path of each, as `Error Bad value env[1].value`.
-pub fn told(diagnostics: &[Diagnostic]) -> Vec<String> {
+/// Returns severity, summary and attribute path of each diagnostic: `Error Bad value env [1] value`.
+pub fn summaries(diagnostics: &[Diagnostic]) -> Vec<String> {
     use terraform_provider_feast::tfplugin::proto::tfplugin6::attribute_path::step::Selector;
-    let told = diagnostics.iter().map(|diagnostic| {
+    let summaries = diagnostics.iter().map(|diagnostic| {
         let severity = Severity::try_from(diagnostic.severity).unwrap();
         let mut text = format!("{severity:?} {}", diagnostic.summary);
         for step in diagnostic.attribute.iter().flat_map(|path| &path.steps) {
@@ -100,5 +104,5 @@ pub fn told(diagnostics: &[Diagnostic]) -> Vec<String> {
         }
         text
     });
-    told.collect()
+    summaries.collect()
 }

@@ -1,7 +1,8 @@
-//! What happens when every pod of a Deployment applies the feature repository at the same time, or an old one again.
+//! Measures what happens if every pod of a Deployment applies the feature repository at the same time, or applies an
+//! old one again.
 //!
-//! Evidence for a decision (docs/decisions) rather than demands, for which a minute of every test run is too much: it
-//! is left out unless it is named, as in `cargo test --test real_feast -- concurrent_apply`.
+//! These trials are evidence for a decision (docs/decisions), not requirements, and take a minute. They run only if
+//! they are named, as in `cargo test --test real_feast -- concurrent_apply`.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +15,7 @@ use crate::real_feast::lab;
 use crate::real_feast::three_replicas::{self, secrets};
 use crate::support::feast::{Finished, Pod, Postgres, Secrets};
 
-/// Three replicas, each of which applies by itself.
+/// Three replicas, each of which applies the repository.
 fn configuration() -> Json {
     let mut configuration = three_replicas::configuration();
     configuration["services"]["feastApply"] = json!("init_container");
@@ -25,30 +26,30 @@ const PODS: usize = 5;
 const VIEWS: usize = 5;
 const ROUNDS: usize = 3;
 
-/// Into an empty registry each round: in most of them at least one fails, on tables or versions that another has just
-/// made. Once a registry is filled, nothing fails, but one change becomes several versions.
-pub fn to_an_sql_registry() {
+/// Each round uses an empty registry. In most rounds, at least one pod fails, on tables or versions that another has
+/// just created. With a filled registry, no pod fails, but one change becomes several versions.
+pub fn sql_registry() {
     let postgres = lab::postgres();
     for round in 1..=ROUNDS {
         let database = format!("concurrent_{round}");
         postgres.create_database(&database).unwrap();
         let store = lab::feature_store(&configuration(), &secrets(&database), Some(postgres));
         let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
-        give_repositories(&pods);
-        tell(
+        create_repositories(&pods);
+        report(
             &format!("SQL, empty, round {round}"),
             apply(&pods),
             &contents(postgres, &database),
         );
         if round == ROUNDS {
-            tell(
+            report(
                 "SQL, the same again",
                 apply(&pods),
                 &contents(postgres, &database),
             );
             pods.iter()
                 .for_each(|pod| define(pod, VIEWS, ", Field(name='more', dtype=Int64)"));
-            tell(
+            report(
                 "SQL, each view changed",
                 apply(&pods),
                 &contents(postgres, &database),
@@ -61,30 +62,30 @@ pub fn to_an_sql_registry() {
     }
 }
 
-/// A registry in one file on a claim that every pod mounts: the rules refuse replicas there, but a rolling update has
-/// two pods at once as well.
-pub fn to_a_registry_in_a_file() {
+/// The registry is a file on a PVC that every pod mounts. The rules reject several replicas with it, but a rolling
+/// update also has two pods at the same time.
+pub fn file_registry() {
     let claim = json!({"ref": {"name": "registry"}, "mountPath": "/data"});
     let registry = json!({"local": {"persistence": {"file": {"pvc": claim}}}});
     let configuration =
         json!({"name": "demo", "feastProject": "demo", "services": {"registry": registry}});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
-    give_repositories(&pods);
-    tell("file, empty", apply(&pods), "");
+    create_repositories(&pods);
+    report("file, empty", apply(&pods), "");
     let list = ["feast", "feature-views", "list"];
     let views = pods[0].exec("online", &list).unwrap().success();
     assert_eq!(views.matches("stats_").count(), VIEWS, "{views}");
 }
 
-/// A pod of the old revision that starts again after the new definitions were applied takes them back.
-pub fn an_old_pod_takes_new_definitions_back() {
+/// A pod of the old revision that restarts after the new definitions were applied reverts them.
+pub fn old_pod_reverts_new_definitions() {
     let postgres = lab::postgres();
     let database = "old_pod";
     postgres.create_database(database).unwrap();
     let store = lab::feature_store(&configuration(), &secrets(database), Some(postgres));
     let pods: Vec<_> = (0..2).map(|_| store.pod()).collect();
-    give_repositories(&pods);
+    create_repositories(&pods);
     let [old, new] = pods.as_slice() else {
         unreachable!()
     };
@@ -95,15 +96,15 @@ pub fn an_old_pod_takes_new_definitions_back() {
     assert_eq!(count(postgres, database, "feature_views"), "6");
     assert_eq!(postgres.query(database, tables).unwrap(), "1");
 
-    let said = old.run("feast-apply").unwrap().success();
-    eprintln!("the old pod, again:\n{said}");
+    let output = old.run("feast-apply").unwrap().success();
+    eprintln!("the old pod, again:\n{output}");
     assert_eq!(count(postgres, database, "feature_views"), "5");
-    // With the features in it.
+    // The tables of the features are gone as well.
     assert_eq!(postgres.query(database, tables).unwrap(), "0");
 }
 
-/// One `feast init` for all pods, and [`VIEWS`] views in the place of its examples.
-fn give_repositories(pods: &[Pod<'_>]) {
+/// Runs `feast init` once for all pods, and replaces its examples with [`VIEWS`] views.
+fn create_repositories(pods: &[Pod<'_>]) {
     pods[0].run("feast-init").unwrap().success();
     for pod in pods {
         let [from, to] = [&pods[0], pod].map(|pod| pod.path("feast-init", "/feast-data"));
@@ -136,7 +137,7 @@ fn apply(pods: &[Pod<'_>]) -> Vec<Finished> {
     })
 }
 
-fn tell(what: &str, finished: Vec<Finished>, contents: &str) {
+fn report(what: &str, finished: Vec<Finished>, contents: &str) {
     let failed = finished.iter().filter(|it| !it.status.success());
     let slowest = finished.iter().map(|it| it.took).max().unwrap();
     let mut reasons: Vec<_> = failed
@@ -153,7 +154,7 @@ fn tell(what: &str, finished: Vec<Finished>, contents: &str) {
     );
 }
 
-/// Views, and versions of each.
+/// Returns the views, and the number of versions of each.
 fn contents(postgres: &Postgres, database: &str) -> String {
     let versions = "select feature_view_name, count(*) from feature_view_version_history group by 1 order by 1";
     format!(

@@ -1,4 +1,4 @@
-//! The feature definitions and the data of the tests, and what must come out.
+//! The feature definitions and the data of the tests, and the expected features.
 
 use std::fs;
 
@@ -7,20 +7,20 @@ use serde_json::{Value as Json, json};
 use crate::real_feast::lab;
 use crate::support::feast::{Pod, Postgres};
 
-/// The file with the data, in the repository.
+/// The data file in the repository.
 pub const DATA: &str = "data/ours.parquet";
 
-/// Where the repository is, for project `demo` with its base in `base`.
+/// Returns the folder of the repository, for the project `demo` below `base`.
 pub fn repository(base: &str) -> String {
     format!("{base}/demo/feature_repo")
 }
 
-/// Puts our definitions into the place of the examples that `feast init` has made, with their data in a file.
+/// Replaces the examples of `feast init` with the definitions of the tests, with data in a file.
 pub fn from_a_file(pod: &Pod<'_>, base: &str) {
     define(pod, base, include_str!("repository/from_a_file.py"));
 }
 
-/// [`from_a_file`], with these definitions on the same data.
+/// The same as [`from_a_file`], with other definitions for the same data.
 pub fn define(pod: &Pod<'_>, base: &str, definitions: &str) {
     let folder = pod.path("feast-init", &repository(base));
     fs::remove_file(folder.join("feature_definitions.py")).unwrap();
@@ -32,7 +32,7 @@ pub fn define(pod: &Pod<'_>, base: &str, definitions: &str) {
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The same with the data in a table of `database`.
+/// The same as [`from_a_file`], with the data in a table of `database`.
 pub fn from_a_table(pod: &Pod<'_>, base: &str) {
     let folder = pod.path("feast-init", &repository(base));
     fs::remove_file(folder.join("feature_definitions.py")).unwrap();
@@ -58,16 +58,16 @@ pub fn fill_table(postgres: &Postgres, database: &str) {
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Asks for features: two drivers that are there and one that is not.
-pub fn question() -> Json {
+/// Returns a request for features of two existing drivers and one missing driver.
+pub fn features_request() -> Json {
     json!({
         "features": ["driver_stats:conv_rate", "driver_stats:trips"],
         "entities": {"driver_id": [1001, 1002, 9999]},
     })
 }
 
-/// The newest row of each driver, as the online server puts it.
-pub fn answer() -> Json {
+/// Returns the expected response of the online server: the newest row of each driver.
+pub fn expected_response() -> Json {
     json!({
         "driver_id": [1001, 1002, 9999],
         "conv_rate": [0.25, 0.5, null],
@@ -75,7 +75,7 @@ pub fn answer() -> Json {
     })
 }
 
-/// The values of an answer to [`question`], by feature.
+/// Returns the values of a response to [`features_request`], by feature.
 pub fn values(answer: &Json) -> Json {
     let names = answer["metadata"]["feature_names"].as_array().unwrap();
     let results = answer["results"].as_array().unwrap();

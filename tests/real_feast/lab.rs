@@ -1,4 +1,4 @@
-//! What the tests share: one folder, one Python, one PostgreSQL; each is made when the first test asks for it.
+//! The shared folder, Python environment and PostgreSQL of the tests. Each is created when the first test needs it.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -9,12 +9,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value as Json;
 use terraform_provider_feast::feast::config::FeatureStore;
-use terraform_provider_feast::feast::objects::{Key, Kind, Objects};
+use terraform_provider_feast::feast::objects::Objects;
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
 use terraform_provider_feast::feast::secrets::resolve::{self, Resolved};
 use terraform_provider_feast::feast::secrets::source::Contents;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
+use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use crate::support::feast::{Cluster, Pod, Postgres, Python, Run, Secrets};
 use crate::support::testbed::{Progress, Result};
@@ -51,14 +52,14 @@ pub fn stop() {
     }
 }
 
-/// A feature store as an apply would make it, and a place for its pods.
+/// A feature store as an apply would create it, and an environment for its pods.
 pub struct FeatureStoreInCluster {
     pub cluster: Cluster<'static>,
     pub deployment: Deployment,
     pub objects: Objects<Resolved>,
 }
 
-/// Takes the configuration all the way; `secrets` are the user's.
+/// Processes the configuration as an apply does. `secrets` are the user's.
 pub fn feature_store(
     configuration: &Json,
     secrets: &Secrets,
@@ -99,16 +100,16 @@ pub fn feature_store(
 }
 
 impl FeatureStoreInCluster {
-    /// A new pod of the Deployment.
+    /// Creates a pod of the Deployment.
     pub fn pod(&self) -> Pod<'_> {
         let pod = self.cluster.pod(&self.deployment.spec.template);
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// A new pod with the containers of the lineage server's Deployment beside those of the servers'.
+    /// Creates a pod with the containers of both Deployments: the servers' and the lineage server's.
     pub fn pod_with_lineage_server(&self) -> Pod<'_> {
         let key = Key::new(Kind::Deployment, "feast-demo-lineage");
-        // Each has its own file of this name.
+        // Each Deployment has its own file with this name.
         let text = self.objects.manifests[&key].to_string();
         let text = text.replace("feature-store-yaml", "lineage-yaml");
         let lineage: Deployment = serde_json::from_str(&text).unwrap();
@@ -122,7 +123,7 @@ impl FeatureStoreInCluster {
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// A pod of the Job that applies the definitions.
+    /// Creates a pod of the Job that applies the definitions.
     pub fn job(&self) -> Pod<'_> {
         let mut manifests = self.objects.manifests.iter();
         let job = manifests.find(|(key, _)| key.kind == Kind::Job);
@@ -140,7 +141,7 @@ impl FeatureStoreInCluster {
             .collect()
     }
 
-    /// `feature_store.yaml` for clients.
+    /// Returns `feature_store.yaml` for clients.
     pub fn client_yaml(&self) -> &str {
         let key = Key::new(Kind::ConfigMap, "feast-demo-client");
         let data = &self.objects.manifests[&key]["data"];

@@ -1,4 +1,4 @@
-//! The lineage server on the registry's database, and the events of `feast apply` on their way to it.
+//! The lineage server with the registry's database, and the events of `feast apply`.
 
 use serde_json::{Value as Json, json};
 
@@ -8,7 +8,7 @@ use crate::real_feast::three_replicas;
 
 const EVENTS: &str = "http://127.0.0.1:6580/api/v1/lineage";
 
-/// Everything in the database, and events in the registry's.
+/// All stores are in the database, and the events in the registry's database.
 fn configuration() -> Json {
     let mut configuration = three_replicas::configuration();
     let env = configuration["services"]["onlineStore"]["server"]["env"].clone();
@@ -26,7 +26,7 @@ fn configuration() -> Json {
     configuration
 }
 
-/// An event of another tool.
+/// Returns an event of another tool.
 fn event() -> Json {
     json!({
         "eventType": "COMPLETE",
@@ -40,7 +40,7 @@ fn event() -> Json {
     })
 }
 
-pub fn feasts_own_events_arrive() {
+pub fn lineage_server_receives_feast_events() {
     let postgres = lab::postgres();
     postgres.create_database("lineage").unwrap();
     repository::fill_table(postgres, "lineage");
@@ -49,7 +49,7 @@ pub fn feasts_own_events_arrive() {
     secrets.insert("lineage".to_owned(), key.into());
     let store = lab::feature_store(&configuration(), &secrets, Some(postgres));
 
-    // The containers of both Deployments in one pod, since a pod has a network of its own here.
+    // The containers of both Deployments run in one pod, because each pod has its own network here.
     let mut pod = store.pod_with_lineage_server();
     pod.make_services(&store.services()).unwrap();
     pod.start("lineage").unwrap();
@@ -59,7 +59,7 @@ pub fn feasts_own_events_arrive() {
 
     pod.run("feast-init").unwrap().success();
     repository::from_a_table(&pod, "/feast-data");
-    // The Job's, with the environment of the servers.
+    // The command of the Job, with the environment of the servers.
     pod.exec("online", &["feast", "apply"]).unwrap().success();
     let jobs = pod.get(&format!("{EVENTS}/openlineage/jobs")).unwrap();
     let jobs = jobs["jobs"].as_array().unwrap();

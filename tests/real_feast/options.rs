@@ -1,7 +1,7 @@
-//! What servers can be told beyond the defaults: that Feast reads it as it was meant, and does it.
+//! Server options that differ from the defaults: Feast parses each as intended, and applies it.
 //!
-//! Not run: MLflow itself, whose package is not among the installed ones (its section is read, and servers and
-//! `feast apply` go on without the package); and the transports of OpenLineage other than `http`.
+//! Two options are not tested: MLflow itself, whose package is not installed (Feast parses its section, and servers
+//! and `feast apply` run without the package), and the OpenLineage transports other than `http`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{self as repository, answer, question, values};
+use crate::real_feast::feature_repository::{
+    self as repository, expected_response, features_request, values,
+};
 use crate::real_feast::lab;
 use crate::real_feast::stores::MATERIALIZE;
 use crate::support::feast::{Listener, Pod, Secrets};
@@ -92,15 +94,15 @@ fn until<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Feast takes keys that it does not know without a word.
-pub fn feast_reads_every_section_as_it_was_meant() {
+/// Feast ignores unknown keys without an error.
+pub fn feast_parses_every_section() {
     let store = lab::feature_store(&configuration(), &secrets(), None);
     let pod = store.pod();
     pod.run("feast-init").unwrap().success();
-    let said = python(&pod, include_str!("options/sections.py"), &[]);
-    // Warnings come after it.
-    let said = said.lines().find(|line| line.starts_with('{')).unwrap();
-    let said: Json = serde_json::from_str(said).unwrap();
+    let output = python(&pod, include_str!("options/sections.py"), &[]);
+    // Warnings follow this line.
+    let output = output.lines().find(|line| line.starts_with('{')).unwrap();
+    let output: Json = serde_json::from_str(output).unwrap();
     let read = json!({
         "registry": {
             "registry_type": "file",
@@ -146,18 +148,18 @@ pub fn feast_reads_every_section_as_it_was_meant() {
         },
         "data_quality_monitoring": {"auto_baseline": true},
     });
-    assert_eq!(said, json!({"read": read, "unknown": []}));
+    assert_eq!(output, json!({"read": read, "unknown": []}));
 }
 
-pub fn servers_serve_as_they_are_told() {
+pub fn servers_apply_their_options() {
     let store = lab::feature_store(&configuration(), &secrets(), None);
     let mut pod = store.pod();
     pod.run("feast-init").unwrap().success();
     repository::define(&pod, BASE, DEFINITIONS);
     let listener = Listener::start(&mut pod, LISTENER).unwrap();
 
-    let said = pod.run("feast-apply").unwrap().success();
-    assert!(said.contains("Computing baseline metrics"), "{said}");
+    let output = pod.run("feast-apply").unwrap().success();
+    assert!(output.contains("Computing baseline metrics"), "{output}");
     lineage_events_arrive(&listener);
     pod.exec("online", &MATERIALIZE).unwrap().success();
     assert_eq!(
@@ -173,15 +175,18 @@ pub fn servers_serve_as_they_are_told() {
     for server in pod.servers() {
         pod.wait_until_ready(&server).unwrap();
     }
-    // The registry's probe asks its gRPC port, and REST may be a moment later.
+    // The registry's probe checks its gRPC port, and REST may start later.
     pod.wait_for_port("127.0.0.1", 6572).unwrap();
-    let features = pod.post(&format!("{ONLINE}/get-online-features"), &question());
-    assert_eq!(values(&features.unwrap()), answer());
+    let features = pod.post(
+        &format!("{ONLINE}/get-online-features"),
+        &features_request(),
+    );
+    assert_eq!(values(&features.unwrap()), expected_response());
     let log = pod.log("online");
     assert!(log.contains("DEBUG:feast."), "{log}");
     assert!(!pod.log("registry").contains("DEBUG:feast."));
     until("both workers", || (workers(&pod) == 2).then_some(()));
-    // Seconds, on a busy machine some more; Feast's own default is 30.
+    // The value is in seconds, and higher on a busy machine. Feast's default is 30.
     let idle: u64 = (python(&pod, include_str!("options/idle.py"), &[]).parse()).unwrap();
     assert!((2..15).contains(&idle), "{idle}");
 
@@ -189,8 +194,9 @@ pub fn servers_serve_as_they_are_told() {
     let rows = pushed_rows_are_collected(&pod);
     categories_are_shown(&pod);
     new_definitions_are_found(&pod);
-    // The interval of a second is over, and the row that was pushed last still waits: Feast starts the thread that is to
-    // write it before it forks its workers, which have none. When this fails, mend the attribute's description.
+    // The interval of one second has passed, and the last pushed row is not written yet: Feast starts the writing
+    // thread before it forks its workers, which do not have it. If this check fails, correct the attribute's
+    // description.
     assert_eq!(self::rows(&pod), rows);
     workers_are_replaced(&pod);
 }
@@ -220,37 +226,37 @@ fn lineage_events_arrive(listener: &Listener) {
 }
 
 fn models_are_served(pod: &Pod<'_>) {
-    let said = python(pod, include_str!("options/mcp.py"), &[]);
-    let said: Json = serde_json::from_str(&said).unwrap();
-    assert_eq!(said["result"]["serverInfo"]["name"], "ours", "{said:#}");
-    // The registry's transport is the other one.
+    let output = python(pod, include_str!("options/mcp.py"), &[]);
+    let output: Json = serde_json::from_str(&output).unwrap();
+    assert_eq!(output["result"]["serverInfo"]["name"], "ours", "{output:#}");
+    // The registry uses the other transport.
     let program = include_str!("options/first_line.py");
-    let said = python(pod, program, &["http://127.0.0.1:6572/sse"]);
-    assert_eq!(said, "event: endpoint");
+    let output = python(pod, program, &["http://127.0.0.1:6572/sse"]);
+    assert_eq!(output, "event: endpoint");
 }
 
 fn rows(pod: &Pod<'_>) -> usize {
     let folder = pod.path("online", &repository::repository(BASE));
     let file = folder.join(repository::DATA);
     let program = include_str!("options/rows.py");
-    let said = lab::python().run(program, &[&file.to_string_lossy()]);
-    said.unwrap().trim().parse().unwrap()
+    let output = lab::python().run(program, &[&file.to_string_lossy()]);
+    output.unwrap().trim().parse().unwrap()
 }
 
-/// As many as the batch has are written, one more is not; how many there are.
+/// The number of rows of one batch is written, and one more is not. Returns the number of rows.
 fn pushed_rows_are_collected(pod: &Pod<'_>) -> usize {
     let push = include_str!("options/push.py");
     let accepted = "202";
     let before = rows(pod);
     assert_eq!(python(pod, push, &["2001", "3"]), accepted);
-    // A file that is being written cannot be read.
+    // A file cannot be read while it is written.
     let folder = pod.path("online", &repository::repository(BASE));
     let file = folder.join(repository::DATA);
     let program = include_str!("options/rows.py");
     let wanted = (before + 3).to_string();
     until("the batch to be written", || {
-        let said = lab::python().run(program, &[&file.to_string_lossy()]);
-        said.ok().filter(|rows| rows.trim() == wanted)
+        let output = lab::python().run(program, &[&file.to_string_lossy()]);
+        output.ok().filter(|rows| rows.trim() == wanted)
     });
     assert_eq!(python(pod, push, &["3001", "1"]), accepted);
     before + 3
@@ -261,27 +267,28 @@ fn categories_are_shown(pod: &Pod<'_>) {
     let shown = |line: &str| metrics.lines().any(|it| it.starts_with(line));
     let pushes = "feast_feature_server_request_total{endpoint=\"/push\"";
     assert!(shown(pushes), "{metrics}");
-    // Both pushes, but their category is off.
+    // Both pushes are recorded, but their category is disabled.
     assert!(!shown("feast_push_request_total{"), "{metrics}");
 }
 
-/// Within some seconds, of which the registry's copy has one; Feast's own default is a minute.
+/// New definitions are loaded within a few seconds, one of which is the registry's cache. Feast's default is a minute.
 fn new_definitions_are_found(pod: &Pod<'_>) {
     let folder = pod.path("online", &repository::repository(BASE));
     let definitions = DEFINITIONS.replace("\"driver_stats\"", "\"renamed\"");
     fs::write(folder.join("definitions.py"), definitions).unwrap();
     pod.run("feast-apply").unwrap().success();
-    let question = json!({"features": ["renamed:trips"], "entities": {"driver_id": [1001]}});
+    let features_request =
+        json!({"features": ["renamed:trips"], "entities": {"driver_id": [1001]}});
     let url = format!("{ONLINE}/get-online-features");
     let step = Duration::from_millis(100);
     let found = eventually("the new definitions", Duration::from_secs(40), step, || {
-        pod.post(&url, &question).ok()
+        pod.post(&url, &features_request).ok()
     });
     let expected = json!({"driver_id": [1001], "trips": [null]});
     assert_eq!(values(&found.unwrap()), expected);
 }
 
-/// And take the metrics with them. When this fails, the advice `metrics-end` can go.
+/// Replaced workers remove their metrics. If this check fails, remove the warning `metrics-end`.
 fn workers_are_replaced(pod: &Pod<'_>) {
     assert_eq!(workers(pod), 2);
     python(pod, GET, &[METRICS]);
@@ -291,20 +298,20 @@ fn workers_are_replaced(pod: &Pod<'_>) {
         pod.exec("online", &words).unwrap().status.success()
     };
     until("other workers", || {
-        // One that ends may drop a connection.
+        // A worker that ends can drop a connection.
         ask("100");
         (workers(pod) >= 4).then_some(())
     });
-    until("them to answer", || ask("1").then_some(()));
+    until("the servers to respond", || ask("1").then_some(()));
     let words = ["python", "-c", GET, METRICS];
-    until("the metrics to end", || {
+    until("the metrics to disappear", || {
         let finished = pod.exec("online", &words).unwrap();
         finished.output.contains("Connection refused").then_some(())
     });
 }
 
-/// Which is what the advice `lineage-kafka` says. When this fails, it can go.
-pub fn nothing_is_sent_to_kafka() {
+/// The warning `lineage-kafka` describes this behavior. If this check fails, remove the warning.
+pub fn sends_no_events_to_kafka() {
     let configuration = json!({
         "name": "demo",
         "feastProject": "demo",
@@ -317,9 +324,9 @@ pub fn nothing_is_sent_to_kafka() {
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let pod = store.pod();
     pod.run("feast-init").unwrap().success();
-    let said = pod.run("feast-apply").unwrap().success();
+    let output = pod.run("feast-apply").unwrap().success();
     assert!(
-        said.contains("Failed to initialize OpenLineage client"),
-        "{said}"
+        output.contains("Failed to initialize OpenLineage client"),
+        "{output}"
     );
 }

@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{self as repository, answer, question, values};
+use crate::real_feast::feature_repository::{
+    self as repository, expected_response, features_request, values,
+};
 use crate::real_feast::lab;
 use crate::support::feast::{Pod, Redis, Secrets};
 
 const ONLINE: &str = "http://127.0.0.1:6566";
-/// What the operator's CronJob runs, and ours.
+/// The command of the CronJob, which is also the operator's.
 pub const MATERIALIZE: [&str; 3] = [
     "bash",
     "-c",
     "feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')",
 ];
 
-/// Runs the containers in the order of Kubernetes, with our definitions put in after `feast init`.
-pub fn bring_up(pod: &mut Pod<'_>, base: &str) {
+/// Runs the containers in the order of Kubernetes, and installs the definitions of the tests after `feast init`.
+pub fn start_containers(pod: &mut Pod<'_>, base: &str) {
     pod.run("feast-init").unwrap().success();
     repository::from_a_file(pod, base);
     pod.run("feast-apply").unwrap().success();
@@ -32,23 +34,26 @@ pub fn bring_up(pod: &mut Pod<'_>, base: &str) {
 
 fn features(pod: &Pod<'_>) -> Json {
     let url = format!("{ONLINE}/get-online-features");
-    values(&pod.post(&url, &question()).unwrap())
+    values(&pod.post(&url, &features_request()).unwrap())
 }
 
-/// The defaults, and the examples that `feast init` makes, untouched by us: its values are random, so they are
-/// compared with the file that they come from.
-pub fn as_feast_init_leaves_it() {
+/// The defaults, with the examples of `feast init`. Their values are random, so the result is compared with their data
+/// file.
+pub fn feast_init_defaults() {
     let configuration = json!({"name": "demo", "feastProject": "demo"});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let mut pod = store.pod();
     assert_eq!(pod.init_containers(), ["feast-init", "feast-apply"]);
     assert_eq!(pod.servers(), ["online"]);
-    let said = pod.run("feast-init").unwrap().success();
-    assert!(said.contains("The feature repository is ready."), "{said}");
+    let output = pod.run("feast-init").unwrap().success();
+    assert!(
+        output.contains("The feature repository is ready."),
+        "{output}"
+    );
     pod.run("feast-apply").unwrap().success();
-    // A pod that starts its containers again finds the repository there.
-    let said = pod.run("feast-init").unwrap().success();
-    assert!(!said.contains("Creating"), "{said}");
+    // If the containers of a pod restart, they find the existing repository.
+    let output = pod.run("feast-init").unwrap().success();
+    assert!(!output.contains("Creating"), "{output}");
     pod.exec("online", &MATERIALIZE).unwrap().success();
     pod.start("online").unwrap();
     pod.wait_until_ready("online").unwrap();
@@ -58,11 +63,11 @@ pub fn as_feast_init_leaves_it() {
     let data = data.join("data/driver_stats.parquet");
     let expected = lab::python().run(program, &[&data.to_string_lossy()]);
     let expected: Json = serde_json::from_str(&expected.unwrap()).unwrap();
-    let question = json!({
+    let features_request = json!({
         "features": ["driver_hourly_stats:conv_rate", "driver_hourly_stats:avg_daily_trips"],
         "entities": {"driver_id": [1001, 1002]},
     });
-    let answer = pod.post(&format!("{ONLINE}/get-online-features"), &question);
+    let answer = pod.post(&format!("{ONLINE}/get-online-features"), &features_request);
     assert_eq!(values(&answer.unwrap()), expected);
 }
 
@@ -103,12 +108,12 @@ pub fn redis_and_duckdb() {
     let mut pod = store.pod();
     Redis::start(&mut pod, lab::python()).unwrap();
     assert_eq!(pod.servers(), ["online", "offline"]);
-    bring_up(&mut pod, "/feast-data");
-    assert_eq!(features(&pod), answer());
+    start_containers(&mut pod, "/feast-data");
+    assert_eq!(features(&pod), expected_response());
 }
 
-/// Every store in files on claims, with the feature repository on the offline store's; a second pod takes over.
-pub fn sqlite_on_claims() {
+/// All stores in files on PVCs, with the feature repository on the offline store's PVC. A second pod then uses them.
+pub fn sqlite_on_pvcs() {
     let claim = |path: &str| json!({"create": {}, "mountPath": path});
     let configuration = json!({
         "name": "demo",
@@ -124,8 +129,8 @@ pub fn sqlite_on_claims() {
     });
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let mut pod = store.pod();
-    bring_up(&mut pod, "/data/offline");
-    assert_eq!(features(&pod), answer());
+    start_containers(&mut pod, "/data/offline");
+    assert_eq!(features(&pod), expected_response());
     for file in ["/data/online/online.db", "/data/registry/catalogue.db"] {
         assert!(pod.path("online", file).is_file(), "{file}");
     }
@@ -142,5 +147,5 @@ pub fn sqlite_on_claims() {
     next.run("feast-init").unwrap().success();
     next.start("online").unwrap();
     next.wait_until_ready("online").unwrap();
-    assert_eq!(features(&next), answer());
+    assert_eq!(features(&next), expected_response());
 }

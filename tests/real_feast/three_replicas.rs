@@ -1,4 +1,4 @@
-//! PostgreSQL for everything: online store, offline store and registry, shared by the pods of one Deployment.
+//! PostgreSQL for online store, offline store and registry, shared by the pods of one Deployment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,13 +6,15 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::real_feast::feature_repository::{self as repository, answer, question, values};
+use crate::real_feast::feature_repository::{
+    self as repository, expected_response, features_request, values,
+};
 use crate::real_feast::lab;
 use crate::real_feast::stores::MATERIALIZE;
 use crate::support::feast::{Postgres, Secrets};
 
-/// The Secrets of a user whose database is `database`. Passwords come from the environment, which is where YAML must
-/// not be confused by what they hold.
+/// Returns the Secrets of a user whose database is `database`. Passwords are in the environment, so their characters
+/// must not affect the YAML.
 pub fn secrets(database: &str) -> Secrets {
     let socket = Postgres::SOCKET_IN_CONTAINERS;
     let user = Postgres::USER;
@@ -47,7 +49,7 @@ pub fn secrets(database: &str) -> Secrets {
     ])
 }
 
-/// Everything in the database, three replicas.
+/// All stores are in the database, with three replicas.
 pub fn configuration() -> serde_json::Value {
     let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "database"}}});
     let variable = |name: &str, key: &str| {
@@ -71,7 +73,7 @@ pub fn configuration() -> serde_json::Value {
     })
 }
 
-pub fn one_postgresql_and_the_same_answers() {
+pub fn replicas_return_the_same_features() {
     let postgres = lab::postgres();
     postgres.create_database("replicas").unwrap();
     repository::fill_table(postgres, "replicas");
@@ -81,7 +83,7 @@ pub fn one_postgresql_and_the_same_answers() {
 
     assert_eq!(pods[0].servers(), ["registry", "online", "offline"]);
     assert_eq!(pods[0].init_containers(), ["feast-init"]);
-    // One Job for all of them, and before them: see concurrent_apply for what happens otherwise.
+    // One Job for all pods, before they start. For the behavior without a Job, see `concurrent_apply`.
     let job = store.job();
     for pod in pods.iter().chain([&job]) {
         pod.run("feast-init").unwrap().success();
@@ -90,7 +92,7 @@ pub fn one_postgresql_and_the_same_answers() {
     job.run("feast-apply").unwrap().success();
     pods[0].exec("online", &MATERIALIZE).unwrap().success();
     pods[0].make_services(&store.services()).unwrap();
-    // One pod with all its servers, and of the others those that the test is about.
+    // One pod runs all its servers, the others only the server under test.
     for server in ["registry", "offline"] {
         pods[0].start(server).unwrap();
     }
@@ -108,13 +110,13 @@ pub fn one_postgresql_and_the_same_answers() {
     thread::scope(|scope| {
         let asking: Vec<_> = pods
             .iter()
-            .map(|pod| scope.spawn(|| values(&pod.post(url, &question()).unwrap())))
+            .map(|pod| scope.spawn(|| values(&pod.post(url, &features_request()).unwrap())))
             .collect();
         for asked in asking {
-            assert_eq!(asked.join().unwrap(), answer());
+            assert_eq!(asked.join().unwrap(), expected_response());
         }
     });
-    // With both protocols on, the probes look at gRPC only, and REST comes up later.
+    // With both protocols enabled, the probes check only gRPC, and REST starts later.
     pods[0].wait_for_port("127.0.0.1", 6572).unwrap();
     let views = pods[0]
         .get("http://127.0.0.1:6572/api/v1/feature_views?project=demo")
@@ -124,7 +126,7 @@ pub fn one_postgresql_and_the_same_answers() {
         "{views:#}"
     );
 
-    // An application with the client's configuration and nothing else, through the Services.
+    // An application with only the client's configuration, connected through the Services.
     let folder = pods[0].path("online", "/feast-data").join("application");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("feature_store.yaml"), store.client_yaml()).unwrap();
@@ -139,15 +141,15 @@ pub fn one_postgresql_and_the_same_answers() {
         "python",
         "client.py",
     ];
-    let said = pods[0].exec("online", &run).unwrap().success();
-    let last = said.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let output = pods[0].exec("online", &run).unwrap().success();
+    let last = output.lines().rfind(|line| line.starts_with('{')).unwrap();
     let known: serde_json::Value = serde_json::from_str(last).unwrap();
     assert_eq!(
         known,
         json!({
             "views": ["driver_stats"],
             "online": {"driver_id": [1001, 1002], "conv_rate": [0.25, 0.5], "trips": [11, 22]},
-            // An hour and a half ago, the rows before the newest.
+            // An hour and a half ago: the rows before the newest.
             "historical": {"driver_id": [1001, 1002], "trips": [90, 80]},
         })
     );

@@ -1,16 +1,16 @@
-//! Every server with TLS, with a certificate that is checked.
+//! TLS for every server, with verified certificates.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{answer, question, values};
+use crate::real_feast::feature_repository::{expected_response, features_request, values};
 use crate::real_feast::lab;
-use crate::real_feast::stores::bring_up;
+use crate::real_feast::stores::start_containers;
 use crate::support::feast::Secrets;
 
-/// Certificate and private key, signed by itself, for these names and addresses.
+/// Returns a self-signed certificate for these names and addresses, and its private key.
 fn certificate(names: Vec<String>) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(names).unwrap();
@@ -33,7 +33,7 @@ fn configuration() -> Json {
     })
 }
 
-pub fn every_server_shows_its_certificate() {
+pub fn every_server_presents_its_certificate() {
     let services = ["online", "offline", "registry", "registry-rest", "ui"];
     let mut names: Vec<String> = services
         .map(|service| format!("feast-demo-{service}.default.svc.cluster.local"))
@@ -51,8 +51,8 @@ pub fn every_server_shows_its_certificate() {
     let mut pod = store.pod();
     assert_eq!(pod.servers(), ["registry", "online", "offline", "ui"]);
     pod.make_services(&store.services()).unwrap();
-    bring_up(&mut pod, "/feast-data");
-    // The registry's probe asks its gRPC port, and REST may be a moment later.
+    start_containers(&mut pod, "/feast-data");
+    // The registry's probe checks its gRPC port, and REST may start later.
     pod.wait_for_port("127.0.0.1", 6573).unwrap();
 
     let authority = pod.folder().join("authority.pem");
@@ -62,9 +62,9 @@ pub fn every_server_shows_its_certificate() {
     let features = ask(
         "POST",
         "https://127.0.0.1:6567/get-online-features",
-        &question().to_string(),
+        &features_request().to_string(),
     );
-    assert_eq!(values(&features.unwrap()), answer());
+    assert_eq!(values(&features.unwrap()), expected_response());
     let views = "https://127.0.0.1:6573/api/v1/feature_views?project=demo";
     let views = ask("GET", views, "").unwrap();
     assert_eq!(
@@ -74,7 +74,8 @@ pub fn every_server_shows_its_certificate() {
     let projects = ask("GET", "https://127.0.0.1:8443/projects-list.json", "").unwrap();
     assert_eq!(projects["projects"][0]["id"], "demo", "{projects:#}");
 
-    // An application with the client's configuration and the certificates where it says, through the Services.
+    // An application with the client's configuration and the certificates at its paths, connected through the
+    // Services.
     let folder = pod.path("online", "/feast-data").join("application");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("feature_store.yaml"), store.client_yaml()).unwrap();
@@ -89,9 +90,9 @@ pub fn every_server_shows_its_certificate() {
         "python",
         "client.py",
     ];
-    // This container sees every certificate.
-    let said = pod.exec("feast-apply", &run).unwrap().success();
-    let last = said.lines().rfind(|line| line.starts_with('{')).unwrap();
+    // This container mounts every certificate.
+    let output = pod.exec("feast-apply", &run).unwrap().success();
+    let last = output.lines().rfind(|line| line.starts_with('{')).unwrap();
     let known: Json = serde_json::from_str(last).unwrap();
     assert_eq!(
         known,

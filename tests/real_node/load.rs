@@ -137,28 +137,3 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-impl Report {
-    /// Fails unless every request was answered with the right values.
-    #[track_caller]
-    pub fn expect_no_loss(&self, clients: &str) {
-        let Self {
-            answered,
-            failures,
-            slowest,
-        } = self;
-        eprintln!(
-            "{clients}: {answered} answered, {} failed, slowest {:.1} s",
-            failures.len(),
-            slowest.as_secs_f32()
-        );
-        assert!(
-            failures.is_empty(),
-            "{clients}: of {} requests {} failed:\n{}",
-            answered + failures.len(),
-            failures.len(),
-            failures.join("\n")
-        );
-        assert!(*answered > 0, "{clients}: no request was made");
-    }
-}

@@ -1,11 +1,11 @@
-//! Real Feast on this machine: the `feast` package, PostgreSQL and Redis, and pods without Kubernetes.
+//! The real Feast on the local machine: the `feast` package, PostgreSQL and Redis, and pods without Kubernetes.
 //!
 //! 1. [`Python::ensure`] installs the pinned packages into the user's cache, once.
-//! 2. [`Run`] is a folder and the processes in it, which do not outlive this process.
-//! 3. [`Postgres`] and [`Redis`] are the real servers; a [`Listener`] takes what Feast reports to others.
-//! 4. [`Pod`] starts the containers of a rendered Deployment just as they are written there. Each pod has a network
-//!    of its own, each container its own root directory with nothing of this machine but its programs. These are
-//!    Linux namespaces: no daemon, no image, and no root where users may make user namespaces.
+//! 2. [`Run`] is a folder and its processes, which end with this process.
+//! 3. [`Postgres`] and [`Redis`] are the real servers; a [`Listener`] records the events that Feast sends.
+//! 4. [`Pod`] starts the containers of a rendered Deployment as rendered. Each pod has its own network, and each
+//!    container its own root directory with only the programs of the machine. Both are Linux namespaces: no daemon, no
+//!    image, and no root if users can create user namespaces.
 #![allow(
     dead_code,
     unused_imports,

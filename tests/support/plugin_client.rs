@@ -1,7 +1,7 @@
-//! A host for a provider, as Terraform is one: it makes a certificate, starts the binary or takes a plugin
-//! of this process, reads the handshake, and connects.
+//! A host of a provider, as Terraform is one. It makes a certificate, starts the program or uses a plugin in this process,
+//! reads the handshake, and connects.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(dead_code, reason = "not every test uses everything")]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
 use std::path::{Path, PathBuf};
@@ -30,11 +30,11 @@ pub const COOKIE: (&str, &str) = (
     "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2",
 );
 
-/// What core sends and takes, in bytes.
+/// The largest message of Terraform, in bytes.
 const MAX_MESSAGE: usize = 256 << 20;
 
-/// How long anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit of every wait.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A client's key and certificate, made for one run.
 pub struct Identity {
@@ -59,7 +59,7 @@ impl Identity {
         format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
     }
 
-    /// What a host that has this identity says.
+    /// Returns the environment variables of a host with this identity.
     pub fn environment(&self) -> Environment {
         Environment {
             magic_cookie: Some(COOKIE.1.to_owned()),
@@ -70,7 +70,7 @@ impl Identity {
     }
 }
 
-/// A plugin's answer to its start.
+/// The handshake of a plugin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Handshake {
     pub socket: PathBuf,
@@ -78,7 +78,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Reads the line; panics where core would refuse it.
+    /// Reads the handshake line. Panics if Terraform would reject it.
     pub fn parse(line: &str) -> Self {
         let parts: Vec<_> = line.split('|').collect();
         let [core, protocol, network, socket, transport, certificate] = parts[..] else {
@@ -95,7 +95,7 @@ impl Handshake {
     }
 }
 
-/// Connects with the certificate of `identity`, or without any, and trusts only the plugin's.
+/// Connects with the certificate of `identity`, or without one, and accepts only the plugin's certificate.
 pub async fn connect(
     handshake: &Handshake,
     identity: Option<&Identity>,
@@ -130,8 +130,8 @@ pub async fn connect(
     endpoint.connect_with_connector(connector).await
 }
 
-/// Connects without TLS, as to a provider for a debugger.
-pub async fn connect_plainly(socket: &Path) -> Channel {
+/// Connects without TLS, as hosts do to a provider in debug mode.
+pub async fn connect_without_tls(socket: &Path) -> Channel {
     let socket = socket.to_owned();
     let connector = tower::service_fn(move |_| {
         let socket = socket.clone();
@@ -141,14 +141,14 @@ pub async fn connect_plainly(socket: &Path) -> Channel {
     endpoint.connect_with_connector(connector).await.unwrap()
 }
 
-/// The provider's service behind a connection, with core's limits.
+/// Returns a client of the provider service, with Terraform's limits.
 pub fn provider(channel: Channel) -> ProviderClient<Channel> {
     ProviderClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE)
 }
 
-/// Asks for the end, as core does when it needs the provider no more.
+/// Shuts the plugin down, as Terraform does at the end of a command.
 pub async fn shut_down(channel: Channel) {
     GrpcControllerClient::new(channel)
         .shutdown(Empty {})
@@ -156,7 +156,7 @@ pub async fn shut_down(channel: Channel) {
         .unwrap();
 }
 
-/// A provider in a process of its own, started and connected to as core does it.
+/// A provider in a process of its own, started as Terraform does it.
 pub struct Process {
     pub child: Child,
     pub handshake: Handshake,
@@ -164,7 +164,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `binary`; `TF_LOG` and its like are not handed down.
+    /// Starts `binary` without the variables of this process that concern Terraform.
     pub async fn start(binary: &str) -> Self {
         let identity = Identity::new();
         let mut child = command(binary)
@@ -174,7 +174,7 @@ impl Process {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let line = tokio::time::timeout(TIMEOUT, lines.next_line()).await;
         let handshake = Handshake::parse(&line.unwrap().unwrap().unwrap());
         let channel = connect(&handshake, Some(&identity)).await.unwrap();
         Self {
@@ -188,18 +188,18 @@ impl Process {
         provider(self.channel.clone())
     }
 
-    /// Sends a signal by its name: `INT`, `TERM`.
+    /// Sends a signal by name: `INT`, `TERM`.
     pub fn signal(&self, name: &str) {
         signal(&self.child, name);
     }
 
-    /// Waits for the end by itself.
-    pub async fn ended(&mut self) -> ExitStatus {
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended.expect("the provider lingers").unwrap()
+    /// Waits until the process exits by itself.
+    pub async fn exited(&mut self) -> ExitStatus {
+        let exited = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
+        exited.expect("the provider has not exited").unwrap()
     }
 
-    /// All that it wrote to stderr; the process has to have ended.
+    /// Returns everything that the process wrote to stderr. The process must have exited.
     pub async fn stderr(&mut self) -> String {
         let mut text = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
@@ -208,7 +208,7 @@ impl Process {
     }
 }
 
-/// `binary` with no variable of the plugin protocol, and nobody at its input.
+/// Returns a command for `binary` without the variables of Terraform and go-plugin, and without input.
 pub fn command(binary: &str) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {

@@ -1,5 +1,5 @@
-//! Runs the real `terraform` or `tofu` in a working folder of a test's own, with the provider that
-//! was just built, and without anything of the user's configuration.
+//! Runs the real `terraform` or `tofu` in a separate working folder, with the provider that was just built, and
+//! without the user's configuration.
 #![allow(
     dead_code,
     reason = "each program that includes the runner uses a part of it"
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::testbed::error::{Doing, Error, Result};
 
 const PROVIDER: &str = "feast-dev/feast";
-/// Where Terraform and OpenTofu, each, take the provider to come from.
+/// The default registries of Terraform and OpenTofu.
 const REGISTRIES: [&str; 2] = ["registry.terraform.io", "registry.opentofu.org"];
 const PROVIDER_VERSION: &str = env!("CARGO_PKG_VERSION");
 const PLAN_FILE: &str = "testbed.tfplan";
@@ -23,14 +23,14 @@ const PLAN_FILE: &str = "testbed.tfplan";
 pub struct Terraform {
     tool: PathBuf,
     work: PathBuf,
-    /// The CLI configuration, outside of the working folder.
+    /// The CLI configuration, outside the working folder.
     config: TempDir,
-    /// Keeps a temporary working folder for as long as this value lives.
+    /// Keeps a temporary working folder as long as this value exists.
     _work: Option<TempDir>,
     environment: Vec<(String, String)>,
 }
 
-/// What a command said.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub command: String,
@@ -55,7 +55,7 @@ pub struct Plan {
 }
 
 impl Terraform {
-    /// With the provider as a development override: no `init` is needed, or possible.
+    /// Uses the provider as a development override: no `init` is needed or possible.
     pub fn new(tool: &Path, provider: &Path) -> Result<Self> {
         let work = TempDir::new().doing(|| "creating a working folder".to_owned())?;
         let mut terraform = Self::in_folder(tool, work.path())?;
@@ -68,11 +68,11 @@ impl Terraform {
         Ok(terraform)
     }
 
-    /// With the provider in a filesystem mirror, as a user without the registry installs it:
-    /// `init` works, and is needed. `work` is the folder with the configuration.
+    /// Uses the provider in a filesystem mirror, as a user without the registry installs it: `init` is needed. `work`
+    /// is the folder of the configuration.
     pub fn with_mirror(tool: &Path, provider: &Path, work: &Path) -> Result<Self> {
         let mut terraform = Self::in_folder(tool, work)?;
-        // Beside the configuration, so that what is kept lies in one place.
+        // Next to the configuration, so that everything that is kept is in one folder.
         let beside = work.parent().unwrap_or(work);
         terraform.config = TempDir::new_in(beside)
             .doing(|| "creating a folder for the CLI configuration".to_owned())?;
@@ -119,13 +119,13 @@ impl Terraform {
         self.config.path().join("terraform.tfrc")
     }
 
-    /// Sets a variable for all commands from now on, such as `KUBE_CONFIG_PATH`.
+    /// Sets an environment variable for all following commands, such as `KUBE_CONFIG_PATH`.
     pub fn environment(&mut self, name: &str, value: &str) -> &mut Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Leaves the working folder and the CLI configuration behind, and says where the latter is.
+    /// Keeps the working folder and the CLI configuration, and returns the path of the latter.
     pub fn keep(mut self) -> PathBuf {
         self.config.disable_cleanup(true);
         if let Some(work) = &mut self._work {
@@ -138,7 +138,7 @@ impl Terraform {
         &self.work
     }
 
-    /// Writes a file of the configuration; one of the same name is replaced.
+    /// Writes a file of the configuration, and replaces an existing one.
     pub fn write(&self, file: &str, text: &str) -> Result<()> {
         let path = self.work.join(file);
         fs::write(&path, text).doing(|| format!("writing {}", path.display()))
@@ -156,7 +156,7 @@ impl Terraform {
         self.plan_with(&[])
     }
 
-    /// A plan with further flags: `-refresh-only`, `-destroy`, `-replace=…`.
+    /// Plans with additional flags: `-refresh-only`, `-destroy`, `-replace=…`.
     pub fn plan_with(&self, flags: &[&str]) -> Result<Plan> {
         let out = format!("-out={PLAN_FILE}");
         let fixed = [
@@ -184,7 +184,7 @@ impl Terraform {
         self.run(&["apply", "-no-color", "-input=false", "-auto-approve"])
     }
 
-    /// Applies just what the last [`Terraform::plan`] showed.
+    /// Applies the plan of the last [`Terraform::plan`].
     pub fn apply_plan(&self) -> Result<Run> {
         self.run(&["apply", "-no-color", "-input=false", PLAN_FILE])
     }
@@ -193,12 +193,12 @@ impl Terraform {
         self.run(&["destroy", "-no-color", "-input=false", "-auto-approve"])
     }
 
-    /// The state in Terraform's JSON format.
+    /// Returns the state in Terraform's JSON format.
     pub fn state_json(&self) -> Result<Value> {
         self.json(&["show", "-json", "-no-color"])
     }
 
-    /// The value of an output.
+    /// Returns the value of an output.
     pub fn output(&self, name: &str) -> Result<Value> {
         self.json(&["output", "-json", "-no-color", name])
     }
@@ -212,7 +212,7 @@ impl Terraform {
         serde_json::from_str(&run.stdout).doing(|| format!("{}: reading the JSON", run.command))
     }
 
-    /// Runs any command. A failure of the command is no error here: see [`Run::status`].
+    /// Runs any command. A failed command is not an error: see [`Run::status`].
     pub fn run(&self, arguments: &[&str]) -> Result<Run> {
         let name = self.tool.file_name().unwrap_or_default().display();
         let line = format!("{name} {}", arguments.join(" "));
@@ -225,10 +225,10 @@ impl Terraform {
         })
     }
 
-    /// The command, not yet run: for tests that interrupt it.
+    /// Returns the command without running it, for tests that interrupt it.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.tool);
-        // What the user has set must not lead a test to another cluster, provider or state.
+        // The user's variables must not lead a test to another cluster, provider or state.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if ["TF_", "TOFU_", "KUBE"]
@@ -255,14 +255,14 @@ impl Run {
         self.status == Some(0)
     }
 
-    /// All that it said, without the line breaks and frames of diagnostics.
-    pub fn said(&self) -> String {
+    /// Returns the complete output, without the line breaks and frames of diagnostics.
+    pub fn messages(&self) -> String {
         let text = format!("{} {}", self.stdout, self.stderr);
         let words = text.split_whitespace().filter(|word| *word != "│");
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// For tests: fails with all that the command said unless it succeeded.
+    /// Panics with the output of the command unless it has succeeded.
     #[track_caller]
     pub fn expect_success(self) -> Self {
         assert!(self.succeeded(), "{self}");
@@ -283,7 +283,7 @@ impl std::fmt::Display for Run {
     }
 }
 
-/// The operating system and processor as Terraform names them.
+/// Returns the operating system and processor in Terraform's notation.
 fn platform() -> String {
     let system = match std::env::consts::OS {
         "macos" => "darwin",

@@ -1,14 +1,14 @@
-//! The testbed: a real Kubernetes control plane on this machine, without containers or root, for
-//! the lifecycle tests and the quick start.
+//! The testbed: a real Kubernetes control plane on the local machine, without containers or root, for the lifecycle
+//! tests and the quick start.
 //!
-//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler and metrics-server are the real
-//! programs; kwok plays two nodes and the pods on them. Everything listens on 127.0.0.1 only.
+//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler and metrics-server are the real programs; kwok
+//! simulates two nodes and their pods. All programs listen only on 127.0.0.1.
 //!
 //! 1. [`tools::ensure`] finds the programs, or builds them once into the user's cache.
-//! 2. [`ControlPlane::start`] boots them in a folder of their own in a few seconds.
-//! 3. Dropping the [`ControlPlane`] stops them; so does the death of this process.
+//! 2. [`ControlPlane::start`] starts them in a separate folder in a few seconds.
+//! 3. Dropping the [`ControlPlane`] stops them, and so does the end of this process.
 //!
-//! The `#[path]` attributes let tests and examples alike include this file as a module.
+//! With the `#[path]` attributes, both tests and examples can include this file as a module.
 #![allow(
     dead_code,
     reason = "each program that includes the testbed uses a part of it"

@@ -1,17 +1,17 @@
-//! What is generated is fresh, and what links somewhere leads somewhere.
+//! Checks that generated pages are up to date, and that links resolve.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
-use terraform_provider_feast::feast::objects::Kind;
+use terraform_provider_feast::kubernetes::Kind;
 use terraform_provider_feast::provider::docs;
 
 use super::sources::{Source, assert_none, files, read, read_if_exists, root};
 use super::{layers, operator};
 
-const MEND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
+const UPDATE_COMMAND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
 
-const END: &str = "\n<!-- End of what is generated. -->";
+const END: &str = "\n<!-- End of generated content. -->";
 
 #[test]
 fn generated_pages_are_fresh() {
@@ -30,11 +30,11 @@ fn generated_pages_are_fresh() {
     }
     assert_none(
         &findings,
-        &format!("These pages differ from what the code says now: {MEND}"),
+        &format!("These pages are out of date. Update them: {UPDATE_COMMAND}"),
     );
 }
 
-/// Hand-written pages, each with a table as the tests hold the code to it.
+/// Returns the hand-written pages that contain generated tables.
 fn tables() -> BTreeMap<String, String> {
     let layering = "<!-- Generated from LAYERS in tests/tidy/layers.rs. -->\n\n";
     let mut tables = operator::tables();
@@ -42,10 +42,10 @@ fn tables() -> BTreeMap<String, String> {
     let fresh = |(path, (begin, table)): (&str, (&str, String))| {
         let text = read(path);
         let Some((before, rest)) = text.split_once(begin) else {
-            panic!("{path} has lost the line that says where its table begins: {begin}");
+            panic!("{path} does not contain the line before its table: {begin}");
         };
         let Some((_, after)) = rest.split_once(END) else {
-            panic!("{path} has lost the line that says where its table ends: {END}");
+            panic!("{path} does not contain the line after its table: {END}");
         };
         (
             path.to_owned(),
@@ -64,12 +64,12 @@ fn write(path: &str, text: &str) {
     std::fs::write(&file, text).unwrap_or_else(|error| panic!("writing {path}: {error}"));
 }
 
-/// The hand-written guide against the code: the Role names every kind of object, the table every variable.
+/// Compares the guide with the code: the Role must list every kind of object, and the table every variable.
 #[test]
-fn the_guide_to_the_cluster_is_complete() {
+fn cluster_access_guide_is_complete() {
     let path = "docs/guides/cluster-access.md";
     let guide = read(path);
-    let granted = granted(&guide);
+    let granted = creatable_resources(&guide);
     let kinds = Kind::ALL.iter().map(|kind| kind.plural());
     let without_rule = kinds
         .filter(|kind| !granted.contains(*kind))
@@ -83,18 +83,18 @@ fn the_guide_to_the_cluster_is_complete() {
         .map(|variable| format!("`{variable}`"))
         .filter(|word| !guide.contains(word));
     let findings: Vec<String> = without_rule.chain(variables).collect();
-    assert_none(&findings, &format!("{path} does not have these: add them."));
+    assert_none(&findings, &format!("{path} is incomplete: add these."));
 }
 
-/// The resources that some rule in a page's YAML blocks lets somebody create.
-fn granted(page: &str) -> BTreeSet<String> {
+/// Returns the resources that a rule in the YAML blocks of a page allows to create.
+fn creatable_resources(page: &str) -> BTreeSet<String> {
     let blocks = page.split("```yaml\n").skip(1);
     let blocks = blocks.filter_map(|rest| Some(rest.split_once("```")?.0));
     let documents = blocks.flat_map(|block| {
         serde_saphyr::from_multiple::<Json>(block)
             .unwrap_or_else(|error| panic!("not YAML: {error}\n{block}"))
     });
-    // Whole Roles, and rules to be added to one.
+    // The blocks have complete Roles, and rules to add to a Role.
     let rules = documents.flat_map(|document| match document {
         Json::Array(rules) => rules,
         role => role["rules"].as_array().cloned().unwrap_or_default(),
@@ -109,28 +109,28 @@ fn granted(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whoever writes a guide shows the way to it.
+/// README and index must link to every guide.
 #[test]
-fn guides_are_found() {
-    let doors = ["README.md", "docs/index.md"].map(|path| (path, read(path)));
+fn guides_are_linked() {
+    let entry_pages = ["README.md", "docs/index.md"].map(|path| (path, read(path)));
     let guides = files("docs/guides", "md");
-    let findings: Vec<String> = doors
+    let findings: Vec<String> = entry_pages
         .iter()
-        .flat_map(|(door, text)| {
+        .flat_map(|(page, text)| {
             let guides = guides.iter().map(|guide| guide.path.as_str());
-            let hidden = guides.filter(|path| {
+            let unlinked = guides.filter(|path| {
                 let name = path.trim_start_matches("docs/");
                 !text.contains(&format!("{name})")) && !text.contains(&format!("{name}#"))
             });
-            hidden.map(move |path| format!("{door} has no link to {path}"))
+            unlinked.map(move |path| format!("{page} has no link to {path}"))
         })
         .collect();
-    assert_none(&findings, "Add a link, with what the guide is about.");
+    assert_none(&findings, "Add a link with a description of the guide.");
 }
 
-/// Whoever adds a kind of object says who owns what of it.
+/// The ownership guide must have a row for every kind of object.
 #[test]
-fn the_guide_to_ownership_names_every_kind() {
+fn ownership_guide_lists_every_kind() {
     let path = "docs/guides/drift-and-ownership.md";
     let guide = read(path);
     let table = guide.lines().filter(|line| line.starts_with('|'));
@@ -144,12 +144,12 @@ fn the_guide_to_ownership_names_every_kind() {
         .collect();
     assert_none(
         &findings,
-        &format!("{path} says of these kinds nothing: add their rows."),
+        &format!("{path} has no rows for these kinds: add them."),
     );
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_resolve() {
     let mut pages = files("docs", "md");
     for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         pages.push(Source {
@@ -172,10 +172,13 @@ fn links_lead_somewhere() {
             }
         }
     }
-    assert_none(&findings, "These links lead nowhere: mend or remove them.");
+    assert_none(
+        &findings,
+        "These links do not resolve: correct or remove them.",
+    );
 }
 
-/// The targets of inline links, without those into the web.
+/// Returns the targets of inline links, without external links.
 fn links(text: &str) -> Vec<String> {
     text.split("](")
         .skip(1)
@@ -185,7 +188,7 @@ fn links(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What `#…` can lead to: anchors set by hand, and headings.
+/// Returns the anchors of a page: explicit ones, and those of headings.
 fn anchors(text: &str) -> Vec<String> {
     let set = text
         .split("<a id=\"")

@@ -1,4 +1,4 @@
-//! Every example is something that a reader can find and that a test runs.
+//! Checks that every example is documented and tested.
 
 use super::sources::{Source, assert_none, files};
 
@@ -30,7 +30,7 @@ fn examples_are_named_in_the_documentation_and_in_the_tests() {
     );
 }
 
-/// The folders of `examples/` that hold a configuration of their own.
+/// Returns the folders in `examples/` that have a configuration.
 fn examples() -> Vec<String> {
     files("examples", "tf")
         .iter()

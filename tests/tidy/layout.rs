@@ -1,4 +1,4 @@
-//! Where files stand and what they are called.
+//! Checks the places and names of files.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -8,13 +8,13 @@ use super::sources::{Source, assert_none, files, read_if_exists};
 
 const FOLDERS: [&str; 4] = ["src", "tests", "examples", "benches"];
 
-/// Names that say nothing of what a file is for.
+/// Names that do not describe the purpose of a file.
 const VAGUE: [&str; 8] = [
     "mod", "util", "utils", "common", "helper", "helpers", "misc", "shared",
 ];
 
 #[test]
-fn names_say_what_a_file_is_for() {
+fn file_names_are_specific() {
     let mut findings = Vec::new();
     for file in rust_files() {
         for part in file.path.trim_end_matches(".rs").split('/') {
@@ -25,7 +25,7 @@ fn names_say_what_a_file_is_for() {
     }
     assert_none(
         &findings,
-        "Name a file after what it knows. A module with parts is foo.rs beside foo/, not foo/mod.rs.",
+        "Name a file after its subject. A module with submodules is foo.rs next to foo/, not foo/mod.rs.",
     );
 }
 
@@ -39,7 +39,7 @@ fn every_rust_file_belongs_to_a_crate() {
         .cloned()
         .collect();
     while let Some(path) = waiting.pop() {
-        // A declaration that leads nowhere does not compile, unless a `cfg` leaves it out.
+        // A declaration without a file does not compile, unless a `cfg` excludes it.
         let Some(text) = read_if_exists(&path) else {
             continue;
         };
@@ -50,7 +50,7 @@ fn every_rust_file_belongs_to_a_crate() {
     let findings: Vec<String> = all.difference(&reached).cloned().collect();
     assert_none(
         &findings,
-        "No `mod` declaration leads to these files, so nothing compiles them: declare or delete them.",
+        "These files are not in a `mod` declaration, so they are not compiled: declare or delete them.",
     );
 }
 
@@ -61,7 +61,7 @@ fn rust_files() -> Vec<Source> {
         .collect()
 }
 
-/// What Cargo finds by itself: a library, binaries, and the files and folders of the other targets.
+/// Returns whether Cargo finds the file itself: a library, a binary, or a file or folder of another target.
 fn is_crate_root(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     matches!(
@@ -72,7 +72,7 @@ fn is_crate_root(path: &str) -> bool {
     )
 }
 
-/// The files that the module declarations of a file lead to.
+/// Returns the files of the module declarations of a file.
 fn declared(path: &str, text: &str) -> Vec<String> {
     let file = Path::new(path);
     let folder = file.parent().unwrap_or(Path::new(""));
@@ -97,7 +97,7 @@ fn declared(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Without `.` and `..`, and with `/`.
+/// Returns the path without `.` and `..`, and with `/`.
 fn normal(path: &Path) -> String {
     let mut parts: Vec<String> = Vec::new();
     for component in path.components() {

@@ -1,4 +1,4 @@
-//! What the guides say of the operator, from the tables that the oracle test runs.
+//! The tables of the guides that compare the provider with the operator, from the tables that the oracle test runs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ mod differences;
 use behaviors::{BEHAVIORS, Behavior};
 use differences::{DIFFERENCES, Difference};
 
-/// Pages that are generated in part: path, where the table begins, and the table.
+/// Returns the pages that are partly generated: path, the line before the table, and the table.
 pub fn tables() -> BTreeMap<&'static str, (&'static str, String)> {
     BTreeMap::from([
         (
@@ -40,8 +40,8 @@ fn differences() -> String {
             operator,
             provider,
             reason,
-            theirs: _,
-            ours: _,
+            in_operator: _,
+            in_provider: _,
         } = difference;
         text.push_str(&format!(
             "| {subject} | {operator} | {provider} | {reason} |\n"
@@ -73,27 +73,27 @@ fn behaviors() -> String {
     text
 }
 
-/// A test as a reader looks for it.
+/// Returns the name of a test for readers.
 fn short(test: &str) -> String {
     match test.split_once("::") {
         Some((_, function)) => format!("`{function}`"),
         None if test.starts_with("tests/") => {
             format!("`{test}`")
         }
-        None => format!("refused: {test}"),
+        None => format!("rejected: {test}"),
     }
 }
 
 #[test]
-fn tests_that_the_guide_names_exist() {
-    let refused = read("tests/oracle/refused.json");
+fn tests_named_in_the_guide_exist() {
+    let rejected = read("tests/oracle/additional_rejected.json");
     let missing = |test: &&str| match test.split_once("::") {
         Some((file, function)) => {
             let text = read_if_exists(file).unwrap_or_default();
             !text.contains(&format!("fn {function}(")) && !text.contains(&format!("{function},\n"))
         }
         None if test.starts_with("tests/") => !root().join(test).exists(),
-        None => !refused.contains(&format!("\"case\": {test:?}")),
+        None => !rejected.contains(&format!("\"case\": {test:?}")),
     };
     let findings: Vec<String> = BEHAVIORS
         .iter()
@@ -103,6 +103,6 @@ fn tests_that_the_guide_names_exist() {
         .collect();
     assert_none(
         &findings,
-        "Tests that tests/oracle/behaviors.rs names and that do not exist: mend the names.",
+        "tests/oracle/behaviors.rs names tests that do not exist: correct the names.",
     );
 }

@@ -1,29 +1,29 @@
-//! Which paths (`crate::schema::Path`, `kube::Client`) a Rust file mentions, in `use` declarations, in
-//! code, in attributes and in the bodies of macros. It works on tokens, so comments, strings, grouped
-//! imports and line breaks cannot mislead it, and it needs no knowledge of the grammar around a path.
+//! Finds the paths (`crate::schema::Path`, `kube::Client`) that a Rust file mentions, in `use` declarations, in code,
+//! in attributes and in the bodies of macros. The scanner works on tokens, so comments, strings, grouped imports and
+//! line breaks do not affect it. It does not parse the grammar around a path.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-/// A path that a file mentions, from its first segment (`crate` is resolved, `self` and `super` too).
+/// A path that a file mentions, from its first segment (with `crate`, `self` and `super` resolved).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mention {
     pub path: Vec<String>,
     pub line: usize,
-    /// Inside an item that only tests compile.
+    /// Whether the path is inside an item that is compiled only for tests.
     pub in_test: bool,
 }
 
 /// A module declaration without a body: `mod name;`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declaration {
-    /// The inline modules around it.
+    /// The inline modules around the declaration.
     pub inside: Vec<String>,
     pub name: String,
-    /// From `#[path = "…"]`.
+    /// The value of `#[path = "…"]`.
     pub path: Option<String>,
 }
 
-/// What one file holds.
+/// The contents of one file.
 #[derive(Debug, Default)]
 pub struct Scan {
     pub mentions: Vec<Mention>,
@@ -127,7 +127,7 @@ impl Scanner {
         }
     }
 
-    /// The tree of a `use` declaration below `prefix`.
+    /// Adds the paths of a `use` declaration below `prefix`.
     fn imports(&mut self, prefix: &[String], tree: &[TokenTree]) {
         for branch in tree.split(|token| is(token, ',')) {
             let mut path = prefix.to_vec();
@@ -187,7 +187,7 @@ impl Scanner {
     }
 }
 
-/// The segments of the path that `tokens` starts with, and how many tokens they take.
+/// Returns the segments of the path at the start of `tokens`, and its number of tokens.
 fn segments(tokens: &[TokenTree]) -> (Vec<String>, usize) {
     let mut segments = Vec::new();
     let mut used = 0;
@@ -214,7 +214,7 @@ fn is_separator(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [first, second, ..] if is(first, ':') && is(second, ':'))
 }
 
-/// `src/x.rs` of `[path = "src/x.rs"]`.
+/// Returns `src/x.rs` for `[path = "src/x.rs"]`.
 fn value_of_path(attribute: &Group) -> Option<String> {
     let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
     match tokens.as_slice() {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_every_way_of_writing_an_import() {
+    fn finds_all_import_forms() {
         let text = "
             use crate::{schema::{Path, Step as Way}, cluster::*};
             pub(crate) use super::names::{self, Service};
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_paths_in_code_attributes_and_macros() {
+    fn finds_paths_in_code_attributes_and_macros() {
         let text = "
             #[tokio::main]
             async fn main() -> Result<kube::Client, anyhow::Error> {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn is_not_misled_by_comments_and_strings() {
+    fn ignores_comments_and_strings() {
         let text = "
             //! See [`crate::cluster`] and kube::Client.
             /* use kube::Client; */
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_only_tests_compile() {
+    fn recognizes_test_only_items() {
         let text =
             "use serde::Serialize; #[cfg(test)] mod tests { use kube::Client; } use http::Uri;";
         let scan = scan(text, &[]).expect("the sample is Rust");

@@ -1,4 +1,4 @@
-//! No file of `src/` grows beyond what one reads in a sitting.
+//! Checks that no file in `src/` is too long.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::sources::{assert_none, files};
 
-/// Lines of code in one file; comments, blank lines and the tests inside it are not counted.
+/// The maximum lines of code in one file, without comments, blank lines and tests.
 const BUDGET: usize = 400;
 
-/// Files that may be longer: their own budget, and why.
+/// Files that can be longer, each with its own budget and the reason.
 const EXCEPTIONS: &[(&str, usize, &str)] = &[];
 
 #[test]
@@ -28,24 +28,26 @@ fn files_stay_within_their_budget() {
         }
         if exception.is_some() && lines <= BUDGET {
             findings.push(format!(
-                "{}: {lines} lines; it no longer needs its exception",
+                "{}: {lines} lines; remove its exception",
                 file.path
             ));
         }
     }
     for (path, ..) in EXCEPTIONS {
         if !sources.iter().any(|file| file.path == *path) {
-            findings.push(format!("{path}: an exception for a file that is not there"));
+            findings.push(format!(
+                "{path}: an exception for a file that does not exist"
+            ));
         }
     }
     assert_none(
         &findings,
-        "Split the file along what it knows (foo.rs beside foo/), or give it an exception with a reason in \
+        "Split the file by subject (foo.rs next to foo/), or add an exception with a reason in \
          tests/tidy/size.rs.",
     );
 }
 
-/// Lines that hold a token of something other than a doc comment or a `#[cfg(test)]` item.
+/// Returns the number of lines with a token that is not part of a doc comment or a `#[cfg(test)]` item.
 fn lines_of_code(text: &str) -> usize {
     let mut lines = BTreeSet::new();
     let tokens = text
@@ -83,7 +85,7 @@ fn count(stream: TokenStream, lines: &mut BTreeSet<usize>) {
     }
 }
 
-/// The attribute that stands here, without spaces; of a doc comment only `doc`.
+/// Returns the attribute at this position, without spaces, or `doc` for a doc comment.
 fn attribute(tokens: &[TokenTree]) -> Option<String> {
     if !is_punct(tokens.first(), '#') {
         return None;
@@ -99,7 +101,7 @@ fn attribute(tokens: &[TokenTree]) -> Option<String> {
     Some(group.stream().to_string().replace(' ', ""))
 }
 
-/// Up to the `;` or the `{…}` that ends the item.
+/// Returns the length of the item, up to its `;` or `{…}`.
 fn length_of_item(tokens: &[TokenTree]) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == ';',
@@ -117,7 +119,7 @@ fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
 }
 
 #[test]
-fn only_code_counts() {
+fn counts_only_code() {
     let text = "//! Module.\n\n/// Item.\n#[derive(Debug)]\nstruct A;\n// why\nconst T: &str = \"a\nb\";\n\
                 #[cfg(test)]\nmod tests {\n    fn f() {}\n}\n";
     assert_eq!(lines_of_code(text), 4);

@@ -1,27 +1,27 @@
-//! The package's files, as the other checks see them.
+//! The files of the package, as the other checks read them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A file of the package.
 pub struct Source {
-    /// From the package's root, with `/`.
+    /// The path from the package's root, with `/`.
     pub path: String,
     pub text: String,
 }
 
-/// The package's root.
+/// Returns the package's root.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A file of the package, which must exist.
+/// Returns a file of the package, which must exist.
 #[track_caller]
 pub fn read(path: &str) -> String {
     read_if_exists(path).unwrap_or_else(|| panic!("{path} does not exist"))
 }
 
-/// A file of the package, or `None` when it does not exist.
+/// Returns a file of the package, or `None` if it does not exist.
 pub fn read_if_exists(path: &str) -> Option<String> {
     match std::fs::read_to_string(root().join(path)) {
         Ok(text) => Some(text),
@@ -30,7 +30,7 @@ pub fn read_if_exists(path: &str) -> Option<String> {
     }
 }
 
-/// All files below `folder` whose name ends in `.extension`, in order. There must be one.
+/// Returns all files in `folder` whose name ends with `.extension`, sorted. There must be at least one.
 #[track_caller]
 pub fn files(folder: &str, extension: &str) -> Vec<Source> {
     let mut found = Vec::new();
@@ -64,13 +64,13 @@ fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A path from the package's root, with `/`.
+/// Returns the path from the package's root, with `/`.
 pub fn relative(file: &Path) -> String {
     let inside = file.strip_prefix(root()).unwrap_or(file);
     inside.to_string_lossy().replace('\\', "/")
 }
 
-/// The crates that `Cargo.toml` names in a section such as `dependencies`, as Rust writes them.
+/// Returns the crates in a section of `Cargo.toml`, such as `dependencies`, with their names in Rust.
 pub fn crates(section: &str) -> BTreeSet<String> {
     let manifest = read("Cargo.toml");
     let header = format!("[{section}]");
@@ -85,7 +85,7 @@ pub fn crates(section: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Fails with the list of what was found, if anything was.
+/// Panics with the list of findings, if there are any.
 #[track_caller]
 pub fn assert_none(findings: &[String], rule: &str) {
     assert!(

@@ -2,7 +2,7 @@ locals {
   sample = provider::feast::from_manifest(file("${path.module}/store.yaml"))
 }
 
-# Every attribute is there, and null where the custom resource says nothing.
+# The object has every attribute. Attributes that the custom resource does not set are null.
 resource "feast_feature_store" "sample" {
   name          = local.sample.name
   namespace     = local.sample.namespace

@@ -1,4 +1,4 @@
-# The manifests of a feature store, for a review or a repository that GitOps applies from.
+# The manifests of a feature store, for a review or a GitOps repository.
 output "manifests" {
   value = provider::feast::render({
     name          = "sample"

@@ -8,25 +8,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Error, Reason, Verb};
 use super::super::{Cluster, StoreName};
-use super::Plan;
-use crate::feast::objects::Key;
+use crate::kubernetes::kind::Key;
 
 impl Cluster {
-    /// Wanted objects of kinds that this cluster does not know.
-    pub(super) async fn absent_apis(
+    /// Returns an error for each of these objects whose API the cluster lacks. An object that exists has its API.
+    pub(super) async fn missing_apis<'k>(
         &self,
-        plan: &Plan<'_>,
+        store: &StoreName,
+        keys: impl Iterator<Item = &'k Key>,
         live: &BTreeMap<Key, Json>,
         cancel: &CancellationToken,
     ) -> Vec<Error> {
-        let unsure =
-            (plan.wanted.keys()).filter(|key| key.kind.is_custom() && !live.contains_key(*key));
-        let asked = unsure.map(|key| self.absent_api(plan.store, key, cancel));
-        join_all(asked).await.into_iter().flatten().collect()
+        let keys = keys.filter(|key| key.kind.is_custom() && !live.contains_key(*key));
+        let checks = keys.map(|key| self.missing_api(store, key, cancel));
+        join_all(checks).await.into_iter().flatten().collect()
     }
 
-    /// Whoever may not look is told so by the apply itself.
-    async fn absent_api(
+    /// Ignores other errors, such as a missing permission: the apply itself reports them.
+    async fn missing_api(
         &self,
         store: &StoreName,
         key: &Key,

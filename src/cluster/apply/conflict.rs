@@ -1,22 +1,23 @@
-//! What stands against an apply, in full: the API server names field and manager, and no more.
+//! Details of field conflicts: the API server names the field and the manager, but neither values nor times.
 
 use serde_json::Value as Json;
 
 use super::super::error::{Error, FieldConflict, Reason, Values};
-use super::super::ownership::{self, FieldPath};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::kind::{Key, Kind};
+use crate::kubernetes::managed_fields::{ManagedFields, Operation};
 
-/// The error with those of its conflicts that `stands` selects, each with both values and the time of the other's
-/// write, from the `live` object.
+/// Returns the error with the conflicts that `remains` selects, each with both values and the time of the other
+/// manager's write, from the `live` object.
 pub(super) fn explained(
     mut error: Error,
     key: &Key,
     body: &Json,
     live: &Json,
-    stands: impl Fn(&FieldConflict) -> bool,
+    remains: impl Fn(&FieldConflict) -> bool,
 ) -> Error {
     if let Reason::Conflict(conflicts) = &mut error.reason {
-        conflicts.retain(|conflict| stands(conflict));
+        conflicts.retain(|conflict| remains(conflict));
         for conflict in conflicts {
             explain(conflict, key.kind, body, live);
         }
@@ -29,13 +30,15 @@ fn explain(conflict: &mut FieldConflict, kind: Kind, body: &Json, live: &Json) {
     let Some(path) = resolve(live).or_else(|| resolve(body)) else {
         return;
     };
-    let owner = ownership::entries(live).find(|entry| {
-        entry.manager == conflict.manager
-            && entry.applied != conflict.by_update
-            && ownership::holds(entry.fields, &path)
-    });
+    let operation = match conflict.by_update {
+        true => Operation::Update,
+        false => Operation::Apply,
+    };
+    let managed = ManagedFields::of(live);
+    let owner = (managed.owners(&path))
+        .find(|entry| entry.manager == conflict.manager && entry.operation == operation);
     conflict.time = owner.and_then(|entry| entry.time).map(str::to_owned);
-    conflict.values = (kind != Kind::Secret && !path.is_variable()).then(|| Values {
+    conflict.values = (kind != Kind::Secret && !path.is_env_var()).then(|| Values {
         wanted: path.get(body).cloned(),
         live: path.get(live).cloned(),
     });
@@ -60,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn names_time_and_both_values() {
+    fn a_conflict_names_the_time_and_both_values() {
         let owned = |field: &str| json!({"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {field: {}}}}});
         let live = json!({
             "metadata": {"managedFields": [

@@ -1,8 +1,8 @@
-//! A create that is checked before anything is written: each object is sent as a server-side dry run.
+//! Checks a create before anything is written: each object is sent as a server-side dry run.
 //!
-//! A dry run passes authentication, authorization, admission and validation, so it finds missing rights, policies,
-//! quotas and values that the API server rejects. It does not find what only the written object would meet: an
-//! admission webhook that refuses dry runs is reported as unchecked.
+//! A dry run passes authentication, authorization, admission and validation, so it finds missing permissions, policies,
+//! quotas and values that the API server rejects. An admission webhook that does not support dry runs makes the object
+//! unchecked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,39 +11,39 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Error, Reason, Verb};
-use super::super::request::Request;
+use super::super::request::{Call, Request};
 use super::super::resource::NAMESPACES;
-use super::super::{Cluster, Options, PvcPolicy, StoreName};
+use super::super::{Cluster, Options, StoreName};
 use super::object::{apply_request, to_apply_body};
-use super::{Plan, is_terminating};
-use crate::feast::objects::{Key, Kind};
+use super::{is_terminating, push_error};
+use crate::kubernetes::kind::{Key, Kind};
 
 /// The create of a feature store that replaces another one.
 pub struct Replacement<'a> {
     pub store: &'a StoreName,
-    /// The objects to create. One of unknown content is null: only its name is checked.
+    /// The objects to create. A null is an object of unknown content, of which only the name is checked.
     pub wanted: &'a BTreeMap<Key, Json>,
     /// The objects that are deleted before the create.
     pub freed: &'a BTreeSet<Key>,
-    /// Whether the deletion gives back quota of the namespace.
+    /// True if the deletion frees quota of the namespace.
     pub frees_quota: bool,
 }
 
 /// The result of checking a create.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Why the create would fail.
+    /// Errors that the create would meet.
     pub refused: Vec<Error>,
-    /// What could not be checked.
+    /// Errors that prevented a check.
     pub unchecked: Vec<Error>,
 }
 
-/// The meaning of an error that a dry run ended with.
+/// The meaning of the error of a dry run for the create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// The create would fail in the same way.
     Refused,
-    /// It says nothing about the create.
+    /// The error says nothing about the create.
     Irrelevant,
     /// The dry run was not carried out.
     Unchecked,
@@ -89,22 +89,15 @@ impl Cluster {
             freed,
             frees_quota,
         } = replacement;
-        let mut stays = live.clone();
-        stays.retain(|key, _| !freed.contains(key));
-        let plan = Plan {
-            store,
-            wanted,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
-            repair_drift: false,
-            wait_for_job: None,
-        };
+        let mut remaining = live.clone();
+        remaining.retain(|key, _| !freed.contains(key));
+        let keys = || wanted.keys();
         let mut checked = Checked {
-            refused: self.foreign(&plan, &stays),
+            refused: self.foreign_objects(store, keys(), &BTreeMap::new(), &remaining),
             ..Checked::default()
         };
-        let absent = self.absent_apis(&plan, live, cancel).await;
-        checked.refused.extend(absent);
+        let missing = self.missing_apis(store, keys(), live, cancel).await;
+        checked.refused.extend(missing);
         let named = |error: &Error, key: &Key| {
             error.target.kind == key.kind.as_str() && error.target.name.as_ref() == Some(&key.name)
         };
@@ -117,9 +110,9 @@ impl Cluster {
         });
         for (key, error) in join_all(sent).await {
             let Some(error) = error else { continue };
-            match judge(key, &error.reason, live.contains_key(key), *frees_quota) {
-                Verdict::Refused => push(&mut checked.refused, error),
-                Verdict::Unchecked => push(&mut checked.unchecked, error),
+            match verdict(key, &error.reason, live.contains_key(key), *frees_quota) {
+                Verdict::Refused => push_error(&mut checked.refused, error),
+                Verdict::Unchecked => push_error(&mut checked.unchecked, error),
                 Verdict::Irrelevant => {}
             }
         }
@@ -135,15 +128,17 @@ impl Cluster {
     ) -> Result<Json, Error> {
         let Options { field_manager, .. } = self.options();
         let body = to_apply_body(key, manifest);
-        // Conflicts are a matter of objects that exist, which the create will not find.
+        // The create will not find the objects that conflicts are about.
         let mut request = apply_request(&store.namespace, key, field_manager, true, body);
-        request.query.push(("dryRun", "All"));
+        if let Call::Patch(params, _) = &mut request.call {
+            params.dry_run = true;
+        }
         self.send(request, cancel).await
     }
 }
 
 impl Reason {
-    /// Whether the API server did not answer the question, so that nothing is known about the object.
+    /// Returns whether the API server did not answer, so that nothing is known about the object.
     pub fn is_no_answer(&self) -> bool {
         matches!(
             self,
@@ -159,18 +154,8 @@ impl Reason {
     }
 }
 
-/// Reports what holds for the whole server or namespace once.
-fn push(errors: &mut Vec<Error>, error: Error) {
-    let same = |other: &Error| {
-        std::mem::discriminant(&other.reason) == std::mem::discriminant(&error.reason)
-    };
-    if error.is_about_one_object() || !errors.iter().any(same) {
-        errors.push(error);
-    }
-}
-
-/// Decides what the error of a dry run means for the create. An object that `exists` was checked as an update.
-fn judge(key: &Key, reason: &Reason, exists: bool, frees_quota: bool) -> Verdict {
+/// Returns the meaning of the error for the create. An object that `exists` was checked as an update.
+fn verdict(key: &Key, reason: &Reason, exists: bool, frees_quota: bool) -> Verdict {
     match reason {
         reason if reason.is_no_answer() => Verdict::Unchecked,
         Reason::Rejected { code, message, .. } if *code >= 500 || refuses_dry_runs(message) => {
@@ -178,7 +163,7 @@ fn judge(key: &Key, reason: &Reason, exists: bool, frees_quota: bool) -> Verdict
         }
         // The message about a Secret is withheld, so that it may be the refusal of a dry run.
         Reason::Rejected { code: 400, .. } if key.kind == Kind::Secret => Verdict::Unchecked,
-        // Somebody has written the object at the same moment.
+        // Somebody else has written the object at the same time.
         Reason::Conflict(_) | Reason::Stale { .. } => Verdict::Irrelevant,
         Reason::Invalid { .. } | Reason::Rejected { .. } if exists => Verdict::Irrelevant,
         // The role that a binding names is created together with it.
@@ -194,7 +179,7 @@ fn judge(key: &Key, reason: &Reason, exists: bool, frees_quota: bool) -> Verdict
     }
 }
 
-/// The API server's words about a webhook with side effects.
+/// Returns whether the message is about a webhook with side effects.
 fn refuses_dry_runs(message: &str) -> bool {
     message.contains("does not support dry run")
 }
@@ -218,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn judges_what_the_create_would_meet_too() {
+    fn verdicts_depend_on_reason_and_object() {
         let invalid = || Reason::Invalid {
             message: "no".to_owned(),
             fields: Vec::new(),
@@ -297,7 +282,7 @@ mod tests {
             ),
         ] {
             let key = Key::new(kind, "x");
-            let verdict = judge(&key, &reason, exists, frees_quota);
+            let verdict = verdict(&key, &reason, exists, frees_quota);
             assert_eq!(verdict, expected, "{key}: {reason}");
         }
     }

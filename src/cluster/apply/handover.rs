@@ -1,9 +1,9 @@
-//! What has to happen to a Deployment before our next apply of it.
+//! The replica count and the strategy of a Deployment, which need more than one apply to change hands.
 //!
-//! A field that its last owner no longer applies falls back to its default. So before our manager
-//! leaves out `spec.replicas` (the count goes to an autoscaler, or to whoever scales from outside), a
-//! second manager of ours applies the count as it is, and keeps it until someone else sets another.
-//! Numbers of a rolling update, in contrast, must go when the strategy becomes `Recreate`.
+//! A field that its last owner no longer applies falls back to its default. So before the configured field manager leaves
+//! out `spec.replicas`, because an autoscaler or another scaler sets it, a second manager of the provider applies the
+//! current count and owns it until somebody else sets another. The limits of a rolling update, in contrast, must go when
+//! the strategy becomes `Recreate`.
 
 use std::time::Duration;
 
@@ -11,87 +11,88 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use super::super::error::{Error, Reason, Verb};
-use super::super::ownership;
 use super::super::request::Request;
 use super::super::resource::Resource;
 use super::super::watch::{Selection, Unfinished};
-use super::{ATTEMPTS, Run};
+use super::{ATTEMPTS, Applier};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
-use crate::kubernetes::kind::Tier;
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::kind::{Key, Kind, Tier};
+use crate::kubernetes::managed_fields::{ManagedFields, Operation};
 
 const REPLICAS: [&str; 2] = ["spec", "replicas"];
 const ROLLING_UPDATE: [&str; 3] = ["spec", "strategy", "rollingUpdate"];
 
-/// How long the Deployment's controller gets to observe a number of replicas.
+/// The time for the Deployment controller to observe a replica count.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-impl Run<'_> {
-    /// Waits until the Deployment's controller has observed the number of replicas that was just applied, and applies
-    /// it again as long as somebody moves it before that.
+impl Applier<'_> {
+    /// Waits until the Deployment controller has observed the replica count that was just applied. Applies it again if
+    /// somebody changes it before that.
     ///
-    /// A deleted autoscaler's controller may have one more write under way. It writes with the version of the Deployment
-    /// that it has read, and the status that the Deployment's controller writes makes that version an old one: what
-    /// was under way before is refused from then on. Where the rollout is waited for, a later move is undone at its end.
+    /// The controller of a deleted autoscaler can have one more write in flight. That write has the version of the
+    /// Deployment as its precondition, and the status that the Deployment controller writes changes the version: the API
+    /// server rejects the write from then on. If the apply waits for the rollout, it reverts a later change at the end.
     pub(super) async fn settle_replicas(&mut self) {
-        let key = Key::new(Kind::Deployment, names::main(&self.plan.store.name));
-        let Some(wanted) = self.plan.wanted.get(&key) else {
+        let key = Key::new(Kind::Deployment, names::main(&self.desired.store.name));
+        let Some(manifest) = self.manifests().get(&key) else {
             return;
         };
-        let replicas = wanted["spec"]["replicas"].clone();
+        let replicas = manifest["spec"]["replicas"].clone();
         for _ in 0..ATTEMPTS {
-            if !self.goes_on() {
+            if !self.ok_so_far() {
                 return;
             }
-            let seen = self.cluster.watch_until(
+            let settled = self.cluster.watch_until(
                 Resource::from(key.kind),
-                &self.plan.store.namespace,
+                &self.desired.store.namespace,
                 Selection::Named(&key.name),
                 Instant::now() + SETTLE_TIMEOUT,
                 self.cancel,
                 |objects| {
                     let live = objects.get(&key.name)?;
-                    let moved = live["spec"]["replicas"] != replicas;
-                    (moved || is_observed(live)).then(|| (live.clone(), moved))
+                    let is_changed = live["spec"]["replicas"] != replicas;
+                    (is_changed || is_observed(live)).then(|| (live.clone(), is_changed))
                 },
             );
-            match seen.await {
-                Ok((live, moved)) => {
+            match settled.await {
+                Ok((live, is_changed)) => {
                     self.outcome.exists.insert(key.clone(), live);
-                    if !moved {
+                    if !is_changed {
                         return;
                     }
-                    self.tier(Tier::Workload).await;
+                    self.apply_tier(Tier::Workload).await;
                 }
-                // Nothing has moved it, and the Deployment's controller is not at work.
+                // Nobody has changed the count, and the Deployment controller does not run.
                 Err(Unfinished::TimedOut) => return,
                 Err(Unfinished::Failed(error)) => return self.outcome.errors.push(error),
             }
         }
     }
 
-    pub(super) async fn release_replicas(
+    /// Prepares the live Deployment for a body without a replica count or with the strategy `Recreate`.
+    pub(super) async fn release_fields(
         &self,
         key: &Key,
-        wire: &Json,
+        body: &Json,
         live: &Json,
     ) -> Result<(), Error> {
-        if wire["spec"].get("replicas").is_none() {
-            self.hand_over_replicas(key, live).await?;
+        if body["spec"].get("replicas").is_none() {
+            self.release_replicas(key, live).await?;
         }
-        if wire["spec"]["strategy"]["type"] == "Recreate" {
+        if body["spec"]["strategy"]["type"] == "Recreate" {
             self.clear_rolling_update(key, live).await?;
         }
         Ok(())
     }
 
-    async fn hand_over_replicas(&self, key: &Key, live: &Json) -> Result<(), Error> {
+    async fn release_replicas(&self, key: &Key, live: &Json) -> Result<(), Error> {
         let mut live = live.clone();
         for _ in 0..ATTEMPTS {
-            if !self.owned_by_us_alone(&live, &REPLICAS) {
+            if !self.is_sole_owner(&live, &REPLICAS) {
                 return Ok(());
             }
-            // With the version as a precondition, no other count can have been set meanwhile.
+            // The version is a precondition, so that no newer count is overwritten.
             let body = json!({
                 "apiVersion": live["apiVersion"],
                 "kind": live["kind"],
@@ -104,59 +105,51 @@ impl Run<'_> {
             let manager = self.cluster.replicas_field_manager();
             match self.apply_as(key, &manager, false, body).await {
                 Ok(_) => return Ok(()),
-                Err(Error {
-                    reason: Reason::Stale { .. } | Reason::Conflict(_),
-                    ..
-                }) => {}
+                Err(error) if error.is_stale() || matches!(error.reason, Reason::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }
-            let namespace = &self.plan.store.namespace;
+            let namespace = &self.desired.store.namespace;
             match self.cluster.get(namespace, key, self.cancel).await? {
                 Some(now) => live = now,
                 None => return Ok(()),
             }
         }
-        let message = "its replica count could not be handed over".to_owned();
+        let message = "its replica count changes too often".to_owned();
         Err(self.refused(key, Reason::Stale { message }))
     }
 
-    /// Needed only for numbers that are not ours to drop: of an object that this provider did not
-    /// write, or that someone has edited. No pod is touched by it.
+    /// Removes the limits of a rolling update that the provider does not own: those of an object that somebody else has
+    /// created or edited. No pod is changed.
     async fn clear_rolling_update(&self, key: &Key, live: &Json) -> Result<(), Error> {
         let rolling = &live["spec"]["strategy"]["rollingUpdate"];
-        let all_ours = rolling.as_object().is_none_or(|numbers| {
-            numbers.keys().all(|number| {
-                let path = [ROLLING_UPDATE.as_slice(), &[number.as_str()]].concat();
-                self.owned_by_us_alone(live, &path)
+        let is_own = rolling.as_object().is_none_or(|limits| {
+            limits.keys().all(|limit| {
+                let path = [ROLLING_UPDATE.as_slice(), &[limit.as_str()]].concat();
+                self.is_sole_owner(live, &path)
             })
         });
-        if all_ours {
+        if is_own {
             return Ok(());
         }
         let manager = self.cluster.replicas_field_manager();
-        let request = Request {
-            verb: Verb::Patch,
-            resource: Resource::from(key.kind),
-            namespace: &self.plan.store.namespace,
-            name: Some(&key.name),
-            query: vec![("fieldManager", &manager)],
-            body: Some(json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}})),
-        };
+        let patch = json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}});
+        let namespace = &self.desired.store.namespace;
+        let request = Request::merge(Verb::Patch, namespace, key, &manager, patch);
         self.cluster.send(request, self.cancel).await?;
         Ok(())
     }
 
-    fn owned_by_us_alone(&self, live: &Json, path: &[&str]) -> bool {
-        let ours = &self.cluster.options().field_manager;
-        let owners = ownership::owners(live, path);
-        !owners.is_empty()
-            && owners
-                .iter()
-                .all(|entry| entry.applied && entry.manager == ours)
+    fn is_sole_owner(&self, live: &Json, path: &[&str]) -> bool {
+        let manager = &self.cluster.options().field_manager;
+        let managed = ManagedFields::of(live);
+        let path = FieldPath::of(path);
+        let mut owners = managed.owners(&path).peekable();
+        owners.peek().is_some()
+            && owners.all(|entry| entry.operation == Operation::Apply && entry.manager == manager)
     }
 }
 
-/// Whether the Deployment's controller has seen the spec as it is.
+/// Returns whether the Deployment controller has observed the current specification.
 fn is_observed(live: &Json) -> bool {
     live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64()
 }

@@ -1,31 +1,30 @@
-//! One server-side apply: what is sent, whether it needs to be, and which conflicts stand.
+//! The server-side apply of one object: its body, and the conflicts that it resolves.
 
 use std::borrow::Cow;
 
+use kube::api::{PatchParams, ValidationDirective};
 use serde_json::{Value as Json, json};
 
-use super::super::drift;
 use super::super::error::{Error, FieldConflict, Reason, Verb};
-use super::super::ownership;
 use super::super::request::Request;
-use super::super::resource::Resource;
 use super::conflict::explained;
-use super::{ATTEMPTS, Run, owner};
-use crate::feast::objects::{Key, Kind};
+use super::{ATTEMPTS, Applier, owner};
 use crate::feast::secrets::store_secret;
+use crate::kubernetes::diff::{agrees, project};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::kind::{Key, Kind};
 
-/// The manifest as it is sent.
+/// Returns the body of the request that applies the manifest.
 ///
-/// A rolling update's two numbers are always sent, at their defaults where the manifest leaves them
-/// out. Only so are they ours to take away again: the API server refuses `Recreate` while defaulted
-/// numbers, owned by nobody, are still in the object (`rollingUpdate: null` does not remove them), and
-/// with numbers of ours the change of strategy is one write.
+/// `maxSurge` and `maxUnavailable` of a rolling update are always part of the body, with their defaults if the manifest
+/// leaves them out. So the provider owns them and can remove them: the API server rejects the strategy `Recreate` while
+/// the object has defaulted values without an owner, which `rollingUpdate: null` does not remove.
 pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
-    let mut wire = manifest.clone();
+    let mut body = manifest.clone();
     if key.kind != Kind::Deployment {
-        return wire;
+        return body;
     }
-    if let Some(strategy) = wire["spec"]
+    if let Some(strategy) = body["spec"]
         .get_mut("strategy")
         .and_then(Json::as_object_mut)
     {
@@ -43,39 +42,33 @@ pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
             strategy.remove("rollingUpdate");
         }
     }
-    wire
+    body
 }
 
-/// Whether the API server lets the live object become this one. What a Deployment selects it lets nobody change; the
-/// Feast operator's lineage server selects its pods by the operator's own label.
-pub(super) fn can_become(wire: &Json, live: &Json) -> bool {
+/// Returns whether the API server accepts the body as an update of the live object. The selector of a Deployment is
+/// immutable; the Feast operator's lineage server has another selector.
+pub(super) fn can_become(body: &Json, live: &Json) -> bool {
     let selector = |object: &Json| object["spec"]["selector"]["matchLabels"].clone();
-    wire["kind"] != Kind::Deployment.as_str() || selector(wire) == selector(live)
+    body["kind"] != Kind::Deployment.as_str() || selector(body) == selector(live)
 }
 
-/// Nothing to send: every field of ours is as wanted, and none is owned that is no longer wanted.
-pub(super) fn is_as_wanted(wire: &Json, live: &Json, manager: &str) -> bool {
-    ownership::applied_by(live, manager).is_some_and(|fields| ownership::matches(fields, wire))
-        && drift::project(wire, live) == *wire
-}
-
-/// A version that no object has: an apply with it creates, and changes nothing that exists.
+/// A version that no object has. An apply with it creates an object and never changes one.
 const NO_VERSION: &str = "1";
 
-/// How often a create is sent while it is answered with a conflict and the object does not exist.
+/// The number of attempts of a create that is answered with a conflict although the object does not exist.
 const CREATE_ATTEMPTS: usize = 3;
 
-/// What became of a create.
+/// The result of a create.
 pub(super) enum Created {
-    Now(Json),
-    /// It exists already, and is ours.
-    Before(Json),
+    New(Json),
+    /// The object existed already and belongs to the feature store.
+    Existing(Json),
 }
 
-impl Run<'_> {
-    /// Applies what has not been there. An object that has come into being since is not merged into: it is an error,
-    /// unless it is our own (the answer to the first attempt may have been lost). A Secret with another hash key is
-    /// another create's, whose pods carry hashes by that key.
+impl Applier<'_> {
+    /// Applies an object that did not exist. An object that was created since then is not changed. It is an error unless
+    /// it belongs to the feature store: the answer to an earlier attempt can have been lost. A Secret with another hash
+    /// key belongs to another create, whose pods carry hashes with that key.
     pub(super) async fn create(&self, key: &Key, body: &Json) -> Result<Created, Error> {
         let manager = &self.cluster.options().field_manager;
         let mut first = body.clone();
@@ -84,14 +77,14 @@ impl Run<'_> {
         let live = loop {
             attempts += 1;
             let error = match self.apply_as(key, manager, false, first.clone()).await {
-                Ok(object) => return Ok(Created::Now(object)),
+                Ok(object) => return Ok(Created::New(object)),
                 Err(error) => error,
             };
-            // The API server merges before it looks at the version: an object with other values is a conflict to it.
+            // The API server merges before it compares versions, so an object with other values is a conflict.
             if !matches!(error.reason, Reason::Stale { .. } | Reason::Conflict(_)) {
                 return Err(error);
             }
-            let namespace = &self.plan.store.namespace;
+            let namespace = &self.desired.store.namespace;
             match self.cluster.get(namespace, key, self.cancel).await? {
                 Some(live) => break live,
                 // It was deleted in between, or a proxy has answered.
@@ -99,7 +92,7 @@ impl Run<'_> {
                 None => return Err(error),
             }
         };
-        if !self.cluster.is_ours(self.plan.store, &live, false) {
+        if !self.cluster.is_ours(self.desired.store, &live, false) {
             let reason = Reason::Foreign {
                 owner: owner(&live),
             };
@@ -107,14 +100,13 @@ impl Run<'_> {
         }
         if key.kind == Kind::Secret && store_secret::hash_key(&live) != store_secret::hash_key(body)
         {
-            let message = "another apply has just created it".to_owned();
-            return Err(self.refused(key, Reason::Stale { message }));
+            return Err(self.refused(key, Reason::OwnerChanged));
         }
-        Ok(Created::Before(live))
+        Ok(Created::Existing(live))
     }
 
-    /// Applies as our field manager; takes fields from others where [`Run::may_take`] says so, judged by the object
-    /// at that very moment: `live` may be minutes old.
+    /// Applies as the configured field manager. Takes the fields of others that [`Applier::may_take`] allows, decided on
+    /// the current object: `live` can be minutes old.
     pub(super) async fn send_apply(
         &self,
         key: &Key,
@@ -132,65 +124,65 @@ impl Run<'_> {
             let Reason::Conflict(conflicts) = &error.reason else {
                 return Err(error);
             };
-            let stands = |conflict: &FieldConflict| !self.may_take(key, conflict, &body, &live);
-            if !conflicts.iter().any(stands) {
+            let remains = |conflict: &FieldConflict| !self.may_take(key, conflict, &body, &live);
+            if !conflicts.iter().any(remains) {
                 for conflict in conflicts {
                     tracing::info!("{key}: taking {conflict}");
                 }
-                // With the version as a precondition, nothing else is taken than what was judged.
+                // The version is a precondition, so that only these fields are taken.
                 let mut forced = body.clone();
                 forced["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
                 match self.apply_as(key, manager, true, forced).await {
-                    Err(Error {
-                        reason: Reason::Stale { .. },
-                        ..
-                    }) => {}
+                    Err(error) if error.is_stale() => {}
                     answer => return answer,
                 }
             } else if is_fresh {
-                // Only those that stand in the way are worth reporting.
-                return Err(self.dated(explained(error, key, &body, &live, stands)));
+                return Err(self.since_plan(explained(error, key, &body, &live, remains)));
             }
-            let namespace = &self.plan.store.namespace;
+            let namespace = &self.desired.store.namespace;
             if let Some(now) = self.cluster.get(namespace, key, self.cancel).await? {
                 (live, is_fresh) = (Cow::Owned(now), true);
             }
         }
-        let message = "it changes too often to be applied".to_owned();
+        let message = "its version changes too often".to_owned();
         Err(self.refused(key, Reason::Stale { message }))
     }
 
-    /// Whether a field of another manager is ours to take: our own helper's always; a replica count
-    /// that was set by plain update (an autoscaler, `kubectl scale`), because whoever writes a number
-    /// into the configuration means it; and what others set by plain update, when it means the same or when the user
-    /// has seen it in the plan. Never what another manager applied.
+    /// Returns whether the apply takes the field from its owner. It takes:
+    ///
+    /// - fields of the provider's own managers;
+    /// - a replica count that was set by an update (by an autoscaler or `kubectl scale`), because the configuration sets
+    ///   one;
+    /// - other fields that were set by an update, if the value means the same or the plan has shown it.
+    ///
+    /// It never takes a field that another manager has applied.
     fn may_take(&self, key: &Key, conflict: &FieldConflict, body: &Json, live: &Json) -> bool {
-        let ours = conflict.manager == self.cluster.options().field_manager
+        let is_own = conflict.manager == self.cluster.options().field_manager
             || conflict.manager == self.cluster.replicas_field_manager();
-        let replicas = conflict.field == ".spec.replicas";
-        let repair = || self.plan.repair_drift && self.is_as_planned(key, conflict, live);
-        let same = || agrees(conflict, body, &drift::project(body, live));
-        ours || (conflict.by_update && (replicas || repair() || same()))
+        let is_replica_count = conflict.field == ".spec.replicas";
+        let is_shown = || self.desired.repair_drift && self.is_as_planned(key, conflict, live);
+        is_own
+            || (conflict.by_update
+                && (is_replica_count || is_shown() || agrees(body, live, &conflict.field)))
     }
 
-    /// Whether the field still has the value that the plan was made with. A field that the plan did not know
-    /// of is new in the configuration, which says what it shall be. Of our Secret, plans show no content.
+    /// Returns whether the field still has the value of the plan. A field that the last manifest does not have is new in
+    /// the configuration, which takes precedence. Plans do not show the content of the store's Secret.
     fn is_as_planned(&self, key: &Key, conflict: &FieldConflict, live: &Json) -> bool {
-        let Some(known) = self.plan.known.get(key) else {
+        let Some(last) = self.desired.last_applied.get(key) else {
             return true;
         };
-        let planned = ownership::at(known, &conflict.field);
-        let seen = drift::project(known, live);
+        let planned = FieldPath::find(last, &conflict.field);
         key.kind == Kind::Secret
             || planned.is_none()
-            || planned == ownership::at(&seen, &conflict.field)
+            || planned == FieldPath::find(&project(last, live), &conflict.field)
     }
 
-    /// Conflicts that the plan would have shown, had it been made later, are no quarrel about a field.
-    fn dated(&self, error: Error) -> Error {
+    /// Turns conflicts with updates into changes since the plan: a new plan would show them.
+    fn since_plan(&self, error: Error) -> Error {
         match error.reason {
             Reason::Conflict(conflicts)
-                if self.plan.repair_drift
+                if self.desired.repair_drift
                     && conflicts.iter().all(|conflict| conflict.by_update) =>
             {
                 Error {
@@ -202,6 +194,39 @@ impl Run<'_> {
         }
     }
 
+    /// Sends a merge patch for the current object. `patch` returns the patch with the version of the object as a
+    /// precondition, or `None` if nothing is to be changed; it is called again if the object has another version by then.
+    /// Returns the object, or `None` if it is gone.
+    pub(super) async fn patch_current<'b>(
+        &self,
+        verb: Verb,
+        key: &Key,
+        live: &'b Json,
+        patch: impl Fn(&Json) -> Option<Json>,
+    ) -> Result<Option<Cow<'b, Json>>, Error> {
+        let namespace = &self.desired.store.namespace;
+        let manager = &self.cluster.options().field_manager;
+        let mut live = Cow::Borrowed(live);
+        for _ in 0..ATTEMPTS {
+            let Some(patch) = patch(&live) else {
+                return Ok(Some(live));
+            };
+            let request = Request::merge(verb, namespace, key, manager, patch);
+            match self.cluster.send(request, self.cancel).await {
+                Ok(patched) => return Ok(Some(Cow::Owned(patched))),
+                Err(error) if error.is_stale() => {}
+                Err(error) => return Err(error),
+            }
+            match self.cluster.get(namespace, key, self.cancel).await? {
+                Some(now) => live = Cow::Owned(now),
+                None => return Ok(None),
+            }
+        }
+        let message = "its version changes too often".to_owned();
+        let reason = Reason::Stale { message };
+        Err((self.cluster).object_error(verb, self.desired.store, key, reason))
+    }
+
     pub(super) async fn apply_as(
         &self,
         key: &Key,
@@ -209,40 +234,27 @@ impl Run<'_> {
         force: bool,
         body: Json,
     ) -> Result<Json, Error> {
-        let namespace = &self.plan.store.namespace;
+        let namespace = &self.desired.store.namespace;
         let request = apply_request(namespace, key, manager, force, body);
         self.cluster.send(request, self.cancel).await
     }
 }
 
-/// One server-side apply.
+/// Returns the request for a server-side apply.
 pub(super) fn apply_request<'a>(
     namespace: &'a str,
     key: &'a Key,
-    manager: &'a str,
+    manager: &str,
     force: bool,
     body: Json,
 ) -> Request<'a> {
-    let force = if force { "true" } else { "false" };
-    Request {
-        verb: Verb::Apply,
-        resource: Resource::from(key.kind),
-        namespace,
-        name: Some(&key.name),
-        query: vec![
-            ("fieldManager", manager),
-            ("force", force),
-            ("fieldValidation", "Strict"),
-        ],
-        body: Some(body),
-    }
-}
-
-/// Whether both sides mean the same, and only write it differently (`512Mi`, `0.5Gi`): the API server
-/// compares letter by letter.
-fn agrees(conflict: &FieldConflict, body: &Json, seen: &Json) -> bool {
-    let seen = ownership::at(seen, &conflict.field);
-    seen.is_some() && seen == ownership::at(body, &conflict.field)
+    let params = PatchParams {
+        force,
+        field_manager: Some(manager.to_owned()),
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::default()
+    };
+    Request::apply(namespace, key, params, body)
 }
 
 #[cfg(test)]
@@ -250,22 +262,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rolling_update_numbers_are_always_ours() {
+    fn the_body_always_sets_the_limits_of_a_rolling_update() {
         let key = Key::new(Kind::Deployment, "d");
-        let wire = |strategy: Json| {
+        let body = |strategy: Json| {
             to_apply_body(&key, &json!({"spec": {"strategy": strategy}}))["spec"]["strategy"]
                 .clone()
         };
         assert_eq!(
-            wire(json!({"type": "RollingUpdate"})),
+            body(json!({"type": "RollingUpdate"})),
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
         );
         assert_eq!(
-            wire(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}})),
+            body(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}})),
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}})
         );
         assert_eq!(
-            wire(json!({"type": "Recreate", "rollingUpdate": null})),
+            body(json!({"type": "Recreate", "rollingUpdate": null})),
             json!({"type": "Recreate"})
         );
         let service = Key::new(Kind::Service, "s");

@@ -1,37 +1,31 @@
-//! Taking away what is no longer wanted.
+//! Deletion of objects that are no longer desired.
 
 use futures::future::join_all;
 
-use super::Run;
-use crate::feast::objects::Key;
+use super::Applier;
+use crate::kubernetes::kind::Key;
 
-impl Run<'_> {
-    /// Deletes the store's objects that are no longer wanted and that the filter selects; claims only
-    /// when their data may go. Nothing is deleted while anything has failed.
+impl Applier<'_> {
+    /// Deletes the selected objects that are no longer desired. PersistentVolumeClaims are deleted only if the policy
+    /// allows it. Nothing is deleted if anything has failed.
     pub(super) async fn prune(&mut self, selected: impl Fn(&Key) -> bool) {
-        if !self.goes_on() {
+        if !self.ok_so_far() {
             return;
         }
-        let unwanted: Vec<Key> = self
-            .outcome
-            .exists
-            .keys()
-            .filter(|key| !self.plan.wanted.contains_key(*key) && selected(key))
-            .filter(|key| !self.plan.claims.is_external(key))
+        let policy = self.desired.pvc_policy;
+        let keys = self.outcome.exists.keys();
+        let (kept, pruned): (Vec<Key>, Vec<Key>) = keys
+            .filter(|key| !self.manifests().contains_key(*key) && selected(key))
+            .filter(|key| !policy.is_external(key))
             .cloned()
-            .collect();
-        let (kept, doomed): (Vec<Key>, Vec<Key>) = unwanted
-            .into_iter()
-            .partition(|key| self.plan.claims.retains(key));
-        let deletions = doomed.iter().filter_map(|key| {
+            .partition(|key| policy.retains(key));
+        let deletions = pruned.iter().filter_map(|key| {
             let live = self.outcome.exists.get(key)?;
-            Some(
-                self.cluster
-                    .delete_one(self.plan.store, key, live, self.cancel),
-            )
+            let (cluster, store) = (self.cluster, self.desired.store);
+            Some(cluster.delete_one(store, key, live, self.cancel))
         });
         let results = join_all(deletions).await;
-        for (key, result) in doomed.into_iter().zip(results) {
+        for (key, result) in pruned.into_iter().zip(results) {
             match result {
                 Ok(()) => {
                     self.outcome.exists.remove(&key);

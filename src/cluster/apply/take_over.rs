@@ -1,15 +1,16 @@
-//! Taking a store over from the Feast operator, before anything else is written.
+//! Takes over the objects of the Feast operator, before anything else is written.
 //!
-//! Every object of the operator's is released: it goes out of the custom resource's ownership, so that it stays
-//! when that is deleted, and its fields become ours, so that what is not wanted goes with the next apply. The
-//! order, and why:
+//! Each object of the operator is released: the custom resource no longer owns it, so that it stays when the custom
+//! resource is deleted, and the configured field manager owns its fields, so that the next apply removes those that are
+//! not desired. The order of steps:
 //!
-//! 1. A claim that is being deleted stops everything: its data is on the way out, and only a person can save it.
-//! 2. One object first, watched for a while. An operator that is still at work puts it back, and that stops
-//!    everything too, with nothing lost.
-//! 3. The claims: from here on the data is safe, whatever becomes of the custom resource.
-//! 4. The rest. An interrupted take-over is taken up again by the next apply, object by object.
+//! 1. A PersistentVolumeClaim that is being deleted stops the apply: only the user can save its data.
+//! 2. One object is released and watched. A running operator takes it back, which stops the apply before anything is
+//!    lost.
+//! 3. The PersistentVolumeClaims. From here on the data does not depend on the custom resource.
+//! 4. The other objects. The next apply resumes an interrupted take-over.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -17,25 +18,25 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::super::delete::StalledDeletion;
-use super::super::error::{Error, Reason, Verb};
+use super::super::error::{Reason, Verb};
 use super::super::operator::{is_operated, is_owned, release};
-use super::super::request::Request;
 use super::super::resource::Resource;
 use super::super::watch::{Selection, Unfinished};
-use super::{ATTEMPTS, Run, is_terminating};
-use crate::feast::objects::{Key, Kind};
+use super::{Applier, is_terminating};
+use crate::kubernetes::kind::{Key, Kind};
 
-/// The operator repairs what it owns within 3 seconds.
-const ATTENTION: Duration = Duration::from_secs(5);
+/// The time for a running operator to take back an object; it does so within 3 seconds.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Run<'_> {
+impl Applier<'_> {
+    /// Releases all objects of the operator.
     pub(super) async fn take_over(&mut self) {
-        let store = self.plan.store;
+        let store = self.desired.store;
         let operated = |(_, live): &(&Key, &Json)| is_operated(live, store);
         let objects = self.outcome.exists.iter().filter(operated);
         let keys: Vec<Key> = objects.map(|(key, _)| key.clone()).collect();
-        let doomed = |key: &&Key| is_claim(key) && is_terminating(&self.outcome.exists[*key]);
-        if let Some(key) = keys.iter().find(doomed) {
+        let is_lost = |key: &&Key| is_pvc(key) && is_terminating(&self.outcome.exists[*key]);
+        if let Some(key) = keys.iter().find(is_lost) {
             let live = &self.outcome.exists[key];
             let stalled = StalledDeletion::new(key, &store.namespace, live, None, None);
             let reason = Reason::Terminating(Box::new(stalled));
@@ -45,52 +46,56 @@ impl Run<'_> {
         let owned = |key: &&Key| is_owned(&self.outcome.exists[*key], store);
         let canary = (keys.iter())
             .filter(owned)
-            .min_by_key(|key| (is_claim(key), (*key).clone()));
+            .min_by_key(|key| (is_pvc(key), (*key).clone()));
         if let Some(canary) = canary.cloned() {
             self.release([canary.clone()]).await;
-            self.leave_alone(&canary).await;
+            self.check_operator(&canary).await;
         }
-        let (claims, rest): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(is_claim);
-        self.release(claims).await;
+        let (pvcs, rest): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(is_pvc);
+        self.release(pvcs).await;
         self.release(rest).await;
     }
 
-    /// Watches a released object for a write_owner of the operator.
-    async fn leave_alone(&mut self, key: &Key) {
-        if !self.goes_on() {
+    /// Watches a released object. Notes an error if the operator takes it back.
+    async fn check_operator(&mut self, key: &Key) {
+        if !self.ok_so_far() {
             return;
         }
-        let store = self.plan.store;
-        let seen = self.cluster.watch_until(
+        let store = self.desired.store;
+        let taken_back = self.cluster.watch_until(
             Resource::from(key.kind),
             &store.namespace,
             Selection::Named(&key.name),
-            Instant::now() + ATTENTION,
+            Instant::now() + WATCH_TIMEOUT,
             self.cancel,
             |objects| {
                 let mut objects = objects.values();
                 objects.any(|live| is_owned(live, store)).then_some(())
             },
         );
-        match seen.await {
+        match taken_back.await {
             Err(Unfinished::TimedOut) => {}
             Err(Unfinished::Failed(error)) => self.outcome.errors.push(error),
             Ok(()) => {
-                let reason = Reason::OperatorAtWork;
+                let reason = Reason::OperatorRunning;
                 let error = (self.cluster).object_error(Verb::TakeOver, store, key, reason);
                 self.outcome.errors.push(error);
             }
         }
     }
 
-    /// Releases these objects, in parallel, unless something has failed.
+    /// Releases these objects in parallel, unless something has failed.
     async fn release(&mut self, keys: impl IntoIterator<Item = Key>) {
-        if !self.goes_on() {
+        if !self.ok_so_far() {
             return;
         }
-        let run = &*self;
+        let (applier, store) = (&*self, self.desired.store);
+        let manager = &self.cluster.options().field_manager;
+        let patch = |live: &Json| release(live, store, manager);
         let released = join_all(keys.into_iter().map(|key| async move {
-            let released = run.release_one(&key, &run.outcome.exists[&key]).await;
+            let live = &applier.outcome.exists[&key];
+            let released = applier.patch_current(Verb::TakeOver, &key, live, patch);
+            let released = released.await.map(|live| live.map(Cow::into_owned));
             (key, released)
         }));
         for (key, result) in released.await {
@@ -106,47 +111,8 @@ impl Run<'_> {
             }
         }
     }
-
-    /// Answers the object as it is then, or `None` when it is gone.
-    async fn release_one(&self, key: &Key, live: &Json) -> Result<Option<Json>, Error> {
-        let store = self.plan.store;
-        let manager = &self.cluster.options().field_manager;
-        let mut live = live.clone();
-        for _ in 0..ATTEMPTS {
-            let Some(patch) = release(&live, store, manager) else {
-                return Ok(Some(live));
-            };
-            let request = Request {
-                verb: Verb::TakeOver,
-                resource: Resource::from(key.kind),
-                namespace: &store.namespace,
-                name: Some(&key.name),
-                query: vec![("fieldManager", manager)],
-                body: Some(patch),
-            };
-            match self.cluster.send(request, self.cancel).await {
-                Ok(released) => return Ok(Some(released)),
-                Err(Error {
-                    reason: Reason::Stale { .. },
-                    ..
-                }) => {}
-                Err(error) => return Err(error),
-            }
-            match (self.cluster)
-                .get(&store.namespace, key, self.cancel)
-                .await?
-            {
-                Some(now) => live = now,
-                None => return Ok(None),
-            }
-        }
-        let reason = Reason::Stale {
-            message: "it changes too often to be taken over".to_owned(),
-        };
-        Err((self.cluster).object_error(Verb::TakeOver, store, key, reason))
-    }
 }
 
-fn is_claim(key: &Key) -> bool {
+fn is_pvc(key: &Key) -> bool {
     key.kind == Kind::PersistentVolumeClaim
 }

@@ -19,45 +19,53 @@ fn secret() -> (Key, Json) {
     object(Kind::Secret, "feast-x")
 }
 
-fn refused(asked: &Received) -> Reply {
-    let message = format!("{} {}", asked.line, asked.body);
+fn reject(request: &Received) -> Reply {
+    let message = format!("{} {}", request.line, request.body);
     Reply::Answer(422, json!({"kind": "Status", "message": message}))
 }
 
-/// An apply of a Secret alone, from `live`.
+async fn apply(
+    cluster: &Cluster,
+    live: BTreeMap<Key, Json>,
+    manifests: impl Into<BTreeMap<Key, Json>>,
+    cancel: &CancellationToken,
+) -> Outcome {
+    let desired = DesiredState {
+        store: &fake_api::store("x"),
+        objects: &Objects::without_secrets("ns", manifests.into()),
+        last_applied: &BTreeMap::new(),
+        pvc_policy: &PvcPolicy::default(),
+        repair_drift: false,
+        wait_for_job: None,
+    };
+    cluster.apply(live, &desired, cancel).await.unwrap()
+}
+
+/// Applies a Secret and nothing else.
 async fn apply_secret(
     cluster: &Cluster,
     live: BTreeMap<Key, Json>,
     cancel: &CancellationToken,
 ) -> Outcome {
-    let plan = Plan {
-        store: &fake_api::store("x"),
-        wanted: &[secret()].into(),
-        known: &BTreeMap::new(),
-        claims: &PvcPolicy::default(),
-        repair_drift: false,
-        wait_for_job: None,
-    };
-    cluster.apply(live, &plan, cancel).await.unwrap()
+    apply(cluster, live, [secret()], cancel).await
 }
 
-fn said(outcome: &Outcome) -> Vec<String> {
+fn errors(outcome: &Outcome) -> Vec<String> {
     let errors = outcome.errors.iter();
     errors.map(|error| error.to_string()).collect()
 }
 
-/// It may have been done, and the next refresh tells.
 #[tokio::test]
-async fn an_interrupted_write_is_not_forgotten() {
-    let (asked, mut was_asked) = mpsc::unbounded_channel();
+async fn an_interrupted_write_is_part_of_the_outcome() {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let cluster = fake_api::cluster(move |_| {
-        asked.send(()).unwrap();
+        sender.send(()).unwrap();
         Reply::Hang
     });
     let cluster = cluster.await;
     let cancel = CancellationToken::new();
     let interrupt = async {
-        fake_api::time_passes(&mut was_asked).await;
+        fake_api::time_passes(&mut receiver).await;
         cancel.cancel();
     };
     let apply = apply_secret(&cluster, BTreeMap::new(), &cancel);
@@ -66,32 +74,30 @@ async fn an_interrupted_write_is_not_forgotten() {
     assert_eq!(outcome.changed, BTreeSet::new());
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
-        said(&outcome),
+        errors(&outcome),
         [format!("cannot apply Secret/feast-x {place}")]
     );
 }
 
-/// Nothing has been deleted, so there is nothing to wait for.
 #[tokio::test]
-async fn after_a_failure_the_job_of_before_is_left_alone() {
-    let cluster = fake_api::cluster(refused).await;
+async fn a_failure_keeps_the_previous_job() {
+    let cluster = fake_api::cluster(reject).await;
     let job = object(Kind::Job, "feast-x-apply-1");
     let cancel = CancellationToken::new();
     let outcome = apply_secret(&cluster, [job.clone()].into(), &cancel).await;
     assert_eq!(outcome.exists, [job].into());
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
-        said(&outcome),
+        errors(&outcome),
         [format!("cannot apply Secret/feast-x {place}")]
     );
 }
 
-/// A Job that could not be deleted.
 #[tokio::test]
-async fn a_job_that_stays_is_not_waited_for() {
-    let cluster = fake_api::cluster(|asked| match asked.line.split(' ').next() {
+async fn a_job_that_cannot_be_deleted_ends_the_apply() {
+    let cluster = fake_api::cluster(|request| match request.line.split(' ').next() {
         Some("PATCH") => Reply::Answer(200, secret().1),
-        _ => refused(asked),
+        _ => reject(request),
     });
     let cluster = cluster.await;
     let job = object(Kind::Job, "feast-x-apply-1");
@@ -100,7 +106,7 @@ async fn a_job_that_stays_is_not_waited_for() {
     assert_eq!(outcome.exists, [job, secret()].into());
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
-        said(&outcome),
+        errors(&outcome),
         [format!("cannot delete Job/feast-x-apply-1 {place}")]
     );
 }
@@ -123,19 +129,19 @@ mod take_over {
         live
     }
 
-    /// What is known of the object after these acts.
-    async fn taken_over(acts: impl IntoIterator<Item = Reply>) -> Outcome {
-        let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
-        let cluster = fake_api::cluster(move |_| acts.next().unwrap()).await;
+    /// Takes over an object of the operator, with these replies of the API server.
+    async fn taken_over(replies: impl IntoIterator<Item = Reply>) -> Outcome {
+        let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
+        let cluster = fake_api::cluster(move |_| replies.next().unwrap()).await;
         let key = Key::new(Kind::Service, "feast-x-online");
         let cancel = CancellationToken::new();
-        let mut run = Run {
+        let mut applier = Applier {
             cluster: &cluster,
-            plan: &Plan {
+            desired: &DesiredState {
                 store: &fake_api::store("x"),
-                wanted: &BTreeMap::new(),
-                known: &BTreeMap::new(),
-                claims: &PvcPolicy::default(),
+                objects: &Objects::without_secrets("ns", BTreeMap::new()),
+                last_applied: &BTreeMap::new(),
+                pvc_policy: &PvcPolicy::default(),
                 repair_drift: true,
                 wait_for_job: None,
             },
@@ -145,9 +151,9 @@ mod take_over {
                 ..Outcome::default()
             },
         };
-        run.take_over().await;
-        assert_eq!(said(&run.outcome), [""; 0]);
-        run.outcome
+        applier.take_over().await;
+        assert_eq!(errors(&applier.outcome), [""; 0]);
+        applier.outcome
     }
 
     fn stale() -> Reply {
@@ -155,7 +161,7 @@ mod take_over {
     }
 
     #[tokio::test]
-    async fn of_a_lost_answer_the_object_as_it_is_then_is_known() {
+    async fn a_lost_answer_is_read_again() {
         let key = Key::new(Kind::Service, "feast-x-online");
         let outcome = taken_over([Reply::Lose, stale(), Reply::Answer(200, released())]).await;
         assert_eq!(outcome.exists, [(key.clone(), released())].into());
@@ -163,7 +169,7 @@ mod take_over {
     }
 
     #[tokio::test]
-    async fn what_has_gone_meanwhile_is_not_there() {
+    async fn an_object_that_is_gone_is_not_part_of_the_outcome() {
         let gone = Reply::Answer(404, json!({"kind": "Status", "message": "not found"}));
         let outcome = taken_over([stale(), gone]).await;
         assert_eq!(outcome.exists, BTreeMap::new());
@@ -183,20 +189,20 @@ mod settle {
         live
     }
 
-    /// The requests of an apply of three replicas over an autoscaler, where the n-th listing shows the n-th of these
-    /// objects, and a watch shows nothing more.
-    async fn applied(shown: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
-        let mut shown = shown.into_iter().collect::<Vec<_>>().into_iter();
-        let (asked, mut lines) = mpsc::unbounded_channel();
+    /// Applies three replicas where an autoscaler exists. The n-th list request returns the n-th of these objects; watch
+    /// requests return nothing. Returns the methods of the requests.
+    async fn replace_autoscaler(listed: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
+        let mut listed = listed.into_iter().collect::<Vec<_>>().into_iter();
+        let (sender, mut lines) = mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
             let method = it.line.split(' ').next().unwrap().to_owned();
-            asked.send(method.clone()).unwrap();
-            match (method.as_str(), shown.len()) {
+            sender.send(method.clone()).unwrap();
+            match (method.as_str(), listed.len()) {
                 ("DELETE", _) => Reply::Answer(200, json!({"kind": "Status"})),
                 ("PATCH", _) => Reply::Answer(200, deployment(3, false)),
                 (_, 0) => Reply::Hang,
                 _ => {
-                    let items = [shown.next().unwrap()];
+                    let items = [listed.next().unwrap()];
                     Reply::Answer(
                         200,
                         json!({"metadata": {"resourceVersion": "1"}, "items": items}),
@@ -207,19 +213,11 @@ mod settle {
         let cluster = cluster.await;
         let (key, mut wanted) = object(Kind::Deployment, "feast-x");
         wanted["spec"] = json!({"replicas": 3});
-        let plan = Plan {
-            store: &fake_api::store("x"),
-            wanted: &[(key.clone(), wanted)].into(),
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
-            repair_drift: true,
-            wait_for_job: None,
-        };
         let autoscaler = object(Kind::HorizontalPodAutoscaler, "feast-x");
-        let live = [(key, deployment(5, true)), autoscaler].into();
+        let live = [(key.clone(), deployment(5, true)), autoscaler].into();
         let cancel = CancellationToken::new();
-        let outcome = cluster.apply(live, &plan, &cancel).await.unwrap();
-        assert_eq!(said(&outcome), [""; 0]);
+        let outcome = apply(&cluster, live, [(key, wanted)], &cancel).await;
+        assert_eq!(errors(&outcome), [""; 0]);
         lines.close();
         let mut methods = Vec::new();
         while let Some(method) = lines.recv().await {
@@ -229,29 +227,28 @@ mod settle {
     }
 
     #[tokio::test]
-    async fn the_number_that_a_deleted_autoscaler_moves_is_set_again() {
-        let moved = [deployment(7, true), deployment(3, true)];
-        let (methods, outcome) = applied(moved).await;
+    async fn a_replica_count_that_a_deleted_autoscaler_changes_is_applied_again() {
+        let listed = [deployment(7, true), deployment(3, true)];
+        let (methods, outcome) = replace_autoscaler(listed).await;
         assert_eq!(methods, ["DELETE", "PATCH", "GET", "PATCH", "GET"]);
         let live = outcome.exists.values().next().unwrap();
         assert_eq!(live["spec"]["replicas"], 3);
     }
 
     #[tokio::test]
-    async fn a_number_that_the_deployment_controller_has_observed_is_settled() {
-        let (methods, _) = applied([deployment(3, true)]).await;
+    async fn an_observed_replica_count_is_settled() {
+        let (methods, _) = replace_autoscaler([deployment(3, true)]).await;
         assert_eq!(methods, ["DELETE", "PATCH", "GET"]);
     }
 }
 
-/// The name is still taken when the time for that is over.
 #[tokio::test]
-async fn a_name_that_stays_taken_names_its_finalizers() {
+async fn a_stalled_deletion_names_its_finalizers() {
     let (key, mut live) = object(Kind::Service, "feast-x-online");
     live["metadata"]["uid"] = json!("1");
     live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     live["metadata"]["finalizers"] = json!(["example.com/held"]);
-    let (asked, mut was_asked) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let held = live.clone();
     let mut lists = 0;
     let cluster = fake_api::cluster(move |it| {
@@ -265,32 +262,24 @@ async fn a_name_that_stays_taken_names_its_finalizers() {
                 json!({"metadata": {"resourceVersion": "1"}, "items": [held]}),
             );
         }
-        asked.send(()).unwrap();
+        sender.send(()).unwrap();
         Reply::Hang
     });
     let cluster = cluster.await;
     let (_, wanted) = object(Kind::Service, "feast-x-online");
-    let plan = Plan {
-        store: &fake_api::store("x"),
-        wanted: &[(key.clone(), wanted)].into(),
-        known: &BTreeMap::new(),
-        claims: &PvcPolicy::default(),
-        repair_drift: false,
-        wait_for_job: None,
-    };
     let cancel = CancellationToken::new();
-    let apply = cluster.apply([(key, live)].into(), &plan, &cancel);
-    let (outcome, ()) = tokio::join!(apply, fake_api::time_passes(&mut was_asked));
-    let outcome = outcome.unwrap();
+    let live = [(key.clone(), live)].into();
+    let apply = apply(&cluster, live, [(key, wanted)], &cancel);
+    let (outcome, ()) = tokio::join!(apply, fake_api::time_passes(&mut receiver));
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
-        said(&outcome),
+        errors(&outcome),
         [format!("cannot apply Service/feast-x-online {place}")]
     );
     assert_eq!(
         outcome.errors[0].reason.to_string(),
-        "the object is still being deleted after 60 s. Its finalizers keep it:\n  \
-         example.com/held: the controller that it is named after removes it; check that it runs, and its log\n\
+        "the object is still being deleted after 60 s. It has these finalizers:\n  \
+         example.com/held: the controller with this name removes it; check that it runs, and check its log\n\
          Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
          `kubectl patch service/feast-x-online --namespace ns --type merge --patch '{\"metadata\":{\"finalizers\":null}}'`"
     );

@@ -1,5 +1,5 @@
-//! Checks of single attributes of a [`Connection`]. They read no file, run no program and send no request, so that
-//! `terraform validate` can make them.
+//! Checks of single attributes of a [`Connection`]. They read no files, run no programs and send no requests, so that
+//! `terraform validate` can run them.
 
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::{self, SectionKind};
@@ -7,7 +7,7 @@ use rustls::pki_types::pem::{self, SectionKind};
 use super::Connection;
 use super::proxy::Proxy;
 
-/// An attribute whose value cannot be used.
+/// An invalid value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub attribute: &'static str,
@@ -27,11 +27,11 @@ impl Problem {
     }
 }
 
-/// Returns what is wrong with a value.
+/// Returns the problem of a value.
 type Check = fn(&str) -> Option<String>;
 
 impl Connection {
-    /// Returns every attribute whose value cannot be used, whatever the other attributes say.
+    /// Returns the problems of all attributes, each independent of the other attributes.
     pub fn problems(&self) -> Vec<Problem> {
         let checks: [(&'static str, &Option<String>, Check); 14] = [
             ("host", &self.host, host_problem),

@@ -1,8 +1,7 @@
-//! The client: one HTTP/2 connection that carries all requests at once, and more for many watches.
+//! The HTTP client: one HTTP/2 connection for all requests, and more connections for many watches.
 //!
-//! kube's own client speaks HTTP/1.1 and opens a connection, with its TLS handshake, for each request
-//! that is under way; ten feature stores that are refreshed together would make dozens. Authentication
-//! stays kube's.
+//! kube's own client uses HTTP/1.1 and opens a connection, with a TLS handshake, for each request in flight. A refresh of
+//! ten feature stores would open dozens. See decision 025 for the number of connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,27 +26,27 @@ use super::credentials::ClientIdentity;
 use super::proxy::Proxy;
 use super::{ConnectionError, Endpoint, tls};
 
-/// A connection that answers no ping is dead, and the watches on it with it: what is under way is tried again on
-/// another.
-const PING_EVERY: Duration = Duration::from_secs(10);
-const PING_ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+/// The interval of pings. A connection without an answer is closed, and its requests are sent again on another one.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// kube-apiserver lets 100 requests be under way on one connection, and a watch is one for as long as it lasts: many
-/// rollouts that are waited for would keep everything else waiting.
-const WATCHES_AT_ONE: usize = 40;
-/// A connection is opened when it is needed.
+/// The number of watches that share a connection. kube-apiserver permits 100 concurrent requests on a connection, and a
+/// watch is one of them as long as it lasts: with too many watches, all other requests would have to wait.
+const WATCHES_PER_CONNECTION: usize = 40;
+/// The largest number of connections. A connection is opened when it is needed.
 const CONNECTIONS: usize = 8;
 
-/// Carries a request to the API server.
+/// Sends a request to the API server.
 type Transport = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
 
-/// The same for every connector.
+/// The response; its type is the same for every connector.
 type Answer = <legacy::Client<HttpConnector, Body> as Service<Request<Body>>>::Response;
 
-/// Makes the client. May run a program that prints credentials, and blocks then.
+/// Creates the client. Blocks if it has to run a program that prints credentials.
 ///
 /// # Errors
-/// Credentials that could not be obtained, and TLS settings that cannot be used.
+///
+/// The credentials could not be obtained, or the TLS settings are invalid.
 pub fn client(endpoint: Endpoint) -> Result<Client, ConnectionError> {
     let Endpoint {
         mut config,
@@ -109,8 +108,8 @@ fn socks(proxy: &Proxy, tcp: HttpConnector) -> SocksV5<HttpConnector> {
     }
 }
 
-/// TLS and HTTP over what `connect` opens: directly, or through a proxy. `name` is the server's in its certificate,
-/// where the URL has another.
+/// Returns HTTP and TLS over the connections of `connect`, which are direct or go through a proxy. `name` is the name in the
+/// server's certificate if it is not that of the URL.
 fn transport<C>(connect: C, tls: ClientConfig, name: Option<&str>) -> Transport
 where
     HttpsConnector<C>: Connect + Clone + Send + Sync + 'static,
@@ -121,13 +120,13 @@ where
     if let Some(name) = name.and_then(|name| name.to_owned().try_into().ok()) {
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
-    // A server that knows no HTTP/2 is spoken to in HTTP/1.1.
+    // ALPN selects HTTP/1.1 for a server without HTTP/2.
     let connector: HttpsConnector<C> = builder.enable_all_versions().wrap_connector(connect);
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .http2_keep_alive_interval(PING_EVERY)
-        .http2_keep_alive_timeout(PING_ANSWERED_WITHIN)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
         .http2_adaptive_window(true);
     let connections = [(); CONNECTIONS].map(|()| builder.build::<_, Body>(connector.clone()));
     let (connections, watches) = (Arc::new(connections), Arc::new(AtomicUsize::new(0)));
@@ -146,10 +145,9 @@ fn is_watch(uri: &Uri) -> bool {
     query.split('&').any(|pair| pair == "watch=true")
 }
 
-/// Where the `nth` watch since the start goes: the first ones to the requests, and those that begin together to the same
-/// one.
+/// Returns the connection of the `nth` watch since the start. The first watches share the connection of the requests.
 fn connection_of_watch(nth: usize) -> usize {
-    nth / WATCHES_AT_ONE % CONNECTIONS
+    nth / WATCHES_PER_CONNECTION % CONNECTIONS
 }
 
 #[cfg(test)]
@@ -157,17 +155,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_connection_has_so_many_watches_that_requests_would_wait() {
+    fn watches_are_divided_among_connections() {
         let mut watches = [0; CONNECTIONS];
-        for nth in 0..CONNECTIONS * WATCHES_AT_ONE {
+        for nth in 0..CONNECTIONS * WATCHES_PER_CONNECTION {
             watches[connection_of_watch(nth)] += 1;
         }
-        assert_eq!(watches, [WATCHES_AT_ONE; CONNECTIONS]);
+        assert_eq!(watches, [WATCHES_PER_CONNECTION; CONNECTIONS]);
         assert_eq!([0, 39, 40].map(connection_of_watch), [0, 0, 1]);
     }
 
     #[test]
-    fn watches_are_known_by_their_query() {
+    fn the_query_identifies_watches() {
         let of = |path: &str| is_watch(&path.parse().unwrap());
         assert!(of("/api/v1/pods?&watch=true&resourceVersion=0"));
         assert!(!of("/api/v1/pods?&limit=500"));

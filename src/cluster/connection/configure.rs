@@ -1,4 +1,4 @@
-//! From a [`Connection`] to an [`Endpoint`].
+//! Turns a [`Connection`] into an [`Endpoint`].
 
 mod overrides;
 
@@ -18,10 +18,10 @@ use super::{Connection, ConnectionError, Origin};
 
 const USER_AGENT: &str = concat!("terraform-provider-feast/", env!("CARGO_PKG_VERSION"));
 
-/// Everything that is needed to open a connection.
+/// The settings for opening a connection.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Address, TLS and extra headers. It has neither a proxy nor what goes into the header `Authorization`.
+    /// The address, the TLS settings and extra headers, but neither a proxy nor credentials for the header `Authorization`.
     pub(super) config: Config,
     pub(super) credentials: Credentials,
     pub(super) proxy: Option<Proxy>,
@@ -29,11 +29,12 @@ pub struct Endpoint {
     pub(super) origin: Origin,
 }
 
-/// Reads the files that the connection names. What the block or the environment sets overrides what a
-/// kubeconfig says.
+/// Reads the files that the connection names. The block and the environment override a kubeconfig. Sends no request and
+/// runs no program.
 ///
 /// # Errors
-/// Returns what is missing or wrong in the connection or its files. No request is sent and no program is run.
+///
+/// The connection or one of its files is missing a value or has an invalid one.
 pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
     if !connection.names_cluster() {
         return Err(ConnectionError::NothingConfigured);
@@ -85,7 +86,7 @@ pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
     let (credentials, identity) = Credentials::take(&mut user, |field| source.of_user(field))?;
     config.auth_info = user;
     Ok(Endpoint {
-        config: with_our_manners(config),
+        config: with_user_agent(config),
         credentials,
         proxy,
         identity,
@@ -93,8 +94,8 @@ pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
     })
 }
 
-fn with_our_manners(mut config: Config) -> Config {
-    // Audit logs should say who it was.
+fn with_user_agent(mut config: Config) -> Config {
+    // Audit logs show the user agent.
     config.headers.push((
         http::header::USER_AGENT,
         HeaderValue::from_static(USER_AGENT),
@@ -116,7 +117,7 @@ fn in_cluster(connection: &Connection, origin: Origin) -> Result<Endpoint, Conne
     let source = |_: &str| "the service account of the pod".to_owned();
     let (credentials, identity) = Credentials::take(&mut config.auth_info, source)?;
     Ok(Endpoint {
-        config: with_our_manners(config),
+        config: with_user_agent(config),
         credentials,
         proxy: None,
         identity,
@@ -124,16 +125,16 @@ fn in_cluster(connection: &Connection, origin: Origin) -> Result<Endpoint, Conne
     })
 }
 
-/// Says where a part of the connection was configured.
+/// Names the place where a part of the connection was configured.
 struct Source<'a> {
     connection: &'a Connection,
     names: Option<&'a Names>,
-    /// True if the credentials are the connection's own, and not those of the kubeconfig.
+    /// True if the credentials come from the block or the environment, not from the kubeconfig.
     is_own: bool,
 }
 
 impl Source<'_> {
-    /// `field` is named as in a kubeconfig.
+    /// `field` is a field name of a kubeconfig.
     fn of_cluster(&self, field: &str) -> String {
         let attribute = match field {
             "server" => Some(("host", self.connection.host.is_some())),
@@ -193,7 +194,7 @@ fn address(cluster: &Cluster, source: &Source<'_>) -> Result<Uri, ConnectionErro
     }
 }
 
-/// The certificates that the API server's is checked with; `None` means those of the system.
+/// Returns the root certificates for the API server; `None` for those of the system.
 fn roots(cluster: &Cluster, source: &Source<'_>) -> Result<Option<Vec<Vec<u8>>>, ConnectionError> {
     let (origin, pem) = match (
         &cluster.certificate_authority_data,
@@ -254,7 +255,7 @@ fn proxy(
     }
 }
 
-/// The user to act as, and its groups, go into headers.
+/// Checks the user and the groups of impersonation, which are sent as headers.
 fn check_impersonation(user: &AuthInfo, source: &Source<'_>) -> Result<(), ConnectionError> {
     let extra = user.impersonate_user_extra.iter().flatten();
     let fields = (user.impersonate.iter().map(|text| ("as", text)))
@@ -270,7 +271,7 @@ fn check_impersonation(user: &AuthInfo, source: &Source<'_>) -> Result<(), Conne
 }
 
 impl Connection {
-    /// `` `config_path` in the provider block``, or `the environment variable KUBE_CONFIG_PATH`.
+    /// Returns a phrase such as `` `config_path` in the provider block`` or `the environment variable KUBE_CONFIG_PATH`.
     pub(super) fn source(&self, attribute: &'static str) -> String {
         if self.from_environment.contains(attribute) {
             format!("the environment variable {}", variable(attribute))
@@ -279,7 +280,7 @@ impl Connection {
         }
     }
 
-    /// Where every part comes from, without its value unless it is a path, a URL or a context.
+    /// Returns where each part was configured. Only paths, URLs and contexts are shown with their values.
     pub(super) fn describe(&self) -> Origin {
         let mut parts = Vec::new();
         if let Some(host) = &self.host {

@@ -1,6 +1,6 @@
-//! Who is asking: what goes into the header `Authorization` of each request, and where that was configured.
+//! The credentials of requests: the header `Authorization`, and where it was configured.
 //!
-//! Client certificates belong to the TLS settings; a program may return them too.
+//! Client certificates are part of the TLS settings; a program can return them, too.
 
 mod legacy;
 mod program;
@@ -27,34 +27,34 @@ use program::Program;
 pub(in crate::cluster) use legacy::shown;
 pub(super) use program::ClientIdentity;
 
-/// A token file is read again after this time, as kubectl does it.
+/// The time after which a token file is read again, as in kubectl.
 const TOKEN_FILE_AGE: Duration = Duration::from_secs(60);
 
-/// How the requests of a connection are authorized.
+/// The authorization of the requests of a connection.
 #[derive(Clone)]
 pub(super) enum Credentials {
-    /// Nothing goes into the header.
+    /// Requests have no header.
     None,
     Header(HeaderValue),
     TokenFile(Arc<TokenFile>),
     Program(Arc<Program>),
 }
 
-/// The credentials of a connection, as far as error messages name them.
+/// The credentials of a connection, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
-    /// No credentials are configured: the API server takes the requests for anonymous ones.
+    /// No credentials are configured, so that requests are anonymous.
     Anonymous,
     Configured {
         /// Where the credentials were configured: ``the environment variable KUBE_TOKEN``.
         source: String,
-        /// When the token expires, for a token that says so and that nobody renews.
+        /// The expiration time of a token that contains it and that nothing renews.
         expires: Option<Timestamp>,
     },
 }
 
 impl Identity {
-    /// Adds credentials that another source has configured.
+    /// Adds credentials from another source.
     fn with(self, source: String, expires: Option<Timestamp>) -> Self {
         match self {
             Self::Anonymous => Self::Configured { source, expires },
@@ -70,11 +70,12 @@ impl Identity {
 }
 
 impl Credentials {
-    /// Takes what goes into the header out of `user`. `source` says where a field of it was configured, given the
-    /// field's name in a kubeconfig.
+    /// Takes the credentials for the header out of `user`. `source` returns the place where a field of a kubeconfig was
+    /// configured.
     ///
     /// # Errors
-    /// Credentials that cannot be sent, or that have expired and cannot be renewed here.
+    ///
+    /// The credentials cannot be sent, or have expired and cannot be renewed.
     pub fn take(
         user: &mut AuthInfo,
         source: impl Fn(&str) -> String,
@@ -83,14 +84,14 @@ impl Credentials {
         if user.client_certificate_data.is_some() || user.client_certificate.is_some() {
             identity = identity.with(source("client-certificate"), None);
         }
-        // The order is kube's.
+        // The same order as in kube.
         if let Some(provider) = user.auth_provider.take() {
             let origin = source("auth-provider");
             let (credentials, expires) = legacy::credentials(&provider, &origin)?;
             return Ok((credentials, identity.with(origin, expires)));
         }
         if let Some(username) = user.username.take() {
-            // As with client-go, the password may be absent.
+            // As in client-go, the password can be absent.
             let password = user.password.take();
             let password = password.as_ref().map_or("", |text| text.expose_secret());
             for (field, text) in [("username", username.as_str()), ("password", password)] {
@@ -135,8 +136,7 @@ impl Credentials {
         bearer(token, origin).map(Self::Header)
     }
 
-    /// Returns the client certificate and key that a program returns in place of a token. Runs the program, and
-    /// blocks.
+    /// Runs a program that prints credentials, and returns its client certificate and key. Blocks.
     pub fn client_identity(&self) -> Result<Option<ClientIdentity>, ConnectionError> {
         match self {
             Self::Program(program) => program.start(),
@@ -144,10 +144,11 @@ impl Credentials {
         }
     }
 
-    /// Adds the header to a request; renews it first where it has expired.
+    /// Adds the header to a request. Renews expired credentials before.
     ///
     /// # Errors
-    /// Why the credentials could not be obtained.
+    ///
+    /// The credentials could not be obtained.
     pub async fn authorize<B>(&self, request: &mut Request<B>) -> Result<(), ConnectionError> {
         let value = match self {
             Self::None => return Ok(()),
@@ -163,7 +164,7 @@ impl Credentials {
     }
 }
 
-/// A file with a bearer token, which somebody else renews.
+/// A file with a bearer token, which another program renews.
 pub(super) struct TokenFile {
     path: PathBuf,
     /// With the path.
@@ -181,7 +182,7 @@ impl TokenFile {
         }
         let value = match (tokio::fs::read_to_string(&self.path).await, &*last) {
             (Ok(text), _) => bearer(text.trim(), || self.origin.clone())?,
-            // Some remove the file once the process has read it.
+            // Some tools remove the file once the process has read it.
             (Err(_), Some((value, _))) => value.clone(),
             (Err(source), None) => {
                 return Err(ConnectionError::File {
@@ -215,7 +216,7 @@ fn invalid(origin: String, problem: String) -> ConnectionError {
     ConnectionError::Invalid { origin, problem }
 }
 
-/// When a JSON Web Token expires; `None` for any other token, and for one that does not expire.
+/// Returns the expiration time of a JSON Web Token; `None` for any other token, and for one that does not expire.
 fn expiry(token: &str) -> Option<Timestamp> {
     let payload = token.split('.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;

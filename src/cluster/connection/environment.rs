@@ -1,8 +1,8 @@
-//! The environment variables of the hashicorp/kubernetes provider, and one of our own in their manner.
+//! The environment variables of the hashicorp/kubernetes provider, and one of this provider.
 
 use super::{Connection, ConnectionError};
 
-/// Attribute and variable, in the order of the documentation.
+/// Attributes and their variables, in the order of the documentation.
 pub(super) const VARIABLES: [(&str, &str); 17] = [
     ("host", "KUBE_HOST"),
     ("username", "KUBE_USER"),
@@ -23,7 +23,7 @@ pub(super) const VARIABLES: [(&str, &str); 17] = [
     ("expected_cluster_uid", "KUBE_EXPECTED_CLUSTER_UID"),
 ];
 
-/// The variable behind an attribute.
+/// Returns the variable of an attribute.
 pub(super) fn variable(attribute: &str) -> &'static str {
     VARIABLES
         .into_iter()
@@ -32,12 +32,11 @@ pub(super) fn variable(attribute: &str) -> &'static str {
 }
 
 impl Connection {
-    /// Fills what the block leaves open from the environment.
+    /// Sets the attributes that the block leaves out from the environment.
     ///
-    /// One exception to "each attribute for itself": which cluster it is comes from one place. When the
-    /// block names one (`host`, `config_path`, `config_paths` or `in_cluster_config`), the variables
-    /// that would name another are not looked at; otherwise a forgotten `KUBE_CONFIG_PATH` would lend
-    /// its credentials to the host in the block.
+    /// If the block identifies the cluster (`host`, `config_path`, `config_paths` or `in_cluster_config`), the variables of
+    /// these attributes are ignored. Otherwise the credentials of a forgotten `KUBE_CONFIG_PATH` would be sent to the host
+    /// in the block.
     pub fn with_environment(
         mut self,
         lookup: impl Fn(&str) -> Option<String>,
@@ -110,7 +109,7 @@ impl Connection {
         Ok(self)
     }
 
-    /// Whether it says which cluster is meant.
+    /// Returns whether it identifies a cluster.
     pub(super) fn names_cluster(&self) -> bool {
         self.host.is_some()
             || self.config_path.is_some()
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn fills_what_is_open() {
+    fn sets_attributes_that_the_block_leaves_out() {
         let block = Connection {
             token: Some("mine".into()),
             ..Connection::default()
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_block_alone_says_which_cluster() {
+    fn the_block_alone_identifies_the_cluster() {
         let block = Connection {
             host: Some("https://mine".into()),
             ..Connection::default()

@@ -1,4 +1,4 @@
-//! What can be wrong with the configuration of a connection. No message quotes a credential or a file.
+//! Errors in the configuration of a connection. No message quotes a credential or the content of a file.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub enum ConnectionError {
     Malformed {
         path: PathBuf,
         origin: String,
-        /// Where in the file; its text is not quoted, because it holds credentials.
+        /// The position in the file. Its text can contain credentials and is not quoted.
         place: String,
     },
 
@@ -54,7 +54,7 @@ pub enum ConnectionError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// An `auth-provider`, which kubectl no longer has either.
+    /// An `auth-provider` that cannot be used. kubectl has removed them.
     #[error(
         "the auth-provider {name:?} cannot be used ({origin}): {problem}. Terraform does not renew tokens of an auth-provider. {instead}"
     )]
@@ -74,7 +74,7 @@ pub enum ConnectionError {
         source: std::io::Error,
     },
 
-    /// With the end of what it printed on stderr; never its stdout, where credentials are.
+    /// Has the last part of stderr, and never stdout, which contains credentials.
     #[error("the credentials program failed ({status}): {stderr}")]
     ExecFailed { status: String, stderr: String },
 
@@ -119,7 +119,7 @@ impl ConnectionError {
         }
     }
 
-    /// Returns true if the error is about the credentials, and not about the way to the API server.
+    /// Returns whether the error is about the credentials, and not about the connection to the API server.
     pub(in crate::cluster) fn is_about_credentials(&self) -> bool {
         match self {
             Self::NothingConfigured
@@ -129,7 +129,7 @@ impl ConnectionError {
             | Self::Unusable { .. }
             | Self::Client(_)
             | Self::Task(_) => false,
-            // Where a request fails with these, it is its token.
+            // A request that fails with these has an invalid token.
             Self::Invalid { .. }
             | Self::File { .. }
             | Self::LegacyProvider { .. }

@@ -1,4 +1,4 @@
-//! Kubeconfig files: read, merged, and reduced to the one cluster and the one user that are meant.
+//! Reads and merges kubeconfig files, and selects one cluster and one user.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Connection, ConnectionError};
 
-/// The cluster and the user that a connection means.
+/// The cluster and the user of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Selected {
     pub cluster: Cluster,
@@ -18,7 +18,7 @@ pub(super) struct Selected {
 
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Set when nobody but the kubeconfig chose the context.
+    /// The current context, if the kubeconfig alone selects it.
     pub current_context: Option<String>,
     pub cluster: String,
     pub user: String,
@@ -73,7 +73,7 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
     let user = (kubeconfig.auth_infos.into_iter())
         .find(|known| known.name == user_name)
         .and_then(|known| known.auth_info);
-    // As with kubectl, a context without a user that exists is anonymous.
+    // As in kubectl, a context without an existing user is anonymous.
     if user.is_none() && connection.config_context_auth_info.is_some() {
         return Err(invalid(
             connection.source("config_context_auth_info"),
@@ -121,7 +121,7 @@ fn read(path: &Path, origin: &str) -> Result<Kubeconfig, ConnectionError> {
 }
 
 impl Selected {
-    /// As in Go, an empty string in a kubeconfig is an absent one, and base64 may have line breaks.
+    /// Removes empty strings, and line breaks in base64, as Go does.
     fn unset_empty(&mut self) {
         let Self { cluster, user, .. } = self;
         let folded = |text: &str| -> String {
@@ -152,7 +152,7 @@ impl Selected {
         ] {
             text.take_if(|text| text.is_empty());
         }
-        // kube has put the folder of the kubeconfig before the paths.
+        // kube has resolved the paths against the folder of the kubeconfig.
         for path in [
             &mut cluster.certificate_authority,
             &mut user.token_file,
@@ -188,7 +188,7 @@ impl Connection {
     }
 }
 
-/// `~` and `~/…` are the home directory.
+/// Replaces a leading `~` by the home directory.
 pub(super) fn expand(path: &str) -> PathBuf {
     let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
     match (path.strip_prefix('~'), home()) {

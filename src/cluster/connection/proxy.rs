@@ -1,5 +1,5 @@
-//! The proxy that requests go through: the one that is configured, else the one of the environment, with the rules of
-//! Go's `net/http` (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
+//! The proxy for requests: the configured one, or the one of the environment with the rules of Go's `net/http`
+//! (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use super::ConnectionError;
 
 const SOCKS_PORT: u16 = 1080;
 
-/// A proxy, and where it was configured. Its credentials are in no text.
+/// A proxy and where it was configured. No text shows its credentials.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     uri: Uri,
@@ -19,7 +19,7 @@ pub struct Proxy {
     source: String,
 }
 
-/// The URL without credentials, and where it was configured.
+/// Writes the URL without credentials, and where it was configured.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.uri.to_string();
@@ -28,10 +28,11 @@ impl fmt::Display for Proxy {
 }
 
 impl Proxy {
-    /// Reads the URL of a proxy.
+    /// Parses the URL of a proxy.
     ///
     /// # Errors
-    /// A main clause that says what the URL must be.
+    ///
+    /// The URL is invalid. The error is a main clause about its required form.
     pub fn parse(text: &str, source: String) -> Result<Self, String> {
         let proxy = match text.contains("://") {
             true => Self::read(text, source),
@@ -43,7 +44,7 @@ impl Proxy {
         })
     }
 
-    /// Returns the proxy that the environment names for requests to `url`, if it names one.
+    /// Returns the proxy of the environment for requests to `url`.
     pub fn from_environment(
         url: &Uri,
         lookup: impl Fn(&str) -> Option<String>,
@@ -64,7 +65,7 @@ impl Proxy {
             return Ok(None);
         }
         let source = format!("the environment variable {variable}");
-        // Go takes a proxy without a scheme for an HTTP one.
+        // As in Go, a URL without a scheme is that of an HTTP proxy.
         match Self::read(text.trim(), source.clone()) {
             Some(proxy) => Ok(Some(proxy)),
             None => Err(ConnectionError::Invalid {
@@ -100,7 +101,7 @@ impl Proxy {
         })
     }
 
-    /// The address to connect to, without credentials.
+    /// Returns the address without credentials.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -113,20 +114,20 @@ impl Proxy {
         self.uri.scheme_str() == Some("https")
     }
 
-    /// The header value that an HTTP proxy wants.
+    /// Returns the value of the header `Proxy-Authorization`.
     pub fn basic_auth(&self) -> Option<&HeaderValue> {
         self.intercept.basic_auth()
     }
 
-    /// User and password for a SOCKS proxy.
+    /// Returns user and password for a SOCKS proxy.
     pub fn socks_auth(&self) -> Option<(&str, &str)> {
         self.intercept.raw_auth()
     }
 }
 
-/// Returns whether requests to `url` go past the proxy of the environment, as the value of `NO_PROXY` says: entries
-/// that commas separate, each a host, a domain, an IP address (all with or without a port), a CIDR block, or `*`.
-/// Loopback addresses never use the proxy. The rules are those of Go's `golang.org/x/net/http/httpproxy`.
+/// Returns whether requests to `url` bypass the proxy of the environment. `NO_PROXY` has entries separated by commas, each a
+/// host, a domain, an IP address (all with or without a port), a CIDR block, or `*`. Loopback addresses never use the
+/// proxy. The rules are those of Go's `golang.org/x/net/http/httpproxy`.
 fn is_bypassed(url: &Uri, no_proxy: &str) -> bool {
     let host = url.host().unwrap_or_default();
     let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
@@ -145,7 +146,7 @@ fn is_bypassed(url: &Uri, no_proxy: &str) -> bool {
         .any(|entry| entry == "*" || matches_entry(&entry, &host, address, port))
 }
 
-/// One entry of `NO_PROXY`, in lower case.
+/// Returns whether an entry of `NO_PROXY`, in lower case, matches the host.
 fn matches_entry(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if let Some((network, bits)) = cidr(entry) {
         return address.is_some_and(|address| contains(network, bits, address));
@@ -173,7 +174,7 @@ fn matches_entry(entry: &str, host: &str, address: Option<IpAddr>, port: u16) ->
     !domain.is_empty() && port_matches && (is_host_itself || is_inside())
 }
 
-/// Splits `host:port`, `[IPv6]:port`; an IPv6 address without brackets has no port.
+/// Splits `host:port` and `[IPv6]:port`. An IPv6 address without brackets has no port.
 fn split_port(entry: &str) -> (&str, Option<&str>) {
     let (name, port) = match entry.rsplit_once(':') {
         Some((name, port)) if name.starts_with('[') && name.ends_with(']') => (name, Some(port)),
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_proxy_has_the_rules_of_go() {
+    fn no_proxy_follows_the_rules_of_go() {
         for (url, list) in [
             ("https://127.0.0.1", ""),
             ("https://127.8.0.1:6443", ""),
@@ -252,7 +253,7 @@ mod tests {
             // Blanks do not separate entries.
             ("https://k8s.example.com", "k8s.example.com other"),
             ("https://k8s.example.com", "other k8s.example.com"),
-            // A star stands alone or before a dot.
+            // An asterisk must be alone or precede a dot.
             ("https://k8s.example.com", "k8s.*"),
             ("https://k8s.example.com", "*example.com"),
         ] {
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_a_proxy_for_each_scheme() {
+    fn the_environment_has_a_proxy_for_each_scheme() {
         let (https, http) = (
             ("HTTPS_PROXY", "http://user:hunter2@secure:3128"),
             ("http_proxy", "plain:3128"),

@@ -1,4 +1,4 @@
-//! TLS to the API server: kube's settings, and trust in a certificate that is itself a configured root.
+//! TLS settings of kube, extended by trust in server certificates that are configured roots.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use rustls::{
 /// Returns the TLS settings of the connection.
 pub(super) fn client_config(config: &kube::Config) -> Result<ClientConfig, kube::Error> {
     let mut tls = config.rustls_client_config()?;
-    // The roots of a pod are a file, which kube reads again from time to time.
+    // kube reloads the root certificates of a pod from a file.
     let is_reloaded = config.root_cert_file.is_some();
     if let Some(roots) = &config.root_cert
         && !config.accept_invalid_certs
@@ -27,8 +27,8 @@ pub(super) fn client_config(config: &kube::Config) -> Result<ClientConfig, kube:
     Ok(tls)
 }
 
-/// Accepts what a root has issued, and a root itself as the server's certificate: Kubernetes distributions and local
-/// proxies serve self-signed certificates that say `CA:TRUE`. kubectl accepts them, rustls alone does not.
+/// Accepts server certificates that a root has issued, and the root certificates themselves. Some Kubernetes distributions
+/// and local proxies present self-signed certificates with `CA:TRUE`, which kubectl accepts and rustls rejects.
 #[derive(Debug)]
 struct RootOrIssued {
     roots: Vec<Vec<u8>>,

@@ -1,9 +1,11 @@
-//! Why an object that is being deleted does not go: its finalizers, who removes them, and the pods that they wait for.
+//! The reasons why a deletion does not finish: the finalizers of the object, the controllers that remove them, and the
+//! pods that they wait for.
 
 use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
@@ -11,20 +13,18 @@ use crate::cluster::error::Reason;
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::PODS;
 use crate::cluster::{Cluster, StoreName};
-use crate::feast::objects::{Key, Kind};
-use crate::kubernetes::kind::Scope;
+use crate::kubernetes::kind::{Key, Kind, Pods, Scope};
 
-/// The time for finding the cause; the caller has already waited for the deletion itself.
+/// The time for finding the reasons, after the time for the deletion itself.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(5);
-/// The number of pods that a message names.
+/// The largest number of pods that a message names.
 const LISTED_PODS: usize = 5;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const PVC_PROTECTION: &str = "kubernetes.io/pvc-protection";
 
-/// The finalizers that are known by name, and who removes each of them. Those of the first list belong to Kubernetes
-/// itself: they wait for something, and are never to be removed by hand.
-const OF_KUBERNETES: &[(&str, &str)] = &[
+/// Finalizers of Kubernetes itself, with a clause that says when they are removed. They must not be removed by hand.
+const KUBERNETES_FINALIZERS: &[(&str, &str)] = &[
     (
         FOREGROUND,
         "the garbage collector removes it when the dependent objects, pods last, are gone",
@@ -35,14 +35,15 @@ const OF_KUBERNETES: &[(&str, &str)] = &[
     ),
     (
         PVC_PROTECTION,
-        "Kubernetes removes it when no pod uses the claim any more",
+        "Kubernetes removes it when no pod uses the PersistentVolumeClaim",
     ),
     (
         "batch.kubernetes.io/job-tracking",
         "the Job controller removes it when it has counted the pod",
     ),
 ];
-const OF_CONTROLLERS: &[(&str, &str)] = &[
+/// Finalizers of other controllers, with a clause that says when they are removed.
+const CONTROLLER_FINALIZERS: &[(&str, &str)] = &[
     (
         "service.kubernetes.io/load-balancer-cleanup",
         "the cloud provider's service controller removes it when the load balancer is gone",
@@ -61,28 +62,28 @@ const OF_CONTROLLERS: &[(&str, &str)] = &[
     ),
     (
         "provisioner.storage.kubernetes.io/cloning-protection",
-        "the volume provisioner removes it when the claim is no longer being cloned",
+        "the volume provisioner removes it when the PersistentVolumeClaim is not being cloned",
     ),
     (
         "snapshot.storage.kubernetes.io/pvc-as-source-protection",
-        "the snapshot controller removes it when no snapshot is being taken of the claim",
+        "the snapshot controller removes it when no snapshot of the PersistentVolumeClaim is being taken",
     ),
 ];
 
-/// An object that is being deleted and still exists.
+/// A terminating object that still exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StalledDeletion {
-    /// How long the deletion was waited for; `None` if it was not.
+    /// The time for which the provider waited; `None` if it did not.
     waited: Option<Duration>,
     finalizers: Vec<String>,
-    /// The pods that the finalizers wait for, described; `None` if they are not known or do not matter.
+    /// Descriptions of the pods that the finalizers wait for; `None` if they could not be listed or if none is waited for.
     pods: Option<Vec<String>>,
     /// The command that removes the finalizers.
     command: String,
 }
 
 impl StalledDeletion {
-    /// Describes the live object. `pods` are all pods of its namespace, as far as they could be listed.
+    /// `pods` are all pods of the namespace; `None` if they could not be listed.
     pub(in crate::cluster) fn new(
         key: &Key,
         namespace: &str,
@@ -101,8 +102,8 @@ impl StalledDeletion {
             pods: pods
                 .filter(|_| waits_for_pods(key.kind, &finalizers))
                 .map(|pods| {
-                    let users = pods.iter().filter(|pod| holds(pod, key, live));
-                    users.map(described).collect()
+                    let users = pods.iter().filter(|pod| waits_for(pod, key, live));
+                    users.map(describe_pod).collect()
                 }),
             finalizers,
             command: format!(
@@ -119,37 +120,39 @@ fn finalizers(live: &Json) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
+/// Returns whether the deletion of the object waits for pods.
 fn waits_for_pods(kind: Kind, finalizers: &[String]) -> bool {
     let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
-    match kind {
-        Kind::PersistentVolumeClaim => has(PVC_PROTECTION),
-        Kind::Deployment | Kind::Job => has(FOREGROUND),
-        _ => false,
+    match kind.pods() {
+        Pods::Mounting => has(PVC_PROTECTION),
+        Pods::Owned => has(FOREGROUND),
+        Pods::OwnedByJobs | Pods::None => false,
     }
 }
 
-/// Whether the pod keeps the object: it mounts the claim, or is selected by the workload.
-fn holds(pod: &Pod, key: &Key, live: &Json) -> bool {
-    if key.kind == Kind::PersistentVolumeClaim {
-        let volumes = pod
-            .spec
-            .iter()
-            .flat_map(|spec| spec.volumes.iter().flatten());
-        let mut claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
-        return claims.any(|claim| claim.claim_name == key.name);
+/// Returns whether the deletion of the object waits for this pod: the pod mounts the object, or the object selects it.
+fn waits_for(pod: &Pod, key: &Key, live: &Json) -> bool {
+    match key.kind.pods() {
+        Pods::Mounting => {
+            let volumes = (pod.spec.iter()).flat_map(|spec| spec.volumes.iter().flatten());
+            let mut pvcs = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+            pvcs.any(|pvc| pvc.claim_name == key.name)
+        }
+        Pods::Owned => {
+            let labels = pod.metadata.labels.as_ref();
+            let matches = |(name, value): (&String, &Json)| {
+                let label = labels.and_then(|labels| labels.get(name));
+                label.map(String::as_str) == value.as_str()
+            };
+            let selector = live["spec"]["selector"]["matchLabels"].as_object();
+            selector.is_some_and(|selector| selector.iter().all(matches))
+        }
+        Pods::OwnedByJobs | Pods::None => false,
     }
-    let Some(wanted) = live["spec"]["selector"]["matchLabels"].as_object() else {
-        return false;
-    };
-    let labels = pod.metadata.labels.as_ref();
-    wanted.iter().all(|(name, value)| {
-        let label = labels.and_then(|labels| labels.get(name));
-        label.map(String::as_str) == value.as_str()
-    })
 }
 
-/// Names the pod, and says what may keep it.
-pub(super) fn described(pod: &Pod) -> String {
+/// Returns the name of the pod and the facts that can delay its deletion.
+pub(super) fn describe_pod(pod: &Pod) -> String {
     let metadata = &pod.metadata;
     let mut facts = Vec::new();
     if let Some(since) = &metadata.deletion_timestamp {
@@ -169,8 +172,8 @@ pub(super) fn described(pod: &Pod) -> String {
     }
 }
 
-/// The first pods, and how many there are beside them.
-pub(super) fn enumerated(pods: &[String]) -> String {
+/// Joins the first descriptions, and says how many there are beside them.
+pub(super) fn join_pods(pods: &[String]) -> String {
     let first = pods.iter().take(LISTED_PODS).cloned().collect::<Vec<_>>();
     match pods.len().saturating_sub(LISTED_PODS) {
         0 => first.join(", "),
@@ -179,7 +182,7 @@ pub(super) fn enumerated(pods: &[String]) -> String {
 }
 
 fn remover(finalizer: &str) -> Option<&'static str> {
-    let known = OF_KUBERNETES.iter().chain(OF_CONTROLLERS);
+    let known = KUBERNETES_FINALIZERS.iter().chain(CONTROLLER_FINALIZERS);
     let mut known = known.filter(|(name, _)| *name == finalizer);
     known.next().map(|(_, remover)| *remover)
 }
@@ -193,21 +196,24 @@ impl fmt::Display for StalledDeletion {
         if self.finalizers.is_empty() {
             return f.write_str(". It has no finalizers; the API server has not removed it yet");
         }
-        f.write_str(". Its finalizers keep it:")?;
+        f.write_str(". It has these finalizers:")?;
         for finalizer in &self.finalizers {
             let remover = remover(finalizer).unwrap_or(
-                "the controller that it is named after removes it; check that it runs, and its log",
+                "the controller with this name removes it; check that it runs, and check its log",
             );
             write!(f, "\n  {finalizer}: {remover}")?;
         }
         match self.pods.as_deref() {
             None => {}
-            Some([]) => f.write_str("\nNo pod holds it any more")?,
-            Some(pods) => write!(f, "\nThese pods hold it: {}", enumerated(pods))?,
+            Some([]) => f.write_str("\nNo pod uses it")?,
+            Some(pods) => write!(f, "\nThese pods use it: {}", join_pods(pods))?,
         }
-        let of_kubernetes =
-            |finalizer: &String| OF_KUBERNETES.iter().any(|(name, _)| name == finalizer);
-        if self.finalizers.iter().all(of_kubernetes) {
+        let is_of_kubernetes = |finalizer: &String| {
+            KUBERNETES_FINALIZERS
+                .iter()
+                .any(|(name, _)| name == finalizer)
+        };
+        if self.finalizers.iter().all(is_of_kubernetes) {
             return Ok(());
         }
         write!(
@@ -219,7 +225,7 @@ impl fmt::Display for StalledDeletion {
 }
 
 impl Cluster {
-    /// Finds out why the object, which was waited for, still exists. `None`: it is gone by now.
+    /// Returns the reasons why the object still exists. `None` if it is gone.
     pub(in crate::cluster) async fn stalled_deletion(
         &self,
         store: &StoreName,
@@ -228,7 +234,7 @@ impl Cluster {
         waited: Duration,
     ) -> Option<Reason> {
         let (namespace, cancel) = (&store.namespace, CancellationToken::new());
-        let looked = async {
+        let diagnosis = async {
             let now = match self.get(namespace, key, &cancel).await {
                 Ok(Some(now)) if now["metadata"]["uid"] == live["metadata"]["uid"] => now,
                 Ok(_) => return None,
@@ -246,8 +252,8 @@ impl Cluster {
                 pods.as_deref(),
             ))
         };
-        let found = tokio::time::timeout(DIAGNOSIS_TIMEOUT, looked).await;
-        let stalled = found.unwrap_or_else(|_| {
+        let stalled = tokio::time::timeout(DIAGNOSIS_TIMEOUT, diagnosis).await;
+        let stalled = stalled.unwrap_or_else(|_| {
             Some(StalledDeletion::new(
                 key,
                 namespace,
@@ -259,23 +265,26 @@ impl Cluster {
         stalled.map(|stalled| Reason::Terminating(Box::new(stalled)))
     }
 
-    /// `None` if they cannot be listed.
+    /// Returns `None` if the pods cannot be listed.
     async fn pods_of_namespace(
         &self,
         namespace: &str,
         cancel: &CancellationToken,
     ) -> Option<Vec<Pod>> {
-        let request = Request::list(PODS, namespace, Vec::new());
+        let request = Request::list(PODS, namespace, ListParams::default());
         match self.send_for::<List<Pod>>(request, cancel).await {
             Ok(list) => Some(list.items.unwrap_or_default()),
             Err(error) => {
-                tracing::info!("the pods that hold it are not known: {}", error.reason);
+                tracing::info!(
+                    "cannot list the pods that delay the deletion: {}",
+                    error.reason
+                );
                 None
             }
         }
     }
 
-    /// The names of the store's pods that still exist, described; `None` if they cannot be listed in time.
+    /// Returns descriptions of the feature store's pods; `None` if they cannot be listed in time.
     pub(super) async fn remaining_pods(
         &self,
         store: &StoreName,
@@ -287,7 +296,7 @@ impl Cluster {
             .await
             .ok()?
             .ok()?;
-        Some(pods.iter().map(described).collect())
+        Some(pods.iter().map(describe_pod).collect())
     }
 }
 
@@ -309,75 +318,72 @@ mod tests {
         .expect("pods")
     }
 
-    fn said(kind: Kind, live: &Json, waited: Option<u64>) -> String {
+    fn text(kind: Kind, live: &Json, waited: Option<u64>) -> String {
         let key = Key::new(kind, "data");
         let waited = waited.map(Duration::from_secs);
         StalledDeletion::new(&key, "ns", live, waited, Some(&pods())).to_string()
     }
 
     #[test]
-    fn names_the_finalizers_and_who_removes_them() {
+    fn names_the_finalizers_and_their_controllers() {
         let live = json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup", "example.com/x"]}});
         assert_eq!(
-            said(Kind::Service, &live, Some(600)),
-            "the object is still being deleted after 600 s. Its finalizers keep it:\n  \
+            text(Kind::Service, &live, Some(600)),
+            "the object is still being deleted after 600 s. It has these finalizers:\n  \
              service.kubernetes.io/load-balancer-cleanup: the cloud provider's service controller removes it when the load balancer is gone\n  \
-             example.com/x: the controller that it is named after removes it; check that it runs, and its log\n\
+             example.com/x: the controller with this name removes it; check that it runs, and check its log\n\
              Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
              `kubectl patch service/data --namespace ns --type merge --patch '{\"metadata\":{\"finalizers\":null}}'`"
         );
     }
 
     #[test]
-    fn a_protected_claim_names_the_pods_that_use_it_and_no_patch() {
+    fn a_protected_pvc_names_its_pods_and_no_patch() {
         let live = json!({"metadata": {"finalizers": [PVC_PROTECTION]}});
         assert_eq!(
-            said(Kind::PersistentVolumeClaim, &live, None),
-            "the object is still being deleted. Its finalizers keep it:\n  \
-             kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the claim any more\n\
-             These pods hold it: reader (on node n1)"
+            text(Kind::PersistentVolumeClaim, &live, None),
+            "the object is still being deleted. It has these finalizers:\n  \
+             kubernetes.io/pvc-protection: Kubernetes removes it when no pod uses the PersistentVolumeClaim\n\
+             These pods use it: reader (on node n1)"
         );
     }
 
     #[test]
-    fn a_workload_names_its_pods_and_what_keeps_them() {
+    fn a_workload_names_its_pods_and_their_finalizers() {
         let live = json!({"metadata": {"finalizers": [FOREGROUND]}, "spec": {"selector": {"matchLabels": {"app": "x"}}}});
         let expected = |pods: &str| {
             format!(
-                "the object is still being deleted after 3 s. Its finalizers keep it:\n  \
+                "the object is still being deleted after 3 s. It has these finalizers:\n  \
                  foregroundDeletion: the garbage collector removes it when the dependent objects, pods last, are gone\n{pods}"
             )
         };
         assert_eq!(
-            said(Kind::Deployment, &live, Some(3)),
+            text(Kind::Deployment, &live, Some(3)),
             expected(
-                "These pods hold it: server (terminating since 2026-01-01T00:00:00Z, finalizers: example.com/drain)"
+                "These pods use it: server (terminating since 2026-01-01T00:00:00Z, finalizers: example.com/drain)"
             )
         );
         let live = json!({"metadata": {"finalizers": [FOREGROUND]}, "spec": {"selector": {"matchLabels": {"app": "y"}}}});
-        assert_eq!(
-            said(Kind::Job, &live, Some(3)),
-            expected("No pod holds it any more")
-        );
+        assert_eq!(text(Kind::Job, &live, Some(3)), expected("No pod uses it"));
     }
 
     #[test]
-    fn cluster_scoped_objects_have_no_namespace_and_some_have_no_finalizer() {
+    fn cluster_scoped_objects_have_no_namespace_and_finalizers_are_optional() {
         let live = json!({"metadata": {"finalizers": ["example.com/x"]}});
-        let text = said(Kind::ClusterRole, &live, None);
+        let message = text(Kind::ClusterRole, &live, None);
         assert!(
-            text.contains("`kubectl patch clusterrole/data --type merge"),
-            "{text}"
+            message.contains("`kubectl patch clusterrole/data --type merge"),
+            "{message}"
         );
         assert_eq!(
-            said(Kind::Secret, &json!({}), Some(9)),
+            text(Kind::Secret, &json!({}), Some(9)),
             "the object is still being deleted after 9 s. It has no finalizers; the API server has not removed it yet"
         );
     }
 
     #[test]
-    fn a_long_list_of_pods_is_cut() {
+    fn a_long_list_of_pods_is_truncated() {
         let pods: Vec<String> = (1..=7).map(|number| format!("p{number}")).collect();
-        assert_eq!(enumerated(&pods), "p1, p2, p3, p4, p5, and 2 more");
+        assert_eq!(join_pods(&pods), "p1, p2, p3, p4, p5, and 2 more");
     }
 }

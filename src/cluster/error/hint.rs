@@ -1,22 +1,22 @@
-//! What the user can do about an [`Error`].
+//! Hints for the user on an [`Error`].
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Error, LabelledOwner, Reason, WAYS_OUT_OF_A_CONFLICT, causes};
+use super::{CONFLICT_HINT, Error, LabelledOwner, Reason, causes};
 use crate::cluster::connection::{self, Identity, shown};
 use crate::cluster::resource::FEAST_GROUP;
 use crate::feast::names::OPERATOR;
 use crate::kubernetes::kind::{Api, Kind, KindInfo};
 
-/// The user that an API server takes a request without credentials for.
+/// The user of a request without credentials.
 const ANONYMOUS: &str = "User \"system:anonymous\"";
 
 const CONFIGURE_CREDENTIALS: &str = "set `token`, `exec`, or `client_certificate` and `client_key` in the provider block (or the environment variables behind them), or name a user of the kubeconfig that has credentials";
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns what the user can do about the error.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match &self.reason {
             Reason::Unauthorized { .. } => return Some(self.rejected_credentials().into()),
@@ -33,7 +33,7 @@ impl Error {
             }
             Reason::NotInstalled { api } => return Some(self.missing_api(api)),
             Reason::Forbidden { .. } if self.target.kind == "Namespace" => {
-                "`expected_cluster_uid` needs the verb get on the namespace kube-system, which a ClusterRole gives; the guide \"Access to the cluster\" has the rule to copy."
+                "`expected_cluster_uid` needs the verb get on the namespace kube-system, from a ClusterRole; the guide \"Access to the cluster\" has the rule to copy."
             }
             reason => reason.hint()?,
         }))
@@ -49,7 +49,7 @@ impl Error {
                 source,
                 expires: Some(time),
             } if *time < Timestamp::now() => format!(
-                "The token expired at {}. It comes from {source}, and nothing renews it there. Get a new token, or configure `exec` with a program that renews it.",
+                "The token expired at {}. It comes from {source}, and nothing renews it. Get a new token, or configure `exec` with a program that renews it.",
                 shown(*time)
             ),
             Identity::Configured { source, .. } => format!(
@@ -62,15 +62,15 @@ impl Error {
     fn anonymous(&self) -> String {
         match &self.server.identity {
             Identity::Anonymous => format!(
-                "The request carried no credentials, so the API server took it for an anonymous one. No role is missing: {CONFIGURE_CREDENTIALS}."
+                "The request carried no credentials, so the API server treated it as anonymous. No role is missing: {CONFIGURE_CREDENTIALS}."
             ),
             Identity::Configured { source, .. } => format!(
-                "The API server took the request for an anonymous one: it did not accept the credentials from {source}. No role is missing. A proxy or load balancer that ends TLS does not pass on a client certificate; and a certificate must be signed by the cluster's own authority."
+                "The API server treated the request as anonymous: it did not accept the credentials from {source}. No role is missing. A proxy or load balancer that terminates TLS does not forward a client certificate. A client certificate must be signed by the certificate authority of the cluster."
             ),
         }
     }
 
-    /// Explains a kind that the API server does not know, by its API group.
+    /// Explains an API that the cluster lacks, by its group.
     fn missing_api(&self, api: &str) -> Cow<'static, str> {
         let group = self.target.group;
         if group == FEAST_GROUP {
@@ -84,7 +84,7 @@ impl Error {
         {
             return format!("Nothing was written. {remedy}").into();
         }
-        // Kubernetes' own groups have no dot, or end thus.
+        // The groups of Kubernetes have no dot, or this suffix.
         if group.contains('.') && !group.ends_with(".k8s.io") {
             return format!(
                 "Nothing was written. {} is a custom resource: install the add-on that brings the API group {group}, or remove from the configuration what needs it.",
@@ -103,19 +103,19 @@ impl Reason {
     fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::WrongCluster { .. } => {
-                "Nothing was read or written. Check the kubeconfig, its context and the environment variables; only where the feature stores have really moved to this cluster, change expected_cluster_uid."
+                "Nothing was read or written. Check the kubeconfig, its context and the environment variables. Change expected_cluster_uid only if the feature stores have moved to this cluster."
             }
             Self::Forbidden { message }
                 if message.contains("attempting to grant RBAC permissions") =>
             {
-                "Kubernetes lets nobody grant rights that they do not hold themselves. Give this user those rights, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
+                "Kubernetes does not allow a user to grant permissions that the user does not have. Give this user those permissions, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
             }
-            // Else the API server says that this user "cannot" do it.
+            // A message about missing permissions says that the user "cannot" do it.
             Self::Forbidden { message } if !message.contains(" cannot ") => {
                 "This is not a permissions problem: a quota, an admission policy or a proxy rejected the request. See the message above."
             }
             Self::Denied { .. } => {
-                "This is not a permissions problem, and not a defect of this provider: an admission policy or webhook of the cluster rejected the request. The message above is the policy's. Change what it objects to, or ask those who maintain the policy for an exception."
+                "This is neither a permissions problem nor a defect of this provider: an admission policy or webhook of the cluster rejected the request. Change what the message above rejects, or ask the maintainers of the policy for an exception."
             }
             Self::Forbidden { .. } => {
                 "Give this user the verbs get, list, watch, create, patch and delete on this resource; the guide \"Access to the cluster\" has the rules to copy."
@@ -127,7 +127,7 @@ impl Reason {
                 "Wait until the deletion has finished, then apply again."
             }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
-            Self::Conflict(_) => WAYS_OUT_OF_A_CONFLICT,
+            Self::Conflict(_) => CONFLICT_HINT,
             Self::Foreign {
                 owner:
                     LabelledOwner {
@@ -135,23 +135,23 @@ impl Reason {
                         ..
                     },
             } if manager == OPERATOR => {
-                "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Moving from the operator\" has the steps."
+                "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Migrating from the Feast operator\" has the steps."
             }
-            Self::Operated => {
-                "Apply first, so that the claims stay when the custom resource goes, or leave the feature store to the operator: `terraform state rm <address>`."
+            Self::OwnedByOperator => {
+                "Apply first, so that the PersistentVolumeClaims are kept when the custom resource is deleted, or leave the feature store to the operator: `terraform state rm <address>`."
             }
-            Self::OperatorAtWork => {
-                "Stop it (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or wherever it runs), then apply again. Nothing else was changed."
+            Self::OperatorRunning => {
+                "Stop the operator (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or in the namespace where it runs), then apply again. Nothing else was changed."
             }
             Self::ChangedSincePlan(_) => {
-                "These changes were left as they are. Plan again: the plan shows them, and its apply sets them back."
+                "These changes were kept. Plan again: the plan shows them, and its apply reverts them."
             }
             Self::Foreign { .. } => {
-                "Choose another name for the feature store, or delete or rename that object. It is not overwritten."
+                "Choose another name for the feature store, or delete that object. It was not changed."
             }
-            Self::Stale { .. } => "Plan and apply again.",
+            Self::Stale { .. } | Self::OwnerChanged => "Plan and apply again.",
             Self::Unreachable(error) if is_of_an_authority(error.as_ref()) => {
-                "The API server presents a certificate that is marked as a certificate authority (CA:TRUE). That is accepted only where this very certificate is configured as a root: put it into `cluster_ca_certificate`, or into certificate-authority-data of the kubeconfig."
+                "The API server presents a certificate that is marked as a certificate authority (CA:TRUE). It is accepted only if this certificate is configured as a root: set it in `cluster_ca_certificate`, or in certificate-authority-data of the kubeconfig."
             }
             Self::Unreachable(_) => {
                 "Check the address, the network and the proxy; the API server may also be restarting."
@@ -160,34 +160,34 @@ impl Reason {
                 "Waiting longer would not help. Existing objects and the previous pods keep running."
             }
             Self::JobFailed { .. } => {
-                "The servers were not changed. Fix what the log of the pod reports: the next apply runs a Job that has failed again."
+                "The servers were not changed. Fix the problem in the log of the pod, then apply again: the next apply runs the failed Job again."
             }
             Self::JobUnfinished { .. } => {
                 "Waiting longer would not help. The servers were not changed. Resolve the cause above, then apply again."
             }
             Self::TimedOut { .. } => {
-                "Resolve what is named above, or raise the time-out (`timeouts`). Existing objects are kept."
+                "Resolve the cause above, or raise the time-out (`timeouts`). Existing objects are kept."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {
-                "Correct the attribute that sets this. Where none does, please report it: it is a defect of this provider."
+                "Correct the attribute that sets this field. If no attribute sets it, please report a defect of this provider."
             }
             Self::Rejected { .. } => {
-                "It was the API server, an admission webhook or a proxy between: the message says what is wrong there. If it has passed by itself, apply again."
+                "The API server, an admission webhook or a proxy rejected the request. See the message above. If the problem was temporary, apply again."
             }
             Self::Unreadable(_) => {
-                "Check that the address is that of a Kubernetes API server, and that no proxy answers in its place."
+                "Check that the address is that of a Kubernetes API server, and that no proxy responds in its place."
             }
             Self::NotKubernetes { .. } => {
-                "A proxy, a load balancer or a login page answered in place of the API server. Check the address and the proxy settings, log in where that is needed, then run the command again."
+                "A proxy, a load balancer or a login page responded in place of the API server. Check the address and the proxy settings, log in if needed, then run the command again."
             }
             Self::Connection(_) => {
                 "Correct the provider block, the environment variable or the kubeconfig that the message names."
             }
             Self::Panicked(_) => {
-                "This is a defect of the provider. Please report it, with the output under TF_LOG=ERROR. What exists is kept."
+                "This is a defect of the provider. Please report it, with the output under TF_LOG=ERROR. Existing objects are kept."
             }
-            // [`Error::hint`] words them.
+            // [`Error::hint`] has their hints.
             Self::Unauthorized { .. } | Self::Credentials(_) | Self::NotInstalled { .. } => {
                 return None;
             }
@@ -196,7 +196,7 @@ impl Reason {
     }
 }
 
-/// Returns true if a server was rejected because its certificate is that of an authority.
+/// Returns whether a server was rejected because its certificate is that of a certificate authority.
 fn is_of_an_authority(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<rustls::Error>())
@@ -259,13 +259,13 @@ mod tests {
         }
     }
 
-    /// The first words.
+    /// Returns the first words.
     fn start(text: &str) -> String {
         text.split(' ').take(5).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn hints_fit_the_cause() {
+    fn hints_depend_on_the_reason() {
         for (reason, expected) in [
             (
                 forbidden(
@@ -277,7 +277,7 @@ mod tests {
                 forbidden(
                     "roles \"r\" is forbidden: user \"u\" (groups=[\"g\"]) is attempting to grant RBAC permissions not currently held",
                 ),
-                "Kubernetes lets nobody grant rights",
+                "Kubernetes does not allow a",
             ),
             (
                 forbidden("secrets \"s\" is forbidden: exceeded quota: q, requested: secrets=1"),
@@ -287,7 +287,7 @@ mod tests {
                 Reason::Denied {
                     message: "no".to_owned(),
                 },
-                "This is not a permissions",
+                "This is neither a permissions",
             ),
             (
                 Reason::Panicked(TaskError::Panicked("a bug".to_owned())),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_credentials_is_never_given_advice_about_roles() {
+    fn an_anonymous_request_has_no_hint_about_roles() {
         let anonymous = forbidden(
             "secrets is forbidden: User \"system:anonymous\" cannot list resource \"secrets\" in API group \"\" in the namespace \"ns\"",
         );
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(
             hint(Identity::Anonymous, anonymous.clone()),
             format!(
-                "The request carried no credentials, so the API server took it for an anonymous one. No role is missing: {ways}"
+                "The request carried no credentials, so the API server treated it as anonymous. No role is missing: {ways}"
             )
         );
         assert_eq!(
@@ -319,9 +319,9 @@ mod tests {
         );
         assert_eq!(
             hint(configured(None), anonymous.clone()),
-            "The API server took the request for an anonymous one: it did not accept the credentials from `token` in the provider block. No role is missing. A proxy or load balancer that ends TLS does not pass on a client certificate; and a certificate must be signed by the cluster's own authority."
+            "The API server treated the request as anonymous: it did not accept the credentials from `token` in the provider block. No role is missing. A proxy or load balancer that terminates TLS does not forward a client certificate. A client certificate must be signed by the certificate authority of the cluster."
         );
-        // The guard against the wrong cluster asks for a namespace.
+        // The guard against the wrong cluster reads a namespace.
         let mut guarded = error(Kind::Deployment, Identity::Anonymous, anonymous);
         guarded.target.kind = "Namespace";
         assert!(
@@ -336,7 +336,7 @@ mod tests {
     fn rejected_credentials_are_named_with_their_source() {
         assert_eq!(
             hint(configured(Some("2000-01-01T00:00:00Z")), unauthorized()),
-            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it there. Get a new token, or configure `exec` with a program that renews it."
+            "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it. Get a new token, or configure `exec` with a program that renews it."
         );
         let rejected = "The credentials come from `token` in the provider block. They may have expired, or belong to another cluster. Get new ones, or configure `exec` with a program that renews them.";
         assert_eq!(
@@ -347,33 +347,33 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_api_is_explained_by_its_group() {
+    fn the_hint_on_a_missing_api_depends_on_its_group() {
         let missing = |kind: Kind| {
             let reason = Reason::NotInstalled {
                 api: "group/version".to_owned(),
             };
             error(kind, Identity::Anonymous, reason)
         };
-        let said = |error: &Error| error.hint().unwrap().into_owned();
+        let message = |error: &Error| error.hint().unwrap().into_owned();
         for (kind, expected) in [
             (Kind::ScaledObject, "Nothing was written. Install KEDA"),
             (Kind::HorizontalPodAutoscaler, "Check that the address is"),
             (Kind::Role, "Check that the address is"),
             (Kind::Secret, "Check that the address is"),
         ] {
-            assert_eq!(start(&said(&missing(kind))), expected, "{kind:?}");
+            assert_eq!(start(&message(&missing(kind))), expected, "{kind:?}");
         }
         let mut monitor = missing(Kind::ScaledObject);
         monitor.target.group = "monitoring.coreos.com";
         monitor.target.kind = "ServiceMonitor";
         assert_eq!(
-            said(&monitor),
+            message(&monitor),
             "Nothing was written. ServiceMonitor is a custom resource: install the add-on that brings the API group monitoring.coreos.com, or remove from the configuration what needs it."
         );
     }
 
     #[test]
-    fn an_object_of_the_operator_is_known_by_its_label() {
+    fn the_label_identifies_objects_of_the_operator() {
         let foreign = |store: &str, manager: &str| {
             let owner = LabelledOwner {
                 store: Some(store.to_owned()),
@@ -385,7 +385,7 @@ mod tests {
             foreign("x", OPERATOR),
             "Import the feature store: `terraform"
         );
-        // A feature store may have that name.
+        // A feature store can have the name of the operator.
         assert_eq!(foreign(OPERATOR, "helm"), "Choose another name for the");
     }
 }

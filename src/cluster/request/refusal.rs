@@ -1,4 +1,4 @@
-//! What the API server's refusals mean, and which of them may pass by themselves.
+//! The meaning of error responses, and whether a retry can succeed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use rustls::AlertDescription;
 use super::Request;
 use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
-use crate::feast::objects::Kind;
+use crate::kubernetes::kind::Kind;
 
-/// Returns true if the next attempt would fail in the same way: the two sides do not agree about TLS, or one does not
-/// accept the certificate of the other. A failure to resolve a name is tried again, because the standard library does
-/// not say whether the resolver was busy (`EAI_AGAIN`) or the name does not exist.
+/// Returns whether a retry would fail in the same way: client and server do not agree on TLS, or one rejects the certificate
+/// of the other. Failed name resolution is retried, because the standard library does not distinguish a busy resolver
+/// (`EAI_AGAIN`) from a name that does not exist.
 pub(super) fn is_permanent(error: &kube::Error) -> bool {
     use rustls::Error::{
         AlertReceived, InvalidCertificate, InvalidMessage, NoCertificatesPresented,
@@ -24,7 +24,7 @@ pub(super) fn is_permanent(error: &kube::Error) -> bool {
     let mut errors = causes(error).filter_map(|cause| cause.downcast_ref::<rustls::Error>());
     errors.any(|error| match error {
         AlertReceived(alert) => is_permanent_alert(*alert),
-        // What is no TLS is an invalid message.
+        // A server without TLS sends an invalid message.
         InvalidCertificate(_)
         | InvalidMessage(_)
         | NoCertificatesPresented
@@ -56,7 +56,7 @@ fn is_permanent_alert(alert: AlertDescription) -> bool {
     )
 }
 
-/// Whether there was no connection to send the request on.
+/// Returns whether the request was not sent, because there was no connection.
 pub(super) fn is_unsent(error: &kube::Error) -> bool {
     let kube::Error::Service(source) = error else {
         return false;
@@ -67,7 +67,7 @@ pub(super) fn is_unsent(error: &kube::Error) -> bool {
 
 const NO_CONTENT_TYPE: &str = "no content type";
 
-/// Returns the media type of an answer, without its parameters.
+/// Returns the media type of a response, without parameters.
 pub(super) fn content_type(headers: &http::HeaderMap) -> String {
     let kind = headers.get(http::header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -78,7 +78,7 @@ pub(super) fn content_type(headers: &http::HeaderMap) -> String {
     }
 }
 
-/// Returns why the body of a successful answer is not the JSON that was asked for.
+/// Returns the failure of a successful response whose body is not the requested JSON.
 pub(super) fn unreadable(
     error: serde_json::Error,
     code: StatusCode,
@@ -86,7 +86,7 @@ pub(super) fn unreadable(
     body: &[u8],
 ) -> Failure {
     let (reason, budget) = if is_json(&content_type, body) {
-        // The end of an answer that was cut off can be there the next time.
+        // A retry of a truncated response can succeed.
         let budget = error.is_eof().then_some(SHORT_RETRY_BUDGET);
         (Reason::Unreadable(Arc::new(error)), budget)
     } else {
@@ -99,7 +99,7 @@ pub(super) fn unreadable(
     }
 }
 
-/// Returns whether the body is meant to be JSON: only some proxies leave the content type out.
+/// Returns whether the body is JSON. Some proxies remove the content type.
 fn is_json(content_type: &str, body: &[u8]) -> bool {
     content_type.ends_with("json") || body.trim_ascii_start().starts_with(b"{")
 }
@@ -111,10 +111,9 @@ fn not_kubernetes(code: StatusCode, content_type: String) -> Reason {
     }
 }
 
-/// Returns what an answer means whose status must not be taken for the API server's, because the body is not: a
-/// redirect to a login page, or a 404 of a proxy that has lost its API server. Only a 404 in the API server's own words
-/// says that an object does not exist.
-fn answer_in_between(
+/// Returns the meaning of a response that does not come from the API server, although its status code could: a redirect to a
+/// login page, or a 404 of a proxy. Only a 404 with the body of an API server means that an object does not exist.
+fn proxy_response(
     request: &Request<'_>,
     code: StatusCode,
     content_type: &str,
@@ -123,7 +122,7 @@ fn answer_in_between(
     if is_json(content_type, body) {
         return None;
     }
-    // The API server answers in plain text where it does not know the API.
+    // The API server responds in plain text if it does not have the API.
     let is_plain = content_type == "text/plain" || content_type == NO_CONTENT_TYPE;
     match code {
         StatusCode::NOT_FOUND if is_plain && request.resource.is_custom() => None,
@@ -137,7 +136,7 @@ fn answer_in_between(
     }
 }
 
-/// In place of what is said about a Secret.
+/// Replaces messages about a Secret.
 const WITHHELD: &str = "the message is withheld, because it may quote the Secret";
 
 pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
@@ -152,14 +151,14 @@ pub(super) fn refused(
     body: &[u8],
     retry_after: Option<Duration>,
 ) -> Failure {
-    if let Some(reason) = answer_in_between(request, code, content_type, body) {
+    if let Some(reason) = proxy_response(request, code, content_type, body) {
         return Failure {
             maybe_done: matches!(reason, Reason::NotKubernetes { .. }),
             ..Failure::permanent(reason)
         };
     }
     let status = serde_json::from_slice::<Status>(body).unwrap_or_else(|_| {
-        // A proxy in between answers in its own words.
+        // A proxy sends no Status.
         let text = String::from_utf8_lossy(body);
         Status {
             code: code.as_u16(),
@@ -168,7 +167,7 @@ pub(super) fn refused(
             ..Status::default()
         }
     });
-    let asked = status
+    let requested = status
         .details
         .as_ref()
         .filter(|details| details.retry_after_seconds > 0)
@@ -179,23 +178,23 @@ pub(super) fn refused(
             Some(RETRY_BUDGET)
         }
         500 => Some(SHORT_RETRY_BUDGET),
-        // Others of the namespace are counted at the same moment.
+        // Other objects of the namespace were counted at the same time.
         409 if is_of_a_quota(&status) => Some(SHORT_RETRY_BUDGET),
         _ => None,
     };
     let reason = reason(request, code, status);
-    // A policy decides in the same way the next time, whatever code it chose.
+    // A policy would deny a retry, too, whatever its status code.
     let budget = budget.filter(|_| !matches!(reason, Reason::Denied { .. }));
     Failure {
-        // The answer of somebody in between, or of a server whose etcd has not answered in time.
+        // The response comes from a proxy, or from a server whose etcd did not respond in time.
         maybe_done: code.is_server_error() && budget == Some(RETRY_BUDGET),
         reason,
         budget,
-        pause: retry_after.or(asked),
+        pause: retry_after.or(requested),
     }
 }
 
-/// Whether it was not the object that somebody else has changed, but the quota that it is counted in.
+/// Returns whether the conflict is about the quota, and not about the object.
 fn is_of_a_quota(status: &Status) -> bool {
     let details = status.details.as_ref();
     details.is_some_and(|details| details.kind == "resourcequotas")
@@ -230,7 +229,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         404 if details.is_some_and(|details| details.kind == "namespaces") => {
             Reason::NamespaceMissing(namespace())
         }
-        // What is asked for need not exist, or not yet.
+        // A list and an apply need no existing object, so that the API is missing.
         404 if matches!(request.verb, Verb::List | Verb::Apply) => Reason::NotInstalled {
             api: request.resource.api_version(),
         },
@@ -249,7 +248,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
                 Reason::Conflict(conflicts)
             }
         }
-        // What is wrong with a Secret may be said by quoting it.
+        // The message can quote the Secret.
         400 | 422 | 500 if request.resource.kind == Kind::Secret.as_str() => Reason::Rejected {
             code: code.as_u16(),
             reason: status.reason,
@@ -273,11 +272,11 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     }
 }
 
-/// How the API server ends its own words about a denial, before the policy's.
+/// The end of the API server's part of a denial, before the message of the policy.
 const DENIED: [&str; 2] = ["denied the request", "denied request"];
 
-/// Returns true if an admission policy or webhook has rejected a write; webhooks choose the code. Field validation,
-/// which has the code 422 too, names the fields in its causes.
+/// Returns whether an admission policy or webhook has denied a write. Webhooks choose the status code. Field validation, which
+/// also has the code 422, names fields in its causes.
 fn is_denial(request: &Request<'_>, code: StatusCode, status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let is_of_a_field = causes.into_iter().any(|cause| !cause.field.is_empty());
@@ -289,7 +288,7 @@ fn is_denial(request: &Request<'_>, code: StatusCode, status: &Status) -> bool {
                 && !is_of_a_field))
 }
 
-/// The message of a denial. The policy's own words about a Secret may quote it; who has denied it is always said.
+/// Returns the message of a denial. The policy's part is withheld for a Secret, because it can quote the Secret.
 fn denial(request: &Request<'_>, message: &str) -> String {
     if request.resource.kind != Kind::Secret.as_str() {
         return message.to_owned();
@@ -298,14 +297,13 @@ fn denial(request: &Request<'_>, message: &str) -> String {
         let start = message.find(words)?;
         Some(start + words.len())
     });
-    let said = ends.min().map_or("", |end| &message[..end]);
-    let separator = if said.is_empty() { "" } else { ": " };
-    format!("{said}{separator}{WITHHELD}")
+    let message = ends.min().map_or("", |end| &message[..end]);
+    let separator = if message.is_empty() { "" } else { ": " };
+    format!("{message}{separator}{WITHHELD}")
 }
 
-/// Reads the API server's sentence: `conflict with "kubectl-edit" using apps/v1`, where "using" stands
-/// for plain updates only; an update of a subresource adds `with subresource "scale"` before it, and a
-/// time may follow.
+/// Parses a message of the API server: `conflict with "kubectl-edit" using apps/v1`. Only updates have `using`. An update of
+/// a subresource has `with subresource "scale"` before it, and a time can follow.
 fn field_conflict(field: &str, message: &str) -> FieldConflict {
     let manager = message.split('"').nth(1).unwrap_or("unknown");
     let by_update = message
@@ -327,7 +325,7 @@ mod tests {
     use crate::cluster::resource::Resource;
 
     #[test]
-    fn conflict_sentences() {
+    fn parses_conflict_messages() {
         let read = |message| {
             let conflict = field_conflict(".spec.replicas", message);
             (conflict.manager, conflict.by_update)
@@ -358,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_quoted() {
+    fn messages_about_a_secret_are_withheld() {
         let request = request(Verb::Apply, Kind::Secret);
         let body = br#"{"kind":"Status","code":422,"reason":"Invalid","message":"hunter2 is bad"}"#;
         let failure = refused(
@@ -373,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_by_itself() {
+    fn retry_budgets_depend_on_the_status_code() {
         let request = request(Verb::Get, Kind::Deployment);
         let budget = |code: u16, body: &str| {
             let code = StatusCode::from_u16(code).expect("a status code");
@@ -393,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_api_server_says_that_an_object_does_not_exist() {
+    fn only_a_404_of_the_api_server_means_not_found() {
         let status = r#"{"kind":"Status","code":404,"reason":"NotFound","message":"not found"}"#;
         let unknown = "404 page not found\n";
         let page = "<html>no such page</html>";
@@ -403,7 +401,7 @@ mod tests {
         let autoscaling = "the cluster has no API autoscaling/v2";
         let keda = "the cluster has no API keda.sh/v1alpha1";
         let html =
-            "what answered is not a Kubernetes API server: it sent text/html with status 404";
+            "the response does not come from a Kubernetes API server: text/html with status 404";
         for (kind, content_type, body, of_lists, of_one) in [
             (built_in, "application/json", status, autoscaling, absent),
             (built_in, NO_CONTENT_TYPE, status, autoscaling, absent),
@@ -423,25 +421,25 @@ mod tests {
                 let request = request(verb, kind);
                 let code = StatusCode::NOT_FOUND;
                 let failure = refused(&request, code, content_type, body.as_bytes(), None);
-                let said = failure.reason.to_string();
-                assert_eq!(said, expected, "{verb} {kind:?} {content_type} {body}");
+                let message = failure.reason.to_string();
+                assert_eq!(message, expected, "{verb} {kind:?} {content_type} {body}");
                 assert_eq!(failure.maybe_done, expected == html, "{verb} {kind:?}");
             }
         }
     }
 
     #[test]
-    fn a_redirect_is_not_an_answer_of_the_api_server() {
+    fn a_redirect_is_not_a_response_of_the_api_server() {
         let request = request(Verb::Apply, Kind::Service);
         let failure = refused(&request, StatusCode::FOUND, "text/html", b"<a href>", None);
         let expected =
-            "what answered is not a Kubernetes API server: it sent text/html with status 302";
+            "the response does not come from a Kubernetes API server: text/html with status 302";
         assert_eq!(failure.reason.to_string(), expected);
         assert!(failure.maybe_done);
     }
 
     #[test]
-    fn a_page_in_place_of_json_is_not_an_answer_of_the_api_server() {
+    fn an_html_page_is_not_a_response_of_the_api_server() {
         let read = |content_type: &str, body: &str| {
             let error = serde_json::from_str::<serde_json::Value>(body).unwrap_err();
             let content_type = content_type.to_owned();
@@ -449,9 +447,9 @@ mod tests {
             assert!(failure.maybe_done);
             (failure.reason.to_string(), failure.budget)
         };
-        let page = "what answered is not a Kubernetes API server: it sent";
-        let unreadable = "the answer of the API server could not be understood";
-        for (content_type, body, said, budget) in [
+        let page = "the response does not come from a Kubernetes API server:";
+        let unreadable = "the response of the API server is malformed";
+        for (content_type, body, message, budget) in [
             (
                 "text/html",
                 "<html>",
@@ -470,7 +468,7 @@ mod tests {
                 format!("{page} no content type with status 200"),
                 None,
             ),
-            // Cut off.
+            // Truncated.
             (
                 "application/json",
                 "{\"a",
@@ -489,19 +487,19 @@ mod tests {
                 unreadable.to_owned(),
                 Some(SHORT_RETRY_BUDGET),
             ),
-            // Garbled.
+            // Malformed.
             ("application/json", "{1}", unreadable.to_owned(), None),
         ] {
             assert_eq!(
                 read(content_type, body),
-                (said, budget),
+                (message, budget),
                 "{content_type} {body}"
             );
         }
     }
 
     #[test]
-    fn the_content_type_is_read_without_its_parameters() {
+    fn content_types_have_no_parameters() {
         let read = |value: &'static str| {
             let value = http::HeaderValue::from_static(value);
             content_type(&http::HeaderMap::from_iter([(
@@ -514,7 +512,7 @@ mod tests {
         assert_eq!(content_type(&http::HeaderMap::new()), NO_CONTENT_TYPE);
     }
 
-    /// The reason of a refusal with this code, status reason, message and causes.
+    /// Returns the reason for an error response with this code and Status.
     fn refusal(verb: Verb, kind: Kind, code: u16, status: serde_json::Value) -> Reason {
         let code = StatusCode::from_u16(code).expect("a status code");
         let body = status.to_string();
@@ -539,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_told_from_a_field_that_is_wrong_and_from_a_missing_right() {
+    fn denials_differ_from_invalid_fields_and_missing_permissions() {
         let policy = "deployments.apps \"feast-x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: needs an owner";
         let webhook =
             "admission webhook \"validate.kyverno.svc-fail\" denied the request: needs an owner";
@@ -553,7 +551,7 @@ mod tests {
             (413, "RequestEntityTooLarge", policy, &cause),
             (400, "", webhook, &none),
             (403, "Forbidden", webhook, &none),
-            // A webhook chooses its code.
+            // A webhook chooses its status code.
             (404, "NotFound", webhook, &none),
             (409, "Conflict", webhook, &none),
             (
@@ -564,7 +562,7 @@ mod tests {
             ),
             (500, "InternalError", webhook, &none),
             (400, "", silent, &none),
-            // Words of a policy that this provider does not know.
+            // A message without the known wording.
             (
                 422,
                 "Invalid",
@@ -581,7 +579,7 @@ mod tests {
                 );
                 assert_eq!(
                     found.to_string(),
-                    format!("a policy of the cluster denies it: {message}"),
+                    format!("a policy of the cluster denies this: {message}"),
                     "{code}"
                 );
                 assert!(matches!(found, Reason::Denied { .. }));
@@ -605,42 +603,42 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_about_a_secret_is_named_and_its_words_are_withheld() {
-        let said = |code, message: &str| {
+    fn a_denial_of_a_secret_names_the_policy_and_withholds_its_message() {
+        let message = |code, message: &str| {
             let causes = serde_json::json!([{"message": message}]);
             let status = status(code, "Invalid", message, causes);
             refusal(Verb::Apply, Kind::Secret, code, status).to_string()
         };
         let withheld = "the message is withheld, because it may quote the Secret";
         assert_eq!(
-            said(
+            message(
                 422,
                 "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: hunter2"
             ),
             format!(
-                "a policy of the cluster denies it: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: {withheld}"
+                "a policy of the cluster denies this: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: {withheld}"
             )
         );
         assert_eq!(
-            said(403, "admission webhook \"w\" denied the request: hunter2"),
+            message(403, "admission webhook \"w\" denied the request: hunter2"),
             format!(
-                "a policy of the cluster denies it: admission webhook \"w\" denied the request: {withheld}"
+                "a policy of the cluster denies this: admission webhook \"w\" denied the request: {withheld}"
             )
         );
         assert_eq!(
-            said(422, "hunter2"),
-            format!("a policy of the cluster denies it: {withheld}")
+            message(422, "hunter2"),
+            format!("a policy of the cluster denies this: {withheld}")
         );
     }
 
-    /// As hyper reports what goes wrong below it.
+    /// Wraps an error like hyper.
     fn failed(below: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> bool {
         let below = std::io::Error::other(below);
         is_permanent(&kube::Error::Service(Box::new(below)))
     }
 
     #[test]
-    fn the_type_of_a_failure_says_whether_it_is_permanent() {
+    fn the_type_of_an_error_decides_whether_it_is_permanent() {
         use rustls::{CertificateError, Error, InvalidMessage};
         assert!(failed(Error::InvalidCertificate(CertificateError::Expired)));
         assert!(failed(Error::InvalidMessage(
@@ -652,7 +650,7 @@ mod tests {
         assert!(!failed(Error::AlertReceived(
             AlertDescription::InternalError
         )));
-        // What is said decides nothing.
+        // The message does not decide.
         assert!(!failed(
             "dns error: failed to lookup address information: Temporary failure in name resolution"
         ));

@@ -1,4 +1,4 @@
-//! How long failures that may pass by themselves are endured.
+//! Retries of temporary failures.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use crate::cluster::error::Reason;
 
-/// How long a failure that may pass by itself is endured: an API server restart, an etcd election.
+/// The time for retries of a temporary failure: a restart of the API server, an election of etcd.
 pub(super) const RETRY_BUDGET: Duration = Duration::from_secs(30);
-/// How long a failure is endured while the API server has never answered, and a plain internal error (500), which is
-/// as often permanent (a broken webhook).
+/// The time for retries before the first response of the API server, and after an internal error (500), which can be
+/// permanent (a broken webhook).
 pub(super) const SHORT_RETRY_BUDGET: Duration = Duration::from_secs(6);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -18,16 +18,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// A failed attempt.
 pub(super) struct Failure {
     pub reason: Reason,
-    /// How long it is worth trying again; `None`: not at all.
+    /// The time for retries; `None` for a permanent failure.
     pub budget: Option<Duration>,
-    /// What the server asked for.
+    /// The pause that the server has requested.
     pub pause: Option<Duration>,
-    /// Whether the API server may have done what was asked all the same.
+    /// True if the API server can have carried out the request.
     pub maybe_done: bool,
 }
 
 impl Failure {
-    /// One that will be the same the next time, of a request that was not carried out.
+    /// Returns a permanent failure of a request that was not carried out.
     pub fn permanent(reason: Reason) -> Self {
         Self {
             reason,
@@ -40,14 +40,14 @@ impl Failure {
 
 /// The attempts of one request.
 pub(super) struct Retries {
-    /// Since when budget counts.
+    /// The start of the retry budget.
     since: Option<Instant>,
     pause: Duration,
 }
 
 impl Retries {
-    /// Patience counts from the first failure, because a connection that has died in silence takes long to show it,
-    /// and the next attempt has a new one. For an API server that has never answered it counts from `now` on.
+    /// Starts the retry budget at the first failure, because a dead connection is detected late and the next attempt uses a
+    /// new one. Starts it `now` if the API server has never responded.
     pub fn begin(now: Instant, reached: bool) -> Self {
         Self {
             since: (!reached).then_some(now),
@@ -55,7 +55,7 @@ impl Retries {
         }
     }
 
-    /// How long to wait before the next attempt: longer each time, and no less than the server asks for. `None`: no
+    /// Returns the pause before the next attempt. Pauses grow, and are not shorter than the server requests. `None` means no
     /// more attempts.
     pub fn pause_after(&mut self, failure: &Failure, now: Instant) -> Option<Duration> {
         let budget = failure.budget?;
@@ -79,7 +79,7 @@ mod tests {
         }
     }
 
-    /// The pauses of a request whose attempts each take that long.
+    /// Returns the pauses of a request whose attempts have this duration.
     fn pauses(reached: bool, attempt: Duration, failure: &Failure) -> Vec<Duration> {
         let mut now = Instant::now();
         let mut retries = Retries::begin(now, reached);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_until_patience_is_over() {
+    fn pauses_grow_until_the_budget_is_used_up() {
         assert_eq!(
             pauses(true, Duration::ZERO, &failure(None, None)),
             milliseconds([])
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_slow_to_fail_is_tried_on_a_new_connection_all_the_same() {
+    fn a_slow_failure_is_retried_once() {
         let silent = failure(Some(RETRY_BUDGET), None);
         let slow = RETRY_BUDGET * 2;
         assert_eq!(pauses(true, slow, &silent), milliseconds([100]));
@@ -127,9 +127,10 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_server_asks_for_there_is_a_pause_and_an_end() {
-        let asked = |seconds| failure(Some(SHORT_RETRY_BUDGET), Some(Duration::from_secs(seconds)));
-        let of = |seconds| pauses(true, Duration::ZERO, &asked(seconds));
+    fn requested_pauses_have_a_minimum_and_an_end() {
+        let requested =
+            |seconds| failure(Some(SHORT_RETRY_BUDGET), Some(Duration::from_secs(seconds)));
+        let of = |seconds| pauses(true, Duration::ZERO, &requested(seconds));
         assert_eq!(of(0), milliseconds([100, 200, 400, 800, 1600]));
         assert_eq!(of(2), milliseconds([2000, 2000, 2000]));
         assert_eq!(of(7), milliseconds([]));

@@ -9,20 +9,56 @@ use crate::cluster::connection::{Connection, Exec};
 use crate::cluster::fake_api::{self, Reply};
 use crate::cluster::watch::Selection;
 use crate::cluster::{Options, resource};
-use crate::feast::objects::Kind;
+use crate::kubernetes::kind::Kind;
 
 fn request(verb: Verb) -> Request<'static> {
-    Request {
-        verb,
-        body: verb.writes().then(|| json!({})),
-        ..Request::get(Resource::from(Kind::Service), "ns", "feast-x")
+    let get = Request::get(Resource::from(Kind::Service), "ns", "feast-x");
+    match verb.writes() {
+        true => Request {
+            verb,
+            call: Call::Patch(PatchParams::apply("m"), Patch::Apply(json!({}))),
+            ..get
+        },
+        false => get,
     }
 }
 
-/// What became of a request to an API server that acts in this order.
-async fn ended(verb: Verb, acts: impl IntoIterator<Item = Reply>) -> Result<Json, (String, bool)> {
-    let mut acts = acts.into_iter().collect::<Vec<_>>().into_iter();
-    let cluster = fake_api::cluster(move |_| acts.next().expect("one more act")).await;
+fn uri(request: &Request<'_>) -> String {
+    request
+        .to_http("application/json")
+        .unwrap()
+        .uri()
+        .to_string()
+}
+
+#[test]
+fn urls_escape_names_and_namespaces() {
+    let key = Key::new(Kind::Deployment, "feast-x");
+    let params = PatchParams::apply("a b").force();
+    assert_eq!(
+        uri(&Request::apply("ns", &key, params, json!({}))),
+        "/apis/apps/v1/namespaces/ns/deployments/feast-x?&force=true&fieldManager=a+b"
+    );
+    let secrets = Resource::from(Kind::Secret);
+    let selector = ListParams::default().labels("feast.dev/name=x,a=b");
+    assert_eq!(
+        uri(&Request::list(secrets, "../kube-system", selector)),
+        "/api/v1/namespaces/..%2Fkube-system/secrets?&labelSelector=feast.dev%2Fname%3Dx%2Ca%3Db"
+    );
+    let roles = Resource::from(Kind::ClusterRole);
+    assert_eq!(
+        uri(&Request::get(roles, "ns", "feast:ns:../x")),
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles/feast%3Ans%3A..%2Fx"
+    );
+}
+
+/// Sends a request to an API server with these replies. An error has its reason and whether the write can be done.
+async fn send(
+    verb: Verb,
+    replies: impl IntoIterator<Item = Reply>,
+) -> Result<Json, (String, bool)> {
+    let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
+    let cluster = fake_api::cluster(move |_| replies.next().expect("one more reply")).await;
     let answer = cluster.send(request(verb), &CancellationToken::new()).await;
     answer.map_err(|error| (error.reason.to_string(), error.maybe_done))
 }
@@ -39,56 +75,60 @@ fn done() -> Reply {
 }
 
 #[tokio::test]
-async fn what_may_pass_by_itself_is_tried_again() {
+async fn temporary_failures_are_retried() {
     let quota = || status(409, "the quota has been modified", "resourcequotas");
     for failures in [
         vec![Reply::Lose],
         vec![status(503, "restarting", ""), Reply::Lose],
         vec![quota(), quota()],
     ] {
-        let acts = failures.into_iter().chain([done()]);
+        let replies = failures.into_iter().chain([done()]);
         assert_eq!(
-            ended(Verb::Apply, acts).await,
+            send(Verb::Apply, replies).await,
             Ok(json!({"kind": "Service"}))
         );
     }
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_was_lost_may_be_done() {
+async fn a_write_with_a_lost_response_is_maybe_done() {
     let forbidden = || status(403, "no", "");
-    let said = |maybe_done| {
-        let reason = "the API server does not permit it: no".to_owned();
+    let expected = |maybe_done| {
+        let reason = "the API server does not permit this: no".to_owned();
         Err((reason, maybe_done))
     };
-    assert_eq!(ended(Verb::Apply, [forbidden()]).await, said(false));
+    assert_eq!(send(Verb::Apply, [forbidden()]).await, expected(false));
     assert_eq!(
-        ended(Verb::Apply, [Reply::Lose, forbidden()]).await,
-        said(true)
+        send(Verb::Apply, [Reply::Lose, forbidden()]).await,
+        expected(true)
     );
     assert_eq!(
-        ended(Verb::Get, [Reply::Lose, forbidden()]).await,
-        said(false)
+        send(Verb::Get, [Reply::Lose, forbidden()]).await,
+        expected(false)
     );
     for (code, maybe_done) in [(429, false), (504, true)] {
-        let acts = [status(code, "later", ""), forbidden()];
-        assert_eq!(ended(Verb::Apply, acts).await, said(maybe_done), "{code}");
+        let replies = [status(code, "later", ""), forbidden()];
+        assert_eq!(
+            send(Verb::Apply, replies).await,
+            expected(maybe_done),
+            "{code}"
+        );
     }
 }
 
-/// In flight, and in the pause before the next attempt.
+/// The request is in flight, or waits for the next attempt.
 #[tokio::test]
-async fn a_write_that_is_interrupted_may_be_done() {
-    for act in [|| Reply::Hang, || Reply::Lose] {
-        let (asked, mut was_asked) = mpsc::unbounded_channel();
+async fn an_interrupted_write_is_maybe_done() {
+    for reply in [|| Reply::Hang, || Reply::Lose] {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |_| {
-            asked.send(()).unwrap();
-            act()
+            sender.send(()).unwrap();
+            reply()
         });
         let cluster = cluster.await;
         let cancel = CancellationToken::new();
         let interrupt = async {
-            fake_api::time_passes(&mut was_asked).await;
+            fake_api::time_passes(&mut receiver).await;
             cancel.cancel();
         };
         let (answer, ()) = tokio::join!(cluster.send(request(Verb::Apply), &cancel), interrupt);
@@ -99,7 +139,6 @@ async fn a_write_that_is_interrupted_may_be_done() {
     }
 }
 
-/// It has not been sent.
 #[tokio::test]
 async fn a_write_without_a_connection_is_not_done() {
     let connection = Connection {
@@ -119,9 +158,9 @@ async fn a_write_without_a_connection_is_not_done() {
     assert!(!error.maybe_done);
 }
 
-/// Each token is out of date at once, and then there are no more.
+/// The program prints a token that has expired, and then fails.
 #[tokio::test]
-async fn credentials_that_cannot_be_renewed_are_told_and_not_shown() {
+async fn failed_renewal_of_credentials_is_reported_without_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let script = r#"
         if [ -e "$FOLDER/ended" ]; then echo "$SECRET"; echo please log in again >&2; exit 3; fi
@@ -148,11 +187,11 @@ async fn credentials_that_cannot_be_renewed_are_told_and_not_shown() {
         .send(request(Verb::Get), &CancellationToken::new())
         .await
         .unwrap_err();
-    let mut followed = cluster
-        .follow(resource::PODS, "ns", Selection::Named("p"))
+    let mut watched = cluster
+        .watch(resource::PODS, "ns", Selection::Named("p"))
         .await
         .unwrap();
-    for reason in [error.reason, followed.changed().await.unwrap_err()] {
+    for reason in [error.reason, watched.changed().await.unwrap_err()] {
         assert!(matches!(reason, Reason::Credentials(_)), "{reason:?}");
         assert_eq!(
             reason.source().unwrap().to_string(),

@@ -1,13 +1,13 @@
-//! What to do about an issue, with the command that shows more of it.
+//! Advice on an issue, with the command that shows its details.
 
 use super::pod_issue::{Cause, PodIssue, Workload};
 
-/// One or two sentences for the user.
+/// Returns one or two sentences for the user.
 pub(super) fn advice(issue: &PodIssue) -> String {
     match issue.cause {
         Cause::ImageName => "correct the image's name in the configuration.".to_owned(),
         Cause::Image => {
-            "check the image's name and tag, and whether the nodes may pull it (`image_pull_secrets`)."
+            "check the image's name and tag, and whether the nodes have permission to pull it (`image_pull_secrets`)."
                 .to_owned()
         }
         Cause::Crash if issue.init => format!(
@@ -16,14 +16,14 @@ pub(super) fn advice(issue: &PodIssue) -> String {
         ),
         Cause::Crash => format!("fix the problem reported in the container log. {}", log(issue)),
         Cause::Memory => {
-            "raise `resources.limits.memory` of this container, or let it do less at once.".to_owned()
+            "raise `resources.limits.memory` of this container, or reduce its load.".to_owned()
         }
         Cause::Configuration => {
-            "create the Secret, the ConfigMap or the key that is missing in this namespace, or correct its name."
+            "create the missing Secret, ConfigMap or key in this namespace, or correct its name."
                 .to_owned()
         }
         Cause::Start => {
-            "the container runtime could not start it: check the image's command, and the volumes and devices of the pod."
+            "the container runtime could not start the container: check the image's command, and the volumes and devices of the pod."
                 .to_owned()
         }
         Cause::Denied => denied(&issue.message).to_owned(),
@@ -31,16 +31,16 @@ pub(super) fn advice(issue: &PodIssue) -> String {
             "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
                 .to_owned()
         }
-        Cause::Claim => {
-            "no volume is bound: check the storage class and its provisioner, and the claim's size and access modes."
+        Cause::UnboundPvc => {
+            "no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim."
                 .to_owned()
         }
         Cause::NotReady => format!(
-            "the server runs and its probe does not succeed: check its log, and whether the stores can be reached. {}",
+            "the server runs and its probe does not succeed: check its log, and check that the stores can be reached. {}",
             log(issue)
         ),
         Cause::NodeSetup => format!(
-            "the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the message names; the pod starts by itself once this is repaired. {}",
+            "the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the message names; the pod starts when this is repaired. {}",
             describe(issue)
         ),
         Cause::Starting => format!(
@@ -63,37 +63,36 @@ pub(super) fn advice(issue: &PodIssue) -> String {
     }
 }
 
-/// What lets the pods be made, as far as the API server's message tells.
+/// Returns the advice for a message of the API server that rejects pods.
 fn denied(message: &str) -> &'static str {
     let contains = |part: &str| message.contains(part);
     if contains("must specify") {
         "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
     } else if contains("exceeded quota") {
-        "raise the quota, free what others use of it, or let the feature store ask for less: fewer replicas, or lower `resources`."
+        "raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
     } else if contains("violates PodSecurity") {
-        "set `services.security_context` as the Pod Security level of the namespace demands it, or lower the level (namespace label `pod-security.kubernetes.io/enforce`)."
+        "set `services.security_context` as the Pod Security level of the namespace requires, or lower the level (namespace label `pod-security.kubernetes.io/enforce`)."
     } else if contains(" usage per ") || contains("limit to request ratio") {
         "set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange."
     } else if contains("failed calling webhook") {
-        "an admission webhook of the cluster does not answer: repair the service behind it, or ask its owner."
+        "an admission webhook of the cluster does not respond: repair its service, or ask its owner."
     } else if contains("serviceaccount") && contains("not found") {
-        "the pods' ServiceAccount does not exist: create it, or apply again if this provider makes it."
+        "the pods' ServiceAccount does not exist: create it, or apply again if this provider creates it."
     } else if contains("denied the request") || contains("ValidatingAdmissionPolicy") {
-        "change what the admission policy in the message objects to, or ask its owner for an exception."
+        "change what the admission policy in the message rejects, or ask its owner for an exception."
     } else {
-        "change what the message names; it is the cluster's admission control that refuses it."
+        "change what the message names: the admission control of the cluster rejects it."
     }
 }
 
 fn sidecar(issue: &PodIssue) -> String {
     let delete = command(issue, |it| format!("kubectl delete job/{}", it.name));
     format!(
-        "this container was added to the Job's pod, and the Job cannot end before it does. Exclude the Job's pods from the injection, let it be injected as a native sidecar (an init container with `restartPolicy: Always`), or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
+        "this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods of the Job from the injection, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
     )
 }
 
-/// The command for the log of the run that failed: a container that has not been restarted has no previous log, and
-/// init containers have to be named as well.
+/// Returns the command for the log of the failed run. Only a container that was restarted has a previous log.
 fn log(issue: &PodIssue) -> String {
     let (Some(pod), Some(container)) = (&issue.pod, &issue.container) else {
         return describe(issue);
@@ -104,7 +103,7 @@ fn log(issue: &PodIssue) -> String {
         ""
     };
     format!(
-        "`kubectl logs {pod} -c {container}{previous}{}` shows all of it.",
+        "`kubectl logs {pod} -c {container}{previous}{}` shows the whole log.",
         namespace(issue)
     )
 }
@@ -112,10 +111,10 @@ fn log(issue: &PodIssue) -> String {
 fn describe(issue: &PodIssue) -> String {
     match &issue.pod {
         Some(pod) => format!(
-            "`kubectl describe pod {pod}{}` shows all that Kubernetes knows of it.",
+            "`kubectl describe pod {pod}{}` shows its details.",
             namespace(issue)
         ),
-        None => "`kubectl describe pod` shows all that Kubernetes knows of it.".to_owned(),
+        None => "`kubectl describe pod` shows its details.".to_owned(),
     }
 }
 
@@ -148,23 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn the_log_command_fits_the_state_of_the_container() {
+    fn the_log_command_depends_on_the_state_of_the_container() {
         assert_eq!(
             of_container(false, false),
-            "fix the problem reported in the container log. `kubectl logs p -c c -n ns` shows all of it."
+            "fix the problem reported in the container log. `kubectl logs p -c c -n ns` shows the whole log."
         );
         assert_eq!(
             of_container(false, true),
-            "fix the problem reported in the container log. `kubectl logs p -c c --previous -n ns` shows all of it."
+            "fix the problem reported in the container log. `kubectl logs p -c c --previous -n ns` shows the whole log."
         );
         assert_eq!(
             of_container(true, false),
-            "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs p -c c -n ns` shows all of it."
+            "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs p -c c -n ns` shows the whole log."
         );
     }
 
     #[test]
-    fn a_refusal_names_its_own_cure() {
+    fn advice_on_rejected_pods_depends_on_the_message() {
         for (message, cure) in [
             (
                 "failed quota: q: must specify limits.cpu for: feast-apply",
@@ -189,7 +188,7 @@ mod tests {
             ),
             (
                 "Internal error occurred: failed calling webhook \"w\": refused",
-                "does not answer",
+                "does not respond",
             ),
             (
                 "admission webhook \"w\" denied the request: no",
@@ -208,7 +207,7 @@ mod tests {
             let text = denied(message);
             assert!(text.contains(cure), "{message}: {text}");
             assert_eq!(
-                text.contains("ask for less"),
+                text.contains("request less"),
                 message.starts_with("exceeded"),
                 "{text}"
             );

@@ -1,4 +1,4 @@
-//! Why a rollout does not get on: a pure function over what was seen of it.
+//! The reasons why a rollout does not progress, as a pure function of the observed objects.
 
 mod halted;
 
@@ -11,63 +11,63 @@ use super::pod_issue::{Cause, PodIssue, Recoverability, Workload};
 use super::pods::issues;
 use super::progressing;
 
-/// What was seen, as far as it could be looked at.
+/// The observed objects of a rollout, as far as they could be read.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen<'a> {
+pub struct Observation<'a> {
     /// `None` for a Job.
     pub deployment: Option<&'a Deployment>,
     /// The Job's name; `None` for a Deployment.
     pub job: Option<&'a str>,
     /// The Deployment or Job as the API server returns it.
     pub live: Option<&'a Json>,
-    /// The name under which this provider writes.
+    /// The configured field manager.
     pub field_manager: &'a str,
     pub pods: &'a [Pod],
     pub events: &'a [Event],
-    pub claims: &'a [PersistentVolumeClaim],
+    pub pvcs: &'a [PersistentVolumeClaim],
 }
 
-/// What keeps the newest pods from getting ready, the hopeless first; the same thing in several pods is
-/// one entry.
-pub fn diagnose(seen: &Seen<'_>) -> Vec<PodIssue> {
-    let current: Vec<Pod> = match seen.deployment {
-        // What its status and its pods say is about an older spec.
+/// Returns the issues that prevent the newest pods from becoming ready, least recoverable first. An issue of several
+/// pods is one entry.
+pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
+    let current: Vec<Pod> = match observation.deployment {
+        // Status and pods are those of an older specification.
         Some(deployment) if !is_observed(deployment) => {
             return replica_set_refused(deployment).into_iter().collect();
         }
-        Some(deployment) => of_newest_replica_set(deployment, seen.pods),
-        None => newest(seen.pods).into_iter().collect(),
+        Some(deployment) => of_newest_replica_set(deployment, observation.pods),
+        None => newest(observation.pods).into_iter().collect(),
     };
     let mut all = issues(&current);
     for pod in &current {
         let of_pod = |issue: &PodIssue| issue.pod == pod.metadata.name;
         let is_prepared = |issue: &PodIssue| issue.cause == Cause::Starting && of_pod(issue);
-        if let Some(sidecars) = halted::sidecars(pod, seen) {
+        if let Some(sidecars) = halted::sidecars(pod, observation) {
             all.retain(|issue| !of_pod(issue));
             all.extend(sidecars);
         } else if all.iter().any(is_prepared)
-            && let Some(setup) = setup_failure(pod, seen.events)
+            && let Some(setup) = setup_failure(pod, observation.events)
         {
-            // What the node has to prepare is the pod's, not one container's.
+            // The node prepares the pod, not a single container.
             all.retain(|issue| !is_prepared(issue));
             all.push(setup);
         }
     }
     for issue in &mut all {
         if issue.cause != Cause::NodeSetup {
-            issue.event = event_of(issue, seen.events);
+            issue.event = event_of(issue, observation.events);
         }
-        if issue.cause == Cause::Claim {
+        if issue.cause == Cause::UnboundPvc {
             let pod = current.iter().find(|pod| pod.metadata.name == issue.pod);
-            issue.claim = pod.and_then(|pod| unbound(pod, seen));
+            issue.pvc = pod.and_then(|pod| unbound(pod, observation));
         }
     }
-    all.extend(halted::halted(seen));
-    all.extend(seen.deployment.and_then(replica_set_refused));
-    all.extend(denied(seen, &current));
+    all.extend(halted::halted(observation));
+    all.extend(observation.deployment.and_then(replica_set_refused));
+    all.extend(denied(observation, &current));
     let mut grouped: Vec<PodIssue> = Vec::new();
     for issue in all {
-        match grouped.iter_mut().find(|known| known.is_like(&issue)) {
+        match grouped.iter_mut().find(|known| known.is_same(&issue)) {
             Some(known) => {
                 known.others += 1;
                 known.recoverability = known.recoverability.min(issue.recoverability);
@@ -85,7 +85,7 @@ fn is_observed(deployment: &Deployment) -> bool {
     status.and_then(|status| status.observed_generation) >= deployment.metadata.generation
 }
 
-/// Pods of an older one may fail for reasons that the change is there to mend.
+/// Returns the pods of the newest ReplicaSet. Pods of an older one can fail for reasons that the change corrects.
 fn of_newest_replica_set(deployment: &Deployment, pods: &[Pod]) -> Vec<Pod> {
     let newest = replica_set(deployment)
         .or_else(|| newest(pods).and_then(|pod| owner(&pod).map(str::to_owned)));
@@ -93,8 +93,8 @@ fn of_newest_replica_set(deployment: &Deployment, pods: &[Pod]) -> Vec<Pod> {
     pods.iter().filter(of_newest).cloned().collect()
 }
 
-/// Its controller names it in the condition `Progressing`: `ReplicaSet "x" is progressing.`, `Created new
-/// replica set "x"`. To list ReplicaSets would take one more right.
+/// Returns the name of the newest ReplicaSet. The condition `Progressing` has it in its message: `ReplicaSet "x" is
+/// progressing.`, `Created new replica set "x"`. Listing ReplicaSets would need one more permission.
 fn replica_set(deployment: &Deployment) -> Option<String> {
     let name = progressing(deployment)?
         .message
@@ -115,9 +115,9 @@ fn owner(pod: &Pod) -> Option<&str> {
     controllers.next().map(|owner| owner.name.as_str())
 }
 
-/// The API server lets no more pods be made.
-fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<PodIssue> {
-    let conditions = seen
+/// Returns the issue if the API server rejects new pods.
+fn denied(observation: &Observation<'_>, current: &[Pod]) -> Option<PodIssue> {
+    let conditions = observation
         .deployment
         .and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
     let condition = conditions.and_then(|conditions| {
@@ -128,16 +128,16 @@ fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<PodIssue> {
     });
     let (reason, message) = match condition {
         Some(condition) => (condition.reason.clone(), condition.message.clone()),
-        // A Job has no such condition. While it has a pod to wait for, it makes no other.
+        // A Job has no such condition. While it has an unfinished pod, it creates no other.
         None if current.iter().any(is_unfinished) => return None,
         None => {
             let since = current
                 .iter()
                 .filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
             let since = since.map(|time| time.0.as_second()).max();
-            let event = last(seen.events.iter().filter(|event| {
+            let event = last(observation.events.iter().filter(|event| {
                 event.reason.as_deref() == Some("FailedCreate")
-                    && makes_its_pods(&event.involved_object, seen)
+                    && makes_its_pods(&event.involved_object, observation)
             }))?;
             if since.is_some_and(|since| time_of(event) < Some(since)) {
                 return None;
@@ -147,8 +147,8 @@ fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<PodIssue> {
             (event.reason.clone(), Some(message.to_owned()))
         }
     };
-    // What a quota allows may come back with the pods that are on their way out.
-    let leaving = seen.pods.iter();
+    // Pods that are being deleted can free the quota.
+    let leaving = observation.pods.iter();
     let recoverability = match leaving
         .filter(|pod| pod.metadata.deletion_timestamp.is_some())
         .count()
@@ -166,8 +166,8 @@ fn denied(seen: &Seen<'_>, current: &[Pod]) -> Option<PodIssue> {
     })
 }
 
-/// The API server lets no ReplicaSet be made. The controller then reports on the newest spec without saying that it
-/// has observed it.
+/// Returns the issue if the API server rejects the ReplicaSet. The controller then reports a condition for the newest
+/// specification without an observed generation.
 fn replica_set_refused(deployment: &Deployment) -> Option<PodIssue> {
     let condition = progressing(deployment)?;
     let reason = condition.reason.as_deref();
@@ -187,7 +187,8 @@ fn replica_set_refused(deployment: &Deployment) -> Option<PodIssue> {
     })
 }
 
-/// What keeps the node from preparing the pod, by the newest event about it: an older one may be overcome by now.
+/// Returns the reason why the node cannot prepare the pod, from the newest event of the pod: an older one can be out of
+/// date.
 fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
     let event = last(events.iter().filter(|event| {
         let of = &event.involved_object;
@@ -214,7 +215,7 @@ fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
     })
 }
 
-/// Whether a volume's source does not exist, which no node can repair.
+/// Returns whether the source of a volume does not exist.
 fn is_misconfigured(message: &str) -> bool {
     let missing = (message.contains("secret \"") || message.contains("configmap \""))
         && message.contains("not found");
@@ -223,19 +224,23 @@ fn is_misconfigured(message: &str) -> bool {
         || message.contains("hostPath type check failed")
 }
 
-/// Whether it is the Job itself, or a ReplicaSet of the Deployment: its name and a hash. Others in the namespace have
-/// issues of their own.
-fn makes_its_pods(object: &ObjectReference, seen: &Seen<'_>) -> bool {
+/// Returns whether the object creates the pods of the workload: it is the Job, or a ReplicaSet with the name of the
+/// Deployment and a hash.
+fn makes_its_pods(object: &ObjectReference, observation: &Observation<'_>) -> bool {
     let name = object.name.as_deref().unwrap_or_default();
     match object.kind.as_deref() {
-        // A Job of before may have had the same name.
+        // An earlier Job can have had the same name.
         Some("Job") => {
-            let uid = seen.live.and_then(|live| live["metadata"]["uid"].as_str());
+            let uid = observation
+                .live
+                .and_then(|live| live["metadata"]["uid"].as_str());
             let same = object.uid.is_none() || uid.is_none() || object.uid.as_deref() == uid;
-            seen.job == Some(name) && same
+            observation.job == Some(name) && same
         }
         Some("ReplicaSet") => {
-            let deployment = seen.deployment.and_then(|it| it.metadata.name.as_deref());
+            let deployment = observation
+                .deployment
+                .and_then(|it| it.metadata.name.as_deref());
             let rest = deployment.and_then(|deployment| name.strip_prefix(deployment));
             let hash = rest.and_then(|rest| rest.strip_prefix('-'));
             hash.is_some_and(|hash| !hash.contains('-'))
@@ -244,25 +249,24 @@ fn makes_its_pods(object: &ObjectReference, seen: &Seen<'_>) -> bool {
     }
 }
 
-/// The first claim of the pod that has no volume.
-fn unbound(pod: &Pod, seen: &Seen<'_>) -> Option<String> {
+/// Returns a description of the first PersistentVolumeClaim of the pod that is not bound.
+fn unbound(pod: &Pod, observation: &Observation<'_>) -> Option<String> {
     let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
     let names =
         volumes.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name));
-    let (name, claim) = names
+    let (name, pvc) = names
         .filter_map(|name| {
-            let of_name =
-                |claim: &&PersistentVolumeClaim| claim.metadata.name.as_ref() == Some(name);
-            Some((name, seen.claims.iter().find(of_name)?))
+            let of_name = |pvc: &&PersistentVolumeClaim| pvc.metadata.name.as_ref() == Some(name);
+            Some((name, observation.pvcs.iter().find(of_name)?))
         })
-        .find(|(_, claim)| {
-            let phase = claim
+        .find(|(_, pvc)| {
+            let phase = pvc
                 .status
                 .as_ref()
                 .and_then(|status| status.phase.as_deref());
             phase != Some("Bound")
         })?;
-    let class = claim
+    let class = pvc
         .spec
         .as_ref()
         .and_then(|spec| spec.storage_class_name.as_deref());
@@ -270,15 +274,15 @@ fn unbound(pod: &Pod, seen: &Seen<'_>) -> Option<String> {
         Some(class) if !class.is_empty() => format!("storage class {class}"),
         _ => "no storage class".to_owned(),
     };
-    let said = last(seen.events.iter().filter(|event| {
+    let said = last(observation.events.iter().filter(|event| {
         let of = &event.involved_object;
         of.kind.as_deref() == Some("PersistentVolumeClaim") && of.name.as_ref() == Some(name)
     }));
     let said = said.map_or_else(String::new, |event| format!(", {}", sentence(event)));
-    Some(format!("claim {name}, {class}{said}"))
+    Some(format!("PersistentVolumeClaim {name}, {class}{said}"))
 }
 
-/// The last warning about the pod that says more than its status does.
+/// Returns the newest event of the pod that adds information to its status.
 fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
     let of_pod = events.iter().filter(|event| {
         let of = &event.involved_object;
@@ -287,7 +291,7 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
             .field_path
             .as_deref()
             .is_some_and(|path| !path.contains(&format!("{{{container}}}")));
-        // Of what goes well, only a pull tells why nothing more has happened.
+        // Of the normal events, only a pull explains a delay.
         let tells = !is_normal(event) || event.reason.as_deref() == Some("Pulling");
         of.kind.as_deref() == Some("Pod") && of.name == issue.pod && !elsewhere && tells
     });
@@ -302,11 +306,12 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
         }
     });
     let found = last(telling.into_iter()).or_else(|| last(others.into_iter()))?;
-    // The scheduler's event repeats its condition.
+    // The event of the scheduler repeats its condition.
     (found.message.as_deref() != Some(issue.message.as_str())).then(|| sentence(found))
 }
 
-/// The newest event, and of those of one second a warning: most times are known to the second only.
+/// Returns the newest event. Most times have a precision of one second; a warning is newer than a normal event of the same
+/// second.
 fn last<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
     events.max_by_key(|event| (time_of(event), !is_normal(event)))
 }
@@ -315,7 +320,7 @@ fn is_normal(event: &Event) -> bool {
     event.type_.as_deref() == Some("Normal")
 }
 
-/// The second in which the event was last seen.
+/// Returns the Unix time of the last occurrence in seconds.
 fn time_of(event: &Event) -> Option<i64> {
     let series = event.series.as_ref();
     let times = [

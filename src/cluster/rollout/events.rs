@@ -1,29 +1,30 @@
-//! The events of what is stuck without a reason in its status: a Job whose pods are refused, a pod that its node cannot
-//! prepare. They are read at intervals, and only as long as something is stuck; a rollout that goes well costs no request.
+//! Reads the events of objects that are stuck without a reason in their status: a Job whose pods are rejected, a pod that
+//! its node cannot prepare. Events are read at intervals while an object is stuck, so that other rollouts need no request.
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::ListParams;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::diagnosis::Seen;
+use super::diagnosis::Observation;
 use super::pod_issue::{Cause, PodIssue};
 use crate::cluster::error::Reason;
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::EVENTS;
 use crate::cluster::{Cluster, StoreName};
 
-/// Most pods are prepared in that time.
+/// The delay of the first read. Most pods are prepared within this time.
 const FIRST_READ: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The number of stuck objects whose events are read; the others usually have the same cause.
 const OBJECTS: usize = 3;
 
-/// An object whose events tell why it is stuck: its kind and name.
+/// The kind and name of a stuck object.
 pub(super) type Stuck = (&'static str, String);
 
-/// The events that were read last.
+/// Reads events, and keeps those of the last read.
 #[derive(Default)]
 pub(super) struct EventReader {
     pub events: Vec<Event>,
@@ -33,7 +34,7 @@ pub(super) struct EventReader {
 }
 
 impl EventReader {
-    /// Notes what is stuck now. What is no longer stuck is forgotten.
+    /// Sets the stuck objects, and plans the next read.
     pub fn plan(&mut self, stuck: Vec<Stuck>, now: Instant) {
         self.stuck = stuck;
         if self.stuck.is_empty() || self.forbidden {
@@ -44,7 +45,7 @@ impl EventReader {
         }
     }
 
-    /// When the events are to be read next.
+    /// Returns the time of the next read.
     pub fn next(&self) -> Option<Instant> {
         self.next
     }
@@ -53,15 +54,12 @@ impl EventReader {
         let mut events = Vec::new();
         for (kind, name) in self.stuck.iter().take(OBJECTS) {
             let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
-            let query = vec![("fieldSelector", selector.as_str())];
-            let request = Request::list(EVENTS, &store.namespace, query);
+            let params = ListParams::default().fields(&selector);
+            let request = Request::list(EVENTS, &store.namespace, params);
             match cluster.send_for::<List<Event>>(request, cancel).await {
                 Ok(list) => events.extend(list.items.unwrap_or_default()),
                 Err(error) => {
-                    tracing::info!(
-                        "the events of {kind}/{name} are not known: {}",
-                        error.reason
-                    );
+                    tracing::info!("cannot list the events of {kind}/{name}: {}", error.reason);
                     self.forbidden |= matches!(error.reason, Reason::Forbidden { .. });
                 }
             }
@@ -71,8 +69,8 @@ impl EventReader {
     }
 }
 
-/// What is stuck without a reason in its status.
-pub(super) fn stuck(seen: &Seen<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
+/// Returns the objects that are stuck without a reason in their status.
+pub(super) fn stuck(observation: &Observation<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
     let mut stuck: Vec<Stuck> = (issues.iter())
         .filter(|issue| {
             matches!(
@@ -83,15 +81,15 @@ pub(super) fn stuck(seen: &Seen<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
         .filter_map(|issue| Some(("Pod", issue.pod.clone()?)))
         .collect();
     stuck.dedup();
-    if let Some(job) = seen.job
-        && !seen.pods.iter().any(is_unfinished)
+    if let Some(job) = observation.job
+        && !observation.pods.iter().any(is_unfinished)
     {
         stuck.push(("Job", job.to_owned()));
     }
     stuck
 }
 
-/// Whether the pod may still do its work.
+/// Returns whether the pod has neither succeeded nor failed.
 pub(super) fn is_unfinished(pod: &Pod) -> bool {
     let phase = pod
         .status
@@ -130,12 +128,12 @@ mod tests {
                 .expect("a pod")
         };
         let of = |pods: &[Pod]| {
-            let seen = Seen {
+            let observation = Observation {
                 job: Some("j"),
                 pods,
-                ..Seen::default()
+                ..Observation::default()
             };
-            stuck(&seen, &[])
+            stuck(&observation, &[])
         };
         let job = vec![("Job", "j".to_owned())];
         assert_eq!(of(&[]), job);
@@ -156,6 +154,6 @@ mod tests {
             issue(Cause::Unschedulable, "d"),
         ];
         let expected = [("Pod", "a".to_owned()), ("Pod", "b".to_owned())];
-        assert_eq!(stuck(&Seen::default(), &issues), expected);
+        assert_eq!(stuck(&Observation::default(), &issues), expected);
     }
 }

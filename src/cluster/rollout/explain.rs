@@ -1,5 +1,5 @@
-//! What is looked at once a wait has ended without success: events, claims, and the end of logs, without the
-//! secrets in it. Whatever may not be looked at is left out; the error stands without it.
+//! Adds details to the issues of a failed wait: events, PersistentVolumeClaims, and the end of logs without secrets.
+//! Details that cannot be read are left out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,82 +7,88 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::serde::de::DeserializeOwned;
+use kube::api::{ListParams, LogParams};
 use kube::client::Body;
 use tokio_util::sync::CancellationToken;
 
-use super::diagnosis::{Seen, diagnose};
+use super::diagnosis::{Observation, diagnose};
 use super::pod_issue::{Cause, PodIssue};
 use crate::cluster::error::{Error, Reason};
 use crate::cluster::request::Request;
-use crate::cluster::resource::{EVENTS, PODS, Resource};
+use crate::cluster::resource::{EVENTS, PODS, Resource, escape};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::redaction::Redaction;
+use crate::kubernetes::kind::{Key, Kind};
 
-/// Of one container's log.
+/// The largest number of lines and bytes of one log.
 const LINES: usize = 10;
-const BYTES: &str = "16384";
-/// How many logs are read; a look at more is `kubectl`'s.
+const BYTES: i64 = 16_384;
+/// The largest number of logs.
 const LOGS: usize = 3;
-/// For all of the explanation: someone is waiting for the error.
+/// The time for all reads, because the user waits for the error.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Cluster {
+    /// Returns the issues with their details.
     pub(super) async fn explain(
         &self,
         store: &StoreName,
-        watched: Seen<'_>,
+        watched: Observation<'_>,
         secrets: &Redaction,
     ) -> Vec<PodIssue> {
-        let looked =
-            tokio::time::timeout(DIAGNOSIS_TIMEOUT, self.looked_into(store, watched, secrets));
-        looked.await.unwrap_or_else(|_| {
-            // Logs without the whole of their redaction are not shown.
+        let details = self.read_details(store, watched, secrets);
+        let details = tokio::time::timeout(DIAGNOSIS_TIMEOUT, details).await;
+        details.unwrap_or_else(|_| {
+            // A log is shown only after all secrets are listed.
             let mut issues = diagnose(&watched);
             issues.iter_mut().for_each(|issue| issue.log.clear());
             issues
         })
     }
 
-    async fn looked_into(
+    async fn read_details(
         &self,
         store: &StoreName,
-        seen: Seen<'_>,
+        observation: Observation<'_>,
         secrets: &Redaction,
     ) -> Vec<PodIssue> {
         let mut events: Vec<Event> = self
-            .look(store, EVENTS, ("fieldSelector", "type=Warning"))
+            .list_items(store, EVENTS, ListParams::default().fields("type=Warning"))
             .await;
-        // Those of what is stuck are no warnings alone: the newest tells how far it is.
-        let known: BTreeSet<_> = events
+        // The events of stuck objects also include normal ones, which show the progress.
+        let listed: BTreeSet<_> = events
             .iter()
             .map(|event| event.metadata.uid.clone())
             .collect();
-        let watched = seen
+        let watched = observation
             .events
             .iter()
-            .filter(|event| !known.contains(&event.metadata.uid));
+            .filter(|event| !listed.contains(&event.metadata.uid));
         events.extend(watched.cloned());
-        let claims: Vec<PersistentVolumeClaim> = if diagnose(&seen)
+        let pvcs: Vec<PersistentVolumeClaim> = if diagnose(&observation)
             .iter()
-            .any(|issue| issue.cause == Cause::Claim)
+            .any(|issue| issue.cause == Cause::UnboundPvc)
         {
-            let claims = Resource::from(Kind::PersistentVolumeClaim);
-            self.look(store, claims, ("limit", "500")).await
+            let pvcs = Resource::from(Kind::PersistentVolumeClaim);
+            self.list_items(store, pvcs, ListParams::default().limit(500))
+                .await
         } else {
             Vec::new()
         };
-        let mut issues = diagnose(&Seen {
+        let mut issues = diagnose(&Observation {
             events: &events,
-            claims: &claims,
-            ..seen
+            pvcs: &pvcs,
+            ..observation
         });
         let has_log = |issue: &&mut PodIssue| {
             matches!(issue.cause, Cause::Crash | Cause::Memory | Cause::NotReady)
         };
         for (number, issue) in issues.iter_mut().filter(has_log).enumerate() {
-            let pod = seen.pods.iter().find(|pod| pod.metadata.name == issue.pod);
+            let pod = observation
+                .pods
+                .iter()
+                .find(|pod| pod.metadata.name == issue.pod);
             let mut secrets = secrets.clone();
             let complete = match pod {
                 Some(pod) => self.learn_secrets(store, pod, &mut secrets).await,
@@ -96,7 +102,7 @@ impl Cluster {
                 issue.log = self.log(store, issue).await;
             }
             let start = issue.log.len().saturating_sub(LINES);
-            // As a whole, for values of several lines.
+            // The text is redacted as a whole, because a value can have several lines.
             let end = secrets.redact(&issue.log[start..].join("\n"));
             issue.log = end.lines().map(str::to_owned).collect();
             issue.message = secrets.redact(&issue.message);
@@ -105,9 +111,9 @@ impl Cluster {
         issues
     }
 
-    /// What the user's Secrets hold that the pod names. `false` where one cannot be read.
+    /// Adds the values of the Secrets that the pod uses. Returns false if one cannot be read.
     async fn learn_secrets(&self, store: &StoreName, pod: &Pod, secrets: &mut Redaction) -> bool {
-        // Our own holds what was merged into it, which is known already.
+        // The values in the store's Secret are listed already.
         let mut named = secrets_of(pod);
         named.remove(&names::main(&store.name));
         for name in named {
@@ -115,7 +121,7 @@ impl Cluster {
             let cancel = CancellationToken::new();
             let Ok(found) = self.get(&store.namespace, &key, &cancel).await else {
                 tracing::info!(
-                    "logs are not shown, because {key} cannot be read and might be in them"
+                    "not showing logs, which can contain values of {key}, because it cannot be read"
                 );
                 return false;
             };
@@ -131,27 +137,22 @@ impl Cluster {
         true
     }
 
-    /// The end of what the container has said before it ended, or so far.
+    /// Returns the last lines of the container's log.
     async fn log(&self, store: &StoreName, issue: &PodIssue) -> Vec<String> {
         let (Some(pod), Some(container)) = (&issue.pod, &issue.container) else {
             return Vec::new();
         };
-        let previous = if issue.in_previous_run {
-            "true"
-        } else {
-            "false"
+        let params = LogParams {
+            container: Some(container.clone()),
+            previous: issue.in_previous_run,
+            tail_lines: i64::try_from(LINES).ok(),
+            limit_bytes: Some(BYTES),
+            ..LogParams::default()
         };
-        let lines = LINES.to_string();
-        let query = [
-            ("container", container.as_str()),
-            ("previous", previous),
-            ("tailLines", lines.as_str()),
-            ("limitBytes", BYTES),
-        ];
-        match self.read_log(&store.namespace, pod, &query).await {
+        match self.read_log(&store.namespace, pod, &params).await {
             Ok(text) => text.lines().map(str::to_owned).collect(),
             Err(error) => {
-                tracing::info!("the log of pod {pod} cannot be read: {error}");
+                tracing::info!("cannot read the log of pod {pod}: {error}");
                 Vec::new()
             }
         }
@@ -161,14 +162,18 @@ impl Cluster {
         &self,
         namespace: &str,
         pod: &str,
-        query: &[(&str, &str)],
+        params: &LogParams,
     ) -> Result<String, Reason> {
         let client = self.client().await?;
         let unreadable = |error: kube::Error| Reason::Unreadable(Arc::new(error));
-        let request = http::Request::get(PODS.subresource_url(namespace, pod, "log", query))
-            .body(Body::empty())
-            .map_err(|error| Reason::Unreadable(Arc::new(error)))?;
-        let response = client.send(request).await.map_err(unreadable)?;
+        let request = PODS
+            .requests(namespace)
+            .logs(&escape(pod).to_string(), params);
+        let request = request.map_err(|error| Reason::Unreadable(Arc::new(error)))?;
+        let response = client
+            .send(request.map(Body::from))
+            .await
+            .map_err(unreadable)?;
         let status = response.status();
         let bytes = response
             .into_body()
@@ -187,24 +192,24 @@ impl Cluster {
         }
     }
 
-    async fn look<T: DeserializeOwned>(
+    async fn list_items<T: DeserializeOwned>(
         &self,
         store: &StoreName,
         resource: Resource,
-        query: (&str, &str),
+        params: ListParams,
     ) -> Vec<T> {
-        let request = Request::list(resource, &store.namespace, vec![query]);
+        let request = Request::list(resource, &store.namespace, params);
         match self.send(request, &CancellationToken::new()).await {
             Ok(list) => serde_json::from_value(list["items"].clone()).unwrap_or_default(),
             Err(Error { reason, .. }) => {
-                tracing::info!("the {} are not looked at: {reason}", resource.plural);
+                tracing::info!("cannot list {}: {reason}", resource.plural);
                 Vec::new()
             }
         }
     }
 }
 
-/// By environment variable or volume.
+/// Returns the names of the Secrets in environment variables and volumes.
 fn secrets_of(pod: &Pod) -> BTreeSet<String> {
     let Some(spec) = &pod.spec else {
         return BTreeSet::new();

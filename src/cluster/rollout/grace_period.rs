@@ -1,4 +1,4 @@
-//! How long issues are put up with: see decision 013.
+//! Decides how long a wait continues in spite of issues. See decision 013.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,26 +7,27 @@ use tokio::time::Instant;
 
 use super::pod_issue::{Cause, PodIssue, Recoverability};
 
-/// In it the kubelet tries three times to pull an image: at once, after 10 s and after 20 s more.
+/// The time for issues that can be temporary. The kubelet tries three times to pull an image within it: at once, after 10 s
+/// and after another 20 s.
 pub const GRACE: Duration = Duration::from_secs(40);
 
-/// The time that an injected container gets to end by itself after the Job's own containers.
+/// The time for an injected container to end after the containers of the Job.
 const SIDECAR_GRACE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Look again at that time, even if nothing changes until then.
-    GoOn(Option<Instant>),
+    /// Continue, and decide again at this time even if nothing changes until then.
+    Continue(Option<Instant>),
     GiveUp,
-    /// The Deployment's progress deadline has passed while its containers could run.
+    /// The progress deadline of the Deployment is exceeded, and its containers could run in that time.
     Overdue,
 }
 
-/// Since when there has been which issue without a break.
+/// The times since when issues have lasted without interruption.
 pub(super) struct GracePeriod {
     grace: Duration,
     since: BTreeMap<(Cause, Option<String>), Instant>,
-    /// The last time at which pods waited for the cluster, or were not known; the start of the wait at first.
+    /// The last time at which pods waited for the cluster or were unknown; at first the start of the wait.
     awaited_cluster: Instant,
 }
 
@@ -39,10 +40,10 @@ impl GracePeriod {
         }
     }
 
-    /// Judges what was found. `exceeded` is the progress deadline, if the Deployment's controller says that it has
-    /// passed. It ends the wait only after the containers could run for that long: until then nodes, images and
-    /// volumes may still come, and the time-out decides.
-    pub fn judge(
+    /// Decides whether to wait on. `exceeded` is the progress deadline if the Deployment controller reports that it is
+    /// exceeded. It ends the wait only after the containers could run for that long: until then, nodes, images and volumes
+    /// can still become available.
+    pub fn verdict(
         &mut self,
         issues: &[PodIssue],
         exceeded: Option<Duration>,
@@ -54,7 +55,7 @@ impl GracePeriod {
         {
             return Verdict::GiveUp;
         }
-        if issues.is_empty() || issues.iter().any(PodIssue::awaits_cluster) {
+        if issues.is_empty() || issues.iter().any(PodIssue::waits_for_cluster) {
             self.awaited_cluster = now;
         }
         let overdue = exceeded.map(|deadline| self.awaited_cluster + deadline);
@@ -75,7 +76,7 @@ impl GracePeriod {
         match (ends.min(), overdue) {
             (Some(end), _) if end <= now => Verdict::GiveUp,
             (_, Some(overdue)) if overdue <= now => Verdict::Overdue,
-            (end, overdue) => Verdict::GoOn(end.into_iter().chain(overdue).min()),
+            (end, overdue) => Verdict::Continue(end.into_iter().chain(overdue).min()),
         }
     }
 
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_pass_is_given_its_time_and_a_break_gives_it_anew() {
+    fn a_temporary_issue_ends_the_wait_after_the_grace_period() {
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let pulling = [PodIssue::new(
@@ -106,17 +107,20 @@ mod tests {
             "ImagePullBackOff",
         )];
         let mut grace_period = GracePeriod::new(Duration::from_secs(10), start);
-        let mut judge = |issues: &[PodIssue], now| grace_period.judge(issues, None, now);
-        assert_eq!(judge(&[], at(0)), Verdict::GoOn(None));
-        assert_eq!(judge(&pulling, at(1)), Verdict::GoOn(Some(at(11))));
-        assert_eq!(judge(&backing_off, at(10)), Verdict::GoOn(Some(at(11))));
-        assert_eq!(judge(&[], at(10)), Verdict::GoOn(None));
-        assert_eq!(judge(&pulling, at(11)), Verdict::GoOn(Some(at(21))));
-        assert_eq!(judge(&backing_off, at(21)), Verdict::GiveUp);
+        let mut verdict = |issues: &[PodIssue], now| grace_period.verdict(issues, None, now);
+        assert_eq!(verdict(&[], at(0)), Verdict::Continue(None));
+        assert_eq!(verdict(&pulling, at(1)), Verdict::Continue(Some(at(11))));
+        assert_eq!(
+            verdict(&backing_off, at(10)),
+            Verdict::Continue(Some(at(11)))
+        );
+        assert_eq!(verdict(&[], at(10)), Verdict::Continue(None));
+        assert_eq!(verdict(&pulling, at(11)), Verdict::Continue(Some(at(21))));
+        assert_eq!(verdict(&backing_off, at(21)), Verdict::GiveUp);
     }
 
     #[test]
-    fn the_hopeless_ends_it_and_the_hopeful_does_not() {
+    fn only_an_unrecoverable_issue_ends_the_wait_at_once() {
         let now = Instant::now();
         let mut grace_period = GracePeriod::new(Duration::ZERO, now);
         let waiting = [PodIssue::new(
@@ -124,23 +128,26 @@ mod tests {
             Recoverability::Eventually,
             "Unschedulable",
         )];
-        assert_eq!(grace_period.judge(&waiting, None, now), Verdict::GoOn(None));
+        assert_eq!(
+            grace_period.verdict(&waiting, None, now),
+            Verdict::Continue(None)
+        );
         let name = [PodIssue::new(
             Cause::ImageName,
             Recoverability::Never,
             "InvalidImageName",
         )];
-        assert_eq!(grace_period.judge(&name, None, now), Verdict::GiveUp);
+        assert_eq!(grace_period.verdict(&name, None, now), Verdict::GiveUp);
     }
 
     #[test]
-    fn a_progress_deadline_counts_from_the_moment_that_the_containers_can_run() {
+    fn the_progress_deadline_counts_from_when_containers_can_run() {
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let deadline = Some(Duration::from_secs(600));
         let mut grace_period = GracePeriod::new(Duration::from_secs(40), start);
-        let mut judge = |cause, now| {
-            grace_period.judge(
+        let mut verdict = |cause, now| {
+            grace_period.verdict(
                 &[PodIssue::new(cause, Recoverability::Eventually, "r")],
                 deadline,
                 now,
@@ -148,31 +155,31 @@ mod tests {
         };
         for cause in [
             Cause::Unschedulable,
-            Cause::Claim,
+            Cause::UnboundPvc,
             Cause::Starting,
             Cause::NodeSetup,
         ] {
             assert_eq!(
-                judge(cause, at(900)),
-                Verdict::GoOn(Some(at(1500))),
+                verdict(cause, at(900)),
+                Verdict::Continue(Some(at(1500))),
                 "{cause:?}"
             );
         }
-        // A node has come, the image is there, and the server starts.
+        // A node and the image are available, and the server starts.
         assert_eq!(
-            judge(Cause::NotReady, at(901)),
-            Verdict::GoOn(Some(at(1500)))
+            verdict(Cause::NotReady, at(901)),
+            Verdict::Continue(Some(at(1500)))
         );
-        assert_eq!(judge(Cause::NotReady, at(1500)), Verdict::Overdue);
+        assert_eq!(verdict(Cause::NotReady, at(1500)), Verdict::Overdue);
         let mut unseen = GracePeriod::new(Duration::ZERO, start);
         assert_eq!(
-            unseen.judge(&[], deadline, at(900)),
-            Verdict::GoOn(Some(at(1500)))
+            unseen.verdict(&[], deadline, at(900)),
+            Verdict::Continue(Some(at(1500)))
         );
     }
 
     #[test]
-    fn a_sidecar_has_less_time_than_the_grace_period() {
+    fn an_injected_container_has_less_time_than_the_grace_period() {
         let start = Instant::now();
         let sidecar = [PodIssue::new(
             Cause::Sidecar,
@@ -183,10 +190,10 @@ mod tests {
             let mut grace_period = GracePeriod::new(Duration::from_secs(grace), start);
             let then = start + Duration::from_secs(ends);
             assert_eq!(
-                grace_period.judge(&sidecar, None, start),
-                Verdict::GoOn(Some(then))
+                grace_period.verdict(&sidecar, None, start),
+                Verdict::Continue(Some(then))
             );
-            assert_eq!(grace_period.judge(&sidecar, None, then), Verdict::GiveUp);
+            assert_eq!(grace_period.verdict(&sidecar, None, then), Verdict::GiveUp);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! How far a Job has come.
+//! The progress of a Job.
 
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value as Json;
 
 use super::Progress;
 
-/// How far a live Job has come.
+/// Returns the progress of a live Job.
 pub fn job_progress(live: &Json) -> Progress {
     let Ok(job) = serde_json::from_value::<Job>(live.clone()) else {
         return Progress::Waiting("the Job could not be read".into());
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_ends_one_way_or_the_other() {
+    fn a_job_succeeds_or_fails() {
         let job = |status: Json| job_progress(&json!({"status": status}));
         let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "m"});
         let waiting = |text: &str| Progress::Waiting(text.to_owned());

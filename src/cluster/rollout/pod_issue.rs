@@ -1,50 +1,50 @@
-//! One thing that keeps pods from getting ready: how it is told, how long there is recoverability, what to do.
+//! A problem that prevents pods from becoming ready.
 
 use std::fmt;
 
 use super::advice::advice;
 
-/// What kind of thing it is.
+/// The cause of an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// No image can have such a name.
+    /// The image name is invalid.
     ImageName,
     Image,
     Crash,
-    /// The kernel ended it for its memory.
+    /// The container exceeded its memory limit.
     Memory,
     /// A Secret, a ConfigMap or a key of one is missing.
     Configuration,
-    /// The container runtime could not start it.
+    /// The container runtime could not start the container.
     Start,
     /// The node prepares the pod: it pulls images, mounts volumes, creates the sandbox.
     Starting,
     /// The node cannot prepare the pod: its sandbox, its network or a volume.
     NodeSetup,
-    /// The containers of a Job have ended, and a container that is not the Job's keeps the pod running.
+    /// The containers of a Job have ended, and an injected container keeps the pod running.
     Sidecar,
     /// The Deployment is paused.
     Paused,
     /// The Job is suspended.
     Suspended,
-    /// The API server let no pod be made: a quota, an admission webhook.
+    /// The API server rejects the pods, because of a quota or an admission policy.
     Denied,
     Unschedulable,
-    /// A claim has no volume.
-    Claim,
-    /// It runs, and its probe does not succeed.
+    /// A PersistentVolumeClaim is not bound.
+    UnboundPvc,
+    /// The container runs, and its readiness probe fails.
     NotReady,
-    /// Whatever else its status says.
+    /// Any other reason in the status.
     Other,
 }
 
-/// Whether it can end well without anybody doing something.
+/// The chance that an issue ends without a change by the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recoverability {
     Never,
-    /// It may be a matter of the moment; not when it lasts.
+    /// It can be temporary. If it lasts, it is permanent.
     MaybeSoon,
-    /// Somebody else is at work: a cluster autoscaler, a volume provisioner, the server itself.
+    /// A controller or the server itself can still resolve it: a cluster autoscaler, a volume provisioner.
     Eventually,
 }
 
@@ -52,28 +52,28 @@ pub enum Recoverability {
 pub struct PodIssue {
     pub cause: Cause,
     pub recoverability: Recoverability,
-    /// The namespace, for commands.
+    /// The namespace, for commands in the advice.
     pub namespace: Option<String>,
-    /// The first pod that has it; `None` where no pod was made.
+    /// The first pod with the issue; `None` if no pod was created.
     pub pod: Option<String>,
-    /// The workload that has it, where it is not a pod that has it.
+    /// The workload, if the issue is not that of a pod.
     pub workload: Option<Workload>,
-    /// How many more have the same.
+    /// The number of other pods with the same issue.
     pub others: usize,
     pub container: Option<String>,
-    /// Whether the container is one of those that run before the servers.
+    /// True for an init container.
     pub init: bool,
     pub reason: String,
     pub message: String,
     pub exit_code: Option<i32>,
     pub restarts: i32,
-    /// Whether it is the run before the current one that has ended badly; its log needs `--previous`.
+    /// True if the previous run of the container has failed, so that its log needs `--previous`.
     pub in_previous_run: bool,
-    /// The claim, its storage class, and what its provisioner says.
-    pub claim: Option<String>,
-    /// What Kubernetes reported of it last.
+    /// The PersistentVolumeClaim, its storage class, and the last event of its provisioner.
+    pub pvc: Option<String>,
+    /// The newest event.
     pub event: Option<String>,
-    /// The end of the container's log.
+    /// The last lines of the container's log.
     pub log: Vec<String>,
 }
 
@@ -100,27 +100,27 @@ impl PodIssue {
             exit_code: None,
             restarts: 0,
             in_previous_run: false,
-            claim: None,
+            pvc: None,
             event: None,
             log: Vec::new(),
         }
     }
 
-    /// Whether both are the same thing, in different pods.
-    pub fn is_like(&self, other: &Self) -> bool {
+    /// Returns whether both are the same issue of different pods.
+    pub fn is_same(&self, other: &Self) -> bool {
         self.cause == other.cause
             && self.container == other.container
             && self.reason == other.reason
             && self.exit_code == other.exit_code
     }
 
-    /// Whether the cluster has yet to do its part before the containers can run: find a node, pull images, bring volumes.
-    pub(super) fn awaits_cluster(&self) -> bool {
+    /// Returns whether the containers cannot run yet, because the cluster has to find a node, pull images or attach volumes.
+    pub(super) fn waits_for_cluster(&self) -> bool {
         match self.cause {
             Cause::Image
             | Cause::Denied
             | Cause::Unschedulable
-            | Cause::Claim
+            | Cause::UnboundPvc
             | Cause::Starting
             | Cause::NodeSetup
             | Cause::Paused
@@ -137,13 +137,13 @@ impl PodIssue {
     }
 }
 
-/// In one line.
+/// Writes one line.
 impl fmt::Display for PodIssue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.pod, &self.workload) {
             (Some(pod), _) => write!(f, "pod {pod}")?,
             (None, Some(Workload { kind, name })) => write!(f, "{kind} {name}")?,
-            (None, None) => f.write_str("a pod is refused")?,
+            (None, None) => f.write_str("a pod is rejected")?,
         }
         match self.others {
             0 => {}
@@ -170,14 +170,14 @@ impl fmt::Display for PodIssue {
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
         }
-        if let Some(claim) = &self.claim {
-            write!(f, "; {claim}")?;
+        if let Some(pvc) = &self.pvc {
+            write!(f, "; {pvc}")?;
         }
         Ok(())
     }
 }
 
-/// All that is known, each on lines of its own, after a blank one.
+/// Returns the issues with all details. A blank line precedes each of them.
 pub fn paragraphs(issues: &[PodIssue]) -> String {
     let mut text = String::new();
     for issue in issues {
@@ -188,7 +188,7 @@ pub fn paragraphs(issues: &[PodIssue]) -> String {
             text.push_str(&format!("\n  Event: {event}"));
         }
         if !issue.log.is_empty() {
-            text.push_str("\n  The end of its log:");
+            text.push_str("\n  Last lines of the log:");
         }
         for line in &issue.log {
             text.push_str(&format!("\n    | {line}"));

@@ -1,4 +1,4 @@
-//! Why pods are not ready, as far as they themselves say.
+//! The issues in the status of pods.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondit
 
 use super::pod_issue::{Cause, PodIssue, Recoverability};
 
-/// A container that has been started so often again, and is made to wait, will not make it. The kubelet's
-/// pauses are 10, 20, 40 s and so on: by then half a minute or more has passed.
+/// The number of restarts after which a waiting container is unrecoverable. The pauses of the kubelet are 10, 20, 40 s and
+/// so on, so that at least half a minute has passed.
 const RESTARTS: i32 = 3;
 
-/// One entry for each container that keeps its pod from being ready, and one for each pod that is not
-/// ready without any container saying why.
+/// Returns one issue for each container that prevents its pod from becoming ready, and one for each pod that is not ready
+/// for another reason.
 pub fn issues(pods: &[Pod]) -> Vec<PodIssue> {
     pods.iter().flat_map(of_pod).collect()
 }
 
-/// In how many pods each container is ready.
+/// Returns the number of pods in which each container is ready.
 pub fn ready(pods: &[Pod]) -> BTreeMap<String, i32> {
     let mut ready = BTreeMap::new();
     let statuses = pods.iter().filter_map(|pod| pod.status.as_ref());
@@ -45,9 +45,9 @@ fn of_pod(pod: &Pod) -> Vec<PodIssue> {
         .filter(|(container, _)| !container.ready)
         .filter_map(|(container, init)| of_container(container, init))
         .collect();
-    // Containers whose turn has not come are not what keeps the pod.
-    if found.iter().any(|issue| !is_in_line(issue)) {
-        found.retain(|issue| !is_in_line(issue));
+    // Containers that wait for init containers are no issue.
+    if found.iter().any(|issue| !waits_for_init(issue)) {
+        found.retain(|issue| !waits_for_init(issue));
     }
     if found.is_empty() {
         let unscheduled = conditions
@@ -78,14 +78,14 @@ fn of_pod(pod: &Pod) -> Vec<PodIssue> {
     found
 }
 
-fn is_in_line(issue: &PodIssue) -> bool {
+fn waits_for_init(issue: &PodIssue) -> bool {
     issue.reason == "PodInitializing"
 }
 
 fn of_scheduler(condition: PodCondition) -> PodIssue {
     let message = condition.message.unwrap_or_default();
     let cause = if message.to_lowercase().contains("persistentvolumeclaim") {
-        Cause::Claim
+        Cause::UnboundPvc
     } else {
         Cause::Unschedulable
     };
@@ -123,7 +123,7 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
         let reason = reason.unwrap_or_else(|| "Error".to_owned());
         PodIssue::new(Cause::Crash, Recoverability::Eventually, reason)
     } else if init {
-        // It is at work.
+        // The container runs.
         PodIssue::new(Cause::Other, Recoverability::Eventually, "still running")
     } else {
         PodIssue::new(Cause::NotReady, Recoverability::Eventually, "not ready")
@@ -136,9 +136,9 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
         && let Some(ended) = terminated.or(last)
     {
         issue.exit_code = Some(ended.exit_code);
-        // The end of its log, where the container asks for that.
-        let said = ended.message.unwrap_or_default();
-        issue.log = said.lines().map(str::to_owned).collect();
+        // The last lines of the log, if the container's terminationMessagePolicy asks for them.
+        let message = ended.message.unwrap_or_default();
+        issue.log = message.lines().map(str::to_owned).collect();
         if ended.reason.as_deref() == Some("OOMKilled") {
             issue.cause = Cause::Memory;
             issue.reason = "OOMKilled".to_owned();
@@ -147,7 +147,7 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
     Some(issue)
 }
 
-/// What the kubelet's words mean.
+/// Returns the meaning of a reason of the kubelet.
 fn of_reason(reason: &str, restarts: i32) -> (Cause, Recoverability) {
     match reason {
         "InvalidImageName" => (Cause::ImageName, Recoverability::Never),

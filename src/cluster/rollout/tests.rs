@@ -24,25 +24,25 @@ fn waiting(text: &str) -> Progress {
 }
 
 #[test]
-fn done() {
+fn a_finished_rollout_is_done() {
     assert_eq!(progress(&deployment(&[]), None), Progress::Done);
     assert_eq!(progress(&deployment(&[]), Some(2)), Progress::Done);
 }
 
 #[test]
-fn an_old_status_says_nothing() {
+fn an_outdated_status_is_ignored() {
     assert_eq!(
         progress(&deployment(&[("/metadata/generation", json!(3))]), None),
-        waiting("the Deployment controller has not looked at the change yet")
+        waiting("the Deployment controller has not observed the change yet")
     );
     assert_eq!(
         progress(&deployment(&[("/status", Json::Null)]), None),
-        waiting("the Deployment controller has not looked at the change yet")
+        waiting("the Deployment controller has not observed the change yet")
     );
 }
 
 #[test]
-fn each_step_of_a_rollout() {
+fn each_step_of_a_rollout_names_what_is_missing() {
     let at = |pointer: &str, count: i32| progress(&deployment(&[(pointer, json!(count))]), None);
     assert_eq!(
         at("/status/updatedReplicas", 1),
@@ -50,7 +50,7 @@ fn each_step_of_a_rollout() {
     );
     assert_eq!(
         at("/status/replicas", 4),
-        waiting("1 old replicas are still there")
+        waiting("1 old replicas still exist")
     );
     assert_eq!(
         at("/status/availableReplicas", 2),
@@ -58,7 +58,7 @@ fn each_step_of_a_rollout() {
     );
     assert_eq!(
         at("/spec/replicas", 2),
-        waiting("1 replicas too many are still there")
+        waiting("1 surplus replicas still exist")
     );
     assert_eq!(
         at("/spec/replicas", 5),
@@ -67,7 +67,7 @@ fn each_step_of_a_rollout() {
 }
 
 #[test]
-fn zero_replicas_are_done_when_all_are_gone() {
+fn zero_replicas_are_done_when_all_pods_are_gone() {
     let zero = [
         ("/spec/replicas", json!(0)),
         ("/status/updatedReplicas", json!(0)),
@@ -75,14 +75,14 @@ fn zero_replicas_are_done_when_all_are_gone() {
     ];
     assert_eq!(
         progress(&deployment(&zero), None),
-        waiting("3 old replicas are still there")
+        waiting("3 old replicas still exist")
     );
     let gone = [zero.as_slice(), &[("/status/replicas", json!(0))]].concat();
     assert_eq!(progress(&deployment(&gone), Some(2)), Progress::Done);
 }
 
 #[test]
-fn the_autoscalers_minimum() {
+fn waits_for_the_minimum_of_an_autoscaler() {
     assert_eq!(
         progress(&deployment(&[]), Some(4)),
         waiting("the autoscaler has not yet raised 3 replicas to its minimum of 4")
@@ -90,7 +90,7 @@ fn the_autoscalers_minimum() {
 }
 
 #[test]
-fn failures() {
+fn failed_and_deleted_deployments_are_reported() {
     let condition = |kind: &str, status: &str, reason: &str| json!([{"type": kind, "status": status, "reason": reason, "message": "m"}]);
     let late = condition("Progressing", "False", "ProgressDeadlineExceeded");
     let unready = ("/status/availableReplicas", json!(2));
@@ -131,7 +131,7 @@ fn failures() {
 }
 
 #[test]
-fn scaling() {
+fn scaling_status_has_current_and_desired_replicas() {
     assert_eq!(
         scaling_status(&deployment(&[("/spec/replicas", json!(5))])),
         (3, 5)
@@ -142,10 +142,10 @@ fn scaling() {
     );
 }
 
-/// The Deployment is seen once; then the API server answers 503 to every request.
+/// The Deployment is listed once; then the API server answers 503 to every request.
 #[tokio::test]
-async fn a_wait_without_an_answer_of_the_api_server_says_so() {
-    let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+async fn a_timeout_names_an_interrupted_watch() {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let mut requests = 0;
     let cluster = fake_api::cluster(move |it| {
         if it.line != "GET /apis/apps/v1/namespaces/ns/deployments" {
@@ -161,8 +161,8 @@ async fn a_wait_without_an_answer_of_the_api_server_says_so() {
             return Reply::Answer(200, list);
         }
         if requests == 3 {
-            // The failure of the second one has been noticed.
-            asked.send(()).expect("a receiver");
+            // The provider has noticed the second failure.
+            sender.send(()).expect("a receiver");
         }
         let status = json!({"kind": "Status", "status": "Failure", "code": 503,
             "reason": "ServiceUnavailable", "message": "starting"});
@@ -178,10 +178,10 @@ async fn a_wait_without_an_answer_of_the_api_server_says_so() {
     let wait = Wait::new(std::time::Duration::from_secs(3600), &secrets);
     let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
     let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
-    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut was_asked));
+    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut receiver));
     assert_eq!(
         ended.expect_err("nothing finishes").reason.to_string(),
-        "1 of 3 replicas are updated (as last seen; the API server does not answer the watch: \
+        "1 of 3 replicas are updated (last observation; the API server does not answer the watch: \
          503 ServiceUnavailable: starting) after 3600 s"
     );
 }

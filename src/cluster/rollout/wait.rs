@@ -1,4 +1,4 @@
-//! Waiting: a loop over [`progress`] and [`diagnose`], fed by one watch of the object and one of its pods.
+//! The wait: a loop around [`progress`] and [`diagnose`], driven by one watch of the object and one of its pods.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::diagnosis::{Seen, diagnose};
+use super::diagnosis::{Observation, diagnose};
 use super::events::{EventReader, stuck};
 use super::grace_period::{GRACE, GracePeriod, Verdict};
 use super::pod_issue::PodIssue;
@@ -18,27 +18,27 @@ use crate::cluster::resource::{PODS, Resource};
 use crate::cluster::watch::Selection;
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names::NAME_LABEL;
-use crate::feast::objects::Kind;
 use crate::feast::secrets::redaction::Redaction;
+use crate::kubernetes::kind::Kind;
 
-/// How long the first look at what is waited for may take, however late it is: what is complete then is no failure,
-/// and an error can say what there is.
-const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// The time for the first lists, even after the deadline: a workload that is complete by then is no failure, and an error
+/// can have details.
+const FIRST_LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How to wait, for one object after the other: they share the time.
+/// Options of a wait. Consecutive waits share the deadline.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait<'a> {
     pub deadline: Instant,
-    /// The time-out that the deadline comes from, for the error.
+    /// The time-out of the deadline, for error messages.
     pub timeout: Duration,
-    /// How long a issue that may pass by itself is put up with.
+    /// The time for issues that can be temporary.
     pub grace: Duration,
-    /// What must not be shown of a log.
+    /// Values that must not be shown in a log.
     pub secrets: &'a Redaction,
 }
 
 impl<'a> Wait<'a> {
-    /// The time begins now.
+    /// Starts the time-out now.
     pub fn new(timeout: Duration, secrets: &'a Redaction) -> Self {
         Self::since(Instant::now(), timeout, secrets)
     }
@@ -53,63 +53,101 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// Of which Deployment.
+/// The Deployment to wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct Rollout<'a> {
     pub deployment: &'a str,
-    /// What its pods have for the feature store's name.
+    /// The value of the label with the feature store's name on its pods.
     pub pods: &'a str,
     /// See [`progress`].
     pub minimum: Option<i32>,
 }
 
-/// What is waited for.
+/// A kind of workload that a wait is for.
+#[derive(Clone, Copy)]
+enum Workload {
+    Deployment {
+        /// See [`progress`].
+        minimum: Option<i32>,
+    },
+    Job,
+}
+
+/// The object that a wait is for.
 struct Subject<'a> {
-    kind: Kind,
+    workload: Workload,
     name: &'a str,
-    /// Selects its pods, of whatever age.
+    /// The label selector of all its pods.
     pods: String,
-    /// See [`progress`].
-    minimum: Option<i32>,
 }
 
 impl Subject<'_> {
+    fn kind(&self) -> Kind {
+        match self.workload {
+            Workload::Deployment { .. } => Kind::Deployment,
+            Workload::Job => Kind::Job,
+        }
+    }
+
     fn progress(&self, live: Option<&Json>) -> Progress {
-        match (live, self.kind) {
-            (None, Kind::Job) => Progress::Failed("the Job was deleted before it had ended".into()),
-            (None, _) => Progress::Failed("the Deployment does not exist".into()),
-            (Some(live), Kind::Job) => job_progress(live),
-            (Some(live), _) => match deployment(live) {
-                Some(deployment) => progress(&deployment, self.minimum),
+        match (self.workload, live) {
+            (Workload::Job, None) => {
+                Progress::Failed("the Job was deleted before it had ended".into())
+            }
+            (Workload::Job, Some(live)) => job_progress(live),
+            (Workload::Deployment { .. }, None) => {
+                Progress::Failed("the Deployment does not exist".into())
+            }
+            (Workload::Deployment { minimum }, Some(live)) => match deployment(live) {
+                Some(deployment) => progress(&deployment, minimum),
                 None => Progress::Waiting("the Deployment could not be read".into()),
             },
         }
     }
 
-    /// What is seen of it, as far as it is watched and its events were read.
-    fn seen<'a>(&'a self, view: &'a View, events: &'a [Event], field_manager: &'a str) -> Seen<'a> {
-        Seen {
+    /// Returns the parts of the observation that the watches and the event reader have.
+    fn observation<'a>(
+        &'a self,
+        view: &'a View,
+        events: &'a [Event],
+        field_manager: &'a str,
+    ) -> Observation<'a> {
+        Observation {
             deployment: view.deployment.as_ref(),
-            job: (self.kind == Kind::Job).then_some(self.name),
+            job: matches!(self.workload, Workload::Job).then_some(self.name),
             live: view.live.as_ref(),
             field_manager,
             pods: &view.pods,
             events,
-            ..Seen::default()
+            ..Observation::default()
         }
     }
 
-    fn failed(&self, message: String, issues: Vec<PodIssue>) -> Reason {
-        match self.kind {
-            Kind::Job => Reason::JobFailed { message, issues },
-            _ => Reason::RolloutFailed { message, issues },
-        }
-    }
-
-    fn given_up(&self, message: String, issues: Vec<PodIssue>) -> Reason {
-        match self.kind {
-            Kind::Job => Reason::JobUnfinished { message, issues },
-            _ => Reason::RolloutFailed { message, issues },
+    /// Returns the reason of the error at the end of a wait.
+    fn reason(
+        &self,
+        end: End,
+        wait: &Wait<'_>,
+        missing: String,
+        interruption: Option<&str>,
+        issues: Vec<PodIssue>,
+    ) -> Reason {
+        match (end, self.workload) {
+            (End::Failed(message), Workload::Job) => Reason::JobFailed { message, issues },
+            (End::GivenUp(message), Workload::Job) => Reason::JobUnfinished { message, issues },
+            (End::Failed(message) | End::GivenUp(message), Workload::Deployment { .. }) => {
+                Reason::RolloutFailed { message, issues }
+            }
+            (End::TimedOut, _) => Reason::TimedOut {
+                seconds: wait.timeout.as_secs(),
+                waiting_for: match interruption {
+                    Some(why) => format!(
+                        "{missing} (last observation; the API server does not answer the watch: {why})"
+                    ),
+                    None => missing,
+                },
+                issues,
+            },
         }
     }
 }
@@ -118,7 +156,7 @@ pub(super) fn deployment(live: &Json) -> Option<Deployment> {
     serde_json::from_value(live.clone()).ok()
 }
 
-/// The object and its pods, as they were last seen.
+/// The object and its pods, as last returned by the API server.
 #[derive(Default)]
 struct View {
     live: Option<Json>,
@@ -126,16 +164,20 @@ struct View {
     pods: Vec<Pod>,
 }
 
-/// Why the wait is over without success.
+/// The end of a wait without success.
 enum End {
     Failed(String),
-    /// It has not failed, but waiting longer would not help.
+    /// The workload has not failed, but waiting longer would not help.
     GivenUp(String),
     TimedOut,
 }
 
 impl Cluster {
-    /// Waits until the Deployment runs what its spec says, and answers it as it is then.
+    /// Waits until the rollout of the Deployment is complete. Returns the Deployment.
+    ///
+    /// # Errors
+    ///
+    /// The rollout has failed or cannot finish, the time-out is over, or the operation was cancelled.
     pub async fn wait_for_rollout(
         &self,
         store: &StoreName,
@@ -144,15 +186,20 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let subject = Subject {
-            kind: Kind::Deployment,
+            workload: Workload::Deployment {
+                minimum: rollout.minimum,
+            },
             name: rollout.deployment,
             pods: format!("{NAME_LABEL}={}", rollout.pods),
-            minimum: rollout.minimum,
         };
         self.wait_until_done(store, &subject, wait, cancel).await
     }
 
-    /// Waits until the Job has succeeded, and answers it as it is then.
+    /// Waits until the Job has succeeded. Returns the Job.
+    ///
+    /// # Errors
+    ///
+    /// The Job has failed or cannot finish, the time-out is over, or the operation was cancelled.
     pub async fn wait_for_job(
         &self,
         store: &StoreName,
@@ -161,10 +208,9 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let subject = Subject {
-            kind: Kind::Job,
+            workload: Workload::Job,
             name: job,
             pods: format!("job-name={job}"),
-            minimum: None,
         };
         self.wait_until_done(store, &subject, wait, cancel).await
     }
@@ -176,48 +222,48 @@ impl Cluster {
         wait: &Wait<'_>,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
-        let resource = Resource::from(subject.kind);
+        let resource = Resource::from(subject.kind());
         let namespace = &store.namespace;
         let fail = |verb, reason| self.error(verb, resource, namespace, Some(subject.name), reason);
         let refused = |reason| fail(Verb::Watch, reason);
         let deadline = wait.deadline;
-        let first_look = deadline.max(Instant::now() + FIRST_LOOK);
+        let first_list = deadline.max(Instant::now() + FIRST_LIST_TIMEOUT);
         let named = Selection::Named(subject.name);
         let mut object = self
-            .follow(resource, namespace, named)
+            .watch(resource, namespace, named)
             .await
             .map_err(refused)?;
         let labelled = Selection::Labelled(subject.pods.clone());
         let mut pods = self
-            .follow(PODS, namespace, labelled)
+            .watch(PODS, namespace, labelled)
             .await
             .map_err(refused)?;
-        let (mut object_seen, mut pods_seen, mut pods_permitted) = (false, false, true);
+        let (mut object_listed, mut pods_listed, mut pods_permitted) = (false, false, true);
         let mut grace_period = GracePeriod::new(wait.grace, Instant::now());
         let mut reader = EventReader::default();
         let manager = &self.options().field_manager;
-        let mut look_again = deadline;
-        let mut missing = format!("the {} has not been seen", resource.kind);
-        let mut told = String::new();
+        let mut decide_again = deadline;
+        let mut missing = format!("the {} could not be read yet", resource.kind);
+        let mut logged = String::new();
         let mut view = View::default();
         let end = loop {
-            let all_seen = object_seen && (pods_seen || !pods_permitted);
-            let wake = match all_seen {
+            let all_listed = object_listed && (pods_listed || !pods_permitted);
+            let wake = match all_listed {
                 true => reader
                     .next()
                     .into_iter()
-                    .fold(look_again.min(deadline), Instant::min),
-                false => first_look,
+                    .fold(decide_again.min(deadline), Instant::min),
+                false => first_list,
             };
             tokio::select! {
                 changed = object.changed() => {
                     changed.map_err(refused)?;
-                    object_seen = true;
+                    object_listed = true;
                 }
                 changed = pods.changed(), if pods_permitted => match changed {
-                    Ok(()) => pods_seen = true,
+                    Ok(()) => pods_listed = true,
                     Err(reason) => {
-                        tracing::info!("what the pods wait for is not known: {reason}");
+                        tracing::info!("cannot watch the pods: {reason}");
                         pods_permitted = false;
                     }
                 },
@@ -228,7 +274,7 @@ impl Cluster {
                 }
                 () = cancel.cancelled() => return Err(refused(Reason::Cancelled)),
             }
-            if !object_seen {
+            if !object_listed {
                 continue;
             }
             if reader.next().is_some_and(|next| next <= Instant::now()) {
@@ -242,7 +288,7 @@ impl Cluster {
             view = View {
                 live: live.cloned(),
                 deployment: live
-                    .filter(|_| subject.kind == Kind::Deployment)
+                    .filter(|_| matches!(subject.workload, Workload::Deployment { .. }))
                     .and_then(deployment),
                 pods: (pods.objects.values())
                     .filter_map(|pod| serde_json::from_value(pod.clone()).ok())
@@ -254,53 +300,41 @@ impl Cluster {
                 (Progress::Waiting(text), _) => text,
                 (Progress::Done, None) => continue,
             };
-            let seen = subject.seen(&view, &reader.events, manager);
-            let issues = diagnose(&seen);
-            tell(store, subject, &missing, &issues, &mut told);
-            let (exceeded, words) = view.deployment.as_ref().and_then(exceeded_deadline).unzip();
-            match grace_period.judge(&issues, exceeded, Instant::now()) {
+            let observation = subject.observation(&view, &reader.events, manager);
+            let issues = diagnose(&observation);
+            log(store, subject, &missing, &issues, &mut logged);
+            let (exceeded, message) = view.deployment.as_ref().and_then(exceeded_deadline).unzip();
+            match grace_period.verdict(&issues, exceeded, Instant::now()) {
                 Verdict::GiveUp => break End::GivenUp(missing.clone()),
-                Verdict::Overdue => break End::Failed(words.unwrap_or_default()),
-                Verdict::GoOn(then) => look_again = then.unwrap_or(deadline),
+                Verdict::Overdue => break End::Failed(message.unwrap_or_default()),
+                Verdict::Continue(then) => decide_again = then.unwrap_or(deadline),
             }
-            let stuck = stuck(&seen, &issues);
+            let stuck = stuck(&observation, &issues);
             reader.plan(stuck, Instant::now());
         };
-        let seen = subject.seen(&view, &reader.events, manager);
-        let issues = self.explain(store, seen, wait.secrets).await;
-        let reason = match end {
-            End::Failed(message) => subject.failed(message, issues),
-            End::GivenUp(message) => subject.given_up(message, issues),
-            End::TimedOut => Reason::TimedOut {
-                seconds: wait.timeout.as_secs(),
-                waiting_for: match object.interruption() {
-                    Some(why) => format!(
-                        "{missing} (as last seen; the API server does not answer the watch: {why})"
-                    ),
-                    None => missing,
-                },
-                issues,
-            },
-        };
+        let observation = subject.observation(&view, &reader.events, manager);
+        let issues = self.explain(store, observation, wait.secrets).await;
+        let interruption = object.interruption();
+        let reason = subject.reason(end, wait, missing, interruption, issues);
         Err(fail(Verb::Wait, reason))
     }
 }
 
-/// What is missing, once for each change.
-fn tell(
+/// Logs what is missing, once for each change.
+fn log(
     store: &StoreName,
     subject: &Subject<'_>,
     missing: &str,
     issues: &[PodIssue],
-    told: &mut String,
+    logged: &mut String,
 ) {
     let mut text = missing.to_owned();
     for issue in issues {
         text.push_str(&format!("; {issue}"));
     }
-    if text != *told {
-        let (kind, name, namespace) = (subject.kind.as_str(), subject.name, &store.namespace);
+    if text != *logged {
+        let (kind, name, namespace) = (subject.kind().as_str(), subject.name, &store.namespace);
         tracing::info!("waiting for {kind}/{name} in namespace {namespace}: {text}");
-        *told = text;
+        *logged = text;
     }
 }

@@ -1,55 +1,57 @@
-//! Waiting until objects are gone, with one watch of a kind and namespace for all who wait there.
+//! Waits until objects are gone, with one watch for each kind and namespace.
 //!
-//! Ten feature stores that are destroyed at once wait for ten Deployments, for their pods and for ten CronJobs. Of
-//! what carries the provider's label one watch of metadata tells them all; what has lost it is watched by name.
+//! Ten feature stores that are destroyed at the same time wait for ten Deployments, for their pods and for ten CronJobs.
+//! All objects with the provider's label share one watch of metadata. An object without the label is watched by name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject, PartialObjectMeta};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Pauses, Selection, Unfinished, refusal};
+use super::{Selection, Unfinished, Watched};
 use crate::cluster::error::{Reason, Verb};
 use crate::cluster::resource::Resource;
-use crate::cluster::{Cluster, StoreName, of_every_store, task};
+use crate::cluster::{Cluster, StoreName, provider_selector, task};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::Key;
-use crate::kubernetes::kind::Scope;
+use crate::kubernetes::kind::{Key, Scope};
 
-/// A kind, by its plural, and a namespace.
+/// The plural name of a kind, and a namespace.
 type Place = (&'static str, String);
 
-/// How long a watch goes on at which nobody waits: of many feature stores the next ones do soon.
+/// The time for which a watch without waiters continues, because the next feature store often needs it soon.
 const WATCH_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The watches that somebody waits at, or did a moment ago.
+/// The watches in progress.
 #[derive(Default)]
-pub(in crate::cluster) struct DeletionWatches(Mutex<BTreeMap<Place, watch::Sender<Seen>>>);
+pub(in crate::cluster) struct DeletionWatches(Mutex<BTreeMap<Place, watch::Sender<Listing>>>);
 
 impl DeletionWatches {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, watch::Sender<Seen>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, watch::Sender<Listing>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is there of a kind, by name; `None` as long as that is not known.
-type Seen = Option<Result<BTreeMap<String, Present>, Reason>>;
+/// The existing objects of a kind by name; `None` before they are listed.
+type Listing = Option<Result<BTreeMap<String, Existing>, Reason>>;
 
-struct Present {
+/// The part of an object that the watch requests.
+type Metadata = PartialObjectMeta<DynamicObject>;
+
+#[derive(Clone)]
+struct Existing {
     uid: String,
-    /// What its label says.
+    /// The feature store that its label names.
     store: String,
 }
 
 impl Cluster {
-    /// Waits until this very object is gone; another may have taken its name.
+    /// Waits until the object with the UID of `live` is gone.
     pub(in crate::cluster) async fn wait_deleted(
         &self,
         store: &StoreName,
@@ -62,12 +64,12 @@ impl Cluster {
         let resource = Resource::from(key.kind);
         if resource.scope == Scope::Namespace && metadata["labels"][MANAGED_BY_LABEL] == MANAGED_BY
         {
-            let gone = |present: &BTreeMap<String, Present>| {
-                let now = present.get(&key.name);
+            let is_gone = |existing: &BTreeMap<String, Existing>| {
+                let now = existing.get(&key.name);
                 now.is_none_or(|now| metadata["uid"] != now.uid.as_str())
             };
             let name = Some(key.name.as_str());
-            return (self.wait_absent(resource, store, name, deadline, cancel, gone)).await;
+            return (self.wait_absent(resource, store, name, deadline, cancel, is_gone)).await;
         }
         self.watch_until(
             resource,
@@ -77,15 +79,18 @@ impl Cluster {
             cancel,
             |objects| {
                 let mut objects = objects.values();
-                let still = objects.any(|object| object["metadata"]["uid"] == metadata["uid"]);
-                (!still).then_some(())
+                let exists = objects.any(|object| object["metadata"]["uid"] == metadata["uid"]);
+                (!exists).then_some(())
             },
         )
         .await
     }
 
-    /// Waits until no object of this resource has one of these names of a feature store on it; where that does not
-    /// happen, tells how many there were last, if that has been seen.
+    /// Waits until no object of the resource has a label with one of these names of feature stores.
+    ///
+    /// # Errors
+    ///
+    /// The end of the wait, with the last number of such objects; `None` if they were never listed.
     pub(in crate::cluster) async fn wait_until_none(
         &self,
         resource: Resource,
@@ -94,15 +99,17 @@ impl Cluster {
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<(), (Option<usize>, Unfinished)> {
-        let mut left = None;
-        let none = |present: &BTreeMap<String, Present>| {
-            let of_store = present.values().filter(|it| labels.contains(&it.store));
-            let count = of_store.count();
-            left = Some(count);
-            count == 0
+        let mut count = None;
+        let is_none_left = |existing: &BTreeMap<String, Existing>| {
+            let objects = existing.values();
+            let remaining = objects
+                .filter(|object| labels.contains(&object.store))
+                .count();
+            count = Some(remaining);
+            remaining == 0
         };
-        let ended = self.wait_absent(resource, store, None, deadline, cancel, none);
-        ended.await.map_err(|end| (left, end))
+        let wait = self.wait_absent(resource, store, None, deadline, cancel, is_none_left);
+        wait.await.map_err(|end| (count, end))
     }
 
     async fn wait_absent(
@@ -112,23 +119,23 @@ impl Cluster {
         name: Option<&str>,
         deadline: Instant,
         cancel: &CancellationToken,
-        mut gone: impl FnMut(&BTreeMap<String, Present>) -> bool,
+        mut is_gone: impl FnMut(&BTreeMap<String, Existing>) -> bool,
     ) -> Result<(), Unfinished> {
         let namespace = &store.namespace;
         let fail =
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
-        let joined = self.join_watch(resource, namespace).await;
-        let mut seen = joined.map_err(fail)?;
-        let changed = seen.wait_for(|seen| match seen {
+        let listing = self.join_watch(resource, namespace).await;
+        let mut listing = listing.map_err(fail)?;
+        let changed = listing.wait_for(|listing| match listing {
             None => false,
             Some(Err(_)) => true,
-            Some(Ok(present)) => gone(present),
+            Some(Ok(existing)) => is_gone(existing),
         });
         tokio::select! {
             changed = changed => match changed.as_deref() {
                 Ok(Some(Err(reason))) => Err(fail(reason.clone())),
                 Ok(_) => Ok(()),
-                // The watch ends only with the program.
+                // The sender is dropped only when the program ends.
                 Err(_) => Err(fail(Reason::Cancelled)),
             },
             () = tokio::time::sleep_until(deadline) => Err(Unfinished::TimedOut),
@@ -136,12 +143,12 @@ impl Cluster {
         }
     }
 
-    /// The watch of this place, which goes on for a moment after the last one who waits at it.
+    /// Returns a receiver of the watch for this kind and namespace. Starts the watch if there is none.
     async fn join_watch(
         &self,
         resource: Resource,
         namespace: &str,
-    ) -> Result<watch::Receiver<Seen>, Reason> {
+    ) -> Result<watch::Receiver<Listing>, Reason> {
         let client = self.client().await?.clone();
         let place = (resource.plural, namespace.to_owned());
         let mut watches = self.inner.deletions.lock();
@@ -151,18 +158,18 @@ impl Cluster {
         let (sender, receiver) = watch::channel(None);
         watches.insert(place.clone(), sender.clone());
         let api = Api::namespaced_with(client, namespace, &resource.api_resource());
-        let cluster = Arc::downgrade(&self.inner);
+        let (cluster, plural) = (Arc::downgrade(&self.inner), resource.plural);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    () = follow_guarded(api.clone(), &sender) => {}
+                    () = publish_guarded(plural, api.clone(), &sender) => {}
                     () = idle(&sender) => {}
                 }
                 let Some(cluster) = cluster.upgrade() else {
                     return;
                 };
                 let mut watches = cluster.deletions.lock();
-                // Whoever has joined since waits on, unless there is nothing more to be told.
+                // A receiver can have joined in between. The watch continues for it, unless it has failed.
                 if sender.is_closed() || matches!(&*sender.borrow(), Some(Err(_))) {
                     watches.remove(&place);
                     return;
@@ -173,8 +180,8 @@ impl Cluster {
     }
 }
 
-/// Nobody has listened for a moment.
-async fn idle(sender: &watch::Sender<Seen>) {
+/// Returns when the watch has had no receiver for [`WATCH_IDLE_TIMEOUT`].
+async fn idle(sender: &watch::Sender<Listing>) {
     loop {
         sender.closed().await;
         tokio::time::sleep(WATCH_IDLE_TIMEOUT).await;
@@ -184,53 +191,38 @@ async fn idle(sender: &watch::Sender<Seen>) {
     }
 }
 
-/// A panic is told to all who wait.
-async fn follow_guarded(api: Api<PartialObjectMeta<DynamicObject>>, sender: &watch::Sender<Seen>) {
-    if let Err(error) = task::guarded(follow(api, sender)).await {
+/// Publishes a panic to all receivers.
+async fn publish_guarded(
+    plural: &'static str,
+    api: Api<Metadata>,
+    sender: &watch::Sender<Listing>,
+) {
+    if let Err(error) = task::guarded(publish(plural, api, sender)).await {
         sender.send_replace(Some(Err(error.into())));
     }
 }
 
-/// Tells what is there until that may not be known.
-async fn follow(api: Api<PartialObjectMeta<DynamicObject>>, sender: &watch::Sender<Seen>) {
-    let labels = watcher::Config::default().labels(&of_every_store());
-    let mut events = watcher(api, labels).backoff(Pauses::default()).boxed();
-    let mut listed = BTreeMap::new();
+/// Publishes the existing objects after each change, until the watch fails for good.
+async fn publish(plural: &'static str, api: Api<Metadata>, sender: &watch::Sender<Listing>) {
+    let labels = watcher::Config::default().labels(&provider_selector());
+    let mut watched = Watched::new(plural, watcher(api, labels), existing);
     loop {
-        match events.try_next().await {
-            Ok(Some(watcher::Event::Init)) => listed.clear(),
-            Ok(Some(watcher::Event::InitApply(object))) => listed.extend(entry(object)),
-            Ok(Some(watcher::Event::InitDone)) => {
-                sender.send_replace(Some(Ok(std::mem::take(&mut listed))));
+        match watched.changed().await {
+            Ok(()) => sender.send_replace(Some(Ok(watched.objects.clone()))),
+            Err(reason) => {
+                sender.send_replace(Some(Err(reason)));
+                return;
             }
-            Ok(Some(watcher::Event::Apply(object))) => sender.send_modify(|seen| {
-                if let Some(Ok(present)) = seen {
-                    present.extend(entry(object));
-                }
-            }),
-            Ok(Some(watcher::Event::Delete(object))) => sender.send_modify(|seen| {
-                if let Some(Ok(present)) = seen {
-                    present.remove(&object.metadata.name.unwrap_or_default());
-                }
-            }),
-            // A watch does not end by itself.
-            Ok(None) => std::future::pending().await,
-            Err(error) => {
-                if let Some(reason) = refusal(error) {
-                    sender.send_replace(Some(Err(reason)));
-                    return;
-                }
-            }
-        }
+        };
     }
 }
 
-fn entry(object: PartialObjectMeta<DynamicObject>) -> Option<(String, Present)> {
+fn existing(object: Metadata) -> Option<(String, Existing)> {
     let metadata = object.metadata;
     let mut labels = metadata.labels.unwrap_or_default();
-    let present = Present {
+    let existing = Existing {
         uid: metadata.uid?,
         store: labels.remove(NAME_LABEL).unwrap_or_default(),
     };
-    Some((metadata.name?, present))
+    Some((metadata.name?, existing))
 }

@@ -1,4 +1,4 @@
-//! What the provider finds out and the user cannot set.
+//! The computed attributes.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +17,35 @@ pub struct ComputedAttributes {
     /// Name of the Deployment: `feast-<name>`.
     pub deployment_name: String,
 
-    /// How pods are replaced, after defaults: `Recreate` or `RollingUpdate`.
+    /// Strategy by which pods are replaced: `Recreate` or `RollingUpdate`.
     pub strategy: String,
 
-    /// Who sets the number of pods: `terraform` (`replicas` is set), `hpa` (autoscaling) or `external`
-    /// (KEDA, or an autoscaler outside Terraform: the live number is left alone).
+    /// Owner of the number of pods: `terraform` (`replicas` is set), `hpa` (`autoscaling` is set) or `external` (KEDA,
+    /// or an autoscaler outside Terraform).
     pub replicas_owner: String,
 
-    /// Fingerprint of the Feast configuration, connection parameters included: an HMAC with a key that
-    /// never leaves the cluster, so that it tells nothing of them. The pods carry it as the annotation
-    /// `feast.dev/configuration-hash` and roll when it changes.
+    /// Fingerprint of the Feast configuration, including connection parameters. It is an HMAC whose key never leaves
+    /// the cluster, so it reveals nothing about them. Pods have it as the annotation `feast.dev/configuration-hash` and
+    /// restart when it changes.
     pub configuration_hash: String,
 
-    /// Numbers of pods at the end of the last apply. A refresh changes them only where `replicas` is set and somebody has
-    /// changed the count, or where the last rollout did not finish; the data source has live numbers.
+    /// Numbers of pods at the end of the last apply. A refresh updates them only if `replicas` is set and the number
+    /// was changed, or if the last rollout is incomplete. The data source has the live numbers.
     pub scaling_status: Option<ScalingStatus>,
 
     /// Addresses of the servers inside the cluster.
     pub endpoints: Endpoints,
 
-    /// What others have changed in the cluster since the last apply, field by field, and what an earlier apply has left
-    /// there that the state does not know. An apply that repairs it leaves the list empty. Foreign fields (annotations of others, sidecars) are listed only with
-    /// `drift_policy = "strict"`, the API server's defaults never.
+    /// Changes that others made to the objects since the last apply, one element for each field, and objects and fields
+    /// of an earlier apply that are not in the state. An apply that repairs the drift empties the list. Fields that
+    /// others added, such as annotations and sidecars, are listed only with `drift_policy = "strict"`, and defaults of
+    /// the API server never.
     pub drift: Vec<Drift>,
 
-    /// Every Kubernetes object of the feature store, from `Kind/name` to its JSON with the fields that this
-    /// provider owns. A plan shows here what will change in each object, and a refresh what somebody else
-    /// has changed. Values that may be credentials are not shown: those of environment variables, passwords and tokens
-    /// in URLs, settings of git.
+    /// Every Kubernetes object of the feature store: a map from `Kind/name` to its JSON, with the fields that this
+    /// provider owns. A plan shows what will change in each object, and a refresh what others changed. Values that can
+    /// be credentials are not shown: values of environment variables, passwords and tokens in URLs, and settings of
+    /// git.
     pub objects: BTreeMap<String, String>,
 }
 
@@ -52,14 +53,14 @@ pub struct ComputedAttributes {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScalingStatus {
-    /// Pods that run.
+    /// Number of pods that run.
     pub current_replicas: Option<i32>,
 
-    /// Pods that the Deployment asks for.
+    /// Number of pods that the Deployment requests.
     pub desired_replicas: Option<i32>,
 }
 
-/// Addresses of the servers inside the cluster, as `host:port`. The port is 443 for a server with TLS, else 80.
+/// Addresses of the servers inside the cluster, as `host:port`. The port is 443 with TLS, or else 80.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoints {
@@ -69,8 +70,7 @@ pub struct Endpoints {
     /// Offline server (Arrow Flight). Null when there is none.
     pub offline_store: Option<String>,
 
-    /// Registry server (gRPC): this feature store's own, or the remote one that it uses. Null when there is
-    /// neither.
+    /// Registry server (gRPC) of this feature store, or the remote one that it uses. Null when there is none.
     pub registry: Option<String>,
 
     /// Registry server (REST). Null when it is not served.

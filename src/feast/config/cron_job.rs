@@ -1,4 +1,4 @@
-//! What is done on a schedule.
+//! The CronJob.
 
 use std::collections::BTreeMap;
 
@@ -10,55 +10,53 @@ use serde::{Deserialize, Serialize};
 use super::ImagePullPolicy;
 use super::persistence::store_types;
 
-/// A Kubernetes CronJob that runs commands in a pod of the feature store (`kubectl exec`), by default
-/// `feast apply` and then `feast materialize-incremental` up to the present. It is made when it has a
-/// `schedule`.
+/// A Kubernetes CronJob that runs commands in a pod of the feature store with `kubectl exec`, by default `feast apply`
+/// and then `feast materialize-incremental` up to the current time. It is created if `schedule` is set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CronJob {
-    /// When it runs: five fields (minute, hour, day of month, month, day of week) such as `0 3 * * *`, or
-    /// `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` or `@every 90m`. Default: none, and no CronJob is
-    /// made.
+    /// Schedule: minute, hour, day of month, month and day of week, such as `0 3 * * *`, or `@hourly`, `@daily`,
+    /// `@weekly`, `@monthly`, `@yearly` or `@every 90m`. Default: none, so that no CronJob is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub schedule: Option<String>,
 
-    /// Time zone of the schedule, such as `Etc/UTC` or `Europe/Berlin`. Default: that of the cluster's
+    /// Time zone of the schedule, such as `Etc/UTC` or `Europe/Berlin`. Default: the time zone of the
     /// kube-controller-manager.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$"))]
     pub time_zone: Option<String>,
 
-    /// What happens when the last run has not ended: `Allow` starts another, `Forbid` leaves this one out,
-    /// `Replace` ends the last one. Default: Kubernetes' own, `Allow`.
+    /// What happens if the previous run has not finished: `Allow` starts another, `Forbid` skips the new run, and
+    /// `Replace` stops the previous one. Default: `Allow`, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_policy: Option<ConcurrencyPolicy>,
 
-    /// Whether no further run is started. Default: `false`.
+    /// Whether to suspend subsequent runs. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub suspend: Option<bool>,
 
-    /// How late a run may start, in seconds; later it counts as missed. Default: no limit.
+    /// Deadline in seconds for starting a run that missed its scheduled time. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub starting_deadline_seconds: Option<i64>,
 
-    /// How many Jobs that succeeded are kept. Default: Kubernetes' own, 3.
+    /// Number of successful Jobs to keep. Default: 3, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub successful_jobs_history_limit: Option<i32>,
 
-    /// How many Jobs that failed are kept. Default: Kubernetes' own, 1.
+    /// Number of failed Jobs to keep. Default: 1, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub failed_jobs_history_limit: Option<i32>,
 
-    /// Annotations of the CronJob, next to those of every object.
+    /// Annotations of the CronJob, in addition to those of every object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
 
-    /// How the Jobs that it starts run.
+    /// Settings of the Jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_spec: Option<JobSpec>,
 
@@ -76,7 +74,7 @@ store_types! {
     }
 }
 
-/// How a Job runs (a part of Kubernetes' `JobSpec`).
+/// Settings of a Job (a subset of Kubernetes `JobSpec`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobSpec {
@@ -84,61 +82,59 @@ pub struct JobSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_template_annotations: Option<BTreeMap<String, String>>,
 
-    /// How many pods run at once. Default: 1.
+    /// Number of pods that run at the same time. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub parallelism: Option<i32>,
 
-    /// How many pods must succeed. Default: 1.
+    /// Number of pods that must succeed. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub completions: Option<i32>,
 
-    /// How long the Job may run, in seconds. Default: no limit.
+    /// Time limit of the Job in seconds. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub active_deadline_seconds: Option<i64>,
 
-    /// What a failed pod means for the Job (Kubernetes `PodFailurePolicy`). Default: it counts against
-    /// `backoff_limit`.
+    /// How failed pods are handled (Kubernetes `PodFailurePolicy`). Default: they count towards `backoff_limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_failure_policy: Option<PodFailurePolicy>,
 
-    /// How often a failed pod is tried again. Default: Kubernetes' own, 6.
+    /// Number of retries of failed pods. Default: 6, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub backoff_limit: Option<i32>,
 
-    /// How often a failed pod is tried again at each index; only with `completion_mode = "Indexed"`. Default:
-    /// `backoff_limit` counts for the Job as a whole.
+    /// Number of retries for each index. Requires `completion_mode = "Indexed"`. Default: none, so that `backoff_limit`
+    /// applies to the Job as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub backoff_limit_per_index: Option<i32>,
 
-    /// How many indexes may fail before the Job does; only with `backoff_limit_per_index`. Default: all of
-    /// them.
+    /// Number of indexes that can fail before the Job fails. Requires `backoff_limit_per_index`. Default: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_failed_indexes: Option<i32>,
 
-    /// How long a Job that has ended is kept, in seconds. Default: until the history limits are reached.
+    /// Seconds after which a finished Job is deleted. Default: none, so that the history limits apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub ttl_seconds_after_finished: Option<i32>,
 
-    /// What counts as completion: `NonIndexed` (any pods) or `Indexed` (one pod for each index, 0 to
-    /// `completions` less one). Default: Kubernetes' own, `NonIndexed`.
+    /// How completions are counted: `NonIndexed` (any pods) or `Indexed` (one pod for each index from 0 to
+    /// `completions` - 1). Default: `NonIndexed`, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_mode: Option<CompletionMode>,
 
-    /// Whether the Job starts without pods, to be resumed by somebody else. Default: `false`.
+    /// Whether Jobs are created suspended, without pods. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub suspend: Option<bool>,
 
-    /// When a pod is replaced: `TerminatingOrFailed` (at once) or `Failed` (when it has ended). With
-    /// `pod_failure_policy` only `Failed` is allowed. Default: Kubernetes' own, `TerminatingOrFailed`, with
-    /// `pod_failure_policy` `Failed`.
+    /// When a replacement pod is created: `TerminatingOrFailed` (when the pod is terminating) or `Failed` (when it has
+    /// terminated). With `pod_failure_policy`, only `Failed` is supported. Default: `TerminatingOrFailed`, or `Failed`
+    /// with `pod_failure_policy`, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_replacement_policy: Option<PodReplacementPolicy>,
 }
@@ -159,42 +155,40 @@ store_types! {
     }
 }
 
-/// The containers of the CronJob's pods, one for each command. They need `kubectl` and nothing of Feast.
+/// The containers of the CronJob's pods, one for each command. They need `kubectl`, but not Feast.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CronJobContainers {
-    /// Container image with `kubectl` in it. Default: `quay.io/openshift/origin-cli:4.17`.
+    /// Container image with `kubectl`. Default: `quay.io/openshift/origin-cli:4.17`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("default" = "quay.io/openshift/origin-cli:4.17"))]
     pub image: Option<String>,
 
-    /// Environment variables of these containers (Kubernetes `EnvVar`). The commands run elsewhere, in the
-    /// feature store's pod, and do not see them.
+    /// Environment variables of these containers (Kubernetes `EnvVar`). The commands run in a pod of the feature store
+    /// and do not see them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<EnvVar>>,
 
-    /// ConfigMaps and Secrets of which every key becomes an environment variable of these containers
-    /// (Kubernetes `EnvFromSource`).
+    /// ConfigMaps and Secrets whose keys become environment variables of these containers (Kubernetes `EnvFromSource`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env_from: Option<Vec<EnvFromSource>>,
 
-    /// When the image is pulled: `Always`, `IfNotPresent` or `Never`. Default: Kubernetes' own,
-    /// `IfNotPresent`, or `Always` for the tag `latest`.
+    /// When to pull the image: `Always`, `IfNotPresent` or `Never`. Default: `IfNotPresent`, or `Always` for the tag
+    /// `latest`, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<ImagePullPolicy>,
 
-    /// What each container requests and may use at most (Kubernetes `ResourceRequirements`).
+    /// Resource requests and limits of each container (Kubernetes `ResourceRequirements`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 
-    /// Labels of the nodes that the CronJob's pods may run on. Default: any node.
+    /// Labels of the nodes on which the CronJob's pods can run. Default: any node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
 
-    /// What is run, each command by `bash -c` in the first container of one of the feature store's pods, in
-    /// this order, until one fails. Each arrives as it is written: `$(…)` and `$$` are the shell's, and Kubernetes
-    /// replaces nothing in them. Default: `feast apply`, then
-    /// `feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')`.
+    /// Commands to run, in this order, until one fails. Each runs with `bash -c` in the first container of a pod of the
+    /// feature store. Kubernetes does not expand variable references in them: `$(…)` and `$$` are passed to the shell.
+    /// Default: `feast apply`, then `feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<Vec<String>>,
 }

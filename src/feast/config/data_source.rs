@@ -1,4 +1,4 @@
-//! The data source: a feature store as it is in the cluster, whoever manages it.
+//! The data source: a feature store as it is in the cluster.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Drift, Endpoints, ScalingStatus};
 
-/// The live view of a feature store that this provider made, by its name: for outputs, and for modules that
-/// use a feature store which another configuration manages. Needs only the right to read; what the account
-/// may not see is null.
+/// Reads a feature store that this provider created, by its name: for outputs, and for modules that use a feature store
+/// of another configuration. Needs only read permissions. What the credentials cannot read is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataSourceConfig {
@@ -17,12 +16,12 @@ pub struct DataSourceConfig {
     #[schemars(length(min = 1))]
     pub name: String,
 
-    /// Kubernetes namespace. Default: the `namespace` of the provider block, else `default`.
+    /// Kubernetes namespace. Default: the `namespace` of the provider block, or else `default`.
     #[schemars(length(min = 1), extend("x-terraform" = {"computed": true}))]
     pub namespace: Option<String>,
 }
 
-/// What is there.
+/// The attributes that are read from the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataSourceState {
@@ -32,10 +31,10 @@ pub struct DataSourceState {
     /// Name of the Deployment: `feast-<name>`.
     pub deployment_name: String,
 
-    /// How pods are replaced: `Recreate` or `RollingUpdate`.
+    /// Strategy by which pods are replaced: `Recreate` or `RollingUpdate`.
     pub strategy: String,
 
-    /// Who sets the number of pods: `terraform`, `hpa` or `external`.
+    /// Owner of the number of pods: `terraform`, `hpa` or `external`.
     pub replicas_owner: String,
 
     /// Numbers of pods.
@@ -44,24 +43,24 @@ pub struct DataSourceState {
     /// Addresses of the servers inside the cluster.
     pub endpoints: Endpoints,
 
-    /// Fingerprint of the Feast configuration that the pods run with.
+    /// Fingerprint of the Feast configuration of the pods.
     pub configuration_hash: Option<String>,
 
-    /// The configuration that was applied last, as JSON in the form of the Feast operator's `spec`. Null when the
-    /// account may not read the feature store's Secret. Sensitive: plain values of `env` are in it.
+    /// The configuration that was last applied, as JSON in the format of the Feast operator's `spec`. Null when the
+    /// credentials cannot read the Secret of the feature store. Sensitive, because it contains the values of `env`.
     #[schemars(extend("x-terraform" = {"sensitive": true}))]
     pub configuration: Option<String>,
 
-    /// Pods in which a server is ready, by container: `online`, `offline`, `registry`, `ui`, `lineage`. Null
-    /// when the account may not list pods.
+    /// Number of pods in which a server is ready, by container: `online`, `offline`, `registry`, `ui` and `lineage`.
+    /// Null when the credentials cannot list pods.
     pub ready_pods: Option<BTreeMap<String, i32>>,
 
     /// Conditions of the Deployment.
     pub conditions: Vec<Condition>,
 
-    /// What others have changed since the last apply. Null when the account may not read all that the feature store
-    /// is made of, its Secret among it, which says what was applied. Which of your Secrets was `rotated` only the
-    /// resource knows; here the feature store's own Secret stands for it.
+    /// Changes that others made since the last apply. Null when the credentials cannot read all objects of the feature
+    /// store, including its Secret, which records what was applied. Only the resource knows which of your Secrets was
+    /// `rotated`; the data source reports the Secret of the feature store instead.
     pub drift: Option<Vec<Drift>>,
 }
 
@@ -75,9 +74,9 @@ pub struct Condition {
     /// `True`, `False` or `Unknown`.
     pub status: String,
 
-    /// One word why.
+    /// Reason, as one word.
     pub reason: Option<String>,
 
-    /// A sentence why.
+    /// Message, as a sentence.
     pub message: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! An autoscaler of KEDA's.
+//! Autoscaling with KEDA.
 
 use std::collections::BTreeMap;
 
@@ -8,57 +8,57 @@ use serde::{Deserialize, Serialize};
 
 use super::persistence::store_types;
 
-/// Settings of KEDA's `ScaledObject`.
+/// Settings of the `ScaledObject` of KEDA.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Keda {
-    /// What KEDA measures; the trigger that asks for the most pods wins.
+    /// Triggers of scaling. The trigger that requests the most pods wins.
     #[schemars(length(min = 1))]
     pub triggers: Vec<KedaTrigger>,
 
-    /// Smallest number of pods. Default: `1`. With `0` there may be nobody who answers; no trigger on CPU or
-    /// memory can bring the first pod back.
+    /// Minimum number of pods. With `0`, requests can find no server, and a CPU or memory trigger cannot scale up from
+    /// zero. Default: `1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0), extend("default" = 1))]
     pub min_replicas: Option<i32>,
 
-    /// Largest number of pods; not below `min_replicas`.
+    /// Maximum number of pods. At least `min_replicas`.
     #[schemars(range(min = 1))]
     pub max_replicas: i32,
 
-    /// Number of pods while no trigger is active; KEDA supports `0` alone, with a `min_replicas` above it.
-    /// Default: `min_replicas`.
+    /// Number of pods while no trigger is active. KEDA supports only `0`, with a `min_replicas` of at least 1. Default:
+    /// `min_replicas`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 0))]
     pub idle_replicas: Option<i32>,
 
-    /// How often the triggers are asked, in seconds. Default: KEDA's own, `30`.
+    /// Interval in seconds at which triggers are checked. Default: `30`, set by KEDA.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub polling_interval: Option<i32>,
 
-    /// How long after the last active trigger the pods go down to `idle_replicas`, or to a `min_replicas` of 0,
-    /// in seconds. Default: KEDA's own, `300`.
+    /// Seconds after the last active trigger until the pods are scaled down to `idle_replicas`, or to a `min_replicas`
+    /// of 0. Default: `300`, set by KEDA.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub cooldown_period: Option<i32>,
 
-    /// How long after its creation the ScaledObject leaves the pods alone, in seconds. Default: KEDA's own,
-    /// `0`.
+    /// Seconds after the creation of the ScaledObject before `cooldown_period` applies. Default: `0`, set by KEDA.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub initial_cooldown_period: Option<i32>,
 
-    /// What holds while a trigger cannot be asked. Default: the number of pods stays.
+    /// Number of pods while a trigger fails. Default: the number of pods does not change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<KedaFallback>,
 
-    /// How fast the number may move in each direction (Kubernetes `HorizontalPodAutoscalerBehavior`).
-    /// Default: Kubernetes' own: up at once, down after 300 seconds of lower demand.
+    /// Scaling behavior in each direction (Kubernetes `HorizontalPodAutoscalerBehavior`). Default: up immediately, and
+    /// down after 300 seconds of lower demand, set by Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
 
-    /// Name of the HorizontalPodAutoscaler that KEDA makes. Default: KEDA's own, `keda-hpa-feast-<name>`.
+    /// Name of the HorizontalPodAutoscaler that KEDA creates. It must differ from `feast-<name>`. Default:
+    /// `keda-hpa-feast-<name>`, set by KEDA.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
@@ -67,20 +67,19 @@ pub struct Keda {
     pub hpa_name: Option<String>,
 }
 
-/// One thing that KEDA measures.
+/// A trigger of KEDA.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KedaTrigger {
-    /// KEDA's name for the type of trigger, such as `prometheus`, `redis`, `kafka`, `cron` or `cpu`.
+    /// Type of the trigger, such as `prometheus`, `redis`, `kafka`, `cron` or `cpu`.
     #[schemars(length(min = 1))]
     pub r#type: String,
 
-    /// The settings of this type of trigger, as KEDA documents them. They are in plan and state: what is
-    /// secret belongs to `authentication_ref`.
+    /// Settings of the trigger, as documented by KEDA. They are in plan and state, so use `authentication_ref` for
+    /// credentials.
     pub metadata: BTreeMap<String, String>,
 
-    /// What the trigger's target is: `AverageValue`, `Value` or `Utilization`. Default: KEDA's own,
-    /// `AverageValue`.
+    /// Metric type of the trigger: `AverageValue`, `Value` or `Utilization`. Default: `AverageValue`, set by KEDA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric_type: Option<KedaMetricType>,
 
@@ -89,18 +88,18 @@ pub struct KedaTrigger {
     #[schemars(length(min = 1))]
     pub name: Option<String>,
 
-    /// Whether a value is kept for `polling_interval`, instead of being asked for each time the autoscaler
-    /// looks. Default: `false`.
+    /// Whether a metric is cached for `polling_interval`, instead of being queried at each check of the autoscaler.
+    /// Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub use_cached_metrics: Option<bool>,
 
-    /// Where the trigger's credentials are. Default: none are needed.
+    /// KEDA object with the credentials of the trigger. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_ref: Option<KedaAuthentication>,
 }
 
-/// An object of KEDA's that says how a trigger authenticates.
+/// A KEDA object that defines how a trigger authenticates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KedaAuthentication {
@@ -108,18 +107,18 @@ pub struct KedaAuthentication {
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 
-    /// `TriggerAuthentication`, in the feature store's namespace, or `ClusterTriggerAuthentication`. Default:
-    /// `TriggerAuthentication`.
+    /// Kind of the object: `TriggerAuthentication`, in the namespace of the feature store, or
+    /// `ClusterTriggerAuthentication`. Default: `TriggerAuthentication`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "TriggerAuthentication"))]
     pub kind: Option<KedaAuthenticationKind>,
 }
 
-/// What holds while a trigger cannot be asked.
+/// Number of pods while a trigger fails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KedaFallback {
-    /// After how many failures in a row.
+    /// Number of consecutive failures after which the fallback applies.
     #[schemars(range(min = 1))]
     pub failure_threshold: i32,
 
@@ -127,16 +126,16 @@ pub struct KedaFallback {
     #[schemars(range(min = 0))]
     pub replicas: i32,
 
-    /// Which number holds: `static` (`replicas`), `currentReplicas` (that of the moment),
-    /// `currentReplicasIfHigher` (that of the moment, but at least `replicas`) or `currentReplicasIfLower` (that
-    /// of the moment, but at most `replicas`). Default: `static`.
+    /// How the number is determined: `static` (`replicas`), `currentReplicas` (the current number),
+    /// `currentReplicasIfHigher` (the current number, but at least `replicas`) or `currentReplicasIfLower` (the current
+    /// number, but at most `replicas`). Default: `static`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "static"))]
     pub behavior: Option<KedaFallbackBehavior>,
 }
 
 store_types! {
-    /// What a trigger's target is.
+    /// The metric type of a trigger.
     pub enum KedaMetricType {
         AverageValue = "AverageValue",
         Value = "Value",
@@ -145,7 +144,7 @@ store_types! {
 }
 
 store_types! {
-    /// Which number of pods holds while a trigger cannot be asked.
+    /// How the number of pods is determined while a trigger fails.
     pub enum KedaFallbackBehavior {
         Static = "static",
         CurrentReplicas = "currentReplicas",
@@ -155,7 +154,7 @@ store_types! {
 }
 
 store_types! {
-    /// A kind of KEDA's that says how a trigger authenticates.
+    /// A kind of KEDA object that defines how a trigger authenticates.
     pub enum KedaAuthenticationKind {
         TriggerAuthentication = "TriggerAuthentication",
         ClusterTriggerAuthentication = "ClusterTriggerAuthentication",

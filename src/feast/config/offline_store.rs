@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use super::persistence::store_types;
 use super::{Persistence, PersistentVolumeClaim, Server};
 
-/// The offline store: where history is read from, and the server through which clients read it.
+/// The offline store: the source of historical data, and the server through which clients read it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfflineStore {
-    /// Where history is read from. Default: Dask on files.
+    /// Source of historical data. Default: files, read with Dask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence<OfflineFile, OfflineStoreType>>,
 
-    /// Makes an offline server (`feast serve_offline`), with these settings. Default: none is made.
+    /// Offline server (`feast serve_offline`). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
 }
 
-/// Files, read by an engine inside the pod.
+/// Files, read by an engine in the pod.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfflineFile {
@@ -28,7 +28,7 @@ pub struct OfflineFile {
     #[schemars(extend("default" = "dask"))]
     pub r#type: Option<OfflineFileType>,
 
-    /// A claim that holds the files. It also becomes the home of the feature repository. Default: none.
+    /// PersistentVolumeClaim for the files. It also holds the feature repository. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvc: Option<PersistentVolumeClaim>,
 }

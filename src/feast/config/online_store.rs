@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 use super::persistence::store_types;
 use super::{Persistence, PersistentVolumeClaim, Server, Serving};
 
-/// The online store: where the latest feature values are kept, and the server that answers requests.
+/// The online store, which holds the latest feature values, and its server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnlineStore {
-    /// Whether to leave the online server and its file out. Default: `false`. At least one server must
-    /// remain. A database stays in `feature_store.yaml`, as the store that Feast materializes into.
+    /// Whether to run without the online server and its file. At least one server must remain. A database stays in
+    /// `feature_store.yaml`, so that Feast can materialize into it. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub disabled: Option<bool>,
 
-    /// Where feature values are kept. Default: SQLite in `/feast-data/online_store.db`, inside the pod.
+    /// Persistence of feature values. Default: the SQLite file `/feast-data/online_store.db` in the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence<OnlineFile, OnlineStoreType>>,
 
@@ -24,7 +24,7 @@ pub struct OnlineStore {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
 
-    /// What the online server does besides answering feature requests. Default: Feast's own.
+    /// Metrics, batching of pushed rows and the Model Context Protocol. Default: the settings of Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving: Option<Serving>,
 }
@@ -33,13 +33,13 @@ pub struct OnlineStore {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnlineFile {
-    /// The file: an absolute path, or with `pvc` a path relative to its `mount_path`. Default:
-    /// `/feast-data/online_store.db`, with `pvc` `online_store.db`.
+    /// Path of the file: an absolute path, or, with `pvc`, a path relative to its `mount_path`. Default:
+    /// `/feast-data/online_store.db`, or `online_store.db` with `pvc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub path: Option<String>,
 
-    /// A claim that keeps the file when the pod goes. Default: none.
+    /// PersistentVolumeClaim for the file. Default: none, so that the file is lost with the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvc: Option<PersistentVolumeClaim>,
 }

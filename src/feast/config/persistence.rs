@@ -1,4 +1,4 @@
-//! Where a service keeps its data: a file, on a claim or not, or a database.
+//! The persistence of a service: a file, with or without a PersistentVolumeClaim, or a database.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use k8s_openapi::api::core::v1::VolumeResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where the service keeps its data: exactly one of `file` and `store`. Default, without this block: a
-/// file inside the pod, which is lost with the pod.
+/// Persistence of the service: exactly one of `file` and `store`. Without this block, the service uses a file in the
+/// pod, which is lost with the pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Persistence<File, StoreType> {
-    /// In a file. Only for a single pod, except for a registry in an object store.
+    /// Persistence in a file. Requires a single pod, except for a registry file in an object store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
 
-    /// In a database or another service outside the pod.
+    /// Persistence in a database or another service outside the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<DatabaseStore<StoreType>>,
 }
@@ -24,27 +24,25 @@ pub struct Persistence<File, StoreType> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DatabaseStore<StoreType> {
-    /// Type of the store, by its name in Feast's `feature_store.yaml`.
+    /// Type of the store, as in `feature_store.yaml`.
     pub r#type: StoreType,
 
-    /// The Secret that holds the connection parameters. It is read during apply; its content goes into the
-    /// feature store's own Secret and nowhere else, neither into Terraform's state nor into a pod's
-    /// specification. A change of the Secret rolls the pods at the next apply.
+    /// Secret with the connection parameters. It is read during apply, and its content is written only to the Secret of
+    /// the feature store, never to the Terraform state. When the Secret changes, the next apply restarts the pods.
     pub secret_ref: Reference,
 
-    /// Key of the Secret. Its value is a YAML mapping of the parameters, as they would stand in
-    /// `feature_store.yaml`, without the type; `${NAME}` stands for an environment variable of the server.
-    /// Default: the store's `type`.
+    /// Key of the Secret. Its value is a YAML mapping of the parameters, as in `feature_store.yaml`, without the type.
+    /// Feast replaces `${NAME}` with an environment variable of the server. Default: the `type` of the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub secret_key_name: Option<String>,
 }
 
-/// An object of the same namespace, by its name.
+/// A reference to an object in the same namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reference {
-    /// Name of the object, in the feature store's namespace.
+    /// Name of the object, in the namespace of the feature store.
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
@@ -52,26 +50,26 @@ pub struct Reference {
     pub name: String,
 }
 
-/// A persistent volume claim to keep the file on: exactly one of `ref` and `create`.
+/// A PersistentVolumeClaim for a file: exactly one of `ref` and `create`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PersistentVolumeClaim {
-    /// An existing claim, which the provider mounts and otherwise leaves alone.
+    /// Existing claim to mount. The provider does not change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#ref: Option<Reference>,
 
-    /// A claim to make, called `feast-<name>-online`, `-offline` or `-registry` after the service.
+    /// Claim to create. Its name is `feast-<name>-online`, `feast-<name>-offline` or `feast-<name>-registry`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<PersistentVolumeClaimTemplate>,
 
-    /// Absolute path at which every container mounts the claim; it must not contain `:`. The file's `path`
-    /// is relative to it.
+    /// Absolute path at which every container mounts the claim. It must not contain `:`. The `path` of the file is
+    /// relative to it.
     #[schemars(regex(pattern = r"^/[^:]*$"))]
     pub mount_path: String,
 }
 
-/// The claim to make (Kubernetes `PersistentVolumeClaimSpec`). Kubernetes lets nothing of it change
-/// afterwards but a larger storage request.
+/// Template of a claim (Kubernetes `PersistentVolumeClaimSpec`). It is immutable after creation, except that the
+/// storage request can be increased.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PersistentVolumeClaimTemplate {
@@ -92,7 +90,7 @@ pub struct PersistentVolumeClaimTemplate {
     pub resources: Option<VolumeResourceRequirements>,
 }
 
-/// How a volume may be mounted (Kubernetes `accessModes`).
+/// How a volume can be mounted (Kubernetes `accessModes`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AccessMode {
     ReadWriteOnce,
@@ -118,7 +116,7 @@ impl fmt::Display for AccessMode {
     }
 }
 
-/// Defines the types of store that a service can use, by Feast's own names for them.
+/// Defines an enum whose variants have the given names in JSON.
 macro_rules! store_types {
     ($(#[$meta:meta])* pub enum $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
         $(#[$meta])*
@@ -128,7 +126,7 @@ macro_rules! store_types {
         }
 
         impl $name {
-            /// Feast's name for it, as in `feature_store.yaml`.
+            /// Returns the name of the variant in JSON, which is also its name in Feast or Kubernetes.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*

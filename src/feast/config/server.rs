@@ -1,4 +1,4 @@
-//! The servers, each a container of the one Deployment.
+//! The settings of the servers, each of which is a container of the Deployment.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub enum ImagePullPolicy {
 }
 
 impl ImagePullPolicy {
-    /// Kubernetes' word.
+    /// Returns the name in Kubernetes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -27,7 +27,7 @@ impl ImagePullPolicy {
     }
 }
 
-/// How much a server logs, from most to least.
+/// Log level of a server, from the most to the least verbose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
@@ -38,7 +38,7 @@ pub enum LogLevel {
     Critical,
 }
 
-/// What every server has, borrowed from whichever kind it is.
+/// The settings that all servers share, borrowed from one of them.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerSettings<'a> {
     pub image: Option<&'a str>,
@@ -54,70 +54,65 @@ pub struct ServerSettings<'a> {
     pub tls: Option<&'a Tls>,
 }
 
-/// Defines a server's settings: the fields that all servers share, described once, and its own.
+/// Defines the settings of a server: the fields that all servers share, and its own.
 macro_rules! server {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $name {
-            /// Container image. Default: `quay.io/feastdev/feature-server:0.66.0`, the Feast release that
-            /// this provider is written for.
+            /// Container image. Default: `quay.io/feastdev/feature-server:0.66.0`.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(length(min = 1), extend("default" = "quay.io/feastdev/feature-server:0.66.0"))]
             pub image: Option<String>,
 
-            /// Environment variables of the container (Kubernetes `EnvVar`), each with a `value` or a
-            /// `value_from`. `feast apply`, which runs before the servers start, has those of the registry, the
-            /// offline and the online server too. Feast replaces `${NAME}` in the store's connection parameters
-            /// by them.
+            /// Environment variables of the container (Kubernetes `EnvVar`), each with `value` or `value_from`. `feast
+            /// apply` also has those of the registry, offline and online server. Feast replaces `${NAME}` in connection
+            /// parameters with them.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub env: Option<Vec<EnvVar>>,
 
-            /// ConfigMaps and Secrets of which every key becomes an environment variable (Kubernetes
-            /// `EnvFromSource`).
+            /// ConfigMaps and Secrets whose keys become environment variables (Kubernetes `EnvFromSource`).
             #[serde(skip_serializing_if = "Option::is_none")]
             pub env_from: Option<Vec<EnvFromSource>>,
 
-            /// When the image is pulled: `Always`, `IfNotPresent` or `Never`. Default: Kubernetes' own,
-            /// `IfNotPresent`, or `Always` for the tag `latest`.
+            /// When to pull the image: `Always`, `IfNotPresent` or `Never`. Default: `IfNotPresent`, or `Always` for
+            /// the tag `latest`, set by Kubernetes.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub image_pull_policy: Option<ImagePullPolicy>,
 
-            /// CPU, memory and other resources that the container requests and may use at most (Kubernetes
-            /// `ResourceRequirements`). Autoscaling on utilisation needs a request on every server.
+            /// Resource requests and limits of the container (Kubernetes `ResourceRequirements`). Autoscaling on
+            /// utilization requires a request on every server.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub resources: Option<ResourceRequirements>,
 
-            /// How much the server logs: `debug`, `info`, `warning`, `error` or `critical`. Default:
-            /// Feast's own, `warning`.
+            /// Log level: `debug`, `info`, `warning`, `error` or `critical`. Default: `warning`, set by Feast.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub log_level: Option<LogLevel>,
 
-            /// Labels of the nodes that the pods may run on, added to `services.node_selector`. All servers but
-            /// the lineage server share their pods: there those of the registry, the offline server, the online
-            /// server and the UI are added in this order, and of one label the last value holds.
+            /// Labels of the nodes on which the pods can run, in addition to `services.node_selector`. All servers
+            /// except the lineage server share their pods: the labels of registry, offline, online and UI server are
+            /// merged in this order, and the last value of a label applies.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub node_selector: Option<BTreeMap<String, String>>,
 
-            /// Where this server, and `feast apply` if it is the registry, the offline or the online server, see
-            /// volumes of `services.volumes` (Kubernetes `VolumeMount`).
+            /// Mounts of `services.volumes` in the container (Kubernetes `VolumeMount`). `feast apply` also has those
+            /// of the registry, offline and online server.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub volume_mounts: Option<Vec<VolumeMount>>,
 
-            /// Whether Prometheus metrics are shown on port 8000 of the server's Service. Only the online
-            /// server can; on another one it has no effect. Metrics stop when Feast replaces a worker for the first
-            /// time: write `worker_configs = { max_requests = 0 }` beside it. Default: `false`.
+            /// Whether Prometheus metrics are served on port 8000 of the Service. Only for the online server. Metrics
+            /// stop when Feast replaces a worker for the first time, so set `worker_configs = { max_requests = 0 }`
+            /// too. Default: `false`.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(extend("default" = false))]
             pub metrics: Option<bool>,
 
-            /// Worker processes. Only the online server has them; on another one they have no effect.
-            /// Default: Feast's own, one.
+            /// Worker processes. Only for the online server. Default: one worker, set by Feast.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub worker_configs: Option<WorkerConfigs>,
 
-            /// TLS. Default: none, the server speaks without encryption.
+            /// TLS settings. Default: none, so that the server does not encrypt.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub tls: Option<Tls>,
 
@@ -125,7 +120,7 @@ macro_rules! server {
         }
 
         impl $name {
-            /// What it shares with every server.
+            /// Returns the settings that all servers share.
             pub fn settings(&self) -> ServerSettings<'_> {
                 ServerSettings {
                     image: self.image.as_deref(),
@@ -153,18 +148,17 @@ server! {
 server! {
     /// Settings of the registry server container, which serves gRPC, REST or both.
     pub struct RegistryServer {
-        /// Whether the gRPC API is served, which Feast clients use. Default: `true`.
+        /// Whether to serve the gRPC API, which Feast clients use. Default: `true`.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(extend("default" = true))]
         pub grpc: Option<bool>,
 
-        /// Whether the REST API is served, on a Service of its own (`feast-<name>-registry-rest`).
-        /// Default: `false`.
+        /// Whether to serve the REST API, on a separate Service (`feast-<name>-registry-rest`). Default: `false`.
         #[serde(rename = "restAPI", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("default" = false))]
         pub rest_api: Option<bool>,
 
-        /// Whether models can call the REST API by the Model Context Protocol. Default: no.
+        /// Model Context Protocol for the REST API. Default: none.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub mcp: Option<Mcp>,
     }

@@ -1,4 +1,4 @@
-//! How the servers serve: worker processes, metrics, batched pushes, the Model Context Protocol.
+//! Worker processes, metrics, batching of pushed rows and the Model Context Protocol.
 
 use std::collections::BTreeMap;
 
@@ -7,59 +7,59 @@ use serde::{Deserialize, Serialize};
 
 use super::persistence::store_types;
 
-/// Worker processes of the online server. What is absent is Feast's own default.
+/// Worker processes of the online server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerConfigs {
-    /// Number of worker processes; `-1` means twice the node's CPUs and one more, whatever the container's
-    /// own CPU limit is. Default: Feast's own, `1`.
+    /// Number of worker processes. `-1` means twice the number of the node's CPUs plus one, whatever the CPU limit of
+    /// the container. Default: `1`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1))]
     pub workers: Option<i32>,
 
-    /// Number of clients that a worker serves at once. Default: Feast's own, `1000`.
+    /// Number of concurrent connections of a worker. Default: `1000`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub worker_connections: Option<i32>,
 
-    /// Number of requests after which a worker is replaced, which bounds a leak of memory; `0` means never.
-    /// Kubernetes' probes count too, nine of them a minute. With metrics, write `0`: they stop when Feast
-    /// replaces a worker for the first time. Default: Feast's own, `1000`.
+    /// Number of requests after which a worker is replaced, which limits memory leaks. `0` means never. Kubernetes
+    /// probes count too, nine of them a minute. Set `0` with metrics, which stop when Feast replaces a worker for the
+    /// first time. Default: `1000`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_requests: Option<i32>,
 
-    /// Largest random number of requests added to `max_requests`, so that workers are not all replaced at
-    /// once. Default: Feast's own, `50`.
+    /// Maximum random number that is added to `max_requests`, so that workers are not all replaced at the same time.
+    /// Default: `50`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_requests_jitter: Option<i32>,
 
-    /// How long an idle connection is kept open, in seconds. Default: Feast's own, `30`.
+    /// Seconds for which an idle connection is kept open. Default: `30`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub keep_alive_timeout: Option<i32>,
 
-    /// After how many seconds a worker reads the registry again. Default: Feast's own, `60`.
+    /// Seconds after which a worker reads the registry again. Default: `60`, set by Feast.
     #[serde(rename = "registryTTLSeconds", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub registry_ttl_seconds: Option<i32>,
 }
 
-/// What the online server does besides answering feature requests (`feature_server` of `feature_store.yaml`).
+/// Metrics, batching and the Model Context Protocol of the online server (`feature_server` of `feature_store.yaml`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Serving {
-    /// Which metrics the server shows. Default: none; `server.metrics` alone turns all of them on.
+    /// Prometheus metrics. Default: none. `server.metrics` enables all categories.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<ServingMetrics>,
 
-    /// Whether pushed rows are collected before they are written to the offline store. Default: each push is
-    /// written at once.
+    /// Batching of pushed rows before they are written to the offline store. Default: none, so that each push is
+    /// written immediately.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_push_batching: Option<OfflinePushBatching>,
 
-    /// Whether models can call the server by the Model Context Protocol. Default: no.
+    /// Model Context Protocol. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp: Option<Mcp>,
 }
@@ -68,64 +68,62 @@ pub struct Serving {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServingMetrics {
-    /// Whether metrics are shown.
+    /// Whether to serve metrics.
     pub enabled: bool,
 
-    /// Categories to turn on or off by name: `resource`, `request`, `online_features`, `offline_features`,
-    /// `push`, `materialization`, `freshness` and `audit_logging`. Default: Feast's own, all but
-    /// `audit_logging`.
+    /// Categories to enable or disable: `resource`, `request`, `online_features`, `offline_features`, `push`,
+    /// `materialization`, `freshness` and `audit_logging`. Default: all but `audit_logging`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub categories: Option<BTreeMap<String, bool>>,
 }
 
-/// How pushed rows are collected before they are written to the offline store.
+/// Batching of pushed rows before they are written to the offline store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfflinePushBatching {
-    /// Whether rows are collected.
+    /// Whether to batch pushed rows.
     pub enabled: bool,
 
-    /// Number of rows of one push source, in one worker, after which they are written. Default: none, and
-    /// rows are not collected.
+    /// Number of rows of a push source, in one worker, after which they are written. Default: none, so that rows are
+    /// not batched.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub batch_size: Option<i32>,
 
-    /// Seconds after which they are to be written at the latest. Feast needs a number here but does not keep
-    /// to it (seen with 0.67): fewer rows than `batch_size` wait for more, or for the worker's end, and are lost
-    /// if it is killed. Default: none, and rows are not collected.
+    /// Maximum number of seconds before rows are written. Feast requires a number, but does not apply it (as of 0.67):
+    /// fewer rows than `batch_size` wait for more rows or for the end of the worker, and are lost if it is killed.
+    /// Default: none, so that rows are not batched.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub batch_interval_seconds: Option<i32>,
 }
 
-/// The Model Context Protocol, by which models find and call the server. The image needs `feast[mcp]`. A session
-/// is known only to the process that began it, so it wants one replica and one worker, or a way that leads each
-/// model to one pod.
+/// The Model Context Protocol, with which models discover and call the server. The image needs `feast[mcp]`. A session
+/// exists only in the process that started it, so use one replica and one worker, or route all requests of a client to
+/// one pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mcp {
-    /// Whether the protocol is served.
+    /// Whether to serve the protocol.
     pub enabled: bool,
 
-    /// Name that the server gives itself; of the online server only. Default: Feast's own,
-    /// `feast-mcp-server`.
+    /// Name of the server. Only for the online server. Default: `feast-mcp-server`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
 
-    /// Version that the server names in its log, and to nobody else; of the online server only. Default: Feast's
-    /// own, `1.0.0`.
+    /// Version of the server, which appears only in its log. Only for the online server. Default: `1.0.0`, set by
+    /// Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
 
-    /// How messages travel: `sse` (at the path `/sse`) or `http` (at `/mcp`); of the online server only. The
-    /// registry's is `sse`. Default: Feast's own, `sse`.
+    /// Transport: `sse` (at the path `/sse`) or `http` (at `/mcp`). Only for the online server; the registry uses
+    /// `sse`. Default: `sse`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<McpTransport>,
 }
 
 store_types! {
-    /// How messages of the Model Context Protocol travel.
+    /// A transport of the Model Context Protocol.
     pub enum McpTransport {
         Sse = "sse",
         Http = "http",

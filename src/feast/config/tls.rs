@@ -1,27 +1,27 @@
-//! TLS: certificates of servers, and the authority of a remote one.
+//! TLS certificates of servers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Reference;
 
-/// TLS of a server, with a certificate from a Secret in the feature store's namespace. The pods mount the Secret;
-/// when the certificate changes, the next plan shows it and the apply rolls the pods, because Feast reads it when
-/// it starts.
+/// TLS settings of a server, with a certificate from a Secret in the namespace of the feature store. Pods mount the
+/// Secret. Feast reads the certificate when it starts, so when it changes, the next plan shows it, and the apply
+/// restarts the pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
-    /// Whether the server is left without TLS all the same. Default: `false`.
+    /// Whether to disable TLS. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub disable: Option<bool>,
 
-    /// The Secret with the certificate and its private key, both in PEM, such as cert-manager makes them.
-    /// Required unless `disable` is true.
+    /// Secret with the certificate and its private key in PEM format, such as a Secret of cert-manager. Required unless
+    /// `disable` is true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<Reference>,
 
-    /// Where they are in it.
+    /// Keys of the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_key_names: Option<SecretKeyNames>,
 }

@@ -1,4 +1,4 @@
-//! Volumes of the user's own.
+//! The user's volumes.
 
 use k8s_openapi::api::core::v1::{
     CSIVolumeSource, ConfigMapVolumeSource, DownwardAPIVolumeSource, EmptyDirVolumeSource,
@@ -8,12 +8,12 @@ use k8s_openapi::api::core::v1::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A volume of the pods (Kubernetes `Volume`): a name, and exactly one source. Kinds of disk that Kubernetes
-/// has handed over to CSI drivers are used by a claim.
+/// A volume of the pods (Kubernetes `Volume`): a name, and exactly one source. Use `persistent_volume_claim` for
+/// volumes of CSI drivers that replaced in-tree plugins.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Volume {
-    /// Name of the volume, by which `volume_mounts` find it. Lower-case letters, digits and `-`.
+    /// Name of the volume, to which `volume_mounts` refer. Lower-case letters, digits and `-`.
     #[schemars(
         length(min = 1, max = 63),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -28,27 +28,27 @@ pub struct Volume {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretVolumeSource>,
 
-    /// An empty directory that goes with the pod.
+    /// An empty directory that is deleted with the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDirVolumeSource>,
 
-    /// A claim in the feature store's namespace.
+    /// A PersistentVolumeClaim in the namespace of the feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim: Option<PersistentVolumeClaimVolumeSource>,
 
-    /// Secrets, ConfigMaps, account tokens and facts about the pod in one directory.
+    /// Secrets, ConfigMaps, ServiceAccount tokens and fields of the pod in one directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projected: Option<ProjectedVolumeSource>,
 
-    /// Facts about the pod, as files.
+    /// Fields of the pod, as files.
     #[serde(rename = "downwardAPI", skip_serializing_if = "Option::is_none")]
     pub downward_api: Option<DownwardAPIVolumeSource>,
 
-    /// A volume that a CSI driver makes for the pod, such as one of the Secrets Store driver.
+    /// A volume that a CSI driver creates for the pod, such as the Secrets Store CSI driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub csi: Option<CSIVolumeSource>,
 
-    /// A claim that is made for each pod, and goes with it.
+    /// A claim that is created for each pod, and deleted with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ephemeral: Option<EphemeralVolume>,
 
@@ -65,18 +65,18 @@ pub struct Volume {
     pub image: Option<ImageVolumeSource>,
 }
 
-/// A claim that lives as long as its pod.
+/// A claim with the lifetime of its pod.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EphemeralVolume {
-    /// The claim to make.
+    /// Template of the claim.
     pub volume_claim_template: EphemeralClaim,
 }
 
-/// The claim to make.
+/// Template of the claim.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EphemeralClaim {
-    /// What the claim asks for (Kubernetes `PersistentVolumeClaimSpec`).
+    /// Specification of the claim (Kubernetes `PersistentVolumeClaimSpec`).
     pub spec: PersistentVolumeClaimSpec,
 }

@@ -1,18 +1,18 @@
-//! The FeatureStores in a YAML text.
+//! Reads the FeatureStores of a YAML text.
 
 use serde_json::Value as Json;
 
 use super::{CustomResource, CustomResourceError, convert};
 use crate::feast::not_yaml::NotYaml;
 
-/// Reads every FeatureStore in `text`: of several documents, and in a list as `kubectl get -o yaml` prints
-/// it. Documents of other kinds are passed over.
+/// Reads every FeatureStore in `text`: in several documents, and in a list as `kubectl get -o yaml` prints it. Objects
+/// of other kinds are ignored.
 ///
 /// # Errors
 ///
-/// What is wrong with the text, or with the first FeatureStore that has something wrong.
+/// Returns the first problem of the text or of a FeatureStore.
 pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
-    // `kubectl` reads `0400` as YAML 1.1 does: a mode of files.
+    // `kubectl` reads `0400` as an octal number, as in YAML 1.1.
     let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
     let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)
         .map_err(|error| CustomResourceError::Syntax(NotYaml::from(&error)))?;
@@ -31,12 +31,12 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
         .collect()
 }
 
-/// The Deployment that an autoscaler (KEDA's ScaledObject or a HorizontalPodAutoscaler) scales.
+/// Returns the name of the Deployment that a ScaledObject or a HorizontalPodAutoscaler scales.
 fn scaled_deployment(resource: &Json) -> Option<&str> {
     let is_scaler =
         ["ScaledObject", "HorizontalPodAutoscaler"].contains(&resource["kind"].as_str()?);
     let target = &resource["spec"]["scaleTargetRef"];
-    // Without a kind KEDA takes a Deployment.
+    // The default kind of KEDA is Deployment.
     let is_deployment = target["kind"]
         .as_str()
         .is_none_or(|kind| kind == "Deployment");

@@ -1,4 +1,4 @@
-//! The metadata of a custom resource: what of it the feature store keeps.
+//! The metadata of a custom resource.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,7 @@ use crate::feast::names::{MANAGED_BY_LABEL, RESERVED_PREFIX};
 /// `"true"` protects the Feast project from deletion.
 pub(super) const PROTECTED_PROJECT: &str = "feast.dev/protected-project";
 
-/// Annotations and labels by which other tools know what they have applied: of the custom resource, not
-/// of the feature store.
+/// Prefixes of annotations and labels with which other tools track the custom resource.
 const TOOLS: [&str; 7] = [
     "kubectl.kubernetes.io/",
     "argocd.argoproj.io/",
@@ -36,10 +35,7 @@ impl Metadata {
         notes: &mut Vec<String>,
     ) -> Result<Self, CustomResourceError> {
         let Some(name) = word(metadata, "name")? else {
-            return Err(CustomResourceError::field(
-                "metadata.name",
-                "is required, but missing",
-            ));
+            return Err(CustomResourceError::field("metadata.name", "is required"));
         };
         let annotations = words(metadata, "annotations")?;
         let protected = annotations.get(PROTECTED_PROJECT).map(String::as_str) == Some("true");
@@ -52,7 +48,7 @@ impl Metadata {
         })
     }
 
-    /// Puts it where the configuration has it.
+    /// Adds the metadata to the configuration.
     pub(super) fn write(self, configuration: &mut Map<String, Json>) {
         let Self {
             name,
@@ -98,7 +94,7 @@ fn words(metadata: &Json, key: &str) -> Result<BTreeMap<String, String>, CustomR
     }
 }
 
-/// What the user has put there, without what is Feast's own or a tool's.
+/// Returns the entries of the user, without those of Feast and of other tools.
 fn kept(
     words: BTreeMap<String, String>,
     what: &str,
@@ -112,7 +108,7 @@ fn kept(
         });
     for key in left_out.keys().filter(|key| *key != PROTECTED_PROJECT) {
         notes.push(format!(
-            "The {what} `{key}` of the custom resource is left out: it belongs to the tool that set it."
+            "The {what} `{key}` of the custom resource is removed, because it belongs to the tool that set it."
         ));
     }
     kept

@@ -1,21 +1,21 @@
-//! The placeholders of a text, which Feast replaces by environment variables before it parses the text as YAML.
+//! References to environment variables in a text. Feast replaces them before it parses the text as YAML.
 //!
 //! Feast calls Python's `os.path.expandvars`: `$NAME` and `${NAME}` anywhere in the text, in quotes, keys and
-//! comments too. A placeholder whose variable is not set stays as it is. What a value will be is only known in the
-//! pod, so a text is judged with a plain word in the place of each placeholder.
+//! comments too. A reference to a variable that is not set stays in the text. The values are known only in the pod, so a
+//! text is checked with a plain word in place of each reference.
 
 use serde_json::Value as Json;
 
-/// A text with a word in the place of each placeholder. Lines keep their numbers.
+/// A text with a word in place of each reference. Line numbers do not change.
 pub(super) struct Masked {
     pub text: String,
-    /// The word and the placeholder that it stands for.
+    /// Each word, with the reference that it replaces.
     words: Vec<(String, String)>,
 }
 
 impl Masked {
     pub fn new(text: &str) -> Self {
-        let mut stem = "Placeholder".to_owned();
+        let mut stem = "Reference".to_owned();
         while text.contains(&stem) {
             stem.push('X');
         }
@@ -25,20 +25,19 @@ impl Masked {
         while let Some(position) = rest.find('$') {
             let (before, after) = rest.split_at(position);
             masked.push_str(before);
-            let (placeholder, remainder) = after.split_at(length(after));
-            if is_placeholder(placeholder) {
-                let known = words.iter().find(|(_, known)| known == placeholder);
-                let word = match known {
+            let (reference, remainder) = after.split_at(length(after));
+            if is_reference(reference) {
+                let word = match words.iter().find(|(_, it)| it == reference) {
                     Some((word, _)) => word.clone(),
                     None => {
                         let word = format!("{stem}{}Z", words.len());
-                        words.push((word.clone(), placeholder.to_owned()));
+                        words.push((word.clone(), reference.to_owned()));
                         word
                     }
                 };
                 masked.push_str(&word);
             } else {
-                masked.push_str(placeholder);
+                masked.push_str(reference);
             }
             rest = remainder;
         }
@@ -49,16 +48,16 @@ impl Masked {
         }
     }
 
-    /// The text with the placeholders in their places again.
+    /// Replaces the words in a text with their references.
     pub fn restore(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (word, placeholder) in &self.words {
-            text = text.replace(word, placeholder);
+        for (word, reference) in &self.words {
+            text = text.replace(word, reference);
         }
         text
     }
 
-    /// The same for every string and key of a parsed text.
+    /// Replaces the words in every string and key of a parsed text.
     pub fn restore_json(&self, json: Json) -> Json {
         match json {
             Json::String(text) => Json::String(self.restore(&text)),
@@ -76,17 +75,17 @@ pub(super) fn has_environment_reference(text: &str) -> bool {
     !Masked::new(text).words.is_empty()
 }
 
-/// The text without the lines that are a placeholder and nothing else; `None` when there is no such line.
+/// Returns the text without the lines that are a reference and nothing else; `None` if there is no such line.
 pub(super) fn without_environment_reference_lines(text: &str) -> Option<String> {
     let is_alone = |line: &str| {
         let line = line.trim();
-        line.starts_with('$') && length(line) == line.len() && is_placeholder(line)
+        line.starts_with('$') && length(line) == line.len() && is_reference(line)
     };
     let kept: Vec<&str> = text.lines().filter(|line| !is_alone(line)).collect();
     (kept.len() < text.lines().count()).then(|| kept.join("\n"))
 }
 
-/// The length of what Python takes for one placeholder at the start of `text`, which starts with `$`; 1 for a `$`
+/// Returns the length of the reference that Python finds at the start of `text`, which starts with `$`; 1 for a `$`
 /// alone.
 fn length(text: &str) -> usize {
     if text.starts_with("${") {
@@ -96,8 +95,8 @@ fn length(text: &str) -> usize {
     name.map_or(text.len(), |end| 1 + end)
 }
 
-/// Returns whether it has a name that a container's environment variable can have.
-fn is_placeholder(text: &str) -> bool {
+/// Returns whether the name in a reference can be the name of a container's environment variable.
+fn is_reference(text: &str) -> bool {
     let inner = text.strip_prefix("${").and_then(|it| it.strip_suffix('}'));
     let name = inner.unwrap_or(&text[1..]);
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -112,14 +111,14 @@ mod tests {
     fn finds_what_expandvars_replaces() {
         let found = |text: &str| -> Vec<String> {
             let words = Masked::new(text).words.into_iter();
-            words.map(|(_, placeholder)| placeholder).collect()
+            words.map(|(_, reference)| reference).collect()
         };
         for (text, expected) in [
             ("a: $A", vec!["$A"]),
             ("a: ${A}${B}x$C-", vec!["${A}", "${B}", "$C"]),
             ("'${A}' \"$A_1\" # $B", vec!["${A}", "$A_1", "$B"]),
             ("${a.b-c}", vec!["${a.b-c}"]),
-            // As long as no variable has such a name, which no container's can, Python leaves these alone.
+            // Python does not replace these, because no environment variable of a container can have such a name.
             ("${A:-x} ${} ${A B} $ $. $$ ${", vec![]),
             ("${ $A } $B", vec!["$B"]),
             ("pa$5w", vec!["$5w"]),
@@ -133,8 +132,8 @@ mod tests {
 
     #[test]
     fn words_differ_from_everything_in_the_text() {
-        let masked = Masked::new("Placeholder0Z: ${A}");
-        assert_eq!(masked.text, "Placeholder0Z: PlaceholderX0Z");
+        let masked = Masked::new("Reference0Z: ${A}");
+        assert_eq!(masked.text, "Reference0Z: ReferenceX0Z");
         let many: String = (0..12).map(|number| format!("${{A{number}}}")).collect();
         let masked = Masked::new(&many);
         assert_eq!(masked.restore(&masked.text), many);

@@ -1,74 +1,76 @@
-//! What of the user's can be wrong.
+//! Why the content of a Secret or ConfigMap cannot be used.
 
 use crate::feast::secrets::source::Source;
 use crate::schema::Path;
 
-/// Why a Secret or ConfigMap of the user's cannot be merged in. Tells nothing of what it holds.
+/// A problem of a Secret or ConfigMap of the user. It does not reveal the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{source_} {problem}")]
 pub struct SecretError {
-    /// `thiserror` would take a field called `source` for the error's cause.
+    /// Not `source`, which `thiserror` would use as the cause of the error.
     pub source_: Source,
-    /// The attribute that names it.
+    /// The attribute that names the Secret or ConfigMap.
     pub path: Path,
-    pub problem: Problem,
+    pub problem: SecretProblem,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum SecretProblem {
     #[error("does not exist")]
     Missing,
     #[error("is empty")]
     Empty,
-    #[error("does not hold a YAML mapping of parameters, such as `host: db.example.com`")]
+    #[error("is not a YAML mapping of parameters, such as `host: db.example.com`")]
     NotAMapping,
-    #[error("is not valid YAML{}: write a mapping of parameters, such as `host: db.example.com`", at_line(*line))]
+    #[error("is not valid YAML{}. Use a mapping of parameters, such as `host: db.example.com`", at_line(*line))]
     NotYaml { line: Option<u64> },
     #[error(
-        "has a placeholder in place of whole parameters, so their names are not known: write each parameter, such as \
-         `host: ${{HOST}}`"
+        "has a line that is only an environment reference, so the names of the parameters are not known. Set each \
+         parameter separately, such as `host: ${{HOST}}`"
     )]
-    PlaceholderLine,
-    #[error("sets `{key}` to something else than the store's type: leave `{key}` out of it")]
+    ReferenceLine,
+    #[error("sets `{key}` to a value that differs from the type of the store. Remove `{key}`")]
     OtherType { key: &'static str },
     #[error(
-        "sets `{key}`, which an attribute of the feature store sets too: leave it out of one of them"
+        "sets `{key}`, which an attribute of the feature store sets too. Remove one of the two"
     )]
     SetByAttribute { key: String },
-    #[error("must be written as a plain YAML mapping, one parameter a line")]
+    #[error(
+        "cannot be embedded in `feature_store.yaml`. Use a plain YAML mapping with one parameter on each line"
+    )]
     NotEmbeddable,
     #[error(
-        "keeps the data in a file (SQLite, Milvus Lite), and each of several pods would have a file of its own: write \
-         the address of a database there, or run a single pod"
+        "describes a file (SQLite, Milvus Lite), and each of several pods would have its own file. Set the address of a \
+         database, or run a single pod"
     )]
     FileOfSeveralPods,
     #[error(
-        "keeps the data in a file (SQLite, Milvus Lite), and the Job that runs `feast apply` would have a file of its \
-         own: write the address of a database there, or `feast_apply = \"init_container\"` in `services`"
+        "describes a file (SQLite, Milvus Lite), and the `feast apply` Job would have its own file. Set the address of \
+         a database, or set `services.feast_apply = \"init_container\"`"
     )]
     FileOfAJob,
-    #[error("holds no `auth_discovery_url`: put it there, or set `issuer_url`")]
+    #[error("has no `auth_discovery_url`. Add it, or set `authz.oidc.issuer_url`")]
     NoDiscoveryUrl,
-    #[error("names no engine: put its `type` there, such as `type: local`")]
+    #[error("has no `type`. Add the type of the engine, such as `type: local`")]
     NoEngineType,
     #[error(
-        "names the engine `k8s`, which asks the Kubernetes API, and the pods have no token for it: write \
-         `automount_service_account_token = true` in `services`, and bind a Role for Jobs to the account `feast-<name>`"
+        "uses the engine `k8s`, which calls the Kubernetes API, but the pods have no token. Set \
+         `services.automount_service_account_token = true`, and bind a Role for Jobs to the ServiceAccount `feast-<name>`"
     )]
     EngineWithoutToken,
     #[error(
-        "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
-         `spark_application = {{}}` in `batch_engine`"
+        "uses the engine `spark_application`, which needs permissions in Kubernetes. Grant them with \
+         `batch_engine.spark_application = {{}}`"
     )]
     SparkWithoutRights,
     #[error(
-        "does not name the engine `spark_application`, which alone needs the rights that \
-         `spark_application` in `batch_engine` grants: remove it there"
+        "does not use the engine `spark_application`, for which `batch_engine.spark_application` grants permissions. \
+         Remove `batch_engine.spark_application`"
     )]
     NotSpark,
     #[error(
-        "names another `service_account` than `spark_application` in `batch_engine`: write the account \
-         there, and leave it out here"
+        "sets another `service_account` than `batch_engine.spark_application`. Set the account in that attribute, and \
+         remove it here"
     )]
     OtherServiceAccount,
 }

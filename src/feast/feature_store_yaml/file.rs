@@ -1,4 +1,4 @@
-//! Databases that are files in truth.
+//! Databases whose parameters describe a file.
 
 use serde_json::{Map, Value as Json};
 
@@ -9,8 +9,8 @@ use crate::feast::names::Service;
 use crate::feast::secrets::source::Contents;
 
 impl Placeholder {
-    /// Whether, by what the user's Secret says, Feast keeps the data in a file of the pod. What is only known where
-    /// environment variables are is no file here.
+    /// Returns whether the parameters in the Secret make Feast store the data in a file in the pod. Environment
+    /// references do not count as a file, because their value is not known here.
     pub(in crate::feast) fn is_file(&self, contents: &Contents) -> bool {
         let Some(text) = self.source.text(contents) else {
             return false;
@@ -29,14 +29,14 @@ impl Placeholder {
     }
 }
 
-/// As Feast 0.66 reads the parameters of these types of store.
+/// Follows how Feast 0.66 interprets the parameters of these types of store.
 fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -> bool {
     let text = |key: &str| parameters.get(key).and_then(Json::as_str);
     let text = |key: &str| text(key).unwrap_or_default();
     match (service, store_type) {
         (Service::Registry, "sql") => is_sqlite(text("path")) || is_sqlite(text("read_path")),
         (Service::Online, "sqlite") => true,
-        // A path alone is Milvus Lite's.
+        // A path without a URI selects Milvus Lite.
         (Service::Online, "milvus") => {
             let path = text("path");
             !path.is_empty() && !has_environment_reference(path) && text("uri").is_empty()
@@ -53,7 +53,7 @@ fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -
     }
 }
 
-/// Whether SQLAlchemy takes this address for one of SQLite, with whichever driver.
+/// Returns whether SQLAlchemy uses SQLite for this address, with any driver.
 fn is_sqlite(address: &str) -> bool {
     let scheme = address.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|it| it == "sqlite" || it.starts_with("sqlite+"))
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_what_feast_makes_of_the_parameters() {
+    fn follows_how_feast_interprets_the_parameters() {
         let file = |service, store_type, text: &str| {
             is_file(service, store_type, &parse(text).unwrap_or_default())
         };

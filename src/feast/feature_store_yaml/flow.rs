@@ -1,14 +1,14 @@
-//! The entries of a YAML flow mapping, as they are written.
+//! Splits YAML flow mappings into their entries.
 
-/// An entry of a flow mapping. The value is empty where none is written.
+/// An entry of a flow mapping. The value is empty if there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Entry {
     pub key: String,
     pub value: String,
 }
 
-/// Splits a document that is one flow mapping (`{a: 1, b: [2]}`); `None` when it is anything else. Comments are
-/// left out. That the entries mean what they meant is for the caller to see: this knows of quotes and brackets alone.
+/// Splits a document that is one flow mapping (`{a: 1, b: [2]}`); `None` for any other text. Comments are dropped. The
+/// scanner handles only quotes and brackets, so the caller must verify that the entries still have the same meaning.
 pub(super) fn entries(text: &str) -> Option<Vec<Entry>> {
     let mut lines = text.lines();
     let is_form = |line: &&str| {
@@ -47,12 +47,12 @@ impl<'a> Scanner<'a> {
         self.letters.collect()
     }
 
-    /// The next entry, and the `,` or `}` after it.
+    /// Reads the next entry, and the `,` or `}` after it.
     fn entry(&mut self) -> Option<(Entry, char)> {
         let mut key = None;
         let mut written = String::new();
         let mut depth = 0_usize;
-        // Whether a scalar may begin here, and whether a quoted one has just ended.
+        // Whether a scalar can begin here, and whether a quoted one has just ended.
         let (mut fresh, mut quoted) = (true, false);
         loop {
             let letter = self.letters.next()?;
@@ -102,7 +102,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether the `:` just read parts a key from its value.
+    /// Returns whether the `:` that was just read separates a key from its value.
     fn ends_a_key(&mut self) -> bool {
         let next = self.letters.peek();
         next.is_none_or(|next| next.is_whitespace() || matches!(next, ',' | '[' | ']' | '{' | '}'))
@@ -116,7 +116,7 @@ impl<'a> Scanner<'a> {
             if letter == '\\' && quote == '"' {
                 written.push(self.letters.next()?);
             } else if letter == quote {
-                // Two single quotes are one.
+                // Two single quotes are an escaped one.
                 match self.letters.next_if(|next| quote == '\'' && *next == quote) {
                     Some(second) => written.push(second),
                     None => return Some(()),

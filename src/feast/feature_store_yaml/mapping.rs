@@ -1,4 +1,4 @@
-//! Lines of a text that has placeholders.
+//! YAML mappings with placeholders.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use super::error::SecretError;
 use super::placeholder::Placeholder;
 use crate::feast::secrets::source::Contents;
 
-/// A key and what stands at it.
+/// An entry of a mapping.
 pub(in crate::feast) type KeyValue = (Cow<'static, str>, Node);
 
-/// A mapping in its written order.
+/// A mapping whose entries are written in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::feast) struct Mapping(pub Vec<KeyValue>);
 
@@ -21,7 +21,7 @@ pub(in crate::feast) struct Mapping(pub Vec<KeyValue>);
 pub(in crate::feast) enum Node {
     Leaf(Json),
     Branch(Mapping),
-    /// A value that is still to be read.
+    /// A value from a Secret.
     Placeholder(Placeholder),
 }
 
@@ -51,31 +51,34 @@ impl Mapping {
             .collect()
     }
 
-    /// With words that say where each value is.
-    pub(super) fn prepared(&self) -> Self {
-        self.resolve(&mut |placeholder| Json::from(format!("({})", placeholder.source)))
+    /// Returns the mapping with a note in place of each placeholder that says where the value comes from.
+    pub(super) fn preview(&self) -> Self {
+        self.map_placeholders(&mut |placeholder| Json::from(format!("({})", placeholder.source)))
     }
 
-    pub(super) fn filled(&self, contents: &Contents, errors: &mut Vec<SecretError>) -> Self {
-        self.resolve(&mut |placeholder| match placeholder.value(contents) {
-            Ok(value) => value,
-            Err(error) => {
-                errors.push(error);
-                Json::Null
-            }
-        })
+    /// Returns the mapping with the value of each placeholder. Adds an error for each value that cannot be read.
+    pub(super) fn resolve(&self, contents: &Contents, errors: &mut Vec<SecretError>) -> Self {
+        self.map_placeholders(
+            &mut |placeholder| match placeholder.resolve_value(contents) {
+                Ok(value) => value,
+                Err(error) => {
+                    errors.push(error);
+                    Json::Null
+                }
+            },
+        )
     }
 
-    fn resolve(&self, value: &mut impl FnMut(&Placeholder) -> Json) -> Self {
-        let mut lines = Vec::new();
+    fn map_placeholders(&self, value: &mut impl FnMut(&Placeholder) -> Json) -> Self {
+        let mut entries = Vec::new();
         for (key, node) in &self.0 {
             let node = match node {
                 Node::Leaf(leaf) => Node::Leaf(leaf.clone()),
                 Node::Placeholder(placeholder) => Node::Leaf(value(placeholder)),
-                Node::Branch(mapping) => Node::Branch(mapping.resolve(value)),
+                Node::Branch(mapping) => Node::Branch(mapping.map_placeholders(value)),
             };
-            lines.push((key.clone(), node));
+            entries.push((key.clone(), node));
         }
-        Self(lines)
+        Self(entries)
     }
 }

@@ -1,11 +1,11 @@
-//! Places in a `feature_store.yaml` that text from the user's Secrets and ConfigMaps goes to.
+//! Placeholders in a `feature_store.yaml` for content of the user's Secrets and ConfigMaps.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
 use super::environment_references::without_environment_reference_lines;
-use super::error::{Problem, SecretError};
+use super::error::{SecretError, SecretProblem};
 use super::mapping::Mapping;
 use super::yaml::{embed, scalar, value};
 use crate::feast::names::{self, Service};
@@ -13,7 +13,7 @@ use crate::feast::secrets::source::{Contents, Keys, Source};
 use crate::feast::spec::Database;
 use crate::schema::Path;
 
-/// A place, and what belongs there.
+/// A placeholder: what the content is, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholder {
     pub purpose: Purpose,
@@ -22,27 +22,29 @@ pub struct Placeholder {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// Connection parameters of a store.
+    /// The connection parameters of a store.
     Store {
         service: Service,
-        /// Feast's name for the type of store.
+        /// The type of the store, as in `feature_store.yaml`.
         store_type: &'static str,
     },
-    /// Properties of an OpenID Connect provider.
+    /// The properties of an OpenID Connect provider.
     Oidc {
-        /// Where the configuration has no issuer's URL, the Secret must say it.
-        discovery_url: bool,
+        /// Whether the Secret must have the discovery URL, because the configuration has no issuer URL.
+        needs_discovery_url: bool,
     },
-    /// The whole section, its type included.
+    /// The configuration of the batch engine, including its type.
     BatchEngine {
-        /// The Spark driver's account, when the engine is to be Spark.
+        /// The ServiceAccount of the Spark driver, if the engine must be `spark_application`.
         driver: Option<String>,
-        /// Whether the engine can ask the Kubernetes API.
-        token: bool,
+        /// Whether the pods have a token for the Kubernetes API.
+        has_token: bool,
     },
-    /// One value.
+    /// The API key for sending lineage events.
     LineageApiKey,
+    /// The API key that senders of lineage events need.
     ConsumerApiKey,
+    /// The connection string of the database for lineage events.
     ConsumerConnectionString,
 }
 
@@ -62,7 +64,7 @@ impl Placeholder {
         }
     }
 
-    /// The key of the section in `feature_store.yaml`.
+    /// Returns the top-level key in `feature_store.yaml`.
     pub fn section(&self) -> &'static str {
         match &self.purpose {
             Purpose::Store { service, .. } => match service {
@@ -78,7 +80,7 @@ impl Placeholder {
         }
     }
 
-    /// The attribute that names the Secret or ConfigMap.
+    /// Returns the attribute that names the Secret or ConfigMap.
     pub fn path(&self) -> Path {
         Path::of(match &self.purpose {
             Purpose::Store { service, .. } => match service {
@@ -103,7 +105,7 @@ impl Placeholder {
         }
     }
 
-    pub(in crate::feast) fn error(&self, problem: Problem) -> SecretError {
+    pub(in crate::feast) fn error(&self, problem: SecretProblem) -> SecretError {
         SecretError {
             source_: self.source.clone(),
             path: self.path(),
@@ -111,15 +113,15 @@ impl Placeholder {
         }
     }
 
-    /// The section's own lines before anything is read.
-    pub(super) fn prepared(&self) -> String {
+    /// Returns the entries of the section that are known before the content is read, and a comment.
+    pub(super) fn preview(&self) -> String {
         let Self { purpose, source } = self;
-        let what = match purpose {
+        let noun = match purpose {
             Purpose::Store { .. } => "parameters",
             Purpose::BatchEngine { .. } => "configuration",
             _ => "properties",
         };
-        let comment = format!("    # {what} from {source}\n");
+        let comment = format!("    # {noun} from {source}\n");
         match purpose {
             Purpose::Store {
                 service,
@@ -129,26 +131,32 @@ impl Placeholder {
         }
     }
 
-    /// The section's lines, with what was read; `beside` are those of it that attributes have set.
-    pub(super) fn filled(
+    /// Returns the entries of the section as lines of YAML. `other_entries` are those that attributes set.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the content cannot be used.
+    pub(super) fn resolve(
         &self,
         contents: &Contents,
-        beside: &Mapping,
+        other_entries: &Mapping,
     ) -> Result<String, SecretError> {
         let content = || {
             let text = self.source.text(contents);
-            text.ok_or_else(|| self.error(Problem::Missing))
+            text.ok_or_else(|| self.error(SecretProblem::Missing))
         };
         match &self.purpose {
             Purpose::Store {
                 service,
                 store_type,
-            } => self.parameters(*service, store_type, content()?, beside),
-            Purpose::BatchEngine { driver, token } => {
-                self.engine(driver.as_deref(), *token, content()?)
+            } => self.parameters(*service, store_type, content()?, other_entries),
+            Purpose::BatchEngine { driver, has_token } => {
+                self.engine(driver.as_deref(), *has_token, content()?)
             }
-            Purpose::Oidc { discovery_url } => self.properties(*discovery_url, contents),
-            // These stand in sections of ours, as values.
+            Purpose::Oidc {
+                needs_discovery_url,
+            } => self.properties(*needs_discovery_url, contents),
+            // These are single values, which `resolve_value` returns.
             Purpose::LineageApiKey
             | Purpose::ConsumerApiKey
             | Purpose::ConsumerConnectionString => Ok(String::new()),
@@ -158,9 +166,9 @@ impl Placeholder {
     fn mapping(&self, text: &str) -> Result<Map<String, Json>, SecretError> {
         let problem = match value(text) {
             Ok(Json::Object(mapping)) => return Ok(mapping),
-            _ if is_spoilt_by_placeholders(text) => Problem::PlaceholderLine,
-            Ok(_) => Problem::NotAMapping,
-            Err(error) => Problem::NotYaml { line: error.line() },
+            _ if has_reference_lines(text) => SecretProblem::ReferenceLine,
+            Ok(_) => SecretProblem::NotAMapping,
+            Err(error) => SecretProblem::NotYaml { line: error.line() },
         };
         Err(self.error(problem))
     }
@@ -170,13 +178,13 @@ impl Placeholder {
         service: Service,
         store_type: &str,
         content: &str,
-        beside: &Mapping,
+        other_entries: &Mapping,
     ) -> Result<String, SecretError> {
         let parameters = self.mapping(content)?;
-        let mut set = beside.0.iter().map(|(key, _)| key);
-        if let Some(key) = set.find(|key| parameters.contains_key(key.as_ref())) {
+        let mut keys = other_entries.0.iter().map(|(key, _)| key);
+        if let Some(key) = keys.find(|key| parameters.contains_key(key.as_ref())) {
             let key = key.to_string();
-            return Err(self.error(Problem::SetByAttribute { key }));
+            return Err(self.error(SecretProblem::SetByAttribute { key }));
         }
         let own = ["type", "registry_type"];
         for key in own {
@@ -184,36 +192,37 @@ impl Placeholder {
                 .get(key)
                 .is_some_and(|word| word.as_str() != Some(store_type))
             {
-                return Err(self.error(Problem::OtherType { key }));
+                return Err(self.error(SecretProblem::OtherType { key }));
             }
         }
         embed(content, Self::type_key(service), store_type, &own)
-            .ok_or_else(|| self.error(Problem::NotEmbeddable))
+            .ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
     }
 
     fn engine(
         &self,
         driver: Option<&str>,
-        token: bool,
+        has_token: bool,
         content: &str,
     ) -> Result<String, SecretError> {
         let settings = self.mapping(content)?;
         let engine = settings.get("type").and_then(Json::as_str);
-        let engine = engine.ok_or_else(|| self.error(Problem::NoEngineType))?;
+        let engine = engine.ok_or_else(|| self.error(SecretProblem::NoEngineType))?;
         let embedded = |own: &[&str]| {
-            embed(content, "type", engine, own).ok_or_else(|| self.error(Problem::NotEmbeddable))
+            embed(content, "type", engine, own)
+                .ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
         };
-        if engine == names::KUBERNETES_ENGINE && !token {
-            return Err(self.error(Problem::EngineWithoutToken));
+        if engine == names::KUBERNETES_ENGINE && !has_token {
+            return Err(self.error(SecretProblem::EngineWithoutToken));
         }
         match (engine == names::SPARK_APPLICATION, driver) {
             (false, None) => embedded(&["type"]),
-            (false, Some(_)) => Err(self.error(Problem::NotSpark)),
-            (true, None) => Err(self.error(Problem::SparkWithoutRights)),
+            (false, Some(_)) => Err(self.error(SecretProblem::NotSpark)),
+            (true, None) => Err(self.error(SecretProblem::SparkWithoutRights)),
             (true, Some(driver)) => {
                 let account = settings.get("service_account");
                 if account.is_some_and(|account| account.as_str() != Some(driver)) {
-                    return Err(self.error(Problem::OtherServiceAccount));
+                    return Err(self.error(SecretProblem::OtherServiceAccount));
                 }
                 let lines = embedded(&["type", "service_account"])?;
                 Ok(format!("{lines}    service_account: {driver}\n"))
@@ -221,16 +230,19 @@ impl Placeholder {
         }
     }
 
-    /// Every property is a string for Feast, so each is written in quotes, whatever it looks like.
-    fn properties(&self, discovery_url: bool, contents: &Contents) -> Result<String, SecretError> {
-        let missing = || self.error(Problem::Missing);
+    /// Returns the properties in quotes: Feast needs strings, whatever the values look like.
+    fn properties(
+        &self,
+        needs_discovery_url: bool,
+        contents: &Contents,
+    ) -> Result<String, SecretError> {
+        let missing = || self.error(SecretProblem::Missing);
         let all: BTreeMap<String, String> = match &self.source.keys {
             Keys::One(_) => {
                 let text = self.source.text(contents).ok_or_else(missing)?;
                 let mapping = self.mapping(text)?;
                 (mapping.into_iter())
                     .filter_map(|(key, value)| match value {
-                        // Left empty.
                         Json::Null => None,
                         Json::String(text) => Some((key, text)),
                         other => Some((key, other.to_string())),
@@ -246,35 +258,39 @@ impl Placeholder {
         };
         let used: Vec<(&str, &String)> = names::OIDC_PROPERTIES
             .into_iter()
-            .filter(|property| discovery_url || *property != "auth_discovery_url")
+            .filter(|property| needs_discovery_url || *property != "auth_discovery_url")
             .filter_map(|property| Some((property, all.get(property)?)))
             .collect();
         let named = |(property, text): &(&str, &String)| {
             *property == "auth_discovery_url" && !text.is_empty()
         };
-        if discovery_url && !used.iter().any(named) {
-            return Err(self.error(Problem::NoDiscoveryUrl));
+        if needs_discovery_url && !used.iter().any(named) {
+            return Err(self.error(SecretProblem::NoDiscoveryUrl));
         }
         Ok(used
             .into_iter()
-            // JSON's quoted strings are YAML's.
+            // A JSON string is a YAML string in quotes.
             .map(|(property, text)| format!("    {property}: {}\n", Json::from(text.as_str())))
             .collect())
     }
 
-    /// The one value.
-    pub(super) fn value(&self, contents: &Contents) -> Result<Json, SecretError> {
+    /// Returns the content of a placeholder for a single value.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the content cannot be used.
+    pub(super) fn resolve_value(&self, contents: &Contents) -> Result<Json, SecretError> {
         let text = self.source.text(contents);
-        let text = text.ok_or_else(|| self.error(Problem::Missing))?;
+        let text = text.ok_or_else(|| self.error(SecretProblem::Missing))?;
         match text.trim_end_matches(['\r', '\n']) {
-            "" => Err(self.error(Problem::Empty)),
+            "" => Err(self.error(SecretProblem::Empty)),
             text => Ok(Json::from(text)),
         }
     }
 }
 
-/// Returns whether a text that is no mapping would be one, or nothing at all, without its lines that are placeholders.
-fn is_spoilt_by_placeholders(text: &str) -> bool {
+/// Returns whether a text would be a mapping, or empty, without the lines that are only an environment reference.
+fn has_reference_lines(text: &str) -> bool {
     without_environment_reference_lines(text)
         .is_some_and(|rest| rest.trim().is_empty() || matches!(value(&rest), Ok(Json::Object(_))))
 }

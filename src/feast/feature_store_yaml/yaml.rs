@@ -1,9 +1,8 @@
-//! YAML as Feast reads it.
+//! YAML as Feast parses it.
 //!
-//! Feast first replaces placeholders in the whole text by environment variables and then parses it as YAML 1.1
-//! (PyYAML). A parameter's type can so depend on how it is written: `port: ${PORT}` is a number, `port:
-//! "${PORT}"` a string. What the user wrote is therefore embedded word for word, and parsed only to see
-//! that it still means the same where it stands.
+//! Feast first replaces environment references in the whole text, and then parses it as YAML 1.1 (PyYAML). So the type
+//! of a parameter can depend on how it is written: `port: ${PORT}` is a number, and `port: "${PORT}"` is a string.
+//! Therefore, the user's text is embedded verbatim, and parsed only to verify that it still has the same meaning.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -12,14 +11,14 @@ use super::environment_references::Masked;
 use super::flow::{Entry, entries};
 use crate::feast::not_yaml::NotYaml;
 
-/// The mapping as block YAML, with everything quoted that YAML 1.1 would take for something else.
+/// Writes a mapping as block YAML. Strings that YAML 1.1 would parse as another type are quoted.
 pub(super) fn emit(mapping: &impl Serialize) -> String {
     let options = serde_saphyr::ser_options! { indent_step: 4, prefer_block_scalars: false };
-    // The keys are strings and the values JSON: there is nothing that YAML could not say.
+    // The keys are strings and the values are JSON, which YAML can always represent.
     serde_saphyr::to_string_with_options(mapping, options).unwrap_or_default()
 }
 
-/// Parses a mapping; `None` when the text is anything else.
+/// Parses a mapping; `None` for any other text.
 pub(in crate::feast) fn parse(text: &str) -> Option<Map<String, Json>> {
     match value(text) {
         Ok(Json::Object(mapping)) => Some(mapping),
@@ -27,7 +26,7 @@ pub(in crate::feast) fn parse(text: &str) -> Option<Map<String, Json>> {
     }
 }
 
-/// Parses a lone string; `None` when the text is anything else.
+/// Parses a single string; `None` for any other text.
 pub(super) fn scalar(text: &str) -> Option<String> {
     match value(text) {
         Ok(Json::String(word)) => Some(word),
@@ -35,7 +34,7 @@ pub(super) fn scalar(text: &str) -> Option<String> {
     }
 }
 
-/// Parses a text with placeholders, each of which counts as a part of a string, whatever Feast will put there.
+/// Parses a text with environment references, each of which is a part of a string, whatever its value will be.
 pub(in crate::feast) fn value(text: &str) -> Result<Json, NotYaml> {
     let options = serde_saphyr::options! {
         with_snippet: false,
@@ -48,8 +47,8 @@ pub(in crate::feast) fn value(text: &str) -> Result<Json, NotYaml> {
     }
 }
 
-/// `text`, a mapping, as the lines of a section that begins with `key: word`; `None` when it cannot stand
-/// there and mean the same. Of `text` the top-level lines that set one of `own` are left out.
+/// Returns the mapping `text` as the lines of a section that begins with `key: word`, without the entries of the keys
+/// `own`; `None` if it would have another meaning there.
 pub(super) fn embed(text: &str, key: &str, word: &str, own: &[&str]) -> Option<String> {
     let mut expected = parse(text)?;
     for name in own {
@@ -64,7 +63,7 @@ pub(super) fn embed(text: &str, key: &str, word: &str, own: &[&str]) -> Option<S
         .find(|section| parse(section).as_ref() == Some(&expected))
 }
 
-/// A block mapping, moved to the left margin.
+/// Returns a block mapping without its indentation.
 fn block(text: &str, own: &[&str]) -> Option<String> {
     let lines: Vec<&str> = text
         .lines()
@@ -91,7 +90,7 @@ fn block(text: &str, own: &[&str]) -> Option<String> {
     Some(result)
 }
 
-/// A flow mapping (`{a: 1}`, so JSON too), with each entry on a line of its own.
+/// Returns a flow mapping (`{a: 1}`, including JSON) with each entry on its own line.
 fn flow(text: &str, own: &[&str]) -> Option<String> {
     let masked = Masked::new(text);
     let mut result = String::new();
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_what_yaml_would_take_for_something_else() {
+    fn quotes_ambiguous_strings() {
         let words = [
             "yes",
             "no",
@@ -191,11 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn embeds_a_block_word_for_word() {
+    fn embeds_a_block_verbatim() {
         let text = "# who\nhost: ${HOST}\nport: ${PORT}\nssl: yes\npassword: \"p: #'w\"\ncert: |\n  a\n\n  b\n";
         let section = "    type: postgres\n    # who\n    host: ${HOST}\n    port: ${PORT}\n    ssl: yes\n    password: \"p: #'w\"\n    cert: |\n      a\n\n      b\n";
         assert_eq!(online(text).as_deref(), Some(section));
-        // Margins, line ends and document marks are only form.
+        // Indentation, line ends and document markers have no meaning.
         let other = format!(
             "---\r\n{}",
             text.replace("# who\n", "").replace('\n', "\r\n  ")
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_out_the_type_and_unfolds_json() {
+    fn drops_the_type_and_unfolds_json() {
         let section = "    type: postgres\n    host: h\n";
         assert_eq!(
             online("host: h\ntype: postgres\nregistry_type: postgres").as_deref(),
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_stand_wherever_feast_replaces_them() {
+    fn keeps_environment_references() {
         for text in [
             "hosts: [${H0}, ${H1}]",
             "hosts: [$H0, '${H1}', \"$H2\"]",
@@ -258,7 +257,7 @@ mod tests {
                 .as_object()
                 .cloned()
         );
-        // Names that no variable has: Feast would meet these braces as they are.
+        // No variable has such a name, so Feast does not replace these.
         for text in ["a: [${A:-x}]", "a: [${}]", "${A}: 1\n${A}: 2", "${A}"] {
             assert_eq!(online(text), None, "{text}");
         }
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_mapping() {
+    fn rejects_other_texts() {
         for text in ["- a", "word", "", "a: [", "a: 1\na: 2"] {
             assert_eq!(online(text), None, "{text:?}");
         }

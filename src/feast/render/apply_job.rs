@@ -1,7 +1,7 @@
 //! The Job that runs `feast apply` once for a configuration, before the rollout.
 //!
-//! Its pod is a server's pod with `feast apply` in the place of the servers. Its whole name is not known before
-//! the configuration's hash is, so [`fill`](crate::feast::secrets::resolve) completes it.
+//! Its pod is a server's pod with `feast apply` instead of the servers. Its name ends with the fingerprint of the
+//! configuration, which [`resolve`](crate::feast::secrets::resolve) appends.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use super::{deployment, initialization, manifest, metadata};
 use crate::feast::names;
 use crate::feast::spec::{ApplyBy, Store};
 
-/// A registry that does not answer yet is worth another attempt; wrong definitions are not worth many.
+/// A few retries are enough for a registry that is not available yet, and invalid definitions fail again.
 const BACKOFF_LIMIT: i32 = 2;
-/// A day, to read its logs in.
+/// One day, during which its logs can be read.
 const TTL_SECONDS: i32 = 24 * 60 * 60;
 
 pub(super) fn render(store: &Store) -> Option<Json> {
@@ -60,7 +60,7 @@ fn pod(store: &Store) -> PodSpec {
             ..Affinity::default()
         }),
         topology_spread_constraints: None,
-        // Definitions need no device.
+        // `feast apply` needs no devices.
         resource_claims: None,
         init_containers: initialization::repository(store)
             .map(|container| vec![says_why(container)]),
@@ -70,7 +70,8 @@ fn pod(store: &Store) -> PodSpec {
     }
 }
 
-/// The end of a failed container's log stands in its pod's status, which needs no right to read logs.
+/// Writes the end of a failed container's log to the status of the pod, which can be read without permission to read
+/// logs.
 fn says_why(container: Container) -> Container {
     Container {
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),

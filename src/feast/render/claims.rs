@@ -1,13 +1,14 @@
-//! The persistent volume claims that the user asked us to create.
+//! The PersistentVolumeClaims that the provider creates.
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
 use serde_json::Value as Json;
 
-use super::{manifest, metadata};
+use super::{metadata, object};
 use crate::feast::names;
 use crate::feast::spec::{ClaimSource, Store};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
+pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     let mut claims = Vec::new();
     for (service, claim) in store.claims() {
         let ClaimSource::Created {
@@ -19,8 +20,8 @@ pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
             continue;
         };
         let name = names::claim(&store.name, service);
-        let object = PersistentVolumeClaim {
-            metadata: metadata::object(store, name.clone(), Some(service.as_str())),
+        let claim = PersistentVolumeClaim {
+            metadata: metadata::object(store, name, Some(service.as_str())),
             spec: Some(PersistentVolumeClaimSpec {
                 access_modes: Some(access_modes.iter().map(ToString::to_string).collect()),
                 storage_class_name: storage_class_name.clone(),
@@ -29,7 +30,7 @@ pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
             }),
             ..PersistentVolumeClaim::default()
         };
-        claims.push((name, manifest(&object)));
+        claims.push(object(Kind::PersistentVolumeClaim, &claim));
     }
     claims
 }

@@ -1,4 +1,4 @@
-//! The servers' containers: registry, online, offline, UI.
+//! The containers of the servers: registry, online, offline, UI.
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Probe, TCPSocketAction,
@@ -12,7 +12,7 @@ use crate::feast::config::WorkerConfigs;
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, join};
 
-/// How Kubernetes sees that a server is well.
+/// How Kubernetes probes a server.
 enum Health {
     Http(&'static str),
     Tcp,
@@ -75,7 +75,7 @@ fn online(store: &Store, server: &OnlineServer) -> Container {
     container
 }
 
-/// The options of `feast serve` about its workers.
+/// Returns the options of `feast serve` for workers.
 fn options(workers: &WorkerConfigs) -> Vec<String> {
     let WorkerConfigs {
         workers,
@@ -105,7 +105,7 @@ fn registry(store: &Store, server: &RegistryServer) -> Container {
         common,
         grpc,
         rest,
-        // That is in `feature_store.yaml`.
+        // This is in `feature_store.yaml`.
         mcp: _,
     } = server;
     let tls = common.tls.is_some();
@@ -128,7 +128,7 @@ fn registry(store: &Store, server: &RegistryServer) -> Container {
     container(store, common, &arguments, &endpoints, health)
 }
 
-/// `endpoints` are those of one server; health is asked for at the first.
+/// Returns the container of a server with these endpoints, the first of which is probed.
 fn container(
     store: &Store,
     server: &Server,
@@ -138,7 +138,7 @@ fn container(
 ) -> Container {
     let checked = endpoints.first().copied().unwrap_or(Endpoint::Online);
     let kind = checked.server();
-    // With REST alone the registry server is given the port of gRPC all the same.
+    // The registry server gets the port of gRPC even if it serves only REST.
     let main = match kind {
         ServerKind::Registry => Endpoint::RegistryGrpc,
         ServerKind::Offline | ServerKind::Online | ServerKind::Ui | ServerKind::Lineage => checked,
@@ -181,8 +181,8 @@ fn container(
     }
 }
 
-/// The container as far as a server's settings make it, with `mounts` before the user's. Its command still lacks what
-/// is to be served.
+/// Returns the parts of a container that follow from the settings of a server, with `mounts` before the user's. The
+/// command has no subcommand yet.
 pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMount>) -> Container {
     let Server {
         image,
@@ -191,10 +191,10 @@ pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMoun
         image_pull_policy,
         resources,
         log_level,
-        // The pod's.
+        // The pod has this.
         node_selector: _,
         volume_mounts,
-        // In arguments, ports and probes.
+        // This is in arguments, ports and probes.
         tls: _,
     } = server;
     let mut command = vec!["feast"];
@@ -212,7 +212,7 @@ pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMoun
     }
 }
 
-/// The user's variables, and ours; the user's win.
+/// Returns the user's variables, and those of the provider that the user does not set.
 fn server_environment(store: &Store, env: &[EnvVar]) -> Option<Vec<EnvVar>> {
     let mut env = env.to_vec();
     if store.project.protected {
@@ -221,7 +221,7 @@ fn server_environment(store: &Store, env: &[EnvVar]) -> Option<Vec<EnvVar>> {
     with_own_variables(store, with_mlflow(store, env))
 }
 
-/// Without init containers nobody links the configuration into the repository.
+/// Adds the path of the configuration if there are no init containers that link it into the repository.
 pub(super) fn with_own_variables(store: &Store, mut env: Vec<EnvVar>) -> Option<Vec<EnvVar>> {
     if store.project.without_init {
         env = with_configuration(&env);
@@ -229,7 +229,7 @@ pub(super) fn with_own_variables(store: &Store, mut env: Vec<EnvVar>) -> Option<
     some(&env)
 }
 
-/// The user's variables, and which `feature_store.yaml` to read, unless they say it.
+/// Adds the path of the configuration unless the user sets it.
 pub(super) fn with_configuration(env: &[EnvVar]) -> Vec<EnvVar> {
     let mut env = env.to_vec();
     let file = join(names::CONFIGURATION_DIRECTORY, names::FEATURE_STORE_YAML);
@@ -256,8 +256,8 @@ fn port(endpoint: Endpoint, tls: bool) -> ContainerPort {
     }
 }
 
-/// What `feast apply` needs of the servers' environment: everything, and of two variables with one name
-/// the later server's, in the order registry, online, offline.
+/// Returns the environment of `feast apply`: that of all servers in the order registry, online, offline. The last value
+/// of a variable applies.
 pub(super) fn joint_environment(
     store: &Store,
 ) -> (Option<Vec<EnvVar>>, Option<Vec<EnvFromSource>>) {
@@ -275,7 +275,7 @@ pub(super) fn joint_environment(
     (some(&with_mlflow(store, env)), some(&env_from))
 }
 
-/// The servers that `feast apply` takes after, the one that wins last.
+/// Returns the servers whose settings `feast apply` has, with increasing precedence.
 fn for_apply(store: &Store) -> Vec<&Server> {
     let mut servers = store.servers();
     servers.retain(|(kind, _)| *kind != ServerKind::Ui);
@@ -283,8 +283,8 @@ fn for_apply(store: &Store) -> Vec<&Server> {
     servers.into_iter().map(|(_, server)| server).collect()
 }
 
-/// Where `feast apply` sees the user's volumes: where any server does, and of two volumes at one place the
-/// first server's.
+/// Returns the mounts of `feast apply`: those of all servers. Of two mounts with the same path, that of the first
+/// server applies.
 pub(super) fn joint_mounts(store: &Store) -> Vec<VolumeMount> {
     let mut joint: Vec<VolumeMount> = Vec::new();
     for mount in for_apply(store).iter().flat_map(|it| &it.volume_mounts) {
@@ -295,7 +295,7 @@ pub(super) fn joint_mounts(store: &Store) -> Vec<VolumeMount> {
     joint
 }
 
-/// What MLflow's own client reads, where the user says nothing else.
+/// Adds the variables of the MLflow client unless the user sets them.
 fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
     let Some(mlflow) = &store.mlflow else {
         return env;

@@ -1,4 +1,4 @@
-//! The CronJob, and what its pods may do: run commands in a pod of the feature store.
+//! The CronJob, and its permissions to run commands in a pod of the feature store.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
 
-use super::{manifest, metadata, references};
+use super::{metadata, object, references};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::spec::{CronJob as Spec, Store};
+use crate::kubernetes::{Key, Kind};
 
-/// The image's own user is root.
+/// The default user of the image is root.
 const USER: i64 = 1001;
 
 pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
@@ -57,21 +57,15 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
             .extend(spec.annotations.clone());
     }
     vec![
-        (
-            Key::new(Kind::ServiceAccount, &account),
-            manifest(&service_account),
-        ),
-        (Key::new(Kind::Role, &account), manifest(&role)),
-        (Key::new(Kind::RoleBinding, &account), manifest(&binding)),
-        (
-            Key::new(Kind::CronJob, &main),
-            manifest(&cron_job(store, spec, own)),
-        ),
+        object(Kind::ServiceAccount, &service_account),
+        object(Kind::Role, &role),
+        object(Kind::RoleBinding, &binding),
+        object(Kind::CronJob, &cron_job(store, spec, own)),
     ]
 }
 
-/// `kubectl exec deploy/…` reads the Deployment, looks for its pods and runs a command in one. Kubernetes
-/// cannot restrict the latter two to the feature store's pods.
+/// `kubectl exec deploy/…` reads the Deployment, lists its pods and runs a command in one of them. Kubernetes cannot
+/// restrict the latter two to the pods of the feature store.
 fn rules(store: &Store) -> Vec<PolicyRule> {
     let rule = |group: &str, resource: &str, verb: &str| PolicyRule {
         api_groups: Some(vec![group.to_owned()]),
@@ -147,8 +141,7 @@ fn job(store: &Store, spec: &Spec) -> JobSpec {
     }
 }
 
-/// One container for each command; what comes before the last are init containers, which run one after the
-/// other.
+/// Returns a pod with one container for each command. All but the last are init containers, which run in order.
 fn pod(store: &Store, spec: &Spec) -> PodSpec {
     let mut containers: Vec<Container> = spec
         .commands
@@ -173,7 +166,7 @@ fn pod(store: &Store, spec: &Spec) -> PodSpec {
             ..PodSecurityContext::default()
         }),
         service_account_name: Some(names::cron_job(&store.name)),
-        // kubectl needs it, whatever the namespace's policy for accounts is.
+        // kubectl needs the token.
         automount_service_account_token: Some(true),
         ..PodSpec::default()
     }
@@ -189,7 +182,7 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         "--",
         "bash",
         "-c",
-        &references::escape_names(command),
+        &references::escape_references(command),
     ];
     Container {
         name: names::cron_job_container(index),

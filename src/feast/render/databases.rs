@@ -1,23 +1,23 @@
-//! What more than one pod needs, so that a file of one pod will not do.
+//! Stores that several pods use, which must not be files.
 //!
-//! The rule `scaling-persistence` has judged what the configuration says. Whether a database is a file in truth is
-//! in its Secret, and known when that is read.
+//! The rule `scaling-persistence` checks the configuration. Whether the parameters of a database describe a file is
+//! known only when its Secret is read.
 
-use crate::feast::feature_store_yaml::{FeatureStoreYaml, Placeholder, Problem, Purpose};
+use crate::feast::feature_store_yaml::{FeatureStoreYaml, Placeholder, Purpose, SecretProblem};
 use crate::feast::spec::{ApplyBy, LineageServer, Store};
 
-/// That of the servers, each with what is wrong with a file.
+/// Returns those of the servers, each with the problem to report for a file.
 pub(super) fn of_servers(
     store: &Store,
     document: &FeatureStoreYaml,
-) -> Vec<(Placeholder, Problem)> {
+) -> Vec<(Placeholder, SecretProblem)> {
     let scaled = store.replicas.scaled();
     let job = store.project.apply == ApplyBy::Job;
     let problem = |purpose: &Purpose| match purpose {
         Purpose::Store { .. } | Purpose::ConsumerConnectionString if scaled => {
-            Some(Problem::FileOfSeveralPods)
+            Some(SecretProblem::FileOfSeveralPods)
         }
-        Purpose::Store { .. } if job => Some(Problem::FileOfAJob),
+        Purpose::Store { .. } if job => Some(SecretProblem::FileOfAJob),
         _ => None,
     };
     (document.placeholders())
@@ -25,11 +25,12 @@ pub(super) fn of_servers(
         .collect()
 }
 
-/// That of the lineage server: where the events are, which is the consumer's database, or else the registry's.
+/// Returns that of the lineage server: the database of events, which is that of the consumer, or else that of the
+/// registry.
 pub(super) fn of_lineage(
     lineage: &LineageServer,
     document: &FeatureStoreYaml,
-) -> Vec<(Placeholder, Problem)> {
+) -> Vec<(Placeholder, SecretProblem)> {
     let events =
         |placeholder: &&Placeholder| placeholder.purpose == Purpose::ConsumerConnectionString;
     let registry =
@@ -38,7 +39,7 @@ pub(super) fn of_lineage(
         (document.placeholders().find(events)).or_else(|| document.placeholders().find(registry));
     placeholder
         .filter(|_| lineage.replicas > 1)
-        .map(|placeholder| (placeholder.clone(), Problem::FileOfSeveralPods))
+        .map(|placeholder| (placeholder.clone(), SecretProblem::FileOfSeveralPods))
         .into_iter()
         .collect()
 }

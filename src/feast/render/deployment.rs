@@ -1,4 +1,4 @@
-//! The Deployment: one pod template with every server in it but the lineage server.
+//! The Deployment of all servers except the lineage server.
 
 use std::collections::BTreeMap;
 
@@ -12,34 +12,38 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value as Json;
 
-use super::{containers, initialization, manifest, metadata, volumes};
+use super::{containers, initialization, metadata, object, volumes};
 use crate::feast::names;
 use crate::feast::spec::{Pods, Replicas, RollingUpdate, Store, Strategy};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Json {
-    manifest(&Deployment {
-        metadata: metadata::object(store, names::main(&store.name), None),
-        spec: DeploymentSpec {
-            replicas: match store.replicas {
-                Replicas::Static(replicas) => Some(replicas),
-                Replicas::Stopped { .. } => Some(0),
-                // Left out, so that whoever moves the number owns it.
-                Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
+pub(super) fn render(store: &Store) -> (Key, Json) {
+    object(
+        Kind::Deployment,
+        &Deployment {
+            metadata: metadata::object(store, names::main(&store.name), None),
+            spec: DeploymentSpec {
+                replicas: match store.replicas {
+                    Replicas::Static(replicas) => Some(replicas),
+                    Replicas::Stopped { .. } => Some(0),
+                    // Not set, so that the owner of the number keeps it.
+                    Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
+                },
+                selector: selector(metadata::selector(store)),
+                strategy: Some(strategy(&store.strategy)),
+                template: PodTemplateSpec {
+                    metadata: Some(ObjectMeta {
+                        labels: Some(metadata::pod_labels(store)),
+                        annotations: some(&store.pods.annotations),
+                        ..ObjectMeta::default()
+                    }),
+                    spec: Some(pod(store)),
+                },
+                ..DeploymentSpec::default()
             },
-            selector: selector(metadata::selector(store)),
-            strategy: Some(strategy(&store.strategy)),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(metadata::pod_labels(store)),
-                    annotations: some(&store.pods.annotations),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod(store)),
-            },
-            ..DeploymentSpec::default()
+            ..Deployment::default()
         },
-        ..Deployment::default()
-    })
+    )
 }
 
 pub(super) fn selector(labels: BTreeMap<String, String>) -> LabelSelector {
@@ -65,10 +69,10 @@ fn strategy(strategy: &Strategy) -> DeploymentStrategy {
     }
 }
 
-/// Of the servers' pods.
+/// Returns the volumes of the servers' pods.
 pub(super) fn pod(store: &Store) -> PodSpec {
     let scaled = store.replicas.scaled();
-    // What is left out here is asked of `store`, or stands elsewhere.
+    // The ignored fields are used through `store`, or in other modules.
     let Pods {
         volumes: _,
         node_selector,
@@ -107,7 +111,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
     }
 }
 
-/// For every pod of the feature store.
+/// Returns the image pull secrets of every pod.
 pub(super) fn image_pull_secrets(store: &Store) -> Option<Vec<LocalObjectReference>> {
     let secrets = &store.pods.image_pull_secrets;
     (!secrets.is_empty()).then(|| {
@@ -116,7 +120,7 @@ pub(super) fn image_pull_secrets(store: &Store) -> Option<Vec<LocalObjectReferen
     })
 }
 
-/// What the user wrote about nodes; the rest of `affinity` is about the servers' pods among each other.
+/// Returns the node affinity. The rest of `affinity` is about the servers' pods only.
 pub(super) fn node_affinity(store: &Store) -> Option<NodeAffinity> {
     store.pods.affinity.as_ref()?.node_affinity.clone()
 }
@@ -129,7 +133,7 @@ pub(super) fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, St
     (!map.is_empty()).then(|| map.clone())
 }
 
-/// Better not two of these pods on one node.
+/// Returns a preference for one pod on each node.
 pub(super) fn one_host_each(labels: BTreeMap<String, String>) -> PodAntiAffinity {
     PodAntiAffinity {
         preferred_during_scheduling_ignored_during_execution: Some(vec![WeightedPodAffinityTerm {
@@ -144,7 +148,7 @@ pub(super) fn one_host_each(labels: BTreeMap<String, String>) -> PodAntiAffinity
     }
 }
 
-/// Better as many of these pods in one zone as in another.
+/// Returns a preference for the same number of pods in each zone.
 pub(super) fn over_zones(labels: BTreeMap<String, String>) -> TopologySpreadConstraint {
     TopologySpreadConstraint {
         label_selector: Some(selector(labels)),

@@ -1,30 +1,34 @@
-//! The PodDisruptionBudget, when there are pods enough for one.
+//! The PodDisruptionBudget.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value as Json;
 
-use super::{manifest, metadata};
+use super::{metadata, object};
 use crate::feast::names;
 use crate::feast::spec::{DisruptionBudget, Store};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Option<Json> {
+pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
     let budget = store.disruption_budget.as_ref()?;
     let (min_available, max_unavailable) = match budget {
         DisruptionBudget::MinAvailable(amount) => (Some(amount.clone()), None),
         DisruptionBudget::MaxUnavailable(amount) => (None, Some(amount.clone())),
     };
-    Some(manifest(&PodDisruptionBudget {
-        metadata: metadata::object(store, names::main(&store.name), None),
-        spec: Some(PodDisruptionBudgetSpec {
-            min_available,
-            max_unavailable,
-            selector: Some(LabelSelector {
-                match_labels: Some(metadata::selector(store)),
-                ..LabelSelector::default()
+    Some(object(
+        Kind::PodDisruptionBudget,
+        &PodDisruptionBudget {
+            metadata: metadata::object(store, names::main(&store.name), None),
+            spec: Some(PodDisruptionBudgetSpec {
+                min_available,
+                max_unavailable,
+                selector: Some(LabelSelector {
+                    match_labels: Some(metadata::selector(store)),
+                    ..LabelSelector::default()
+                }),
+                ..PodDisruptionBudgetSpec::default()
             }),
-            ..PodDisruptionBudgetSpec::default()
-        }),
-        ..PodDisruptionBudget::default()
-    }))
+            ..PodDisruptionBudget::default()
+        },
+    ))
 }

@@ -1,4 +1,4 @@
-//! `feature_store.yaml`: Feast's own configuration, for the servers and for clients.
+//! `feature_store.yaml`, the configuration of Feast, for servers and clients.
 
 use serde_json::{Value as Json, json};
 
@@ -14,7 +14,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
-/// That of the servers.
+/// Returns the document for the servers.
 pub(super) fn servers(store: &Store) -> FeatureStoreYaml {
     let mut parts = vec![Section::Plain(head(store))];
     if let Some(offline) = &store.offline {
@@ -43,11 +43,12 @@ pub(super) fn servers(store: &Store) -> FeatureStoreYaml {
     FeatureStoreYaml(parts)
 }
 
-/// That of the lineage server, which keeps the events in the consumer's database, or else in the registry's.
+/// Returns the document for the lineage server, which stores events in the database of the consumer, or else in that of
+/// the registry.
 pub(super) fn lineage(store: &Store) -> FeatureStoreYaml {
     let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
     let own = consumer.is_some_and(|it| it.connection_string_secret_ref.is_some());
-    // Feast wants a registry to be named; of one that does not keep the events nothing is asked.
+    // Feast requires a registry, but does not use it unless it stores the events.
     let registry = match &store.registry {
         Registry::Local(_) if own && store.endpoints().contains(&Endpoint::RegistryGrpc) => {
             registry_server(&store.address(Endpoint::RegistryGrpc), None)
@@ -59,8 +60,7 @@ pub(super) fn lineage(store: &Store) -> FeatureStoreYaml {
     FeatureStoreYaml(parts)
 }
 
-/// The `feature_store.yaml` for clients inside the cluster: every server at its Service, and nothing that
-/// is not served.
+/// Returns the document for clients inside the cluster, with the Service of every server.
 pub(super) fn client(store: &Store) -> String {
     let mut parts = vec![Section::Plain(head(store))];
     let served = store.endpoints();
@@ -98,7 +98,7 @@ pub(super) fn client(store: &Store) -> String {
     parts.push(auth::client(&store.authorization));
     parts.push(Section::Plain(tail()));
     parts.extend(sections::client(store));
-    FeatureStoreYaml(parts).prepared()
+    FeatureStoreYaml(parts).preview()
 }
 
 fn head(store: &Store) -> Mapping {
@@ -112,7 +112,7 @@ fn tail() -> Mapping {
     Mapping(vec![leaf("entity_key_serialization_version", 3)])
 }
 
-/// The registry, as the servers use it.
+/// Returns the registry section for the servers.
 fn registry(store: &Store) -> Section {
     match &store.registry {
         Registry::Remote(remote) => remote_registry(remote),
@@ -143,7 +143,7 @@ fn remote_registry(remote: &RemoteRegistry) -> Section {
     let RemoteRegistry {
         address,
         authority,
-        peer: _,
+        store: _,
     } = remote;
     let certificate = authority.as_ref().map(|it| &it.key);
     let certificate = certificate.map(|key| ServerKind::Registry.tls_file(key));

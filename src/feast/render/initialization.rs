@@ -1,4 +1,4 @@
-//! What runs before the servers: the feature repository is made, then applied to the registry.
+//! The init containers: one creates the feature repository, and another runs `feast apply`.
 
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 
@@ -6,9 +6,9 @@ use super::containers::{joint_environment, joint_mounts};
 use super::volumes::mounts;
 use super::{repository, ssh};
 use crate::feast::names;
-use crate::feast::spec::{ApplyBy, Source, Store};
+use crate::feast::spec::{ApplyBy, ProjectSource, Store};
 
-/// The init containers of a server's pod.
+/// Returns the init containers of the servers' pods.
 pub(super) fn containers(store: &Store) -> Option<Vec<Container>> {
     let mut containers: Vec<Container> = repository(store).into_iter().collect();
     if store.project.apply == ApplyBy::InitContainer && !store.project.without_init {
@@ -17,14 +17,14 @@ pub(super) fn containers(store: &Store) -> Option<Vec<Container>> {
     (!containers.is_empty()).then_some(containers)
 }
 
-/// Makes the feature repository, unless the image has it.
+/// Returns the container that creates the feature repository, unless Feast uses the one in the image.
 pub(super) fn repository(store: &Store) -> Option<Container> {
     if store.project.without_init {
         return None;
     }
     let (env, env_from): (&[EnvVar], &[EnvFromSource]) = match &store.project.source {
-        Source::Git(git) => (&git.env, &git.env_from),
-        Source::Init { .. } | Source::Packaged { .. } => (&[], &[]),
+        ProjectSource::Git(git) => (&git.env, &git.env_from),
+        ProjectSource::Init { .. } | ProjectSource::Packaged { .. } => (&[], &[]),
     };
     Some(Container {
         name: names::INIT_CONTAINER.to_owned(),
@@ -44,7 +44,7 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
     })
 }
 
-/// Applies it.
+/// Returns the container that runs `feast apply`.
 pub(super) fn apply(store: &Store) -> Container {
     let (env, env_from) = joint_environment(store);
     Container {

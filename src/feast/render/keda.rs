@@ -1,14 +1,14 @@
-//! KEDA's ScaledObject, when the user wants one.
+//! The ScaledObject of KEDA.
 
 use serde_json::{Map, Value as Json, json};
 
-use super::metadata;
+use super::{metadata, object};
 use crate::feast::config::{Keda, KedaFallback, KedaTrigger};
 use crate::feast::names;
-use crate::feast::objects::Kind;
 use crate::feast::spec::{Replicas, Store};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Option<Json> {
+pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
     let Replicas::Keda(keda) = &store.replicas else {
         return None;
     };
@@ -27,7 +27,7 @@ pub(super) fn render(store: &Store) -> Option<Json> {
     let name = names::main(&store.name);
     let mut spec = json!({
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-        // KEDA's own default is 0, which leaves nobody to answer.
+        // The default of KEDA is 0, with which no server would answer.
         "minReplicaCount": min_replicas.unwrap_or(1),
         "maxReplicaCount": max_replicas,
         "triggers": triggers.iter().map(trigger).collect::<Vec<_>>(),
@@ -63,12 +63,13 @@ pub(super) fn render(store: &Store) -> Option<Json> {
             spec["advanced"]["horizontalPodAutoscalerConfig"][key] = value;
         }
     }
-    Some(json!({
+    let scaled_object = json!({
         "apiVersion": Kind::ScaledObject.api_version(),
         "kind": Kind::ScaledObject.as_str(),
         "metadata": metadata::object(store, name, None),
         "spec": spec,
-    }))
+    });
+    Some(object(Kind::ScaledObject, &scaled_object))
 }
 
 fn trigger(trigger: &KedaTrigger) -> Json {

@@ -1,4 +1,4 @@
-//! The lineage server: a Deployment of its own, which shares nothing with the other pods but their settings.
+//! The Deployment of the lineage server, which has the settings of the other pods, but its own containers.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
@@ -10,39 +10,43 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
 use super::{
-    containers, databases, deployment, feature_store_yaml, manifest, metadata, tls, volumes,
+    containers, databases, deployment, feature_store_yaml, metadata, object, tls, volumes,
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::rendered::Workload;
 use crate::feast::spec::{LineageServer, Server, Store};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Option<Json> {
+pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
     let lineage = store.lineage.as_ref()?;
     let labels = metadata::lineage_selector(store);
-    Some(manifest(&Deployment {
-        metadata: metadata::object(
-            store,
-            names::lineage(&store.name),
-            Some(ServerKind::Lineage.as_str()),
-        ),
-        spec: DeploymentSpec {
-            replicas: Some(lineage.replicas),
-            selector: deployment::selector(labels.clone()),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(labels),
-                    annotations: deployment::some(&store.pods.annotations),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod(store, lineage)),
+    Some(object(
+        Kind::Deployment,
+        &Deployment {
+            metadata: metadata::object(
+                store,
+                names::lineage(&store.name),
+                Some(ServerKind::Lineage.as_str()),
+            ),
+            spec: DeploymentSpec {
+                replicas: Some(lineage.replicas),
+                selector: deployment::selector(labels.clone()),
+                template: PodTemplateSpec {
+                    metadata: Some(ObjectMeta {
+                        labels: Some(labels),
+                        annotations: deployment::some(&store.pods.annotations),
+                        ..ObjectMeta::default()
+                    }),
+                    spec: Some(pod(store, lineage)),
+                },
+                ..DeploymentSpec::default()
             },
-            ..DeploymentSpec::default()
+            ..Deployment::default()
         },
-        ..Deployment::default()
-    }))
+    ))
 }
 
-/// What its pods need besides the manifest.
+/// Returns what its pods need from the user's Secrets.
 pub(super) fn workload(store: &Store) -> Option<Workload> {
     let lineage = store.lineage.as_ref()?;
     let document = feature_store_yaml::lineage(store);
@@ -75,7 +79,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         resource_claims: deployment::list(&resource_claims(store, common)),
         security_context: store.pods.security_context.clone(),
         tolerations: deployment::list(&store.pods.tolerations),
-        // It asks nobody in Kubernetes for anything.
+        // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),
         containers: vec![container(common)],
         service_account_name: Some(names::main(&store.name)),
@@ -84,8 +88,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
     }
 }
 
-/// Of the user's volumes only those that it mounts: a claim that one node alone may use would keep its pods, or the
-/// others, from starting.
+/// Returns only the user's volumes that it mounts: a claim that only one node can use could prevent pods from starting.
 fn of_the_pod(store: &Store, server: &Server) -> Vec<Volume> {
     let certificate = server.tls.as_ref();
     let mounts = &server.volume_mounts;
@@ -97,7 +100,7 @@ fn of_the_pod(store: &Store, server: &Server) -> Vec<Volume> {
     all
 }
 
-/// Of the feature store's resource claims only those that it uses: its pods would wait for the others' devices.
+/// Returns only the resource claims that it uses: its pods would wait for devices of the others.
 fn resource_claims(store: &Store, server: &Server) -> Vec<PodResourceClaim> {
     let used = server.resources.iter().flat_map(|it| &it.claims).flatten();
     let used: Vec<&str> = used.map(|claim| claim.name.as_str()).collect();

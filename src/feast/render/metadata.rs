@@ -1,4 +1,4 @@
-//! The names and labels of every object.
+//! The metadata of objects and pods.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::feast::names::{
 };
 use crate::feast::spec::Store;
 
-/// Metadata of an object: the user's labels and annotations, and over them ours.
+/// Returns the metadata of an object: the user's labels and annotations, overridden by those of the provider.
 pub(super) fn object(store: &Store, name: String, service_type: Option<&str>) -> ObjectMeta {
     let mut labels = store.labels.clone();
     labels.extend(pod_labels(store));
@@ -26,7 +26,7 @@ pub(super) fn object(store: &Store, name: String, service_type: Option<&str>) ->
     }
 }
 
-/// The metadata of an object that lives in no namespace, and so must say whose it is by a label.
+/// Returns the metadata of a cluster-scoped object, which has the namespace of the feature store as a label.
 pub(super) fn cluster_object(store: &Store, name: String, service_type: &str) -> ObjectMeta {
     let mut metadata = object(store, name, Some(service_type));
     metadata.namespace = None;
@@ -35,20 +35,20 @@ pub(super) fn cluster_object(store: &Store, name: String, service_type: &str) ->
     metadata
 }
 
-/// The pods' labels. The user's are not among them: a change of them would restart every server.
+/// Returns the labels of the pods. They do not include the user's, because changing those would restart every server.
 pub(super) fn pod_labels(store: &Store) -> BTreeMap<String, String> {
     let mut labels = selector(store);
     labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned());
     labels
 }
 
-/// What selects the pods. Kubernetes lets it never change.
+/// Returns the selector of the pods, which is immutable.
 pub(super) fn selector(store: &Store) -> BTreeMap<String, String> {
     BTreeMap::from([(NAME_LABEL.to_owned(), store.name.clone())])
 }
 
-/// The labels of the lineage server's pods, and what selects them: with another name than the other pods have, which
-/// are selected by that alone.
+/// Returns the labels and the selector of the lineage server's pods. The name differs from that of the other pods,
+/// because their selector has only the name.
 pub(super) fn lineage_selector(store: &Store) -> BTreeMap<String, String> {
     let labels = [
         (NAME_LABEL, lineage_label(&store.name)),

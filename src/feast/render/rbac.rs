@@ -1,14 +1,14 @@
-//! Rights: what the servers need to know who asks, the users' own Roles, and what Spark jobs need.
+//! Permissions for the servers to authenticate requests, the user's Roles, and permissions for Spark jobs.
 
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 use serde_json::Value as Json;
 
-use super::{manifest, metadata};
+use super::{metadata, object};
 use crate::feast::names;
-use crate::feast::objects::Kind;
 use crate::feast::spec::{Authorization, Store};
+use crate::kubernetes::{Key, Kind};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const READ: &[&str] = &["get", "list", "watch"];
@@ -21,8 +21,7 @@ const RUN: &[&str] = &[
     "deletecollection",
 ];
 
-/// (kind, name, manifest) of each object.
-pub(super) fn render(store: &Store) -> Vec<(Kind, String, Json)> {
+pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     let main = names::main(&store.name);
     let mut objects = Vec::new();
     match &store.authorization {
@@ -31,12 +30,12 @@ pub(super) fn render(store: &Store) -> Vec<(Kind, String, Json)> {
             let rules = vec![rule(RBAC, &["roles", "rolebindings"], READ)];
             objects.extend(bound(store, &main, AUTHORIZATION, rules, &main));
             for name in roles {
-                // Without `rules`, so that they are whoever's puts some there.
+                // Without `rules`, so that others can own them.
                 let role = Role {
                     metadata: metadata::object(store, name.clone(), Some(AUTHORIZATION)),
                     ..Role::default()
                 };
-                objects.push((Kind::Role, name.clone(), manifest(&role)));
+                objects.push(object(Kind::Role, &role));
             }
             objects.extend(cluster_wide(
                 store,
@@ -89,14 +88,14 @@ fn token_reviews() -> PolicyRule {
     rule("authentication.k8s.io", &["tokenreviews"], &["create"])
 }
 
-/// A Role, and the RoleBinding of the same name that gives it to an account.
+/// Returns a Role, and a RoleBinding of the same name for a ServiceAccount.
 fn bound(
     store: &Store,
     name: &str,
     service_type: &str,
     rules: Vec<PolicyRule>,
     account: &str,
-) -> [(Kind, String, Json); 2] {
+) -> [(Key, Json); 2] {
     let metadata = metadata::object(store, name.to_owned(), Some(service_type));
     let role = Role {
         metadata: metadata.clone(),
@@ -108,13 +107,13 @@ fn bound(
         subjects: Some(vec![subject(store, account)]),
     };
     [
-        (Kind::Role, name.to_owned(), manifest(&role)),
-        (Kind::RoleBinding, name.to_owned(), manifest(&binding)),
+        object(Kind::Role, &role),
+        object(Kind::RoleBinding, &binding),
     ]
 }
 
-/// A ClusterRole with these rules, bound to the servers' account.
-fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Kind, String, Json); 2] {
+/// Returns a ClusterRole with these rules, and a ClusterRoleBinding for the ServiceAccount of the servers.
+fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Key, Json); 2] {
     let name = names::token_review(&store.name, &store.namespace);
     let metadata = metadata::cluster_object(store, name.clone(), AUTHORIZATION);
     let role = ClusterRole {
@@ -128,8 +127,8 @@ fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Kind, String, Json);
         subjects: Some(vec![subject(store, &names::main(&store.name))]),
     };
     [
-        (Kind::ClusterRole, name.clone(), manifest(&role)),
-        (Kind::ClusterRoleBinding, name, manifest(&binding)),
+        object(Kind::ClusterRole, &role),
+        object(Kind::ClusterRoleBinding, &binding),
     ]
 }
 

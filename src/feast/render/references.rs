@@ -1,43 +1,39 @@
-//! Text in a container's `command`, `args` and `env` that Kubernetes must pass on as it is.
+//! Variable references in a container's `command`, `args` and `env`: Kubernetes replaces `$(NAME)` with an environment
+//! variable and `$$` with `$`.
 
-/// Escapes `text` for Kubernetes, which replaces `$(NAME)` with an environment variable and `$$` with `$`.
+/// Escapes text that Kubernetes must pass to the container unchanged.
 pub(super) fn escape(text: &str) -> String {
+    escape_dollars(text, |rest| rest.starts_with(['$', '(']))
+}
+
+/// Escapes only what Kubernetes would replace: `$$`, and `$(NAME)` with a valid variable name. A command such as
+/// `$(date -u)` stays readable.
+pub(super) fn escape_references(text: &str) -> String {
+    escape_dollars(text, |rest| rest.starts_with('$') || is_reference(rest))
+}
+
+/// Doubles each `$` for which `is_special` returns true for the text after it.
+fn escape_dollars(text: &str, is_special: impl Fn(&str) -> bool) -> String {
     let mut escaped = String::new();
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if letter == '$' && matches!(letters.peek(), Some('$' | '(')) {
+    for (position, c) in text.char_indices() {
+        if c == '$' && is_special(&text[position + 1..]) {
             escaped.push('$');
         }
-        escaped.push(letter);
+        escaped.push(c);
     }
     escaped
 }
 
-/// Escapes only what Kubernetes would replace: `$$`, and `$(NAME)` where that can be the name of a variable. A command
-/// such as `$(date -u)` stays as the user wrote it.
-pub(super) fn escape_names(text: &str) -> String {
-    let mut escaped = String::new();
-    for (position, letter) in text.char_indices() {
-        let rest = &text[position + letter.len_utf8()..];
-        if letter == '$' && (rest.starts_with('$') || is_reference(rest)) {
-            escaped.push('$');
-        }
-        escaped.push(letter);
-    }
-    escaped
-}
-
-/// Whether the text after a `$` starts with the name of a variable in parentheses.
+/// Returns whether the text after a `$` begins with a variable name in parentheses.
 fn is_reference(rest: &str) -> bool {
     let inner = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
     inner.is_some_and(|(name, _)| {
-        let mut letters = name.chars();
         let is_first = |c: char| c.is_ascii_alphabetic() || "_.-".contains(c);
-        letters.next().is_some_and(is_first) && letters.all(|c| is_first(c) || c.is_ascii_digit())
+        name.starts_with(is_first) && name.chars().all(|c| is_first(c) || c.is_ascii_digit())
     })
 }
 
-/// The text that the container sees, where every variable is set to `replaced`: Kubernetes' own expansion.
+/// Expands the references as Kubernetes does, with `replaced` as the value of every variable.
 #[cfg(test)]
 pub(super) fn expand(text: &str) -> String {
     let mut expanded = String::new();
@@ -73,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_only_names_of_variables() {
+    fn escapes_only_variable_references() {
         for (text, expected) in [
             ("echo $$ > pid", "echo $$$ > pid"),
             ("$(START) $$(START)", "$$(START) $$$$(START)"),
@@ -84,12 +80,12 @@ mod tests {
             ("$$(date -u)", "$$$(date -u)"),
             ("$( ) $(", "$( ) $("),
         ] {
-            assert_eq!(escape_names(text), expected);
+            assert_eq!(escape_references(text), expected);
         }
     }
 
     #[test]
-    fn escaped_text_arrives_letter_by_letter() {
+    fn escaped_text_expands_to_the_original() {
         for (text, expected) in [
             ("echo $$ > pid", "echo $$$ > pid"),
             ("$(START)", "$$(START)"),

@@ -1,20 +1,20 @@
-//! The script of the first init container: it makes the feature repository and points it at the mounted
-//! configuration, by a link, so that nothing of the configuration is ever left on a claim.
+//! The script of the first init container: it creates the feature repository and links the mounted configuration into
+//! it, so that no configuration is left on a claim.
 //!
-//! It ends with an error when anything in it fails, it may be run again over whatever an earlier run left,
-//! and nothing that the user wrote reaches the shell as more than one word.
+//! The script exits with an error if any command fails, it can run again after an earlier run, and it passes every
+//! value of the user to the shell as a single word.
 
 use std::borrow::Cow;
 
 use super::references::escape;
 use super::ssh;
 use crate::feast::names;
-use crate::feast::spec::{Git, Source, Store, join};
+use crate::feast::spec::{Git, ProjectSource, Store, join};
 
-/// What stands before and after the settings of `git -c` in the script.
+/// The text before and after the settings of `git -c` in the script.
 const SETTINGS: [&str; 2] = [r#" -c remote.origin.url="$url""#, r#" "$@"; }"#];
 
-/// The text with a note in the place of the settings of git, where it is a script with any: they often hold a token.
+/// Replaces the settings of git in a script with a note, because they often contain a token.
 pub(in crate::feast) fn without_git_settings<'a>(text: &'a str, note: &str) -> Cow<'a, str> {
     let [before, after] = SETTINGS;
     let parts = text.split_once(before).and_then(|(head, rest)| {
@@ -30,9 +30,9 @@ pub(in crate::feast) fn without_git_settings<'a>(text: &'a str, note: &str) -> C
 pub(super) fn script(store: &Store) -> String {
     let repository = store.repository();
     let made = match &store.project.source {
-        Source::Init { minimal, template } => init(store, *minimal, *template),
-        Source::Git(git) => clone(store, git),
-        Source::Packaged { path, .. } => copy(store, path),
+        ProjectSource::Init { minimal, template } => init(store, *minimal, *template),
+        ProjectSource::Git(git) => clone(store, git),
+        ProjectSource::Packaged { path, .. } => copy(store, path),
     };
     format!(
         r#"set -euo pipefail
@@ -66,10 +66,10 @@ fi
     )
 }
 
-/// The clone appears in its place only when it is whole. One that is there already (on a claim, or after a restart)
-/// is brought to what is wanted, which leaves alone what git does not track: a whole commit is the same for ever, all
-/// else is fetched again. Pods that share a claim do so one after the other, so git's own locks are there only when a pod
-/// was killed at it. The address, which may hold a token, is told to git with each command and written nowhere.
+/// A new clone is moved to its directory when it is complete. An existing one (on a claim, or after a restart) is
+/// updated, and files that git does not track are kept. A full commit hash is fetched only once, and everything else at
+/// each start. Pods that share a claim run one after the other, so locks of git remain only if a pod was killed. The
+/// URL, which can contain a token, is passed to git with each command and not stored.
 fn clone(store: &Store, git: &Git) -> String {
     let Git {
         url,
@@ -171,12 +171,12 @@ cp -a -- "$packaged/." "$repository/"
     )
 }
 
-/// One word for bash, whatever it holds.
+/// Quotes a text as a single word for bash.
 fn quote(word: &str) -> String {
     format!("'{}'", literal(word))
 }
 
-/// One word for bash in which `${NAME}`, and nothing else, stands for an environment variable.
+/// Quotes a text as a single word for bash in which only `${NAME}` is replaced with an environment variable.
 fn expanded(word: &str) -> String {
     let mut quoted = "'".to_owned();
     let mut rest = word;
@@ -202,7 +202,7 @@ fn is_variable(name: &str) -> bool {
     name.starts_with(start) && name.chars().all(|c| start(c) || c.is_ascii_digit())
 }
 
-/// Text between single quotes, for bash and before it for Kubernetes.
+/// Escapes text between single quotes, for bash and for Kubernetes.
 fn literal(text: &str) -> String {
     escape(&text.replace('\'', r"'\''"))
 }

@@ -1,14 +1,14 @@
-//! The accounts: that of the pods, of their own, so that cloud identities can be bound to it, and that of
-//! Spark drivers.
+//! The ServiceAccounts of the pods, to which cloud identities can be bound, and of Spark drivers.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use serde_json::Value as Json;
 
-use super::{manifest, metadata};
+use super::{metadata, object};
 use crate::feast::names;
 use crate::feast::spec::Store;
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
+pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     let engine = store.batch_engine.as_ref();
     let driver = engine
         .and_then(|engine| engine.driver.as_ref())
@@ -19,10 +19,10 @@ pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
     [Some(main), driver].into_iter().flatten().collect()
 }
 
-fn account(store: &Store, name: String, service_type: Option<&str>) -> (String, Json) {
+fn account(store: &Store, name: String, service_type: Option<&str>) -> (Key, Json) {
     let account = ServiceAccount {
-        metadata: metadata::object(store, name.clone(), service_type),
+        metadata: metadata::object(store, name, service_type),
         ..ServiceAccount::default()
     };
-    (name, manifest(&account))
+    object(Kind::ServiceAccount, &account)
 }

@@ -1,20 +1,21 @@
-//! One Kubernetes Service for each address that is served.
+//! The Services, one for each endpoint.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
-use super::{manifest, metadata};
+use super::{metadata, object};
 use crate::feast::names::{self, Endpoint};
 use crate::feast::spec::{Metrics, Store};
+use crate::kubernetes::{Key, Kind};
 
-pub(super) fn render(store: &Store) -> Vec<(String, Json)> {
+pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     store
         .endpoints()
         .into_iter()
         .map(|endpoint| {
             let name = names::service(&store.name, endpoint);
-            (name.clone(), manifest(&service(store, name, endpoint)))
+            object(Kind::Service, &service(store, name, endpoint))
         })
         .collect()
 }

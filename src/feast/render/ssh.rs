@@ -1,4 +1,4 @@
-//! The Secret with which the first init container clones over SSH. No other container sees it.
+//! The Secret with which the first init container clones over SSH. No other container mounts it.
 
 use k8s_openapi::api::core::v1::{KeyToPath, SecretVolumeSource, Volume, VolumeMount};
 
@@ -34,7 +34,8 @@ pub(super) fn mount(store: &Store) -> Option<VolumeMount> {
     })
 }
 
-/// What must exist for the container to start. A pod clones when it starts, so new keys need no new pods.
+/// Returns the files that must exist for the container to start. A pod clones when it starts, so pods do not need to
+/// restart when they change.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
     let ssh = store.project.ssh().into_iter();
     ssh.flat_map(|ssh| {
@@ -47,7 +48,7 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
     .collect()
 }
 
-/// The keys of the Secret that are used, with their files.
+/// Returns the keys of the Secret that are used, with their file names.
 fn keys(ssh: &Ssh) -> Vec<(&str, &'static str)> {
     let Ssh {
         secret: _,
@@ -59,10 +60,10 @@ fn keys(ssh: &Ssh) -> Vec<(&str, &'static str)> {
     keys
 }
 
-/// The lines of the script after which git uses the key.
+/// Returns the lines of the script that make git use the key.
 ///
-/// ssh refuses a key that others can read, and the files of a Secret belong to root and are readable by the pod's group,
-/// so the key is copied to a file of the container's own user, in memory. It is removed at the end.
+/// ssh rejects a key that others can read, and the files of a Secret belong to root and are readable by the group of
+/// the pod. So the key is copied to a file of the container's user, in memory, and removed at the end.
 pub(super) fn script(ssh: &Ssh) -> String {
     let host_keys = match &ssh.known_hosts {
         Some(_) => "-o StrictHostKeyChecking=yes -o UserKnownHostsFile=$ssh_secret/known_hosts",

@@ -1,4 +1,4 @@
-//! Certificates in the pods: the servers' own, and those of the authorities of a remote registry and of an OpenID
+//! Certificates in the pods: those of the servers, and the CA certificates of a remote registry and of an OpenID
 //! Connect provider.
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volume, VolumeMount};
@@ -22,7 +22,7 @@ pub(super) fn volumes(store: &Store) -> Vec<Volume> {
     authority.into_iter().chain(own).collect()
 }
 
-/// Of a server's own certificate.
+/// Returns the volume with the certificate of a server.
 pub(super) fn volume(kind: ServerKind, tls: &Tls) -> Volume {
     Volume {
         name: kind.tls_volume(),
@@ -34,7 +34,8 @@ pub(super) fn volume(kind: ServerKind, tls: &Tls) -> Volume {
     }
 }
 
-/// A server sees its own certificate, the init containers (`None`) all; the authority is for everybody.
+/// Returns the mounts of a container. A server mounts its own certificate, and init containers (`None`) mount all.
+/// Every container mounts the CA certificate.
 pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<VolumeMount> {
     let authority = authority(store).map(|_| ServerKind::Registry);
     let own = own(store).into_iter().map(|(kind, _)| kind);
@@ -51,7 +52,7 @@ pub(super) fn mount(kind: ServerKind) -> VolumeMount {
     }
 }
 
-/// The command's arguments.
+/// Returns the arguments of the command.
 pub(super) fn arguments(kind: ServerKind, tls: Option<&Tls>) -> Vec<String> {
     let Some(tls) = tls else {
         return Vec::new();
@@ -64,7 +65,7 @@ pub(super) fn arguments(kind: ServerKind, tls: Option<&Tls>) -> Vec<String> {
     ]
 }
 
-/// What must be there for the servers' pods to start, with the attribute that names it.
+/// Returns the files that must exist for the servers' pods to start.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
     let config_map = |name: &str, key: &str, path| Mounted {
         source: Source::config_map(name, key),
@@ -89,7 +90,7 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
     registry.into_iter().chain(provider).chain(own).collect()
 }
 
-/// The files of a server's own certificate.
+/// Returns the files of a server's certificate.
 pub(super) fn mounted(kind: ServerKind, tls: &Tls) -> [Mounted; 2] {
     [&tls.certificate, &tls.private_key].map(|key| Mounted {
         source: Source::secret(&tls.secret, key),
@@ -120,7 +121,7 @@ mod tests {
     use crate::feast::spec::Defaults;
 
     #[test]
-    fn authorities_are_looked_at_before_the_first_write() {
+    fn ca_certificates_are_read_before_the_first_write() {
         let authority = |name: &str, key: &str| Source::config_map(name, key);
         let store = json!({
             "name": "demo",

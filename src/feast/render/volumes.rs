@@ -1,4 +1,4 @@
-//! The volumes of the servers' pods, and where the containers see them.
+//! The volumes of the servers' pods, and their mounts.
 
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
@@ -9,19 +9,19 @@ use super::{ssh, tls};
 use crate::feast::names::{self, ServerKind, Service};
 use crate::feast::spec::{ClaimSource, Store};
 
-/// Whether anything still lives in the pod's own directory: all three stores on claims need none.
+/// Returns whether the pods have a data directory. They need none if all three stores have claims.
 fn has_data_directory(store: &Store) -> bool {
     let services: Vec<Service> = store.claims().into_iter().map(|(s, _)| s).collect();
     services != [Service::Registry, Service::Offline, Service::Online]
 }
 
-/// The `feature_store.yaml` that stands under `key` in the feature store's Secret.
+/// Returns the volume with the `feature_store.yaml` under `key` in the Secret of the feature store.
 pub(super) fn configuration(store: &Store, key: &str) -> Volume {
     Volume {
         name: names::CONFIGURATION_VOLUME.to_owned(),
         secret: Some(SecretVolumeSource {
             secret_name: Some(names::main(&store.name)),
-            // The other keys of the Secret are not for the pods.
+            // The pods must not see the other keys of the Secret.
             items: Some(vec![KeyToPath {
                 key: key.to_owned(),
                 path: names::FEATURE_STORE_YAML.to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn configuration_mount() -> VolumeMount {
     }
 }
 
-/// Of the servers' pods.
+/// Returns the volumes of the servers' pods.
 pub(super) fn volumes(store: &Store) -> Vec<Volume> {
     let mut volumes = vec![configuration(store, names::FEATURE_STORE_YAML)];
     volumes.extend(tls::volumes(store));
@@ -80,7 +80,7 @@ pub(super) fn volumes(store: &Store) -> Vec<Volume> {
     volumes
 }
 
-/// The mounts of a server's container, or of an init container (`None`), in the order of the volumes.
+/// Returns the mounts of a server's container, or of an init container (`None`), in the order of the volumes.
 pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<VolumeMount> {
     let mut mounts = vec![configuration_mount()];
     mounts.extend(tls::mounts(store, container));

@@ -1,13 +1,14 @@
-//! The prepared objects as a YAML text to read, to review and to keep in Git.
+//! Rendered objects as a YAML text, for review and version control.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use super::Rendered;
-use crate::feast::objects::{Key, Kind, Objects};
+use crate::feast::objects::Objects;
+use crate::kubernetes::{Key, Kind};
 
-/// An object that YAML cannot say: a defect of the provider.
+/// An object cannot be written as YAML, which is a bug of the provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{object} cannot be written as YAML: {reason}")]
 pub struct YamlError {
@@ -16,11 +17,11 @@ pub struct YamlError {
 }
 
 impl Objects<Rendered> {
-    /// One document for each object, in the order in which they are applied.
+    /// Returns a YAML document for each object, in the order in which they are applied.
     ///
     /// # Errors
     ///
-    /// The first object that YAML cannot say.
+    /// Returns the first object that cannot be written as YAML.
     pub fn yaml(&self) -> Result<String, YamlError> {
         let mut text = String::new();
         let manifests = self.manifests.iter();
@@ -36,7 +37,10 @@ impl Objects<Rendered> {
                 text.push_str(&self.completion());
             }
             if object.kind == Kind::Job {
-                text.push_str("# The name gets a hash of the configuration when this is applied, so that it runs once for each.\n");
+                text.push_str(
+                    "# The provider appends a hash of the configuration to the name, so that each \
+                     configuration is applied once.\n",
+                );
             }
             match serde_saphyr::to_string(manifest) {
                 Ok(document) => text.push_str(&document),
@@ -49,12 +53,12 @@ impl Objects<Rendered> {
         Ok(text)
     }
 
-    /// What the provider adds to the Secret when it applies it.
+    /// Returns comments on what the provider adds to the Secret during apply.
     fn completion(&self) -> String {
         let mut text = String::new();
         for placeholder in self.placeholders() {
             text.push_str(&format!(
-                "# The section {} is completed from {} when this is applied.\n",
+                "# The provider completes the section {} from {} during apply.\n",
                 placeholder.section(),
                 placeholder.source
             ));
@@ -71,7 +75,7 @@ mod tests {
     use crate::feast::spec::{Defaults, Store};
 
     #[test]
-    fn documents_stand_in_their_order() {
+    fn documents_are_in_apply_order() {
         let database = |kind: &str| json!({"persistence": {"store": {"type": kind, "secretRef": {"name": "s"}}}});
         let store = json!({
             "name": "demo",
@@ -97,8 +101,9 @@ mod tests {
                 (
                     "kind: Secret",
                     vec![
-                        "# The section online_store is completed from key \"redis\" of Secret \"s\" when this is applied.",
-                        "# The section registry is completed from key \"sql\" of Secret \"s\" when this is applied.",
+                        "# The provider completes the section online_store from key \"redis\" of Secret \"s\" during \
+                         apply.",
+                        "# The provider completes the section registry from key \"sql\" of Secret \"s\" during apply.",
                     ]
                 ),
                 ("kind: ConfigMap", vec![]),
@@ -106,7 +111,8 @@ mod tests {
                 (
                     "kind: Job",
                     vec![
-                        "# The name gets a hash of the configuration when this is applied, so that it runs once for each."
+                        "# The provider appends a hash of the configuration to the name, so that each configuration is \
+                         applied once."
                     ]
                 ),
                 ("kind: Deployment", vec![]),

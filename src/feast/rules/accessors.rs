@@ -1,6 +1,5 @@
-//! The configuration as the rules look at it: short ways to its parts, each with its path.
+//! Accessors for parts of the configuration, and their paths.
 
-use k8s_openapi::api::autoscaling::v2::MetricSpec;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
@@ -23,12 +22,12 @@ pub(super) const PROJECT_DIR: &str = "feast_project_dir";
 pub(super) const CRON_JOB: &str = "cron_job";
 pub(super) const CRON_JOB_CONTAINERS: &str = "cron_job.container_configs";
 
-/// Where a server's settings stand.
+/// Returns the path of a server's settings.
 pub(super) fn server(kind: ServerKind) -> Path {
     Path::of(kind.attribute())
 }
 
-/// Where a service's settings stand.
+/// Returns the path of a service's settings.
 pub(super) fn block(service: Service) -> Path {
     Path::of(match service {
         Service::Online => ONLINE,
@@ -53,18 +52,6 @@ pub(super) fn keda(store: &FeatureStore) -> Option<&Keda> {
     scaling(store)?.keda.as_ref()
 }
 
-/// The metrics with their paths; none when the default metric holds.
-pub(super) fn metrics(store: &FeatureStore) -> Vec<(Path, &MetricSpec)> {
-    let list = Path::of(AUTOSCALING).attribute("metrics");
-    autoscaling(store)
-        .and_then(|autoscaling| autoscaling.metrics.as_deref())
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-        .map(|(index, metric)| (list.index(index), metric))
-        .collect()
-}
-
 pub(super) fn online(store: &FeatureStore) -> Option<&OnlineStore> {
     services(store)?.online_store.as_ref()
 }
@@ -85,7 +72,7 @@ pub(super) fn online_disabled(store: &FeatureStore) -> bool {
     online(store).and_then(|online| online.disabled) == Some(true)
 }
 
-/// The CronJob's containers.
+/// Returns the settings of the CronJob's containers.
 pub(super) fn cron_job_containers(store: &FeatureStore) -> Option<&CronJobContainers> {
     store.cron_job.as_ref()?.container_configs.as_ref()
 }
@@ -94,7 +81,7 @@ pub(super) fn git(store: &FeatureStore) -> Option<&Git> {
     store.feast_project_dir.as_ref()?.git.as_ref()
 }
 
-/// The attribute that turns scaling on, if any does.
+/// Returns the attribute that makes the feature store scaled, if there is one.
 pub(super) fn scaled_by(store: &FeatureStore) -> Option<Path> {
     let Scaling {
         replicas,
@@ -112,16 +99,16 @@ pub(super) fn scaled_by(store: &FeatureStore) -> Option<Path> {
         .then(|| Path::of(SCALING).attribute("replicas"))
 }
 
-/// A server container that will run, and where its settings stand.
+/// A server container, and the path of its settings.
 pub(super) struct Container<'a> {
     pub kind: ServerKind,
     /// The attribute with its settings.
     pub path: Path,
-    /// Absent for an online server with default settings.
+    /// `None` for an online server with default settings.
     pub settings: Option<ServerSettings<'a>>,
-    /// The deepest attribute of it that the user wrote.
+    /// The innermost attribute of the server that is set.
     pub written: Option<Path>,
-    /// What its running was concluded from an absence of.
+    /// The absent attributes that decide that the server runs.
     pub reads: Vec<Path>,
 }
 
@@ -131,7 +118,7 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The servers that share their pods, in the order of the containers.
+/// Returns the servers that share their pods, in the order of the containers.
 pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
     let made = |kind, settings| Container {
         kind,
@@ -168,13 +155,13 @@ pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
     containers
 }
 
-/// The lineage server, which has pods of its own.
+/// Returns the lineage server, which has its own pods.
 pub(super) fn lineage(store: &FeatureStore) -> Option<&LineageServer> {
     let consumer = store.openlineage.as_ref()?.consumer.as_ref()?;
     consumer.lineage_server.as_ref()
 }
 
-/// The servers of all pods.
+/// Returns the servers of all pods.
 pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
     let mut containers = containers(store);
     let settings = lineage(store).map(|lineage| lineage.server.as_ref());
@@ -188,17 +175,17 @@ pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
     containers
 }
 
-/// A claim that the pods mount, and where the user wrote it.
+/// A PersistentVolumeClaim that the pods mount, and its path.
 pub(super) struct Claim<'a> {
     pub service: Service,
     /// The `pvc` attribute.
     pub path: Path,
     pub pvc: &'a PersistentVolumeClaim,
-    /// What its being mounted was concluded from an absence of.
+    /// The absent attributes that decide that the claim is mounted.
     pub reads: Vec<Path>,
 }
 
-/// The claims, in the order of the attributes. A disabled online store has none.
+/// Returns the claims in the order of the attributes. A disabled online store has none.
 pub(super) fn claims(store: &FeatureStore) -> Vec<Claim<'_>> {
     let online = online(store)
         .filter(|_| !online_disabled(store))

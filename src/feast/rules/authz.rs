@@ -1,8 +1,10 @@
-//! Who may ask the servers for what.
+//! Authentication and authorization of requests.
 
 use super::Violation;
 use crate::feast::config::{Authz, FeatureStore};
 use crate::feast::names;
+use crate::kubernetes::validation::metadata::DNS_SUBDOMAIN_LENGTH;
+use crate::kubernetes::validation::{exactly_one, unique};
 use crate::schema::Path;
 
 const AUTHZ: &str = "authz";
@@ -26,36 +28,20 @@ pub(super) fn one_mode(store: &FeatureStore) -> Vec<Violation> {
         ("oidc", oidc.is_some()),
         ("no_auth", no_auth.is_some()),
     ];
-    let written: Vec<&str> = modes
-        .iter()
-        .filter_map(|(name, written)| written.then_some(*name))
-        .collect();
-    match (written.as_slice(), no_auth) {
-        ([], _) => vec![Violation::new(
-            path.clone(),
-            modes.map(|(name, _)| path.attribute(name)),
-            "authz says nothing",
-            "Write one of `kubernetes`, `oidc` and `no_auth = true`, or leave `authz` out, which means the \
-             last.",
-        )],
-        ([_], Some(false)) => vec![Violation::new(
-            path.attribute("no_auth"),
-            ["kubernetes", "oidc", "no_auth"].map(|name| path.attribute(name)),
-            "no_auth = false does not say how requests are authenticated",
-            "Write `kubernetes = {}` or `oidc = { … }` in its place, or `no_auth = true`.",
-        )],
-        ([_], _) => Vec::new(),
-        (several, _) => vec![Violation::new(
-            path,
-            [],
-            "authz says several things",
-            format!(
-                "Requests are authenticated in one way, and here are {}. Write exactly one of `kubernetes`, \
-                 `oidc` and `no_auth`.",
-                several.join(" and ")
-            ),
-        )],
+    let hint = "Remove `authz` to run the servers without authentication.";
+    if let Some(violation) = exactly_one(&path, &modes, hint) {
+        return vec![violation];
     }
+    let is_false = *no_auth == Some(false);
+    let violation = is_false.then(|| {
+        Violation::new(
+            path.attribute("no_auth"),
+            modes.map(|(name, _)| path.attribute(name)),
+            "`no_auth = false` does not choose an authentication mode",
+            "Set `kubernetes = {}` or `oidc = { … }` instead, or `no_auth = true`.",
+        )
+    });
+    violation.into_iter().collect()
 }
 
 pub(super) fn roles(store: &FeatureStore) -> Vec<Violation> {
@@ -69,36 +55,29 @@ pub(super) fn roles(store: &FeatureStore) -> Vec<Violation> {
         names::batch_driver(&store.name),
         format!("{}-cronjob", names::main(&store.name)),
     ];
-    let mut violations = Vec::new();
+    let names = roles.iter().map(|role| Some(role.as_str()));
+    let mut violations = unique(&list, "", "role", names);
     for (index, role) in roles.iter().enumerate() {
-        let at = list.index(index);
-        let mut refuse = |other: Option<Path>, summary: String, detail: &str| {
-            let reads = [at.clone()].into_iter().chain(other);
-            violations.push(Violation::new(at.clone(), reads, summary, detail));
-        };
-        let wrong = role.is_empty()
-            || role.len() > 253
+        let path = list.index(index);
+        // `path.IsValidPathSegmentName` of Kubernetes, which is all that it asks of a Role's name.
+        let is_invalid = role.is_empty()
+            || role.len() > DNS_SUBDOMAIN_LENGTH
             || [".", ".."].contains(&role.as_str())
             || role.contains(['/', '%'])
             || role.chars().any(|c| c.is_whitespace() || c.is_control());
-        if wrong {
-            refuse(
-                None,
-                format!("{role:?} is no name of a Role"),
-                "Write 1 to 253 characters without `/`, `%` and spaces, such as `feast-reader`.",
-            );
+        if is_invalid {
+            violations.push(Violation::at(
+                path,
+                format!("{role:?} is not a valid Role name"),
+                "Use 1 to 253 characters without `/`, `%` and spaces, such as `feast-reader`.",
+            ));
         } else if own.contains(role) {
-            refuse(
-                Some(Path::of("name")),
-                format!("Role {role:?} is the provider's own"),
-                "It has the rights of the servers. Choose another name.",
-            );
-        } else if let Some(before) = roles[..index].iter().position(|other| other == role) {
-            refuse(
-                Some(list.index(before)),
-                format!("Role {role:?} is there twice"),
-                "Write each name once.",
-            );
+            violations.push(Violation::new(
+                path.clone(),
+                [path, Path::of("name")],
+                format!("The Role name {role:?} is reserved for the provider"),
+                "The Role of this name grants the permissions of the servers. Use another name.",
+            ));
         }
     }
     violations
@@ -115,8 +94,8 @@ pub(super) fn oidc(store: &FeatureStore) -> Vec<Violation> {
         violations.push(Violation::new(
             path.clone(),
             [issuer, secret.clone()],
-            "The OpenID Connect provider is not named",
-            "Write `issuer_url = \"https://…\"`, or `secret_ref = { name = \"…\" }` for a Secret that holds \
+            "The OpenID Connect provider needs `issuer_url` or `secret_ref`",
+            "Set `issuer_url = \"https://…\"`, or `secret_ref = { name = \"…\" }` for a Secret that has the key \
              `auth_discovery_url`.",
         ));
     }
@@ -124,8 +103,8 @@ pub(super) fn oidc(store: &FeatureStore) -> Vec<Violation> {
         violations.push(Violation::new(
             path.attribute("secret_key_name"),
             [secret],
-            "secret_key_name without a Secret",
-            "It is a key of the Secret that `secret_ref` names. Write that too, or remove it.",
+            "`secret_key_name` requires `secret_ref`",
+            "It is a key of the Secret that `secret_ref` names. Set `secret_ref`, or remove `secret_key_name`.",
         ));
     }
     violations
@@ -135,15 +114,15 @@ pub(super) fn oidc(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused_whole;
+    use crate::feast::rules::testing::rejects_store;
 
     fn check(rule: &str, authz: Json, expected: &[(&str, &str)]) {
         let store = json!({"name": "demo", "feastProject": "p", "authz": authz});
-        refused_whole(rule, store, expected);
+        rejects_store(rule, store, expected);
     }
 
     #[test]
-    fn exactly_one_mode() {
+    fn exactly_one_authentication_mode() {
         let oidc = json!({"issuerUrl": "https://idp"});
         for one in [
             json!({"kubernetes": {}}),
@@ -152,24 +131,34 @@ mod tests {
         ] {
             check("one-authz", one, &[]);
         }
-        check("one-authz", json!({}), &[("authz", "authz says nothing")]);
+        check(
+            "one-authz",
+            json!({}),
+            &[(
+                "authz",
+                "Exactly one of `kubernetes`, `oidc`, `no_auth` must be set",
+            )],
+        );
         check(
             "one-authz",
             json!({"noAuth": false}),
             &[(
                 "authz.no_auth",
-                "no_auth = false does not say how requests are authenticated",
+                "`no_auth = false` does not choose an authentication mode",
             )],
         );
         check(
             "one-authz",
             json!({"kubernetes": {}, "noAuth": true}),
-            &[("authz", "authz says several things")],
+            &[(
+                "authz",
+                "Exactly one of `kubernetes`, `oidc`, `no_auth` must be set",
+            )],
         );
     }
 
     #[test]
-    fn roles_are_names_of_the_users() {
+    fn roles_have_valid_and_unique_names() {
         let roles = |roles: Json| json!({"kubernetes": {"roles": roles}});
         check(
             "authz-roles",
@@ -180,28 +169,34 @@ mod tests {
             "authz-roles",
             roles(json!(["a", "a/b", "feast-demo", "a"])),
             &[
-                ("authz.kubernetes.roles[1]", "\"a/b\" is no name of a Role"),
+                ("authz.kubernetes.roles[3]", "Duplicate role \"a\""),
+                (
+                    "authz.kubernetes.roles[1]",
+                    "\"a/b\" is not a valid Role name",
+                ),
                 (
                     "authz.kubernetes.roles[2]",
-                    "Role \"feast-demo\" is the provider's own",
+                    "The Role name \"feast-demo\" is reserved for the provider",
                 ),
-                ("authz.kubernetes.roles[3]", "Role \"a\" is there twice"),
             ],
         );
     }
 
     #[test]
-    fn a_provider_is_named() {
+    fn a_provider_has_an_issuer_or_a_secret() {
         let secret = json!({"name": "s"});
         check("oidc-provider", json!({"oidc": {"secretRef": secret}}), &[]);
         check(
             "oidc-provider",
             json!({"oidc": {"secretKeyName": "k"}}),
             &[
-                ("authz.oidc", "The OpenID Connect provider is not named"),
+                (
+                    "authz.oidc",
+                    "The OpenID Connect provider needs `issuer_url` or `secret_ref`",
+                ),
                 (
                     "authz.oidc.secret_key_name",
-                    "secret_key_name without a Secret",
+                    "`secret_key_name` requires `secret_ref`",
                 ),
             ],
         );

@@ -1,15 +1,14 @@
-//! What must not change in a feature store that is there already: what Kubernetes lets nobody change of a
-//! claim.
+//! Changes of an existing feature store that Kubernetes rejects: PersistentVolumeClaims are mostly immutable.
 
 use super::Violation;
 use super::accessors::{Claim, claims};
 use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
 use crate::kubernetes::quantity::Quantity;
 
-const WAY_OUT: &str = "Write what was there before. For a claim with other properties make one yourself, copy \
-    the data onto it, and name it under `ref` in place of `create`.";
+const WAY_OUT: &str = "Restore the previous value. To use a claim with other properties, create it yourself, copy the \
+     data to it, and set `ref` instead of `create`.";
 
-/// Every change of `before` into `after` that the API server would refuse.
+/// Returns every change between two configurations that the API server would reject.
 pub fn check(before: &FeatureStore, after: &FeatureStore) -> Vec<Violation> {
     let old = claims(before);
     claims(after)
@@ -23,7 +22,7 @@ pub fn check(before: &FeatureStore, after: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
-/// What of the claim's template is another one now.
+/// Compares the templates of a claim.
 fn of_one(
     claim: &Claim<'_>,
     old: &PersistentVolumeClaimTemplate,
@@ -31,7 +30,7 @@ fn of_one(
 ) -> Vec<Violation> {
     let path = claim.path.attribute("create");
     let mut violations = Vec::new();
-    let mut refuse = |name: &str, summary: String| {
+    let mut reject = |name: &str, summary: String| {
         let at = path.attribute(name);
         let reads = claim.reads.iter().cloned().chain([at.clone()]);
         violations.push(Violation::new(at.clone(), reads, summary, WAY_OUT));
@@ -46,16 +45,16 @@ fn of_one(
     };
     if modes(old) != modes(new) {
         let (old, new) = (modes(old), modes(new));
-        refuse(
+        reject(
             "access_modes",
-            format!("Access modes of a claim cannot change ({old} to {new})"),
+            format!("The access modes of a claim cannot be changed ({old} to {new})"),
         );
     }
-    // From none to a name may be the name of the default class, which the claim has already.
+    // A class that is set for the first time may be the default class, which the claim already has.
     if old.storage_class_name.is_some() && old.storage_class_name != new.storage_class_name {
-        refuse(
+        reject(
             "storage_class_name",
-            "The storage class of a claim cannot change".to_owned(),
+            "The storage class of a claim cannot be changed".to_owned(),
         );
     }
     let request = |template: &PersistentVolumeClaimTemplate| {
@@ -71,9 +70,9 @@ fn of_one(
     if let (Some(large), Some(small)) = sizes
         && small < large
     {
-        refuse(
+        reject(
             "resources",
-            format!("A claim cannot become smaller ({before} to {after})"),
+            format!("A claim cannot be shrunk ({before} to {after})"),
         );
     }
     let limits = |template: &PersistentVolumeClaimTemplate| {
@@ -81,7 +80,10 @@ fn of_one(
         resources.limits.unwrap_or_default()
     };
     if limits(old) != limits(new) {
-        refuse("resources", "Limits of a claim cannot change".to_owned());
+        reject(
+            "resources",
+            "The limits of a claim cannot be changed".to_owned(),
+        );
     }
     violations
 }
@@ -118,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_only_grows() {
+    fn a_claim_can_only_grow() {
         let size = |size: &str| json!({"resources": {"requests": {"storage": size}}});
         change(claim(json!({})), claim(size("10Gi")), &[]);
         change(claim(size("1024Mi")), claim(size("1Gi")), &[]);
-        let smaller = "A claim cannot become smaller (5Gi to 1Gi)";
+        let smaller = "A claim cannot be shrunk (5Gi to 1Gi)";
         change(
             claim(json!({})),
             claim(size("1Gi")),
@@ -131,12 +133,12 @@ mod tests {
         change(
             claim(json!({})),
             claim(json!({"resources": {"limits": {"storage": "10Gi"}}})),
-            &[("resources", "Limits of a claim cannot change")],
+            &[("resources", "The limits of a claim cannot be changed")],
         );
     }
 
     #[test]
-    fn nothing_else_of_it_changes() {
+    fn other_properties_of_a_claim_are_immutable() {
         let class = |class: &str| json!({"storageClassName": class});
         let modes = |mode: &str| json!({"accessModes": [mode]});
         change(claim(json!({})), claim(modes("ReadWriteOnce")), &[]);
@@ -146,7 +148,7 @@ mod tests {
             claim(class("fast")),
             &[(
                 "storage_class_name",
-                "The storage class of a claim cannot change",
+                "The storage class of a claim cannot be changed",
             )],
         );
         change(
@@ -155,18 +157,18 @@ mod tests {
             &[
                 (
                     "access_modes",
-                    "Access modes of a claim cannot change (ReadWriteOnce to ReadWriteMany)",
+                    "The access modes of a claim cannot be changed (ReadWriteOnce to ReadWriteMany)",
                 ),
                 (
                     "storage_class_name",
-                    "The storage class of a claim cannot change",
+                    "The storage class of a claim cannot be changed",
                 ),
             ],
         );
     }
 
     #[test]
-    fn what_is_no_claim_may_become_any() {
+    fn a_new_claim_can_have_any_size() {
         let small = claim(json!({"resources": {"requests": {"storage": "1Gi"}}}));
         change(json!({}), small.clone(), &[]);
         let mut disabled = claim(json!({}));

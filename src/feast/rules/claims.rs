@@ -1,31 +1,26 @@
-//! Persistent volume claims.
+//! The PersistentVolumeClaims of the stores.
 
 use super::accessors::{Claim, block, claims};
-use super::resources::request_within_limit;
 use super::{Violation, tls};
 use crate::feast::config::{AccessMode, FeatureStore, PersistentVolumeClaimTemplate};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
 use crate::feast::spec::join;
 use crate::kubernetes::quantity::Quantity;
+use crate::kubernetes::validation::resources::requests_within_limits;
+use crate::kubernetes::validation::{below, exactly_one};
 use crate::schema::Path;
 
 pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
-    claims(store)
-        .into_iter()
-        .filter_map(|Claim { path, pvc, reads, .. }| match (&pvc.r#ref, &pvc.create) {
-            (Some(_), Some(_)) => Some(Violation::new(
-                path,
-                reads,
-                "A claim is either an existing one or one to create",
-                "Write one of `ref` and `create`.",
-            )),
-            (None, None) => Some(Violation::new(
-                path.clone(),
-                [path.attribute("ref"), path.attribute("create")].into_iter().chain(reads),
-                "A claim needs `ref` or `create`",
-                "Write `ref = { name = \"…\" }` for an existing claim, or `create = {}` for a new one.",
-            )),
-            (Some(_), None) | (None, Some(_)) => None,
+    (claims(store).into_iter())
+        .filter_map(|claim| {
+            let sources = [
+                ("ref", claim.pvc.r#ref.is_some()),
+                ("create", claim.pvc.create.is_some()),
+            ];
+            let hint = "Set `ref = { name = \"…\" }` to use an existing PersistentVolumeClaim, or `create = {}` to \
+                        create one.";
+            let violation = exactly_one(&claim.path, &sources, hint)?;
+            Some(violation.reading(&claim.reads))
         })
         .collect()
 }
@@ -34,15 +29,15 @@ pub(super) fn template(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
     for claim in claims(store) {
         if let Some(template) = &claim.pvc.create {
-            let found = of_one(claim.service, &claim.path.attribute("create"), template);
+            let path = claim.path.attribute("create");
+            let found = validate_template(claim.service, &path, template);
             violations.extend(found.into_iter().map(|it| it.reading(&claim.reads)));
         }
     }
     violations
 }
 
-/// The template at `path`.
-fn of_one(
+fn validate_template(
     service: Service,
     path: &Path,
     template: &PersistentVolumeClaimTemplate,
@@ -50,30 +45,27 @@ fn of_one(
     let mut violations = Vec::new();
     let modes = template.access_modes.as_deref().unwrap_or_default();
     if modes.len() > 1 && modes.contains(&AccessMode::ReadWriteOncePod) {
-        let at = path.attribute("access_modes");
-        violations.push(Violation::new(
-            at.clone(),
-            [at],
-            "ReadWriteOncePod cannot go together with other access modes",
-            "Write it alone, or leave it out.",
+        violations.push(Violation::at(
+            path.attribute("access_modes"),
+            "`ReadWriteOncePod` conflicts with other access modes",
+            "Set it alone, or remove it.",
         ));
     }
     let resources = template.resources.clone().unwrap_or_default();
-    violations.extend(request_within_limit(
-        &path.attribute("resources"),
+    let found = requests_within_limits(
         resources.requests.as_ref(),
         resources.limits.as_ref(),
         &[("storage", service.default_storage())],
-    ));
+    );
+    let path = path.attribute("resources");
+    violations.extend(below(&path, found));
     let storage = resources.requests.as_ref().and_then(|it| it.get("storage"));
     if storage.is_some_and(|it| Quantity::parse(&it.0) == Some(Quantity::ZERO)) {
-        let at = path.attribute("resources.requests").key("storage");
-        violations.push(Violation::new(
-            at.clone(),
-            [at],
-            "A claim needs storage",
+        violations.push(Violation::at(
+            path.attribute("requests").key("storage"),
+            "The storage request must be greater than 0",
             format!(
-                "Write how much, such as `{}`, or leave it out for that.",
+                "Set a size, or remove the request to use the default `{}`.",
                 service.default_storage()
             ),
         ));
@@ -93,7 +85,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         } = claim;
         let at = path.attribute("mount_path");
         let mount = join(&pvc.mount_path, "");
-        let mut refuse = |mut reads: Vec<Path>, summary: String, detail: String| {
+        let mut reject = |mut reads: Vec<Path>, summary: String, detail: String| {
             reads.push(at.clone());
             let violation = Violation::new(at.clone(), reads, summary, detail);
             violations.push(violation.reading(mounted));
@@ -104,34 +96,35 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         if let Some(other) = before {
             let mut reads = vec![other.path.attribute("mount_path")];
             reads.extend(other.reads.iter().cloned());
-            refuse(
+            reject(
                 reads,
                 format!("Two claims are mounted at {mount:?}"),
                 format!(
-                    "The {} is mounted there too, and Kubernetes wants each mount path once. Write another \
+                    "The claim of the {} has the same mount path, and each path can be used only once. Set another \
                      directory.",
                     other.service.words()
                 ),
             );
         }
         if overlaps(&mount, CONFIGURATION_DIRECTORY) {
-            refuse(
+            reject(
                 Vec::new(),
-                format!("{mount:?} hides Feast's configuration"),
+                format!("A claim at {mount:?} would hide Feast's configuration"),
                 format!(
-                    "The provider mounts `feature_store.yaml` in `{CONFIGURATION_DIRECTORY}`. Write another \
-                     directory, such as `/data/{}`.",
+                    "The provider mounts `feature_store.yaml` in `{CONFIGURATION_DIRECTORY}`. Set another directory, \
+                     such as `/data/{}`.",
                     service.as_str()
                 ),
             );
         }
         for (directory, reads) in tls::directories(store) {
             if overlaps(&mount, &directory) {
-                refuse(
+                reject(
                     reads,
-                    format!("{mount:?} hides a certificate"),
+                    format!("A claim at {mount:?} would hide a certificate"),
                     format!(
-                        "The provider mounts it in `{directory}`. Write another directory, such as `/data/{}`.",
+                        "The provider mounts a certificate in `{directory}`. Set another directory, such as \
+                         `/data/{}`.",
                         service.as_str()
                     ),
                 );
@@ -140,12 +133,12 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         if mount == DATA_DIRECTORY
             && let Some(reads) = in_the_pod(store)
         {
-            refuse(
+            reject(
                 reads,
-                format!("{mount:?} is taken"),
+                format!("The mount path {mount:?} is reserved for the provider"),
                 format!(
-                    "What is not on a claim is kept in `{DATA_DIRECTORY}`, a volume of the pod's own. Write \
-                     another directory, such as `/data/{}`.",
+                    "Stores without a claim keep their files in `{DATA_DIRECTORY}`, a volume of the pod. Set another \
+                     directory, such as `/data/{}`.",
                     service.as_str()
                 ),
             );
@@ -156,14 +149,14 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         let base = offline.map_or(DATA_DIRECTORY, |claim| &claim.pvc.mount_path);
         let project = join(base, &store.feast_project);
         if !store.feast_project.is_empty() && inside(&mount, &project) {
-            refuse(
+            reject(
                 vec![
                     Path::of("feast_project"),
                     block(Service::Offline).attribute("persistence.file.pvc.mount_path"),
                 ],
-                format!("{mount:?} is inside the feature repository"),
+                format!("The mount path {mount:?} is inside the feature repository"),
                 format!(
-                    "`feast init` makes `{project}` and must find it absent. Write another directory, such as \
+                    "`feast init` creates `{project}`, which must not exist yet. Set another directory, such as \
                      `/data/{}`.",
                     service.as_str()
                 ),
@@ -173,8 +166,8 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
     violations
 }
 
-/// What it is concluded from that something is kept in the pods' own directory, where anything is: with all three
-/// stores on claims nothing is, and each absent claim may be unknown yet.
+/// Returns the attributes that decide that a store keeps its files in the data directory of the pod; `None` if all
+/// three stores have claims. An absent claim may only be unknown.
 pub(super) fn in_the_pod(store: &FeatureStore) -> Option<Vec<Path>> {
     let services = [Service::Online, Service::Offline, Service::Registry];
     (claims(store).len() < services.len()).then(|| {
@@ -200,7 +193,7 @@ pub(super) fn overlaps(one: &str, other: &str) -> bool {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{refused, stands};
+    use crate::feast::rules::testing::{accepts, rejects};
 
     fn online(pvc: &Json) -> Json {
         json!({"onlineStore": {"persistence": {"file": {"path": "o.db", "pvc": pvc}}}})
@@ -210,32 +203,32 @@ mod tests {
 
     #[test]
     fn exactly_one_source() {
-        refused(
+        rejects(
             "one-claim",
             online(&json!({"create": {}, "mountPath": "/d"})),
             &[],
         );
-        refused(
+        rejects(
             "one-claim",
             online(&json!({"mountPath": "/d"})),
-            &[(PVC, "A claim needs `ref` or `create`")],
+            &[(PVC, "Exactly one of `ref`, `create` must be set")],
         );
-        refused(
+        rejects(
             "one-claim",
             online(&json!({"ref": {"name": "c"}, "create": {}, "mountPath": "/d"})),
-            &[(PVC, "A claim is either an existing one or one to create")],
+            &[(PVC, "Exactly one of `ref`, `create` must be set")],
         );
     }
 
     #[test]
-    fn templates_that_kubernetes_accepts() {
+    fn access_modes_and_storage_limits() {
         let create = |create: Json| online(&json!({"create": create, "mountPath": "/d"}));
-        refused(
+        rejects(
             "claim-template",
             create(json!({"accessModes": ["ReadWriteMany"]})),
             &[],
         );
-        refused(
+        rejects(
             "claim-template",
             create(json!({
                 "accessModes": ["ReadWriteOncePod", "ReadOnlyMany"],
@@ -244,21 +237,21 @@ mod tests {
             &[
                 (
                     "services.online_store.persistence.file.pvc.create.access_modes",
-                    "ReadWriteOncePod cannot go together with other access modes",
+                    "`ReadWriteOncePod` conflicts with other access modes",
                 ),
                 (
                     "services.online_store.persistence.file.pvc.create.resources",
-                    "The storage request (5Gi) is above the limit (1Gi)",
+                    "The storage request (5Gi) exceeds the limit (1Gi)",
                 ),
             ],
         );
     }
 
     #[test]
-    fn no_claim_without_storage() {
+    fn rejects_storage_that_is_not_positive() {
         let storage = |written: &str, expected: &[(&str, &str)]| {
             let create = json!({"resources": {"requests": {"storage": written}}});
-            refused(
+            rejects(
                 "claim-template",
                 online(&json!({"create": create, "mountPath": "/d"})),
                 expected,
@@ -267,34 +260,40 @@ mod tests {
         let at =
             "services.online_store.persistence.file.pvc.create.resources.requests[\"storage\"]";
         storage("1", &[]);
-        storage("0Gi", &[(at, "A claim needs storage")]);
-        storage("-1Gi", &[(at, "\"-1Gi\" is not a quantity of storage")]);
+        storage("0Gi", &[(at, "The storage request must be greater than 0")]);
+        storage(
+            "-1Gi",
+            &[(at, "\"-1Gi\" is not a valid quantity of storage")],
+        );
     }
 
     #[test]
-    fn mounts_do_not_collide() {
+    fn rejects_mount_paths_that_collide() {
         let at = |path: &str| online(&json!({"create": {}, "mountPath": path}));
         let here = "services.online_store.persistence.file.pvc.mount_path";
-        refused("mount-paths", at("/feast-data/online"), &[]);
-        refused(
+        rejects("mount-paths", at("/feast-data/online"), &[]);
+        rejects(
             "mount-paths",
             at("/feast-data/"),
-            &[(here, "\"/feast-data\" is taken")],
+            &[(
+                here,
+                "The mount path \"/feast-data\" is reserved for the provider",
+            )],
         );
-        refused(
+        rejects(
             "mount-paths",
             at("/"),
-            &[(here, "\"/\" hides Feast's configuration")],
+            &[(here, "A claim at \"/\" would hide Feast's configuration")],
         );
-        refused(
+        rejects(
             "mount-paths",
             at("/feast-data/demo/feature_repo"),
             &[(
                 here,
-                "\"/feast-data/demo/feature_repo\" is inside the feature repository",
+                "The mount path \"/feast-data/demo/feature_repo\" is inside the feature repository",
             )],
         );
-        // With three claims nothing is kept in the pod's own directory, unless one of them is not mounted.
+        // With three claims, the pod has no data directory, unless one of the claims is not mounted.
         let on_claims = |disabled: bool| {
             let file = |path: &str| json!({"file": {"pvc": {"create": {}, "mountPath": path}}});
             json!({
@@ -303,23 +302,23 @@ mod tests {
                 "registry": {"local": {"persistence": file("/feast-data")}},
             })
         };
-        refused("mount-paths", on_claims(false), &[]);
-        refused(
+        rejects("mount-paths", on_claims(false), &[]);
+        rejects(
             "mount-paths",
             on_claims(true),
             &[(
                 "services.registry.local.persistence.file.pvc.mount_path",
-                "\"/feast-data\" is taken",
+                "The mount path \"/feast-data\" is reserved for the provider",
             )],
         );
         let mut same_place = on_claims(true);
         same_place["onlineStore"]["persistence"]["file"]["pvc"]["mountPath"] = json!("/offline");
         same_place["registry"]["local"]["persistence"]["file"]["pvc"]["mountPath"] = json!("/r");
-        stands(same_place);
+        accepts(same_place);
         let pvc = json!({"create": {}, "mountPath": "/data"});
         let mut both = online(&pvc);
         both["offlineStore"] = json!({"persistence": {"file": {"pvc": pvc}}});
-        refused(
+        rejects(
             "mount-paths",
             both,
             &[(

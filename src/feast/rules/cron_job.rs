@@ -1,13 +1,32 @@
-//! The CronJob: settings of its Jobs that go together.
+//! The CronJob: its name and schedule, and settings of its Jobs that depend on each other.
 
-use k8s_openapi::api::batch::v1::{PodFailurePolicy, PodFailurePolicyRule};
+use k8s_openapi::api::batch::v1::PodFailurePolicy;
 
 use super::Violation;
 use super::accessors::{CRON_JOB, CRON_JOB_CONTAINERS, cron_job_containers};
 use crate::feast::config::{CompletionMode, FeatureStore, JobSpec, PodReplacementPolicy};
-use crate::feast::names::{self, CRON_JOB_LENGTH};
+use crate::feast::names;
 use crate::feast::spec::commands_or_default;
+use crate::kubernetes::validation::metadata::CRON_JOB_NAME_LENGTH;
+use crate::kubernetes::validation::{below, cron, job as kubernetes};
 use crate::schema::Path;
+
+pub(super) fn schedule(store: &FeatureStore) -> Vec<Violation> {
+    let schedule = store
+        .cron_job
+        .as_ref()
+        .and_then(|it| it.schedule.as_deref());
+    let problem = schedule.and_then(|schedule| Some((schedule, cron::problem(schedule)?)));
+    let violation = problem.map(|(schedule, problem)| {
+        Violation::at(
+            Path::of(CRON_JOB).attribute("schedule"),
+            format!("{schedule:?} is not a valid schedule: {problem}"),
+            "Set minute, hour, day of month, month and day of week, such as `0 3 * * *` for 3:00 every day, or one of \
+             `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` and `@every 90m`.",
+        )
+    });
+    violation.into_iter().collect()
+}
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let Some(cron_job) = &store.cron_job else {
@@ -20,13 +39,11 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     if let Some(zone) = &cron_job.time_zone
         && zone.eq_ignore_ascii_case("local")
     {
-        let at = Path::of(CRON_JOB).attribute("time_zone");
-        violations.push(Violation::new(
-            at.clone(),
-            [at],
-            format!("{zone:?} is not a time zone"),
-            "Write a name of the time zone database, such as `Etc/UTC`, or leave `time_zone` out for that of \
-             the cluster.",
+        violations.push(Violation::at(
+            Path::of(CRON_JOB).attribute("time_zone"),
+            format!("{zone:?} is not a valid time zone"),
+            "Set a name of the time zone database, such as `Etc/UTC`, or remove `time_zone` to use the time zone of \
+             the kube-controller-manager.",
         ));
     }
     if let Some(job) = &cron_job.job_spec {
@@ -41,19 +58,16 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 }
 
 fn name(store: &FeatureStore) -> Option<Violation> {
-    let derived = names::main(&store.name);
-    (derived.len() > CRON_JOB_LENGTH).then(|| {
-        let at = Path::of("name");
-        Violation::new(
-            at.clone(),
-            [at],
+    let name = names::main(&store.name);
+    (name.len() > CRON_JOB_NAME_LENGTH).then(|| {
+        Violation::at(
+            Path::of("name"),
             format!(
-                "The name makes {derived:?}, which is longer than {CRON_JOB_LENGTH} characters"
+                "The name of the CronJob, {name:?}, is longer than {CRON_JOB_NAME_LENGTH} characters"
             ),
             format!(
-                "Kubernetes allows CronJobs names of at most {CRON_JOB_LENGTH} characters, so with \
-                 `cron_job.schedule` the name may have {}; it has {}.",
-                store.name.len() + CRON_JOB_LENGTH - derived.len(),
+                "With `cron_job.schedule`, `name` can have at most {} characters. It has {}.",
+                store.name.len() + CRON_JOB_NAME_LENGTH - name.len(),
                 store.name.len()
             ),
         )
@@ -66,156 +80,99 @@ fn job_spec(attribute: &str) -> Path {
         .attribute(attribute)
 }
 
+/// Returns a violation for an attribute of the Job that needs another one.
+fn requires(attribute: &str, other: &str, summary: &str, detail: &str) -> Violation {
+    let path = job_spec(attribute);
+    Violation::new(path.clone(), [path, job_spec(other)], summary, detail)
+}
+
 fn indexes(job: &JobSpec) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut refuse = |at: &str, needs: &str, summary: &str, detail: &str| {
-        let at = job_spec(at);
-        let reads = [at.clone(), job_spec(needs)];
-        violations.push(Violation::new(at, reads, summary, detail));
-    };
-    let indexed = job.completion_mode == Some(CompletionMode::Indexed);
-    if indexed && job.completions.is_none() {
-        refuse(
+    let is_indexed = job.completion_mode == Some(CompletionMode::Indexed);
+    if is_indexed && job.completions.is_none() {
+        violations.push(requires(
             "completion_mode",
             "completions",
-            "An Indexed Job needs a number of completions",
-            "Write `completions`, the number of indexes.",
-        );
+            "An Indexed Job requires `completions`",
+            "Set `completions` to the number of indexes.",
+        ));
     }
-    if job.backoff_limit_per_index.is_some() && !indexed {
-        refuse(
+    if job.backoff_limit_per_index.is_some() && !is_indexed {
+        violations.push(requires(
             "backoff_limit_per_index",
             "completion_mode",
-            "backoff_limit_per_index without indexes",
-            "Write `completion_mode = \"Indexed\"`, or `backoff_limit` for the Job as a whole.",
-        );
+            "`backoff_limit_per_index` requires an Indexed Job",
+            "Set `completion_mode = \"Indexed\"`, or use `backoff_limit` for the Job as a whole.",
+        ));
     }
     if job.max_failed_indexes.is_some() && job.backoff_limit_per_index.is_none() {
-        refuse(
+        violations.push(requires(
             "max_failed_indexes",
             "backoff_limit_per_index",
-            "max_failed_indexes without backoff_limit_per_index",
-            "Write `backoff_limit_per_index` too, or remove `max_failed_indexes`.",
-        );
+            "`max_failed_indexes` requires `backoff_limit_per_index`",
+            "Set `backoff_limit_per_index`, or remove `max_failed_indexes`.",
+        ));
     }
     if let (Some(failed), Some(completions)) = (job.max_failed_indexes, job.completions)
         && failed > completions
     {
-        refuse(
+        violations.push(requires(
             "max_failed_indexes",
             "completions",
-            "More indexes may fail than there are",
-            "Write a `max_failed_indexes` that is not above `completions`.",
-        );
+            "`max_failed_indexes` must not be greater than `completions`",
+            "There are as many indexes as completions.",
+        ));
     }
     violations
 }
 
 fn failures(job: &JobSpec, policy: &PodFailurePolicy) -> Vec<Violation> {
-    let mut violations = Vec::new();
+    let path = job_spec("pod_failure_policy");
+    let mut violations = below(&path, kubernetes::pod_failure_policy(policy));
     if job.pod_replacement_policy == Some(PodReplacementPolicy::TerminatingOrFailed) {
-        let at = job_spec("pod_replacement_policy");
-        violations.push(Violation::new(
-            at.clone(),
-            [at],
-            "With pod_failure_policy a pod is replaced when it has failed",
-            "Write `pod_replacement_policy = \"Failed\"`, or leave it out.",
+        violations.push(Violation::at(
+            job_spec("pod_replacement_policy"),
+            "`pod_failure_policy` requires the pod replacement policy `Failed`",
+            "Set `pod_replacement_policy = \"Failed\"`, or remove it.",
         ));
     }
-    let rules = job_spec("pod_failure_policy.rules");
+    let rules = path.attribute("rules");
     for (index, rule) in policy.rules.iter().enumerate() {
-        violations.extend(failure(&rules.index(index), rule, job));
-    }
-    violations
-}
-
-fn failure(path: &Path, rule: &PodFailurePolicyRule, job: &JobSpec) -> Vec<Violation> {
-    let PodFailurePolicyRule {
-        action,
-        on_exit_codes,
-        on_pod_conditions,
-    } = rule;
-    let mut violations = Vec::new();
-    let at = path.attribute("action");
-    if !["FailJob", "FailIndex", "Ignore", "Count"].contains(&action.as_str()) {
-        violations.push(Violation::new(
-            at.clone(),
-            [at.clone()],
-            format!("{action:?} is not an action"),
-            "Write `FailJob`, `FailIndex`, `Ignore` or `Count`.",
-        ));
-    }
-    if action == "FailIndex" && job.backoff_limit_per_index.is_none() {
-        violations.push(Violation::new(
-            at.clone(),
-            [at, job_spec("backoff_limit_per_index")],
-            "FailIndex without backoff_limit_per_index",
-            "Write `backoff_limit_per_index` too, or another action.",
-        ));
-    }
-    let conditions = on_pod_conditions
-        .as_ref()
-        .is_some_and(|list| !list.is_empty());
-    if conditions == on_exit_codes.is_some() {
-        violations.push(Violation::new(
-            path.clone(),
-            ["on_exit_codes", "on_pod_conditions"].map(|inner| path.attribute(inner)),
-            "A rule for failures looks at exit codes or at conditions",
-            "Write one of `on_exit_codes` and `on_pod_conditions`.",
-        ));
-    }
-    if let Some(codes) = on_exit_codes {
-        let at = path.attribute("on_exit_codes");
-        let (operator, values) = (at.attribute("operator"), at.attribute("values"));
-        if !["In", "NotIn"].contains(&codes.operator.as_str()) {
+        if rule.action == "FailIndex" && job.backoff_limit_per_index.is_none() {
+            let path = rules.index(index).attribute("action");
             violations.push(Violation::new(
-                operator.clone(),
-                [operator],
-                format!("{:?} is not an operator", codes.operator),
-                "Write `In` or `NotIn`.",
-            ));
-        } else if codes.values.is_empty() || (codes.operator == "In" && codes.values.contains(&0)) {
-            violations.push(Violation::new(
-                values.clone(),
-                [values.clone(), operator],
-                "These exit codes are not those of failures",
-                "Write at least one; with `In`, not 0.",
-            ));
-        }
-        if !codes.values.is_sorted_by(|one, next| one < next) {
-            violations.push(Violation::new(
-                values.clone(),
-                [values],
-                "Exit codes ascend, each written once",
-                "Kubernetes takes them in no other order. Write the smallest first.",
+                path.clone(),
+                [path, job_spec("backoff_limit_per_index")],
+                "The action FailIndex requires `backoff_limit_per_index`",
+                "Set `backoff_limit_per_index`, or use another action.",
             ));
         }
     }
     violations
 }
 
-/// A rule for one container names one of the CronJob's.
+/// A rule for one container must name a container of the CronJob.
 fn containers(store: &FeatureStore, policy: &PodFailurePolicy) -> Vec<Violation> {
-    let written = cron_job_containers(store).and_then(|it| it.commands.clone());
-    let commands = commands_or_default(written);
+    let commands = cron_job_containers(store).and_then(|it| it.commands.clone());
+    let commands = commands_or_default(commands);
     let names: Vec<String> = (0..commands.len()).map(names::cron_job_container).collect();
     let rules = job_spec("pod_failure_policy.rules");
     (policy.rules.iter().enumerate())
         .filter_map(|(index, rule)| {
             let name = rule.on_exit_codes.as_ref()?.container_name.as_ref()?;
-            if names.contains(name) {
-                return None;
-            }
-            let at = rules.index(index).attribute("on_exit_codes.container_name");
-            Some(Violation::new(
-                at.clone(),
-                [at, Path::of(CRON_JOB_CONTAINERS).attribute("commands")],
-                format!("The CronJob's pods have no container {name:?}"),
-                format!(
-                    "There is one for each command: write `{}`, or leave `container_name` out.",
-                    names.join("`, `")
-                ),
-            ))
+            let path = rules.index(index).attribute("on_exit_codes.container_name");
+            (!names.contains(name)).then(|| {
+                Violation::new(
+                    path.clone(),
+                    [path, Path::of(CRON_JOB_CONTAINERS).attribute("commands")],
+                    format!("The CronJob's pods have no container {name:?}"),
+                    format!(
+                        "There is one container for each command: `{}`. Set one of these names, or remove \
+                         `container_name`.",
+                        names.join("`, `")
+                    ),
+                )
+            })
         })
         .collect()
 }
@@ -223,15 +180,14 @@ fn containers(store: &FeatureStore, policy: &PodFailurePolicy) -> Vec<Violation>
 fn commands(store: &FeatureStore) -> Vec<Violation> {
     let commands = cron_job_containers(store).and_then(|it| it.commands.as_deref());
     let list = Path::of(CRON_JOB_CONTAINERS).attribute("commands");
-    commands
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
+    (commands.unwrap_or_default().iter().enumerate())
         .filter(|(_, command)| command.trim().is_empty())
         .map(|(index, _)| {
-            let at = list.index(index);
-            let detail = "Write what `bash -c` is to run, or remove it from the list.";
-            Violation::new(at.clone(), [at], "This command is empty", detail)
+            Violation::at(
+                list.index(index),
+                "The command must not be empty",
+                "Set the command for `bash -c`, or remove it from the list.",
+            )
         })
         .collect()
 }
@@ -240,155 +196,135 @@ fn commands(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused_whole;
+    use crate::feast::rules::testing::rejects_store;
 
-    fn cron_job(cron_job: Json, expected: &[(&str, &str)]) {
+    fn cron_job(rule: &str, cron_job: Json, expected: &[(&str, &str)]) {
         let store = json!({"name": "demo", "feastProject": "p", "cronJob": cron_job});
-        refused_whole("cron-job", store, expected);
+        rejects_store(rule, store, expected);
     }
 
     #[test]
-    fn names_are_shorter() {
+    fn schedules() {
+        cron_job("cron-schedule", json!({"schedule": "0 3 * * *"}), &[]);
+        cron_job(
+            "cron-schedule",
+            json!({"schedule": "* 24 * * *"}),
+            &[(
+                "cron_job.schedule",
+                "\"* 24 * * *\" is not a valid schedule: \"24\" is not a valid hour (0–23)",
+            )],
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_cron_job_has_at_most_52_characters() {
         let named = |length: usize, expected: &[(&str, &str)]| {
             let name = "n".repeat(length);
             let store =
                 json!({"name": name, "feastProject": "p", "cronJob": {"schedule": "@daily"}});
-            refused_whole("cron-job", store, expected);
+            rejects_store("cron-job", store, expected);
         };
         named(46, &[]);
-        let derived = format!("feast-{}", "n".repeat(47));
-        let message = format!("The name makes {derived:?}, which is longer than 52 characters");
-        named(47, &[("name", &message)]);
+        let name = format!("feast-{}", "n".repeat(47));
+        let summary = format!("The name of the CronJob, {name:?}, is longer than 52 characters");
+        named(47, &[("name", &summary)]);
     }
 
     #[test]
-    fn indexed_jobs() {
-        let job =
-            |job: Json, expected: &[(&str, &str)]| cron_job(json!({"jobSpec": job}), expected);
-        job(
+    fn settings_of_indexed_jobs() {
+        let check = |job: Json, expected: &[(&str, &str)]| {
+            cron_job("cron-job", json!({"jobSpec": job}), expected);
+        };
+        check(
             json!({"completionMode": "Indexed", "completions": 2, "backoffLimitPerIndex": 1, "maxFailedIndexes": 2}),
             &[],
         );
-        job(
+        check(
             json!({"completionMode": "Indexed"}),
             &[(
                 "cron_job.job_spec.completion_mode",
-                "An Indexed Job needs a number of completions",
+                "An Indexed Job requires `completions`",
             )],
         );
-        job(
+        check(
             json!({"backoffLimitPerIndex": 1, "maxFailedIndexes": 2, "completions": 1}),
             &[
                 (
                     "cron_job.job_spec.backoff_limit_per_index",
-                    "backoff_limit_per_index without indexes",
+                    "`backoff_limit_per_index` requires an Indexed Job",
                 ),
                 (
                     "cron_job.job_spec.max_failed_indexes",
-                    "More indexes may fail than there are",
+                    "`max_failed_indexes` must not be greater than `completions`",
                 ),
             ],
         );
-        job(
+        check(
             json!({"maxFailedIndexes": 2}),
             &[(
                 "cron_job.job_spec.max_failed_indexes",
-                "max_failed_indexes without backoff_limit_per_index",
+                "`max_failed_indexes` requires `backoff_limit_per_index`",
             )],
         );
     }
 
     #[test]
-    fn failures_of_pods() {
+    fn pod_failure_policies() {
         let rules = json!([
-            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [0]}},
-            {"action": "Never"},
-            {"action": "Count", "onExitCodes": {"operator": "Is", "values": [1]}},
         ]);
-        let at = |place: &str| format!("cron_job.job_spec.{place}");
-        let expected = [
-            (
-                at("pod_replacement_policy"),
-                "With pod_failure_policy a pod is replaced when it has failed",
-            ),
-            (
-                at("pod_failure_policy.rules[1].action"),
-                "FailIndex without backoff_limit_per_index",
-            ),
-            (
-                at("pod_failure_policy.rules[1].on_exit_codes.values"),
-                "These exit codes are not those of failures",
-            ),
-            (
-                at("pod_failure_policy.rules[2].action"),
-                "\"Never\" is not an action",
-            ),
-            (
-                at("pod_failure_policy.rules[2]"),
-                "A rule for failures looks at exit codes or at conditions",
-            ),
-            (
-                at("pod_failure_policy.rules[3].on_exit_codes.operator"),
-                "\"Is\" is not an operator",
-            ),
-        ];
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(path, s)| (path.as_str(), *s))
-            .collect();
         cron_job(
+            "cron-job",
             json!({"jobSpec": {"podReplacementPolicy": "TerminatingOrFailed", "podFailurePolicy": {"rules": rules}}}),
-            &expected,
+            &[
+                (
+                    "cron_job.job_spec.pod_failure_policy.rules[0].on_exit_codes.values",
+                    "The exit codes are not those of a failure",
+                ),
+                (
+                    "cron_job.job_spec.pod_replacement_policy",
+                    "`pod_failure_policy` requires the pod replacement policy `Failed`",
+                ),
+                (
+                    "cron_job.job_spec.pod_failure_policy.rules[0].action",
+                    "The action FailIndex requires `backoff_limit_per_index`",
+                ),
+            ],
         );
     }
 
     #[test]
-    fn exit_codes_and_containers() {
-        let policy = |codes: Json, commands: Json, expected: &[(&str, &str)]| {
+    fn a_rule_must_name_a_container_of_the_cron_job() {
+        let check = |name: &str, commands: Json, is_known: bool| {
+            let codes = json!({"operator": "In", "values": [1], "containerName": name});
             let rule = json!({"action": "FailJob", "onExitCodes": codes});
-            let prefix = "cron_job.job_spec.pod_failure_policy.rules[0].on_exit_codes";
-            let expected: Vec<_> = (expected.iter())
-                .map(|(place, summary)| (format!("{prefix}.{place}"), *summary))
-                .collect();
-            let expected: Vec<_> = expected.iter().map(|(p, s)| (p.as_str(), *s)).collect();
+            let path = "cron_job.job_spec.pod_failure_policy.rules[0].on_exit_codes.container_name";
+            let summary = format!("The CronJob's pods have no container {name:?}");
+            let expected = [(path, summary.as_str())];
             cron_job(
+                "cron-job",
                 json!({
                     "jobSpec": {"podFailurePolicy": {"rules": [rule]}},
                     "containerConfigs": {"commands": commands},
                 }),
-                &expected,
+                if is_known { &[] } else { &expected },
             );
         };
-        let codes = |values: Json| json!({"operator": "In", "values": values});
-        policy(codes(json!([1, 2, 42])), json!(null), &[]);
-        let order = [("values", "Exit codes ascend, each written once")];
-        policy(codes(json!([2, 1])), json!(null), &order);
-        policy(codes(json!([1, 1])), json!(null), &order);
-        let of = |name: &str| json!({"operator": "In", "values": [1], "containerName": name});
-        policy(of("feast-1"), json!(null), &[]);
-        let none = |name: &str| format!("The CronJob's pods have no container {name:?}");
-        policy(
-            of("feast-2"),
-            json!([]),
-            &[("container_name", &none("feast-2"))],
-        );
-        policy(
-            of("feast-1"),
-            json!(["feast apply"]),
-            &[("container_name", &none("feast-1"))],
-        );
+        check("feast-1", json!(null), true);
+        check("feast-2", json!([]), false);
+        check("feast-1", json!(["feast apply"]), false);
     }
 
     #[test]
-    fn zones_and_commands() {
+    fn rejects_the_local_time_zone_and_empty_commands() {
         cron_job(
+            "cron-job",
             json!({"timeZone": "local", "containerConfigs": {"commands": ["feast apply", " "]}}),
             &[
-                ("cron_job.time_zone", "\"local\" is not a time zone"),
+                ("cron_job.time_zone", "\"local\" is not a valid time zone"),
                 (
                     "cron_job.container_configs.commands[1]",
-                    "This command is empty",
+                    "The command must not be empty",
                 ),
             ],
         );

@@ -1,11 +1,10 @@
-//! How many pods a drain may take away.
-
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+//! The PodDisruptionBudget.
 
 use super::Violation;
 use super::accessors::{AUTOSCALING, KEDA, SCALING, scaled_by, scaling, services};
-use super::amount::Amount;
 use crate::feast::config::{FeatureStore, PodDisruptionBudgets};
+use crate::kubernetes::int_or_percent::IntOrPercent;
+use crate::kubernetes::validation::{exactly_one, not_int_or_percent};
 use crate::schema::Path;
 
 const BUDGET: &str = "services.pod_disruption_budgets";
@@ -14,117 +13,125 @@ fn budget(store: &FeatureStore) -> Option<&PodDisruptionBudgets> {
     services(store)?.pod_disruption_budgets.as_ref()
 }
 
-/// An amount that may be asked for.
-fn amount(value: &IntOrString) -> Option<Amount> {
-    Amount::read(value)?.of_all()
+/// The smallest and the largest number of pods of a feature store that is scaled.
+struct PodCounts {
+    min: i32,
+    max: i32,
+    reads: Vec<Path>,
 }
 
-/// The least and the most pods that there will be, with what says so; only where something does.
-fn bounds(store: &FeatureStore) -> Option<(i32, i32, Vec<Path>)> {
+fn pod_counts(store: &FeatureStore) -> Option<PodCounts> {
     scaled_by(store)?;
     let scaling = scaling(store)?;
-    let of = |path: &str, least: Option<i32>, most: i32| {
-        let path = Path::of(path);
-        let reads = vec![
-            path.attribute("min_replicas"),
-            path.attribute("max_replicas"),
-        ];
-        (least.unwrap_or(1), most, reads)
+    let autoscaled = |autoscaler: &str, min: Option<i32>, max: i32| PodCounts {
+        min: min.unwrap_or(1),
+        max,
+        reads: ["min_replicas", "max_replicas"]
+            .map(|name| Path::of(autoscaler).attribute(name))
+            .into(),
     };
-    let fixed = scaling.replicas.map(|replicas| {
-        let path = Path::of(SCALING).attribute("replicas");
-        (replicas, replicas, vec![path])
+    let fixed = scaling.replicas.map(|replicas| PodCounts {
+        min: replicas,
+        max: replicas,
+        reads: vec![Path::of(SCALING).attribute("replicas")],
     });
     let autoscaling = scaling.autoscaling.as_ref();
-    let autoscaling = autoscaling.map(|it| of(AUTOSCALING, it.min_replicas, it.max_replicas));
     let keda = scaling.keda.as_ref();
-    let keda = keda.map(|it| of(KEDA, it.min_replicas, it.max_replicas));
-    fixed.or(autoscaling).or(keda)
+    fixed
+        .or_else(|| autoscaling.map(|it| autoscaled(AUTOSCALING, it.min_replicas, it.max_replicas)))
+        .or_else(|| keda.map(|it| autoscaled(KEDA, it.min_replicas, it.max_replicas)))
 }
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
-    let Some(budget) = budget(store) else {
+    let Some(PodDisruptionBudgets {
+        min_available,
+        max_unavailable,
+    }) = budget(store)
+    else {
         return Vec::new();
     };
     let path = Path::of(BUDGET);
-    let PodDisruptionBudgets {
-        min_available,
-        max_unavailable,
-    } = budget;
-    let least = path.attribute("min_available");
-    let most = path.attribute("max_unavailable");
-    let mut found = Vec::new();
-    if min_available.is_some() == max_unavailable.is_some() {
-        // That there are both stays so, whatever is still unknown.
-        let reads = min_available
-            .is_none()
-            .then(|| [least.clone(), most.clone()]);
-        found.push(Violation::new(
-            path,
-            reads.into_iter().flatten(),
-            "A budget is exactly one of min_available and max_unavailable",
-            "Write `max_unavailable = 1` to let a drain take one pod after the other, or how many must stay \
-             as `min_available`.",
-        ));
-    }
-    for (at, written) in [(&least, min_available), (&most, max_unavailable)] {
-        if written.as_ref().is_some_and(|it| amount(it).is_none()) {
-            found.push(Violation::new(
-                at.clone(),
-                [at.clone()],
-                "Not a number of pods or a percentage",
-                "Write a whole number that is not negative (`1`) or a percentage from `\"0%\"` to `\"100%\"`.",
-            ));
+    let fields = [
+        ("min_available", min_available.is_some()),
+        ("max_unavailable", max_unavailable.is_some()),
+    ];
+    let hint = "With `max_unavailable = 1`, a drain evicts one pod at a time.";
+    let mut violations = Vec::from_iter(exactly_one(&path, &fields, hint));
+    let min_path = path.attribute("min_available");
+    let values = [
+        (min_path.clone(), min_available),
+        (path.attribute("max_unavailable"), max_unavailable),
+    ];
+    for (path, value) in values {
+        if value
+            .as_ref()
+            .is_some_and(|it| IntOrPercent::parse_share(it).is_none())
+        {
+            violations.push(not_int_or_percent(path));
         }
     }
-    let wanted = min_available.as_ref().and_then(amount);
-    if let (Some(wanted @ Amount::Pods(number)), Some((_, pods, reads))) = (wanted, bounds(store))
-        && wanted.of(pods) > i64::from(pods)
+    let min = min_available.as_ref().and_then(IntOrPercent::parse_share);
+    if let (Some(IntOrPercent::Int(min)), Some(PodCounts { max, reads, .. })) =
+        (min, pod_counts(store))
+        && min > i64::from(max)
     {
-        found.push(Violation::new(
-            least.clone(),
-            reads.into_iter().chain([least]),
-            format!("{number} pods cannot stay where there are never more than {pods}"),
-            format!("Write less than {pods}, or `max_unavailable = 1`."),
+        violations.push(Violation::new(
+            min_path.clone(),
+            reads.into_iter().chain([min_path]),
+            format!("`min_available` ({min}) is greater than the largest number of pods ({max})"),
+            format!("No pod could ever be evicted. Set a number less than {max}, or `max_unavailable = 1`."),
         ));
     }
-    found
+    violations
 }
 
-/// Budgets that are not made, and those that let nobody drain a node.
+/// Warns about a budget that is not created, or that allows no evictions.
 pub(super) fn warnings(store: &FeatureStore) -> Vec<Violation> {
     let Some(budget) = budget(store) else {
         return Vec::new();
     };
     let path = Path::of(BUDGET);
-    let Some((pods, _, mut reads)) = bounds(store) else {
+    let Some(PodCounts {
+        min: pods,
+        mut reads,
+        ..
+    }) = pod_counts(store)
+    else {
         return vec![Violation::new(
             path.clone(),
             [path, Path::of(SCALING)],
-            "No PodDisruptionBudget is made for a single pod",
-            "A budget on one pod would only keep its node from being drained. It is made when the feature \
-             store is scaled: by `replicas` above 1, `autoscaling` or `keda`.",
+            "A single pod gets no PodDisruptionBudget",
+            "A budget for a single pod would only prevent its node from being drained. The budget is created when the \
+             feature store is scaled: with `replicas` above 1, `autoscaling` or `keda`.",
         )];
     };
-    let least = path.attribute("min_available");
-    let most = path.attribute("max_unavailable");
-    let stay = budget.min_available.as_ref().and_then(amount);
-    let go = budget.max_unavailable.as_ref().and_then(amount);
-    let (at, blocks) = match (stay, go) {
-        (Some(stay), None) => (least, pods > 0 && stay.of(pods) >= i64::from(pods)),
-        (None, Some(go)) => (most, go.of(pods.max(1)) == 0),
+    let min_available = budget
+        .min_available
+        .as_ref()
+        .and_then(IntOrPercent::parse_share);
+    let max_unavailable = budget
+        .max_unavailable
+        .as_ref()
+        .and_then(IntOrPercent::parse_share);
+    let (name, is_blocking) = match (min_available, max_unavailable) {
+        (Some(min), None) => (
+            "min_available",
+            pods > 0 && min.scaled(pods) >= i64::from(pods),
+        ),
+        (None, Some(max)) => ("max_unavailable", max.scaled(pods.max(1)) == 0),
         _ => return Vec::new(),
     };
-    if !blocks {
+    if !is_blocking {
         return Vec::new();
     }
-    reads.push(at.clone());
+    let path = path.attribute(name);
+    reads.push(path.clone());
     vec![Violation::new(
-        at,
+        path,
         reads,
-        format!("With {pods} pods this budget lets none of them go"),
-        "A node with such a pod cannot be drained, which stops upgrades of the cluster. Write \
-         `max_unavailable = 1`, or a `min_available` below the smallest number of pods.",
+        format!("With {pods} pods, this budget allows no evictions"),
+        "A node that runs such a pod cannot be drained, which blocks cluster upgrades. Set `max_unavailable = 1`, or a \
+         `min_available` below the smallest number of pods.",
     )]
 }
 
@@ -132,7 +139,7 @@ pub(super) fn warnings(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{advised, refused};
+    use crate::feast::rules::testing::{rejects, warns};
 
     fn scaled(scaling: &Json, budget: &Json) -> Json {
         let store = |name: &str| json!({"persistence": {"store": {"type": name, "secretRef": {"name": "s"}}}});
@@ -154,21 +161,21 @@ mod tests {
             .collect();
         let expected: Vec<_> = expected.iter().map(|(p, s)| (p.as_str(), *s)).collect();
         let services = scaled(&json!({"replicas": 3}), &budget);
-        refused("pod-disruption-budget", services, &expected);
+        rejects("pod-disruption-budget", services, &expected);
     }
 
     #[test]
-    fn one_amount() {
+    fn one_number_or_percentage() {
         check(json!({"maxUnavailable": 1}), &[]);
         check(json!({"maxUnavailable": "1"}), &[]);
         check(json!({"minAvailable": "50%"}), &[]);
-        let summary = "A budget is exactly one of min_available and max_unavailable";
+        let summary = "Exactly one of `min_available`, `max_unavailable` must be set";
         check(json!({}), &[("", summary)]);
         check(
             json!({"minAvailable": 1, "maxUnavailable": 1}),
             &[("", summary)],
         );
-        let summary = "Not a number of pods or a percentage";
+        let summary = "Not a number or percentage of pods";
         for wrong in [
             json!("abc"),
             json!("150%"),
@@ -188,51 +195,51 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_there_are() {
+    fn rejects_more_pods_than_there_can_be() {
         check(
             json!({"minAvailable": 4}),
             &[(
                 ".min_available",
-                "4 pods cannot stay where there are never more than 3",
+                "`min_available` (4) is greater than the largest number of pods (3)",
             )],
         );
         let keda =
             json!({"keda": {"maxReplicas": 5, "triggers": [{"type": "cron", "metadata": {}}]}});
-        refused(
+        rejects(
             "pod-disruption-budget",
             scaled(&keda, &json!({"minAvailable": "6"})),
             &[(
                 "services.pod_disruption_budgets.min_available",
-                "6 pods cannot stay where there are never more than 5",
+                "`min_available` (6) is greater than the largest number of pods (5)",
             )],
         );
     }
 
     #[test]
-    fn a_drain_that_never_ends() {
-        let warnings = |scaling: Json, budget: Json, expected: &[(&str, &str)]| {
-            advised("drainable", scaled(&scaling, &budget), expected);
+    fn warns_about_budgets_that_allow_no_evictions() {
+        let check = |scaling: Json, budget: Json, expected: &[(&str, &str)]| {
+            warns("drainable", scaled(&scaling, &budget), expected);
         };
         let least = "services.pod_disruption_budgets.min_available";
         let most = "services.pod_disruption_budgets.max_unavailable";
         let three = json!({"replicas": 3});
-        warnings(three.clone(), json!({"minAvailable": 2}), &[]);
-        warnings(three.clone(), json!({"maxUnavailable": "1%"}), &[]);
-        let none = "With 3 pods this budget lets none of them go";
-        warnings(three.clone(), json!({"minAvailable": 3}), &[(least, none)]);
-        warnings(
+        check(three.clone(), json!({"minAvailable": 2}), &[]);
+        check(three.clone(), json!({"maxUnavailable": "1%"}), &[]);
+        let none = "With 3 pods, this budget allows no evictions";
+        check(three.clone(), json!({"minAvailable": 3}), &[(least, none)]);
+        check(
             three.clone(),
             json!({"minAvailable": "67%"}),
             &[(least, none)],
         );
-        warnings(three, json!({"maxUnavailable": 0}), &[(most, none)]);
-        let one = "With 1 pods this budget lets none of them go";
-        warnings(
+        check(three, json!({"maxUnavailable": 0}), &[(most, none)]);
+        let one = "With 1 pods, this budget allows no evictions";
+        check(
             json!({"autoscaling": {"maxReplicas": 5}}),
             json!({"minAvailable": 1}),
             &[(least, one)],
         );
-        warnings(
+        check(
             json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 5}}),
             json!({"minAvailable": 1}),
             &[],
@@ -240,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn none_for_a_single_pod() {
-        advised(
+    fn warns_about_a_budget_for_a_single_pod() {
+        warns(
             "drainable",
             json!({"podDisruptionBudgets": {"maxUnavailable": 1}}),
             &[(
                 "services.pod_disruption_budgets",
-                "No PodDisruptionBudget is made for a single pod",
+                "A single pod gets no PodDisruptionBudget",
             )],
         );
     }

@@ -1,13 +1,17 @@
-//! What KEDA would refuse of a ScaledObject, or could not act on.
+//! Settings of the ScaledObject that KEDA rejects or cannot act on.
 
 use super::Violation;
 use super::accessors::{KEDA, keda};
+use super::scaling::min_above_max;
 use crate::feast::config::{FeatureStore, KedaMetricType, KedaTrigger};
 use crate::feast::names;
+use crate::kubernetes::validation::unique;
 use crate::schema::Path;
 
-/// Triggers on what the pods use; without a pod they measure nothing.
-const OF_PODS: [&str; 2] = ["cpu", "memory"];
+/// Returns whether a trigger is measured in running pods, by Kubernetes itself.
+pub(super) fn is_resource_trigger(trigger: &KedaTrigger) -> bool {
+    ["cpu", "memory"].contains(&trigger.r#type.as_str())
+}
 
 pub(super) fn bounds(store: &FeatureStore) -> Vec<Violation> {
     let Some(keda) = keda(store) else {
@@ -16,115 +20,90 @@ pub(super) fn bounds(store: &FeatureStore) -> Vec<Violation> {
     let at = |name: &str| Path::of(KEDA).attribute(name);
     let min = keda.min_replicas.unwrap_or(1);
     let max = keda.max_replicas;
-    let mut found = Vec::new();
-    if keda.min_replicas.is_some() && min > max {
-        found.push(Violation::new(
-            at("min_replicas"),
-            [at("min_replicas"), at("max_replicas")],
-            format!("min_replicas ({min}) is above max_replicas ({max})"),
-            format!(
-                "KEDA refuses that. Write a `min_replicas` of at most {max}, or a `max_replicas` of at least \
-                 {min}."
-            ),
-        ));
-    }
+    let mut violations =
+        Vec::from_iter(min_above_max(KEDA, min, max).filter(|_| keda.min_replicas.is_some()));
     if let Some(idle) = keda.idle_replicas.filter(|idle| *idle >= min) {
-        found.push(Violation::new(
+        violations.push(Violation::new(
             at("idle_replicas"),
             [at("idle_replicas"), at("min_replicas")],
-            format!("idle_replicas ({idle}) is not below min_replicas ({min})"),
-            "It is the number of pods while nothing happens. Remove it, or write a `min_replicas` of at least 1.",
+            format!("idle_replicas ({idle}) must be less than min_replicas ({min})"),
+            "It is the number of pods while no trigger is active. Remove it, or set `min_replicas` to at least 1.",
         ));
     }
     let to_zero = min == 0 || keda.idle_replicas == Some(0);
-    let of_pods = |trigger: &KedaTrigger| OF_PODS.contains(&trigger.r#type.as_str());
-    if to_zero && !keda.triggers.is_empty() && keda.triggers.iter().all(of_pods) {
-        let place = if min == 0 {
+    if to_zero && !keda.triggers.is_empty() && keda.triggers.iter().all(is_resource_trigger) {
+        let name = if min == 0 {
             "min_replicas"
         } else {
             "idle_replicas"
         };
-        found.push(Violation::new(
-            at(place),
+        violations.push(Violation::new(
+            at(name),
             [at("min_replicas"), at("idle_replicas"), at("triggers")],
-            "Nothing would bring the first pod back",
-            "CPU and memory are measured in pods: without any there is nothing to measure. Write a \
-             `min_replicas` of at least 1, or add a trigger of another type.",
+            "No trigger can scale up from zero pods",
+            "CPU and memory are measured in running pods. Set `min_replicas` to at least 1, or add a trigger of another \
+             type.",
         ));
     }
-    found
+    violations
 }
 
 pub(super) fn triggers(store: &FeatureStore) -> Vec<Violation> {
     let triggers = keda(store).map_or(&[][..], |keda| &keda.triggers);
     let list = Path::of(KEDA).attribute("triggers");
-    let mut found = Vec::new();
+    let names = triggers.iter().map(|trigger| trigger.name.as_deref());
+    let mut violations = unique(&list, "name", "trigger", names);
     for (index, trigger) in triggers.iter().enumerate() {
         let path = list.index(index);
-        let at = |name: &str| path.attribute(name);
-        let kind = trigger.r#type.as_str();
-        let before = triggers[..index]
-            .iter()
-            .position(|it| it.name.is_some() && it.name == trigger.name);
-        if let Some(before) = before {
-            found.push(Violation::new(
-                at("name"),
-                [at("name"), list.index(before).attribute("name")],
-                format!(
-                    "Two triggers are called {:?}",
-                    trigger.name.as_deref().unwrap_or_default()
-                ),
-                "Give one of them another name.",
-            ));
+        let type_ = trigger.r#type.as_str();
+        let is_resource = is_resource_trigger(trigger);
+        let mut conflict = |name: &str, summary: String, detail: &str| {
+            let reads = [path.attribute(name), path.attribute("type")];
+            violations.push(Violation::new(path.attribute(name), reads, summary, detail));
+        };
+        if is_resource && trigger.metric_type == Some(KedaMetricType::Value) {
+            conflict(
+                "metric_type",
+                format!("The metric type Value is not supported by the trigger type {type_}"),
+                "Use `Utilization` or `AverageValue`.",
+            );
         }
-        let measured = OF_PODS.contains(&kind);
-        if measured && trigger.metric_type == Some(KedaMetricType::Value) {
-            found.push(Violation::new(
-                at("metric_type"),
-                [at("metric_type"), at("type")],
-                format!("A trigger of type {kind} cannot have the metric type Value"),
-                "Write `Utilization` or `AverageValue`.",
-            ));
+        if !is_resource && trigger.metric_type == Some(KedaMetricType::Utilization) {
+            conflict(
+                "metric_type",
+                format!("The metric type Utilization is not supported by the trigger type {type_}"),
+                "Only CPU and memory triggers support it. Use `AverageValue` or `Value`.",
+            );
         }
-        if !measured && trigger.metric_type == Some(KedaMetricType::Utilization) {
-            found.push(Violation::new(
-                at("metric_type"),
-                [at("metric_type"), at("type")],
-                "Only triggers on CPU and memory have the metric type Utilization",
-                "Write `AverageValue` or `Value`.",
-            ));
-        }
-        if (measured || kind == "cron") && trigger.use_cached_metrics == Some(true) {
-            found.push(Violation::new(
-                at("use_cached_metrics"),
-                [at("use_cached_metrics"), at("type")],
-                format!("A trigger of type {kind} has no values to keep"),
+        if (is_resource || type_ == "cron") && trigger.use_cached_metrics == Some(true) {
+            conflict(
+                "use_cached_metrics",
+                format!("Cached metrics are not supported by the trigger type {type_}"),
                 "Remove `use_cached_metrics`.",
-            ));
+            );
         }
     }
-    found
+    violations
 }
 
 pub(super) fn fallback(store: &FeatureStore) -> Vec<Violation> {
     let Some(keda) = keda(store).filter(|keda| keda.fallback.is_some()) else {
         return Vec::new();
     };
-    let of_pods = |trigger: &KedaTrigger| OF_PODS.contains(&trigger.r#type.as_str());
-    if keda.triggers.is_empty() || !keda.triggers.iter().all(of_pods) {
+    if keda.triggers.is_empty() || !keda.triggers.iter().all(is_resource_trigger) {
         return Vec::new();
     }
     let at = Path::of(KEDA).attribute("fallback");
     vec![Violation::new(
         at.clone(),
         [at, Path::of(KEDA).attribute("triggers")],
-        "There is no trigger that could fail",
-        "KEDA refuses a fallback where all triggers are on CPU or memory, which Kubernetes itself measures. Remove \
-         `fallback`, or add a trigger of another type.",
+        "`fallback` requires a trigger other than CPU and memory",
+        "KEDA rejects a fallback if all triggers are measured by Kubernetes itself. Remove `fallback`, or add a trigger of \
+         another type.",
     )]
 }
 
-/// The autoscaler of `services.scaling.autoscaling` has this name, and one takes over from the other.
+/// A change between `keda` and `autoscaling` creates one HorizontalPodAutoscaler before it deletes the other.
 pub(super) fn autoscaler_name(store: &FeatureStore) -> Vec<Violation> {
     let written = keda(store).and_then(|keda| keda.hpa_name.as_deref());
     let Some(name) = written.filter(|name| *name == names::main(&store.name)) else {
@@ -134,8 +113,8 @@ pub(super) fn autoscaler_name(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         at.clone(),
         [at, Path::of("name")],
-        format!("{name:?} is the name of the feature store's own autoscaler"),
-        "A change between `autoscaling` and `keda` would have two autoscalers of one name. Write another one.",
+        format!("The autoscaler name {name:?} is reserved for the provider"),
+        "It is the name of the HorizontalPodAutoscaler that `services.scaling.autoscaling` creates. Use another name.",
     )]
 }
 
@@ -143,7 +122,7 @@ pub(super) fn autoscaler_name(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused;
+    use crate::feast::rules::testing::rejects;
 
     fn check(rule: &str, keda: Json, expected: &[(&str, &str)]) {
         let expected: Vec<_> = expected
@@ -151,11 +130,11 @@ mod tests {
             .map(|(place, summary)| (format!("services.scaling.keda.{place}"), *summary))
             .collect();
         let expected: Vec<_> = expected.iter().map(|(p, s)| (p.as_str(), *s)).collect();
-        refused(rule, json!({"scaling": {"keda": keda}}), &expected);
+        rejects(rule, json!({"scaling": {"keda": keda}}), &expected);
     }
 
     #[test]
-    fn bounds_in_order() {
+    fn bounds() {
         let redis = json!([{"type": "redis", "metadata": {}}]);
         let bounds = |min: Option<i32>, idle: Option<i32>, triggers: &Json| {
             let mut keda = json!({"maxReplicas": 3, "triggers": triggers});
@@ -171,18 +150,21 @@ mod tests {
         check(
             "keda-bounds",
             bounds(Some(4), None, &redis),
-            &[("min_replicas", "min_replicas (4) is above max_replicas (3)")],
+            &[(
+                "min_replicas",
+                "min_replicas (4) is greater than max_replicas (3)",
+            )],
         );
         check(
             "keda-bounds",
             bounds(Some(0), Some(0), &redis),
             &[(
                 "idle_replicas",
-                "idle_replicas (0) is not below min_replicas (0)",
+                "idle_replicas (0) must be less than min_replicas (0)",
             )],
         );
         let cpu = json!([{"type": "cpu", "metadata": {}}]);
-        let never = "Nothing would bring the first pod back";
+        let never = "No trigger can scale up from zero pods";
         check(
             "keda-bounds",
             bounds(Some(0), None, &cpu),
@@ -196,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fallback_needs_a_trigger_that_can_fail() {
+    fn a_fallback_requires_an_external_trigger() {
         let fallback = |kinds: &[&str]| {
             let triggers = kinds
                 .iter()
@@ -207,12 +189,15 @@ mod tests {
             json!({"maxReplicas": 3, "fallback": fallback, "triggers": triggers})
         };
         check("keda-fallback", fallback(&["cpu", "redis"]), &[]);
-        let expected = [("fallback", "There is no trigger that could fail")];
+        let expected = [(
+            "fallback",
+            "`fallback` requires a trigger other than CPU and memory",
+        )];
         check("keda-fallback", fallback(&["cpu", "memory"]), &expected);
     }
 
     #[test]
-    fn two_autoscalers_have_two_names() {
+    fn rejects_the_name_of_the_autoscaler() {
         let named = |name: &str| {
             let triggers = json!([{"type": "redis", "metadata": {}}]);
             json!({"maxReplicas": 3, "hpaName": name, "triggers": triggers})
@@ -223,13 +208,13 @@ mod tests {
             named("feast-demo"),
             &[(
                 "hpa_name",
-                "\"feast-demo\" is the name of the feature store's own autoscaler",
+                "The autoscaler name \"feast-demo\" is reserved for the provider",
             )],
         );
     }
 
     #[test]
-    fn triggers_that_keda_takes() {
+    fn trigger_settings() {
         check(
             "keda-triggers",
             json!({"maxReplicas": 3, "triggers": [
@@ -239,18 +224,18 @@ mod tests {
                 {"type": "prometheus", "metadata": {}, "useCachedMetrics": true, "metricType": "Value"},
             ]}),
             &[
+                ("triggers[1].name", "Duplicate trigger \"a\""),
                 (
                     "triggers[0].metric_type",
-                    "Only triggers on CPU and memory have the metric type Utilization",
+                    "The metric type Utilization is not supported by the trigger type redis",
                 ),
-                ("triggers[1].name", "Two triggers are called \"a\""),
                 (
                     "triggers[1].metric_type",
-                    "A trigger of type cpu cannot have the metric type Value",
+                    "The metric type Value is not supported by the trigger type cpu",
                 ),
                 (
                     "triggers[2].use_cached_metrics",
-                    "A trigger of type cron has no values to keep",
+                    "Cached metrics are not supported by the trigger type cron",
                 ),
             ],
         );

@@ -1,118 +1,129 @@
-//! Labels and annotations of the user's.
+//! The user's labels, annotations and node selectors.
 
 use std::collections::BTreeMap;
 
 use super::Violation;
 use super::accessors::{all_containers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::{LABEL_LENGTH, MANAGED_BY_LABEL, RESERVED_PREFIX};
+use crate::feast::names::{MANAGED_BY_LABEL, RESERVED_PREFIX};
+use crate::kubernetes::validation::metadata::{
+    QUALIFIED_NAME_SYNTAX, is_label_value, is_qualified_name,
+};
 use crate::schema::Path;
 
-/// Longest prefix of a key.
-const PREFIX_LENGTH: usize = 253;
-/// Nobody's in particular.
-const NODE_LABELS: &str = "node labels";
+/// The purpose of a map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Labels,
+    Annotations,
+    /// Labels of nodes: no key is reserved.
+    NodeSelector,
+}
+
+impl Use {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Labels => "label",
+            Self::Annotations => "annotation",
+            Self::NodeSelector => "node label",
+        }
+    }
+}
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let empty = BTreeMap::new();
+    (maps(store).into_iter())
+        .flat_map(|(path, map_use, map)| {
+            let entries = map.into_iter().flatten();
+            entries.flat_map(move |(key, value)| entry(&path.key(key), map_use, key, value))
+        })
+        .collect()
+}
+
+type Map = BTreeMap<String, String>;
+
+fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
     let cron_job = store.cron_job.as_ref();
-    let cron_job_annotations = cron_job.and_then(|it| it.annotations.as_ref());
-    let pod_annotations =
-        cron_job.and_then(|it| it.job_spec.as_ref()?.pod_template_annotations.as_ref());
-    let node_selector = cron_job_containers(store).and_then(|it| it.node_selector.as_ref());
-    let job_spec = "cron_job.job_spec.pod_template_annotations";
-    let selector = "cron_job.container_configs.node_selector";
+    let job_spec = cron_job.and_then(|it| it.job_spec.as_ref());
     let services = services(store);
-    let nodes = services.and_then(|it| it.node_selector.as_ref());
-    let pods = services.and_then(|it| it.pod_annotations.as_ref());
     let mut maps: Vec<_> = [
-        ("labels", "labels", store.labels.as_ref()),
-        ("annotations", "annotations", store.annotations.as_ref()),
-        ("cron_job.annotations", "annotations", cron_job_annotations),
-        (job_spec, "annotations", pod_annotations),
-        (selector, NODE_LABELS, node_selector),
-        ("services.node_selector", NODE_LABELS, nodes),
-        ("services.pod_annotations", "annotations", pods),
+        ("labels", Use::Labels, store.labels.as_ref()),
+        ("annotations", Use::Annotations, store.annotations.as_ref()),
+        (
+            "cron_job.annotations",
+            Use::Annotations,
+            cron_job.and_then(|it| it.annotations.as_ref()),
+        ),
+        (
+            "cron_job.job_spec.pod_template_annotations",
+            Use::Annotations,
+            job_spec.and_then(|it| it.pod_template_annotations.as_ref()),
+        ),
+        (
+            "cron_job.container_configs.node_selector",
+            Use::NodeSelector,
+            cron_job_containers(store).and_then(|it| it.node_selector.as_ref()),
+        ),
+        (
+            "services.node_selector",
+            Use::NodeSelector,
+            services.and_then(|it| it.node_selector.as_ref()),
+        ),
+        (
+            "services.pod_annotations",
+            Use::Annotations,
+            services.and_then(|it| it.pod_annotations.as_ref()),
+        ),
     ]
-    .map(|(place, attribute, map)| (Path::of(place), attribute, map))
+    .map(|(path, map_use, map)| (Path::of(path), map_use, map))
     .into();
     maps.extend(all_containers(store).into_iter().map(|container| {
         let map = container.settings.and_then(|it| it.node_selector);
-        (container.path.attribute("node_selector"), NODE_LABELS, map)
+        (
+            container.path.attribute("node_selector"),
+            Use::NodeSelector,
+            map,
+        )
     }));
-    for (place, attribute, map) in maps {
-        for (key, value) in map.unwrap_or(&empty) {
-            let path = place.key(key);
-            let mut refuse = |summary: String, detail: &str| {
-                violations.push(Violation::new(
-                    path.clone(),
-                    [path.clone()],
-                    summary,
-                    detail,
-                ));
-            };
-            if !valid_key(key) {
-                refuse(
-                    format!("{key:?} is not a valid key for {attribute}"),
-                    "Kubernetes wants a name of at most 63 letters, digits, `-`, `_` and `.`, with a letter \
-                     or digit at both ends; a DNS name and `/` may stand before it.",
-                );
-            } else if attribute != NODE_LABELS
-                && (key.starts_with(RESERVED_PREFIX) || key == MANAGED_BY_LABEL)
-            {
-                refuse(
-                    format!("{key:?} is set by the provider"),
-                    "The provider finds its objects again by the keys that begin with `feast.dev/` and by \
-                     `app.kubernetes.io/managed-by`. Write a key of your own.",
-                );
-            }
-            if attribute != "annotations" && !value.is_empty() && !valid_name(value) {
-                refuse(
-                    format!("The value of label {key:?} is not valid"),
-                    "Kubernetes wants at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at \
-                     both ends. An annotation may hold any text.",
-                );
-            }
-        }
+    maps
+}
+
+fn entry(path: &Path, map_use: Use, key: &str, value: &str) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let is_reserved = key.starts_with(RESERVED_PREFIX) || key == MANAGED_BY_LABEL;
+    if !is_qualified_name(key) {
+        violations.push(Violation::at(
+            path.clone(),
+            format!("{key:?} is not a valid {} key", map_use.noun()),
+            QUALIFIED_NAME_SYNTAX,
+        ));
+    } else if map_use != Use::NodeSelector && is_reserved {
+        violations.push(Violation::at(
+            path.clone(),
+            format!("The key {key:?} is reserved for the provider"),
+            "The provider finds its objects by the keys that begin with `feast.dev/` and by \
+             `app.kubernetes.io/managed-by`. Use another key.",
+        ));
+    }
+    if map_use != Use::Annotations && !is_label_value(value) {
+        violations.push(Violation::at(
+            path.clone(),
+            format!("The value of the label {key:?} is not valid"),
+            "A value has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or digit. An \
+             annotation can hold any text.",
+        ));
     }
     violations
-}
-
-pub(super) fn valid_key(key: &str) -> bool {
-    match key.split_once('/') {
-        None => valid_name(key),
-        Some((prefix, name)) => {
-            prefix.len() <= PREFIX_LENGTH && prefix.split('.').all(valid_part) && valid_name(name)
-        }
-    }
-}
-
-fn valid_name(name: &str) -> bool {
-    let inside = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let end = |c: char| c.is_ascii_alphanumeric();
-    !name.is_empty()
-        && name.len() <= LABEL_LENGTH
-        && name.chars().all(inside)
-        && name.starts_with(end)
-        && name.ends_with(end)
-}
-
-/// One part of a DNS name.
-fn valid_part(part: &str) -> bool {
-    let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    part.chars().all(|c| end(c) || c == '-') && part.starts_with(end) && part.ends_with(end)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use crate::feast::rules::testing::refused_whole;
+    use crate::feast::rules::testing::rejects_store;
 
     #[test]
-    fn labels_of_nodes_and_annotations_of_pods() {
-        refused_whole(
+    fn node_selectors_and_pod_annotations() {
+        rejects_store(
             "labels",
             json!({
                 "name": "demo",
@@ -126,23 +137,23 @@ mod tests {
             &[
                 (
                     "services.node_selector[\"disk\"]",
-                    "The value of label \"disk\" is not valid",
+                    "The value of the label \"disk\" is not valid",
                 ),
                 (
                     "services.pod_annotations[\"feast.dev/configuration-hash\"]",
-                    "\"feast.dev/configuration-hash\" is set by the provider",
+                    "The key \"feast.dev/configuration-hash\" is reserved for the provider",
                 ),
                 (
                     "services.offline_store.server.node_selector[\"-\"]",
-                    "\"-\" is not a valid key for node labels",
+                    "\"-\" is not a valid node label key",
                 ),
             ],
         );
     }
 
     #[test]
-    fn keys_and_values_as_kubernetes_wants_them() {
-        refused_whole(
+    fn labels_and_annotations_of_the_objects() {
+        rejects_store(
             "labels",
             json!({
                 "name": "demo",
@@ -158,22 +169,22 @@ mod tests {
                 "annotations": {"note": "any text: at all", "Upper.com/x": ""},
             }),
             &[
-                ("labels[\"-bad\"]", "\"-bad\" is not a valid key for labels"),
+                ("labels[\"-bad\"]", "\"-bad\" is not a valid label key"),
                 (
                     "labels[\"app.kubernetes.io/managed-by\"]",
-                    "\"app.kubernetes.io/managed-by\" is set by the provider",
+                    "The key \"app.kubernetes.io/managed-by\" is reserved for the provider",
                 ),
                 (
                     "labels[\"feast.dev/name\"]",
-                    "\"feast.dev/name\" is set by the provider",
+                    "The key \"feast.dev/name\" is reserved for the provider",
                 ),
                 (
                     "labels[\"spaced\"]",
-                    "The value of label \"spaced\" is not valid",
+                    "The value of the label \"spaced\" is not valid",
                 ),
                 (
                     "annotations[\"Upper.com/x\"]",
-                    "\"Upper.com/x\" is not a valid key for annotations",
+                    "\"Upper.com/x\" is not a valid annotation key",
                 ),
             ],
         );

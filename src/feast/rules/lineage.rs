@@ -1,4 +1,4 @@
-//! The lineage server: that it has a database for its events, and that nobody takes it for a guarded place.
+//! The lineage server: its database, and who can reach it.
 
 use super::Violation;
 use super::accessors::{LOCAL, UI, lineage, local, services};
@@ -8,7 +8,7 @@ use crate::schema::Path;
 const CONSUMER: &str = "openlineage.consumer";
 const SERVER: &str = "openlineage.consumer.lineage_server";
 
-/// Feast's lineage server ends at once without either.
+/// Feast's lineage server exits at once without an enabled consumer or without a SQL database.
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let mut found = Vec::new();
     let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
@@ -20,8 +20,8 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         found.push(Violation::new(
             Path::of(SERVER),
             [enabled],
-            "A lineage server receives events, and the consumer is not enabled",
-            "Write `enabled = true` in `consumer`, or remove `lineage_server`.",
+            "`lineage_server` requires an enabled `consumer`",
+            "Set `enabled = true` in `consumer`, or remove `lineage_server`.",
         ));
     }
     let registry = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
@@ -33,16 +33,17 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                 Path::of(CONSUMER).attribute("connection_string_secret_ref"),
                 Path::of(LOCAL).attribute("persistence.store.type"),
             ],
-            "A lineage server needs a SQL database",
-            "Write `connection_string_secret_ref`, or keep the registry in a database of type `sql`, which then holds \
-             the events too.",
+            "`lineage_server` requires a SQL database",
+            "Set `connection_string_secret_ref`, or use a registry of the type `sql`, whose database then holds the \
+             events too.",
         ));
     }
     found
 }
 
-/// Of Feast's servers the registry's REST server, the web interface and the lineage server take events.
-pub(super) fn nobody_listens(store: &FeatureStore) -> Vec<Violation> {
+/// Warns about an enabled consumer without a server that receives events: the REST server of the registry, the web
+/// interface or the lineage server.
+pub(super) fn without_receiver(store: &FeatureStore) -> Vec<Violation> {
     let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
     let enabled = consumer.is_some_and(|it| it.enabled);
     let registry = local(store).and_then(|it| it.server.as_ref()?.rest_api);
@@ -59,12 +60,13 @@ pub(super) fn nobody_listens(store: &FeatureStore) -> Vec<Violation> {
             Path::of(UI),
         ],
         "No server receives lineage events",
-        "Write `rest_api = true` in `services.registry.local.server`, or `lineage_server = {}` in `consumer`.",
+        "Set `rest_api = true` in `services.registry.local.server`, or `lineage_server = {}` in `consumer`.",
     )]
 }
 
-/// As the Feast operator starts it, so that senders, Feast among them, need an API key and no token.
-pub(super) fn open_to_readers(store: &FeatureStore) -> Vec<Violation> {
+/// Warns that `authz` does not apply to the lineage server. It is started as the Feast operator starts it: senders,
+/// including Feast, need an API key and no token.
+pub(super) fn unauthenticated_readers(store: &FeatureStore) -> Vec<Violation> {
     let guarded = store.authz.as_ref().and_then(|authz| {
         let modes = [
             ("kubernetes", authz.kubernetes.is_some()),
@@ -78,11 +80,11 @@ pub(super) fn open_to_readers(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         Path::of(SERVER),
         [Path::of("authz").attribute(mode)],
-        "The lineage server asks its readers for nothing",
+        "The lineage server does not authenticate readers",
         format!(
-            "`authz.{mode}` guards the other servers. Whoever reaches the Service of this one may read all lineage \
-             events; only who sends some needs the key of `api_key_secret_ref`. Let a NetworkPolicy decide who reaches \
-             it, or remove `lineage_server`: the registry's REST server then receives events."
+            "`authz.{mode}` protects the other servers only. Everyone who can reach the Service of the lineage server \
+             can read all lineage events; only senders need the key of `api_key_secret_ref`. Restrict access with a \
+             NetworkPolicy, or remove `lineage_server` to receive events in the REST server of the registry."
         ),
     )]
 }
@@ -91,7 +93,7 @@ pub(super) fn open_to_readers(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{advised_whole, refused_whole};
+    use crate::feast::rules::testing::{rejects_store, warns_store};
 
     fn store(consumer: Json, more: Json) -> Json {
         let mut store = json!({
@@ -111,49 +113,49 @@ mod tests {
     }
 
     #[test]
-    fn it_has_a_database_and_something_to_receive() {
+    fn a_lineage_server_requires_a_database_and_a_consumer() {
         let database = [(
             "openlineage.consumer.lineage_server",
-            "A lineage server needs a SQL database",
+            "`lineage_server` requires a SQL database",
         )];
         let consumer = json!({"enabled": true, "lineageServer": {}});
         let rule = "lineage-server";
-        refused_whole(rule, store(consumer.clone(), json!({})), &database);
-        refused_whole(
+        rejects_store(rule, store(consumer.clone(), json!({})), &database);
+        rejects_store(
             rule,
             store(consumer.clone(), registry("snowflake.registry")),
             &database,
         );
-        refused_whole(rule, store(consumer.clone(), registry("sql")), &[]);
+        rejects_store(rule, store(consumer.clone(), registry("sql")), &[]);
         let mut own = consumer;
         own["connectionStringSecretRef"] = json!({"name": "s"});
-        refused_whole(rule, store(own.clone(), json!({})), &[]);
+        rejects_store(rule, store(own.clone(), json!({})), &[]);
         own["enabled"] = json!(false);
-        refused_whole(
+        rejects_store(
             rule,
             store(own, json!({})),
             &[(
                 "openlineage.consumer.lineage_server",
-                "A lineage server receives events, and the consumer is not enabled",
+                "`lineage_server` requires an enabled `consumer`",
             )],
         );
-        refused_whole(rule, store(json!({"enabled": false}), json!({})), &[]);
+        rejects_store(rule, store(json!({"enabled": false}), json!({})), &[]);
     }
 
     #[test]
-    fn somebody_listens() {
+    fn warns_about_a_consumer_without_a_receiver() {
         let database = json!({"name": "s"});
         let consumer = json!({"enabled": true, "connectionStringSecretRef": database});
         let check = |consumer: &Json, services: Json, expected: &[(&str, &str)]| {
             let store = store(consumer.clone(), json!({"services": services}));
-            advised_whole("lineage-receiver", store, expected);
+            warns_store("lineage-receiver", store, expected);
         };
-        let nobody = [("openlineage.consumer", "No server receives lineage events")];
-        check(&consumer, json!({}), &nobody);
+        let no_receiver = [("openlineage.consumer", "No server receives lineage events")];
+        check(&consumer, json!({}), &no_receiver);
         check(
             &consumer,
             json!({"registry": {"local": {"server": {}}}}),
-            &nobody,
+            &no_receiver,
         );
         check(
             &consumer,
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_are_not_asked() {
+    fn warns_that_authz_does_not_apply_to_the_lineage_server() {
         let database = json!({"name": "s"});
         let consumer =
             json!({"enabled": true, "lineageServer": {}, "connectionStringSecretRef": database});
@@ -176,19 +178,19 @@ mod tests {
         let authz = |authz: Json| store(consumer.clone(), json!({"authz": authz}));
         let open = [(
             "openlineage.consumer.lineage_server",
-            "The lineage server asks its readers for nothing",
+            "The lineage server does not authenticate readers",
         )];
-        advised_whole(rule, authz(json!({"kubernetes": {}})), &open);
-        advised_whole(
+        warns_store(rule, authz(json!({"kubernetes": {}})), &open);
+        warns_store(
             rule,
             authz(json!({"oidc": {"issuerUrl": "https://x"}})),
             &open,
         );
-        advised_whole(rule, authz(json!({"noAuth": true})), &[]);
+        warns_store(rule, authz(json!({"noAuth": true})), &[]);
         let without = store(
             json!({"enabled": true}),
             json!({"authz": {"kubernetes": {}}}),
         );
-        advised_whole(rule, without, &[]);
+        warns_store(rule, without, &[]);
     }
 }

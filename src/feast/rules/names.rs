@@ -1,35 +1,35 @@
-//! Names derived from the feature store's.
+//! Names of objects, which begin with the name of the feature store.
 
 use super::Violation;
 use super::accessors::{LOCAL, all_containers, claims, local};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::{self, Endpoint, LABEL_LENGTH, ServerKind};
+use crate::feast::names::{self, Endpoint, ServerKind};
+use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let name = Path::of("name");
     let Some((longest, mut reads)) = derived(store)
         .into_iter()
-        .filter(|(derived, _)| derived.len() > LABEL_LENGTH)
+        .filter(|(derived, _)| derived.len() > DNS_LABEL_LENGTH)
         .max_by_key(|(derived, _)| derived.len())
     else {
         return Vec::new();
     };
-    let allowed = store.name.len() + LABEL_LENGTH - longest.len();
+    let allowed = store.name.len() + DNS_LABEL_LENGTH - longest.len();
     reads.push(name.clone());
     vec![Violation::new(
         name,
         reads,
-        format!("The name makes {longest:?}, which is longer than {LABEL_LENGTH} characters"),
+        format!("The object name {longest:?} is longer than {DNS_LABEL_LENGTH} characters"),
         format!(
-            "Kubernetes allows Services and volumes names of at most {LABEL_LENGTH} characters. With the \
-             services of this feature store its name may have {allowed}; it has {}.",
+            "With the services of this feature store, `name` can have at most {allowed} characters. It has {}.",
             store.name.len()
         ),
     )]
 }
 
-/// Every name that must be a DNS label, with what its existence was concluded from.
+/// Returns every name that must be a DNS label, with the attributes that decide whether the object exists.
 fn derived(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
     let service = |endpoint| names::service(&store.name, endpoint);
     let mut derived = vec![(names::main(&store.name), Vec::new())];
@@ -60,15 +60,15 @@ fn derived(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused_whole;
+    use crate::feast::rules::testing::rejects_store;
 
     fn named(length: usize, services: Json, too_long: Option<&str>) {
         let name = "n".repeat(length);
         let message = too_long.map(|suffix| {
-            format!("The name makes \"feast-{name}{suffix}\", which is longer than 63 characters")
+            format!("The object name \"feast-{name}{suffix}\" is longer than 63 characters")
         });
         let expected: Vec<_> = message.iter().map(|text| ("name", text.as_str())).collect();
-        refused_whole(
+        rejects_store(
             "names",
             json!({"name": name, "feastProject": "p", "services": services}),
             &expected,
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_derived_name_decides() {
+    fn rejects_a_name_that_makes_an_object_name_too_long() {
         named(50, json!({}), None);
         named(51, json!({}), Some("-online"));
         named(57, json!({"onlineStore": {"disabled": true}}), None);

@@ -1,6 +1,6 @@
-//! Several pods need one place for their data: the rule that scaling stands or falls with.
+//! The persistence that several pods need.
 //!
-//! A `store` is taken for a database here. One that is a file by what its Secret says is refused when that is read
+//! A `store` counts as a database here. Whether its Secret describes a file is checked when the Secret is read
 //! (`render/databases.rs`).
 
 use super::Violation;
@@ -35,7 +35,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                 reads.push(scaled_by.clone());
             }
             if scaled_by == Path::of(KEDA) {
-                // Beside it there is nothing else that scales.
+                // Without `autoscaling`, `keda` is what scales.
                 reads.push(Path::of(AUTOSCALING));
             }
             Violation::new(
@@ -43,8 +43,8 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                 reads,
                 SENTENCE,
                 format!(
-                    "At fault is the {}: {what} Each pod would have a copy of its own. {instead} Or run a \
-                     single pod: remove `{scaled_by}`.",
+                    "The {} is not in a database: {what} Each pod would have its own copy. {instead} Alternatively, \
+                     remove `{scaled_by}` to run a single pod.",
                     service.words()
                 ),
             )
@@ -52,7 +52,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
-/// Pods that are replaced by a rolling update are several too, for a while.
+/// Warns about rolling updates of pods that use files: old and new pods run at the same time.
 pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
     let strategy = services(store).and_then(|it| it.deployment_strategy.as_ref());
     let rolling = strategy.is_some_and(|it| match it.type_.as_deref() {
@@ -77,11 +77,11 @@ pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
             Violation::new(
                 at.clone(),
                 reads,
-                "RollingUpdate is for pods that share a database",
+                "`RollingUpdate` requires DB-backed persistence",
                 format!(
-                    "At fault is the {}: {what} The new pod runs beside the old one for a while: on a claim they \
-                     write one file at once, elsewhere each has a copy of its own. {instead} Or leave \
-                     `deployment_strategy` out, and the old pod goes before the new one comes.",
+                    "The {} is not in a database: {what} During an update, the old and the new pod run at the same \
+                     time. With a claim, both write the same file; without one, each has its own copy. {instead} \
+                     Alternatively, remove `deployment_strategy` to delete the old pod before the new one is created.",
                     service.words()
                 ),
             )
@@ -89,10 +89,10 @@ pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
-/// A service whose data is where one pod alone may write it.
+/// A service whose data only a single pod can use.
 struct Fault {
     service: Service,
-    /// The deepest attribute of the service that the user wrote.
+    /// The innermost attribute of the service that is set.
     written: Option<Path>,
     reads: Vec<Path>,
     what: &'static str,
@@ -110,7 +110,7 @@ fn faults(store: &FeatureStore) -> Vec<Fault> {
     .collect()
 }
 
-/// The deepest of these that is there, below the service's block.
+/// Returns the innermost of these attributes of a service that is set.
 fn deepest(service: Service, persistence: bool, file: bool) -> Path {
     let path = block(service);
     match (persistence, file) {
@@ -120,14 +120,14 @@ fn deepest(service: Service, persistence: bool, file: bool) -> Path {
     }
 }
 
-/// Where nothing was concluded from a file being there, that it is absent counts too.
+/// Adds the attribute `file` to the reads if the verdict depends on its absence.
 fn reads(service: Service, file: bool, others: impl IntoIterator<Item = Path>) -> Vec<Path> {
     let absent = (!file).then(|| block(service).attribute("persistence.file"));
     others.into_iter().chain(absent).collect()
 }
 
 fn online_store(store: &FeatureStore) -> Option<Fault> {
-    // A disabled online store has no server and no persistence: it is not an enabled service.
+    // A disabled online store has neither a server nor persistence.
     if online_disabled(store) {
         return None;
     }
@@ -149,12 +149,12 @@ fn online_store(store: &FeatureStore) -> Option<Fault> {
             ],
         ),
         what: if file {
-            "it is kept in a SQLite file."
+            "it is a SQLite file."
         } else {
-            "without `persistence` it is kept in a SQLite file inside the pod."
+            "without `persistence`, it is a SQLite file in the pod."
         },
-        instead: "Write `services.online_store.persistence.store = { type = \"postgres\", secret_ref = { \
-                  name = \"…\" } }` (or another store type) in its place.",
+        instead: "Set `services.online_store.persistence.store = { type = \"postgres\", secret_ref = { name = \"…\" } \
+             }`, or another type of store.",
     })
 }
 
@@ -175,10 +175,10 @@ fn offline_store(store: &FeatureStore) -> Option<Fault> {
         what: if file {
             "it reads files."
         } else {
-            "without `persistence` it reads files (Dask) inside the pod."
+            "without `persistence`, it reads files in the pod (Dask)."
         },
-        instead: "Write `services.offline_store.persistence.store = { type = \"postgres\", secret_ref = { \
-                  name = \"…\" } }` (or another store type) in its place, or leave `offline_store` out.",
+        instead: "Set `services.offline_store.persistence.store = { type = \"postgres\", secret_ref = { name = \"…\" } \
+             }`, or another type of store, or remove `offline_store`.",
     })
 }
 
@@ -192,7 +192,7 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
         return None;
     }
     let path = file.and_then(|file| file.path.as_deref());
-    // A URI that the registry cannot have is refused for itself (`file-paths`).
+    // The rule `file-paths` rejects URIs that the registry does not support.
     if path.is_some_and(|path| Location::of(path) != Location::Path) {
         return None;
     }
@@ -219,13 +219,12 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
             ],
         ),
         what: if file.is_some() {
-            "it is kept in a file."
+            "it is a file."
         } else {
-            "without `persistence` it is kept in a file (registry.db) inside the pod."
+            "without `persistence`, it is a file in the pod (registry.db)."
         },
-        instead: "Write `services.registry.local.persistence.store = { type = \"sql\", secret_ref = { name \
-                  = \"…\" } }` in its place, a `file.path` in an object store (`s3://…`, `gs://…`), or \
-                  `services.registry.remote`.",
+        instead: "Set `services.registry.local.persistence.store = { type = \"sql\", secret_ref = { name = \"…\" } }`, \
+             a `file.path` in an object store (`s3://…`, `gs://…`), or `services.registry.remote`.",
     })
 }
 
@@ -234,11 +233,11 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::SENTENCE;
-    use crate::feast::rules::testing::{advised, refused};
+    use crate::feast::rules::testing::{rejects, warns};
 
     fn faults(services: Json, paths: &[&str]) {
         let expected: Vec<_> = paths.iter().map(|path| (*path, SENTENCE)).collect();
-        refused("scaling-persistence", services, &expected);
+        rejects("scaling-persistence", services, &expected);
     }
 
     fn database(word: &str) -> Json {
@@ -246,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn keda_scales_too() {
+    fn keda_requires_databases() {
         let keda = json!({"maxReplicas": 3, "triggers": [{"type": "cron", "metadata": {}}]});
-        refused(
+        rejects(
             "scaling-persistence",
             json!({"scaling": {"keda": keda}}),
             &[
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sentence_is_the_documented_one() {
+    fn the_summary_is_the_documented_one() {
         assert_eq!(
             SENTENCE,
             "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed persistence for all enabled services. File-based persistence (SQLite, DuckDB, registry.db) is incompatible with multiple replicas"
@@ -267,13 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn one_pod_may_use_files() {
+    fn a_single_pod_can_use_files() {
         faults(json!({}), &[]);
         faults(json!({"scaling": {"replicas": 1}, "offlineStore": {}}), &[]);
     }
 
     #[test]
-    fn default_stores_are_files_and_scaling_is_what_to_change() {
+    fn default_stores_are_reported_at_the_scaling_attribute() {
         let replicas = "services.scaling.replicas";
         faults(json!({"scaling": {"replicas": 2}}), &[replicas, replicas]);
         let autoscaling = "services.scaling.autoscaling";
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_is_shown_where_it_is_written() {
+    fn each_file_is_reported_at_its_attribute() {
         faults(
             json!({
                 "scaling": {"replicas": 3},
@@ -355,13 +354,13 @@ mod tests {
     }
 
     #[test]
-    fn rolling_updates_want_databases_too() {
+    fn warns_about_rolling_updates_with_files() {
         let at = "services.deployment_strategy";
         let check = |strategy: Json, services: Json, count: usize| {
             let mut services = services;
             services["deploymentStrategy"] = strategy;
-            let summary = "RollingUpdate is for pods that share a database";
-            advised(
+            let summary = "`RollingUpdate` requires DB-backed persistence";
+            warns(
                 "rolling-update-files",
                 services,
                 &vec![(at, summary); count],

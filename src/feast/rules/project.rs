@@ -1,4 +1,4 @@
-//! Where the feature definitions come from, and who applies them.
+//! The source of the feature definitions, and what applies them.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use super::{Violation, tls};
 use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
 use crate::feast::spec::{Location, join};
+use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
 pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
@@ -22,28 +23,13 @@ pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
     else {
         return Vec::new();
     };
-    let written = [init.is_some(), git.is_some(), packaged.is_some()];
-    let written = written.into_iter().filter(|written| *written).count();
-    let path = Path::of(PROJECT_DIR);
-    let (reads, summary) = match written {
-        1 => return Vec::new(),
-        0 => (
-            ["init", "git", "packaged"]
-                .map(|source| path.attribute(source))
-                .to_vec(),
-            "The feature repository comes from nowhere",
-        ),
-        _ => (
-            Vec::new(),
-            "The feature repository comes from several places",
-        ),
-    };
-    vec![Violation::new(
-        path,
-        reads,
-        summary,
-        "Write one of `init`, `git` and `packaged`, or leave `feast_project_dir` out for Feast's example.",
-    )]
+    let sources = [
+        ("init", init.is_some()),
+        ("git", git.is_some()),
+        ("packaged", packaged.is_some()),
+    ];
+    let hint = "Remove `feast_project_dir` to use the example repository of `feast init`.";
+    Vec::from_iter(exactly_one(&Path::of(PROJECT_DIR), &sources, hint))
 }
 
 pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
@@ -61,7 +47,7 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
     };
     let path = Path::of(PROJECT_DIR).attribute("git");
     let mut violations = Vec::new();
-    let mut refuse = |at: Path, summary: String, detail: &str| {
+    let mut reject = |at: Path, summary: String, detail: &str| {
         violations.push(Violation::new(at.clone(), [at], summary, detail));
     };
     let directory = feature_repo_path.as_deref();
@@ -73,32 +59,32 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         let Some(text) = text else { continue };
         let at = path.attribute(attribute);
         if text.chars().any(char::is_control) {
-            refuse(
+            reject(
                 at,
-                format!("{text:?} is not one line of text"),
-                "Remove the line breaks.",
+                format!("{text:?} has more than one line"),
+                "Remove line breaks and other control characters.",
             );
         } else if text.starts_with('-') {
-            refuse(
+            reject(
                 at,
-                format!("{text:?} would be an option of git"),
-                "Write a text that does not begin with `-`.",
+                format!("{text:?} would be parsed as an option of git"),
+                "The value must not begin with `-`.",
             );
         }
     }
     if let Some(directory) = directory {
         let at = path.attribute("feature_repo_path");
         if let Location::Object | Location::Other { .. } = Location::of(directory) {
-            refuse(
+            reject(
                 at,
                 format!("{directory:?} is a URI, not a path"),
-                "Write a path relative to the root of the repository.",
+                "Set a path relative to the root of the repository.",
             );
         } else if directory.starts_with('/') || leaves(directory) {
-            refuse(
+            reject(
                 at,
-                format!("{directory:?} is not inside the clone"),
-                "Write a path relative to the root of the repository, without `..`.",
+                format!("{directory:?} is outside the repository"),
+                "Set a path relative to the root of the repository, without `..`.",
             );
         }
     }
@@ -108,38 +94,39 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         violations.push(Violation::new(
             at,
             reads,
-            format!("{url:?} is not read over SSH, so the key would not be used"),
-            "Write an SSH URL, such as `ssh://git@github.com/example/features.git`, or remove `ssh`.",
+            format!("`ssh` requires an SSH URL, and {url:?} is not one"),
+            "The key would not be used. Set an SSH URL, such as `ssh://git@github.com/example/features.git`, or remove \
+             `ssh`.",
         ));
     }
-    let mut refuse = |at: Path, summary: String, detail: &str| {
+    let mut reject = |at: Path, summary: String, detail: &str| {
         violations.push(Violation::new(at.clone(), [at], summary, detail));
     };
     for (name, value) in configs.iter().flatten() {
         let at = path.attribute("configs").key(name);
         if !is_setting(name) {
-            refuse(
+            reject(
                 at.clone(),
-                format!("{name:?} is not the name of a setting of git"),
-                "Write `section.key` or `section.\"sub section\".key`, without `=`.",
+                format!("{name:?} is not a valid name of a git setting"),
+                "Set `section.key` or `section.\"subsection\".key`, without `=`.",
             );
         }
         if value.chars().any(char::is_control) {
-            refuse(
+            reject(
                 at,
-                format!("{value:?} is not one line of text"),
-                "Remove the line breaks.",
+                format!("{value:?} has more than one line"),
+                "Remove line breaks and other control characters.",
             );
         }
     }
     violations
 }
 
-/// How git reads a repository.
+/// The transport by which git reads a repository.
 #[derive(Debug, PartialEq, Eq)]
 enum Transport {
     Ssh,
-    /// An environment variable decides.
+    /// Depends on an environment variable.
     Unknown,
     Other,
 }
@@ -155,7 +142,7 @@ fn transport(url: &str) -> Transport {
     }
 }
 
-/// Whether a setting (`url.….insteadOf`) may give the repository another URL.
+/// Returns whether a setting (`url.….insteadOf`) can change the URL of the repository.
 fn is_rewritten(configs: Option<&BTreeMap<String, String>>) -> bool {
     let mut names = configs
         .into_iter()
@@ -164,7 +151,7 @@ fn is_rewritten(configs: Option<&BTreeMap<String, String>>) -> bool {
     names.any(|name| name.starts_with("url.") && name.ends_with(".insteadof"))
 }
 
-/// An SSH URL that nothing is known of a key for.
+/// Warns about an SSH URL without a known source of a key.
 pub(super) fn ssh_key(store: &FeatureStore) -> Vec<Violation> {
     let Some(git) = written(store) else {
         return Vec::new();
@@ -189,13 +176,13 @@ pub(super) fn ssh_key(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         path.attribute("url"),
         reads,
-        "The repository is read over SSH, but no key is configured",
-        "Unless the image has a key and the server's host key, pods will not start. Write `ssh = { secret_ref = { name = \
-         \"…\" } }` beside `url`.",
+        "The repository has an SSH URL, but no key is configured",
+        "Unless the image contains a key and the host key of the server, pods will not start. Set `ssh = { secret_ref \
+         = { name = \"…\" } }`.",
     )]
 }
 
-/// As `git -c` takes it: a section, a key, and anything but `=` between them.
+/// Returns whether `git -c` accepts the name: a section and a key, with anything but `=` between them.
 fn is_setting(name: &str) -> bool {
     let word = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
@@ -223,7 +210,7 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
             at.clone(),
             [at],
             format!("{path:?} is not a canonical path"),
-            "Write the absolute path itself, without `.` and `..`.",
+            "Set an absolute path without `.` and `..`.",
         )];
     }
     let claims = claims(store);
@@ -250,9 +237,9 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
         path.strip_prefix(directory)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    for (mount, mut reads, home) in mounts {
-        // The repository is copied to a place below its home, which must not be below the original.
-        let overlaps = below(path, &mount) || (home && below(&mount, path));
+    for (mount, mut reads, is_target) in mounts {
+        // The repository is copied into this volume, which must not be inside the repository.
+        let overlaps = below(path, &mount) || (is_target && below(&mount, path));
         if !overlaps {
             continue;
         }
@@ -260,15 +247,15 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
         return vec![Violation::new(
             at,
             reads,
-            format!("{path:?} overlaps {mount:?}, where a volume is mounted"),
-            "What the image has there is hidden by the volume, or would be copied into itself. Put the \
-             repository somewhere else in the image, such as `/opt/feast/feature_repo`.",
+            format!("{path:?} overlaps the volume that is mounted at {mount:?}"),
+            "The volume would hide the repository, or the repository would be copied into itself. Use another \
+             directory of the image, such as `/opt/feast/feature_repo`.",
         )];
     }
     Vec::new()
 }
 
-/// What it is concluded from that the repository has no claim as its home.
+/// Returns the attributes that decide whether the offline store has a claim.
 fn offline_claim_reads(store: &FeatureStore) -> Vec<Path> {
     match offline(store) {
         Some(_) => vec![Path::of("services.offline_store.persistence.file.pvc")],
@@ -286,8 +273,8 @@ pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
         violations.push(Violation::new(
             at.clone(),
             [],
-            "feast_apply and run_feast_apply_on_init say the same thing",
-            "Write `feast_apply` alone.",
+            "`feast_apply` and `run_feast_apply_on_init` are mutually exclusive",
+            "Remove `run_feast_apply_on_init`.",
         ));
     }
     let without_init = services.disable_init_containers == Some(true);
@@ -295,8 +282,8 @@ pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
         violations.push(Violation::new(
             at.clone(),
             [at.clone(), Path::of("services.disable_init_containers")],
-            "There is no init container that could run feast apply",
-            "Remove `disable_init_containers`, or write `feast_apply = \"job\"` or `\"none\"`.",
+            "`feast_apply = \"init_container\"` conflicts with `disable_init_containers`",
+            "Remove `disable_init_containers`, or set `feast_apply` to `\"job\"` or `\"none\"`.",
         ));
     }
     if services.feast_apply == Some(FeastApply::Job) {
@@ -305,16 +292,16 @@ pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
             Violation::new(
                 at.clone(),
                 reads,
-                format!("A Job cannot reach the {what}, which is in the pods"),
-                "The Job has a pod, and files, of its own. Write `feast_apply = \"init_container\"`, or keep \
-                 online store and registry outside the pods, without claims.",
+                format!("The `feast apply` Job cannot use the {what} in the pods"),
+                "The Job runs in its own pod, with its own files. Set `feast_apply = \"init_container\"`, or use an \
+                 online store and a registry outside the pods, and no claims.",
             )
         }));
     }
     violations
 }
 
-/// What only a server's own pod can reach, with what that is concluded from.
+/// Returns what only the servers' pods can use, each with the attributes that it depends on.
 fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
     let mut found = Vec::new();
     let disabled = Path::of(ONLINE).attribute("disabled");
@@ -326,7 +313,7 @@ fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
     let local = local(store).and_then(|it| it.persistence.as_ref());
     let database = local.and_then(|it| it.store.as_ref());
     let file = local.and_then(|it| it.file.as_ref()?.path.as_deref());
-    // A URI that the registry cannot have is refused for itself (`file-paths`).
+    // The rule `file-paths` rejects URIs that the registry does not support.
     let object = file.is_some_and(|path| Location::of(path) != Location::Path);
     let remote = registry(store).and_then(|it| it.remote.as_ref());
     if remote.is_none() && database.is_none() && !object {

@@ -1,30 +1,21 @@
-//! The registry: here or elsewhere, and how it is spoken to.
+//! The registry: local or remote, its address and its protocols.
 
 use super::Violation;
 use super::accessors::{LOCAL, REGISTRY, REMOTE, local, registry};
 use crate::feast::config::FeatureStore;
+use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
 pub(super) fn one_registry(store: &FeatureStore) -> Vec<Violation> {
-    let Some(registry) = registry(store) else {
-        return Vec::new();
-    };
-    let path = Path::of(REGISTRY);
-    match (&registry.local, &registry.remote) {
-        (Some(_), Some(_)) => vec![Violation::new(
-            path,
-            [],
-            "The registry is either local or remote",
-            "Write one of `local` and `remote`.",
-        )],
-        (None, None) => vec![Violation::new(
-            path.clone(),
-            [path.attribute("local"), path.attribute("remote")],
-            "The registry is empty",
-            "Write `local` or `remote`, or leave `registry` out for the default, a file inside the pod.",
-        )],
-        (Some(_), None) | (None, Some(_)) => Vec::new(),
-    }
+    let violation = registry(store).and_then(|registry| {
+        let fields = [
+            ("local", registry.local.is_some()),
+            ("remote", registry.remote.is_some()),
+        ];
+        let hint = "Remove `registry` to use the default, a registry file in the pod.";
+        exactly_one(&Path::of(REGISTRY), &fields, hint)
+    });
+    violation.into_iter().collect()
 }
 
 pub(super) fn remote_address(store: &FeatureStore) -> Vec<Violation> {
@@ -32,33 +23,26 @@ pub(super) fn remote_address(store: &FeatureStore) -> Vec<Violation> {
         return Vec::new();
     };
     let path = Path::of(REMOTE);
-    let at = path.attribute("hostname");
-    match (&remote.hostname, &remote.feast_ref) {
-        (None, None) => vec![Violation::new(
-            path.clone(),
-            [at, path.attribute("feast_ref")],
-            "A remote registry needs an address",
-            "Write `hostname = \"host:port\"`, the address of its gRPC server, or `feast_ref`, the feature store \
-             that has it.",
-        )],
-        (Some(_), Some(_)) => vec![Violation::new(
-            path,
-            [],
-            "A remote registry has one address",
-            "Write one of `hostname` and `feast_ref`.",
-        )],
-        (Some(address), None) if !is_address(address) => vec![Violation::new(
-            at.clone(),
-            [at],
-            format!("{address:?} is not the address of a registry server"),
-            "Feast connects by gRPC to `host` or `host:port`. Write it without a scheme, path or spaces, such \
-             as `feast-shared-registry.feast.svc.cluster.local:80`.",
-        )],
-        (Some(_), None) | (None, Some(_)) => Vec::new(),
+    let fields = [
+        ("hostname", remote.hostname.is_some()),
+        ("feast_ref", remote.feast_ref.is_some()),
+    ];
+    let hint = "Set `hostname = \"host:port\"` to the address of a gRPC registry server, or `feast_ref` to another \
+                feature store.";
+    let mut violations = Vec::from_iter(exactly_one(&path, &fields, hint));
+    let hostname = remote.hostname.as_deref();
+    if let Some(address) = hostname.filter(|it| remote.feast_ref.is_none() && !is_address(it)) {
+        violations.push(Violation::at(
+            path.attribute("hostname"),
+            format!("{address:?} is not a valid address of a registry server"),
+            "Set `host` or `host:port` of a gRPC server, without a scheme or path, such as \
+             `feast-shared-registry.feast.svc.cluster.local:80`.",
+        ));
     }
+    violations
 }
 
-/// A feature store with a remote registry has no registry server for anybody.
+/// A feature store with a remote registry has no registry server, so it cannot be its own remote.
 pub(super) fn another_store(store: &FeatureStore) -> Vec<Violation> {
     let remote = registry(store).and_then(|registry| registry.remote.as_ref());
     let Some(other) = remote.and_then(|remote| remote.feast_ref.as_ref()) else {
@@ -80,12 +64,12 @@ pub(super) fn another_store(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         path.attribute("name"),
         reads,
-        "The feature store names itself as its registry",
-        "Write the name of another feature store, or `local = {}` in place of `remote`.",
+        "The feature store references itself as its remote registry",
+        "Set the name of another feature store, or replace `remote` with `local = {}`.",
     )]
 }
 
-/// `host` or `host:port`, the host a DNS name or an IP address (IPv6 in brackets).
+/// Returns whether the text is `host` or `host:port`, where the host is a DNS name or an IP address (IPv6 in brackets).
 fn is_address(address: &str) -> bool {
     let port = |text: &str| text.parse::<u16>().is_ok_and(|port| port > 0);
     if let Some(rest) = address.strip_prefix('[') {
@@ -120,8 +104,8 @@ pub(super) fn protocols(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         at.clone(),
         [at, path.attribute("rest_api")],
-        "The registry server serves neither gRPC nor REST",
-        "Write `rest_api = true`, remove `grpc = false`, or leave `server` out.",
+        "The registry server must serve gRPC, REST or both",
+        "Set `rest_api = true`, or remove `grpc = false` or `server`.",
     )]
 }
 
@@ -129,21 +113,21 @@ pub(super) fn protocols(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{refused, refused_whole};
+    use crate::feast::rules::testing::{rejects, rejects_store};
 
     #[test]
-    fn here_or_elsewhere() {
+    fn local_or_remote() {
         let one = |registry: Json, message: &str| {
-            refused(
+            rejects(
                 "one-registry",
                 json!({"registry": registry}),
                 &[("services.registry", message)],
             );
         };
-        one(json!({}), "The registry is empty");
+        one(json!({}), "Exactly one of `local`, `remote` must be set");
         one(
             json!({"local": {}, "remote": {"hostname": "r:80"}}),
-            "The registry is either local or remote",
+            "Exactly one of `local`, `remote` must be set",
         );
     }
 
@@ -151,7 +135,7 @@ mod tests {
     fn addresses() {
         let remote = |hostname: &str| json!({"registry": {"remote": {"hostname": hostname}}});
         for good in ["r", "r.example.com:443", "10.0.0.1:80", "[fd00::1]:80"] {
-            refused("remote-address", remote(good), &[]);
+            rejects("remote-address", remote(good), &[]);
         }
         for wrong in [
             "not a host !!",
@@ -163,34 +147,34 @@ mod tests {
             ".r",
             "a:b:1",
         ] {
-            let message = format!("{wrong:?} is not the address of a registry server");
-            refused(
+            let message = format!("{wrong:?} is not a valid address of a registry server");
+            rejects(
                 "remote-address",
                 remote(wrong),
                 &[("services.registry.remote.hostname", &message)],
             );
         }
-        refused(
+        rejects(
             "remote-address",
             json!({"registry": {"remote": {}}}),
             &[(
                 "services.registry.remote",
-                "A remote registry needs an address",
+                "Exactly one of `hostname`, `feast_ref` must be set",
             )],
         );
     }
 
     #[test]
     fn one_address() {
-        refused(
+        rejects(
             "remote-address",
             json!({"registry": {"remote": {"hostname": "r:80", "feastRef": {"name": "other"}}}}),
             &[(
                 "services.registry.remote",
-                "A remote registry has one address",
+                "Exactly one of `hostname`, `feast_ref` must be set",
             )],
         );
-        refused(
+        rejects(
             "remote-address",
             json!({"registry": {"remote": {"feastRef": {"name": "other"}}}}),
             &[],
@@ -198,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn another_than_itself() {
+    fn rejects_its_own_registry() {
         let check = |own: Json, other: Json, expected: &[(&str, &str)]| {
             let mut store = json!({"name": "demo", "feastProject": "p", "services": {"registry": {"remote": {
                 "feastRef": {"name": "demo"},
@@ -209,41 +193,41 @@ mod tests {
             if !other.is_null() {
                 store["services"]["registry"]["remote"]["feastRef"]["namespace"] = other;
             }
-            refused_whole("remote-other", store, expected);
+            rejects_store("remote-other", store, expected);
         };
         let itself = [(
             "services.registry.remote.feast_ref.name",
-            "The feature store names itself as its registry",
+            "The feature store references itself as its remote registry",
         )];
         check(json!(null), json!(null), &itself);
         check(json!("here"), json!(null), &itself);
         check(json!("here"), json!("here"), &itself);
         check(json!("here"), json!("there"), &[]);
-        // The provider block's namespace may be any.
+        // The namespace of the provider block is not known here.
         check(json!(null), json!("there"), &[]);
         let other = json!({"registry": {"remote": {"feastRef": {"name": "other"}}}});
-        refused("remote-other", other, &[]);
+        rejects("remote-other", other, &[]);
     }
 
     #[test]
-    fn some_protocol() {
+    fn at_least_one_protocol() {
         let server = |server: Json| json!({"registry": {"local": {"server": server}}});
         let neither = [(
             "services.registry.local.server.grpc",
-            "The registry server serves neither gRPC nor REST",
+            "The registry server must serve gRPC, REST or both",
         )];
-        refused("registry-protocol", server(json!({})), &[]);
-        refused(
+        rejects("registry-protocol", server(json!({})), &[]);
+        rejects(
             "registry-protocol",
             server(json!({"grpc": false, "restAPI": true})),
             &[],
         );
-        refused(
+        rejects(
             "registry-protocol",
             server(json!({"grpc": false})),
             &neither,
         );
-        refused(
+        rejects(
             "registry-protocol",
             server(json!({"grpc": false, "restAPI": false})),
             &neither,

@@ -10,7 +10,7 @@ use crate::schema::Path;
 
 pub(super) use warnings::{mcp_sessions, metrics_end, push_batching};
 
-/// Feast's categories of metrics.
+/// The categories of metrics of Feast.
 const CATEGORIES: [&str; 8] = [
     "resource",
     "request",
@@ -34,8 +34,8 @@ pub(super) fn workers(store: &FeatureStore) -> Vec<Violation> {
             Violation::new(
                 at.clone(),
                 container.reads.into_iter().chain([at]),
-                "A server without workers answers nothing",
-                "Write the number of workers, or `-1` for twice the node's CPUs and one more.",
+                "`workers` must not be 0",
+                "Set the number of workers, or `-1` for twice the number of the node's CPUs plus one.",
             )
         })
         .collect()
@@ -52,9 +52,9 @@ pub(super) fn metric_categories(store: &FeatureStore) -> Vec<Violation> {
             Violation::new(
                 at.clone(),
                 [at],
-                format!("{name:?} is not a category of metrics"),
+                format!("{name:?} is not a metric category"),
                 format!(
-                    "Feast would not start. Its categories are `{}`.",
+                    "Feast fails to start with an unknown category. Supported categories: `{}`.",
                     CATEGORIES.join("`, `")
                 ),
             )
@@ -75,12 +75,12 @@ pub(super) fn registry_mcp(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         path.attribute("mcp"),
         [path.attribute("mcp.enabled"), path.attribute("rest_api")],
-        "The Model Context Protocol is served by the registry's REST API",
-        "Write `rest_api = true` beside it, or remove `mcp`.",
+        "`mcp` requires `rest_api`",
+        "The registry serves the Model Context Protocol through its REST API. Set `rest_api = true`, or remove `mcp`.",
     )]
 }
 
-/// What only the online server has.
+/// Warns about options that only the online server has.
 pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
     let mut found = Vec::new();
     for container in all_containers(store) {
@@ -100,8 +100,7 @@ pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
                     [at],
                     format!("{name} has no effect here"),
                     format!(
-                        "Feast's command for the {} has no such option; only the online server has. \
-                         Remove it.",
+                        "Only the online server has this option, not the {}. Remove it.",
                         container.kind.words()
                     ),
                 ));
@@ -122,7 +121,7 @@ pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
                     at.clone(),
                     [at],
                     format!("{name} has no effect here"),
-                    "Feast's registry server has no such setting; only the online server has. Remove it.",
+                    "Only the online server has this setting. Remove it.",
                 ));
             }
         }
@@ -134,56 +133,56 @@ pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::json;
 
-    use crate::feast::rules::testing::{advised, refused, stands};
+    use crate::feast::rules::testing::{accepts, rejects, warns};
 
     #[test]
-    fn there_is_a_worker() {
+    fn rejects_zero_workers() {
         let workers =
             |count: i32| json!({"onlineStore": {"server": {"workerConfigs": {"workers": count}}}});
-        stands(workers(-1));
-        stands(workers(4));
-        refused(
+        accepts(workers(-1));
+        accepts(workers(4));
+        rejects(
             "workers",
             workers(0),
             &[(
                 "services.online_store.server.worker_configs.workers",
-                "A server without workers answers nothing",
+                "`workers` must not be 0",
             )],
         );
     }
 
     #[test]
-    fn categories_that_feast_knows() {
+    fn rejects_unknown_metric_categories() {
         let serving =
             json!({"metrics": {"enabled": true, "categories": {"push": false, "pull": true}}});
-        refused(
+        rejects(
             "metric-categories",
             json!({"onlineStore": {"serving": serving}}),
             &[(
                 "services.online_store.serving.metrics.categories[\"pull\"]",
-                "\"pull\" is not a category of metrics",
+                "\"pull\" is not a metric category",
             )],
         );
     }
 
     #[test]
-    fn mcp_of_a_registry_needs_rest() {
+    fn mcp_of_a_registry_requires_rest() {
         let registry = |server| json!({"registry": {"local": {"server": server}}});
-        stands(registry(json!({"restAPI": true, "mcp": {"enabled": true}})));
-        stands(registry(json!({"mcp": {"enabled": false}})));
-        refused(
+        accepts(registry(json!({"restAPI": true, "mcp": {"enabled": true}})));
+        accepts(registry(json!({"mcp": {"enabled": false}})));
+        rejects(
             "registry-mcp",
             registry(json!({"mcp": {"enabled": true}})),
             &[(
                 "services.registry.local.server.mcp",
-                "The Model Context Protocol is served by the registry's REST API",
+                "`mcp` requires `rest_api`",
             )],
         );
     }
 
     #[test]
-    fn options_of_the_online_server_alone() {
-        advised(
+    fn warns_about_options_of_the_online_server() {
+        warns(
             "online-server-options",
             json!({
                 "onlineStore": {"server": {"metrics": true, "workerConfigs": {"workers": 2}}},

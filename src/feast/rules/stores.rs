@@ -1,10 +1,11 @@
-//! Where each service keeps its data: a file or a database, and which files.
+//! The persistence of each service, and the paths of files.
 
 use super::Violation;
 use super::accessors::{LOCAL, all_containers, block, git, local, offline, online};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Service};
 use crate::feast::spec::{Location, join};
+use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
 pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
@@ -12,35 +13,30 @@ pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
     let offline = offline(store).and_then(|offline| offline.persistence.as_ref());
     let registry = local(store).and_then(|local| local.persistence.as_ref());
     [
-        (Service::Online, online.map(|p| (p.file.is_some(), p.store.is_some()))),
-        (Service::Offline, offline.map(|p| (p.file.is_some(), p.store.is_some()))),
-        (Service::Registry, registry.map(|p| (p.file.is_some(), p.store.is_some()))),
+        (
+            Service::Online,
+            online.map(|p| (p.file.is_some(), p.store.is_some())),
+        ),
+        (
+            Service::Offline,
+            offline.map(|p| (p.file.is_some(), p.store.is_some())),
+        ),
+        (
+            Service::Registry,
+            registry.map(|p| (p.file.is_some(), p.store.is_some())),
+        ),
     ]
     .into_iter()
-    .filter_map(|(service, written)| {
-        let (file, database) = written?;
+    .filter_map(|(service, persistence)| {
+        let (file, store) = persistence?;
         let path = block(service).attribute("persistence");
-        match (file, database) {
-            (true, true) => Some(Violation::new(
-                path,
-                [],
-                format!("The {} has two kinds of persistence", service.words()),
-                "Write one of `file` and `store`.",
-            )),
-            (false, false) => Some(Violation::new(
-                path.clone(),
-                [path.attribute("file"), path.attribute("store")],
-                format!("The persistence of the {} is empty", service.words()),
-                "Write one of `file` and `store`, or leave `persistence` out for the default, a file inside \
-                 the pod.",
-            )),
-            (true, false) | (false, true) => None,
-        }
+        let hint = "Remove `persistence` to use the default, a file in the pod.";
+        exactly_one(&path, &[("file", file), ("store", store)], hint)
     })
     .collect()
 }
 
-/// A file's path and whether it stands on a claim.
+/// The path of a file, and whether the file is on a claim.
 struct File<'a> {
     service: Service,
     path: &'a str,
@@ -58,7 +54,7 @@ pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
         .into_iter()
         .flatten()
         .filter_map(|(service, path, on_claim)| {
-            judge(&File {
+            validate_path(&File {
                 service,
                 path,
                 on_claim,
@@ -67,7 +63,7 @@ pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
-fn judge(file: &File<'_>) -> Option<Violation> {
+fn validate_path(file: &File<'_>) -> Option<Violation> {
     let File {
         service,
         path,
@@ -76,7 +72,7 @@ fn judge(file: &File<'_>) -> Option<Violation> {
     let block = block(*service).attribute("persistence.file");
     let at = block.attribute("path");
     let location = Location::of(path);
-    let refuse = |read_claim: bool, summary: String, detail: &str| {
+    let reject = |read_claim: bool, summary: String, detail: &str| {
         let mut reads = vec![at.clone()];
         if read_claim {
             reads.push(block.attribute("pvc"));
@@ -85,70 +81,70 @@ fn judge(file: &File<'_>) -> Option<Violation> {
     };
     if let Location::Other { scheme, rest } = location {
         if scheme.eq_ignore_ascii_case("file") {
-            return refuse(
+            return reject(
                 false,
                 format!("{path:?} is a URI, not a path"),
-                &format!("Write the path alone: `{}`.", join("/", rest)),
+                &format!("Set the path alone: `{}`.", join("/", rest)),
             );
         }
         if *service == Service::Registry {
-            return refuse(
+            return reject(
                 false,
-                format!("The registry cannot be at {path:?}"),
+                format!("The registry does not support the location {path:?}"),
                 "The registry file can be an object in Amazon S3 (`s3://bucket/registry.db`) or Google Cloud Storage \
-                 (`gs://bucket/registry.db`), or a path that begins with `/`. With other storage, such as Azure Blob \
-                 Storage, keep the registry in a database: write `store` in place of `file`.",
+                 (`gs://bucket/registry.db`), or a path that begins with `/`. For other storage, such as Azure Blob \
+                 Storage, use a database instead: replace `file` with `store`.",
             );
         }
     }
     match (service, location != Location::Path, on_claim) {
         (Service::Registry, true, false) if is_object(path) => None,
-        (Service::Registry, true, false) => refuse(
+        (Service::Registry, true, false) => reject(
             false,
-            format!("{path:?} names no object in a bucket"),
-            "Write bucket and object, such as `s3://example/registry.db`.",
+            format!("{path:?} is not an object in a bucket"),
+            "Set bucket and object, such as `s3://example/registry.db`.",
         ),
-        (Service::Registry, true, true) => refuse(
+        (Service::Registry, true, true) => reject(
             false,
-            format!("{path:?} is in an object store and not on a claim"),
-            "Remove `pvc`, or write a path relative to its `mount_path`.",
+            "A file in an object store cannot be on a claim".to_owned(),
+            "Remove `pvc`, or set a path relative to its `mount_path`.",
         ),
-        (_, true, _) => refuse(
+        (_, true, _) => reject(
             false,
-            "The online store cannot be in an object store".to_owned(),
-            "SQLite needs a file. Write an absolute path, or a `store` in place of `file`.",
+            "The online store does not support object stores".to_owned(),
+            "SQLite needs a local file. Set an absolute path, or replace `file` with `store`.",
         ),
-        (_, false, false) if !path.starts_with('/') => refuse(
+        (_, false, false) if !path.starts_with('/') => reject(
             true,
             format!("{path:?} is not an absolute path"),
             match service {
                 Service::Registry => {
-                    "Write a path that begins with `/`, an object (`s3://…`, `gs://…`), or a `pvc` that \
-                     the path is relative to."
+                    "Set a path that begins with `/`, an object (`s3://…`, `gs://…`), or a `pvc` that the path is \
+                     relative to."
                 }
-                _ => "Write a path that begins with `/`, or a `pvc` that the path is relative to.",
+                _ => "Set a path that begins with `/`, or a `pvc` that the path is relative to.",
             },
         ),
-        (_, false, true) if path.starts_with('/') => refuse(
+        (_, false, true) if path.starts_with('/') => reject(
             false,
-            format!("{path:?} is absolute, but stands on a claim"),
-            "Write a path relative to the `mount_path` of the claim, such as a file name alone.",
+            format!("{path:?} must be relative to the claim"),
+            "Set a path relative to the `mount_path` of the claim, such as a file name.",
         ),
-        (_, false, true) if leaves(path) => refuse(
+        (_, false, true) if leaves(path) => reject(
             false,
-            format!("{path:?} leaves the claim"),
-            "The file would be lost with the pod. Write a path without `..`.",
+            format!("{path:?} is outside the claim"),
+            "The file would be lost with the pod. Set a path without `..`.",
         ),
-        (_, false, true) if join("/", path) == "/" => refuse(
+        (_, false, true) if join("/", path) == "/" => reject(
             false,
-            format!("{path:?} is the claim itself, not a file on it"),
-            "Write a file name, such as `data.db`.",
+            format!("{path:?} is a directory, not a file"),
+            "Set a file name, such as `data.db`.",
         ),
         (_, false, _) => None,
     }
 }
 
-/// Whether a URI names a bucket and something in it.
+/// Returns whether a URI has a bucket and an object.
 fn is_object(uri: &str) -> bool {
     let place = uri
         .split_once("://")
@@ -156,7 +152,7 @@ fn is_object(uri: &str) -> bool {
     place.is_some_and(|(bucket, object)| !bucket.is_empty() && !object.is_empty())
 }
 
-/// Whether a relative path climbs above where it starts.
+/// Returns whether a relative path leaves the directory that it starts in.
 pub(super) fn leaves(path: &str) -> bool {
     let mut depth = 0_i32;
     for part in path.split('/') {
@@ -178,7 +174,7 @@ pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
         return Vec::new();
     };
     let on_s3 = file.path.as_deref().is_some_and(|path| {
-        // A URI that the registry cannot have is refused for itself.
+        // The rule `file-paths` rejects URIs that the registry does not support.
         path.starts_with("s3://") || matches!(Location::of(path), Location::Other { .. })
     });
     if file.s3_additional_kwargs.is_none() || on_s3 {
@@ -188,8 +184,8 @@ pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         block.attribute("s3_additional_kwargs"),
         [block.attribute("path")],
-        "s3_additional_kwargs without a file in S3",
-        "They go to Amazon S3 with each write. Write a `path` that begins with `s3://`, or remove them.",
+        "`s3_additional_kwargs` requires a file in Amazon S3",
+        "They are arguments of each write to Amazon S3. Set a `path` that begins with `s3://`, or remove them.",
     )]
 }
 
@@ -243,9 +239,9 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
             Violation::new(
                 at.clone(),
                 [at, Path::of("name")],
-                format!("Secret {own:?} is the provider's own"),
-                "The provider writes the finished `feature_store.yaml` into it and would overwrite what you \
-                 keep there. Keep it in a Secret of another name.",
+                format!("The Secret {own:?} is reserved for the provider"),
+                "The provider writes the resolved `feature_store.yaml` into it and would overwrite other content. Use \
+                 a Secret of another name.",
             )
         })
         .collect()
@@ -255,12 +251,12 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{refused, refused_whole};
+    use crate::feast::rules::testing::{rejects, rejects_store};
 
     #[test]
     fn exactly_one_kind_of_persistence() {
         let store = json!({"type": "postgres", "secretRef": {"name": "s"}});
-        refused(
+        rejects(
             "one-store",
             json!({
                 "onlineStore": {"persistence": {}},
@@ -270,11 +266,11 @@ mod tests {
             &[
                 (
                     "services.online_store.persistence",
-                    "The persistence of the online store is empty",
+                    "Exactly one of `file`, `store` must be set",
                 ),
                 (
                     "services.offline_store.persistence",
-                    "The offline store has two kinds of persistence",
+                    "Exactly one of `file`, `store` must be set",
                 ),
             ],
         );
@@ -299,7 +295,7 @@ mod tests {
         .into_iter()
         .flatten()
         .collect();
-        refused(
+        rejects(
             "file-paths",
             json!({"onlineStore": persistence, "registry": {"local": persistence}}),
             &expected,
@@ -307,11 +303,11 @@ mod tests {
     }
 
     #[test]
-    fn paths_by_where_they_stand() {
-        let bucket = Some("The online store cannot be in an object store");
+    fn paths_on_and_off_claims() {
+        let bucket = Some("The online store does not support object stores");
         path("/tmp/o.db", false, None, None);
         for none in ["s3://", "s3:///r.db", "gs://b", "gs://b/"] {
-            let nowhere = format!("{none:?} names no object in a bucket");
+            let nowhere = format!("{none:?} is not an object in a bucket");
             path(none, false, bucket, Some(&nowhere));
         }
         path("a/b/../o.db", true, None, None);
@@ -320,7 +316,7 @@ mod tests {
             "gs://b/o.db",
             true,
             bucket,
-            Some("\"gs://b/o.db\" is in an object store and not on a claim"),
+            Some("A file in an object store cannot be on a claim"),
         );
         for uri in [
             "az://b/o.db",
@@ -328,7 +324,7 @@ mod tests {
             "hdfs://n/o.db",
             "S3://b/o.db",
         ] {
-            let elsewhere = format!("The registry cannot be at {uri:?}");
+            let elsewhere = format!("The registry does not support the location {uri:?}");
             for on_claim in [false, true] {
                 path(uri, on_claim, bucket, Some(&elsewhere));
             }
@@ -338,16 +334,16 @@ mod tests {
         path("file:///a/o.db", true, file, file);
         let relative = Some("\"a/o.db\" is not an absolute path");
         path("a/o.db", false, relative, relative);
-        let absolute = Some("\"/o.db\" is absolute, but stands on a claim");
+        let absolute = Some("\"/o.db\" must be relative to the claim");
         path("/o.db", true, absolute, absolute);
-        let leaves = Some("\"../../etc/o.db\" leaves the claim");
+        let leaves = Some("\"../../etc/o.db\" is outside the claim");
         path("../../etc/o.db", true, leaves, leaves);
-        let itself = Some("\"a/..\" is the claim itself, not a file on it");
+        let itself = Some("\"a/..\" is a directory, not a file");
         path("a/..", true, itself, itself);
     }
 
     #[test]
-    fn one_cause_is_one_error() {
+    fn one_cause_has_one_violation() {
         let database =
             json!({"persistence": {"store": {"type": "postgres", "secretRef": {"name": "s"}}}});
         let store = json!({
@@ -364,12 +360,12 @@ mod tests {
         let summaries: Vec<_> = found.iter().map(|it| it.summary.as_str()).collect();
         assert_eq!(
             summaries,
-            ["The registry cannot be at \"az://b/registry.db\""]
+            ["The registry does not support the location \"az://b/registry.db\""]
         );
     }
 
     #[test]
-    fn s3_arguments_need_s3() {
+    fn s3_arguments_require_s3() {
         let registry = |path: Json| {
             let mut file = json!({"s3_additional_kwargs": {"ACL": "private"}});
             if !path.is_null() {
@@ -379,26 +375,26 @@ mod tests {
         };
         let refusal = [(
             "services.registry.local.persistence.file.s3_additional_kwargs",
-            "s3_additional_kwargs without a file in S3",
+            "`s3_additional_kwargs` requires a file in Amazon S3",
         )];
-        refused("s3-arguments", registry(json!("s3://b/r.db")), &[]);
-        refused("s3-arguments", registry(json!("gs://b/r.db")), &refusal);
-        refused("s3-arguments", registry(json!(null)), &refusal);
+        rejects("s3-arguments", registry(json!("s3://b/r.db")), &[]);
+        rejects("s3-arguments", registry(json!("gs://b/r.db")), &refusal);
+        rejects("s3-arguments", registry(json!(null)), &refusal);
     }
 
     #[test]
-    fn the_secret_is_the_users() {
+    fn rejects_the_secret_of_the_provider() {
         let secret = |name: &str| {
             let store = json!({"type": "postgres", "secretRef": {"name": name}});
             json!({"onlineStore": {"persistence": {"store": store}}})
         };
-        refused("own-secret", secret("feast-data-stores"), &[]);
-        refused(
+        rejects("own-secret", secret("feast-data-stores"), &[]);
+        rejects(
             "own-secret",
             secret("feast-demo"),
             &[(
                 "services.online_store.persistence.store.secret_ref.name",
-                "Secret \"feast-demo\" is the provider's own",
+                "The Secret \"feast-demo\" is reserved for the provider",
             )],
         );
         let certificate = json!({"tls": {"secretRef": {"name": "feast-demo"}}});
@@ -407,7 +403,7 @@ mod tests {
             "connectionStringSecretRef": {"name": "s"},
             "lineageServer": {"server": certificate},
         });
-        refused_whole(
+        rejects_store(
             "own-secret",
             json!({
                 "name": "demo",
@@ -416,7 +412,7 @@ mod tests {
             }),
             &[(
                 "openlineage.consumer.lineage_server.server.tls.secret_ref.name",
-                "Secret \"feast-demo\" is the provider's own",
+                "The Secret \"feast-demo\" is reserved for the provider",
             )],
         );
     }

@@ -1,16 +1,13 @@
-//! Time-outs that an operation can keep.
-
-use std::time::Duration;
+//! The time limits of the operations.
 
 use super::Violation;
 use crate::feast::config::{FeatureStore, Timeouts};
-use crate::feast::spec::parse_duration;
+use crate::kubernetes::go_duration::parse_nanoseconds;
 use crate::schema::Path;
 
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_hours(24);
+const SECOND: i64 = 1_000_000_000;
+const HOUR: i64 = 3_600 * SECOND;
 
-/// Every time-out is between a second and a day.
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let Some(Timeouts {
         create,
@@ -20,25 +17,22 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     else {
         return Vec::new();
     };
-    let all = [("create", create), ("update", update), ("delete", delete)];
-    let written = all
-        .into_iter()
-        .filter_map(|(name, text)| Some((name, text.as_deref()?)));
-    written
+    let timeouts = [("create", create), ("update", update), ("delete", delete)].into_iter();
+    timeouts
+        .filter_map(|(name, text)| Some((name, text.as_deref()?)))
         .filter_map(|(name, text)| {
-            let why = match parse_duration(text) {
-                Some(duration) if duration < SHORTEST => "is shorter than a second",
-                Some(duration) if duration > LONGEST => "is longer than 24 hours",
+            let problem = match parse_nanoseconds(text) {
+                Some(duration) if duration < SECOND => "is shorter than one second",
+                Some(duration) if duration > 24 * HOUR => "is longer than 24 hours",
                 Some(_) => return None,
                 None => "is not a duration",
             };
             let path = Path::of("timeouts").attribute(name);
-            Some(Violation::new(
+            Some(Violation::at(
                 path.clone(),
-                [path.clone()],
-                format!("`{path}` {why}: {text:?}"),
-                "Write a time from `1s` to `24h`, such as `90s`, `20m` or `1h30m`. The operation fails when it is over, \
-                 and what exists by then is kept.",
+                format!("`{path}` {problem}: {text:?}"),
+                "Set a duration from `1s` to `24h`, such as `90s`, `20m` or `1h30m`. An operation that takes longer \
+                 fails, and the objects that it has created are kept.",
             ))
         })
         .collect()
@@ -48,51 +42,51 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use super::super::testing::refused_whole;
+    use crate::feast::rules::testing::rejects_store;
 
-    fn rejects(timeouts: &Json, expected: &[(&str, &str)]) {
+    fn check(timeouts: &Json, expected: &[(&str, &str)]) {
         let store = json!({"name": "demo", "feastProject": "demo", "timeouts": timeouts});
-        refused_whole("timeouts", store, expected);
+        rejects_store("timeouts", store, expected);
     }
 
     #[test]
-    fn accepts_a_second_to_a_day() {
+    fn accepts_one_second_to_24_hours() {
         for text in ["1s", "1000ms", "20m", "1h30m", "1.5h", "24h", "1440m"] {
-            rejects(
+            check(
                 &json!({"create": text, "update": text, "delete": text}),
                 &[],
             );
         }
-        rejects(&json!({}), &[]);
+        check(&json!({}), &[]);
     }
 
     #[test]
-    fn rejects_each_time_out_that_cannot_be_kept() {
+    fn rejects_durations_out_of_range() {
         for (text, why) in [
-            ("0s", "is shorter than a second"),
-            ("0h0m0s", "is shorter than a second"),
-            ("1ms", "is shorter than a second"),
-            ("999ms", "is shorter than a second"),
-            ("0.5s", "is shorter than a second"),
+            ("0s", "is shorter than one second"),
+            ("0h0m0s", "is shorter than one second"),
+            ("1ms", "is shorter than one second"),
+            ("999ms", "is shorter than one second"),
+            ("0.5s", "is shorter than one second"),
             ("24h1s", "is longer than 24 hours"),
             ("100000h", "is longer than 24 hours"),
             ("999999999999999999999h", "is not a duration"),
-            ("-5m", "is not a duration"),
+            ("-5m", "is shorter than one second"),
             ("", "is not a duration"),
             ("20", "is not a duration"),
         ] {
             for name in ["create", "update", "delete"] {
                 let path = format!("timeouts.{name}");
                 let summary = format!("`{path}` {why}: {text:?}");
-                rejects(&json!({name: text}), &[(&path, &summary)]);
+                check(&json!({name: text}), &[(&path, &summary)]);
             }
         }
-        rejects(
+        check(
             &json!({"create": "0s", "delete": "25h"}),
             &[
                 (
                     "timeouts.create",
-                    "`timeouts.create` is shorter than a second: \"0s\"",
+                    "`timeouts.create` is shorter than one second: \"0s\"",
                 ),
                 (
                     "timeouts.delete",

@@ -1,4 +1,4 @@
-//! Certificates: that there is one where TLS is wanted, and where the pods have them.
+//! TLS certificates, and the directories in which pods mount them.
 
 use super::Violation;
 use super::accessors::{REMOTE, all_containers, registry};
@@ -16,8 +16,8 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             violations.push(Violation::new(
                 path.clone(),
                 reads,
-                "TLS needs a certificate",
-                "Write `secret_ref`, the Secret that has it, or `disable = true`.",
+                "TLS requires a certificate",
+                "Set `secret_ref` to the Secret that holds the certificate, or set `disable = true`.",
             ));
         }
         let SecretKeyNames { tls_crt, tls_key } = tls.secret_key_names.clone().unwrap_or_default();
@@ -29,15 +29,16 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             violations.push(Violation::new(
                 names,
                 reads.into_iter().chain(running).chain([disable]),
-                format!("Key {certificate:?} cannot be both certificate and private key"),
-                "Write two keys of the Secret.",
+                format!("Certificate and private key must be under different keys, not both under {certificate:?}"),
+                "Set `tls_crt` and `tls_key` to different keys of the Secret.",
             ));
         }
     }
     violations
 }
 
-/// Each server's TLS that is on, with its attribute, and what its being on was concluded from.
+/// Returns the TLS settings of each server with TLS, with their path and the attributes that decide that the server
+/// runs.
 fn certificates(store: &FeatureStore) -> Vec<(ServerKind, Path, &Tls, Vec<Path>)> {
     let servers = all_containers(store).into_iter();
     servers
@@ -49,7 +50,7 @@ fn certificates(store: &FeatureStore) -> Vec<(ServerKind, Path, &Tls, Vec<Path>)
         .collect()
 }
 
-/// Directories of the pods that have certificates in them, with what that is concluded from.
+/// Returns the directories of the pods that hold certificates, each with the attributes that it depends on.
 pub(super) fn directories(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
     let own = certificates(store).into_iter();
     let own = own.map(|(kind, path, _, running)| {
@@ -72,55 +73,55 @@ pub(super) fn directories(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{refused, stands};
+    use crate::feast::rules::testing::{accepts, rejects};
 
     fn online(tls: Json) -> Json {
         json!({"onlineStore": {"server": {"tls": tls}}})
     }
 
     #[test]
-    fn a_certificate_unless_disabled() {
+    fn requires_a_certificate_unless_disabled() {
         let needs = [(
             "services.online_store.server.tls",
-            "TLS needs a certificate",
+            "TLS requires a certificate",
         )];
-        refused("tls", online(json!({})), &needs);
-        refused("tls", online(json!({"disable": false})), &needs);
-        stands(online(json!({"disable": true})));
-        stands(online(json!({"secretRef": {"name": "s"}})));
-        refused(
+        rejects("tls", online(json!({})), &needs);
+        rejects("tls", online(json!({"disable": false})), &needs);
+        accepts(online(json!({"disable": true})));
+        accepts(online(json!({"secretRef": {"name": "s"}})));
+        rejects(
             "tls",
             json!({"ui": {"tls": {}}, "registry": {"local": {"server": {"tls": {}}}}}),
             &[
                 (
                     "services.registry.local.server.tls",
-                    "TLS needs a certificate",
+                    "TLS requires a certificate",
                 ),
-                ("services.ui.tls", "TLS needs a certificate"),
+                ("services.ui.tls", "TLS requires a certificate"),
             ],
         );
-        // What does not run needs none.
+        // A server that does not run needs no certificate.
         let mut disabled = online(json!({}));
         disabled["onlineStore"]["disabled"] = json!(true);
-        refused("tls", disabled, &[]);
+        rejects("tls", disabled, &[]);
     }
 
     #[test]
-    fn two_keys() {
+    fn certificate_and_key_have_different_keys() {
         let keys = |keys: Json| online(json!({"secretRef": {"name": "s"}, "secretKeyNames": keys}));
-        refused("tls", keys(json!({"tlsCrt": "a", "tlsKey": "b"})), &[]);
-        refused(
+        rejects("tls", keys(json!({"tlsCrt": "a", "tlsKey": "b"})), &[]);
+        rejects(
             "tls",
             keys(json!({"tlsCrt": "tls.key"})),
             &[(
                 "services.online_store.server.tls.secret_key_names",
-                "Key \"tls.key\" cannot be both certificate and private key",
+                "Certificate and private key must be under different keys, not both under \"tls.key\"",
             )],
         );
     }
 
     #[test]
-    fn nothing_hides_a_certificate() {
+    fn rejects_mounts_that_hide_a_certificate() {
         let volume = json!([{"name": "v", "emptyDir": {}}]);
         let mounted = |place: &str, tls: Json| {
             json!({
@@ -133,14 +134,17 @@ mod tests {
         let on = json!({"secretRef": {"name": "s"}});
         let at = "services.online_store.server.volume_mounts[0].mount_path";
         for place in ["/tls", "/tls/online", "/tls/online/more"] {
-            refused(
+            rejects(
                 "volume-mounts",
                 mounted(place, on.clone()),
-                &[(at, &format!("A volume at {place:?} hides a certificate"))],
+                &[(
+                    at,
+                    &format!("A volume at {place:?} would hide a certificate"),
+                )],
             );
         }
-        refused("volume-mounts", mounted("/tls/other", on), &[]);
-        refused(
+        rejects("volume-mounts", mounted("/tls/other", on), &[]);
+        rejects(
             "volume-mounts",
             mounted("/tls", json!({"disable": true})),
             &[],

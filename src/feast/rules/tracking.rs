@@ -1,4 +1,4 @@
-//! OpenLineage, MLflow and what else is written through to `feature_store.yaml`.
+//! OpenLineage, MLflow, and settings that are copied to `feature_store.yaml`.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::feast::config::{FeatureStore, Transport};
 use crate::feast::names;
 use crate::schema::Path;
 
-/// Settings that have attributes, by Feast's names, and the attributes.
+/// Settings of Feast that have an attribute: the name of the setting, and the attribute.
 const MATERIALIZATION: &[(&str, &str)] = &[("online_write_batch_size", "online_write_batch_size")];
 const OPENLINEAGE: &[(&str, &str)] = &[
     ("enabled", "enabled"),
@@ -68,14 +68,14 @@ fn duplicates(
             Some(Violation::new(
                 Path::of(block).attribute("extra_config").key(key),
                 [],
-                format!("{key:?} has an attribute of its own"),
-                format!("Remove it from `extra_config` and write `{block}.{attribute}`."),
+                format!("{key:?} has its own attribute"),
+                format!("Remove it from `extra_config`, and set `{block}.{attribute}` instead."),
             ))
         })
         .collect()
 }
 
-/// Feast would leave MLflow alone, with no more than a warning in its log.
+/// With another value, Feast logs a warning and does not use MLflow.
 pub(super) fn extra_numbers(store: &FeatureStore) -> Vec<Violation> {
     let settings = store
         .mlflow
@@ -91,13 +91,13 @@ pub(super) fn extra_numbers(store: &FeatureStore) -> Vec<Violation> {
                 at.clone(),
                 [at],
                 format!("{text:?} is not a whole number"),
-                format!("Feast takes nothing else as {key:?}. Write its digits."),
+                format!("Feast accepts only a whole number as {key:?}. Set one."),
             )
         })
         .collect()
 }
 
-/// Feast logs the missing URL as an error, and then sends nothing.
+/// Without a URL, Feast logs an error and sends no events.
 pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
     let Some(settings) = &store.openlineage else {
         return Vec::new();
@@ -112,13 +112,13 @@ pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         path.attribute("transport_type"),
         read.map(|name| path.attribute(name)),
-        "The transport http needs a URL",
-        "Without one Feast sends no events. Write `transport_url`, or leave `transport_type` out, so that the \
-         OpenLineage client goes by its own environment variables (`OPENLINEAGE_URL`).",
+        "The transport type `http` requires `transport_url`",
+        "Without a URL, Feast sends no events. Set `transport_url`, or remove `transport_type` to let the OpenLineage \
+         client use its environment variables (`OPENLINEAGE_URL`).",
     )]
 }
 
-/// Feast keeps no setting of its own for the brokers and the topic, and gives none on.
+/// Feast has no settings for the brokers and the topic.
 pub(super) fn kafka(store: &FeatureStore) -> Vec<Violation> {
     let Some(settings) = store.openlineage.as_ref().filter(|it| it.enabled) else {
         return Vec::new();
@@ -131,11 +131,10 @@ pub(super) fn kafka(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         at.clone(),
         [at, path.attribute("enabled")],
-        "No events are sent to Kafka",
-        "Feast does not tell the OpenLineage client which brokers and topic to use, so the client does not start. \
-         Leave `transport_type` out and give the client its own environment variables in the servers' `env`: \
-         `OPENLINEAGE__TRANSPORT__TYPE`, `OPENLINEAGE__TRANSPORT__TOPIC` and \
-         `OPENLINEAGE__TRANSPORT__CONFIG`.",
+        "The transport type `kafka` sends no events",
+        "Feast passes no brokers and no topic to the OpenLineage client, so the client does not start. Remove \
+         `transport_type`, and set the environment variables of the client in the `env` of the servers: \
+         `OPENLINEAGE__TRANSPORT__TYPE`, `OPENLINEAGE__TRANSPORT__TOPIC` and `OPENLINEAGE__TRANSPORT__CONFIG`.",
     )]
 }
 
@@ -143,18 +142,18 @@ pub(super) fn kafka(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{advised_whole, refused_whole};
+    use crate::feast::rules::testing::{rejects_store, warns_store};
 
     fn check(rule: &str, more: Json, expected: &[(&str, &str)]) {
         let mut store = json!({"name": "demo", "feastProject": "p"});
         if let (Json::Object(store), Json::Object(more)) = (&mut store, more) {
             store.extend(more);
         }
-        refused_whole(rule, store, expected);
+        rejects_store(rule, store, expected);
     }
 
     #[test]
-    fn settings_with_attributes_stand_there() {
+    fn rejects_extra_settings_that_have_an_attribute() {
         check(
             "extra-config",
             json!({
@@ -165,32 +164,35 @@ mod tests {
             &[
                 (
                     "openlineage.extra_config[\"api_key\"]",
-                    "\"api_key\" has an attribute of its own",
+                    "\"api_key\" has its own attribute",
                 ),
                 (
                     "mlflow.extra_config[\"tracking_uri\"]",
-                    "\"tracking_uri\" has an attribute of its own",
+                    "\"tracking_uri\" has its own attribute",
                 ),
             ],
         );
     }
 
     #[test]
-    fn kafka_has_no_brokers() {
+    fn warns_about_kafka() {
         let check = |settings: Json, expected: &[(&str, &str)]| {
             let store = json!({"name": "demo", "feastProject": "p", "openlineage": settings});
-            advised_whole("lineage-kafka", store, expected);
+            warns_store("lineage-kafka", store, expected);
         };
         check(json!({"enabled": true}), &[]);
         check(json!({"enabled": false, "transportType": "kafka"}), &[]);
         check(
             json!({"enabled": true, "transportType": "kafka"}),
-            &[("openlineage.transport_type", "No events are sent to Kafka")],
+            &[(
+                "openlineage.transport_type",
+                "The transport type `kafka` sends no events",
+            )],
         );
     }
 
     #[test]
-    fn numbers_are_whole() {
+    fn rejects_numbers_that_are_not_whole() {
         let mlflow = |timeout: &str| json!({"mlflow": {"enabled": true, "extraConfig": {"request_timeout": timeout}}});
         check("extra-numbers", mlflow("60"), &[]);
         check(
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn http_goes_somewhere() {
+    fn http_requires_a_url() {
         let lineage = |settings: Json| json!({"openlineage": settings});
         let url = "transport-url";
         check(url, lineage(json!({"enabled": true})), &[]);
@@ -223,7 +225,7 @@ mod tests {
             lineage(json!({"enabled": true, "transportType": "http"})),
             &[(
                 "openlineage.transport_type",
-                "The transport http needs a URL",
+                "The transport type `http` requires `transport_url`",
             )],
         );
     }

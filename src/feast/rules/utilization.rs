@@ -1,25 +1,26 @@
-//! Utilisation is a share of what a container requests: without a request there is nothing to measure, and
-//! the autoscaler stands still while everything looks well.
+//! Utilization is a share of the resources that a container requests. Without a request it cannot be measured, and the
+//! autoscaler does nothing without reporting an error.
 
 use super::Violation;
-use super::accessors::{AUTOSCALING, Container, KEDA, autoscaling, containers, keda, metrics};
+use super::accessors::{AUTOSCALING, Container, KEDA, autoscaling, containers, keda};
+use super::keda::is_resource_trigger;
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
 
-/// A metric on utilisation.
+/// A metric that needs resource requests.
 struct Metric {
     resource: String,
-    /// Only of this container; else of every one.
+    /// The container that is measured; `None` for all of them.
     container: Option<String>,
-    /// In sentences.
-    words: String,
+    /// For use in sentences.
+    description: String,
     reads: Vec<Path>,
-    /// Where the container is named.
-    named: Path,
-    /// Whose metric it is.
+    /// The attribute that names the container.
+    container_path: Path,
+    /// The attribute of the autoscaler that has the metric.
     autoscaler: &'static str,
-    /// What else to write, besides a request.
-    instead: &'static str,
+    /// The alternative to a request.
+    alternative: &'static str,
 }
 
 const OTHER_METRIC: &str = "a metric with an `AverageValue` target";
@@ -54,15 +55,16 @@ fn utilizations(store: &FeatureStore) -> Vec<Metric> {
         return vec![Metric {
             resource: "cpu".to_owned(),
             container: None,
-            words: "the default metric, 80 % CPU utilisation,".to_owned(),
+            description: "the default metric (80% CPU utilization)".to_owned(),
             reads: vec![list.clone()],
-            named: list,
+            container_path: list,
             autoscaler: AUTOSCALING,
-            instead: OTHER_METRIC,
+            alternative: OTHER_METRIC,
         }];
     }
     let mut found = Vec::new();
-    for (index, (path, spec)) in metrics(store).into_iter().enumerate() {
+    for (index, spec) in autoscaling.metrics.iter().flatten().enumerate() {
+        let path = list.index(index);
         let (block, name, container, target) = match (&spec.resource, &spec.container_resource) {
             (Some(source), _) => ("resource", &source.name, None, &source.target),
             (None, Some(source)) => (
@@ -84,33 +86,33 @@ fn utilizations(store: &FeatureStore) -> Vec<Metric> {
         found.push(Metric {
             resource: name.clone(),
             container,
-            words: format!("metric {index} (`{name}` utilisation)"),
+            description: format!("metric {index} (`{name}` utilization)"),
             reads,
-            named: path.attribute("container"),
+            container_path: path.attribute("container"),
             autoscaler: AUTOSCALING,
-            instead: OTHER_METRIC,
+            alternative: OTHER_METRIC,
         });
     }
     found
 }
 
-/// KEDA wants the request whatever the trigger's target is.
+/// Returns the CPU and memory triggers. KEDA needs requests for them whatever their metric type is.
 fn triggers(store: &FeatureStore) -> Vec<Metric> {
     let triggers = keda(store).map_or(&[][..], |keda| &keda.triggers);
     let list = Path::of(KEDA).attribute("triggers");
     (triggers.iter().enumerate())
-        .filter(|(_, trigger)| ["cpu", "memory"].contains(&trigger.r#type.as_str()))
+        .filter(|(_, trigger)| is_resource_trigger(trigger))
         .map(|(index, trigger)| {
             let path = list.index(index);
-            let named = path.attribute("metadata").key("containerName");
+            let container_path = path.attribute("metadata").key("containerName");
             Metric {
                 resource: trigger.r#type.clone(),
                 container: trigger.metadata.get("containerName").cloned(),
-                words: format!("trigger {index} (`{}`)", trigger.r#type),
-                reads: vec![path.attribute("type"), named.clone()],
-                named,
+                description: format!("trigger {index} (`{}`)", trigger.r#type),
+                reads: vec![path.attribute("type"), container_path.clone()],
+                container_path,
                 autoscaler: KEDA,
-                instead: "a trigger of another type",
+                alternative: "a trigger of another type",
             }
         })
         .collect()
@@ -122,7 +124,7 @@ fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation
         .map(|container| format!("`{}`", container.kind.as_str()))
         .collect();
     let mut reads = metric.reads.clone();
-    // Each server that is absent may only be unknown yet.
+    // Each server that is absent may only be unknown.
     reads.extend([
         Path::of("services.online_store.disabled"),
         Path::of("services.offline_store.server"),
@@ -130,22 +132,19 @@ fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation
         Path::of("services.ui"),
     ]);
     Violation::new(
-        metric.named.clone(),
+        metric.container_path.clone(),
         reads,
         format!(
             "The feature store has no container {:?}",
             metric.container.as_deref().unwrap_or_default()
         ),
-        format!(
-            "Its containers are {}. Write one of them.",
-            names.join(", ")
-        ),
+        format!("Set one of its containers: {}.", names.join(", ")),
     )
 }
 
 fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violation> {
     let resources = container.resources();
-    // A limit alone counts: Kubernetes takes it for the request too.
+    // A limit alone is enough: Kubernetes uses it as the request.
     let requested = resources.is_some_and(|resources| {
         [&resources.requests, &resources.limits]
             .into_iter()
@@ -171,11 +170,11 @@ fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violati
     Some(Violation::new(
         path,
         reads,
-        format!("Container {name:?} requests no {resource}, which the autoscaler measures it by"),
+        format!("The container {name:?} needs a {resource} request for the autoscaler"),
         format!(
-            "Utilisation is a share of the request, so that {} tells nothing while one container has none: \
-             the autoscaler would never act. Write `{at} = {{ requests = {{ {resource} = \"…\" }} }}`, or {}.",
-            metric.words, metric.instead
+            "Utilization is a share of the request. If one container has no request, {} cannot be measured, and the \
+             autoscaler does nothing. Set `{at} = {{ requests = {{ {resource} = \"…\" }} }}`, or use {}.",
+            metric.description, metric.alternative
         ),
     ))
 }
@@ -184,13 +183,12 @@ fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violati
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::refused;
+    use crate::feast::rules::testing::rejects;
 
-    const ONLINE: &str =
-        "Container \"online\" requests no cpu, which the autoscaler measures it by";
+    const ONLINE: &str = "The container \"online\" needs a cpu request for the autoscaler";
 
     fn with(online: Json, metrics: Json, expected: &[(&str, &str)]) {
-        refused(
+        rejects(
             "utilization-requests",
             json!({
                 "scaling": {"autoscaling": {"maxReplicas": 3, "metrics": metrics}},
@@ -202,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_metric_needs_a_cpu_request_everywhere() {
+    fn the_default_metric_requires_a_cpu_request_on_every_server() {
         with(
             json!({"server": {"resources": {"requests": {"cpu": "100m"}}}}),
             json!([]),
@@ -219,7 +217,7 @@ mod tests {
             &[("services.online_store.server", ONLINE)],
         );
         with(json!({}), json!([]), &[("services.online_store", ONLINE)]);
-        refused(
+        rejects(
             "utilization-requests",
             json!({"scaling": {"autoscaling": {"maxReplicas": 3}}}),
             &[("services.scaling.autoscaling", ONLINE)],
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_metric_measures_only_that_container() {
+    fn a_container_metric_requires_a_request_on_its_container() {
         let of = |container: &str| {
             json!([{"type": "ContainerResource", "containerResource": {
                 "name": "cpu", "container": container,
@@ -252,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn triggers_of_keda_on_what_pods_use() {
+    fn cpu_triggers_require_requests() {
         let with = |kind: &str, metadata: Json, expected: &[(&str, &str)]| {
             let trigger = json!({"type": kind, "metadata": metadata});
-            refused(
+            rejects(
                 "utilization-requests",
                 json!({"scaling": {"keda": {"maxReplicas": 3, "triggers": [trigger]}}}),
                 expected,
@@ -274,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn values_need_no_request() {
+    fn average_values_require_no_request() {
         with(
             json!({}),
             json!([{"type": "Resource", "resource": {

@@ -1,4 +1,4 @@
-//! Volumes of the user's own, and where the servers see them.
+//! The user's volumes, and where the servers mount them.
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
@@ -7,7 +7,10 @@ use super::claims::{in_the_pod, inside, overlaps};
 use super::{Violation, tls};
 use crate::feast::config::{FeatureStore, Volume};
 use crate::feast::names::{self, CA_CERT_FILE, CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
-use crate::feast::spec::join;
+use crate::feast::spec::{join, kubernetes_volume};
+use crate::kubernetes::validation::{
+    below, each, exactly_one, file_mode, unique, volume_mount as kubernetes,
+};
 use crate::schema::Path;
 
 const VOLUMES: &str = "services.volumes";
@@ -18,33 +21,39 @@ fn volumes(store: &FeatureStore) -> &[Volume] {
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let volumes = volumes(store);
-    let mut found = Vec::new();
+    let list = Path::of(VOLUMES);
+    let names = volumes.iter().map(|volume| Some(volume.name.as_str()));
+    let mut violations = unique(&list, "name", "volume", names);
     for (index, volume) in volumes.iter().enumerate() {
-        let path = Path::of(VOLUMES).index(index);
-        let at = path.attribute("name");
-        let before = volumes[..index]
-            .iter()
-            .position(|it| it.name == volume.name);
-        if let Some(before) = before {
-            let other = Path::of(VOLUMES).index(before).attribute("name");
-            found.push(Violation::new(
-                at.clone(),
-                [at.clone(), other],
-                format!("Two volumes are called {:?}", volume.name),
-                "`volume_mounts` find a volume by its name. Give one of them another name.",
-            ));
-        }
+        let path = list.index(index);
         if names::own_volumes(&store.name).contains(&volume.name) {
-            found.push(Violation::new(
-                at.clone(),
-                [at, Path::of("name")],
-                format!("A volume of the provider's is called {:?}", volume.name),
-                "Give your volume another name.",
+            let path = path.attribute("name");
+            violations.push(Violation::new(
+                path.clone(),
+                [path, Path::of("name")],
+                format!(
+                    "The volume name {:?} is reserved for the provider",
+                    volume.name
+                ),
+                "Use another name.",
             ));
         }
-        found.extend(source(&path, volume));
+        violations.extend(source(&path, volume));
     }
-    found
+    violations
+}
+
+/// Warns about file modes whose digits were probably meant as octal.
+pub(super) fn decimal_modes(store: &FeatureStore) -> Vec<Violation> {
+    each(&Path::of(VOLUMES), volumes(store), |volume| {
+        file_mode::decimal_digits(&kubernetes_volume(volume.clone()))
+    })
+}
+
+pub(super) fn file_modes(store: &FeatureStore) -> Vec<Violation> {
+    each(&Path::of(VOLUMES), volumes(store), |volume| {
+        file_mode::out_of_range(&kubernetes_volume(volume.clone()))
+    })
 }
 
 fn source(path: &Path, volume: &Volume) -> Vec<Violation> {
@@ -75,55 +84,37 @@ fn source(path: &Path, volume: &Volume) -> Vec<Violation> {
         ("host_path", host_path.is_some()),
         ("image", image.is_some()),
     ];
-    let written: Vec<_> = sources.iter().filter(|(_, there)| *there).collect();
-    let mut found = Vec::new();
-    if written.len() != 1 {
-        // That there are several stays so, whatever is still unknown.
-        let absent = sources.iter().filter(|_| written.is_empty());
-        found.push(Violation::new(
-            path.clone(),
-            absent.map(|(name, _)| path.attribute(name)),
-            "A volume has exactly one source",
-            "Write one of `config_map`, `secret`, `empty_dir`, `persistent_volume_claim`, `projected`, \
-             `downward_api`, `csi`, `ephemeral`, `nfs`, `host_path` and `image`.",
-        ));
-    }
-    let named = [
-        (
-            "secret.secret_name",
-            secret.as_ref().map(|it| it.secret_name.as_deref()),
-        ),
-        (
-            "config_map.name",
-            config_map.as_ref().map(|it| Some(it.name.as_str())),
-        ),
-    ];
-    for (place, source) in named {
-        if let Some(source) = source
-            && source.is_none_or(str::is_empty)
+    let hint = "A volume has one source.";
+    let mut violations = Vec::from_iter(exactly_one(path, &sources, hint));
+    let secret = secret.as_ref().map(|it| it.secret_name.as_deref());
+    let config_map = config_map.as_ref().map(|it| Some(it.name.as_str()));
+    for (name, object) in [
+        ("secret.secret_name", secret),
+        ("config_map.name", config_map),
+    ] {
+        if let Some(object) = object
+            && object.is_none_or(str::is_empty)
         {
-            let at = path.attribute(place);
-            found.push(Violation::new(
-                at.clone(),
-                [at],
-                "The volume does not say what it holds",
-                "Write the name of the object whose keys become files.",
+            violations.push(Violation::at(
+                path.attribute(name),
+                "The name of the object is required",
+                "Set the name of the object whose keys become files.",
             ));
         }
     }
-    found
+    violations
 }
 
 pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     for container in all_containers(store) {
         let mounts = container.settings.map_or(&[][..], |it| it.volume_mounts);
         for index in 0..mounts.len() {
-            let of_one = mount(store, &container, mounts, index).into_iter();
-            found.extend(of_one.map(|it| it.reading(&container.reads)));
+            let found = mount(store, &container, mounts, index).into_iter();
+            violations.extend(found.map(|it| it.reading(&container.reads)));
         }
     }
-    found
+    violations
 }
 
 fn mount(
@@ -135,55 +126,54 @@ fn mount(
     let mount = &mounts[index];
     let list = container.path.attribute("volume_mounts");
     let path = list.index(index);
-    let at = path.attribute("mount_path");
-    let mut found = words(&path, mount);
+    let mut violations = below(&path, kubernetes::validate(mount));
     if volumes(store).iter().all(|it| it.name != mount.name) {
-        let name = path.attribute("name");
-        found.push(Violation::new(
-            name.clone(),
-            [name, Path::of(VOLUMES)],
+        let path = path.attribute("name");
+        violations.push(Violation::new(
+            path.clone(),
+            [path, Path::of(VOLUMES)],
             format!("There is no volume {:?}", mount.name),
-            "Write the `name` of one of `services.volumes`, or add a volume of this name there.",
+            "Set the `name` of one of `services.volumes`, or add a volume of this name there.",
         ));
     }
-    let place = join(&mount.mount_path, "");
-    if !mount.mount_path.starts_with('/') || place.contains(':') {
-        found.push(Violation::new(
-            at.clone(),
-            [at],
-            format!("{:?} is not a place in the container", mount.mount_path),
-            "Write an absolute path without `:`.",
+    let directory = join(&mount.mount_path, "");
+    let path = path.attribute("mount_path");
+    if !mount.mount_path.starts_with('/') || directory.contains(':') {
+        violations.push(Violation::at(
+            path,
+            format!("{:?} is not a valid mount path", mount.mount_path),
+            "Set an absolute path without `:`.",
         ));
-        return found;
+        return violations;
     }
-    let before = mounts[..index]
+    let first = mounts[..index]
         .iter()
-        .position(|it| join(&it.mount_path, "") == place);
-    if let Some(before) = before {
-        found.push(Violation::new(
-            at.clone(),
-            [at.clone(), list.index(before).attribute("mount_path")],
-            format!("Two volumes are mounted at {place:?}"),
-            "Kubernetes wants each mount path once in a container. Write another directory.",
+        .position(|it| join(&it.mount_path, "") == directory);
+    if let Some(first) = first {
+        violations.push(Violation::new(
+            path.clone(),
+            [path.clone(), list.index(first).attribute("mount_path")],
+            format!("Two volumes are mounted at {directory:?}"),
+            "In a container, each mount path can be used only once. Use another directory.",
         ));
     }
-    for (what, reads) in hidden(store, &place) {
-        found.push(Violation::new(
-            at.clone(),
-            reads.into_iter().chain([at.clone()]),
-            format!("A volume at {place:?} hides {what}"),
-            "Write another directory, such as `/mnt/<name>`.",
+    for (hidden, reads) in hidden(store, &directory) {
+        violations.push(Violation::new(
+            path.clone(),
+            reads.into_iter().chain([path.clone()]),
+            format!("A volume at {directory:?} would hide {hidden}"),
+            "Use another directory, such as `/mnt/<name>`.",
         ));
     }
-    found
+    violations
 }
 
-/// What of the servers' own a volume at `place` would hide, with what that is concluded from.
+/// Returns what a volume at `place` would hide of what the servers need, each with the attributes that it depends on.
 fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
     let mut found = Vec::new();
     let mut hide = |what: &str, reads: Vec<Path>| found.push((what.to_owned(), reads));
     if place == "/" {
-        hide("the whole image", Vec::new());
+        hide("the file system of the image", Vec::new());
         return found;
     }
     if overlaps(place, CONFIGURATION_DIRECTORY) {
@@ -196,7 +186,10 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
     }
     let oidc = store.authz.as_ref().and_then(|authz| authz.oidc.as_ref());
     if place == CA_CERT_FILE && oidc.is_some_and(|oidc| oidc.ca_cert_config_map.is_some()) {
-        hide("the certificate of the OpenID Connect provider", Vec::new());
+        hide(
+            "the CA certificate of the OpenID Connect provider",
+            Vec::new(),
+        );
     }
     let claims = claims(store);
     for claim in &claims {
@@ -212,7 +205,7 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
     if place == DATA_DIRECTORY
         && let Some(reads) = in_the_pod(store)
     {
-        hide("what is not on a claim", reads);
+        hide("the data directory", reads);
     }
     let base = claims.iter().find(|it| it.service == Service::Offline);
     let base = base.map_or(DATA_DIRECTORY, |claim| &claim.pvc.mount_path);
@@ -231,7 +224,7 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
         }
         _ => {
             let project = join(base, &store.feast_project);
-            // At or above the repository, but not its whole home, which is judged above.
+            // At or above the repository. The directory that holds it is checked above.
             let within = inside(place, &join(base, "")) && place != join(base, "");
             let repository = store
                 .feast_project_dir
@@ -239,70 +232,10 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
                 .and_then(|it| it.git.as_ref()?.feature_repo_path.as_deref())
                 .unwrap_or(names::FEATURE_REPOSITORY);
             if within && inside(&join(&project, repository), place) {
-                let home = block(Service::Offline).attribute("persistence.file.pvc.mount_path");
-                let reads = vec![directory, init, Path::of("feast_project"), home];
+                let claim = block(Service::Offline).attribute("persistence.file.pvc.mount_path");
+                let reads = vec![directory, init, Path::of("feast_project"), claim];
                 hide("the feature repository", reads);
             }
-        }
-    }
-    found
-}
-
-/// Single values that only the API server would refuse.
-fn words(path: &Path, mount: &VolumeMount) -> Vec<Violation> {
-    let mut found = Vec::new();
-    let mut refuse = |name: &str, more: Vec<Path>, summary: String, detail: &str| {
-        let at = path.attribute(name);
-        found.push(Violation::new(
-            at.clone(),
-            more.into_iter().chain([at]),
-            summary,
-            detail,
-        ));
-    };
-    let sub_path = mount.sub_path.as_deref().unwrap_or_default();
-    if sub_path.starts_with('/') || sub_path.split('/').any(|part| part == "..") {
-        refuse(
-            "sub_path",
-            Vec::new(),
-            format!("{sub_path:?} leaves the volume"),
-            "Write a path inside the volume, without `/` at its beginning and without `..`.",
-        );
-    }
-    if !sub_path.is_empty() && mount.sub_path_expr.is_some() {
-        refuse(
-            "sub_path_expr",
-            Vec::new(),
-            "sub_path and sub_path_expr exclude each other".to_owned(),
-            "Write one of them.",
-        );
-    }
-    if let Some(word) = &mount.mount_propagation
-        && !["None", "HostToContainer"].contains(&word.as_str())
-    {
-        refuse(
-            "mount_propagation",
-            Vec::new(),
-            format!("{word:?} is not possible here"),
-            "Write `None` or `HostToContainer`; what a container mounts is only shown to the node when the \
-             container is privileged.",
-        );
-    }
-    if let Some(word) = mount.recursive_read_only.as_deref() {
-        if !["Disabled", "IfPossible", "Enabled"].contains(&word) {
-            refuse(
-                "recursive_read_only",
-                Vec::new(),
-                format!("{word:?} is not possible here"),
-                "Write `Disabled`, `IfPossible` or `Enabled`.",
-            );
-        } else if word != "Disabled" && mount.read_only != Some(true) {
-            refuse(
-                "recursive_read_only",
-                vec![path.attribute("read_only")],
-                "recursive_read_only needs read_only".to_owned(),
-                "Write `read_only = true` beside it.",
-            );
         }
     }
     found
@@ -312,17 +245,19 @@ fn words(path: &Path, mount: &VolumeMount) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{refused, stands};
+    use crate::feast::rules::testing::{accepts, rejects, warns};
 
     #[test]
-    fn volumes_have_names_and_sources() {
-        stands(json!({"volumes": [
+    fn volumes_have_a_unique_name_and_one_source() {
+        accepts(json!({"volumes": [
             {"name": "a", "emptyDir": {}},
             {"name": "b", "secret": {"secretName": "s"}},
             {"name": "c", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
         ]}));
         let path = |place: &str| format!("services.volumes{place}");
-        refused(
+        let one_source = "Exactly one of `config_map`, `secret`, `empty_dir`, `persistent_volume_claim`, `projected`, \
+                          `downward_api`, `csi`, `ephemeral`, `nfs`, `host_path`, `image` must be set";
+        rejects(
             "volumes",
             json!({"volumes": [
                 {"name": "a", "emptyDir": {}},
@@ -332,25 +267,25 @@ mod tests {
                 {"name": "d", "emptyDir": {}, "nfs": {"server": "s", "path": "/"}},
             ]}),
             &[
-                (&path("[1].name"), "Two volumes are called \"a\""),
+                (&path("[1].name"), "Duplicate volume \"a\""),
                 (
                     &path("[1].config_map.name"),
-                    "The volume does not say what it holds",
+                    "The name of the object is required",
                 ),
                 (
                     &path("[2].name"),
-                    "A volume of the provider's is called \"feast-data\"",
+                    "The volume name \"feast-data\" is reserved for the provider",
                 ),
                 (
                     &path("[2].secret.secret_name"),
-                    "The volume does not say what it holds",
+                    "The name of the object is required",
                 ),
                 (
                     &path("[3].name"),
-                    "A volume of the provider's is called \"feast-demo-online\"",
+                    "The volume name \"feast-demo-online\" is reserved for the provider",
                 ),
-                (&path("[3]"), "A volume has exactly one source"),
-                (&path("[4]"), "A volume has exactly one source"),
+                (&path("[3]"), one_source),
+                (&path("[4]"), one_source),
             ],
         );
     }
@@ -372,11 +307,11 @@ mod tests {
             .map(|(place, summary)| (format!("{list}{place}"), *summary))
             .collect();
         let expected: Vec<_> = expected.iter().map(|(p, s)| (p.as_str(), *s)).collect();
-        refused("volume-mounts", mounted(&mounts), &expected);
+        rejects("volume-mounts", mounted(&mounts), &expected);
     }
 
     #[test]
-    fn mounts_find_their_volumes() {
+    fn mounts_name_a_volume_and_a_path() {
         mounts(
             json!([
                 {"name": "a", "mountPath": "/a"},
@@ -393,39 +328,39 @@ mod tests {
             ]),
             &[
                 ("[0].name", "There is no volume \"c\""),
-                ("[1].mount_path", "\"a\" is not a place in the container"),
+                ("[1].mount_path", "\"a\" is not a valid mount path"),
                 ("[2].mount_path", "Two volumes are mounted at \"/c\""),
             ],
         );
     }
 
     #[test]
-    fn nothing_of_the_servers_is_hidden() {
+    fn rejects_mounts_that_hide_what_servers_need() {
         let hides = |place: &str, what: &str| {
-            let summary = format!("A volume at {place:?} hides {what}");
+            let summary = format!("A volume at {place:?} would hide {what}");
             mounts(
                 json!([{"name": "a", "mountPath": place}]),
                 &[("[0].mount_path", &summary)],
             );
         };
-        hides("/", "the whole image");
+        hides("/", "the file system of the image");
         hides("/etc", "Feast's configuration");
         hides("/etc/feast", "Feast's configuration");
         hides("/registry", "the claim of the registry");
-        hides("/feast-data", "what is not on a claim");
+        hides("/feast-data", "the data directory");
         hides("/feast-data/demo", "the feature repository");
         hides("/feast-data/demo/feature_repo", "the feature repository");
     }
 
     #[test]
-    fn the_claim_of_a_disabled_store_is_not_there() {
+    fn the_claim_of_a_disabled_store_is_not_mounted() {
         let claim =
             |path: &str| json!({"file": {"pvc": {"ref": {"name": "c"}, "mountPath": path}}});
         let at = |place: &str, disabled: bool, expected: Option<&str>| {
-            let message = expected.map(|what| format!("A volume at {place:?} hides {what}"));
+            let message = expected.map(|what| format!("A volume at {place:?} would hide {what}"));
             let path = "services.offline_store.server.volume_mounts[0].mount_path";
             let expected: Vec<_> = message.iter().map(|text| (path, text.as_str())).collect();
-            refused(
+            rejects(
                 "volume-mounts",
                 json!({
                     "volumes": [{"name": "a", "emptyDir": {}}],
@@ -440,13 +375,13 @@ mod tests {
             );
         };
         at("/feast-data", false, None);
-        at("/feast-data", true, Some("what is not on a claim"));
+        at("/feast-data", true, Some("the data directory"));
         at("/online", false, Some("the claim of the online store"));
         at("/online", true, None);
     }
 
     #[test]
-    fn a_packaged_repository_is_not_hidden() {
+    fn rejects_mounts_that_hide_a_packaged_repository() {
         let document = json!({
             "name": "demo",
             "feastProject": "demo",
@@ -457,44 +392,29 @@ mod tests {
                 "onlineStore": {"server": {"volumeMounts": [{"name": "a", "mountPath": "/opt"}]}},
             },
         });
-        crate::feast::rules::testing::refused_whole(
+        crate::feast::rules::testing::rejects_store(
             "volume-mounts",
             document,
             &[(
                 "services.online_store.server.volume_mounts[0].mount_path",
-                "A volume at \"/opt\" hides the feature repository",
+                "A volume at \"/opt\" would hide the feature repository",
             )],
         );
     }
 
     #[test]
-    fn single_values() {
-        mounts(
-            json!([
-                {"name": "a", "mountPath": "/a", "subPath": "../b", "subPathExpr": "$(A)"},
-                {"name": "a", "mountPath": "/b", "mountPropagation": "Bidirectional"},
-                {"name": "a", "mountPath": "/c", "recursiveReadOnly": "Enabled"},
-                {"name": "a", "mountPath": "/d", "recursiveReadOnly": "Perhaps"},
-            ]),
-            &[
-                ("[0].sub_path", "\"../b\" leaves the volume"),
-                (
-                    "[0].sub_path_expr",
-                    "sub_path and sub_path_expr exclude each other",
-                ),
-                (
-                    "[1].mount_propagation",
-                    "\"Bidirectional\" is not possible here",
-                ),
-                (
-                    "[2].recursive_read_only",
-                    "recursive_read_only needs read_only",
-                ),
-                (
-                    "[3].recursive_read_only",
-                    "\"Perhaps\" is not possible here",
-                ),
-            ],
+    fn file_modes() {
+        let volumes = |mode: i32| json!({"volumes": [{"name": "a", "emptyDir": {"mode": mode}}]});
+        let path = "services.volumes[0].empty_dir.mode";
+        rejects(
+            "file-modes",
+            volumes(1777),
+            &[(path, "1777 is not a valid file mode")],
+        );
+        warns(
+            "decimal-modes",
+            volumes(755),
+            &[(path, "The mode 755 is 01363 in octal")],
         );
     }
 }

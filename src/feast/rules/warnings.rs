@@ -1,74 +1,80 @@
-//! What the user had better change: warnings, which stop nothing.
+//! Warnings: configurations that are valid but probably not intended.
 
 use super::{
-    Rule, disruption, lineage, modes, persistence, project, scheduling, serving, tracking,
+    Rule, disruption, lineage, persistence, project, scheduling, serving, tracking, volumes,
 };
 
-/// What a configuration may say and had better not: warnings, in the order in which they are shown.
+/// All warnings, in the order in which they are shown.
 pub const WARNINGS: &[Rule] = &[
     Rule {
         name: "online-server-options",
-        description: "`metrics` and `worker_configs` of a server other than the online one have no effect, nor has the registry's `mcp` beyond `enabled`.",
+        description: "`metrics` and `worker_configs` affect only the online server, and only `enabled` of the \
+             registry's `mcp` has an effect.",
         check: serving::without_effect,
     },
     Rule {
         name: "metrics-end",
-        description: "With metrics, `worker_configs.max_requests` is 0: they stop when Feast replaces a worker for the first time.",
+        description: "Metrics require `worker_configs.max_requests = 0`: they stop when Feast replaces a worker for \
+             the first time.",
         check: serving::metrics_end,
     },
     Rule {
         name: "push-batching",
-        description: "Feast collects pushed rows only with both `batch_size` and `batch_interval_seconds`.",
+        description: "Feast batches pushed rows only if both `batch_size` and `batch_interval_seconds` are set.",
         check: serving::push_batching,
     },
     Rule {
         name: "mcp-sessions",
-        description: "A session of the Model Context Protocol is known to one process: with several replicas or workers it may break.",
+        description: "A session of the Model Context Protocol exists in one process, and can break with several \
+             replicas or workers.",
         check: serving::mcp_sessions,
     },
     Rule {
         name: "lineage-kafka",
-        description: "Feast passes no brokers to the OpenLineage transport `kafka`; the client's own environment variables do.",
+        description: "The OpenLineage transport type `kafka` sends no events: Feast passes no brokers to it.",
         check: tracking::kafka,
     },
     Rule {
         name: "node-selectors",
-        description: "All servers share their pods: of two values for one label of a node only one holds.",
+        description: "All servers share their pods: of two values for one node label, only one applies.",
         check: scheduling::contradicting_selectors,
     },
     Rule {
         name: "drainable",
-        description: "A disruption budget lets at least one pod go, and is made only when the feature store is scaled.",
+        description: "A PodDisruptionBudget allows at least one eviction, and is created only when the feature store \
+             is scaled.",
         check: disruption::warnings,
     },
     Rule {
         name: "rolling-update-files",
-        description: "`RollingUpdate` is for DB-backed persistence: pods that replace each other would share a file, or each have one of its own.",
+        description: "`RollingUpdate` requires DB-backed persistence: during an update, old and new pods would use the \
+             same file or different copies.",
         check: persistence::rolling_update,
     },
     Rule {
         name: "pod-selectors",
-        description: "A spread constraint or a term on pods without a `label_selector` counts no pods.",
+        description: "A topology spread constraint or a pod affinity term without `label_selector` matches no pods.",
         check: scheduling::without_selector,
     },
     Rule {
         name: "lineage-receiver",
-        description: "Lineage events are received by the registry's REST server, the web interface or a lineage server.",
-        check: lineage::nobody_listens,
+        description: "An enabled consumer requires the REST server of the registry, the web interface or a lineage \
+             server.",
+        check: lineage::without_receiver,
     },
     Rule {
         name: "git-ssh-key",
-        description: "A git URL of SSH needs a key: `ssh`.",
+        description: "An SSH URL of a git repository requires a key (`ssh`).",
         check: project::ssh_key,
     },
     Rule {
         name: "decimal-modes",
-        description: "Modes of files are decimal numbers in Terraform: `default_mode = 400` is 0620.",
-        check: modes::decimal,
+        description: "File modes are decimal numbers in Terraform: `default_mode = 400` is 0620 in octal.",
+        check: volumes::decimal_modes,
     },
     Rule {
         name: "lineage-readers",
-        description: "A lineage server asks its readers for no token, whatever `authz` says.",
-        check: lineage::open_to_readers,
+        description: "A lineage server does not authenticate readers, whatever `authz` is.",
+        check: lineage::unauthenticated_readers,
     },
 ];

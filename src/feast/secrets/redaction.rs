@@ -1,16 +1,17 @@
-//! Keeps what Secrets hold out of text that is shown: the end of a container's log, a message of Kubernetes.
+//! Redacts the content of Secrets in text that is shown, such as the end of a container log or a message of Kubernetes.
 //!
-//! What counts as secret is every value of a Secret, and where the value is a YAML mapping of connection
-//! parameters, each of them but the ones of [`PLAIN`], which a connection error is of no use without.
+//! Every value of a Secret is redacted. If the value is a YAML mapping of connection parameters, each parameter is
+//! redacted except those in [`PLAIN`], which are needed to understand a connection error.
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 
 use super::super::feature_store_yaml;
 use super::source::Contents;
 
-/// Connection parameters that are no secrets.
+/// Connection parameters that are not secret.
 const PLAIN: &[&str] = &[
     "database",
     "db_schema",
@@ -27,23 +28,23 @@ const PLAIN: &[&str] = &[
     "username",
 ];
 
-/// In the place of what is left out.
+/// The replacement for redacted text.
 const LEFT_OUT: &str = "[redacted]";
 
-/// Shorter ones are left out only where they stand alone: `ab` is in too many words.
+/// Shorter values are redacted only as whole words, because `ab` is a part of many words.
 const SHORT: usize = 4;
 
-/// Lines of a key or certificate that are long enough to say something.
+/// The minimum length of redacted lines of a key or certificate.
 const TELLING_LINE: usize = 8;
 
-/// The values to leave out.
+/// The values to redact.
 #[derive(Clone, Default)]
 pub struct Redaction {
-    /// The longest first, so that none is torn apart by a part of it.
+    /// The longest first, so that a value is replaced before its parts.
     values: Vec<String>,
 }
 
-/// Without the values.
+/// Does not print the values.
 impl fmt::Debug for Redaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Redaction of {} values", self.values.len())
@@ -59,7 +60,7 @@ impl Redaction {
         redaction
     }
 
-    /// Leaves out this value of a Secret, and what it is made of.
+    /// Adds a value of a Secret and its parts.
     pub fn learn(&mut self, text: &str) {
         let text = text.trim();
         match feature_store_yaml::value(text) {
@@ -91,7 +92,7 @@ impl Redaction {
         }
     }
 
-    /// The whole, and the secret parts of a URL or of a connection string.
+    /// Adds a text, and the secret parts of a URL or connection string.
     fn learn_text(&mut self, text: &str) {
         self.value(text);
         if let Some((_, rest)) = text.split_once("://")
@@ -99,7 +100,7 @@ impl Redaction {
             && let Some((_, password)) = user.split_once(':')
         {
             self.value(password);
-            self.value(&percent_decoded(password));
+            self.value(&percent_decode_str(password).decode_utf8_lossy());
         }
         let pairs = text.split([',', ';', '&', '?', ' ']);
         for (key, value) in pairs.filter_map(|pair| pair.split_once('=')) {
@@ -116,7 +117,7 @@ impl Redaction {
         }
     }
 
-    /// The text without any of the values.
+    /// Returns the text without the values.
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for value in &self.values {
@@ -149,21 +150,6 @@ fn without_word(text: &str, word: &str) -> String {
     kept
 }
 
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = (byte == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(code.unwrap_or(byte));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_parameters_but_for_the_plain_ones() {
+    fn redacts_connection_parameters_except_plain_ones() {
         check(
             "host: db.example.com\nuser: feast\npassword: hunter2\nport: 5432\n",
             "feast: db.example.com:5432 refused hunter2",
@@ -195,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_url_and_of_a_connection_string() {
+    fn redacts_parts_of_urls_and_connection_strings() {
         check(
             "path: postgresql://feast:p%40ss@db:5432/feast",
             "p@ss, p%40ss, postgresql://feast:p%40ss@db:5432/feast at db",
@@ -210,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_values_and_lines_of_keys() {
+    fn redacts_single_values_and_lines_of_keys() {
         check("hunter2", "hunter2hunter2", "[redacted][redacted]");
         check("abc", "abc abcd (abc)", "[redacted] abcd ([redacted])");
         check(
@@ -222,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_not_torn_apart_by_a_part_of_it() {
+    fn longer_values_are_redacted_first() {
         let mut redaction = Redaction::default();
         redaction.learn("pass");
         redaction.learn("passphrase");

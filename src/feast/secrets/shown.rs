@@ -1,9 +1,8 @@
-//! Manifests as the attributes of the resource show them.
+//! Manifests as the attribute `objects` shows them.
 //!
-//! Terraform does not tell a provider which values are sensitive, and marks them only at the attribute that the user
-//! set. So values that often hold a credential are left out wherever a manifest repeats them: values of environment
-//! variables, passwords and tokens in URLs, and settings of git. Everything else is shown, so that a plan tells what
-//! changes.
+//! Terraform does not tell a provider which values are sensitive, and hides them only in the attribute that the user
+//! set. So values that often are credentials are hidden in manifests: values of environment variables, passwords and
+//! tokens in URLs, and settings of git. Everything else is shown, so that a plan shows what changes.
 
 use std::borrow::Cow;
 
@@ -12,20 +11,20 @@ use serde_json::{Map, Value as Json, json};
 use super::super::names;
 use super::super::render::without_git_settings;
 
-/// Ends of the keys of `feature_store.yaml` and of a trigger's settings whose values are not shown.
+/// Suffixes of keys of `feature_store.yaml` and of a trigger's settings whose values are not shown.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "key"];
 
-/// Stands in the place of a value that is not shown.
+/// The replacement for a value that is not shown.
 pub const NOT_SHOWN: &str = "(not shown)";
 
-/// Variables that the provider sets itself; their values are no secrets.
+/// Environment variables that the provider sets. Their values are not secret.
 const OWN_VARIABLES: [&str; 3] = [
     names::FEATURE_STORE_YAML_PATH,
     names::PROTECTED_PROJECT,
     names::MLFLOW_TRACKING_AUTH_VARIABLE,
 ];
 
-/// The manifest without values that may be credentials.
+/// Returns the manifest without values that can be credentials.
 pub fn shown(manifest: &Json) -> Json {
     match manifest {
         Json::Object(members) => {
@@ -45,7 +44,7 @@ pub fn shown(manifest: &Json) -> Json {
     }
 }
 
-/// One element of `env`, without its literal value.
+/// Returns an element of `env` without its literal value.
 pub fn variable(variable: &Json) -> Json {
     let mut variable = shown(variable);
     if !variable["value"].is_null() && !is_own(&variable["name"]) {
@@ -54,7 +53,7 @@ pub fn variable(variable: &Json) -> Json {
     variable
 }
 
-/// One trigger of a ScaledObject, without the credentials in its settings.
+/// Returns a trigger of a ScaledObject without the credentials in its settings.
 fn trigger(trigger: &Json) -> Json {
     let mut trigger = shown(trigger);
     let settings = trigger.get_mut("metadata").and_then(Json::as_object_mut);
@@ -66,19 +65,19 @@ fn trigger(trigger: &Json) -> Json {
     trigger
 }
 
-/// Whether a key names a credential.
+/// Returns whether a key names a credential.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_KEYS.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether the provider sets the variable of this name itself.
+/// Returns whether the provider sets the variable of this name.
 pub fn is_own(name: &Json) -> bool {
     name.as_str()
         .is_some_and(|name| OWN_VARIABLES.contains(&name))
 }
 
-/// The shown manifest without the fields that are not shown, for when nobody knows their values.
+/// Returns a shown manifest without the fields whose values are not shown.
 pub fn known(shown: &Json) -> Json {
     match shown {
         Json::Object(members) => {
@@ -93,7 +92,7 @@ pub fn known(shown: &Json) -> Json {
     }
 }
 
-/// Whether it is, or is a list with, a text that is not shown.
+/// Returns whether a value is, or is a list with, a text that is not shown.
 fn hides(value: &Json) -> bool {
     match value {
         Json::String(text) => text.contains(NOT_SHOWN),
@@ -103,7 +102,7 @@ fn hides(value: &Json) -> bool {
     }
 }
 
-/// A text without credentials: a script, a document in YAML, a URL.
+/// Returns a text, such as a script, a YAML document or a URL, without credentials.
 fn shown_text(text: &str) -> String {
     let text = without_git_settings(text, NOT_SHOWN);
     let text = match text.contains('\n') {
@@ -127,7 +126,7 @@ fn shown_text(text: &str) -> String {
             Some((user, host)) => {
                 match user.split_once(':') {
                     Some((user, _)) => shown.push_str(&format!("{user}:{NOT_SHOWN}")),
-                    // A token may stand alone.
+                    // A token can be the user name.
                     None if is_http => shown.push_str(NOT_SHOWN),
                     None => shown.push_str(user),
                 }
@@ -142,7 +141,7 @@ fn shown_text(text: &str) -> String {
     shown
 }
 
-/// A line of YAML without the value of a key that names a credential.
+/// Returns a line of YAML without the value of a key that names a credential.
 fn shown_line(line: &str) -> Cow<'_, str> {
     let Some((key, value)) = line.split_once(": ") else {
         return Cow::Borrowed(line);
@@ -161,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaves_out_variables_and_passwords_in_urls() {
+    fn hides_variables_and_passwords_in_urls() {
         let manifest = json!({"spec": {"containers": [{"name": "online", "image": "a:1", "env": [
             {"name": "TOKEN", "value": "hunter2"},
             {"name": "EMPTY"},
@@ -184,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn is_the_same_a_second_time() {
+    fn is_idempotent() {
         let once = shown(&json!({"env": [{"name": "A", "value": "1"}], "url": "https://a:b@c/d"}));
         assert_eq!(shown(&once), once);
     }
 
     #[test]
-    fn fields_that_are_not_shown_are_not_known() {
+    fn known_drops_hidden_fields() {
         let manifest =
             json!({"env": [{"name": "A", "value": "1"}], "args": ["https://a:b@c"], "image": "i"});
         assert_eq!(

@@ -1,12 +1,12 @@
-//! What of a configuration stands in the user's own Secrets and ConfigMaps and is read during apply.
+//! The Secrets and ConfigMaps of the user that are read during apply.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use crate::schema::Path;
 
-/// What is read of a Secret or ConfigMap in the feature store's namespace.
+/// Keys of a Secret or ConfigMap in the namespace of the feature store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// [`Kind::Secret`] or [`Kind::ConfigMap`].
@@ -15,10 +15,10 @@ pub struct Source {
     pub keys: Keys,
 }
 
-/// The keys of a Secret or ConfigMap that are used. The values of its other keys are never looked at.
+/// The keys of a Secret or ConfigMap that are used. The values of its other keys are never read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Keys {
-    /// This key, which must exist.
+    /// One key, which must exist.
     One(String),
     /// Those of these keys that exist.
     Any(&'static [&'static str]),
@@ -34,16 +34,16 @@ impl Keys {
     }
 }
 
-/// A file that the pods mount from a Secret or ConfigMap of the user's, and the attribute that names it.
+/// A file that the pods mount from a Secret or ConfigMap of the user, and the attribute that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mounted {
     pub source: Source,
     pub path: Path,
-    /// Whether running pods need what is new in it, and can have it only by being replaced.
+    /// Whether pods must restart when the file changes.
     pub rolls_pods: bool,
 }
 
-/// The text at each source, by key.
+/// The values of each source, by key.
 pub type Contents = BTreeMap<Source, BTreeMap<String, String>>;
 
 impl Source {
@@ -62,7 +62,7 @@ impl Source {
         }
     }
 
-    /// The key, when it is one.
+    /// Returns the key if there is exactly one.
     pub fn key(&self) -> Option<&str> {
         match &self.keys {
             Keys::One(key) => Some(key),
@@ -74,7 +74,7 @@ impl Source {
         Key::new(self.kind, &self.name)
     }
 
-    /// The text of the one key.
+    /// Returns the value of the key.
     pub(in crate::feast) fn text<'a>(&self, contents: &'a Contents) -> Option<&'a str> {
         let values = contents.get(self)?;
         Some(values.get(self.key()?)?)

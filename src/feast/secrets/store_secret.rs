@@ -1,77 +1,115 @@
-//! What the feature store's own Secret keeps, read back from the live object.
+//! The Secret of the feature store: what the provider writes to it and reads back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::super::names;
-use super::super::objects::Key;
-use super::super::secrets::resolve::fingerprint;
+use super::super::objects::Objects;
+use super::super::ownership::Ownership;
+use super::fingerprint::fingerprint;
+use super::resolve::{Resolved, Secrets};
+use crate::kubernetes::{Key, Kind};
 
-/// The create that has made the feature store, or has taken up what an interrupted one left.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ownership {
-    /// Random; the state of who made it remembers it.
-    pub id: String,
-    /// Whether it has ended well. Until then, what is there may be what an interrupted create has left.
-    pub complete: bool,
-    /// Whether the create has ended with an error, so that no provider process works on it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub failed: bool,
-    /// The Unix time in seconds, by the clock of the API server, after which no provider process works on the create
-    /// any more. Absent in records of older versions of the provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<i64>,
+/// Replaces the data of the Secret: the key of fingerprints, the configuration, and a `feature_store.yaml` for each
+/// workload.
+pub(super) fn write(
+    manifests: &mut BTreeMap<Key, Json>,
+    secrets: &Secrets<'_>,
+    files: &[(&str, &str)],
+) {
+    let Secrets {
+        contents: _,
+        hash_key,
+        configuration,
+    } = secrets;
+    let mut data = json!({
+        names::HASH_KEY: BASE64.encode(hash_key),
+        names::CONFIGURATION_JSON: BASE64.encode(configuration),
+    });
+    for (file, text) in files {
+        data[*file] = json!(BASE64.encode(text));
+    }
+    for secret in secrets_of(manifests) {
+        if let Some(secret) = secret.as_object_mut() {
+            secret.remove("stringData");
+            secret.insert("data".to_owned(), data.clone());
+        }
+    }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_false(value: &bool) -> bool {
-    !value
+fn secrets_of(manifests: &mut BTreeMap<Key, Json>) -> impl Iterator<Item = &mut Json> {
+    let manifests = manifests.iter_mut();
+    manifests.filter_map(|(key, manifest)| (key.kind == Kind::Secret).then_some(manifest))
 }
 
-/// The key of the configuration's hash.
+impl Objects<Resolved> {
+    /// Writes the owner of the feature store to its Secret.
+    pub fn set_owner(&mut self, owner: &Ownership) {
+        if let Some(record) = owner.record() {
+            self.write_entry(names::CREATION_JSON, &record);
+        }
+    }
+
+    /// Writes the list of the objects to the Secret of the feature store, including the `existing` ones, which are not
+    /// pruned yet: they can be found even if the state is lost.
+    pub fn list_objects<V>(&mut self, existing: &BTreeMap<Key, V>) {
+        let keys: BTreeSet<String> = (self.manifests.keys().chain(existing.keys()))
+            // A Job is named after what it applies, and is deleted after it has finished.
+            .filter(|key| key.kind != Kind::Job)
+            .map(Key::to_string)
+            .collect();
+        self.write_entry(names::OBJECTS_JSON, &json!(keys));
+    }
+
+    fn write_entry(&mut self, key: &str, value: &Json) {
+        for secret in secrets_of(&mut self.manifests) {
+            secret["data"][key] = json!(BASE64.encode(value.to_string()));
+        }
+    }
+}
+
+/// Returns the key of fingerprints.
 pub fn hash_key(secret: &Json) -> Option<Vec<u8>> {
     entry(secret, names::HASH_KEY).filter(|key| !key.is_empty())
 }
 
-/// The configuration as the user wrote it, in its serde form.
+/// Returns the configuration in its JSON form.
 pub fn configuration(secret: &Json) -> Option<Json> {
     serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
 }
 
-/// Whose the feature store is.
-pub fn ownership(secret: &Json) -> Option<Ownership> {
-    serde_json::from_slice(&entry(secret, names::CREATION_JSON)?).ok()
+/// Returns whether a create of this configuration wrote the Secret. A Secret without a configuration counts as one of it.
+pub fn has_configuration(secret: Option<&Json>, configuration: &Json) -> bool {
+    let recorded = secret.and_then(self::configuration);
+    recorded.is_none_or(|recorded| recorded == *configuration)
 }
 
-/// The Unix time in seconds at which the API server created the object.
+/// Returns the Unix time in seconds at which the API server created an object.
 pub fn created_at(object: &Json) -> Option<i64> {
     let timestamp = object["metadata"]["creationTimestamp"].clone();
     let time: Time = serde_json::from_value(timestamp).ok()?;
     Some(time.0.as_second())
 }
 
-/// The objects that the last apply was to make or has found. Empty for a Secret of an earlier version of the provider.
+/// Returns the objects that the last apply listed. Empty for a Secret of an earlier version of the provider.
 pub fn objects(secret: &Json) -> BTreeSet<Key> {
-    let listed = entry(secret, names::OBJECTS_JSON)
+    let keys = entry(secret, names::OBJECTS_JSON)
         .and_then(|text| serde_json::from_slice::<Vec<String>>(&text).ok());
-    let listed = listed.into_iter().flatten();
-    listed.filter_map(|key| Key::parse(&key)).collect()
+    let keys = keys.into_iter().flatten();
+    keys.filter_map(|key| Key::parse(&key)).collect()
 }
 
-/// The hash of the `feature_store.yaml` in it under the key `file`.
+/// Returns the fingerprint of the `feature_store.yaml` under the key `file`.
 pub fn configuration_hash(secret: &Json, file: &str) -> Option<String> {
     let text = String::from_utf8(entry(secret, file)?).ok()?;
     Some(fingerprint(&hash_key(secret)?, &text))
 }
 
-fn entry(secret: &Json, key: &str) -> Option<Vec<u8>> {
+/// The content of one key.
+pub(in crate::feast) fn entry(secret: &Json, key: &str) -> Option<Vec<u8>> {
     BASE64.decode(secret["data"][key].as_str()?).ok()
 }

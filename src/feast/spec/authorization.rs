@@ -1,15 +1,15 @@
-//! Who may ask the servers for what.
+//! Authentication and authorization of requests.
 
 use crate::feast::config::{self, Authz, CaCertConfigMap, KubernetesAuthz, Reference};
 use crate::feast::names;
-use crate::feast::objects::Kind;
 use crate::feast::secrets::source::{Keys, Source};
+use crate::kubernetes::Kind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {
     None,
     Kubernetes {
-        /// Roles to make, without rules.
+        /// The Roles to create, without rules.
         roles: Vec<String>,
     },
     Oidc(Box<Oidc>),
@@ -17,9 +17,9 @@ pub enum Authorization {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oidc {
-    /// `None`: the Secret says it.
+    /// `None` if the Secret has it.
     pub discovery_url: Option<String>,
-    /// One key with a mapping of the properties, or a key for each.
+    /// One key with a mapping of the properties, or a key for each property.
     pub secret: Option<Source>,
     pub token_env_var: Option<String>,
     pub verify_ssl: Option<bool>,
@@ -50,7 +50,7 @@ impl Authorization {
         }
     }
 
-    /// Feast's name for it.
+    /// Returns the name in Feast.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::None => "no_auth",
@@ -79,7 +79,7 @@ impl Oidc {
             jwks_cache_lifespan_seconds,
             jwks_request_timeout_seconds,
         } = oidc;
-        // The issuer's URL takes the place of the Secret's property.
+        // The issuer URL replaces the property of the Secret.
         let properties = match issuer_url {
             Some(_) => &names::OIDC_PROPERTIES[1..],
             None => &names::OIDC_PROPERTIES,

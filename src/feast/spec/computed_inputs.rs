@@ -1,15 +1,15 @@
-//! What of the configuration decides about what the state says beside it. While nothing at these places or above them
-//! is unknown, neither is that; what is unknown below them (an image) changes nothing of it.
+//! The attributes on which computed attributes depend. A computed attribute is known if none of these attributes, and
+//! nothing above them, is unknown. Unknown attributes elsewhere, such as an image, do not affect it.
 
 use crate::feast::names::ServerKind;
 use crate::schema::Path;
 
-/// Of where the feature store is, and under which names.
+/// Returns the inputs of names and of the namespace.
 pub fn of_identity() -> Vec<Path> {
     vec![Path::of("name"), Path::of("namespace")]
 }
 
-/// Of who sets the number of pods.
+/// Returns the inputs of `replicas_owner`.
 pub fn of_replicas_owner() -> Vec<Path> {
     let scaling = Path::of("services.scaling");
     ["replicas", "autoscaling", "keda"]
@@ -17,14 +17,14 @@ pub fn of_replicas_owner() -> Vec<Path> {
         .into()
 }
 
-/// Of how pods are replaced.
+/// Returns the inputs of `strategy`.
 pub fn of_strategy() -> Vec<Path> {
     let strategy = Path::of("services.deployment_strategy");
     let written = ["type", "rolling_update"].map(|name| strategy.attribute(name));
     [of_replicas_owner(), written.into()].concat()
 }
 
-/// Of where the servers are reached.
+/// Returns the inputs of `endpoints`.
 pub fn of_endpoints() -> Vec<Path> {
     let registry = Path::of("services.registry");
     let mut paths = of_identity();

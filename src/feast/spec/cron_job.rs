@@ -1,4 +1,4 @@
-//! What is done on a schedule, with its defaults.
+//! The CronJob, with defaults.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements};
 use crate::feast::config::{self, CronJobContainers, ImagePullPolicy, JobSpec};
 use crate::feast::names;
 
-/// Feast's two: the definitions, then the features up to now.
+/// The default commands of the Feast operator.
 const COMMANDS: [&str; 2] = [
     "feast apply",
     "feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')",
@@ -23,21 +23,21 @@ pub struct CronJob {
     pub successful_jobs_history_limit: Option<i32>,
     pub failed_jobs_history_limit: Option<i32>,
     pub annotations: BTreeMap<String, String>,
-    /// As written: it has no defaults of ours.
+    /// As configured: the defaults are those of Kubernetes.
     pub job: JobSpec,
     pub image: String,
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
-    /// Kubernetes' word.
+    /// The name in Kubernetes.
     pub image_pull_policy: Option<&'static str>,
     pub resources: Option<ResourceRequirements>,
     pub node_selector: BTreeMap<String, String>,
-    /// At least one.
+    /// At least one command.
     pub commands: Vec<String>,
 }
 
 impl CronJob {
-    /// `None` without a schedule.
+    /// Returns `None` without a schedule.
     pub(super) fn new(cron_job: &config::CronJob) -> Option<Self> {
         let config::CronJob {
             schedule,
@@ -81,7 +81,7 @@ impl CronJob {
     }
 }
 
-/// What is run: what is written, or Feast's two.
+/// Returns the configured commands, or the defaults.
 pub fn commands_or_default(written: Option<Vec<String>>) -> Vec<String> {
     written
         .filter(|commands| !commands.is_empty())

@@ -1,4 +1,4 @@
-//! The batch engine, whose configuration stands in a ConfigMap.
+//! The batch engine, whose configuration is in a ConfigMap.
 
 use crate::feast::config::{self, Reference, SparkApplication};
 use crate::feast::names;
@@ -7,14 +7,14 @@ use crate::feast::secrets::source::Source;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchEngine {
     pub source: Source,
-    /// The engine is `spark_application`, and this is its driver's account.
+    /// The ServiceAccount of the driver, if the engine is `spark_application`.
     pub driver: Option<Driver>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Driver {
     pub service_account: String,
-    /// Whether the account is ours to make.
+    /// Whether the provider creates the ServiceAccount.
     pub made: bool,
 }
 

@@ -1,17 +1,17 @@
-//! The lineage server, with its defaults.
+//! The lineage server, with defaults.
 
 use super::{Pods, Server};
 use crate::feast::config;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineageServer {
-    /// Its node selector is whole: its pods are its own.
+    /// Its node selector includes that of the pods.
     pub common: Server,
     pub replicas: i32,
 }
 
 impl LineageServer {
-    /// `pods` are without the other servers' node selectors.
+    /// `pods` must not have the node selectors of the other servers.
     pub(super) fn new(server: &config::LineageServer, default_image: &str, pods: &Pods) -> Self {
         let config::LineageServer { replicas, server } = server;
         let server = server.clone().unwrap_or_default();

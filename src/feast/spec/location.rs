@@ -1,9 +1,9 @@
-//! Where a file's path leads: into a file system, or into an object store.
+//! The location of a file: in a file system or in an object store.
 
-/// What a path or URI refers to.
+/// The location that a path or URI refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location<'a> {
-    /// A file, by an absolute or relative path.
+    /// A file with an absolute or relative path.
     Path,
     /// An object in Amazon S3 (`s3://`) or Google Cloud Storage (`gs://`), the object stores that the registry can be in.
     Object,
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_told_by_the_scheme() {
+    fn depends_on_the_scheme() {
         let other = |scheme, rest| Location::Other { scheme, rest };
         for (path, expected) in [
             ("/a/b", Location::Path),

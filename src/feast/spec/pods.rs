@@ -1,4 +1,4 @@
-//! What the pods are, apart from their containers.
+//! The settings of the pods, except for their containers.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,26 @@ use crate::feast::config;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pods {
-    /// The user's.
+    /// The user's volumes.
     pub volumes: Vec<Volume>,
-    /// Of the feature store and of each server.
+    /// The merged selectors of the feature store and of each server.
     pub node_selector: BTreeMap<String, String>,
     pub tolerations: Vec<Toleration>,
-    /// `None`: nobody wrote any.
+    /// `None` if not configured.
     pub affinity: Option<Affinity>,
-    /// `None`: nobody wrote any.
+    /// `None` if not configured.
     pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
     pub security_context: Option<PodSecurityContext>,
     pub annotations: BTreeMap<String, String>,
     pub resource_claims: Vec<PodResourceClaim>,
-    /// The user's word on their account's token.
+    /// Whether the pods have the token of their ServiceAccount; `None` if not configured.
     pub automount_token: Option<bool>,
-    /// Names of Secrets.
+    /// The names of the Secrets.
     pub image_pull_secrets: Vec<String>,
 }
 
 impl Pods {
-    /// Without the servers' node selectors.
+    /// Returns the settings without the node selectors of the servers.
     pub(super) fn new(services: &config::Services) -> Self {
         let services = services.clone();
         Self {
@@ -38,7 +38,7 @@ impl Pods {
                 .volumes
                 .unwrap_or_default()
                 .into_iter()
-                .map(volume)
+                .map(kubernetes_volume)
                 .collect(),
             node_selector: services.node_selector.unwrap_or_default(),
             tolerations: services.tolerations.unwrap_or_default(),
@@ -59,7 +59,8 @@ impl Pods {
     }
 }
 
-fn volume(volume: config::Volume) -> Volume {
+/// Returns the volume as Kubernetes has it.
+pub fn kubernetes_volume(volume: config::Volume) -> Volume {
     let config::Volume {
         name,
         config_map,

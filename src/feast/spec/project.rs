@@ -1,4 +1,4 @@
-//! Where the feature definitions come from, and who applies them.
+//! The source of the feature definitions, and what applies them.
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 
@@ -9,19 +9,19 @@ use crate::feast::names::{self, FEATURE_REPOSITORY};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     pub name: String,
-    pub source: Source,
-    /// The init containers'.
+    pub source: ProjectSource,
+    /// The image of the init containers.
     pub init_image: Option<String>,
-    /// The pods start without them.
+    /// Whether the pods start without init containers.
     pub without_init: bool,
     pub protected: bool,
     pub apply: ApplyBy,
 }
 
-/// Where the feature repository comes from.
+/// The source of the feature repository.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Source {
-    /// Made by `feast init`.
+pub enum ProjectSource {
+    /// Created by `feast init`.
     Init {
         minimal: bool,
         template: Option<&'static str>,
@@ -37,37 +37,37 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Git {
     pub url: String,
-    /// `None`: the default branch.
+    /// `None` for the default branch.
     pub reference: Option<String>,
-    /// Names as `git -c` takes them, in their order.
+    /// The settings of `git -c`, in order of their names.
     pub configs: Vec<(String, String)>,
-    /// The definitions, inside the clone.
+    /// The directory of the definitions in the repository.
     pub directory: String,
     pub ssh: Option<Ssh>,
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
 }
 
-/// The key for a repository that is read over SSH, in a Secret of the user's.
+/// The user's Secret with the SSH key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ssh {
     pub secret: String,
     pub private_key: String,
-    /// `None`: any host key is accepted.
+    /// `None` if any host key is accepted.
     pub known_hosts: Option<String>,
 }
 
-/// Who runs `feast apply`.
+/// The way in which `feast apply` is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApplyBy {
-    /// One Job for each configuration, before the rollout.
+    /// A Job for each configuration, before the rollout.
     Job,
-    /// Every pod, before its servers.
+    /// Every pod, before its servers start.
     InitContainer,
     Nobody,
 }
 
-/// What the user wrote of it.
+/// Returns the configured value, if there is one.
 pub(super) fn written(apply: Option<FeastApply>, on_init: Option<bool>) -> Option<ApplyBy> {
     match (apply, on_init) {
         (Some(FeastApply::Job), _) => Some(ApplyBy::Job),
@@ -87,7 +87,7 @@ impl Project {
     ) -> Self {
         Self {
             name: name.to_owned(),
-            source: Source::new(directory),
+            source: ProjectSource::new(directory),
             init_image,
             without_init,
             protected,
@@ -95,17 +95,17 @@ impl Project {
         }
     }
 
-    /// The image of every server that names none.
+    /// Returns the default image of the servers.
     pub(super) fn server_image(&self) -> String {
         match &self.source {
-            Source::Packaged {
+            ProjectSource::Packaged {
                 image: Some(image), ..
             } => image.clone(),
             _ => names::DEFAULT_IMAGE.to_owned(),
         }
     }
 
-    /// The image of the init containers and of `feast apply`.
+    /// Returns the image of the init containers and of `feast apply`.
     pub fn init_image(&self) -> String {
         self.init_image
             .clone()
@@ -114,16 +114,18 @@ impl Project {
 }
 
 impl Project {
-    /// The key with which the first init container clones, where it needs one.
+    /// Returns the SSH key with which the first init container clones, if it needs one.
     pub fn ssh(&self) -> Option<&Ssh> {
         match &self.source {
-            Source::Git(git) if !self.without_init => git.ssh.as_ref(),
-            Source::Git(_) | Source::Init { .. } | Source::Packaged { .. } => None,
+            ProjectSource::Git(git) if !self.without_init => git.ssh.as_ref(),
+            ProjectSource::Git(_) | ProjectSource::Init { .. } | ProjectSource::Packaged { .. } => {
+                None
+            }
         }
     }
 }
 
-impl Source {
+impl ProjectSource {
     fn new(directory: Option<&FeastProjectDir>) -> Self {
         let FeastProjectDir {
             init,
@@ -202,8 +204,8 @@ impl Ssh {
     }
 }
 
-/// `section."sub section".key`, as git's configuration files have it, without the quotes: on the command line
-/// they would be a part of the name.
+/// Removes the quotes of `section."subsection".key`, the notation of configuration files of git. On the command line,
+/// quotes would be a part of the name.
 fn unquoted(name: &str) -> String {
     let parts = name.split_once(".\"").and_then(|(section, rest)| {
         let (sub, key) = rest.rsplit_once("\".")?;
@@ -216,21 +218,22 @@ fn unquoted(name: &str) -> String {
 }
 
 impl Store {
-    /// Where the project is kept: the clone, or what `feast init` makes.
+    /// Returns the directory of the project: the clone, or what `feast init` creates.
     pub fn project_directory(&self) -> String {
         join(self.base_directory(), &self.project.name)
     }
 
-    /// The feature repository, in which every Feast command runs.
+    /// Returns the directory of the feature repository, in which every Feast command runs.
     pub fn repository(&self) -> String {
         match &self.project.source {
-            Source::Packaged { path, .. } if self.project.without_init => path.clone(),
-            Source::Git(git) => join(&self.project_directory(), &git.directory),
+            ProjectSource::Packaged { path, .. } if self.project.without_init => path.clone(),
+            ProjectSource::Git(git) => join(&self.project_directory(), &git.directory),
             _ => join(&self.project_directory(), FEATURE_REPOSITORY),
         }
     }
 
-    /// A Job's pod has files of its own: it can apply only what is in none of the servers' pods.
+    /// Returns the default. A Job has its own pod and files, so it can run `feast apply` only if no store is in the
+    /// servers' pods.
     pub(super) fn default_apply(&self) -> ApplyBy {
         let shared_registry = match &self.registry {
             Registry::Remote(_) => true,
@@ -242,7 +245,7 @@ impl Store {
         let shared_online = matches!(self.online.storage, OnlineStorage::Database(_))
             || self.online.server.is_none();
         if self.project.without_init {
-            // The operator's meaning: nothing runs before the servers.
+            // As with the Feast operator, nothing runs before the servers.
             ApplyBy::Nobody
         } else if shared_registry && shared_online && self.claims().is_empty() {
             ApplyBy::Job
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_applies_what_no_pod_holds() {
+    fn the_default_is_a_job_if_no_store_is_in_the_pods() {
         let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
         let apply = |services: Json| store(services).project.apply;
         let online = json!({"persistence": database("postgres")});
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_counts() {
+    fn a_configured_value_takes_precedence() {
         let apply = |services: Json| store(services).project.apply;
         assert_eq!(apply(json!({"feastApply": "job"})), ApplyBy::Job);
         assert_eq!(apply(json!({"feastApply": "none"})), ApplyBy::Nobody);
@@ -319,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_of_a_sub_section_are_not_part_of_its_name() {
+    fn quotes_of_a_subsection_are_removed() {
         let same = |name: &str, expected: &str| assert_eq!(unquoted(name), expected);
         same("http.sslVerify", "http.sslVerify");
         same(

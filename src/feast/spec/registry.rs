@@ -1,4 +1,4 @@
-//! The registry: here or elsewhere.
+//! The registry: local or remote.
 
 use super::{RegistryServer, RegistryStorage};
 use crate::feast::config;
@@ -20,30 +20,30 @@ pub struct LocalRegistry {
 pub struct RemoteRegistry {
     /// `host:port`.
     pub address: String,
-    /// Where the server has TLS.
+    /// The CA certificate, if the server has TLS.
     pub authority: Option<Authority>,
-    /// The feature store that serves it, where the configuration names one.
-    pub peer: Option<RemoteStore>,
+    /// The feature store that serves it, if the configuration refers to one.
+    pub store: Option<RemoteStore>,
 }
 
-/// The certificate to check a server's with, under a key of a ConfigMap.
+/// A CA certificate under a key of a ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
     pub config_map: String,
     pub key: String,
 }
 
-/// Another feature store of the cluster.
+/// Another feature store in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteStore {
     pub name: String,
     pub namespace: String,
-    /// Whether its registry server is to have TLS.
+    /// Whether its registry server must have TLS.
     pub tls: bool,
 }
 
 impl Registry {
-    /// `namespace` is the feature store's own.
+    /// `namespace` is that of this feature store.
     pub(super) fn new(registry: Option<&config::Registry>, namespace: &str, image: &str) -> Self {
         let config::Registry { local, remote } = registry.cloned().unwrap_or_default();
         match (local, remote) {
@@ -71,7 +71,7 @@ impl RemoteRegistry {
             feast_ref,
             tls,
         } = remote;
-        let peer = feast_ref.map(|feast_ref| {
+        let remote_store = feast_ref.map(|feast_ref| {
             let config::FeastRef {
                 name,
                 namespace: other,
@@ -83,9 +83,9 @@ impl RemoteRegistry {
             }
         });
         Self {
-            address: match (hostname, &peer) {
+            address: match (hostname, &remote_store) {
                 (Some(hostname), _) => hostname,
-                (None, Some(peer)) => peer.address(),
+                (None, Some(store)) => store.address(),
                 (None, None) => String::new(),
             },
             authority: tls.map(|tls| {
@@ -98,18 +98,18 @@ impl RemoteRegistry {
                     key: cert_name,
                 }
             }),
-            peer,
+            store: remote_store,
         }
     }
 }
 
 impl RemoteStore {
-    /// The Service of its registry server.
+    /// Returns the name of the Service of its registry server.
     pub fn service(&self) -> String {
         names::service(&self.name, Endpoint::RegistryGrpc)
     }
 
-    /// The port of that.
+    /// Returns the port of that Service.
     pub fn port(&self) -> i32 {
         names::service_port(self.tls)
     }

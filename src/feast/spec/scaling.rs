@@ -1,4 +1,4 @@
-//! How many pods, and how they are replaced.
+//! The number of pods, and how they are replaced.
 
 use k8s_openapi::api::apps::v1::DeploymentStrategy;
 use k8s_openapi::api::autoscaling::v2::{
@@ -7,20 +7,21 @@ use k8s_openapi::api::autoscaling::v2::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::feast::config::{Autoscaling, Keda, PodDisruptionBudgets, Scaling};
+use crate::kubernetes::int_or_percent::normalize;
 
-/// Who decides how many pods run.
+/// The owner of the number of pods.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Replicas {
-    /// Terraform, this many.
+    /// Terraform, with this number.
     Static(i32),
-    /// Terraform, and none at the moment: somebody has scaled the feature store to zero, and the configuration keeps
-    /// that. `scaled` says whether several pods ran before.
+    /// Terraform, with no pods at the moment: the feature store was scaled to zero outside Terraform, and the
+    /// configuration keeps that. `scaled` is whether several pods ran before.
     Stopped { scaled: bool },
-    /// The HorizontalPodAutoscaler that comes with the feature store.
+    /// The HorizontalPodAutoscaler of the feature store.
     Autoscaled(Autoscaler),
-    /// KEDA, which is told how by a ScaledObject that comes with the feature store.
+    /// KEDA, with the ScaledObject of the feature store.
     Keda(Box<Keda>),
-    /// Somebody else: the live number is left alone.
+    /// Something outside Terraform: the provider does not change the live number.
     External,
 }
 
@@ -28,16 +29,16 @@ pub enum Replicas {
 pub struct Autoscaler {
     pub min_replicas: i32,
     pub max_replicas: i32,
-    /// Never empty.
+    /// Not empty.
     pub metrics: Vec<MetricSpec>,
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
 }
 
-/// Average CPU utilisation, in percent, that the autoscaler aims at when no metric is written.
+/// The average CPU utilization in percent of the default metric.
 pub(crate) const DEFAULT_CPU_UTILIZATION: i32 = 80;
 
 impl Replicas {
-    /// `was_scaled` says whether several pods ran before, where there are none at the moment.
+    /// `was_scaled` is whether several pods ran before the feature store was scaled to zero.
     pub(super) fn new(scaling: Option<&Scaling>, was_scaled: bool) -> Self {
         let Scaling {
             replicas,
@@ -53,7 +54,7 @@ impl Replicas {
         }
     }
 
-    /// Whether several pods may run side by side by our own doing.
+    /// Returns whether the configuration allows several pods.
     pub fn scaled(&self) -> bool {
         match self {
             Self::Static(replicas) => *replicas > 1,
@@ -63,7 +64,7 @@ impl Replicas {
         }
     }
 
-    /// The word for the state's `replicas_owner`.
+    /// Returns the value of the attribute `replicas_owner`.
     pub fn owner(&self) -> &'static str {
         match self {
             Self::Static(_) | Self::Stopped { .. } => "terraform",
@@ -107,7 +108,7 @@ fn default_metric() -> MetricSpec {
     }
 }
 
-/// How many pods a drain may take away.
+/// The PodDisruptionBudget.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DisruptionBudget {
     MinAvailable(IntOrString),
@@ -115,25 +116,23 @@ pub enum DisruptionBudget {
 }
 
 impl DisruptionBudget {
-    /// None for a single pod, whose node could then not be drained.
+    /// Returns `None` for a single pod, whose node could then not be drained.
     pub(super) fn new(budget: Option<PodDisruptionBudgets>, replicas: &Replicas) -> Option<Self> {
         let PodDisruptionBudgets {
             min_available,
             max_unavailable,
         } = budget.filter(|_| replicas.scaled())?;
-        let least = min_available.map(int_or_percent).map(Self::MinAvailable);
-        let most = max_unavailable
-            .map(int_or_percent)
-            .map(Self::MaxUnavailable);
+        let least = min_available.map(normalize).map(Self::MinAvailable);
+        let most = max_unavailable.map(normalize).map(Self::MaxUnavailable);
         least.or(most)
     }
 }
 
-/// How pods are replaced, after defaults.
+/// How pods are replaced, with defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Strategy {
     Recreate,
-    /// With the user's numbers, if any; Kubernetes' are 25 % and 25 %.
+    /// With the configured numbers, if there are any. The defaults of Kubernetes are 25% and 25%.
     RollingUpdate(Option<RollingUpdate>),
 }
 
@@ -144,15 +143,15 @@ pub struct RollingUpdate {
 }
 
 impl Strategy {
-    /// What is written wins; else it follows from the number of pods.
+    /// Returns the configured strategy, or else the one that fits the number of pods.
     pub(super) fn new(strategy: Option<&DeploymentStrategy>, replicas: &Replicas) -> Self {
         let DeploymentStrategy {
             type_,
             rolling_update,
         } = strategy.cloned().unwrap_or_default();
         let rolling = rolling_update.map(|numbers| RollingUpdate {
-            max_surge: numbers.max_surge.map(int_or_percent),
-            max_unavailable: numbers.max_unavailable.map(int_or_percent),
+            max_surge: numbers.max_surge.map(normalize),
+            max_unavailable: numbers.max_unavailable.map(normalize),
         });
         match type_.as_deref() {
             Some("Recreate") => Self::Recreate,
@@ -162,19 +161,11 @@ impl Strategy {
         }
     }
 
-    /// Kubernetes' word.
+    /// The name in Kubernetes.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Recreate => "Recreate",
             Self::RollingUpdate(_) => "RollingUpdate",
         }
-    }
-}
-
-/// Terraform has one type where Kubernetes has two: a whole number in a string is a number.
-pub(crate) fn int_or_percent(value: IntOrString) -> IntOrString {
-    match &value {
-        IntOrString::String(text) => text.parse().map_or(value, IntOrString::Int),
-        IntOrString::Int(_) => value,
     }
 }

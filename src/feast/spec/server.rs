@@ -1,4 +1,4 @@
-//! A server container, with its defaults.
+//! A server container, with defaults.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ pub struct Server {
     pub image: String,
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
-    /// Kubernetes' word.
+    /// The name in Kubernetes.
     pub image_pull_policy: Option<&'static str>,
     pub resources: Option<ResourceRequirements>,
-    /// Feast's word on the command line.
+    /// The name on the command line of Feast.
     pub log_level: Option<&'static str>,
-    /// Of the pods, which it shares with the other servers.
+    /// The labels for the pods, which it shares with the other servers.
     pub node_selector: BTreeMap<String, String>,
-    /// Of the user's volumes.
+    /// The mounts of the user's volumes.
     pub volume_mounts: Vec<VolumeMount>,
     pub tls: Option<Tls>,
 }
@@ -31,11 +31,11 @@ pub struct OnlineServer {
     pub workers: WorkerConfigs,
 }
 
-/// Who turns the online server's metrics on.
+/// The setting that enables the metrics of the online server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metrics {
     Off,
-    /// An argument of the command.
+    /// An argument of the command line.
     Argument,
     /// `feature_store.yaml`.
     Configuration,
@@ -46,12 +46,12 @@ pub struct RegistryServer {
     pub common: Server,
     pub grpc: bool,
     pub rest: bool,
-    /// The Model Context Protocol, over REST.
+    /// The Model Context Protocol, through the REST API.
     pub mcp: bool,
 }
 
 impl Server {
-    /// `default_image` is that of a packaged feature repository, or Feast's.
+    /// `default_image` is the image of a packaged feature repository, or of Feast.
     pub(super) fn new(settings: ServerSettings<'_>, default_image: &str) -> Self {
         let ServerSettings {
             image,

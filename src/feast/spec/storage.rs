@@ -1,4 +1,4 @@
-//! Where each service keeps its data.
+//! The persistence of each service.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::feast::names::{self, Service};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum OnlineStorage {
-    /// SQLite, at an absolute path.
+    /// A SQLite file at an absolute path.
     File {
         path: String,
         claim: Option<Claim>,
@@ -24,7 +24,7 @@ pub enum OnlineStorage {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum OfflineStorage {
-    /// Feast's name for the engine.
+    /// Files, read by an engine with this name in Feast.
     File {
         engine: &'static str,
         claim: Option<Claim>,
@@ -40,7 +40,7 @@ pub enum RegistryStorage {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegistryFile {
-    /// An absolute path, or an object's URI.
+    /// An absolute path, or the URI of an object.
     pub path: String,
     pub claim: Option<Claim>,
     pub s3_additional_kwargs: Option<BTreeMap<String, String>>,
@@ -48,7 +48,7 @@ pub struct RegistryFile {
     pub cache_mode: Option<&'static str>,
 }
 
-/// A database: its connection parameters are the YAML mapping under a key of a Secret.
+/// A database, whose connection parameters are the YAML mapping under a key of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     pub store_type: &'static str,
@@ -64,7 +64,7 @@ pub struct Claim {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimSource {
-    /// The user's, by name.
+    /// The name of an existing claim.
     Existing(String),
     Created {
         access_modes: Vec<AccessMode>,
@@ -198,7 +198,7 @@ impl Database {
 }
 
 impl Claim {
-    /// Its name in the namespace, for a service of the store.
+    /// Returns the name of the claim, for a service of a feature store.
     pub fn name(&self, store: &str, service: Service) -> String {
         match &self.source {
             ClaimSource::Existing(name) => name.clone(),
@@ -239,7 +239,7 @@ impl Claim {
     }
 }
 
-/// The file's whole path: what is written, or the default, below the claim if there is one.
+/// Returns the absolute path of a file: the configured path or the default, below the claim if there is one.
 fn absolute(path: Option<String>, claim: Option<&Claim>, service: Service) -> String {
     match (path, claim) {
         (Some(path), None) => path,
@@ -250,7 +250,7 @@ fn absolute(path: Option<String>, claim: Option<&Claim>, service: Service) -> St
     }
 }
 
-/// `directory/path` without doubled slashes and dots.
+/// Returns `directory/path` without double slashes, `.` and `..`.
 pub(crate) fn join(directory: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in directory.split('/').chain(path.split('/')) {

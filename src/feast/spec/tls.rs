@@ -1,9 +1,9 @@
-//! A server's certificate.
+//! The certificate of a server.
 
 use crate::feast::config;
 use crate::feast::names;
 
-/// In a Secret of the user's, under two keys.
+/// A certificate and its private key, under two keys of a Secret of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     pub secret: String,

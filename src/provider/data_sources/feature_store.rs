@@ -1,68 +1,106 @@
-//! The data source `feast_feature_store`: what is there, read with whatever rights the account has.
+//! The data source `feast_feature_store`: a feature store as it is in the cluster. An attribute that the account may not
+//! read is null.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use serde_json::Value as Json;
 
-use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, ownership, rollout};
+use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, rollout};
 use crate::feast::config::{
     Condition, DataSourceConfig, DataSourceState, Drift, Endpoints, FeatureStore,
 };
 use crate::feast::names::{self, Endpoint};
-use crate::feast::objects::{Key, Kind};
-use crate::feast::render::render;
 use crate::feast::secrets::store_secret;
-use crate::feast::spec::{self, Defaults, Registry, Store};
-use crate::schema::provider::{DataSource, DataSourceAnswer, Deferred};
-use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode, encode};
+use crate::feast::spec::{self, Registry, Store};
+use crate::kubernetes::{Key, Kind};
+use crate::schema::provider::{
+    DataSource, Deferred, ReadDataSourceRequest, ReadDataSourceResponse,
+};
+use crate::schema::{Block, Diagnostic, Diagnostics, Schema, Value, decode, encode};
 
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::managed_fields::ManagedFields;
 use crate::provider::diagnostics;
-use crate::provider::resources::feature_store::computed;
+use crate::provider::lowered;
+use crate::provider::provider_data::ProviderData;
+use crate::provider::resources::feature_store::TYPE_NAME;
+use crate::provider::resources::feature_store::computed::{self, Desired};
 use crate::provider::resources::feature_store::drift::{self, DriftEntry};
 use crate::provider::resources::feature_store::parse::mismatch;
-use crate::provider::resources::feature_store::private_state::PrivateState;
 use crate::provider::resources::feature_store::read::read_objects;
 use crate::provider::resources::feature_store::secret_drift::{self, SecretDrift};
 use crate::provider::settings::Settings;
 
-/// What is wrong with the configuration.
-pub fn validate(block: &Block, request: &DataSource) -> Diagnostics {
-    decode(block, &request.config).diagnostics
+/// The data source.
+pub struct FeatureStoreDataSource {
+    schema: Schema,
+    data: Arc<ProviderData>,
 }
 
-/// Reads the feature store that the configuration names. `resource` is the block of the resource, which says how
-/// a configuration is read.
-pub async fn read(
+impl FeatureStoreDataSource {
+    pub fn new(data: &Arc<ProviderData>) -> Self {
+        let mut block = lowered::<DataSourceConfig>();
+        let computed = lowered::<DataSourceState>().computed();
+        block.attributes.extend(computed.attributes);
+        Self {
+            schema: Schema { version: 0, block },
+            data: Arc::clone(data),
+        }
+    }
+}
+
+#[async_trait]
+impl DataSource for FeatureStoreDataSource {
+    fn type_name(&self) -> &str {
+        TYPE_NAME
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn validate_config(&self, config: Value) -> Diagnostics {
+        decode(&self.schema.block, &config).diagnostics
+    }
+
+    async fn read(&self, request: ReadDataSourceRequest) -> ReadDataSourceResponse {
+        let (settings, stop) = (self.data.settings(), self.data.stop_token());
+        read(&self.schema.block, &settings, &stop, request).await
+    }
+}
+
+/// Reads the feature store that the configuration names.
+async fn read(
     block: &Block,
-    resource: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: DataSource,
-) -> DataSourceAnswer {
+    request: ReadDataSourceRequest,
+) -> ReadDataSourceResponse {
     if !settings.cluster_is_known() && request.client.deferral_allowed {
-        // Terraform makes no unknown object of a null one: references to its attributes would fail.
-        return DataSourceAnswer {
+        // With a null state, references to its attributes would fail.
+        return ReadDataSourceResponse {
             state: Value::Unknown,
             deferred: Some(Deferred::ProviderConfigUnknown),
-            ..DataSourceAnswer::default()
+            ..ReadDataSourceResponse::default()
         };
     }
-    match found(block, resource, settings, stop, &request.config).await {
-        Ok(state) => DataSourceAnswer {
+    match read_state(block, settings, stop, &request.config).await {
+        Ok(state) => ReadDataSourceResponse {
             state,
-            ..DataSourceAnswer::default()
+            ..ReadDataSourceResponse::default()
         },
-        Err(diagnostics) => DataSourceAnswer {
+        Err(diagnostics) => ReadDataSourceResponse {
             diagnostics,
-            ..DataSourceAnswer::default()
+            ..ReadDataSourceResponse::default()
         },
     }
 }
 
-async fn found(
+async fn read_state(
     block: &Block,
-    resource: &Block,
     settings: &Settings,
     stop: &CancellationToken,
     config: &Value,
@@ -80,27 +118,25 @@ async fn found(
     };
     let cluster = settings.cluster().await.map_err(|error| vec![error])?;
     let reader = Reader {
-        resource,
         cluster: &cluster,
         store: &store,
         stop,
     };
-    let view = reader.view().await?;
-    let mut json = serde_json::to_value(view).unwrap_or_default();
+    let state = reader.state().await?;
+    let mut json = serde_json::to_value(state).unwrap_or_default();
     json["name"] = Json::from(store.name.clone());
     json["namespace"] = Json::from(store.namespace.clone());
     Ok(encode(&block.attributes, &json))
 }
 
 struct Reader<'a> {
-    resource: &'a Block,
     cluster: &'a Arc<Cluster>,
     store: &'a StoreName,
     stop: &'a CancellationToken,
 }
 
 impl Reader<'_> {
-    async fn view(&self) -> Result<DataSourceState, Diagnostics> {
+    async fn state(&self) -> Result<DataSourceState, Diagnostics> {
         let failed = |error: Error| {
             vec![diagnostics::cluster_error(
                 "Cannot read the feature store",
@@ -118,29 +154,28 @@ impl Reader<'_> {
         let secret = secret.flatten();
         let (scaling_status, _) = computed::rollout_state(&deployment);
         let configuration = secret.as_ref().and_then(store_secret::configuration);
-        let kept = configuration.as_ref().and_then(|json| self.kept(json));
-        let with_lineage = kept.as_ref().is_some_and(|kept| kept.lineage.is_some());
+        let desired = configuration.as_ref().and_then(|json| self.desired(json));
+        let spec = desired.as_ref().map(|desired| &desired.store);
         let mut labels = vec![self.store.name.clone()];
         let mut lineage = None;
-        if with_lineage {
+        if spec.is_some_and(|spec| spec.lineage.is_some()) {
             labels.push(names::lineage_label(&self.store.name));
             let name = names::lineage(&self.store.name);
             lineage = self.get(Kind::Deployment, &name).await.map_err(failed)?;
         }
         let pods = self.cluster.pods(self.store, &labels, self.stop);
         let pods = allowed(pods.await).map_err(failed)?;
-        let drift = match (&kept, &secret, &configuration) {
-            (Some(kept), Some(secret), Some(configuration)) => {
-                let compared = SecretDrift {
-                    block: self.resource,
+        let drift = match (&desired, &secret) {
+            (Some(desired), Some(secret)) => {
+                let secret_drift = SecretDrift {
                     cluster: self.cluster,
                     stop: self.stop,
-                    state: &self.state(configuration),
+                    desired: Some(desired),
                     deployment: &deployment,
                     lineage: lineage.as_ref(),
-                    secret: Some((&Key::new(Kind::Secret, &main), secret)),
+                    secret: Some(secret),
                 };
-                self.drift(kept, &compared).await.map_err(failed)?
+                self.drift(desired, &secret_drift).await.map_err(failed)?
             }
             _ => None,
         };
@@ -148,14 +183,14 @@ impl Reader<'_> {
         Ok(DataSourceState {
             id: format!("{}/{}", self.store.namespace, self.store.name),
             strategy: strategy.unwrap_or_default().to_owned(),
-            // What the configuration says, as the resource does; only without it what the fields' owners say.
-            replicas_owner: match &kept {
-                Some(kept) => kept.replicas.owner().to_owned(),
+            // As in the resource, from the configuration. Without it, from the field managers.
+            replicas_owner: match spec {
+                Some(spec) => spec.replicas.owner().to_owned(),
                 None => self.owner(&deployment, autoscaler.as_ref()).to_owned(),
             },
             scaling_status,
-            endpoints: self.endpoints(kept.as_ref()).await.map_err(failed)?,
-            configuration_hash: secret_drift::carried_hash(&deployment).map(str::to_owned),
+            endpoints: self.endpoints(spec).await.map_err(failed)?,
+            configuration_hash: secret_drift::configuration_hash(&deployment).map(str::to_owned),
             configuration: configuration.map(|configuration| configuration.to_string()),
             ready_pods: pods.map(|pods| rollout::ready(&pods)),
             conditions: conditions(&deployment),
@@ -185,36 +220,26 @@ impl Reader<'_> {
         )
     }
 
+    /// Returns the owner of the replica count by the fields of the live objects.
     fn owner(&self, deployment: &Json, autoscaler: Option<&Json>) -> &'static str {
         let manager = &self.cluster.options().field_manager;
-        let ours = ownership::applied_by(deployment, manager);
-        match (autoscaler, ours) {
+        let managed = ManagedFields::of(deployment);
+        let replicas = FieldPath::of(&["spec", "replicas"]);
+        match (autoscaler, managed.applied_by(manager)) {
             (Some(_), _) => "hpa",
-            (None, Some(fields)) if ownership::owns(fields, &["spec", "replicas"]) => "terraform",
+            (None, Some(fields)) if fields.contains(&replicas) => "terraform",
             (None, _) => "external",
         }
     }
 
-    /// What the configuration means that was applied last.
-    fn kept(&self, configuration: &Json) -> Option<Store> {
+    /// Renders the configuration of the last apply. Returns `None` where this version cannot read it.
+    fn desired(&self, configuration: &Json) -> Option<Desired> {
         let config: FeatureStore = serde_json::from_value(configuration.clone()).ok()?;
-        let defaults = Defaults {
-            namespace: Some(self.store.namespace.clone()),
-            ..Defaults::default()
-        };
-        Some(Store::new(&config, &defaults))
+        Some(Desired::new(&config, &self.store.namespace, false))
     }
 
-    /// The same as the resource would have it.
-    fn state(&self, configuration: &Json) -> Value {
-        let mut state = encode(&self.resource.attributes, configuration);
-        state.set("name", Value::string(&self.store.name));
-        state.set("namespace", Value::string(&self.store.namespace));
-        state
-    }
-
-    /// Addresses of the Services that are there, and of a registry that is somewhere else.
-    async fn endpoints(&self, kept: Option<&Store>) -> Result<Endpoints, Error> {
+    /// Returns the addresses of the existing Services, and that of a remote registry.
+    async fn endpoints(&self, spec: Option<&Store>) -> Result<Endpoints, Error> {
         let mut addresses: BTreeMap<Endpoint, String> = BTreeMap::new();
         for endpoint in Endpoint::ALL {
             let name = names::service(&self.store.name, endpoint);
@@ -225,43 +250,47 @@ impl Reader<'_> {
                 addresses.insert(endpoint, format!("{host}:{port}"));
             }
         }
-        let elsewhere = kept
-            .filter(|store| matches!(store.registry, Registry::Remote(_)))
-            .and_then(|store| spec::endpoints(store).registry);
+        let remote = spec
+            .filter(|spec| matches!(spec.registry, Registry::Remote(_)))
+            .and_then(|spec| spec::endpoints(spec).registry);
         let mut take = |endpoint| addresses.remove(&endpoint);
         Ok(Endpoints {
             online_store: take(Endpoint::Online),
             offline_store: take(Endpoint::Offline),
-            registry: take(Endpoint::RegistryGrpc).or(elsewhere),
+            registry: take(Endpoint::RegistryGrpc).or(remote),
             registry_rest: take(Endpoint::RegistryRest),
             ui: take(Endpoint::Ui),
             lineage: take(Endpoint::Lineage),
         })
     }
 
-    /// What is not as the kept configuration says; `None` when not everything may be read.
+    /// Compares the live objects with the configuration of the last apply. Returns `None` if the account may not read all
+    /// of them.
     async fn drift(
         &self,
-        kept: &Store,
-        content: &SecretDrift<'_>,
+        desired: &Desired,
+        secret_drift: &SecretDrift<'_>,
     ) -> Result<Option<Vec<Drift>>, Error> {
-        let wanted = render(kept).manifests;
-        let keys = wanted.keys().cloned().collect();
+        let manifests = &desired.objects.manifests;
+        let keys = manifests.keys().cloned().collect();
         let live = read_objects(self.cluster, self.store, &keys, self.stop).await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };
-        let mut findings = drift::find(self.cluster, kept.drift_policy, &wanted, &live);
-        findings.extend(content.compare(&mut PrivateState::default()).await);
-        Ok(Some(findings.iter().map(DriftEntry::described).collect()))
+        let mut entries = drift::find(self.cluster, desired.store.drift_policy, manifests, &live);
+        entries.extend(secret_drift.compare(&BTreeMap::new()).await.entries);
+        Ok(Some(entries.iter().map(DriftEntry::described).collect()))
     }
 }
 
-/// What the account may not see is `None`.
-#[expect(clippy::result_large_err, reason = "the error is handed on as it came")]
+/// Returns `None` in place of an error if the account may not read the objects.
+#[expect(
+    clippy::result_large_err,
+    reason = "the error is returned without a change"
+)]
 fn allowed<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
-        Ok(found) => Ok(Some(found)),
+        Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -278,7 +307,7 @@ fn conditions(deployment: &Json) -> Vec<Condition> {
             message: text(condition, "message"),
         })
         .collect();
-    // The API server's order changes with every update.
+    // The order in the Deployment changes with every update.
     conditions.sort_by(|left, right| left.r#type.cmp(&right.r#type));
     conditions
 }

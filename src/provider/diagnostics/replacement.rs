@@ -2,36 +2,36 @@
 
 use crate::cluster::StoreName;
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
-use crate::feast::objects::Kind;
+use crate::feast::ownership::Occupied;
+use crate::kubernetes::Kind;
 use crate::kubernetes::kind::Scope;
-use crate::provider::resources::feature_store::creation::Occupied;
 use crate::schema::{Diagnostic, Path};
 
-/// The default namespace cannot be the name of a namespace.
-pub fn impossible_namespace(invalid: Diagnostic) -> Diagnostic {
+/// A namespace of the provider block that cannot be the name of a namespace.
+pub fn invalid_namespace(invalid: Diagnostic) -> Diagnostic {
     Diagnostic {
         detail: format!(
-            "The feature store has no `namespace` of its own, and the one of the provider block cannot be used: {} \
-             Correct `namespace` in the provider block, or the variable that it comes from.",
+            "The feature store has no `namespace`, and the one of the provider block is not valid: {} Correct `namespace` \
+             in the provider block, or the variable that it comes from.",
             invalid.detail
         ),
-        summary: "The namespace of the provider block cannot be used".to_owned(),
+        summary: "The namespace of the provider block is not valid".to_owned(),
         ..invalid
     }
 }
 
 /// A reason why the new feature store of a replacement cannot be created.
-pub fn replacement_refused(
+pub fn replacement_rejected(
     old: Option<&StoreName>,
     new: &StoreName,
     mut reason: Diagnostic,
 ) -> Diagnostic {
     let replacement = replacement(old, new);
     reason.detail.push_str(&format!(
-        "\n\nThis plan replaces {replacement}. The replacement destroys the old feature store first, and the new one \
-         could not be created, so the plan stops here and nothing was changed. What the same run would create, such as \
-         a namespace or a Secret, has to be applied before: `-target` does that. If the old one is only to be \
-         destroyed, `terraform destroy -refresh=false` does not look at the new name."
+        "\n\nThis plan replaces {replacement}. A replacement destroys the old feature store first, and then the new one \
+         could not be created, so the plan stops here. Nothing was changed. Apply first what the same run would create, \
+         such as a namespace or a Secret (`-target`). To destroy the old one alone, `terraform destroy -refresh=false` \
+         ignores the new name."
     ));
     reason
 }
@@ -42,8 +42,8 @@ pub fn replacement_unchecked(new: &StoreName, reason: &Diagnostic) -> Diagnostic
     Diagnostic::warning(
         NOT_CHECKED,
         format!(
-            "This plan destroys the feature store and creates {namespace}/{name}. Whether that one can be created could \
-             not be checked: {}\n\n{}",
+            "This plan destroys the feature store and creates {namespace}/{name}. The provider could not check whether \
+             {namespace}/{name} can be created: {}\n\n{}",
             reason.detail, CHECK_YOURSELF
         ),
     )
@@ -57,15 +57,15 @@ pub fn replacement_unknown(old: Option<&StoreName>) -> Diagnostic {
     Diagnostic::warning(
         NOT_CHECKED,
         format!(
-            "This plan destroys the feature store{old} and creates another one, whose name or namespace will be known \
-             only after apply. Whether that one can be created could not be checked.\n\n{CHECK_YOURSELF}"
+            "This plan destroys the feature store{old} and creates another one. Its name or namespace will be known only \
+             after apply, so the provider could not check whether it can be created.\n\n{CHECK_YOURSELF}"
         ),
     )
 }
 
 const NOT_CHECKED: &str = "The replacement was not checked";
 
-const CHECK_YOURSELF: &str = "If it cannot, the old feature store is gone and the apply ends with an error. Before you apply, check that the namespace exists, that the name is free there, that the Secrets of the configuration are there, and that this account may create the objects.";
+const CHECK_YOURSELF: &str = "If it cannot, the apply destroys the old feature store and then ends with an error. Before you apply, check that the namespace exists, that the name is free in it, that the Secrets of the configuration exist, and that this account may create the objects.";
 
 fn replacement(old: Option<&StoreName>, new: &StoreName) -> String {
     let StoreName { namespace, name } = new;
@@ -78,46 +78,31 @@ fn replacement(old: Option<&StoreName>, new: &StoreName) -> String {
     }
 }
 
-/// A PVC of a feature store that is replaced.
-pub fn claim_left_by_replacement(name: &str, deleted: bool) -> Diagnostic {
-    if !deleted {
-        return super::claim_left(name, deleted);
-    }
-    Diagnostic::warning(
-        "Data will be deleted",
-        format!(
-            "This plan replaces the feature store. When the old one is destroyed, the persistent volume claim {name:?} \
-             is deleted with everything in it, because `delete_data` is true. There is no way back. It stays only if \
-             the old feature store is not destroyed (`lifecycle {{ destroy = false }}`)."
-        ),
-    )
-}
-
 /// A create of a feature store whose name is in use.
-pub fn exists_already(store: &StoreName, occupied: Occupied) -> Diagnostic {
+pub fn already_exists(store: &StoreName, occupied: Occupied) -> Diagnostic {
     let StoreName { namespace, name } = store;
     let detail = match occupied {
         Occupied::DifferentConfig { minutes } => unfinished(store, minutes),
         Occupied::Complete => format!(
-            "Namespace {namespace:?} already contains the feature store {name:?}, which this provider created and whose \
-             creation is complete. It was not changed.\n\n{}",
+            "Namespace {namespace:?} already contains the feature store {name:?}, created by this provider. It was not \
+             changed.\n\n{}",
             ways_out(store)
         ),
-        Occupied::RacedBy => format!(
-            "Namespace {namespace:?} already contains the feature store {name:?}, which another create has made, or \
-             taken up, at the same moment. It was not changed.\n\n{}",
+        Occupied::AnotherOwner => format!(
+            "Namespace {namespace:?} already contains the feature store {name:?}, which another create made or adopted at \
+             the same time. It was not changed.\n\n{}",
             ways_out(store)
         ),
     };
-    Diagnostic::error("The feature store exists already", detail).at(Path::of("name"))
+    Diagnostic::error("The feature store already exists", detail).at(Path::of("name"))
 }
 
 fn ways_out(store: &StoreName) -> String {
     let import = import(store);
     format!(
-        "If another resource block, or this one before it was renamed, stands for it: write a `moved` block, or destroy \
-         that one first. If it is this resource that is to be replaced: leave out `create_before_destroy`, because two \
-         feature stores cannot have one name; what is only tainted, `terraform untaint` keeps. Otherwise import it: \
+        "If another resource block manages it, or this one did under its former address: write a `moved` block, or destroy \
+         that resource first. If this resource is to be replaced: remove `create_before_destroy`, because two feature \
+         stores cannot have the same name; if it is only tainted, `terraform untaint` keeps it. Otherwise import it: \
          {import}. Or choose another name."
     )
 }
@@ -130,28 +115,43 @@ fn unfinished(store: &StoreName, minutes: Option<i64>) -> String {
         Some(minutes) => (
             "That create is not complete, and it can still be running",
             format!(
-                "- Wait: after {minutes} {}, a create takes over what a create that ended has left.\n",
+                "- Wait: after {minutes} {}, a create adopts what a create that ended has left.\n",
                 if minutes == 1 { "minute" } else { "minutes" }
             ),
         ),
         None => (
-            "They carry no record of how that create ended",
+            "They have no record of how that create ended",
             String::new(),
         ),
     };
     format!(
         "Namespace {namespace:?} already contains objects of the feature store {name:?}, which this provider created \
-         with another configuration. {state}, so they were not changed. Choose one way out:\n\n\
+         with another configuration. {state}, so they were not changed. Choose one of these ways:\n\n\
          {wait}\
-         - Apply the configuration that they were created with: its create goes on from what exists.\n\
+         - Apply the configuration that they were created with. Its create resumes.\n\
          - Import the feature store, and apply the new configuration to it: {import}.\n\
-         - Delete the objects: `{cleanup}`. This leaves persistent volume claims and their data alone.\n\
+         - Delete the objects: `{cleanup}`. This keeps PersistentVolumeClaims and their data.\n\
          - Choose another name."
     )
 }
 
-/// How a feature store gets into a state, for each tool.
-pub fn import(store: &StoreName) -> String {
+/// A destroy of a feature store that another create owns.
+pub fn owned_by_another(store: &StoreName) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    Diagnostic::warning(
+        "Feature store not destroyed: another resource owns it",
+        format!(
+            "Another create has adopted the feature store {name:?} in namespace {namespace:?} since this resource instance \
+             created it, as a replacement with `create_before_destroy` does. Its objects were not deleted, and this \
+             instance was removed from the state. If no other resource manages the feature store, import it and destroy \
+             it then: {}.",
+            import(store)
+        ),
+    )
+}
+
+/// The command that imports a feature store, for each tool.
+fn import(store: &StoreName) -> String {
     let StoreName { namespace, name } = store;
     format!(
         "`terraform import <address> {namespace}/{name}`, or `pulumi import feast:index/featureStore:FeatureStore \
@@ -159,6 +159,7 @@ pub fn import(store: &StoreName) -> String {
     )
 }
 
+/// The command that deletes all objects of a feature store without its data.
 fn cleanup(store: &StoreName) -> String {
     let StoreName { namespace, name } = store;
     let kinds = Kind::ALL.iter().copied().filter(|kind| {
@@ -185,46 +186,45 @@ mod tests {
     }
 
     #[test]
-    fn names_every_way_out_of_an_unfinished_create() {
-        let diagnostic = exists_already(&store(), Occupied::DifferentConfig { minutes: Some(7) });
+    fn an_unfinished_create_has_several_ways_out() {
+        let diagnostic = already_exists(&store(), Occupied::DifferentConfig { minutes: Some(7) });
         assert_eq!(
             diagnostic.detail,
             "Namespace \"shop\" already contains objects of the feature store \"demo\", which this provider created with \
              another configuration. That create is not complete, and it can still be running, so they were not changed. \
-             Choose one way out:\n\n\
-             - Wait: after 7 minutes, a create takes over what a create that ended has left.\n\
-             - Apply the configuration that they were created with: its create goes on from what exists.\n\
+             Choose one of these ways:\n\n\
+             - Wait: after 7 minutes, a create adopts what a create that ended has left.\n\
+             - Apply the configuration that they were created with. Its create resumes.\n\
              - Import the feature store, and apply the new configuration to it: `terraform import <address> shop/demo`, or \
              `pulumi import feast:index/featureStore:FeatureStore <name> shop/demo`.\n\
              - Delete the objects: `kubectl delete serviceaccounts,roles,rolebindings,secrets,configmaps,services,jobs,\
              deployments,cronjobs,poddisruptionbudgets,horizontalpodautoscalers --namespace shop --selector \
-             feast.dev/name=demo,app.kubernetes.io/managed-by=feast`. This leaves persistent volume claims and their data \
-             alone.\n\
+             feast.dev/name=demo,app.kubernetes.io/managed-by=feast`. This keeps PersistentVolumeClaims and their data.\n\
              - Choose another name."
         );
-        let unrecorded = exists_already(&store(), Occupied::DifferentConfig { minutes: None });
+        let unrecorded = already_exists(&store(), Occupied::DifferentConfig { minutes: None });
         assert!(!unrecorded.detail.contains("Wait"), "{}", unrecorded.detail);
     }
 
     #[test]
-    fn says_what_a_refused_replacement_would_have_done() {
+    fn a_rejected_replacement_names_both_feature_stores() {
         let reason = || Diagnostic::error("Cannot replace the feature store", "Because.");
-        let moved = replacement_refused(Some(&store()), &store(), reason());
+        let moved = replacement_rejected(Some(&store()), &store(), reason());
         let text = |replaced: &str| {
             format!(
-                "Because.\n\nThis plan replaces {replaced}. The replacement destroys the old feature store first, and \
-                 the new one could not be created, so the plan stops here and nothing was changed. What the same run \
-                 would create, such as a namespace or a Secret, has to be applied before: `-target` does that. If the old \
-                 one is only to be destroyed, `terraform destroy -refresh=false` does not look at the new name."
+                "Because.\n\nThis plan replaces {replaced}. A replacement destroys the old feature store first, and then \
+                 the new one could not be created, so the plan stops here. Nothing was changed. Apply first what the same \
+                 run would create, such as a namespace or a Secret (`-target`). To destroy the old one alone, `terraform \
+                 destroy -refresh=false` ignores the new name."
             )
         };
         assert_eq!(
             moved.detail,
             text("the feature store shop/demo with shop/demo")
         );
-        let anew = replacement_refused(None, &store(), reason());
+        let recreated = replacement_rejected(None, &store(), reason());
         assert_eq!(
-            anew.detail,
+            recreated.detail,
             text("the feature store shop/demo with a new one of the same name")
         );
     }

@@ -1,17 +1,18 @@
-//! The pages of the functions.
+//! The reference pages of the functions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::front_matter;
 use crate::schema::Type;
 use crate::schema::docs::type_name;
-use crate::schema::provider::Function;
+use crate::schema::provider::{Function, FunctionDefinition, FunctionParameter};
 
-/// What a page says beyond the signature.
+/// The parts of a page that the definition does not have.
 struct Text {
     name: &'static str,
     example: &'static str,
-    /// After the arguments.
+    /// The text after the arguments.
     more: &'static str,
 }
 
@@ -22,21 +23,21 @@ const TEXTS: [Text; 2] = [
         more: "\
 ## Result
 
-An object with the attributes of [`feast_feature_store`](../resources/feature_store.md). Each of its attributes is there, \
-null where the custom resource says nothing; inside them there is only what is written.
+An object with the attributes of [`feast_feature_store`](../resources/feature_store.md). Attributes that the custom \
+resource does not set are null. Nested objects have only the attributes that it sets.
 
-- `spec` is taken over field by field: `spec.services.onlineStore` is `services.online_store`.
+- `spec` is converted field by field: `spec.services.onlineStore` is `services.online_store`.
 - `metadata.name`, `namespace`, `labels` and `annotations` are the attributes of these names. Labels and annotations of \
 `kubectl`, Helm, Argo CD and Flux are left out, and so are Feast's own.
-- `spec.replicas` is `services.scaling.replicas`. The operator's default, 1, is written out, unless there is an \
+- `spec.replicas` is `services.scaling.replicas`. The operator's default, 1, is set explicitly unless there is an \
 autoscaler.
-- `status` and everything else in `metadata` is left out.
+- `status` and the other fields of `metadata` are left out.
 
-A field that this provider does not have is an error that names it, like a value of a wrong type. Rules are checked \
-where the object is used.
+A field that this provider does not support is an error that names it, and so is a value of the wrong type. Rules are \
+checked where the object is used.
 
-The program does the same and writes Terraform configuration: \
-`terraform-provider-feast convert store.yaml`. See [Moving from the operator](../guides/migration.md).
+The program performs the same conversion and writes Terraform configuration: \
+`terraform-provider-feast convert store.yaml`. See [Migrating from the Feast operator](../guides/migration.md).
 ",
     },
     Text {
@@ -45,36 +46,36 @@ The program does the same and writes Terraform configuration: \
         more: "\
 ## Result
 
-One YAML document for each object, in the order in which the provider applies them. A feature store that names no \
-namespace is rendered for `default`: a function does not see the provider block.
+One YAML document for each object, in the order in which the provider applies them. A feature store without a \
+namespace is rendered for `default`, because a function has no access to the provider block.
 
-Connection parameters are in no result. Where they belong, the Secret `feast-<name>` has a comment that names the Secret \
-and the key of yours that they come from. The provider puts them in when it applies; whoever applies the text by other \
-means has to do that. A store without such Secrets is complete.
+The result never contains connection parameters. In their place, the Secret `feast-<name>` has a comment with the name and \
+the key of your Secret that contains them. The provider inserts them during apply. If you apply the result by other means, \
+you have to insert them. The result for a feature store without such Secrets is complete.
 
-An attribute that the resource does not have, a value of a wrong type and every broken rule is an error with its path.
+An unsupported attribute, a value of the wrong type and a violated rule are errors with their paths.
 ",
     },
 ];
 
-/// Every function's page: its path, and its text.
-pub(super) fn pages(functions: &BTreeMap<String, Function>) -> BTreeMap<String, String> {
+/// Returns the text of each function's page, by its path.
+pub(super) fn pages(functions: &BTreeMap<String, Arc<dyn Function>>) -> BTreeMap<String, String> {
     TEXTS
         .iter()
         .map(|text| {
             let path = format!("docs/functions/{}.md", text.name);
-            (path, page(text, &functions[text.name]))
+            (path, page(text, functions[text.name].definition()))
         })
         .collect()
 }
 
-fn page(text: &Text, function: &Function) -> String {
+fn page(text: &Text, function: &FunctionDefinition) -> String {
     let Text {
         name,
         example,
         more,
     } = text;
-    let Function {
+    let FunctionDefinition {
         summary,
         description,
         parameters,
@@ -83,12 +84,20 @@ fn page(text: &Text, function: &Function) -> String {
     let front = front_matter(&format!("{name} function - Feast"), Some(""), summary);
     let signature: Vec<String> = parameters
         .iter()
-        .map(|(name, ty, _)| format!("{name} {}", word(ty)))
+        .map(|parameter| format!("{} {}", parameter.name, word(&parameter.r#type)))
         .collect();
     let arguments: String = (1..)
         .zip(parameters)
-        .map(|(position, (name, ty, about))| {
-            format!("{position}. `{name}` ({}) {about}\n", type_name(ty))
+        .map(|(position, parameter)| {
+            let FunctionParameter {
+                name,
+                r#type,
+                description,
+            } = parameter;
+            format!(
+                "{position}. `{name}` ({}) {description}\n",
+                type_name(r#type)
+            )
         })
         .collect();
     format!(

@@ -1,55 +1,54 @@
-//! `from_manifest`: the Feast operator's custom resource as a configuration of the resource.
+//! The function `from_manifest`: a custom resource of the Feast operator as a configuration of the resource.
 
 use std::collections::BTreeMap;
 
 use crate::feast::custom_resource::{self, CustomResource, CustomResourceError};
-use crate::schema::provider::{Function, FunctionResult};
+use crate::schema::provider::{FunctionDefinition, FunctionResult};
 use crate::schema::{Block, MismatchError, Problem, Type, Value, decode_strict};
 
 pub const SUMMARY: &str = "Reads a FeatureStore custom resource of the Feast operator";
 
 pub const DESCRIPTION: &str = "\
-Turns a `FeatureStore` resource of the Feast operator (`feast.dev/v1` or `feast.dev/v1alpha1`) into an object with \
-the attributes of `feast_feature_store`. Where this provider's defaults differ from the operator's, the operator's are \
-written out, so that a feature store that moves behaves as before.";
+Converts a `FeatureStore` custom resource of the Feast operator (`feast.dev/v1` or `feast.dev/v1alpha1`) to an object with \
+the attributes of `feast_feature_store`. Where this provider's defaults differ from the operator's, the result contains \
+the operator's, so the feature store behaves as before.";
 
-pub fn signature() -> Function {
-    super::signature(
+pub fn definition() -> FunctionDefinition {
+    super::definition(
         SUMMARY,
         DESCRIPTION,
         (
             "manifest",
             Type::String,
-            "The custom resource as YAML. Documents of other kinds are passed over; there must be exactly one \
-             FeatureStore.",
+            "The custom resource as YAML. It must contain exactly one FeatureStore. Documents of other kinds are ignored.",
         ),
         Type::Dynamic,
     )
 }
 
-/// A configuration, by attribute, and what is to be known about it.
-pub struct Read {
+/// A configuration by attribute, and notes for the user about its conversion.
+pub struct Converted {
     pub attributes: BTreeMap<String, Value>,
     pub notes: Vec<String>,
 }
 
 pub fn call(block: &Block, argument: &Value) -> FunctionResult {
     let text = argument.as_str().unwrap_or_default();
-    let mut stores = feature_stores(block, text).map_err(super::wrong)?;
+    let mut stores = feature_stores(block, text).map_err(super::argument_error)?;
     match (stores.pop(), stores.len()) {
-        (Some(store), 0) => Ok(whole(block, store.attributes)),
-        (_, others) => Err(super::wrong(sentence(
+        (Some(store), 0) => Ok(with_nulls(block, store.attributes)),
+        (_, others) => Err(super::argument_error(sentence(
             &CustomResourceError::Several(others + 1).to_string(),
         ))),
     }
 }
 
-/// Every FeatureStore of a text.
+/// Converts every FeatureStore in a text.
 ///
 /// # Errors
 ///
-/// What cannot be read, with the field's place in the custom resource.
-pub fn feature_stores(block: &Block, text: &str) -> Result<Vec<Read>, String> {
+/// The fields of the custom resources that cannot be converted.
+pub fn feature_stores(block: &Block, text: &str) -> Result<Vec<Converted>, String> {
     let resources = custom_resource::read(text).map_err(|error| sentence(&error.to_string()))?;
     resources
         .into_iter()
@@ -57,11 +56,11 @@ pub fn feature_stores(block: &Block, text: &str) -> Result<Vec<Read>, String> {
         .collect()
 }
 
-/// A custom resource as a value of the Terraform resource, with a null for each attribute that is not in it.
+/// Returns a custom resource as a value of the Terraform resource, with null for each attribute that it does not set.
 ///
 /// # Errors
 ///
-/// Every field that has no place, a line for each.
+/// A line for each field that has no attribute.
 pub fn value(block: &Block, resource: &CustomResource) -> Result<Value, String> {
     decode_strict(&block.attributes, &resource.configuration).map_err(|mismatches| {
         let lines: Vec<String> = mismatches.iter().map(describe).collect();
@@ -69,21 +68,21 @@ pub fn value(block: &Block, resource: &CustomResource) -> Result<Value, String> 
     })
 }
 
-fn attributes(block: &Block, resource: CustomResource) -> Result<Read, String> {
+fn attributes(block: &Block, resource: CustomResource) -> Result<Converted, String> {
     let value = value(block, &resource)?;
     let CustomResource { notes, .. } = resource;
     match without_nulls(value) {
-        Value::Object(attributes) => Ok(Read { attributes, notes }),
-        _ => Ok(Read {
+        Value::Object(attributes) => Ok(Converted { attributes, notes }),
+        _ => Ok(Converted {
             attributes: BTreeMap::new(),
             notes,
         }),
     }
 }
 
-/// With a null for each attribute of the resource that is not in it, so that `local.store.labels` can be
-/// written without knowing whether there are any.
-fn whole(block: &Block, mut attributes: BTreeMap<String, Value>) -> Value {
+/// Adds null for each attribute of the resource that is not set, so that an expression such as `local.store.labels` is
+/// always valid.
+fn with_nulls(block: &Block, mut attributes: BTreeMap<String, Value>) -> Value {
     for (name, attribute) in &block.attributes {
         if attribute.required || attribute.optional {
             attributes.entry(name.clone()).or_default();
@@ -96,13 +95,13 @@ fn describe(mismatch: &MismatchError) -> String {
     let place = custom_resource::origin(&mismatch.place);
     match mismatch.problem {
         Problem::Unknown => format!(
-            "`{place}` is not a field of a FeatureStore that this provider knows. Mend its name, or take it out."
+            "`{place}` is not a field of a FeatureStore that this provider knows. Correct its name, or remove it."
         ),
         Problem::Type(wanted) => format!("`{place}` must be {wanted}."),
     }
 }
 
-/// Only what is written: nothing in the result is null.
+/// Removes nulls at every level.
 fn without_nulls(value: Value) -> Value {
     let kept = |items: BTreeMap<String, Value>| {
         items

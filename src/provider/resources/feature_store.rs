@@ -1,19 +1,170 @@
-//! The resource `feast_feature_store`, one file for each operation.
+//! The resource `feast_feature_store`: one file for each operation ([`plan`], [`apply`], [`read`], [`destroy`],
+//! [`import`], [`upgrade`]) over the prior state ([`prior_state`]) and Terraform's private data ([`private_state`]).
 
 mod adopt;
 pub mod apply;
 pub mod computed;
 mod conflicts;
-pub mod creation;
 mod data_loss;
 pub mod destroy;
 pub mod drift;
 mod ignored;
 pub mod import;
-pub mod manifests;
+mod manifests;
 pub mod parse;
 pub mod plan;
+pub mod prior_state;
 pub mod private_state;
 pub mod read;
-pub mod replacement;
+mod replacement;
 pub mod secret_drift;
+#[cfg(test)]
+pub mod testing;
+pub mod upgrade;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+
+use crate::feast::config::{ComputedAttributes, FeatureStore};
+use crate::provider::lowered;
+use crate::provider::provider_data::ProviderData;
+use crate::schema::provider::{
+    ApplyResourceChangeRequest, ApplyResourceChangeResponse, IdentityAttribute, IdentitySchema,
+    ImportResourceStateRequest, ImportResourceStateResponse, PlanResourceChangeRequest,
+    PlanResourceChangeResponse, ReadResourceRequest, ReadResourceResponse, Resource,
+    UpgradeResourceStateRequest, UpgradeResourceStateResponse, ValidateResourceConfigRequest,
+};
+use crate::schema::{Block, Diagnostics, Schema, Type, Value};
+
+/// The type name of the resource, and of the data source.
+pub const TYPE_NAME: &str = "feast_feature_store";
+
+/// The resource.
+pub struct FeatureStoreResource {
+    schema: Schema,
+    identity_schema: IdentitySchema,
+    data: Arc<ProviderData>,
+    /// The configurations as the users wrote them, by name and namespace. Terraform validates each before it plans with
+    /// the configuration that `ignore_changes` makes of it.
+    written: RwLock<BTreeMap<(String, Option<String>), Value>>,
+}
+
+impl FeatureStoreResource {
+    pub fn new(data: &Arc<ProviderData>) -> Self {
+        Self {
+            schema: Schema {
+                version: 0,
+                block: block(),
+            },
+            identity_schema: identity_schema(),
+            data: Arc::clone(data),
+            written: RwLock::default(),
+        }
+    }
+
+    /// Returns the attributes of the resource.
+    pub fn block(&self) -> &Block {
+        &self.schema.block
+    }
+
+    /// Returns the configuration as the user wrote it. Without a validation before the plan it is `config`.
+    fn written(&self, config: &Value) -> Value {
+        let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
+        let written = written_key(config).and_then(|key| written.get(&key));
+        written.unwrap_or(config).clone()
+    }
+}
+
+/// Returns the attributes of the configuration and the computed ones.
+pub fn block() -> Block {
+    let mut block = lowered::<FeatureStore>();
+    let computed = lowered::<ComputedAttributes>().computed();
+    block.attributes.extend(computed.attributes);
+    block
+}
+
+fn identity_schema() -> IdentitySchema {
+    let attribute = |name: &str, required: bool, description: &str| IdentityAttribute {
+        name: name.to_owned(),
+        r#type: Type::String,
+        description: description.to_owned(),
+        required_for_import: required,
+    };
+    IdentitySchema {
+        version: 0,
+        attributes: vec![
+            attribute(
+                "namespace",
+                false,
+                "Kubernetes namespace; the provider's default when left out.",
+            ),
+            attribute("name", true, "Name of the feature store."),
+        ],
+    }
+}
+
+/// Returns the key of a configuration in [`FeatureStoreResource::written`]; `None` while its name is unknown.
+fn written_key(config: &Value) -> Option<(String, Option<String>)> {
+    let name = config.attribute("name").as_str()?.to_owned();
+    let namespace = config.attribute("namespace").as_str().map(str::to_owned);
+    Some((name, namespace))
+}
+
+#[async_trait]
+impl Resource for FeatureStoreResource {
+    fn type_name(&self) -> &str {
+        TYPE_NAME
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn identity_schema(&self) -> &IdentitySchema {
+        &self.identity_schema
+    }
+
+    fn validate_config(&self, request: ValidateResourceConfigRequest) -> Diagnostics {
+        if let Some(key) = written_key(&request.config) {
+            let mut written = (self.written.write()).unwrap_or_else(PoisonError::into_inner);
+            written.insert(key, request.config.clone());
+        }
+        match parse::parse(self.block(), &request.config) {
+            Ok(parsed) => parse::warnings(&parsed),
+            Err(diagnostics) => diagnostics,
+        }
+    }
+
+    fn upgrade_state(&self, request: UpgradeResourceStateRequest) -> UpgradeResourceStateResponse {
+        upgrade::upgrade(request)
+    }
+
+    async fn read(&self, request: ReadResourceRequest) -> ReadResourceResponse {
+        let (settings, stop) = (self.data.settings(), self.data.stop_token());
+        read::read(self.block(), &settings, &stop, request).await
+    }
+
+    async fn plan(&self, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse {
+        let (settings, stop) = (self.data.settings(), self.data.stop_token());
+        let written = self.written(&request.config);
+        plan::plan(self.block(), &settings, &stop, &written, request).await
+    }
+
+    async fn apply(&self, request: ApplyResourceChangeRequest) -> ApplyResourceChangeResponse {
+        let (settings, stop) = (self.data.settings(), self.data.stop_token());
+        match request.planned_state.is_null() {
+            true => destroy::destroy(self.block(), &settings, &stop, request).await,
+            false => apply::apply(self.block(), &settings, &stop, request).await,
+        }
+    }
+
+    async fn import_state(
+        &self,
+        request: ImportResourceStateRequest,
+    ) -> ImportResourceStateResponse {
+        let (settings, stop) = (self.data.settings(), self.data.stop_token());
+        import::import(self.block(), &settings, &stop, request).await
+    }
+}

@@ -1,5 +1,5 @@
-//! An API server in private_state, for answers of the provider that need one. It stores what is applied, and nothing else: no
-//! defaults, no field managers, no controllers. What Kubernetes does with the objects is tested against the real one.
+//! An API server in memory. It stores objects as they are applied, without defaults, field managers or controllers. Tests
+//! that depend on the behavior of Kubernetes use a real API server (`tests/lifecycle`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,7 +9,7 @@ use std::thread;
 
 use serde_json::{Value as Json, json};
 
-/// A Unix time at which every object was created.
+/// The time at which every object was created.
 const CREATED: &str = "2026-01-01T00:00:00Z";
 
 #[derive(Clone)]
@@ -25,8 +25,10 @@ struct State {
     version: u64,
     /// Method and path of each request, with the query of a dry run.
     requests: Vec<String>,
-    /// Paths of objects that are invalid, whatever they hold.
-    invalid: BTreeSet<String>,
+    /// Paths of objects whose writes and deletions are rejected.
+    rejected: BTreeSet<String>,
+    /// Objects that another client writes just before the next write of their path.
+    races: BTreeMap<String, Json>,
 }
 
 struct Request {
@@ -59,7 +61,7 @@ impl ApiServer {
         server
     }
 
-    /// Makes or replaces an object.
+    /// Creates or replaces an object.
     pub fn put(&self, path: &str, object: Json) {
         let mut state = self.state.lock().unwrap();
         state.objects.insert(path.to_owned(), object);
@@ -69,16 +71,38 @@ impl ApiServer {
         self.state.lock().unwrap().objects.get(path).cloned()
     }
 
-    /// From now on rejects every write of an object as invalid, or no longer does.
+    /// Deletes an object.
+    pub fn remove(&self, path: &str) {
+        self.state.lock().unwrap().objects.remove(path);
+    }
+
+    /// Changes an object.
+    pub fn edit(&self, path: &str, edit: impl FnOnce(&mut Json)) {
+        let mut state = self.state.lock().unwrap();
+        edit(state.objects.get_mut(path).unwrap());
+    }
+
+    /// Returns the paths of all objects.
+    pub fn paths(&self) -> Vec<String> {
+        self.state.lock().unwrap().objects.keys().cloned().collect()
+    }
+
+    /// From now on rejects every write and deletion of an object as invalid, or no longer does.
     pub fn reject(&self, path: &str, reject: bool) {
         let mut state = self.state.lock().unwrap();
         match reject {
-            true => state.invalid.insert(path.to_owned()),
-            false => state.invalid.remove(path),
+            true => state.rejected.insert(path.to_owned()),
+            false => state.rejected.remove(path),
         };
     }
 
-    /// Answers the requests since the last call.
+    /// Puts an object just before the next write of the path.
+    pub fn race(&self, path: &str, object: Json) {
+        let mut state = self.state.lock().unwrap();
+        state.races.insert(path.to_owned(), object);
+    }
+
+    /// Returns the requests since the last call.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().requests)
     }
@@ -86,6 +110,11 @@ impl ApiServer {
     fn serve(&self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
         while let Some(request) = read(&mut stream) {
+            if request.query.contains("watch=") {
+                // A watch without events, until the client hangs up.
+                read(&mut stream);
+                return;
+            }
             let (code, body) = self.answer(&request);
             let body = body.to_string();
             let length = body.len();
@@ -126,6 +155,9 @@ impl ApiServer {
                 Some(object) => (200, object),
                 None => (404, status(404, "NotFound", "objects", path)),
             },
+            ("DELETE", _) if state.rejected.contains(path) => {
+                (422, status(422, "Invalid", "", path))
+            }
             ("DELETE", _) => match state.objects.remove(path) {
                 Some(object) => (200, object),
                 None => (404, status(404, "NotFound", "objects", path)),
@@ -137,8 +169,11 @@ impl ApiServer {
 
 impl State {
     fn apply(&mut self, path: &str, body: &Json, dry: bool) -> (u16, Json) {
-        if self.invalid.contains(path) {
+        if self.rejected.contains(path) {
             return (422, status(422, "Invalid", "", path));
+        }
+        if let Some(object) = self.races.remove(path) {
+            self.objects.insert(path.to_owned(), object);
         }
         let existing = self.objects.get(path);
         let version = &body["metadata"]["resourceVersion"];
@@ -180,7 +215,7 @@ impl State {
             .iter()
             .filter(|(path, _)| path.starts_with(&prefix));
         let items: Vec<&Json> = objects.map(|(_, object)| object).filter(selected).collect();
-        json!({"kind": "List", "metadata": {}, "items": items})
+        json!({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": items})
     }
 }
 

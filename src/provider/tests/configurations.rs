@@ -1,8 +1,8 @@
-//! What the tests are run over.
+//! The configurations of the tests.
 
 use serde_json::{Value as Json, json};
 
-/// Configurations in the serde form: sound ones, and some that break rules.
+/// Configurations in the serde form: valid ones, and some that break rules.
 pub(super) fn configurations() -> Vec<Json> {
     let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
     let server = json!({
@@ -11,7 +11,7 @@ pub(super) fn configurations() -> Vec<Json> {
         "envFrom": [{"configMapRef": {"name": "more"}}],
         "imagePullPolicy": "Always",
         "logLevel": "debug",
-        "resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2", "private_state": "1Gi"}},
+        "resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2", "memory": "1Gi"}},
     });
     let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}});
     vec![
@@ -109,7 +109,7 @@ pub(super) fn configurations() -> Vec<Json> {
                 "caCertConfigMap": {"name": "ca", "key": "k"}, "jwksCacheLifespanSeconds": 1, "jwksRequestTimeoutSeconds": 1,
             }},
         }),
-        // Lists of which something behind the first elements is refused.
+        // Lists with an invalid element after the first.
         json!({
             "name": "behind", "feastProject": "p",
             "authz": {"kubernetes": {"roles": ["a", "b", "a"]}},

@@ -1,16 +1,15 @@
-//! The provider block: what is refused at its attributes, what counts as absent, and what is said of a connection that
-//! fails.
+//! The provider block: invalid attributes, empty attributes, and the diagnostic of a connection that fails.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::schema::provider::DataSource;
+use crate::schema::provider::ReadDataSourceRequest;
 
-/// A provider block with these attributes and, where there is one, this `exec` block.
+/// A provider block with these attributes and an optional `exec` block.
 fn config(attributes: Json, exec: Option<Json>) -> Value {
     let feast = Feast::new();
-    let block = &feast.schemas().provider.block;
+    let block = &feast.schema().block;
     let mut value = encode(&block.attributes, &attributes);
     let inner = &block.blocks["exec"].attributes;
     let exec = exec.map(|exec| encode(inner, &exec));
@@ -20,28 +19,28 @@ fn config(attributes: Json, exec: Option<Json>) -> Value {
 
 fn configure(config: &Value) -> (Feast, Vec<Diagnostic>) {
     let feast = Feast::new();
-    let request = Configure {
+    let request = ConfigureProviderRequest {
         config: config.clone(),
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     let diagnostics = wait(feast.configure(request));
     (feast, diagnostics)
 }
 
-/// The attribute and the text of each diagnostic; validating and configuring give the same ones.
-fn refused(config: &Value) -> Vec<(String, String)> {
+/// The attribute and the detail of each diagnostic. Validation and configuration return the same ones.
+fn rejected(config: &Value) -> Vec<(String, String)> {
     let said = |diagnostics: Vec<Diagnostic>| -> Vec<(String, String)> {
         let each = diagnostics.into_iter();
         each.map(|it| (it.path.unwrap().to_string(), it.detail))
             .collect()
     };
-    let validated = said(Feast::new().validate_provider(config.clone()));
+    let validated = said(Feast::new().validate_config(config.clone()));
     assert_eq!(validated, said(configure(config).1));
     validated
 }
 
 #[test]
-fn a_namespace_that_cannot_be_is_refused_at_the_provider_block() {
+fn rejects_invalid_namespaces_at_the_provider_block() {
     let pattern = "`namespace` must match `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, but is";
     for (namespace, expected) in [
         ("Tool_116", format!("{pattern} \"Tool_116\".")),
@@ -55,7 +54,7 @@ fn a_namespace_that_cannot_be_is_refused_at_the_provider_block() {
         ),
     ] {
         let config = config(json!({"namespace": namespace}), None);
-        assert_eq!(refused(&config), [("namespace".to_owned(), expected)]);
+        assert_eq!(rejected(&config), [("namespace".to_owned(), expected)]);
     }
 }
 
@@ -67,7 +66,7 @@ fn store(feast: &Feast, namespace: Option<&str>) -> Value {
     encode(&block(feast).attributes, &store)
 }
 
-/// A variable that is not set must not destroy a feature store that lives.
+/// A variable that is not set must not destroy an existing feature store.
 #[test]
 fn an_empty_namespace_never_replaces() {
     let (before, diagnostics) = configure(&config(json!({"namespace": "prod"}), None));
@@ -83,10 +82,10 @@ fn an_empty_namespace_never_replaces() {
     let said: Vec<_> = said
         .map(|it| (it.summary, it.detail, it.path.unwrap().to_string()))
         .collect();
-    let detail = "`namespace` in the provider block is an empty string, which counts as absent, and the default is \
-                  \"default\". But the feature store \"a\" is in the namespace \"prod\": a plan would have to destroy \
-                  it and create another. Check the variable that the namespace comes from. To move the feature store, \
-                  write `namespace = \"default\"`.";
+    let detail = "`namespace` in the provider block is an empty string, which counts as absent, so the default \"default\" \
+                  applies. But the feature store \"a\" is in the namespace \"prod\": the plan would destroy it and create \
+                  another one. Check the variable that the namespace comes from. To move the feature store, set \
+                  `namespace = \"default\"`.";
     assert_eq!(
         said,
         [(
@@ -96,7 +95,7 @@ fn an_empty_namespace_never_replaces() {
         )]
     );
 
-    // A store that names its namespace, a store in the default one, and a new one.
+    // A store with a namespace, a store in the default namespace, and a new one.
     let own = store(&empty, Some("prod"));
     for (prior, config) in [
         (&created, &own),
@@ -112,7 +111,7 @@ fn an_empty_namespace_never_replaces() {
             (vec![], vec![])
         );
     }
-    // To move a feature store is still possible, on purpose.
+    // An explicit namespace still moves the feature store.
     let moved = plan(&empty, &created, &store(&empty, Some("default")));
     assert_eq!(moved.requires_replace, [Path::of("namespace")]);
     let (default, _) = configure(&config(json!({"namespace": "default"}), None));
@@ -121,7 +120,7 @@ fn an_empty_namespace_never_replaces() {
 }
 
 #[test]
-fn an_empty_or_impossible_namespace_of_a_resource_is_an_error_and_no_replacement() {
+fn an_invalid_namespace_of_a_resource_is_an_error_and_no_replacement() {
     let (feast, _) = configure(&config(json!({"namespace": "prod"}), None));
     let created = plan(&feast, &Value::Null, &store(&feast, None)).state;
     for namespace in ["", "Tool_116", "a b", &"a".repeat(70)] {
@@ -142,7 +141,7 @@ fn an_empty_or_impossible_namespace_of_a_resource_is_an_error_and_no_replacement
 #[test]
 fn an_empty_string_counts_as_absent_in_every_attribute() {
     let feast = Feast::new();
-    let attributes = &feast.schemas().provider.block.attributes;
+    let attributes = &feast.schema().block.attributes;
     let mut empty = serde_json::Map::new();
     for (name, attribute) in attributes {
         let value = match attribute.kind.clone() {
@@ -166,10 +165,10 @@ fn an_empty_string_counts_as_absent_in_every_attribute() {
     let empty = Json::Object(empty);
     assert_eq!(said(&config(empty.clone(), None)), absent);
     assert_eq!(said(&config(empty, Some(exec))), absent);
-    // Half of an `exec` block is a mistake.
+    // An `exec` block with one of both attributes is an error.
     let half = json!({"api_version": "client.authentication.k8s.io/v1", "command": ""});
     assert_eq!(
-        refused(&config(json!({}), Some(half))),
+        rejected(&config(json!({}), Some(half))),
         [(
             "exec[0].command".to_owned(),
             "`exec[0].command` is required, but it is null or absent. Give it a value.".to_owned()
@@ -178,8 +177,8 @@ fn an_empty_string_counts_as_absent_in_every_attribute() {
 }
 
 #[test]
-fn values_that_cannot_be_used_are_refused_at_their_attributes() {
-    let trim = "Remove what is around it with trimspace(), as in trimspace(file(…)).";
+fn rejects_invalid_values_at_their_attributes() {
+    let trim = "Remove the surrounding whitespace with trimspace(), as in trimspace(file(…)).";
     let wrong = json!({
         "host": "https://h",
         "token": "abc\n",
@@ -188,7 +187,7 @@ fn values_that_cannot_be_used_are_refused_at_their_attributes() {
         "proxy_url": "proxy:3128",
         "cluster_ca_certificate": "LS0tLS1CRUdJTg==",
     });
-    let mut found = refused(&config(wrong, None));
+    let mut found = rejected(&config(wrong, None));
     found.sort();
     let at = |attribute: &str, problem: &str| {
         let detail = format!("`{attribute}` in the provider block is not valid: {problem}");
@@ -214,19 +213,18 @@ fn values_that_cannot_be_used_are_refused_at_their_attributes() {
 
 /// Reads the data source.
 fn read(feast: &Feast) -> Vec<Diagnostic> {
-    let lookup = &feast.schemas().data_sources[FEATURE_STORE].block;
-    let request = DataSource {
-        type_name: FEATURE_STORE.to_owned(),
+    let lookup = &feast.registry().data_sources[FEATURE_STORE].schema().block;
+    let request = ReadDataSourceRequest {
         config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
-        ..DataSource::default()
+        ..ReadDataSourceRequest::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime
-        .block_on(feast.read_data_source(request))
+        .block_on(feast.registry().data_sources[FEATURE_STORE].read(request))
         .diagnostics
 }
 
-/// A proxy whose tunnels lead to something that speaks no TLS.
+/// A proxy whose tunnels end at a server without TLS.
 fn proxy() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();

@@ -1,22 +1,25 @@
-//! The rules by which Terraform and OpenTofu accept a provider's answers, as an oracle for the tests.
+//! The rules by which Terraform and OpenTofu accept the responses of a provider.
 //!
-//! [`plan`] and [`apply`] call the provider and fail the test where core would report "Provider produced invalid plan",
-//! "inconsistent result after apply" or "invalid object". As in core, an answer with an error is not compared with what
-//! was asked for; its form is checked all the same.
+//! [`plan`] and [`apply`] call the provider, and fail the test where Terraform core would report "Provider produced
+//! invalid plan", "inconsistent result after apply" or "invalid object". As in core, a response with an error is not
+//! compared with the request. Its form is checked nevertheless.
 
 mod conformance;
 mod plan_valid;
 mod result_compatible;
 
 use crate::provider::Feast;
-use crate::schema::provider::{Applied, Apply, Plan, Planned};
-use crate::schema::{Block, Diagnostic, Path, Provider, Severity, Value};
+use crate::schema::provider::{
+    ApplyResourceChangeRequest, ApplyResourceChangeResponse, PlanResourceChangeRequest,
+    PlanResourceChangeResponse,
+};
+use crate::schema::{Block, Diagnostic, Path, Severity, Value};
 
-use super::block;
+use super::{block, resource};
 
 pub use result_compatible::violations as incompatibilities;
 
-/// What one rule found at one path, in core's words.
+/// A violation at a path, in the words of core.
 fn violation(path: &Path, what: impl std::fmt::Display) -> String {
     match path.steps().is_empty() {
         true => what.to_string(),
@@ -29,10 +32,14 @@ fn has_error(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
-/// Asks the provider for a plan, and checks the answer as core does.
+/// Checks the response to a plan request as core does.
 #[track_caller]
-pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
-    let Plan {
+pub fn check_plan(
+    block: &Block,
+    request: &PlanResourceChangeRequest,
+    planned: &PlanResourceChangeResponse,
+) {
+    let PlanResourceChangeRequest {
         prior_state,
         config,
         ..
@@ -50,9 +57,9 @@ pub fn check_plan(block: &Block, request: &Plan, planned: &Planned) {
     assert_eq!(found, Vec::<String>::new(), "an invalid plan");
 }
 
-/// Checks the answer to an apply as core does.
+/// Checks the response to an apply request as core does.
 #[track_caller]
-pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
+pub fn check_apply(block: &Block, planned: &Value, applied: &ApplyResourceChangeResponse) {
     let mut found = conformance::violations(&block.value_type(), &applied.state);
     if !applied.state.is_wholly_known() {
         found.push("unknown values after apply".to_owned());
@@ -68,15 +75,18 @@ pub fn check_apply(block: &Block, planned: &Value, applied: &Applied) {
     );
 }
 
-pub async fn plan(feast: &Feast, request: Plan) -> Planned {
-    let planned = feast.plan(request.clone()).await;
+pub async fn plan(feast: &Feast, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse {
+    let planned = resource(feast).plan(request.clone()).await;
     check_plan(block(feast), &request, &planned);
     planned
 }
 
-pub async fn apply(feast: &Feast, request: Apply) -> Applied {
+pub async fn apply(
+    feast: &Feast,
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
     let planned = request.planned_state.clone();
-    let applied = feast.apply(request).await;
+    let applied = resource(feast).apply(request).await;
     check_apply(block(feast), &planned, &applied);
     applied
 }

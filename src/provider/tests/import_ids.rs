@@ -1,23 +1,24 @@
-//! Import ids and identities that cannot be a feature store's.
+//! Import IDs and identities that are not those of a feature store.
 
-use super::applied::{Run, errors};
+use super::test_provider::{TestProvider, errors};
 use super::*;
-use crate::schema::provider::Import;
+use crate::schema::provider::ImportResourceStateRequest;
 
-fn rejected(run: &Run, id: &str, identity: Option<Value>) -> Vec<String> {
-    let imported = run.block_on(run.feast.import(Import {
-        type_name: FEATURE_STORE.to_owned(),
-        id: id.to_owned(),
-        identity,
-        ..Import::default()
-    }));
+fn rejected(provider: &TestProvider, id: &str, identity: Option<Value>) -> Vec<String> {
+    let imported = provider.block_on(resource(&provider.feast).import_state(
+        ImportResourceStateRequest {
+            id: id.to_owned(),
+            identity,
+            ..ImportResourceStateRequest::default()
+        },
+    ));
     assert_eq!(imported.resources, []);
     errors(&imported.diagnostics)
 }
 
 #[test]
-fn rejects_other_forms_without_asking_the_cluster() {
-    let run = Run::new();
+fn rejects_invalid_ids_without_a_request() {
+    let provider = TestProvider::new();
     let part = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
     let must = |name: &str, text: &str| format!("`{name}` must match `{part}`, but is {text:?}.");
     let empty = |name: &str| format!("`{name}` must not be empty. {}", must(name, ""));
@@ -37,10 +38,10 @@ fn rejects_other_forms_without_asking_the_cluster() {
         (&format!("{long}/demo"), too_long),
     ] {
         assert_eq!(
-            rejected(&run, id, None),
+            rejected(&provider, id, None),
             [format!(
-                "The import id is not valid: The import id {id:?} cannot be the one of a feature store: {reasons}\n\n\
-                 Import a feast_feature_store by the id \"<namespace>/<name>\", such as \"default/demo\"; by \"<name>\" \
+                "The import ID is not valid: The import ID {id:?} is not that of a feature store: {reasons}\n\n\
+                 Import a feast_feature_store by the ID \"<namespace>/<name>\", such as \"default/demo\"; by \"<name>\" \
                  in the namespace of the provider block; or by an identity with `namespace` and `name`."
             )]
         );
@@ -51,17 +52,17 @@ fn rejects_other_forms_without_asking_the_cluster() {
             ("namespace".to_owned(), part(namespace)),
             ("name".to_owned(), part(name)),
         ];
-        let found = rejected(&run, "", Some(Value::Object(identity.into())));
-        let begins = "The import id is not valid: The identity of the import cannot be the one of a feature store: ";
+        let messages = rejected(&provider, "", Some(Value::Object(identity.into())));
+        let start = "The import ID is not valid: The identity is not that of a feature store: ";
         assert!(
-            found.len() == 1 && found[0].starts_with(begins),
-            "{found:?}"
+            messages.len() == 1 && messages[0].starts_with(start),
+            "{messages:?}"
         );
     }
-    assert_eq!(run.server.requests(), Vec::<String>::new());
-    let found = rejected(&run, "ns/demo", None);
+    assert_eq!(provider.server.requests(), Vec::<String>::new());
+    let messages = rejected(&provider, "ns/demo", None);
     assert!(
-        found[0].starts_with("There is no such feature store"),
-        "{found:?}"
+        messages[0].starts_with("There is no such feature store"),
+        "{messages:?}"
     );
 }

@@ -1,10 +1,10 @@
-//! Values that others have set in the cluster and that the plan keeps.
+//! Values that other clients set in the cluster and that the plan keeps.
 
 use super::*;
 
-/// With `ignore_changes` Terraform plans with the live values, which others have set.
+/// With `ignore_changes`, Terraform plans with live values that other clients set.
 #[test]
-fn values_of_the_prior_state_stop_no_plan() {
+fn invalid_values_of_the_prior_state_are_warnings() {
     let feast = Feast::new();
     let whole = json!({
         "name": "x", "namespace": "n", "feastProject": "p", "labels": {"example.com/a": "b"},
@@ -14,7 +14,7 @@ fn values_of_the_prior_state_stop_no_plan() {
             "deploymentStrategy": {"type": "RollingUpdate"},
             "onlineStore": {
                 "persistence": {"store": {"type": "postgres", "secretRef": {"name": "s"}}},
-                "server": {"image": "i", "resources": {"limits": {"private_state": "1Gi"}, "requests": {"private_state": "1Gi"}}}},
+                "server": {"image": "i", "resources": {"limits": {"memory": "1Gi"}, "requests": {"memory": "1Gi"}}}},
             "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}}}},
         },
     });
@@ -41,10 +41,7 @@ fn values_of_the_prior_state_stop_no_plan() {
             json!({"autoscaling": {"minReplicas": 0, "maxReplicas": 2}}),
         ),
         (&format!("{server}/image"), json!("")),
-        (
-            &format!("{server}/resources/limits/private_state"),
-            json!("1Mi"),
-        ),
+        (&format!("{server}/resources/limits/memory"), json!("1Mi")),
         (
             "/services/deploymentStrategy",
             json!({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
@@ -71,7 +68,7 @@ fn values_of_the_prior_state_stop_no_plan() {
                 _ => "RollingUpdate",
             })
         );
-        // A create has nobody to have set them.
+        // Without a prior state, they are errors.
         assert_ne!(
             errors(plan(&feast, &Value::Null, &config).diagnostics),
             0,

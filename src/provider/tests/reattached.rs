@@ -1,16 +1,16 @@
-//! With `-debug` one process serves many runs, of which some are interrupted.
+//! With `-debug` one process serves many runs. Some of them are interrupted.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use super::*;
-use crate::schema::provider::Import;
+use crate::schema::provider::ImportResourceStateRequest;
 
 const NOTHING: &str =
     r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
 
-/// An API server on which there is nothing.
+/// An API server without objects.
 fn empty_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -33,29 +33,28 @@ fn empty_server() -> SocketAddr {
 }
 
 #[test]
-fn a_stop_ends_one_run_and_not_the_next() {
+fn a_stop_cancels_one_run_and_not_the_next() {
     let feast = Feast::new();
     let host = format!("http://{}", empty_server());
-    let attributes = &feast.schemas().provider.block.attributes;
+    let attributes = &feast.schema().block.attributes;
     let config = encode(attributes, &json!({"host": host}));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let import = || {
-        let request = Import {
-            type_name: FEATURE_STORE.to_owned(),
+        let request = ImportResourceStateRequest {
             id: "b/a".to_owned(),
-            ..Import::default()
+            ..ImportResourceStateRequest::default()
         };
-        let imported = runtime.block_on(feast.import(request));
+        let imported = runtime.block_on(resource(&feast).import_state(request));
         let said = imported.diagnostics.into_iter();
         said.map(|diagnostic| diagnostic.detail).collect::<String>()
     };
     let configure = || {
-        let request = Configure {
+        let request = ConfigureProviderRequest {
             config: config.clone(),
-            ..Configure::default()
+            ..ConfigureProviderRequest::default()
         };
         assert_eq!(runtime.block_on(feast.configure(request)), []);
     };

@@ -1,7 +1,7 @@
-//! Plans that replace: the only ones that ask the cluster.
+//! Plans that replace a feature store, which are the only ones that contact the cluster.
 
 use super::api_server::ApiServer;
-use super::applied::{Run, errors, text};
+use super::test_provider::{TestProvider, errors, texts};
 use super::*;
 use crate::provider::resources::feature_store;
 
@@ -9,26 +9,26 @@ fn store(name: &str, namespace: &str) -> Json {
     json!({"name": name, "namespace": namespace, "feastProject": "p", "waitForRollout": false})
 }
 
-/// What follows each error of a refused replacement.
-fn refused(replaced: &str, reason: &str) -> String {
+/// An error of a replacement that was rejected.
+fn rejected(replaced: &str, reason: &str) -> String {
     format!(
-        "{reason}\n\nThis plan replaces the feature store {replaced}. The replacement destroys the old feature store \
-         first, and the new one could not be created, so the plan stops here and nothing was changed. What the same \
-         run would create, such as a namespace or a Secret, has to be applied before: `-target` does that. If the old \
-         one is only to be destroyed, `terraform destroy -refresh=false` does not look at the new name."
+        "{reason}\n\nThis plan replaces the feature store {replaced}. A replacement destroys the old feature store first, \
+         and then the new one could not be created, so the plan stops here. Nothing was changed. Apply first what the same \
+         run would create, such as a namespace or a Secret (`-target`). To destroy the old one alone, `terraform destroy \
+         -refresh=false` ignores the new name."
     )
 }
 
-fn said(planned: &Planned) -> Vec<String> {
-    planned.diagnostics.iter().map(text).collect()
+fn diagnostics_of(planned: &PlanResourceChangeResponse) -> Vec<String> {
+    texts(&planned.diagnostics)
 }
 
 #[test]
-fn asks_the_cluster_for_replacements_only() {
-    let run = Run::new();
-    let config = run.config(&store("demo", "ns"));
-    let (state, private) = run.create(&config);
-    run.server.requests();
+fn only_replacements_contact_the_cluster() {
+    let provider = TestProvider::new();
+    let config = provider.config(&store("demo", "ns"));
+    let (state, private) = provider.create(&config);
+    provider.server.requests();
     let mut changed = config.clone();
     changed.set("feast_project", Value::string("q"));
     for (prior, private, config) in [
@@ -37,79 +37,90 @@ fn asks_the_cluster_for_replacements_only() {
         (&state, &private, &changed),
     ] {
         assert_eq!(
-            said(&run.plan(prior, private, config)),
+            diagnostics_of(&provider.plan(prior, private, config)),
             Vec::<String>::new()
         );
     }
-    assert_eq!(run.server.requests(), Vec::<String>::new());
+    assert_eq!(provider.server.requests(), Vec::<String>::new());
 
-    let renamed = run.config(&store("other", "ns"));
-    let planned = run.plan(&state, &private, &renamed);
-    assert_eq!(said(&planned), Vec::<String>::new());
+    let renamed = provider.config(&store("other", "ns"));
+    let planned = provider.plan(&state, &private, &renamed);
+    assert_eq!(diagnostics_of(&planned), Vec::<String>::new());
     assert_eq!(planned.requires_replace, [Path::of("name")]);
-    let asked = run.server.requests();
-    assert_eq!(asked[0], "GET /api/v1/namespaces/ns");
-    let written = asked.iter().filter(|request| request.starts_with("PATCH "));
+    let requests = provider.server.requests();
+    assert_eq!(requests[0], "GET /api/v1/namespaces/ns");
+    let written = requests
+        .iter()
+        .filter(|request| request.starts_with("PATCH "));
     assert!(
         written
             .clone()
             .all(|request| request.ends_with("?dryRun=All")),
-        "{asked:?}"
+        "{requests:?}"
     );
-    assert_eq!(written.count(), 5, "{asked:?}");
+    assert_eq!(written.count(), 5, "{requests:?}");
     // The second request of the same replacement.
     assert_eq!(planned.private, b"");
-    let again = run.plan(&Value::Null, &planned.private, &renamed);
-    assert_eq!((said(&again), run.server.requests()), (vec![], vec![]));
+    let again = provider.plan(&Value::Null, &planned.private, &renamed);
+    assert_eq!(
+        (diagnostics_of(&again), provider.server.requests()),
+        (vec![], vec![])
+    );
 }
 
 #[test]
-fn refuses_a_namespace_that_does_not_exist() {
-    let run = Run::new();
-    let (state, private) = run.create(&run.config(&store("demo", "ns")));
-    let planned = run.plan(&state, &private, &run.config(&store("demo", "nowhere")));
-    let found = said(&planned);
-    let [found] = found.as_slice() else {
-        panic!("{found:?}");
+fn rejects_a_namespace_that_does_not_exist() {
+    let provider = TestProvider::new();
+    let (state, private) = provider.create(&provider.config(&store("demo", "ns")));
+    let planned = provider.plan(
+        &state,
+        &private,
+        &provider.config(&store("demo", "nowhere")),
+    );
+    let diagnostics = diagnostics_of(&planned);
+    let [diagnostics] = diagnostics.as_slice() else {
+        panic!("{diagnostics:?}");
     };
-    let begins = format!(
+    let start = format!(
         "namespace: Cannot replace the feature store: Cannot get Namespace/nowhere of the cluster at {}/.\nBecause: There \
          is no namespace \"nowhere\".\n",
-        run.server.host
+        provider.server.host
     );
-    let ends = refused(
+    let end = rejected(
         "ns/demo with nowhere/demo",
         "Create the namespace first; this provider does not create namespaces.",
     );
     assert!(
-        found.starts_with(&begins) && found.ends_with(&ends),
-        "{found}"
+        diagnostics.starts_with(&start) && diagnostics.ends_with(&end),
+        "{diagnostics}"
     );
 }
 
 #[test]
 fn reports_all_reasons_at_once() {
-    let run = Run::new();
-    let (state, private) = run.create(&run.config(&store("demo", "ns")));
+    let provider = TestProvider::new();
+    let (state, private) = provider.create(&provider.config(&store("demo", "ns")));
     let mut config = store("demo", "b");
     config["services"] = json!({
         "feastApply": "init_container",
         "onlineStore": {"persistence": {"store": {"type": "redis", "secretRef": {"name": "feast-missing"}}}},
         "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": {"name": "feast-absent"}}}}},
     });
-    run.server
+    provider
+        .server
         .reject("/apis/apps/v1/namespaces/b/deployments/feast-demo", true);
-    run.server
+    provider
+        .server
         .reject("/api/v1/namespaces/b/services/feast-demo-online", true);
-    let planned = run.plan(&state, &private, &run.config(&config));
-    let found = errors(&planned.diagnostics);
-    let mut begins: Vec<&str> = found
+    let planned = provider.plan(&state, &private, &provider.config(&config));
+    let diagnostics = errors(&planned.diagnostics);
+    let mut start: Vec<&str> = diagnostics
         .iter()
-        .filter_map(|it| it.split(" in namespace").next())
+        .filter_map(|error| error.split(" in namespace").next())
         .collect();
-    begins.sort_unstable();
+    start.sort_unstable();
     assert_eq!(
-        begins,
+        start,
         [
             "namespace: Cannot replace the feature store: Cannot apply Deployment/feast-demo",
             "namespace: Cannot replace the feature store: Cannot apply Service/feast-demo-online",
@@ -119,16 +130,16 @@ fn reports_all_reasons_at_once() {
              Secret/feast-absent",
         ]
     );
-    let explained = refused("ns/demo with b/demo", "");
+    let explained = rejected("ns/demo with b/demo", "");
     assert!(
-        found.iter().all(|error| error.ends_with(&explained)),
-        "{found:#?}"
+        diagnostics.iter().all(|error| error.ends_with(&explained)),
+        "{diagnostics:#?}"
     );
 }
 
 #[test]
-fn says_what_becomes_of_data_only_if_the_old_store_is_destroyed() {
-    let run = Run::new();
+fn warns_of_data_that_the_destroy_deletes_or_leaves_unused() {
+    let provider = TestProvider::new();
     let mut config = store("demo", "ns");
     config["services"] = json!({"onlineStore": {"persistence": {"file": {
         "path": "online.db", "pvc": {"create": {}, "mountPath": "/data"},
@@ -136,56 +147,58 @@ fn says_what_becomes_of_data_only_if_the_old_store_is_destroyed() {
     for (delete_data, expected) in [
         (
             true,
-            "Data will be deleted: This plan replaces the feature store. When the old one is destroyed, the persistent \
-             volume claim \"feast-demo-online\" is deleted with everything in it, because `delete_data` is true. There is \
-             no way back. It stays only if the old feature store is not destroyed (`lifecycle { destroy = false }`).",
+            "Data will be deleted: This plan replaces the feature store. When the old one is destroyed, the \
+             PersistentVolumeClaim \"feast-demo-online\" is deleted with all its data, because `delete_data` is true. This \
+             cannot be undone. It stays only if the old feature store is not destroyed (`lifecycle { destroy = false }`).",
         ),
         (
             false,
-            "Data will be left unused: The persistent volume claim \"feast-demo-online\" will not be part of a feature \
-             store any more. It stays with its data, and a feature store of the same name that creates it takes it up \
-             again; `delete_data = true` would delete it.",
+            "Data will be left unused: The PersistentVolumeClaim \"feast-demo-online\" will no longer be part of a \
+             feature store. It stays with its data, and a feature store of the same name that creates it uses it again. \
+             `delete_data = true` would delete it.",
         ),
     ] {
         config["deleteData"] = json!(delete_data);
-        let planned = run.plan(&Value::Null, &[], &run.config(&config));
+        let planned = provider.plan(&Value::Null, &[], &provider.config(&config));
         config["name"] = json!("other");
-        let replaced = run.plan(&planned.state, b"{}", &run.config(&config));
+        let replaced = provider.plan(&planned.state, b"{}", &provider.config(&config));
         config["name"] = json!("demo");
-        assert_eq!(said(&replaced), [expected]);
+        assert_eq!(diagnostics_of(&replaced), [expected]);
     }
 }
 
 #[test]
-fn refuses_what_a_requested_replacement_could_not_create() {
-    let run = Run::new();
-    let config = run.config(&store("demo", "ns"));
-    let (state, private) = run.create(&config);
+fn rejects_a_requested_replacement_that_cannot_be_created() {
+    let provider = TestProvider::new();
+    let config = provider.config(&store("demo", "ns"));
+    let (state, private) = provider.create(&config);
     // `-replace`: a plan without a change, and then one without a prior state.
-    let first = run.plan(&state, &private, &config);
+    let first = provider.plan(&state, &private, &config);
     assert_eq!(first.requires_replace, []);
-    let second = |config: &Value| run.plan(&Value::Null, &first.private, config);
-    assert_eq!(said(&second(&config)), Vec::<String>::new());
+    let second = |config: &Value| provider.plan(&Value::Null, &first.private, config);
+    assert_eq!(diagnostics_of(&second(&config)), Vec::<String>::new());
     let leaving = json!({"metadata": {"name": "ns"}, "status": {"phase": "Terminating"}});
-    run.server.put("/api/v1/namespaces/ns", leaving);
-    let found = errors(&second(&config).diagnostics);
-    let [found] = found.as_slice() else {
-        panic!("{found:?}");
+    provider.server.put("/api/v1/namespaces/ns", leaving);
+    let diagnostics = errors(&second(&config).diagnostics);
+    let [diagnostics] = diagnostics.as_slice() else {
+        panic!("{diagnostics:?}");
     };
     assert!(
-        found.starts_with("namespace: Cannot replace the feature store: Cannot get Namespace/ns "),
-        "{found}"
+        diagnostics
+            .starts_with("namespace: Cannot replace the feature store: Cannot get Namespace/ns "),
+        "{diagnostics}"
     );
     assert!(
-        found.contains("The namespace \"ns\" is being deleted."),
-        "{found}"
+        diagnostics.contains("The namespace \"ns\" is being deleted."),
+        "{diagnostics}"
     );
-    run.server
+    provider
+        .server
         .put("/api/v1/namespaces/ns", json!({"metadata": {"name": "ns"}}));
-    // An object of somebody else in the place of one that is gone.
+    // A foreign object with the name of a deleted one.
     let service = "/api/v1/namespaces/ns/services/feast-demo-online";
     let foreign = json!({"metadata": {"name": "feast-demo-online", "namespace": "ns", "uid": "f"}});
-    run.server.put(service, foreign);
+    provider.server.put(service, foreign);
     let taken = errors(&second(&config).diagnostics);
     assert!(
         taken.len() == 1
@@ -193,43 +206,44 @@ fn refuses_what_a_requested_replacement_could_not_create() {
         "{taken:?}"
     );
     let anew = "This plan replaces the feature store ns/demo with a new one of the same name.";
-    assert!(found.contains(anew), "{found}");
+    assert!(diagnostics.contains(anew), "{diagnostics}");
 }
 
-/// Terraform plans a tainted feature store like this before it destroys it.
+/// Terraform sends this request before it destroys a tainted feature store.
 #[test]
 fn does_not_check_a_tainted_store() {
-    let run = Run::new();
-    let config = run.config(&store("demo", "nowhere"));
+    let provider = TestProvider::new();
+    let config = provider.config(&store("demo", "nowhere"));
     assert_eq!(
-        said(&run.plan(&Value::Null, &[], &config)),
+        diagnostics_of(&provider.plan(&Value::Null, &[], &config)),
         Vec::<String>::new()
     );
-    assert_eq!(run.server.requests(), Vec::<String>::new());
+    assert_eq!(provider.server.requests(), Vec::<String>::new());
 }
 
 #[test]
-fn refuses_a_namespace_that_the_provider_block_cannot_have() {
+fn rejects_an_invalid_namespace_of_the_provider_block() {
     let server = ApiServer::start(&["default"]);
     for namespace in ["Tool_116", "a b", "-a", &"a".repeat(70)] {
-        let run = Run::on(&server, json!({}));
+        let provider = TestProvider::on(&server, json!({}));
         let mut config = json!({"name": "demo", "feastProject": "p", "waitForRollout": false});
-        let state = run.plan(&Value::Null, &[], &run.config(&config)).state;
+        let state = provider
+            .plan(&Value::Null, &[], &provider.config(&config))
+            .state;
         server.requests();
-        let block = block(&run.feast);
+        let block = block(&provider.feast);
         let planned = |prior: &Value, config: &Value| {
-            let request = Plan {
-                type_name: FEATURE_STORE.to_owned(),
+            let request = PlanResourceChangeRequest {
                 prior_state: prior.clone(),
                 proposed_new_state: config.clone(),
                 config: config.clone(),
-                ..Plan::default()
+                ..PlanResourceChangeRequest::default()
             };
-            feature_store::plan::plan(block, Some(namespace), false, config, &request)
+            feature_store::testing::plan_request(block, Some(namespace), config, &request).0
         };
-        let summary = "The namespace of the provider block cannot be used";
+        let summary = "The namespace of the provider block is not valid";
         for prior in [&Value::Null, &state] {
-            let planned = planned(prior, &run.config(&config));
+            let planned = planned(prior, &provider.config(&config));
             assert!(!planned.diagnostics.is_empty(), "{namespace}");
             for diagnostic in &planned.diagnostics {
                 assert_eq!(diagnostic.summary, summary);
@@ -237,90 +251,99 @@ fn refuses_a_namespace_that_the_provider_block_cannot_have() {
             }
             assert_eq!(planned.requires_replace, []);
         }
-        // The namespace of the feature store itself is another matter.
+        // The namespace of the feature store takes precedence.
         config["namespace"] = json!("ns");
-        assert_eq!(planned(&Value::Null, &run.config(&config)).diagnostics, []);
+        assert_eq!(
+            planned(&Value::Null, &provider.config(&config)).diagnostics,
+            []
+        );
     }
 }
 
 #[test]
-fn warns_where_the_cluster_cannot_be_asked() {
-    let run = Run::new();
-    let (state, private) = run.create(&run.config(&store("demo", "ns")));
-    let mut gone = run.server.clone();
+fn warns_if_the_cluster_is_unreachable() {
+    let provider = TestProvider::new();
+    let (state, private) = provider.create(&provider.config(&store("demo", "ns")));
+    let mut gone = provider.server.clone();
     gone.host = "http://127.0.0.1:1".to_owned();
-    let unreachable = Run::on(&gone, json!({}));
+    let unreachable = TestProvider::on(&gone, json!({}));
     let renamed = unreachable.config(&store("other", "ns"));
     let planned = unreachable.plan(&state, &private, &renamed);
     assert_eq!(errors(&planned.diagnostics), Vec::<String>::new());
-    let found = said(&planned);
-    let [warning] = found.as_slice() else {
-        panic!("{found:?}");
+    let diagnostics = diagnostics_of(&planned);
+    let [warning] = diagnostics.as_slice() else {
+        panic!("{diagnostics:?}");
     };
     assert!(
         warning.starts_with(
-            "The replacement was not checked: This plan destroys the feature store and creates ns/other. Whether that \
-             one can be created could not be checked: Cannot get Namespace/ns "
+            "The replacement was not checked: This plan destroys the feature store and creates ns/other. The provider \
+             could not check whether ns/other can be created: Cannot get Namespace/ns "
         ),
         "{warning}"
     );
     let mut unknown = renamed.clone();
     unknown.set("name", Value::Unknown);
-    let found = said(&unreachable.plan(&state, &private, &unknown));
-    let [warning] = found.as_slice() else {
-        panic!("{found:?}");
+    let diagnostics = diagnostics_of(&unreachable.plan(&state, &private, &unknown));
+    let [warning] = diagnostics.as_slice() else {
+        panic!("{diagnostics:?}");
     };
     assert!(
         warning.starts_with(
-            "The replacement was not checked: This plan destroys the feature store ns/demo and creates another one, whose \
-             name or namespace will be known only after apply."
+            "The replacement was not checked: This plan destroys the feature store ns/demo and creates another one. Its name \
+             or namespace will be known only after apply, so the provider could not check whether it can be created."
         ),
         "{warning}"
     );
 }
 
 #[test]
-fn refuses_names_that_are_in_use() {
-    let run = Run::new();
-    let (state, private) = run.create(&run.config(&store("demo", "ns")));
-    run.create(&run.config(&store("taken", "ns")));
-    let found = said(&run.plan(&state, &private, &run.config(&store("taken", "ns"))));
-    assert_eq!(found.len(), 1, "{found:#?}");
+fn rejects_names_that_are_in_use() {
+    let provider = TestProvider::new();
+    let (state, private) = provider.create(&provider.config(&store("demo", "ns")));
+    provider.create(&provider.config(&store("taken", "ns")));
+    let diagnostics =
+        diagnostics_of(&provider.plan(&state, &private, &provider.config(&store("taken", "ns"))));
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
     assert!(
-        found[0].starts_with(
-            "name: The feature store exists already: Namespace \"ns\" already contains the feature store \"taken\", which \
-             this provider created and whose creation is complete."
+        diagnostics[0].starts_with(
+            "name: The feature store already exists: Namespace \"ns\" already contains the feature store \"taken\", created \
+             by this provider. It was not changed."
         ),
-        "{found:?}"
+        "{diagnostics:?}"
     );
-    run.create(&run.config(&store("demo", "b")));
-    let found = said(&run.plan(&state, &private, &run.config(&store("demo", "b"))));
+    provider.create(&provider.config(&store("demo", "b")));
+    let diagnostics =
+        diagnostics_of(&provider.plan(&state, &private, &provider.config(&store("demo", "b"))));
     assert!(
-        found[0].starts_with("namespace: The feature store exists already: "),
-        "{found:?}"
+        diagnostics[0].starts_with("namespace: The feature store already exists: "),
+        "{diagnostics:?}"
     );
 
     let foreign = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "feast-free", "namespace": "ns", "uid": "f", "resourceVersion": "1"},
     });
-    run.server.put(
+    provider.server.put(
         "/apis/apps/v1/namespaces/ns/deployments/feast-free",
         foreign,
     );
-    let found = said(&run.plan(&state, &private, &run.config(&store("free", "ns"))));
-    let place = format!("in namespace \"ns\" of the cluster at {}/", run.server.host);
+    let diagnostics =
+        diagnostics_of(&provider.plan(&state, &private, &provider.config(&store("free", "ns"))));
+    let place = format!(
+        "in namespace \"ns\" of the cluster at {}/",
+        provider.server.host
+    );
     let reason = format!(
         "name: Cannot replace the feature store: Cannot apply Deployment/feast-free {place}.\nBecause: It exists already \
-         and does not belong to this feature store.\n\nChoose another name for the feature store, or delete or rename \
-         that object. It is not overwritten."
+         and does not belong to this feature store.\n\nChoose another name for the feature store, or delete that \
+         object. It was not changed."
     );
-    assert_eq!(found, [refused("ns/demo with ns/free", &reason)]);
-    // Also while something else is unknown.
-    let mut unknown = run.config(&store("free", "ns"));
+    assert_eq!(diagnostics, [rejected("ns/demo with ns/free", &reason)]);
+    // The same with an unknown value.
+    let mut unknown = provider.config(&store("free", "ns"));
     unknown.set("services", Value::Unknown);
     assert_eq!(
-        said(&run.plan(&state, &private, &unknown)),
-        [refused("ns/demo with ns/free", &reason)]
+        diagnostics_of(&provider.plan(&state, &private, &unknown)),
+        [rejected("ns/demo with ns/free", &reason)]
     );
 }

@@ -1,15 +1,17 @@
 //! States of earlier versions of the provider, recorded with the objects of their clusters (`tests/states`).
+//!
+//! In the samples `hidden*`, the private data holds the manifests of which `objects` does not show everything.
 
 use serde_json::Value as Json;
 
 use super::*;
 use crate::cluster::fake_api::{self, Received, Reply};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
-use crate::feast::objects::Kind;
+use crate::kubernetes::Kind;
 use crate::schema::coerce;
-use crate::schema::provider::{Private, Read, ReadAnswer};
+use crate::schema::provider::{Private, ReadResourceRequest, ReadResourceResponse};
 
-/// A state of version 0.1.0 before drift of leftovers was found, its configuration, and what the cluster had.
+/// A state of an earlier version, its configuration, and the live objects.
 struct Sample {
     configuration: Value,
     state: Value,
@@ -21,7 +23,7 @@ impl Sample {
     fn read(feast: &Feast, text: &str) -> Self {
         let json: Json = serde_json::from_str(text).unwrap();
         let attributes = &block(feast).attributes;
-        let value = |name: &str| coerce(attributes, &loose(&json[name])).unwrap();
+        let value = |name: &str| coerce(attributes, &untyped(&json[name])).unwrap();
         Self {
             configuration: value("configuration"),
             state: value("state"),
@@ -31,25 +33,25 @@ impl Sample {
     }
 }
 
-/// JSON as Terraform values without a schema.
-fn loose(json: &Json) -> Value {
+/// Returns JSON as Terraform values without a schema.
+fn untyped(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(it) => Value::Bool(*it),
         Json::Number(it) => Value::integer(it.as_i64().unwrap()),
         Json::String(it) => Value::string(it),
-        Json::Array(items) => Value::List(items.iter().map(loose).collect()),
+        Json::Array(items) => Value::List(items.iter().map(untyped).collect()),
         Json::Object(items) => Value::Object(
             (items.iter())
-                .map(|(name, item)| (name.clone(), loose(item)))
+                .map(|(name, item)| (name.clone(), untyped(item)))
                 .collect(),
         ),
     }
 }
 
-/// An API server with these objects, read only.
-fn answer(live: &[Json], asked: &Received) -> Reply {
-    let (_, path) = asked.line.split_once(' ').unwrap();
+/// Answers as a read-only API server with these objects.
+fn answer(live: &[Json], request: &Received) -> Reply {
+    let (_, path) = request.line.split_once(' ').unwrap();
     let parts: Vec<&str> = path.split('/').collect();
     let (_, rest) = parts.split_at(parts.iter().position(|part| *part == "namespaces").unwrap());
     let kind = Kind::ALL
@@ -78,25 +80,24 @@ fn configured(live: Vec<Json>) -> (Feast, tokio::runtime::Runtime) {
     let feast = Feast::new();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let host = fake_api::server(move |asked| answer(&live, asked)).await;
-        let attributes = &feast.schemas().provider.block.attributes;
+        let host = fake_api::server(move |request| answer(&live, request)).await;
+        let attributes = &feast.schema().block.attributes;
         let namespace = "unused";
         let config = encode(attributes, &json!({"host": host, "namespace": namespace}));
-        let configured = Configure {
+        let configured = ConfigureProviderRequest {
             config,
-            ..Configure::default()
+            ..ConfigureProviderRequest::default()
         };
         assert_eq!(feast.configure(configured).await, []);
     });
     (feast, runtime)
 }
 
-/// The state and private state after the steps of `terraform plan`, and the plan.
-fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
+/// The upgraded state, the refreshed one, and the plan of `terraform plan`.
+fn planned(text: &str) -> (Value, ReadResourceResponse, PlanResourceChangeResponse) {
     let sample = Sample::read(&Feast::new(), text);
     let (feast, runtime) = configured(sample.live);
-    let upgraded = feast.upgrade(Upgrade {
-        type_name: FEATURE_STORE.to_owned(),
+    let upgraded = resource(&feast).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
         json: Json::Null,
         state: Ok(sample.state),
@@ -104,26 +105,27 @@ fn planned(text: &str) -> (Value, ReadAnswer, Planned) {
     assert_eq!(upgraded.diagnostics, []);
     let mut config = sample.configuration;
     config.set("namespace", upgraded.state.attribute("namespace").clone());
-    let refreshed = runtime.block_on(feast.read(Read {
-        type_name: FEATURE_STORE.to_owned(),
+    let refreshed = runtime.block_on(resource(&feast).read(ReadResourceRequest {
         state: upgraded.state.clone(),
         private: sample.private,
-        ..Read::default()
+        ..ReadResourceRequest::default()
     }));
     assert_eq!(refreshed.diagnostics, []);
-    let planned = runtime.block_on(feast.plan(Plan {
-        type_name: FEATURE_STORE.to_owned(),
-        prior_state: refreshed.state.clone(),
-        proposed_new_state: config.clone(),
-        config,
-        prior_private: refreshed.private.clone(),
-        ..Plan::default()
-    }));
+    let planned = runtime.block_on(core::plan(
+        &feast,
+        PlanResourceChangeRequest {
+            prior_state: refreshed.state.clone(),
+            proposed_new_state: config.clone(),
+            config,
+            prior_private: refreshed.private.clone(),
+            ..PlanResourceChangeRequest::default()
+        },
+    ));
     assert_eq!(planned.diagnostics, []);
     (upgraded.state, refreshed, planned)
 }
 
-/// The attributes in which two values differ.
+/// Returns the attributes in which two values differ.
 fn differences(left: &Value, right: &Value) -> Vec<String> {
     let Value::Object(items) = left else {
         unreachable!("states are objects");
@@ -142,11 +144,12 @@ macro_rules! sample {
 }
 
 #[test]
-fn are_read_and_planned_without_a_change() {
+fn saved_states_are_planned_without_a_change() {
     for (name, text) in [
         ("static", sample!("static")),
         ("hpa", sample!("hpa")),
         ("external", sample!("external")),
+        ("hidden", sample!("hidden")),
     ] {
         let (upgraded, refreshed, planned) = planned(text);
         assert_eq!(differences(&upgraded, &refreshed.state), [""; 0], "{name}");
@@ -164,25 +167,29 @@ fn are_read_and_planned_without_a_change() {
 }
 
 #[test]
-fn drift_in_them_is_planned_to_be_repaired() {
-    let (upgraded, refreshed, planned) = planned(sample!("drifted"));
-    assert_eq!(differences(&upgraded, &refreshed.state), [""; 0]);
-    assert_eq!(
-        differences(&refreshed.state, &planned.state),
-        ["drift", "objects", "scaling_status", "services"]
-    );
-    let replicas = |state: &Value| state.attribute("services.scaling.replicas").clone();
-    assert_eq!(
-        [replicas(&refreshed.state), replicas(&planned.state)],
-        [3, 2].map(Value::integer)
-    );
+fn drift_in_saved_states_is_planned_to_be_repaired() {
+    for text in [sample!("drifted"), sample!("hidden-drifted")] {
+        let (upgraded, refreshed, planned) = planned(text);
+        assert_eq!(differences(&upgraded, &refreshed.state), [""; 0]);
+        assert_eq!(
+            differences(&refreshed.state, &planned.state),
+            ["drift", "objects", "scaling_status", "services"]
+        );
+        let replicas = |state: &Value| state.attribute("services.scaling.replicas").clone();
+        assert_eq!(
+            [replicas(&refreshed.state), replicas(&planned.state)],
+            [3, 2].map(Value::integer)
+        );
+    }
 }
 
 #[test]
-fn a_failed_rollout_in_them_is_planned_to_be_resumed() {
-    let (_, refreshed, planned) = planned(sample!("failed"));
-    assert_eq!(
-        differences(&refreshed.state, &planned.state),
-        ["scaling_status"]
-    );
+fn a_failed_rollout_in_a_saved_state_is_planned_to_be_resumed() {
+    for text in [sample!("failed"), sample!("hidden-failed")] {
+        let (_, refreshed, planned) = planned(text);
+        assert_eq!(
+            differences(&refreshed.state, &planned.state),
+            ["scaling_status"]
+        );
+    }
 }

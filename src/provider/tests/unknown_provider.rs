@@ -1,12 +1,14 @@
-//! A provider block that depends on something that does not exist yet: no other cluster is taken for the one it
-//! will name, whatever the environment says.
+//! A provider block with unknown values: the provider contacts no other cluster, whatever the environment configures.
 
 use super::*;
-use crate::schema::provider::{ClientCapabilities, DataSource, Deferred, Import, Read};
+use crate::schema::provider::{
+    ClientCapabilities, Deferred, ImportResourceStateRequest, ReadDataSourceRequest,
+    ReadResourceRequest,
+};
 
-/// Provider blocks of which something is unknown, but for the namespace.
+/// Provider blocks with an unknown value other than the namespace.
 fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
-    let block = &feast.schemas().provider.block;
+    let block = &feast.schema().block;
     let sound = |json: Json| {
         let mut value = encode(&block.attributes, &json);
         value.set("exec", Value::List(Vec::new()));
@@ -32,10 +34,10 @@ fn blocks(feast: &Feast) -> Vec<(&'static str, Value)> {
 
 fn configured(config: &Value) -> Feast {
     let feast = Feast::new();
-    assert_eq!(feast.validate_provider(config.clone()), []);
-    let request = Configure {
+    assert_eq!(feast.validate_config(config.clone()), []);
+    let request = ConfigureProviderRequest {
         config: config.clone(),
-        ..Configure::default()
+        ..ConfigureProviderRequest::default()
     };
     assert_eq!(wait(feast.configure(request)), []);
     feast
@@ -51,7 +53,6 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 ..ClientCapabilities::default()
             };
             let deferred = deferral_allowed.then_some(Deferred::ProviderConfigUnknown);
-            let type_name = FEATURE_STORE.to_owned();
             let store = json!({"name": "a", "namespace": "b", "feastProject": "p"});
             let store = encode(&block(&feast).attributes, &store);
             let state = plan(&feast, &Value::Null, &store).state;
@@ -62,17 +63,14 @@ fn it_is_put_off_or_said_and_never_guessed() {
             };
             let unknown = |said: &[String]| {
                 said.len() == 1
-                    && said[0].starts_with(&format!(
-                        "The cluster is not known yet: The provider block's `{name}"
-                    ))
+                    && said[0].starts_with(&format!("The cluster is not known yet: `{name}"))
             };
 
-            let read = wait(feast.read(Read {
-                type_name: type_name.clone(),
+            let read = wait(resource(&feast).read(ReadResourceRequest {
                 state: state.clone(),
                 private: b"remembered".to_vec(),
                 client,
-                ..Read::default()
+                ..ReadResourceRequest::default()
             }));
             assert_eq!(
                 (
@@ -84,11 +82,10 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 (state.clone(), b"remembered".to_vec(), vec![], deferred)
             );
 
-            let imported = wait(feast.import(Import {
-                type_name: type_name.clone(),
+            let imported = wait(resource(&feast).import_state(ImportResourceStateRequest {
                 id: "b/a".to_owned(),
                 client,
-                ..Import::default()
+                ..ImportResourceStateRequest::default()
             }));
             assert_eq!((imported.resources, imported.deferred), (vec![], deferred));
             let error = said(imported.diagnostics);
@@ -97,12 +94,13 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 "{error:?}"
             );
 
-            let lookup = &feast.schemas().data_sources[FEATURE_STORE].block;
-            let found = wait(feast.read_data_source(DataSource {
-                type_name: type_name.clone(),
-                config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
-                client,
-            }));
+            let lookup = &feast.registry().data_sources[FEATURE_STORE].schema().block;
+            let found = wait(feast.registry().data_sources[FEATURE_STORE].read(
+                ReadDataSourceRequest {
+                    config: encode(&lookup.attributes, &json!({"name": "a", "namespace": "b"})),
+                    client,
+                },
+            ));
             // References to attributes of an unknown object are unknown; those of a null one fail.
             let answer = match deferral_allowed {
                 true => Value::Unknown,
@@ -117,10 +115,9 @@ fn it_is_put_off_or_said_and_never_guessed() {
 
             let applied = wait(core::apply(
                 &feast,
-                Apply {
-                    type_name,
+                ApplyResourceChangeRequest {
                     planned_state: state,
-                    ..Apply::default()
+                    ..ApplyResourceChangeRequest::default()
                 },
             ));
             assert_eq!(applied.state, Value::Null);
@@ -134,7 +131,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
 fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
     let feast = Feast::new();
     let mut blocks = blocks(&feast);
-    let attributes = &feast.schemas().provider.block.attributes;
+    let attributes = &feast.schema().block.attributes;
     let mut namespace = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     namespace.set("namespace", Value::Unknown);
     blocks.push(("namespace", namespace));
@@ -147,15 +144,14 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
         for deferral_allowed in [true, false] {
             let planned = wait(core::plan(
                 &feast,
-                Plan {
-                    type_name: FEATURE_STORE.to_owned(),
+                PlanResourceChangeRequest {
                     proposed_new_state: store.clone(),
                     config: store.clone(),
                     client: ClientCapabilities {
                         deferral_allowed,
                         ..ClientCapabilities::default()
                     },
-                    ..Plan::default()
+                    ..PlanResourceChangeRequest::default()
                 },
             ));
             let put_off = deferral_allowed && name == "namespace";
@@ -171,21 +167,22 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
 
 #[test]
 fn an_import_by_bare_name_wants_a_namespace_that_is_known() {
-    let attributes = &Feast::new().schemas().provider.block.attributes.clone();
+    let attributes = &Feast::new().schema().block.attributes.clone();
     let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     config.set("namespace", Value::Unknown);
     let said = |id: &str| {
-        let imported = wait(configured(&config).import(Import {
-            type_name: FEATURE_STORE.to_owned(),
-            id: id.to_owned(),
-            ..Import::default()
-        }));
+        let imported = wait(resource(&configured(&config)).import_state(
+            ImportResourceStateRequest {
+                id: id.to_owned(),
+                ..ImportResourceStateRequest::default()
+            },
+        ));
         let said = imported.diagnostics.into_iter();
         said.map(|diagnostic| diagnostic.summary)
             .collect::<Vec<_>>()
     };
     assert_eq!(said("a"), ["The namespace is not known yet"]);
     assert_eq!(said("b/a"), ["Cannot connect to the cluster"]);
-    assert_eq!(said("/a"), ["The import id is not valid"]);
-    assert_eq!(said("b/"), ["The import id is not valid"]);
+    assert_eq!(said("/a"), ["The import ID is not valid"]);
+    assert_eq!(said("b/"), ["The import ID is not valid"]);
 }

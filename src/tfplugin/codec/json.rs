@@ -1,5 +1,5 @@
-//! Values as JSON, in cty's dialect: how states are stored, and the other form of a `DynamicValue`.
-//! JSON has no unknown values.
+//! Values in the JSON form of go-cty: the form of stored states, and the second form of a `DynamicValue`. It cannot
+//! represent unknown values.
 
 use std::collections::BTreeMap;
 
@@ -9,41 +9,41 @@ use serde_json::value::RawValue;
 use super::{Error, MAX_DEPTH, number, types};
 use crate::schema::{Path, Step, Type, Value};
 
-/// What to do with an object that is not quite of its type.
+/// The treatment of objects that do not have exactly the attributes of their type.
 #[derive(Clone, Copy, PartialEq)]
 enum Attributes {
-    /// All of them, and no other.
+    /// A missing or an extra attribute is an error.
     Exact,
-    /// What lacks is null, what is left over is dropped.
-    Forgiving,
+    /// A missing attribute is null, an extra one is dropped.
+    Lenient,
 }
 
 /// Reads a value of the type `ty`.
 ///
 /// # Errors
-/// Where the text is malformed or does not fit the type.
+/// The text is malformed or does not fit the type.
 pub fn read(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
     value(raw(bytes)?, ty, &Path::root(), Attributes::Exact)
 }
 
-/// Reads a value that an earlier schema may have stored: an attribute that it lacks is null, one that is
-/// gone is left out.
+/// Reads a value that an earlier version of the schema may have stored. A missing attribute is null, an extra one is
+/// dropped.
 ///
 /// # Errors
-/// Where the text is malformed or does not fit the type.
+/// The text is malformed or does not fit the type.
 pub fn read_stored(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
-    value(raw(bytes)?, ty, &Path::root(), Attributes::Forgiving)
+    value(raw(bytes)?, ty, &Path::root(), Attributes::Lenient)
 }
 
 fn raw(bytes: &[u8]) -> Result<&RawValue, Error> {
-    // The parser's own message tells line and column, and no part of the value.
+    // The parser's message has line and column, and no part of the value.
     serde_json::from_slice(bytes)
         .map_err(|error| Error::new(&Path::root(), format!("malformed JSON ({error})")))
 }
 
-/// One level at a time, each number as it is written: `serde_json::Value` would round it.
+/// Parses one level at a time, to keep each number as it is written: `serde_json::Value` would round it.
 fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Result<Value, Error> {
-    // Skipping over JSON does not bound its depth, as parsing it does.
+    // Parsing a `RawValue` does not limit the depth.
     if path.steps().len() > MAX_DEPTH {
         return Err(Error::new(&Path::root(), "nested too deeply"));
     }
@@ -56,7 +56,7 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
         Type::Bool => parse(text).map(Value::Bool).ok_or_else(mismatch),
         Type::String => parse(text).map(Value::String).ok_or_else(mismatch),
         Type::Number => {
-            // Written as text where JSON's own number would lose digits.
+            // A number that JSON cannot represent exactly is written as a string.
             let quoted: Option<String> = parse(text);
             number::read(quoted.as_deref().unwrap_or(text))
                 .map(Value::Number)
@@ -101,7 +101,7 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
                         let at = path.with(Step::Attribute(name.clone()));
                         Ok((name.clone(), value(item, ty, &at, attributes)?))
                     }
-                    None if attributes == Attributes::Forgiving => Ok((name.clone(), Value::Null)),
+                    None if attributes == Attributes::Lenient => Ok((name.clone(), Value::Null)),
                     None => Err(Error::new(
                         path,
                         format!("the attribute {name:?} is missing"),
@@ -121,7 +121,7 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
             let malformed = || Error::new(path, "expected a type and a value of that type");
             let typed: Typed<'_> = parse(text).ok_or_else(malformed)?;
             let ty = types::from_json(typed.r#type.get().as_bytes())
-                // Its own type is always one; else nothing would bound the depth.
+                // A dynamic type inside a dynamic value would have no limit of depth.
                 .filter(|ty| *ty != Type::Dynamic)
                 .ok_or_else(malformed)?;
             value(typed.value, &ty, path, attributes)

@@ -1,5 +1,5 @@
-//! Values as msgpack, in cty's dialect: unknown is an extension, a number is whichever form holds it
-//! exactly, and a value of any type stands beside its type.
+//! Values in the msgpack form of go-cty: an unknown value is an extension, a number has the first form that represents it
+//! exactly, and a dynamic value is a pair of its type and the value.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,21 @@ use rmpv::decode::{read_value_ref_with_max_depth, read_value_with_max_depth};
 use rmpv::{Value as Wire, ValueRef, encode::write_value};
 
 use super::{Error, MAX_DEPTH, number, types};
-use crate::schema::{Number, Path, Type, Value};
+use crate::schema::{Number, Path, Step, Type, Value};
 
-/// The extension type of an unknown value, and that of one of which something is known ("not null").
+/// The extension type of an unknown value.
 const UNKNOWN: i8 = 0;
+
+/// The extension type of an unknown value with refinements, such as "not null".
 const REFINED_UNKNOWN: i8 = 12;
 
 /// Reads a value of the type `ty`.
 ///
 /// # Errors
-/// Where the bytes are malformed or do not fit the type.
+/// The bytes are malformed or do not fit the type.
 pub fn read(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
     let mut rest = bytes;
-    // The decoder's own message may quote the value.
+    // The decoder's message can quote the value.
     let wire = read_value_ref_with_max_depth(&mut rest, MAX_DEPTH).map_err(|error| {
         Error::new(
             &Path::root(),
@@ -81,7 +83,7 @@ fn value(wire: &ValueRef<'_>, ty: &Type, path: &Path) -> Result<Value, Error> {
                 let Some(ty) = attributes.get(name) else {
                     return Err(Error::new(path, format!("there is no attribute {name:?}")));
                 };
-                let at = path.with(crate::schema::Step::Attribute(name.to_owned()));
+                let at = path.with(Step::Attribute(name.to_owned()));
                 let item = value(item, ty, &at)?;
                 if items.insert(name.to_owned(), item).is_some() {
                     return Err(Error::new(&at, "the attribute occurs twice"));
@@ -98,7 +100,7 @@ fn value(wire: &ValueRef<'_>, ty: &Type, path: &Path) -> Result<Value, Error> {
     }
 }
 
-/// A value of any type: its type as JSON, and the value.
+/// Reads a dynamic value: its type as JSON, and the value.
 fn dynamic(wire: &ValueRef<'_>, path: &Path) -> Result<Value, Error> {
     let malformed = || Error::new(path, "expected a type and a value of that type");
     let [ty, inner] = wire_array(wire).ok_or_else(malformed)? else {
@@ -177,7 +179,7 @@ fn kind(wire: &ValueRef<'_>) -> &'static str {
 /// Writes a value of the type `ty`.
 ///
 /// # Errors
-/// Where the value does not fit the type.
+/// The value does not fit the type.
 pub fn write(value: &Value, ty: &Type) -> Result<Vec<u8>, Error> {
     let wire = wire(value, ty, &Path::root())?;
     let mut bytes = Vec::new();
@@ -190,7 +192,7 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
     if path.steps().len() > MAX_DEPTH {
         return Err(Error::new(&Path::root(), "nested too deeply"));
     }
-    let mismatch = || Error::mismatch(path, ty, variant(value));
+    let mismatch = || Error::mismatch(path, ty, name(value));
     Ok(match (ty, value) {
         (_, Value::Null) => Wire::Nil,
         (_, Value::Unknown) => Wire::Ext(UNKNOWN, vec![0]),
@@ -200,7 +202,7 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
             Some(number::Wire::Integer(integer)) => Wire::from(integer),
             Some(number::Wire::Float(float)) => Wire::from(float),
             Some(number::Wire::Text(text)) => Wire::from(text),
-            None => return Err(Error::new(path, "not a number that Terraform has")),
+            None => return Err(Error::new(path, "not a finite number")),
         },
         (Type::Dynamic, value) => {
             let own = own_type(value);
@@ -242,7 +244,7 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
                         format!("the attribute {name:?} is missing"),
                     ));
                 };
-                let at = path.with(crate::schema::Step::Attribute(name.clone()));
+                let at = path.with(Step::Attribute(name.clone()));
                 Ok((Wire::from(name.as_str()), wire(item, ty, &at)?))
             };
             Wire::Map(attributes.iter().map(attribute).collect::<Result<_, _>>()?)
@@ -251,8 +253,8 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
     })
 }
 
-/// The type that a value of any type is sent with. What a list was (list, set or tuple) is not kept in a
-/// [`Value`]; a tuple is what `[…]` in a configuration is.
+/// Returns the type of a dynamic value. A [`Value`] does not distinguish lists, sets and tuples, so a list becomes a tuple,
+/// which is the type of `[…]` in a configuration.
 fn own_type(value: &Value) -> Type {
     match value {
         Value::Null | Value::Unknown => Type::Dynamic,
@@ -265,7 +267,7 @@ fn own_type(value: &Value) -> Type {
                 .map(|(name, item)| (name.clone(), own_type(item)))
                 .collect(),
         ),
-        // A map has one type for all; null and unknown fit any.
+        // The entries of a map have one type. Null and unknown values have any type.
         Value::Map(items) => {
             let mut types = items
                 .values()
@@ -278,7 +280,7 @@ fn own_type(value: &Value) -> Type {
     }
 }
 
-/// The same msgpack with nil for every unknown; `None` where it cannot be read.
+/// Returns the msgpack with nil for each unknown value; `None` if it is malformed.
 pub(super) fn without_unknowns(bytes: &[u8]) -> Option<Vec<u8>> {
     fn known(wire: Wire) -> Wire {
         match wire {
@@ -299,7 +301,7 @@ pub(super) fn without_unknowns(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn variant(value: &Value) -> &'static str {
+fn name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Unknown => "an unknown value",

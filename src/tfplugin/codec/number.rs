@@ -1,13 +1,13 @@
-//! Numbers without loss. Terraform's have 512 bits and are written in decimal by the user, so that their
-//! one plain decimal text is the meeting point: `Number::Float` stands for the shortest decimal that reads
-//! back as that `f64`, which is what the user wrote; what no `f64` gives back is `Number::Decimal`.
+//! Lossless conversion of numbers. Terraform's numbers have 512 bits, and users write them in decimal, so they are
+//! converted by way of their plain decimal text. `Number::Float` stands for the shortest decimal text that parses as that
+//! `f64`. A text that no `f64` is printed as is a `Number::Decimal`.
 
 use crate::schema::Number;
 
-/// The longest number that is read; beyond lies only an exponent meant to exhaust memory.
+/// The largest number of digits that is read. It keeps a large exponent from using up the memory.
 const MAX_DIGITS: usize = 4096;
 
-/// A number in the three forms that msgpack has for it.
+/// A number in one of the three forms that it can have in msgpack.
 #[derive(Debug, PartialEq)]
 pub(super) enum Wire {
     Integer(i64),
@@ -15,7 +15,7 @@ pub(super) enum Wire {
     Text(String),
 }
 
-/// Reads decimal text, with or without an exponent; `None` when it is not a number, or too long.
+/// Reads decimal text, with or without an exponent; `None` if it is not a number or has too many digits.
 pub(super) fn read(text: &str) -> Option<Number> {
     let text = plain(text)?;
     if let Ok(integer) = text.parse() {
@@ -27,12 +27,12 @@ pub(super) fn read(text: &str) -> Option<Number> {
     })
 }
 
-/// Reads the exact value of `float`; `None` when it is not finite.
+/// Reads the exact value of `float`; `None` if it is not finite.
 pub(super) fn read_float(float: f64) -> Option<Number> {
     float.is_finite().then(|| read(&exact(float)))?
 }
 
-/// The plain decimal text of `number`; `None` when it is not finite or not a number.
+/// Returns the plain decimal text of `number`; `None` if it is not a finite number.
 pub(super) fn text(number: &Number) -> Option<String> {
     match number {
         Number::Integer(integer) => Some(integer.to_string()),
@@ -41,7 +41,7 @@ pub(super) fn text(number: &Number) -> Option<String> {
     }
 }
 
-/// The form in which cty writes `number`: the first of integer, float, text that holds it exactly.
+/// Returns the form in which go-cty writes `number`: the first of integer, float and text that is exact.
 pub(super) fn to_wire(number: &Number) -> Option<Wire> {
     let text = text(number)?;
     if let Ok(integer) = text.parse() {
@@ -53,14 +53,14 @@ pub(super) fn to_wire(number: &Number) -> Option<Wire> {
     })
 }
 
-/// Every decimal digit of `float`.
+/// Returns all decimal digits of `float`.
 fn exact(float: f64) -> String {
     // The smallest positive f64 is 2^-1074, which has that many digits after the point.
     let text = format!("{float:.1074}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// One text per number: no exponent, no zero that says nothing, no `-0`.
+/// Returns the canonical text of a number: without an exponent, superfluous zeros, or the sign of zero.
 fn plain(text: &str) -> Option<String> {
     let (negative, rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn has_one_text_per_number() {
+    fn plain_text_is_canonical() {
         for (written, expected) in [
             ("0", Some("0")),
             ("-0.00", Some("0")),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn is_a_float_only_where_the_float_gives_the_text_back() {
+    fn reads_a_float_only_if_it_prints_as_the_text() {
         assert_eq!(read("0.1"), Some(Number::Float(0.1)));
         assert_eq!(read("2.0"), Some(Number::Integer(2)));
         assert_eq!(
@@ -144,8 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn is_written_as_cty_writes_it() {
-        // 0.1 of the user is not the f64 0.1: cty sends such a number as text.
+    fn writes_the_forms_of_go_cty() {
+        // The decimal 0.1 is not the f64 0.1. go-cty writes such a number as text.
         assert_eq!(
             to_wire(&Number::Float(0.1)),
             Some(Wire::Text("0.1".to_owned()))
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(
             to_wire(&read_float(0.1).unwrap()),
             Some(Wire::Float(0.1)),
-            "a float's exact value goes back as that float"
+            "the exact value of a float is written as that float"
         );
     }
 }

@@ -34,7 +34,7 @@ fn any_type() -> impl Strategy<Value = Type> {
     })
 }
 
-/// A value as a `[…]`, `{…}` or literal in a configuration is: what a value of any type keeps exactly.
+/// Values like the literals of a configuration. A dynamic value preserves them exactly.
 fn any_literal() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -138,22 +138,22 @@ fn to_json(value: &Value, ty: &Type) -> String {
 
 proptest! {
     #[test]
-    fn msgpack_gives_back_what_was_written((ty, value) in any_typed(true)) {
+    fn msgpack_round_trips((ty, value) in any_typed(true)) {
         prop_assert_eq!(from_msgpack(&to_msgpack(&value, &ty).unwrap(), &ty), Ok(value));
     }
 
     #[test]
-    fn json_gives_back_what_was_written((ty, value) in any_typed(false)) {
+    fn json_round_trips((ty, value) in any_typed(false)) {
         prop_assert_eq!(from_json(to_json(&value, &ty).as_bytes(), &ty), Ok(value));
     }
 
     #[test]
-    fn a_type_gives_back_what_was_written(ty in any_type()) {
+    fn types_round_trip(ty in any_type()) {
         prop_assert_eq!(type_from_json(&type_to_json(&ty)), Some(ty));
     }
 
     #[test]
-    fn any_bytes_are_a_value_or_an_error(ty in any_type(), bytes: Vec<u8>) {
+    fn reads_or_rejects_any_bytes(ty in any_type(), bytes: Vec<u8>) {
         prop_assert!(from_msgpack(&bytes, &ty).is_ok_and(|value| to_msgpack(&value, &ty).is_ok())
             || from_msgpack(&bytes, &ty).is_err());
         prop_assert!(from_json(&bytes, &ty).is_ok() || from_json(&bytes, &ty).is_err());
@@ -170,7 +170,7 @@ fn object(attributes: impl IntoIterator<Item = (&'static str, Type)>) -> Type {
 }
 
 #[test]
-fn bytes_are_those_of_cty() {
+fn writes_the_bytes_of_go_cty() {
     for (value, ty, bytes) in [
         (Value::Null, Type::String, &b"\xc0"[..]),
         (Value::Unknown, Type::Number, b"\xd4\x00\x00"),
@@ -198,14 +198,14 @@ fn bytes_are_those_of_cty() {
 }
 
 #[test]
-fn an_unknown_of_which_something_is_known_is_unknown() {
+fn refined_unknown_values_are_unknown() {
     // "Not null", as an extension of type 12.
     let bytes = [0xc7, 0x03, 0x0c, 0x81, 0x01, 0xc2];
     assert_eq!(from_msgpack(&bytes, &Type::String), Ok(Value::Unknown));
 }
 
 #[test]
-fn a_misfit_is_told_with_its_path() {
+fn reports_mismatches_with_their_paths() {
     let ty = object([(
         "env",
         Type::List(Box::new(object([("name", Type::String)]))),
@@ -239,7 +239,7 @@ fn a_misfit_is_told_with_its_path() {
 }
 
 #[test]
-fn a_stored_state_may_lack_and_exceed_the_schema() {
+fn stored_states_can_lack_and_exceed_attributes() {
     let ty = object([("kept", Type::String), ("new", Type::Number)]);
     let stored = br#"{"kept":"a","gone":{"deep":1}}"#;
     assert_eq!(
@@ -256,7 +256,7 @@ fn a_stored_state_may_lack_and_exceed_the_schema() {
 }
 
 #[test]
-fn hostile_nesting_is_an_error() {
+fn rejects_excessive_nesting() {
     let deep = 200_000;
     let mut list = vec![0x91; deep];
     list.push(0xc0);

@@ -1,10 +1,10 @@
-//! Types on the wire: cty's JSON, such as `["list","string"]`.
+//! Types in the JSON form of go-cty, such as `["list","string"]`.
 
 use serde_json::{Value as Json, json};
 
 use crate::schema::Type;
 
-/// A type as cty's JSON, in bytes as the schema messages carry it.
+/// Returns the JSON of a type, as the bytes of a schema message.
 pub fn to_json(ty: &Type) -> Vec<u8> {
     tree(ty).to_string().into_bytes()
 }
@@ -31,7 +31,7 @@ fn tree(ty: &Type) -> Json {
     }
 }
 
-/// Reads cty's JSON of a type; `None` when it is not one. `serde_json` bounds the depth.
+/// Reads the JSON of a type; `None` if it is malformed. `serde_json` limits the depth.
 pub fn from_json(bytes: &[u8]) -> Option<Type> {
     parse(&serde_json::from_slice(bytes).ok()?)
 }
@@ -57,7 +57,7 @@ fn parse(json: &Json) -> Option<Type> {
             let elements: Option<_> = of.as_array()?.iter().map(parse).collect();
             elements.map(Type::Tuple)
         }
-        // A third part names optional attributes: a matter of configuration, not of values.
+        // A third element lists optional attributes. It matters for configuration, not for values.
         "object" => {
             let attributes: Option<_> = of
                 .as_object()?
@@ -70,7 +70,7 @@ fn parse(json: &Json) -> Option<Type> {
     }
 }
 
-/// A type's name inside a sentence.
+/// Returns a type with its article, for error messages.
 pub(super) fn name(ty: &Type) -> &'static str {
     match ty {
         Type::Bool => "a bool",

@@ -1,27 +1,23 @@
-//! Data sources: validate and read.
+//! Data sources: `ValidateDataResourceConfig` and `ReadDataSource`.
 
-use super::{client, deferred};
+use super::{Rpc, client_capabilities, deferred};
 use crate::schema::Diagnostics;
-use crate::schema::provider::{DataSource, Provider};
+use crate::schema::provider::ReadDataSourceRequest;
 use crate::tfplugin::diagnostics::diagnostics;
 use crate::tfplugin::proto::tfplugin6::{read_data_source, validate_data_resource_config};
-use crate::tfplugin::session::{Rpc, Session};
+use crate::tfplugin::session::Session;
 
-impl<P: Provider> Rpc<P> for validate_data_resource_config::Request {
+impl Rpc for validate_data_resource_config::Request {
     type Response = validate_data_resource_config::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("validating the data source {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.data_source(&self.type_name)?;
-        let problems = session.provider.validate_data_source(DataSource {
-            type_name: self.type_name.clone(),
-            config: types.read(self.config.as_ref(), "the configuration")?,
-            ..DataSource::default()
-        });
-        Ok(Rpc::<P>::failed(self, problems))
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (data_source, types) = session.data_source(&self.type_name)?;
+        let config = types.read(self.config.as_ref(), "the configuration")?;
+        Ok(self.failed(data_source.validate_config(config)))
     }
 
     fn failed(&self, problems: Diagnostics) -> Self::Response {
@@ -31,25 +27,24 @@ impl<P: Provider> Rpc<P> for validate_data_resource_config::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for read_data_source::Request {
+impl Rpc for read_data_source::Request {
     type Response = read_data_source::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("reading the data source {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.data_source(&self.type_name)?;
-        let answer = session.provider.read_data_source(DataSource {
-            type_name: self.type_name.clone(),
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (data_source, types) = session.data_source(&self.type_name)?;
+        let request = ReadDataSourceRequest {
             config: types.read(self.config.as_ref(), "the configuration")?,
-            client: client(self.client_capabilities),
-        });
-        let mut answer = answer.await;
+            client: client_capabilities(self.client_capabilities),
+        };
+        let mut response = data_source.read(request).await;
         Ok(read_data_source::Response {
-            state: types.write(&answer.state, &mut answer.diagnostics),
-            diagnostics: diagnostics(answer.diagnostics),
-            deferred: answer.deferred.map(deferred),
+            state: types.write(&response.state, &mut response.diagnostics),
+            diagnostics: diagnostics(response.diagnostics),
+            deferred: response.deferred.map(deferred),
         })
     }
 

@@ -1,27 +1,28 @@
-//! Provider functions. A call has no diagnostics of its own: what goes wrong is a `FunctionError`.
+//! Provider functions. `CallFunction` reports its failures as a `FunctionError` and not as diagnostics.
 
-use crate::schema::provider::{FunctionError, Provider};
+use super::Rpc;
+use crate::schema::provider::{FunctionDefinition, FunctionError};
 use crate::schema::{Diagnostics, Value};
-use crate::tfplugin::diagnostics::diagnostics;
+use crate::tfplugin::diagnostics::{details, diagnostics};
 use crate::tfplugin::proto::tfplugin6::{
     self as proto, DynamicValue, call_function, get_functions,
 };
-use crate::tfplugin::session::{Rpc, Session};
+use crate::tfplugin::session::Session;
 use crate::tfplugin::{codec, schemas};
 
-impl<P: Provider> Rpc<P> for get_functions::Request {
+impl Rpc for get_functions::Request {
     type Response = get_functions::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         "describing its functions".to_owned()
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let functions = session.provider.schemas().functions.iter();
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let functions = &session.provider.registry().functions;
         Ok(get_functions::Response {
-            functions: functions
-                .map(|(name, function)| (name.clone(), schemas::function(function)))
-                .collect(),
+            functions: schemas::each(functions, |function| {
+                schemas::function(function.definition())
+            }),
             diagnostics: Vec::new(),
         })
     }
@@ -34,14 +35,14 @@ impl<P: Provider> Rpc<P> for get_functions::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for call_function::Request {
+impl Rpc for call_function::Request {
     type Response = call_function::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("calling the function {}", self.name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         Ok(match call(session, &self.name, &self.arguments) {
             Ok(result) => call_function::Response {
                 result: Some(result),
@@ -52,40 +53,41 @@ impl<P: Provider> Rpc<P> for call_function::Request {
     }
 
     fn failed(&self, problems: Diagnostics) -> Self::Response {
-        let problems = problems.into_iter().map(|problem| problem.detail);
-        failure(error(problems.collect::<Vec<_>>().join("\n")))
+        failure(error(details(problems)))
     }
 }
 
-fn call<P: Provider>(
-    session: &Session<P>,
+fn call(
+    session: &Session,
     name: &str,
     arguments: &[DynamicValue],
 ) -> Result<DynamicValue, FunctionError> {
-    let functions = &session.provider.schemas().functions;
-    let function = functions
-        .get(name)
+    let function = (session.provider.registry().functions.get(name))
         .ok_or_else(|| error(format!("The provider has no function {name:?}.")))?;
-    if arguments.len() != function.parameters.len() {
+    let FunctionDefinition {
+        parameters,
+        returns,
+        ..
+    } = function.definition();
+    if arguments.len() != parameters.len() {
         return Err(error(format!(
             "The function {name} takes {} arguments, got {}.",
-            function.parameters.len(),
+            parameters.len(),
             arguments.len()
         )));
     }
-    let parameters = (0..).zip(arguments.iter().zip(&function.parameters));
-    let arguments = parameters
-        .map(|(position, (argument, (_, ty, _)))| {
-            codec::read(Some(argument), ty).map_err(|mismatch| FunctionError {
+    let arguments = ((0..).zip(arguments.iter().zip(parameters)))
+        .map(|(position, (argument, parameter))| {
+            codec::read(Some(argument), &parameter.r#type).map_err(|mismatch| FunctionError {
                 text: mismatch.to_string(),
                 argument: Some(position),
             })
         })
         .collect::<Result<Vec<Value>, _>>()?;
-    let result = session.provider.call_function(name, arguments)?;
-    codec::write(&result, &function.returns).map_err(|mismatch| {
+    let result = function.call(&arguments)?;
+    codec::write(&result, returns).map_err(|mismatch| {
         error(format!(
-            "The result of the function {name} is not of its type: {mismatch}. This is a bug in the provider."
+            "The result of the function {name} does not have the declared type: {mismatch}. This is a bug in the provider."
         ))
     })
 }

@@ -1,37 +1,37 @@
-//! Taking over what exists already.
+//! Import: `ImportResourceState`, and the configuration of imported resources by `GenerateResourceConfig`.
 
-use super::{client, deferred};
-use crate::schema::Diagnostics;
-use crate::schema::provider::{Import, ImportedResource, Provider};
+use super::provider::generates_config;
+use super::{Rpc, client_capabilities, deferred};
+use crate::schema::provider::{ImportResourceStateRequest, ImportedResource};
+use crate::schema::{Diagnostic, Diagnostics};
 use crate::tfplugin::diagnostics::diagnostics;
-use crate::tfplugin::proto::tfplugin6::import_resource_state;
-use crate::tfplugin::session::{Rpc, Session};
+use crate::tfplugin::object::ObjectTypes;
+use crate::tfplugin::proto::tfplugin6::{generate_resource_config, import_resource_state};
+use crate::tfplugin::session::Session;
 
-impl<P: Provider> Rpc<P> for import_resource_state::Request {
+impl Rpc for import_resource_state::Request {
     type Response = import_resource_state::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("importing {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.resource(&self.type_name)?;
-        let imported = session.provider.import(Import {
-            type_name: self.type_name.clone(),
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.type_name)?;
+        let request = ImportResourceStateRequest {
             id: self.id.clone(),
             identity: types.read_identity(self.identity.as_ref())?,
-            client: client(self.client_capabilities),
-        });
-        let imported = imported.await;
-        let mut problems = imported.diagnostics;
-        let mut resources = Vec::new();
-        for resource in &imported.resources {
-            resources.push(write(session, resource, &mut problems)?);
-        }
+            client: client_capabilities(self.client_capabilities),
+        };
+        let response = resource.import_state(request).await;
+        let mut problems = response.diagnostics;
+        let imported_resources = (response.resources.into_iter())
+            .map(|imported| encode(&self.type_name, types, imported, &mut problems))
+            .collect();
         Ok(import_resource_state::Response {
-            imported_resources: resources,
+            imported_resources,
             diagnostics: diagnostics(problems),
-            deferred: imported.deferred.map(deferred),
+            deferred: response.deferred.map(deferred),
         })
     }
 
@@ -43,16 +43,55 @@ impl<P: Provider> Rpc<P> for import_resource_state::Request {
     }
 }
 
-fn write<P: Provider>(
-    session: &Session<P>,
-    resource: &ImportedResource,
+fn encode(
+    type_name: &str,
+    types: &ObjectTypes,
+    imported: ImportedResource,
     problems: &mut Diagnostics,
-) -> Result<import_resource_state::ImportedResource, Diagnostics> {
-    let types = session.resource(&resource.type_name)?;
-    Ok(import_resource_state::ImportedResource {
-        type_name: resource.type_name.clone(),
-        state: types.write(&resource.state, problems),
-        private: resource.private.clone(),
-        identity: types.write_identity(resource.identity.as_ref(), problems),
-    })
+) -> import_resource_state::ImportedResource {
+    import_resource_state::ImportedResource {
+        type_name: type_name.to_owned(),
+        state: types.write(&imported.state, problems),
+        identity: types.write_identity(imported.identity.as_ref(), problems),
+        private: imported.private,
+    }
+}
+
+impl Rpc for generate_resource_config::Request {
+    type Response = generate_resource_config::Response;
+
+    fn operation(&self) -> String {
+        format!("generating the configuration of {}", self.type_name)
+    }
+
+    fn is_served(&self, session: &Session) -> bool {
+        generates_config(session.provider.registry())
+    }
+
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.type_name)?;
+        let state = types.read(self.state.as_ref(), "the state")?;
+        let Some(generator) = resource.config_generator() else {
+            return Err(vec![Diagnostic::error(
+                "Configuration not generated",
+                format!(
+                    "The provider does not generate configuration for {}.",
+                    self.type_name
+                ),
+            )]);
+        };
+        let config = generator.generate_config(state)?;
+        let mut problems = Vec::new();
+        Ok(generate_resource_config::Response {
+            config: types.write(&config, &mut problems),
+            diagnostics: diagnostics(problems),
+        })
+    }
+
+    fn failed(&self, problems: Diagnostics) -> Self::Response {
+        generate_resource_config::Response {
+            config: None,
+            diagnostics: diagnostics(problems),
+        }
+    }
 }

@@ -1,48 +1,73 @@
-//! The provider as a whole: what it has, its configuration, its end.
+//! The provider as a whole: metadata, schemas, configuration and `StopProvider`.
 
-use super::client;
+use super::{Rpc, client_capabilities};
 use crate::schema::Diagnostics;
-use crate::schema::provider::{Configure, Provider};
-use crate::tfplugin::diagnostics::diagnostics;
+use crate::schema::provider::{ConfigureProviderRequest, Registry};
+use crate::tfplugin::diagnostics::{details, diagnostics};
 use crate::tfplugin::proto::tfplugin6::{
     self as proto, configure_provider, get_metadata, get_provider_schema,
     get_resource_identity_schemas, stop_provider, validate_provider_config,
 };
 use crate::tfplugin::schemas;
-use crate::tfplugin::session::{Rpc, Session};
+use crate::tfplugin::session::Session;
 
-/// `get_provider_schema_optional`: nothing here waits for GetProviderSchema, so that a client may keep
-/// the schema of an earlier process.
-const CAPABILITIES: proto::ServerCapabilities = proto::ServerCapabilities {
-    plan_destroy: true,
-    get_provider_schema_optional: true,
-    move_resource_state: false,
-    generate_resource_config: false,
-};
+/// Returns the optional features of the protocol that the provider supports.
+fn server_capabilities(registry: &Registry) -> proto::ServerCapabilities {
+    proto::ServerCapabilities {
+        plan_destroy: true,
+        // No call depends on an earlier GetProviderSchema, so a client can reuse the schema of another process.
+        get_provider_schema_optional: true,
+        move_resource_state: moves_state(registry),
+        generate_resource_config: generates_config(registry),
+    }
+}
 
-impl<P: Provider> Rpc<P> for get_metadata::Request {
+/// Returns whether a resource accepts states of other types.
+pub(super) fn moves_state(registry: &Registry) -> bool {
+    let mut resources = registry.resources.values();
+    resources.any(|resource| resource.state_mover().is_some())
+}
+
+/// Returns whether all resources generate configuration. Terraform takes the answer for each of them.
+pub(super) fn generates_config(registry: &Registry) -> bool {
+    let mut resources = registry.resources.values();
+    !registry.resources.is_empty()
+        && resources.all(|resource| resource.config_generator().is_some())
+}
+
+impl Rpc for get_metadata::Request {
     type Response = get_metadata::Response;
 
-    fn doing(&self) -> String {
-        "listing what it has".to_owned()
+    fn operation(&self) -> String {
+        "listing its types".to_owned()
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let schemas = session.provider.schemas();
-        let resources = schemas.resources.keys().cloned();
-        let data_sources = schemas.data_sources.keys().cloned();
-        let functions = schemas.functions.keys().cloned();
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let registry = session.provider.registry();
+        let Registry {
+            resources,
+            data_sources,
+            functions,
+            list_resources,
+            actions,
+        } = registry;
         Ok(get_metadata::Response {
-            server_capabilities: Some(CAPABILITIES),
-            resources: resources
-                .map(|type_name| get_metadata::ResourceMetadata { type_name })
-                .collect(),
-            data_sources: data_sources
-                .map(|type_name| get_metadata::DataSourceMetadata { type_name })
-                .collect(),
-            functions: functions
-                .map(|name| get_metadata::FunctionMetadata { name })
-                .collect(),
+            server_capabilities: Some(server_capabilities(registry)),
+            resources: metadata(resources.keys(), |type_name| {
+                get_metadata::ResourceMetadata { type_name }
+            }),
+            data_sources: metadata(data_sources.keys(), |type_name| {
+                get_metadata::DataSourceMetadata { type_name }
+            }),
+            functions: metadata(functions.keys(), |name| get_metadata::FunctionMetadata {
+                name,
+            }),
+            list_resources: metadata(list_resources.keys(), |type_name| {
+                get_metadata::ListResourceMetadata { type_name }
+            }),
+            actions: metadata(actions.keys(), |type_name| get_metadata::ActionMetadata {
+                type_name,
+            }),
             ..Default::default()
         })
     }
@@ -55,27 +80,47 @@ impl<P: Provider> Rpc<P> for get_metadata::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for get_provider_schema::Request {
+fn metadata<'a, T>(
+    names: impl Iterator<Item = &'a String>,
+    metadata: impl Fn(String) -> T,
+) -> Vec<T> {
+    names.cloned().map(metadata).collect()
+}
+
+impl Rpc for get_provider_schema::Request {
     type Response = get_provider_schema::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         "describing its schema".to_owned()
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let all = session.provider.schemas();
-        let resources = (all.resources.iter())
-            .map(|(name, resource)| (name.clone(), schemas::schema(&resource.schema)));
-        let data_sources =
-            (all.data_sources.iter()).map(|(name, schema)| (name.clone(), schemas::schema(schema)));
-        let functions = (all.functions.iter())
-            .map(|(name, function)| (name.clone(), schemas::function(function)));
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let registry = session.provider.registry();
+        let Registry {
+            resources,
+            data_sources,
+            functions,
+            list_resources,
+            actions,
+        } = registry;
         Ok(get_provider_schema::Response {
-            provider: Some(schemas::schema(&all.provider)),
-            resource_schemas: resources.collect(),
-            data_source_schemas: data_sources.collect(),
-            functions: functions.collect(),
-            server_capabilities: Some(CAPABILITIES),
+            provider: Some(schemas::schema(session.provider.schema())),
+            resource_schemas: schemas::each(resources, |resource| {
+                schemas::schema(resource.schema())
+            }),
+            data_source_schemas: schemas::each(data_sources, |data_source| {
+                schemas::schema(data_source.schema())
+            }),
+            functions: schemas::each(functions, |function| {
+                schemas::function(function.definition())
+            }),
+            list_resource_schemas: schemas::each(list_resources, |list_resource| {
+                schemas::schema(list_resource.schema())
+            }),
+            action_schemas: schemas::each(actions, |action| proto::ActionSchema {
+                schema: Some(schemas::schema(action.schema())),
+            }),
+            server_capabilities: Some(server_capabilities(registry)),
             ..Default::default()
         })
     }
@@ -88,19 +133,19 @@ impl<P: Provider> Rpc<P> for get_provider_schema::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for get_resource_identity_schemas::Request {
+impl Rpc for get_resource_identity_schemas::Request {
     type Response = get_resource_identity_schemas::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         "describing its identities".to_owned()
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let resources = session.provider.schemas().resources.iter();
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let resources = &session.provider.registry().resources;
         Ok(get_resource_identity_schemas::Response {
-            identity_schemas: resources
-                .map(|(name, resource)| (name.clone(), schemas::identity(&resource.identity)))
-                .collect(),
+            identity_schemas: schemas::each(resources, |resource| {
+                schemas::identity(resource.identity_schema())
+            }),
             diagnostics: Vec::new(),
         })
     }
@@ -113,17 +158,16 @@ impl<P: Provider> Rpc<P> for get_resource_identity_schemas::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for validate_provider_config::Request {
+impl Rpc for validate_provider_config::Request {
     type Response = validate_provider_config::Response;
 
-    fn doing(&self) -> String {
-        "checking its configuration".to_owned()
+    fn operation(&self) -> String {
+        "validating its configuration".to_owned()
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let config = session.read_provider_config(self.config.as_ref())?;
-        let problems = session.provider.validate_provider(config);
-        Ok(Rpc::<P>::failed(self, problems))
+        Ok(self.failed(session.provider.validate_config(config)))
     }
 
     fn failed(&self, problems: Diagnostics) -> Self::Response {
@@ -133,21 +177,20 @@ impl<P: Provider> Rpc<P> for validate_provider_config::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for configure_provider::Request {
+impl Rpc for configure_provider::Request {
     type Response = configure_provider::Response;
 
-    fn doing(&self) -> String {
-        "taking its configuration".to_owned()
+    fn operation(&self) -> String {
+        "reading its configuration".to_owned()
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let request = Configure {
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let request = ConfigureProviderRequest {
             terraform_version: self.terraform_version.clone(),
             config: session.read_provider_config(self.config.as_ref())?,
-            client: client(self.client_capabilities),
+            client: client_capabilities(self.client_capabilities),
         };
-        let problems = session.provider.configure(request).await;
-        Ok(Rpc::<P>::failed(self, problems))
+        Ok(self.failed(session.provider.configure(request).await))
     }
 
     fn failed(&self, problems: Diagnostics) -> Self::Response {
@@ -157,22 +200,21 @@ impl<P: Provider> Rpc<P> for configure_provider::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for stop_provider::Request {
+impl Rpc for stop_provider::Request {
     type Response = stop_provider::Response;
 
-    fn doing(&self) -> String {
-        "ending the work in hand".to_owned()
+    fn operation(&self) -> String {
+        "stopping the calls in progress".to_owned()
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         session.provider.stop();
         Ok(stop_provider::Response::default())
     }
 
     fn failed(&self, problems: Diagnostics) -> Self::Response {
-        let problems = problems.into_iter().map(|problem| problem.detail);
         stop_provider::Response {
-            error: problems.collect::<Vec<_>>().join("\n"),
+            error: details(problems),
         }
     }
 }

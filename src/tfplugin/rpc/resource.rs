@@ -1,31 +1,33 @@
-//! A managed resource's way from configuration to being: validate, plan, apply; and its refresh.
+//! Managed resources: `ValidateResourceConfig`, `ReadResource`, `PlanResourceChange` and `ApplyResourceChange`.
 
-use super::{client, deferred};
+use super::{Rpc, client_capabilities, deferred};
 use crate::schema::Diagnostics;
-use crate::schema::provider::{Apply, Plan, Provider, Read, ValidateResource};
+use crate::schema::provider::{
+    ApplyResourceChangeRequest, PlanResourceChangeRequest, ReadResourceRequest,
+    ValidateResourceConfigRequest,
+};
 use crate::tfplugin::codec;
 use crate::tfplugin::diagnostics::{attribute_path, diagnostics};
 use crate::tfplugin::proto::tfplugin6::{
     DynamicValue, apply_resource_change, plan_resource_change, read_resource,
     validate_resource_config,
 };
-use crate::tfplugin::session::{Rpc, Session};
+use crate::tfplugin::session::Session;
 
-impl<P: Provider> Rpc<P> for validate_resource_config::Request {
+impl Rpc for validate_resource_config::Request {
     type Response = validate_resource_config::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("validating {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.resource(&self.type_name)?;
-        let problems = session.provider.validate_resource(ValidateResource {
-            type_name: self.type_name.clone(),
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.type_name)?;
+        let problems = resource.validate_config(ValidateResourceConfigRequest {
             config: types.read(self.config.as_ref(), "the configuration")?,
-            client: client(self.client_capabilities),
+            client: client_capabilities(self.client_capabilities),
         });
-        Ok(Rpc::<P>::failed(self, problems))
+        Ok(self.failed(problems))
     }
 
     fn failed(&self, problems: Diagnostics) -> Self::Response {
@@ -35,36 +37,35 @@ impl<P: Provider> Rpc<P> for validate_resource_config::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for read_resource::Request {
+impl Rpc for read_resource::Request {
     type Response = read_resource::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("reading {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.resource(&self.type_name)?;
-        let request = Read {
-            type_name: self.type_name.clone(),
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.type_name)?;
+        let request = ReadResourceRequest {
             state: types.read(self.current_state.as_ref(), "the state")?,
             identity: types.read_identity(self.current_identity.as_ref())?,
             private: self.private.clone(),
-            client: client(self.client_capabilities),
+            client: client_capabilities(self.client_capabilities),
         };
-        let mut answer = session.provider.read(request).await;
-        let problems = &mut answer.diagnostics;
-        let new_state = types.write(&answer.state, problems);
-        let new_identity = types.write_identity(answer.identity.as_ref(), problems);
+        let mut response = resource.read(request).await;
+        let problems = &mut response.diagnostics;
+        let new_state = types.write(&response.state, problems);
+        let new_identity = types.write_identity(response.identity.as_ref(), problems);
         Ok(read_resource::Response {
             new_state: new_state.or_else(|| self.current_state.clone()),
-            diagnostics: diagnostics(answer.diagnostics),
-            private: answer.private,
-            deferred: answer.deferred.map(deferred),
+            diagnostics: diagnostics(response.diagnostics),
+            private: response.private,
+            deferred: response.deferred.map(deferred),
             new_identity: new_identity.or_else(|| self.current_identity.clone()),
         })
     }
 
-    /// As it was.
+    /// Returns the state of the request.
     fn failed(&self, problems: Diagnostics) -> Self::Response {
         read_resource::Response {
             new_state: self.current_state.clone(),
@@ -76,26 +77,25 @@ impl<P: Provider> Rpc<P> for read_resource::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for plan_resource_change::Request {
+impl Rpc for plan_resource_change::Request {
     type Response = plan_resource_change::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("planning {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.resource(&self.type_name)?;
-        let request = Plan {
-            type_name: self.type_name.clone(),
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.type_name)?;
+        let request = PlanResourceChangeRequest {
             prior_state: types.read(self.prior_state.as_ref(), "the prior state")?,
             proposed_new_state: types
                 .read(self.proposed_new_state.as_ref(), "the proposed state")?,
             config: types.read(self.config.as_ref(), "the configuration")?,
             prior_identity: types.read_identity(self.prior_identity.as_ref())?,
             prior_private: self.prior_private.clone(),
-            client: client(self.client_capabilities),
+            client: client_capabilities(self.client_capabilities),
         };
-        let mut planned = session.provider.plan(request).await;
+        let mut planned = resource.plan(request).await;
         let problems = &mut planned.diagnostics;
         let planned_state = types.write(&planned.state, problems);
         let planned_identity = types.write_identity(planned.identity.as_ref(), problems);
@@ -114,7 +114,7 @@ impl<P: Provider> Rpc<P> for plan_resource_change::Request {
         })
     }
 
-    /// As it was.
+    /// Returns the prior state as the plan.
     fn failed(&self, problems: Diagnostics) -> Self::Response {
         plan_resource_change::Response {
             planned_state: self.prior_state.clone(),
@@ -126,29 +126,28 @@ impl<P: Provider> Rpc<P> for plan_resource_change::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for apply_resource_change::Request {
+impl Rpc for apply_resource_change::Request {
     type Response = apply_resource_change::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("applying {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.resource(&self.type_name)?;
-        let request = Apply {
-            type_name: self.type_name.clone(),
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.type_name)?;
+        let request = ApplyResourceChangeRequest {
             prior_state: types.read(self.prior_state.as_ref(), "the prior state")?,
             planned_state: types.read(self.planned_state.as_ref(), "the planned state")?,
             config: types.read(self.config.as_ref(), "the configuration")?,
             planned_identity: types.read_identity(self.planned_identity.as_ref())?,
             planned_private: self.planned_private.clone(),
         };
-        let mut applied = session.provider.apply(request).await;
+        let mut applied = resource.apply(request).await;
         let problems = &mut applied.diagnostics;
         let new_state = types.write(&applied.state, problems);
         let new_identity = types.write_identity(applied.identity.as_ref(), problems);
         Ok(apply_resource_change::Response {
-            new_state: new_state.or_else(|| left_behind(self)),
+            new_state: new_state.or_else(|| state_of_unknown_outcome(self)),
             private: applied.private,
             diagnostics: diagnostics(applied.diagnostics),
             legacy_type_system: false,
@@ -156,7 +155,7 @@ impl<P: Provider> Rpc<P> for apply_resource_change::Request {
         })
     }
 
-    /// As it was.
+    /// Returns the prior state.
     fn failed(&self, problems: Diagnostics) -> Self::Response {
         apply_resource_change::Response {
             new_state: self.prior_state.clone(),
@@ -169,18 +168,18 @@ impl<P: Provider> Rpc<P> for apply_resource_change::Request {
 
     fn crashed(&self, problems: Diagnostics) -> Self::Response {
         apply_resource_change::Response {
-            new_state: left_behind(self),
-            ..Rpc::<P>::failed(self, problems)
+            new_state: state_of_unknown_outcome(self),
+            ..self.failed(problems)
         }
     }
 }
 
-/// What may exist after an apply whose outcome is not known. After a failed create it is the plan, less
-/// what only the outcome would have told: Terraform taints that, and the next apply cleans up. The next
-/// refresh corrects the prior state by itself.
-fn left_behind(request: &apply_resource_change::Request) -> Option<DynamicValue> {
-    let created = codec::is_null(request.prior_state.as_ref());
-    let planned = request.planned_state.as_ref().filter(|_| created);
+/// Returns the state after an apply whose outcome is unknown. For a create it is the plan with null for unknown values:
+/// Terraform taints it, and the next apply replaces what exists. For an update or a destroy it is the prior state, which
+/// the next refresh corrects.
+fn state_of_unknown_outcome(request: &apply_resource_change::Request) -> Option<DynamicValue> {
+    let is_create = codec::is_null(request.prior_state.as_ref());
+    let planned = request.planned_state.as_ref().filter(|_| is_create);
     match planned {
         Some(planned) => Some(codec::without_unknowns(planned)),
         None => request.prior_state.clone(),

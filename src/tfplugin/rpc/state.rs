@@ -1,29 +1,28 @@
-//! What an earlier version stored, in the schema of today.
+//! Stored states and identities in the current schema: upgrades, and moves from other resource types.
 
-use crate::schema::provider::{Provider, Upgrade};
+use super::Rpc;
+use super::provider::moves_state;
+use crate::schema::provider::{MoveResourceStateRequest, UpgradeResourceStateRequest};
 use crate::schema::{Diagnostic, Diagnostics};
 use crate::tfplugin::diagnostics::diagnostics;
 use crate::tfplugin::proto::tfplugin6::{
-    RawState, ResourceIdentityData, upgrade_resource_identity, upgrade_resource_state,
+    RawState, move_resource_state, upgrade_resource_identity, upgrade_resource_state,
 };
-use crate::tfplugin::session::{Rpc, Session};
+use crate::tfplugin::session::Session;
 
-impl<P: Provider> Rpc<P> for upgrade_resource_state::Request {
+impl Rpc for upgrade_resource_state::Request {
     type Response = upgrade_resource_state::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("reading the stored state of {}", self.type_name)
     }
 
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.resource(&self.type_name)?;
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.type_name)?;
         let stored = stored_json(self.raw_state.as_ref(), &self.type_name)?;
-        let json = serde_json::from_slice(stored)
-            .map_err(|error| vec![malformed(&self.type_name, &error.to_string())])?;
-        let mut upgraded = session.provider.upgrade(Upgrade {
-            type_name: self.type_name.clone(),
+        let mut upgraded = resource.upgrade_state(UpgradeResourceStateRequest {
             version: self.version,
-            json,
+            json: parse(stored, &self.type_name)?,
             state: types.read_stored(stored).map_err(|error| error.to_string()),
         });
         let upgraded_state = types.write(&upgraded.state, &mut upgraded.diagnostics);
@@ -41,30 +40,84 @@ impl<P: Provider> Rpc<P> for upgrade_resource_state::Request {
     }
 }
 
-impl<P: Provider> Rpc<P> for upgrade_resource_identity::Request {
+impl Rpc for upgrade_resource_identity::Request {
     type Response = upgrade_resource_identity::Response;
 
-    fn doing(&self) -> String {
+    fn operation(&self) -> String {
         format!("reading the stored identity of {}", self.type_name)
     }
 
-    /// Identities have had one version; what is stored is read as far as it fits.
-    async fn serve(&self, session: &Session<P>) -> Result<Self::Response, Diagnostics> {
-        let types = session.resource(&self.type_name)?;
+    /// Reads a stored identity as far as it fits the current schema. No identity schema has a second version yet.
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (_, types) = session.resource(&self.type_name)?;
         let stored = stored_json(self.raw_identity.as_ref(), &self.type_name)?;
         let identity = types.read_stored_identity(stored)?;
         let mut problems = Vec::new();
-        let upgraded = types.write_identity(Some(&identity), &mut problems);
+        let upgraded_identity = types.write_identity(Some(&identity), &mut problems);
         Ok(upgrade_resource_identity::Response {
-            upgraded_identity: upgraded,
+            upgraded_identity,
             diagnostics: diagnostics(problems),
         })
     }
 
     fn failed(&self, problems: Diagnostics) -> Self::Response {
         upgrade_resource_identity::Response {
-            upgraded_identity: None::<ResourceIdentityData>,
+            upgraded_identity: None,
             diagnostics: diagnostics(problems),
+        }
+    }
+}
+
+impl Rpc for move_resource_state::Request {
+    type Response = move_resource_state::Response;
+
+    fn operation(&self) -> String {
+        let (source, target) = (&self.source_type_name, &self.target_type_name);
+        format!("moving the state of {source} to {target}")
+    }
+
+    fn is_served(&self, session: &Session) -> bool {
+        moves_state(session.provider.registry())
+    }
+
+    async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
+        let (resource, types) = session.resource(&self.target_type_name)?;
+        let Some(mover) = resource.state_mover() else {
+            return Err(vec![no_such_move(
+                &self.source_type_name,
+                &self.target_type_name,
+            )]);
+        };
+        let source_identity = match &self.source_identity {
+            Some(identity) if !identity.json.is_empty() => {
+                parse(&identity.json, &self.source_type_name)?
+            }
+            _ => serde_json::Value::Null,
+        };
+        let source_state = stored_json(self.source_state.as_ref(), &self.source_type_name)?;
+        let request = MoveResourceStateRequest {
+            source_provider_address: self.source_provider_address.clone(),
+            source_type_name: self.source_type_name.clone(),
+            source_schema_version: self.source_schema_version,
+            source_state: parse(source_state, &self.source_type_name)?,
+            source_private: self.source_private.clone(),
+            source_identity,
+            source_identity_schema_version: self.source_identity_schema_version,
+        };
+        let mut moved = mover.move_state(request).await;
+        let problems = &mut moved.diagnostics;
+        Ok(move_resource_state::Response {
+            target_state: types.write(&moved.state, problems),
+            target_identity: types.write_identity(moved.identity.as_ref(), problems),
+            target_private: moved.private,
+            diagnostics: diagnostics(moved.diagnostics),
+        })
+    }
+
+    fn failed(&self, problems: Diagnostics) -> Self::Response {
+        move_resource_state::Response {
+            diagnostics: diagnostics(problems),
+            ..Default::default()
         }
     }
 }
@@ -74,15 +127,29 @@ fn stored_json<'a>(raw: Option<&'a RawState>, name: &str) -> Result<&'a [u8], Di
         Some(raw) if !raw.json.is_empty() => Ok(&raw.json),
         Some(raw) if !raw.flatmap.is_empty() => Err(vec![malformed(
             name,
-            "it is in the form of Terraform 0.11, which this provider never wrote",
+            "it has the form of Terraform 0.11, which this provider has never written",
         )]),
         _ => Err(vec![malformed(name, "it is empty")]),
     }
 }
 
-fn malformed(name: &str, why: &str) -> Diagnostic {
+fn parse(json: &[u8], name: &str) -> Result<serde_json::Value, Diagnostics> {
+    serde_json::from_slice(json).map_err(|error| vec![malformed(name, &error.to_string())])
+}
+
+fn malformed(name: &str, reason: &str) -> Diagnostic {
     Diagnostic::error(
         "Stored state cannot be read",
-        format!("Terraform sent what it has stored of {name}, but {why}."),
+        format!("Terraform sent the stored state of {name}, but {reason}."),
+    )
+}
+
+fn no_such_move(source: &str, target: &str) -> Diagnostic {
+    Diagnostic::error(
+        "Move not supported",
+        format!(
+            "The provider cannot convert the state of {source} to {target}. Remove the resource from the state with \
+             a `removed` block, and import it as {target}."
+        ),
     )
 }

@@ -1,5 +1,5 @@
-//! ECDSA signatures on the curve P-521: go-plugin's client certificates have such keys, and ring does not
-//! know the curve.
+//! ECDSA signatures on the curve P-521. Client certificates of go-plugin have such keys, and ring does not support the
+//! curve.
 
 use p521::ecdsa::signature::Verifier;
 use p521::ecdsa::{DerSignature, VerifyingKey};
@@ -9,7 +9,7 @@ use rustls::pki_types::{
     AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
 };
 
-/// This algorithm alone.
+/// ECDSA on P-521 with SHA-512, and no other algorithm.
 pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[&EcdsaP521Sha512],
     mapping: &[(SignatureScheme::ECDSA_NISTP521_SHA512, &[&EcdsaP521Sha512])],
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_the_signature_of_the_key_over_the_message_only() {
+    fn accepts_only_the_signature_of_the_message() {
         // Below the curve's order, which is just under 2^521.
         let mut secret = [7; 66];
         secret[0] = 0;

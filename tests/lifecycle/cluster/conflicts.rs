@@ -1,17 +1,17 @@
-//! Fields and objects of others.
+//! Fields and objects of other managers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::json;
-use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::apply::DesiredState;
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Options, PvcPolicy,
 };
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
-use super::lab::{Lab, Scaling, Wanted, deployment_key, wanted};
+use super::lab::{Lab, Scaling, Wanted, deployment_key, objects, wanted};
 use super::reasons;
 
 pub async fn conflicts_with_other_managers(lab: Lab) {
@@ -21,8 +21,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     lab.edit("x", "kubectl-edit", &Patch::Strategic(image.clone()))
         .await;
     let outcome = lab.try_apply("x", &target, false).await.expect("begun");
-    let field =
-        "other managers own fields of it:\n  .spec.template.spec.containers[name=\"online\"].image";
+    let field = "other field managers own these fields:\n  .spec.template.spec.containers[name=\"online\"].image";
     let time = lab.written("x", "kubectl-edit").await;
     let conflict = format!(
         "{field}: set by \"kubectl-edit\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
@@ -73,7 +72,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     );
 }
 
-pub async fn foreign_objects_are_not_overwritten(lab: Lab) {
+pub async fn does_not_overwrite_foreign_objects(lab: Lab) {
     let mut foreign = wanted("x", Scaling::Static(1))[&deployment_key("x")].clone();
     foreign["metadata"]["labels"] =
         json!({"app.kubernetes.io/managed-by": "feast-operator", "feast.dev/name": "x"});
@@ -96,24 +95,24 @@ pub async fn foreign_objects_are_not_overwritten(lab: Lab) {
     assert_eq!(found.expect("readable"), None, "nothing is written");
 }
 
-pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
+pub async fn detects_objects_created_after_the_read(lab: Lab) {
     let cancel = CancellationToken::new();
     for (store, manager) in [("ours", "feast"), ("foreign", "feast-operator")] {
         let key = deployment_key(store);
         let mut made = wanted(store, Scaling::Static(2))[&key].clone();
         made["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!(manager);
         lab.create::<Deployment>(&made).await;
-        // Another strategy, which takes a hand-over, and the same memory, written in another way.
+        // A change of the strategy, which releases the replica count, and the same memory in another notation.
         let target = wanted(store, Scaling::Static(1));
-        let plan = Plan {
+        let desired = DesiredState {
             store: &lab.store(store),
-            wanted: &target,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
+            objects: &objects(&target),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply(BTreeMap::new(), &plan, &cancel);
+        let outcome = lab.cluster.apply(BTreeMap::new(), &desired, &cancel);
         let outcome = outcome.await.expect("begun");
         let strategy = &lab.live(store).await["spec"]["strategy"];
         if manager == "feast" {
@@ -137,8 +136,8 @@ pub async fn what_came_into_being_since_the_read_is_met(lab: Lab) {
     }
 }
 
-/// A Job may have been waited for in between, for minutes.
-pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
+/// Between the read and the write, the apply may wait minutes for a Job.
+pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
     let cancel = CancellationToken::new();
     let key = deployment_key("x");
     let with_image = |image: &str| {
@@ -163,15 +162,15 @@ pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
         read.expect("readable")
     };
     let apply_from = async |read, planned: &Wanted| {
-        let plan = Plan {
+        let desired = DesiredState {
             store: &store,
-            wanted: &target,
-            known: planned,
-            claims: &PvcPolicy::default(),
+            objects: &objects(&target),
+            last_applied: planned,
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply(read, &plan, &cancel).await;
+        let outcome = lab.cluster.apply(read, &desired, &cancel).await;
         outcome.expect("begun")
     };
 
@@ -182,14 +181,14 @@ pub async fn what_was_edited_since_the_read_is_not_overwritten(lab: Lab) {
     assert_eq!(
         reasons(&outcome.errors),
         [format!(
-            "others have changed fields of it since the plan was made:\n  \
+            "these fields were changed after the plan was made:\n  \
              .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-edit\" at {time}, to \
              \"feast:unseen\"; wanted is \"feast:2\""
         )]
     );
     assert_eq!(image().await, "feast:unseen");
 
-    // What the plan has shown is undone, whatever else has been written meanwhile.
+    // A change that the plan has shown is reverted, whatever else was written meanwhile.
     let before = read().await;
     let foreign = json!({"metadata": {"annotations": {"foreign": "stays"}}});
     lab.edit("x", "kubectl-annotate", &Patch::Merge(foreign))

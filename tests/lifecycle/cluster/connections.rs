@@ -1,4 +1,4 @@
-//! Ways to the API server, and to be known there.
+//! Connections to the API server, and credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::relay::Relay;
 use super::{chain, reasons};
 use crate::lifecycle::account;
 
-pub async fn credentials_of_every_sort(lab: Lab) {
+pub async fn supports_every_credential_type(lab: Lab) {
     lab.make_account(&account::manifests(&lab.namespace, "visitor", &json!([])))
         .await;
     let token = lab.token("visitor").await;
@@ -59,7 +59,7 @@ pub async fn credentials_of_every_sort(lab: Lab) {
         "{error:?}"
     );
 
-    // The token replaces the administrator's client certificate of the kubeconfig.
+    // The token replaces the administrator's client certificate in the kubeconfig.
     let error = connect(Connection {
         token: Some(token.clone()),
         ..base
@@ -80,7 +80,7 @@ pub async fn credentials_of_every_sort(lab: Lab) {
         "{error:?}"
     );
 
-    // A token file with a line break, as kubectl reads it.
+    // A token file with a line break, which is trimmed as kubectl does.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("token");
     std::fs::write(&path, format!("{token}\n")).expect("a token file");
@@ -129,7 +129,7 @@ pub async fn credentials_of_every_sort(lab: Lab) {
     );
     assert!(!format!("{error:?}").contains(&token));
 
-    // A server that is not there is given up on soon.
+    // A server that does not exist is reported after a short time.
     let nowhere = Connection {
         host: Some("https://127.0.0.1:9".into()),
         ..Connection::default()
@@ -139,7 +139,7 @@ pub async fn credentials_of_every_sort(lab: Lab) {
     let text = chain(&error.reason);
     let expected = "the API server could not be reached: client error (Connect): tcp connect error: Connection refused";
     assert!(text.starts_with(expected), "{text}");
-    // A certificate that does not verify is not tried again.
+    // A certificate that cannot be verified is not retried.
     let relay = Relay::to(lab.cluster.server()).await;
     let unverified = Connection {
         host: Some(relay.url.clone()),
@@ -156,7 +156,7 @@ pub async fn credentials_of_every_sort(lab: Lab) {
     assert_eq!(relay.connections(), 1);
 }
 
-/// The cluster of the lab, by way of the relay.
+/// Returns the cluster of the lab, connected through the relay.
 async fn through(relay: &Relay, lab: &Lab) -> Cluster {
     let connection = Connection {
         config_path: Some(lab.kubeconfig.clone()),
@@ -167,8 +167,8 @@ async fn through(relay: &Relay, lab: &Lab) -> Cluster {
     cluster.await.expect("a connection")
 }
 
-/// As behind a firewall that has forgotten it: nothing is answered, and nobody hangs up.
-pub async fn a_connection_that_goes_silent_is_left(lab: Lab) {
+/// Simulates a firewall that has dropped the connection: there is no response, and the connection stays open.
+pub async fn replaces_an_unresponsive_connection(lab: Lab) {
     let relay = Relay::to(lab.cluster.server()).await;
     let cluster = through(&relay, &lab).await;
     let key = deployment_key("x");
@@ -181,8 +181,8 @@ pub async fn a_connection_that_goes_silent_is_left(lab: Lab) {
     }
 }
 
-/// Each of so many waits has two watches, more than an API server lets be on one connection.
-pub async fn many_waits_hold_up_no_request(lab: Lab) {
+/// Each wait has two watches. Together they exceed the limit of streams that an API server allows on one connection.
+pub async fn waits_do_not_block_requests(lab: Lab) {
     let mut target = wanted("x", Scaling::Static(1));
     let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
     deployment["spec"]["template"]["spec"]["nodeSelector"] = json!({"accelerator": "none-such"});
@@ -219,8 +219,8 @@ pub async fn many_waits_hold_up_no_request(lab: Lab) {
     tokio::join!(join_all(waits), asked_meanwhile);
 }
 
-/// `proxy_url`, to a proxy that counts its tunnels.
-pub async fn requests_go_through_a_proxy(lab: Lab) {
+/// The provider uses `proxy_url`, and the proxy counts its tunnels.
+pub async fn sends_requests_through_a_proxy(lab: Lab) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -247,7 +247,7 @@ pub async fn requests_go_through_a_proxy(lab: Lab) {
                     .await
                     .expect("an answer");
                 counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                // Either side may hang up.
+                // Either side can close the connection.
                 tokio::io::copy_bidirectional(&mut client, &mut server)
                     .await
                     .ok();

@@ -1,4 +1,4 @@
-//! Stores that are deleted at the same time: they share what they read and what they wait for.
+//! Concurrent deletions, which share their reads and their watches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,21 +8,28 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use terraform_provider_feast::cluster::delete::Deletion;
 use terraform_provider_feast::cluster::{CancellationToken, PvcPolicy};
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, wanted};
 use super::reasons;
 
-async fn delete(lab: &Lab, store: &str, known: &BTreeSet<Key>, timeout: Duration) -> Deletion {
+async fn delete(
+    lab: &Lab,
+    store: &str,
+    keys_of_held: &BTreeSet<Key>,
+    timeout: Duration,
+) -> Deletion {
     let (claims, cancel) = (PvcPolicy::default(), CancellationToken::new());
     let store = lab.store(store);
-    let deleted = lab.cluster.delete(&store, known, &claims, timeout, &cancel);
+    let deleted = lab
+        .cluster
+        .delete(&store, keys_of_held, &claims, timeout, &cancel);
     deleted.await.expect("begun")
 }
 
-/// One is held up by a finalizer, on an object whose labels somebody has taken off; the others need not wait for it,
-/// and what is nobody's stays.
-pub async fn one_store_that_stays_holds_up_no_other(lab: Lab) {
+/// A finalizer blocks one store, on an object whose labels were removed. The other stores do not wait for it, and
+/// objects without an owner are kept.
+pub async fn blocked_deletion_does_not_delay_others(lab: Lab) {
     let service = Key::new(Kind::Service, "feast-held-online");
     let mut held = wanted("held", Scaling::External);
     held.retain(|key, _| *key == service);
@@ -45,41 +52,44 @@ pub async fn one_store_that_stays_holds_up_no_other(lab: Lab) {
     };
     patch(json!({"labels": null, "finalizers": ["test.feast.dev/held"]})).await;
 
-    let known = BTreeSet::from([service.clone()]);
-    let mut known_first: BTreeSet<Key> = wanted("first", Scaling::External).into_keys().collect();
-    known_first.insert(foreign.clone());
-    let nothing = BTreeSet::new();
-    let (mut stays, first, second) = tokio::join!(
-        delete(&lab, "held", &known, Duration::from_secs(3)),
-        delete(&lab, "first", &known_first, TIMEOUT),
-        delete(&lab, "second", &nothing, TIMEOUT),
+    let keys_of_held = BTreeSet::from([service.clone()]);
+    let mut keys_of_first: BTreeSet<Key> = wanted("first", Scaling::External).into_keys().collect();
+    keys_of_first.insert(foreign.clone());
+    let no_keys = BTreeSet::new();
+    let (mut held, first, second) = tokio::join!(
+        delete(&lab, "held", &keys_of_held, Duration::from_secs(3)),
+        delete(&lab, "first", &keys_of_first, TIMEOUT),
+        delete(&lab, "second", &no_keys, TIMEOUT),
     );
-    for gone in [first, second] {
-        assert!(gone.errors.is_empty(), "{:?}", gone.errors);
-        assert_eq!(gone.remaining, BTreeMap::new());
+    for deletion in [first, second] {
+        assert!(deletion.errors.is_empty(), "{:?}", deletion.errors);
+        assert_eq!(deletion.remaining, BTreeMap::new());
     }
-    // On a busy machine the time may be over before the pods, of which there are none, have been looked at.
-    while reasons(&stays.errors) == ["the pods could not be looked at after 3 s"] {
-        stays = delete(&lab, "held", &known, Duration::from_secs(3)).await;
+    // On a busy machine, the time may be over before the pods, of which there are none, were read.
+    while reasons(&held.errors) == ["the pods could not be read after 3 s"] {
+        held = delete(&lab, "held", &keys_of_held, Duration::from_secs(3)).await;
     }
-    assert_eq!(stays.remaining.into_keys().collect::<BTreeSet<_>>(), known);
-    let [error] = &stays.errors[..] else {
-        panic!("{:?}", stays.errors);
+    assert_eq!(
+        held.remaining.into_keys().collect::<BTreeSet<_>>(),
+        keys_of_held
+    );
+    let [error] = &held.errors[..] else {
+        panic!("{:?}", held.errors);
     };
     assert_eq!(error.target.to_string(), service.to_string());
     assert_eq!(
         error.reason.to_string(),
         format!(
-            "the object is still being deleted after 3 s. Its finalizers keep it:\n  \
-             test.feast.dev/held: the controller that it is named after removes it; check that it runs, and its log\n\
+            "the object is still being deleted after 3 s. It has these finalizers:\n  \
+             test.feast.dev/held: the controller with this name removes it; check that it runs, and check its log\n\
              Only if that controller no longer exists, as a last resort, remove the finalizers by hand: \
              `kubectl patch service/feast-held-online --namespace {} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'`",
             lab.namespace
         )
     );
 
-    // A second try waits for what the first has begun, and sees it go.
-    let (again, ()) = tokio::join!(delete(&lab, "held", &known, TIMEOUT), async {
+    // A second attempt waits for the deletion that the first one has started.
+    let (again, ()) = tokio::join!(delete(&lab, "held", &keys_of_held, TIMEOUT), async {
         patch(json!({"finalizers": null})).await
     });
     assert!(again.errors.is_empty(), "{:?}", again.errors);

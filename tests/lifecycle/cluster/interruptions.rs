@@ -1,19 +1,19 @@
-//! Applies and waits that end before their time.
+//! Applies and waits that end early.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
-use terraform_provider_feast::cluster::apply::{Outcome, Plan};
+use terraform_provider_feast::cluster::apply::{DesiredState, Outcome};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy, Reason, StoreName};
-use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
-use super::lab::{Lab, Scaling, TIMEOUT, apply, deployment_key, wanted};
+use super::lab::{Lab, Scaling, TIMEOUT, apply, deployment_key, objects, wanted};
 use super::reasons;
 
-pub async fn a_failed_apply_says_what_exists(lab: Lab) {
+pub async fn failed_apply_reports_existing_objects(lab: Lab) {
     let mut target = wanted("x", Scaling::Autoscaler);
     let good = target.clone();
     let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
@@ -35,28 +35,28 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
 
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let plan = Plan {
+    let desired = DesiredState {
         store: &lab.store("x"),
-        wanted: &good,
-        known: &BTreeMap::new(),
-        claims: &PvcPolicy::default(),
+        objects: &objects(&good),
+        last_applied: &BTreeMap::new(),
+        pvc_policy: &PvcPolicy::default(),
         repair_drift: false,
         wait_for_job: None,
     };
-    let errors = apply(&lab.cluster, &plan, &cancelled)
+    let errors = apply(&lab.cluster, &desired, &cancelled)
         .await
         .expect_err("cancelled");
     assert_eq!(reasons(&errors), ["the operation was cancelled"]);
-    // The next apply goes on from there.
+    // The next apply continues.
     let outcome = lab.apply("x", &good).await;
     assert_eq!(outcome.exists.len(), 5);
 
-    let elsewhere = Plan {
+    let elsewhere = DesiredState {
         store: &StoreName {
             namespace: "does-not-exist".into(),
             name: "x".into(),
         },
-        ..plan
+        ..desired
     };
     let outcome = apply(&lab.cluster, &elsewhere, &CancellationToken::new())
         .await
@@ -68,8 +68,8 @@ pub async fn a_failed_apply_says_what_exists(lab: Lab) {
     );
 }
 
-/// Needs the testbed's simulated pods. How they fail is told in `rollouts.rs`.
-pub async fn a_wait_can_be_cancelled(lab: Lab) {
+/// Needs the testbed's simulated pods. For the failures themselves, see `rollouts.rs`.
+pub async fn cancels_a_wait(lab: Lab) {
     let mut target = wanted("x", Scaling::Static(1));
     let deployment = target.get_mut(&deployment_key("x")).expect("wanted");
     deployment["spec"]["template"]["metadata"]["annotations"] =
@@ -104,23 +104,23 @@ pub async fn a_wait_can_be_cancelled(lab: Lab) {
     );
 }
 
-/// Stopped at any moment, the outcome holds what is there, and of all else only what may have been written, because
-/// its answer has not come; and the next apply goes on.
-pub async fn an_interrupted_apply_knows_what_exists(lab: Lab) {
+/// Whenever an apply is stopped, its outcome has the existing objects, and otherwise only those whose write has no
+/// response yet. The next apply continues.
+pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
     for step in 0..20 {
         let name = format!("s{step}");
         let store = lab.store(&name);
         let wanted = wanted(&name, Scaling::Autoscaler);
-        let plan = Plan {
+        let desired = DesiredState {
             store: &store,
-            wanted: &wanted,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
+            objects: &objects(&wanted),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
             repair_drift: false,
             wait_for_job: None,
         };
         let cancel = CancellationToken::new();
-        let (outcome, ()) = tokio::join!(apply(&lab.cluster, &plan, &cancel), async {
+        let (outcome, ()) = tokio::join!(apply(&lab.cluster, &desired, &cancel), async {
             tokio::time::sleep(Duration::from_millis(step * 3)).await;
             cancel.cancel();
         });

@@ -1,4 +1,4 @@
-//! One namespace of a cluster, what others do in it, and small stores to try.
+//! The test environment of the layer `cluster`: a namespace, writes of other managers in it, and small stores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,13 +12,16 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value as Json, json};
-use terraform_provider_feast::cluster::apply::{Outcome, Plan};
+use terraform_provider_feast::cluster::apply::{DesiredState, Outcome};
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
-    CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, StoreName, ownership,
+    CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, StoreName,
 };
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::feast::objects::Objects;
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
+use terraform_provider_feast::feast::secrets::resolve::Resolved;
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
+use terraform_provider_feast::kubernetes::managed_fields::ManagedFields;
 
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -27,11 +30,11 @@ pub struct Lab {
     pub kubeconfig: String,
     pub namespace: String,
     pub cluster: Cluster,
-    /// For what other people do.
+    /// The client for writes of other managers.
     pub client: kube::Client,
 }
 
-/// Runs the test in a namespace that is there.
+/// Runs the test in an existing namespace.
 pub fn in_namespace<F: Future<Output = ()>>(
     kubeconfig: &Path,
     namespace: &str,
@@ -65,12 +68,12 @@ impl Lab {
         }
     }
 
-    /// Makes a ServiceAccount, its Role and their binding, and waits until the rights hold.
+    /// Creates a ServiceAccount, its Role and their binding, and waits until the permissions are effective.
     pub async fn make_account(&self, [account, role, binding]: &[Json; 3]) {
         self.create::<ServiceAccount>(account).await;
         let role: Role = self.create(role).await;
         self.create::<RoleBinding>(binding).await;
-        // A Role arrives as a whole.
+        // All rules of a Role become effective at the same time.
         let Some(rule) = role.rules.unwrap_or_default().into_iter().next() else {
             return;
         };
@@ -105,7 +108,7 @@ impl Lab {
         };
         tokio::time::timeout(TIMEOUT, allowed)
             .await
-            .expect("the rights hold in time");
+            .expect("the permissions are effective in time");
     }
 
     pub async fn create<K>(&self, manifest: &Json) -> K
@@ -157,18 +160,18 @@ impl Lab {
         wanted: &Wanted,
         repair_drift: bool,
     ) -> Result<Outcome, Vec<Error>> {
-        let plan = Plan {
+        let desired = DesiredState {
             store: &self.store(store),
-            wanted,
-            known: &BTreeMap::new(),
-            claims: &PvcPolicy::default(),
+            objects: &objects(wanted),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
             repair_drift,
             wait_for_job: None,
         };
-        apply(&self.cluster, &plan, &CancellationToken::new()).await
+        apply(&self.cluster, &desired, &CancellationToken::new()).await
     }
 
-    /// Applies, waits for the rollout, and checks that a second apply finds nothing to do.
+    /// Applies, waits for the rollout, and checks that a second apply changes nothing.
     pub async fn apply(&self, store: &str, wanted: &Wanted) -> Outcome {
         let outcome = self.try_apply(store, wanted, false).await.expect("applied");
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
@@ -206,7 +209,7 @@ impl Lab {
             .await
     }
 
-    /// As `kubectl scale` does it. Answers the version that the Deployment has then.
+    /// Scales as `kubectl scale` does, and returns the new version of the Deployment.
     pub async fn scale(&self, store: &str, replicas: i32) -> u64 {
         let scaled = self
             .deployments()
@@ -226,7 +229,7 @@ impl Lab {
             .expect("a number")
     }
 
-    /// As `kubectl edit` does it, or as another server-side applier.
+    /// Patches the Deployment as `kubectl edit` does, or as another server-side applier.
     pub async fn edit(&self, store: &str, manager: &str, patch: &Patch<Json>) {
         let mut params = PatchParams {
             field_manager: Some(manager.into()),
@@ -239,15 +242,13 @@ impl Lab {
             .expect("edited");
     }
 
-    /// When the manager last wrote the Deployment.
+    /// Returns the time of the manager's last write to the Deployment.
     pub async fn written(&self, store: &str, manager: &str) -> String {
         let live = self.live(store).await;
-        let mut entries = ownership::entries(&live);
-        let entry = entries.find(|entry| entry.manager == manager);
-        entry
-            .and_then(|entry| entry.time)
-            .expect("a time")
-            .to_owned()
+        let managed = ManagedFields::of(&live);
+        let entry = managed.iter().find(|entry| entry.manager == manager);
+        let time = entry.and_then(|entry| entry.time);
+        time.expect("a time").to_owned()
     }
 
     pub async fn live(&self, store: &str) -> Json {
@@ -260,20 +261,31 @@ impl Lab {
     }
 }
 
-/// As the provider does it: from what is there.
+/// Reads the live objects and applies, like the provider.
 pub async fn apply(
     cluster: &Cluster,
-    plan: &Plan<'_>,
+    desired: &DesiredState<'_>,
     cancel: &CancellationToken,
 ) -> Result<Outcome, Vec<Error>> {
-    let keys = plan.wanted.keys().chain(plan.known.keys());
+    let DesiredState {
+        store,
+        objects,
+        last_applied,
+        ..
+    } = *desired;
+    let keys = objects.manifests.keys().chain(last_applied.keys());
     let keys = keys.cloned().collect();
-    let live = cluster.read_before_apply(plan.store, &keys, plan.known.is_empty(), cancel);
+    let live = cluster.read_before_apply(store, &keys, last_applied.is_empty(), cancel);
     let live = live.await.map_err(|error| vec![error])?;
-    cluster.apply(live, plan, cancel).await
+    cluster.apply(live, desired, cancel).await
 }
 
 pub type Wanted = BTreeMap<Key, Json>;
+
+/// The manifests as the applier takes them.
+pub fn objects(wanted: &Wanted) -> Objects<Resolved> {
+    Objects::without_secrets("", wanted.clone())
+}
 
 pub fn deployment_key(store: &str) -> Key {
     Key::new(Kind::Deployment, format!("feast-{store}"))
@@ -299,7 +311,7 @@ pub enum Scaling {
     External,
 }
 
-/// A small store: a ServiceAccount, a Secret, a Service, a Deployment, perhaps an autoscaler.
+/// Returns a small store: a ServiceAccount, a Secret, a Service, a Deployment and possibly an autoscaler.
 pub fn wanted(store: &str, scaling: Scaling) -> Wanted {
     let name = format!("feast-{store}");
     let strategy = match scaling {

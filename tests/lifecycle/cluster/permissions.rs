@@ -1,4 +1,4 @@
-//! The guide's minimal Role, right by right: all of it is enough, and each right that is missing is
+//! The guide's minimal Role, one permission at a time: all together are sufficient, and each missing permission is
 //! named.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,16 +7,15 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value as Json, json};
-use terraform_provider_feast::cluster::apply::Plan;
+use terraform_provider_feast::cluster::apply::DesiredState;
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
     CancellationToken, Cluster, Connection, Error, Options, PvcPolicy, Reason,
 };
-use terraform_provider_feast::feast::objects::{Key, Kind};
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
-use terraform_provider_feast::kubernetes::kind::KindInfo;
+use terraform_provider_feast::kubernetes::kind::{Key, Kind, KindInfo};
 
-use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, wanted};
+use super::lab::{Lab, Scaling, TIMEOUT, Wanted, apply, object, objects, wanted};
 use crate::lifecycle::account;
 
 const FINALIZER: &str = "test.feast.dev/held";
@@ -29,7 +28,7 @@ struct Right {
 }
 
 impl Right {
-    /// How the API server says that it is missing.
+    /// Returns the message of the API server for the missing permission.
     fn missing(&self, namespace: &str) -> String {
         format!(
             "cannot {} resource {:?} in API group {:?} in the namespace {namespace:?}",
@@ -66,7 +65,7 @@ impl Right {
     }
 }
 
-/// A store of every kind of object that lives in the namespace and grants nothing.
+/// Returns a store with an object of every namespaced kind that grants no permissions.
 fn everything(store: &str) -> Wanted {
     let name = format!("feast-{store}");
     let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "feast:1"}]}});
@@ -96,7 +95,7 @@ fn everything(store: &str) -> Wanted {
     all
 }
 
-/// Creates, changes, reads and deletes the store; ends with the first step that fails.
+/// Creates, changes, reads and deletes the store, and ends with the first step that fails.
 async fn live(
     lab: &Lab,
     cluster: &Cluster,
@@ -116,15 +115,15 @@ async fn live(
         for manifest in target.values_mut() {
             manifest["metadata"]["annotations"] = json!({"test/change": change});
         }
-        let plan = Plan {
+        let desired = DesiredState {
             store: &store,
-            wanted: &target,
-            known: &BTreeMap::new(),
-            claims: &claims,
+            objects: &objects(&target),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &claims,
             repair_drift: false,
             wait_for_job: Some(wait),
         };
-        let outcome = apply(cluster, &plan, &cancel).await?;
+        let outcome = apply(cluster, &desired, &cancel).await?;
         if !outcome.errors.is_empty() {
             return Err(outcome.errors);
         }
@@ -139,7 +138,7 @@ async fn live(
             .await
             .map_err(|error| vec![error])?;
     }
-    // What the lists do not show is asked for by name.
+    // Objects that the lists do not contain are read by name.
     let gone = known.iter().map(|key: &Key| Key::new(key.kind, "gone"));
     let asked = gone.chain(known.iter().cloned()).collect();
     let read = cluster.read(&store, &asked, &cancel).await;
@@ -155,7 +154,7 @@ async fn live(
     Ok(())
 }
 
-/// An account with these rights.
+/// Creates an account with these permissions.
 async fn account(lab: &Lab, name: &str, rights: &[Right]) -> Cluster {
     let rules = rights.iter().map(Right::rule).collect();
     lab.make_account(&account::manifests(&lab.namespace, name, &rules))
@@ -170,7 +169,7 @@ async fn account(lab: &Lab, name: &str, rights: &[Right]) -> Cluster {
         .expect("a connection")
 }
 
-/// A watch begins only for what does not go at once.
+/// Delays the deletion of the store, because a watch starts only for objects that are not deleted immediately.
 async fn make_slow_to_go(lab: &Lab, resource: &str, store: &str, target: &mut Wanted) {
     if resource == "pods" {
         lab.create::<Pod>(&json!({
@@ -189,7 +188,7 @@ async fn make_slow_to_go(lab: &Lab, resource: &str, store: &str, target: &mut Wa
     }
 }
 
-/// So that the namespace can go.
+/// Removes the finalizers, so that the namespace can be deleted.
 async fn release(lab: &Lab, target: &Wanted) {
     let held = target
         .iter()
@@ -210,7 +209,7 @@ async fn release(lab: &Lab, target: &Wanted) {
     }
 }
 
-/// What became of a store in the hands of an account without this right, in a word or in full.
+/// Returns the result for an account without this permission: a single word, or the complete error.
 async fn without(lab: &Lab, number: usize, missing: &Right, rights: &[Right]) -> String {
     let name = format!("s{number}");
     let rights: Vec<Right> = (rights.iter().filter(|right| *right != missing))
@@ -240,7 +239,7 @@ async fn without(lab: &Lab, number: usize, missing: &Right, rights: &[Right]) ->
     texts.join("\n")
 }
 
-pub async fn each_right_is_needed_and_its_lack_is_named(lab: Lab) {
+pub async fn names_each_missing_permission(lab: Lab) {
     let rights = Right::all();
     let cluster = account(&lab, "everything", &rights).await;
     live(&lab, &cluster, "everything", everything("everything"))
@@ -258,12 +257,12 @@ pub async fn each_right_is_needed_and_its_lack_is_named(lab: Lab) {
     let expected: BTreeMap<&Right, String> = rights
         .iter()
         .map(|right| {
-            // Events and logs only make errors better, and this cluster has no KEDA.
-            let said = match right.resource.as_str() {
+            // Events and logs only improve errors, and this cluster has no KEDA.
+            let messages = match right.resource.as_str() {
                 "events" | "pods/log" | "scaledobjects" => "enough",
                 _ => "named",
             };
-            (right, said.to_owned())
+            (right, messages.to_owned())
         })
         .collect();
     assert_eq!(outcomes, expected);

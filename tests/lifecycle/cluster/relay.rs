@@ -1,4 +1,4 @@
-//! A way to the API server that counts its connections, and on which they can go silent.
+//! A relay to the API server that counts its connections, and that can stop forwarding data.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,14 +7,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 pub struct Relay {
-    /// `https://`, with an address of its own.
+    /// The URL of the relay, with `https://`.
     pub url: String,
     connections: Arc<AtomicUsize>,
     silence: watch::Sender<()>,
 }
 
 impl Relay {
-    /// To the server at this URL.
+    /// Starts a relay to the server at this URL.
     pub async fn to(server: &str) -> Self {
         let server = server
             .trim_start_matches("https://")
@@ -34,12 +34,12 @@ impl Relay {
                     let server = TcpStream::connect(server).await;
                     let mut server = server.expect("the server");
                     let silent = tokio::select! {
-                        // Either side may hang up.
+                        // Either side can close the connection.
                         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => false,
                         changed = silenced.changed() => changed.is_ok(),
                     };
                     if silent {
-                        // Both stay open.
+                        // Both sides stay open.
                         std::future::pending().await
                     }
                 });
@@ -52,12 +52,12 @@ impl Relay {
         }
     }
 
-    /// How many there have been.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Nothing passes any more on the connections of before; those that follow are as good as ever.
+    /// Stops forwarding data on the existing connections. New connections work.
     pub fn fall_silent(&self) {
         self.silence.send_replace(());
     }

@@ -10,7 +10,7 @@ use terraform_provider_feast::feast::secrets::source::Source;
 
 use super::lab::Lab;
 
-pub async fn secrets_of_the_user(lab: Lab) {
+pub async fn reads_the_users_secrets(lab: Lab) {
     let secrets: Api<Secret> = Api::namespaced(lab.client.clone(), &lab.namespace);
     let secret: Secret = serde_json::from_value(
         json!({"metadata": {"name": "store"}, "data": {"redis": "aG9zdDogcg==", "bytes": "/w=="}}),

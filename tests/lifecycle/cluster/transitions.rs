@@ -1,17 +1,17 @@
-//! Who owns the replica count: every way from one owner to another, as a watch sees it.
+//! The owner of the replica count: a watch records the count during every change of owner.
 
 use std::time::Duration;
 
 use futures::StreamExt;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
 use super::lab::{Lab, Scaling, deployment_key, wanted};
 
-/// Every transition between one replica, three, an autoscaler and external scaling; a watch records
-/// each value of `spec.replicas`.
-pub async fn replicas_never_fall_through_any_transition(lab: Lab) {
+/// Every transition between one replica, three replicas, an autoscaler and external scaling; a watch records each
+/// value of `spec.replicas`.
+pub async fn replicas_never_drop_during_a_transition(lab: Lab) {
     use Scaling::{Autoscaler, External, Static};
     let all = [Static(1), Static(3), Autoscaler, External];
     let pairs = all
@@ -33,7 +33,7 @@ async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
     lab.apply(store, &wanted(store, from)).await;
     let start = match from {
         Static(replicas) => replicas,
-        // As a busy autoscaler or `kubectl scale` would have it.
+        // The count that a busy autoscaler or `kubectl scale` has set.
         Autoscaler | External => {
             lab.scale(store, 4).await;
             4
@@ -48,7 +48,7 @@ async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
         .applied_objects();
     let recorder = tokio::spawn(async move {
         let mut stream = std::pin::pin!(stream);
-        // A watch that breaks is taken up again.
+        // A broken watch is started again.
         while let Some(seen) = stream.next().await {
             if let Ok(live) = seen
                 && sender.send(live.spec.replicas).is_err()
@@ -59,13 +59,13 @@ async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
     });
     let mut seen = vec![recorded.recv().await.flatten()];
 
-    // A change of the pods goes with it, so that a rollout is under way.
+    // The pods change as well, so that a rollout is in progress.
     let mut target = wanted(store, to);
     if let Some(deployment) = target.get_mut(&deployment_key(store)) {
         deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
     }
     let outcome = lab.apply(store, &target).await;
-    // What an autoscaler's controller might still do comes within its next round.
+    // An autoscaler's controller writes within its next sync period.
     tokio::time::sleep(Duration::from_secs(3)).await;
     recorder.abort();
     while let Some(replicas) = recorded.recv().await {

@@ -1,4 +1,4 @@
-//! What is written, what is taken back, and what is deleted.
+//! Writes, removals and deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::{Value as Json, json};
 use terraform_provider_feast::cluster::{CancellationToken, PvcPolicy};
-use terraform_provider_feast::feast::objects::{Key, Kind};
+use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
 use super::lab::{Lab, Scaling, TIMEOUT, deployment_key, object, wanted};
 
-pub async fn what_is_no_longer_wanted_vanishes(lab: Lab) {
+pub async fn removes_unwanted_fields_and_objects(lab: Lab) {
     let mut target = wanted("x", Scaling::Static(2));
     lab.apply("x", &target).await;
     let before = lab.live("x").await;
@@ -49,7 +49,7 @@ pub async fn what_is_no_longer_wanted_vanishes(lab: Lab) {
     );
 }
 
-pub async fn strategies_change_both_ways(lab: Lab) {
+pub async fn changes_the_strategy_in_both_directions(lab: Lab) {
     let strategy = |store: &str, strategy: Json| {
         let mut wanted = wanted(store, Scaling::Static(2));
         let deployment = wanted.get_mut(&deployment_key(store)).expect("wanted");
@@ -76,21 +76,21 @@ pub async fn strategies_change_both_ways(lab: Lab) {
         lab.apply("x", &strategy("x", next.clone())).await;
         let live = lab.live("x").await;
         assert_eq!(live["spec"]["strategy"], expected);
-        // One write.
+        // A single write.
         assert_eq!(
             live["metadata"]["generation"].as_i64(),
             before.map(|before| before + 1)
         );
     }
 
-    // Numbers that are not ours: the server's defaults in an object that someone else made.
+    // Numbers of another owner: the API server's defaults in an object that another manager created.
     let made = strategy("y", rolling.clone());
     lab.create::<Deployment>(&made[&deployment_key("y")]).await;
     lab.apply("y", &strategy("y", recreate.clone())).await;
     assert_eq!(lab.live("y").await["spec"]["strategy"], recreate);
     lab.apply("y", &strategy("y", rolling.clone())).await;
 
-    // And a number that someone has edited.
+    // A number that another manager has edited.
     lab.edit(
         "y",
         "kubectl-edit",
@@ -101,7 +101,7 @@ pub async fn strategies_change_both_ways(lab: Lab) {
     assert_eq!(lab.live("y").await["spec"]["strategy"], recreate);
 }
 
-pub async fn pruning_and_deleting(lab: Lab) {
+pub async fn prunes_and_deletes(lab: Lab) {
     let mut target = wanted("x", Scaling::Autoscaler);
     for name in ["feast-x-registry", "feast-x-online"] {
         let (key, claim) = object(

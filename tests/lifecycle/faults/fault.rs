@@ -1,54 +1,54 @@
-//! The faults: what can go wrong with one request.
+//! The faults that the proxy can inject into one request.
 
 use std::time::Duration;
 
-/// What goes wrong with a request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// The request is carried out, and the connection is closed without the answer.
+    /// The API server processes the request, and the connection is closed without a response.
     AnswerLost,
-    /// The connection is reset, and the request is not carried out.
+    /// The connection is reset before the API server receives the request.
     ResetBefore,
-    /// The request is carried out, and the connection is reset without the answer.
+    /// The API server processes the request, and the connection is reset without a response.
     ResetAfter,
     Status401,
     Status403,
     Status409,
     Status429,
-    /// With `Retry-After`.
+    /// The response has `Retry-After`.
     Status429Later,
     Status500,
     Status503,
     Status504,
-    /// The request is carried out, and the answer ends in the middle, as if it were complete.
+    /// The API server processes the request, and the response body ends early, as if it were complete.
     BodyTruncated,
-    /// The request is carried out, and the stream of the answer breaks in the middle.
+    /// The API server processes the request, and the stream of the response body breaks.
     BodyCut,
-    /// A gateway answers in place of the API server, with a page of HTML and the status 502.
+    /// A gateway returns an HTML html_page with status 502 in place of the API server.
     Html502,
-    /// A captive portal answers in place of the API server, with a page of HTML and the status 200.
+    /// A captive portal returns an HTML html_page with status 200 in place of the API server.
     Html200,
-    /// The same, after the request was carried out.
+    /// The same as `Html200`, after the API server has processed the request.
     Html200After,
-    /// A load balancer that has lost the API server answers with a page of HTML and the status 404.
+    /// A load balancer without a backend returns an HTML html_page with status 404.
     Html404,
-    /// The answer takes a few seconds.
+    /// The response is delayed by a few seconds.
     Slow,
-    /// The provider is killed, and the request is not carried out.
+    /// The provider is killed before the API server receives the request.
     ProviderKilled,
-    /// The request is carried out, and the provider is killed.
+    /// The API server processes the request, and the provider is killed.
     ProviderKilledAfter,
-    /// Terraform is interrupted while the request is under way; then the answer comes.
+    /// Terraform is interrupted while the request is in flight, and then the response arrives.
     Interrupted,
-    /// Terraform is interrupted after the request was carried out, and the answer never comes.
+    /// Terraform is interrupted after the API server has processed the request, and no response arrives.
     InterruptedUnanswered,
-    /// From this request on the API server answers 503, for longer than the provider tries.
+    /// From this request on, the API server returns 503, for longer than the provider retries.
     Outage,
-    /// The request is carried out, its answer is lost, and then the outage begins.
+    /// The API server processes the request, its response is lost, and then the outage starts.
     AnswerLostThenOutage,
 }
 
-/// What a fault does instead of passing the answer on.
+/// The effect of a fault in place of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     CloseConnection { reset: bool },
@@ -60,7 +60,7 @@ pub enum Effect {
     InterruptTerraform { answers: bool },
 }
 
-/// Longer than any retry budget of the provider, which then gives up at once.
+/// The number of seconds in `Retry-After` that exceeds every retry budget of the provider, so that it does not retry.
 const BEYOND_EVERY_BUDGET: u32 = 3600;
 
 impl Fault {
@@ -120,12 +120,12 @@ impl Fault {
         }
     }
 
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.name() == name)
     }
 
-    /// Whether the API server carries the request out.
-    pub fn is_carried_out(self) -> bool {
+    /// Returns whether the API server processes the request.
+    pub fn reaches_api_server(self) -> bool {
         matches!(
             self,
             Self::AnswerLost
@@ -173,18 +173,18 @@ impl Fault {
         }
     }
 
-    /// The answer to every request during an outage.
+    /// The response to every request during an outage.
     pub const OUTAGE: Effect = Effect::Status {
         code: 503,
         retry_after: Some(BEYOND_EVERY_BUDGET),
     };
 
-    /// Whether an outage begins with it.
+    /// Returns whether an outage starts with this fault.
     pub fn begins_outage(self) -> bool {
         matches!(self, Self::Outage | Self::AnswerLostThenOutage)
     }
 
-    /// Whether the provider must get over it without an error, because the next attempt succeeds.
+    /// Returns whether the provider must recover without an error, because its next attempt succeeds.
     pub fn is_retried(self) -> bool {
         matches!(
             self,
@@ -203,13 +203,13 @@ impl Fault {
         )
     }
 
-    /// Whether Terraform or the provider ends early, so that what exists need not be in the state.
+    /// Returns whether the provider is killed, so that existing objects can be missing from the state.
     pub fn kills_provider(self) -> bool {
         self.effect() == Effect::KillProvider
     }
 
-    /// What an error of a request with this fault must say, one of these.
-    pub fn words(self) -> &'static [&'static str] {
+    /// Returns the messages of which an error for this fault must contain at least one.
+    pub fn expected_messages(self) -> &'static [&'static str] {
         match self {
             Self::Html200 | Self::Html200After | Self::Html404 => &["not a Kubernetes API server"],
             Self::ProviderKilled | Self::ProviderKilledAfter => {
@@ -223,5 +223,5 @@ impl Fault {
     }
 }
 
-/// Stands in the message of every status that a fault makes.
+/// The message of every error status that a fault returns.
 pub const INJECTED: &str = "an injected fault";

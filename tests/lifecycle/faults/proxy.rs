@@ -1,8 +1,8 @@
-//! A proxy in front of the real API server that breaks one chosen request.
+//! A proxy in front of the real API server that injects a fault into one request.
 //!
-//! It speaks TLS and, as an API server does, HTTP/2 where the client can. It adds the credentials of the kubeconfig
-//! that it was made from, so its clients need none. A request that is to be carried out is carried out even if the
-//! client leaves meanwhile.
+//! The proxy uses TLS, and HTTP/2 if the client supports it, as an API server does. It adds the credentials of its
+//! kubeconfig, so its clients need none. A request that the API server is to process is sent even if the client
+//! disconnects meanwhile.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,9 +33,9 @@ use super::request::{RequestName, target};
 use crate::lifecycle::store::StoreUnderTest;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+type ProxyResponse = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-/// All proxies run here.
+/// The runtime of all proxies.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -44,33 +44,33 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("a runtime")
 });
 
-/// The request to break, how, and whom to signal.
+/// The request to fail, the fault, and the process to signal.
 pub struct Injection {
     pub request: RequestName,
     pub fault: Fault,
-    /// Kills or interrupts a process, for the faults that do; blocks until that is done.
+    /// Kills or interrupts a process, for the faults that do so. Blocks until that is done.
     pub signal: Signal,
-    /// How many attempts to connect are turned away after it.
-    pub then_away_for: usize,
+    /// The number of connection attempts that are refused afterwards.
+    pub then_refuses: usize,
 }
 
 pub type Signal = Arc<dyn Fn(Effect) + Send + Sync>;
 
 impl Injection {
-    /// For a fault that no process is signalled for.
+    /// Creates an injection for a fault that signals no process.
     pub fn of(request: RequestName, fault: Fault) -> Self {
         Self {
             request,
             fault,
             signal: Arc::new(|_| ()),
-            then_away_for: 0,
+            then_refuses: 0,
         }
     }
 }
 
 pub struct Proxy {
     address: SocketAddr,
-    /// The certificate that it presents, which is its own authority.
+    /// The certificate of the proxy, which is its own authority.
     certificate: String,
     shared: Arc<Shared>,
     stop: CancellationToken,
@@ -78,29 +78,29 @@ pub struct Proxy {
 
 struct Shared {
     upstream: kube::Client,
-    script: Mutex<Script>,
-    /// The connections that are open.
+    state: Mutex<ProxyState>,
+    /// Cancelled to close all open connections.
     connections: Mutex<CancellationToken>,
-    /// Closes the connections of clients that wait for an answer that never comes.
+    /// Closes the connections of clients that wait for a response that never arrives.
     stop: CancellationToken,
 }
 
-/// What has been asked, and what is to be broken.
+/// The received requests, and the fault to inject.
 #[derive(Default)]
-struct Script {
+struct ProxyState {
     counts: BTreeMap<String, usize>,
     requests: Vec<RequestName>,
     injection: Option<Injection>,
     outage: bool,
-    /// How many more attempts to connect are turned away.
-    away_for: usize,
-    turned_away: usize,
-    was_hit: bool,
+    /// The number of further connection attempts to refuse.
+    connections_to_refuse: usize,
+    refused_connections: usize,
+    was_injected: bool,
 }
 
 impl Proxy {
     /// Listens on a port of 127.0.0.1, in front of the cluster of this kubeconfig.
-    pub fn before(kubeconfig: &Path) -> Self {
+    pub fn new(kubeconfig: &Path) -> Self {
         RUNTIME.block_on(async {
             let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
             let options = KubeConfigOptions::default();
@@ -115,7 +115,7 @@ impl Proxy {
                 certificate: cert.pem(),
                 shared: Arc::new(Shared {
                     upstream: upstream.expect("a client"),
-                    script: Mutex::default(),
+                    state: Mutex::default(),
                     connections: Mutex::default(),
                     stop: stop.clone(),
                 }),
@@ -140,7 +140,7 @@ impl Proxy {
         })
     }
 
-    /// Returns a kubeconfig that leads here.
+    /// Returns a kubeconfig for the proxy.
     pub fn kubeconfig(&self) -> String {
         use base64::Engine as _;
         let certificate = base64::engine::general_purpose::STANDARD.encode(&self.certificate);
@@ -159,32 +159,32 @@ impl Proxy {
         .to_string()
     }
 
-    /// Begins to count requests anew, and ends every fault of before.
-    pub fn begin(&self, injection: Option<Injection>) {
-        *self.shared.script() = Script {
+    /// Resets the counts of requests, and ends every previous fault.
+    pub fn reset(&self, injection: Option<Injection>) {
+        *self.shared.state() = ProxyState {
             injection,
-            ..Script::default()
+            ..ProxyState::default()
         };
     }
 
-    /// Returns the requests since [`Proxy::begin`], in the order in which they arrived.
+    /// Returns the requests since [`Proxy::reset`], in the order of their arrival.
     pub fn requests(&self) -> Vec<RequestName> {
-        self.shared.script().requests.clone()
+        self.shared.state().requests.clone()
     }
 
-    /// Returns whether the request to break has arrived since [`Proxy::begin`].
-    pub fn was_hit(&self) -> bool {
-        self.shared.script().was_hit
+    /// Returns whether the fault has been injected since [`Proxy::reset`].
+    pub fn was_injected(&self) -> bool {
+        self.shared.state().was_injected
     }
 
-    /// Returns how many attempts to connect have been turned away since [`Proxy::begin`].
-    pub fn turned_away(&self) -> usize {
-        self.shared.script().turned_away
+    /// Returns the number of refused connection attempts since [`Proxy::reset`].
+    pub fn refused_connections(&self) -> usize {
+        self.shared.state().refused_connections
     }
 
-    /// Puts a proxy between a feature store's provider and its API server.
-    pub fn between(test: &mut StoreUnderTest) -> Self {
-        let proxy = Self::before(test.namespace.cluster().kubeconfig());
+    /// Starts a proxy in_front_of the provider of a feature store and its API server.
+    pub fn in_front_of(test: &mut StoreUnderTest) -> Self {
+        let proxy = Self::new(test.namespace.cluster().kubeconfig());
         let file = "proxy.kubeconfig";
         (test.terraform.write(file, &proxy.kubeconfig())).expect("a file");
         let path = test.terraform.folder().join(file).display().to_string();
@@ -204,13 +204,13 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        if !shared.turns_away() {
+        if !shared.refuses_connection() {
             tokio::spawn(serve(stream, tls.clone(), shared.clone()));
         }
     }
 }
 
-/// One connection, from the side of the requests on it.
+/// One connection, as seen by the requests on it.
 #[derive(Clone)]
 struct Connection {
     close: CancellationToken,
@@ -219,14 +219,14 @@ struct Connection {
 
 async fn serve(stream: TcpStream, tls: TlsAcceptor, shared: Arc<Shared>) {
     stream.set_nodelay(true).ok();
-    // A second handle of the same socket, for its options.
+    // A second handle of the socket, to set its options.
     let (stream, socket) = {
         let stream = stream.into_std().expect("a stream");
         let second = stream.try_clone().expect("a handle");
         let stream = TcpStream::from_std(stream).expect("a stream");
         (stream, TcpStream::from_std(second).expect("a handle"))
     };
-    // The client may leave before the handshake is done.
+    // The client may disconnect before the handshake is complete.
     let Ok(stream) = tls.accept(stream).await else {
         return;
     };
@@ -237,12 +237,12 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, shared: Arc<Shared>) {
     let stop = shared.stop.clone();
     let service = service_fn(|request| {
         let (shared, connection) = (shared.clone(), connection.clone());
-        async move { Ok::<_, Infallible>(answer(&shared, &connection, request).await) }
+        async move { Ok::<_, Infallible>(respond(&shared, &connection, request).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     let served = builder.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // An error means that the client has left.
+        // An error means that the client has disconnected.
         _ = served => {}
         () = stop.cancelled() => {}
         () = connection.close.cancelled() => {
@@ -254,8 +254,8 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ProxyState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_connections(&self) -> MutexGuard<'_, CancellationToken> {
@@ -263,49 +263,49 @@ impl Shared {
         connections.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes an attempt to connect, and returns whether it fails.
-    fn turns_away(&self) -> bool {
-        let mut script = self.script();
-        let away = script.away_for > 0;
-        script.away_for = script.away_for.saturating_sub(1);
-        script.turned_away += usize::from(away);
-        away
+    /// Records a connection attempt, and returns whether it is refused.
+    fn refuses_connection(&self) -> bool {
+        let mut state = self.state();
+        let refuses = state.connections_to_refuse > 0;
+        state.connections_to_refuse = state.connections_to_refuse.saturating_sub(1);
+        state.refused_connections += usize::from(refuses);
+        refuses
     }
 
-    /// Closes every connection, as an API server does that ends.
-    fn leave(&self) {
+    /// Closes every connection, as an API server does when it stops.
+    fn close_connections(&self) {
         std::mem::take(&mut *self.open_connections()).cancel();
     }
 
-    /// Notes the request, and returns what is to go wrong with it.
-    fn strike(&self, target: String) -> Option<Strike> {
-        let mut script = self.script();
-        let nth = script.counts.entry(target.clone()).or_insert(0);
+    /// Records the request, and returns the fault to inject.
+    fn next_fault(&self, target: String) -> Option<InjectedFault> {
+        let mut state = self.state();
+        let nth = state.counts.entry(target.clone()).or_insert(0);
         *nth += 1;
         let name = RequestName { target, nth: *nth };
-        script.requests.push(name.clone());
-        if script.outage {
-            return Some(Strike {
+        state.requests.push(name.clone());
+        if state.outage {
+            return Some(InjectedFault {
                 effect: Fault::OUTAGE,
-                is_carried_out: false,
+                reaches_api_server: false,
                 signal: None,
-                then_leaves: false,
+                then_closes_connections: false,
             });
         }
-        let injection = script.injection.take_if(|it| it.request == name)?;
-        script.was_hit = true;
-        script.outage = injection.fault.begins_outage();
-        script.away_for = injection.then_away_for;
-        Some(Strike {
+        let injection = state.injection.take_if(|it| it.request == name)?;
+        state.was_injected = true;
+        state.outage = injection.fault.begins_outage();
+        state.connections_to_refuse = injection.then_refuses;
+        Some(InjectedFault {
             effect: injection.fault.effect(),
-            is_carried_out: injection.fault.is_carried_out(),
+            reaches_api_server: injection.fault.reaches_api_server(),
             signal: Some(injection.signal),
-            then_leaves: injection.then_away_for > 0,
+            then_closes_connections: injection.then_refuses > 0,
         })
     }
 
-    /// Carries the request out, whatever becomes of the client.
-    async fn forward(&self, request: Request<Bytes>) -> Answer {
+    /// Sends the request to the API server, even if the client disconnects.
+    async fn forward(&self, request: Request<Bytes>) -> ProxyResponse {
         let upstream = self.upstream.clone();
         let sent = tokio::spawn(async move {
             let (parts, body) = request.into_parts();
@@ -314,24 +314,24 @@ impl Shared {
                 .await
         });
         match sent.await.expect("no panic") {
-            Ok(answer) => answer.map(|body| body.map_err(BoxError::from).boxed_unsync()),
+            Ok(response) => response.map(|body| body.map_err(BoxError::from).boxed_unsync()),
             Err(error) => {
-                let message = format!("the proxy of the test cannot reach the API server: {error}");
+                let message = format!("the test proxy cannot reach the API server: {error}");
                 status(StatusCode::BAD_GATEWAY, None, &message)
             }
         }
     }
 }
 
-/// A fault that happens to a request.
-struct Strike {
+/// A fault that is injected into a request.
+struct InjectedFault {
     effect: Effect,
-    is_carried_out: bool,
+    reaches_api_server: bool,
     signal: Option<Signal>,
-    then_leaves: bool,
+    then_closes_connections: bool,
 }
 
-impl Strike {
+impl InjectedFault {
     async fn signal(&self) {
         let Some(signal) = self.signal.clone() else {
             return;
@@ -342,28 +342,32 @@ impl Strike {
     }
 }
 
-async fn answer(shared: &Shared, connection: &Connection, request: Request<Incoming>) -> Answer {
-    let strike = shared.strike(target(request.method().as_str(), request.uri()));
-    let request = match whole(request).await {
+async fn respond(
+    shared: &Shared,
+    connection: &Connection,
+    request: Request<Incoming>,
+) -> ProxyResponse {
+    let fault = shared.next_fault(target(request.method().as_str(), request.uri()));
+    let request = match read_request(request).await {
         Ok(request) => request,
-        // The client has left; nobody reads this.
+        // The client has disconnected and does not receive this response.
         Err(error) => return status(StatusCode::BAD_REQUEST, None, &error.to_string()),
     };
-    let Some(strike) = strike else {
+    let Some(fault) = fault else {
         return shared.forward(request).await;
     };
-    match strike.effect {
+    match fault.effect {
         Effect::Delay(delay) => {
             tokio::time::sleep(delay).await;
             shared.forward(request).await
         }
         Effect::InterruptTerraform { answers: true } => {
-            strike.signal().await;
+            fault.signal().await;
             shared.forward(request).await
         }
-        Effect::EndBody { cleanly } => half(shared.forward(request).await, cleanly).await,
+        Effect::EndBody { cleanly } => truncate_body(shared.forward(request).await, cleanly).await,
         effect => {
-            if strike.is_carried_out {
+            if fault.reaches_api_server {
                 drop(shared.forward(request).await);
             }
             match effect {
@@ -371,17 +375,19 @@ async fn answer(shared: &Shared, connection: &Connection, request: Request<Incom
                     let code = StatusCode::from_u16(code).expect("a status code");
                     status(code, retry_after, INJECTED)
                 }
-                Effect::Page { code } => page(StatusCode::from_u16(code).expect("a status code")),
+                Effect::Page { code } => {
+                    html_page(StatusCode::from_u16(code).expect("a status code"))
+                }
                 Effect::CloseConnection { reset } => {
                     connection.with_reset.store(reset, Ordering::Relaxed);
                     connection.close.cancel();
-                    if strike.then_leaves {
-                        shared.leave();
+                    if fault.then_closes_connections {
+                        shared.close_connections();
                     }
                     std::future::pending().await
                 }
                 _ => {
-                    strike.signal().await;
+                    fault.signal().await;
                     std::future::pending().await
                 }
             }
@@ -389,8 +395,8 @@ async fn answer(shared: &Shared, connection: &Connection, request: Request<Incom
     }
 }
 
-/// Reads the body of a request, and leaves out what belongs to the connection that it came on.
-async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, hyper::Error> {
+/// Reads the body of a request, and removes the headers of its connection.
+async fn read_request(request: Request<Incoming>) -> Result<Request<Bytes>, hyper::Error> {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().cloned();
     parts.uri = path.map_or_else(Default::default, Into::into);
@@ -400,21 +406,21 @@ async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, hyper::Erro
     Ok(Request::from_parts(parts, body))
 }
 
-/// Passes on the first half of the first piece of the body, and nothing after it.
-async fn half(answer: Answer, cleanly: bool) -> Answer {
-    let (mut parts, mut body) = answer.into_parts();
+/// Returns a response with the first truncate_body of the first frame of the body, which then ends or fails.
+async fn truncate_body(response: ProxyResponse, cleanly: bool) -> ProxyResponse {
+    let (mut parts, mut body) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     let first = body.frame().await.and_then(Result::ok);
     let first = first.and_then(|frame| frame.into_data().ok());
     let first = first.unwrap_or_default();
     let half = first.slice(..first.len() / 2);
-    let end = (!cleanly).then(|| Err(BoxError::from("cut by the test")));
+    let end = (!cleanly).then(|| Err(BoxError::from("truncated by the test")));
     let frames = stream::iter([Ok(Frame::data(half))]).chain(stream::iter(end));
     Response::from_parts(parts, StreamBody::new(frames).boxed_unsync())
 }
 
-/// An answer as the API server gives it when it refuses something.
-fn status(code: StatusCode, retry_after: Option<u32>, message: &str) -> Answer {
+/// Returns an error response in the form of the API server.
+fn status(code: StatusCode, retry_after: Option<u32>, message: &str) -> ProxyResponse {
     let reason = match code.as_u16() {
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -434,26 +440,26 @@ fn status(code: StatusCode, retry_after: Option<u32>, message: &str) -> Answer {
         "reason": reason,
         "code": code.as_u16(),
     });
-    let mut answer = with_body(code, "application/json", body.to_string());
+    let mut response = with_body(code, "application/json", body.to_string());
     if let Some(seconds) = retry_after {
-        answer
+        response
             .headers_mut()
             .insert(header::RETRY_AFTER, seconds.into());
     }
-    answer
+    response
 }
 
-/// An answer of somebody between the provider and the API server.
-fn page(code: StatusCode) -> Answer {
+/// Returns a response of an intermediary in_front_of the provider and the API server.
+fn html_page(code: StatusCode) -> ProxyResponse {
     let text = format!("<!DOCTYPE html><html><body>Please log in: {INJECTED}</body></html>\n");
     with_body(code, "text/html; charset=utf-8", text)
 }
 
-fn with_body(code: StatusCode, kind: &'static str, text: String) -> Answer {
+fn with_body(code: StatusCode, kind: &'static str, text: String) -> ProxyResponse {
     let body = Full::from(text).map_err(BoxError::from).boxed_unsync();
-    let mut answer = Response::new(body);
-    *answer.status_mut() = code;
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
     let kind = header::HeaderValue::from_static(kind);
-    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-    answer
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }

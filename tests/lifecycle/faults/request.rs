@@ -1,30 +1,30 @@
-//! Names of requests: how the requests of one operation are told apart.
+//! The names by which the requests of one operation are identified.
 
 use std::fmt;
 use std::str::FromStr;
 
 use hyper::Uri;
 
-/// One request of an operation, named so that the name means the same request in every run of that operation, even
-/// though the provider sends requests in parallel. Printed as `PATCH services/feast-demo-online #1`.
+/// A request of an operation. The name identifies the same request in every run of the operation, although the
+/// provider sends requests concurrently. It is printed as `PATCH services/feast-demo-online #1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestName {
-    /// What is asked and of which object: `PATCH services/feast-demo-online`, `LIST pods`, `WATCH pods`.
+    /// The verb and the object: `PATCH services/feast-demo-online`, `LIST pods`, `WATCH pods`.
     pub target: String,
-    /// The position among the requests with this target, from 1.
+    /// The position among the requests with this target, starting at 1.
     pub nth: usize,
 }
 
 impl RequestName {
-    /// Returns whether it asks for a change.
+    /// Returns whether the request is a write.
     pub fn is_write(&self) -> bool {
         let reads = ["GET ", "LIST ", "WATCH "];
         !reads.iter().any(|verb| self.target.starts_with(verb))
     }
 
-    /// Returns whether it belongs to a wait, so that an operation can do without it when what it waits for is there at
-    /// the first look.
-    pub fn is_of_a_wait(&self) -> bool {
+    /// Returns whether the request is part of a wait. An operation does not send it if the awaited condition is
+    /// already met at the first read.
+    pub fn is_part_of_wait(&self) -> bool {
         let of_waits = ["LIST pods", "LIST events", "GET pods/*"];
         self.target.starts_with("WATCH ") || of_waits.contains(&self.target.as_str())
     }
@@ -46,7 +46,7 @@ impl FromStr for RequestName {
                 nth: nth.parse().ok()?,
             })
         });
-        parts.ok_or_else(|| format!("{text:?} is not the name of a request"))
+        parts.ok_or_else(|| format!("{text:?} is not a request name"))
     }
 }
 
@@ -70,7 +70,8 @@ pub fn target(method: &str, uri: &Uri) -> String {
         ("GET", 1) => "LIST",
         _ => method,
     };
-    // Names that differ from run to run: a cluster-wide object's has the namespace in it, a Job's ends with a keyed hash, a pod's with random letters.
+    // Some names differ in_front_of runs: the name of a cluster-scoped object contains the namespace, a Job's ends with a
+    // keyed hash, and a pod's with random characters.
     if let [resource @ ("jobs" | "pods"), name, ..] = path.as_slice() {
         let stable = match *resource {
             "jobs" => name.rsplit_once('-').map_or(*name, |(start, _)| start),
@@ -94,7 +95,7 @@ pub fn target(method: &str, uri: &Uri) -> String {
     format!("{verb} {}", path.join("/"))
 }
 
-/// Checks the naming of requests; it needs no cluster.
+/// Tests the naming of requests. It needs no cluster.
 pub fn requests_have_stable_names() {
     for (method, uri, expected) in [
         (
@@ -140,6 +141,6 @@ pub fn requests_have_stable_names() {
         nth: 2,
     };
     assert_eq!(name.to_string(), "LIST pods #2");
-    assert!(name.is_of_a_wait() && !name.is_write());
+    assert!(name.is_part_of_wait() && !name.is_write());
     assert_eq!("LIST pods #2".parse(), Ok(name));
 }

@@ -1,4 +1,4 @@
-//! One run: the operation of a scenario with one broken request, and what must be true after it.
+//! One run: the operation of a scenario with a fault in one request, and the checks after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Stdio};
@@ -17,25 +17,25 @@ use crate::lifecycle::scaling::Watch;
 use crate::lifecycle::store::{KINDS, StoreUnderTest};
 use crate::support::terraform::{Exit, Run};
 
-/// No operation takes longer, whatever goes wrong.
+/// The time limit of an operation, with any fault.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// What a scenario leads to when nothing goes wrong.
+/// The result of a scenario without a fault.
 pub struct Expected {
     pub requests: Vec<RequestName>,
     objects: BTreeMap<String, Json>,
 }
 
-/// How a run with a fault has ended well.
+/// The successful outcomes of a run with a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Converged,
-    /// The wait that the request belongs to was over before it.
-    NotMade,
+    /// The provider did not send the request, because the wait that it belongs to was already over.
+    NotSent,
 }
 
-/// A feature store whose provider talks to the API server through a proxy.
-struct Laboratory<'a> {
+/// A feature store whose provider connects to the API server through a proxy.
+struct ProxiedStore<'a> {
     scenario: &'a Scenario,
     test: StoreUnderTest,
     proxy: Proxy,
@@ -43,95 +43,99 @@ struct Laboratory<'a> {
 
 /// Runs the scenario without a fault.
 pub fn without_fault(scenario: &Scenario) -> Result<Expected, String> {
-    let laboratory = Laboratory::new(scenario)?;
-    laboratory.proxy.begin(None);
-    let run = laboratory.operate(&Arc::default())?;
+    let store = ProxiedStore::new(scenario)?;
+    store.proxy.reset(None);
+    let run = store.run_operation(&Arc::default())?;
     check(run.succeeded(), || format!("without a fault: {run}"))?;
-    let mut requests = laboratory.proxy.requests();
+    let mut requests = store.proxy.requests();
     requests.sort();
-    check(!requests.is_empty(), || "it made no request".to_owned())?;
-    laboratory.converge()?;
-    let objects = laboratory.objects()?;
-    laboratory.end()?;
+    check(!requests.is_empty(), || {
+        "the operation made no request".to_owned()
+    })?;
+    store.converge()?;
+    let objects = store.objects()?;
+    store.destroy()?;
     Ok(Expected { requests, objects })
 }
 
-/// Runs the scenario with a fault.
+/// Runs the scenario with a fault in one request.
 pub fn with_fault(
     scenario: &Scenario,
     expected: &Expected,
     request: &RequestName,
     fault: Fault,
 ) -> Result<Outcome, String> {
-    let laboratory = Laboratory::new(scenario)?;
-    let test = &laboratory.test;
+    let store = ProxiedStore::new(scenario)?;
+    let test = &store.test;
     let watch = scenario
         .before
         .map(|_| (Watch::on(test), test.deployment()));
-    let state = laboratory.state()?;
+    let state = store.state()?;
 
     let terraform: Arc<OnceLock<u32>> = Arc::default();
     let signalled = terraform.clone();
-    laboratory.proxy.begin(Some(Injection {
+    store.proxy.reset(Some(Injection {
         signal: Arc::new(move |effect| signal(*signalled.wait(), effect)),
         ..Injection::of(request.clone(), fault)
     }));
-    let run = laboratory.operate(&terraform)?;
-    if !laboratory.proxy.was_hit() {
-        let requests = laboratory.proxy.requests();
+    let run = store.run_operation(&terraform)?;
+    if !store.proxy.was_injected() {
+        let requests = store.proxy.requests();
         let requests: Vec<String> = requests.iter().map(RequestName::to_string).collect();
-        let why = format!("it was not among {}: {run}", requests.join(", "));
-        return check(request.is_of_a_wait(), || why).map(|()| Outcome::NotMade);
+        let why = format!("the request is not among {}: {run}", requests.join(", "));
+        return check(request.is_part_of_wait(), || why).map(|()| Outcome::NotSent);
     }
-    laboratory.proxy.begin(None);
-    laboratory.check_outcome(&run, fault, &state)?;
+    store.proxy.reset(None);
+    store.check_outcome(&run, fault, &state)?;
 
-    if is_complete_and_unknown(scenario, request, fault) {
-        laboratory.import()?;
+    if completes_without_state(scenario, request, fault) {
+        store.import()?;
     }
-    laboratory.converge()?;
-    let objects = laboratory.objects()?;
-    let is_to_match = scenario.operation != Operation::Destroy;
-    check(!is_to_match || objects == expected.objects, || {
+    store.converge()?;
+    let objects = store.objects()?;
+    let must_match = scenario.operation != Operation::Destroy;
+    check(!must_match || objects == expected.objects, || {
         let difference = difference(&expected.objects, &objects);
-        format!("the objects are not those of a run without a fault:\n{difference}\nafter {run}")
+        format!(
+            "the objects differ from those of a run without a fault:\n{difference}\nafter {run}"
+        )
     })?;
     if let (Some((watch, before)), Operation::Apply) = (&watch, scenario.operation) {
-        let seen = watch.values(before, &test.deployment());
+        let counts = watch.values(before, &test.deployment());
         let least = (scenario.before).map_or(0, |it| it.replicas.min(scenario.after.replicas));
-        check(seen.iter().all(|count| *count >= least), || {
-            format!("the replica count fell below {least}: {seen:?}")
+        check(counts.iter().all(|count| *count >= least), || {
+            format!("the replica count dropped below {least}: {counts:?}")
         })?;
     }
-    laboratory.end()?;
+    store.destroy()?;
     Ok(Outcome::Converged)
 }
 
-impl<'a> Laboratory<'a> {
-    /// Brings the feature store to where the operation begins.
+impl<'a> ProxiedStore<'a> {
+    /// Creates the feature store in its state before the operation.
     fn new(scenario: &'a Scenario) -> Result<Self, String> {
         let mut test = StoreUnderTest::new("faults");
-        let proxy = Proxy::between(&mut test);
-        let laboratory = Self {
+        let proxy = Proxy::in_front_of(&mut test);
+        let store = Self {
             scenario,
             test,
             proxy,
         };
         if let Some(before) = &scenario.before {
-            laboratory.configure(before);
-            let run = laboratory.terraform(APPLY, &Arc::default())?;
+            store.configure(before);
+            let run = store.terraform(APPLY, &Arc::default())?;
             check(run.succeeded(), || format!("setting up: {run}"))?;
         }
         match scenario.operation {
-            Operation::Import => laboratory.forget()?,
-            Operation::DataSource => laboratory.read_data_source()?,
+            Operation::Import => store.remove_from_state()?,
+            Operation::DataSource => store.read_data_source()?,
             _ => {}
         }
-        Ok(laboratory)
+        Ok(store)
     }
 
     /// Removes the store from the state.
-    fn forget(&self) -> Result<(), String> {
+    fn remove_from_state(&self) -> Result<(), String> {
         let run = self.test.terraform.run(&["state", "rm", ADDRESS]);
         let run = run.map_err(|error| error.to_string())?;
         check(run.succeeded(), || format!("setting up: {run}"))
@@ -152,13 +156,13 @@ impl<'a> Laboratory<'a> {
         self.test.configure_all(&services, &attributes);
     }
 
-    fn operate(&self, pid: &Arc<OnceLock<u32>>) -> Result<Run, String> {
+    fn run_operation(&self, pid: &Arc<OnceLock<u32>>) -> Result<Run, String> {
         self.configure(&self.scenario.after);
         let id = self.import_id();
         let import = ["import", ADDRESS, &id];
         self.terraform(
             match self.scenario.operation {
-                Operation::Apply | Operation::ApplyAndTakeBack => {
+                Operation::Apply | Operation::ApplyAndRevert => {
                     &["apply", "-auto-approve", "-refresh=false"]
                 }
                 Operation::Import => &import,
@@ -173,7 +177,8 @@ impl<'a> Laboratory<'a> {
         )
     }
 
-    /// Runs Terraform, and tells its process id as soon as that is known. A command that does not end is an error.
+    /// Runs Terraform, and sets `pid` as soon as the process has started. A command that exceeds the time limit is an
+    /// error.
     fn terraform(&self, arguments: &[&str], pid: &Arc<OnceLock<u32>>) -> Result<Run, String> {
         let fixed = ["-no-color", "-input=false"];
         let (command, flags) = arguments.split_first().ok_or("no command")?;
@@ -189,29 +194,32 @@ impl<'a> Laboratory<'a> {
         Ok(Run {
             command: format!("terraform {}", arguments.join(" ")),
             status: output.status.code(),
-            stdout: after_the_plan(&String::from_utf8_lossy(&output.stdout)).to_owned(),
+            stdout: output_from_plan_summary(&String::from_utf8_lossy(&output.stdout)).to_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
     }
 
-    /// Checks what must be true at once: what was said, and that nothing which exists is unknown to the state.
+    /// Checks the result of the operation: its messages, and that every existing object is in the state.
     fn check_outcome(&self, run: &Run, fault: Fault, before: &Json) -> Result<(), String> {
-        let said = run.said();
+        let messages = run.messages();
         for never in ["panicked", "inconsistent result", "is a bug", "is a defect"] {
-            check(!said.contains(never), || format!("{never:?} in {run}"))?;
+            check(!messages.contains(never), || format!("{never:?} in {run}"))?;
         }
         check(run.succeeded() || !fault.is_retried(), || {
-            format!("the next attempt would have succeeded: {run}")
+            format!("the provider must recover from this fault: {run}")
         })?;
         if !run.succeeded() {
-            let mut words = fault.words().iter();
-            let clear = said.contains("Error:") && words.any(|words| said.contains(words));
-            // Terraform says that it was interrupted in its own words, on the standard output.
-            check(clear, || format!("none of {:?} in {run}", fault.words()))?;
+            let mut expected = fault.expected_messages().iter();
+            let is_clear =
+                messages.contains("Error:") && expected.any(|message| messages.contains(message));
+            // The message of an interruption is Terraform's own, on standard output.
+            check(is_clear, || {
+                format!("none of {:?} in {run}", fault.expected_messages())
+            })?;
         }
         let now = self.state()?;
         match self.scenario.operation {
-            // An import changes nothing in the cluster.
+            // An import does not change the cluster.
             Operation::Import => Ok(()),
             Operation::Plan | Operation::Refresh | Operation::DataSource => {
                 check(run.status != Some(2), || {
@@ -226,29 +234,29 @@ impl<'a> Laboratory<'a> {
             }
             _ if fault.kills_provider() => Ok(()),
             _ => {
-                let known = now["objects"].as_object();
-                let known = known.into_iter().flat_map(|it| it.keys());
-                let known: BTreeSet<String> = known.cloned().collect();
-                let there = self.live()?;
-                // A Job runs once: it is found by its label, and a state of a finished apply does not have it.
-                let there = there.iter().filter(|object| object["kind"] != "Job");
-                let there = there.filter(|object| !is_terminating(object));
-                let there: BTreeSet<String> = there.map(key).collect();
-                let lost: Vec<_> = there.difference(&known).collect();
+                let recorded = now["objects"].as_object();
+                let recorded = recorded.into_iter().flat_map(|it| it.keys());
+                let recorded: BTreeSet<String> = recorded.cloned().collect();
+                let live = self.live()?;
+                // The state of a finished apply does not contain the Job, which is found by its label.
+                let live = live.iter().filter(|object| object["kind"] != "Job");
+                let live = live.filter(|object| !is_terminating(object));
+                let live: BTreeSet<String> = live.map(key).collect();
+                let lost: Vec<_> = live.difference(&recorded).collect();
                 check(lost.is_empty(), || {
-                    format!("{lost:?} exist, and the state does not have them: {run}")
+                    format!("{lost:?} exist, but are not in the state: {run}")
                 })
             }
         }
     }
 
-    /// Sees that an apply refuses to create what is there, and imports it as its error says.
+    /// Checks that an apply does not create an existing store, and imports the store as the error suggests.
     fn import(&self) -> Result<(), String> {
         let apply = self.terraform(APPLY, &Arc::default())?;
         let id = self.import_id();
         let advice = format!("terraform import <address> {id}");
-        check(apply.said().contains(&advice), || {
-            format!("no advice to import: {apply}")
+        check(apply.messages().contains(&advice), || {
+            format!("the error does not suggest an import: {apply}")
         })?;
         self.import_again(&id)
     }
@@ -262,13 +270,16 @@ impl<'a> Laboratory<'a> {
         format!("{}/demo", self.test.namespace.name())
     }
 
-    /// Finishes the operation without a fault, and checks that nothing is left to do.
+    /// Completes the operation without a fault, and checks that the plan is empty.
     fn converge(&self) -> Result<(), String> {
         match self.scenario.operation {
             Operation::Destroy => return Ok(()),
-            Operation::ApplyAndTakeBack => {
-                self.configure(&self.scenario.before.ok_or("nothing before")?)
-            }
+            Operation::ApplyAndRevert => self.configure(
+                &self
+                    .scenario
+                    .before
+                    .ok_or("the scenario has no configuration before")?,
+            ),
             Operation::Import if self.state()?.is_null() => self.import_again(&self.import_id())?,
             _ => {}
         }
@@ -280,21 +291,23 @@ impl<'a> Laboratory<'a> {
             .plan()
             .map_err(|error| error.to_string())?;
         check(plan.exit == Exit::NoChanges, || {
-            format!("something is left to do: {}", plan.run)
+            format!("the plan is not empty: {}", plan.run)
         })
     }
 
-    /// Destroys, and checks that nothing is left.
-    fn end(&self) -> Result<(), String> {
+    /// Destroys the store, and checks that no object is left.
+    fn destroy(&self) -> Result<(), String> {
         let run = self.terraform(&["destroy", "-auto-approve"], &Arc::default())?;
         check(run.succeeded(), || format!("the destroy: {run}"))?;
         let left: Vec<_> = self.live()?.iter().map(key).collect();
-        check(left.is_empty(), || format!("{left:?} are left after {run}"))?;
+        check(left.is_empty(), || {
+            format!("{left:?} still exist after {run}")
+        })?;
         let state = self.state()?;
         check(state.is_null(), || format!("the state still has {state}"))
     }
 
-    /// The attributes of the feature store in the state; null: it has none.
+    /// Returns the attributes of the feature store in the state, or null if the state does not have it.
     fn state(&self) -> Result<Json, String> {
         let state = self.test.terraform.state_json();
         let state = state.map_err(|error| error.to_string())?;
@@ -302,14 +315,16 @@ impl<'a> Laboratory<'a> {
         Ok(values.cloned().unwrap_or_default())
     }
 
-    /// Everything that carries the provider's label, in the namespace and, for it, outside.
+    /// Returns all objects with the provider's label, in the namespace and cluster-scoped.
     fn live(&self) -> Result<Vec<Json>, String> {
         let namespace = &self.test.namespace;
-        let near = "--selector=app.kubernetes.io/managed-by=feast";
-        let far = format!("--selector=feast.dev/namespace={}", namespace.name());
-        let near = namespace.json(&["get", KINDS, near]);
-        let far = namespace.json(&["get", "clusterroles,clusterrolebindings", &far]);
-        let lists = [near, far].map(|list| list.map_err(|error| error.to_string()));
+        let namespaced = "--selector=app.kubernetes.io/managed-by=feast";
+        let cluster_scoped = format!("--selector=feast.dev/namespace={}", namespace.name());
+        let namespaced = namespace.json(&["get", KINDS, namespaced]);
+        let cluster_scoped =
+            namespace.json(&["get", "clusterroles,clusterrolebindings", &cluster_scoped]);
+        let lists =
+            [namespaced, cluster_scoped].map(|list| list.map_err(|error| error.to_string()));
         let mut all = Vec::new();
         for list in lists {
             all.extend(list?["items"].as_array().into_iter().flatten().cloned());
@@ -317,7 +332,8 @@ impl<'a> Laboratory<'a> {
         Ok(all)
     }
 
-    /// What was made, as far as it is the same in every run: names, and the specification of what the user configures.
+    /// Returns the parts of the objects that are the same in every run: names, and the specification that the user
+    /// configures.
     fn objects(&self) -> Result<BTreeMap<String, Json>, String> {
         let live = self.live()?.into_iter();
         let live = live.filter(|object| !is_terminating(object));
@@ -343,9 +359,9 @@ impl<'a> Laboratory<'a> {
     }
 }
 
-/// Returns whether the provider is killed after the last write of a create, which notes in the cluster that the create
-/// has ended well: then the feature store is complete, and Terraform does not know it. No other create may take it.
-fn is_complete_and_unknown(scenario: &Scenario, request: &RequestName, fault: Fault) -> bool {
+/// Returns whether the provider is killed after the last write of a create, which marks the create as complete in the
+/// cluster. The feature store is then complete and not in the state, and no other create can adopt it.
+fn completes_without_state(scenario: &Scenario, request: &RequestName, fault: Fault) -> bool {
     let last = request.target == "PATCH secrets/feast-demo" && request.nth == 2;
     let create = scenario.before.is_none() && scenario.operation == Operation::Apply;
     create && last && fault == Fault::ProviderKilledAfter
@@ -354,7 +370,7 @@ fn is_complete_and_unknown(scenario: &Scenario, request: &RequestName, fault: Fa
 const APPLY: &[&str] = &["apply", "-auto-approve"];
 const ADDRESS: &str = "feast_feature_store.demo";
 
-/// An update does not wait until a Job of before is gone.
+/// Returns whether the object is being deleted. An update does not wait for the deletion of a previous Job.
 fn is_terminating(object: &Json) -> bool {
     !object["metadata"]["deletionTimestamp"].is_null()
 }
@@ -368,7 +384,7 @@ fn key(object: &Json) -> String {
     )
 }
 
-/// A Job's name ends with a hash that is keyed by a random key.
+/// Removes the end of a Job's name, which is a hash with a random key.
 fn stable(key: &str) -> String {
     let start = key.find("-apply").filter(|_| key.starts_with("Job/"));
     start.map_or(key, |start| &key[..start]).to_owned()
@@ -397,8 +413,8 @@ fn difference_of(expected: &Json, found: &Json) -> String {
     difference(&map(expected), &map(found))
 }
 
-/// What Terraform prints before it acts is long, and tells nothing about the fault.
-fn after_the_plan(stdout: &str) -> &str {
+/// Returns the output from the line `Plan:` on. The plan above it is long and independent of the fault.
+fn output_from_plan_summary(stdout: &str) -> &str {
     stdout
         .find("\nPlan: ")
         .map_or(stdout, |start| &stdout[start..])
@@ -408,14 +424,14 @@ fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> 
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// Waits for the end of a process, and kills it when that takes too long.
+/// Waits for the end of a process, and kills it at the time limit.
 fn wait_for(child: Child, limit: Duration) -> Result<std::process::Output, String> {
     let id = child.id();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
     match receiver.recv_timeout(limit) {
         Ok(output) => output.map_err(|error| error.to_string()),
-        Err(RecvTimeoutError::Disconnected) => Err("the waiting thread has ended".to_owned()),
+        Err(RecvTimeoutError::Disconnected) => Err("the waiting thread ended".to_owned()),
         Err(RecvTimeoutError::Timeout) => {
             for provider in providers(id) {
                 kill(provider, Signal::KILL);
@@ -441,7 +457,7 @@ fn signal(terraform: u32, effect: Effect) {
     }
 }
 
-/// The provider processes that this Terraform has started.
+/// Returns the provider processes of this Terraform process.
 fn providers(terraform: u32) -> Vec<u32> {
     let output = std::process::Command::new("ps")
         .args(["-A", "-ww", "-o", "pid=,ppid=,args="])
@@ -462,6 +478,6 @@ fn providers(terraform: u32) -> Vec<u32> {
 
 fn kill(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    // It may have ended by itself.
+    // An error means that the process has already ended.
     pid.map(|pid| kill_process(pid, signal).ok());
 }

@@ -1,19 +1,19 @@
-//! Which cases run: one, all, or a sample that a seed chooses.
+//! The selection of the cases to run: one, all, or a sample for a seed.
 
 use super::fault::Fault;
 use super::request::RequestName;
 use super::scenario::{SCENARIOS, Scenario};
 
-/// How many cases run by default, over all scenarios.
+/// The default number of cases, over all scenarios.
 const DEFAULT_RUNS: usize = 32;
 const DEFAULT_SEED: u64 = 20_261_128;
 
-/// The cases of one scenario that are to run.
+/// The selected cases of one scenario.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Choice {
+pub enum Selection {
     All,
-    /// Three faults for each request, and all faults where a scenario has eight requests. The eight parts have each
-    /// case once.
+    /// One of eight parts of the cases: three faults for each request. The parts are a partition of all cases, and a
+    /// part has all faults if the scenario has at least eight requests.
     Eighth(usize),
     One(RequestName, Fault),
     Sample {
@@ -22,18 +22,18 @@ pub enum Choice {
     },
 }
 
-impl Choice {
-    /// Reads the environment; `None`: no case of this scenario.
+impl Selection {
+    /// Reads the selection from the environment. Returns `None` if it has no case of this scenario.
     ///
-    /// - `FEAST_FAULTS_CASE="<scenario> / <request> / <fault>"`: this one.
-    /// - `FEAST_FAULTS_ALL=1`: all.
-    /// - `FEAST_FAULTS_EIGHTH=<1 to 8>`: this part of them.
+    /// - `FEAST_FAULTS_CASE="<scenario> / <request> / <fault>"`: one case.
+    /// - `FEAST_FAULTS_ALL=1`: all cases.
+    /// - `FEAST_FAULTS_EIGHTH=<1 to 8>`: one of eight parts of the cases.
     /// - `FEAST_FAULTS_RUNS=<number>`, `FEAST_FAULTS_SEED=<number>`: a sample.
-    pub fn of_environment(scenario: &Scenario) -> Option<Self> {
+    pub fn from_environment(scenario: &Scenario) -> Option<Self> {
         let read = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         if let Some(text) = read("FEAST_FAULTS_CASE") {
-            let (of, request, fault) = parse(&text).unwrap_or_else(|error| panic!("{error}"));
-            return (of == scenario.name).then_some(Self::One(request, fault));
+            let (name, request, fault) = parse(&text).unwrap_or_else(|error| panic!("{error}"));
+            return (name == scenario.name).then_some(Self::One(request, fault));
         }
         if read("FEAST_FAULTS_ALL").is_some() {
             return Some(Self::All);
@@ -54,22 +54,21 @@ impl Choice {
         }
         let runs = number("FEAST_FAULTS_RUNS").map_or(DEFAULT_RUNS, |runs| runs as usize);
         let seed = number("FEAST_FAULTS_SEED").unwrap_or(DEFAULT_SEED);
-        let place = SCENARIOS.iter().position(|it| it.name == scenario.name);
-        let place = place.expect("a scenario of the list");
-        // The first ones have one more where it does not come out even.
-        let count = runs / SCENARIOS.len() + usize::from(place < runs % SCENARIOS.len());
-        // Each scenario begins elsewhere in the same sequence of faults.
-        let seed = seed.wrapping_add(place as u64);
+        let position = SCENARIOS.iter().position(|it| it.name == scenario.name);
+        let position = position.expect("a scenario of the list");
+        // The first scenarios have one more if the number of cases is not divisible.
+        let count = runs / SCENARIOS.len() + usize::from(position < runs % SCENARIOS.len());
+        // Each scenario starts at another position of the same random sequence.
+        let seed = seed.wrapping_add(position as u64);
         (count > 0).then_some(Self::Sample { count, seed })
     }
 
-    /// Returns whether so many runs are enough.
-    pub fn is_enough(&self, runs: usize) -> bool {
+    /// Returns whether this number of runs is sufficient.
+    pub fn is_complete_after(&self, runs: usize) -> bool {
         matches!(self, Self::Sample { count, .. } if runs >= *count)
     }
 
-    /// Returns the cases in the order in which they run, from the requests that the operation makes. A sample takes
-    /// the first ones.
+    /// Returns the cases in the order of execution, for the requests of the operation. A sample runs the first cases.
     pub fn cases(&self, requests: &[RequestName]) -> Vec<(RequestName, Fault)> {
         let all = || {
             let pairs = requests.iter();
@@ -78,13 +77,13 @@ impl Choice {
         match self {
             Self::All => all().collect(),
             Self::Eighth(part) => {
-                let faults = |place: usize| {
+                let faults = |position: usize| {
                     let faults = Fault::ALL.into_iter().enumerate();
-                    faults.filter(move |(fault, _)| (fault + place) % 8 == *part)
+                    faults.filter(move |(fault, _)| (fault + position) % 8 == *part)
                 };
                 let requests = requests.iter().enumerate();
-                let cases = requests.flat_map(|(place, request)| {
-                    faults(place).map(|(_, fault)| (request.clone(), fault))
+                let cases = requests.flat_map(|(position, request)| {
+                    faults(position).map(|(_, fault)| (request.clone(), fault))
                 });
                 cases.collect()
             }
@@ -94,15 +93,15 @@ impl Choice {
                 let (writes, reads): (Vec<_>, Vec<_>) =
                     all().partition(|(request, _)| request.is_write());
                 let (writes, reads) = (random.shuffled(writes), random.shuffled(reads));
-                // Most requests are reads, and most of what goes wrong goes wrong at writes.
-                alternating(writes, reads)
+                // Most requests are reads, and most problems occur with writes.
+                interleave(writes, reads)
             }
         }
     }
 }
 
-/// Takes from both in turn, until both are used up.
-fn alternating<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
+/// Takes elements alternately from both lists, until both are empty.
+fn interleave<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     std::iter::from_fn(|| Some([first.next(), second.next()]))
         .take_while(|pair| pair.iter().any(Option::is_some))
@@ -110,7 +109,7 @@ fn alternating<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
         .collect()
 }
 
-pub fn describe(scenario: &Scenario, request: &RequestName, fault: Fault) -> String {
+pub fn case_name(scenario: &Scenario, request: &RequestName, fault: Fault) -> String {
     format!("{} / {request} / {}", scenario.name, fault.name())
 }
 
@@ -118,24 +117,24 @@ fn parse(text: &str) -> Result<(String, RequestName, Fault), String> {
     let parts: Vec<&str> = text.split(" / ").collect();
     let [scenario, request, fault] = parts.as_slice() else {
         return Err(format!(
-            "{text:?} is not \"<scenario> / <request> / <fault>\""
+            "{text:?} does not have the form \"<scenario> / <request> / <fault>\""
         ));
     };
     if !SCENARIOS.iter().any(|it| it.name == *scenario) {
-        return Err(format!("there is no scenario {scenario:?}"));
+        return Err(format!("unknown scenario {scenario:?}"));
     }
-    let fault = Fault::named(fault).ok_or_else(|| format!("there is no fault {fault:?}"))?;
+    let fault = Fault::from_name(fault).ok_or_else(|| format!("unknown fault {fault:?}"))?;
     Ok(((*scenario).to_owned(), request.parse()?, fault))
 }
 
-/// SplitMix64: the same numbers for the same seed, on every machine and in every version.
+/// The generator SplitMix64, whose numbers depend only on the seed.
 struct Random(u64);
 
 impl Random {
-    fn shuffled<T>(&mut self, mut left: Vec<T>) -> Vec<T> {
+    fn shuffled<T>(&mut self, mut remaining: Vec<T>) -> Vec<T> {
         let mut shuffled = Vec::new();
-        while !left.is_empty() {
-            shuffled.push(left.swap_remove(self.below(left.len())));
+        while !remaining.is_empty() {
+            shuffled.push(remaining.swap_remove(self.below(remaining.len())));
         }
         shuffled
     }
@@ -150,36 +149,39 @@ impl Random {
     }
 }
 
-/// Checks the choice of cases; it needs no cluster.
-pub fn a_seed_chooses_the_same_cases_again() {
+/// Tests the selection of cases. It needs no cluster.
+pub fn same_seed_selects_same_cases() {
     let requests: Vec<RequestName> = (1..=3)
         .map(|nth| RequestName {
             target: "LIST pods".to_owned(),
             nth,
         })
         .collect();
-    let sample = |seed| Choice::Sample { count: 2, seed }.cases(&requests);
+    let sample = |seed| Selection::Sample { count: 2, seed }.cases(&requests);
     assert_eq!(sample(1), sample(1));
     assert_ne!(sample(1), sample(2));
-    let all = Choice::All.cases(&requests);
+    let all = Selection::All.cases(&requests);
     assert_eq!(all.len(), 3 * Fault::ALL.len());
-    // A sample is a different order of the same cases.
+    // A sample is a permutation of all cases.
     let mut sorted = [sample(1), all];
     sorted.iter_mut().for_each(|cases| cases.sort());
     assert_eq!(sorted[0], sorted[1]);
-    // The eight parts are a partition, each with three faults for a request.
+    // The eight parts are a partition of all cases, with three faults for each request.
     let mut parts: Vec<_> = (0..8)
-        .map(|part| Choice::Eighth(part).cases(&requests))
+        .map(|part| Selection::Eighth(part).cases(&requests))
         .collect();
     assert!(parts.iter().all(|part| part.len() == 9));
     let mut joined = parts.drain(..).flatten().collect::<Vec<_>>();
     joined.sort();
     assert_eq!(joined, sorted[0]);
-    let enough = |choice: Choice| [1, 2].map(|runs| choice.is_enough(runs));
-    assert_eq!(enough(Choice::Sample { count: 2, seed: 1 }), [false, true]);
-    assert_eq!(enough(Choice::All), [false, false]);
+    let enough = |selection: Selection| [1, 2].map(|runs| selection.is_complete_after(runs));
+    assert_eq!(
+        enough(Selection::Sample { count: 2, seed: 1 }),
+        [false, true]
+    );
+    assert_eq!(enough(Selection::All), [false, false]);
 
-    let case = describe(&SCENARIOS[0], &requests[1], Fault::Status429Later);
+    let case = case_name(&SCENARIOS[0], &requests[1], Fault::Status429Later);
     assert_eq!(case, "create / LIST pods #2 / 429-retry-after");
     let parsed = parse(&case).unwrap();
     assert_eq!(

@@ -1,33 +1,33 @@
-//! The scenarios: what is done while a request breaks, what was there before, and what must be there in the end.
+//! The scenarios: the operation that a fault interrupts, and the configurations before and after it.
 
 use crate::lifecycle::store::DATABASES;
 
 /// One operation of Terraform on a feature store.
 pub struct Scenario {
     pub name: &'static str,
-    /// What is applied before; `None`: nothing.
+    /// The configuration that is applied before the operation, if any.
     pub before: Option<Configuration>,
     pub operation: Operation,
-    /// What the operation is done with, and what must be there in the end.
+    /// The configuration of the operation, and the expected final state.
     pub after: Configuration,
 }
 
-/// What is done while a request breaks.
+/// The operation during which the fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// An apply without a refresh, so that every request belongs to the apply itself.
     Apply,
-    /// A plan where nothing has changed.
+    /// A plan without changes.
     Plan,
-    /// An apply of nothing but the refresh, where nothing has changed.
+    /// A refresh-only apply without changes.
     Refresh,
-    /// A destroy without a refresh; another one follows.
+    /// A destroy without a refresh, followed by another destroy.
     Destroy,
-    /// A destroy without a refresh; an apply follows.
+    /// A destroy without a refresh, followed by an apply.
     DestroyAndRestore,
-    /// An apply without a refresh; then the configuration is what it was before.
-    ApplyAndTakeBack,
-    /// An import of the store, which the state has lost.
+    /// An apply without a refresh, followed by an apply of the previous configuration.
+    ApplyAndRevert,
+    /// An import of the store, which is not in the state.
     Import,
     /// A plan that reads the data source.
     DataSource,
@@ -38,14 +38,14 @@ pub enum Operation {
 pub struct Configuration {
     pub services: &'static str,
     pub attributes: &'static str,
-    /// How many replicas the operation before it leaves, at least.
+    /// The minimum replica count after an apply of this configuration.
     pub replicas: u64,
 }
 
 const TIMEOUTS: &str = r#"timeouts = { create = "60s", update = "60s", delete = "60s" }"#;
 
 impl Configuration {
-    /// The arguments for [`crate::lifecycle::store::configuration`]: services and attributes.
+    /// Returns the arguments of [`crate::lifecycle::store::configuration`]: services and attributes.
     pub fn arguments(&self) -> (String, String) {
         let stores = match self.services.contains("online_store") {
             true => "",
@@ -77,7 +77,7 @@ const HPA: Configuration = scaled(
     "scaling = { autoscaling = { min_replicas = 2, max_replicas = 4 } }\nfeast_apply = \"none\"",
     2,
 );
-/// The count stays as it was: of what is external after the HPA, two.
+/// The replica count is kept: it is two after an HPA.
 const EXTERNAL: Configuration = scaled("feast_apply = \"none\"", 1);
 const ROLLING: Configuration = scaled(
     "deployment_strategy = { type = \"RollingUpdate\" }\nscaling = { replicas = 2 }\nfeast_apply = \"none\"",
@@ -88,7 +88,7 @@ const RECREATE: Configuration = scaled(
     2,
 );
 
-/// One object of each kind, as far as one feature store can have them.
+/// One object of each kind that a single feature store can have.
 const EVERYTHING: Configuration = Configuration {
     services: r#"
     scaling = { autoscaling = { min_replicas = 2, max_replicas = 3 } }
@@ -102,7 +102,7 @@ const EVERYTHING: Configuration = Configuration {
     replicas: 2,
 };
 
-/// A claim of its own, whose data goes with it.
+/// A PVC that is deleted with the store.
 const ON_CLAIM: Configuration = Configuration {
     services: r#"
     online_store = {
@@ -182,11 +182,11 @@ const fn unchanged(
     }
 }
 
-const fn taken_back(name: &'static str, before: Configuration, after: Configuration) -> Scenario {
+const fn reverted(name: &'static str, before: Configuration, after: Configuration) -> Scenario {
     Scenario {
         name,
         before: Some(before),
-        operation: Operation::ApplyAndTakeBack,
+        operation: Operation::ApplyAndRevert,
         after,
     }
 }
@@ -212,8 +212,8 @@ pub const SCENARIOS: [Scenario; 20] = [
         Operation::DestroyAndRestore,
         WITHOUT_EXTRAS,
     ),
-    taken_back("extras_taken_back", WITHOUT_EXTRAS, WITH_EXTRAS),
-    taken_back("hpa_taken_back", FIXED_3, HPA),
+    reverted("extras_reverted", WITHOUT_EXTRAS, WITH_EXTRAS),
+    reverted("hpa_reverted", FIXED_3, HPA),
     unchanged("import", Operation::Import, WITH_EXTRAS),
     unchanged("data_source", Operation::DataSource, WITH_EXTRAS),
 ];

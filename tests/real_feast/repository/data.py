@@ -5,7 +5,7 @@ import sys
 
 now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 hours = [now - datetime.timedelta(hours=age) for age in (1, 2)]
-# The newest first: only its values may come out.
+# The newest row comes first. Only its values are expected.
 ROWS = [
     (1001, hours[0], 0.25, 11),
     (1002, hours[0], 0.5, 22),

@@ -10,7 +10,7 @@ features = ["conv_rate", "avg_daily_trips"]
 newest = {}
 for row in pyarrow.parquet.read_table(sys.argv[1]).to_pylist():
     known = newest.get(row["driver_id"])
-    # Of rows with one time the one that was created last counts.
+    # Of rows with the same event time, the most recently created one is used.
     time = (row["event_timestamp"], row["created"])
     if known is None or (known["event_timestamp"], known["created"]) < time:
         newest[row["driver_id"]] = row

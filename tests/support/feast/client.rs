@@ -10,7 +10,7 @@ const REQUEST: &str = include_str!("request.py");
 const PROBE: &str = include_str!("probe.py");
 
 impl Pod<'_> {
-    /// Sends `body`, and reads the answer as JSON.
+    /// Sends `body`, and returns the JSON response.
     pub fn post(&self, url: &str, body: &Json) -> Result<Json> {
         self.request("POST", url, &body.to_string(), "")
     }
@@ -19,7 +19,7 @@ impl Pod<'_> {
         self.request("GET", url, "", "")
     }
 
-    /// With `ca`, a file of this machine, the server must show a certificate of just that authority.
+    /// With `ca`, the path of a file on the machine, the certificate of the server must be signed by that CA.
     pub fn request(&self, method: &str, url: &str, body: &str, ca: &str) -> Result<Json> {
         let mut command = self.enter();
         command
@@ -29,7 +29,7 @@ impl Pod<'_> {
         serde_json::from_str(&text).doing(|| format!("reading the answer to {method} {url}"))
     }
 
-    /// Does what the kubelet would do for this probe.
+    /// Performs this probe as the kubelet does.
     pub(super) fn probe(&self, probe: &Json) -> Result<()> {
         let mut command = self.enter();
         command.arg(self.python().programs().join("python")).args([

@@ -1,4 +1,4 @@
-//! One container of a pod: what the kubelet and the container runtime make of its specification.
+//! One container of a pod: the parts of its specification that the kubelet and the container runtime implement.
 
 use std::collections::BTreeMap;
 use std::process::{Command, ExitStatus};
@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 /// The user's Secrets: from a Secret's name to its keys and values.
 pub type Secrets = BTreeMap<String, BTreeMap<String, String>>;
 
-/// How a command in a container ended.
+/// The result of a command in a container.
 #[derive(Debug)]
 pub struct Finished {
     pub status: ExitStatus,
@@ -18,7 +18,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The output of a command that has succeeded.
+    /// Returns the output. Panics if the command has failed.
     #[track_caller]
     pub fn success(self) -> String {
         assert!(self.status.success(), "{}\n{}", self.status, self.output);
@@ -26,7 +26,8 @@ impl Finished {
     }
 }
 
-/// The container's environment: `envFrom` first, then `env`, in which `$(NAME)` stands for an earlier variable.
+/// Returns the container's environment: `envFrom` first, then `env`, in which `$(NAME)` references an earlier
+/// variable.
 pub(super) fn environment(container: &Container, secrets: &Secrets) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for source in container.env_from.iter().flatten() {
@@ -64,7 +65,7 @@ fn secret_named<'a>(secrets: &'a Secrets, name: &str) -> &'a BTreeMap<String, St
         .unwrap_or_else(|| panic!("no Secret {name:?}"))
 }
 
-/// Command and arguments, as they are started.
+/// Returns the command and the arguments.
 pub(super) fn command_line(
     container: &Container,
     environment: &BTreeMap<String, String>,
@@ -79,7 +80,7 @@ pub(super) fn command_line(
     words
 }
 
-/// Kubernetes' `$(NAME)`; `$$` is a dollar sign, and a name that is not there stays as it is.
+/// Expands Kubernetes' `$(NAME)`. `$$` is a dollar sign, and a reference to an undefined variable is unchanged.
 fn expand(text: &str, environment: &BTreeMap<String, String>) -> String {
     let mut result = String::new();
     let mut rest = text;
@@ -105,7 +106,7 @@ fn expand(text: &str, environment: &BTreeMap<String, String>) -> String {
     result + rest
 }
 
-/// Sets just these variables, and those that the image would set.
+/// Sets only these variables, and those of the image.
 pub(super) fn set_environment(
     command: &mut Command,
     image: &BTreeMap<&str, String>,

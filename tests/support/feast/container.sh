@@ -1,5 +1,5 @@
-# Starts a command in a root directory like a container's: this machine's programs, the folders that Python needs, and
-# the volume mounts. Runs in a mount namespace of its own.
+# Starts a command in a root directory like a container's: the programs of the machine, the folders that Python needs,
+# and the volume mounts. The command runs in its own mount namespace.
 #   container.sh ROOT HOSTS WORKING_DIRECTORY SHOWN_FOLDER... -- SOURCE:TARGET:MODE... -- COMMAND...
 set -euo pipefail
 root=$1 hosts=$2 working_directory=$3
@@ -19,7 +19,7 @@ for file in group ld.so.cache localtime nsswitch.conf passwd; do
     [[ ! -e /etc/$file ]] || cp -L "/etc/$file" "$root/etc/$file"
 done
 cp "$hosts" "$root/etc/hosts"
-# Where /proc is masked, as in some containers, the outer one must do.
+# If /proc is masked, as in some containers, the outer one is used.
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 
 while [[ $1 != -- ]]; do
@@ -36,6 +36,6 @@ while [[ $1 != -- ]]; do
 done
 shift
 
-# As the container runtime does.
+# The container runtime does the same.
 mkdir -p "$root$working_directory"
 exec chroot "$root" env --chdir="$working_directory" "$@"

@@ -1,4 +1,4 @@
-//! A server in a pod's network that takes every request and remembers it, in the place of one that Feast reports to.
+//! A server in a pod's network that accepts and records every request, in place of a server to which Feast reports.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Starts it; it ends with the pod.
+    /// Starts the server, which ends with the pod.
     pub fn start(pod: &mut Pod<'_>, port: i32) -> Result<Self> {
         let requests = pod.folder().join("requests");
         let mut command = pod.enter();
@@ -28,7 +28,7 @@ impl Listener {
         Ok(Self { requests })
     }
 
-    /// `path`, `authorization` and `body` of each request so far.
+    /// Returns `path`, `authorization` and `body` of each request so far.
     pub fn requests(&self) -> Vec<Json> {
         let text = fs::read_to_string(&self.requests).unwrap_or_default();
         let lines = text.lines();

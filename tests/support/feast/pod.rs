@@ -1,4 +1,4 @@
-//! A pod: the containers of a Deployment's template, started as they are written, without Kubernetes.
+//! A pod: the containers of a Deployment's template, started as rendered, without Kubernetes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,13 +17,13 @@ use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::error::{Doing, Error, Result};
 use crate::support::testbed::process::Service;
 
-/// What the pods of one feature store have in common.
+/// The shared environment of the pods of a feature store.
 pub struct Cluster<'a> {
     pub run: &'a Run,
     pub python: &'a Python,
-    /// Every Secret of the namespace, the feature store's own included.
+    /// All Secrets of the namespace, including the feature store's own.
     pub secrets: Secrets,
-    /// Whose socket the containers see.
+    /// The database whose socket the containers mount.
     pub postgres: Option<&'a Postgres>,
     claims: PathBuf,
 }
@@ -33,13 +33,13 @@ pub struct Pod<'a> {
     spec: PodSpec,
     folder: PathBuf,
     volumes: Volumes,
-    /// The pod's first process, as this machine knows it.
+    /// The id of the pod's first process, outside its namespaces.
     holder: String,
-    /// That process first.
+    /// The processes of the pod, starting with its first process.
     services: Vec<Service>,
 }
 
-/// A server starts in some 6 s, and in minutes on a busy machine.
+/// A server starts in about 6 s, and in minutes on a busy machine.
 const UP: Duration = Duration::from_secs(300);
 const STEP: Duration = Duration::from_millis(100);
 
@@ -54,7 +54,7 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    /// A new pod from a template, in which nothing runs yet.
+    /// Creates a pod from a template, without starting a container.
     pub fn pod(&'a self, template: &PodTemplateSpec) -> Result<Pod<'a>> {
         let spec = template.spec.clone();
         let spec = spec.unwrap_or_else(|| panic!("no pod in {template:?}"));
@@ -119,7 +119,7 @@ impl Pod<'_> {
         self.cluster.python
     }
 
-    /// A path in a container as this machine knows it.
+    /// Returns the path of a container's file outside the container.
     pub fn path(&self, container: &str, path: &str) -> PathBuf {
         let container = self.container(container);
         let mounts = container.volume_mounts.iter().flatten();
@@ -145,14 +145,14 @@ impl Pod<'_> {
             .unwrap_or_else(|| panic!("no container {name:?}"))
     }
 
-    /// Runs a container to its end.
+    /// Runs a container to completion.
     pub fn run(&self, name: &str) -> Result<Finished> {
         let container = self.container(name);
         let own = environment(container, &self.cluster.secrets);
         self.finish(self.command(container, &own, &command_line(container, &own))?)
     }
 
-    /// Runs a command in a container as `kubectl exec` would, which needs no server to run.
+    /// Runs a command in a container as `kubectl exec` would. The container does not have to run.
     pub fn exec(&self, name: &str, words: &[&str]) -> Result<Finished> {
         let container = self.container(name);
         let own = environment(container, &self.cluster.secrets);
@@ -185,7 +185,7 @@ impl Pod<'_> {
         Ok(())
     }
 
-    /// What a server has said so far.
+    /// Returns the log of a server so far.
     pub fn log(&self, name: &str) -> String {
         fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default()
     }
@@ -225,14 +225,14 @@ impl Pod<'_> {
         }))
     }
 
-    /// Starts a program in the pod that is no container of it.
+    /// Starts a program in the pod that is not one of its containers.
     pub(super) fn start_beside(&mut self, name: &str, command: Command) -> Result<()> {
         let service = self.cluster.run.spawn(name, command, &self.folder)?;
         self.services.push(service);
         Ok(())
     }
 
-    /// The beginning of a command in the pod's network and among its processes.
+    /// Returns the prefix of a command that runs in the pod's network and process namespaces.
     pub(super) fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
         command

@@ -1,7 +1,7 @@
-# The first process of a pod, in a network of its own that has nothing but loopback: everything in the pod ends with it.
+# The first process of a pod, in a separate network with only loopback. All processes of the pod end with it.
 #   pod.sh PYTHON PID_FILE
 set -euo pipefail
-# Still the outer /proc, so this is the process id that the tests can enter.
+# This is still the outer /proc, so the tests can enter the namespaces by this process id.
 read -r pid _ </proc/self/stat
 "$1" -I - <<'PYTHON'
 import fcntl, socket, struct

@@ -1,4 +1,4 @@
-//! A real PostgreSQL that is reached through a unix socket only, which crosses network namespaces.
+//! A real PostgreSQL that listens only on a Unix socket, which is reachable from every network namespace.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ pub struct Postgres {
 
 impl Postgres {
     pub const USER: &str = "feast";
-    /// Holds what a careless template would spoil: YAML, URLs, shells and `${}` all mind some of it.
+    /// A password with characters that are special in YAML, URLs, shells and `${}`.
     pub const PASSWORD: &str = "p: #'%40 \"w";
-    /// Where the socket is in every container.
+    /// The folder of the socket in every container.
     pub const SOCKET_IN_CONTAINERS: &str = "/run/postgresql";
 
     pub fn start(run: &Run, python: &Python) -> Result<Self> {
@@ -52,7 +52,7 @@ impl Postgres {
         for setting in [
             "listen_addresses=",
             "max_connections=300",
-            // Nothing here is to survive a crash.
+            // The data does not have to survive a crash.
             "fsync=off",
             "full_page_writes=off",
         ] {
@@ -75,7 +75,7 @@ impl Postgres {
         ended.map(|()| postgres)
     }
 
-    /// The folder of the socket, on this machine.
+    /// Returns the folder of the socket outside the containers.
     pub fn socket(&self) -> &Path {
         &self.socket
     }
@@ -85,7 +85,7 @@ impl Postgres {
             .map(drop)
     }
 
-    /// What `psql` prints: a line for each row, with `|` between the columns.
+    /// Returns the output of `psql`: one line for each row, with `|` between the columns.
     pub fn query(&self, database: &str, statement: &str) -> Result<String> {
         let mut psql = Command::new(&self.psql);
         psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet"])
@@ -97,8 +97,8 @@ impl Postgres {
     }
 }
 
-/// PostgreSQL refuses to be root, so it gets a user namespace in which it is somebody else. Its shared memory goes
-/// with the namespace, however it ends.
+/// PostgreSQL does not run as root, so it runs in a user namespace as another user. Its shared memory is deleted with
+/// the namespace in any case.
 fn as_nobody_special(program: &Path) -> Command {
     let mut command = Command::new("unshare");
     command

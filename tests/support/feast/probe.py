@@ -10,7 +10,7 @@ probe = json.loads(sys.argv[1])
 if "httpGet" in probe:
     action = probe["httpGet"]
     scheme = action.get("scheme", "HTTP").lower()
-    # The kubelet does not look at certificates, and takes every status from 200 to 399.
+    # The kubelet does not verify certificates, and accepts every status from 200 to 399.
     context = ssl._create_unverified_context() if scheme == "https" else None
     url = f"{scheme}://127.0.0.1:{action['port']}{action.get('path', '/')}"
     urllib.request.urlopen(url, timeout=probe.get("timeoutSeconds", 1), context=context)

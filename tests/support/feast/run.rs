@@ -1,4 +1,4 @@
-//! A folder with everything that one test program starts, and the processes that use it.
+//! A folder with everything that one test program creates, and the processes that use it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::support::testbed::error::{Doing, Result};
 use crate::support::testbed::process::{Guard, Service};
 use crate::support::testbed::run_dir::RunDir;
 
-/// Ends its processes and removes its folder when it is stopped; a guard does the former when this process dies.
+/// Stopping a run ends its processes and removes its folder. A guard ends the processes if this process dies.
 pub struct Run {
     folder: PathBuf,
     started: Mutex<Option<(RunDir, Guard, Vec<u32>)>>,
@@ -28,7 +28,7 @@ impl Run {
         })
     }
 
-    /// A new folder in the run's, whose path `name` begins the last part of.
+    /// Creates a folder in the run's folder. The last part of its path starts with `name`.
     pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let number = self.folders.fetch_add(1, Ordering::Relaxed);
         let folder = self.folder.join(format!("{name}-{number}"));
@@ -36,7 +36,7 @@ impl Run {
         Ok(folder)
     }
 
-    /// Starts a program that names the run's folder on its command line, which is how the guard knows it.
+    /// Starts a program that has the run's folder on its command line, by which the guard identifies it.
     pub fn spawn(&self, name: &str, command: Command, logs: &Path) -> Result<Service> {
         let service = Service::spawn(name, command, logs)?;
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);

@@ -29,7 +29,7 @@ async def serve(address, port, target):
 
 
 async def main():
-    # The last first: the tests wait for the first one.
+    # In reverse order: the tests wait for the first one.
     for word in reversed(sys.argv[1:]):
         await serve(*word.split(":"))
     await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-//! The Kubernetes Services, inside one pod's network: names, addresses and ports as they are rendered.
+//! The Kubernetes Services inside one pod's network: names, addresses and ports as rendered.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ use crate::support::testbed::error::{Doing, Result};
 const FORWARD: &str = include_str!("services.py");
 
 impl Pod<'_> {
-    /// From now on each Service has an address, by its host name in the cluster, that leads to this pod's servers.
-    /// Containers that were started before do not know the names.
+    /// Gives each Service an address in this pod's network, by its host name in the cluster, that forwards to the
+    /// pod's servers. Containers that were started before do not know the names.
     pub fn make_services(&mut self, services: &[Service]) -> Result<()> {
         let path = self.folder().join("hosts");
         let mut hosts =

@@ -1,4 +1,4 @@
-//! The volumes of a pod as folders of this machine, laid out as the kubelet does.
+//! The volumes of a pod as folders, laid out as by the kubelet.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +10,10 @@ use k8s_openapi::api::core::v1::{PodSpec, Volume, VolumeMount};
 use super::container::Secrets;
 use crate::support::testbed::error::{Doing, Result};
 
-/// Folder of each volume, by its name.
+/// The folder of each volume, by its name.
 pub(super) type Volumes = BTreeMap<String, PathBuf>;
 
-/// Makes the pod's volumes in `pod`. Claims are folders of `claims`, which outlives the pod.
+/// Creates the pod's volumes in `pod`. PVCs are folders in `claims`, which outlives the pod.
 pub(super) fn make(
     spec: &PodSpec,
     secrets: &Secrets,
@@ -35,8 +35,8 @@ pub(super) fn make(
     Ok(volumes)
 }
 
-/// Each file is a link to `..data/<file>`, and `..data` one to a folder with a time in its name, so that the kubelet
-/// can exchange all files at once.
+/// Each file is a link to `..data/<file>`, and `..data` is a link to a folder with a timestamp in its name, so that
+/// the kubelet can replace all files atomically.
 fn write_secret(volume: &Volume, secrets: &Secrets, folder: &Path) -> Result<()> {
     let doing = || format!("writing the Secret's files to {}", folder.display());
     let source = volume.secret.as_ref();
@@ -68,7 +68,7 @@ fn write_secret(volume: &Volume, secrets: &Secrets, folder: &Path) -> Result<()>
     Ok(())
 }
 
-/// `folder:path:mode`, as container.sh takes it.
+/// Returns `folder:path:mode`, the format of container.sh.
 pub(super) fn mount(mount: &VolumeMount, volumes: &Volumes) -> String {
     let folder = volumes
         .get(&mount.name)

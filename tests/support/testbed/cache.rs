@@ -1,4 +1,4 @@
-//! The user's cache: what is built or installed once, named by a hash of what pins it.
+//! The user's cache of built or installed programs, each named by a hash of the files that pin it.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::error::{Doing, Error, Result};
 use super::progress::Progress;
 
-/// `~/.cache/terraform-provider-feast`, or where `XDG_CACHE_HOME` says.
+/// Returns `~/.cache/terraform-provider-feast`, or the folder in `XDG_CACHE_HOME`.
 pub fn root() -> Result<PathBuf> {
     let absolute = |variable| {
         std::env::var_os(variable)
@@ -24,12 +24,12 @@ pub fn root() -> Result<PathBuf> {
         })
 }
 
-/// The part of it for the testbed's programs and runs.
+/// Returns the folder of the testbed's programs and runs.
 pub fn testbed() -> Result<PathBuf> {
     Ok(root()?.join("testbed"))
 }
 
-/// A name for what is made from just these files.
+/// Returns a name that depends on the content of these files.
 pub fn key(pins: &[PathBuf]) -> Result<String> {
     let mut hash = Sha256::new();
     for path in pins {
@@ -41,7 +41,7 @@ pub fn key(pins: &[PathBuf]) -> Result<String> {
         .collect())
 }
 
-/// Makes `folder`, and keeps other processes from filling it for as long as the result lives.
+/// Creates `folder`, and prevents other processes from filling it as long as the result exists.
 pub fn lock(folder: &Path, progress: Progress) -> Result<File> {
     fs::create_dir_all(folder).doing(|| format!("creating {}", folder.display()))?;
     let path = folder.with_extension("lock");
@@ -50,7 +50,7 @@ pub fn lock(folder: &Path, progress: Progress) -> Result<File> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let step = progress.step("Waiting for another process that makes the same programs");
+            let step = progress.step("Waiting for another process that builds the same programs");
             file.lock().doing(doing)?;
             step.done();
         }

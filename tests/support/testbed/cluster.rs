@@ -1,4 +1,4 @@
-//! Talking to a cluster, through kubectl: what tests and the quick start need, no more.
+//! Access to a cluster through kubectl, as far as tests and the quick start need it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::error::{Doing, Error, Result};
 
-/// The annotation that says how much CPU the pod's containers use, each (see manifests/kwok.yaml).
+/// The annotation with the CPU usage of each container of the pod (see manifests/kwok.yaml).
 const CPU_USAGE: &str = "kwok.x-k8s.io/usage-cpu";
 
-/// A cluster that is there, whoever runs it.
+/// An existing cluster.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     kubeconfig: PathBuf,
@@ -20,7 +20,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// `folder` is the control plane's own, if it is ours.
+    /// `folder` is the control plane's folder, if this process has started it.
     pub fn new(kubeconfig: &Path, kubectl: &Path, folder: Option<&Path>) -> Result<Self> {
         let mut cluster = Self {
             kubeconfig: kubeconfig.to_owned(),
@@ -37,18 +37,18 @@ impl Cluster {
         &self.kubeconfig
     }
 
-    /// The API server's address, `https://127.0.0.1:…`.
+    /// Returns the address of the API server, `https://127.0.0.1:…`.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// The control plane's folder, with its `ca.crt`, `admin.crt`, `admin.key`, `logs/` and
-    /// `audit.log`; nothing for the user's own cluster.
+    /// Returns the control plane's folder, with its `ca.crt`, `admin.crt`, `admin.key`, `logs/` and `audit.log`, or
+    /// `None` for the user's own cluster.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// Runs kubectl, and returns what it printed.
+    /// Runs kubectl, and returns its output.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let doing = || format!("kubectl {}", arguments.join(" "));
         let output = self.kubectl_command(arguments).output().doing(doing)?;
@@ -62,14 +62,14 @@ impl Cluster {
         }
     }
 
-    /// Runs kubectl with an answer in JSON: `json(&["get", "pods", …])`.
+    /// Runs kubectl, and returns its JSON output: `json(&["get", "pods", …])`.
     pub fn json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
         let text = self.kubectl(&[arguments, &["--output=json"]].concat())?;
         serde_json::from_str(&text)
             .doing(|| format!("kubectl {}: reading the JSON", arguments.join(" ")))
     }
 
-    /// Applies a manifest given as text.
+    /// Applies a manifest.
     pub fn apply(&self, manifest: &str) -> Result<()> {
         use std::io::Write;
         let doing = || "kubectl apply".to_owned();
@@ -97,7 +97,7 @@ impl Cluster {
         let mut kubectl = Command::new(&self.kubectl);
         kubectl.arg(format!("--kubeconfig={}", self.kubeconfig.display()));
         if let Some(folder) = &self.folder {
-            // The user's cache could hold another cluster's answers under the same address.
+            // The user's cache could have the responses of another cluster with the same address.
             kubectl.arg(format!(
                 "--cache-dir={}",
                 folder.join("kubectl-cache").display()
@@ -114,17 +114,17 @@ impl Cluster {
         self.kubectl(&["get", "--raw", "/readyz"]).is_ok()
     }
 
-    /// A new namespace with a name that starts with `name`, deleted when the value is dropped.
+    /// Creates a namespace whose name starts with `name`. It is deleted when the value is dropped.
     pub fn namespace(&self, name: &str) -> Result<Namespace> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // Two runs on the user's own cluster must not meet either.
+        // The names of two runs on the user's own cluster must differ.
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let name = format!("{name}-{:x}-{count}", since_1970.as_millis());
         self.kubectl(&["create", "namespace", &name])?;
-        // Pods are refused until the controller has made this account.
+        // Pods are rejected until the controller has created this account.
         let namespace = Namespace {
             cluster: self.clone(),
             name,
@@ -145,7 +145,7 @@ impl Cluster {
 
 const POLL: Duration = Duration::from_millis(200);
 
-/// A namespace of one test's own.
+/// A namespace for a single test.
 #[derive(Debug)]
 pub struct Namespace {
     cluster: Cluster,
@@ -171,14 +171,14 @@ impl Namespace {
             .json(&[&["--namespace", &self.name], arguments].concat())
     }
 
-    /// The command, not yet run: for what goes on, such as a watch.
+    /// Returns the command without running it, for commands that keep running, such as a watch.
     pub fn kubectl_command(&self, arguments: &[&str]) -> Command {
         self.cluster
             .kubectl_command(&[&["--namespace", &self.name], arguments].concat())
     }
 
-    /// Makes each container of the pods that are there now use this much CPU, such as `400m`.
-    /// metrics-server shows it after two readings, 15 to 45 seconds later.
+    /// Sets the CPU usage, such as `400m`, of each container of the existing pods. metrics-server reports it after two
+    /// readings, 15 to 45 seconds later.
     pub fn set_cpu_usage(&self, label_selector: &str, cpu: &str) -> Result<()> {
         let usage = format!("{CPU_USAGE}={cpu}");
         self.kubectl(&[
@@ -192,8 +192,8 @@ impl Namespace {
         .map(drop)
     }
 
-    /// Divides a load evenly among the pods that are there now. Called again and again while an
-    /// autoscaler works, it acts like clients behind a load balancer.
+    /// Divides a load evenly among the existing pods. Called repeatedly while an autoscaler scales, it simulates
+    /// clients behind a load balancer.
     pub fn share_cpu_load(&self, label_selector: &str, millicores: usize) -> Result<()> {
         let pods = self.kubectl(&["get", "pods", "--output=name", "--selector", label_selector])?;
         let share = millicores / pods.lines().count().max(1);
@@ -203,14 +203,14 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Without waiting: the namespace goes away by itself, or with the control plane.
+        // Without waiting: the namespace is deleted in the background, or with the control plane.
         self.cluster
             .kubectl(&["delete", "namespace", &self.name, "--wait=false"])
             .ok();
     }
 }
 
-/// Asks until there is an answer; the error names `what` was waited for.
+/// Calls `ask` until it returns a value. The error at the timeout contains `what`.
 pub fn eventually<T>(
     what: &str,
     timeout: Duration,

@@ -1,4 +1,4 @@
-//! How each program of the control plane is run: its flags, and nothing else.
+//! The command line of each program of the control plane.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::error::{Doing, Result};
 use super::pki::Pki;
 use super::tools::{Tool, Tools};
 
-/// One free port for each thing that listens. kube-controller-manager and kube-scheduler do not.
+/// One free port for each listener. kube-controller-manager and kube-scheduler do not listen.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
     pub etcd: u16,
@@ -19,9 +19,9 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Free at this moment; a start that loses one to another process tries again with others.
+    /// The ports are free at this time. If another process takes one, the start is repeated with other ports.
     pub fn free() -> Result<Self> {
-        // All five are held until the last is found, or the system could hand one out twice.
+        // All five are held until the last is found, because the system could otherwise return one twice.
         let mut held = Vec::new();
         let mut port = || -> std::io::Result<u16> {
             let listener = TcpListener::bind(("127.0.0.1", 0))?;
@@ -40,7 +40,7 @@ impl Ports {
     }
 }
 
-/// What the flags are made from.
+/// The values of the command-line flags.
 pub struct Setup<'a> {
     pub tools: &'a Tools,
     pub folder: &'a Path,
@@ -73,8 +73,8 @@ impl Setup<'_> {
                 self.ports.etcd
             ))
             .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
-            // Nothing reaches the API server through the service `kubernetes`, and Kubernetes
-            // refuses a loopback address as its endpoint.
+            // Nothing connects to the API server through the service `kubernetes`, and Kubernetes rejects a loopback
+            // address as its endpoint.
             .arg("--endpoint-reconciler-type=none")
             .arg(format!("--secure-port={}", self.ports.kube_apiserver))
             .args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"])
@@ -94,7 +94,7 @@ impl Setup<'_> {
                     &self.folder.join("audit-policy.yaml"),
                 ))
                 .arg(flag("--audit-log-path", &self.folder.join("audit.log")))
-                // In megabytes; what is rotated away is not counted.
+                // In megabytes. Requests in rotated files are not counted.
                 .arg("--audit-log-maxsize=4000");
         }
         Ok(apiserver)
@@ -108,7 +108,7 @@ impl Setup<'_> {
             .args(["--kube-api-qps=200", "--kube-api-burst=400"])
             .arg(flag("--root-ca-file", &self.pki.ca))
             .arg(flag("--service-account-private-key-file", &self.pki.key))
-            // An autoscaler that acts within seconds instead of minutes.
+            // The autoscaler acts within seconds instead of minutes.
             .arg("--horizontal-pod-autoscaler-sync-period=2s")
             .arg("--horizontal-pod-autoscaler-cpu-initialization-period=5s")
             .arg("--horizontal-pod-autoscaler-initial-readiness-delay=1s")
@@ -136,7 +136,7 @@ impl Setup<'_> {
             .arg("--node-lease-duration-seconds=40")
             .arg(flag("--tls-cert-file", &self.pki.certificate))
             .arg(flag("--tls-private-key-file", &self.pki.key))
-            // Or it would read the user's own kwok configuration too.
+            // Otherwise, it would also read the user's own kwok configuration.
             .env("KWOK_WORKDIR", self.folder);
         Ok(kwok)
     }
@@ -160,12 +160,12 @@ impl Setup<'_> {
                 "--kubelet-use-node-status-port",
             ])
             .arg("--kubelet-insecure-tls")
-            // The shortest that it accepts.
+            // The minimum that it accepts.
             .arg("--metric-resolution=15s");
         Ok(metrics_server)
     }
 
-    /// Without the variables that could lead a program to another cluster.
+    /// Removes the variables that could lead a program to another cluster.
     fn command(&self, tool: Tool) -> Result<Command> {
         let mut command = Command::new(self.tools.path(tool)?);
         command.current_dir(self.folder).env_remove("KUBECONFIG");

@@ -19,9 +19,10 @@ use super::tools::{Tool, Tools};
 
 const KWOK_CONFIG: &str = include_str!("manifests/kwok.yaml");
 const CLUSTER_OBJECTS: &str = include_str!("manifests/cluster.yaml");
-/// In the container runtimes' format. kwok has one for all containers, now and in the run before.
+/// A log in the format of the container runtimes. kwok has one log for all containers, for the current and the
+/// previous run.
 const CONTAINER_LOG: &str = "2026-01-01T00:00:00.000000000Z stdout F waiting for the registry\n";
-/// The password is the one that the lifecycle tests put into Secrets.
+/// The password is the one that the lifecycle tests store in Secrets.
 const CONTAINER_LOG_BEFORE: &str = "\
 2026-01-01T00:00:00.000000000Z stdout F Traceback (most recent call last):
 2026-01-01T00:00:00.000000000Z stderr F OperationalError: user feast, password correct-horse-battery-staple: refused
@@ -31,21 +32,21 @@ const AUDIT_POLICY: &str =
 
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The folder of the control plane; a temporary one if not set. If an earlier run left a
-    /// control plane running there by [`ControlPlane::keep`], that one is used.
+    /// The folder of the control plane, or a temporary one if not set. If an earlier run kept a control plane running
+    /// there with [`ControlPlane::keep`], that one is used.
     pub folder: Option<PathBuf>,
-    /// Write every request to the API server, one JSON object a line, to `audit.log` in the folder.
+    /// Write every request to the API server to `audit.log` in the folder, as one JSON object per line.
     pub audit: bool,
 }
 
-/// A control plane for as long as this value lives.
+/// A control plane that runs as long as this value exists.
 pub struct ControlPlane {
     cluster: Cluster,
-    /// Nothing for a cluster that is not ours to stop. Shared with the signal handler.
+    /// `None` for a cluster that this process does not stop. Shared with the signal handler.
     running: Option<Arc<Mutex<Running>>>,
 }
 
-/// What has to be stopped.
+/// The processes and folders to clean up.
 pub(super) struct Running {
     services: Vec<Service>,
     guard: Option<Guard>,
@@ -80,7 +81,7 @@ impl ControlPlane {
         Ok(control_plane)
     }
 
-    /// The user's own cluster: nothing is started, and nothing is stopped.
+    /// Uses the user's own cluster, which is neither started nor stopped.
     pub fn existing(kubeconfig: &Path, tools: &Tools) -> Result<Self> {
         let cluster = Cluster::new(kubeconfig, tools.path(Tool::Kubectl)?, None)?;
         cluster.kubectl(&["get", "--raw", "/readyz"])?;
@@ -90,7 +91,7 @@ impl ControlPlane {
         })
     }
 
-    /// Lets the control plane go on when this process ends. [`ControlPlane::stop_kept`] stops it.
+    /// Keeps the control plane running when this process ends. [`ControlPlane::stop_kept`] stops it.
     pub fn keep(self) {
         if let Some(running) = &self.running {
             let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +102,7 @@ impl ControlPlane {
         }
     }
 
-    /// Stops what an earlier run kept in `folder`, and removes the folder.
+    /// Stops the control plane that an earlier run kept in `folder`, and removes the folder.
     pub fn stop_kept(folder: &Path) -> Result<()> {
         let mut kept = RunDir::kept(folder).ok_or_else(|| {
             Error::new(
@@ -114,7 +115,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// The process ids of its programs, by name: for measurements.
+    /// Returns the process ids of its programs by name, for measurements.
     pub fn processes(&self) -> Vec<(String, u32)> {
         self.running.iter().fold(Vec::new(), |mut all, running| {
             let running = running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +129,7 @@ impl ControlPlane {
         })
     }
 
-    /// Ends one of its programs in the middle of what it does, as a crash would.
+    /// Kills one of its programs, as a crash would.
     pub fn crash(&self, program: &str) -> Result<()> {
         self.running(program, |running| {
             running.service(program)?.stop();
@@ -136,7 +137,7 @@ impl ControlPlane {
         })
     }
 
-    /// Starts a program that has ended again, at the same address, and waits until the API server is ready.
+    /// Restarts a program that has ended, at the same address, and waits until the API server is ready.
     pub fn start_again(&self, program: &str) -> Result<()> {
         self.running(program, |running| {
             running.service(program)?.start_again()?;
@@ -156,7 +157,7 @@ impl ControlPlane {
         act(&mut running.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stops it and removes its temporary folder; the user's own cluster is left alone.
+    /// Stops the control plane and removes its temporary folder. The user's own cluster is not changed.
     pub fn stop(&self) {
         if let Some(running) = &self.running {
             running
@@ -187,14 +188,14 @@ impl Running {
             return;
         }
         self.over = true;
-        // Clients before servers, so that the last logs hold no complaints.
+        // Clients are stopped before servers, so that the last logs have no errors.
         for service in self.services.iter_mut().rev() {
             service.stop();
         }
         if let Some(guard) = self.guard.take() {
             guard.dismiss();
         }
-        // A log is worth keeping where somebody asked for it.
+        // The logs are kept if the user has requested it.
         if self.temporary && std::env::var_os("FEAST_TESTBED_KEEP_LOGS").is_none() {
             self.run_dir.remove();
         }
@@ -218,7 +219,7 @@ impl Running {
     }
 }
 
-/// A half-started control plane stops by itself when a step fails.
+/// Stops a partially started control plane if a step fails.
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
@@ -277,7 +278,7 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
     running.spawn("kube-controller-manager", setup.kube_controller_manager()?)?;
     running.spawn("kube-scheduler", setup.kube_scheduler()?)?;
     running.spawn("kwok", setup.kwok()?)?;
-    // Only now, or metrics-server finds no API server, and ends.
+    // metrics-server is started last, because it exits if there is no API server.
     running.spawn("metrics-server", setup.metrics_server()?)?;
 
     cluster.kubectl(&[
@@ -310,7 +311,7 @@ fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
     Cluster::new(&folder.join("kubeconfig"), kubectl, Some(folder))
 }
 
-/// Waits for `what`, and ends early with the log of a program that has ended.
+/// Waits for `what`, and fails early with the log of a program that has ended.
 fn wait(running: &mut Running, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
     let mut ended = Ok(());
     let found = eventually(

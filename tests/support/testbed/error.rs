@@ -1,4 +1,4 @@
-//! The testbed's one error: what was being done, why it failed, and what the reader can do.
+//! The error of the testbed: the failed action, the reason, and a solution.
 
 use std::fmt::Display;
 
@@ -28,7 +28,7 @@ impl Error {
     }
 }
 
-/// Says what was being done when a lower-level error came up.
+/// Adds the action to a lower-level error.
 pub trait Doing<T> {
     fn doing(self, doing: impl FnOnce() -> String) -> Result<T>;
 }

@@ -1,7 +1,7 @@
 //! Builds the pinned Go programs into the user's cache, once.
 //!
-//! A finished program is moved into the cache whole, so an interrupted build leaves nothing half
-//! done; a lock file keeps two processes from building the same thing at the same time.
+//! A finished program is moved into the cache atomically, so an interrupted build leaves nothing incomplete. A lock
+//! file prevents two processes from building the same program.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ use super::error::{Doing, Error, Result};
 use super::progress::{Progress, Step};
 use super::tools::Tool;
 
-/// The Go modules beside this file.
+/// The Go modules next to this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Module {
     Kubernetes,
@@ -49,8 +49,8 @@ impl Module {
         }
     }
 
-    /// How many packages a build from nothing compiles, and the minutes that it took on two cores
-    /// with other work going on. Only for the progress line.
+    /// Returns the number of packages of a complete build, and its minutes on two busy cores. Both are only for the
+    /// progress line.
     fn expectation(self) -> (usize, u32) {
         match self {
             Self::Kubernetes => (2840, 10),
@@ -63,7 +63,7 @@ impl Module {
         }
     }
 
-    /// Linker flags that tell the programs their version, as the official builds do.
+    /// Returns the linker flags that set the versions of the programs, as in the official builds.
     fn linker_flags(self, go_mod: &str) -> String {
         let stripped = "-s -w";
         match self {
@@ -99,13 +99,13 @@ fn version_of<'a>(go_mod: &'a str, prefix: &str) -> &'a str {
         .unwrap_or("v0.0.0")
 }
 
-/// Where the programs of `module`, in just the pinned versions, are kept.
+/// Returns the cache folder for the programs of `module` in the pinned versions.
 pub fn cache_folder(module: Module) -> Result<PathBuf> {
     let pins = ["go.mod", "go.sum"].map(|file| module.folder().join(file));
     Ok(cache::testbed()?.join(cache::key(&pins)?))
 }
 
-/// Builds `tools`, all of them from `module`, and returns the folder that holds them.
+/// Builds `tools`, which are all from `module`, and returns their folder.
 pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathBuf> {
     let folder = cache_folder(module)?;
     let _lock = cache::lock(&folder, progress)?;
@@ -129,7 +129,7 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
     ));
     let step = progress.step(module.title());
     let workbench = folder.join("building");
-    // Left by a build that was interrupted.
+    // An interrupted build can have left this folder.
     fs::remove_dir_all(&workbench).ok();
     fs::create_dir(&workbench).doing(|| format!("creating {}", workbench.display()))?;
     go_build(module, &missing, &workbench, &step).map_err(|why| {
@@ -151,7 +151,7 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
     Ok(folder)
 }
 
-/// Go names a program after the last element of its package's path that is no version.
+/// Go names a program after the last element of its package path that is not a version.
 fn built_as(tool: Tool) -> &'static str {
     if tool == Tool::Etcd {
         "server"
@@ -185,7 +185,7 @@ fn go_build(
                 .map(|(_, package)| package),
         )
         .current_dir(module.folder())
-        // No C compiler is needed, and no flag of the user's changes what is built.
+        // No C compiler is needed, and the user's flags do not affect the build.
         .env("CGO_ENABLED", "0")
         .env("GOFLAGS", "")
         .env("GOWORK", "off")
@@ -205,8 +205,8 @@ fn go_build(
         .flat_map(|pipe| BufReader::new(pipe).lines())
     {
         let line = line.map_err(|error| error.to_string())?;
-        // With -v, go prints the path of each package that it compiles, and nothing else on that
-        // line; the rest is about downloads or errors.
+        // With -v, go prints the path of each package that it compiles on a separate line. Other lines are about
+        // downloads or errors.
         if line.starts_with("go: downloading ") {
             step.note("downloading their sources");
         } else if line.contains(' ') || line.starts_with('#') {

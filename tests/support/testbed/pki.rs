@@ -1,7 +1,7 @@
-//! The control plane's certificate authority and the one identity that it signs.
+//! The control plane's certificate authority, and the one identity that it signs.
 //!
-//! One certificate serves the API server and its clients alike: the cluster lives for minutes on a
-//! loopback address, and what is tested is what happens behind the authentication.
+//! The API server and its clients share one certificate: the cluster exists for minutes on a loopback address, and the
+//! tests are about what happens after authentication.
 
 use std::fs;
 use std::io::Write;
@@ -15,13 +15,13 @@ use rcgen::{
 
 use super::error::{Doing, Result};
 
-/// Where the PEM files are.
+/// The paths of the PEM files.
 pub struct Pki {
     pub ca: PathBuf,
     pub certificate: PathBuf,
-    /// Also signs the service accounts' tokens.
+    /// The key also signs the service accounts' tokens.
     pub key: PathBuf,
-    /// Kubernetes does not read this one out of `key` in the format that rcgen writes.
+    /// Kubernetes cannot read the public key from `key` in the format that rcgen writes.
     pub public_key: PathBuf,
 }
 
@@ -91,7 +91,7 @@ pub fn write_kubeconfig(path: &Path, server: &str, pki: &Pki) -> Result<()> {
             "user": {"client-certificate": pki.certificate, "client-key": pki.key},
         }],
     });
-    // JSON is YAML too.
+    // JSON is also valid YAML.
     write_private(path, &format!("{config:#}\n"))
 }
 

@@ -1,4 +1,4 @@
-//! Programs as child processes that never outlive this one.
+//! Programs as child processes that never outlive this process.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -28,7 +28,7 @@ impl Service {
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(stderr)
-            // Ctrl-C goes to this process alone, which then stops the others in its own way.
+            // Ctrl-C is sent only to this process, which then stops the others.
             .process_group(0)
             .spawn()
             .doing(|| format!("running {}", command.get_program().display()))?;
@@ -40,7 +40,7 @@ impl Service {
         })
     }
 
-    /// Runs the same command again, into the same log.
+    /// Runs the same command again, with the same log.
     pub fn start_again(&mut self) -> Result<()> {
         let doing = || format!("running {} again", self.name);
         self.child = self.command.spawn().doing(doing)?;
@@ -51,7 +51,7 @@ impl Service {
         self.child.id()
     }
 
-    /// An error that shows the end of the log, if the program has ended.
+    /// Returns an error with the end of the log if the program has ended.
     pub fn check(&mut self) -> Result<()> {
         let doing = || format!("running {}", self.name);
         match self.child.try_wait().doing(doing)? {
@@ -65,22 +65,22 @@ impl Service {
         }
     }
 
-    /// Ends the program at once: nothing that it holds is worth a graceful end.
+    /// Kills the program. It has no data that needs a graceful shutdown.
     pub fn stop(&mut self) {
-        // An error means that it has ended already.
+        // An error means that the process has already ended.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// A small shell that kills the services when this process dies without stopping them, even by
-/// SIGKILL: its standard input is a pipe that only this process holds open.
+/// A small shell that kills the services if this process dies without stopping them, even by SIGKILL: its standard
+/// input is a pipe that only this process holds open.
 pub struct Guard {
     shell: Child,
 }
 
-/// Kills only what still names the run's folder on its command line, so never a stranger that got
-/// the process id of a service which had ended before.
+/// Kills only processes that have the run's folder on their command line, so never another process that was given the
+/// process id of a service.
 const GUARD: &str = r#"
 IFS= read -r word
 [ "$word" = dismissed ] && exit 0

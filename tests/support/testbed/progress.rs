@@ -1,5 +1,5 @@
-//! Tells a person what is going on during steps that take seconds or minutes: on a terminal one
-//! line that keeps counting the seconds, elsewhere (CI logs) a line now and then.
+//! Reports the progress of steps that take seconds or minutes: on a terminal in one line with the elapsed seconds,
+//! otherwise (CI logs) in an occasional line.
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -15,7 +15,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Reports on stderr.
+    /// Reports on standard error.
     pub fn stderr() -> Self {
         Self { shown: true }
     }
@@ -31,7 +31,7 @@ impl Progress {
         }
     }
 
-    /// Announces a step; dropping it without [`Step::done`] leaves it as "failed".
+    /// Starts a step. Dropping it without [`Step::done`] reports it as "failed".
     pub fn step(self, title: impl Into<String>) -> Step {
         let title = title.into();
         let note = Arc::new(Mutex::new(String::new()));
@@ -51,7 +51,7 @@ impl Progress {
     }
 }
 
-/// One step that is going on.
+/// A step in progress.
 pub struct Step {
     title: String,
     note: Arc<Mutex<String>>,
@@ -61,7 +61,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Shows how far the step has come, from the next tick on.
+    /// Sets the progress of the step, which is shown from the next tick on.
     pub fn note(&self, note: impl Into<String>) {
         *lock(&self.note) = note.into();
     }
@@ -74,7 +74,7 @@ impl Step {
         let Some(ticker) = self.ticker.take() else {
             return;
         };
-        // The ticker may be gone already; either way it no longer prints.
+        // An error means that the ticker has already ended and no longer prints.
         self.finish.send(()).ok();
         ticker.join().ok();
         let seconds = self.started.elapsed().as_secs_f64();
@@ -123,7 +123,7 @@ fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Unlike eprint!, says nothing rather than panics when stderr is closed.
+/// Unlike eprint!, this does not panic if standard error is closed.
 fn print(text: &str) {
     let mut stderr = std::io::stderr().lock();
     stderr.write_all(text.as_bytes()).ok();

@@ -1,7 +1,7 @@
-//! The folder of one control plane: its data, logs and the list of its processes.
+//! The folder of one control plane: its data, its logs and the list of its processes.
 //!
-//! A run holds a lock on its folder for as long as it lives. A folder whose lock is free was left
-//! by a run that was killed; the next start ends its processes and removes it.
+//! A run holds a lock on its folder as long as it exists. A folder without a lock was left by a run that was killed;
+//! the next start ends its processes and removes it.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use super::error::{Doing, Error, Result};
 
 pub struct RunDir {
     path: PathBuf,
-    /// Freed by the system when this process ends, however it ends.
+    /// The system releases the lock when this process ends, in any case.
     lock: Option<File>,
 }
 
@@ -21,12 +21,11 @@ const LOCK: &str = "owner.lock";
 const PROCESSES: &str = "processes";
 
 impl RunDir {
-    /// A new folder in the user's cache, after cleaning up what killed runs left there.
+    /// Creates a folder in the user's cache, after removing those of killed runs.
     pub fn temporary() -> Result<Self> {
         let runs = cache::testbed()?.join("runs");
         fs::create_dir_all(&runs).doing(|| format!("creating {}", runs.display()))?;
-        // Held until the new folder has its own lock, so that no other start takes it for a
-        // leftover in between.
+        // Held until the new folder has its own lock, so that no other start treats it as a leftover.
         let doing = || format!("locking {}", runs.display());
         let starting = File::create(runs.join(".lock")).doing(doing)?;
         starting.lock().doing(doing)?;
@@ -39,7 +38,7 @@ impl RunDir {
         Self::lock(path)
     }
 
-    /// The folder that the user named for a control plane to be kept.
+    /// Returns the folder that the user has specified for a control plane to keep.
     pub fn named(path: &Path) -> Result<Self> {
         let doing = || format!("creating {}", path.display());
         fs::create_dir_all(path).doing(doing)?;
@@ -51,7 +50,7 @@ impl RunDir {
             .collect();
         if !others.is_empty() && !path.join(PROCESSES).is_file() {
             return Err(
-                Error::new(doing(), "it has other files in it").help("Name an empty folder.")
+                Error::new(doing(), "it has other files in it").help("Use an empty folder.")
             );
         }
         let run_dir = Self::lock(path)?;
@@ -67,7 +66,7 @@ impl RunDir {
         Ok(run_dir)
     }
 
-    /// A folder whose control plane was kept by an earlier run, which has ended.
+    /// Returns the folder of a control plane that an earlier run kept, if that run has ended.
     pub fn kept(path: &Path) -> Option<Self> {
         let path = path.canonicalize().ok()?;
         let kept = path.join(PROCESSES).is_file() && !is_owned(&path);
@@ -86,7 +85,7 @@ impl RunDir {
                 doing(),
                 "another process runs a control plane there",
             )
-            .help("Wait until it has ended, or name another folder.")),
+            .help("Wait until it has ended, or use another folder.")),
             Err(TryLockError::Error(error)) => Err(Error::new(doing(), error)),
         }
     }
@@ -95,12 +94,12 @@ impl RunDir {
         &self.path
     }
 
-    /// The file that lists the processes, one process id a line.
+    /// Returns the file with the process ids, one per line.
     pub fn processes(&self) -> PathBuf {
         self.path.join(PROCESSES)
     }
 
-    /// Notes the processes, so that a later start can end them.
+    /// Records the processes, so that a later start can end them.
     pub fn record(&self, processes: impl Iterator<Item = u32>) -> Result<()> {
         let text: String = processes.map(|pid| format!("{pid}\n")).collect();
         let path = self.processes();
@@ -113,7 +112,7 @@ impl RunDir {
 
     pub fn remove(&mut self) {
         self.lock = None;
-        // A process that is being killed may still be writing; a second try finds it gone.
+        // A process that is being killed may still write; a second attempt succeeds.
         for _ in 0..5 {
             match fs::remove_dir_all(&self.path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -142,7 +141,7 @@ fn remove_leftovers(runs: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether the process that started the run is alive.
+/// Returns whether the process that started the run is alive.
 fn is_owned(run: &Path) -> bool {
     File::open(run.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err())
 }
@@ -157,14 +156,14 @@ fn end_processes(folder: &Path) {
             continue;
         };
         if names_folder(pid, folder) {
-            // An error means that it ended in this moment.
+            // An error means that the process has already ended.
             rustix::process::kill_process(process, rustix::process::Signal::KILL).ok();
         }
     }
 }
 
-/// Whether the process is one of the run's: all of them name its folder on their command line. The
-/// system may have given the process id to a stranger since.
+/// Returns whether the process belongs to the run: all its processes have the folder on their command line. The system
+/// can have given the process id to another process.
 fn names_folder(pid: i32, folder: &Path) -> bool {
     let command_line = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
         let mut ps = Command::new("ps");

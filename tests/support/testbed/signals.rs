@@ -1,4 +1,4 @@
-//! Stops the control planes of this process on Ctrl-C and on a polite request to end.
+//! Stops the control planes of this process on Ctrl-C and on SIGTERM.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -12,8 +12,8 @@ pub(super) fn register(running: &Arc<Mutex<Running>>) {
     all.push(Arc::downgrade(running));
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP stop the control planes and end this process with
-/// status 130. To be called once, by `main`.
+/// Installs the signal handler: SIGINT, SIGTERM and SIGHUP stop the control planes and end this process with status
+/// 130. `main` must call this once.
 pub fn stop_on_signal() -> Result<()> {
     ctrlc::set_handler(|| {
         let all = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);

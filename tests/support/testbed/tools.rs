@@ -1,10 +1,10 @@
-//! Finds the programs that the testbed runs. Looked for in this order:
+//! Finds the programs that the testbed runs. The search order is:
 //!
 //! 1. the folder named by `FEAST_TESTBED_BIN`, then the one named by `KUBEBUILDER_ASSETS`;
 //! 2. the cache of earlier builds (`~/.cache/terraform-provider-feast/testbed/`);
 //! 3. the `PATH`, for `terraform`, `tofu` and, when no control plane is wanted, `kubectl` (a
 //!    control plane gets the `kubectl` of its own version);
-//! 4. a build from the pinned Go modules beside this file, by [`super::go_build`].
+//! 4. a build from the pinned Go modules next to this file, by [`super::go_build`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// What [`super::ControlPlane::start`] needs.
+    /// The programs that [`super::ControlPlane::start`] needs.
     pub const CONTROL_PLANE: &[Self] = &[
         Self::Etcd,
         Self::KubeApiserver,
@@ -71,7 +71,7 @@ impl Tool {
         Self::CoreDns,
     ];
 
-    /// The file name of the program.
+    /// Returns the file name of the program.
     pub fn binary(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -98,8 +98,8 @@ impl Tool {
         }
     }
 
-    /// The Go module beside this file that pins the program, and the package to build from it.
-    /// Terraform's licence keeps it from being one of them.
+    /// Returns the Go module next to this file that pins the program, and the package to build. Terraform's license
+    /// does not allow it to be one of them.
     pub(super) fn source(self) -> Option<(Module, &'static str)> {
         let package = match self {
             Self::Etcd => "go.etcd.io/etcd/server/v3",
@@ -153,7 +153,7 @@ impl Tool {
     }
 }
 
-/// Where the programs are.
+/// The paths of the programs.
 #[derive(Clone, Debug, Default)]
 pub struct Tools {
     paths: BTreeMap<Tool, PathBuf>,
@@ -168,8 +168,8 @@ impl Tools {
     }
 }
 
-/// Finds the `wanted` tools, building those that are nowhere yet. The first build of the
-/// Kubernetes programs takes minutes; `progress` says so.
+/// Finds the `wanted` tools, and builds those that are missing. The first build of the Kubernetes programs takes
+/// minutes, which `progress` shows.
 pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
     let mut tools = Tools::default();
     let mut missing: BTreeMap<Module, Vec<Tool>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the block or the environment sets, put over what a kubeconfig says.
+//! Overrides a kubeconfig by the block and the environment.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ impl Connection {
         }
     }
 
-    /// A host may be written without a scheme; then TLS is used when anything about TLS is configured.
+    /// A host without a scheme uses TLS if a TLS attribute is configured.
     fn server_url(&self, host: &str) -> String {
         if host.contains("://") {
             return host.to_owned();
@@ -41,9 +41,9 @@ impl Connection {
         format!("{}://{host}", if tls { "https" } else { "http" })
     }
 
-    /// Says whether it set any credentials. Those of the block replace those of a kubeconfig as a
-    /// whole: an API server believes a client certificate before a token, so a certificate left over
-    /// from the kubeconfig would make the block's token mean nothing.
+    /// Returns whether it has set credentials. Those of the block replace all credentials of a kubeconfig: an API server
+    /// prefers a client certificate to a token, so that a certificate of the kubeconfig would make a token of the block
+    /// ineffective.
     pub(super) fn override_user(&self, user: &mut AuthInfo) -> Result<bool, ConnectionError> {
         let own = self.token.is_some()
             || self.username.is_some()

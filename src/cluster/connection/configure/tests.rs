@@ -29,7 +29,7 @@ struct File(PathBuf);
 impl File {
     fn new(name: &str, text: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        // Tests of this file run side by side.
+        // Tests run in parallel.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = format!("feast-{name}-{}-{count}", std::process::id());
         let path = std::env::temp_dir().join(path);
@@ -59,7 +59,7 @@ fn run(connection: &Connection) -> Endpoint {
     configure(connection).expect("valid")
 }
 
-/// The value of the header `Authorization`.
+/// Returns the value of the header `Authorization`.
 fn authorization(endpoint: &Endpoint) -> Option<String> {
     match &endpoint.credentials {
         Credentials::Header(value) => Some(value.to_str().expect("text").to_owned()),
@@ -67,7 +67,7 @@ fn authorization(endpoint: &Endpoint) -> Option<String> {
     }
 }
 
-/// Server, token, client certificate.
+/// Returns server, token and client certificate.
 fn essence(connection: &Connection) -> (String, Option<String>, Option<String>) {
     let endpoint = run(connection);
     let header = authorization(&endpoint);
@@ -84,7 +84,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[test]
-fn nothing_is_fallen_back_on() {
+fn there_are_no_fallbacks() {
     assert_eq!(
         refused(&Connection {
             token: some("t"),
@@ -96,7 +96,7 @@ fn nothing_is_fallen_back_on() {
 }
 
 #[test]
-fn a_block_without_a_kubeconfig() {
+fn a_block_needs_no_kubeconfig() {
     let host = Connection {
         host: some("192.0.2.1:6443"),
         cluster_ca_certificate: some(PEM),
@@ -117,7 +117,7 @@ fn a_block_without_a_kubeconfig() {
 }
 
 #[test]
-fn the_context_is_named_whoever_chose_it() {
+fn the_origin_names_the_context() {
     let file = File::new("kubeconfig", KUBECONFIG);
     let base = file.connection();
     let path = base.config_path.clone().expect("a path");
@@ -136,7 +136,7 @@ fn the_context_is_named_whoever_chose_it() {
 }
 
 #[test]
-fn a_kubeconfig_and_what_overrides_it() {
+fn the_block_overrides_a_kubeconfig() {
     let file = File::new("kubeconfig", KUBECONFIG);
     let base = file.connection();
     assert_eq!(
@@ -179,7 +179,7 @@ fn a_kubeconfig_and_what_overrides_it() {
 }
 
 #[test]
-fn several_kubeconfigs() {
+fn several_kubeconfigs_are_merged() {
     let first = File::new(
         "first",
         "{clusters: [{name: c2, cluster: {server: 'https://first.example'}}], current-context: two}",
@@ -200,7 +200,7 @@ fn several_kubeconfigs() {
 }
 
 #[test]
-fn errors_name_the_place_and_quote_no_secret() {
+fn errors_name_the_origin_and_quote_no_secret() {
     let broken = File::new(
         "broken",
         "users:\n- {name: u, user: {token: hunter2}\nclusters: 7\n",
@@ -261,7 +261,7 @@ fn errors_name_the_place_and_quote_no_secret() {
 }
 
 #[test]
-fn the_home_directory() {
+fn a_tilde_is_the_home_directory() {
     let home = std::env::home_dir().expect("a home directory");
     assert_eq!(expand("~/.kube/config"), home.join(".kube/config"));
     assert_eq!(expand("~"), home);
@@ -280,7 +280,7 @@ fn kubeconfig(cluster: &str, user: &str) -> File {
 }
 
 #[test]
-fn names_the_field_of_a_kubeconfig_that_cannot_be_used() {
+fn errors_name_the_invalid_field_of_a_kubeconfig() {
     for (cluster, user, expected) in [
         (
             "",
@@ -360,7 +360,7 @@ fn empty_strings_of_a_kubeconfig_count_as_absent() {
 }
 
 #[test]
-fn a_user_or_cluster_that_is_chosen_must_exist() {
+fn a_selected_user_or_cluster_must_exist() {
     let file = File::new("kubeconfig", KUBECONFIG);
     let user = Connection {
         config_context_auth_info: some("nobody"),
@@ -382,7 +382,7 @@ fn a_user_or_cluster_that_is_chosen_must_exist() {
 }
 
 #[test]
-fn says_who_asks_and_where_that_was_configured() {
+fn the_identity_has_the_source_of_the_credentials() {
     let file = File::new("kubeconfig", KUBECONFIG);
     let identity = |connection: Connection| run(&connection).identity;
     let configured = |source: &str| Identity::Configured {
@@ -418,7 +418,7 @@ fn says_who_asks_and_where_that_was_configured() {
         refused(&untrimmed),
         "the environment variable KUBE_TOKEN is not valid: it ends with a line break"
     );
-    // As with kubectl, a user without a password is not anonymous.
+    // As in kubectl, a user without a password is not anonymous.
     let basic = Connection {
         username: some("admin"),
         ..host

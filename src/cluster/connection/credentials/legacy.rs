@@ -1,4 +1,4 @@
-//! The `auth-provider` of old kubeconfigs. kubectl used to renew its tokens; here they are used as they are.
+//! The `auth-provider` of old kubeconfigs. Its tokens are used, but not renewed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use super::program::Program;
 use super::{Credentials, expiry};
 use crate::cluster::connection::ConnectionError;
 
-/// Returns the credentials that the provider's configuration holds, and when they expire.
+/// Returns the credentials in the configuration of the `auth-provider`, and their expiration time.
 ///
 /// # Errors
-/// A token that is missing or has expired, and a provider that is not known.
+///
+/// A token is missing or has expired, or the `auth-provider` is unknown.
 pub(super) fn credentials(
     provider: &AuthProviderConfig,
     origin: &str,
@@ -67,7 +68,7 @@ fn is_ahead(expires: Option<Timestamp>) -> bool {
     expires.is_none_or(|time| time > Timestamp::now())
 }
 
-/// To the second.
+/// Writes a time with a precision of one second.
 pub(in crate::cluster) fn shown(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second())
         .map_or_else(|_| time.to_string(), |time| time.to_string())
@@ -88,7 +89,7 @@ fn instead(name: &str) -> &'static str {
     }
 }
 
-/// The command of the provider `gcp` that prints a token.
+/// Returns the command of the `auth-provider` gcp that prints a token.
 fn command(config: &HashMap<String, String>) -> Option<Program> {
     let value = |key: &str| config.get(key).filter(|text| !text.is_empty()).cloned();
     let arguments = value("cmd-args").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Programs that print credentials. They print secrets on stdout, so no error quotes that.
+//! Programs that print credentials. Errors never quote their stdout.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use super::bearer;
 use crate::cluster::connection::ConnectionError;
 use crate::cluster::task;
 
-/// A token that expires within this time is renewed.
+/// The remaining lifetime at which a token is renewed.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// How much of what a program prints on stderr an error quotes, from the end.
+/// The largest part of stderr that an error quotes, from the end.
 const LONGEST_STDERR: usize = 500;
 
-/// A program, and what it printed last.
+/// A program, and its last output.
 pub struct Program {
     call: Call,
     last: Mutex<Option<Printed>>,
 }
 
 enum Call {
-    /// Prints an `ExecCredential`.
+    /// A program that prints an `ExecCredential`.
     Exec(Box<ExecConfig>),
     /// The command of the `auth-provider` gcp.
     Gcp {
@@ -49,7 +49,7 @@ struct Printed {
     expires: Option<Timestamp>,
 }
 
-/// The parts of an `ExecCredential` that are looked at.
+/// The used fields of an `ExecCredential`.
 #[derive(Deserialize)]
 struct ExecCredential {
     status: Option<Status>,
@@ -90,15 +90,14 @@ impl Program {
         }
     }
 
-    /// Runs the program for the first time, and keeps the token. Blocks.
+    /// Runs the program for the first time, and caches the token. Blocks.
     pub fn start(&self) -> Result<Option<ClientIdentity>, ConnectionError> {
         let (printed, identity) = self.run()?;
         *self.last.blocking_lock() = Some(printed);
         Ok(identity)
     }
 
-    /// Returns the header with the token, a new one where the last has expired; `None` where the program returned a
-    /// client certificate alone.
+    /// Returns the header with the token. Renews an expired token. `None` if the program returned only a client certificate.
     pub async fn header(self: Arc<Self>) -> Result<Option<HeaderValue>, ConnectionError> {
         let mut last = self.last.lock().await;
         let soon = Timestamp::now() + MARGIN;
@@ -130,7 +129,7 @@ impl Program {
                 command.args(arguments);
             }
         }
-        // It must not read our stdin.
+        // The program must not read the stdin of the provider.
         let output = command.stdin(Stdio::null()).output();
         let output = output.map_err(|source| ConnectionError::ExecStart {
             command: self.name().to_owned(),
@@ -167,7 +166,7 @@ impl Program {
         &self,
         stdout: &[u8],
     ) -> Result<(Printed, Option<ClientIdentity>), ConnectionError> {
-        // As with client-go, YAML will do.
+        // As in client-go, YAML is accepted.
         let credential: ExecCredential =
             serde_saphyr::from_slice(stdout).map_err(|_| ConnectionError::ExecOutput)?;
         let status = credential.status.ok_or(ConnectionError::ExecOutput)?;
@@ -175,7 +174,7 @@ impl Program {
             (Some(certificate), Some(key)) => Some(ClientIdentity { certificate, key }),
             _ => None,
         };
-        // An empty token is none.
+        // An empty token counts as absent.
         let token = status.token.filter(|token| !token.is_empty());
         if token.is_none() && identity.is_none() {
             return Err(ConnectionError::ExecOutput);
@@ -247,7 +246,7 @@ fn expiry(text: Option<&str>) -> Result<Option<Timestamp>, ConnectionError> {
         .transpose()
 }
 
-/// The text at a path such as `{.credential.access_token}`.
+/// Returns the text at a path such as `{.credential.access_token}`.
 fn at<'a>(json: &'a Json, path: &str) -> Option<&'a str> {
     let path = path.trim_matches(['{', '}', '"', '$']);
     let names = path.split('.').filter(|name| !name.is_empty());

@@ -11,7 +11,7 @@ fn taken(mut user: AuthInfo) -> Result<(Credentials, Identity), String> {
     Credentials::take(&mut user, source).map_err(|error| error.to_string())
 }
 
-/// The header of a request, or why it cannot be sent.
+/// Returns the header of a request, or the error.
 async fn authorization(credentials: &Credentials) -> Result<String, String> {
     let mut request = Request::new(());
     let added = credentials.authorize(&mut request).await;
@@ -72,7 +72,7 @@ async fn a_token_file_is_trimmed() {
     std::fs::write(&path, " abc\r\n").unwrap();
     let header = Ok("Bearer abc".to_owned());
     assert_eq!(authorization(&credentials).await, header);
-    // The last token serves on when the file has gone.
+    // The last token is used while the file does not exist.
     std::fs::remove_file(&path).unwrap();
     if let Credentials::TokenFile(file) = &credentials {
         let mut last = file.last.lock().await;
@@ -119,7 +119,7 @@ async fn a_program_is_run_again_only_when_its_token_expires() {
         assert_eq!(authorization(&credentials).await, header);
         assert_eq!(runs(), expected, "{status}");
     }
-    // A certificate in place of a token goes into no header.
+    // A certificate is not sent in a header.
     let credentials = program(&script(
         r#"{"clientCertificateData": "C", "clientKeyData": "K"}"#,
     ));
@@ -134,7 +134,7 @@ async fn a_program_is_run_again_only_when_its_token_expires() {
 }
 
 #[tokio::test]
-async fn what_a_program_prints_must_be_credentials() {
+async fn the_output_of_a_program_must_be_credentials() {
     let invalid = "the credentials program did not print a valid ExecCredential";
     let line_break = "the token that the credentials program `sh` printed is not valid: it ends with a line break";
     for (script, expected) in [
@@ -176,7 +176,7 @@ async fn what_a_program_prints_must_be_credentials() {
 }
 
 #[test]
-fn a_token_says_when_it_expires() {
+fn the_expiration_time_of_a_json_web_token_is_read() {
     let expires = |token: &str| {
         let user = AuthInfo {
             token: Some(SecretString::from(token)),
@@ -211,7 +211,7 @@ fn legacy(name: &str, config: &[(&str, &str)]) -> Result<(Credentials, Identity)
 }
 
 #[tokio::test]
-async fn an_auth_provider_whose_token_has_expired_is_named_with_what_to_use_instead() {
+async fn an_expired_token_of_an_auth_provider_names_the_alternative() {
     let refused = |name: &str, problem: &str, instead: &str| {
         format!(
             "the auth-provider {name:?} cannot be used (`auth-provider`): {problem}. Terraform does not renew tokens of an auth-provider. {instead}"
@@ -284,7 +284,7 @@ async fn an_auth_provider_whose_token_has_expired_is_named_with_what_to_use_inst
     assert_eq!(expires.map(shown).as_deref(), Some("9999-01-01T00:00:00Z"));
 }
 
-/// gcloud's own command prints a line break.
+/// The output of gcloud ends with a line break.
 #[tokio::test]
 async fn the_command_of_the_auth_provider_gcp_is_run() {
     for (config, expected) in [

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::cluster::error::causes;
 use crate::cluster::{Cluster, Connection, Options};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::kind::{Key, Kind};
 
-/// A certificate for this name, and its key.
+/// A certificate and its key.
 struct Signed {
     certificate: Certificate,
     key: KeyPair,
@@ -35,7 +35,7 @@ fn self_signed(parameters: &CertificateParams) -> Signed {
     Signed { certificate, key }
 }
 
-/// A server with this certificate, which answers every request with an empty object.
+/// Starts a server with this certificate, which answers every request with an empty object.
 async fn serve(signed: &Signed) -> String {
     let key = PrivateKeyDer::try_from(signed.key.serialize_der()).unwrap();
     let chain = vec![signed.certificate.der().clone()];
@@ -50,7 +50,7 @@ async fn serve(signed: &Signed) -> String {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // A client that trusts nobody hangs up.
+                // A client that does not trust the certificate closes the connection.
                 let Ok(mut stream) = acceptor.accept(stream).await else {
                     return;
                 };
@@ -65,8 +65,8 @@ async fn serve(signed: &Signed) -> String {
     url
 }
 
-/// Sends a request to the server from a client with this root. An error is the cause and the start of the hint.
-async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Result<(), String> {
+/// Sends a request with this root certificate. An error has the cause and the start of the hint.
+async fn request(server: &Signed, root: &Certificate, name: Option<&str>) -> Result<(), String> {
     let connection = Connection {
         host: Some(serve(server).await),
         cluster_ca_certificate: Some(root.pem()),
@@ -87,13 +87,13 @@ async fn asked(server: &Signed, root: &Certificate, name: Option<&str>) -> Resul
 }
 
 #[tokio::test]
-async fn a_server_may_present_a_configured_root() {
+async fn a_server_can_present_a_configured_root() {
     let root = self_signed(&parameters("127.0.0.1", true));
-    assert_eq!(asked(&root, &root.certificate, None).await, Ok(()));
-    // Without CA:TRUE rustls accepts it by itself.
+    assert_eq!(request(&root, &root.certificate, None).await, Ok(()));
+    // rustls itself accepts a certificate without CA:TRUE.
     let plain = self_signed(&parameters("127.0.0.1", false));
-    assert_eq!(asked(&plain, &plain.certificate, None).await, Ok(()));
-    // What the root has issued is accepted as before.
+    assert_eq!(request(&plain, &plain.certificate, None).await, Ok(()));
+    // A certificate that the root has issued is accepted.
     let key = KeyPair::generate().unwrap();
     let issuer = Issuer::new(parameters("127.0.0.1", true), root.key);
     let issued = parameters("127.0.0.1", false);
@@ -102,26 +102,26 @@ async fn a_server_may_present_a_configured_root() {
         certificate: issued,
         key,
     };
-    assert_eq!(asked(&issued, &root.certificate, None).await, Ok(()));
+    assert_eq!(request(&issued, &root.certificate, None).await, Ok(()));
 }
 
 #[tokio::test]
-async fn names_and_validity_of_a_presented_root_are_checked() {
+async fn the_name_and_validity_of_a_presented_root_are_checked() {
     let named = self_signed(&parameters("kubernetes.example", true));
-    let refused = asked(&named, &named.certificate, None).await.unwrap_err();
+    let refused = request(&named, &named.certificate, None).await.unwrap_err();
     assert!(
         refused
             .starts_with("invalid peer certificate: certificate not valid for name \"127.0.0.1\""),
         "{refused}"
     );
     let name = Some("kubernetes.example");
-    assert_eq!(asked(&named, &named.certificate, name).await, Ok(()));
+    assert_eq!(request(&named, &named.certificate, name).await, Ok(()));
 
     let mut old = parameters("127.0.0.1", true);
     old.not_before = date_time_ymd(2000, 1, 1);
     old.not_after = date_time_ymd(2001, 1, 1);
     let old = self_signed(&old);
-    let refused = asked(&old, &old.certificate, None).await.unwrap_err();
+    let refused = request(&old, &old.certificate, None).await.unwrap_err();
     assert!(
         refused.starts_with("invalid peer certificate: certificate expired"),
         "{refused}"
@@ -129,10 +129,12 @@ async fn names_and_validity_of_a_presented_root_are_checked() {
 }
 
 #[tokio::test]
-async fn another_authority_is_not_trusted_and_the_cause_is_named() {
+async fn a_certificate_of_another_authority_is_rejected() {
     let server = self_signed(&parameters("127.0.0.1", true));
     let other = self_signed(&parameters("127.0.0.1", true));
-    let refused = asked(&server, &other.certificate, None).await.unwrap_err();
+    let refused = request(&server, &other.certificate, None)
+        .await
+        .unwrap_err();
     assert_eq!(
         refused,
         "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity)) / The API server presents a"

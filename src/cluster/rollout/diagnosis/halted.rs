@@ -1,45 +1,47 @@
-//! Workloads that only a person or another controller can continue: a paused Deployment, a suspended Job, a Job whose pod
-//! an added container keeps running.
+//! Workloads that only a user or another controller can resume: a paused Deployment, a suspended Job, and a Job whose pod
+//! is kept running by an injected container.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::Value as Json;
 
-use super::Seen;
-use crate::cluster::ownership;
+use super::Observation;
 use crate::cluster::rollout::events::is_unfinished;
 use crate::cluster::rollout::pod_issue::{Cause, PodIssue, Recoverability, Workload};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::managed_fields::{ManagedFields, last_writer};
 
-/// Somebody has halted the workload: a Deployment is paused, or a Job is suspended.
-pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
-    let live = seen.live?;
-    let (kind, cause, field, reason) = match seen.job {
+/// Returns the issue if the Deployment is paused or the Job is suspended.
+pub(super) fn halted(observation: &Observation<'_>) -> Option<PodIssue> {
+    let live = observation.live?;
+    let (kind, cause, field, reason) = match observation.job {
         Some(_) => ("Job", Cause::Suspended, "suspend", "suspended"),
         None => ("Deployment", Cause::Paused, "paused", "paused"),
     };
     if live["spec"][field] != true {
         return None;
     }
-    if cause == Cause::Paused && !needs_rollout(seen.deployment?) {
+    if cause == Cause::Paused && !needs_rollout(observation.deployment?) {
         return None;
     }
-    let owners = ownership::owners(live, &["spec", field]);
-    let author = owners.iter().max_by_key(|entry| entry.time);
-    let by = author.map_or_else(String::new, |entry| {
-        let time = entry
-            .time
-            .map_or_else(String::new, |time| format!(" at {time}"));
-        format!(", set by \"{}\"{time}", entry.manager)
+    let managed = ManagedFields::of(live);
+    let author = last_writer(managed.owners(&FieldPath::of(&["spec", field])));
+    let by = author.as_ref().map_or_else(String::new, |author| {
+        let time = author.time.as_ref();
+        let time = time.map_or_else(String::new, |time| format!(" at {time}"));
+        format!(", set by \"{}\"{time}", author.manager)
     });
     let recoverability = match cause {
-        // A queue suspends Jobs by admission, as part of the request that creates them, and resumes them in their turn.
+        // A queue suspends Jobs by a webhook when they are created, and resumes them later.
         Cause::Suspended if is_queued(live) => Recoverability::Eventually,
-        Cause::Suspended if author.is_none_or(|entry| entry.manager == seen.field_manager) => {
+        Cause::Suspended
+            if author.is_none_or(|author| author.manager == observation.field_manager) =>
+        {
             Recoverability::Eventually
         }
         Cause::Suspended => Recoverability::Never,
-        _ if is_stuck_while_paused(seen.deployment?) => Recoverability::Never,
-        // Its ReplicaSet is still scaled.
+        _ if is_stuck_while_paused(observation.deployment?) => Recoverability::Never,
+        // Its ReplicaSet can still be scaled.
         _ => Recoverability::MaybeSoon,
     };
     let metadata = &live["metadata"];
@@ -54,12 +56,12 @@ pub(super) fn halted(seen: &Seen<'_>) -> Option<PodIssue> {
     })
 }
 
-/// Whether Kueue manages the Job.
+/// Returns whether Kueue manages the Job.
 fn is_queued(live: &Json) -> bool {
     !live["metadata"]["labels"]["kueue.x-k8s.io/queue-name"].is_null()
 }
 
-/// Whether pods are missing or old ones are left, which a paused Deployment may never change.
+/// Returns whether pods are missing or old ones exist. A paused Deployment does not replace pods.
 fn needs_rollout(deployment: &Deployment) -> bool {
     let status = deployment.status.as_ref();
     let updated = status.and_then(|status| status.updated_replicas);
@@ -67,18 +69,18 @@ fn needs_rollout(deployment: &Deployment) -> bool {
         || updated.unwrap_or(0) < deployment.spec.replicas.unwrap_or(1)
 }
 
-/// A paused Deployment is still scaled, but its pods are not replaced.
+/// Returns whether old pods exist, which a paused Deployment does not replace.
 fn is_stuck_while_paused(deployment: &Deployment) -> bool {
     let status = deployment.status.as_ref();
     let count = |of: Option<i32>| of.unwrap_or(0);
     status.is_some_and(|status| count(status.replicas) > count(status.updated_replicas))
 }
 
-/// The containers that keep a Job's pod running although all containers of the Job have ended well. `None` if that is
-/// not so.
-pub(super) fn sidecars(pod: &Pod, seen: &Seen<'_>) -> Option<Vec<PodIssue>> {
-    let job = seen.job?;
-    let own = seen.live?["spec"]["template"]["spec"]["containers"].as_array()?;
+/// Returns the containers that keep the pod of a Job running although all containers of the Job have succeeded. `None` if
+/// there are none.
+pub(super) fn sidecars(pod: &Pod, observation: &Observation<'_>) -> Option<Vec<PodIssue>> {
+    let job = observation.job?;
+    let own = observation.live?["spec"]["template"]["spec"]["containers"].as_array()?;
     let own: Vec<&str> = own
         .iter()
         .filter_map(|container| container["name"].as_str())

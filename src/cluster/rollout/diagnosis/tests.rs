@@ -45,33 +45,33 @@ fn event(kind: &str, name: &str, rest: Json) -> Event {
     serde_json::from_value(json).expect("an Event")
 }
 
-fn told(seen: &Seen<'_>) -> Vec<(Recoverability, String)> {
+fn issues(observation: &Observation<'_>) -> Vec<(Recoverability, String)> {
     let tell = |issue: &PodIssue| {
         let event = issue.event.iter().map(|event| format!(" <- {event}"));
         let log = issue.log.iter().map(|line| format!(" | {line}"));
         let more: String = event.chain(log).collect();
         (issue.recoverability, format!("{issue}{more}"))
     };
-    diagnose(seen).iter().map(tell).collect()
+    diagnose(observation).iter().map(tell).collect()
 }
 
 #[track_caller]
 fn check(pods: &[Pod], events: &[Event], expected: &[(Recoverability, &str)]) {
     let deployment = deployment(json!([]));
-    let seen = Seen {
+    let observation = Observation {
         deployment: Some(&deployment),
         pods,
         events,
-        ..Seen::default()
+        ..Observation::default()
     };
     let expected: Vec<_> = (expected.iter())
         .map(|(recoverability, text)| (*recoverability, (*text).to_owned()))
         .collect();
-    assert_eq!(told(&seen), expected);
+    assert_eq!(issues(&observation), expected);
 }
 
 #[test]
-fn what_the_kubelet_waits_for() {
+fn reasons_of_the_kubelet_have_causes() {
     let of = |name: &str, reason: &str, restarts| {
         let state = waiting(reason, "m");
         pod(
@@ -121,7 +121,7 @@ fn what_the_kubelet_waits_for() {
 }
 
 #[test]
-fn a_crash_is_told_with_its_exit_code_and_the_end_of_its_log() {
+fn a_crash_has_an_exit_code_and_the_last_lines_of_the_log() {
     let last = json!({"terminated": {"exitCode": 2, "reason": "Error", "message": "one\ntwo"}});
     let status = json!({"initContainerStatuses": [container("feast-apply", 4, waiting("CrashLoopBackOff", "m"), last)],
         "containerStatuses": [container("online", 0, waiting("PodInitializing", ""), json!({}))]});
@@ -148,7 +148,7 @@ fn a_crash_is_told_with_its_exit_code_and_the_end_of_its_log() {
 }
 
 #[test]
-fn too_little_memory_is_named() {
+fn an_exceeded_memory_limit_is_named() {
     let last = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
     let status =
         json!({"containerStatuses": [container("c", 5, waiting("CrashLoopBackOff", "m"), last)]});
@@ -163,7 +163,7 @@ fn too_little_memory_is_named() {
 }
 
 #[test]
-fn the_telling_event_of_the_right_container() {
+fn an_issue_has_the_newest_event_of_its_container() {
     let state = waiting("ImagePullBackOff", "back-off");
     let status = json!({"containerStatuses": [container("c", 0, state, json!({}))]});
     let said = |second: u32, reason: &str, message: &str, container: &str| {
@@ -195,7 +195,7 @@ fn the_telling_event_of_the_right_container() {
 }
 
 #[test]
-fn only_the_newest_pods_count() {
+fn pods_of_older_replica_sets_are_ignored() {
     let running = |ready: bool| {
         json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if ready {"True"} else {"False"}}],
             "containerStatuses": [container("c", 0, json!({"running": {}}), json!({}))]}})
@@ -219,21 +219,21 @@ fn only_the_newest_pods_count() {
 }
 
 #[test]
-fn before_the_controller_has_looked_there_is_nothing_to_tell() {
+fn an_outdated_status_has_no_issues() {
     let mut late = deployment(json!([]));
     late.metadata.generation = Some(3);
     let status = json!({"containerStatuses": [container("c", 0, waiting("InvalidImageName", ""), json!({}))]});
     let pods = [pod("a", "new", json!({"status": status}))];
-    let seen = Seen {
+    let observation = Observation {
         deployment: Some(&late),
         pods: &pods,
-        ..Seen::default()
+        ..Observation::default()
     };
-    assert_eq!(told(&seen), []);
+    assert_eq!(issues(&observation), []);
 }
 
 #[test]
-fn the_schedulers_sentence_and_the_claim() {
+fn an_unschedulable_pod_names_its_unbound_pvc() {
     let unscheduled = |message: &str| {
         json!({"status": {"phase": "Pending", "conditions": [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]},
@@ -241,17 +241,17 @@ fn the_schedulers_sentence_and_the_claim() {
                 {"name": "v", "persistentVolumeClaim": {"claimName": "bound"}},
                 {"name": "w", "persistentVolumeClaim": {"claimName": "data"}}]}})
     };
-    let claim = |name: &str, phase: &str| {
+    let pvc = |name: &str, phase: &str| {
         serde_json::from_value(
             json!({"metadata": {"name": name}, "spec": {"storageClassName": "fast"},
             "status": {"phase": phase}}),
         )
-        .expect("a claim")
+        .expect("a pvc")
     };
     let deployment = deployment(json!([]));
     let sentence = "0/2 nodes are available: 2 Insufficient cpu.";
     let unbound = "pod has unbound immediate PersistentVolumeClaims";
-    let seen = Seen {
+    let observation = Observation {
         deployment: Some(&deployment),
         pods: &[
             pod("a", "new", unscheduled(sentence)),
@@ -269,11 +269,11 @@ fn the_schedulers_sentence_and_the_claim() {
                 json!({"reason": "ProvisioningFailed", "message": "no such class"}),
             ),
         ],
-        claims: &[claim("bound", "Bound"), claim("data", "Pending")],
-        ..Seen::default()
+        pvcs: &[pvc("bound", "Bound"), pvc("data", "Pending")],
+        ..Observation::default()
     };
     assert_eq!(
-        told(&seen),
+        issues(&observation),
         [
             (
                 Recoverability::Eventually,
@@ -282,7 +282,7 @@ fn the_schedulers_sentence_and_the_claim() {
             (
                 Recoverability::Eventually,
                 format!(
-                    "pod b: Unschedulable: {unbound}; claim data, storage class fast, ProvisioningFailed: no such class"
+                    "pod b: Unschedulable: {unbound}; PersistentVolumeClaim data, storage class fast, ProvisioningFailed: no such class"
                 )
             ),
         ]
@@ -290,7 +290,7 @@ fn the_schedulers_sentence_and_the_claim() {
 }
 
 #[test]
-fn what_the_api_server_denies_has_hope_only_while_pods_leave() {
+fn rejected_pods_are_recoverable_only_while_pods_terminate() {
     let denied = deployment(
         json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
         "message": "exceeded quota"}]),
@@ -305,23 +305,23 @@ fn what_the_api_server_denies_has_hope_only_while_pods_leave() {
         (&[][..], Recoverability::MaybeSoon),
         (&pods[..], Recoverability::Eventually),
     ] {
-        let seen = Seen {
+        let observation = Observation {
             deployment: Some(&denied),
             pods,
-            ..Seen::default()
+            ..Observation::default()
         };
         assert_eq!(
-            told(&seen),
+            issues(&observation),
             [(
                 recoverability,
-                "a pod is refused: FailedCreate: exceeded quota".to_owned()
+                "a pod is rejected: FailedCreate: exceeded quota".to_owned()
             )]
         );
     }
 }
 
 #[test]
-fn what_is_denied_to_others_is_their_trouble() {
+fn rejected_pods_of_other_workloads_are_ignored() {
     let denied = |kind, name, message| {
         let rest = json!({"reason": "FailedCreate", "message": message});
         event(kind, name, rest)
@@ -336,28 +336,28 @@ fn what_is_denied_to_others_is_their_trouble() {
         denied("StatefulSet", "d-5d4f", "of others"),
     ];
     let deployment = deployment(json!([]));
-    let job = Seen {
+    let job = Observation {
         job: Some("j"),
-        ..Seen::default()
+        ..Observation::default()
     };
-    let deployment = Seen {
+    let deployment = Observation {
         deployment: Some(&deployment),
-        ..Seen::default()
+        ..Observation::default()
     };
     for (of, expected) in [(job, "of the Job"), (deployment, "of the Deployment")] {
         let mut all = events.clone();
-        // Whichever comes last.
+        // The order of the events does not matter.
         for _ in 0..all.len() {
             all.rotate_left(1);
-            let seen = Seen { events: &all, ..of };
-            let refused = format!("a pod is refused: FailedCreate: {expected}");
-            assert_eq!(told(&seen), [(Recoverability::MaybeSoon, refused)]);
+            let observation = Observation { events: &all, ..of };
+            let refused = format!("a pod is rejected: FailedCreate: {expected}");
+            assert_eq!(issues(&observation), [(Recoverability::MaybeSoon, refused)]);
         }
     }
 }
 
 #[test]
-fn of_a_job_the_newest_pod_is_told() {
+fn a_job_reports_its_newest_pod() {
     let failed = |name: &str, second: u32| {
         let mut pod = pod(
             name,
@@ -372,12 +372,12 @@ fn of_a_job_the_newest_pod_is_told() {
         pod
     };
     let pods = [failed("a", 1), failed("c", 3), failed("b", 2)];
-    let seen = Seen {
+    let observation = Observation {
         pods: &pods,
-        ..Seen::default()
+        ..Observation::default()
     };
     assert_eq!(
-        told(&seen),
+        issues(&observation),
         [(
             Recoverability::Eventually,
             "pod c, container c: Error, exit code 1".to_owned()

@@ -5,7 +5,7 @@ use crate::feast::feature_store_yaml::{Mapping, Node, Placeholder, Purpose, Sect
 use crate::feast::names;
 use crate::feast::spec::{Authorization, Oidc};
 
-/// What the servers judge requests by.
+/// Returns the section for servers.
 pub(super) fn server(authorization: &Authorization) -> Section {
     let mut lines = vec![leaf("type", authorization.as_str())];
     let Authorization::Oidc(oidc) = authorization else {
@@ -41,7 +41,7 @@ pub(super) fn server(authorization: &Authorization) -> Section {
             Mapping(lines),
             Placeholder {
                 purpose: Purpose::Oidc {
-                    discovery_url: discovery_url.is_none(),
+                    needs_discovery_url: discovery_url.is_none(),
                 },
                 source: source.clone(),
             },
@@ -49,7 +49,7 @@ pub(super) fn server(authorization: &Authorization) -> Section {
     }
 }
 
-/// How clients find their token.
+/// Returns the section for clients.
 pub(super) fn client(authorization: &Authorization) -> Section {
     let mut lines = vec![leaf("type", authorization.as_str())];
     if let Authorization::Oidc(oidc) = authorization

@@ -1,4 +1,4 @@
-//! The optional sections after the stores.
+//! The optional sections of `feature_store.yaml`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::secrets::source::Source;
 use crate::feast::spec::{BatchEngine, Store};
 
-/// For the servers.
+/// Returns the sections for the servers.
 pub(super) fn server(store: &Store) -> Vec<Section> {
     let mut parts = Vec::new();
     if let Some(engine) = &store.batch_engine {
@@ -22,7 +22,7 @@ pub(super) fn server(store: &Store) -> Vec<Section> {
         parts.push(Section::Placeholder(Placeholder {
             purpose: Purpose::BatchEngine {
                 driver: (driver.as_ref()).map(|driver| driver.service_account.clone()),
-                token: store.has_token(),
+                has_token: store.has_token(),
             },
             source: source.clone(),
         }));
@@ -48,13 +48,13 @@ pub(super) fn server(store: &Store) -> Vec<Section> {
     parts
 }
 
-/// For the lineage server, which sends nothing.
+/// Returns the section for the lineage server, which sends no events.
 pub(super) fn lineage(store: &Store) -> Option<Section> {
     let settings = store.openlineage.as_ref()?;
     Some(section("openlineage", openlineage(settings, Vec::new())))
 }
 
-/// For clients, which log to MLflow themselves.
+/// Returns the section for clients, which log to MLflow too.
 pub(super) fn client(store: &Store) -> Option<Section> {
     let settings = store.mlflow.as_ref()?;
     Some(section("mlflow", mlflow(settings)))
@@ -123,7 +123,7 @@ fn materialization(settings: &Materialization) -> Vec<KeyValue> {
     lines
 }
 
-/// Whether nobody wrote where else events go.
+/// Returns whether events go to the lineage server of the feature store.
 fn sends_here(settings: &Openlineage) -> bool {
     settings.transport_url.is_none()
         && matches!(settings.transport_type, None | Some(Transport::Http))
@@ -180,7 +180,7 @@ fn transport(settings: &Openlineage) -> Vec<KeyValue> {
 fn openlineage(settings: &Openlineage, transport: Vec<KeyValue>) -> Vec<KeyValue> {
     let Openlineage {
         enabled,
-        // The transport's.
+        // These are in `transport`.
         transport_type: _,
         transport_url: _,
         transport_endpoint: _,
@@ -229,7 +229,7 @@ fn receiver(settings: &OpenlineageConsumer) -> Vec<KeyValue> {
     let hours = retention_check_interval_hours.unwrap_or(6);
     lines.push(leaf("retention_check_interval_hours", hours));
     if lineage_server.is_some() {
-        // Which so alone deletes old events.
+        // With this setting, only the lineage server deletes old events.
         lines.push(leaf("standalone_server", true));
     }
     lines
@@ -265,7 +265,7 @@ fn mlflow(settings: &Mlflow) -> Vec<KeyValue> {
     lines
 }
 
-/// Of MLflow's further settings Feast takes these as numbers alone.
+/// Converts the settings of MLflow that must be numbers.
 fn number((key, node): KeyValue) -> KeyValue {
     let known = names::MLFLOW_NUMBERS.contains(&key.as_ref());
     match &node {
@@ -289,7 +289,7 @@ fn secret(purpose: Purpose, key: &'static str, secret: Option<&Reference>) -> Op
     ))
 }
 
-/// Feast takes neither the word for a boolean, nor a number for a string.
+/// Returns other settings. Feast accepts neither strings for booleans, nor numbers for strings.
 fn extra(settings: Option<&BTreeMap<String, String>>) -> Vec<KeyValue> {
     let line = |(key, value): (&String, &String)| {
         let value = match value.as_str() {

@@ -1,4 +1,4 @@
-//! What the user's Secrets and ConfigMaps become in `feature_store.yaml`.
+//! Tests of how the user's Secrets and ConfigMaps are merged into `feature_store.yaml`.
 
 mod keys;
 
@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::feast::feature_store_yaml::{FeatureStoreYaml, parse};
-use crate::feast::objects::Kind;
 use crate::feast::render::render;
 use crate::feast::secrets::source::Contents;
 use crate::feast::spec::{Defaults, Store};
+use crate::kubernetes::Kind;
 
-/// An object of the user's: kind, name, what it holds.
+/// An object of the user: kind, name and content.
 type Held<'a> = (Kind, &'a str, &'a [(&'a str, &'a str)]);
 
 fn store(more: Json) -> Store {
@@ -24,9 +24,9 @@ fn store(more: Json) -> Store {
     Store::new(&config, &Defaults::default())
 }
 
-/// The sections after `registry`, or what is wrong.
-fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
-    let mut sections = all_filled(&store(more), held)?;
+/// Returns the sections after `registry`, or the errors.
+fn resolve(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
+    let mut sections = resolve_all(&store(more), held)?;
     for key in [
         "project",
         "provider",
@@ -39,8 +39,8 @@ fn filled(more: Json, held: &[Held<'_>]) -> Result<Json, Vec<String>> {
     Ok(Json::Object(sections))
 }
 
-/// Every section, or what is wrong. A text with a key twice could not be read.
-fn all_filled(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec<String>> {
+/// Returns every section, or the errors. A text with duplicate keys cannot be parsed.
+fn resolve_all(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec<String>> {
     let objects = render(store);
     let mut contents = Contents::new();
     for source in objects.sources() {
@@ -58,7 +58,7 @@ fn all_filled(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Vec
         contents.insert(source, values);
     }
     let text = super::servers(store)
-        .filled(&contents)
+        .resolve(&contents)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(parse(&text).unwrap())
 }
@@ -80,7 +80,7 @@ fn oidc_properties_are_keys_or_a_mapping() {
     );
     let oidc = json!({"authz": {"oidc": {"secretRef": {"name": "idp"}}}});
     assert_eq!(
-        filled(oidc.clone(), &[keys]),
+        resolve(oidc.clone(), &[keys]),
         Ok(json!({"auth": {
             "type": "oidc",
             "auth_discovery_url": DISCOVERY,
@@ -100,7 +100,7 @@ fn oidc_properties_are_keys_or_a_mapping() {
     let one =
         json!({"secretRef": {"name": "idp"}, "secretKeyName": "k", "issuerUrl": "https://idp//"});
     assert_eq!(
-        filled(json!({"authz": {"oidc": one}}), &[mapping]),
+        resolve(json!({"authz": {"oidc": one}}), &[mapping]),
         Ok(json!({"auth": {
             "type": "oidc",
             "auth_discovery_url": DISCOVERY,
@@ -110,19 +110,19 @@ fn oidc_properties_are_keys_or_a_mapping() {
     );
     let without = (Kind::Secret, "idp", &[("client_id", "x")][..]);
     assert_eq!(
-        filled(oidc, &[without]),
+        resolve(oidc, &[without]),
         Err(vec![
-            "Secret \"idp\" holds no `auth_discovery_url`: put it there, or set `issuer_url`"
+            "Secret \"idp\" has no `auth_discovery_url`. Add it, or set `authz.oidc.issuer_url`"
                 .to_owned()
         ])
     );
 }
 
 #[test]
-fn the_engine_is_the_config_maps() {
+fn the_batch_engine_comes_from_the_config_map() {
     let engine = |spark: Json, text: &str| {
         let engine = json!({"configMapRef": {"name": "e"}, "sparkApplication": spark});
-        filled(
+        resolve(
             json!({"batchEngine": engine}),
             &[(Kind::ConfigMap, "e", &[("config", text)])],
         )
@@ -154,37 +154,37 @@ fn the_engine_is_the_config_maps() {
     assert_eq!(
         engine(own, &format!("{spark}service_account: admin\n")),
         problem(
-            "names another `service_account` than `spark_application` in `batch_engine`: write the account \
-             there, and leave it out here"
+            "sets another `service_account` than `batch_engine.spark_application`. Set the account in that attribute, \
+             and remove it here"
         )
     );
     assert_eq!(
         engine(json!(null), spark),
         problem(
-            "names the engine `spark_application`, which needs rights in Kubernetes: grant them with \
-             `spark_application = {}` in `batch_engine`"
+            "uses the engine `spark_application`, which needs permissions in Kubernetes. Grant them with \
+             `batch_engine.spark_application = {}`"
         )
     );
     assert_eq!(
         engine(json!(null), "image: x"),
-        problem("names no engine: put its `type` there, such as `type: local`")
+        problem("has no `type`. Add the type of the engine, such as `type: local`")
     );
 }
 
 #[test]
-fn an_engine_that_asks_kubernetes_has_a_token() {
+fn the_kubernetes_engine_requires_a_token() {
     let engine = |more: Json| {
         let mut store = json!({"batchEngine": {"configMapRef": {"name": "e"}}});
         if let (Json::Object(store), Json::Object(more)) = (&mut store, more) {
             store.extend(more);
         }
         let text = &[("config", "type: k8s\nimage: feast\n")][..];
-        filled(store, &[(Kind::ConfigMap, "e", text)])
+        resolve(store, &[(Kind::ConfigMap, "e", text)])
     };
     let refusal = Err(vec![
-        "key \"config\" of ConfigMap \"e\" names the engine `k8s`, which asks the Kubernetes API, and the pods have no \
-         token for it: write `automount_service_account_token = true` in `services`, and bind a Role for Jobs to the \
-         account `feast-<name>`"
+        "key \"config\" of ConfigMap \"e\" uses the engine `k8s`, which calls the Kubernetes API, but the pods have no \
+         token. Set `services.automount_service_account_token = true`, and bind a Role for Jobs to the ServiceAccount \
+         `feast-<name>`"
             .to_owned(),
     ]);
     assert_eq!(engine(json!({})), refusal);
@@ -200,7 +200,7 @@ fn an_engine_that_asks_kubernetes_has_a_token() {
 }
 
 #[test]
-fn single_values_stand_in_their_section() {
+fn single_values_are_in_their_section() {
     let lineage = json!({"openlineage": {
         "enabled": true,
         "apiKeySecretRef": {"name": "l"},
@@ -212,7 +212,7 @@ fn single_values_stand_in_their_section() {
         &[("connection_string", "a: b # c\n")][..],
     );
     assert_eq!(
-        filled(
+        resolve(
             lineage.clone(),
             &[(Kind::Secret, "l", &[("api_key", "0123")]), connection]
         ),
@@ -230,7 +230,7 @@ fn single_values_stand_in_their_section() {
         }}))
     );
     assert_eq!(
-        filled(lineage, &[(Kind::Secret, "l", &[("api_key", "\n")])]),
+        resolve(lineage, &[(Kind::Secret, "l", &[("api_key", "\n")])]),
         Err(vec![
             "key \"api_key\" of Secret \"l\" is empty".to_owned(),
             "key \"connection_string\" of Secret \"c\" does not exist".to_owned(),
@@ -239,8 +239,7 @@ fn single_values_stand_in_their_section() {
     );
 }
 
-/// With these lines of `openlineage` and of its consumer, and this registry: what the servers send by, and the lineage
-/// server's registry.
+/// Returns the transport of events in the servers' document, and the registry in the lineage server's document.
 fn with_lineage_server(settings: Json, consumer: Json, registry: Json) -> (Json, Json) {
     let mut openlineage =
         json!({"enabled": true, "consumer": {"enabled": true, "lineageServer": {}}});
@@ -260,7 +259,7 @@ fn with_lineage_server(settings: Json, consumer: Json, registry: Json) -> (Json,
         &serde_json::from_value(store).unwrap(),
         &Defaults::default(),
     );
-    let read = |document: FeatureStoreYaml| Json::Object(parse(&document.prepared()).unwrap());
+    let read = |document: FeatureStoreYaml| Json::Object(parse(&document.preview()).unwrap());
     let mut sent = read(super::servers(&store))["openlineage"].take();
     let lines = sent.as_object_mut().unwrap();
     lines.remove("enabled");
@@ -297,7 +296,7 @@ fn events_go_to_the_lineage_server() {
     let mut encrypted = here;
     encrypted["transport_url"] = json!("https://feast-demo-lineage.default.svc.cluster.local:443");
     assert_eq!(sent(json!({}), tls), (encrypted, the_same.clone()));
-    // What the user writes stands.
+    // Configured values take precedence.
     let elsewhere = json!({"transportType": "http", "transportUrl": "http://marquez"});
     let written = json!({"transport_type": "http", "transport_url": "http://marquez"});
     assert_eq!(sent(elsewhere, other.clone()), (written, the_same.clone()));
@@ -309,7 +308,7 @@ fn events_go_to_the_lineage_server() {
 }
 
 #[test]
-fn the_lineage_server_has_the_registry_that_its_events_need() {
+fn the_registry_of_the_lineage_server() {
     let registry =
         |consumer: Json, registry: Json| with_lineage_server(json!({}), consumer, registry).1;
     let own = json!({"connectionStringSecretRef": {"name": "c"}});

@@ -1,4 +1,4 @@
-//! The scripts, run by a real bash with a real git.
+//! Runs the scripts with a real bash and a real git.
 
 mod ssh;
 
@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::feast::spec::Defaults;
 
-/// A directory of the test's own, with a git repository `origin` and a home for the project.
+/// A temporary directory with a git repository `origin` and a home directory for the project.
 struct Lab(PathBuf);
 
 impl Lab {
@@ -45,7 +45,7 @@ impl Lab {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// A program that the script finds before any other of this name.
+    /// Adds a program to the front of the search path.
     fn program(&self, name: &str, body: &str) {
         let program = self.path("bin").join(name);
         fs::write(&program, format!("#!/bin/bash\n{body}")).unwrap();
@@ -53,7 +53,7 @@ impl Lab {
         fs::set_permissions(&program, executable).unwrap();
     }
 
-    /// A commit in which both directories say `text`.
+    /// Commits `text` in both directories.
     fn commit(&self, text: &str) {
         for directory in ["feature_repo", "else where"] {
             fs::write(
@@ -66,7 +66,7 @@ impl Lab {
         self.git(&["commit", "--quiet", "--message", text]);
     }
 
-    /// Runs the script of a feature store that keeps its project in this directory.
+    /// Runs the script of a feature store whose project is in this directory.
     fn run(&self, project_dir: Json, environment: &[(&str, &str)]) -> Output {
         let script = script(&self.store(project_dir));
         let script = script.replace(
@@ -103,7 +103,7 @@ impl Lab {
         format!("file://{}", self.path("origin").display())
     }
 
-    /// What the definitions say, in the project.
+    /// Returns the definitions in the project.
     fn features(&self, directory: &str) -> String {
         fs::read_to_string(self.path("home/p").join(directory).join("features.py")).unwrap()
     }
@@ -115,7 +115,7 @@ impl Drop for Lab {
     }
 }
 
-/// What the kubelet makes of a container's argument, for a container without variables.
+/// Expands an argument as the kubelet does for a container without variables.
 fn kubernetes(argument: &str) -> String {
     argument.replace("$$", "$")
 }
@@ -131,12 +131,12 @@ fn succeeded(output: &Output) {
 }
 
 fn failed(output: &Output, message: &str) {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{said}");
-    assert!(said.contains(message), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{stderr}");
+    assert!(stderr.contains(message), "{stderr}");
 }
 
-/// Every file below.
+/// Returns every file in a directory.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -154,7 +154,7 @@ fn link(repository: &Path) -> PathBuf {
 }
 
 #[test]
-fn words_stay_words() {
+fn quotes_single_words() {
     assert_eq!(quote("/a b/$(x)'; y"), r"'/a b/$$(x)'\''; y'");
     assert_eq!(
         expanded(r#"a'${TOKEN}b$c$$d$(e)${not a name}"#),
@@ -175,7 +175,7 @@ fn a_clone_follows_its_reference() {
         link(&lab.path("home/p/feature_repo")),
         Path::new("/etc/feast/feature_store.yaml")
     );
-    // On a claim the clone is there already; what git does not know of stays.
+    // On a claim, the clone already exists, and untracked files are kept.
     fs::write(lab.path("home/p/kept"), "").unwrap();
     succeeded(&lab.run(git(json!("main")), &[]));
     assert_eq!(lab.features("feature_repo"), "two");
@@ -186,7 +186,7 @@ fn a_clone_follows_its_reference() {
 }
 
 #[test]
-fn what_moves_is_fetched_at_each_start() {
+fn references_that_can_move_are_fetched_at_each_start() {
     let lab = Lab::new("moves");
     lab.git(&["branch", "team"]);
     lab.git(&["tag", "newest"]);
@@ -211,7 +211,7 @@ fn what_moves_is_fetched_at_each_start() {
         lab.git(&["branch", "--force", "team"]);
         start(reference, features);
     }
-    // A branch that is gone is not used any more, and gives way to another.
+    // A deleted branch is not used anymore, and does not conflict with another.
     lab.git(&["branch", "--delete", "--force", "team"]);
     lab.git(&["branch", "team/one"]);
     let gone = json!({"git": {"url": lab.url(), "ref": "team"}});
@@ -220,7 +220,7 @@ fn what_moves_is_fetched_at_each_start() {
 }
 
 #[test]
-fn locks_of_a_pod_that_was_killed_are_in_nobodys_way() {
+fn locks_of_a_killed_pod_are_removed() {
     let lab = Lab::new("killed");
     let git = json!({"git": {"url": lab.url()}});
     succeeded(&lab.run(git.clone(), &[]));
@@ -233,7 +233,7 @@ fn locks_of_a_pod_that_was_killed_are_in_nobodys_way() {
 }
 
 #[test]
-fn a_whole_commit_needs_no_server_twice() {
+fn a_full_commit_hash_is_fetched_once() {
     let lab = Lab::new("commit");
     let commit = lab.git(&["rev-parse", "HEAD"]);
     let commit = commit.trim();
@@ -244,7 +244,7 @@ fn a_whole_commit_needs_no_server_twice() {
     fs::rename(lab.path("origin"), lab.path("away")).unwrap();
     succeeded(&lab.run(git(commit), &[]));
     assert_eq!(lab.features("feature_repo"), "one");
-    // What could have moved fails, with what is there.
+    // References that could have moved fail, even if the clone has them.
     for reference in ["main", &commit[..8]] {
         failed(
             &lab.run(git(reference), &[]),
@@ -254,13 +254,13 @@ fn a_whole_commit_needs_no_server_twice() {
 }
 
 #[test]
-fn no_address_is_left_behind() {
+fn the_url_is_not_stored() {
     let lab = Lab::new("address");
     let git = |reference: &str| json!({"git": {"url": "file://${PLACE}", "ref": reference}});
     let place = lab.path("origin").display().to_string();
     let environment = [("PLACE", place.as_str())];
     succeeded(&lab.run(git("main"), &environment));
-    // As somebody's own clone would have it.
+    // As `git clone` would write it.
     let config = lab.path("home/p/.git/config");
     let mut text = fs::read_to_string(&config).unwrap();
     text.push_str(&format!("[remote \"origin\"]\n\turl = file://{place}\n"));
@@ -277,7 +277,7 @@ fn no_address_is_left_behind() {
 #[test]
 fn pods_that_share_a_claim_wait_for_each_other() {
     let lab = Lab::new("shared");
-    // A git that tells when another pod could have gone on beside it.
+    // A git that records when the lock is not held.
     let taken = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)";
     let path = std::env::var("PATH").unwrap();
     lab.program(
@@ -296,7 +296,7 @@ fn pods_that_share_a_claim_wait_for_each_other() {
 }
 
 #[test]
-fn what_fails_fails_again() {
+fn failures_are_repeatable() {
     let lab = Lab::new("failures");
     let nowhere = json!({"git": {"url": format!("{}x", lab.url())}});
     assert!(!lab.run(nowhere, &[]).status.success());
@@ -310,7 +310,7 @@ fn what_fails_fails_again() {
 }
 
 #[test]
-fn nothing_hostile_is_run() {
+fn values_cannot_inject_commands() {
     let lab = Lab::new("hostile");
     let hostile = "main; touch pwned; it's $(touch pwned) `touch pwned` $(HOME) \"";
     for git in [
@@ -349,7 +349,7 @@ fn tokens_come_from_the_environment() {
 }
 
 #[test]
-fn configs_are_in_their_order() {
+fn configs_are_sorted() {
     let lab = Lab::new("order");
     let configs = json!({"b.b": "2", "a.a": "1", "c.c": "3", "a.b": "4"});
     let git = json!({"git": {"url": "u", "configs": configs}});
@@ -362,7 +362,7 @@ fn configs_are_in_their_order() {
 }
 
 #[test]
-fn a_packaged_repository_is_copied_anew() {
+fn a_packaged_repository_is_copied_at_each_start() {
     let lab = Lab::new("packaged");
     let path = lab.path("origin/feature_repo").display().to_string();
     let packaged = json!({"packaged": {"featureRepoPath": path}});
@@ -378,7 +378,7 @@ fn a_packaged_repository_is_copied_anew() {
 }
 
 #[test]
-fn feast_makes_a_new_one_once() {
+fn feast_init_runs_once() {
     let lab = Lab::new("init");
     lab.program(
         "feast",

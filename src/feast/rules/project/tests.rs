@@ -2,11 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::feast::rules::testing::{advised_whole, refused, refused_whole};
+use crate::feast::rules::testing::{rejects, rejects_store, warns_store};
 
 fn directory(rule: &str, directory: Json, expected: &[(&str, &str)]) {
     let store = json!({"name": "demo", "feastProject": "p", "feastProjectDir": directory});
-    refused_whole(rule, store, expected);
+    rejects_store(rule, store, expected);
 }
 
 #[test]
@@ -19,16 +19,16 @@ fn one_source() {
     let at = "feast_project_dir";
     one(
         json!({}),
-        &[(at, "The feature repository comes from nowhere")],
+        &[(at, "Exactly one of `init`, `git`, `packaged` must be set")],
     );
     one(
         json!({"git": {"url": "u"}, "init": {}}),
-        &[(at, "The feature repository comes from several places")],
+        &[(at, "Exactly one of `init`, `git`, `packaged` must be set")],
     );
 }
 
 #[test]
-fn what_git_is_told() {
+fn arguments_of_git() {
     let git = |git: Json, expected: &[(&str, &str)]| {
         let expected: Vec<_> = expected
             .iter()
@@ -50,9 +50,12 @@ fn what_git_is_told() {
     git(
         json!({"url": "--upload-pack=x", "ref": "-f", "featureRepoPath": "a\nb"}),
         &[
-            ("url", "\"--upload-pack=x\" would be an option of git"),
-            ("ref", "\"-f\" would be an option of git"),
-            ("feature_repo_path", "\"a\\nb\" is not one line of text"),
+            (
+                "url",
+                "\"--upload-pack=x\" would be parsed as an option of git",
+            ),
+            ("ref", "\"-f\" would be parsed as an option of git"),
+            ("feature_repo_path", "\"a\\nb\" has more than one line"),
         ],
     );
     for uri in ["az://b/repo", "s3://b/repo", "file:///repo"] {
@@ -63,7 +66,7 @@ fn what_git_is_told() {
         );
     }
     for outside in ["/abs", "../../x", "a/../../x"] {
-        let message = format!("{outside:?} is not inside the clone");
+        let message = format!("{outside:?} is outside the repository");
         git(
             json!({"url": "u", "featureRepoPath": outside}),
             &[("feature_repo_path", &message)],
@@ -72,7 +75,7 @@ fn what_git_is_told() {
     for name in ["nosection", "a.b=c", "a.", ".a", "a b.c", "a.1"] {
         let (place, message) = (
             format!("configs[{name:?}]"),
-            format!("{name:?} is not the name of a setting of git"),
+            format!("{name:?} is not a valid name of a git setting"),
         );
         git(
             json!({"url": "u", "configs": {name: "v"}}),
@@ -81,7 +84,7 @@ fn what_git_is_told() {
     }
     git(
         json!({"url": "u", "configs": {"a.b": "v\nw"}}),
-        &[("configs[\"a.b\"]", "\"v\\nw\" is not one line of text")],
+        &[("configs[\"a.b\"]", "\"v\\nw\" has more than one line")],
     );
 }
 
@@ -108,7 +111,7 @@ fn rejects_an_ssh_key_without_an_ssh_url() {
         "/srv/features",
         "./a:b",
     ] {
-        let summary = format!("{url:?} is not read over SSH, so the key would not be used");
+        let summary = format!("`ssh` requires an SSH URL, and {url:?} is not one");
         git(url, json!({}), &[("feast_project_dir.git.ssh", &summary)]);
         git(
             url,
@@ -119,12 +122,12 @@ fn rejects_an_ssh_key_without_an_ssh_url() {
 }
 
 #[test]
-fn warns_of_an_ssh_url_without_a_key() {
+fn warns_about_an_ssh_url_without_a_key() {
     let git = |git: Json, warned: bool| {
         let store = json!({"name": "demo", "feastProject": "p", "feastProjectDir": {"git": git}});
-        let summary = "The repository is read over SSH, but no key is configured";
+        let summary = "The repository has an SSH URL, but no key is configured";
         let expected = [("feast_project_dir.git.url", summary)];
-        advised_whole("git-ssh-key", store, if warned { &expected } else { &[] });
+        warns_store("git-ssh-key", store, if warned { &expected } else { &[] });
     };
     let url = "git@github.com:acme/features.git";
     git(json!({"url": url}), true);
@@ -154,7 +157,7 @@ fn packaged_paths() {
         });
         let at = "feast_project_dir.packaged.feature_repo_path";
         let expected: Vec<_> = summary.iter().map(|summary| (at, *summary)).collect();
-        refused_whole("packaged-path", store, &expected);
+        rejects_store("packaged-path", store, &expected);
     };
     let claim = json!({"offlineStore": {"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/opt/data/"}}}}});
     packaged("/opt/feast/feature_repo", json!({}), None);
@@ -170,13 +173,13 @@ fn packaged_paths() {
         ("/opt/data/x", "/opt/data", claim.clone()),
         ("/opt", "/opt/data", claim),
     ] {
-        let message = format!("{path:?} overlaps {mount:?}, where a volume is mounted");
+        let message = format!("{path:?} overlaps the volume that is mounted at {mount:?}");
         packaged(path, services, Some(&message));
     }
 }
 
 #[test]
-fn who_applies() {
+fn feast_apply() {
     let at = "services.feast_apply";
     let database =
         |kind: &str| json!({"persistence": {"store": {"type": kind, "secretRef": {"name": "s"}}}});
@@ -185,43 +188,49 @@ fn who_applies() {
         services["registry"] = json!({"local": database("sql")});
         services
     };
-    refused("feast-apply", outside(json!({"feastApply": "job"})), &[]);
-    refused("feast-apply", json!({"runFeastApplyOnInit": true}), &[]);
+    rejects("feast-apply", outside(json!({"feastApply": "job"})), &[]);
+    rejects("feast-apply", json!({"runFeastApplyOnInit": true}), &[]);
     let off = json!({"feastApply": "job", "onlineStore": {"disabled": true}, "registry": {"remote": {"hostname": "r"}}});
-    refused("feast-apply", off, &[]);
-    refused(
+    rejects("feast-apply", off, &[]);
+    rejects(
         "feast-apply",
         json!({"feastApply": "none", "runFeastApplyOnInit": false}),
         &[(
             at,
-            "feast_apply and run_feast_apply_on_init say the same thing",
+            "`feast_apply` and `run_feast_apply_on_init` are mutually exclusive",
         )],
     );
-    refused(
+    rejects(
         "feast-apply",
         json!({"feastApply": "init_container", "disableInitContainers": true}),
-        &[(at, "There is no init container that could run feast apply")],
+        &[(
+            at,
+            "`feast_apply = \"init_container\"` conflicts with `disable_init_containers`",
+        )],
     );
-    refused(
+    rejects(
         "feast-apply",
         json!({"feastApply": "job"}),
         &[
             (
                 at,
-                "A Job cannot reach the online store, which is in the pods",
+                "The `feast apply` Job cannot use the online store in the pods",
             ),
-            (at, "A Job cannot reach the registry, which is in the pods"),
+            (
+                at,
+                "The `feast apply` Job cannot use the registry in the pods",
+            ),
         ],
     );
     let mut claimed = outside(json!({"feastApply": "job"}));
     claimed["offlineStore"] =
         json!({"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}});
-    refused(
+    rejects(
         "feast-apply",
         claimed,
         &[(
             at,
-            "A Job cannot reach the claim of the offline store, which is in the pods",
+            "The `feast apply` Job cannot use the claim of the offline store in the pods",
         )],
     );
 }

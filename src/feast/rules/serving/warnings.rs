@@ -1,12 +1,12 @@
-//! Options of the servers that Feast does not keep to. What is said of Feast here is what `tests/real_feast/options.rs`
-//! sees it do.
+//! Options of the servers that Feast does not fully implement. `tests/real_feast/options.rs` verifies the behavior of
+//! Feast.
 
 use super::super::Violation;
 use super::super::accessors::{LOCAL, ONLINE, SCALING, local, online, online_disabled, scaled_by};
 use crate::feast::config::{FeatureStore, Mcp};
 use crate::schema::Path;
 
-/// The metrics' own process is a child of the first worker's parent, and a worker that ends takes it along.
+/// Warns that metrics stop: the process that serves them exits with the first worker that Feast replaces.
 pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violation> {
     let path = Path::of(ONLINE);
     let argument = path.attribute("server.metrics");
@@ -36,9 +36,9 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
         [on, limit, path.attribute("disabled")],
         "Metrics stop when Feast replaces a worker for the first time",
         format!(
-            "Feast replaces a worker after {} requests, those of Kubernetes' probes included, and nothing answers \
-             on port 8000 from then on. Write `max_requests = 0` in `services.online_store.server.worker_configs`, so \
-             that workers are not replaced.",
+            "Feast replaces a worker after {} requests, including those of Kubernetes probes. From then on, port 8000 \
+             is closed. Set `max_requests = 0` in `services.online_store.server.worker_configs`, so that workers are \
+             not replaced.",
             requests.unwrap_or(1000)
         ),
     )]
@@ -57,9 +57,8 @@ pub(in crate::feast::rules) fn push_batching(store: &FeatureStore) -> Vec<Violat
     vec![Violation::new(
         path.clone(),
         reads.map(|name| path.attribute(name)),
-        "Pushed rows are not collected",
-        "Feast collects them only when it is given both numbers, and writes each push at once otherwise. Write \
-         `batch_size` and `batch_interval_seconds`.",
+        "`offline_push_batching` has no effect",
+        "Feast batches pushed rows only if both `batch_size` and `batch_interval_seconds` are set. Set both.",
     )]
 }
 
@@ -92,15 +91,15 @@ fn sessions(path: &Path, because: Path, block: Path) -> Violation {
             path.attribute("enabled"),
             because.clone(),
             block.attribute("disabled"),
-            // Which of several reasons is named follows from those that are not there, too.
+            // The reason that is named also depends on the other reasons being absent.
             Path::of(ONLINE).attribute("server.worker_configs.workers"),
             Path::of(SCALING),
         ],
         "Sessions of the Model Context Protocol may break",
         format!(
-            "Only the process that began a session knows it, and by `{because}` there are several: a request that \
-             reaches another one is answered with \"Session not found\". Serve models from a feature store with one \
-             replica and one worker, or send each of them to one pod."
+            "A session exists only in the process that started it, and `{because}` makes several. A request that \
+             reaches another process fails with \"Session not found\". Use one replica and one worker, or route all \
+             requests of a client to one pod."
         ),
     )
 }
@@ -109,14 +108,14 @@ fn sessions(path: &Path, because: Path, block: Path) -> Violation {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::advised;
+    use crate::feast::rules::testing::warns;
 
     #[test]
-    fn metrics_want_workers_that_stay() {
+    fn warns_about_metrics_with_workers_that_are_replaced() {
         let check = |online: Json, expected: &[&str]| {
             let summary = "Metrics stop when Feast replaces a worker for the first time";
             let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
-            advised("metrics-end", json!({"onlineStore": online}), &expected);
+            warns("metrics-end", json!({"onlineStore": online}), &expected);
         };
         let stays = json!({"maxRequests": 0});
         check(json!({}), &[]);
@@ -140,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn batches_need_both_numbers() {
+    fn warns_about_batching_without_both_numbers() {
         let check = |batching: Json, expected: &[(&str, &str)]| {
             let serving = json!({"offlinePushBatching": batching});
             let services = json!({"onlineStore": {"serving": serving}});
-            advised("push-batching", services, expected);
+            warns("push-batching", services, expected);
         };
         check(json!({"enabled": false}), &[]);
         check(
@@ -155,17 +154,17 @@ mod tests {
             json!({"enabled": true, "batchSize": 100}),
             &[(
                 "services.online_store.serving.offline_push_batching",
-                "Pushed rows are not collected",
+                "`offline_push_batching` has no effect",
             )],
         );
     }
 
     #[test]
-    fn a_session_is_of_one_process() {
+    fn warns_about_sessions_with_several_processes() {
         let check = |services: Json, expected: &[&str]| {
             let summary = "Sessions of the Model Context Protocol may break";
             let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
-            advised("mcp-sessions", services, &expected);
+            warns("mcp-sessions", services, &expected);
         };
         let database =
             |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "database"}}});

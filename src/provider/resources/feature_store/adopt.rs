@@ -1,92 +1,105 @@
-//! Import of a feature store that the Feast operator has made: its custom resource as the configuration, and
-//! its objects, seen through what we would have of them, as the first state. Nothing is written.
-
-use std::collections::BTreeMap;
+//! Import of a feature store that the Feast operator created: its custom resource becomes the configuration, and its
+//! objects the first state. Nothing is written.
 
 use serde_json::{Value as Json, json};
 
-use crate::cluster::drift::{project, with_foreign_elements};
 use crate::cluster::operator::{self, Operated};
 use crate::cluster::{CancellationToken, Cluster, Reason, StoreName};
 use crate::feast::custom_resource;
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::diff::foreign::with_foreign_elements;
+use crate::kubernetes::diff::project;
+use crate::kubernetes::kind::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::functions::from_manifest;
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed::{self, Desired};
-use super::manifests;
+use super::manifests::{self, Manifests};
 use super::parse::parse;
+use super::private_state::PrivateState;
 
-/// The first state, with what is to be known about it.
+/// A first state that was read from the objects of the Feast operator.
+pub struct Adopted {
+    pub state: Value,
+    pub private: PrivateState,
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads the first state from the custom resource and the objects of the Feast operator.
 ///
 /// # Errors
 ///
-/// No such feature store, or one that cannot be read.
+/// There is no such feature store, or it cannot be read.
 pub async fn adopt(
     block: &Block,
     cluster: &Cluster,
     store: &StoreName,
     stop: &CancellationToken,
-) -> Result<(Value, Diagnostics), Diagnostic> {
+) -> Result<Adopted, Diagnostic> {
     let summary = "Cannot import the feature store";
     let resource = match cluster.custom_resource(store, stop).await {
         Ok(Some(resource)) => resource,
         Ok(None) => return Err(diagnostics::no_feature_store(store, cluster.server())),
         Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => {
-            return Err(diagnostics::no_feature_store_seen(store, &error));
+            return Err(diagnostics::custom_resource_forbidden(store, &error));
         }
         Err(error) => return Err(diagnostics::cluster_error(summary, &error)),
     };
     if !resource["metadata"]["deletionTimestamp"].is_null() {
-        return Err(diagnostics::custom_resource_leaving(store));
+        return Err(diagnostics::custom_resource_terminating(store));
     }
-    let resource = custom_resource::convert(&resource, &[])
-        .map_err(|error| unreadable(store, &error.to_string()))?;
-    let mut value = from_manifest::value(block, &resource)
-        .map_err(|mismatches| unreadable(store, &mismatches))?;
-    value.set("namespace", Value::string(&store.namespace));
+    let unreadable = |reason: String| diagnostics::unreadable_custom_resource(store, &reason);
+    let resource =
+        custom_resource::convert(&resource, &[]).map_err(|error| unreadable(error.to_string()))?;
+    let mut state = from_manifest::value(block, &resource).map_err(unreadable)?;
+    state.set("namespace", Value::string(&store.namespace));
     let operated = (cluster.operated(store, stop).await)
         .map_err(|error| diagnostics::cluster_error(summary, &error))?;
     let deployment = Key::new(Kind::Deployment, names::main(&store.name));
     if !operated.objects.contains_key(&deployment) {
-        return Err(diagnostics::nothing_to_take_over(store));
+        return Err(diagnostics::nothing_to_import(store));
     }
-    let mut diagnostics = vec![diagnostics::adopted(
+    let mut diagnostics = vec![diagnostics::imported_from_operator(
         store,
         &resource.notes,
         &operated.unseen,
     )];
-    let wanted = match parse(block, &value) {
-        Ok(parsed) => {
-            let desired = Desired::of(&parsed, &store.namespace);
-            if let Some(desired) = &desired {
-                computed::write(block, &mut value, &desired.observed());
-            }
-            desired.map(|desired| desired.objects.manifests)
-        }
-        Err(broken) => {
-            diagnostics.push(diagnostics::adopted_but_refused(store, &broken));
+    let desired = match parse(block, &state) {
+        Ok(parsed) => Desired::of(&parsed, &store.namespace),
+        Err(violations) => {
+            diagnostics.push(diagnostics::invalid_custom_resource(store, &violations));
             None
         }
     };
-    value.set("configuration_hash", Value::Null);
-    value.set("objects", objects(&operated, &wanted.unwrap_or_default()));
-    Ok((value, diagnostics))
+    if let Some(desired) = &desired {
+        computed::write(block, &mut state, &desired.computed());
+    }
+    let manifests = desired.map(|desired| desired.objects.manifests);
+    let observed = observed(&operated, &manifests.unwrap_or_default());
+    state.set("configuration_hash", Value::Null);
+    state.set("objects", manifests::attribute(&observed));
+    Ok(Adopted {
+        state,
+        private: PrivateState {
+            last_applied: observed,
+            ..PrivateState::default()
+        },
+        diagnostics,
+    })
 }
 
-/// The operator's objects: through the manifest where there is one, with the elements that will go; else only
-/// that the object is there, which says that it will go.
-fn objects(operated: &Operated, wanted: &BTreeMap<Key, Json>) -> Value {
-    let seen = operated.objects.iter().map(|(key, live)| {
-        let mask = match wanted.get(key) {
+/// Returns the operator's objects as far as our manifests name fields of them, with the list elements that an apply will
+/// remove. Of an object without a manifest, which an apply will delete, returns only the metadata.
+fn observed(operated: &Operated, manifests: &Manifests) -> Manifests {
+    let objects = operated.objects.iter().map(|(key, live)| {
+        let manifest = match manifests.get(key) {
             Some(manifest) => with_foreign_elements(manifest, live, &operator::fields(live)),
             None => bare(live),
         };
-        (key.clone(), project(&mask, live))
+        (key.clone(), project(&manifest, live))
     });
-    manifests::attribute(&seen.collect())
+    objects.collect()
 }
 
 fn bare(live: &Json) -> Json {
@@ -99,15 +112,4 @@ fn bare(live: &Json) -> Json {
             "labels": live["metadata"]["labels"],
         },
     })
-}
-
-fn unreadable(store: &StoreName, why: &str) -> Diagnostic {
-    let StoreName { namespace, name } = store;
-    Diagnostic::error(
-        "The custom resource cannot be read",
-        format!(
-            "There is a FeatureStore {name:?} of the Feast operator in namespace {namespace:?}, and not all of it \
-             can be a configuration of this provider. {why}"
-        ),
-    )
 }

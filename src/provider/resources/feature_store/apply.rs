@@ -1,5 +1,5 @@
-//! Apply: bring the cluster to the plan, wait for the rollout, and answer with what exists, whatever
-//! happened on the way.
+//! Apply: write the planned objects, wait for the rollout, and return a state that describes what exists, also after an
+//! error.
 
 mod prepare;
 mod wait;
@@ -10,56 +10,58 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::cluster::apply::{self, Outcome};
+use crate::cluster::apply::{DesiredState, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
 use crate::feast::config::{Drift, DriftKind, ScalingStatus};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::feast::ownership::{Event, Occupied};
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Applied, Apply};
+use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse};
 use crate::schema::{Block, Diagnostics, Value};
 
-use super::computed::{self, Desired};
-use super::creation::Occupied;
+use super::computed;
 use super::drift::DriftEntry;
 use super::manifests::{self, Manifests};
-use super::private_state::PrivateState;
+use super::prior_state::PriorState;
+use super::private_state::{PrivateState, Rollout};
 use super::{conflicts, drift};
-use prepare::{Merged, Prepared};
-pub(super) use prepare::{remote_registry, unread};
+use prepare::{Prepared, ResolvedStore};
+pub(super) use prepare::{check_remote_registry, sources_error};
 
-/// How often the rollout is waited for because somebody has moved the number of replicas.
+/// How often an apply waits for the rollout again because another client changed the number of replicas.
 const REPLICAS_ATTEMPTS: u32 = 3;
+
+/// The time limit of the request that records the failure of a create.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Creates or updates a feature store.
 pub async fn apply(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Apply,
-) -> Applied {
-    let operation = ApplyOperation {
-        block,
-        stop,
-        prior: &request.prior_state,
-        planned: &request.planned_state,
-        before: match request.prior_state.is_null() {
-            // What is known of a feature store that was replaced is not true of the new one.
-            true => PrivateState::default(),
-            false => PrivateState::decode(&request.planned_private),
-        },
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
+    // The private state of a feature store that was replaced is not that of the new one.
+    let private = match request.prior_state.is_null() {
+        true => &[],
+        false => request.planned_private.as_slice(),
     };
-    let identity = computed::identity(&request.planned_state);
-    let began = Instant::now();
-    match operation.prepare(settings, began).await {
-        Ok(prepared) => Applied {
-            identity,
-            ..operation.execute(prepared, began).await
+    let operation = ApplyOperation {
+        stop,
+        prior: PriorState::decode(block, &request.prior_state, private),
+        planned: &request.planned_state,
+        started: Instant::now(),
+    };
+    match operation.prepare(settings).await {
+        Ok(prepared) => ApplyResourceChangeResponse {
+            identity: computed::identity(&request.planned_state),
+            ..operation.execute(prepared).await
         },
-        // Nothing was written: what was, is.
-        Err(diagnostics) => Applied {
+        // Nothing was written.
+        Err(diagnostics) => ApplyResourceChangeResponse {
             identity: computed::identity(&request.prior_state),
             private: request.planned_private,
             state: request.prior_state,
@@ -68,134 +70,120 @@ pub async fn apply(
     }
 }
 
-/// How long a failed create waits for the answer to its last write.
-const LAST_WRITE: Duration = Duration::from_secs(5);
-
-/// What has become of the pods.
+/// The result of a rollout.
 struct RolledOut {
     status: Option<ScalingStatus>,
-    /// What has not finished, and why.
+    /// Why Deployments are not complete.
     errors: Vec<cluster::Error>,
 }
 
 struct ApplyOperation<'a> {
-    block: &'a Block,
     stop: &'a CancellationToken,
-    /// Null on create.
-    prior: &'a Value,
+    prior: PriorState<'a>,
     planned: &'a Value,
-    before: PrivateState,
+    /// The timeout of the operation starts here.
+    started: Instant,
 }
 
 impl ApplyOperation<'_> {
-    async fn write(
-        &self,
-        prepared: &mut Prepared,
-        began: Instant,
-    ) -> Result<Outcome, Vec<cluster::Error>> {
-        let live = std::mem::take(&mut prepared.live);
-        let desired = &prepared.desired;
-        let waits = desired.store.wait_for_rollout;
-        let plan = apply::Plan {
-            store: &prepared.store,
-            wanted: &prepared.merged.filled.manifests,
-            known: &prepared.known,
-            claims: &PvcPolicy {
-                delete: desired.store.delete_data,
-                used: desired.store.referenced_claims(),
-            },
-            repair_drift: !self.prior.is_null(),
-            wait_for_job: waits.then(|| self.wait(prepared, began)),
-        };
-        prepared.cluster.apply(live, &plan, self.stop).await
+    fn is_create(&self) -> bool {
+        self.prior.value.is_null()
     }
 
-    async fn execute(&self, mut prepared: Prepared, began: Instant) -> Applied {
-        let mut outcome = match self.write(&mut prepared, began).await {
+    async fn execute(&self, mut prepared: Prepared) -> ApplyResourceChangeResponse {
+        let mut outcome = match self.write(&mut prepared).await {
             Ok(outcome) => outcome,
             Err(errors) => {
-                return Applied {
-                    state: self.prior.clone(),
-                    private: self.before.clone().encode(),
-                    diagnostics: self.failures(&prepared.desired, &errors),
-                    ..Applied::default()
+                return ApplyResourceChangeResponse {
+                    state: self.prior.value.clone(),
+                    private: self.prior.private.encode(),
+                    diagnostics: self.failures(&prepared, &errors),
+                    ..ApplyResourceChangeResponse::default()
                 };
             }
         };
-        let rollout = self.roll_out(&mut prepared, &mut outcome, began).await;
-        match self.complete(&prepared, &outcome, &rollout).await {
-            Ok(true) => {}
-            Ok(false) => {
-                return Applied {
-                    diagnostics: vec![diagnostics::exists_already(
-                        &prepared.store,
-                        Occupied::RacedBy,
-                    )],
-                    ..Applied::default()
+        let rollout = self.roll_out(&mut prepared, &mut outcome).await;
+        if self.is_create() {
+            self.end_create(&prepared, &mut outcome, &rollout).await;
+            if is_overtaken(&outcome) {
+                let occupied = Occupied::AnotherOwner;
+                return ApplyResourceChangeResponse {
+                    diagnostics: vec![diagnostics::already_exists(&prepared.store, occupied)],
+                    ..ApplyResourceChangeResponse::default()
                 };
             }
-            Err(error) => outcome.errors.push(error),
         }
-        if self.prior.is_null() && !(outcome.errors.is_empty() && rollout.errors.is_empty()) {
-            self.record_failure(&prepared, &outcome).await;
-        }
-        let state = self.reached(&prepared, &outcome, &rollout);
-        let mut diagnostics = self.told(&prepared, &outcome, &rollout);
+        let state = self.new_state(&prepared, &outcome, &rollout);
+        let mut diagnostics = self.diagnostics(&prepared, &outcome, &rollout);
         if !state.is_null() {
-            diagnostics::add_next_steps(&mut diagnostics, self.prior.is_null());
+            diagnostics::add_next_steps(&mut diagnostics, self.is_create());
         }
-        Applied {
+        ApplyResourceChangeResponse {
             state,
-            private: self.private_state(&prepared, &outcome, &rollout).encode(),
+            private: self.new_private(&prepared, &outcome, &rollout).encode(),
             diagnostics,
             identity: None,
         }
     }
 
-    /// Waits for the rollout, where that is wanted and everything has been written.
+    /// Writes the objects once.
+    async fn write(&self, prepared: &mut Prepared) -> Result<Outcome, Vec<cluster::Error>> {
+        let live = std::mem::take(&mut prepared.live);
+        let store = &prepared.desired.store;
+        let desired = DesiredState {
+            store: &prepared.store,
+            objects: &prepared.resolved.objects,
+            last_applied: &self.prior.observed,
+            pvc_policy: &PvcPolicy {
+                delete: store.delete_data,
+                used: store.referenced_claims(),
+            },
+            repair_drift: !self.is_create(),
+            wait_for_job: (store.wait_for_rollout).then(|| self.wait(prepared)),
+        };
+        prepared.cluster.apply(live, &desired, self.stop).await
+    }
+
+    /// Waits for the rollout, if the configuration asks for that and all objects were written.
     ///
-    /// The number of replicas that the configuration names is the number at the end: where somebody has moved it
-    /// meanwhile, as the controller of a deleted autoscaler can, it is set again.
-    async fn roll_out(
-        &self,
-        prepared: &mut Prepared,
-        outcome: &mut Outcome,
-        began: Instant,
-    ) -> RolledOut {
+    /// If another client changes the number of replicas meanwhile, as the controller of a deleted autoscaler can, the
+    /// number of the configuration is written again.
+    async fn roll_out(&self, prepared: &mut Prepared, outcome: &mut Outcome) -> RolledOut {
         let mut rollout = RolledOut {
-            status: deployment_status(&outcome.exists, &prepared.desired),
+            status: deployment_status(&prepared.store.name, &outcome.exists),
             errors: Vec::new(),
         };
         for attempt in 1..=REPLICAS_ATTEMPTS {
-            let desired = &prepared.desired;
-            if !outcome.errors.is_empty() || !desired.store.wait_for_rollout {
+            let store = &prepared.desired.store;
+            if !outcome.errors.is_empty() || !store.wait_for_rollout {
                 break;
             }
-            let wait = self.wait(prepared, began);
-            let complete = wait::complete(&prepared.cluster, &desired.store, &wait, self.stop);
-            let (servers, unfinished) = complete.await;
-            if let Some(live) = &servers {
+            let wait = self.wait(prepared);
+            let (deployment, errors) =
+                wait::complete(&prepared.cluster, store, &wait, self.stop).await;
+            if let Some(live) = &deployment {
                 rollout.status = Some(computed::rollout_state(live).0);
             }
-            rollout.errors = unfinished;
-            let moved = servers.is_some_and(|live| wait::is_moved(&desired.store, &live));
-            if !moved || !rollout.errors.is_empty() || attempt == REPLICAS_ATTEMPTS {
+            rollout.errors = errors;
+            let is_moved = deployment.is_some_and(|live| wait::is_moved(store, &live));
+            if !is_moved || !rollout.errors.is_empty() || attempt == REPLICAS_ATTEMPTS {
                 break;
             }
-            self.write_again(prepared, outcome, began).await;
+            self.write_again(prepared, outcome).await;
         }
         rollout
     }
 
-    /// Brings the objects to what is wanted once more, from what is there now.
-    async fn write_again(&self, prepared: &mut Prepared, outcome: &mut Outcome, began: Instant) {
-        let keys = prepared.merged.filled.manifests.keys().cloned().collect();
+    /// Writes the objects again, over those that exist now.
+    async fn write_again(&self, prepared: &mut Prepared, outcome: &mut Outcome) {
+        let keys = prepared.resolved.objects.manifests.keys();
+        let keys = keys.cloned().collect();
         let live = (prepared.cluster).read(&prepared.store, &keys, self.stop);
         match live.await {
             Ok(live) => prepared.live = live,
             Err(error) => return outcome.errors.push(error),
         }
-        match self.write(prepared, began).await {
+        match self.write(prepared).await {
             Ok(again) => {
                 outcome.exists = again.exists;
                 outcome.changed.extend(again.changed);
@@ -205,62 +193,59 @@ impl ApplyOperation<'_> {
         }
     }
 
-    /// Marks the end of a create that has gone well. `false` where the feature store is another create's.
-    async fn complete(
+    /// Records how this create ended.
+    ///
+    /// The record of a failure saves a create of another configuration the wait for the deadline. Without it, the
+    /// deadline decides, so its own failure is ignored.
+    async fn end_create(&self, prepared: &Prepared, outcome: &mut Outcome, rollout: &RolledOut) {
+        if outcome.errors.is_empty() && rollout.errors.is_empty() {
+            let recorded = self.record(prepared, outcome, Event::CreateSucceeds, self.stop);
+            let recorded = recorded.await;
+            outcome.errors.extend(recorded.err());
+        }
+        let is_failed = !outcome.errors.is_empty() || !rollout.errors.is_empty();
+        if is_failed && !is_overtaken(outcome) {
+            // The operation may have been cancelled. This is its last request.
+            let uncancelled = CancellationToken::new();
+            let recorded = self.record(prepared, outcome, Event::CreateFails, &uncancelled);
+            tokio::time::timeout(RECORD_TIMEOUT, recorded).await.ok();
+        }
+    }
+
+    /// Changes the ownership in the Secret that this create has written.
+    async fn record(
+        &self,
+        prepared: &Prepared,
+        outcome: &Outcome,
+        event: Event<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<(), cluster::Error> {
+        let key = Key::new(Kind::Secret, names::main(&prepared.store.name));
+        // After a write whose response was lost, there is no version to write over.
+        let is_read = |secret: &&Json| !secret["metadata"]["resourceVersion"].is_null();
+        let Some(live) = outcome.exists.get(&key).filter(is_read) else {
+            return Ok(());
+        };
+        let ResolvedStore {
+            objects, ownership, ..
+        } = &prepared.resolved;
+        let mut objects = objects.clone();
+        if let Ok(ownership) = ownership.after(event) {
+            objects.set_owner(&ownership);
+        }
+        let secret = &objects.manifests[&key];
+        let written = (prepared.cluster).write_owner(&prepared.store, live, secret, cancel);
+        written.await.map(drop)
+    }
+
+    fn diagnostics(
         &self,
         prepared: &Prepared,
         outcome: &Outcome,
         rollout: &RolledOut,
-    ) -> Result<bool, cluster::Error> {
-        if !self.prior.is_null() {
-            return Ok(true);
-        }
-        if was_overtaken(outcome) {
-            return Ok(false);
-        }
-        let Prepared {
-            cluster,
-            store,
-            merged,
-            ..
-        } = prepared;
-        let key = Key::new(Kind::Secret, names::main(&store.name));
-        let gone_well = outcome.errors.is_empty() && rollout.errors.is_empty();
-        let Some(live) = outcome.exists.get(&key).filter(|_| gone_well) else {
-            return Ok(true);
-        };
-        let signed = merged.secret(&key, |creation| creation.complete = true);
-        let written = cluster.write_owner(store, live, &signed, self.stop).await?;
-        Ok(written.is_some())
-    }
-
-    /// Records in the store's Secret that this create has ended with an error, so that a create of another
-    /// configuration does not have to wait for its deadline. Nothing depends on the answer: without the record, the
-    /// deadline decides.
-    async fn record_failure(&self, prepared: &Prepared, outcome: &Outcome) {
-        let Prepared {
-            cluster,
-            store,
-            merged,
-            ..
-        } = prepared;
-        let key = Key::new(Kind::Secret, names::main(&store.name));
-        let written = outcome.exists.get(&key).filter(|secret| {
-            // Of a write whose answer was lost there is no version to write over.
-            !secret["metadata"]["resourceVersion"].is_null()
-        });
-        if let Some(live) = written {
-            let failed = merged.secret(&key, |creation| creation.failed = true);
-            // The operation may have been cancelled, and this is its last request.
-            let uncancelled = CancellationToken::new();
-            let write = cluster.write_owner(store, live, &failed, &uncancelled);
-            tokio::time::timeout(LAST_WRITE, write).await.ok();
-        }
-    }
-
-    fn told(&self, prepared: &Prepared, outcome: &Outcome, rollout: &RolledOut) -> Diagnostics {
-        let mut diagnostics = self.failures(&prepared.desired, &outcome.errors);
-        diagnostics.extend(outcome.kept.iter().map(diagnostics::claim_kept));
+    ) -> Diagnostics {
+        let mut diagnostics = self.failures(prepared, &outcome.errors);
+        diagnostics.extend(outcome.kept.iter().map(diagnostics::pvc_kept));
         if outcome.errors.is_empty() && !outcome.taken_over.is_empty() {
             let taken_over = diagnostics::taken_over(&prepared.store, &outcome.taken_over);
             diagnostics.push(taken_over);
@@ -273,130 +258,116 @@ impl ApplyOperation<'_> {
         diagnostics
     }
 
-    fn private_state(
-        &self,
-        prepared: &Prepared,
-        outcome: &Outcome,
-        rollout: &RolledOut,
-    ) -> PrivateState {
-        let Merged {
-            creation, sources, ..
-        } = &prepared.merged;
-        let written = outcome.errors.is_empty();
-        let exists = match written {
-            true => prepared.desired.objects.manifests.clone(),
-            false => self.existing(&prepared.desired, outcome),
+    fn failures(&self, prepared: &Prepared, errors: &[cluster::Error]) -> Diagnostics {
+        let summary = match self.is_create() {
+            true => "Cannot create the feature store",
+            false => "Cannot update the feature store",
         };
-        PrivateState {
-            unshown: manifests::unshown(&exists),
-            rollout_incomplete: !written || !rollout.errors.is_empty(),
-            // After a failure the pods may still run with the old.
-            sources: match written {
-                true => sources.clone(),
-                false => self.before.sources.clone(),
-            },
-            creation: (self.before.creation.clone()).or_else(|| Some(creation.id.clone())),
-            ..PrivateState::default()
-        }
+        let manifests = &prepared.desired.objects.manifests;
+        let diagnostics = errors.iter().map(|error| {
+            let diagnostic = diagnostics::cluster_error(summary, error);
+            let block = self.prior.block;
+            let paths = conflicts::attribute_paths(block, self.planned, manifests, error);
+            diagnostics::at_attributes(diagnostic, paths)
+        });
+        diagnostics.collect()
     }
 
-    /// The new state; null where nothing was written.
-    fn reached(&self, prepared: &Prepared, outcome: &Outcome, rollout: &RolledOut) -> Value {
+    /// Returns the new state; null if nothing was written.
+    fn new_state(&self, prepared: &Prepared, outcome: &Outcome, rollout: &RolledOut) -> Value {
         let Prepared {
-            desired, merged, ..
+            desired, resolved, ..
         } = prepared;
         let mut state = self.planned.clone();
-        let mut observed = desired.observed();
-        observed.configuration_hash = merged.filled.servers().configuration.clone();
-        computed::write(self.block, &mut state, &observed);
+        let mut computed = desired.computed();
+        let hash = &resolved.objects.servers().configuration;
+        computed.configuration_hash.clone_from(hash);
+        computed::write(self.prior.block, &mut state, &computed);
         state.set("drift", drift::added(self.planned.attribute("drift")));
         let status = (rollout.status).map_or(Value::Null, computed::scaling_status);
         state.set("scaling_status", status);
-        self.keep_planned(&mut state, &["configuration_hash", "scaling_status"]);
-        if !outcome.errors.is_empty() {
-            let existing = self.existing(desired, outcome);
-            state.set("objects", manifests::attribute(&existing));
-        }
-        match state.attribute("objects") {
-            // The very first write failed: there is nothing to remember.
-            Value::Map(objects) if objects.is_empty() => Value::Null,
-            _ => state,
-        }
-    }
-
-    /// What was planned as known stands, and the next refresh tells how it has become.
-    fn keep_planned(&self, state: &mut Value, attributes: &[&str]) {
-        for name in attributes {
+        // Terraform accepts no other value for an attribute that was planned as known. The next refresh corrects it.
+        for name in ["configuration_hash", "scaling_status"] {
             let planned = self.planned.attribute(name);
             if planned.is_wholly_known() {
                 state.set(name, planned.clone());
             }
         }
-    }
-
-    /// For all of the waiting, the Job's and the rollout's.
-    fn wait<'b>(&self, prepared: &'b Prepared, began: Instant) -> Wait<'b> {
-        let timeout = self.timeout(&prepared.desired);
-        Wait::since(began, timeout, &prepared.merged.secrets)
-    }
-
-    fn timeout(&self, desired: &Desired) -> Duration {
-        let timeouts = &desired.store.timeouts;
-        match self.prior.is_null() {
-            true => timeouts.create,
-            false => timeouts.update,
+        if outcome.errors.is_empty() {
+            return state;
+        }
+        let existing = self.existing(prepared, outcome);
+        state.set("objects", manifests::attribute(&existing));
+        match existing.is_empty() {
+            true => Value::Null,
+            false => state,
         }
     }
 
-    fn failures(&self, desired: &Desired, errors: &[cluster::Error]) -> Diagnostics {
-        let summary = if self.prior.is_null() {
-            "Cannot create the feature store"
-        } else {
-            "Cannot update the feature store"
-        };
-        let diagnostics = errors.iter().map(|error| {
-            let diagnostic = diagnostics::cluster_error(summary, error);
-            let manifests = &desired.objects.manifests;
-            let places = conflicts::attribute_paths(self.block, self.planned, manifests, error);
-            diagnostics::at_attributes(diagnostic, places)
-        });
-        diagnostics.collect()
+    fn new_private(
+        &self,
+        prepared: &Prepared,
+        outcome: &Outcome,
+        rollout: &RolledOut,
+    ) -> PrivateState {
+        let is_written = outcome.errors.is_empty();
+        let ResolvedStore {
+            ownership, sources, ..
+        } = &prepared.resolved;
+        let owner_id = || ownership.owner_id().map(str::to_owned);
+        PrivateState {
+            rollout: match is_written && rollout.errors.is_empty() {
+                true => Rollout::Complete,
+                false => Rollout::Pending,
+            },
+            // After a failure, the pods can still run with the sources of the last apply.
+            sources: match is_written {
+                true => sources.clone(),
+                false => self.prior.private.sources.clone(),
+            },
+            owner_id: self.prior.private.owner_id.clone().or_else(owner_id),
+            last_applied: match is_written {
+                true => prepared.desired.objects.manifests.clone(),
+                false => self.existing(prepared, outcome),
+            },
+            ..PrivateState::default()
+        }
     }
 
-    /// The manifests after a failure: what was written is as planned, what was not is as it was
-    /// applied before, what is gone is gone.
-    fn existing(&self, desired: &Desired, outcome: &Outcome) -> Manifests {
-        let planned = &desired.objects.manifests;
-        // Not the drift that was not repaired, or it would be taken for what was applied.
-        let prior = self
-            .before
-            .last_applied(self.block, &mut self.prior.clone());
+    /// Returns the manifests of the existing objects after a failure: the planned one of an object that was written, and
+    /// the one of the last apply otherwise.
+    fn existing(&self, prepared: &Prepared, outcome: &Outcome) -> Manifests {
+        let planned = &prepared.desired.objects.manifests;
+        let last_applied = &self.prior.private.last_applied;
         let manifest = |key: &Key| {
-            let manifest = if outcome.changed.contains(key) {
-                planned.get(key)
-            } else {
-                prior.get(key)
-            };
-            // An object that an earlier, interrupted create has left is ours from now on.
-            manifest.or_else(|| planned.get(key))
+            let is_written = outcome.changed.contains(key);
+            let applied = last_applied.get(key).filter(|_| !is_written);
+            // An object that an interrupted create left belongs to this resource instance from now on.
+            applied.or_else(|| planned.get(key))
         };
         let exists = outcome.exists.keys();
         exists
             .filter_map(|key| Some((key.clone(), manifest(key)?.clone())))
             .collect()
     }
+
+    /// Returns the limits of a wait. All waits of an operation share its timeout.
+    fn wait<'b>(&self, prepared: &'b Prepared) -> Wait<'b> {
+        let timeout = self.timeout(&prepared.desired);
+        Wait::since(self.started, timeout, &prepared.resolved.redaction)
+    }
 }
 
-/// Warnings about fields that the cluster did not take over as they were applied.
+/// Returns warnings about fields that the cluster did not store as they were applied.
 fn unsettled(outcome: &Outcome) -> Diagnostics {
-    let findings = outcome.unsettled.iter().flat_map(|(key, changes)| {
-        let findings = changes
+    let entries = outcome.unsettled.iter().flat_map(|(key, changes)| {
+        let entries = changes
             .iter()
             .map(|change| DriftEntry::unsettled(key, change));
-        findings.map(|finding| finding.described())
+        entries.map(|entry| entry.described())
     });
     let (altered, retained): (Vec<Drift>, Vec<Drift>) =
-        findings.partition(|drift| drift.change != DriftKind::Added);
+        entries.partition(|drift| drift.change != DriftKind::Added);
     let warnings = [
         diagnostics::altered(&altered),
         diagnostics::retained(&retained),
@@ -404,15 +375,167 @@ fn unsettled(outcome: &Outcome) -> Diagnostics {
     warnings.into_iter().flatten().collect()
 }
 
-/// Whether another create was faster by a moment: the Secret, which decides whose the store is, is there.
-fn was_overtaken(outcome: &Outcome) -> bool {
+/// Returns whether another create has become the owner of the feature store.
+fn is_overtaken(outcome: &Outcome) -> bool {
     let mut errors = outcome.errors.iter();
-    errors.any(|error| {
-        matches!(error.reason, Reason::Stale { .. }) && error.target.kind == Kind::Secret.as_str()
-    })
+    errors.any(|error| matches!(error.reason, Reason::OwnerChanged))
 }
 
-fn deployment_status(exists: &BTreeMap<Key, Json>, desired: &Desired) -> Option<ScalingStatus> {
-    let key = Key::new(Kind::Deployment, names::main(&desired.store.name));
+fn deployment_status(store: &str, exists: &BTreeMap<Key, Json>) -> Option<ScalingStatus> {
+    let key = Key::new(Kind::Deployment, names::main(store));
     Some(computed::rollout_state(exists.get(&key)?).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::ownership::Ownership;
+    use crate::provider::tests::test_provider::{TestProvider, errors, summaries};
+
+    const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+
+    fn config(provider: &TestProvider, label: &str) -> Value {
+        provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "labels": {"team": label},
+            "services": {"onlineStore": {"persistence": {"store": {
+                "type": "postgres", "secretRef": {"name": "s"},
+            }}}},
+        }))
+    }
+
+    fn key(kind: Kind) -> Key {
+        Key::new(kind, "feast-x")
+    }
+
+    #[test]
+    fn a_create_records_what_it_applied() {
+        let provider = TestProvider::new();
+        let config = config(&provider, "a");
+        let (state, private) = provider.create(&config);
+        let private = provider.private(&state, &private);
+        let parsed = super::super::parse::parse(provider.block(), &config).unwrap();
+        let desired = computed::Desired::of(&parsed, "ns").unwrap();
+        let secret = provider.server.get(SECRET);
+        let ownership = Ownership::of(secret.as_ref());
+        assert!(matches!(ownership, Ownership::Complete { .. }));
+        let source = "key \"postgres\" of Secret \"s\"";
+        let expected = PrivateState {
+            owner_id: ownership.owner_id().map(str::to_owned),
+            sources: [(source.to_owned(), private.sources[source].clone())].into(),
+            last_applied: desired.objects.manifests,
+            ..PrivateState::default()
+        };
+        assert_eq!(private, expected);
+    }
+
+    #[test]
+    fn a_failed_create_records_the_objects_that_exist() {
+        let provider = TestProvider::new();
+        provider.server.reject(DEPLOYMENT, true);
+        let config = config(&provider, "a");
+        let planned = provider.plan(&Value::Null, &[], &config);
+        let applied = provider.apply(&Value::Null, &planned, &config);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["Cannot create the feature store"]
+        );
+        let private = provider.private(&applied.state, &applied.private);
+        assert_eq!(private.rollout, Rollout::Pending);
+        assert!(private.sources.is_empty());
+        let objects = manifests::attribute(&private.last_applied);
+        assert_eq!(applied.state.attribute("objects"), &objects);
+        assert!(private.last_applied.contains_key(&key(Kind::Secret)));
+        assert!(!private.last_applied.contains_key(&key(Kind::Deployment)));
+    }
+
+    #[test]
+    fn a_create_that_writes_nothing_has_no_state() {
+        let provider = TestProvider::new();
+        provider.server.reject(SECRET, true);
+        let config = config(&provider, "a");
+        let planned = provider.plan(&Value::Null, &[], &config);
+        let applied = provider.apply(&Value::Null, &planned, &config);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["Cannot create the feature store"]
+        );
+        assert_eq!(applied.state, Value::Null);
+        assert!(
+            !provider
+                .server
+                .paths()
+                .iter()
+                .any(|path| path.contains("feast-x"))
+        );
+    }
+
+    #[test]
+    fn a_failed_update_keeps_the_last_manifest_of_what_it_did_not_write() {
+        let provider = TestProvider::new();
+        let (state, private) = provider.create(&config(&provider, "a"));
+        let before = provider.private(&state, &private);
+        provider.server.reject(DEPLOYMENT, true);
+        let changed = config(&provider, "b");
+        let planned = provider.plan(&state, &private, &changed);
+        let applied = provider.apply(&state, &planned, &changed);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["Cannot update the feature store"]
+        );
+        let after = provider.private(&applied.state, &applied.private);
+        let mut manifests = before.last_applied.clone();
+        for (key, manifest) in &mut manifests {
+            if key.kind != Kind::Deployment {
+                manifest["metadata"]["labels"]["team"] = json!("b");
+            }
+        }
+        assert_eq!(after.last_applied, manifests);
+        let expected = PrivateState {
+            rollout: Rollout::Pending,
+            last_applied: manifests,
+            ..before
+        };
+        assert_eq!(after, expected);
+
+        // The next plan is not empty, and its apply completes the update.
+        provider.server.reject(DEPLOYMENT, false);
+        let planned = provider.plan(&applied.state, &applied.private, &changed);
+        assert!(planned.state.attribute("scaling_status").is_unknown());
+        let again = provider.apply(&applied.state, &planned, &changed);
+        assert_eq!(errors(&again.diagnostics), Vec::<String>::new());
+        let after = provider.private(&again.state, &again.private);
+        assert_eq!(after.rollout, Rollout::Complete);
+        let deployment = &after.last_applied[&key(Kind::Deployment)];
+        assert_eq!(deployment["metadata"]["labels"]["team"], "b");
+    }
+
+    #[test]
+    fn a_create_that_loses_the_race_has_no_state() {
+        let provider = TestProvider::new();
+        provider.server.reject(DEPLOYMENT, true);
+        let config = config(&provider, "a");
+        let planned = provider.plan(&Value::Null, &[], &config);
+        provider.apply(&Value::Null, &planned, &config);
+        let leftover = provider.server.get(SECRET).unwrap();
+        provider.server.reject(DEPLOYMENT, false);
+
+        // Another create adopts the leftover while this one does.
+        let (state, _) = provider.create(&config);
+        let winner = provider.server.get(SECRET).unwrap();
+        provider.destroy(&state, &[]);
+        provider.server.put(SECRET, leftover);
+        provider.server.race(SECRET, winner.clone());
+        let applied = provider.apply(&Value::Null, &planned, &config);
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["The feature store already exists"]
+        );
+        assert_eq!(applied.state, Value::Null);
+        assert_eq!(provider.server.get(SECRET), Some(winner));
+        assert_eq!(provider.server.get(DEPLOYMENT), None);
+    }
 }

@@ -1,42 +1,55 @@
-//! The computed attributes: what follows from the configuration alone, and how they stand in a value.
+//! The computed attributes: those that follow from the configuration alone, and their form in a value.
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value as Json, json};
+
 use crate::cluster::StoreName;
 use crate::cluster::rollout::{self, Progress};
-use crate::feast::config::{ComputedAttributes, Drift, ScalingStatus};
+use crate::feast::config::{ComputedAttributes, Drift, FeatureStore, ScalingStatus};
+use crate::feast::names;
 use crate::feast::objects::Objects;
 use crate::feast::render::render;
 use crate::feast::rendered::Rendered;
 use crate::feast::spec::{self, Defaults, Store, computed_inputs};
-use crate::feast::{config, names};
 use crate::schema::{Block, Number, Value, encode};
 
 use super::manifests;
-use super::parse::Parsed;
+use super::parse::{Parsed, was_scaled};
 
-/// A feature store with its objects, as the configuration alone determines them.
+/// A feature store and its objects, rendered from the configuration alone.
 pub struct Desired {
     pub store: Store,
     pub objects: Objects<Rendered>,
 }
 
 impl Desired {
-    /// `None` while anything in the configuration is unknown.
-    pub fn of(parsed: &Parsed, default_namespace: &str) -> Option<Self> {
-        if !parsed.unknown.is_empty() {
-            return None;
-        }
+    /// Renders a configuration. `was_scaled` is true if several pods can run before it is applied.
+    pub fn new(config: &FeatureStore, namespace: &str, was_scaled: bool) -> Self {
+        #[cfg(test)]
+        super::prior_state::counters::RENDERED.with(|count| count.set(count.get() + 1));
         let defaults = Defaults {
-            namespace: Some(default_namespace.to_owned()),
-            was_scaled: parsed.was_scaled,
+            namespace: Some(namespace.to_owned()),
+            was_scaled,
         };
-        let store = Store::new(&parsed.config, &defaults);
+        let store = Store::new(config, &defaults);
         let objects = render(&store);
-        Some(Self { store, objects })
+        Self { store, objects }
     }
 
-    /// The name and namespace of the feature store.
+    /// Renders a configuration. Returns `None` while any value in it is unknown.
+    pub fn of(parsed: &Parsed, default_namespace: &str) -> Option<Self> {
+        let is_known = parsed.unknown.is_empty();
+        is_known.then(|| Self::new(&parsed.config, default_namespace, parsed.was_scaled))
+    }
+
+    /// Renders the configuration that a state holds. Returns `None` for a state without a namespace.
+    pub fn of_state(config: &FeatureStore, state: &Value) -> Option<Self> {
+        let namespace = state.attribute("namespace").as_str()?;
+        Some(Self::new(config, namespace, was_scaled(state)))
+    }
+
+    /// Returns the namespace and name of the feature store.
     pub fn store_name(&self) -> StoreName {
         StoreName {
             namespace: self.store.namespace.clone(),
@@ -44,13 +57,13 @@ impl Desired {
         }
     }
 
-    /// Everything but what only the cluster can tell.
-    pub fn observed(&self) -> ComputedAttributes {
-        observed(&self.store, manifests::texts(&self.objects.manifests))
+    /// Returns the computed attributes, without those that depend on the cluster.
+    pub fn computed(&self) -> ComputedAttributes {
+        computed(&self.store, manifests::texts(&self.objects.manifests))
     }
 }
 
-fn observed(store: &Store, objects: BTreeMap<String, String>) -> ComputedAttributes {
+fn computed(store: &Store, objects: BTreeMap<String, String>) -> ComputedAttributes {
     ComputedAttributes {
         id: format!("{}/{}", store.namespace, store.name),
         deployment_name: names::main(&store.name),
@@ -65,9 +78,9 @@ fn observed(store: &Store, objects: BTreeMap<String, String>) -> ComputedAttribu
 }
 
 /// Writes computed attributes into a value of the resource.
-pub fn write(block: &Block, value: &mut Value, observed: &ComputedAttributes) {
-    // An ComputedAttributes is made of strings and numbers only, which always serialise.
-    let json = serde_json::to_value(observed).unwrap_or_default();
+pub fn write(block: &Block, value: &mut Value, computed: &ComputedAttributes) {
+    // The attributes are strings and numbers only, so they always serialize.
+    let json = serde_json::to_value(computed).unwrap_or_default();
     if let Value::Object(encoded) = encode(&block.attributes, &json) {
         for (name, inner) in encoded {
             let attribute = &block.attributes[&name];
@@ -78,14 +91,13 @@ pub fn write(block: &Block, value: &mut Value, observed: &ComputedAttributes) {
     }
 }
 
-/// The attribute `drift`.
+/// Sets the attribute `drift`.
 pub fn set_drift(block: &Block, state: &mut Value, drift: &[Drift]) {
-    let form = serde_json::json!({ "drift": drift });
-    let encoded = encode(&block.attributes, &form);
+    let encoded = encode(&block.attributes, &json!({ "drift": drift }));
     state.set("drift", encoded.attribute("drift").clone());
 }
 
-/// Marks the computed attributes as known only after apply, but for those about which nothing unknown decides.
+/// Marks the computed attributes as known after apply, except for those that depend on no unknown value.
 pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
     for (name, attribute) in &block.attributes {
         if attribute.computed && value.attribute(name).is_null() {
@@ -101,8 +113,8 @@ pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
     };
     let mut known = Value::Object(BTreeMap::new());
     let store = Store::new(&parsed.config, &defaults);
-    write(block, &mut known, &observed(&store, BTreeMap::new()));
-    for (name, computed_inputs) in [
+    write(block, &mut known, &computed(&store, BTreeMap::new()));
+    for (name, inputs) in [
         ("id", computed_inputs::of_identity()),
         ("deployment_name", computed_inputs::of_identity()),
         ("replicas_owner", computed_inputs::of_replicas_owner()),
@@ -110,18 +122,14 @@ pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
         ("endpoints", computed_inputs::of_endpoints()),
     ] {
         let mut unknown = parsed.unknown.iter();
-        if !unknown.any(|path| {
-            computed_inputs
-                .iter()
-                .any(|computed_inputs| path.contains(computed_inputs))
-        }) {
+        if !unknown.any(|path| inputs.iter().any(|input| path.contains(input))) {
             value.set(name, known.attribute(name).clone());
         }
     }
 }
 
-/// Numbers of pods of a live Deployment, and whether its rollout is complete.
-pub fn rollout_state(deployment: &serde_json::Value) -> (ScalingStatus, bool) {
+/// Returns the numbers of pods of a live Deployment, and whether its rollout is complete.
+pub fn rollout_state(deployment: &Json) -> (ScalingStatus, bool) {
     match serde_json::from_value(deployment.clone()) {
         Ok(deployment) => {
             let (current, desired) = rollout::scaling_status(&deployment);
@@ -134,22 +142,22 @@ pub fn rollout_state(deployment: &serde_json::Value) -> (ScalingStatus, bool) {
                 rollout::progress(&deployment, None) == Progress::Done,
             )
         }
-        // The API server answers Deployments; anything else tells nothing.
+        // The API server returns Deployments.
         Err(_) => (ScalingStatus::default(), false),
     }
 }
 
-/// The numbers of pods that a refresh puts into the state.
+/// Returns the attribute `scaling_status` after a refresh.
 ///
-/// Terraform reports every change that a refresh makes as drift, so the numbers of the last apply stay as long as they
-/// change by design: a count that an autoscaler or somebody outside of Terraform sets, and pods that start and end. They
-/// are brought up to date when the last rollout had not finished (`was_unfinished`), and when a count of the
-/// configuration (`is_fixed`) has been changed.
+/// Terraform reports every change that a refresh makes as drift. So numbers that change by design stay as the last apply
+/// left them: a replica count that an autoscaler or another client sets, and pods that start and stop. The live numbers
+/// replace them if the last rollout did not finish (`was_pending`), or if another client changed the replica count of
+/// the configuration (`is_fixed`).
 pub fn refreshed_status(
     stored: &Value,
     live: ScalingStatus,
     is_fixed: bool,
-    was_unfinished: bool,
+    was_pending: bool,
 ) -> Value {
     let number = |name: &str| match stored.attribute(name) {
         Value::Number(Number::Integer(number)) => Some(*number),
@@ -157,18 +165,18 @@ pub fn refreshed_status(
     };
     let desired = number("desired_replicas");
     let is_moved = is_fixed && desired != live.desired_replicas.map(i64::from);
-    if desired.is_some() && !was_unfinished && !is_moved {
+    if desired.is_some() && !was_pending && !is_moved {
         return stored.clone();
     }
     scaling_status(live)
 }
 
-/// The attribute `scaling_status`.
+/// Returns the attribute `scaling_status`.
 pub fn scaling_status(status: ScalingStatus) -> Value {
     let number = |replicas: Option<i32>| {
         replicas.map_or(Value::Null, |replicas| Value::integer(i64::from(replicas)))
     };
-    let config::ScalingStatus {
+    let ScalingStatus {
         current_replicas,
         desired_replicas,
     } = status;
@@ -178,7 +186,7 @@ pub fn scaling_status(status: ScalingStatus) -> Value {
     ]))
 }
 
-/// The resource's identity (`{namespace, name}`); `None` while it is not known.
+/// Returns the identity of the resource (`{namespace, name}`), or `None` while it is unknown.
 pub fn identity(state: &Value) -> Option<Value> {
     let part = |name: &str| state.attribute(name).as_str().map(Value::string);
     Some(Value::Object(BTreeMap::from([
@@ -192,20 +200,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_move_by_design_are_not_refreshed() {
+    fn refreshes_replica_counts_that_only_the_configuration_sets() {
         let status = |current: i32, desired: i32| ScalingStatus {
             current_replicas: Some(current),
             desired_replicas: Some(desired),
         };
         let stored = scaling_status(status(2, 2));
-        for (stored, live, is_fixed, was_unfinished, expected) in [
+        for (stored, live, is_fixed, was_pending, expected) in [
             (&stored, status(5, 5), false, false, status(2, 2)),
             (&stored, status(1, 2), true, false, status(2, 2)),
             (&stored, status(5, 5), true, false, status(5, 5)),
             (&stored, status(1, 2), false, true, status(1, 2)),
             (&Value::Null, status(1, 2), false, false, status(1, 2)),
         ] {
-            let refreshed = refreshed_status(stored, live, is_fixed, was_unfinished);
+            let refreshed = refreshed_status(stored, live, is_fixed, was_pending);
             assert_eq!(refreshed, scaling_status(expected), "{live:?}");
         }
     }

@@ -1,67 +1,57 @@
-//! Conflicts with other appliers: predicted in the plan, and shown at the attribute that set the field.
+//! Conflicts with other field managers: predicted by the plan, and reported at the attributes that set the fields.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value as Json;
-
-use crate::cluster::ownership::{self, FieldPath};
 use crate::cluster::{Error, Reason};
-use crate::feast::config::{Drift, DriftKind};
-use crate::feast::objects::Key;
+use crate::feast::config::DriftKind;
+use crate::kubernetes::Key;
+use crate::kubernetes::field_path::FieldPath;
 use crate::provider::diagnostics;
 use crate::schema::{Block, Diagnostics, Path, Value};
 
 use super::drift::attributes;
 use super::manifests::Manifests;
+use super::prior_state::PriorState;
 
-/// What an apply of the planned state will stop at, as far as the last refresh knows.
+/// Returns a warning if an apply of the plan would stop at a conflict, as far as the last refresh can tell.
 ///
-/// `live` are the objects as the last refresh has seen them, and `manifests` those that are planned.
-pub fn predict(
-    block: &Block,
-    prior: &Value,
-    planned: &Value,
-    live: &Manifests,
-    manifests: &Manifests,
-) -> Diagnostics {
-    let mut places = Vec::new();
+/// `planned` is the planned state, and `manifests` are its objects.
+pub fn predict(prior: &PriorState<'_>, planned: &Value, manifests: &Manifests) -> Diagnostics {
+    let mut attributes = Vec::new();
     let mut conflicts = Vec::new();
-    for drift in listed(prior) {
-        let applied = drift.operation.as_deref() == Some("Apply");
-        let ours = matches!(drift.change, DriftKind::Changed | DriftKind::Removed);
-        let Some(key) = Key::parse(&drift.object).filter(|_| applied && ours) else {
+    for drift in &prior.drift {
+        let is_applied = drift.operation.as_deref() == Some("Apply");
+        let is_ours = matches!(drift.change, DriftKind::Changed | DriftKind::Removed);
+        let Some(key) = Key::parse(&drift.object).filter(|_| is_applied && is_ours) else {
             continue;
         };
         let Some(manifest) = manifests.get(&key) else {
             continue;
         };
-        let Some(path) = FieldPath::resolve(manifest, &drift.field) else {
-            // It is given up.
+        let Some(field) = FieldPath::resolve(manifest, &drift.field) else {
+            // The plan no longer sets the field.
             continue;
         };
-        let live = live
-            .get(&key)
-            .and_then(|live| ownership::at(live, &drift.field));
-        if path.get(manifest) == live {
+        let observed = prior.observed.get(&key);
+        let observed = observed.and_then(|observed| FieldPath::find(observed, &drift.field));
+        if field.get(manifest) == observed {
             continue;
         }
-        places.extend(places_of(block, planned, &key, &path));
-        conflicts.push(drift);
+        attributes.extend(configured_paths(prior.block, planned, &key, &field));
+        conflicts.push(drift.clone());
     }
     if conflicts.is_empty() {
         return Vec::new();
     }
     vec![diagnostics::at_attributes(
-        diagnostics::conflict_ahead(&conflicts),
-        places,
+        diagnostics::predicted_conflict(&conflicts),
+        attributes,
     )]
 }
 
-/// The attributes that set the fields in conflict, where attributes have set them.
+/// Returns the attributes that set the fields in a conflict that the API server reported.
 pub fn attribute_paths(
     block: &Block,
     state: &Value,
-    manifests: &BTreeMap<Key, Json>,
+    manifests: &Manifests,
     error: &Error,
 ) -> Vec<Path> {
     let (Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts)) = &error.reason else {
@@ -74,40 +64,92 @@ pub fn attribute_paths(
     let fields = conflicts.iter();
     let fields = fields.filter_map(|conflict| FieldPath::resolve(manifest, &conflict.field));
     fields
-        .flat_map(|field| places_of(block, state, key, &field))
+        .flat_map(|field| configured_paths(block, state, key, &field))
         .collect()
 }
 
-/// Only those that the configuration has.
-fn places_of(block: &Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Path> {
+/// Returns the attributes of the configuration that set the field.
+fn configured_paths(block: &Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Path> {
     let places = attributes::of(block, state, key, field).into_iter();
-    places
-        .map(|place| place.path)
+    let paths = places.map(|place| place.path);
+    paths
         .filter(|path| {
-            let written = |value: &Value| !value.is_null();
-            *path != Path::of("strategy") && state.get(path).is_some_and(written)
+            let is_set = state.get(path).is_some_and(|value| !value.is_null());
+            *path != Path::of("strategy") && is_set
         })
         .collect()
 }
 
-/// The attribute `drift` of a state.
-pub fn listed(state: &Value) -> Vec<Drift> {
-    let Value::List(elements) = state.attribute("drift") else {
-        return Vec::new();
-    };
-    let text = |element: &Value, name: &str| element.attribute(name).as_str().map(str::to_owned);
-    let read = |element: &Value| {
-        let change = element.attribute("change").as_str()?;
-        Some(Drift {
-            object: text(element, "object")?,
-            change: serde_json::from_value(Json::from(change)).ok()?,
-            field: text(element, "field")?,
-            wanted: text(element, "wanted"),
-            live: text(element, "live"),
-            manager: text(element, "manager"),
-            operation: text(element, "operation"),
-            time: text(element, "time"),
-        })
-    };
-    elements.iter().filter_map(read).collect()
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::config::Drift;
+    use crate::kubernetes::Kind;
+    use crate::provider::resources::feature_store::testing::{Stored, block, plan, stored, value};
+    use crate::schema::Diagnostic;
+
+    fn config(block: &Block, image: &str) -> Value {
+        let json = json!({
+            "name": "x", "namespace": "ns", "feastProject": "p",
+            "services": {"onlineStore": {"server": {"image": image}}},
+        });
+        value(block, &json)
+    }
+
+    const FIELD: &str = ".spec.template.spec.containers[name=\"online\"].image";
+
+    fn drift(object: &str, change: DriftKind, operation: &str) -> Drift {
+        Drift {
+            object: object.to_owned(),
+            change,
+            field: FIELD.to_owned(),
+            wanted: Some("feast:1".to_owned()),
+            live: Some("feast:2".to_owned()),
+            manager: Some("argocd".to_owned()),
+            operation: Some(operation.to_owned()),
+            time: None,
+        }
+    }
+
+    /// The state after another manager has set the image to `feast:2`.
+    fn drifted(block: &Block, drift: &Drift) -> Stored {
+        let applied = stored(block, &config(block, "feast:1"));
+        let deployment = Key::new(Kind::Deployment, "feast-x");
+        let mut observed = applied.private.last_applied[&deployment].clone();
+        observed["spec"]["template"]["spec"]["containers"][0]["image"] = json!("feast:2");
+        applied.drifted(block, drift, Some(observed))
+    }
+
+    #[test]
+    fn predicts_a_conflict_where_a_plan_changes_what_another_manager_applies() {
+        let block = block();
+        let deployment = "Deployment/feast-x";
+        let applied = drift(deployment, DriftKind::Changed, "Apply");
+        let expected = |image: &str| -> Vec<Diagnostic> {
+            let path = Path::of("services.online_store.server.image");
+            match image {
+                "feast:2" => Vec::new(),
+                _ => vec![diagnostics::at_attributes(
+                    diagnostics::predicted_conflict(std::slice::from_ref(&applied)),
+                    vec![path],
+                )],
+            }
+        };
+        for image in ["feast:1", "feast:2", "feast:3"] {
+            let prior = drifted(&block, &applied);
+            let planned = plan(&block, Some(&prior), &config(&block, image));
+            assert_eq!(planned.diagnostics, expected(image), "{image}");
+        }
+        // An apply undoes plain updates, and leaves alone what others have added.
+        for drift in [
+            drift(deployment, DriftKind::Changed, "Update"),
+            drift(deployment, DriftKind::Added, "Apply"),
+        ] {
+            let prior = drifted(&block, &drift);
+            let planned = plan(&block, Some(&prior), &config(&block, "feast:1"));
+            assert_eq!(planned.diagnostics, [], "{drift:?}");
+        }
+    }
 }

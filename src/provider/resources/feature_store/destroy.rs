@@ -1,107 +1,210 @@
-//! Destroy: everything of the feature store goes; claims stay unless their data may go with them.
+//! Destroy: delete all objects of the feature store. PersistentVolumeClaims stay unless `delete_data` is true.
 
 use std::collections::BTreeSet;
 
-use crate::cluster::delete::Deletion;
 use crate::cluster::{self, CancellationToken, PvcPolicy};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::feast::ownership::{Event, Ownership};
 use crate::feast::spec::{Defaults, Store};
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Applied, Apply};
-use crate::schema::{Block, Diagnostic, Diagnostics, Value, decode};
+use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse, Private};
+use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed;
-use super::creation::is_of_another;
 use super::manifests;
-use super::private_state::PrivateState;
-use super::read::store_name;
+use super::prior_state::PriorState;
 
-/// Deletes what the prior state describes.
+/// Deletes the feature store of the prior state.
 pub async fn destroy(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Apply,
-) -> Applied {
-    let prior = request.prior_state;
-    let identity = computed::identity(&prior);
-    let private_state = PrivateState::decode(&request.planned_private);
-    let (state, diagnostics) = match delete(block, settings, stop, &prior, &private_state).await {
-        Ok(deleted) => deleted,
-        Err(diagnostic) => (prior, vec![diagnostic]),
-    };
-    Applied {
+    request: ApplyResourceChangeRequest,
+) -> ApplyResourceChangeResponse {
+    let prior = PriorState::decode(block, &request.prior_state, &request.planned_private);
+    let identity = computed::identity(prior.value);
+    let deleted = delete(settings, stop, &prior).await;
+    let Destroyed {
+        state,
+        private,
+        diagnostics,
+    } = deleted.unwrap_or_else(|diagnostic| Destroyed {
+        state: prior.value.clone(),
+        private: request.planned_private.clone(),
+        diagnostics: vec![diagnostic],
+    });
+    ApplyResourceChangeResponse {
         state,
         identity,
-        // What is not gone is remembered as before.
-        private: request.planned_private,
+        private,
         diagnostics,
     }
 }
 
-/// What is left in the state, and what is to be said of it.
+#[derive(Default)]
+struct Destroyed {
+    /// Null if all objects are deleted.
+    state: Value,
+    private: Private,
+    diagnostics: Diagnostics,
+}
+
+/// # Errors
+///
+/// Nothing was deleted.
 async fn delete(
-    block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    prior: &Value,
-    private_state: &PrivateState,
-) -> Result<(Value, Diagnostics), Diagnostic> {
-    let Some(name) = store_name(prior) else {
-        return Ok((Value::Null, Vec::new()));
+    prior: &PriorState<'_>,
+) -> Result<Destroyed, Diagnostic> {
+    let Some(store) = prior.store_name() else {
+        return Ok(Destroyed::default());
     };
-    // A state may break a rule that was made after it; that is no reason to keep it.
-    let config = serde_json::from_value(decode(block, prior).json).map_err(|error| {
-        Diagnostic::error(
-            "The state cannot be read",
-            format!("The state of the feature store {}/{} does not fit this version of the provider: {error}.", name.namespace, name.name),
-        )
-    })?;
-    let store = Store::new(&config, &Defaults::default());
-    let known: BTreeSet<Key> = manifests::keys(prior).into_iter().collect();
+    // The rules are not checked: a state can break a rule of a later version, which is no reason to keep it.
+    let config =
+        (prior.config()).map_err(|reason| diagnostics::undecodable_state(&store, reason))?;
+    let spec = Store::new(config, &Defaults::default());
+    let known: BTreeSet<Key> = prior.observed.keys().cloned().collect();
     let cluster = settings.cluster().await?;
     let failed = |error: &cluster::Error| {
         diagnostics::cluster_error("Cannot destroy the feature store", error)
     };
-    if let Some(creation) = &private_state.creation {
-        let key = Key::new(Kind::Secret, names::main(&name.name));
-        let secret = cluster.get(&name.namespace, &key, stop).await;
+    let owner_id = prior.private.owner_id.as_deref();
+    if owner_id.is_some() {
+        let key = Key::new(Kind::Secret, names::main(&store.name));
+        let secret = cluster.get(&store.namespace, &key, stop).await;
         let secret = secret.map_err(|error| failed(&error))?;
-        if secret.is_some_and(|secret| is_of_another(&secret, creation)) {
-            return Ok((Value::Null, vec![diagnostics::left_to_another(&name)]));
+        let ownership = Ownership::of(secret.as_ref());
+        if ownership.after(Event::DestroyStarts { owner_id }).is_err() {
+            return Ok(Destroyed {
+                diagnostics: vec![diagnostics::owned_by_another(&store)],
+                ..Destroyed::default()
+            });
         }
     }
-    let claims = PvcPolicy {
-        delete: store.delete_data,
-        used: store.referenced_claims(),
+    let pvcs = PvcPolicy {
+        delete: spec.delete_data,
+        used: spec.referenced_claims(),
     };
-    let deletion = cluster.delete(&name, &known, &claims, store.timeouts.delete, stop);
+    let deletion = cluster.delete(&store, &known, &pvcs, spec.timeouts.delete, stop);
     let deletion = deletion.await.map_err(|error| failed(&error))?;
     let mut diagnostics: Diagnostics = deletion.errors.iter().map(failed).collect();
-    diagnostics.extend(deletion.kept.iter().map(diagnostics::claim_kept));
-    let state = match deletion.errors.is_empty() {
-        true => Value::Null,
-        false => remaining(prior, &deletion),
-    };
-    Ok((state, diagnostics))
+    diagnostics.extend(deletion.kept.iter().map(diagnostics::pvc_kept));
+    if deletion.errors.is_empty() {
+        return Ok(Destroyed {
+            diagnostics,
+            ..Destroyed::default()
+        });
+    }
+    let mut private = prior.private.clone();
+    private.retain(|key| deletion.remaining.contains_key(key));
+    let mut state = prior.value.clone();
+    state.set("objects", manifests::attribute(&private.observed()));
+    Ok(Destroyed {
+        state,
+        private: private.encode(),
+        diagnostics,
+    })
 }
 
-/// The prior state with only those objects that still exist.
-fn remaining(prior: &Value, deletion: &Deletion) -> Value {
-    let mut state = prior.clone();
-    if let Value::Map(objects) = prior.attribute("objects") {
-        let exists =
-            |key: &String| Key::parse(key).is_some_and(|key| deletion.remaining.contains_key(&key));
-        let left = objects.iter().filter(|(key, _)| exists(key));
-        state.set(
-            "objects",
-            Value::Map(
-                left.map(|(key, text)| (key.clone(), text.clone()))
-                    .collect(),
-            ),
-        );
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::tests::test_provider::{TestProvider, summaries};
+
+    const SERVICE: &str = "/api/v1/namespaces/ns/services/feast-x-online";
+
+    fn create(provider: &TestProvider) -> (Value, Private) {
+        let config =
+            json!({"name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false});
+        provider.create(&provider.config(&config))
     }
-    state
+
+    fn objects(provider: &TestProvider) -> Vec<String> {
+        let mut paths = provider.server.paths();
+        paths.retain(|path| path.contains("feast-x"));
+        paths
+    }
+
+    #[test]
+    fn deletes_every_object() {
+        let provider = TestProvider::new();
+        let (state, private) = create(&provider);
+        let destroyed = provider.destroy(&state, &private);
+        assert_eq!(destroyed.diagnostics, []);
+        assert_eq!(
+            (destroyed.state, destroyed.private),
+            (Value::Null, Private::new())
+        );
+        assert_eq!(objects(&provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn leaves_a_feature_store_of_another_owner_alone() {
+        let provider = TestProvider::new();
+        let (state, private) = create(&provider);
+        let before = objects(&provider);
+        let mut other = provider.private(&state, &private);
+        other.owner_id = Some("another".to_owned());
+        let destroyed = provider.destroy(&state, &other.encode());
+        let name = cluster::StoreName {
+            namespace: "ns".to_owned(),
+            name: "x".to_owned(),
+        };
+        assert_eq!(
+            destroyed.diagnostics,
+            [diagnostics::owned_by_another(&name)]
+        );
+        assert_eq!(destroyed.state, Value::Null);
+        assert_eq!(objects(&provider), before);
+        // A resource instance without an id owns whatever exists.
+        other.owner_id = None;
+        let destroyed = provider.destroy(&state, &other.encode());
+        assert_eq!(destroyed.diagnostics, []);
+        assert_eq!(objects(&provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_failed_destroy_keeps_the_remaining_objects_in_the_state() {
+        let provider = TestProvider::new();
+        let (state, private) = create(&provider);
+        provider.server.reject(SERVICE, true);
+        let failed = provider.destroy(&state, &private);
+        assert_eq!(
+            summaries(&failed.diagnostics),
+            ["Cannot destroy the feature store"]
+        );
+        assert_eq!(objects(&provider), [SERVICE]);
+        let before = provider.private(&state, &private);
+        let mut expected = before.clone();
+        expected.retain(|key| *key == Key::new(Kind::Service, "feast-x-online"));
+        assert_eq!(expected.last_applied.len(), 1);
+        assert_eq!(provider.private(&failed.state, &failed.private), expected);
+        let shown = manifests::attribute(&expected.last_applied);
+        assert_eq!(failed.state.attribute("objects"), &shown);
+
+        provider.server.reject(SERVICE, false);
+        let destroyed = provider.destroy(&failed.state, &failed.private);
+        assert_eq!(
+            (destroyed.diagnostics, destroyed.state),
+            (Vec::new(), Value::Null)
+        );
+        assert_eq!(objects(&provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_read_is_kept() {
+        let provider = TestProvider::new();
+        let (mut state, private) = create(&provider);
+        let before = objects(&provider);
+        state.set("feast_project", Value::Null);
+        let failed = provider.destroy(&state, &private);
+        assert_eq!(summaries(&failed.diagnostics), ["The state cannot be read"]);
+        assert_eq!((failed.state, failed.private), (state, private));
+        assert_eq!(objects(&provider), before);
+    }
 }

@@ -1,131 +1,103 @@
-//! Drift where the user looks: the attribute `drift` lists each field that others have changed, and what an attribute
-//! set shows at that attribute.
+//! Drift: the attribute `drift` lists each field that others have changed, and an attribute that set a field shows its
+//! live value.
 
 pub mod attributes;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::cluster::Cluster;
 use crate::cluster::apply::to_apply_body;
-use crate::cluster::drift::changes::{Author, Change, changes};
-use crate::cluster::drift::foreign::foreign;
-use crate::cluster::drift::leftovers::leftovers;
-use crate::cluster::drift::project;
-use crate::cluster::ownership::{self, FieldPath, FieldStep, OwnManagers};
+use crate::cluster::drift::leftovers;
+use crate::cluster::field_managers::OwnManagers;
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::secrets::shown;
 use crate::feast::secrets::source::Source;
-use crate::schema::{Block, Step, Value};
+use crate::kubernetes::diff::foreign::foreign;
+use crate::kubernetes::diff::{Change, changes};
+use crate::kubernetes::field_path::{FieldPath, FieldStep};
+use crate::kubernetes::kind::{Key, Kind};
+use crate::kubernetes::managed_fields::{Author, ManagedFields, last_writer};
+use crate::schema::{Block, Path, Step, Value};
 
 use super::manifests::Manifests;
 
-/// One thing that is not as it was applied.
+/// A difference between an object and what the last apply wrote.
 pub struct DriftEntry {
     pub object: Key,
-    pub deviation: DriftKind,
+    pub kind: DriftKind,
     pub change: Change,
 }
 
-/// What has become of the objects: each manifest in `masks` against the live object of its name.
+/// Compares the manifests of the last apply with the live objects.
 pub fn find(
     cluster: &Cluster,
     policy: DriftPolicy,
-    masks: &BTreeMap<Key, Json>,
+    manifests: &Manifests,
     live: &BTreeMap<Key, Json>,
 ) -> Vec<DriftEntry> {
     let manager = &cluster.options().field_manager;
     let ours = [manager.as_str(), &cluster.replicas_field_manager()];
-    let mut findings = Vec::new();
-    for (key, mask) in masks {
+    let mut entries = Vec::new();
+    for (key, manifest) in manifests {
         let Some(live) = live.get(key) else {
-            findings.push(DriftEntry::deleted(key));
+            entries.push(DriftEntry::of_object(key, DriftKind::Deleted, None));
             continue;
         };
-        let mask = &to_apply_body(key, mask);
-        let seen = seen(key, mask, live);
-        let changed = changes(mask, &seen, live, manager).into_iter();
-        findings.extend(changed.map(|change| DriftEntry {
+        let entry = |kind: DriftKind, change: Change| DriftEntry {
             object: key.clone(),
-            deviation: match change.live {
-                Some(_) => DriftKind::Changed,
-                None => DriftKind::Removed,
-            },
+            kind,
             change,
+        };
+        let manifest = &to_apply_body(key, manifest);
+        let changed = changes(manifest, live, manager).into_iter();
+        entries.extend(changed.map(|change| match change.live {
+            Some(_) => entry(DriftKind::Changed, change),
+            None => entry(DriftKind::Removed, change),
         }));
-        let own = OwnManagers::of(key.kind, live, manager, Some(mask));
-        let left = leftovers(key.kind, mask, live, &own).into_iter();
-        findings.extend(left.map(|change| DriftEntry {
-            object: key.clone(),
-            deviation: DriftKind::Leftover,
-            change,
-        }));
+        let leftovers = leftovers(key.kind, manifest, live, manager).into_iter();
+        entries.extend(leftovers.map(|change| entry(DriftKind::Leftover, change)));
         if policy == DriftPolicy::Strict {
-            let added = foreign(key.kind, mask, live, &ours).into_iter();
-            findings.extend(added.map(|change| DriftEntry {
-                object: key.clone(),
-                deviation: DriftKind::Added,
-                change,
-            }));
+            let added = foreign(key.kind, manifest, live, &ours).into_iter();
+            entries.extend(added.map(|change| entry(DriftKind::Added, change)));
         }
     }
-    let unknown = live.iter().filter(|(key, _)| !masks.contains_key(*key));
-    findings.extend(unknown.filter_map(|(key, live)| DriftEntry::leftover(key, live, manager)));
-    findings
-}
-
-/// A live object as far as the mask names it. The content of our Secret is never taken over: the mask
-/// has text in its place.
-pub fn seen(key: &Key, mask: &Json, live: &Json) -> Json {
-    let mut seen = project(mask, live);
-    if key.kind == Kind::Secret
-        && let (Some(seen), Some(text)) = (seen.as_object_mut(), mask.get("stringData"))
-    {
-        seen.insert("stringData".to_owned(), text.clone());
-    }
-    seen
+    let unrecorded = (live.iter()).filter(|(key, _)| !manifests.contains_key(*key));
+    entries.extend(unrecorded.filter_map(|(key, live)| DriftEntry::leftover(key, live, manager)));
+    entries
 }
 
 impl DriftEntry {
-    fn deleted(key: &Key) -> Self {
+    fn of_object(key: &Key, kind: DriftKind, author: Option<Author>) -> Self {
         Self {
             object: key.clone(),
-            deviation: DriftKind::Deleted,
+            kind,
             change: Change {
                 field: FieldPath::default(),
                 wanted: None,
                 live: None,
-                author: None,
+                author,
             },
         }
     }
 
-    /// An object that this provider applied and that the state does not have. A claim stays for its data, and a Job
-    /// ends by itself.
+    /// An object that this provider applied and that the state does not have. A PVC stays for its data, and a Job ends
+    /// by itself.
     fn leftover(key: &Key, live: &Json, manager: &str) -> Option<Self> {
-        let own = OwnManagers::of(key.kind, live, manager, None);
-        let applied = ownership::entries(live).find(|entry| own.is_main(entry))?;
+        let managed = ManagedFields::of(live);
+        let own = OwnManagers::of(key.kind, live, &managed, manager, None);
+        let applied = managed.iter().find(|entry| own.is_main(entry))?;
         let stays = matches!(key.kind, Kind::PersistentVolumeClaim | Kind::Job)
             || !live["metadata"]["deletionTimestamp"].is_null();
-        (!stays).then(|| Self {
-            object: key.clone(),
-            deviation: DriftKind::Leftover,
-            change: Change {
-                field: FieldPath::default(),
-                wanted: None,
-                live: None,
-                author: Some(Author::from(&applied)),
-            },
-        })
+        (!stays).then(|| Self::of_object(key, DriftKind::Leftover, Some(Author::from(applied))))
     }
 
-    /// A field in which the answer to an apply differs from what was applied.
+    /// A field in which the response to an apply differs from what was applied.
     pub fn unsettled(key: &Key, change: &Change) -> Self {
         Self {
             object: key.clone(),
-            deviation: match (&change.wanted, &change.live) {
+            kind: match (&change.wanted, &change.live) {
                 (None, _) => DriftKind::Added,
                 (Some(_), Some(_)) => DriftKind::Changed,
                 (Some(_), None) => DriftKind::Removed,
@@ -134,9 +106,9 @@ impl DriftEntry {
         }
     }
 
-    /// SecretDrift of a Secret that is not what the pods run with.
+    /// A Secret or ConfigMap, or one `key` of it, whose content differs from what the pods run with.
     pub fn of_content(
-        deviation: DriftKind,
+        kind: DriftKind,
         object: &Key,
         key: Option<&str>,
         live: Option<&Json>,
@@ -146,10 +118,10 @@ impl DriftEntry {
             Some(key) => data.with(FieldStep::Name(key.to_owned())),
             None => data,
         };
-        let author = live.and_then(|live| Author::of(live, &field));
+        let author = live.and_then(|live| last_writer(ManagedFields::of(live).owners(&field)));
         Self {
             object: object.clone(),
-            deviation,
+            kind,
             change: Change {
                 field,
                 wanted: None,
@@ -159,17 +131,17 @@ impl DriftEntry {
         }
     }
 
-    /// A Secret or ConfigMap of the user's that has been given other content.
+    /// A Secret or ConfigMap of the user's with other content.
     pub fn rotated(source: &Source, live: Option<&Json>) -> Self {
         let object = source.object();
         Self::of_content(DriftKind::Rotated, &object, source.key(), live)
     }
 
-    /// One element of the attribute `drift`.
+    /// Returns the element of the attribute `drift`, without content of Secrets.
     pub fn described(&self) -> Drift {
         let Self {
             object,
-            deviation,
+            kind,
             change:
                 Change {
                     field,
@@ -178,9 +150,9 @@ impl DriftEntry {
                     author,
                 },
         } = self;
-        // An annotation of `kubectl apply` quotes the whole Secret.
+        // The annotation `kubectl.kubernetes.io/last-applied-configuration` holds the whole Secret.
         let is_secret =
-            object.kind == Kind::Secret && (is_content(field) || *deviation == DriftKind::Added);
+            object.kind == Kind::Secret && (is_content(field) || *kind == DriftKind::Added);
         let shown = |value: &Option<Json>| {
             let value = value.as_ref().filter(|_| !is_secret)?;
             shown_at(field, value).as_ref().map(text)
@@ -190,12 +162,12 @@ impl DriftEntry {
                 manager,
                 operation,
                 time,
-            }) => (Some(manager), Some(operation.to_owned()), time),
+            }) => (Some(manager), Some(operation.as_str().to_owned()), time),
             None => (None, None, None),
         };
         Drift {
             object: object.to_string(),
-            change: *deviation,
+            change: *kind,
             field: field.to_string(),
             wanted: shown(wanted),
             live: shown(live),
@@ -205,30 +177,32 @@ impl DriftEntry {
         }
     }
 
-    /// Writes a changed value to the attributes that set it, where there are any; whether there are.
-    pub fn show(&self, block: &Block, state: &mut Value) -> bool {
-        if !matches!(self.deviation, DriftKind::Changed | DriftKind::Removed) {
-            return false;
+    /// Writes a changed value to the attributes that set the field.
+    pub fn show(&self, block: &Block, state: &mut Value) {
+        if !matches!(self.kind, DriftKind::Changed | DriftKind::Removed) {
+            return;
         }
-        let mut shown = false;
         for place in attributes::of(block, state, &self.object, &self.change.field) {
             let value = self.change.live.as_ref().map(|live| place.value(live));
-            let Some((last, above)) = place.path.steps().split_last() else {
+            let Some((last, parents)) = place.path.steps().split_last() else {
                 continue;
             };
-            let above = above.iter().cloned();
-            let above = above.fold(crate::schema::Path::root(), |path, step| path.with(step));
-            let Some(holder) = state.get_mut(&above) else {
-                continue;
-            };
-            shown |= put(holder, last, value);
+            let parents = parents.iter().cloned();
+            let parent = parents.fold(Path::root(), |path, step| path.with(step));
+            if let Some(parent) = state.get_mut(&parent) {
+                put(parent, last, value);
+            }
         }
-        shown
     }
 }
 
-/// Whether an attribute of the state sets the field of this drift.
-pub fn sets_field(block: &Block, state: &Value, manifests: &Manifests, drift: &Drift) -> bool {
+/// Returns whether an attribute of the state sets the field of this drift.
+pub fn is_set_by_attribute(
+    block: &Block,
+    state: &Value,
+    manifests: &Manifests,
+    drift: &Drift,
+) -> bool {
     let Some(key) = Key::parse(&drift.object) else {
         return false;
     };
@@ -237,7 +211,7 @@ pub fn sets_field(block: &Block, state: &Value, manifests: &Manifests, drift: &D
     field.is_some_and(|field| !attributes::of(block, state, &key, &field).is_empty())
 }
 
-/// Of the attribute `drift`, what an apply leaves as it is.
+/// Returns the entries of the attribute `drift` that an apply does not undo.
 pub fn added(drift: &Value) -> Value {
     let Value::List(elements) = drift else {
         return Value::List(Vec::new());
@@ -246,34 +220,29 @@ pub fn added(drift: &Value) -> Value {
     Value::List(elements.iter().filter(is_added).cloned().collect())
 }
 
-/// Sets or removes one element of a value; whether that was possible.
-fn put(holder: &mut Value, step: &Step, value: Option<Value>) -> bool {
-    match (holder, step, value) {
+/// Sets or removes one element of a value.
+fn put(parent: &mut Value, step: &Step, value: Option<Value>) {
+    match (parent, step, value) {
         (Value::Object(items), Step::Attribute(name), value) => {
             items.insert(name.clone(), value.unwrap_or_default());
-            true
         }
-        // What the user has not put there is another attribute's, or the provider's.
+        // A key that is not there is set by another attribute, or by the provider.
         (Value::Map(items), Step::Key(key), value) if items.contains_key(key) => {
             match value {
                 Some(value) => items.insert(key.clone(), value),
                 None => items.remove(key),
             };
-            true
         }
-        (Value::List(items), Step::Index(index), value) if *index < items.len() => {
-            match value {
-                Some(value) => items[*index] = value,
-                None => drop(items.remove(*index)),
-            }
-            true
-        }
-        _ => false,
+        (Value::List(items), Step::Index(index), value) if *index < items.len() => match value {
+            Some(value) => items[*index] = value,
+            None => drop(items.remove(*index)),
+        },
+        _ => {}
     }
 }
 
-/// The value of a field as far as it is shown; `None` for the literal value of an environment variable and for a
-/// credential in the settings of a trigger.
+/// Returns the value of a field as far as it is shown. Returns `None` for the literal value of an environment variable
+/// and for a credential in the metadata of a KEDA trigger.
 fn shown_at(field: &FieldPath, value: &Json) -> Option<Json> {
     let is = |step: &FieldStep, name: &str| *step == FieldStep::Name(name.to_owned());
     match field.steps() {
@@ -289,10 +258,10 @@ fn shown_at(field: &FieldPath, value: &Json) -> Option<Json> {
             settings,
             FieldStep::Name(name),
         ] if is(triggers, "triggers") && is(settings, "metadata") && shown::is_secret(name) => None,
-        // The name of the field says what its value holds.
+        // Whether the value is shown depends on the name of the field.
         [.., FieldStep::Name(name)] => {
-            let holder = serde_json::json!({ name: value });
-            shown::shown(&holder).get(name).cloned()
+            let object = json!({ name: value });
+            shown::shown(&object).get(name).cloned()
         }
         _ => Some(shown::shown(value)),
     }
@@ -305,8 +274,8 @@ fn is_content(field: &FieldPath) -> bool {
         .any(|name| first == Some(&FieldStep::Name((*name).to_owned())))
 }
 
-/// As the attribute `drift` writes a value.
-pub fn text(value: &Json) -> String {
+/// Returns a value as the attribute `drift` writes it.
+fn text(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         other => other.to_string(),
@@ -320,11 +289,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secrets_content_is_not_told() {
-        let described = |kind: Kind, deviation: DriftKind, names: &[&str]| {
-            let finding = DriftEntry {
-                object: Key::new(kind, "feast-x"),
-                deviation,
+    fn hides_the_content_of_secrets() {
+        let described = |object: Kind, kind: DriftKind, names: &[&str]| {
+            let entry = DriftEntry {
+                object: Key::new(object, "feast-x"),
+                kind,
                 change: Change {
                     field: FieldPath::of(names),
                     wanted: Some(json!("was")),
@@ -332,16 +301,16 @@ mod tests {
                     author: None,
                 },
             };
-            let Drift { wanted, live, .. } = finding.described();
+            let Drift { wanted, live, .. } = entry.described();
             (wanted, live)
         };
-        let told = (Some("was".to_owned()), Some("hunter2".to_owned()));
+        let shown = (Some("was".to_owned()), Some("hunter2".to_owned()));
         let last_applied = [
             "metadata",
             "annotations",
             "kubectl.kubernetes.io/last-applied-configuration",
         ];
-        for (kind, deviation, names, expected) in [
+        for (object, kind, names, expected) in [
             (
                 Kind::Secret,
                 DriftKind::Changed,
@@ -353,21 +322,21 @@ mod tests {
                 Kind::Secret,
                 DriftKind::Changed,
                 &["metadata", "labels", "team"],
-                &told,
+                &shown,
             ),
             (
                 Kind::ConfigMap,
                 DriftKind::Changed,
                 &["data", "feature_store.yaml"],
-                &told,
+                &shown,
             ),
         ] {
-            assert_eq!(described(kind, deviation, names), *expected, "{names:?}");
+            assert_eq!(described(object, kind, names), *expected, "{names:?}");
         }
     }
 
     #[test]
-    fn values_that_may_be_credentials_are_not_told() {
+    fn hides_values_that_can_be_credentials() {
         let variable = |name: &str| json!({"name": name, "value": "hunter2"});
         let hidden = json!([{"name": "A", "value": "(not shown)"}]);
         let trigger = |password: &str| json!({"type": "redis", "metadata": {"password": password}});

@@ -1,30 +1,30 @@
-//! `ignore_changes`: fields that the user leaves to others stay as they are.
+//! `ignore_changes`: fields that the user leaves to other clients keep their live values.
 //!
-//! Terraform validates the configuration as the user wrote it, and then plans with one that has the values of the prior
-//! state in place of those that `ignore_changes` names. Their difference says what is ignored. A prior value is the
-//! live one of some object; where an attribute sets fields of several objects (`labels`, for one), the others must not
-//! be changed to it.
+//! Terraform validates the configuration as the user wrote it, and then plans with one in which the values that
+//! `ignore_changes` names are those of the prior state. The difference between both tells what is ignored. A value of
+//! the prior state is the live value of one object. Where an attribute sets fields of several objects, such as `labels`,
+//! the other objects must not get that value.
 
-use crate::cluster::drift::changes::changes;
-use crate::cluster::drift::project;
-use crate::schema::{Block, Path, Value};
+use crate::kubernetes::diff::changes;
+use crate::schema::{Path, Value};
 
 use super::drift::attributes;
 use super::manifests::Manifests;
+use super::prior_state::PriorState;
 
-/// The paths at which `config`, which Terraform plans with, has the values of the prior state instead of those that
-/// the user wrote. Empty where `written` is not the configuration that this one was made from.
+/// Returns the paths at which `config`, which Terraform plans with, has the values of the prior state instead of those
+/// in `written`. Returns none if `config` was not made from `written`.
 pub fn paths(written: &Value, config: &Value, prior: &Value) -> Vec<Path> {
-    let mut found = Vec::new();
-    differences(&Path::root(), written, config, &mut found);
+    let mut paths = Vec::new();
+    differences(&Path::root(), written, config, &mut paths);
     let is_prior = |path: &Path| config.get(path) == prior.get(path);
-    match found.iter().all(is_prior) {
-        true => found,
+    match paths.iter().all(is_prior) {
+        true => paths,
         false => Vec::new(),
     }
 }
 
-fn differences(at: &Path, written: &Value, config: &Value, found: &mut Vec<Path>) {
+fn differences(path: &Path, written: &Value, config: &Value, paths: &mut Vec<Path>) {
     if written == config {
         return;
     }
@@ -32,50 +32,42 @@ fn differences(at: &Path, written: &Value, config: &Value, found: &mut Vec<Path>
         (Value::Object(written), Value::Object(config)) => {
             for (name, written) in written {
                 let config = config.get(name).unwrap_or(&Value::Null);
-                differences(&at.attribute(name), written, config, found);
+                differences(&path.attribute(name), written, config, paths);
             }
         }
         (Value::Map(written), Value::Map(config)) => {
-            let keys = written
-                .keys()
-                .chain(config.keys().filter(|key| !written.contains_key(*key)));
-            for key in keys {
+            let added = config.keys().filter(|key| !written.contains_key(*key));
+            for key in written.keys().chain(added) {
                 let [written, config] =
                     [written, config].map(|items| items.get(key).unwrap_or(&Value::Null));
-                differences(&at.key(key), written, config, found);
+                differences(&path.key(key), written, config, paths);
             }
         }
         (Value::List(written), Value::List(config)) if written.len() == config.len() => {
             for (index, (written, config)) in written.iter().zip(config).enumerate() {
-                differences(&at.index(index), written, config, found);
+                differences(&path.index(index), written, config, paths);
             }
         }
-        _ => found.push(at.clone()),
+        _ => paths.push(path.clone()),
     }
 }
 
-/// Puts the live values into the planned manifests wherever an ignored attribute sets a field. Returns the keys of the
-/// manifests that have become others.
-pub fn keep_live(
-    block: &Block,
-    prior: &Value,
-    ignored: &[Path],
-    live: &Manifests,
-    planned: &mut Manifests,
-) -> Manifests {
+/// Puts the live values into the planned manifests wherever an ignored attribute sets a field. Returns the manifests
+/// that this changes.
+pub fn keep_live(prior: &PriorState<'_>, ignored: &[Path], planned: &mut Manifests) -> Manifests {
     let mut kept = Manifests::new();
     for (key, manifest) in planned.iter_mut() {
-        let Some(live) = live.get(key) else {
+        let Some(live) = prior.observed.get(key) else {
             continue;
         };
         let is_ignored =
             |place: &attributes::Place<'_>| ignored.iter().any(|path| path.overlaps(&place.path));
         let before = manifest.clone();
         // Fields that are planned, and fields that only the live object has.
-        let planned_fields = changes(&before, &project(&before, live), live, "");
-        let live_fields = changes(live, &project(live, &before), live, "");
+        let planned_fields = changes(&before, live, "");
+        let live_fields = changes(live, &before, "");
         for change in planned_fields.into_iter().chain(live_fields) {
-            let places = attributes::of(block, prior, key, &change.field);
+            let places = attributes::of(prior.block, prior.value, key, &change.field);
             if places.iter().any(is_ignored) {
                 change.field.replace(manifest, change.field.get(live));
             }
@@ -89,84 +81,81 @@ pub fn keep_live(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::feast::objects::{Key, Kind};
-    use crate::provider::schemas::{FEATURE_STORE, schemas};
-    use crate::schema::encode;
+    use crate::kubernetes::{Key, Kind};
+    use crate::provider::resources::feature_store::private_state::PrivateState;
+    use crate::provider::resources::feature_store::testing;
 
-    fn store(labels: serde_json::Value, replicas: i32) -> (Block, Value) {
-        let block = schemas().unwrap().resources[FEATURE_STORE]
-            .schema
-            .block
-            .clone();
-        let value = encode(
-            &block.attributes,
-            &json!({"name": "x", "feastProject": "p", "labels": labels,
-                "services": {"scaling": {"replicas": replicas}}}),
-        );
-        (block, value)
+    fn state(labels: &Json, replicas: i32) -> Value {
+        let json = json!({"name": "x", "feastProject": "p", "labels": labels,
+            "services": {"scaling": {"replicas": replicas}}});
+        testing::value(&testing::block(), &json)
     }
 
     #[test]
-    fn differences_from_what_the_user_wrote_are_ignored_changes() {
-        let (_, written) = store(json!({"a": "1", "b": "1"}), 3);
-        let (_, prior) = store(json!({"a": "2"}), 0);
-        let told = |config: &Value| {
+    fn differences_from_the_written_configuration_are_ignored_changes() {
+        let written = state(&json!({"a": "1", "b": "1"}), 3);
+        let prior = state(&json!({"a": "2"}), 0);
+        let ignored = |config: &Value| {
             let paths = paths(&written, config, &prior);
             paths.iter().map(Path::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(told(&written), [""; 0]);
+        assert_eq!(ignored(&written), [""; 0]);
         assert_eq!(
-            told(&prior),
+            ignored(&prior),
             [
                 "labels[\"a\"]",
                 "labels[\"b\"]",
                 "services.scaling.replicas"
             ]
         );
-        let (_, another) = store(json!({"a": "3"}), 3);
-        assert_eq!(told(&another), [""; 0]);
+        assert_eq!(ignored(&state(&json!({"a": "3"}), 3)), [""; 0]);
+    }
+
+    /// The planned manifests of a Service and a Deployment once the changes of the label `a` are ignored, and the keys
+    /// of those that this changes.
+    fn keep(labels: &Json, live: [Json; 2], planned: [Json; 2]) -> ([Json; 2], Vec<Kind>) {
+        let keys = [Kind::Service, Kind::Deployment].map(|kind| Key::new(kind, "feast-x"));
+        let manifests = |values| Manifests::from_iter(keys.clone().into_iter().zip(values));
+        let private = PrivateState {
+            last_applied: manifests(live),
+            ..PrivateState::default()
+        };
+        let (block, state) = (testing::block(), state(labels, 1));
+        let prior = PriorState::decode(&block, &state, &private.encode());
+        let mut planned = manifests(planned);
+        let kept = keep_live(&prior, &[Path::of("labels").key("a")], &mut planned);
+        let kept = kept.keys().map(|key| key.kind).collect();
+        (keys.map(|key| planned[&key].clone()), kept)
     }
 
     #[test]
     fn other_objects_keep_their_values() {
-        let (block, prior) = store(json!({"a": "2"}), 1);
         let object =
             |a: &str, image: &str| json!({"metadata": {"labels": {"a": a}}, "image": image});
-        let keys = [Kind::Service, Kind::Deployment].map(|kind| Key::new(kind, "feast-x"));
-        let manifests = |values: [serde_json::Value; 2]| {
-            Manifests::from_iter(keys.clone().into_iter().zip(values))
-        };
-        let live = manifests([object("1", "old"), object("2", "old")]);
-        let mut planned = manifests([object("2", "new"), object("2", "new")]);
-        let kept = keep_live(
-            &block,
-            &prior,
-            &[Path::of("labels").key("a")],
-            &live,
-            &mut planned,
+        assert_eq!(
+            keep(
+                &json!({"a": "2"}),
+                [object("1", "old"), object("2", "old")],
+                [object("2", "new"), object("2", "new")],
+            ),
+            (
+                [object("1", "new"), object("2", "new")],
+                vec![Kind::Service]
+            )
         );
-        assert_eq!(planned, manifests([object("1", "new"), object("2", "new")]));
-        assert_eq!(kept.keys().collect::<Vec<_>>(), [&keys[0]]);
-        // A label that only the others have.
-        let (block, prior) = store(json!({}), 1);
-        let mut planned = manifests([
-            json!({"metadata": {"labels": {}}}),
-            json!({"metadata": {"labels": {}}}),
-        ]);
-        let live = manifests([
-            json!({"metadata": {"labels": {"a": "1"}}}),
-            json!({"metadata": {"labels": {}}}),
-        ]);
-        keep_live(
-            &block,
-            &prior,
-            &[Path::of("labels").key("a")],
-            &live,
-            &mut planned,
+    }
+
+    #[test]
+    fn a_label_that_only_a_live_object_has_is_kept() {
+        let labels = |labels: Json| json!({"metadata": {"labels": labels}});
+        let live = [labels(json!({"a": "1"})), labels(json!({}))];
+        let planned = [labels(json!({})), labels(json!({}))];
+        assert_eq!(
+            keep(&json!({}), live.clone(), planned),
+            (live, vec![Kind::Service])
         );
-        assert_eq!(planned, live);
     }
 }

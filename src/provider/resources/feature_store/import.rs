@@ -1,98 +1,103 @@
-//! Import: the configuration that the feature store's Secret keeps, as the first state; or, where the Feast
-//! operator has made the store, what [`adopt`] reads. Terraform refreshes it right after.
+//! Import: the first state of a feature store, from the configuration in its Secret. For a feature store that the Feast
+//! operator created, [`adopt`] reads it. Terraform refreshes the state right after.
 
 use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, StoreName};
-use crate::feast::objects::{Key, Kind};
-use crate::feast::{names, secrets::store_secret};
+use crate::feast::names;
+use crate::feast::ownership::Ownership;
+use crate::feast::secrets::store_secret;
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Deferred, Import, Imported, ImportedResource};
-use crate::schema::{Block, Diagnostic, Value, encode};
+use crate::schema::provider::{
+    Deferred, ImportResourceStateRequest, ImportResourceStateResponse, ImportedResource,
+};
+use crate::schema::{Block, Diagnostic, MismatchError, Value, encode_typed};
 
-use super::adopt::adopt;
+use super::adopt::{Adopted, adopt};
 use super::computed::{self, Desired};
 use super::parse::parse_over;
 use super::private_state::PrivateState;
 
-/// Imports by `namespace/name`, by `name` alone (in the provider's namespace), or by identity.
+/// Imports by `namespace/name`, by `name` alone (in the namespace of the provider block), or by identity.
 pub async fn import(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Import,
-) -> Imported {
-    let wanted = match Wanted::of(block, &request) {
-        Ok(wanted) => wanted,
+    request: ImportResourceStateRequest,
+) -> ImportResourceStateResponse {
+    let target = match ImportTarget::of(block, &request) {
+        Ok(target) => target,
         Err(diagnostic) => {
-            return Imported {
+            return ImportResourceStateResponse {
                 diagnostics: vec![diagnostic],
-                ..Imported::default()
+                ..ImportResourceStateResponse::default()
             };
         }
     };
     if !settings.cluster_is_known() && request.client.deferral_allowed {
-        return Imported {
+        return ImportResourceStateResponse {
             deferred: Some(Deferred::ProviderConfigUnknown),
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         };
     }
-    let imported = async {
-        let store = wanted.store(settings.namespace())?;
-        let cluster = settings.cluster().await?;
-        let key = Key::new(Kind::Secret, names::main(&store.name));
-        let secret = cluster
-            .get(&store.namespace, &key, stop)
-            .await
-            .map_err(|error| {
-                diagnostics::cluster_error("Cannot import the feature store", &error)
-            })?;
-        match secret.as_ref().and_then(store_secret::configuration) {
-            Some(configuration) => {
-                let private_state = PrivateState {
-                    creation: (secret.as_ref().and_then(store_secret::ownership))
-                        .map(|creation| creation.id),
-                    ..PrivateState::default()
-                };
-                let state = state(block, &store, &configuration)?;
-                Ok((state, private_state, Vec::new()))
-            }
-            None => {
-                let (state, diagnostics) = adopt(block, &cluster, &store, stop).await?;
-                Ok((state, PrivateState::default(), diagnostics))
-            }
-        }
-    };
-    match imported.await {
-        Ok((state, private_state, diagnostics)) => Imported {
+    match import_target(block, settings, stop, target).await {
+        Ok(Adopted {
+            state,
+            private,
+            diagnostics,
+        }) => ImportResourceStateResponse {
             diagnostics,
             resources: vec![ImportedResource {
-                type_name: request.type_name,
                 identity: computed::identity(&state),
                 state,
-                private: private_state.encode(),
+                private: private.encode(),
             }],
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         },
-        Err(diagnostic) => Imported {
+        Err(diagnostic) => ImportResourceStateResponse {
             diagnostics: vec![diagnostic],
-            ..Imported::default()
+            ..ImportResourceStateResponse::default()
         },
+    }
+}
+
+async fn import_target(
+    block: &Block,
+    settings: &Settings,
+    stop: &CancellationToken,
+    target: ImportTarget,
+) -> Result<Adopted, Diagnostic> {
+    let store = target.store(settings.namespace())?;
+    let cluster = settings.cluster().await?;
+    let key = Key::new(Kind::Secret, names::main(&store.name));
+    let secret = cluster.get(&store.namespace, &key, stop).await;
+    let secret = secret
+        .map_err(|error| diagnostics::cluster_error("Cannot import the feature store", &error))?;
+    match secret.as_ref().and_then(store_secret::configuration) {
+        Some(configuration) => {
+            let ownership = Ownership::of(secret.as_ref());
+            from_secret(block, &store, &configuration, &ownership)
+        }
+        None => adopt(block, &cluster, &store, stop).await,
     }
 }
 
 /// The feature store that an import names.
-struct Wanted {
-    /// `None`: the one of the provider block.
+struct ImportTarget {
+    /// `None`: the namespace of the provider block.
     namespace: Option<String>,
     name: String,
 }
 
-impl Wanted {
-    /// Reads the id, or the identity where there is no id. What cannot be a name or a namespace is rejected here, so
-    /// that the cluster is not asked for it.
-    fn of(block: &Block, request: &Import) -> Result<Self, Diagnostic> {
+impl ImportTarget {
+    /// Reads the id, or the identity if there is no id.
+    ///
+    /// # Errors
+    ///
+    /// The name or the namespace is not valid.
+    fn of(block: &Block, request: &ImportResourceStateRequest) -> Result<Self, Diagnostic> {
         let part = |name: &str| {
             let identity = request.identity.as_ref()?;
             identity.attribute(name).as_str().map(str::to_owned)
@@ -124,30 +129,117 @@ impl Wanted {
     }
 }
 
-fn state(block: &Block, store: &StoreName, configuration: &Json) -> Result<Value, Diagnostic> {
-    let StoreName { namespace, name } = store;
-    let mut value = encode(&block.attributes, configuration);
-    value.set("name", Value::string(name));
-    value.set("namespace", Value::string(namespace));
-    let parsed = parse_over(block, &value, &value).map_err(|diagnostics| {
-        let reasons: Vec<String> = diagnostics
-            .iter()
-            .map(|diagnostic| diagnostic.detail.clone())
-            .collect();
-        Diagnostic::error(
-            "The kept configuration cannot be read",
-            format!(
-                "The configuration that Secret {:?} in namespace {namespace:?} keeps is not one that this \
-                 version of the provider accepts: {}",
-                names::main(name),
-                reasons.join(" ")
-            ),
-        )
-    })?;
-    if let Some(desired) = Desired::of(&parsed, namespace) {
-        computed::write(block, &mut value, &desired.observed());
-        // The refresh tells it, unless there are no pods.
-        value.set("configuration_hash", Value::Null);
+/// Returns the first state of a feature store whose Secret holds this configuration.
+///
+/// # Errors
+///
+/// This version of the provider does not accept the configuration.
+fn from_secret(
+    block: &Block,
+    store: &StoreName,
+    configuration: &Json,
+    ownership: &Ownership,
+) -> Result<Adopted, Diagnostic> {
+    let unreadable = |reasons: Vec<String>| diagnostics::unreadable_configuration(store, &reasons);
+    let mut state = encode_typed(&block.attributes, configuration)
+        .map_err(|errors| unreadable(errors.iter().map(MismatchError::to_string).collect()))?;
+    state.set("name", Value::string(&store.name));
+    state.set("namespace", Value::string(&store.namespace));
+    let parsed = parse_over(block, &state, &state)
+        .map_err(|errors| unreadable(errors.into_iter().map(|error| error.detail).collect()))?;
+    let mut private = PrivateState {
+        owner_id: ownership.owner_id().map(str::to_owned),
+        ..PrivateState::default()
+    };
+    if let Some(desired) = Desired::of(&parsed, &store.namespace) {
+        computed::write(block, &mut state, &desired.computed());
+        // The refresh reads it from the pod template.
+        state.set("configuration_hash", Value::Null);
+        private.last_applied = desired.objects.manifests;
     }
-    Ok(value)
+    Ok(Adopted {
+        state,
+        private,
+        diagnostics: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::tests::test_provider::{TestProvider, errors, summaries, texts};
+
+    const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
+
+    #[test]
+    fn an_import_restores_the_state() {
+        let provider = TestProvider::new();
+        let config = provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "labels": {"team": "a"},
+            "services": {"onlineStore": {"server": {"env": [{"name": "A", "value": "b"}]}}},
+        }));
+        let (state, private) = provider.create(&config);
+        let (state, private) = {
+            let refreshed = provider.read(&state, &private);
+            (
+                refreshed.state,
+                provider.private(&state, &refreshed.private),
+            )
+        };
+        let imported = provider.import("ns/x");
+        assert_eq!(texts(&imported.diagnostics), [""; 0]);
+        let resource = &imported.resources[0];
+        assert_eq!(resource.identity, computed::identity(&state));
+        let decoded = provider.private(&resource.state, &resource.private);
+        assert_eq!(decoded.owner_id, private.owner_id);
+        assert_eq!(decoded.last_applied, private.last_applied);
+
+        let refreshed = provider.read(&resource.state, &resource.private);
+        assert_eq!(
+            refreshed.state.attribute("objects"),
+            state.attribute("objects")
+        );
+        assert_eq!(
+            refreshed.state.attribute("configuration_hash"),
+            state.attribute("configuration_hash")
+        );
+        let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
+        assert_eq!(errors(&planned.diagnostics), [""; 0]);
+        assert_eq!(planned.state, refreshed.state);
+    }
+
+    #[test]
+    fn rejects_a_configuration_that_this_version_does_not_accept() {
+        let provider = TestProvider::new();
+        let config =
+            json!({"name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false});
+        provider.create(&provider.config(&config));
+        let configuration =
+            json!({"name": "x", "feastProject": "p", "services": {"scaling": {"replicas": "two"}}});
+        provider.server.edit(SECRET, |live| {
+            live["data"]["configuration.json"] = json!(BASE64.encode(configuration.to_string()));
+        });
+        let imported = provider.import("ns/x");
+        assert_eq!(
+            summaries(&imported.diagnostics),
+            ["The stored configuration cannot be read"]
+        );
+        assert_eq!(imported.resources, []);
+    }
+
+    #[test]
+    fn an_import_of_nothing_is_an_error() {
+        let provider = TestProvider::new();
+        let imported = provider.import("ns/x");
+        assert_eq!(
+            summaries(&imported.diagnostics),
+            ["There is no such feature store"]
+        );
+        assert_eq!(imported.resources, []);
+    }
 }

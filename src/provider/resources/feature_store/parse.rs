@@ -1,4 +1,4 @@
-//! From what Terraform sent to a configuration that nothing is wrong with.
+//! A value of Terraform as a configuration that breaks no rule.
 
 use std::collections::BTreeSet;
 
@@ -9,38 +9,38 @@ use crate::feast::rules::{self, Violation};
 use crate::provider::diagnostics;
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
-/// A configuration that keeps every rule that could be judged.
+/// A configuration that breaks no rule, as far as its values are known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
     pub config: FeatureStore,
-    /// The same in its serde form, as it is kept in the cluster for import.
+    /// The same in its serde form, as the Secret of the feature store stores it for import.
     pub json: Json,
-    /// What is not known before apply; rules that read any of it are still to be judged.
+    /// The paths that are known only after apply. Rules that read any of them are checked again at apply.
     pub unknown: BTreeSet<Path>,
-    /// Whether several pods could run by the prior state.
+    /// Whether several pods can run by the prior state.
     pub was_scaled: bool,
-    /// Warnings about values that no rule allows, but that are as in the prior state.
+    /// Warnings about values that break a rule and are those in the prior state.
     pub tolerated: Diagnostics,
 }
 
-/// Decodes a configuration, a plan or a state, and judges it: all that is wrong, at once.
+/// Decodes a configuration, a plan or a state, and checks it against all rules.
 ///
 /// # Errors
 ///
-/// One diagnostic for each value that does not fit the schema, or else for each broken rule.
+/// A diagnostic for each value that does not fit the schema, or else for each violation.
 pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
     parse_over(block, value, &Value::Null)
 }
 
-/// Decodes and judges a plan of a resource whose prior state is `prior`, null on create.
+/// Decodes and checks a plan of a resource whose prior state is `prior`, null on create.
 ///
-/// Terraform validates the configuration as the user wrote it, and then puts the prior values of `ignore_changes` into
-/// the one that it plans with. So a value that is as in the prior state can be the live one, which others have set:
-/// where only such values break a rule, that is a warning.
+/// Terraform validates the configuration as the user wrote it, and then plans with the prior values of the attributes in
+/// `ignore_changes`. So a value that is the one in the prior state can be a live value that another client set. If only
+/// such values break a rule, that is a warning.
 ///
 /// # Errors
 ///
-/// One diagnostic for each value that does not fit the schema, or else for each broken rule.
+/// A diagnostic for each value that does not fit the schema, or else for each violation.
 pub fn parse_over(block: &Block, value: &Value, prior: &Value) -> Result<Parsed, Diagnostics> {
     let decoded = decode(block, value);
     let is_prior = |path: &Path| !prior.is_null() && value.get(path) == prior.get(path);
@@ -55,14 +55,14 @@ pub fn parse_over(block: &Block, value: &Value, prior: &Value) -> Result<Parsed,
         return Err(broken);
     }
     let config: FeatureStore = serde_json::from_value(decoded.json.clone()).map_err(mismatch)?;
-    let (kept, broken): (Vec<Violation>, Vec<Violation>) = rules::check(&config)
+    let (live, broken): (Vec<Violation>, Vec<Violation>) = rules::check(&config)
         .into_iter()
         .partition(|violation| violation.reads.iter().all(is_prior));
-    let broken = judged(broken, &decoded.unknown);
+    let broken = known_violations(broken, &decoded.unknown);
     if !broken.is_empty() {
         return Err(broken);
     }
-    tolerated.extend(judged(kept, &decoded.unknown));
+    tolerated.extend(known_violations(live, &decoded.unknown));
     Ok(Parsed {
         config,
         json: decoded.json,
@@ -72,43 +72,46 @@ pub fn parse_over(block: &Block, value: &Value, prior: &Value) -> Result<Parsed,
     })
 }
 
-/// Whether several pods could run by this state.
+/// Returns whether several pods can run by this state.
 pub fn was_scaled(state: &Value) -> bool {
     state.attribute("strategy").as_str() == Some("RollingUpdate")
 }
 
-/// What the user had better change: warnings.
-pub fn advice(parsed: &Parsed) -> Diagnostics {
+/// Returns the warnings about a configuration that breaks no rule.
+pub fn warnings(parsed: &Parsed) -> Diagnostics {
     (rules::warnings(&parsed.config).into_iter())
-        .filter(|advice| can_be_judged(advice, &parsed.unknown))
-        .map(|advice| Diagnostic::warning(advice.summary, advice.detail).at(advice.path))
+        .filter(|violation| is_known(violation, &parsed.unknown))
+        .map(|violation| {
+            Diagnostic::warning(violation.summary, violation.detail).at(violation.path)
+        })
         .collect()
 }
 
-/// The violations that count while these paths are unknown.
-pub fn judged(violations: Vec<Violation>, unknown: &BTreeSet<Path>) -> Diagnostics {
+/// Returns the violations that depend on known values alone.
+pub fn known_violations(violations: Vec<Violation>, unknown: &BTreeSet<Path>) -> Diagnostics {
     violations
         .into_iter()
-        .filter(|violation| can_be_judged(violation, unknown))
+        .filter(|violation| is_known(violation, unknown))
         .map(|violation| Diagnostic::error(violation.summary, violation.detail).at(violation.path))
         .collect()
 }
 
-/// A rule's verdict counts only when everything that it read is known.
-fn can_be_judged(violation: &Violation, unknown: &BTreeSet<Path>) -> bool {
+/// Returns whether everything that the rule read is known.
+fn is_known(violation: &Violation, unknown: &BTreeSet<Path>) -> bool {
     !violation
         .reads
         .iter()
         .any(|read| unknown.iter().any(|path| path.overlaps(read)))
 }
 
-/// The schema and the types come from one source, so only a defect of this provider can lead here.
+/// Returns the error for a value that fits the schema and not the types that the schema is made from. Only a defect of
+/// this provider causes it.
 pub fn mismatch(error: serde_json::Error) -> Diagnostics {
     vec![Diagnostic::error(
         "The provider cannot read this configuration",
         format!(
-            "The configuration fits the provider's schema, but not the types that the schema is made \
-             from: {error}. This is a defect of the provider; please report it with the configuration."
+            "The configuration fits the provider's schema, but not the types that the schema is made from: {error}. This \
+             is a defect of the provider. Please report it with the configuration."
         ),
     )]
 }

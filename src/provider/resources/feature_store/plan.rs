@@ -1,133 +1,186 @@
-//! Plan: what will be, from the configuration and the prior state alone. No cluster is asked; a plan that replaces is
-//! checked against the cluster by [`replacement`](super::replacement).
+//! Plan: the planned state, from the configuration and the prior state alone.
+//!
+//! No cluster is contacted, unless the plan replaces the feature store: then
+//! [`replacement`](super::replacement) checks whether the new one can be created.
 
+use crate::cluster::CancellationToken;
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
-use crate::schema::provider::{Deferred, Plan, Planned, Private};
+use crate::provider::settings::Settings;
+use crate::schema::provider::{
+    Deferred, PlanResourceChangeRequest, PlanResourceChangeResponse, Private,
+};
 use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
 
 use super::computed::{self, Desired};
-use super::conflicts;
-use super::data_loss;
-use super::manifests::{self, Manifests};
+use super::data_loss::{self, Change};
+use super::manifests::Manifests;
 use super::parse::parse_over;
-use super::private_state::PrivateState;
-use super::{drift, ignored};
+use super::prior_state::{PriorState, store_name};
+use super::private_state::{PrivateState, Rollout};
+use super::replacement::{Old, Replacement};
+use super::{conflicts, drift, ignored};
 
-/// Plans a create, an update or a destroy.
+/// Plans a create, an update, a replacement or a destroy.
 ///
-/// `default_namespace` is the provider block's, `None` while that is unknown; `force` says that fields which
-/// others have applied are taken. `written` is the configuration as the user wrote it, without `ignore_changes`.
-pub fn plan(
+/// `written` is the configuration as the user wrote it, without `ignore_changes`.
+pub async fn plan(
+    block: &Block,
+    settings: &Settings,
+    stop: &CancellationToken,
+    written: &Value,
+    request: PlanResourceChangeRequest,
+) -> PlanResourceChangeResponse {
+    let force = settings.options().force_conflicts;
+    let (mut planned, replacement) =
+        plan_offline(block, settings.namespace(), force, written, &request);
+    if settings.namespace_is_empty() && is_moved_by_default(&request.config, &planned) {
+        return PlanResourceChangeResponse {
+            diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
+            state: request.prior_state,
+            ..PlanResourceChangeResponse::default()
+        };
+    }
+    if let Some(replacement) = replacement {
+        let diagnostics = replacement.check(settings, stop).await;
+        planned.diagnostics.extend(diagnostics);
+    }
+    planned
+}
+
+/// Plans without a cluster. Returns the replacement to check, if the plan replaces the feature store.
+///
+/// `default_namespace` is the one of the provider block, `None` while it is unknown. With `force`, an apply takes fields
+/// that other field managers have applied.
+pub fn plan_offline(
     block: &Block,
     default_namespace: Option<&str>,
     force: bool,
     written: &Value,
-    request: &Plan,
-) -> Planned {
+    request: &PlanResourceChangeRequest,
+) -> (PlanResourceChangeResponse, Option<Replacement>) {
+    let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
     if request.proposed_new_state.is_null() {
-        return Planned {
+        let planned = PlanResourceChangeResponse {
             private: request.prior_private.clone(),
             identity: request.prior_identity.clone(),
-            diagnostics: data_loss::of_destroy(block, &request.prior_state),
-            ..Planned::default()
+            diagnostics: data_loss::warnings(&prior, &Change::Destroy),
+            ..PlanResourceChangeResponse::default()
         };
+        return (planned, None);
     }
-    let parsed = match parse_over(block, &request.config, &request.prior_state) {
-        Ok(parsed) => parsed,
-        Err(diagnostics) => {
-            return Planned {
-                state: request.proposed_new_state.clone(),
-                diagnostics,
-                ..Planned::default()
-            };
-        }
-    };
-    let refused = data_loss::refused(block, &request.prior_state, &parsed);
-    if !refused.is_empty() {
-        return Planned {
+    plan_change(&prior, default_namespace, force, written, request).unwrap_or_else(|diagnostics| {
+        let planned = PlanResourceChangeResponse {
             state: request.proposed_new_state.clone(),
-            diagnostics: refused,
-            ..Planned::default()
+            diagnostics,
+            ..PlanResourceChangeResponse::default()
         };
-    }
+        (planned, None)
+    })
+}
+
+/// # Errors
+///
+/// The configuration is not valid, or the API server would reject a change of it in the middle of an update.
+fn plan_change(
+    prior: &PriorState<'_>,
+    default_namespace: Option<&str>,
+    force: bool,
+    written: &Value,
+    request: &PlanResourceChangeRequest,
+) -> Result<(PlanResourceChangeResponse, Option<Replacement>), Diagnostics> {
+    let block = prior.block;
+    let parsed = parse_over(block, &request.config, prior.value)?;
     let mut state = request.config.clone();
-    keep_prior(&block.attributes, &mut state, &request.prior_state);
-    fill_namespace(&mut state, default_namespace, &request.prior_state);
-    let impossible = impossible_namespace(block, &request.config, &state);
-    if !impossible.is_empty() {
-        return Planned {
-            state: request.proposed_new_state.clone(),
-            diagnostics: impossible,
-            ..Planned::default()
-        };
+    keep_prior(&block.attributes, &mut state, prior.value);
+    set_namespace(&mut state, default_namespace, prior.value);
+    let requires_replace = requires_replace(block, prior.value, &state);
+    let is_update = requires_replace.is_empty();
+    let mut errors = check_default_namespace(block, &request.config, &state);
+    if is_update {
+        errors.extend(data_loss::forbidden_changes(prior, &parsed));
     }
-    let private_state = PrivateState::decode(&request.prior_private);
-    let seen = manifests::of(block, &request.prior_state, &private_state);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+
     let namespace = state.attribute("namespace").as_str();
     let mut desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
-    let ignored = ignored::paths(written, &request.config, &request.prior_state);
-    let mut kept = Manifests::new();
-    if let Some(desired) = desired.as_mut().filter(|_| !ignored.is_empty()) {
-        let planned = &mut desired.objects.manifests;
-        kept = ignored::keep_live(block, &request.prior_state, &ignored, &seen, planned);
-    }
-    let prior = Prior {
-        state: &request.prior_state,
-        manifests: &seen,
-        private_state,
+    let ignored = ignored::paths(written, &request.config, prior.value);
+    let kept = match &mut desired {
+        Some(desired) if is_update && !ignored.is_empty() => {
+            ignored::keep_live(prior, &ignored, &mut desired.objects.manifests)
+        }
+        _ => Manifests::new(),
     };
     match &desired {
-        Some(desired) => fill_computed(block, &mut state, desired, &prior),
+        Some(desired) => set_computed(&mut state, desired, prior),
         None => computed::write_unknown(block, &mut state, &parsed),
     }
-    let requires_replace = requires_replace(block, &request.prior_state, &state);
-    let mut diagnostics = match (&desired, requires_replace.is_empty()) {
-        (_, false) => data_loss::of_replacement(block, &request.prior_state),
-        (Some(desired), true) => data_loss::of_update(block, &request.prior_state, &desired.store),
-        // What is unknown may use them still; the apply says what became of them.
-        (None, true) => Vec::new(),
+
+    let store = desired.as_ref().map(|desired| &desired.store);
+    let change = match is_update {
+        true => Change::Update(store),
+        false => Change::Replace,
     };
-    if let Some(desired) = desired.filter(|_| !force && requires_replace.is_empty()) {
-        let planned = &desired.objects.manifests;
-        let predicted = conflicts::predict(block, &request.prior_state, &state, &seen, planned);
-        diagnostics.extend(predicted);
+    let mut diagnostics = data_loss::warnings(prior, &change);
+    if let Some(desired) = desired.as_ref().filter(|_| is_update && !force) {
+        let manifests = &desired.objects.manifests;
+        diagnostics.extend(conflicts::predict(prior, &state, manifests));
     }
     diagnostics.extend(parsed.tolerated);
-    Planned {
-        requires_replace,
+
+    let is_requested = prior.value.is_null() && !request.prior_private.is_empty();
+    let replacement = (!is_update || is_requested).then(|| Replacement {
+        old: Old::of(prior),
+        new: store_name(&state),
+        configuration: parsed.json,
+        attribute: match is_requested || requires_replace.contains(&Path::of("name")) {
+            true => Path::of("name"),
+            false => Path::of("namespace"),
+        },
+        owner_id: prior.private.owner_id.clone(),
+        desired,
+    });
+    let planned = PlanResourceChangeResponse {
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, request),
-        private: keep_planned(request.prior_private.clone(), &kept),
+        private: match &replacement {
+            Some(_) => Private::new(),
+            None => planned_private(prior, kept, &request.prior_private),
+        },
+        requires_replace,
         state,
         diagnostics,
-    }
+    };
+    Ok((planned, replacement))
 }
 
-/// The private state with the planned manifests that keep live values.
-fn keep_planned(private: Private, kept: &Manifests) -> Private {
-    let planned = manifests::by_name(kept);
-    let private_state = PrivateState::decode(&private);
-    if private_state.planned == planned {
-        return private;
+/// Returns the private state with the planned manifests that keep live values.
+fn planned_private(prior: &PriorState<'_>, kept: Manifests, encoded: &Private) -> Private {
+    if prior.private.planned == kept {
+        return encoded.clone();
     }
-    PrivateState {
-        planned,
-        ..private_state
-    }
-    .encode()
+    let planned = PrivateState {
+        planned: kept,
+        ..prior.private.clone()
+    };
+    planned.encode()
 }
 
-/// A provider block that is not known yet (a cluster made in the same run) is no reason to fail: a client
-/// that can put a plan off is asked to; any other gets the plan that the configuration gives.
-fn deferred(default_namespace: Option<&str>, request: &Plan) -> Option<Deferred> {
+/// Defers the plan while the provider block is unknown, because the cluster is created in the same run. A client without
+/// deferrals gets the plan that the configuration determines.
+fn deferred(
+    default_namespace: Option<&str>,
+    request: &PlanResourceChangeRequest,
+) -> Option<Deferred> {
     (default_namespace.is_none() && request.client.deferral_allowed)
         .then_some(Deferred::ProviderConfigUnknown)
 }
 
-fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
+fn set_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
     if !state.attribute("namespace").is_null() {
         return;
     }
@@ -139,105 +192,84 @@ fn fill_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
     state.set("namespace", namespace);
 }
 
-/// Rejects a namespace of the provider block that no namespace can have. A configured one was checked with the rest of
-/// the configuration.
-fn impossible_namespace(block: &Block, config: &Value, state: &Value) -> Diagnostics {
-    let namespace = state.attribute("namespace");
+/// Rejects a namespace of the provider block that cannot be the name of a namespace. A namespace in the configuration of
+/// the feature store was checked with the rest of the configuration.
+fn check_default_namespace(block: &Block, config: &Value, state: &Value) -> Diagnostics {
     if !config.attribute("namespace").is_null() {
         return Vec::new();
     }
-    let invalid = block.check("namespace", namespace).into_iter();
-    invalid.map(diagnostics::impossible_namespace).collect()
+    let invalid = block.check("namespace", state.attribute("namespace"));
+    let invalid = invalid.into_iter();
+    invalid.map(diagnostics::invalid_namespace).collect()
 }
 
-/// What a plan starts from.
-struct Prior<'a> {
-    state: &'a Value,
-    /// The objects that the state shows.
-    manifests: &'a Manifests,
-    private_state: PrivateState,
+/// Returns whether the plan replaces the feature store because the namespace of the provider block changed.
+fn is_moved_by_default(config: &Value, planned: &PlanResourceChangeResponse) -> bool {
+    let namespace = Path::of("namespace");
+    planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
 
-fn fill_computed(block: &Block, state: &mut Value, desired: &Desired, prior: &Prior<'_>) {
-    let Prior {
-        state: before,
-        manifests,
-        private_state,
-    } = prior;
-    computed::write(block, state, &desired.observed());
+/// Sets the computed attributes of a plan in which all values are known.
+fn set_computed(state: &mut Value, desired: &Desired, prior: &PriorState<'_>) {
+    let (block, value) = (prior.block, prior.value);
     let planned = &desired.objects.manifests;
+    computed::write(block, state, &desired.computed());
     let secret = Key::new(Kind::Secret, names::main(&desired.store.name));
-    let rerendered = planned.get(&secret) != manifests.get(&secret);
-    let hash = before.attribute("configuration_hash");
-    state.set(
-        "configuration_hash",
-        if hash.is_null() || rerendered || private_state.secrets_changed {
-            Value::Unknown
-        } else {
-            hash.clone()
-        },
-    );
-    if desired.store.drift_policy == DriftPolicy::Strict {
-        state.set("drift", drift::added(before.attribute("drift")));
-    }
-    let listed = conflicts::listed(before);
-    let changes_pods = moves_pods(&desired.store.name, manifests, planned)
-        || (listed.iter()).any(|drift| drift.change == DriftKind::Leftover)
-        || state.attribute("configuration_hash").is_unknown()
-        || private_state.rollout_incomplete
-        || private_state.apply_failed;
+    let is_secret_changed =
+        planned.get(&secret) != prior.observed.get(&secret) || prior.private.secrets_changed;
+    let prior_or_unknown = |name: &str, is_unknown: bool| match is_unknown {
+        true => Value::Unknown,
+        false => value.attribute(name).clone(),
+    };
+    let hash = value.attribute("configuration_hash");
+    let hash = prior_or_unknown("configuration_hash", is_secret_changed || hash.is_null());
+    let is_pod_change = hash.is_unknown()
+        || changes_pods(&desired.store.name, &prior.observed, planned)
+        || (prior.drift.iter()).any(|drift| drift.change == DriftKind::Leftover)
+        || prior.private.rollout != Rollout::Complete;
+    state.set("configuration_hash", hash);
     state.set(
         "scaling_status",
-        if changes_pods {
-            Value::Unknown
-        } else {
-            before.attribute("scaling_status").clone()
-        },
+        prior_or_unknown("scaling_status", is_pod_change),
     );
-    if is_settled(block, before, state, planned, &listed) {
-        state.set("drift", before.attribute("drift").clone());
+    if desired.store.drift_policy == DriftPolicy::Strict {
+        state.set("drift", drift::added(value.attribute("drift")));
+    }
+    if is_settled(prior, state, planned) {
+        state.set("drift", value.attribute("drift").clone());
     }
 }
 
-/// Whether the drift of the prior state is what the configuration asks for, by `ignore_changes` or because the user
-/// has written the live values into it. Then there is nothing to do but to forget the drift, which is no reason for a
-/// plan: the next apply forgets it.
-fn is_settled(
-    block: &Block,
-    prior: &Value,
-    planned: &Value,
-    manifests: &Manifests,
-    listed: &[Drift],
-) -> bool {
-    let is_same = |name: &String| prior.attribute(name) == planned.attribute(name);
-    let mut others = block.attributes.keys().filter(|name| *name != "drift");
+/// Returns whether the configuration asks for the drift in the prior state: by `ignore_changes`, or because the user
+/// wrote the live values into it. The next apply removes such drift from the state, which is no reason for a plan.
+fn is_settled(prior: &PriorState<'_>, planned: &Value, manifests: &Manifests) -> bool {
+    let is_same = |name: &String| prior.value.attribute(name) == planned.attribute(name);
+    let mut others = (prior.block.attributes.keys()).filter(|name| *name != "drift");
     let is_kept = |drift: &Drift| match drift.change {
         DriftKind::Added => true,
         DriftKind::Changed | DriftKind::Removed => {
             let is_shown = drift.wanted.is_some() || drift.live.is_some();
             // A value that `objects` does not show can only be compared at the attribute that sets it.
-            is_shown || drift::sets_field(block, prior, manifests, drift)
+            is_shown || drift::is_set_by_attribute(prior.block, prior.value, manifests, drift)
         }
         DriftKind::Deleted | DriftKind::Rotated | DriftKind::Leftover => false,
     };
-    others.all(is_same) && listed.iter().all(is_kept)
+    others.all(is_same) && prior.drift.iter().all(is_kept)
 }
 
-/// Whether an object changes that decides how many pods there are, or of what kind.
-fn moves_pods(store: &str, prior: &Manifests, planned: &Manifests) -> bool {
+/// Returns whether an object changes that determines the pods or their number.
+fn changes_pods(store: &str, prior: &Manifests, planned: &Manifests) -> bool {
     let main = names::main(store);
-    let deciding = |manifests: &Manifests| {
-        let mut manifests = manifests.clone();
-        manifests.retain(|key, _| match key.kind {
-            Kind::Deployment => key.name == main,
-            kind => matches!(kind, Kind::HorizontalPodAutoscaler | Kind::Job),
-        });
-        manifests
+    let determines_pods = |key: &&Key| match key.kind {
+        Kind::Deployment => key.name == main,
+        kind => matches!(kind, Kind::HorizontalPodAutoscaler | Kind::Job),
     };
-    deciding(prior) != deciding(planned)
+    let keys = prior.keys().chain(planned.keys());
+    let mut keys = keys.filter(determines_pods);
+    keys.any(|key| prior.get(key) != planned.get(key))
 }
 
-/// The attributes whose change makes a new resource.
+/// Returns the attributes whose change requires a replacement.
 fn requires_replace(block: &Block, prior: &Value, planned: &Value) -> Vec<Path> {
     if prior.is_null() {
         return Vec::new();
@@ -250,4 +282,309 @@ fn requires_replace(block: &Block, prior: &Value, planned: &Value) -> Vec<Path> 
         })
         .map(|(name, _)| Path::of(name))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::resources::feature_store::prior_state::counters::{DECODED, RENDERED};
+    use crate::provider::resources::feature_store::testing;
+    use crate::provider::resources::feature_store::testing::{
+        Stored, plan, plan_request, request, stored, value,
+    };
+    use crate::schema::provider::ClientCapabilities;
+
+    fn config(block: &Block, replicas: i32) -> Value {
+        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+        let json = json!({
+            "name": "x", "namespace": "ns", "feastProject": "p",
+            "services": {
+                "scaling": {"replicas": replicas},
+                "onlineStore": {"persistence": database("postgres")},
+                "registry": {"local": {"persistence": database("sql")}},
+            },
+        });
+        value(block, &json)
+    }
+
+    /// The attributes that a plan makes unknown.
+    fn unknown(planned: &Value) -> Vec<&str> {
+        let Value::Object(attributes) = planned else {
+            panic!("{planned:?}");
+        };
+        let unknown = attributes.iter().filter(|(_, value)| value.is_unknown());
+        unknown.map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn drift(kind: DriftKind, field: &str, wanted: Option<&str>) -> Drift {
+        Drift {
+            object: "Deployment/feast-x".to_owned(),
+            change: kind,
+            field: field.to_owned(),
+            wanted: wanted.map(str::to_owned),
+            live: wanted.map(|_| "5".to_owned()),
+            manager: Some("kubectl".to_owned()),
+            operation: Some("Update".to_owned()),
+            time: None,
+        }
+    }
+
+    fn deployment() -> Key {
+        Key::new(Kind::Deployment, "feast-x")
+    }
+
+    #[test]
+    fn a_create_leaves_only_what_the_cluster_decides_unknown() {
+        let block = testing::block();
+        let planned = plan(&block, None, &config(&block, 2));
+        assert_eq!(planned.diagnostics, []);
+        assert_eq!(
+            unknown(&planned.state),
+            ["configuration_hash", "scaling_status"]
+        );
+        assert_eq!(planned.state.attribute("id").as_str(), Some("ns/x"));
+        let identity = [("name", "x"), ("namespace", "ns")];
+        let identity = identity.map(|(name, text)| (name.to_owned(), Value::string(text)));
+        assert_eq!(planned.identity, Some(Value::Object(identity.into())));
+    }
+
+    /// What an update with the same configuration plans, by the private state.
+    #[test]
+    fn an_unfinished_apply_makes_the_plan_not_empty() {
+        let block = testing::block();
+        let config = config(&block, 2);
+        let prior = stored(&block, &config);
+        let both = &["configuration_hash", "scaling_status"][..];
+        for (rollout, secrets_changed, expected) in [
+            (Rollout::Complete, false, &[][..]),
+            (Rollout::Pending, false, &["scaling_status"]),
+            (Rollout::Failed, false, &["scaling_status"]),
+            (Rollout::Complete, true, both),
+        ] {
+            let mut prior = prior.clone();
+            prior.private.rollout = rollout;
+            prior.private.secrets_changed = secrets_changed;
+            let planned = plan(&block, Some(&prior), &config);
+            assert_eq!(unknown(&planned.state), expected, "{rollout:?}");
+            assert_eq!(planned.private, prior.private.encode());
+            if expected.is_empty() {
+                assert_eq!(planned.state, prior.state);
+            }
+        }
+    }
+
+    #[test]
+    fn changes_of_pods_make_their_number_unknown() {
+        let block = testing::block();
+        let prior = stored(&block, &config(&block, 2));
+        let scaled = plan(&block, Some(&prior), &config(&block, 3));
+        assert_eq!(unknown(&scaled.state), ["scaling_status"]);
+        let mut labelled = config(&block, 2);
+        let label = [("team".to_owned(), Value::string("a"))];
+        labelled.set("labels", Value::Map(label.into()));
+        // The labels of the Secret change, too.
+        assert_eq!(
+            unknown(&plan(&block, Some(&prior), &labelled).state),
+            ["configuration_hash", "scaling_status"]
+        );
+        let mut waiting = config(&block, 2);
+        waiting.set("wait_for_rollout", Value::Bool(false));
+        assert_eq!(
+            unknown(&plan(&block, Some(&prior), &waiting).state),
+            [""; 0]
+        );
+    }
+
+    /// Whether a plan of the applied configuration undoes drift, by the kind of drift.
+    #[test]
+    fn drift_is_undone_unless_others_added_it_or_the_configuration_asks_for_it() {
+        let block = testing::block();
+        let replicas = |stored: &Stored, replicas: i32| {
+            let mut manifest = stored.private.last_applied[&deployment()].clone();
+            manifest["spec"]["replicas"] = json!(replicas);
+            Some(manifest)
+        };
+        let applied = || stored(&block, &config(&block, 2));
+        let field = ".spec.replicas";
+        for (kind, observed, configured, is_empty) in [
+            (DriftKind::Added, replicas(&applied(), 2), 2, true),
+            (DriftKind::Changed, replicas(&applied(), 5), 2, false),
+            (DriftKind::Changed, replicas(&applied(), 5), 5, true),
+            (DriftKind::Deleted, None, 2, false),
+            (DriftKind::Leftover, replicas(&applied(), 2), 2, false),
+            (DriftKind::Rotated, replicas(&applied(), 2), 2, false),
+        ] {
+            let mut prior = applied().drifted(&block, &drift(kind, field, Some("2")), observed);
+            if kind == DriftKind::Changed {
+                let scaling = config(&block, 5).attribute("services").clone();
+                prior.state.set("services", scaling);
+            }
+            let planned = plan(&block, Some(&prior), &config(&block, configured));
+            assert_eq!(
+                planned.state == prior.state,
+                is_empty,
+                "{kind:?}, {configured}"
+            );
+            assert_eq!(planned.diagnostics, []);
+        }
+    }
+
+    #[test]
+    fn the_namespace_is_that_of_the_configuration_or_the_provider_block_or_the_state() {
+        let block = testing::block();
+        let with = |namespace: Option<&str>| {
+            let json = json!({"name": "x", "namespace": namespace, "feastProject": "p"});
+            value(&block, &json)
+        };
+        let prior = stored(&block, &with(Some("old")));
+        let name = |text: &str| Value::string(text);
+        for (configured, default, prior, expected, replaces) in [
+            (Some("a"), Some("b"), None, name("a"), false),
+            (None, Some("b"), None, name("b"), false),
+            (None, None, None, Value::Unknown, false),
+            (None, None, Some(&prior), name("old"), false),
+            (None, Some("b"), Some(&prior), name("b"), true),
+            (Some("a"), None, Some(&prior), name("a"), true),
+        ] {
+            let config = with(configured);
+            let request = request(prior, &config);
+            let (planned, replacement) = plan_request(&block, default, &config, &request);
+            assert_eq!(planned.state.attribute("namespace"), &expected);
+            let expected = match replaces {
+                true => vec![Path::of("namespace")],
+                false => Vec::new(),
+            };
+            assert_eq!(planned.requires_replace, expected);
+            assert_eq!(replacement.is_some(), replaces);
+        }
+    }
+
+    #[test]
+    fn an_unknown_provider_block_defers_the_plan_if_the_client_can() {
+        let block = testing::block();
+        let config = config(&block, 2);
+        for (default, deferral_allowed, expected) in [
+            (Some("ns"), true, None),
+            (None, false, None),
+            (None, true, Some(Deferred::ProviderConfigUnknown)),
+        ] {
+            let request = PlanResourceChangeRequest {
+                client: ClientCapabilities {
+                    deferral_allowed,
+                    ..ClientCapabilities::default()
+                },
+                ..request(None, &config)
+            };
+            let (planned, _) = plan_request(&block, default, &config, &request);
+            assert_eq!(planned.deferred, expected);
+        }
+    }
+
+    /// Another client has changed a label of the Service, and `labels` is in `ignore_changes`: so Terraform plans with
+    /// the label of the Service, and the other objects must keep theirs.
+    #[test]
+    fn ignored_changes_keep_live_values_in_the_planned_manifests() {
+        let block = testing::block();
+        let labelled = |team: &str| {
+            let mut config = config(&block, 2);
+            let label = [("team".to_owned(), Value::string(team))];
+            config.set("labels", Value::Map(label.into()));
+            config
+        };
+        let written = labelled("a");
+        let service = Key::new(Kind::Service, "feast-x-online");
+        let drift = Drift {
+            object: service.to_string(),
+            ..drift(DriftKind::Changed, ".metadata.labels.team", Some("a"))
+        };
+        let applied = stored(&block, &written);
+        let mut observed = applied.private.last_applied[&service].clone();
+        observed["metadata"]["labels"]["team"] = json!("b");
+        let mut prior = applied.clone().drifted(&block, &drift, Some(observed));
+        let merged = labelled("b");
+        prior
+            .state
+            .set("labels", merged.attribute("labels").clone());
+        let request = request(Some(&prior), &merged);
+        let (planned, _) = plan_request(&block, Some("ns"), &written, &request);
+        assert_eq!(planned.diagnostics, []);
+        assert_eq!(planned.state, prior.state);
+        let mut expected = applied.private.last_applied;
+        expected.remove(&service);
+        let private = PrivateState::decode(&block, &planned.state, &planned.private);
+        assert_eq!(private.planned, expected);
+    }
+
+    #[test]
+    fn a_plan_decodes_the_prior_state_once_and_renders_each_configuration_once() {
+        let block = testing::block();
+        let pvc = |path: &str, size: &str| {
+            let json = json!({
+                "name": "x", "namespace": "ns", "feastProject": "p",
+                "services": {"onlineStore": {"persistence": {"file": {"path": path, "pvc": {
+                    "create": {"resources": {"requests": {"storage": size}}}, "mountPath": "/data",
+                }}}}},
+            });
+            value(&block, &json)
+        };
+        let prior = stored(&block, &pvc("online.db", "5Gi"));
+        let drift = drift(DriftKind::Changed, ".spec.replicas", Some("1"));
+        let mut observed = prior.private.last_applied[&deployment()].clone();
+        observed["spec"]["replicas"] = json!(3);
+        let prior = prior.drifted(&block, &drift, Some(observed));
+        let mut renamed = pvc("online.db", "5Gi");
+        renamed.set("name", Value::string("y"));
+        for (config, rendered) in [
+            (pvc("online.db", "5Gi"), 1),
+            (pvc("other.db", "6Gi"), 1),
+            (renamed, 1),
+            // Rejected before it is rendered.
+            (pvc("online.db", "1Gi"), 0),
+        ] {
+            let request = request(Some(&prior), &config);
+            DECODED.set(0);
+            RENDERED.set(0);
+            plan_request(&block, Some("ns"), &config, &request);
+            assert_eq!((DECODED.get(), RENDERED.get()), (1, rendered));
+        }
+        let destroy = PlanResourceChangeRequest {
+            proposed_new_state: Value::Null,
+            ..request(Some(&prior), &Value::Null)
+        };
+        DECODED.set(0);
+        RENDERED.set(0);
+        plan_request(&block, Some("ns"), &Value::Null, &destroy);
+        assert_eq!((DECODED.get(), RENDERED.get()), (1, 0));
+    }
+
+    #[test]
+    fn a_destroy_plans_null_and_keeps_the_private_state() {
+        let block = testing::block();
+        let prior = stored(&block, &config(&block, 2));
+        let destroy = PlanResourceChangeRequest {
+            proposed_new_state: Value::Null,
+            ..request(Some(&prior), &Value::Null)
+        };
+        let (planned, replacement) = plan_request(&block, Some("ns"), &Value::Null, &destroy);
+        let expected = PlanResourceChangeResponse {
+            private: prior.private.encode(),
+            ..PlanResourceChangeResponse::default()
+        };
+        assert_eq!(planned, expected);
+        assert!(replacement.is_none());
+    }
+
+    #[test]
+    fn an_invalid_configuration_is_planned_as_proposed() {
+        let block = testing::block();
+        let mut config = config(&block, 2);
+        config.set("name", Value::string("not a name"));
+        let (planned, replacement) =
+            plan_request(&block, Some("ns"), &config, &request(None, &config));
+        assert_eq!(planned.state, config);
+        assert_eq!(planned.diagnostics[0].path, Some(Path::of("name")));
+        assert!(replacement.is_none());
+    }
 }

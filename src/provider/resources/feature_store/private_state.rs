@@ -1,5 +1,11 @@
-//! What the provider remembers beside the state (Terraform's private data), so that a plan made later,
-//! without a cluster, knows what a refresh or a failed apply has seen.
+//! Terraform's private data of the resource: the record of what the last apply wrote, and what the last refresh found
+//! that no attribute can hold. Terraform stores it beside the state and never shows it, so a later plan knows both
+//! without a cluster.
+//!
+//! The attribute `objects` shows the same manifests to users. It is never read back, except for a state that an earlier
+//! version of the provider wrote ([`earlier`]).
+
+mod earlier;
 
 use std::collections::BTreeMap;
 
@@ -7,72 +13,81 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::feast::config::FeatureStore;
-use crate::feast::objects::Key;
+use crate::kubernetes::Key;
 use crate::schema::provider::Private;
 use crate::schema::{Block, Value, decode, encode};
 
-use super::manifests::{self, Manifests};
+use super::manifests::{Manifests, by_key};
 
-/// Kept as JSON; unknown or missing fields are the defaults, so that versions can differ.
+pub use earlier::show_as_this_version;
+
+/// Stored as JSON. Missing fields have their defaults and unknown fields are ignored, so that versions can differ.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PrivateState {
-    /// The last rollout did not finish: the next plan is not empty, and its apply waits again.
-    pub rollout_incomplete: bool,
-    /// A Secret that the configuration names has other content than the pods run with.
+    pub rollout: Rollout,
+    /// The content of a Secret that the configuration names differs from what the pods run with.
     pub secrets_changed: bool,
-    /// The Job that runs `feast apply` has failed since: the next apply runs it again.
-    pub apply_failed: bool,
-    /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the key's name. The key of the
-    /// hash never leaves the cluster, so that they tell nothing.
+    /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the name of the source. The HMAC key
+    /// is in the cluster only, so the fingerprints reveal nothing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
-    /// Which create has made the feature store for this state; the Secret tells which one was the last.
+    /// The id of the create that this resource instance owns ([`Ownership`](crate::feast::ownership::Ownership)).
+    #[serde(rename = "creation", skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<String>,
+    /// The manifests of the last apply, as far as they were written.
+    #[serde(with = "by_key")]
+    pub last_applied: Manifests,
+    /// The objects that differ from `last_applied`, as the last refresh saw them. `None` for a deleted object.
+    #[serde(with = "by_key", skip_serializing_if = "BTreeMap::is_empty")]
+    pub changed: BTreeMap<Key, Option<Json>>,
+    /// The attributes of the last apply, while the state shows drift in their place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub creation: Option<String>,
-    /// The manifests of which the attribute `objects` does not show everything, by key.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub unshown: BTreeMap<String, Json>,
-    /// Manifests of the plan that keep live values, by key, because the user ignores changes of them.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub planned: BTreeMap<String, Json>,
-    /// What was applied, while the state shows drift in its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub applied: Option<LastApplied>,
+    pub applied_attributes: Option<AppliedAttributes>,
+    /// Manifests of the plan that keep live values, because the user ignores changes of them.
+    #[serde(with = "by_key", skip_serializing_if = "BTreeMap::is_empty")]
+    pub planned: Manifests,
 }
 
-/// A state as it was before drift was shown in it. Only so can a second refresh tell the same drift again, or see
-/// that it is gone.
+/// The progress of the last rollout. Unless it is complete, the next plan is not empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rollout {
+    #[default]
+    Complete,
+    /// The rollout did not finish. The next apply waits for it again.
+    Pending,
+    /// The Job that runs `feast apply` has failed. The next apply runs it again.
+    Failed,
+}
+
+/// The attributes of a state before drift was written over them. From these, the next refresh finds the same drift, or
+/// finds that it is gone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct LastApplied {
-    /// In its serde form.
+pub struct AppliedAttributes {
+    /// The configurable attributes in their serde form.
     configuration: Json,
-    objects: BTreeMap<String, String>,
-    /// The one computed attribute that shows drift.
+    /// The computed attribute that also shows drift.
     strategy: String,
 }
 
-impl LastApplied {
-    /// `manifests` are those that were applied.
-    pub fn of(block: &Block, state: &Value, manifests: &Manifests) -> Self {
-        let objects = manifests.iter();
+impl AppliedAttributes {
+    pub fn of(block: &Block, state: &Value) -> Self {
         Self {
             configuration: decode(block, state).json,
-            objects: objects
-                .map(|(key, manifest)| (key.to_string(), manifest.to_string()))
-                .collect(),
             strategy: (state.attribute("strategy").as_str())
                 .unwrap_or_default()
                 .to_owned(),
         }
     }
 
-    /// Puts it back into a state; `false` where it was remembered by another version of the provider and cannot be
-    /// read.
-    pub fn restore(&self, block: &Block, state: &mut Value) -> bool {
-        if serde_json::from_value::<FeatureStore>(self.configuration.clone()).is_err() {
-            return false;
-        }
+    /// The configuration; `None` where another version of the provider wrote it and this version cannot read it.
+    pub fn config(&self) -> Option<FeatureStore> {
+        serde_json::from_value(self.configuration.clone()).ok()
+    }
+
+    /// Writes the attributes back into a state.
+    pub fn restore(&self, block: &Block, state: &mut Value) {
         if let Value::Object(values) = encode(&block.attributes, &self.configuration) {
             for (name, value) in values {
                 let attribute = &block.attributes[&name];
@@ -82,34 +97,165 @@ impl LastApplied {
             }
         }
         state.set("strategy", Value::string(&self.strategy));
-        state.set("objects", manifests::attribute(&self.manifests()));
-        true
-    }
-
-    /// The manifests that were applied.
-    pub fn manifests(&self) -> Manifests {
-        let objects = self.objects.iter();
-        objects
-            .filter_map(|(key, text)| Some((Key::parse(key)?, serde_json::from_str(text).ok()?)))
-            .collect()
     }
 }
 
 impl PrivateState {
-    /// The manifests of the last apply. `state` becomes what it was then, where drift has been shown in it.
-    pub fn last_applied(&self, block: &Block, state: &mut Value) -> Manifests {
-        match &self.applied {
-            Some(applied) if applied.restore(block, state) => applied.manifests(),
-            _ => manifests::of(block, state, self),
+    /// Reads private data and, where an earlier version of the provider wrote it or there is none, the `state` beside
+    /// it.
+    pub fn decode(block: &Block, state: &Value, private: &[u8]) -> Self {
+        let json: Json = serde_json::from_slice(private).unwrap_or_default();
+        let is_current = json.get("last_applied").is_some();
+        let current = is_current.then(|| serde_json::from_value::<Self>(json.clone()).ok());
+        let mut decoded = current
+            .flatten()
+            .unwrap_or_else(|| earlier::convert(block, state, json));
+        let attributes = decoded.applied_attributes.as_ref();
+        if attributes.is_some_and(|attributes| attributes.config().is_none()) {
+            // Without them the state is the only configuration, so its drift counts as applied.
+            decoded.applied_attributes = None;
+            decoded.last_applied = decoded.observed();
+            decoded.changed.clear();
         }
+        decoded
     }
 
-    /// What was remembered; nothing where there is none or it cannot be read.
-    pub fn decode(private: &Private) -> Self {
-        serde_json::from_slice(private).unwrap_or_default()
+    pub fn encode(&self) -> Private {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
-    pub fn encode(self) -> Private {
-        serde_json::to_vec(&self).unwrap_or_default()
+    /// The objects as the last refresh saw them: the manifests of the last apply with the changes of others.
+    pub fn observed(&self) -> Manifests {
+        let mut observed = self.last_applied.clone();
+        for (key, manifest) in &self.changed {
+            match manifest {
+                Some(manifest) => observed.insert(key.clone(), manifest.clone()),
+                None => observed.remove(key),
+            };
+        }
+        observed
+    }
+
+    /// Records the objects that a refresh saw.
+    pub fn set_observed(&mut self, observed: &Manifests) {
+        let changed = observed
+            .iter()
+            .filter(|(key, manifest)| self.last_applied.get(key) != Some(manifest))
+            .map(|(key, manifest)| (key.clone(), Some(manifest.clone())));
+        let deleted = self.last_applied.keys();
+        let deleted = deleted.filter(|key| !observed.contains_key(key));
+        self.changed = deleted
+            .map(|key| (key.clone(), None))
+            .chain(changed)
+            .collect();
+    }
+
+    /// Forgets the objects that no longer exist.
+    pub fn retain(&mut self, exists: impl Fn(&Key) -> bool) {
+        self.last_applied.retain(|key, _| exists(key));
+        self.changed.retain(|key, _| exists(key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes::Kind;
+    use crate::provider::resources::feature_store::testing::block;
+
+    fn manifests(replicas: [(&str, i32); 2]) -> Manifests {
+        let manifests = replicas.into_iter();
+        manifests
+            .map(|(name, replicas)| {
+                let manifest = json!({"spec": {"replicas": replicas}});
+                (Key::new(Kind::Deployment, name), manifest)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn stores_each_manifest_once_and_the_changes_of_others_beside_it() {
+        let mut private = PrivateState {
+            last_applied: manifests([("a", 1), ("b", 2)]),
+            ..PrivateState::default()
+        };
+        private.set_observed(&private.last_applied.clone());
+        let mut json = json!({
+            "rollout": "complete",
+            "secrets_changed": false,
+            "last_applied": {
+                "Deployment/a": {"spec": {"replicas": 1}}, "Deployment/b": {"spec": {"replicas": 2}},
+            },
+        });
+        assert_eq!(json!(private), json);
+
+        let observed = manifests([("b", 3), ("c", 4)]);
+        private.set_observed(&observed);
+        json["changed"] = json!({
+            "Deployment/a": null,
+            "Deployment/b": {"spec": {"replicas": 3}}, "Deployment/c": {"spec": {"replicas": 4}},
+        });
+        assert_eq!(json!(private), json);
+        assert_eq!(private.observed(), observed);
+
+        private.retain(|key| key.name == "b");
+        let left = PrivateState {
+            last_applied: manifests([("b", 2), ("b", 2)]),
+            changed: [(
+                Key::new(Kind::Deployment, "b"),
+                Some(json!({"spec": {"replicas": 3}})),
+            )]
+            .into(),
+            ..PrivateState::default()
+        };
+        assert_eq!(private, left);
+    }
+
+    #[test]
+    fn decodes_what_it_encodes() {
+        let mut private = PrivateState {
+            rollout: Rollout::Failed,
+            secrets_changed: true,
+            sources: [("key \"a\" of Secret \"b\"".to_owned(), "f".to_owned())].into(),
+            owner_id: Some("c0ffee".to_owned()),
+            last_applied: manifests([("a", 1), ("b", 2)]),
+            planned: manifests([("a", 1), ("b", 5)]),
+            applied_attributes: Some(AppliedAttributes {
+                configuration: json!({"name": "x", "feastProject": "p"}),
+                strategy: "Recreate".to_owned(),
+            }),
+            ..PrivateState::default()
+        };
+        private.set_observed(&manifests([("b", 2), ("c", 3)]));
+        let decode = |private: &[u8]| PrivateState::decode(&block(), &Value::Null, private);
+        assert_eq!(decode(&private.encode()), private);
+        assert_eq!(decode(b"not JSON"), PrivateState::default());
+        // A later version adds fields and kinds.
+        let mut later = json!(private);
+        later["another"] = json!(1);
+        later["last_applied"]["Gateway/feast-x"] = json!({});
+        assert_eq!(decode(later.to_string().as_bytes()), private);
+    }
+
+    #[test]
+    fn unreadable_applied_attributes_make_the_observed_objects_the_applied_ones() {
+        let mut private = PrivateState {
+            last_applied: manifests([("a", 1), ("b", 2)]),
+            applied_attributes: Some(AppliedAttributes {
+                configuration: json!({"name": 1}),
+                strategy: "Recreate".to_owned(),
+            }),
+            ..PrivateState::default()
+        };
+        let observed = manifests([("b", 3), ("c", 4)]);
+        private.set_observed(&observed);
+        let expected = PrivateState {
+            last_applied: observed,
+            ..PrivateState::default()
+        };
+        let decoded = PrivateState::decode(&block(), &Value::Null, &private.encode());
+        assert_eq!(decoded, expected);
     }
 }

@@ -1,4 +1,4 @@
-//! Refresh: the live objects, seen through what the state says that we own.
+//! Refresh: the live objects, as far as their manifests of the last apply name fields of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,35 +9,37 @@ use crate::cluster::operator::is_operated;
 use crate::cluster::rollout::{self, Progress};
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
-use crate::feast::objects::{Key, Kind};
 use crate::feast::{names, secrets::store_secret};
+use crate::kubernetes::diff::project;
 use crate::kubernetes::kind::Scope;
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::provider::{Deferred, Read, ReadAnswer};
-use crate::schema::{Block, Diagnostic, Value};
+use crate::schema::provider::{Deferred, ReadResourceRequest, ReadResourceResponse};
+use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed;
 use super::drift::{self, DriftEntry};
 use super::manifests::{self, Manifests};
-use super::private_state::{LastApplied, PrivateState};
+use super::prior_state::PriorState;
+use super::private_state::{AppliedAttributes, PrivateState, Rollout};
 use super::secret_drift::{self, SecretDrift};
 
-/// Reads what has become of a feature store; null when nothing of it is left.
+/// Reads the current state of a feature store; null if none of its objects exists.
 pub async fn read(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    request: Read,
-) -> ReadAnswer {
-    let mut answer = ReadAnswer {
+    request: ReadResourceRequest,
+) -> ReadResourceResponse {
+    let mut answer = ReadResourceResponse {
         identity: computed::identity(&request.state),
         state: request.state,
         private: request.private,
-        ..ReadAnswer::default()
+        ..ReadResourceResponse::default()
     };
     if !settings.cluster_is_known() {
-        // A cluster that is made or changed in the same run: what was known stands until then.
+        // The same run creates or changes the cluster. Until then the prior state is all that is known.
         answer.deferred =
             (request.client.deferral_allowed).then_some(Deferred::ProviderConfigUnknown);
         return answer;
@@ -49,24 +51,12 @@ pub async fn read(
             return answer;
         }
     };
-    let before = PrivateState::decode(&answer.private);
-    match refresh(block, &cluster, stop, &answer.state, &before).await {
-        Ok(Some(Refreshed {
-            state,
-            private_state,
-            added,
-            operated,
-        })) => {
-            answer
-                .diagnostics
-                .extend(diagnostics::added_by_others(&added));
-            answer.diagnostics.extend(operated);
-            answer.private = PrivateState {
-                rollout_incomplete: before.rollout_incomplete && private_state.rollout_incomplete,
-                ..private_state
-            }
-            .encode();
-            answer.state = state;
+    let prior = PriorState::decode(block, &answer.state, &answer.private);
+    match refresh(&cluster, stop, &prior).await {
+        Ok(Some(refreshed)) => {
+            answer.diagnostics.extend(refreshed.warnings);
+            answer.private = refreshed.private.encode();
+            answer.state = refreshed.state;
         }
         Ok(None) => answer.state = Value::Null,
         Err(diagnostic) => answer.diagnostics.push(diagnostic),
@@ -76,80 +66,83 @@ pub async fn read(
 
 struct Refreshed {
     state: Value,
-    private_state: PrivateState,
-    /// What others have added, where that is asked for.
-    added: Vec<Drift>,
-    /// A word about what is the Feast operator's.
-    operated: Option<Diagnostic>,
+    private: PrivateState,
+    warnings: Diagnostics,
 }
 
 async fn refresh(
-    block: &Block,
     cluster: &Arc<Cluster>,
     stop: &CancellationToken,
-    prior: &Value,
-    before: &PrivateState,
+    prior: &PriorState<'_>,
 ) -> Result<Option<Refreshed>, Diagnostic> {
-    let Some(store) = store_name(prior) else {
+    let Some(store) = prior.store_name() else {
         return Ok(None);
     };
-    let mut state = prior.clone();
-    let masks = before.last_applied(block, &mut state);
-    let keys: BTreeSet<Key> = masks.keys().cloned().collect();
+    let last_applied = &prior.private.last_applied;
+    let keys: BTreeSet<Key> = last_applied.keys().cloned().collect();
     let live = read_objects(cluster, &store, &keys, stop)
         .await
         .map_err(|error| diagnostics::cluster_error("Cannot read the feature store", &error))?;
-    let seen = seen(&masks, &live);
-    if seen.is_empty() {
+    let observed = observed(last_applied, &live);
+    if observed.is_empty() {
         return Ok(None);
     }
-    let mut findings = drift::find(cluster, policy(&state), &masks, &live);
-    let mut private_state = PrivateState {
-        apply_failed: live.iter().any(|(key, live)| has_failed(key, live)),
-        sources: before.sources.clone(),
-        creation: before.creation.clone(),
+    let mut state = prior.applied_value();
+    let mut drift = drift::find(cluster, policy(&state), last_applied, &live);
+    let is_drift = |entry: &DriftEntry| entry.kind != DriftKind::Added;
+    let deployments = Deployments::of(&store, &live);
+    let mut private = PrivateState {
+        rollout: rollout(prior.private.rollout, &live, deployments.as_ref()),
+        sources: prior.private.sources.clone(),
+        owner_id: prior.private.owner_id.clone(),
+        last_applied: last_applied.clone(),
+        applied_attributes: (drift.iter().any(is_drift))
+            .then(|| AppliedAttributes::of(prior.block, &state)),
         ..PrivateState::default()
     };
-    if findings
-        .iter()
-        .any(|finding| finding.deviation != DriftKind::Added)
-    {
-        private_state.applied = Some(LastApplied::of(block, &state, &masks));
-    }
-    let pods = Pods::of(&store, &live);
-    if let Some(pods) = &pods {
-        let content = SecretDrift {
-            block,
+    private.set_observed(&observed);
+    if let Some(deployments) = &deployments {
+        let secret_drift = SecretDrift {
             cluster,
             stop,
-            state: &state,
-            deployment: pods.servers,
-            lineage: pods.lineage,
-            secret: pods.secret.as_ref().map(|(key, live)| (key, *live)),
-        };
-        findings.extend(content.compare(&mut private_state).await);
-        pods.show(&mut state, before, &mut private_state);
+            desired: prior.render_applied(&state).as_ref(),
+            deployment: deployments.servers,
+            lineage: deployments.lineage,
+            secret: live.get(&Key::new(Kind::Secret, names::main(&store.name))),
+        }
+        .compare(&private.sources)
+        .await;
+        drift.extend(secret_drift.entries);
+        private.secrets_changed = secret_drift.is_changed;
+        private.sources = secret_drift.sources;
+        show_pods(&mut state, deployments.servers, prior.private.rollout);
     }
-    state.set("objects", manifests::attribute(&seen));
-    private_state.unshown = manifests::unshown(&seen);
-    for finding in &findings {
-        finding.show(block, &mut state);
+    state.set("objects", manifests::attribute(&observed));
+    for entry in &drift {
+        entry.show(prior.block, &mut state);
     }
-    let mut listed: Vec<Drift> = findings.iter().map(DriftEntry::described).collect();
-    computed::set_drift(block, &mut state, &listed);
-    listed.retain(|drift| drift.change == DriftKind::Added);
-    let operated: Vec<&Key> = (masks.keys())
+    let drift: Vec<Drift> = drift.iter().map(DriftEntry::described).collect();
+    computed::set_drift(prior.block, &mut state, &drift);
+    let added = drift
+        .iter()
+        .filter(|drift| drift.change == DriftKind::Added);
+    let added: Vec<&Drift> = added.collect();
+    let operated: Vec<&Key> = (last_applied.keys())
         .filter(|key| live.get(key).is_some_and(|live| is_operated(live, &store)))
         .collect();
+    let mut warnings = Vec::from_iter(diagnostics::added_by_others(&added));
+    if !operated.is_empty() {
+        warnings.push(diagnostics::owned_by_operator(&store, &operated));
+    }
     Ok(Some(Refreshed {
         state,
-        private_state,
-        added: listed,
-        operated: (!operated.is_empty()).then(|| diagnostics::operated(&store, &operated)),
+        private,
+        warnings,
     }))
 }
 
-/// The live objects of these keys, and those of the feature store that the last apply made and the state does not know.
+/// Reads the objects of these keys, and those that the last apply recorded in the Secret of the feature store and the
+/// state does not have.
 pub async fn read_objects(
     cluster: &Cluster,
     store: &StoreName,
@@ -160,7 +153,7 @@ pub async fn read_objects(
     let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
     let kinds: BTreeSet<Kind> = keys.iter().map(|key| key.kind).collect();
     let mut listed = secret.map(store_secret::objects).unwrap_or_default();
-    // Of the other kinds everything has been listed.
+    // A list request has returned all objects of the other kinds.
     listed.retain(|key| match key.kind.scope() {
         Scope::Namespace => !kinds.contains(&key.kind),
         Scope::Cluster => !keys.contains(key),
@@ -171,57 +164,70 @@ pub async fn read_objects(
     Ok(live)
 }
 
-/// What is there of the objects, through the manifests.
-fn seen(masks: &Manifests, live: &BTreeMap<Key, Json>) -> Manifests {
-    let there = masks
+/// Returns the existing objects, as far as their manifests name fields of them.
+fn observed(manifests: &Manifests, live: &BTreeMap<Key, Json>) -> Manifests {
+    let existing = manifests
         .iter()
-        .filter_map(|(key, mask)| Some((key, mask, live.get(key)?)));
-    there
-        .map(|(key, mask, live)| (key.clone(), drift::seen(key, mask, live)))
+        .filter_map(|(key, manifest)| Some((key, manifest, live.get(key)?)));
+    existing
+        .map(|(key, manifest, live)| (key.clone(), project(manifest, live)))
         .collect()
 }
 
-/// Whether it is a Job that has failed, and stays.
-fn has_failed(key: &Key, live: &Json) -> bool {
+/// The live Deployments of a feature store.
+struct Deployments<'a> {
+    servers: &'a Json,
+    lineage: Option<&'a Json>,
+}
+
+impl<'a> Deployments<'a> {
+    /// Returns `None` without the Deployment of the servers.
+    fn of(store: &StoreName, live: &'a BTreeMap<Key, Json>) -> Option<Self> {
+        let deployment = |name: String| live.get(&Key::new(Kind::Deployment, name));
+        Some(Self {
+            servers: deployment(names::main(&store.name))?,
+            lineage: deployment(names::lineage(&store.name)),
+        })
+    }
+
+    fn is_complete(&self) -> bool {
+        let mut deployments = [self.servers].into_iter().chain(self.lineage);
+        deployments.all(|deployment| computed::rollout_state(deployment).1)
+    }
+}
+
+/// Returns the progress of the last rollout. A rollout that was complete stays complete, whatever the pods do since.
+fn rollout(
+    before: Rollout,
+    live: &BTreeMap<Key, Json>,
+    deployments: Option<&Deployments<'_>>,
+) -> Rollout {
+    let is_complete = deployments.is_none_or(Deployments::is_complete);
+    if live.iter().any(|(key, live)| is_failed_job(key, live)) {
+        Rollout::Failed
+    } else if before != Rollout::Complete && !is_complete {
+        Rollout::Pending
+    } else {
+        Rollout::Complete
+    }
+}
+
+fn is_failed_job(key: &Key, live: &Json) -> bool {
     key.kind == Kind::Job
         && live["metadata"]["deletionTimestamp"].is_null()
         && matches!(rollout::job_progress(live), Progress::Failed(_))
 }
 
-/// What makes the pods, as it is.
-struct Pods<'a> {
-    servers: &'a Json,
-    /// The lineage server's Deployment, where there is one.
-    lineage: Option<&'a Json>,
-    /// The feature store's own.
-    secret: Option<(Key, &'a Json)>,
-}
-
-impl<'a> Pods<'a> {
-    /// `None` without the servers' Deployment.
-    fn of(store: &StoreName, live: &'a BTreeMap<Key, Json>) -> Option<Self> {
-        let main = names::main(&store.name);
-        let secret = Key::new(Kind::Secret, &main);
-        Some(Self {
-            servers: live.get(&Key::new(Kind::Deployment, &main))?,
-            lineage: live.get(&Key::new(Kind::Deployment, names::lineage(&store.name))),
-            secret: live.get(&secret).map(|live| (secret, live)),
-        })
-    }
-
-    /// How far they are, and what they run with.
-    fn show(&self, state: &mut Value, before: &PrivateState, private_state: &mut PrivateState) {
-        let (status, complete) = computed::rollout_state(self.servers);
-        let lineage = self.lineage.map(|it| computed::rollout_state(it).1);
-        private_state.rollout_incomplete = !complete || lineage == Some(false);
-        let is_fixed = state.attribute("replicas_owner").as_str() == Some("terraform");
-        let stored = state.attribute("scaling_status");
-        let was_unfinished = before.rollout_incomplete;
-        let status = computed::refreshed_status(stored, status, is_fixed, was_unfinished);
-        state.set("scaling_status", status);
-        if let Some(carried) = secret_drift::carried_hash(self.servers) {
-            state.set("configuration_hash", Value::string(carried));
-        }
+/// Writes the number of pods, and the hash of the configuration that they run with, into the state.
+fn show_pods(state: &mut Value, deployment: &Json, before: Rollout) {
+    let (status, _) = computed::rollout_state(deployment);
+    let is_fixed = state.attribute("replicas_owner").as_str() == Some("terraform");
+    let stored = state.attribute("scaling_status");
+    let was_pending = before == Rollout::Pending;
+    let status = computed::refreshed_status(stored, status, is_fixed, was_pending);
+    state.set("scaling_status", status);
+    if let Some(hash) = secret_drift::configuration_hash(deployment) {
+        state.set("configuration_hash", Value::string(hash));
     }
 }
 
@@ -232,10 +238,217 @@ fn policy(state: &Value) -> DriftPolicy {
     }
 }
 
-/// Which feature store a state is about.
-pub fn store_name(state: &Value) -> Option<StoreName> {
-    Some(StoreName {
-        namespace: state.attribute("namespace").as_str()?.to_owned(),
-        name: state.attribute("name").as_str()?.to_owned(),
-    })
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::tests::test_provider::{TestProvider, errors, summaries};
+
+    #[test]
+    fn a_rollout_is_pending_until_every_deployment_is_complete() {
+        let deployment = |ready: i32| {
+            json!({
+                "metadata": {"generation": 1},
+                "spec": {"replicas": 1, "selector": {}, "template": {}},
+                "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1,
+                    "readyReplicas": ready, "availableReplicas": ready},
+            })
+        };
+        let job = |status: &str| {
+            let job = json!({"status": {"conditions": [{"type": status, "status": "True"}]}});
+            BTreeMap::from([(Key::new(Kind::Job, "feast-x-apply"), job)])
+        };
+        let (none, failed, succeeded) = (BTreeMap::new(), job("Failed"), job("Complete"));
+        let (ready, unready) = (deployment(1), deployment(0));
+        use Rollout::{Complete, Failed, Pending};
+        for (before, live, servers, lineage, expected) in [
+            (Complete, &none, &unready, None, Complete),
+            (Pending, &none, &unready, None, Pending),
+            (Pending, &none, &ready, None, Complete),
+            (Pending, &none, &ready, Some(&unready), Pending),
+            (Pending, &succeeded, &ready, Some(&ready), Complete),
+            (Complete, &failed, &ready, None, Failed),
+            (Pending, &failed, &unready, None, Failed),
+            (Failed, &none, &unready, None, Pending),
+            (Failed, &succeeded, &ready, None, Complete),
+        ] {
+            let deployments = Deployments { servers, lineage };
+            let found = rollout(before, live, Some(&deployments));
+            assert_eq!(found, expected, "{before:?}, {live:?}");
+        }
+        assert_eq!(rollout(Pending, &none, None), Complete);
+    }
+
+    const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
+    const SERVICE: &str = "/api/v1/namespaces/ns/services/feast-x-online";
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+
+    fn create(provider: &TestProvider) -> (Value, Value, Vec<u8>) {
+        let config = provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "services": {
+                "scaling": {"replicas": 2},
+                "onlineStore": {"persistence": {"store": {"type": "postgres", "secretRef": {"name": "s"}}}},
+                "registry": {"local": {"persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}}}},
+            },
+        }));
+        let (state, private) = provider.create(&config);
+        let refreshed = provider.read(&state, &private);
+        assert_eq!(refreshed.diagnostics, []);
+        (config, refreshed.state, refreshed.private)
+    }
+
+    /// The drift in a state, as `object: kind`.
+    fn drift_of(state: &Value) -> Vec<String> {
+        let Value::List(entries) = state.attribute("drift") else {
+            return Vec::new();
+        };
+        let text = |entry: &Value, name: &str| entry.attribute(name).as_str().unwrap().to_owned();
+        let entries = entries.iter();
+        entries
+            .map(|entry| format!("{}: {}", text(entry, "object"), text(entry, "change")))
+            .collect()
+    }
+
+    #[test]
+    fn a_refresh_without_changes_changes_nothing() {
+        let provider = TestProvider::new();
+        let (config, state, private) = create(&provider);
+        let refreshed = provider.read(&state, &private);
+        assert_eq!((&refreshed.state, &refreshed.private), (&state, &private));
+        let planned = provider.plan(&state, &private, &config);
+        assert_eq!(planned.state, state);
+    }
+
+    /// What a refresh finds after a change in the cluster, and that it finds the same again, and nothing once the change
+    /// is undone.
+    #[test]
+    fn changes_of_the_cluster_are_found_until_they_are_undone() {
+        type Edit = fn(&TestProvider);
+        let cases: [(&str, Edit, &[&str], bool); 6] = [
+            (
+                SERVICE,
+                |provider| provider.server.remove(SERVICE),
+                &["Service/feast-x-online: deleted"],
+                false,
+            ),
+            (
+                DEPLOYMENT,
+                |provider| {
+                    let edit = |live: &mut Json| live["spec"]["replicas"] = json!(5);
+                    provider.server.edit(DEPLOYMENT, edit);
+                },
+                &["Deployment/feast-x: changed"],
+                false,
+            ),
+            (
+                DEPLOYMENT,
+                |provider| provider.server.remove(DEPLOYMENT),
+                &["Deployment/feast-x: deleted"],
+                false,
+            ),
+            (
+                SECRET,
+                |provider| {
+                    let edit = |live: &mut Json| live["data"]["feature_store.yaml"] = json!("YQ==");
+                    provider.server.edit(SECRET, edit);
+                },
+                &["Secret/feast-x: changed"],
+                true,
+            ),
+            (
+                SECRET,
+                |provider| provider.server.remove(SECRET),
+                &["Secret/feast-x: deleted"],
+                true,
+            ),
+            (
+                "/api/v1/namespaces/ns/secrets/s",
+                |provider| {
+                    let data = json!({"postgres": "cGF0aDogeQ==", "sql": "cGF0aDogeA=="});
+                    let rotated = json!({"metadata": {"name": "s"}, "data": data});
+                    provider
+                        .server
+                        .put("/api/v1/namespaces/ns/secrets/s", rotated);
+                },
+                &["Secret/s: rotated"],
+                true,
+            ),
+        ];
+        for (path, edit, expected, secrets_changed) in cases {
+            let provider = TestProvider::new();
+            let (config, state, private) = create(&provider);
+            let before = provider.server.get(path);
+            edit(&provider);
+            let refreshed = provider.read(&state, &private);
+            assert_eq!(drift_of(&refreshed.state), expected);
+            let decoded = provider.private(&refreshed.state, &refreshed.private);
+            assert_eq!(decoded.secrets_changed, secrets_changed, "{expected:?}");
+            let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
+            assert_ne!(planned.state, refreshed.state, "{expected:?}");
+
+            let again = provider.read(&refreshed.state, &refreshed.private);
+            assert_eq!(
+                (&again.state, &again.private),
+                (&refreshed.state, &refreshed.private)
+            );
+            match before {
+                Some(object) => provider.server.put(path, object),
+                None => provider.server.remove(path),
+            }
+            let undone = provider.read(&again.state, &again.private);
+            assert_eq!(
+                (&undone.state, &undone.private),
+                (&state, &private),
+                "{expected:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_changed_field_shows_at_its_attribute_until_an_apply_undoes_it() {
+        let provider = TestProvider::new();
+        let (config, state, private) = create(&provider);
+        let edit = |live: &mut Json| live["spec"]["replicas"] = json!(5);
+        provider.server.edit(DEPLOYMENT, edit);
+        let refreshed = provider.read(&state, &private);
+        let replicas = |state: &Value| state.attribute("services.scaling.replicas").clone();
+        assert_eq!(replicas(&refreshed.state), Value::integer(5));
+        let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
+        let applied = provider.apply(&refreshed.state, &planned, &config);
+        assert_eq!(errors(&applied.diagnostics), Vec::<String>::new());
+        assert_eq!(replicas(&applied.state), Value::integer(2));
+        let live = provider.server.get(DEPLOYMENT).unwrap();
+        assert_eq!(live["spec"]["replicas"], 2);
+        let undone = provider.read(&applied.state, &applied.private);
+        assert_eq!(drift_of(&undone.state), [""; 0]);
+    }
+
+    #[test]
+    fn a_feature_store_without_objects_is_gone() {
+        let provider = TestProvider::new();
+        let (_, state, private) = create(&provider);
+        for path in provider.server.paths() {
+            if path.contains("feast-x") {
+                provider.server.remove(&path);
+            }
+        }
+        assert_eq!(provider.read(&state, &private).state, Value::Null);
+    }
+
+    #[test]
+    fn a_refresh_that_fails_changes_nothing() {
+        let provider = TestProvider::new();
+        let (_, state, private) = create(&provider);
+        let mut unreachable = provider.server.clone();
+        unreachable.host = "http://127.0.0.1:1".to_owned();
+        let unreachable = TestProvider::on(&unreachable, json!({}));
+        let refreshed = unreachable.read(&state, &private);
+        assert_eq!(
+            summaries(&refreshed.diagnostics),
+            ["Cannot read the feature store"]
+        );
+        assert_eq!((refreshed.state, refreshed.private), (state, private));
+    }
 }

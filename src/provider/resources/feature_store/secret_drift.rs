@@ -1,4 +1,5 @@
-//! What the pods run with against what they should run with today: the content of Secrets, told by fingerprints alone.
+//! Drift of the content of Secrets: what the pods run with against what they would run with after an apply. Contents are
+//! compared by their fingerprints.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,122 +8,134 @@ use serde_json::{Value as Json, json};
 
 use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::config::DriftKind;
-use crate::feast::objects::{Key, Objects};
-use crate::feast::secrets::resolve::{Fingerprints, Resolved, Secrets, fingerprint};
+use crate::feast::names;
+use crate::feast::objects::Objects;
+use crate::feast::secrets::fingerprint::{Fingerprints, fingerprint};
+use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::{Contents, Source};
-use crate::feast::{names, secrets::store_secret};
-use crate::schema::{Block, Value};
+use crate::feast::secrets::store_secret;
+use crate::kubernetes::{Key, Kind};
 
 use super::computed::Desired;
 use super::drift::DriftEntry;
-use super::parse::parse_over;
-use super::private_state::PrivateState;
 
-/// What is compared.
+/// The live objects to compare.
 pub struct SecretDrift<'a> {
-    pub block: &'a Block,
     pub cluster: &'a Arc<Cluster>,
     pub stop: &'a CancellationToken,
-    /// As it was applied.
-    pub state: &'a Value,
-    /// The servers'.
+    /// The configuration of the last apply; `None` where it cannot be read.
+    pub desired: Option<&'a Desired>,
+    /// The Deployment of the servers.
     pub deployment: &'a Json,
-    /// The lineage server's, where there is one.
+    /// The Deployment of the lineage server.
     pub lineage: Option<&'a Json>,
-    /// The feature store's own.
-    pub secret: Option<(&'a Key, &'a Json)>,
+    /// The feature store's own Secret.
+    pub secret: Option<&'a Json>,
 }
 
-/// What should run today, the user's Secrets as they are now.
-struct Today {
-    filled: Objects<Resolved>,
+/// The result of a comparison.
+pub struct Compared {
+    pub entries: Vec<DriftEntry>,
+    /// Whether an apply would replace the pods.
+    pub is_changed: bool,
+    /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the name of the source.
+    pub sources: BTreeMap<String, String>,
+}
+
+/// The objects with the present content of the user's Secrets.
+struct Current {
+    objects: Objects<Resolved>,
     sources: BTreeMap<Source, String>,
 }
 
 impl SecretDrift<'_> {
-    /// What is not as the pods run with it; the private_state learns of it.
-    pub async fn compare(&self, private_state: &mut PrivateState) -> Vec<DriftEntry> {
-        let mut findings = Vec::new();
-        let Some((key, secret)) = self.secret else {
-            // Its loss is told as that of any object.
-            private_state.secrets_changed = carried_hash(self.deployment).is_some();
-            return findings;
+    /// Compares. `sources` are the recorded fingerprints; they are empty after an import.
+    pub async fn compare(&self, sources: &BTreeMap<String, String>) -> Compared {
+        let mut compared = Compared {
+            entries: Vec::new(),
+            is_changed: false,
+            sources: sources.clone(),
         };
+        let Some(secret) = self.secret else {
+            // The lost Secret itself is in the drift of the objects.
+            compared.is_changed = configuration_hash(self.deployment).is_some();
+            return compared;
+        };
+        let own = Key::new(Kind::Secret, secret_name(secret));
         let lineage = self.lineage.map(|it| (it, names::LINEAGE_YAML));
         let servers = (self.deployment, names::FEATURE_STORE_YAML);
         for (deployment, file) in [servers].into_iter().chain(lineage) {
-            if store_secret::configuration_hash(secret, file).as_deref() != carried_hash(deployment)
-            {
-                private_state.secrets_changed = true;
-                findings.push(DriftEntry::of_content(
-                    DriftKind::Changed,
-                    key,
-                    Some(file),
-                    Some(secret),
-                ));
+            let hash = store_secret::configuration_hash(secret, file);
+            if hash.as_deref() != configuration_hash(deployment) {
+                let kind = DriftKind::Changed;
+                let entry = DriftEntry::of_content(kind, &own, Some(file), Some(secret));
+                compared.entries.push(entry);
+                compared.is_changed = true;
             }
         }
-        let Some(today) = self.today(secret).await else {
-            return findings;
+        let Some(current) = self.current(secret).await else {
+            return compared;
         };
-        let lineage = self.lineage.zip(today.filled.lineage());
-        let is_other = !carries(self.deployment, today.filled.servers())
-            || lineage.is_some_and(|(deployment, today)| !carries(deployment, today))
-            || today.filled.applied() != applied(self.deployment);
-        if !is_other {
-            private_state.sources = by_name(today.sources);
-            return findings;
+        if self.runs_with(&current.objects) {
+            compared.sources = by_name(current.sources);
+            return compared;
         }
-        private_state.secrets_changed = true;
-        if private_state.sources.is_empty() {
-            // Nothing was remembered, as after an import: which one it was cannot be told.
+        compared.is_changed = true;
+        if sources.is_empty() {
+            // Without recorded fingerprints, the source that changed is unknown.
             let file = Some(names::FEATURE_STORE_YAML);
-            findings.push(DriftEntry::of_content(DriftKind::Rotated, key, file, None));
+            let entry = DriftEntry::of_content(DriftKind::Rotated, &own, file, None);
+            compared.entries.push(entry);
         }
-        for (source, fingerprint) in today.sources {
-            let known = private_state.sources.get(&source.to_string());
-            if known.is_some_and(|known| *known != fingerprint) {
-                findings.push(self.rotated(&source).await);
+        for (source, fingerprint) in current.sources {
+            let recorded = sources.get(&source.to_string());
+            if recorded.is_some_and(|recorded| *recorded != fingerprint) {
+                compared.entries.push(self.rotated(&source).await);
             }
         }
-        findings
+        compared
+    }
+
+    /// Returns whether the pods run with what an apply would give them.
+    fn runs_with(&self, current: &Objects<Resolved>) -> bool {
+        let lineage = self.lineage.zip(current.lineage());
+        has_fingerprints(self.deployment, current.servers())
+            && lineage.is_none_or(|(deployment, current)| has_fingerprints(deployment, current))
+            && current.applied() == applied(self.deployment)
     }
 
     async fn rotated(&self, source: &Source) -> DriftEntry {
-        let namespace = self.state.attribute("namespace").as_str();
+        let namespace = self.desired.map(|desired| &desired.store.namespace);
+        let namespace = namespace.map_or("", String::as_str);
         let object = source.object();
-        let live = self
-            .cluster
-            .get(namespace.unwrap_or_default(), &object, self.stop)
-            .await;
+        let live = self.cluster.get(namespace, &object, self.stop).await;
         DriftEntry::rotated(source, live.ok().flatten().as_ref())
     }
 
-    /// `None` when it cannot be told, which is for the next apply to explain.
-    async fn today(&self, secret: &Json) -> Option<Today> {
+    /// Returns `None` if the user's Secrets cannot be read or merged, which the next apply reports.
+    async fn current(&self, secret: &Json) -> Option<Current> {
         let hash_key = store_secret::hash_key(secret)?;
-        let parsed = parse_over(self.block, self.state, self.state).ok()?;
-        let desired = Desired::of(&parsed, self.state.attribute("namespace").as_str()?)?;
-        let namespace = &desired.store.namespace;
-        let sources = desired.objects.sources();
-        let contents = self
-            .cluster
-            .contents_for_refresh(namespace, &sources, self.stop)
-            .await
-            .ok()?;
-        let filled = desired.objects.resolve_secrets(&Secrets {
+        let Desired { store, objects } = self.desired?;
+        let sources = objects.sources();
+        let contents = (self.cluster).contents_for_refresh(&store.namespace, &sources, self.stop);
+        let contents = contents.await.ok()?;
+        let resolved = objects.clone().resolve_secrets(&Secrets {
             contents: &contents,
             hash_key: &hash_key,
             configuration: "",
         });
-        Some(Today {
-            filled: filled.ok()?,
+        Some(Current {
+            objects: resolved.ok()?,
             sources: fingerprints(&contents, &hash_key),
         })
     }
 }
 
-/// Of what the user's Secrets and ConfigMaps hold.
+fn secret_name(secret: &Json) -> &str {
+    secret["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// Returns the fingerprint of each of the user's Secrets and ConfigMaps.
 fn fingerprints(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
     let texts = contents.iter().map(|(source, values)| {
         let text = json!(values).to_string();
@@ -131,8 +144,8 @@ fn fingerprints(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String
     texts.collect()
 }
 
-/// The same, as the private_state keeps it.
-pub fn remembered(contents: &Contents, hash_key: &[u8]) -> BTreeMap<String, String> {
+/// Returns the fingerprints as the private state records them.
+pub fn recorded(contents: &Contents, hash_key: &[u8]) -> BTreeMap<String, String> {
     by_name(fingerprints(contents, hash_key))
 }
 
@@ -143,19 +156,19 @@ fn by_name(sources: BTreeMap<Source, String>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whether the pods run with what these are the fingerprints of.
-fn carries(deployment: &Json, fingerprints: &Fingerprints) -> bool {
+/// Returns whether the pod template has these fingerprints.
+fn has_fingerprints(deployment: &Json, fingerprints: &Fingerprints) -> bool {
     let Fingerprints {
         configuration,
         certificates,
     } = fingerprints;
-    carried_hash(deployment) == Some(configuration)
+    configuration_hash(deployment) == Some(configuration)
         && pod_annotation(deployment, names::CERTIFICATES_HASH_ANNOTATION)
             == certificates.as_deref()
 }
 
-/// The hash of the configuration that the pods run with.
-pub fn carried_hash(deployment: &Json) -> Option<&str> {
+/// Returns the hash of the configuration that the pods run with.
+pub fn configuration_hash(deployment: &Json) -> Option<&str> {
     pod_annotation(deployment, names::CONFIGURATION_HASH_ANNOTATION)
 }
 
@@ -163,7 +176,7 @@ fn pod_annotation<'a>(deployment: &'a Json, annotation: &str) -> Option<&'a str>
     deployment.pointer("/spec/template/metadata/annotations")?[annotation].as_str()
 }
 
-/// The hash of what `feast apply` has been run with.
+/// Returns the fingerprint of the last successful `feast apply`.
 fn applied(deployment: &Json) -> Option<&str> {
     deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION].as_str()
 }

@@ -1,4 +1,4 @@
-//! Whether a value is one of its type: every attribute of an object, and no other.
+//! Conformance of a value to its type: an object has every attribute of the type, and no other.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use super::violation;
 use crate::schema::{Path, Type, Value};
 
 pub fn violations(ty: &Type, value: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    walk(ty, value, &Path::root(), &mut found);
-    found
+    let mut violations = Vec::new();
+    walk(ty, value, &Path::root(), &mut violations);
+    violations
 }
 
-fn walk(ty: &Type, value: &Value, path: &Path, found: &mut Vec<String>) {
+fn walk(ty: &Type, value: &Value, path: &Path, violations: &mut Vec<String>) {
     match (ty, value) {
         (_, Value::Null | Value::Unknown)
         | (Type::Dynamic, _)
@@ -20,21 +20,21 @@ fn walk(ty: &Type, value: &Value, path: &Path, found: &mut Vec<String>) {
         | (Type::String, Value::String(_)) => {}
         (Type::List(inner) | Type::Set(inner), Value::List(items)) => {
             for (index, item) in items.iter().enumerate() {
-                walk(inner, item, &path.index(index), found);
+                walk(inner, item, &path.index(index), violations);
             }
         }
         (Type::Tuple(types), Value::List(items)) if types.len() == items.len() => {
             for (index, (inner, item)) in types.iter().zip(items).enumerate() {
-                walk(inner, item, &path.index(index), found);
+                walk(inner, item, &path.index(index), violations);
             }
         }
         (Type::Map(inner), Value::Map(items)) => {
             for (key, item) in items {
-                walk(inner, item, &path.key(key), found);
+                walk(inner, item, &path.key(key), violations);
             }
         }
-        (Type::Object(types), Value::Object(items)) => attributes(types, items, path, found),
-        _ => found.push(violation(path, format!("{value:?} is not a {ty:?}"))),
+        (Type::Object(types), Value::Object(items)) => attributes(types, items, path, violations),
+        _ => violations.push(violation(path, format!("{value:?} is not a {ty:?}"))),
     }
 }
 
@@ -42,21 +42,22 @@ fn attributes(
     types: &BTreeMap<String, Type>,
     items: &BTreeMap<String, Value>,
     path: &Path,
-    found: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     for (name, inner) in types {
         let path = path.attribute(name);
         match items.get(name) {
-            Some(item) => walk(inner, item, &path, found),
-            None => found.push(violation(&path, "missing")),
+            Some(item) => walk(inner, item, &path, violations),
+            None => violations.push(violation(&path, "missing")),
         }
     }
     let unsupported = items.keys().filter(|name| !types.contains_key(*name));
-    found.extend(unsupported.map(|name| violation(&path.attribute(name), "unsupported attribute")));
+    violations
+        .extend(unsupported.map(|name| violation(&path.attribute(name), "unsupported attribute")));
 }
 
 #[test]
-fn sees_missing_unsupported_and_wrong_values() {
+fn reports_missing_unsupported_and_wrong_values() {
     use super::schema::{block, value};
 
     let ty = block().value_type();
@@ -68,10 +69,10 @@ fn sees_missing_unsupported_and_wrong_values() {
         ("one", Value::Object(BTreeMap::new())),
         ("many", Value::List(vec![Value::string("a")])),
     ]);
-    let mut found = violations(&ty, &wrong);
-    found.sort();
+    let mut violations = violations(&ty, &wrong);
+    violations.sort();
     assert_eq!(
-        found,
+        violations,
         [
             "extra: unsupported attribute",
             "many[0]: String(\"a\") is not a Object({\"default\": String, \"size\": Number})",

@@ -1,8 +1,8 @@
-//! Whether a planned value is one that a plan may have for a configuration and a prior state.
+//! Validity of a planned value for a configuration and a prior state (core's `AssertPlanValid`).
 //!
-//! A configured value is planned as it is configured, or stays as it is in the prior state. What is not configured is
-//! null, unless the attribute is computed. The rules hold for the attributes of each nested object, too; the elements of
-//! a set cannot be matched, so that only their number is compared.
+//! A configured value is planned as configured, or stays as in the prior state. An attribute without a configured value is
+//! null, unless it is computed. The same rules apply to the attributes of each nested object. The elements of a set cannot
+//! be matched, so only their number is compared.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,26 @@ type Attributes = BTreeMap<String, Attribute>;
 
 pub fn violations(block: &Block, prior: &Value, config: &Value, planned: &Value) -> Vec<String> {
     assert!(block.blocks.is_empty(), "no resource has nested blocks");
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     let root = Path::root();
     match (config.is_null(), planned.is_null()) {
-        (false, true) => found.push("planned for absence but config wants existence".to_owned()),
-        (true, false) => found.push("planned for existence but config wants absence".to_owned()),
+        (false, true) => {
+            violations.push("planned for absence but config wants existence".to_owned())
+        }
+        (true, false) => {
+            violations.push("planned for existence but config wants absence".to_owned())
+        }
         (true, true) => {}
-        (false, false) => attributes(&block.attributes, prior, config, planned, &root, &mut found),
+        (false, false) => attributes(
+            &block.attributes,
+            prior,
+            config,
+            planned,
+            &root,
+            &mut violations,
+        ),
     }
-    found
+    violations
 }
 
 fn attributes(
@@ -30,7 +41,7 @@ fn attributes(
     config: &Value,
     planned: &Value,
     path: &Path,
-    found: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     for (name, attribute) in schema {
         let of = |value: &Value| value.attribute(name).clone();
@@ -41,7 +52,7 @@ fn attributes(
             &of(config),
             &of(planned),
             &path,
-            found,
+            violations,
         );
     }
 }
@@ -52,7 +63,7 @@ fn check(
     config: &Value,
     planned: &Value,
     path: &Path,
-    found: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     let ty = attribute.value_type();
     let kept = || !prior.is_null() && !config.is_null() && equal(&ty, planned, prior);
@@ -64,7 +75,7 @@ fn check(
     }
     if config.is_null() {
         let what = format!("planned value {planned:?} for a non-computed attribute");
-        found.push(violation(path, what));
+        violations.push(violation(path, what));
         return;
     }
     if planned.is_null() && attribute.write_only {
@@ -72,9 +83,9 @@ fn check(
     }
     match &attribute.kind {
         Kind::Nested(nesting, inner) => {
-            nested(*nesting, inner, prior, config, planned, path, found);
+            nested(*nesting, inner, prior, config, planned, path, violations);
         }
-        Kind::Plain(_) => found.push(violation(
+        Kind::Plain(_) => violations.push(violation(
             path,
             format!(
                 "planned value {planned:?} is neither the config value {config:?} nor the prior value {prior:?}"
@@ -90,19 +101,19 @@ fn nested(
     config: &Value,
     planned: &Value,
     path: &Path,
-    found: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     if planned.is_null() {
         let what = "planned for absence but config wants existence";
-        found.push(violation(path, what));
+        violations.push(violation(path, what));
         return;
     }
     if planned.is_unknown() {
-        found.push(violation(path, "planned unknown for configured value"));
+        violations.push(violation(path, "planned unknown for configured value"));
         return;
     }
     match (nesting, config, planned) {
-        (Nesting::Single, _, _) => attributes(schema, prior, config, planned, path, found),
+        (Nesting::Single, _, _) => attributes(schema, prior, config, planned, path, violations),
         (Nesting::List, Value::List(configs), Value::List(plans))
             if configs.len() == plans.len() =>
         {
@@ -110,7 +121,7 @@ fn nested(
                 let path = path.index(index);
                 let prior = prior.get(&Path::root().index(index));
                 let prior = prior.unwrap_or(&Value::Null);
-                attributes(schema, prior, config, planned, &path, found);
+                attributes(schema, prior, config, planned, &path, violations);
             }
         }
         (Nesting::Map, Value::Map(configs), Value::Map(plans))
@@ -119,14 +130,14 @@ fn nested(
             for (key, planned) in plans {
                 let path = path.key(key);
                 let prior = prior.get(&Path::root().key(key)).unwrap_or(&Value::Null);
-                attributes(schema, prior, &configs[key], planned, &path, found);
+                attributes(schema, prior, &configs[key], planned, &path, violations);
             }
         }
-        // Unknown elements may turn out to be equal to others.
+        // Unknown elements can be equal to others.
         (Nesting::Set, Value::List(configs), Value::List(plans))
             if configs.len() == plans.len()
                 || (configs.len() < plans.len() && !planned.is_wholly_known()) => {}
-        _ => found.push(violation(
+        _ => violations.push(violation(
             path,
             format!(
                 "elements of the plan {planned:?} disagree with those of the config {config:?}"
@@ -135,7 +146,7 @@ fn nested(
     }
 }
 
-/// Whether both are the same value of a type: numbers by their value, sets in any order.
+/// Returns whether both are the same value of a type: numbers by value, sets in any order.
 pub fn equal(ty: &Type, one: &Value, other: &Value) -> bool {
     match (ty, one, other) {
         (_, Value::Number(one), Value::Number(other)) => same_number(one, other),
@@ -182,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_existence() {
+    fn reports_existence() {
         let empty = value(&[]);
         expect(&empty, &Value::Null, &Value::Null, &[]);
         expect(
@@ -200,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn sees_configured_and_computed_attributes() {
+    fn reports_configured_and_computed_attributes() {
         let name = |text: &str| ("name", Value::string(text));
         let config = value(&[name("a"), ("secret", Value::string("s"))]);
         let id = |id: Value| value(&[name("a"), ("id", id)]);
         expect(&Value::Null, &config, &id(Value::Unknown), &[]);
         expect(&Value::Null, &config, &id(Value::string("x")), &[]);
-        // The prior value means the same.
+        // The provider can keep a prior value that means the same.
         expect(&value(&[name("A")]), &config, &value(&[name("A")]), &[]);
         expect(
             &value(&[name("A")]),
@@ -224,7 +235,7 @@ mod tests {
                 "name: planned value Null is neither the config value String(\"a\") nor the prior value Null",
             ],
         );
-        // Not even the prior value of what is no longer configured.
+        // An attribute that is no longer configured does not keep its prior value.
         expect(
             &value(&[name("A")]),
             &value(&[]),
@@ -242,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_inside_of_nested_objects() {
+    fn reports_attributes_of_nested_objects() {
         let default = |text: &str| Value::string(text);
         let wraps: [fn(Value) -> Value; 3] = [
             |item| item,
@@ -283,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_the_number_of_elements() {
+    fn reports_the_number_of_elements() {
         let item = |size: i64| inner(number(size), Value::Null);
         let of = |name, items: Vec<Value>| value(&[(name, Value::List(items))]);
         for name in ["many", "some"] {

@@ -1,43 +1,43 @@
-//! Whether a value is a completion of a planned one: what was known stays as it is, and what was unknown becomes
-//! anything of its type.
+//! Compatibility of a value with the planned one (core's `AssertObjectCompatible`): known values stay the same, and unknown
+//! ones become any value of their type.
 
 use super::plan_valid::equal;
 use super::violation;
 use crate::schema::{Block, Path, Type, Value};
 
 pub fn violations(block: &Block, planned: &Value, actual: &Value) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     let root = Path::root();
     match (planned.is_null(), actual.is_null()) {
-        (true, false) => found.push("root object was absent, but now present".to_owned()),
-        (false, true) => found.push("root object was present, but now absent".to_owned()),
-        _ => check(&block.value_type(), planned, actual, &root, &mut found),
+        (true, false) => violations.push("root object was absent, but now present".to_owned()),
+        (false, true) => violations.push("root object was present, but now absent".to_owned()),
+        _ => check(&block.value_type(), planned, actual, &root, &mut violations),
     }
-    found
+    violations
 }
 
-fn check(ty: &Type, planned: &Value, actual: &Value, path: &Path, found: &mut Vec<String>) {
+fn check(ty: &Type, planned: &Value, actual: &Value, path: &Path, violations: &mut Vec<String>) {
     let differ = || violation(path, format!("was {planned:?}, but now {actual:?}"));
     let elements =
         |what: &str| violation(path, format!("elements {what}: {planned:?}, {actual:?}"));
     match (ty, planned, actual) {
         (_, Value::Unknown, _) | (Type::Dynamic, _, _) | (_, Value::Null, Value::Null) => {}
-        (_, Value::Null, _) | (_, _, Value::Null | Value::Unknown) => found.push(differ()),
+        (_, Value::Null, _) | (_, _, Value::Null | Value::Unknown) => violations.push(differ()),
         (Type::List(inner), Value::List(plans), Value::List(results)) => {
             if plans.len() != results.len() {
-                found.push(elements("have vanished or appeared"));
+                violations.push(elements("have vanished or appeared"));
             }
             for (index, (planned, actual)) in plans.iter().zip(results).enumerate() {
-                check(inner, planned, actual, &path.index(index), found);
+                check(inner, planned, actual, &path.index(index), violations);
             }
         }
         (Type::Map(inner), Value::Map(plans), Value::Map(results)) => {
             if !plans.keys().eq(results.keys()) {
-                found.push(elements("have vanished or appeared"));
+                violations.push(elements("have vanished or appeared"));
             }
             for (key, planned) in plans {
                 if let Some(actual) = results.get(key) {
-                    check(inner, planned, actual, &path.key(key), found);
+                    check(inner, planned, actual, &path.key(key), violations);
                 }
             }
         }
@@ -54,17 +54,17 @@ fn check(ty: &Type, planned: &Value, actual: &Value, path: &Path, found: &mut Ve
                 .iter()
                 .all(|it| plans.iter().any(|plan| correlate(plan, it)));
             if !planned_found || !actual_found || plans.len() < results.len() {
-                found.push(elements("do not correlate"));
+                violations.push(elements("do not correlate"));
             }
         }
         (Type::Object(types), Value::Object(_), Value::Object(_)) => {
             for (name, inner) in types {
                 let (planned, actual) = (planned.attribute(name), actual.attribute(name));
-                check(inner, planned, actual, &path.attribute(name), found);
+                check(inner, planned, actual, &path.attribute(name), violations);
             }
         }
         _ if equal(ty, planned, actual) => {}
-        _ => found.push(differ()),
+        _ => violations.push(differ()),
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_what_was_known() {
+    fn reports_changes_of_known_values() {
         let found = |planned: &Value, actual: &Value| violations(&block(), planned, actual);
         let number = Value::integer;
         let planned = one(number(1), Value::Unknown);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn sees_elements() {
+    fn reports_elements() {
         let item = |size: i64| inner(Value::integer(size), Value::Null);
         let list = |name, sizes: &[i64]| {
             let items = sizes.iter().map(|size| item(*size));

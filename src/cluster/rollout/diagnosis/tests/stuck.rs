@@ -1,5 +1,4 @@
-//! What is stuck: pods that a node cannot prepare, workloads that are halted, Jobs without pods or with one too many
-//! containers.
+//! Stuck objects: pods that a node cannot prepare, halted workloads, Jobs without pods or with an injected container.
 
 use super::*;
 
@@ -13,7 +12,7 @@ fn prepared(name: &str, reason: &str) -> Pod {
     )
 }
 
-fn told_of_pod(second: u32, kind: &str, reason: &str, message: &str) -> Event {
+fn pod_event(second: u32, kind: &str, reason: &str, message: &str) -> Event {
     event(
         "Pod",
         "p",
@@ -23,7 +22,7 @@ fn told_of_pod(second: u32, kind: &str, reason: &str, message: &str) -> Event {
 }
 
 #[test]
-fn a_node_that_cannot_prepare_the_pod_is_named_once_for_the_pod() {
+fn a_failed_preparation_is_one_issue_of_the_pod() {
     for reason in [
         "FailedCreatePodSandBox",
         "FailedMount",
@@ -32,7 +31,7 @@ fn a_node_that_cannot_prepare_the_pod_is_named_once_for_the_pod() {
         "FailedMapVolume",
     ] {
         for state in ["ContainerCreating", "PodInitializing"] {
-            let events = [told_of_pod(1, "Warning", reason, "m")];
+            let events = [pod_event(1, "Warning", reason, "m")];
             let expected = format!("pod p: {reason}: m");
             check(
                 &[prepared("p", state)],
@@ -41,9 +40,9 @@ fn a_node_that_cannot_prepare_the_pod_is_named_once_for_the_pod() {
             );
         }
     }
-    // The node has not even reported on the containers.
+    // The node has not reported the containers yet.
     let bare = pod("p", "new", json!({"status": {"phase": "Pending"}}));
-    let events = [told_of_pod(1, "Warning", "FailedCreatePodSandBox", "m")];
+    let events = [pod_event(1, "Warning", "FailedCreatePodSandBox", "m")];
     check(
         &[bare],
         &events,
@@ -55,14 +54,14 @@ fn a_node_that_cannot_prepare_the_pod_is_named_once_for_the_pod() {
 }
 
 #[test]
-fn a_volume_whose_source_is_missing_is_a_matter_of_configuration() {
+fn a_missing_volume_source_is_a_configuration_issue() {
     for message in [
         "MountVolume.SetUp failed for volume \"v\" : secret \"s\" not found",
         "MountVolume.SetUp failed for volume \"v\" : configmap \"c\" not found",
         "MountVolume.SetUp failed for volume \"v\" : references non-existent secret key: k",
         "MountVolume.SetUp failed for volume \"v\" : hostPath type check failed: /x is not a directory",
     ] {
-        let events = [told_of_pod(1, "Warning", "FailedMount", message)];
+        let events = [pod_event(1, "Warning", "FailedMount", message)];
         let expected = format!("pod p: FailedMount: {message}");
         check(
             &[prepared("p", "ContainerCreating")],
@@ -73,7 +72,7 @@ fn a_volume_whose_source_is_missing_is_a_matter_of_configuration() {
 }
 
 #[test]
-fn what_a_newer_event_overcomes_is_not_told() {
+fn outdated_events_are_ignored() {
     let creating = [
         (
             Recoverability::Eventually,
@@ -84,17 +83,17 @@ fn what_a_newer_event_overcomes_is_not_told() {
             "pod p, container b: ContainerCreating",
         ),
     ];
-    let failed = told_of_pod(1, "Warning", "FailedScheduling", "no node");
+    let failed = pod_event(1, "Warning", "FailedScheduling", "no node");
     let pods = [prepared("p", "ContainerCreating")];
     let sentences = |events: &[Event]| -> Vec<(Recoverability, String)> {
         let deployment = deployment(json!([]));
-        let seen = Seen {
+        let observation = Observation {
             deployment: Some(&deployment),
             pods: &pods,
             events,
-            ..Seen::default()
+            ..Observation::default()
         };
-        let found = diagnose(&seen);
+        let found = diagnose(&observation);
         found
             .iter()
             .map(|it| (it.recoverability, it.to_string()))
@@ -102,12 +101,12 @@ fn what_a_newer_event_overcomes_is_not_told() {
     };
     let creating = creating.map(|(recoverability, text)| (recoverability, text.to_owned()));
     assert_eq!(sentences(&[failed]), creating);
-    let mount = || told_of_pod(2, "Warning", "FailedMount", "timed out");
-    let pulling = told_of_pod(3, "Normal", "Pulling", "Pulling image \"i\"");
+    let mount = || pod_event(2, "Warning", "FailedMount", "timed out");
+    let pulling = pod_event(3, "Normal", "Pulling", "Pulling image \"i\"");
     assert_eq!(sentences(&[mount(), pulling.clone()]), creating);
     check(
         &pods,
-        &[pulling, told_of_pod(4, "Normal", "Scheduled", "assigned")],
+        &[pulling, pod_event(4, "Normal", "Scheduled", "assigned")],
         &[
             (
                 Recoverability::Eventually,
@@ -119,8 +118,8 @@ fn what_a_newer_event_overcomes_is_not_told() {
             ),
         ],
     );
-    // The scheduler's time is exact, and that of the node is cut to the second.
-    let mut older = told_of_pod(2, "Normal", "Scheduled", "assigned");
+    // The scheduler reports fractions of a second, the node does not.
+    let mut older = pod_event(2, "Normal", "Scheduled", "assigned");
     older.event_time =
         Some(serde_json::from_value(json!("2026-01-01T00:00:02.500000Z")).expect("a time"));
     let expected = [(
@@ -145,32 +144,36 @@ fn halted_deployment(replicas: i32, updated: i32) -> (Deployment, Json) {
 }
 
 #[test]
-fn a_paused_deployment_names_its_author_and_is_hopeless_with_old_pods() {
+fn a_paused_deployment_names_its_author_and_is_unrecoverable_with_old_pods() {
     let text = "Deployment d: paused: spec.paused is true, set by \"kubectl-rollout\" at 2026-01-01T00:00:00Z";
     let paused = |recoverability| vec![(recoverability, text.to_owned())];
     for (wanted, replicas, updated, expected) in [
         (3, 3, 1, paused(Recoverability::Never)),
         (3, 3, 0, paused(Recoverability::Never)),
-        // It may yet be scaled.
+        // It can still be scaled.
         (3, 1, 1, paused(Recoverability::MaybeSoon)),
         (1, 0, 0, paused(Recoverability::MaybeSoon)),
-        // Its pods are as wanted, and only have to become ready.
+        // All pods are updated, and have to become ready.
         (1, 1, 1, Vec::new()),
         (0, 0, 0, Vec::new()),
     ] {
         let (mut deployment, live) = halted_deployment(replicas, updated);
         deployment.spec.replicas = Some(wanted);
-        let seen = Seen {
+        let observation = Observation {
             deployment: Some(&deployment),
             live: Some(&live),
-            ..Seen::default()
+            ..Observation::default()
         };
-        assert_eq!(told(&seen), expected, "{wanted}, {replicas}, {updated}");
+        assert_eq!(
+            issues(&observation),
+            expected,
+            "{wanted}, {replicas}, {updated}"
+        );
     }
 }
 
 #[test]
-fn a_suspended_job_is_hopeless_unless_a_queue_has_suspended_it() {
+fn a_suspended_job_is_recoverable_if_a_queue_has_suspended_it() {
     let suspended = |manager: Option<&str>, labels: Json| {
         let fields: Vec<Json> = (manager.iter())
             .map(|manager| {
@@ -178,13 +181,13 @@ fn a_suspended_job_is_hopeless_unless_a_queue_has_suspended_it() {
             })
             .collect();
         let live = json!({"metadata": {"name": "j", "labels": labels, "managedFields": fields}, "spec": {"suspend": true}});
-        let seen = Seen {
+        let observation = Observation {
             job: Some("j"),
             live: Some(&live),
             field_manager: "ours",
-            ..Seen::default()
+            ..Observation::default()
         };
-        told(&seen)
+        issues(&observation)
     };
     let text = "Job j: suspended: spec.suspend is true";
     assert_eq!(
@@ -216,7 +219,7 @@ fn a_suspended_job_is_hopeless_unless_a_queue_has_suspended_it() {
 }
 
 #[test]
-fn a_replica_set_that_is_refused_is_told_before_the_spec_is_observed() {
+fn a_rejected_replica_set_is_reported_before_the_specification_is_observed() {
     let mut refused: Deployment = serde_json::from_value(json!({
         "metadata": {"name": "d", "generation": 2},
         "spec": {"selector": {}, "template": {}},
@@ -230,30 +233,36 @@ fn a_replica_set_that_is_refused_is_told_before_the_spec_is_observed() {
             .as_mut()
             .expect("a status")
             .observed_generation = Some(observed);
-        let seen = Seen {
+        let observation = Observation {
             deployment: Some(&refused),
-            ..Seen::default()
+            ..Observation::default()
         };
         let text = "ReplicaSet of Deployment d: ReplicaSetCreateError: exceeded quota: q";
-        assert_eq!(told(&seen), [(Recoverability::MaybeSoon, text.to_owned())]);
+        assert_eq!(
+            issues(&observation),
+            [(Recoverability::MaybeSoon, text.to_owned())]
+        );
     }
 }
 
 #[test]
-fn the_replicas_that_an_autoscaler_wants_and_a_quota_refuses() {
+fn replicas_beyond_a_quota_are_reported() {
     let refused = deployment(
         json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
         "message": "exceeded quota: q"}]),
     );
     let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
     let pods = [pod("a", "new", ready)];
-    let seen = Seen {
+    let observation = Observation {
         deployment: Some(&refused),
         pods: &pods,
-        ..Seen::default()
+        ..Observation::default()
     };
-    let text = "a pod is refused: FailedCreate: exceeded quota: q";
-    assert_eq!(told(&seen), [(Recoverability::MaybeSoon, text.to_owned())]);
+    let text = "a pod is rejected: FailedCreate: exceeded quota: q";
+    assert_eq!(
+        issues(&observation),
+        [(Recoverability::MaybeSoon, text.to_owned())]
+    );
 }
 
 /// A Job of two containers, with a pod whose containers are in these states.
@@ -268,16 +277,16 @@ fn job_with(states: &[(&str, Json)]) -> Vec<(Recoverability, String)> {
         "j",
         json!({"status": {"phase": "Running", "containerStatuses": statuses}}),
     )];
-    told(&Seen {
+    issues(&Observation {
         job: Some("j"),
         live: Some(&live),
         pods: &pods,
-        ..Seen::default()
+        ..Observation::default()
     })
 }
 
 #[test]
-fn a_container_that_keeps_the_pod_of_an_ended_job_is_named() {
+fn an_injected_container_of_an_ended_job_is_named() {
     let ended = |code: i32| json!({"terminated": {"exitCode": code, "reason": "r"}});
     let running = || json!({"running": {}});
     let text = |name: &str| {
@@ -298,7 +307,7 @@ fn a_container_that_keeps_the_pod_of_an_ended_job_is_named() {
             (Recoverability::MaybeSoon, text("linkerd-proxy"))
         ]
     );
-    // One of its own is still at work, or not known, or has failed.
+    // A container of the Job still runs, is unknown, or has failed.
     let not_ready = |name: &str| {
         (
             Recoverability::Eventually,
@@ -334,7 +343,7 @@ fn a_container_that_keeps_the_pod_of_an_ended_job_is_named() {
 }
 
 #[test]
-fn a_refusal_counts_for_this_job_and_after_its_last_pod() {
+fn rejected_pods_are_reported_for_the_current_job_after_its_last_pod() {
     let live = json!({"metadata": {"name": "j", "uid": "now"}});
     let refused = |uid: &str, second: u32| {
         let mut event = event(
@@ -350,19 +359,19 @@ fn a_refusal_counts_for_this_job_and_after_its_last_pod() {
     failed.metadata.creation_timestamp =
         Some(serde_json::from_value(json!("2026-01-01T00:00:10Z")).expect("a time"));
     let of = |events: &[Event], pods: &[Pod]| -> Vec<String> {
-        let seen = Seen {
+        let observation = Observation {
             job: Some("j"),
             live: Some(&live),
             events,
             pods,
-            ..Seen::default()
+            ..Observation::default()
         };
-        let denied = diagnose(&seen)
+        let denied = diagnose(&observation)
             .into_iter()
             .filter(|it| it.cause == Cause::Denied);
         denied.map(|it| it.to_string()).collect()
     };
-    let text = "a pod is refused: FailedCreate: exceeded quota: q";
+    let text = "a pod is rejected: FailedCreate: exceeded quota: q";
     assert_eq!(of(&[refused("now", 1)], &[]), [text]);
     assert_eq!(of(&[refused("before", 1)], &[]), [""; 0]);
     let pods = [failed];
@@ -374,27 +383,27 @@ fn a_refusal_counts_for_this_job_and_after_its_last_pod() {
 }
 
 #[test]
-fn the_log_is_the_previous_runs_only_where_there_was_one() {
+fn the_previous_log_is_used_only_after_a_restart() {
     let ended = || json!({"terminated": {"exitCode": 1, "reason": "Error"}});
     for (restarts, state, last, previous) in [
         (0, ended(), json!({}), false),
-        // Between its end and its restart.
+        // Between the end and the restart.
         (2, ended(), ended(), false),
         (2, waiting("CrashLoopBackOff", ""), ended(), true),
         (1, json!({"running": {}}), ended(), true),
         (0, json!({"running": {}}), json!({}), false),
-        // The log of before was removed.
+        // The previous container was removed.
         (1, waiting("CrashLoopBackOff", ""), json!({}), false),
     ] {
         let status = json!({"containerStatuses": [container("c", restarts, state.clone(), last)]});
         let pods = [pod("p", "new", json!({"status": status}))];
         let deployment = deployment(json!([]));
-        let seen = Seen {
+        let observation = Observation {
             deployment: Some(&deployment),
             pods: &pods,
-            ..Seen::default()
+            ..Observation::default()
         };
-        let found: Vec<bool> = diagnose(&seen)
+        let found: Vec<bool> = diagnose(&observation)
             .iter()
             .map(|it| it.in_previous_run)
             .collect();

@@ -1,12 +1,12 @@
-//! No key of a section comes from two sides.
+//! No key of a section is set both by the provider and by the user's content.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::{DISCOVERY, all_filled, store};
-use crate::feast::objects::Kind;
+use super::{DISCOVERY, resolve_all, store};
 use crate::feast::rules;
+use crate::kubernetes::Kind;
 
 fn oidc(more: Json) -> Json {
     let mut oidc = json!({
@@ -24,7 +24,7 @@ fn oidc(more: Json) -> Json {
     json!({"authz": {"oidc": oidc}})
 }
 
-/// A section, a configuration in which it takes the user's own content, and what that must hold.
+/// A section, a configuration with which it has content of the user, and entries that the content must have.
 fn cases() -> Vec<(&'static str, Json, String)> {
     let database = |kind: &str| {
         let secret = json!({"name": "s"});
@@ -64,27 +64,28 @@ fn cases() -> Vec<(&'static str, Json, String)> {
     .into()
 }
 
-/// Of every key that we write beside the content of a Secret or ConfigMap, ours holds, or the user is told.
+/// For every key that the provider sets in a section with the user's content, the value of the provider applies, or
+/// there is an error.
 #[test]
-fn ours_holds_or_the_user_is_told() {
-    let mut told = Vec::new();
+fn values_of_the_provider_apply_or_are_reported() {
+    let mut reported = Vec::new();
     for (section, more, needed) in cases() {
         let store = store(more);
-        let fill = |text: &str| {
+        let resolve = |text: &str| {
             let keys = [("k", text)];
             let held = [Kind::Secret, Kind::ConfigMap].map(|kind| (kind, "s", &keys[..]));
-            all_filled(&store, &held)
+            resolve_all(&store, &held)
         };
-        let without = fill(&format!("more: 1\n{needed}")).unwrap();
+        let without = resolve(&format!("more: 1\n{needed}")).unwrap();
         for (key, value) in without[section].as_object().unwrap() {
             if key == "more" || needed.starts_with(&format!("{key}: ")) {
                 continue;
             }
-            match fill(&format!("more: 1\n{needed}{key}: theirs\n")) {
+            match resolve(&format!("more: 1\n{needed}{key}: theirs\n")) {
                 Ok(sections) => assert_eq!(&sections[section][key], value, "{section}.{key}"),
                 Err(errors) => {
                     assert!(errors[0].contains(&format!("`{key}`")), "{errors:?}");
-                    told.push(format!("{section}.{key}"));
+                    reported.push(format!("{section}.{key}"));
                 }
             }
         }
@@ -97,12 +98,12 @@ fn ours_holds_or_the_user_is_told() {
         "registry.registry_type",
         "batch_engine.service_account",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
-/// Of those that the user may write as further settings, a rule tells at plan.
+/// For every key that an attribute sets, a rule rejects it in `extra_config`.
 #[test]
-fn further_settings_are_none_that_attributes_set() {
+fn extra_config_rejects_settings_with_attributes() {
     let blocks = json!({
         "materialization": {"onlineWriteBatchSize": 1},
         "openlineage": {
@@ -129,12 +130,12 @@ fn further_settings_are_none_that_attributes_set() {
         }}},
     });
     let keys = [("api_key", "k"), ("sql", "path: p")];
-    let sections = all_filled(&store(blocks.clone()), &[(Kind::Secret, "s", &keys)]).unwrap();
+    let sections = resolve_all(&store(blocks.clone()), &[(Kind::Secret, "s", &keys)]).unwrap();
     for block in ["materialization", "openlineage", "mlflow"] {
         let keys = sections[block].as_object().unwrap().keys();
         let keys: BTreeSet<_> = keys.cloned().collect();
         let mut config = blocks.clone();
-        // Each attribute has become a key, so that none is forgotten here.
+        // Each attribute has become a key, so this test covers all of them.
         let written = blocks[block].as_object().unwrap().len();
         assert_eq!(keys.len(), written, "{block}");
         config["name"] = json!("demo");

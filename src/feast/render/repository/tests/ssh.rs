@@ -1,4 +1,4 @@
-//! Clones over SSH, with a real git and a program in the place of ssh.
+//! Clones over SSH, with a real git and a replacement for ssh.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Lab, failed, files, succeeded};
 
-/// In the place of ssh: notes how it is called and what key it is given, and does without a server.
+/// A replacement for ssh, which records its arguments and its key, and needs no server.
 const SSH: &str = r#"
 printf '%s\n' "$@" > "$HOME/ssh.arguments"
 stat -c %a "$2" > "$HOME/ssh.mode"
@@ -21,7 +21,7 @@ fn a_clone_over_ssh_uses_the_key_and_the_known_hosts() {
     let lab = Lab::new("ssh");
     lab.program("ssh", SSH);
     fs::create_dir(lab.path("ssh")).unwrap();
-    // As some write it: with the line ends of Windows, and none at the end.
+    // Line ends of Windows, and none at the end.
     fs::write(lab.path("ssh/private_key"), "-----BEGIN\r\nkey\r\n-----END").unwrap();
     fs::write(lab.path("ssh/known_hosts"), "git.example ssh-ed25519 AAAA").unwrap();
     let url = format!("ssh://git@git.example{}", lab.path("origin").display());
@@ -87,7 +87,7 @@ fn a_clone_over_ssh_uses_the_key_and_the_known_hosts() {
 }
 
 #[test]
-fn a_clone_over_ssh_says_what_the_image_lacks() {
+fn a_clone_over_ssh_reports_what_the_image_lacks() {
     let lab = Lab::new("ssh-lacks");
     let ssh = json!({"secretRef": {"name": "deploy-key"}});
     let git = json!({"git": {"url": "ssh://git@git.example/x", "ssh": ssh}});

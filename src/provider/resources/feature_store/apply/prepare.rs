@@ -1,4 +1,4 @@
-//! The first half of an apply: everything that can be refused is, and nothing is written yet.
+//! The first half of an apply: everything that can reject it before the first write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,233 +9,250 @@ use tokio::time::Instant;
 
 use crate::cluster::sources::may_appear;
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
-use crate::feast::feature_store_yaml::{Problem, SecretError};
+use crate::feast::feature_store_yaml::{SecretError, SecretProblem};
 use crate::feast::names;
-use crate::feast::objects::{Key, Kind, Objects};
+use crate::feast::objects::Objects;
+use crate::feast::ownership::{Event, Ownership};
 use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::Contents;
-use crate::feast::secrets::store_secret::{self, Ownership};
+use crate::feast::secrets::store_secret;
 use crate::feast::spec::Registry;
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics};
 
 use super::super::computed::Desired;
-use super::super::parse::{Parsed, parse_over};
-use super::super::{creation, manifests, secret_drift};
+use super::super::parse::parse_over;
+use super::super::secret_drift;
 use super::ApplyOperation;
 
-/// How long missing Secrets and ConfigMaps are waited for, if the time-out of the operation is not shorter.
+/// How long an apply waits for missing Secrets and ConfigMaps, unless the timeout of the operation is shorter.
 const SOURCES_TIMEOUT: Duration = Duration::from_secs(30);
-/// What was read before that is read again before it is judged.
-const CURRENT: Duration = Duration::from_secs(1);
+/// The age from which objects that were read are read again before they are used.
+const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Everything that can be refused has been, and nothing has been written yet.
+/// A feature store whose objects can be written.
 pub(super) struct Prepared {
     pub cluster: Arc<Cluster>,
     pub store: StoreName,
     pub desired: Desired,
-    pub merged: Merged,
-    /// What the last state holds, as the plan has shown it.
-    pub known: BTreeMap<Key, Json>,
-    /// What is there.
+    pub resolved: ResolvedStore,
+    /// The live objects.
     pub live: BTreeMap<Key, Json>,
 }
 
-/// The objects with the content of the user's Secrets in them.
-pub(super) struct Merged {
-    pub filled: Objects<Resolved>,
-    /// Whose the feature store is, as it stands in them.
-    pub creation: Ownership,
-    /// Fingerprints of what went into them.
+/// The objects with the content of the user's Secrets.
+pub(super) struct ResolvedStore {
+    pub objects: Objects<Resolved>,
+    /// The ownership that their Secret records.
+    pub ownership: Ownership,
+    /// Fingerprints of the user's Secrets and ConfigMaps in them.
     pub sources: BTreeMap<String, String>,
-    /// What must not be shown of a container's log.
-    pub secrets: Redaction,
+    /// The values to remove from container logs.
+    pub redaction: Redaction,
 }
 
-impl Merged {
-    /// Returns the store's Secret with a changed record of the create.
-    pub fn secret(&self, key: &Key, change: impl FnOnce(&mut Ownership)) -> Json {
-        let mut creation = self.creation.clone();
-        change(&mut creation);
-        let mut signed = self.filled.clone();
-        signed.write_owner(&creation);
-        signed.manifests[key].clone()
-    }
+/// The live objects, and the ownership that this operation will record.
+struct Existing {
+    live: BTreeMap<Key, Json>,
+    ownership: Ownership,
 }
 
 impl ApplyOperation<'_> {
-    /// `began` is when the operation has begun, which its time-out counts from.
-    pub(super) async fn prepare(
-        &self,
-        settings: &Settings,
-        began: Instant,
-    ) -> Result<Prepared, Diagnostics> {
-        let parsed = parse_over(self.block, self.planned, self.prior)?;
+    /// # Errors
+    ///
+    /// Everything that rejects the apply. Nothing was written.
+    pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
+        let parsed = parse_over(self.prior.block, self.planned, self.prior.value)?;
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
         let Some(mut desired) = Desired::of(&parsed, namespace) else {
             return Err(vec![diagnostics::still_unknown(&parsed.unknown)]);
         };
         for (key, manifest) in &mut desired.objects.manifests {
-            if let Some(planned) = self.before.planned.get(&key.to_string()) {
+            if let Some(planned) = self.prior.private.planned.get(key) {
                 manifest.clone_from(planned);
             }
         }
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
-        let store = desired.store_name();
-        remote_registry(&cluster, &desired, self.stop).await?;
-        let known = manifests::of(self.block, self.prior, &self.before);
-        let keys = desired.objects.manifests.keys().chain(known.keys());
-        let keys: BTreeSet<Key> = keys.cloned().collect();
-        let read = async || {
-            let live = cluster.read_before_apply(&store, &keys, self.prior.is_null(), self.stop);
-            live.await.map_err(|error| unprepared(&[error]))
-        };
-        let mut live = read().await?;
-        let key = Key::new(Kind::Secret, names::main(&store.name));
-        // An apply that cannot begin does not wait for the user's Secrets.
-        self.creation(&cluster, &desired, live.get(&key), &parsed.json)?;
-        let asked = Instant::now();
-        let contents = self.contents(&cluster, &desired, began).await?;
-        if asked.elapsed() >= CURRENT {
-            live = read().await?;
+        check_remote_registry(&cluster, &desired, self.stop).await?;
+        let owner_id = format!("{:032x}", u128::from_be_bytes(random()?));
+        let read = || self.existing_objects(&cluster, &desired, &parsed.json, &owner_id);
+        // Ownership can reject the apply, so it is checked before the wait for the user's Secrets.
+        let mut existing = read().await?;
+        let read_at = Instant::now();
+        let contents = self.contents(&cluster, &desired).await?;
+        if read_at.elapsed() >= MAX_AGE {
+            existing = read().await?;
         }
-        let mut merged =
-            self.resolve_secrets(&cluster, &desired, &parsed, live.get(&key), &contents)?;
-        merged.filled.list_objects(&live);
+        let configuration = parsed.json.to_string();
+        let resolved = resolve(&desired, &configuration, &existing, &contents)?;
         Ok(Prepared {
             cluster,
-            store,
+            store: desired.store_name(),
             desired,
-            merged,
-            known,
-            live,
+            resolved,
+            live: existing.live,
         })
     }
 
-    /// Returns the record of ownership that the store's Secret will hold.
-    fn creation(
+    /// Reads the live objects and decides about the ownership of the feature store. `owner_id` is the id of a create, or
+    /// of an update without an id in its private state.
+    async fn existing_objects(
         &self,
         cluster: &Cluster,
         desired: &Desired,
-        secret: Option<&Json>,
         configuration: &Json,
-    ) -> Result<Ownership, Diagnostics> {
-        if !self.prior.is_null() {
-            return creation::updated(secret, self.before.creation.as_ref());
-        }
-        let now = cluster.now();
-        creation::check_available(secret, configuration, now).map_err(|occupied| {
-            vec![diagnostics::exists_already(&desired.store_name(), occupied)]
-        })?;
-        creation::begun(now, desired.store.timeouts.create)
+        owner_id: &str,
+    ) -> Result<Existing, Diagnostics> {
+        let store = desired.store_name();
+        let manifests = &desired.objects.manifests;
+        let keys = manifests.keys().chain(self.prior.observed.keys());
+        let keys: BTreeSet<Key> = keys.cloned().collect();
+        let live = cluster.read_before_apply(&store, &keys, self.is_create(), self.stop);
+        let live = live.await.map_err(|error| preparation_errors(&[error]))?;
+        let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
+        let event = match self.is_create() {
+            true => Event::CreateStarts {
+                owner_id,
+                is_same_configuration: store_secret::has_configuration(secret, configuration),
+                now: cluster.now(),
+                timeout: desired.store.timeouts.create,
+            },
+            false => Event::UpdateStarts {
+                owner_id: self.prior.private.owner_id.as_deref().unwrap_or(owner_id),
+            },
+        };
+        let ownership = (Ownership::of(secret).after(event))
+            .map_err(|occupied| vec![diagnostics::already_exists(&store, occupied)])?;
+        Ok(Existing { live, ownership })
     }
 
-    /// Reads the user's Secrets and ConfigMaps. What is missing is waited for, since an operator may make it within
+    /// Reads the user's Secrets and ConfigMaps. Waits for missing ones, because another operator can create them within
     /// seconds.
     async fn contents(
         &self,
         cluster: &Cluster,
         desired: &Desired,
-        began: Instant,
     ) -> Result<Contents, Diagnostics> {
-        let patience = SOURCES_TIMEOUT.min(self.timeout(desired));
-        let lacks = |contents: &Contents| {
-            let filled = desired.objects.clone().resolve_secrets(&Secrets {
+        let timeout = SOURCES_TIMEOUT.min(self.timeout(desired));
+        let is_incomplete = |contents: &Contents| {
+            let resolved = desired.objects.clone().resolve_secrets(&Secrets {
                 contents,
                 hash_key: &[],
                 configuration: "",
             });
             let is_missing = |error: &SecretError| {
-                matches!(error.problem, Problem::Missing | Problem::NoDiscoveryUrl)
+                matches!(
+                    error.problem,
+                    SecretProblem::Missing | SecretProblem::NoDiscoveryUrl
+                )
             };
-            filled.is_err_and(|errors| errors.iter().all(is_missing))
+            resolved.is_err_and(|errors| errors.iter().all(is_missing))
         };
         let sources = desired.objects.sources();
-        let read = cluster.contents_before(
+        let contents = cluster.contents_before(
             &desired.store.namespace,
             &sources,
-            lacks,
-            began + patience,
+            is_incomplete,
+            self.started + timeout,
             self.stop,
         );
-        read.await
-            .map_err(|errors| unread(desired, &errors, Some(patience)))
+        (contents.await).map_err(|errors| sources_error(desired, &errors, Some(timeout)))
     }
 
-    /// Merges the user's Secrets and ConfigMaps into our Secret.
-    fn resolve_secrets(
-        &self,
-        cluster: &Cluster,
-        desired: &Desired,
-        parsed: &Parsed,
-        live: Option<&Json>,
-        contents: &Contents,
-    ) -> Result<Merged, Diagnostics> {
-        let creation = self.creation(cluster, desired, live, &parsed.json)?;
-        let hash_key = match live.and_then(store_secret::hash_key) {
-            Some(key) => key,
-            // So that the configuration's hash tells nobody anything of a guessed password.
-            None => creation::random::<32>()?.to_vec(),
-        };
-        let filled = desired.objects.clone().resolve_secrets(&Secrets {
-            contents,
-            hash_key: &hash_key,
-            configuration: &parsed.json.to_string(),
-        });
-        let mut filled = filled.map_err(|errors| {
-            errors
-                .iter()
-                .map(diagnostics::secret_error)
-                .collect::<Diagnostics>()
-        })?;
-        filled.write_owner(&creation);
-        Ok(Merged {
-            filled,
-            creation,
-            sources: secret_drift::remembered(contents, &hash_key),
-            secrets: Redaction::of(contents),
-        })
+    /// The timeout of the operation.
+    pub(super) fn timeout(&self, desired: &Desired) -> Duration {
+        let timeouts = &desired.store.timeouts;
+        match self.is_create() {
+            true => timeouts.create,
+            false => timeouts.update,
+        }
     }
 }
 
-/// Checks that the registry of another feature store is served, where one is named. An account that may not read the
-/// other namespace is not checked.
-pub async fn remote_registry(
+/// Merges the user's Secrets and ConfigMaps into the objects.
+fn resolve(
+    desired: &Desired,
+    configuration: &str,
+    existing: &Existing,
+    contents: &Contents,
+) -> Result<ResolvedStore, Diagnostics> {
+    let Existing { live, ownership } = existing;
+    let secret = live.get(&Key::new(Kind::Secret, names::main(&desired.store.name)));
+    let hash_key = match secret.and_then(store_secret::hash_key) {
+        Some(key) => key,
+        // With a random key, the hash of the configuration does not confirm a guessed password.
+        None => random::<32>()?.to_vec(),
+    };
+    let resolved = desired.objects.clone().resolve_secrets(&Secrets {
+        contents,
+        hash_key: &hash_key,
+        configuration,
+    });
+    let mut objects = resolved.map_err(|errors| {
+        let diagnostics = errors.iter().map(diagnostics::secret_error);
+        diagnostics.collect::<Diagnostics>()
+    })?;
+    objects.set_owner(ownership);
+    objects.list_objects(live);
+    Ok(ResolvedStore {
+        objects,
+        ownership: ownership.clone(),
+        sources: secret_drift::recorded(contents, &hash_key),
+        redaction: Redaction::of(contents),
+    })
+}
+
+/// Returns bytes that nobody can guess.
+///
+/// # Errors
+///
+/// The operating system returns none.
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Diagnostics> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| vec![diagnostics::no_random_numbers(&error.to_string())])?;
+    Ok(bytes)
+}
+
+/// Checks that the registry of the feature store that the configuration names is served. An account that may not read
+/// the other namespace skips the check.
+pub async fn check_remote_registry(
     cluster: &Cluster,
     desired: &Desired,
     stop: &CancellationToken,
 ) -> Result<(), Diagnostics> {
-    let Registry::Remote(remote) = &desired.store.registry else {
+    let Registry::Remote(registry) = &desired.store.registry else {
         return Ok(());
     };
-    let Some(peer) = &remote.peer else {
+    let Some(remote_store) = &registry.store else {
         return Ok(());
     };
-    let key = Key::new(Kind::Service, peer.service());
-    let service = match cluster.get(&peer.namespace, &key, stop).await {
+    let key = Key::new(Kind::Service, remote_store.service());
+    let service = match cluster.get(&remote_store.namespace, &key, stop).await {
         Ok(service) => service,
         Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
         Err(error) => {
-            let summary = "Cannot look at the remote registry";
+            let summary = "Cannot check the remote registry";
             return Err(vec![diagnostics::cluster_error(summary, &error)]);
         }
     };
-    let judged = peer.check_service(service.as_ref());
-    judged.map_err(|error| vec![diagnostics::remote_store_error(&error)])
+    let checked = remote_store.check_service(service.as_ref());
+    checked.map_err(|error| vec![diagnostics::remote_store_error(&error)])
 }
 
-fn unprepared(errors: &[cluster::Error]) -> Diagnostics {
+fn preparation_errors(errors: &[cluster::Error]) -> Diagnostics {
     let summary = "Cannot prepare the feature store";
     (errors.iter())
         .map(|error| diagnostics::cluster_error(summary, error))
         .collect()
 }
 
-/// That Secrets and ConfigMaps of the user's cannot be read: what is missing is told at the attribute that names it.
-/// `waited` is how long it has been waited for them.
-pub fn unread(
+/// Returns a diagnostic for each of the user's Secrets and ConfigMaps that cannot be read, at the attribute that names
+/// it. `waited` is how long the apply has waited for missing ones.
+pub fn sources_error(
     desired: &Desired,
     errors: &[cluster::Error],
     waited: Option<Duration>,
@@ -247,10 +264,10 @@ pub fn unread(
         _ => None,
     };
     let waited = waited.filter(|_| errors.iter().all(may_appear));
-    let placed = |(mut diagnostic, error): (Diagnostic, &cluster::Error)| {
+    let complete = |(mut diagnostic, error): (Diagnostic, &cluster::Error)| {
         if let Some(waited) = waited {
             diagnostic.detail.push_str(&format!(
-                " It was waited for {} s, in case an operator makes it.",
+                " The apply waited {} s for it, in case an operator creates it.",
                 waited.as_secs()
             ));
         }
@@ -259,6 +276,6 @@ pub fn unread(
             None => diagnostic,
         }
     };
-    let diagnostics = unprepared(errors).into_iter();
-    diagnostics.zip(errors).map(placed).collect()
+    let diagnostics = preparation_errors(errors).into_iter();
+    diagnostics.zip(errors).map(complete).collect()
 }

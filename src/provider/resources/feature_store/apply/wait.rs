@@ -1,4 +1,4 @@
-//! Waiting for every Deployment of a feature store.
+//! The wait for every Deployment of a feature store.
 
 use serde_json::Value as Json;
 
@@ -7,7 +7,8 @@ use crate::cluster::{CancellationToken, Cluster, Error, StoreName};
 use crate::feast::names;
 use crate::feast::spec::{Replicas, Store};
 
-/// Answers the servers' Deployment once it is complete, and what has not become complete.
+/// Waits until all Deployments are complete. Returns the Deployment of the servers if it is, and an error for each that
+/// is not.
 pub(super) async fn complete(
     cluster: &Cluster,
     store: &Store,
@@ -23,7 +24,7 @@ pub(super) async fn complete(
         pods: &store.name,
         minimum: match &store.replicas {
             Replicas::Autoscaled(autoscaler) => Some(autoscaler.min_replicas),
-            // KEDA may have nothing to do, and then leaves the number as it is.
+            // KEDA leaves the number of replicas alone while its triggers are inactive.
             Replicas::Static(_)
             | Replicas::Stopped { .. }
             | Replicas::Keda(_)
@@ -48,7 +49,7 @@ pub(super) async fn complete(
     }
 }
 
-/// Whether the Deployment has another number of replicas than the configuration names.
+/// Returns whether the Deployment has another number of replicas than the configuration sets.
 pub(super) fn is_moved(store: &Store, deployment: &Json) -> bool {
     match &store.replicas {
         Replicas::Static(replicas) => deployment["spec"]["replicas"] != *replicas,

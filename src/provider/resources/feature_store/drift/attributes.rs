@@ -1,19 +1,20 @@
-//! Which attribute set a field of an object.
+//! The attributes that set a field of an object.
 //!
-//! A table says where the objects and the configuration meet. From there on both have the same structure, because the
-//! configuration's types are Kubernetes' own: the rest of the way down follows by the serde names of the schema.
+//! A table maps subtrees of the objects to attributes of the configuration. Below these, both have the same structure,
+//! because the types of the configuration are those of Kubernetes: the rest of the path follows by the serde names in the
+//! schema.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::cluster::ownership::{FieldPath, FieldStep};
 use crate::feast::names::{self, ServerKind, Service};
-use crate::feast::objects::{Key, Kind};
+use crate::kubernetes::field_path::{FieldPath, FieldStep};
+use crate::kubernetes::{Key, Kind};
 use crate::schema::encode::{encode, of_kind, of_type};
 use crate::schema::{self, Attribute, Block, Nesting, Number, Path, Step, Type, Value};
 
-/// Field by field: what stands at it or below was set at the attribute or below.
+/// A field of an object and the attribute that sets it. Fields below the one are set by attributes below the other.
 type Row = (FieldPath, String);
 
 fn rows(key: &Key, store: &str) -> Vec<Row> {
@@ -39,7 +40,7 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&["spec", "replicas"], "services.scaling.replicas"),
                 row(&["spec", "strategy"], "services.deployment_strategy"),
                 row(&["spec", "strategy", "type"], "strategy"),
-                // Tolerations, volumes and the like: `services` has them by the names of a PodSpec.
+                // `services` has tolerations, volumes and others by the names of a PodSpec.
                 row(&POD, "services"),
                 row(&POD_ANNOTATIONS, "services.pod_annotations"),
             ]);
@@ -57,7 +58,18 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&["spec"], &create)
             }));
         }
-        _ => {}
+        // No attribute has the structure of these objects.
+        Kind::ServiceAccount
+        | Kind::Role
+        | Kind::RoleBinding
+        | Kind::ClusterRole
+        | Kind::ClusterRoleBinding
+        | Kind::Secret
+        | Kind::ConfigMap
+        | Kind::Service
+        | Kind::Job
+        | Kind::PodDisruptionBudget
+        | Kind::ScaledObject => {}
     }
     rows
 }
@@ -74,14 +86,14 @@ fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
 const POD: [&str; 3] = ["spec", "template", "spec"];
 const POD_ANNOTATIONS: [&str; 4] = ["spec", "template", "metadata", "annotations"];
 
-/// Where the configuration has what belongs to each service.
+/// The attribute with the settings of each service.
 const SERVICES: [(Service, &str); 3] = [
     (Service::Online, "services.online_store"),
     (Service::Offline, "services.offline_store"),
     (Service::Registry, "services.registry.local"),
 ];
 
-/// An attribute that set a field, and what it holds.
+/// An attribute that sets a field, and its type.
 pub struct Place<'a> {
     pub path: Path,
     shape: Shape<'a>,
@@ -94,7 +106,7 @@ enum Shape<'a> {
     Type(&'a Type),
 }
 
-/// The attributes of this state that set the field.
+/// Returns the attributes of this state that set the field.
 pub fn of<'a>(block: &'a Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Place<'a>> {
     let store = state.attribute("name").as_str().unwrap_or_default();
     (rows(key, store).iter())
@@ -104,17 +116,17 @@ pub fn of<'a>(block: &'a Block, state: &Value, key: &Key, field: &FieldPath) -> 
                 path: Path::root(),
                 shape: Shape::Attributes(&block.attributes),
             };
-            rest.try_fold(root.by_names(attribute)?, |place, step| {
-                let found = state.get(&place.path)?;
-                place.below(found, step)
+            rest.try_fold(root.descend(attribute)?, |place, step| {
+                let value = state.get(&place.path)?;
+                place.child(value, step)
             })
         })
         .collect()
 }
 
 impl<'a> Place<'a> {
-    /// Down by Terraform's names.
-    fn by_names(self, dotted: &str) -> Option<Self> {
+    /// Follows attribute names that are separated by dots.
+    fn descend(self, dotted: &str) -> Option<Self> {
         dotted.split('.').try_fold(self, |place, name| {
             let attribute = place.attributes()?.get(name)?;
             Some(Place {
@@ -132,8 +144,8 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Down by a step in the object. `found` is what the state holds here.
-    fn below(self, found: &Value, step: &FieldStep) -> Option<Self> {
+    /// Follows a step of a field path. `value` is the value of this place in the state.
+    fn child(self, value: &Value, step: &FieldStep) -> Option<Self> {
         use schema::Kind::{Nested, Plain};
         let (step, shape) = match (step, self.shape) {
             (
@@ -146,7 +158,7 @@ impl<'a> Place<'a> {
                 (Step::Attribute(name.clone()), Shape::Kind(&attribute.kind))
             }
             (step, Shape::Kind(Nested(Nesting::List | Nesting::Set, inner))) => {
-                let position = position(inner, found, step)?;
+                let position = position(inner, value, step)?;
                 (Step::Index(position), Shape::Attributes(inner))
             }
             (FieldStep::Index(position), Shape::Kind(Plain(Type::List(inner)))) => {
@@ -160,7 +172,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// A value of the object as the attribute would hold it.
+    /// Returns a value of the object as the attribute holds it.
     pub fn value(&self, json: &Json) -> Value {
         match self.shape {
             Shape::Attributes(attributes) => encode(attributes, json),
@@ -170,9 +182,9 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Which element of the state's list a step means.
-fn position(inner: &BTreeMap<String, Attribute>, found: &Value, step: &FieldStep) -> Option<usize> {
-    let Value::List(elements) = found else {
+/// Returns the index of the element of a list in the state that a step selects.
+fn position(inner: &BTreeMap<String, Attribute>, list: &Value, step: &FieldStep) -> Option<usize> {
+    let Value::List(elements) = list else {
         return None;
     };
     match step {
@@ -203,16 +215,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::provider::schemas::{FEATURE_STORE, schemas};
+    use crate::provider::resources::feature_store::testing;
 
     #[test]
-    fn fields_lead_to_the_attributes_that_set_them() {
-        let schemas = schemas().unwrap();
-        let block = &schemas.resources[FEATURE_STORE].schema.block;
+    fn maps_fields_to_the_attributes_that_set_them() {
+        let block = &testing::block();
         let server = json!({
             "image": "feast:1",
             "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
-            "resources": {"limits": {"private_state": "1Gi"}},
+            "resources": {"limits": {"memory": "1Gi"}},
         });
         let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
         let metric = json!({"type": "Resource", "resource": {"name": "cpu",
@@ -249,7 +260,7 @@ mod tests {
                     "volumes": [{"name": "feast-data"}, {"name": "extra", "secret": {"secretName": "t"}}],
                     "terminationGracePeriodSeconds": 1, "containers": [
                     {"name": "online", "image": "i", "env": [{"name": "B", "value": "3"}, {"name": "C"}],
-                     "resources": {"limits": {"private_state": "2Gi"}}, "command": ["feast"]},
+                     "resources": {"limits": {"memory": "2Gi"}}, "command": ["feast"]},
                     {"name": "offline", "image": "i"},
                     {"name": "registry", "image": "i"}, {"name": "ui", "image": "i"}]}},
             },
@@ -272,8 +283,8 @@ mod tests {
             (Kind::Deployment, main, format!("{online}.image"), format!("{server}.image")),
             (Kind::Deployment, main, format!("{online}.env[name=\"B\"].value"), format!("{server}.env[1].value")),
             (Kind::Deployment, main, format!("{online}.env[name=\"C\"]"), String::new()),
-            (Kind::Deployment, main, format!("{online}.resources.limits.private_state"),
-                format!("{server}.resources.limits[\"private_state\"]")),
+            (Kind::Deployment, main, format!("{online}.resources.limits.memory"),
+                format!("{server}.resources.limits[\"memory\"]")),
             (Kind::Deployment, main, format!("{online}.command"), String::new()),
             (Kind::Deployment, main, online.replace("online", "registry") + ".image",
                 "services.registry.local.server.image".into()),

@@ -1,0 +1,88 @@
+//! Fingerprints of what pods read: pods are annotated with them, so they restart when it changes.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value as Json, json};
+use sha2::Sha256;
+
+use super::super::feature_store_yaml::{SecretError, SecretProblem};
+use super::super::names;
+use super::source::{Contents, Mounted};
+
+/// The fingerprints of what the pods of a Deployment read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// The fingerprint of `feature_store.yaml`.
+    pub configuration: String,
+    /// The fingerprint of the mounted certificates, if there are any.
+    pub certificates: Option<String>,
+}
+
+impl Fingerprints {
+    /// Adds the fingerprints to the annotations of a Deployment's pod template.
+    pub(super) fn annotate_pods(&self, deployment: &mut Json) {
+        let Self {
+            configuration,
+            certificates,
+        } = self;
+        if let Some(metadata) = deployment.pointer_mut("/spec/template/metadata") {
+            metadata["annotations"][names::CONFIGURATION_HASH_ANNOTATION] = json!(configuration);
+            if let Some(certificates) = certificates {
+                metadata["annotations"][names::CERTIFICATES_HASH_ANNOTATION] = json!(certificates);
+            }
+        }
+    }
+}
+
+/// Returns the first 128 bits of an HMAC-SHA256, in hexadecimal.
+pub fn fingerprint(key: &[u8], text: &str) -> String {
+    let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(mac) => mac,
+        // HMAC accepts keys of every length.
+        Err(error) => unreachable!("HMAC key: {error}"),
+    };
+    mac.update(text.as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    bytes[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Returns the fingerprint of all mounted files whose changes restart pods; `None` if there are none.
+///
+/// # Errors
+///
+/// Returns the mounted files, of any kind, that are missing or empty.
+pub(super) fn mounted_fingerprint(
+    mounted: &[Mounted],
+    contents: &Contents,
+    key: &[u8],
+) -> Result<Option<String>, Vec<SecretError>> {
+    let mut text = String::new();
+    let mut errors = Vec::new();
+    for mount in mounted {
+        let Mounted {
+            source,
+            path,
+            rolls_pods,
+        } = mount;
+        match source.text(contents) {
+            Some(file) if !file.trim().is_empty() => {
+                if *rolls_pods {
+                    // The length makes different sequences of files different texts.
+                    text.push_str(&format!("{source} {}\n{file}", file.len()));
+                }
+            }
+            file => errors.push(SecretError {
+                source_: source.clone(),
+                path: path.clone(),
+                problem: file.map_or(SecretProblem::Missing, |_| SecretProblem::Empty),
+            }),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let any = mounted.iter().any(|mount| mount.rolls_pods);
+    Ok(any.then(|| fingerprint(key, &text)))
+}

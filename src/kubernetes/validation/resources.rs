@@ -1,0 +1,248 @@
+//! Requests and limits of a container (`ResourceRequirements`).
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as RawQuantity;
+
+use super::Violation;
+use crate::kubernetes::quantity::Quantity;
+use crate::schema::Path;
+
+/// Validates requests and limits. Claims depend on the pod and are not validated.
+pub fn container(resources: &ResourceRequirements) -> Vec<Violation> {
+    let ResourceRequirements {
+        claims: _,
+        limits,
+        requests,
+    } = resources;
+    let (requests, limits) = (requests.as_ref(), limits.as_ref());
+    let mut violations = names(requests, limits);
+    violations.extend(requests_within_limits(requests, limits, &[]));
+    violations.extend(unshared(requests, limits));
+    violations
+}
+
+/// Extended resources, such as devices, are named with the domain of their vendor: `nvidia.com/gpu`.
+fn is_extended(name: &str) -> bool {
+    name.contains('/') && !name.contains("kubernetes.io/")
+}
+
+fn is_huge_page(name: &str) -> bool {
+    name.starts_with("hugepages-")
+}
+
+type Quantities = BTreeMap<String, RawQuantity>;
+
+/// Returns each quantity with its path and the name of the resource.
+fn quantities<'a>(
+    requests: Option<&'a Quantities>,
+    limits: Option<&'a Quantities>,
+) -> Vec<(Path, &'a str, &'a str)> {
+    [("requests", requests), ("limits", limits)]
+        .into_iter()
+        .flat_map(|(attribute, map)| {
+            let path = Path::of(attribute);
+            (map.into_iter().flatten()).map(move |(name, RawQuantity(text))| {
+                (path.key(name), name.as_str(), text.as_str())
+            })
+        })
+        .collect()
+}
+
+fn names(requests: Option<&Quantities>, limits: Option<&Quantities>) -> Vec<Violation> {
+    let is_known = |name: &str| {
+        ["cpu", "memory", "ephemeral-storage"].contains(&name)
+            || is_huge_page(name)
+            || name.contains('/')
+    };
+    (quantities(requests, limits).into_iter())
+        .filter(|(_, name, _)| !is_known(name))
+        .map(|(path, name, _)| {
+            Violation::at(
+                path,
+                format!("{name:?} is not a resource of a container"),
+                "Use `cpu`, `memory`, `ephemeral-storage`, `hugepages-<size>`, or the full name of an extended \
+                 resource, such as `nvidia.com/gpu`.",
+            )
+        })
+        .collect()
+}
+
+/// Extended resources come in whole units, and neither they nor huge pages can be overcommitted: request and limit are
+/// the same.
+fn unshared(requests: Option<&Quantities>, limits: Option<&Quantities>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (path, name, text) in quantities(requests, limits) {
+        if is_extended(name) && Quantity::parse(text).is_some_and(|it| !it.is_whole()) {
+            violations.push(Violation::at(
+                path,
+                format!("{text} of {name} is not a whole number"),
+                "Extended resources cannot be divided. Set a whole number.",
+            ));
+        }
+    }
+    for (path, name, text) in quantities(requests, None) {
+        let limit = limits.and_then(|limits| limits.get(name));
+        let is_above = |limit: &RawQuantity| {
+            Quantity::parse(text).is_some_and(|request| Quantity::parse(&limit.0) > Some(request))
+        };
+        if (is_extended(name) || is_huge_page(name)) && limit.is_none_or(is_above) {
+            violations.push(Violation::new(
+                path.clone(),
+                [path, Path::of("limits").key(name)],
+                format!("The limit of {name} must equal its request"),
+                format!(
+                    "Kubernetes does not overcommit this resource. Set the limit to {text} too."
+                ),
+            ));
+        }
+    }
+    violations
+}
+
+/// Validates that quantities are not negative, and that no request is above its limit. `defaults` are requests that apply
+/// if none is set.
+pub fn requests_within_limits(
+    requests: Option<&Quantities>,
+    limits: Option<&Quantities>,
+    defaults: &[(&str, &str)],
+) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (path, name, text) in quantities(requests, limits) {
+        if Quantity::parse(text).is_none_or(|it| it < Quantity::ZERO) {
+            violations.push(Violation::at(
+                path,
+                format!("{text:?} is not a valid quantity of {name}"),
+                "Set a number that is not negative, with an optional unit: `250m` or `2` for CPU, `512Mi` or `2Gi` \
+                 for bytes.",
+            ));
+        }
+    }
+    for (name, RawQuantity(limit)) in limits.into_iter().flatten() {
+        let default = defaults.iter().find(|(resource, _)| resource == name);
+        let set = requests.and_then(|requests| requests.get(name));
+        let set = set.map(|request| request.0.as_str());
+        let Some(request) = set.or(default.map(|(_, text)| *text)) else {
+            continue;
+        };
+        let is_above = match (Quantity::parse(request), Quantity::parse(limit)) {
+            (Some(request), Some(limit)) => request > limit,
+            _ => false,
+        };
+        if is_above {
+            let path = Path::of("requests").key(name);
+            violations.push(Violation::new(
+                set.map_or(Path::root(), |_| path.clone()),
+                [path, Path::of("limits").key(name)],
+                format!("The {name} request ({request}) exceeds the limit ({limit})"),
+                format!("Set a request of at most {limit}, or a limit of at least {request}."),
+            ));
+        }
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::kubernetes::validation::testing;
+
+    fn check(resources: Json, expected: &[(&str, &str)]) {
+        testing::check(&resources, super::container, expected);
+    }
+
+    #[test]
+    fn rejects_invalid_quantities_and_requests_above_limits() {
+        check(
+            json!({
+                "requests": {"cpu": "lots", "memory": "2Gi"},
+                "limits": {"cpu": "1", "memory": "1024Mi", "ephemeral-storage": "-1"},
+            }),
+            &[
+                (
+                    "requests[\"cpu\"]",
+                    "\"lots\" is not a valid quantity of cpu",
+                ),
+                (
+                    "limits[\"ephemeral-storage\"]",
+                    "\"-1\" is not a valid quantity of ephemeral-storage",
+                ),
+                (
+                    "requests[\"memory\"]",
+                    "The memory request (2Gi) exceeds the limit (1024Mi)",
+                ),
+            ],
+        );
+        check(
+            json!({"requests": {"cpu": "1000m"}, "limits": {"cpu": "1"}}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn rejects_unknown_names() {
+        check(
+            json!({
+                "requests": {"cpu": "1", "nvidia.com/gpu": "1", "example.kubernetes.io/x": "1"},
+                "limits": {"hugepages-2Mi": "4Mi", "ephemeral-storage": "1Gi", "nvidia.com/gpu": 1, "a.b/c": "2"},
+            }),
+            &[],
+        );
+        check(
+            json!({"requests": {"cpus": "1"}, "limits": {"storage": "1Gi"}}),
+            &[
+                (
+                    "requests[\"cpus\"]",
+                    "\"cpus\" is not a resource of a container",
+                ),
+                (
+                    "limits[\"storage\"]",
+                    "\"storage\" is not a resource of a container",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn rejects_extended_resources_that_are_divided_or_overcommitted() {
+        check(
+            json!({"limits": {"nvidia.com/gpu": "500m"}}),
+            &[(
+                "limits[\"nvidia.com/gpu\"]",
+                "500m of nvidia.com/gpu is not a whole number",
+            )],
+        );
+        check(
+            json!({"requests": {"a.b/c": "few"}, "limits": {"a.b/c": "1"}}),
+            &[(
+                "requests[\"a.b/c\"]",
+                "\"few\" is not a valid quantity of a.b/c",
+            )],
+        );
+        check(
+            json!({
+                "requests": {"nvidia.com/gpu": "1", "hugepages-2Mi": "2Mi"},
+                "limits": {"hugepages-2Mi": "4Mi"},
+            }),
+            &[
+                (
+                    "requests[\"hugepages-2Mi\"]",
+                    "The limit of hugepages-2Mi must equal its request",
+                ),
+                (
+                    "requests[\"nvidia.com/gpu\"]",
+                    "The limit of nvidia.com/gpu must equal its request",
+                ),
+            ],
+        );
+        check(
+            json!({"requests": {"nvidia.com/gpu": "2"}, "limits": {"nvidia.com/gpu": "1"}}),
+            &[(
+                "requests[\"nvidia.com/gpu\"]",
+                "The nvidia.com/gpu request (2) exceeds the limit (1)",
+            )],
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Settings of a volume mount that do not depend on the pod (`VolumeMount`).
+
+use k8s_openapi::api::core::v1::VolumeMount;
+
+use super::{Violation, supported};
+use crate::schema::Path;
+
+/// Validates everything but `name` and `mount_path`, which depend on the pod's volumes and on the other mounts.
+pub fn validate(mount: &VolumeMount) -> Vec<Violation> {
+    let VolumeMount {
+        bind_mount_options: _,
+        mount_path: _,
+        mount_propagation,
+        name: _,
+        read_only,
+        recursive_read_only,
+        sub_path,
+        sub_path_expr,
+    } = mount;
+    let mut violations = Vec::new();
+    let sub_path = sub_path.as_deref().unwrap_or_default();
+    if sub_path.starts_with('/') || sub_path.split('/').any(|part| part == "..") {
+        violations.push(Violation::at(
+            Path::of("sub_path"),
+            format!("{sub_path:?} is outside the volume"),
+            "Set a relative path without `..`.",
+        ));
+    }
+    if !sub_path.is_empty() && sub_path_expr.is_some() {
+        violations.push(Violation::at(
+            Path::of("sub_path_expr"),
+            "`sub_path` and `sub_path_expr` are mutually exclusive",
+            "Remove one of them.",
+        ));
+    }
+    // `Bidirectional` needs a privileged container.
+    if let Some(propagation) = mount_propagation {
+        let path = Path::of("mount_propagation");
+        violations.extend(supported(path, propagation, &["None", "HostToContainer"]));
+    }
+    if let Some(mode) = recursive_read_only {
+        let path = Path::of("recursive_read_only");
+        let modes = ["Disabled", "IfPossible", "Enabled"];
+        if let Some(violation) = supported(path.clone(), mode, &modes) {
+            violations.push(violation);
+        } else if mode != "Disabled" && *read_only != Some(true) {
+            violations.push(Violation::new(
+                path.clone(),
+                [path, Path::of("read_only")],
+                "`recursive_read_only` requires `read_only`",
+                "Set `read_only = true`, or remove `recursive_read_only`.",
+            ));
+        }
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::kubernetes::validation::testing::check;
+
+    #[test]
+    fn single_settings() {
+        for (mount, expected) in [
+            (
+                json!({"name": "a", "mountPath": "/a", "readOnly": true, "recursiveReadOnly": "IfPossible", "subPath": "models"}),
+                &[][..],
+            ),
+            (
+                json!({"name": "a", "mountPath": "/a", "subPath": "../b", "subPathExpr": "$(A)"}),
+                &[
+                    ("sub_path", "\"../b\" is outside the volume"),
+                    (
+                        "sub_path_expr",
+                        "`sub_path` and `sub_path_expr` are mutually exclusive",
+                    ),
+                ],
+            ),
+            (
+                json!({"name": "a", "mountPath": "/b", "mountPropagation": "Bidirectional"}),
+                &[("mount_propagation", "Unsupported value \"Bidirectional\"")],
+            ),
+            (
+                json!({"name": "a", "mountPath": "/c", "recursiveReadOnly": "Enabled"}),
+                &[(
+                    "recursive_read_only",
+                    "`recursive_read_only` requires `read_only`",
+                )],
+            ),
+            (
+                json!({"name": "a", "mountPath": "/d", "recursiveReadOnly": "Perhaps"}),
+                &[("recursive_read_only", "Unsupported value \"Perhaps\"")],
+            ),
+        ] {
+            check(&mount, super::validate, expected);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The data that the provider shares with its objects: the settings of the provider block, and the request to stop.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio_util::sync::CancellationToken;
+
+use super::settings::Settings;
+
+/// The settings and the stop token of the current run. With `-debug` one process serves several runs.
+#[derive(Default)]
+pub struct ProviderData {
+    settings: RwLock<Arc<Settings>>,
+    /// Cancelled by `StopProvider`, and replaced by the next configuration.
+    stop: RwLock<CancellationToken>,
+}
+
+impl ProviderData {
+    /// Returns the settings of the last configuration, or the defaults before the first one.
+    pub fn settings(&self) -> Arc<Settings> {
+        let settings = self.settings.read();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the token that is cancelled when the current run has to stop.
+    pub fn stop_token(&self) -> CancellationToken {
+        let stop = self.stop.read();
+        stop.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts a run with these settings.
+    pub fn configure(&self, settings: Settings) {
+        *(self.settings.write()).unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *(self.stop.write()).unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
+    }
+
+    /// Asks the calls of the current run to return early.
+    pub fn stop(&self) {
+        self.stop_token().cancel();
+    }
+}

@@ -1,0 +1,134 @@
+//! The prior state of an operation, decoded once.
+
+use std::sync::OnceLock;
+
+use serde_json::Value as Json;
+
+use crate::cluster::StoreName;
+use crate::feast::config::{Drift, FeatureStore};
+use crate::feast::spec::{Defaults, Store};
+use crate::schema::{Block, Value, decode};
+
+use super::computed::Desired;
+use super::manifests::Manifests;
+use super::private_state::PrivateState;
+
+/// The state and the private data that an operation starts from.
+pub struct PriorState<'a> {
+    pub block: &'a Block,
+    /// The attributes as Terraform stores them; null on create.
+    pub value: &'a Value,
+    pub private: PrivateState,
+    /// The objects as the last refresh saw them, which is what the user has seen in the state.
+    pub observed: Manifests,
+    /// The attribute `drift`.
+    pub drift: Vec<Drift>,
+    config: OnceLock<Result<FeatureStore, String>>,
+}
+
+impl<'a> PriorState<'a> {
+    pub fn decode(block: &'a Block, value: &'a Value, private: &[u8]) -> Self {
+        let private = PrivateState::decode(block, value, private);
+        Self {
+            block,
+            value,
+            observed: private.observed(),
+            private,
+            drift: drift(value),
+            config: OnceLock::new(),
+        }
+    }
+
+    /// Returns the configuration in the state, which has live values where others have changed them.
+    ///
+    /// # Errors
+    ///
+    /// The reason why this version of the provider cannot read the state.
+    pub fn config(&self) -> Result<&FeatureStore, &str> {
+        let config = (self.config).get_or_init(|| decode_config(self.block, self.value));
+        config.as_ref().map_err(String::as_str)
+    }
+
+    /// Returns the specification of that configuration. `None` for a null state, and for one that this version of the
+    /// provider cannot read.
+    pub fn spec(&self) -> Option<Store> {
+        let config = self.config().ok()?;
+        Some(Store::new(config, &Defaults::default()))
+    }
+
+    /// Returns the state as the last apply wrote it, without the drift that refreshes have found since.
+    pub fn applied_value(&self) -> Value {
+        let mut value = self.value.clone();
+        if let Some(attributes) = &self.private.applied_attributes {
+            attributes.restore(self.block, &mut value);
+        }
+        value
+    }
+
+    /// Renders the configuration of the last apply. `value` is [`Self::applied_value`].
+    pub fn render_applied(&self, value: &Value) -> Option<Desired> {
+        match &self.private.applied_attributes {
+            Some(attributes) => Desired::of_state(&attributes.config()?, value),
+            None => Desired::of_state(self.config().ok()?, value),
+        }
+    }
+
+    /// Returns the namespace and name of the feature store.
+    pub fn store_name(&self) -> Option<StoreName> {
+        store_name(self.value)
+    }
+}
+
+/// Decodes the configuration in a state.
+///
+/// # Errors
+///
+/// The reason why this version of the provider cannot read the state.
+pub fn decode_config(block: &Block, state: &Value) -> Result<FeatureStore, String> {
+    #[cfg(test)]
+    counters::DECODED.with(|count| count.set(count.get() + 1));
+    serde_json::from_value(decode(block, state).json).map_err(|error| error.to_string())
+}
+
+/// Returns the namespace and name of the feature store in a state.
+pub fn store_name(state: &Value) -> Option<StoreName> {
+    Some(StoreName {
+        namespace: state.attribute("namespace").as_str()?.to_owned(),
+        name: state.attribute("name").as_str()?.to_owned(),
+    })
+}
+
+/// Reads the attribute `drift`. Entries of unknown form are left out.
+fn drift(state: &Value) -> Vec<Drift> {
+    let Value::List(elements) = state.attribute("drift") else {
+        return Vec::new();
+    };
+    let text = |element: &Value, name: &str| element.attribute(name).as_str().map(str::to_owned);
+    let read = |element: &Value| {
+        let change = element.attribute("change").as_str()?;
+        Some(Drift {
+            object: text(element, "object")?,
+            change: serde_json::from_value(Json::from(change)).ok()?,
+            field: text(element, "field")?,
+            wanted: text(element, "wanted"),
+            live: text(element, "live"),
+            manager: text(element, "manager"),
+            operation: text(element, "operation"),
+            time: text(element, "time"),
+        })
+    };
+    elements.iter().filter_map(read).collect()
+}
+
+/// Counters of expensive steps on this thread, for tests.
+#[cfg(test)]
+pub mod counters {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Prior states whose configuration was decoded.
+        pub static DECODED: Cell<usize> = const { Cell::new(0) };
+        /// Configurations that were rendered.
+        pub static RENDERED: Cell<usize> = const { Cell::new(0) };
+    }
+}

@@ -1,0 +1,87 @@
+//! Helpers for the tests of the resource.
+
+use serde_json::Value as Json;
+
+pub use super::block;
+use super::computed;
+use super::manifests;
+use super::plan::plan_offline;
+use super::private_state::PrivateState;
+use super::replacement::Replacement;
+use crate::feast::config::{Drift, ScalingStatus};
+use crate::kubernetes::Key;
+use crate::provider::tests::core::check_plan;
+use crate::schema::provider::{PlanResourceChangeRequest, PlanResourceChangeResponse};
+use crate::schema::{Block, Value, encode};
+
+/// A configuration or a state from its serde form.
+pub fn value(block: &Block, json: &Json) -> Value {
+    encode(&block.attributes, json)
+}
+
+/// A state and its private state.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub state: Value,
+    pub private: PrivateState,
+}
+
+/// Plans without a cluster, in the default namespace `ns`.
+pub fn plan(block: &Block, prior: Option<&Stored>, config: &Value) -> PlanResourceChangeResponse {
+    let request = request(prior, config);
+    plan_request(block, Some("ns"), config, &request).0
+}
+
+/// Plans without a cluster. The plan must keep the rules of Terraform core.
+pub fn plan_request(
+    block: &Block,
+    default_namespace: Option<&str>,
+    written: &Value,
+    request: &PlanResourceChangeRequest,
+) -> (PlanResourceChangeResponse, Option<Replacement>) {
+    let (planned, replacement) = plan_offline(block, default_namespace, false, written, request);
+    check_plan(block, request, &planned);
+    (planned, replacement)
+}
+
+/// The request for a plan of this configuration.
+pub fn request(prior: Option<&Stored>, config: &Value) -> PlanResourceChangeRequest {
+    PlanResourceChangeRequest {
+        prior_state: prior.map_or(Value::Null, |prior| prior.state.clone()),
+        prior_private: prior.map_or(Vec::new(), |prior| prior.private.encode()),
+        proposed_new_state: config.clone(),
+        config: config.clone(),
+        ..PlanResourceChangeRequest::default()
+    }
+}
+
+/// The result of a successful apply of this configuration.
+pub fn stored(block: &Block, config: &Value) -> Stored {
+    let mut state = plan(block, None, config).state;
+    state.set("configuration_hash", Value::string("abc"));
+    let status = ScalingStatus {
+        current_replicas: Some(1),
+        desired_replicas: Some(1),
+    };
+    state.set("scaling_status", computed::scaling_status(status));
+    assert!(state.is_wholly_known());
+    // Without private data, the objects of the state count as applied.
+    let private = PrivateState::decode(block, &state, &[]);
+    Stored { state, private }
+}
+
+impl Stored {
+    /// The same after a refresh that found this drift of one object.
+    pub fn drifted(mut self, block: &Block, drift: &Drift, observed: Option<Json>) -> Self {
+        let mut objects = self.private.observed();
+        let key = Key::parse(&drift.object).unwrap();
+        match observed {
+            Some(observed) => objects.insert(key, observed),
+            None => objects.remove(&key),
+        };
+        self.private.set_observed(&objects);
+        self.state.set("objects", manifests::attribute(&objects));
+        computed::set_drift(block, &mut self.state, std::slice::from_ref(drift));
+        self
+    }
+}
