@@ -211,7 +211,9 @@ impl Fault {
     /// Returns the messages of which an error for this fault must contain at least one.
     pub fn expected_messages(self) -> &'static [&'static str] {
         match self {
-            Self::Html200 | Self::Html200After | Self::Html404 => &["not a Kubernetes API server"],
+            Self::Html200 | Self::Html200After | Self::Html404 => {
+                &["not come from a Kubernetes API server"]
+            }
             Self::ProviderKilled | Self::ProviderKilledAfter => {
                 &["plugin", "Plugin", "provider process"]
             }
