@@ -19,7 +19,7 @@ pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec
     let replicas = FieldPath::of(&["spec", "replicas"]);
     let mut leftovers: Vec<Change> = Vec::new();
     for entry in managed.iter().filter(|entry| own.contains(entry)) {
-        for (field, fields) in beyond(kind, &entry.fields, manifest) {
+        for (field, fields) in beyond(kind, entry.fields(), manifest) {
             let is_released = own.is_of_replicas(entry) && field == replicas;
             let is_listed = leftovers.iter().any(|leftover| leftover.field == field);
             if let Some(value) = field.get(live)

@@ -55,11 +55,11 @@ impl OwnManagers {
         let is_new = managed.applied_by(current).is_none();
         let label = FieldPath::of(&["metadata", "labels", MANAGED_BY_LABEL]);
         let is_former = |entry: &&Entry<'_>| {
-            let within = |last: &Json| beyond(kind, &entry.fields, last).is_empty();
+            let within = |last: &Json| beyond(kind, entry.fields(), last).is_empty();
             entry.operation == Operation::Apply
                 && entry.subresource.is_none()
                 && entry.manager != current
-                && entry.fields.contains(&label)
+                && entry.fields().contains(&label)
                 && (entry.manager == DEFAULT_FIELD_MANAGER
                     || (is_new && last_applied.is_some_and(within)))
         };

@@ -118,7 +118,7 @@ pub fn fields(live: &Json) -> FieldSet {
     let entries = managed.iter();
     let entries =
         entries.filter(|entry| entry.subresource.is_none() && managers.contains(entry.manager));
-    FieldSet::union(entries.map(|entry| &entry.fields))
+    FieldSet::union(entries.map(|entry| entry.fields()))
 }
 
 /// Returns the field managers of the operator: the name with which it applies, and the managers that have written its
@@ -148,7 +148,7 @@ pub(super) fn release(live: &Json, store: &StoreName, manager: &str) -> Option<J
     if taken.iter().all(|entry| entry.manager == manager) && !is_owned(live, store) {
         return None;
     }
-    let mut fields = FieldSet::union(taken.iter().map(|entry| &entry.fields));
+    let mut fields = FieldSet::union(taken.iter().map(|entry| entry.fields()));
     fields.remove(&FieldPath::of(&["metadata", "ownerReferences"]));
     let mut entry = apply_entry(manager, version, &fields);
     if let Some(time) = taken.iter().filter_map(|entry| entry.time).max() {

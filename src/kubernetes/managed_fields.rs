@@ -10,6 +10,8 @@
 //! - Times have a precision of one second, and an entry has one time for all its fields: the last writer is an estimate.
 //! - A removed field has no owner.
 
+use std::sync::OnceLock;
+
 use serde_json::{Value as Json, json};
 
 use super::field_path::FieldPath;
@@ -34,7 +36,7 @@ impl Operation {
 }
 
 /// The fields of one manager in one object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Entry<'a> {
     pub manager: &'a str,
     pub operation: Operation,
@@ -43,9 +45,16 @@ pub struct Entry<'a> {
     pub api_version: &'a str,
     /// The time of the last write, RFC 3339.
     pub time: Option<&'a str>,
-    pub fields: FieldSet,
+    /// Parsed when they are first needed: most readers look at the fields of one manager.
+    fields: OnceLock<FieldSet>,
     /// The entry in the object.
     json: &'a Json,
+}
+
+impl PartialEq for Entry<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
 }
 
 impl<'a> Entry<'a> {
@@ -60,9 +69,13 @@ impl<'a> Entry<'a> {
             subresource: subresource.filter(|text| !text.is_empty()),
             api_version: json["apiVersion"].as_str().unwrap_or_default(),
             time: json["time"].as_str(),
-            fields: FieldSet::parse(&json["fieldsV1"]),
+            fields: OnceLock::new(),
             json,
         }
+    }
+
+    pub fn fields(&self) -> &FieldSet {
+        (self.fields).get_or_init(|| FieldSet::parse(&self.json["fieldsV1"]))
     }
 
     /// Returns whether it is what the manager has applied to the object itself, not to a subresource.
@@ -131,17 +144,17 @@ impl<'a> ManagedFields<'a> {
     pub fn applied_by(&self, manager: &str) -> Option<&FieldSet> {
         let mut entries = self.iter();
         let entry = entries.find(|entry| entry.is_apply_by(manager))?;
-        Some(&entry.fields)
+        Some(entry.fields())
     }
 
     /// Returns the entries that have the field.
     pub fn owners(&self, field: &FieldPath) -> impl Iterator<Item = &Entry<'a>> {
-        self.iter().filter(|entry| entry.fields.contains(field))
+        self.iter().filter(|entry| entry.fields().contains(field))
     }
 
     /// Returns the fields of all managers.
     pub fn all(&self) -> FieldSet {
-        FieldSet::union(self.iter().map(|entry| &entry.fields))
+        FieldSet::union(self.iter().map(Entry::fields))
     }
 }
 

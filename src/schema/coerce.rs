@@ -5,7 +5,7 @@
 //! each other if nothing is lost.
 
 use super::walk::{Attributes, Expected, Part, Role, Visitor, walk};
-use super::{Attribute, Diagnostic, Diagnostics, Number, Path, Type, Value};
+use super::{Diagnostic, Diagnostics, Number, Path, Type, Value};
 
 /// Converts `value` to an object with these attributes. Computed attributes can be set, so that a whole resource can be
 /// passed; they are converted like the others.
@@ -94,23 +94,6 @@ impl<'s> Visitor<'s, Value> for Coercion {
         converted.unwrap_or_else(|| self.wrong_type(path, expected, value))
     }
 
-    fn list(&mut self, elements: Vec<Value>) -> Value {
-        Value::List(elements)
-    }
-
-    fn map(&mut self, entries: Vec<(String, Value)>) -> Value {
-        Value::Map(entries.into_iter().collect())
-    }
-
-    fn object(&mut self, attributes: Vec<(&'s str, &'s Attribute, Value)>) -> Value {
-        let attributes = attributes.into_iter();
-        Value::Object(
-            attributes
-                .map(|(name, _, value)| (name.to_owned(), value))
-                .collect(),
-        )
-    }
-
     fn mismatch(&mut self, path: &Path, expected: Expected, value: &Value) -> Value {
         let expected = match expected {
             Expected::Object => "an object",
@@ -152,7 +135,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::schema::{Kind, Nesting};
+    use crate::schema::{Attribute, Kind, Nesting};
 
     fn schema() -> BTreeMap<String, Attribute> {
         let plain = |ty| Attribute::of_kind(Kind::Plain(ty));

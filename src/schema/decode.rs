@@ -134,26 +134,6 @@ impl<'s> Visitor<'s, Value> for Decoder {
         }
     }
 
-    fn list(&mut self, elements: Vec<Option<Json>>) -> Option<Json> {
-        Some(elements.into_iter().flatten().collect())
-    }
-
-    fn map(&mut self, entries: Vec<(String, Option<Json>)>) -> Option<Json> {
-        let entries = entries.into_iter();
-        Some(
-            entries
-                .filter_map(|(key, entry)| Some((key, entry?)))
-                .collect(),
-        )
-    }
-
-    fn object(&mut self, attributes: Vec<(&'s str, &'s Attribute, Option<Json>)>) -> Option<Json> {
-        let attributes = attributes.into_iter();
-        let present =
-            attributes.filter_map(|(_, attribute, json)| Some((attribute.key.clone(), json?)));
-        Some(present.collect())
-    }
-
     fn mismatch(&mut self, path: &Path, _: Expected, _: &Value) -> Option<Json> {
         self.wrong_type(path);
         None

@@ -1,7 +1,5 @@
 //! JSON that others have written as the value of a schema. Unlike [`encode`](super::encode()), nothing is dropped.
 
-use std::fmt;
-
 use serde_json::Value as Json;
 
 use super::encode::Encoder;
@@ -9,29 +7,22 @@ use super::walk::{Attributes, Part, walk};
 use super::{Path, Value};
 
 /// A part of the JSON that the schema does not allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{place}` {problem}")]
 pub struct MismatchError {
     /// The path in the names of the JSON: `services.onlineStore.server.env[0].name`.
     pub place: String,
     pub problem: Problem,
 }
 
-impl fmt::Display for MismatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = &self.place;
-        match self.problem {
-            Problem::Unknown => write!(f, "`{place}` is not supported."),
-            Problem::Type(expected) => write!(f, "`{place}` must be {expected}."),
-        }
-    }
-}
-
 /// The reason of a [`MismatchError`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The schema has no such property.
+    #[error("is not supported.")]
     Unknown,
     /// The value does not have this type.
+    #[error("must be {0}.")]
     Type(&'static str),
 }
 
@@ -52,10 +43,7 @@ pub fn decode_strict(attributes: &Attributes, json: &Json) -> Result<Value, Vec<
         Part::Attributes(attributes),
         json,
     );
-    match encoder.mismatches.is_empty() {
-        true => Ok(value),
-        false => Err(encoder.into_errors()),
-    }
+    encoder.checked(value)
 }
 
 #[cfg(test)]

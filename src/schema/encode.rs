@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::walk::{Attributes, Expected, Part, Role, Visitor, walk, walk_object};
-use super::{Attribute, Kind, MismatchError, Number, Path, Problem, Type, Value};
+use super::{Kind, MismatchError, Number, Path, Problem, Type, Value};
 
 /// Encodes the serde form of an object. Properties that the schema does not have are dropped.
 pub fn encode(attributes: &Attributes, json: &Json) -> Value {
@@ -18,10 +18,7 @@ pub fn encode(attributes: &Attributes, json: &Json) -> Value {
 pub fn encode_typed(attributes: &Attributes, json: &Json) -> Result<Value, Vec<MismatchError>> {
     let mut encoder = Encoder::default();
     let value = walk_object(&mut encoder, Path::root(), attributes, json);
-    match encoder.mismatches.is_empty() {
-        true => Ok(value),
-        false => Err(encoder.into_errors()),
-    }
+    encoder.checked(value)
 }
 
 /// Encodes the serde form of an attribute's value.
@@ -57,8 +54,15 @@ impl Encoder {
         Value::Null
     }
 
-    /// Returns the mismatches in the order of the JSON's properties.
-    pub fn into_errors(mut self) -> Vec<MismatchError> {
+    /// Returns the result of the walk.
+    ///
+    /// # Errors
+    ///
+    /// Every mismatch, in the order of the JSON's properties.
+    pub fn checked(mut self, value: Value) -> Result<Value, Vec<MismatchError>> {
+        if self.mismatches.is_empty() {
+            return Ok(value);
+        }
         self.mismatches
             .sort_by(|(left, _), (right, _)| left.cmp(right));
         let errors = self
@@ -68,7 +72,7 @@ impl Encoder {
                 place: path.to_string(),
                 problem,
             });
-        errors.collect()
+        Err(errors.collect())
     }
 }
 
@@ -112,23 +116,6 @@ impl<'s> Visitor<'s, Json> for Encoder {
             (Type::String, _) => self.wrong_type(path, "a string"),
             _ => Value::Null,
         }
-    }
-
-    fn list(&mut self, elements: Vec<Value>) -> Value {
-        Value::List(elements)
-    }
-
-    fn map(&mut self, entries: Vec<(String, Value)>) -> Value {
-        Value::Map(entries.into_iter().collect())
-    }
-
-    fn object(&mut self, attributes: Vec<(&'s str, &'s Attribute, Value)>) -> Value {
-        let attributes = attributes.into_iter();
-        Value::Object(
-            attributes
-                .map(|(name, _, value)| (name.to_owned(), value))
-                .collect(),
-        )
     }
 
     fn mismatch(&mut self, path: &Path, expected: Expected, _: &Json) -> Value {

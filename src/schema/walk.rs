@@ -134,10 +134,59 @@ impl Tree for Json {
     }
 }
 
+/// The result for one value, which is put together from the results for its parts.
+pub trait Output: Sized {
+    /// Returns a list or a set.
+    fn list(elements: Vec<Self>) -> Self;
+
+    fn map(entries: Vec<(String, Self)>) -> Self;
+
+    /// Returns an object. Its attributes come with their Terraform names.
+    fn object(attributes: Vec<(&str, &Attribute, Self)>) -> Self;
+}
+
+impl Output for Value {
+    fn list(elements: Vec<Self>) -> Self {
+        Self::List(elements)
+    }
+
+    fn map(entries: Vec<(String, Self)>) -> Self {
+        Self::Map(entries.into_iter().collect())
+    }
+
+    fn object(attributes: Vec<(&str, &Attribute, Self)>) -> Self {
+        let attributes = attributes.into_iter();
+        let attributes = attributes.map(|(name, _, value)| (name.to_owned(), value));
+        Self::Object(attributes.collect())
+    }
+}
+
+/// JSON in its serde form, in which `None` is left out.
+impl Output for Option<Json> {
+    fn list(elements: Vec<Self>) -> Self {
+        Some(elements.into_iter().flatten().collect())
+    }
+
+    fn map(entries: Vec<(String, Self)>) -> Self {
+        let entries = entries.into_iter();
+        Some(
+            entries
+                .filter_map(|(key, entry)| Some((key, entry?)))
+                .collect(),
+        )
+    }
+
+    fn object(attributes: Vec<(&str, &Attribute, Self)>) -> Self {
+        let attributes = attributes.into_iter();
+        let present =
+            attributes.filter_map(|(_, attribute, json)| Some((attribute.key.clone(), json?)));
+        Some(present.collect())
+    }
+}
+
 /// The decisions of a walk over a tree `T`.
 pub trait Visitor<'s, T> {
-    /// The result for one value.
-    type Output;
+    type Output: Output;
 
     /// Returns whether an attribute is walked.
     fn includes(&self, _: &Attribute) -> bool {
@@ -151,12 +200,6 @@ pub trait Visitor<'s, T> {
     fn enter_object(&mut self, _: &Path, _: &'s Attributes, _: &T) {}
 
     fn scalar(&mut self, path: &Path, ty: &Type, value: &T) -> Self::Output;
-
-    fn list(&mut self, elements: Vec<Self::Output>) -> Self::Output;
-
-    fn map(&mut self, entries: Vec<(String, Self::Output)>) -> Self::Output;
-
-    fn object(&mut self, attributes: Vec<(&'s str, &'s Attribute, Self::Output)>) -> Self::Output;
 
     /// Visits a value that does not have the shape of its schema.
     fn mismatch(&mut self, path: &Path, expected: Expected, value: &T) -> Self::Output;
@@ -207,7 +250,7 @@ impl<V> Walk<'_, V> {
                             self.child(Step::Index(index), role, inner, &[], element)
                         })
                         .collect();
-                    self.visitor.list(outputs)
+                    V::Output::list(outputs)
                 }
             },
             Shape::Map(inner) => match value.entries() {
@@ -222,7 +265,7 @@ impl<V> Walk<'_, V> {
                             )
                         })
                         .collect();
-                    self.visitor.map(outputs)
+                    V::Output::map(outputs)
                 }
             },
         }
@@ -245,7 +288,7 @@ impl<V> Walk<'_, V> {
             let output = self.child(step, role, part, Check::each(&attribute.checks), inner);
             outputs.push((name.as_str(), attribute, output));
         }
-        self.visitor.object(outputs)
+        V::Output::object(outputs)
     }
 
     fn child<'s, T: Tree>(

@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use serde_json::{Value as Json, json};
-
 use crate::real_feast::lab;
 use crate::support::feast::{Pod, Postgres};
 
@@ -56,32 +54,4 @@ pub fn fill_table(postgres: &Postgres, database: &str) {
     lab::python()
         .run(program, &arguments)
         .unwrap_or_else(|error| panic!("{error}"));
-}
-
-/// Returns a request for features of two existing drivers and one missing driver.
-pub fn features_request() -> Json {
-    json!({
-        "features": ["driver_stats:conv_rate", "driver_stats:trips"],
-        "entities": {"driver_id": [1001, 1002, 9999]},
-    })
-}
-
-/// Returns the expected response of the online server: the newest row of each driver.
-pub fn expected_response() -> Json {
-    json!({
-        "driver_id": [1001, 1002, 9999],
-        "conv_rate": [0.25, 0.5, null],
-        "trips": [11, 22, null],
-    })
-}
-
-/// Returns the values of a response to [`features_request`], by feature.
-pub fn values(answer: &Json) -> Json {
-    let names = answer["metadata"]["feature_names"].as_array().unwrap();
-    let results = answer["results"].as_array().unwrap();
-    names
-        .iter()
-        .zip(results)
-        .map(|(name, result)| (name.as_str().unwrap().to_owned(), result["values"].clone()))
-        .collect()
 }

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{
-    self as repository, expected_response, features_request, values,
-};
+use crate::real_feast::feature_repository as repository;
 use crate::real_feast::lab;
 use crate::real_feast::stores::MATERIALIZE;
+use crate::support::feast::features::{expected_response, features_request, values};
 use crate::support::feast::{Listener, Pod, Secrets};
 use crate::support::testbed::cluster::eventually;
 

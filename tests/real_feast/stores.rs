@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{
-    self as repository, expected_response, features_request, values,
-};
+use crate::real_feast::feature_repository as repository;
 use crate::real_feast::lab;
+use crate::support::feast::features::{expected_response, features_request, values};
 use crate::support::feast::{Pod, Redis, Secrets};
 
 const ONLINE: &str = "http://127.0.0.1:6566";

@@ -6,11 +6,10 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::real_feast::feature_repository::{
-    self as repository, expected_response, features_request, values,
-};
+use crate::real_feast::feature_repository as repository;
 use crate::real_feast::lab;
 use crate::real_feast::stores::MATERIALIZE;
+use crate::support::feast::features::{expected_response, features_request, values};
 use crate::support::feast::{Postgres, Secrets};
 
 /// Returns the Secrets of a user whose database is `database`. Passwords are in the environment, so their characters

@@ -5,10 +5,10 @@ use std::fs;
 
 use serde_json::{Value as Json, json};
 
-use crate::real_feast::feature_repository::{expected_response, features_request, values};
 use crate::real_feast::lab;
 use crate::real_feast::stores::start_containers;
 use crate::support::feast::Secrets;
+use crate::support::feast::features::{expected_response, features_request, values};
 
 /// Returns a self-signed certificate for these names and addresses, and its private key.
 fn certificate(names: Vec<String>) -> (String, String) {

@@ -1,6 +1,5 @@
 //! What the tests share: one node with PostgreSQL on it, started when the first test asks for it.
 
-use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -47,8 +46,8 @@ pub fn lab() -> &'static Lab {
 }
 
 fn boot() -> Result<Node> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_node/repository");
-    Node::start(&repository, Progress::stderr())
+    let definitions = include_str!("../real_feast/repository/from_a_table.py");
+    Node::start(&[("definitions.py", definitions)], Progress::stderr())
 }
 
 /// Stops the node: a static is never dropped.

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value as Json;
 use tokio::runtime::Builder;
 
-use crate::real_node::store::{answer, question, values};
+use crate::support::feast::features::{expected_response, features_request, values};
 
 const WORKERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ async fn worker(address: &str, keeps: bool, stop: &AtomicBool, began: Instant) -
 async fn once(client: &Client<HttpConnector, Full<Bytes>>, address: &str) -> Result<(), String> {
     let request = Request::post(format!("http://{address}/get-online-features"))
         .header("content-type", "application/json")
-        .body(Full::from(question().to_string()));
+        .body(Full::from(features_request().to_string()));
     let response = client.request(request.expect("a request")).await;
     let response = response.map_err(|error| chain(&error))?;
     let status = response.status();
@@ -122,7 +122,7 @@ async fn once(client: &Client<HttpConnector, Full<Bytes>>, address: &str) -> Res
     let text = String::from_utf8_lossy(&body);
     let found = serde_json::from_str::<Json>(&text).map(|json| values(&json));
     match found {
-        Ok(found) if status.is_success() && found == answer() => Ok(()),
+        Ok(found) if status.is_success() && found == expected_response() => Ok(()),
         _ => Err(format!("{status}: {text}")),
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-use crate::real_node::store::{Store, answer, question, values};
+use crate::real_node::store::Store;
+use crate::support::feast::features::{expected_response, features_request, values};
 
 pub fn serves_features_through_services() {
     let store = Store::create("serving", "");
@@ -12,7 +13,7 @@ pub fn serves_features_through_services() {
          json.dumps({}).encode(), {{'content-type': 'application/json'}})\n\
          print(urllib.request.urlopen(request).read().decode())",
         store.namespace.name(),
-        question()
+        features_request()
     );
     let exec = [
         "exec",
@@ -25,6 +26,6 @@ pub fn serves_features_through_services() {
     ];
     let said = store.namespace.kubectl(&exec).unwrap();
     let said: Json = serde_json::from_str(&said).unwrap();
-    assert_eq!(values(&said), answer());
+    assert_eq!(values(&said), expected_response());
     store.destroy();
 }

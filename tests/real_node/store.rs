@@ -1,6 +1,6 @@
 //! A feature store on the node, made by Terraform: online store and registry in PostgreSQL, definitions in the image.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::real_node::lab::{self, Lab, PASSWORD};
 use crate::support::node::REPOSITORY;
@@ -11,38 +11,6 @@ pub struct Store {
     pub terraform: Terraform,
     pub namespace: Namespace,
     pub lab: &'static Lab,
-}
-
-/// The newest row of each driver, and a driver that does not exist.
-pub fn question() -> Json {
-    json!({
-        "features": ["driver_stats:conv_rate", "driver_stats:trips"],
-        "entities": {"driver_id": [1001, 1002, 9999]},
-    })
-}
-
-pub fn answer() -> Json {
-    json!({
-        "driver_id": [1001, 1002, 9999],
-        "conv_rate": [0.25, 0.5, null],
-        "trips": [11, 22, null],
-    })
-}
-
-/// The values of an answer to [`question`], by feature.
-pub fn values(answer: &Json) -> Json {
-    let names = answer["metadata"]["feature_names"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    let results = answer["results"].as_array().into_iter().flatten();
-    let values = names.zip(results).map(|(name, result)| {
-        (
-            name.as_str().unwrap_or_default().to_owned(),
-            result["values"].clone(),
-        )
-    });
-    values.collect()
 }
 
 impl Store {

@@ -16,6 +16,8 @@
 mod client;
 #[path = "feast/container.rs"]
 mod container;
+#[path = "feast/features.rs"]
+pub mod features;
 #[path = "feast/listener.rs"]
 mod listener;
 #[path = "feast/pod.rs"]

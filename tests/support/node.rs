@@ -30,10 +30,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::feast::Python;
-use super::testbed::cluster::{Cluster, eventually};
+use super::testbed::cluster::Cluster;
 use super::testbed::components::{Ports, Setup};
 use super::testbed::error::{Doing, Error, Result};
-use super::testbed::process::Service;
+use super::testbed::process::{Service, output, wait_for};
 use super::testbed::progress::Progress;
 use super::testbed::run_dir::RunDir;
 use super::testbed::{Tool, Tools, pki, tools};
@@ -65,14 +65,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the control plane and the node. Every container sees the feature repository in `repository` at
+    /// Starts the control plane and the node. Every container sees a feature repository with these files, by name, at
     /// [`REPOSITORY`], as in an image that was built with it.
     ///
     /// # Errors
     ///
     /// The machine lacks what [`missing`] names, a program cannot be had, or one ends early: then the error has the
     /// end of its log.
-    pub fn start(repository: &Path, progress: Progress) -> Result<Self> {
+    pub fn start(repository: &[(&str, &str)], progress: Progress) -> Result<Self> {
         let missing = missing();
         if !missing.is_empty() {
             return Err(Error::new("starting a Kubernetes node", missing.join("; ")));
@@ -121,12 +121,25 @@ struct Start<'a> {
     services: Vec<Service>,
 }
 
-fn start(tools: &Tools, packages: &Packages, python: Python, repository: &Path) -> Result<Node> {
+fn start(
+    tools: &Tools,
+    packages: &Packages,
+    python: Python,
+    repository: &[(&str, &str)],
+) -> Result<Node> {
     let run_dir = RunDir::temporary()?;
     let folder = run_dir.path().to_owned();
-    for name in ["logs", "root/etc/cni/net.d", "root/opt/cni/bin"] {
+    for name in [
+        "logs",
+        "repository",
+        "root/etc/cni/net.d",
+        "root/opt/cni/bin",
+    ] {
         let path = folder.join(name);
         fs::create_dir_all(&path).doing(|| format!("creating {}", path.display()))?;
+    }
+    for (file, text) in repository {
+        write(&folder.join("repository").join(file), text)?;
     }
     let mut start = Start {
         tools,
@@ -136,7 +149,7 @@ fn start(tools: &Tools, packages: &Packages, python: Python, repository: &Path) 
     };
     let keeper = Keeper::start(&start.folder)?;
     let cluster = start.control_plane()?;
-    start.node(&cluster, &python, repository)?;
+    start.node(&cluster, &python)?;
     Ok(Node {
         cluster,
         services: Mutex::new(start.services),
@@ -197,7 +210,7 @@ impl Start<'_> {
         Ok(cluster)
     }
 
-    fn node(&mut self, cluster: &Cluster, python: &Python, repository: &Path) -> Result<()> {
+    fn node(&mut self, cluster: &Cluster, python: &Python) -> Result<()> {
         let (tools, folder) = (self.tools, self.folder.clone());
         for (file, text) in [
             (
@@ -233,7 +246,7 @@ impl Start<'_> {
             fs::copy(from, &to).doing(|| format!("copying {}", from.display()))?;
         }
         let specification = folder.join("runtime.json");
-        let mounted = [(repository, Path::new(REPOSITORY))];
+        let mounted = [(folder.join("repository"), PathBuf::from(REPOSITORY))];
         image::write_runtime_specification(
             tools.path(Tool::Ctr)?,
             python,
@@ -290,12 +303,8 @@ impl Start<'_> {
         let mut ctr = Command::new(self.tools.path(Tool::Ctr)?);
         ctr.args(["--namespace", "k8s.io", "images", "import"])
             .arg(&archive);
-        let doing = || format!("importing {}", archive.display());
-        let output = self.inside(&ctr).output().doing(doing)?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr)))
+        let doing = format!("importing {}", archive.display());
+        output(&mut self.inside(&ctr), &doing).map(drop)
     }
 
     /// The same command in the node's namespaces.
@@ -323,15 +332,8 @@ impl Start<'_> {
         Ok(())
     }
 
-    /// Waits, and ends early with the log of a program that has ended.
-    fn wait(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
-        let mut ended = Ok(());
-        let (timeout, every) = (Duration::from_secs(120), Duration::from_millis(100));
-        let found = eventually(what, timeout, every, || {
-            ended = self.services.iter_mut().try_for_each(Service::check);
-            (ended.is_err() || ready()).then_some(())
-        });
-        ended.and(found)
+    fn wait(&mut self, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
+        wait_for(&mut self.services, what, Duration::from_secs(120), ready)
     }
 }
 

@@ -153,7 +153,7 @@ impl<'a> Managers<'a> {
 
     fn union(&self, selected: impl Fn(&Entry<'_>) -> bool) -> FieldSet {
         let entries = self.managed.iter().filter(|entry| selected(entry));
-        FieldSet::union(entries.map(|entry| &entry.fields))
+        FieldSet::union(entries.map(|entry| entry.fields()))
     }
 
     /// Returns `metadata.managedFields` with which an apply by the configured field manager removes the fields. Returns
@@ -171,13 +171,13 @@ impl<'a> Managers<'a> {
             .iter()
             .filter(|entry| !self.own.contains(entry));
         let others = others.filter_map(|entry| {
-            let mut left = entry.fields.clone();
+            let mut left = entry.fields().clone();
             for dropped in &reclaimed {
                 if left.contains(&dropped.field) {
                     left.remove(&dropped.field);
                 }
             }
-            match left == entry.fields {
+            match left == *entry.fields() {
                 true => Some(entry.to_json()),
                 false => (!left.is_empty()).then(|| entry.with_fields(&left)),
             }

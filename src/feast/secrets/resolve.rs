@@ -5,9 +5,8 @@
 //!
 //! The content is written to that Secret only. Errors do not contain it, and resolved objects cannot be printed.
 
-use std::fmt;
-
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Value as Json, json};
 

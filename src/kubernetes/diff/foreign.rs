@@ -29,7 +29,7 @@ pub fn foreign(kind: Kind, desired: &Json, live: &Json, own: &[&str]) -> Vec<Cha
         changes: Vec::new(),
     };
     for entry in managed.iter().filter(|entry| is_other(entry, own)) {
-        for (field, _) in entry.fields.beyond(desired, is_collection) {
+        for (field, _) in entry.fields().beyond(desired, is_collection) {
             // A Deployment whose manifest leaves out the replica count leaves it to others.
             let is_replica_count =
                 kind == Kind::Deployment && field == FieldPath::of(&["spec", "replicas"]);

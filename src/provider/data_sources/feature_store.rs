@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-
 use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, rollout};
@@ -15,14 +14,9 @@ use crate::feast::config::{
 use crate::feast::names::{self, Endpoint};
 use crate::feast::secrets::store_secret;
 use crate::feast::spec::{self, Registry, Store};
-use crate::kubernetes::{Key, Kind};
-use crate::schema::provider::{
-    DataSource, Deferred, ReadDataSourceRequest, ReadDataSourceResponse,
-};
-use crate::schema::{Block, Diagnostic, Diagnostics, Schema, Value, decode, encode};
-
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::ManagedFields;
+use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::lowered;
 use crate::provider::provider_data::ProviderData;
@@ -33,6 +27,10 @@ use crate::provider::resources::feature_store::parse::mismatch;
 use crate::provider::resources::feature_store::read::read_objects;
 use crate::provider::resources::feature_store::secret_drift::{self, SecretDrift};
 use crate::provider::settings::Settings;
+use crate::schema::provider::{
+    DataSource, Deferred, ReadDataSourceRequest, ReadDataSourceResponse,
+};
+use crate::schema::{Block, Diagnostic, Diagnostics, Schema, Value, decode, encode};
 
 /// The data source.
 pub struct FeatureStoreDataSource {

@@ -93,11 +93,11 @@ fn with_nulls(block: &Block, mut attributes: BTreeMap<String, Value>) -> Value {
 
 fn describe(mismatch: &MismatchError) -> String {
     let place = custom_resource::origin(&mismatch.place);
-    match mismatch.problem {
+    match &mismatch.problem {
         Problem::Unknown => format!(
             "`{place}` is not a field of a FeatureStore that this provider knows. Correct its name, or remove it."
         ),
-        Problem::Type(wanted) => format!("`{place}` must be {wanted}."),
+        problem => format!("`{place}` {problem}"),
     }
 }
 

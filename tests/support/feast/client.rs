@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use super::pod::Pod;
-use super::python::output;
 use crate::support::testbed::error::{Doing, Result};
+use crate::support::testbed::process::output;
 
 const REQUEST: &str = include_str!("request.py");
 const PROBE: &str = include_str!("probe.py");

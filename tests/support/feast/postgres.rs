@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::python::{Python, output};
+use super::python::Python;
 use super::run::Run;
 use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::error::{Doing, Result};
-use crate::support::testbed::process::Service;
+use crate::support::testbed::process::{Service, output};
 
 pub struct Postgres {
     service: Service,

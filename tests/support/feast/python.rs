@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::testbed::cache;
 use crate::support::testbed::error::{Doing, Error, Result};
+use crate::support::testbed::process::output;
 use crate::support::testbed::progress::{Progress, Step};
 
 /// The minutes of an installation on a new machine, for the progress line.
@@ -137,22 +138,4 @@ fn install(environment: &Path, requirements: &Path, step: &Step) -> Result<()> {
         let why = format!("{status}\n{errors}");
         Err(Error::new("installing Feast with pip", why).help(help))
     }
-}
-
-/// Runs the command, and returns its standard output, or an error with its standard error.
-pub(super) fn output(command: &mut Command, doing: &str) -> Result<String> {
-    let result = command
-        .stdin(Stdio::null())
-        .output()
-        .doing(|| format!("{doing}: {}", command.get_program().display()))?;
-    if result.status.success() {
-        return Ok(String::from_utf8_lossy(&result.stdout).into_owned());
-    }
-    let why = format!(
-        "{}\n{}{}",
-        result.status,
-        String::from_utf8_lossy(&result.stdout),
-        String::from_utf8_lossy(&result.stderr)
-    );
-    Err(Error::new(doing, why))
 }

@@ -10,7 +10,8 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::feast::Python;
-use crate::support::testbed::error::{Doing, Error, Result};
+use crate::support::testbed::error::{Doing, Result};
+use crate::support::testbed::process::output;
 
 /// The user of the Feast image, which is no root.
 const USER: u32 = 1001;
@@ -123,15 +124,15 @@ fn write_root(root: &Path) -> std::io::Result<()> {
 pub fn write_runtime_specification(
     ctr: &Path,
     python: &Python,
-    further: &[(&Path, &Path)],
+    further: &[(PathBuf, PathBuf)],
     file: &Path,
 ) -> Result<()> {
     let doing = || format!("writing {}", file.display());
-    let output = Command::new(ctr)
-        .args(["oci", "spec"])
-        .output()
-        .doing(doing)?;
-    let mut specification: Json = serde_json::from_slice(&output.stdout).doing(doing)?;
+    let defaults = output(
+        Command::new(ctr).args(["oci", "spec"]),
+        "asking ctr for its defaults",
+    )?;
+    let mut specification: Json = serde_json::from_str(&defaults).doing(doing)?;
     let programs = PROGRAMS
         .map(Path::new)
         .into_iter()
@@ -140,7 +141,7 @@ pub fn write_runtime_specification(
         let same = programs
             .chain(python.folders())
             .map(|folder| (folder, folder));
-        mounts.extend(same.chain(further.iter().copied()).map(|(source, destination)| {
+        mounts.extend(same.chain(further.iter().map(|(from, to)| (from.as_path(), to.as_path()))).map(|(source, destination)| {
             json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "ro"]})
         }));
     }
@@ -148,18 +149,14 @@ pub fn write_runtime_specification(
 }
 
 fn tar(archive: &Path, folder: &Path, members: &[&str]) -> Result<()> {
-    let doing = || format!("writing {}", archive.display());
     let mut tar = Command::new("tar");
-    tar.arg("--create")
-        .arg("--numeric-owner")
+    tar.args(["--create", "--numeric-owner"])
         .arg("--file")
-        .arg(archive);
-    tar.arg("--directory").arg(folder).args(members);
-    let output = tar.output().doing(doing)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::new(doing(), String::from_utf8_lossy(&output.stderr)))
+        .arg(archive)
+        .arg("--directory")
+        .arg(folder)
+        .args(members);
+    output(&mut tar, &format!("writing {}", archive.display())).map(drop)
 }
 
 fn hash(bytes: &[u8]) -> String {

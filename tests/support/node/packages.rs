@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::requirements::is_on_path;
 use crate::support::testbed::cache;
-use crate::support::testbed::error::{Doing, Error, Result};
+use crate::support::testbed::error::{Doing, Result};
+use crate::support::testbed::process::output;
 use crate::support::testbed::progress::Progress;
+use crate::support::testbed::tools::on_path;
 
 const PROGRAMS: [&str; 3] = ["runc", "iptables", "conntrack"];
 /// The packages of the programs, with the libraries that a minimal Debian or Ubuntu lacks.
@@ -43,7 +44,7 @@ pub struct Packages {
 impl Packages {
     /// Finds the programs, or downloads and unpacks their packages with apt-get and dpkg-deb.
     pub fn ensure(progress: Progress) -> Result<Self> {
-        if PROGRAMS.iter().all(|program| is_on_path(program)) {
+        if PROGRAMS.iter().all(|program| on_path(program).is_some()) {
             return Ok(Self {
                 programs: PathBuf::from("/usr/sbin"),
                 runc: PathBuf::from("runc"),
@@ -101,21 +102,12 @@ fn download(folder: &Path) -> Result<()> {
     let help = "Install them yourself: runc, iptables and conntrack.";
     let mut apt = Command::new("apt-get");
     apt.arg("download").args(PACKAGES).current_dir(&archives);
-    run(&mut apt).map_err(|error| error.help(help))?;
+    output(&mut apt, "downloading packages").map_err(|error| error.help(help))?;
     let entries = fs::read_dir(&archives).doing(|| format!("reading {}", archives.display()))?;
     for archive in entries.flatten() {
         let mut dpkg = Command::new("dpkg-deb");
         dpkg.arg("--extract").arg(archive.path()).arg(&root);
-        run(&mut dpkg).map_err(|error| error.help(help))?;
+        output(&mut dpkg, "unpacking a package").map_err(|error| error.help(help))?;
     }
     Ok(())
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let doing = format!("running {}", command.get_program().display());
-    let output = command.output().doing(|| doing.clone())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::new(doing, String::from_utf8_lossy(&output.stderr)))
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::support::testbed::tools::on_path;
+
 /// The control group hierarchies of version 1 that a node uses.
 const HIERARCHIES: [&str; 9] = [
     "blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids", "systemd",
@@ -34,7 +36,7 @@ pub fn missing() -> Vec<String> {
     }
     let programs: Vec<&str> = PROGRAMS
         .into_iter()
-        .filter(|name| !is_on_path(name))
+        .filter(|name| on_path(name).is_none())
         .collect();
     if !programs.is_empty() {
         missing.push(format!(
@@ -43,9 +45,4 @@ pub fn missing() -> Vec<String> {
         ));
     }
     missing
-}
-
-pub(super) fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

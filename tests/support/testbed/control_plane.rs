@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::cluster::{Cluster, eventually};
+use super::cluster::Cluster;
 use super::components::{Ports, Setup};
 use super::error::{Doing, Error, Result};
 use super::pki;
-use super::process::{Guard, Service};
+use super::process::{Guard, Service, wait_for};
 use super::progress::Progress;
 use super::run_dir::RunDir;
 use super::signals;
@@ -311,17 +311,6 @@ fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
     Cluster::new(&folder.join("kubeconfig"), kubectl, Some(folder))
 }
 
-/// Waits for `what`, and fails early with the log of a program that has ended.
-fn wait(running: &mut Running, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
-    let mut ended = Ok(());
-    let found = eventually(
-        what,
-        Duration::from_secs(90),
-        Duration::from_millis(100),
-        || {
-            ended = running.check();
-            (ended.is_err() || ready()).then_some(())
-        },
-    );
-    ended.and(found)
+fn wait(running: &mut Running, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
+    wait_for(&mut running.services, what, Duration::from_secs(90), ready)
 }

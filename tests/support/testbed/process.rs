@@ -5,8 +5,28 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use super::cluster::eventually;
 use super::error::{Doing, Error, Result};
+
+/// Runs the command, and returns its standard output, or an error with its standard error.
+pub fn output(command: &mut Command, doing: &str) -> Result<String> {
+    let result = command
+        .stdin(Stdio::null())
+        .output()
+        .doing(|| format!("{doing}: {}", command.get_program().display()))?;
+    if result.status.success() {
+        return Ok(String::from_utf8_lossy(&result.stdout).into_owned());
+    }
+    let why = format!(
+        "{}\n{}{}",
+        result.status,
+        String::from_utf8_lossy(&result.stdout),
+        String::from_utf8_lossy(&result.stderr)
+    );
+    Err(Error::new(doing, why))
+}
 
 /// A program that runs until it is stopped.
 pub struct Service {
@@ -71,6 +91,21 @@ impl Service {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Waits for `what`, and fails early with the log of a service that has ended.
+pub fn wait_for(
+    services: &mut [Service],
+    what: &str,
+    timeout: Duration,
+    mut ready: impl FnMut() -> bool,
+) -> Result<()> {
+    let mut ended = Ok(());
+    let found = eventually(what, timeout, Duration::from_millis(100), || {
+        ended = services.iter_mut().try_for_each(Service::check);
+        (ended.is_err() || ready()).then_some(())
+    });
+    ended.and(found)
 }
 
 /// A small shell that kills the services if this process dies without stopping them, even by SIGKILL: its standard

@@ -216,7 +216,8 @@ fn find(tool: Tool, wanted: &[Tool]) -> Result<Option<PathBuf>> {
         .flatten())
 }
 
-fn on_path(binary: &str) -> Option<PathBuf> {
+/// Returns the path of a program on the `PATH`.
+pub fn on_path(binary: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|folder| folder.join(binary))

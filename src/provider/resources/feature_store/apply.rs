@@ -432,17 +432,23 @@ mod tests {
         assert_eq!(private, expected);
     }
 
-    #[test]
-    fn a_failed_create_records_the_objects_that_exist() {
-        let provider = TestProvider::new();
-        provider.server.reject(DEPLOYMENT, true);
-        let config = config(&provider, "a");
+    /// Creates the feature store while the API server rejects one of its objects.
+    fn rejected_create(provider: &TestProvider, object: &str) -> ApplyResourceChangeResponse {
+        provider.server.reject(object, true);
+        let config = config(provider, "a");
         let planned = provider.plan(&Value::Null, &[], &config);
         let applied = provider.apply(&Value::Null, &planned, &config);
         assert_eq!(
             summaries(&applied.diagnostics),
             ["Cannot create the feature store"]
         );
+        applied
+    }
+
+    #[test]
+    fn a_failed_create_records_the_objects_that_exist() {
+        let provider = TestProvider::new();
+        let applied = rejected_create(&provider, DEPLOYMENT);
         let private = provider.private(&applied.state, &applied.private);
         assert_eq!(private.rollout, Rollout::Pending);
         assert!(private.sources.is_empty());
@@ -455,14 +461,7 @@ mod tests {
     #[test]
     fn a_create_that_writes_nothing_has_no_state() {
         let provider = TestProvider::new();
-        provider.server.reject(SECRET, true);
-        let config = config(&provider, "a");
-        let planned = provider.plan(&Value::Null, &[], &config);
-        let applied = provider.apply(&Value::Null, &planned, &config);
-        assert_eq!(
-            summaries(&applied.diagnostics),
-            ["Cannot create the feature store"]
-        );
+        let applied = rejected_create(&provider, SECRET);
         assert_eq!(applied.state, Value::Null);
         assert!(
             !provider
