@@ -4,6 +4,8 @@
 #
 #   keeper.sh FOLDER
 #
+# Waits while another node runs on this machine.
+#
 # Namespaces: mount, network, process ids, host name, IPC, control groups. The network namespace is reached from this
 # machine through a pair of virtual interfaces, so that its firewall rules do not touch this machine's.
 set -euo pipefail
@@ -41,6 +43,9 @@ clean_up() {
     done
 }
 
+# One node at a time: addresses, interface and control groups have fixed names.
+exec 9>"/run/feast-node.lock"
+flock 9
 # Left by a keeper that was killed.
 node=0
 remove_groups || { echo "the control group $group is in use: is another node running?"; exit 1; }
@@ -58,7 +63,7 @@ echo 1 >"/sys/fs/cgroup/cpuset/$group/cgroup.clone_children"
         echo "$BASHPID" >"/sys/fs/cgroup/$hierarchy/$group/cgroup.procs"
     done
     exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child --mount-proc \
-        bash "$here/init.sh" "$folder" "${hierarchies[@]}" </dev/null >"$folder/logs/init.log" 2>&1
+        bash "$here/init.sh" "$folder" "${hierarchies[@]}" </dev/null >"$folder/logs/init.log" 2>&1 9>&-
 ) &
 node=$!
 trap clean_up EXIT

@@ -8,8 +8,8 @@ use crate::support::testbed::tools::on_path;
 const HIERARCHIES: [&str; 9] = [
     "blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids", "systemd",
 ];
-const PROGRAMS: [&str; 8] = [
-    "bash", "ip", "mount", "nsenter", "pgrep", "tar", "umount", "unshare",
+const PROGRAMS: [&str; 9] = [
+    "bash", "flock", "ip", "mount", "nsenter", "pgrep", "tar", "umount", "unshare",
 ];
 
 /// Returns what this machine lacks to run a node, each as a sentence; nothing if a node can run.
