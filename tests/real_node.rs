@@ -19,6 +19,7 @@ mod real_node {
     pub mod lab;
     pub mod load;
     pub mod measure;
+    pub mod rollouts;
     pub mod serving;
     pub mod store;
 }
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_node::{lab, measure, serving};
+use real_node::{lab, measure, rollouts, serving};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -45,7 +46,11 @@ fn main() -> ExitCode {
         eprintln!("real_node: no test runs, because {}", missing.join("; "));
     }
     let named = arguments.filter.as_deref().unwrap_or_default();
-    let trials = trials![serving::serves_features_through_services].into_iter();
+    let trials = trials![
+        serving::serves_features_through_services,
+        rollouts::scaling_and_updating_lose_no_request,
+    ]
+    .into_iter();
     let trials = trials.map(|trial| trial.with_ignored_flag(!missing.is_empty()));
     // Run only when it is named.
     let measurements = trials![measure::requests_lost_by_pre_stop_sleep].into_iter();

@@ -10,6 +10,7 @@ use super::*;
 use crate::cluster::fake_api::{self, Received, Reply};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::kubernetes::{Kind, diff};
+use crate::provider::diagnostics;
 use crate::schema::coerce;
 use crate::schema::provider::{Private, ReadResourceRequest, ReadResourceResponse};
 
@@ -118,12 +119,15 @@ fn planned(text: &str) -> (Value, ReadResourceResponse, PlanResourceChangeRespon
         PlanResourceChangeRequest {
             prior_state: refreshed.state.clone(),
             proposed_new_state: config.clone(),
-            config,
+            config: config.clone(),
             prior_private: refreshed.private.clone(),
             ..PlanResourceChangeRequest::default()
         },
     ));
-    assert_eq!(planned.diagnostics, []);
+    // The upgrade replaces the pods.
+    let recreates = config.attribute("services.scaling").is_null();
+    let interruption = recreates.then(|| diagnostics::interruption(true));
+    assert_eq!(planned.diagnostics, Vec::from_iter(interruption));
     (upgraded.state, refreshed, planned)
 }
 
