@@ -49,12 +49,18 @@ fn main() -> ExitCode {
     let trials = trials![
         serving::serves_features_through_services,
         rollouts::scaling_and_updating_lose_no_request,
+        rollouts::destroy_refuses_requests_only_without_the_service,
     ]
     .into_iter();
     let trials = trials.map(|trial| trial.with_ignored_flag(!missing.is_empty()));
     // Run only when it is named.
-    let measurements = trials![measure::requests_lost_by_pre_stop_sleep].into_iter();
-    let is_ignored = !missing.is_empty() || !named.contains("measure");
+    let measurements = trials![
+        measure::requests_lost_by_pre_stop_sleep,
+        rollouts::every_transition_loses_no_request,
+    ]
+    .into_iter();
+    let is_ignored =
+        !missing.is_empty() || !(named.contains("measure") || named.contains("every_transition"));
     let measurements = measurements.map(|trial| trial.with_ignored_flag(is_ignored));
     let all = trials.chain(measurements).collect();
     let conclusion = libtest_mimic::run(&arguments, all);
