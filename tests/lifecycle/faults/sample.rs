@@ -1,5 +1,7 @@
 //! The selection of the cases to run: one, all, or a sample for a seed.
 
+use std::collections::BTreeSet;
+
 use super::fault::Fault;
 use super::request::RequestName;
 use super::scenario::{SCENARIOS, Scenario};
@@ -107,6 +109,23 @@ fn interleave<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
         .take_while(|pair| pair.iter().any(Option::is_some))
         .flat_map(|pair| pair.into_iter().flatten())
         .collect()
+}
+
+/// Returns the names of the cases that an interrupted run has completed: `FEAST_FAULTS_RESUME` is the file with its
+/// output.
+pub fn completed_cases() -> BTreeSet<String> {
+    let Some(file) = std::env::var_os("FEAST_FAULTS_RESUME").filter(|file| !file.is_empty()) else {
+        return BTreeSet::new();
+    };
+    let output = std::fs::read_to_string(&file);
+    let output =
+        output.unwrap_or_else(|error| panic!("FEAST_FAULTS_RESUME={}: {error}", file.display()));
+    let completed = output.lines().filter_map(|line| {
+        let (_, case) = line.split_once("faults: ok ")?;
+        let (case, _) = case.rsplit_once(" (")?;
+        Some(case.to_owned())
+    });
+    completed.collect()
 }
 
 pub fn case_name(scenario: &Scenario, request: &RequestName, fault: Fault) -> String {
