@@ -1,9 +1,9 @@
 //! A feature store on a real Kubernetes node, with the real Feast, and clients that ask it for features.
 //!
-//! The node, its control plane, PostgreSQL and Feast run on this machine; [`support::node`] says how. Needs Linux and
-//! root: where a node cannot run, the tests are ignored and the reason is printed.
+//! The node, its control plane, PostgreSQL and Feast run on this machine; [`support::node`] says how. Needs Linux, root
+//! and control groups of version 1: where a node cannot run, the tests are ignored with the reason.
 //!
-//! A test is a plain function in a file of `tests/real_node/`, named in the list below.
+//! A test is a plain function in a file of `tests/real_node/`, named in one of the lists below.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support"]
@@ -19,40 +19,67 @@ mod real_node {
     pub mod lab;
     pub mod load;
     pub mod measure;
+    pub mod requirements;
     pub mod serving;
     pub mod store;
 }
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use real_node::{lab, measure, serving};
+use real_node::{lab, measure, requirements, serving};
 
-/// One trial for each function, named by its path.
+/// Returns one trial for each function, named by its path and started by `$run`.
 macro_rules! trials {
-    ($($test:path),* $(,)?) => {
-        vec![$(Trial::test(stringify!($test).replace(' ', ""), || { $test(); Ok(()) })),*]
+    ($run:ident: $($test:path),* $(,)?) => {
+        vec![$(Trial::ignorable_test(stringify!($test).replace(' ', ""), || $run($test))),*]
     };
+}
+
+/// Trials that need no node.
+fn without_node() -> Vec<Trial> {
+    trials![run:
+        requirements::control_groups_of_version_1_are_named_if_they_are_not_mounted,
+        requirements::control_groups_of_version_2_are_not_supported,
+    ]
+}
+
+/// Trials of every `cargo test`. Together, they take at most four minutes on two cores.
+fn short() -> Vec<Trial> {
+    trials![run_on_node: serving::serves_features_through_services]
+}
+
+/// Trials of `.ci/extended`, which passes `--include-ignored`, and of a `cargo test` that selects them by name.
+fn long() -> Vec<Trial> {
+    trials![run_on_node: measure::requests_lost_by_pre_stop_sleep]
 }
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One after another: each keeps the machine busy, and a request must not be lost for want of a processor.
     arguments.test_threads = Some(1);
-    let missing = support::node::missing();
-    if !missing.is_empty() {
-        eprintln!("real_node: no test runs, because {}", missing.join("; "));
-    }
-    let named = arguments.filter.as_deref().unwrap_or_default();
-    let trials = trials![serving::serves_features_through_services].into_iter();
-    let trials = trials.map(|trial| trial.with_ignored_flag(!missing.is_empty()));
-    // Run only when it is named.
-    let measurements = trials![measure::requests_lost_by_pre_stop_sleep].into_iter();
-    let is_ignored = !missing.is_empty() || !named.contains("measure");
-    let measurements = measurements.map(|trial| trial.with_ignored_flag(is_ignored));
-    let all = trials.chain(measurements).collect();
-    let conclusion = libtest_mimic::run(&arguments, all);
+    let unnamed = arguments.filter.is_none();
+    let long = long()
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(unnamed));
+    let all = without_node().into_iter().chain(short()).chain(long);
+    let conclusion = libtest_mimic::run(&arguments, all.collect());
     lab::stop();
     conclusion.exit_code()
+}
+
+fn run(test: fn()) -> Result<Completion, Failed> {
+    test();
+    Ok(Completion::Completed)
+}
+
+/// Runs the test, or ignores it where a node cannot run.
+fn run_on_node(test: fn()) -> Result<Completion, Failed> {
+    let missing = support::node::missing();
+    if missing.is_empty() {
+        run(test)
+    } else {
+        Ok(Completion::ignored_with(missing.join("; ")))
+    }
 }
