@@ -20,6 +20,7 @@ mod real_node {
     pub mod load;
     pub mod measure;
     pub mod requirements;
+    pub mod rollouts;
     pub mod serving;
     pub mod store;
 }
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use real_node::{lab, measure, requirements, serving};
+use real_node::{lab, measure, requirements, rollouts, serving};
 
 /// Returns one trial for each function, named by its path and started by `$run`.
 macro_rules! trials {
@@ -47,7 +48,10 @@ fn without_node() -> Vec<Trial> {
 
 /// Trials of every `cargo test`. Together, they take at most four minutes on two cores.
 fn short() -> Vec<Trial> {
-    trials![run_on_node: serving::serves_features_through_services]
+    trials![run_on_node:
+        serving::serves_features_through_services,
+        rollouts::scaling_and_updating_lose_no_request,
+    ]
 }
 
 /// Trials of `.ci/extended`, which passes `--include-ignored`, and of a `cargo test` that selects them by name.

@@ -52,9 +52,9 @@ impl fmt::Debug for Deletion {
 }
 
 impl Cluster {
-    /// Deletes every object of the feature store, found by its labels or by a key in `known`: first the autoscaler and
-    /// the workloads, then, when their pods are gone, the objects that the pods used. Ignores objects that are gone
-    /// already.
+    /// Deletes every object of the feature store, found by its labels or by a key in `known`: first the Services, the
+    /// autoscaler and the workloads, then, when their pods are gone, the objects that the pods used. Ignores objects that
+    /// are gone already.
     ///
     /// # Errors
     ///
@@ -100,10 +100,12 @@ impl Cluster {
             cancel,
             deletion,
         };
-        let is_prerequisite = |key: &Key| key.kind.tier() == Tier::Prerequisites;
-        deleter.delete_matching(|key| !is_prerequisite(key)).await;
+        // A Service must not send requests to pods that have stopped.
+        let is_used_by_pods =
+            |key: &Key| key.kind.tier() == Tier::Prerequisites && key.kind != Kind::Service;
+        deleter.delete_matching(|key| !is_used_by_pods(key)).await;
         deleter.wait_for_pods(&pods).await;
-        deleter.delete_matching(is_prerequisite).await;
+        deleter.delete_matching(is_used_by_pods).await;
         Ok(deleter.deletion)
     }
 

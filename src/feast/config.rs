@@ -199,9 +199,31 @@ pub struct Services {
 
     /// How pods are replaced when their template changes (Kubernetes `DeploymentStrategy`). Default: `RollingUpdate`
     /// when the feature store is scaled (`replicas` above 1, `autoscaling` or `keda`), or else `Recreate`, because two
-    /// pods must not write the same files.
+    /// pods must not write the same files. With `Recreate`, the feature store does not answer while its pods are
+    /// replaced, and the plan warns of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_strategy: Option<DeploymentStrategy>,
+
+    /// Seconds for which a pod that Kubernetes terminates still serves requests, before its servers receive SIGTERM
+    /// (the `preStop` hook `sleep`, which requires Kubernetes 1.30 or later). During this time, Services stop sending
+    /// requests to the pod; without it, rollouts, scale-downs and node drains lose requests. With `0`, there is no
+    /// hook. Default: `5` if the persistence allows several pods (less if the grace period is shorter), or else `0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub pre_stop_sleep_seconds: Option<i32>,
+
+    /// Seconds after which Kubernetes kills the servers of a pod that it terminates, including
+    /// `pre_stop_sleep_seconds` (`terminationGracePeriodSeconds` of the pods). The online server needs up to 30 seconds
+    /// to finish its requests. Default: 35 more than `pre_stop_sleep_seconds`, or 30 if that is `0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub termination_grace_period_seconds: Option<i32>,
+
+    /// Seconds for which a new pod must be ready without a crash before it counts as available, so that a rollout
+    /// replaces the next pod (`minReadySeconds` of the Deployment). Default: `0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 599))]
+    pub min_ready_seconds: Option<i32>,
 
     /// The online store, which serves features with low latency. Its server runs unless `disabled` is true. Default:
     /// SQLite in the pod, with a server with default settings.
@@ -260,13 +282,13 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerations: Option<Vec<Toleration>>,
 
-    /// Affinity of the pods to nodes and to other pods (Kubernetes `Affinity`). Default: when the feature store is
-    /// scaled, its pods prefer nodes without another pod of it. Set `{}` for no affinity.
+    /// Affinity of the pods to nodes and to other pods (Kubernetes `Affinity`). Default: if the persistence allows
+    /// several pods, they prefer nodes without another pod of the feature store. Set `{}` for no affinity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
 
-    /// How the pods are spread over zones, nodes or other domains (Kubernetes `TopologySpreadConstraint`). Default:
-    /// when the feature store is scaled, evenly over zones if possible. Set `[]` for no constraints.
+    /// How the pods are spread over zones, nodes or other domains (Kubernetes `TopologySpreadConstraint`). Default: if
+    /// the persistence allows several pods, evenly over zones if possible. Set `[]` for no constraints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
 

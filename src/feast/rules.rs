@@ -137,6 +137,11 @@ pub const RULES: &[Rule] = &[
         check: pods::strategy,
     },
     Rule {
+        name: "pre-stop-sleep",
+        description: "`pre_stop_sleep_seconds` is less than `termination_grace_period_seconds`.",
+        check: pods::termination,
+    },
+    Rule {
         name: "one-store",
         description: "`persistence` has exactly one of `file` and `store`.",
         check: stores::one_persistence,

@@ -16,6 +16,8 @@ mod registry;
 mod scaling;
 mod server;
 mod storage;
+mod stores;
+mod termination;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +43,8 @@ pub(super) use storage::join;
 pub use storage::{
     Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,
 };
+pub use stores::{Offline, Online};
+pub use termination::Termination;
 pub use tls::Tls;
 
 /// Values that a configuration does not have itself.
@@ -63,6 +67,8 @@ pub struct Store {
     pub cron_job: Option<CronJob>,
     pub replicas: Replicas,
     pub strategy: Strategy,
+    pub min_ready_seconds: Option<i32>,
+    pub termination: Termination,
     pub disruption_budget: Option<DisruptionBudget>,
     pub pods: Pods,
     pub online: Online,
@@ -82,20 +88,6 @@ pub struct Store {
     pub timeouts: Timeouts,
     pub delete_data: bool,
     pub drift_policy: config::DriftPolicy,
-}
-
-/// The online store. Feast always has one, but it can be without a server.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Online {
-    pub storage: OnlineStorage,
-    pub server: Option<OnlineServer>,
-    pub serving: Option<config::Serving>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Offline {
-    pub storage: OfflineStorage,
-    pub server: Option<Server>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +126,9 @@ impl Store {
             scaling,
             pod_disruption_budgets,
             deployment_strategy,
+            pre_stop_sleep_seconds,
+            termination_grace_period_seconds,
+            min_ready_seconds,
             online_store,
             offline_store,
             registry,
@@ -170,15 +165,28 @@ impl Store {
             .unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned());
         let consumer = openlineage.as_ref().and_then(|it| it.consumer.as_ref());
         let lineage = consumer.and_then(|consumer| consumer.lineage_server.as_ref());
+        let termination = |several_pods| {
+            Termination::new(
+                pre_stop_sleep_seconds,
+                termination_grace_period_seconds,
+                several_pods,
+            )
+        };
         let mut store = Self {
             name: name.clone(),
             labels: labels.clone().unwrap_or_default(),
             annotations: annotations.clone().unwrap_or_default(),
             cron_job: cron_job.as_ref().and_then(CronJob::new),
             strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
+            min_ready_seconds,
+            // Set below.
+            termination: Termination::default(),
             disruption_budget: DisruptionBudget::new(pod_disruption_budgets, &replicas),
             replicas,
-            lineage: lineage.map(|server| LineageServer::new(server, &image, &pods)),
+            lineage: lineage.map(|server| {
+                // Its Deployment always has the strategy `RollingUpdate`.
+                LineageServer::new(server, &image, &pods, termination(true))
+            }),
             pods,
             online: Online::new(&online_store.unwrap_or_default(), &image),
             offline: offline_store
@@ -201,11 +209,21 @@ impl Store {
             project,
         };
         store.project.apply = apply.unwrap_or_else(|| store.default_apply());
+        store.termination = termination(store.allows_several_pods());
         let selectors: Vec<_> = (store.servers().into_iter())
             .flat_map(|(_, server)| server.node_selector.clone())
             .collect();
         store.pods.node_selector.extend(selectors);
         store
+    }
+
+    /// Returns whether every service keeps its data outside the pods, so that several pods can run. Parts of the pod
+    /// template depend on this instead of on the number of pods, so that scaling does not replace pods.
+    pub fn allows_several_pods(&self) -> bool {
+        let offline = self.offline.as_ref();
+        self.online.is_shared()
+            && self.registry.is_shared()
+            && offline.is_none_or(Offline::is_shared)
     }
 
     /// Returns the servers that share their pods, in the order in which the Feast operator merges their settings: of
@@ -363,52 +381,6 @@ pub fn endpoints(store: &Store) -> config::Endpoints {
         registry_rest: address(Endpoint::RegistryRest),
         ui: address(Endpoint::Ui),
         lineage: address(Endpoint::Lineage),
-    }
-}
-
-impl Online {
-    fn new(online: &config::OnlineStore, image: &str) -> Self {
-        let config::OnlineStore {
-            disabled,
-            persistence,
-            server,
-            serving,
-        } = online;
-        if disabled.unwrap_or(false) {
-            // Its file is ignored too: Feast uses a default file that nothing reads. A database is kept, because
-            // another feature store can serve what this one materializes.
-            let database = persistence.as_ref().filter(|it| it.store.is_some());
-            return Self {
-                storage: OnlineStorage::new(database),
-                server: None,
-                serving: serving.clone(),
-            };
-        }
-        let server = server.clone().unwrap_or_default();
-        Self {
-            storage: OnlineStorage::new(persistence.as_ref()),
-            server: Some(OnlineServer::new(
-                server.settings(),
-                serving.as_ref(),
-                image,
-            )),
-            serving: serving.clone(),
-        }
-    }
-}
-
-impl Offline {
-    fn new(offline: &config::OfflineStore, image: &str) -> Self {
-        let config::OfflineStore {
-            persistence,
-            server,
-        } = offline;
-        Self {
-            storage: OfflineStorage::new(persistence.as_ref()),
-            server: server
-                .as_ref()
-                .map(|server| Server::new(server.settings(), image)),
-        }
     }
 }
 

@@ -60,6 +60,26 @@ pub fn provider_problem(problem: &Problem) -> Diagnostic {
     .at(Path::of(attribute))
 }
 
+/// An update that stops all pods before it starts new ones.
+pub fn interruption(allows_several_pods: bool) -> Diagnostic {
+    let advice = match allows_several_pods {
+        true => {
+            "To replace pods without an interruption, set `services.deployment_strategy = { type = \"RollingUpdate\" }`."
+        }
+        false => {
+            "The old pod must end first, because two pods must not write the same files. Updates without an interruption \
+             require DB-backed persistence for all services."
+        }
+    };
+    Diagnostic::warning(
+        "The update interrupts the feature store",
+        format!(
+            "The update replaces the pods, and with the strategy `Recreate`, Kubernetes stops the old pods before it \
+             starts new ones. The feature store does not answer until a new pod is ready. {advice}"
+        ),
+    )
+}
+
 /// A plan that would replace a feature store because the namespace of the provider block is an empty string.
 pub fn empty_namespace(prior: &Value) -> Diagnostic {
     let text = |name: &str| {

@@ -172,6 +172,58 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "spread of the pods over nodes and zones",
+        operator: "with more than one replica",
+        provider: "if the persistence allows several pods",
+        reason: "A change of the number of pods does not replace them.",
+        in_operator: nothing,
+        in_provider: |objects, resource| {
+            let is_scaled = resource["spec"]["replicas"].as_i64().unwrap_or(1) > 1
+                || resource
+                    .pointer("/spec/services/scaling/autoscaling")
+                    .is_some();
+            if is_scaled {
+                return;
+            }
+            for pod in pods(objects) {
+                for key in ["affinity", "topologySpreadConstraints"] {
+                    let configured = resource.pointer(&format!("/spec/services/{key}"));
+                    if configured.is_none() {
+                        remove(pod, "", key);
+                    }
+                }
+            }
+        },
+    },
+    Difference {
+        subject: "termination of pods",
+        operator: "servers receive SIGTERM at once, and are killed after 30 seconds",
+        provider: "if the persistence allows several pods, and for the lineage server, they serve for another 5 seconds (`preStop`), and are killed after 40 seconds",
+        reason: "Services send requests to a pod for a short time after its termination has started.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for pod in pods(objects) {
+                if pod["terminationGracePeriodSeconds"] != 40 {
+                    continue;
+                }
+                remove(pod, "", "terminationGracePeriodSeconds");
+                each_container(pod, |container| {
+                    if container["lifecycle"] == json!({"preStop": {"sleep": {"seconds": 5}}}) {
+                        remove(container, "", "lifecycle");
+                    }
+                });
+            }
+        },
+    },
+    Difference {
+        subject: "`startupProbe.failureThreshold`",
+        operator: "40, which is two minutes",
+        provider: "100, which is five minutes",
+        reason: "Several servers that start together on a small node take longer than two minutes.",
+        in_operator: |objects, _| startup_failures(objects, 40),
+        in_provider: |objects, _| startup_failures(objects, 100),
+    },
+    Difference {
         subject: "CronJob without a schedule",
         operator: "a suspended CronJob with the schedule `@yearly`, its ServiceAccount, Role and RoleBinding",
         provider: "none",
@@ -318,6 +370,17 @@ pub const DIFFERENCES: &[Difference] = &[
 ];
 
 fn nothing(_: &mut Objects, _: &Json) {}
+
+/// Removes this number of failures.
+fn startup_failures(objects: &mut Objects, expected: i32) {
+    for pod in pods(objects) {
+        each_container(pod, |container| {
+            if container.pointer("/startupProbe/failureThreshold") == Some(&json!(expected)) {
+                remove(container, "/startupProbe", "failureThreshold");
+            }
+        });
+    }
+}
 
 /// Converts both sides to the same form: `feature_store.yaml` is parsed, and lists without a meaningful order are
 /// sorted.

@@ -1,4 +1,4 @@
-//! Clients that ask for features all the time, and count what fails.
+//! Clients that ask for features all the time, and count the requests that fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,41 +8,70 @@ use std::time::{Duration, Instant};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
 use serde_json::Value as Json;
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 
 use crate::support::feast::features::{expected_response, features_request, values};
 
-const WORKERS: usize = 4;
-const PAUSE: Duration = Duration::from_millis(100);
-/// Longer than any answer of a server that is alive.
+/// Longer than any response of a running server.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What became of the requests.
+/// How much the clients ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    Low,
+    High,
+}
+
+impl Rate {
+    /// Returns the number of clients of each kind, and the pause between two requests of a client.
+    fn clients(self) -> (usize, Duration) {
+        match self {
+            Self::Low => (4, Duration::from_millis(100)),
+            Self::High => (8, Duration::from_millis(20)),
+        }
+    }
+}
+
+/// The outcome of the requests.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub answered: usize,
+    /// Requests that were sent again, because the server closed a kept connection before it answered. HTTP allows this
+    /// for requests without side effects (RFC 9112, section 9.3.1), and a server may close an idle connection at any
+    /// time.
+    pub repeated: usize,
     /// Each failure, with the time since the load began.
-    pub failures: Vec<String>,
+    pub failures: Vec<(Duration, String)>,
     pub slowest: Duration,
 }
 
-/// Clients with a new connection for each request, and as many with one that they keep.
+impl Report {
+    fn add(mut self, other: Self) -> Self {
+        self.answered += other.answered;
+        self.repeated += other.repeated;
+        self.failures.extend(other.failures);
+        self.slowest = self.slowest.max(other.slowest);
+        self
+    }
+}
+
+/// Clients that open a connection for each request, and as many that keep their connections.
 pub struct Load {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Report>>,
 }
 
 impl Load {
-    /// Begins to ask the online server at `address` (host and port).
-    pub fn on(address: &str) -> Self {
+    /// Starts to send requests to the online server at `address` (host and port).
+    pub fn on(address: &str, rate: Rate) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = [false, true].map(|keeps| {
             let (address, stop) = (address.to_owned(), Arc::clone(&stop));
-            std::thread::spawn(move || ask(&address, keeps, &stop))
+            std::thread::spawn(move || send(&address, rate, keeps, &stop))
         });
         Self {
             stop,
@@ -50,7 +79,7 @@ impl Load {
         }
     }
 
-    /// Ends the load; one report for new connections, one for those that are kept.
+    /// Ends the load. Returns the report of the clients with new connections, and that of those that keep theirs.
     pub fn end(self) -> [Report; 2] {
         self.stop.store(true, Ordering::Relaxed);
         let reports = self
@@ -62,73 +91,114 @@ impl Load {
     }
 }
 
-fn ask(address: &str, keeps: bool, stop: &AtomicBool) -> Report {
+fn send(address: &str, rate: Rate, keeps: bool, stop: &AtomicBool) -> Report {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let began = Instant::now();
+    let start = Instant::now();
+    let (count, pause) = rate.clients();
     runtime.block_on(async {
-        let workers = (0..WORKERS).map(|_| worker(address, keeps, stop, began));
-        let reports = futures::future::join_all(workers).await;
-        reports
-            .into_iter()
-            .fold(Report::default(), |mut all, report| {
-                all.answered += report.answered;
-                all.failures.extend(report.failures);
-                all.slowest = all.slowest.max(report.slowest);
-                all
-            })
+        let clients = (0..count).map(|_| async {
+            let mut client = Client::new(address, keeps);
+            let mut report = Report::default();
+            while !stop.load(Ordering::Relaxed) {
+                client.measure(start, &mut report).await;
+                tokio::time::sleep(pause).await;
+            }
+            report
+        });
+        let reports = futures::future::join_all(clients).await;
+        reports.into_iter().fold(Report::default(), Report::add)
     })
 }
 
-async fn worker(address: &str, keeps: bool, stop: &AtomicBool, began: Instant) -> Report {
-    let client = Client::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(usize::from(keeps))
-        // A client that asks again by itself would hide what is lost.
-        .retry_canceled_requests(false)
-        .build(HttpConnector::new());
-    let mut report = Report::default();
-    while !stop.load(Ordering::Relaxed) {
-        let asked = Instant::now();
-        let outcome = tokio::time::timeout(TIMEOUT, once(&client, address)).await;
+/// One client, with at most one connection.
+struct Client<'a> {
+    address: &'a str,
+    keeps: bool,
+    connection: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl<'a> Client<'a> {
+    fn new(address: &'a str, keeps: bool) -> Self {
+        Self {
+            address,
+            keeps,
+            connection: None,
+        }
+    }
+
+    async fn measure(&mut self, start: Instant, report: &mut Report) {
+        let sent = Instant::now();
+        let outcome = tokio::time::timeout(TIMEOUT, self.request(&mut report.repeated)).await;
         let outcome =
-            outcome.unwrap_or_else(|_| Err(format!("no answer in {} s", TIMEOUT.as_secs())));
+            outcome.unwrap_or_else(|_| Err(format!("no response in {} s", TIMEOUT.as_secs())));
         match outcome {
             Ok(()) => report.answered += 1,
-            Err(why) => report
-                .failures
-                .push(format!("{:.1} s: {why}", began.elapsed().as_secs_f32())),
+            Err(failure) => {
+                self.connection = None;
+                report.failures.push((start.elapsed(), failure));
+            }
         }
-        report.slowest = report.slowest.max(asked.elapsed());
-        tokio::time::sleep(PAUSE).await;
+        report.slowest = report.slowest.max(sent.elapsed());
     }
-    report
+
+    /// Asks for the features. Sends the request again if a kept connection ends before the response begins.
+    async fn request(&mut self, repeated: &mut usize) -> Result<(), String> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.ready().await.is_ok()
+        {
+            match connection.send_request(self.features()).await {
+                Ok(response) => return self.finish(connection, response).await,
+                Err(_) => *repeated += 1,
+            }
+        }
+        let stream = TcpStream::connect(self.address).await;
+        let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
+        let connection = handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = connection.map_err(|error| describe(&error))?;
+        tokio::spawn(connection);
+        let response = sender.send_request(self.features()).await;
+        let response = response.map_err(|error| describe(&error))?;
+        self.finish(sender, response).await
+    }
+
+    /// Checks a response, and keeps the connection.
+    async fn finish(
+        &mut self,
+        connection: SendRequest<Full<Bytes>>,
+        response: hyper::Response<hyper::body::Incoming>,
+    ) -> Result<(), String> {
+        let status = response.status();
+        let body = response.into_body().collect().await;
+        let body = body.map_err(|error| describe(&error))?.to_bytes();
+        if self.keeps {
+            self.connection = Some(connection);
+        }
+        let text = String::from_utf8_lossy(&body);
+        let found = serde_json::from_str::<Json>(&text).map(|json| values(&json));
+        match found {
+            Ok(found) if status.is_success() && found == expected_response() => Ok(()),
+            _ => Err(format!("{status}: {text}")),
+        }
+    }
+
+    fn features(&self) -> Request<Full<Bytes>> {
+        let request = Request::post("/get-online-features")
+            .header("host", self.address)
+            .header("content-type", "application/json");
+        let request = match self.keeps {
+            true => request,
+            false => request.header("connection", "close"),
+        };
+        let body = Full::from(features_request().to_string());
+        request.body(body).expect("a request")
+    }
 }
 
-async fn once(client: &Client<HttpConnector, Full<Bytes>>, address: &str) -> Result<(), String> {
-    let request = Request::post(format!("http://{address}/get-online-features"))
-        .header("content-type", "application/json")
-        .body(Full::from(features_request().to_string()));
-    let response = client.request(request.expect("a request")).await;
-    let response = response.map_err(|error| chain(&error))?;
-    let status = response.status();
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .map_err(|error| chain(&error))?
-        .to_bytes();
-    let text = String::from_utf8_lossy(&body);
-    let found = serde_json::from_str::<Json>(&text).map(|json| values(&json));
-    match found {
-        Ok(found) if status.is_success() && found == expected_response() => Ok(()),
-        _ => Err(format!("{status}: {text}")),
-    }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Returns an error with its causes.
+fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::real_node::load::Load;
+use crate::real_node::load::{Load, Rate};
 use crate::real_node::store::Store;
 
 const ROLLOUTS: usize = 3;
@@ -28,7 +28,7 @@ pub fn requests_lost_by_pre_stop_sleep() {
             .kubectl(&["patch", "deployment/feast-demo", "--patch", &patch])
             .unwrap();
         roll_out(&store);
-        let load = Load::on(&store.address());
+        let load = Load::on(&store.address(), Rate::Low);
         let began = std::time::Instant::now();
         for _ in 0..ROLLOUTS {
             let restart = ["rollout", "restart", "deployment/feast-demo"];
@@ -47,8 +47,8 @@ pub fn requests_lost_by_pre_stop_sleep() {
             new.slowest.max(kept.slowest).as_secs_f32(),
             took.as_secs_f32()
         );
-        for failure in new.failures.iter().chain(&kept.failures) {
-            eprintln!("    {failure}");
+        for (time, failure) in new.failures.iter().chain(&kept.failures) {
+            eprintln!("    {:.1} s: {failure}", time.as_secs_f32());
         }
     }
     store.destroy();

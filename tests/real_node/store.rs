@@ -26,6 +26,21 @@ impl Store {
     pub fn new(name: &str) -> Self {
         let lab = lab::lab();
         let namespace = lab.cluster.namespace(name).unwrap();
+        let tools = tools::ensure(&[Tool::Terraform], Progress::stderr()).unwrap();
+        let provider = env!("CARGO_BIN_EXE_terraform-provider-feast").as_ref();
+        let terraform = Terraform::new(tools.path(Tool::Terraform).unwrap(), provider).unwrap();
+        let store = Self {
+            terraform,
+            namespace,
+            lab,
+        };
+        store.write_secret(10);
+        store
+    }
+
+    /// Writes the Secret with the connection parameters.
+    pub fn write_secret(&self, max_connections: u32) {
+        let (lab, namespace) = (self.lab, &self.namespace);
         let host = &lab.postgres.host;
         let manifest = json!({
             "apiVersion": "v1",
@@ -34,7 +49,7 @@ impl Store {
             "stringData": {
                 "postgres": format!(
                     "host: {host}\nport: 5432\ndatabase: feast\nuser: feast\npassword: {PASSWORD}\nsslmode: disable\n\
-                     db_schema: {}\nconn_type: pool\n",
+                     db_schema: {}\nconn_type: pool\nmax_conn: {max_connections}\n",
                     namespace.name().replace('-', "_")
                 ),
                 "sql": format!(
@@ -44,14 +59,6 @@ impl Store {
             },
         });
         lab.cluster.apply(&manifest.to_string()).unwrap();
-        let tools = tools::ensure(&[Tool::Terraform], Progress::stderr()).unwrap();
-        let provider = env!("CARGO_BIN_EXE_terraform-provider-feast").as_ref();
-        let terraform = Terraform::new(tools.path(Tool::Terraform).unwrap(), provider).unwrap();
-        Self {
-            terraform,
-            namespace,
-            lab,
-        }
     }
 
     /// Writes the configuration with these `services` beside the stores.
@@ -81,6 +88,7 @@ resource "feast_feature_store" "demo" {{
   services = {{
     {services}
     online_store = {{
+      server      = {{ resources = {{ requests = {{ cpu = "100m" }} }} }}
       persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
     }}
     offline_store = {{
@@ -94,6 +102,11 @@ resource "feast_feature_store" "demo" {{
 "#
         );
         self.terraform.write("main.tf", &configuration).unwrap();
+    }
+
+    pub fn configure_and_apply(&self, services: &str) {
+        self.configure(services);
+        self.apply();
     }
 
     #[track_caller]

@@ -53,7 +53,8 @@ pub use requirements::{missing, missing_control_groups};
 pub const ADDRESS: &str = "10.213.0.2";
 /// Where containers see the feature repository.
 pub const REPOSITORY: &str = "/opt/feast-repo";
-const NAME: &str = "node";
+/// The name of the Node object.
+pub const NAME: &str = "node";
 const FEAST_IMAGES: [&str; 3] = [
     "quay.io/feastdev/feature-server:0.65.0",
     "quay.io/feastdev/feature-server:0.66.0",

@@ -60,6 +60,8 @@ fn pod(store: &Store) -> PodSpec {
             ..Affinity::default()
         }),
         topology_spread_constraints: None,
+        // It serves no requests.
+        termination_grace_period_seconds: None,
         // `feast apply` needs no devices.
         resource_claims: None,
         init_containers: initialization::repository(store)

@@ -1,8 +1,8 @@
 //! The containers of the servers: registry, online, offline, UI.
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Probe, TCPSocketAction,
-    VolumeMount,
+    Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
+    Probe, SleepAction, TCPSocketAction, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -10,7 +10,7 @@ use super::volumes::mounts;
 use super::{references, tls};
 use crate::feast::config::WorkerConfigs;
 use crate::feast::names::{self, Endpoint, ServerKind};
-use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, join};
+use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, Termination, join};
 
 /// How Kubernetes probes a server.
 enum Health {
@@ -174,11 +174,25 @@ fn container(
         working_dir: Some(store.repository()),
         env: server_environment(store, &server.env),
         ports: Some(endpoints.iter().map(|it| port(*it, tls)).collect()),
-        startup_probe: Some(probe(3, Some(40))),
+        lifecycle: lifecycle(store.termination),
+        // Five minutes: several servers that start together on a small node take minutes.
+        startup_probe: Some(probe(3, Some(100))),
         liveness_probe: Some(probe(20, Some(6))),
         readiness_probe: Some(probe(10, None)),
         ..settings
     }
+}
+
+/// Returns the hook that lets the Services forget a pod before its servers stop.
+pub(super) fn lifecycle(termination: Termination) -> Option<Lifecycle> {
+    let seconds = i64::from(termination.pre_stop_sleep_seconds);
+    (seconds > 0).then(|| Lifecycle {
+        pre_stop: Some(LifecycleHandler {
+            sleep: Some(SleepAction { seconds }),
+            ..LifecycleHandler::default()
+        }),
+        ..Lifecycle::default()
+    })
 }
 
 /// Returns the parts of a container that follow from the settings of a server, with `mounts` before the user's. The

@@ -31,6 +31,7 @@ pub(super) fn render(store: &Store) -> (Key, Json) {
                 },
                 selector: selector(metadata::selector(store)),
                 strategy: Some(strategy(&store.strategy)),
+                min_ready_seconds: store.min_ready_seconds,
                 template: PodTemplateSpec {
                     metadata: Some(ObjectMeta {
                         labels: Some(metadata::pod_labels(store)),
@@ -71,7 +72,7 @@ fn strategy(strategy: &Strategy) -> DeploymentStrategy {
 
 /// Returns the volumes of the servers' pods.
 pub(super) fn pod(store: &Store) -> PodSpec {
-    let scaled = store.replicas.scaled();
+    let several = store.allows_several_pods();
     // The ignored fields are used through `store`, or in other modules.
     let Pods {
         volumes: _,
@@ -88,14 +89,14 @@ pub(super) fn pod(store: &Store) -> PodSpec {
     PodSpec {
         affinity: match affinity {
             Some(written) => Some(written.clone()).filter(|it| *it != Affinity::default()),
-            None => scaled.then(|| Affinity {
+            None => several.then(|| Affinity {
                 pod_anti_affinity: Some(one_host_each(metadata::selector(store))),
                 ..Affinity::default()
             }),
         },
         topology_spread_constraints: match topology_spread {
             Some(written) => list(written),
-            None => scaled.then(|| vec![over_zones(metadata::selector(store))]),
+            None => several.then(|| vec![over_zones(metadata::selector(store))]),
         },
         image_pull_secrets: image_pull_secrets(store),
         node_selector: some(node_selector),
@@ -106,6 +107,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         containers: containers::servers(store),
         init_containers: initialization::containers(store),
         service_account_name: Some(names::main(&store.name)),
+        termination_grace_period_seconds: store.termination.grace_period_seconds.map(i64::from),
         volumes: Some(volumes::volumes(store)),
         ..PodSpec::default()
     }

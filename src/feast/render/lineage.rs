@@ -14,7 +14,7 @@ use super::{
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::rendered::Workload;
-use crate::feast::spec::{LineageServer, Server, Store};
+use crate::feast::spec::{LineageServer, Server, Store, Termination};
 use crate::kubernetes::{Key, Kind};
 
 pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
@@ -63,7 +63,11 @@ pub(super) fn workload(store: &Store) -> Option<Workload> {
 }
 
 fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
-    let LineageServer { common, replicas } = lineage;
+    let LineageServer {
+        common,
+        replicas,
+        termination,
+    } = lineage;
     let labels = metadata::lineage_selector(store);
     let scaled = *replicas > 1;
     let affinity = Affinity {
@@ -81,8 +85,9 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         tolerations: deployment::list(&store.pods.tolerations),
         // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),
-        containers: vec![container(common)],
+        containers: vec![container(common, *termination)],
         service_account_name: Some(names::main(&store.name)),
+        termination_grace_period_seconds: termination.grace_period_seconds.map(i64::from),
         volumes: Some(of_the_pod(store, common)),
         ..PodSpec::default()
     }
@@ -110,7 +115,7 @@ fn resource_claims(store: &Store, server: &Server) -> Vec<PodResourceClaim> {
         .collect()
 }
 
-fn container(server: &Server) -> Container {
+fn container(server: &Server, termination: Termination) -> Container {
     let certificate = server.tls.as_ref();
     let port = Endpoint::Lineage.target_port(certificate.is_some());
     let mut mounts = vec![volumes::configuration_mount()];
@@ -129,6 +134,7 @@ fn container(server: &Server) -> Container {
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
+        lifecycle: containers::lifecycle(termination),
         readiness_probe: Some(Probe {
             tcp_socket: Some(TCPSocketAction {
                 port: IntOrString::Int(port),

@@ -232,10 +232,17 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use super::SENTENCE;
+    use super::{FeatureStore, SENTENCE};
     use crate::feast::rules::testing::{rejects, warns};
+    use crate::feast::spec::{Defaults, Store};
 
     fn faults(services: Json, paths: &[&str]) {
+        let store = json!({"name": "demo", "feastProject": "demo", "services": services});
+        let store: FeatureStore = serde_json::from_value(store).unwrap();
+        assert_eq!(
+            Store::new(&store, &Defaults::default()).allows_several_pods(),
+            super::faults(&store).is_empty()
+        );
         let expected: Vec<_> = paths.iter().map(|path| (*path, SENTENCE)).collect();
         rejects("scaling-persistence", services, &expected);
     }

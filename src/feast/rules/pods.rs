@@ -24,6 +24,28 @@ pub(super) fn strategy(store: &FeatureStore) -> Vec<Violation> {
     below(&path, strategy.map_or(Vec::new(), kubernetes::validate))
 }
 
+pub(super) fn termination(store: &FeatureStore) -> Vec<Violation> {
+    let services = services(store);
+    let sleep = services.and_then(|it| it.pre_stop_sleep_seconds);
+    let grace_period = services.and_then(|it| it.termination_grace_period_seconds);
+    let (Some(sleep), Some(grace_period)) = (sleep, grace_period) else {
+        return Vec::new();
+    };
+    if sleep < grace_period {
+        return Vec::new();
+    }
+    let path = Path::of("services.pre_stop_sleep_seconds");
+    vec![Violation::new(
+        path.clone(),
+        [path, Path::of("services.termination_grace_period_seconds")],
+        format!(
+            "`pre_stop_sleep_seconds` ({sleep}) is not less than `termination_grace_period_seconds` ({grace_period})"
+        ),
+        "The servers would be killed before they receive SIGTERM. The grace period includes the sleep, and 35 seconds \
+         more let the online server finish its requests.",
+    )]
+}
+
 pub(super) fn pull_secrets(store: &FeatureStore) -> Vec<Violation> {
     let secrets = services(store).and_then(|it| it.image_pull_secrets.as_ref());
     let names = secrets.into_iter().flatten();
@@ -93,6 +115,27 @@ mod tests {
                 "Unsupported value \"BlueGreen\"",
             )],
         );
+    }
+
+    #[test]
+    fn the_grace_period_is_longer_than_the_sleep() {
+        let check = |sleep: i32, grace_period: i32, expected: &[(&str, &str)]| {
+            let services = json!({
+                "preStopSleepSeconds": sleep,
+                "terminationGracePeriodSeconds": grace_period,
+            });
+            rejects("pre-stop-sleep", services, expected);
+        };
+        check(10, 11, &[]);
+        check(
+            10,
+            10,
+            &[(
+                "services.pre_stop_sleep_seconds",
+                "`pre_stop_sleep_seconds` (10) is not less than `termination_grace_period_seconds` (10)",
+            )],
+        );
+        rejects("pre-stop-sleep", json!({"preStopSleepSeconds": 60}), &[]);
     }
 
     #[test]

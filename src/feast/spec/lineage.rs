@@ -1,6 +1,6 @@
 //! The lineage server, with defaults.
 
-use super::{Pods, Server};
+use super::{Pods, Server, Termination};
 use crate::feast::config;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -8,11 +8,17 @@ pub struct LineageServer {
     /// Its node selector includes that of the pods.
     pub common: Server,
     pub replicas: i32,
+    pub termination: Termination,
 }
 
 impl LineageServer {
     /// `pods` must not have the node selectors of the other servers.
-    pub(super) fn new(server: &config::LineageServer, default_image: &str, pods: &Pods) -> Self {
+    pub(super) fn new(
+        server: &config::LineageServer,
+        default_image: &str,
+        pods: &Pods,
+        termination: Termination,
+    ) -> Self {
         let config::LineageServer { replicas, server } = server;
         let server = server.clone().unwrap_or_default();
         let mut common = Server::new(server.settings(), default_image);
@@ -21,6 +27,7 @@ impl LineageServer {
         Self {
             common,
             replicas: replicas.unwrap_or(1),
+            termination,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 
-use super::{Location, OnlineStorage, Registry, RegistryStorage, Store, join};
+use super::{Store, join};
 use crate::feast::config::{self, FeastApply, FeastProjectDir};
 use crate::feast::names::{self, FEATURE_REPOSITORY};
 
@@ -235,19 +235,10 @@ impl Store {
     /// Returns the default. A Job has its own pod and files, so it can run `feast apply` only if no store is in the
     /// servers' pods.
     pub(super) fn default_apply(&self) -> ApplyBy {
-        let shared_registry = match &self.registry {
-            Registry::Remote(_) => true,
-            Registry::Local(local) => match &local.storage {
-                RegistryStorage::Database(_) => true,
-                RegistryStorage::File(file) => Location::of(&file.path) == Location::Object,
-            },
-        };
-        let shared_online = matches!(self.online.storage, OnlineStorage::Database(_))
-            || self.online.server.is_none();
         if self.project.without_init {
             // As with the Feast operator, nothing runs before the servers.
             ApplyBy::Nobody
-        } else if shared_registry && shared_online && self.claims().is_empty() {
+        } else if self.online.is_shared() && self.registry.is_shared() && self.claims().is_empty() {
             ApplyBy::Job
         } else {
             ApplyBy::InitContainer

@@ -1,6 +1,6 @@
 //! The registry: local or remote.
 
-use super::{RegistryServer, RegistryStorage};
+use super::{Location, RegistryServer, RegistryStorage};
 use crate::feast::config;
 use crate::feast::names::{self, Endpoint};
 
@@ -43,6 +43,17 @@ pub struct RemoteStore {
 }
 
 impl Registry {
+    /// Returns whether several pods can use it.
+    pub(super) fn is_shared(&self) -> bool {
+        match self {
+            Self::Remote(_) => true,
+            Self::Local(local) => match &local.storage {
+                RegistryStorage::Database(_) => true,
+                RegistryStorage::File(file) => Location::of(&file.path) == Location::Object,
+            },
+        }
+    }
+
     /// `namespace` is that of this feature store.
     pub(super) fn new(registry: Option<&config::Registry>, namespace: &str, image: &str) -> Self {
         let config::Registry { local, remote } = registry.cloned().unwrap_or_default();

@@ -10,6 +10,7 @@ pub mod destroy;
 pub mod drift;
 mod ignored;
 pub mod import;
+mod interruption;
 mod manifests;
 pub mod parse;
 pub mod plan;

@@ -30,7 +30,7 @@ fn only_replacements_contact_the_cluster() {
     let (state, private) = provider.create(&config);
     provider.server.requests();
     let mut changed = config.clone();
-    changed.set("feast_project", Value::string("q"));
+    changed.set("wait_for_rollout", Value::Bool(false));
     for (prior, private, config) in [
         (&Value::Null, &[][..], &config),
         (&state, &private, &config),

@@ -2,12 +2,15 @@
 //!
 //! In the samples `hidden*`, the private data holds the manifests of which `objects` does not show everything.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::*;
 use crate::cluster::fake_api::{self, Received, Reply};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
-use crate::kubernetes::Kind;
+use crate::kubernetes::{Kind, diff};
+use crate::provider::diagnostics;
 use crate::schema::coerce;
 use crate::schema::provider::{Private, ReadResourceRequest, ReadResourceResponse};
 
@@ -116,12 +119,15 @@ fn planned(text: &str) -> (Value, ReadResourceResponse, PlanResourceChangeRespon
         PlanResourceChangeRequest {
             prior_state: refreshed.state.clone(),
             proposed_new_state: config.clone(),
-            config,
+            config: config.clone(),
             prior_private: refreshed.private.clone(),
             ..PlanResourceChangeRequest::default()
         },
     ));
-    assert_eq!(planned.diagnostics, []);
+    // The upgrade replaces the pods.
+    let recreates = config.attribute("services.scaling").is_null();
+    let interruption = recreates.then(|| diagnostics::interruption(true));
+    assert_eq!(planned.diagnostics, Vec::from_iter(interruption));
     (upgraded.state, refreshed, planned)
 }
 
@@ -137,6 +143,36 @@ fn differences(left: &Value, right: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Returns the fields of the objects that a plan adds or changes.
+fn changed_fields(prior: &Value, planned: &Value) -> Vec<String> {
+    let manifests = |state: &Value| {
+        let Value::Map(objects) = state.attribute("objects").clone() else {
+            panic!("no objects");
+        };
+        let parse = |(key, text): (String, Value)| {
+            (
+                key,
+                serde_json::from_str::<Json>(text.as_str().unwrap()).unwrap(),
+            )
+        };
+        objects.into_iter().map(parse).collect::<BTreeMap<_, _>>()
+    };
+    let (prior, planned) = (manifests(prior), manifests(planned));
+    assert!(prior.keys().eq(planned.keys()));
+    let changes = planned.iter().flat_map(|(key, manifest)| {
+        let changes = diff::changes(manifest, &prior[key], "").into_iter();
+        changes.map(move |change| format!("{key} {}", change.field))
+    });
+    changes.collect()
+}
+
+/// The fields that this version renders and earlier ones did not.
+const RENDERED_SINCE: [&str; 3] = [
+    "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].lifecycle",
+    "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].startupProbe.failureThreshold",
+    "Deployment/feast-demo .spec.template.spec.terminationGracePeriodSeconds",
+];
+
 macro_rules! sample {
     ($name:literal) => {
         include_str!(concat!("../../../tests/states/", $name, ".json"))
@@ -144,18 +180,29 @@ macro_rules! sample {
 }
 
 #[test]
-fn saved_states_are_planned_without_a_change() {
-    for (name, text) in [
-        ("static", sample!("static")),
-        ("hpa", sample!("hpa")),
-        ("external", sample!("external")),
-        ("hidden", sample!("hidden")),
+fn saved_states_are_planned_with_what_this_version_renders() {
+    let spread = [
+        "Deployment/feast-demo .spec.template.spec.affinity",
+        "Deployment/feast-demo .spec.template.spec.topologySpreadConstraints",
+    ];
+    for (name, text, more) in [
+        ("static", sample!("static"), &[][..]),
+        ("hpa", sample!("hpa"), &[]),
+        ("external", sample!("external"), &spread),
+        ("hidden", sample!("hidden"), &[]),
     ] {
         let (upgraded, refreshed, planned) = planned(text);
         assert_eq!(differences(&upgraded, &refreshed.state), [""; 0], "{name}");
         assert_eq!(
             differences(&refreshed.state, &planned.state),
-            [""; 0],
+            ["objects", "scaling_status"],
+            "{name}"
+        );
+        let mut rendered_since = [&RENDERED_SINCE, more].concat();
+        rendered_since.sort_unstable();
+        assert_eq!(
+            changed_fields(&refreshed.state, &planned.state),
+            rendered_since,
             "{name}"
         );
         assert_eq!(planned.requires_replace, []);
@@ -175,6 +222,11 @@ fn drift_in_saved_states_is_planned_to_be_repaired() {
             differences(&refreshed.state, &planned.state),
             ["drift", "objects", "scaling_status", "services"]
         );
+        let drifted = ["Deployment/feast-demo .spec.replicas"];
+        assert_eq!(
+            changed_fields(&refreshed.state, &planned.state),
+            [&drifted[..], &RENDERED_SINCE].concat()
+        );
         let replicas = |state: &Value| state.attribute("services.scaling.replicas").clone();
         assert_eq!(
             [replicas(&refreshed.state), replicas(&planned.state)],
@@ -189,7 +241,11 @@ fn a_failed_rollout_in_a_saved_state_is_planned_to_be_resumed() {
         let (_, refreshed, planned) = planned(text);
         assert_eq!(
             differences(&refreshed.state, &planned.state),
-            ["scaling_status"]
+            ["objects", "scaling_status"]
+        );
+        assert_eq!(
+            changed_fields(&refreshed.state, &planned.state),
+            RENDERED_SINCE
         );
     }
 }

@@ -93,7 +93,11 @@ mod tests {
     fn config(block: &Block, image: &str) -> Value {
         let json = json!({
             "name": "x", "namespace": "ns", "feastProject": "p",
-            "services": {"onlineStore": {"server": {"image": image}}},
+            "services": {
+                "onlineStore": {"server": {"image": image}},
+                // Without a warning that the update interrupts the feature store.
+                "deploymentStrategy": {"type": "RollingUpdate"},
+            },
         });
         value(block, &json)
     }

@@ -21,7 +21,7 @@ use super::parse::parse_over;
 use super::prior_state::{PriorState, store_name};
 use super::private_state::{PrivateState, Rollout};
 use super::replacement::{Old, Replacement};
-use super::{conflicts, drift, ignored};
+use super::{conflicts, drift, ignored, interruption};
 
 /// Plans a create, an update, a replacement or a destroy.
 ///
@@ -129,6 +129,9 @@ fn plan_change(
     if let Some(desired) = desired.as_ref().filter(|_| is_update && !force) {
         let manifests = &desired.objects.manifests;
         diagnostics.extend(conflicts::predict(prior, &state, manifests));
+    }
+    if let Some(desired) = desired.as_ref().filter(|_| is_update) {
+        diagnostics.extend(interruption::warning(prior, desired));
     }
     diagnostics.extend(parsed.tolerated);
 

@@ -40,6 +40,7 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&["spec", "replicas"], "services.scaling.replicas"),
                 row(&["spec", "strategy"], "services.deployment_strategy"),
                 row(&["spec", "strategy", "type"], "strategy"),
+                row(&["spec", "minReadySeconds"], "services.min_ready_seconds"),
                 // `services` has tolerations, volumes and others by the names of a PodSpec.
                 row(&POD, "services"),
                 row(&POD_ANNOTATIONS, "services.pod_annotations"),
@@ -76,14 +77,23 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
 
 fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
     let containers = FieldPath::of(&POD).with(FieldStep::Name("containers".to_owned()));
-    kinds.iter().map(move |kind| {
+    kinds.iter().flat_map(move |kind| {
         let name = ("name".to_owned(), Json::from(kind.as_str()));
         let container = containers.with(FieldStep::Keys(vec![name]));
-        (container, kind.attribute().to_owned())
+        let sleep = PRE_STOP_SLEEP.map(|name| FieldStep::Name(name.to_owned()));
+        let sleep = sleep
+            .into_iter()
+            .fold(container.clone(), |path, step| path.with(step));
+        [
+            (container, kind.attribute().to_owned()),
+            (sleep, "services.pre_stop_sleep_seconds".to_owned()),
+        ]
     })
 }
 
 const POD: [&str; 3] = ["spec", "template", "spec"];
+/// Below a container.
+const PRE_STOP_SLEEP: [&str; 4] = ["lifecycle", "preStop", "sleep", "seconds"];
 const POD_ANNOTATIONS: [&str; 4] = ["spec", "template", "metadata", "annotations"];
 
 /// The attribute with the settings of each service.
@@ -251,15 +261,15 @@ mod tests {
         let object = json!({
             "metadata": {"labels": {"example.com/team": "b", "feast.dev/name": "x"}},
             "spec": {
-                "replicas": 3, "minReplicas": 1, "maxReplicas": 3, "metrics": [metric], "schedule": "@hourly",
+                "replicas": 3, "minReadySeconds": 1, "minReplicas": 1, "maxReplicas": 3, "metrics": [metric], "schedule": "@hourly",
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
                 "strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 2}},
                 "resources": {"requests": {"storage": "6Gi"}},
                 "template": {"metadata": {"annotations": {"example.com/a": "c"}}, "spec": {
                     "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"},
                     "volumes": [{"name": "feast-data"}, {"name": "extra", "secret": {"secretName": "t"}}],
-                    "terminationGracePeriodSeconds": 1, "containers": [
-                    {"name": "online", "image": "i", "env": [{"name": "B", "value": "3"}, {"name": "C"}],
+                    "terminationGracePeriodSeconds": 1, "dnsPolicy": "None", "containers": [
+                    {"name": "online", "image": "i", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}, "env": [{"name": "B", "value": "3"}, {"name": "C"}],
                      "resources": {"limits": {"memory": "2Gi"}}, "command": ["feast"]},
                     {"name": "offline", "image": "i"},
                     {"name": "registry", "image": "i"}, {"name": "ui", "image": "i"}]}},
@@ -297,7 +307,12 @@ mod tests {
                 "services.volumes[0].secret.secret_name".into()),
             (Kind::Deployment, main, ".spec.template.metadata.annotations.example.com/a".into(),
                 "services.pod_annotations[\"example.com/a\"]".into()),
-            (Kind::Deployment, main, ".spec.template.spec.terminationGracePeriodSeconds".into(), String::new()),
+            (Kind::Deployment, main, ".spec.template.spec.terminationGracePeriodSeconds".into(),
+                "services.termination_grace_period_seconds".into()),
+            (Kind::Deployment, main, format!("{online}.lifecycle.preStop.sleep.seconds"),
+                "services.pre_stop_sleep_seconds".into()),
+            (Kind::Deployment, main, ".spec.minReadySeconds".into(), "services.min_ready_seconds".into()),
+            (Kind::Deployment, main, ".spec.template.spec.dnsPolicy".into(), String::new()),
             (Kind::Service, "feast-x-online", ".metadata.labels.example.com/team".into(),
                 "labels[\"example.com/team\"]".into()),
             (Kind::HorizontalPodAutoscaler, main, ".spec.minReplicas".into(), format!("{autoscaling}.min_replicas")),

@@ -106,13 +106,46 @@ fn observed(block: &Block, state: &Value, unshown: &BTreeMap<String, Json>) -> M
             return Some((key, manifest));
         }
         let rendered = rendered.get_or_insert_with(|| render(block, state));
-        let manifest = match rendered.get(&key).filter(is_same) {
-            Some(rendered) => rendered.clone(),
+        let revealed = match rendered.get(&key) {
+            Some(rendered) => reveal(&manifest, rendered),
             None => known(&manifest),
         };
-        Some((key, manifest))
+        Some((key, revealed))
     });
     manifests.collect()
+}
+
+/// Returns a shown manifest with the values that it does not show, as far as `rendered` has them: this version can
+/// render other fields than the one that applied the manifest.
+fn reveal(manifest: &Json, rendered: &Json) -> Json {
+    match (manifest, rendered) {
+        (Json::Object(members), Json::Object(rendered)) => {
+            let known = known(manifest);
+            // What is not shown depends on the names of the members.
+            let shown = shown(&Json::Object(rendered.clone()));
+            let members = members.iter().filter_map(|(name, value)| {
+                let value = match rendered.get(name) {
+                    Some(rendered) if shown[name] == *value => rendered.clone(),
+                    Some(rendered) if known.get(name).is_some() => reveal(value, rendered),
+                    _ => known.get(name)?.clone(),
+                };
+                Some((name.clone(), value))
+            });
+            Json::Object(members.collect())
+        }
+        (Json::Array(elements), Json::Array(rendered)) => {
+            let elements = elements.iter().map(|element| {
+                let name = element.get("name").filter(|name| name.is_string());
+                let mut rendered = rendered.iter();
+                match rendered.find(|it| name.is_some() && it.get("name") == name) {
+                    Some(rendered) => reveal(element, rendered),
+                    None => known(element),
+                }
+            });
+            elements.collect()
+        }
+        _ => known(manifest),
+    }
 }
 
 /// Renders the configuration in the state. Returns nothing where this version cannot read it.

@@ -1,0 +1,140 @@
+//! Updates that interrupt the feature store.
+
+use crate::feast::names;
+use crate::feast::spec::{Replicas, Strategy};
+use crate::kubernetes::{Key, Kind};
+use crate::provider::diagnostics;
+use crate::schema::Diagnostic;
+
+use super::computed::Desired;
+use super::manifests::Manifests;
+use super::prior_state::PriorState;
+
+/// Returns a warning if an update stops all pods before it starts new ones.
+pub fn warning(prior: &PriorState<'_>, desired: &Desired) -> Option<Diagnostic> {
+    let Desired { store, objects } = desired;
+    let main = names::main(&store.name);
+    let deployment = Key::new(Kind::Deployment, &main);
+    let before = prior.observed.get(&deployment)?;
+    let has_pods =
+        before["spec"]["replicas"] != 0 && !matches!(store.replicas, Replicas::Stopped { .. });
+    let differs = |kind: Kind, pointer: &str| {
+        let key = Key::new(kind, &main);
+        let part = |manifests: &Manifests| {
+            manifests
+                .get(&key)
+                .and_then(|it| it.pointer(pointer))
+                .cloned()
+        };
+        part(&prior.observed) != part(&objects.manifests)
+    };
+    let replaces_pods = differs(Kind::Deployment, "/spec/template")
+        || differs(
+            Kind::Secret,
+            &format!("/stringData/{}", names::FEATURE_STORE_YAML),
+        )
+        || prior.private.secrets_changed;
+    let interrupts = store.strategy == Strategy::Recreate && has_pods && replaces_pods;
+    interrupts.then(|| diagnostics::interruption(store.allows_several_pods()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::kubernetes::Kind;
+    use crate::provider::diagnostics;
+    use crate::provider::resources::feature_store::testing::{block, plan, stored, value};
+    use crate::schema::Value;
+
+    fn databases() -> Json {
+        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+        json!({
+            "onlineStore": {"persistence": database("postgres")},
+            "registry": {"local": {"persistence": database("sql")}},
+        })
+    }
+
+    fn with(mut services: Json, more: &Json) -> Json {
+        for (name, value) in more.as_object().unwrap() {
+            services[name] = value.clone();
+        }
+        json!({"name": "x", "namespace": "ns", "feastProject": "p", "services": services})
+    }
+
+    #[test]
+    fn warns_if_all_pods_stop_before_new_ones_start() {
+        let block = block();
+        let one = json!({"scaling": {"replicas": 1}});
+        let three = json!({"scaling": {"replicas": 3}});
+        let image = json!({"initImage": "feast:2"});
+        let rolling =
+            json!({"initImage": "feast:2", "deploymentStrategy": {"type": "RollingUpdate"}});
+        let recreate = json!({"initImage": "feast:2", "scaling": {"replicas": 3}, "deploymentStrategy": {"type": "Recreate"}});
+        let budget =
+            json!({"scaling": {"replicas": 1}, "podDisruptionBudgets": {"maxUnavailable": 1}});
+        let none = json!({});
+        for (services, before, after, interrupts) in [
+            // The pod template changes.
+            (json!({}), &none, &image, true),
+            (databases(), &none, &image, true),
+            (databases(), &none, &rolling, false),
+            (databases(), &three, &recreate, true),
+            // It does not.
+            (databases(), &one, &one, false),
+            (databases(), &one, &three, false),
+            (databases(), &three, &one, false),
+            (databases(), &three, &none, false),
+            (databases(), &one, &budget, false),
+        ] {
+            let allows_several_pods = services != json!({});
+            let prior = stored(&block, &value(&block, &with(services.clone(), before)));
+            let planned = plan(&block, Some(&prior), &value(&block, &with(services, after)));
+            let expected = interrupts.then(|| diagnostics::interruption(allows_several_pods));
+            assert_eq!(
+                planned.diagnostics,
+                Vec::from_iter(expected),
+                "{before} → {after}"
+            );
+        }
+    }
+
+    #[test]
+    fn does_not_warn_of_an_update_without_pods() {
+        let block = block();
+        let config = |more| value(&block, &with(databases(), &more));
+        let one = json!({"scaling": {"replicas": 1}});
+        let mut prior = stored(&block, &config(one.clone()));
+        let (key, manifest) = (prior.private.last_applied.iter())
+            .find(|(key, _)| key.kind == Kind::Deployment)
+            .unwrap();
+        let mut observed = manifest.clone();
+        observed["spec"]["replicas"] = json!(0);
+        prior.private.changed = [(key.clone(), Some(observed))].into();
+        let image = json!({"scaling": {"replicas": 1}, "initImage": "feast:2"});
+        assert_eq!(plan(&block, Some(&prior), &config(image)).diagnostics, []);
+    }
+
+    #[test]
+    fn warns_of_pods_that_are_replaced_because_of_their_configuration() {
+        let block = block();
+        let config = value(&block, &with(databases(), &json!({})));
+        let mut project = config.clone();
+        project.set("feast_project", Value::string("q"));
+        let mut labelled = config.clone();
+        let label = [("team".to_owned(), Value::string("a"))];
+        labelled.set("labels", Value::Map(label.into()));
+        let prior = stored(&block, &config);
+        let mut rotated = prior.clone();
+        rotated.private.secrets_changed = true;
+        for (prior, config, interrupts) in [
+            (&prior, &project, true),
+            (&rotated, &config, true),
+            (&prior, &labelled, false),
+        ] {
+            let planned = plan(&block, Some(prior), config);
+            let expected = interrupts.then(|| diagnostics::interruption(true));
+            assert_eq!(planned.diagnostics, Vec::from_iter(expected));
+        }
+    }
+}
