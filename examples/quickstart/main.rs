@@ -33,7 +33,8 @@ stops the control plane. The first run takes about 15 minutes on 2 cores, later 
 Usage: cargo run --example quickstart -- [OPTIONS]
 
   --real-node          run the pods on a real node instead of simulated ones, with Feast and PostgreSQL, and request
-                       features with curl (needs Linux, root and control groups of version 1; 5 more minutes)
+                       features with curl (needs Linux, root and control groups of version 1, and 5 more minutes for
+                       the first run)
   --keep               keep the cluster and the feature store running, and print how to use them
   --stop               stop and remove the clusters that --keep has kept
   --kubeconfig FILE    use this cluster instead of a local one (without the load, which needs simulated pods)
@@ -169,12 +170,14 @@ fn say(heading: &str) {
     println!("\n=== {heading}\n");
 }
 
-/// Builds the provider, because Cargo does not build a package's program for its examples.
+/// Builds the provider, because Cargo does not build a package's program for its examples. It is built together with this
+/// program, and thus from the same build of the library.
 fn build_provider() -> Result<PathBuf> {
     let doing = || "building the provider".to_owned();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--bin", "terraform-provider-feast"])
+        .args(["--example", "quickstart"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .doing(doing)?;
