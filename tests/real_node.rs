@@ -51,12 +51,16 @@ fn short() -> Vec<Trial> {
     trials![run_on_node:
         serving::serves_features_through_services,
         rollouts::scaling_and_updating_lose_no_request,
+        rollouts::destroy_refuses_requests_only_without_the_service,
     ]
 }
 
 /// Trials of `.ci/extended`, which passes `--include-ignored`, and of a `cargo test` that selects them by name.
 fn long() -> Vec<Trial> {
-    trials![run_on_node: measure::requests_lost_by_pre_stop_sleep]
+    trials![run_on_node:
+        measure::requests_lost_by_pre_stop_sleep,
+        rollouts::every_transition_loses_no_request,
+    ]
 }
 
 fn main() -> ExitCode {

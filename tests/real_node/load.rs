@@ -11,8 +11,11 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::Value as Json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::support::feast::features::{expected_response, features_request, values};
 
@@ -50,7 +53,7 @@ pub struct Report {
 }
 
 impl Report {
-    fn add(mut self, other: Self) -> Self {
+    pub fn add(mut self, other: Self) -> Self {
         self.answered += other.answered;
         self.repeated += other.repeated;
         self.failures.extend(other.failures);
@@ -59,6 +62,36 @@ impl Report {
     }
 }
 
+/// An online server.
+#[derive(Clone)]
+pub struct Target {
+    /// Host and port.
+    pub address: String,
+    /// The certificates to trust, if the server has TLS.
+    pub tls: Option<TlsConnector>,
+}
+
+impl Target {
+    async fn connect(&self) -> Result<Box<dyn Stream>, String> {
+        let failed = |error: std::io::Error| format!("cannot connect: {error}");
+        let stream = TcpStream::connect(&self.address).await.map_err(failed)?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let name = ServerName::try_from(SERVER_NAME).expect("a valid name");
+        let stream = tls.connect(name, stream).await;
+        stream
+            .map(|stream| Box::new(stream) as Box<dyn Stream>)
+            .map_err(|error| format!("no TLS connection: {error}"))
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// The name in the certificates.
+pub const SERVER_NAME: &str = "features.test";
+
 /// Clients that open a connection for each request, and as many that keep their connections.
 pub struct Load {
     stop: Arc<AtomicBool>,
@@ -66,12 +99,12 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts to send requests to the online server at `address` (host and port).
-    pub fn on(address: &str, rate: Rate) -> Self {
+    /// Starts to send requests.
+    pub fn on(target: &Target, rate: Rate) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = [false, true].map(|keeps| {
-            let (address, stop) = (address.to_owned(), Arc::clone(&stop));
-            std::thread::spawn(move || send(&address, rate, keeps, &stop))
+            let (target, stop) = (target.clone(), Arc::clone(&stop));
+            std::thread::spawn(move || send(&target, rate, keeps, &stop))
         });
         Self {
             stop,
@@ -91,7 +124,7 @@ impl Load {
     }
 }
 
-fn send(address: &str, rate: Rate, keeps: bool, stop: &AtomicBool) -> Report {
+fn send(target: &Target, rate: Rate, keeps: bool, stop: &AtomicBool) -> Report {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
@@ -100,7 +133,7 @@ fn send(address: &str, rate: Rate, keeps: bool, stop: &AtomicBool) -> Report {
     let (count, pause) = rate.clients();
     runtime.block_on(async {
         let clients = (0..count).map(|_| async {
-            let mut client = Client::new(address, keeps);
+            let mut client = Client::new(target, keeps);
             let mut report = Report::default();
             while !stop.load(Ordering::Relaxed) {
                 client.measure(start, &mut report).await;
@@ -115,15 +148,15 @@ fn send(address: &str, rate: Rate, keeps: bool, stop: &AtomicBool) -> Report {
 
 /// One client, with at most one connection.
 struct Client<'a> {
-    address: &'a str,
+    target: &'a Target,
     keeps: bool,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl<'a> Client<'a> {
-    fn new(address: &'a str, keeps: bool) -> Self {
+    fn new(target: &'a Target, keeps: bool) -> Self {
         Self {
-            address,
+            target,
             keeps,
             connection: None,
         }
@@ -154,9 +187,7 @@ impl<'a> Client<'a> {
                 Err(_) => *repeated += 1,
             }
         }
-        let stream = TcpStream::connect(self.address).await;
-        let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
-        let connection = handshake(TokioIo::new(stream)).await;
+        let connection = handshake(TokioIo::new(self.target.connect().await?)).await;
         let (mut sender, connection) = connection.map_err(|error| describe(&error))?;
         tokio::spawn(connection);
         let response = sender.send_request(self.features()).await;
@@ -186,7 +217,7 @@ impl<'a> Client<'a> {
 
     fn features(&self) -> Request<Full<Bytes>> {
         let request = Request::post("/get-online-features")
-            .header("host", self.address)
+            .header("host", &self.target.address)
             .header("content-type", "application/json");
         let request = match self.keeps {
             true => request,

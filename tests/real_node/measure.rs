@@ -28,7 +28,7 @@ pub fn requests_lost_by_pre_stop_sleep() {
             .kubectl(&["patch", "deployment/feast-demo", "--patch", &patch])
             .unwrap();
         roll_out(&store);
-        let load = Load::on(&store.address(), Rate::Low);
+        let load = Load::on(&store.target(), Rate::Low);
         let began = std::time::Instant::now();
         for _ in 0..ROLLOUTS {
             let restart = ["rollout", "restart", "deployment/feast-demo"];

@@ -1,5 +1,7 @@
 //! No request is lost while pods are added, replaced and removed.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::real_node::load::{Load, Rate, Report};
@@ -90,36 +92,76 @@ const TRANSITIONS: &[Transition] = &[
     },
 ];
 
-/// The transitions of `cargo test`: a rolling update, and a scale-up and scale-down.
+const RENEWED_CERTIFICATE: Transition = Transition {
+    name: "a certificate has been renewed: rolling update of 2 pods with TLS",
+    before: TWO,
+    change: |store| {
+        store.write_certificate(1);
+        store.apply();
+    },
+};
+
+/// The number of times that each transition is measured at each rate.
+const ROUNDS: usize = 3;
+
+/// Scale-up, rolling update and scale-down.
 pub fn scaling_and_updating_lose_no_request() {
     let store = Store::create("rollouts", ONE);
     for transition in [0, 1, 7, 9] {
-        expect_no_loss(&store, &TRANSITIONS[transition], Rate::Low);
+        measure(&store, &TRANSITIONS[transition], Rate::Low);
     }
     store.destroy();
 }
 
-fn expect_no_loss(store: &Store, transition: &Transition, rate: Rate) -> [Report; 2] {
-    let Transition {
-        name,
-        before,
-        change,
-    } = transition;
-    store.configure_and_apply(before);
-    wait_for_settled_pods(store);
-    let load = Load::on(&store.address(), rate);
-    std::thread::sleep(Duration::from_secs(2));
-    let start = Instant::now();
-    change(store);
-    wait_for_settled_pods(store);
-    let took = start.elapsed();
-    std::thread::sleep(Duration::from_secs(2));
-    let reports = load.end();
-    let [new, kept] = &reports;
-    eprintln!(
-        "{name} ({rate:?}): {} s; new connections: {} answered, {} lost, slowest {:.1} s; kept: {} answered, {} repeated, {} \
-         lost, slowest {:.1} s",
-        took.as_secs(),
+/// Every transition, three times at each of two rates. With `UPDATE_DOCS=1`, writes the table of the guide.
+pub fn every_transition_loses_no_request() {
+    let mut rows = BTreeMap::new();
+    for rate in [Rate::Low, Rate::High] {
+        let store = Store::create("transitions", ONE);
+        for round in 0..ROUNDS {
+            for (number, transition) in TRANSITIONS.iter().enumerate() {
+                eprint!("round {round}, {rate:?}: ");
+                let measured = measure(&store, transition, rate);
+                rows.entry(number).or_insert_with(Vec::new).push(measured);
+            }
+        }
+        store.destroy();
+        for round in 0..ROUNDS {
+            let store = Store::create_with_tls(&format!("tls-{round}"), TWO);
+            eprint!("round {round}, {rate:?}: ");
+            let measured = measure(&store, &RENEWED_CERTIFICATE, rate);
+            rows.entry(TRANSITIONS.len())
+                .or_insert_with(Vec::new)
+                .push(measured);
+            store.destroy();
+        }
+    }
+    let names = TRANSITIONS.iter().chain([&RENEWED_CERTIFICATE]);
+    let rows: Vec<String> = names
+        .zip(rows.into_values())
+        .map(|(it, reports)| row(it, reports))
+        .collect();
+    let table = format!(
+        "| Transition | New connections: requests, lost, longest | Kept connections: requests, sent again, lost, longest |\n\
+         |---|---|---|\n{}\n",
+        rows.join("\n")
+    );
+    eprintln!("{table}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        write_table(&table);
+    }
+}
+
+/// Returns the row of the table with the sum of several runs.
+fn row(transition: &Transition, reports: Vec<[Report; 2]>) -> String {
+    let [new, kept] = reports
+        .into_iter()
+        .fold(<[Report; 2]>::default(), |[new, kept], [a, b]| {
+            [new.add(a), kept.add(b)]
+        });
+    format!(
+        "| {} | {}, {}, {:.1} s | {}, {}, {}, {:.1} s |",
+        transition.name,
         new.answered,
         new.failures.len(),
         new.slowest.as_secs_f32(),
@@ -127,8 +169,79 @@ fn expect_no_loss(store: &Store, transition: &Transition, rate: Rate) -> [Report
         kept.repeated,
         kept.failures.len(),
         kept.slowest.as_secs_f32()
-    );
-    for (connections, report) in [("new", new), ("kept", kept)] {
+    )
+}
+
+/// Replaces the table in the guide.
+fn write_table(table: &str) {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/scaling.md");
+    let text = std::fs::read_to_string(&guide).unwrap();
+    let (before, rest) = text
+        .split_once(TABLE_START)
+        .expect("the start of the table");
+    let (_, after) = rest.split_once(TABLE_END).expect("the end of the table");
+    let text = format!("{before}{TABLE_START}\n\n{table}\n{TABLE_END}{after}");
+    std::fs::write(&guide, text).unwrap();
+}
+
+const TABLE_START: &str =
+    "<!-- Measured by `UPDATE_DOCS=1 cargo test --test real_node every_transition`. -->";
+const TABLE_END: &str = "<!-- End of the measurement. -->";
+
+/// A destroy deletes the Service first. Until it is gone, every request is answered.
+pub fn destroy_refuses_requests_only_without_the_service() {
+    let store = Store::create("destroyed", TWO);
+    let load = Load::on(&store.target(), Rate::Low);
+    let start = Instant::now();
+    let cluster = store.lab.cluster.clone();
+    let namespace = format!("--namespace={}", store.namespace.name());
+    let watch = std::thread::spawn(move || {
+        let service = "service/feast-demo-online";
+        let get = [
+            "get",
+            service,
+            &namespace,
+            "--ignore-not-found",
+            "--output=name",
+        ];
+        let mut last_seen = start.elapsed();
+        loop {
+            let asked = start.elapsed();
+            if cluster.kubectl(&get).unwrap().is_empty() {
+                return last_seen;
+            }
+            last_seen = asked;
+        }
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    store.destroy();
+    let last_seen = watch.join().unwrap();
+    for report in load.end() {
+        let (time, failure) = report.failures.first().expect("no server is left");
+        assert!(
+            *time > last_seen,
+            "{time:?}: {failure}; the Service was there after {last_seen:?}"
+        );
+    }
+}
+
+/// Changes the feature store under load.
+fn measure(store: &Store, transition: &Transition, rate: Rate) -> [Report; 2] {
+    let Transition {
+        name,
+        before,
+        change,
+    } = transition;
+    store.configure_and_apply(before);
+    wait_for_settled_pods(store);
+    let load = Load::on(&store.target(), rate);
+    std::thread::sleep(Duration::from_secs(2));
+    change(store);
+    wait_for_settled_pods(store);
+    std::thread::sleep(Duration::from_secs(2));
+    let reports = load.end();
+    eprintln!("{}", row(transition, vec![reports.clone()]));
+    for (connections, report) in ["new", "kept"].into_iter().zip(&reports) {
         assert!(report.answered > 0, "{name}: no request was answered");
         assert!(
             report.failures.is_empty(),

@@ -1,8 +1,14 @@
 //! A feature store on the node, made by Terraform: online store and registry in PostgreSQL, definitions in the image.
 
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
+use tokio_rustls::TlsConnector;
 
 use crate::real_node::lab::{self, Lab, PASSWORD};
+use crate::real_node::load::{SERVER_NAME, Target};
 use crate::support::node::REPOSITORY;
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::{Namespace, Progress, Tool, tools};
@@ -11,12 +17,49 @@ pub struct Store {
     pub terraform: Terraform,
     pub namespace: Namespace,
     pub lab: &'static Lab,
+    /// The certificates of the online server, if it has TLS.
+    certificates: Option<Certificates>,
+}
+
+/// A certificate and its renewal. Clients trust both.
+struct Certificates([CertifiedKey<KeyPair>; 2]);
+
+impl Certificates {
+    fn generate() -> Self {
+        Self([(); 2].map(|()| generate_simple_self_signed([SERVER_NAME.to_owned()]).unwrap()))
+    }
+
+    fn connector(&self) -> TlsConnector {
+        let mut trusted = RootCertStore::empty();
+        for certified in &self.0 {
+            trusted.add(certified.cert.der().clone()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config
+            .unwrap()
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        TlsConnector::from(Arc::new(config))
+    }
 }
 
 impl Store {
     /// Creates a store with these `services`, and materializes its features.
     pub fn create(name: &str, services: &str) -> Self {
-        let store = Self::new(name);
+        Self::started(Self::new(name), services)
+    }
+
+    /// The same, with TLS for the online server.
+    pub fn create_with_tls(name: &str, services: &str) -> Self {
+        let mut store = Self::new(name);
+        store.certificates = Some(Certificates::generate());
+        store.write_certificate(0);
+        Self::started(store, services)
+    }
+
+    fn started(store: Self, services: &str) -> Self {
         store.configure(services);
         store.apply();
         store.materialize();
@@ -33,6 +76,7 @@ impl Store {
             terraform,
             namespace,
             lab,
+            certificates: None,
         };
         store.write_secret(10);
         store
@@ -61,6 +105,20 @@ impl Store {
         lab.cluster.apply(&manifest.to_string()).unwrap();
     }
 
+    /// Writes the Secret with the first certificate, or the second.
+    pub fn write_certificate(&self, number: usize) {
+        let Certificates(certificates) = self.certificates.as_ref().unwrap();
+        let CertifiedKey { cert, signing_key } = &certificates[number];
+        let manifest = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": "feast-certificate", "namespace": self.namespace.name()},
+            "stringData": {"tls.crt": cert.pem(), "tls.key": signing_key.serialize_pem()},
+        });
+        self.lab.cluster.apply(&manifest.to_string()).unwrap();
+    }
+
     /// Writes the configuration with these `services` beside the stores.
     pub fn configure(&self, services: &str) {
         let kubeconfig = self.lab.cluster.kubeconfig().display().to_string();
@@ -68,6 +126,10 @@ impl Store {
             self.namespace.name(),
             self.namespace.name().replace('-', "_"),
         );
+        let tls = match self.certificates {
+            Some(_) => "tls = { secret_ref = { name = \"feast-certificate\" } }",
+            None => "",
+        };
         let configuration = format!(
             r#"
 terraform {{
@@ -88,7 +150,10 @@ resource "feast_feature_store" "demo" {{
   services = {{
     {services}
     online_store = {{
-      server      = {{ resources = {{ requests = {{ cpu = "100m" }} }} }}
+      server = {{
+        resources = {{ requests = {{ cpu = "100m" }} }}
+        {tls}
+      }}
       persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
     }}
     offline_store = {{
@@ -129,18 +194,21 @@ resource "feast_feature_store" "demo" {{
         self.namespace.kubectl(&command).unwrap();
     }
 
-    /// The address of the online server's Service, `10.96.…:80`.
-    pub fn address(&self) -> String {
+    /// Returns the Service of the online server.
+    pub fn target(&self) -> Target {
         let service = self
             .namespace
             .json(&["get", "service", "feast-demo-online"])
             .unwrap();
         let spec = &service["spec"];
-        format!(
-            "{}:{}",
-            spec["clusterIP"].as_str().unwrap(),
-            spec["ports"][0]["port"]
-        )
+        Target {
+            address: format!(
+                "{}:{}",
+                spec["clusterIP"].as_str().unwrap(),
+                spec["ports"][0]["port"]
+            ),
+            tls: self.certificates.as_ref().map(Certificates::connector),
+        }
     }
 
     /// Destroys the store, and checks that nothing of it is left.
