@@ -55,7 +55,8 @@ fn short() -> Vec<Trial> {
     ]
 }
 
-/// Trials of `.ci/extended`, which passes `--include-ignored`, and of a `cargo test` that selects them by name.
+/// Trials of `.ci/extended`, which passes `--include-ignored`. They also run if the filter of `cargo test` selects no
+/// short trial.
 fn long() -> Vec<Trial> {
     trials![run_on_node:
         measure::requests_lost_by_pre_stop_sleep,
@@ -67,12 +68,14 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One after another: each keeps the machine busy, and a request must not be lost for want of a processor.
     arguments.test_threads = Some(1);
-    let unnamed = arguments.filter.is_none();
+    let short: Vec<Trial> = without_node().into_iter().chain(short()).collect();
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    let selects_short = short.iter().any(|trial| trial.name().contains(filter));
     let long = long()
         .into_iter()
-        .map(|trial| trial.with_ignored_flag(unnamed));
-    let all = without_node().into_iter().chain(short()).chain(long);
-    let conclusion = libtest_mimic::run(&arguments, all.collect());
+        .map(|trial| trial.with_ignored_flag(selects_short));
+    let all = short.into_iter().chain(long).collect();
+    let conclusion = libtest_mimic::run(&arguments, all);
     lab::stop();
     conclusion.exit_code()
 }
