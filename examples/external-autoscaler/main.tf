@@ -50,8 +50,7 @@ resource "feast_feature_store" "sample" {
       }
       # The query in scaled-object.yaml uses these metrics.
       server = {
-        metrics        = true
-        worker_configs = { max_requests = 0 }
+        metrics = true
       }
     }
 

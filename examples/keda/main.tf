@@ -60,8 +60,7 @@ resource "feast_feature_store" "sample" {
         }
       }
       server = {
-        metrics        = true
-        worker_configs = { max_requests = 0 }
+        metrics = true
       }
     }
 

@@ -105,7 +105,7 @@ resource "feast_feature_store" "production" {
           limits   = { memory = "1Gi" }
         }
         metrics        = true
-        worker_configs = { workers = 2, max_requests = 0 }
+        worker_configs = { workers = 2 }
       }
     }
 

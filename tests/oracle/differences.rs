@@ -216,6 +216,30 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "`--max-requests` of the online server",
+        operator: "only if configured; the default of Feast is 1000",
+        provider: "`0` unless configured",
+        reason: "Requests are lost when Feast replaces a worker, and metrics stop.",
+        in_operator: nothing,
+        in_provider: |objects, resource| {
+            let configured = "/spec/services/onlineStore/server/workerConfigs/maxRequests";
+            if resource.pointer(configured).is_some() {
+                return;
+            }
+            for pod in pods(objects) {
+                each_container(pod, |container| {
+                    let command = container.get_mut("command").and_then(Json::as_array_mut);
+                    if let Some(command) = command
+                        && let Some(index) = command.iter().position(|it| it == "--max-requests")
+                        && command[index + 1] == "0"
+                    {
+                        command.drain(index..index + 2);
+                    }
+                });
+            }
+        },
+    },
+    Difference {
         subject: "`startupProbe.failureThreshold`",
         operator: "40, which is two minutes",
         provider: "100, which is five minutes",

@@ -101,9 +101,8 @@ macro_rules! server {
             #[serde(skip_serializing_if = "Option::is_none")]
             pub volume_mounts: Option<Vec<VolumeMount>>,
 
-            /// Whether Prometheus metrics are served on port 8000 of the Service. Only for the online server. Metrics
-            /// stop when Feast replaces a worker for the first time, so set `worker_configs = { max_requests = 0 }`
-            /// too. Default: `false`.
+            /// Whether Prometheus metrics are served on port 8000 of the Service. Only for the online server. Default:
+            /// `false`.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(extend("default" = false))]
             pub metrics: Option<bool>,

@@ -23,14 +23,14 @@ pub struct WorkerConfigs {
     pub worker_connections: Option<i32>,
 
     /// Number of requests after which a worker is replaced, which limits memory leaks. `0` means never. Kubernetes
-    /// probes count too, nine of them a minute. Set `0` with metrics, which stop when Feast replaces a worker for the
-    /// first time. Default: `1000`, set by Feast.
+    /// probes count too, nine of them a minute. While a worker is replaced, requests are lost or wait for seconds, and
+    /// metrics stop when Feast replaces a worker for the first time. Default: `0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_requests: Option<i32>,
 
     /// Maximum random number that is added to `max_requests`, so that workers are not all replaced at the same time.
-    /// Default: `50`, set by Feast.
+    /// Has no effect without `max_requests`. Default: `50`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_requests_jitter: Option<i32>,

@@ -14,8 +14,8 @@ pub const WARNINGS: &[Rule] = &[
     },
     Rule {
         name: "metrics-end",
-        description: "Metrics require `worker_configs.max_requests = 0`: they stop when Feast replaces a worker for \
-             the first time.",
+        description: "Metrics require `worker_configs.max_requests = 0`, the default: they stop when Feast replaces a \
+             worker for the first time.",
         check: serving::metrics_end,
     },
     Rule {

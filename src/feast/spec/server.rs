@@ -101,7 +101,12 @@ impl OnlineServer {
                 (_, Some(metrics)) if metrics.enabled => Metrics::Configuration,
                 _ => Metrics::Off,
             },
-            workers: settings.worker_configs.cloned().unwrap_or_default(),
+            workers: {
+                let mut workers = settings.worker_configs.cloned().unwrap_or_default();
+                // Feast replaces its workers by default, and loses requests each time.
+                workers.max_requests.get_or_insert(0);
+                workers
+            },
         }
     }
 }

@@ -167,7 +167,8 @@ fn changed_fields(prior: &Value, planned: &Value) -> Vec<String> {
 }
 
 /// The fields that this version renders and earlier ones did not.
-const RENDERED_SINCE: [&str; 3] = [
+const RENDERED_SINCE: [&str; 4] = [
+    "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].command",
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].lifecycle",
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].startupProbe.failureThreshold",
     "Deployment/feast-demo .spec.template.spec.terminationGracePeriodSeconds",

@@ -26,20 +26,19 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
         _ => return Vec::new(),
     };
     let workers = server.and_then(|server| server.worker_configs.as_ref());
-    let requests = workers.and_then(|configs| configs.max_requests);
-    if requests == Some(0) {
+    let Some(requests) = workers.and_then(|configs| configs.max_requests) else {
+        return Vec::new();
+    };
+    if requests == 0 {
         return Vec::new();
     }
-    let at = if requests.is_some() { &limit } else { &on };
     vec![Violation::new(
-        at.clone(),
+        limit.clone(),
         [on, limit, path.attribute("disabled")],
         "Metrics stop when Feast replaces a worker for the first time",
         format!(
-            "Feast replaces a worker after {} requests, including those of Kubernetes probes. From then on, port 8000 \
-             is closed. Set `max_requests = 0` in `services.online_store.server.worker_configs`, so that workers are \
-             not replaced.",
-            requests.unwrap_or(1000)
+            "Feast replaces a worker after {requests} requests, including those of Kubernetes probes. From then on, \
+             port 8000 is closed. Remove `max_requests`, so that workers are not replaced."
         ),
     )]
 }
@@ -124,18 +123,18 @@ mod tests {
             &[],
         );
         check(json!({"serving": {"metrics": {"enabled": false}}}), &[]);
-        check(
-            json!({"server": {"metrics": true}}),
-            &["services.online_store.server.metrics"],
-        );
-        check(
-            json!({"serving": {"metrics": {"enabled": true}}}),
-            &["services.online_store.serving.metrics.enabled"],
-        );
-        check(
-            json!({"server": {"metrics": true, "workerConfigs": {"maxRequests": 5000}}}),
-            &["services.online_store.server.worker_configs.max_requests"],
-        );
+        check(json!({"server": {"metrics": true}}), &[]);
+        check(json!({"serving": {"metrics": {"enabled": true}}}), &[]);
+        let replaced = json!({"maxRequests": 5000});
+        for on in [
+            json!({"server": {"metrics": true, "workerConfigs": replaced}}),
+            json!({"server": {"workerConfigs": replaced}, "serving": {"metrics": {"enabled": true}}}),
+        ] {
+            check(
+                on,
+                &["services.online_store.server.worker_configs.max_requests"],
+            );
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::provider::tests::test_provider::{TestProvider, summaries};
 
-    const SERVICE: &str = "/api/v1/namespaces/ns/services/feast-x-online";
+    const CONFIG_MAP: &str = "/api/v1/namespaces/ns/configmaps/feast-x-client";
 
     fn create(provider: &TestProvider) -> (Value, Private) {
         let config =
@@ -172,22 +172,22 @@ mod tests {
     fn a_failed_destroy_keeps_the_remaining_objects_in_the_state() {
         let provider = TestProvider::new();
         let (state, private) = create(&provider);
-        provider.server.reject(SERVICE, true);
+        provider.server.reject(CONFIG_MAP, true);
         let failed = provider.destroy(&state, &private);
         assert_eq!(
             summaries(&failed.diagnostics),
             ["Cannot destroy the feature store"]
         );
-        assert_eq!(objects(&provider), [SERVICE]);
+        assert_eq!(objects(&provider), [CONFIG_MAP]);
         let before = provider.private(&state, &private);
         let mut expected = before.clone();
-        expected.retain(|key| *key == Key::new(Kind::Service, "feast-x-online"));
+        expected.retain(|key| *key == Key::new(Kind::ConfigMap, "feast-x-client"));
         assert_eq!(expected.last_applied.len(), 1);
         assert_eq!(provider.private(&failed.state, &failed.private), expected);
         let shown = manifests::attribute(&expected.last_applied);
         assert_eq!(failed.state.attribute("objects"), &shown);
 
-        provider.server.reject(SERVICE, false);
+        provider.server.reject(CONFIG_MAP, false);
         let destroyed = provider.destroy(&failed.state, &failed.private);
         assert_eq!(
             (destroyed.diagnostics, destroyed.state),
