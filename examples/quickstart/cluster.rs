@@ -65,6 +65,7 @@ impl Nodes {
     }
 }
 
+/// The running cluster. It stops when this value is dropped, unless it is the user's own.
 pub enum Cluster {
     ControlPlane(ControlPlane),
     Node(Node),

@@ -45,7 +45,7 @@ pub fn request(namespace: &Namespace) -> Result<()> {
 /// Returns the command that requests features.
 pub fn request_command(namespace: &Namespace) -> Result<Command> {
     let mut curl = Command::new("curl");
-    curl.arg("--silent")
+    curl.arg("--no-progress-meter")
         .args(["--header", "content-type: application/json", "--data"])
         .arg(body().to_string())
         .arg(url(namespace)?);

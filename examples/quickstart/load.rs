@@ -26,10 +26,17 @@ pub fn generate(namespace: &Namespace) -> Result<()> {
     println!("$ {}", show::line(&curl));
     let mut curl = curl
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .spawn()
         .doing(|| "running curl".to_owned())?;
-    let scaled = wait_for_pods(namespace, Duration::from_secs(600), || Ok(()));
+    let scaled = wait_for_pods(namespace, Duration::from_secs(600), || {
+        match curl.try_wait().doing(|| "waiting for curl".to_owned())? {
+            None => Ok(()),
+            Some(status) => Err(Error::new(
+                "running curl",
+                format!("it ended with {status}"),
+            )),
+        }
+    });
     // An error means that it has ended.
     curl.kill().ok();
     curl.wait().ok();
@@ -40,7 +47,7 @@ pub fn generate(namespace: &Namespace) -> Result<()> {
 fn wait_for_pods(
     namespace: &Namespace,
     timeout: Duration,
-    load: impl Fn() -> Result<()>,
+    mut load: impl FnMut() -> Result<()>,
 ) -> Result<()> {
     let started = Instant::now();
     let mut last_ready = 0;
