@@ -3,7 +3,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::support::node::Node;
+use crate::support::node::{Node, Options, Postgres};
 use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::{Cluster, Progress, Result};
 
@@ -16,14 +16,7 @@ pub struct Lab {
     pub postgres: Postgres,
 }
 
-/// PostgreSQL in the cluster, in namespace `databases`.
-#[derive(Clone, Debug)]
-pub struct Postgres {
-    /// The address of its Service.
-    pub host: String,
-}
-
-pub const PASSWORD: &str = "correct-horse-battery-staple";
+pub use crate::support::node::postgres::PASSWORD;
 
 pub fn lab() -> &'static Lab {
     LAB.get_or_init(|| {
@@ -47,7 +40,11 @@ pub fn lab() -> &'static Lab {
 
 fn boot() -> Result<Node> {
     let definitions = include_str!("../real_feast/repository/from_a_table.py");
-    Node::start(&[("definitions.py", definitions)], Progress::stderr())
+    let options = Options {
+        repository: &[("definitions.py", definitions)],
+        ..Options::default()
+    };
+    Node::start(&options, Progress::stderr())
 }
 
 /// Stops the node: a static is never dropped.
@@ -57,39 +54,18 @@ pub fn stop() {
     }
 }
 
+/// Starts PostgreSQL with the table of features.
 fn start_postgres(node: &Node) -> Result<Postgres> {
-    let program = |name: &str| node.python().postgres(name).display().to_string();
-    let manifest = include_str!("manifests/postgres.yaml")
-        .replace("@initdb@", &program("initdb"))
-        .replace("@postgres@", &program("postgres"))
-        .replace("@password@", PASSWORD);
-    node.apply(&manifest)?;
-    let wait = [
-        "--namespace=databases",
-        "rollout",
-        "status",
-        "deployment/postgres",
-        "--timeout=180s",
-    ];
-    node.kubectl(&wait)?;
-    let service = [
-        "--namespace=databases",
-        "get",
-        "service",
-        "postgres",
-        "--output=jsonpath={.spec.clusterIP}",
-    ];
-    let host = node.kubectl(&service)?;
+    let postgres = node.start_postgres()?;
     let data = include_str!("../real_feast/repository/data.py");
     eventually(
         "the table of features",
         Duration::from_secs(60),
         Duration::from_secs(1),
         || {
-            node.python()
-                .run(data, &["table", &host, "feast", "feast", PASSWORD])
-                .ok()
+            let arguments = ["table", &postgres.host, "feast", "feast", PASSWORD];
+            node.python().run(data, &arguments).ok()
         },
     )?;
-    Ok(Postgres { host })
+    Ok(postgres)
 }

@@ -4,12 +4,14 @@
 //! 1. [`missing`] names what a machine lacks to run one. It needs Linux and root, but no container engine.
 //! 2. [`Node::start`] finds or builds the programs, once, and starts them in namespaces and control groups of their
 //!    own, in which the node's network and firewall rules stay too.
-//! 3. Dropping the [`Node`] removes everything, and so does the death of this process ([`keeper`]).
+//! 3. Dropping the [`Node`] removes everything, and so does the death of this process ([`keeper`]), unless it is kept
+//!    with [`Node::keep`].
 //!
 //! Containers have no image of their own: the Feast image holds an empty root directory, and the container runtime
 //! mounts this machine's programs and the [`Python`] environment with Feast, read-only, into each container.
 #![allow(
     dead_code,
+    unused_imports,
     reason = "each program that includes the node uses a part of it"
 )]
 
@@ -19,6 +21,8 @@ mod image;
 mod keeper;
 #[path = "node/packages.rs"]
 mod packages;
+#[path = "node/postgres.rs"]
+pub mod postgres;
 #[path = "node/requirements.rs"]
 mod requirements;
 
@@ -30,11 +34,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::feast::Python;
-use super::testbed::cluster::Cluster;
+use super::testbed::cluster::{Cluster, eventually};
 use super::testbed::components::{Ports, Setup};
 use super::testbed::error::{Doing, Error, Result};
 use super::testbed::process::{Service, output, wait_for};
-use super::testbed::progress::Progress;
+use super::testbed::progress::{Progress, Step};
 use super::testbed::run_dir::RunDir;
 use super::testbed::{Tool, Tools, pki, tools};
 
@@ -42,7 +46,8 @@ use image::Image;
 use keeper::Keeper;
 use packages::Packages;
 
-pub use requirements::missing;
+pub use postgres::Postgres;
+pub use requirements::{missing, missing_control_groups};
 
 /// The node's address in its own network, which only this machine reaches.
 pub const ADDRESS: &str = "10.213.0.2";
@@ -56,6 +61,16 @@ const FEAST_IMAGES: [&str; 3] = [
     "quay.io/feastdev/feature-server:0.67.0",
 ];
 
+#[derive(Clone, Debug, Default)]
+pub struct Options<'a> {
+    /// The folder of the node, or a temporary one if not set. If an earlier run kept a node running there with
+    /// [`Node::keep`], that one is used.
+    pub folder: Option<PathBuf>,
+    /// The files of a feature repository, by name. Every container sees them at [`REPOSITORY`], as in an image that was
+    /// built with them.
+    pub repository: &'a [(&'a str, &'a str)],
+}
+
 /// A control plane with one real node, for as long as this value lives.
 pub struct Node {
     cluster: Cluster,
@@ -66,14 +81,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the control plane and the node. Every container sees a feature repository with these files, by name, at
-    /// [`REPOSITORY`], as in an image that was built with it.
+    /// Starts the control plane and the node.
     ///
     /// # Errors
     ///
-    /// The machine lacks what [`missing`] names, a program cannot be had, or one ends early: then the error has the
+    /// The machine lacks what [`missing`] names, a program cannot be installed, or one ends early: then the error has the
     /// end of its log.
-    pub fn start(repository: &[(&str, &str)], progress: Progress) -> Result<Self> {
+    pub fn start(options: &Options, progress: Progress) -> Result<Self> {
         let missing = missing();
         if !missing.is_empty() {
             return Err(Error::new("starting a Kubernetes node", missing.join("; ")));
@@ -81,10 +95,44 @@ impl Node {
         let tools = tools::ensure(Tool::NODE, progress)?;
         let packages = Packages::ensure(progress)?;
         let python = Python::ensure(progress)?;
+        if let Some(run_dir) = options.folder.as_deref().and_then(RunDir::kept) {
+            let cluster = cluster_in(run_dir.path(), &tools)?;
+            if cluster.is_ready() {
+                return Ok(Self {
+                    cluster,
+                    services: Mutex::default(),
+                    keeper: None,
+                    run_dir,
+                    python,
+                });
+            }
+        }
         let step = progress.step("Starting a Kubernetes node");
-        let node = start(&tools, &packages, python, repository)?;
+        let node = start(&tools, &packages, python, options, &step)?;
         step.done();
         Ok(node)
+    }
+
+    /// Keeps the node running when this process ends. [`Node::stop_kept`] stops it.
+    pub fn keep(mut self) -> Result<()> {
+        self.keeper.take().map_or(Ok(()), Keeper::keep)
+    }
+
+    /// Stops the node that an earlier run kept in `folder`, and removes the folder.
+    pub fn stop_kept(folder: &Path) -> Result<()> {
+        let doing = || format!("stopping the node in {}", folder.display());
+        let mut kept =
+            RunDir::kept(folder).ok_or_else(|| Error::new(doing(), "no node was kept there"))?;
+        kept.end_processes();
+        let pid = folder.join("init.pid");
+        eventually(
+            "the end of the node",
+            Duration::from_secs(30),
+            Duration::from_millis(100),
+            || (!pid.exists()).then_some(()),
+        )?;
+        kept.remove();
+        Ok(())
     }
 
     /// The Python environment that every container of the Feast image has.
@@ -126,9 +174,13 @@ fn start(
     tools: &Tools,
     packages: &Packages,
     python: Python,
-    repository: &[(&str, &str)],
+    options: &Options,
+    step: &Step,
 ) -> Result<Node> {
-    let run_dir = RunDir::temporary()?;
+    let run_dir = match &options.folder {
+        Some(folder) => RunDir::named(folder)?,
+        None => RunDir::temporary()?,
+    };
     let folder = run_dir.path().to_owned();
     for name in [
         "logs",
@@ -139,7 +191,7 @@ fn start(
         let path = folder.join(name);
         fs::create_dir_all(&path).doing(|| format!("creating {}", path.display()))?;
     }
-    for (file, text) in repository {
+    for (file, text) in options.repository {
         write(&folder.join("repository").join(file), text)?;
     }
     let mut start = Start {
@@ -148,7 +200,8 @@ fn start(
         folder,
         services: Vec::new(),
     };
-    let keeper = Keeper::start(&start.folder)?;
+    let keeper = Keeper::start(&start.folder, step)?;
+    run_dir.record([keeper.namespaces].into_iter())?;
     let cluster = start.control_plane()?;
     start.node(&cluster, &python)?;
     Ok(Node {
@@ -170,7 +223,7 @@ impl Start<'_> {
         let kubeconfig = folder.join("kubeconfig");
         let server = format!("https://{ADDRESS}:{}", ports.kube_apiserver);
         pki::write_kubeconfig(&kubeconfig, &server, &pki)?;
-        let cluster = Cluster::new(&kubeconfig, tools.path(Tool::Kubectl)?, Some(&folder))?;
+        let cluster = cluster_in(&folder, tools)?;
         let setup = Setup {
             tools,
             folder: &folder,
@@ -336,6 +389,11 @@ impl Start<'_> {
     fn wait(&mut self, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
         wait_for(&mut self.services, what, Duration::from_secs(120), ready)
     }
+}
+
+fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
+    let kubectl = tools.path(Tool::Kubectl)?;
+    Cluster::new(&folder.join("kubeconfig"), kubectl, Some(folder))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -1,22 +1,26 @@
 //! The process that makes the node's namespaces and removes them, whatever becomes of this one.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::support::testbed::error::{Doing, Error, Result};
+use crate::support::testbed::progress::Step;
 
 /// Removes the namespaces, and all processes in them, when it is dropped.
 pub struct Keeper {
+    /// The process whose end is the end of the namespaces.
+    pub namespaces: u32,
     shell: Child,
     /// The keeper cleans up when this pipe closes.
     pipe: Option<ChildStdin>,
 }
 
 impl Keeper {
-    /// Makes the namespaces; `folder` gets `init.pid`, by which [`enter`] finds them.
-    pub fn start(folder: &Path) -> Result<Self> {
+    /// Makes the namespaces; `folder` gets `init.pid`, by which [`enter`] finds them, and which disappears when they
+    /// are removed.
+    pub fn start(folder: &Path, step: &Step) -> Result<Self> {
         let doing = || "making the namespaces of a node".to_owned();
         let log = std::fs::File::create(folder.join("logs/keeper.log")).doing(doing)?;
         let mut shell = Command::new("bash")
@@ -34,14 +38,34 @@ impl Keeper {
         let mut said = Vec::new();
         for line in output.into_iter().flat_map(BufRead::lines) {
             let line = line.doing(doing)?;
-            if line == "ready" {
-                return Ok(Self { shell, pipe });
+            if line == "waiting" {
+                step.note("waiting for the end of another node on this machine");
+                continue;
+            }
+            if let Some(process) = line.strip_prefix("ready ") {
+                return Ok(Self {
+                    namespaces: process.parse().doing(doing)?,
+                    shell,
+                    pipe,
+                });
             }
             said.push(line);
         }
         shell.wait().ok();
         let log = std::fs::read_to_string(folder.join("logs/keeper.log")).unwrap_or_default();
-        Err(Error::new(doing(), format!("{}\n{log}", said.join("\n"))))
+        let why = format!("{}\n{log}", said.join("\n"));
+        Err(Error::new(doing(), why.trim_end()))
+    }
+
+    /// Lets the namespaces live on when this process ends, until the process [`Keeper::namespaces`] is killed.
+    pub fn keep(mut self) -> Result<()> {
+        let doing = || "keeping a node".to_owned();
+        if let Some(mut pipe) = self.pipe.take() {
+            pipe.write_all(b"keep\n").doing(doing)?;
+        }
+        // Dropping it would wait for the end of the node.
+        std::mem::forget(self);
+        Ok(())
     }
 }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes the namespaces and control groups of a node, prints "ready", and removes all of it when its standard input
-# ends: when the test program closes it, and when that program dies.
+# Makes the namespaces and control groups of a node, prints "ready" and the process that holds them, and removes all of
+# it when its standard input ends: when the program that runs the node closes it, and when that program dies. After the
+# line "keep" on the standard input, it removes all of it when that process has ended.
 #
 #   keeper.sh FOLDER
 #
-# Waits while another node runs on this machine.
+# While another node runs on this machine, it prints "waiting" and waits. It does not wait for a node that is kept.
 #
 # Namespaces: mount, network, process ids, host name, IPC, control groups. The network namespace is reached from this
 # machine through a pair of virtual interfaces, so that its firewall rules do not touch this machine's.
@@ -13,12 +14,6 @@ folder=$1
 here=$(dirname "${BASH_SOURCE[0]}")
 hierarchies=(blkio cpu cpuacct cpuset devices freezer memory pids systemd)
 group=feast-node
-
-# kubelet sets these for the whole machine.
-declare -A settings
-for setting in vm/overcommit_memory kernel/panic kernel/panic_on_oops; do
-    settings[$setting]=$(<"/proc/sys/$setting")
-done
 
 # Without an error where there is nothing left.
 remove_groups() {
@@ -41,11 +36,29 @@ clean_up() {
     for setting in "${!settings[@]}"; do
         echo "${settings[$setting]}" >"/proc/sys/$setting"
     done
+    : >"$lock"
+    # Last, because it tells others that the node has been removed.
+    rm -f "$folder/init.pid"
 }
 
-# One node at a time: addresses, interface and control groups have fixed names.
-exec 9>"/run/feast-node.lock"
-flock 9
+# One node at a time: addresses, interface and control groups have fixed names. The file names the folder of a node that
+# is kept.
+lock=/run/feast-node.lock
+exec 9<>"$lock"
+if ! flock --nonblock 9; then
+    kept=$(<"$lock")
+    if [[ -n $kept && $kept != "$folder" ]]; then
+        echo "the node of $kept is still running; stop it with: cargo run --example quickstart -- --stop"
+        exit 1
+    fi
+    echo waiting
+    flock 9
+fi
+# kubelet sets these for the whole machine.
+declare -A settings
+for setting in vm/overcommit_memory kernel/panic kernel/panic_on_oops; do
+    settings[$setting]=$(<"/proc/sys/$setting")
+done
 # Left by a keeper that was killed.
 node=0
 remove_groups || { echo "the control group $group is in use: is another node running?"; exit 1; }
@@ -88,5 +101,8 @@ nsenter --target "$init" --net bash -euc '
 ip route replace 10.244.0.0/16 via 10.213.0.2
 ip route replace 10.96.0.0/16 via 10.213.0.2
 
-echo ready
-cat >/dev/null
+echo "ready $node"
+if read -r word && [[ $word == keep ]]; then
+    echo "$folder" >"$lock"
+    wait "$node" || true
+fi

@@ -21,19 +21,7 @@ pub fn missing() -> Vec<String> {
     if !rustix::process::geteuid().is_root() {
         missing.push("a node needs root".to_owned());
     }
-    let absent = |name: &&str| {
-        !Path::new("/sys/fs/cgroup")
-            .join(name)
-            .join("cgroup.procs")
-            .exists()
-    };
-    let hierarchies: Vec<&str> = HIERARCHIES.into_iter().filter(absent).collect();
-    if !hierarchies.is_empty() {
-        missing.push(format!(
-            "a node needs control groups of version 1, and these hierarchies are not mounted: {}",
-            hierarchies.join(", ")
-        ));
-    }
+    missing.extend(missing_control_groups(Path::new("/sys/fs/cgroup")));
     let programs: Vec<&str> = PROGRAMS
         .into_iter()
         .filter(|name| on_path(name).is_none())
@@ -45,4 +33,23 @@ pub fn missing() -> Vec<String> {
         ));
     }
     missing
+}
+
+/// Returns what the control groups at `root`, usually `/sys/fs/cgroup`, lack. On most systems since 2021, only version
+/// 2 is mounted there.
+pub fn missing_control_groups(root: &Path) -> Option<String> {
+    if root.join("cgroup.controllers").exists() {
+        return Some(
+            "a node needs control groups of version 1, and this machine has version 2, which is not supported yet"
+                .to_owned(),
+        );
+    }
+    let absent = |name: &&str| !root.join(name).join("cgroup.procs").exists();
+    let hierarchies: Vec<&str> = HIERARCHIES.into_iter().filter(absent).collect();
+    (!hierarchies.is_empty()).then(|| {
+        format!(
+            "a node needs control groups of version 1, and these hierarchies are not mounted: {}",
+            hierarchies.join(", ")
+        )
+    })
 }

@@ -121,7 +121,7 @@ impl Tool {
             Self::CniHostLocal => "github.com/containernetworking/plugins/plugins/ipam/host-local",
             Self::CniPortmap => "github.com/containernetworking/plugins/plugins/meta/portmap",
             Self::Pause => "terraform-provider-feast/testbed/containerd/pause",
-            Self::CoreDns => "github.com/coredns/coredns",
+            Self::CoreDns => "terraform-provider-feast/testbed/coredns",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
             Self::Terraform => return None,
