@@ -198,7 +198,7 @@ fn make_store_secret(namespace: &Namespace) -> Result<()> {
         "kind": "Secret",
         "metadata": {"name": "feast-data-stores", "namespace": namespace.name()},
         "stringData": {
-            "postgres": "host: postgres.databases.svc\nport: 5432\ndatabase: feast\nuser: feast\npassword: secret\n",
+            "postgres": "host: postgres.databases.svc\nport: 5432\ndatabase: feast\nuser: feast\npassword: secret\nsslmode: disable\n",
             "sql": "path: postgresql+psycopg://feast:secret@postgres.databases.svc:5432/feast\n",
         },
     });

@@ -19,6 +19,12 @@ pub const WARNINGS: &[Rule] = &[
         check: serving::metrics_end,
     },
     Rule {
+        name: "mysql-connection",
+        description: "An online store of type `mysql` requires workers that are replaced: Feast does not connect again \
+             after a restart of MySQL.",
+        check: serving::mysql_connection,
+    },
+    Rule {
         name: "push-batching",
         description: "Feast batches pushed rows only if both `batch_size` and `batch_interval_seconds` are set.",
         check: serving::push_batching,

@@ -3,7 +3,7 @@
 
 use super::super::Violation;
 use super::super::accessors::{LOCAL, ONLINE, SCALING, local, online, online_disabled, scaled_by};
-use crate::feast::config::{FeatureStore, Mcp};
+use crate::feast::config::{FeatureStore, Mcp, OnlineStoreType};
 use crate::schema::Path;
 
 /// Warns that metrics stop: the process that serves them exits with the first worker that Feast replaces.
@@ -41,6 +41,37 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
              not replaced.",
             requests.unwrap_or(1000)
         ),
+    )]
+}
+
+/// Warns that the server never recovers: a worker keeps its first connection to MySQL until it is replaced.
+pub(in crate::feast::rules) fn mysql_connection(store: &FeatureStore) -> Vec<Violation> {
+    let path = Path::of(ONLINE);
+    let limit = path.attribute("server.worker_configs.max_requests");
+    let Some(block) = online(store).filter(|_| !online_disabled(store)) else {
+        return Vec::new();
+    };
+    let database = block.persistence.as_ref().and_then(|it| it.store.as_ref());
+    let workers = block
+        .server
+        .as_ref()
+        .and_then(|it| it.worker_configs.as_ref());
+    if database.is_none_or(|it| it.r#type != OnlineStoreType::Mysql)
+        || workers.and_then(|it| it.max_requests) != Some(0)
+    {
+        return Vec::new();
+    }
+    vec![Violation::new(
+        limit.clone(),
+        [
+            limit,
+            path.attribute("persistence.store.type"),
+            path.attribute("disabled"),
+        ],
+        "The online server does not recover after a restart of MySQL",
+        "Each worker keeps its first connection to MySQL until it is replaced, and `max_requests = 0` disables that. \
+         After a restart of MySQL, every request fails until the pods restart. Remove `max_requests`, or set a small \
+         number.",
     )]
 }
 
@@ -135,6 +166,28 @@ mod tests {
         check(
             json!({"server": {"metrics": true, "workerConfigs": {"maxRequests": 5000}}}),
             &["services.online_store.server.worker_configs.max_requests"],
+        );
+    }
+
+    #[test]
+    fn warns_about_mysql_with_workers_that_are_not_replaced() {
+        let check = |kind: &str, workers: Json, expected: &[(&str, &str)]| {
+            let database = json!({"store": {"type": kind, "secretRef": {"name": "database"}}});
+            let server = json!({"workerConfigs": workers});
+            let services = json!({"onlineStore": {"persistence": database, "server": server}});
+            warns("mysql-connection", services, expected);
+        };
+        let never = json!({"maxRequests": 0});
+        check("mysql", json!({}), &[]);
+        check("mysql", json!({"maxRequests": 100}), &[]);
+        check("postgres", never.clone(), &[]);
+        check(
+            "mysql",
+            never,
+            &[(
+                "services.online_store.server.worker_configs.max_requests",
+                "The online server does not recover after a restart of MySQL",
+            )],
         );
     }
 
