@@ -63,7 +63,8 @@ fn evidence() -> Vec<Trial> {
         concurrent_apply::sql_registry,
         concurrent_apply::file_registry,
         concurrent_apply::old_pod_reverts_new_definitions,
-        restarts::measure,
+        restarts::measure_postgresql,
+        restarts::measure_redis,
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Requests for features while the database of the online store restarts.
 //!
-//! `measure` is evidence for a decision (docs/decisions/030-postgresql-restarts.md) and takes minutes. It runs only if
-//! it is named, as in `cargo test --test real_feast -- restarts::measure`.
+//! `measure_postgresql` and `measure_redis` are evidence for a decision (docs/decisions/030-postgresql-restarts.md) and
+//! take minutes. They run only if they are named, as in `cargo test --test real_feast -- restarts::measure`.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -44,6 +44,20 @@ pub fn postgresql_recovers_from_every_restart() {
 }
 
 pub fn redis_recovers_from_every_restart() {
+    let store = store_in_redis();
+    let mut pod = store.pod();
+    Redis::start(&mut pod, lab::python()).unwrap();
+    start_containers(&mut pod, "/feast-data");
+    let load = Load::start(&pod, URL, &features_request(), CLIENTS, PAUSE).unwrap();
+    for restart in 1..=3 {
+        thread::sleep(STEADY);
+        Redis::restart(&mut pod, Duration::from_secs(1)).unwrap();
+        assert_recovers(&load, restart);
+    }
+    load.stop().unwrap();
+}
+
+fn store_in_redis() -> lab::FeatureStoreInCluster {
     let parameters = format!(
         "connection_string: 127.0.0.1:{},password={}\n",
         Redis::PORT,
@@ -55,17 +69,7 @@ pub fn redis_recovers_from_every_restart() {
     let server = json!({"workerConfigs": {"maxRequests": 0}});
     let services = json!({"onlineStore": {"persistence": persistence, "server": server}});
     let configuration = json!({"name": "demo", "feastProject": "demo", "services": services});
-    let store = lab::feature_store(&configuration, &secrets, None);
-    let mut pod = store.pod();
-    Redis::start(&mut pod, lab::python()).unwrap();
-    start_containers(&mut pod, "/feast-data");
-    let load = Load::start(&pod, URL, &features_request(), CLIENTS, PAUSE).unwrap();
-    for restart in 1..=3 {
-        thread::sleep(STEADY);
-        Redis::restart(&mut pod, Duration::from_secs(1)).unwrap();
-        assert_recovers(&load, restart);
-    }
-    load.stop().unwrap();
+    lab::feature_store(&configuration, &secrets, None)
 }
 
 /// Waits until requests succeed again.
@@ -144,13 +148,13 @@ impl Drop for Database {
 }
 
 /// Prints the failed requests and the recovery of each restart, for several connection types and loads.
-pub fn measure() {
+pub fn measure_postgresql() {
     let singleton = "conn_type: singleton\n";
     let pool = "conn_type: pool\nmax_conn: 10\n";
     let never = json!({"maxRequests": 0});
     let feast = json!({});
     let two = json!({"workers": 2, "maxRequests": 0});
-    for (parameters, workers, clients, pause) in [
+    for (parameters, workers, clients, down) in [
         (singleton, &never, CLIENTS, 0),
         (singleton, &feast, CLIENTS, 0),
         (singleton, &two, CLIENTS, 0),
@@ -164,22 +168,40 @@ pub fn measure() {
     ] {
         let database = Database::start();
         let store = database.feature_store(parameters, workers);
-        let mut pod: Pod<'_> = store.pod();
+        let mut pod = store.pod();
         start_containers(&mut pod, "/feast-data");
-        let load = Load::start(&pod, URL, &features_request(), clients, PAUSE).unwrap();
-        thread::sleep(RECOVERY / 3);
-        println!("{parameters:?}, {workers}, {clients} clients, {pause} s without a database");
-        let mut from = SystemTime::now();
-        for restart in 1..=4 {
-            lab::restart(database.0, Duration::from_secs(pause));
-            let ready = SystemTime::now();
-            thread::sleep(RECOVERY);
-            let sent = load.sent().unwrap();
-            println!("  restart {restart}: {}", summary(&sent, from, ready));
-            from = SystemTime::now();
-        }
-        load.stop().unwrap();
+        eprintln!("{parameters:?}, {workers}, {clients} clients, {down} s without a database");
+        measure_restarts(&mut pod, clients, |_| {
+            lab::restart(database.0, Duration::from_secs(down));
+        });
     }
+}
+
+pub fn measure_redis() {
+    for down in [1, 5, 15] {
+        let store = store_in_redis();
+        let mut pod = store.pod();
+        Redis::start(&mut pod, lab::python()).unwrap();
+        start_containers(&mut pod, "/feast-data");
+        eprintln!("Redis, {CLIENTS} clients, {down} s without a database");
+        measure_restarts(&mut pod, CLIENTS, |pod| {
+            Redis::restart(pod, Duration::from_secs(down)).unwrap();
+        });
+    }
+}
+
+fn measure_restarts(pod: &mut Pod<'_>, clients: usize, restart: impl Fn(&mut Pod<'_>)) {
+    let load = Load::start(pod, URL, &features_request(), clients, PAUSE).unwrap();
+    for number in 1..=4 {
+        thread::sleep(RECOVERY / 3);
+        let from = SystemTime::now();
+        restart(pod);
+        let ready = SystemTime::now();
+        thread::sleep(RECOVERY);
+        let sent = load.sent().unwrap();
+        eprintln!("  restart {number}: {}", summary(&sent, from, ready));
+    }
+    load.stop().unwrap();
 }
 
 /// Describes the requests that were answered after `from`, the start of a restart that ended at `ready`.
