@@ -8,13 +8,13 @@ use serde_json::{Map, Value as Json};
 use crate::feast::names::Service;
 
 /// A parameter and its value.
-pub(super) type Parameter = (&'static str, Json);
+type Parameter = (&'static str, Json);
 
-/// The value of `max_conn`: the connections that a worker can lose before it needs to be replaced.
+/// The value of `max_conn`: the number of broken connections after which a worker no longer recovers.
 const MAX_CONNECTIONS: u32 = 1000;
 
 /// Returns the defaults of a store, in the order of the document.
-pub(super) fn defaults(service: Service, store_type: &str) -> Vec<Parameter> {
+fn defaults(service: Service, store_type: &str) -> Vec<Parameter> {
     match (service, store_type) {
         (Service::Online, "postgres") => vec![
             ("conn_type", Json::from("pool")),
@@ -40,6 +40,18 @@ pub(super) fn missing(
         // A single connection has no maximum.
         .filter(|(key, _)| *key != "max_conn" || has_pool)
         .collect()
+}
+
+/// Returns a comment in YAML for each default of a store, for a document without the parameters of the user.
+pub(super) fn comments(service: Service, store_type: &str) -> String {
+    let comment = |(key, value): (&str, Json)| {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        format!("    # {key}: {value}, unless the Secret sets it\n")
+    };
+    let defaults = defaults(service, store_type);
+    defaults.into_iter().map(comment).collect()
 }
 
 #[cfg(test)]
@@ -76,6 +88,15 @@ mod tests {
             (Service::Registry, "sql"),
         ] {
             assert_eq!(missing(service, store_type, &Map::new()), []);
+            assert_eq!(comments(service, store_type), "");
         }
+    }
+
+    #[test]
+    fn comments_show_each_default() {
+        assert_eq!(
+            comments(Service::Online, "postgres"),
+            "    # conn_type: pool, unless the Secret sets it\n    # max_conn: 1000, unless the Secret sets it\n"
+        );
     }
 }

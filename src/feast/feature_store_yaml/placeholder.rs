@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::default_parameters::{self, defaults};
+use super::default_parameters;
 use super::environment_references::without_environment_reference_lines;
 use super::error::{SecretError, SecretProblem};
 use super::mapping::Mapping;
@@ -128,16 +128,9 @@ impl Placeholder {
                 service,
                 store_type,
             } => {
-                let mut text = format!("    {}: {store_type}\n{comment}", Self::type_key(*service));
-                for (key, value) in defaults(*service, store_type) {
-                    let value = value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned);
-                    text.push_str(&format!(
-                        "    # {key}: {value}, unless the Secret sets it\n"
-                    ));
-                }
-                text
+                let key = Self::type_key(*service);
+                let defaults = default_parameters::comments(*service, store_type);
+                format!("    {key}: {store_type}\n{comment}{defaults}")
             }
             _ => comment,
         }
@@ -209,11 +202,8 @@ impl Placeholder {
         }
         // The defaults come first: of duplicate keys, Feast uses the last.
         let mut first = vec![(Self::type_key(service), Json::from(store_type))];
-        first.extend(default_parameters::missing(
-            service,
-            store_type,
-            &parameters,
-        ));
+        let defaults = default_parameters::missing(service, store_type, &parameters);
+        first.extend(defaults);
         embed(content, &first, &own).ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
     }
 

@@ -17,7 +17,7 @@ ended = threading.Event()
 
 
 def ask():
-    request = urllib.request.Request(url, data=body or None)
+    request = urllib.request.Request(url, data=body)
     request.add_header("Content-Type", "application/json")
     try:
         with urllib.request.urlopen(request, timeout=60) as response:

@@ -39,21 +39,12 @@ impl Load {
         clients: usize,
         pause: Duration,
     ) -> Result<Self> {
-        Self::of(pod, url, &body.to_string(), clients, pause)
-    }
-
-    /// The same with requests that get `url`.
-    pub fn get(pod: &Pod<'_>, url: &str, clients: usize, pause: Duration) -> Result<Self> {
-        Self::of(pod, url, "", clients, pause)
-    }
-
-    fn of(pod: &Pod<'_>, url: &str, body: &str, clients: usize, pause: Duration) -> Result<Self> {
         let output = pod.folder().join("load");
         let file = File::create(&output).doing(|| format!("creating {}", output.display()))?;
         let mut command = pod.enter();
         command
             .arg(pod.python().programs().join("python"))
-            .args(["-I", "-S", "-c", LOAD, url, body])
+            .args(["-I", "-S", "-c", LOAD, url, &body.to_string()])
             .args([clients.to_string(), pause.as_secs_f64().to_string()])
             .stdin(Stdio::piped())
             .stdout(file);
