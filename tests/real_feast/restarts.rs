@@ -51,7 +51,7 @@ pub fn redis_recovers_from_every_restart() {
     let load = Load::start(&pod, URL, &features_request(), CLIENTS, PAUSE).unwrap();
     for restart in 1..=3 {
         thread::sleep(STEADY);
-        Redis::restart(&mut pod, Duration::from_secs(1)).unwrap();
+        Redis::restart(&mut pod, Duration::ZERO).unwrap();
         assert_recovers(&load, restart);
     }
     load.stop().unwrap();
