@@ -21,6 +21,7 @@ mod real_feast {
     pub mod lab;
     pub mod lineage;
     pub mod options;
+    pub mod restarts;
     pub mod stores;
     pub mod three_replicas;
     pub mod tls;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_feast::{concurrent_apply, lab, lineage, options, stores, three_replicas, tls};
+use real_feast::{concurrent_apply, lab, lineage, options, restarts, stores, three_replicas, tls};
 
 /// Returns one trial for each function, named by its path.
 macro_rules! trials {
@@ -45,7 +46,9 @@ fn trials() -> Vec<Trial> {
         three_replicas::replicas_return_the_same_features,
         options::servers_apply_their_options,
         tls::every_server_presents_its_certificate,
+        restarts::postgresql_recovers_from_every_restart,
         stores::redis_and_duckdb,
+        restarts::redis_recovers_from_every_restart,
         lineage::lineage_server_receives_feast_events,
         stores::sqlite_on_pvcs,
         stores::feast_init_defaults,
@@ -60,6 +63,8 @@ fn evidence() -> Vec<Trial> {
         concurrent_apply::sql_registry,
         concurrent_apply::file_registry,
         concurrent_apply::old_pod_reverts_new_definitions,
+        restarts::measure_postgresql,
+        restarts::measure_redis,
     ]
 }
 
@@ -69,7 +74,11 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(2);
     let linux = cfg!(target_os = "linux");
     let named = arguments.filter.as_ref();
-    let named = named.is_some_and(|filter| filter.contains("concurrent_apply"));
+    let named = named.is_some_and(|filter| {
+        ["concurrent_apply", "restarts::measure"]
+            .iter()
+            .any(|trials| filter.contains(trials))
+    });
     let evidence = evidence()
         .into_iter()
         .map(|trial| trial.with_ignored_flag(!linux || !named));

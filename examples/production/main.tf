@@ -104,8 +104,7 @@ resource "feast_feature_store" "production" {
           requests = { cpu = "500m", memory = "1Gi" }
           limits   = { memory = "1Gi" }
         }
-        metrics        = true
-        worker_configs = { workers = 2 }
+        metrics = true
       }
     }
 

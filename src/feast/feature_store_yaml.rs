@@ -1,5 +1,6 @@
 //! A `feature_store.yaml` with placeholders for the content of the user's Secrets and ConfigMaps.
 
+mod default_parameters;
 mod environment_references;
 mod error;
 mod file;

@@ -79,6 +79,21 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "online store of type `postgres`",
+        operator: "the parameters of the Secret",
+        provider: "also `conn_type: pool` and `max_conn: 1000`, unless the Secret sets them",
+        reason: "Feast's default, one connection, is not replaced after a restart of PostgreSQL.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for (name, object) in objects.iter_mut() {
+                if name.starts_with("feature_store.yaml/") {
+                    remove(object, "/online_store", "conn_type");
+                    remove(object, "/online_store", "max_conn");
+                }
+            }
+        },
+    },
+    Difference {
         subject: "pod annotation `feast.dev/configuration-hash`",
         operator: "none",
         provider: "a keyed hash of `feature_store.yaml`",
@@ -218,12 +233,14 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "`--max-requests` of the online server",
         operator: "only if configured; the default of Feast is 1000",
-        provider: "`0` unless configured",
+        provider: "`0` unless configured, except with an online store of type `mysql`",
         reason: "Requests are lost when Feast replaces a worker, and metrics stop.",
         in_operator: nothing,
         in_provider: |objects, resource| {
             let configured = "/spec/services/onlineStore/server/workerConfigs/maxRequests";
-            if resource.pointer(configured).is_some() {
+            let is_mysql = resource.pointer("/spec/services/onlineStore/persistence/store/type")
+                == Some(&json!("mysql"));
+            if resource.pointer(configured).is_some() || is_mysql {
                 return;
             }
             for pod in pods(objects) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -44,6 +45,18 @@ pub fn python() -> &'static Python {
 
 pub fn postgres() -> &'static Postgres {
     shared(&POSTGRES, || Postgres::start(run(), python()))
+}
+
+/// Starts a PostgreSQL for one test, which can restart and must stop it.
+pub fn own_postgres() -> &'static Postgres {
+    let postgres = Postgres::start(run(), python()).unwrap_or_else(|error| panic!("{error}"));
+    Box::leak(Box::new(postgres))
+}
+
+/// Restarts a PostgreSQL, which is stopped for `pause` and ready when this returns.
+pub fn restart(postgres: &Postgres, pause: Duration) {
+    let restarted = postgres.restart(run(), pause);
+    restarted.unwrap_or_else(|error| panic!("{error}"));
 }
 
 pub fn stop() {

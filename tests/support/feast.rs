@@ -20,6 +20,8 @@ mod container;
 pub mod features;
 #[path = "feast/listener.rs"]
 mod listener;
+#[path = "feast/load.rs"]
+mod load;
 #[path = "feast/pod.rs"]
 mod pod;
 #[path = "feast/postgres.rs"]
@@ -37,6 +39,7 @@ mod volumes;
 
 pub use container::{Finished, Secrets};
 pub use listener::Listener;
+pub use load::{Load, Sent};
 pub use pod::{Cluster, Pod};
 pub use postgres::Postgres;
 pub use python::Python;

@@ -24,7 +24,8 @@ pub struct WorkerConfigs {
 
     /// Number of requests after which a worker is replaced, which limits memory leaks. `0` means never. Kubernetes
     /// probes count too, nine of them a minute. While a worker is replaced, requests are lost or wait for seconds, and
-    /// metrics stop when Feast replaces a worker for the first time. Default: `0`.
+    /// metrics stop when Feast replaces a worker for the first time. Default: `0`, or with an online store of type
+    /// `mysql`, whose connection is only renewed with the worker, `1000`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_requests: Option<i32>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
+use super::default_parameters;
 use super::environment_references::without_environment_reference_lines;
 use super::error::{SecretError, SecretProblem};
 use super::mapping::Mapping;
@@ -126,7 +127,11 @@ impl Placeholder {
             Purpose::Store {
                 service,
                 store_type,
-            } => format!("    {}: {store_type}\n{comment}", Self::type_key(*service)),
+            } => {
+                let key = Self::type_key(*service);
+                let defaults = default_parameters::comments(*service, store_type);
+                format!("    {key}: {store_type}\n{comment}{defaults}")
+            }
             _ => comment,
         }
     }
@@ -195,8 +200,11 @@ impl Placeholder {
                 return Err(self.error(SecretProblem::OtherType { key }));
             }
         }
-        embed(content, Self::type_key(service), store_type, &own)
-            .ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
+        // The defaults come first: of duplicate keys, Feast uses the last.
+        let mut first = vec![(Self::type_key(service), Json::from(store_type))];
+        let defaults = default_parameters::missing(service, store_type, &parameters);
+        first.extend(defaults);
+        embed(content, &first, &own).ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
     }
 
     fn engine(
@@ -209,7 +217,7 @@ impl Placeholder {
         let engine = settings.get("type").and_then(Json::as_str);
         let engine = engine.ok_or_else(|| self.error(SecretProblem::NoEngineType))?;
         let embedded = |own: &[&str]| {
-            embed(content, "type", engine, own)
+            embed(content, &[("type", Json::from(engine))], own)
                 .ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
         };
         if engine == names::KUBERNETES_ENGINE && !has_token {

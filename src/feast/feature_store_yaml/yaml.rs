@@ -47,15 +47,17 @@ pub(in crate::feast) fn value(text: &str) -> Result<Json, NotYaml> {
     }
 }
 
-/// Returns the mapping `text` as the lines of a section that begins with `key: word`, without the entries of the keys
-/// `own`; `None` if it would have another meaning there.
-pub(super) fn embed(text: &str, key: &str, word: &str, own: &[&str]) -> Option<String> {
+/// Returns the mapping `text` as the lines of a section that begins with the entries `first`, without the entries of
+/// the keys `own`; `None` if it would have another meaning there.
+pub(super) fn embed(text: &str, first: &[(&str, Json)], own: &[&str]) -> Option<String> {
     let mut expected = parse(text)?;
     for name in own {
         expected.remove(*name);
     }
-    expected.insert(key.to_owned(), Json::String(word.to_owned()));
-    let first = emit(&Map::from_iter([(key.to_owned(), Json::from(word))]));
+    let entry = |(key, value): &(&str, Json)| ((*key).to_owned(), value.clone());
+    expected.extend(first.iter().map(entry));
+    let lines = first.iter().map(|it| emit(&Map::from_iter([entry(it)])));
+    let first: String = lines.collect();
     [block(text, own), flow(text, own)]
         .into_iter()
         .flatten()
@@ -125,7 +127,8 @@ mod tests {
     use super::*;
 
     fn online(text: &str) -> Option<String> {
-        embed(text, "type", "postgres", &["type", "registry_type"])
+        let first = [("type", json!("postgres"))];
+        embed(text, &first, &["type", "registry_type"])
     }
 
     #[test]

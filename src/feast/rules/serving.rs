@@ -8,7 +8,9 @@ use crate::feast::config::FeatureStore;
 use crate::feast::names::{ServerKind, Service};
 use crate::schema::Path;
 
-pub(super) use warnings::{mcp_sessions, metrics_end, push_batching};
+pub(super) use warnings::{
+    mcp_sessions, metrics_end, mysql_connection, push_batching, workers_registry,
+};
 
 /// The categories of metrics of Feast.
 const CATEGORIES: [&str; 8] = [

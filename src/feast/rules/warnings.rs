@@ -19,6 +19,18 @@ pub const WARNINGS: &[Rule] = &[
         check: serving::metrics_end,
     },
     Rule {
+        name: "mysql-connection",
+        description: "An online store of type `mysql` requires workers that are replaced: Feast does not connect again \
+             after a restart of MySQL.",
+        check: serving::mysql_connection,
+    },
+    Rule {
+        name: "workers-registry",
+        description: "Several workers with a SQL registry require `worker_configs.max_requests = 0`, the default: a \
+             replaced worker inherits the registry's connection of the others.",
+        check: serving::workers_registry,
+    },
+    Rule {
         name: "push-batching",
         description: "Feast batches pushed rows only if both `batch_size` and `batch_interval_seconds` are set.",
         check: serving::push_batching,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, VolumeMount};
 
-use super::Tls;
-use crate::feast::config::{self, ImagePullPolicy, LogLevel, ServerSettings, WorkerConfigs};
+use super::{OnlineStorage, Tls};
+use crate::feast::config::{
+    self, ImagePullPolicy, LogLevel, OnlineStoreType, ServerSettings, WorkerConfigs,
+};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
@@ -91,6 +93,7 @@ impl OnlineServer {
     pub(super) fn new(
         settings: ServerSettings<'_>,
         serving: Option<&config::Serving>,
+        storage: &OnlineStorage,
         default_image: &str,
     ) -> Self {
         let configured = serving.and_then(|serving| serving.metrics.as_ref());
@@ -101,14 +104,24 @@ impl OnlineServer {
                 (_, Some(metrics)) if metrics.enabled => Metrics::Configuration,
                 _ => Metrics::Off,
             },
-            workers: {
-                let mut workers = settings.worker_configs.cloned().unwrap_or_default();
-                // Feast replaces its workers by default, and loses requests each time.
-                workers.max_requests.get_or_insert(0);
-                workers
-            },
+            workers: workers(settings.worker_configs, storage),
         }
     }
+}
+
+/// Returns the options of the workers, with defaults.
+fn workers(configured: Option<&WorkerConfigs>, storage: &OnlineStorage) -> WorkerConfigs {
+    let mut workers = configured.cloned().unwrap_or_default();
+    // By default, Feast replaces its workers after 1000 requests, and loses requests each time. It never opens another
+    // connection to MySQL in the same worker, though.
+    let replaces = match storage {
+        OnlineStorage::Database(database) => database.store_type == OnlineStoreType::Mysql.as_str(),
+        OnlineStorage::File { .. } => false,
+    };
+    if !replaces {
+        workers.max_requests.get_or_insert(0);
+    }
+    workers
 }
 
 impl RegistryServer {

@@ -41,13 +41,15 @@ impl Online {
             };
         }
         let server = server.clone().unwrap_or_default();
+        let storage = OnlineStorage::new(persistence.as_ref());
         Self {
-            storage: OnlineStorage::new(persistence.as_ref()),
             server: Some(OnlineServer::new(
                 server.settings(),
                 serving.as_ref(),
+                &storage,
                 image,
             )),
+            storage,
             serving: serving.clone(),
         }
     }

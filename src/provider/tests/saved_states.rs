@@ -167,11 +167,12 @@ fn changed_fields(prior: &Value, planned: &Value) -> Vec<String> {
 }
 
 /// The fields that this version renders and earlier ones did not.
-const RENDERED_SINCE: [&str; 4] = [
+const RENDERED_SINCE: [&str; 5] = [
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].command",
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].lifecycle",
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].startupProbe.failureThreshold",
     "Deployment/feast-demo .spec.template.spec.terminationGracePeriodSeconds",
+    "Secret/feast-demo .stringData.feature_store.yaml",
 ];
 
 macro_rules! sample {
@@ -196,7 +197,7 @@ fn saved_states_are_planned_with_what_this_version_renders() {
         assert_eq!(differences(&upgraded, &refreshed.state), [""; 0], "{name}");
         assert_eq!(
             differences(&refreshed.state, &planned.state),
-            ["objects", "scaling_status"],
+            ["configuration_hash", "objects", "scaling_status"],
             "{name}"
         );
         let mut rendered_since = [&RENDERED_SINCE, more].concat();
@@ -221,7 +222,13 @@ fn drift_in_saved_states_is_planned_to_be_repaired() {
         assert_eq!(differences(&upgraded, &refreshed.state), [""; 0]);
         assert_eq!(
             differences(&refreshed.state, &planned.state),
-            ["drift", "objects", "scaling_status", "services"]
+            [
+                "configuration_hash",
+                "drift",
+                "objects",
+                "scaling_status",
+                "services"
+            ]
         );
         let drifted = ["Deployment/feast-demo .spec.replicas"];
         assert_eq!(
@@ -242,7 +249,7 @@ fn a_failed_rollout_in_a_saved_state_is_planned_to_be_resumed() {
         let (_, refreshed, planned) = planned(text);
         assert_eq!(
             differences(&refreshed.state, &planned.state),
-            ["objects", "scaling_status"]
+            ["configuration_hash", "objects", "scaling_status"]
         );
         assert_eq!(
             changed_fields(&refreshed.state, &planned.state),

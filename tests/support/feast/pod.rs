@@ -232,6 +232,14 @@ impl Pod<'_> {
         Ok(())
     }
 
+    /// Returns a program that [`Self::start_beside`] has started.
+    pub(super) fn beside(&mut self, name: &str) -> &mut Service {
+        let mut services = self.services.iter_mut();
+        services
+            .find(|service| service.name == name)
+            .unwrap_or_else(|| panic!("{name} was not started"))
+    }
+
     /// Returns the prefix of a command that runs in the pod's network and process namespaces.
     pub(super) fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use super::python::Python;
@@ -12,7 +14,7 @@ use crate::support::testbed::error::{Doing, Result};
 use crate::support::testbed::process::{Service, output};
 
 pub struct Postgres {
-    service: Service,
+    service: Mutex<Service>,
     psql: PathBuf,
     socket: PathBuf,
 }
@@ -61,18 +63,47 @@ impl Postgres {
         server
             .arg("-c")
             .arg(format!("unix_socket_directories={}", socket.display()));
-        let mut postgres = Self {
-            service: run.spawn("postgres", server, &folder)?,
+        let postgres = Self {
+            service: Mutex::new(run.spawn("postgres", server, &folder)?),
             psql: python.postgres("psql"),
             socket,
         };
+        postgres.wait_until_ready()?;
+        Ok(postgres)
+    }
+
+    fn wait_until_ready(&self) -> Result<()> {
         let mut ended = Ok(());
         let (timeout, every) = (Duration::from_secs(60), Duration::from_millis(100));
         eventually("PostgreSQL to answer", timeout, every, || {
-            ended = postgres.service.check();
-            (ended.is_err() || postgres.query("postgres", "select 1").is_ok()).then_some(())
+            ended = self.service().check();
+            (ended.is_err() || self.query("postgres", "select 1").is_ok()).then_some(())
         })?;
-        ended.map(|()| postgres)
+        ended
+    }
+
+    pub fn stop(&self) {
+        self.service().stop();
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the server as `pg_ctl stop --mode=fast` does, which ends all connections, and starts it again after
+    /// `pause`.
+    pub fn restart(&self, run: &Run, pause: Duration) -> Result<()> {
+        {
+            let mut service = self.service();
+            let mut kill = Command::new("kill");
+            kill.arg("-INT").arg(service.pid().to_string());
+            output(&mut kill, "stopping PostgreSQL")?;
+            service.wait()?;
+            thread::sleep(pause);
+            service.start_again()?;
+            run.record(&service)?;
+        }
+        self.wait_until_ready()
     }
 
     /// Returns the folder of the socket outside the containers.

@@ -39,12 +39,18 @@ impl Run {
     /// Starts a program that has the run's folder on its command line, by which the guard identifies it.
     pub fn spawn(&self, name: &str, command: Command, logs: &Path) -> Result<Service> {
         let service = Service::spawn(name, command, logs)?;
+        self.record(&service)?;
+        Ok(service)
+    }
+
+    /// Makes the guard end a program that has this run's folder on its command line.
+    pub fn record(&self, service: &Service) -> Result<()> {
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((run_dir, _, processes)) = &mut *started {
             processes.push(service.pid());
             run_dir.record(processes.iter().copied())?;
         }
-        Ok(service)
+        Ok(())
     }
 
     pub fn stop(&self) {

@@ -85,6 +85,13 @@ impl Service {
         }
     }
 
+    /// Waits until the program has ended by itself.
+    pub fn wait(&mut self) -> Result<()> {
+        let ended = self.child.wait();
+        ended.doing(|| format!("waiting for {} to end", self.name))?;
+        Ok(())
+    }
+
     /// Kills the program. It has no data that needs a graceful shutdown.
     pub fn stop(&mut self) {
         // An error means that the process has already ended.

@@ -3,7 +3,7 @@
 
 use super::super::Violation;
 use super::super::accessors::{LOCAL, ONLINE, SCALING, local, online, online_disabled, scaled_by};
-use crate::feast::config::{FeatureStore, Mcp};
+use crate::feast::config::{FeatureStore, Mcp, OnlineStore, OnlineStoreType, RegistryStoreType};
 use crate::schema::Path;
 
 /// Warns that metrics stop: the process that serves them exits with the first worker that Feast replaces.
@@ -26,21 +26,90 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
         _ => return Vec::new(),
     };
     let workers = server.and_then(|server| server.worker_configs.as_ref());
-    let Some(requests) = workers.and_then(|configs| configs.max_requests) else {
+    let requests = workers.and_then(|configs| configs.max_requests);
+    // The default depends on the type of the store.
+    let (at, number) = match (requests, is_mysql(block)) {
+        (Some(0), _) | (None, false) => return Vec::new(),
+        (Some(requests), _) => (limit.clone(), requests),
+        (None, true) => (on.clone(), 1000),
+    };
+    vec![Violation::new(
+        at,
+        [on, limit, path.attribute("disabled")],
+        "Metrics stop when Feast replaces a worker for the first time",
+        format!(
+            "Feast replaces a worker after {number} requests, including those of Kubernetes probes. From then on, \
+             port 8000 is closed. Set `max_requests = 0` in `services.online_store.server.worker_configs`, so that \
+             workers are not replaced."
+        ),
+    )]
+}
+
+/// Warns that the server never recovers: a worker keeps its first connection to MySQL until it is replaced.
+pub(in crate::feast::rules) fn mysql_connection(store: &FeatureStore) -> Vec<Violation> {
+    let path = Path::of(ONLINE);
+    let limit = path.attribute("server.worker_configs.max_requests");
+    let Some(block) = online(store).filter(|_| !online_disabled(store)) else {
         return Vec::new();
     };
-    if requests == 0 {
+    let workers = block
+        .server
+        .as_ref()
+        .and_then(|it| it.worker_configs.as_ref());
+    if !is_mysql(block) || workers.and_then(|it| it.max_requests) != Some(0) {
         return Vec::new();
     }
     vec![Violation::new(
         limit.clone(),
-        [on, limit, path.attribute("disabled")],
-        "Metrics stop when Feast replaces a worker for the first time",
-        format!(
-            "Feast replaces a worker after {requests} requests, including those of Kubernetes probes. From then on, \
-             port 8000 is closed. Remove `max_requests`, so that workers are not replaced."
-        ),
+        [
+            limit,
+            path.attribute("persistence.store.type"),
+            path.attribute("disabled"),
+        ],
+        "The online server does not recover after a restart of MySQL",
+        "Each worker keeps its first connection to MySQL until it is replaced, and `max_requests = 0` disables that. \
+         After a restart of MySQL, every request fails until the pods restart. Remove `max_requests`, or set a small \
+         number.",
     )]
+}
+
+/// Warns that a worker that replaces another one can break the server.
+pub(in crate::feast::rules) fn workers_registry(store: &FeatureStore) -> Vec<Violation> {
+    let path = Path::of(ONLINE);
+    let configs = path.attribute("server.worker_configs");
+    let Some(block) = online(store).filter(|_| !online_disabled(store)) else {
+        return Vec::new();
+    };
+    let server = block.server.as_ref();
+    let Some(workers) = server.and_then(|it| it.worker_configs.as_ref()) else {
+        return Vec::new();
+    };
+    let is_replaced = workers.max_requests.unwrap_or(0) > 0;
+    let is_single = workers.workers.is_none_or(|it| it == 1);
+    let registry = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
+    let is_sql = registry.is_some_and(|it| it.r#type == RegistryStoreType::Sql);
+    if is_single || !is_replaced || !is_sql {
+        return Vec::new();
+    }
+    let limit = configs.attribute("max_requests");
+    vec![Violation::new(
+        limit.clone(),
+        [
+            limit,
+            configs.attribute("workers"),
+            path.attribute("disabled"),
+            Path::of(LOCAL).attribute("persistence.store.type"),
+        ],
+        "A replaced worker can break the online server",
+        "A worker that replaces another one inherits the connection to the SQL registry that the others use. Requests \
+         then fail with \"FeatureViewNotFoundException\", or the server ends with \"Worker failed to boot\". Remove \
+         `max_requests`, or use one worker and more replicas.",
+    )]
+}
+
+fn is_mysql(online: &OnlineStore) -> bool {
+    let database = online.persistence.as_ref().and_then(|it| it.store.as_ref());
+    database.is_some_and(|it| it.r#type == OnlineStoreType::Mysql)
 }
 
 pub(in crate::feast::rules) fn push_batching(store: &FeatureStore) -> Vec<Violation> {
@@ -124,6 +193,11 @@ mod tests {
         );
         check(json!({"serving": {"metrics": {"enabled": false}}}), &[]);
         check(json!({"server": {"metrics": true}}), &[]);
+        let mysql = json!({"store": {"type": "mysql", "secretRef": {"name": "s"}}});
+        check(
+            json!({"server": {"metrics": true}, "persistence": mysql}),
+            &["services.online_store.server.metrics"],
+        );
         check(json!({"serving": {"metrics": {"enabled": true}}}), &[]);
         let replaced = json!({"maxRequests": 5000});
         for on in [
@@ -135,6 +209,54 @@ mod tests {
                 &["services.online_store.server.worker_configs.max_requests"],
             );
         }
+    }
+
+    #[test]
+    fn warns_about_mysql_with_workers_that_are_not_replaced() {
+        let check = |kind: &str, workers: Json, expected: &[(&str, &str)]| {
+            let database = json!({"store": {"type": kind, "secretRef": {"name": "database"}}});
+            let server = json!({"workerConfigs": workers});
+            let services = json!({"onlineStore": {"persistence": database, "server": server}});
+            warns("mysql-connection", services, expected);
+        };
+        let never = json!({"maxRequests": 0});
+        check("mysql", json!({}), &[]);
+        check("mysql", json!({"maxRequests": 100}), &[]);
+        check("postgres", never.clone(), &[]);
+        check(
+            "mysql",
+            never,
+            &[(
+                "services.online_store.server.worker_configs.max_requests",
+                "The online server does not recover after a restart of MySQL",
+            )],
+        );
+    }
+
+    #[test]
+    fn warns_about_several_workers_that_are_replaced_with_a_sql_registry() {
+        let check = |workers: Json, registry: &str, expected: &[&str]| {
+            let summary = "A replaced worker can break the online server";
+            let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
+            let store = json!({"store": {"type": registry, "secretRef": {"name": "s"}}});
+            let services = json!({
+                "onlineStore": {"server": {"workerConfigs": workers}},
+                "registry": {"local": {"persistence": store}},
+            });
+            warns("workers-registry", services, &expected);
+        };
+        let limit = &["services.online_store.server.worker_configs.max_requests"];
+        check(json!({"workers": 2, "maxRequests": 100}), "sql", limit);
+        check(json!({"workers": -1, "maxRequests": 100}), "sql", limit);
+        check(
+            json!({"workers": 2, "maxRequests": 100}),
+            "snowflake.registry",
+            &[],
+        );
+        check(json!({"workers": 1, "maxRequests": 100}), "sql", &[]);
+        check(json!({"maxRequests": 100}), "sql", &[]);
+        check(json!({"workers": 2, "maxRequests": 0}), "sql", &[]);
+        check(json!({"workers": 2}), "sql", &[]);
     }
 
     #[test]

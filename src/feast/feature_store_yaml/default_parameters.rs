@@ -1,0 +1,102 @@
+//! Connection parameters that the provider writes if the user's Secret does not set them.
+//!
+//! Feast keeps the connection of some stores open and never replaces it after the database has restarted. The
+//! defaults of this module make such a store recover. See `docs/decisions/030-postgresql-restarts.md`.
+
+use serde_json::{Map, Value as Json};
+
+use crate::feast::names::Service;
+
+/// A parameter and its value.
+type Parameter = (&'static str, Json);
+
+/// The value of `max_conn`: the number of broken connections after which a worker no longer recovers.
+const MAX_CONNECTIONS: u32 = 1000;
+
+/// Returns the defaults of a store, in the order of the document.
+fn defaults(service: Service, store_type: &str) -> Vec<Parameter> {
+    match (service, store_type) {
+        (Service::Online, "postgres") => vec![
+            ("conn_type", Json::from("pool")),
+            ("max_conn", Json::from(MAX_CONNECTIONS)),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the defaults that apply to a store with these parameters of the user.
+pub(super) fn missing(
+    service: Service,
+    store_type: &str,
+    parameters: &Map<String, Json>,
+) -> Vec<Parameter> {
+    let has_pool = match parameters.get("conn_type") {
+        Some(conn_type) => conn_type == "pool",
+        None => true,
+    };
+    defaults(service, store_type)
+        .into_iter()
+        .filter(|(key, _)| !parameters.contains_key(*key))
+        // A single connection has no maximum.
+        .filter(|(key, _)| *key != "max_conn" || has_pool)
+        .collect()
+}
+
+/// Returns a comment in YAML for each default of a store, for a document without the parameters of the user.
+pub(super) fn comments(service: Service, store_type: &str) -> String {
+    let comment = |(key, value): (&str, Json)| {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        format!("    # {key}: {value}, unless the Secret sets it\n")
+    };
+    let defaults = defaults(service, store_type);
+    defaults.into_iter().map(comment).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn online(parameters: Json) -> Vec<Parameter> {
+        missing(Service::Online, "postgres", parameters.as_object().unwrap())
+    }
+
+    #[test]
+    fn sets_a_pool_unless_the_secret_sets_the_connection_type() {
+        let pool = ("conn_type", json!("pool"));
+        let limit = ("max_conn", json!(1000));
+        assert_eq!(online(json!({"host": "h"})), [pool.clone(), limit.clone()]);
+        assert_eq!(online(json!({"max_conn": 20})), [pool]);
+        assert_eq!(online(json!({"conn_type": "pool"})), [limit]);
+        assert_eq!(online(json!({"conn_type": "pool", "max_conn": 20})), []);
+        assert_eq!(online(json!({"conn_type": "singleton"})), []);
+        // The value is known only in the pod.
+        assert_eq!(online(json!({"conn_type": "${CONN_TYPE}"})), []);
+    }
+
+    #[test]
+    fn other_stores_have_no_defaults() {
+        for (service, store_type) in [
+            (Service::Online, "redis"),
+            (Service::Online, "mysql"),
+            // Opens a connection for each query.
+            (Service::Offline, "postgres"),
+            // SQLAlchemy replaces broken connections.
+            (Service::Registry, "sql"),
+        ] {
+            assert_eq!(missing(service, store_type, &Map::new()), []);
+            assert_eq!(comments(service, store_type), "");
+        }
+    }
+
+    #[test]
+    fn comments_show_each_default() {
+        assert_eq!(
+            comments(Service::Online, "postgres"),
+            "    # conn_type: pool, unless the Secret sets it\n    # max_conn: 1000, unless the Secret sets it\n"
+        );
+    }
+}
