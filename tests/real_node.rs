@@ -16,6 +16,7 @@ mod support {
 
 #[path = "real_node"]
 mod real_node {
+    pub mod failures;
     pub mod lab;
     pub mod load;
     pub mod measure;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_node::{lab, measure, serving};
+use real_node::{failures, lab, measure, serving};
 
 /// One trial for each function, named by its path.
 macro_rules! trials {
@@ -39,7 +40,18 @@ macro_rules! trials {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One after another: each keeps the machine busy, and a request must not be lost for want of a processor.
-    arguments.test_threads = Some(1);
+    arguments.test_threads = Some(
+        if arguments
+            .filter
+            .as_deref()
+            .unwrap_or_default()
+            .contains("failures")
+        {
+            4
+        } else {
+            1
+        },
+    );
     let missing = support::node::missing();
     if !missing.is_empty() {
         eprintln!("real_node: no test runs, because {}", missing.join("; "));
@@ -47,6 +59,24 @@ fn main() -> ExitCode {
     let named = arguments.filter.as_deref().unwrap_or_default();
     let trials = trials![serving::serves_features_through_services].into_iter();
     let trials = trials.map(|trial| trial.with_ignored_flag(!missing.is_empty()));
+    let failures = trials![
+        failures::a_server_that_crashes,
+        failures::a_server_beyond_its_memory_limit,
+        failures::a_server_that_listens_elsewhere,
+        failures::an_image_that_cannot_be_pulled,
+        failures::a_sandbox_that_cannot_be_created,
+        failures::a_secret_that_cannot_be_mounted,
+        failures::a_csi_driver_that_does_not_exist,
+        failures::an_ephemeral_volume_that_is_full,
+        failures::a_volume_without_space,
+        failures::a_pod_that_no_node_takes,
+        failures::a_git_repository_that_cannot_be_cloned,
+        failures::a_wrong_password,
+        failures::a_database_that_does_not_exist,
+        failures::a_database_without_tls,
+        failures::a_claim_of_another_user,
+    ];
+    let trials = trials.chain(failures);
     // Run only when it is named.
     let measurements = trials![measure::requests_lost_by_pre_stop_sleep].into_iter();
     let is_ignored = !missing.is_empty() || !named.contains("measure");
