@@ -57,26 +57,15 @@ fn main() -> ExitCode {
         eprintln!("real_node: no test runs, because {}", missing.join("; "));
     }
     let named = arguments.filter.as_deref().unwrap_or_default();
+    let failures = failures().into_iter();
+    let failures = failures.map(|trial| trial.with_ignored_flag(!missing.is_empty()));
+    let side_by_side = Arguments {
+        test_threads: Some(4),
+        ..arguments.clone()
+    };
+    let failed = libtest_mimic::run(&side_by_side, failures.collect()).has_failed();
     let trials = trials![serving::serves_features_through_services].into_iter();
     let trials = trials.map(|trial| trial.with_ignored_flag(!missing.is_empty()));
-    let failures = trials![
-        failures::a_server_that_crashes,
-        failures::a_server_beyond_its_memory_limit,
-        failures::a_server_that_listens_elsewhere,
-        failures::an_image_that_cannot_be_pulled,
-        failures::a_sandbox_that_cannot_be_created,
-        failures::a_secret_that_cannot_be_mounted,
-        failures::a_csi_driver_that_does_not_exist,
-        failures::an_ephemeral_volume_that_is_full,
-        failures::a_volume_without_space,
-        failures::a_pod_that_no_node_takes,
-        failures::a_git_repository_that_cannot_be_cloned,
-        failures::a_wrong_password,
-        failures::a_database_that_does_not_exist,
-        failures::a_database_without_tls,
-        failures::a_claim_of_another_user,
-    ];
-    let trials = trials.chain(failures);
     // Run only when it is named.
     let measurements = trials![measure::requests_lost_by_pre_stop_sleep].into_iter();
     let is_ignored = !missing.is_empty() || !named.contains("measure");
@@ -84,5 +73,32 @@ fn main() -> ExitCode {
     let all = trials.chain(measurements).collect();
     let conclusion = libtest_mimic::run(&arguments, all);
     lab::stop();
-    conclusion.exit_code()
+    match failed {
+        true => ExitCode::from(101),
+        false => conclusion.exit_code(),
+    }
+}
+
+/// Trials that mostly wait, and lose no requests of others.
+fn failures() -> Vec<Trial> {
+    trials![
+        failures::a_pod_that_no_node_takes,
+        failures::a_node_whose_network_is_repaired,
+        failures::a_claim_is_writable,
+        failures::a_secret_that_does_not_exist,
+        failures::a_csi_driver_that_does_not_exist,
+        failures::a_sandbox_that_cannot_be_created,
+        failures::a_container_that_cannot_be_created,
+        failures::an_image_that_cannot_be_pulled,
+        failures::a_server_that_crashes,
+        failures::a_server_beyond_its_memory_limit,
+        failures::a_server_on_another_port,
+        failures::a_volume_beyond_its_size_limit,
+        failures::a_volume_without_space,
+        failures::a_claim_that_the_user_cannot_write,
+        failures::a_git_repository_that_cannot_be_cloned,
+        failures::a_wrong_password,
+        failures::a_database_that_does_not_exist,
+        failures::a_database_without_tls,
+    ]
 }

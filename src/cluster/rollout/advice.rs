@@ -64,8 +64,8 @@ fn crash(issue: &PodIssue) -> &'static str {
     let contains = |part: &str| issue.log.iter().any(|line| line.contains(part));
     if contains("No space left on device") {
         "the volume that the log names is full: enlarge it, or keep less on it."
-    } else if contains("Permission denied") {
-        "the container's user has no permission for the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }`; a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
+    } else if contains("Permission denied") || contains("unable to open database file") {
+        "the container's user has no permission to write to the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }`; a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
     } else if contains("SSL was required") {
         "the database does not offer TLS, which Feast requires by default: enable TLS in the database, or add `sslmode: disable` to the connection parameters in the Secret."
     } else if issue.init {
@@ -201,6 +201,10 @@ mod tests {
             ("OSError: [Errno 28] No space left on device", "enlarge it"),
             (
                 "PermissionError: [Errno 13] Permission denied: '/data/x'",
+                "`services.security_context = { fs_group = 1001 }`",
+            ),
+            (
+                "sqlite3.OperationalError: unable to open database file",
                 "`services.security_context = { fs_group = 1001 }`",
             ),
             (

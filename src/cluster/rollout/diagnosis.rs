@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::events::is_unfinished;
 use super::pod_issue::{Cause, PodIssue, Recoverability, Workload};
-use super::pods::{RESTARTS, is_ended, issues};
+use super::pods::{is_ended, issues};
 use super::progressing;
 
 /// The exit codes of a container that the kubelet has ended, after its grace period and within it.
@@ -88,8 +88,7 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
     }
     for issue in &mut grouped {
         // A ReplicaSet replaces an ended pod at once. If the replacements end too, the next one will.
-        let is_repeated = i32::try_from(issue.others + 1).is_ok_and(|pods| pods >= RESTARTS);
-        if issue.cause == Cause::Ended && is_repeated {
+        if issue.cause == Cause::Ended && issue.others + 1 >= ends_to_fail(issue) {
             issue.recoverability = Recoverability::MaybeSoon;
         }
     }
@@ -119,6 +118,15 @@ fn replica_set(deployment: &Deployment) -> Option<String> {
         .split('"')
         .nth(1)?;
     Some(name.to_owned())
+}
+
+/// Returns the number of pods that have to end for the same reason until waiting longer would not help. A pod that exceeds
+/// its own limit ends on every node, but a node that lacks memory or disk space can end several pods at once.
+fn ends_to_fail(issue: &PodIssue) -> usize {
+    match issue.message.contains("limit") {
+        true => 2,
+        false => 3,
+    }
 }
 
 /// Returns the pods without those that ended long before the newest pod was created.
@@ -325,10 +333,12 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
             .as_deref()
             .is_some_and(|path| !path.contains(&format!("{{{container}}}")));
         let reason = event.reason.as_deref();
-        // A crash of the server itself also makes its probes fail.
-        let is_consequence = issue.cause == Cause::Crash
-            && reason == Some("Unhealthy")
-            && !matches!(issue.exit_code, None | Some(0 | KILLED | TERMINATED));
+        // A server that crashes or exceeds its memory limit also fails its probes.
+        let is_cause = match issue.cause {
+            Cause::Crash => matches!(issue.exit_code, None | Some(0 | KILLED | TERMINATED)),
+            cause => cause != Cause::Memory,
+        };
+        let is_consequence = reason == Some("Unhealthy") && !is_cause;
         // Of the normal events, only a pull explains a delay. That of a back-off repeats the status.
         let tells = (!is_normal(event) || reason == Some("Pulling"))
             && reason != Some("BackOff")

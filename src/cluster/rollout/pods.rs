@@ -8,7 +8,7 @@ use super::pod_issue::{Cause, PodIssue, Recoverability};
 
 /// The number of restarts after which a waiting container is unrecoverable. The pauses of the kubelet are 10, 20, 40 s and
 /// so on, so that at least half a minute has passed.
-pub(super) const RESTARTS: i32 = 3;
+const RESTARTS: i32 = 3;
 
 /// Returns one issue for each container that prevents its pod from becoming ready, and one for each pod that is not ready
 /// for another reason.
@@ -90,7 +90,7 @@ fn ended(pod: &Pod) -> Option<PodIssue> {
     (is_ended(pod) && !leaving).then(|| PodIssue {
         pod: pod.metadata.name.clone(),
         namespace: pod.metadata.namespace.clone(),
-        message: status.message.clone().unwrap_or_default(),
+        message: (status.message.as_deref().unwrap_or_default().trim()).to_owned(),
         ..PodIssue::new(Cause::Ended, Recoverability::Eventually, reason)
     })
 }

@@ -195,73 +195,6 @@ fn an_issue_has_the_newest_event_of_its_container() {
 }
 
 #[test]
-fn a_probe_explains_only_a_crash_that_the_kubelet_has_caused() {
-    let back_off = "Back-off restarting failed container c";
-    let probe = "Startup probe failed: connection refused";
-    let event = |reason: &str, message: &str| {
-        let rest = json!({"type": "Warning", "reason": reason, "message": message});
-        event("Pod", "a", rest)
-    };
-    let events = [event("BackOff", back_off), event("Unhealthy", probe)];
-    for (code, told) in [
-        (0, Some(probe)),
-        (1, None),
-        (137, Some(probe)),
-        (143, Some(probe)),
-    ] {
-        let last = json!({"terminated": {"exitCode": code, "reason": "Error"}});
-        let state = waiting("CrashLoopBackOff", "m");
-        let status = json!({"containerStatuses": [container("c", 1, state, last)]});
-        let mut expected =
-            format!("pod a, container c: CrashLoopBackOff, exit code {code}, 1 restart: m");
-        if let Some(told) = told {
-            expected.push_str(&format!(" <- Unhealthy: {told}"));
-        }
-        check(
-            &[pod("a", "new", json!({"status": status}))],
-            &events,
-            &[(Recoverability::Eventually, &expected)],
-        );
-    }
-}
-
-#[test]
-fn pods_that_end_again_and_again_are_unrecoverable() {
-    let evicted = |name: &str, minute: u32| {
-        let ended = container("c", 0, json!({"terminated": {"exitCode": 137}}), json!({}));
-        let mut pod = pod(
-            name,
-            "new",
-            json!({"status": {"phase": "Failed", "reason": "Evicted", "message": "m", "containerStatuses": [ended]}}),
-        );
-        pod.metadata.creation_timestamp = Some(
-            serde_json::from_value(json!(format!("2026-01-01T00:{minute:02}:00Z")))
-                .expect("a time"),
-        );
-        pod
-    };
-    let pods = [evicted("a", 2), evicted("b", 6), evicted("c", 12)];
-    check(
-        &pods,
-        &[],
-        &[(Recoverability::MaybeSoon, "pod a and 2 others: Evicted: m")],
-    );
-    check(
-        &pods[1..],
-        &[],
-        &[(Recoverability::Eventually, "pod b and 1 other: Evicted: m")],
-    );
-    // The replacement of three pods that were evicted long ago.
-    let mut replacement = evicted("d", 23);
-    replacement.status = None;
-    check(
-        &[&pods[..], &[replacement]].concat(),
-        &[],
-        &[(Recoverability::Eventually, "pod d: not ready")],
-    );
-}
-
-#[test]
 fn pods_of_older_replica_sets_are_ignored() {
     let running = |ready: bool| {
         json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if ready {"True"} else {"False"}}],
@@ -452,4 +385,5 @@ fn a_job_reports_its_newest_pod() {
     );
 }
 
+mod ended;
 mod stuck;
