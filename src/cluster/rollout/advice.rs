@@ -62,9 +62,12 @@ pub(super) fn advice(issue: &PodIssue) -> String {
 /// Returns the solution for a container that has failed, from the end of its log.
 fn crash(issue: &PodIssue) -> &'static str {
     let contains = |part: &str| issue.log.iter().any(|line| line.contains(part));
+    // Not that of a server, such as `Permission denied (publickey)`.
+    let is_denied = contains("[Errno 13] Permission denied")
+        || (issue.log.iter()).any(|line| line.trim_end().ends_with(": Permission denied"));
     if contains("No space left on device") {
         "the volume that the log names is full: enlarge it, or keep less on it."
-    } else if contains("Permission denied") || contains("unable to open database file") {
+    } else if is_denied || contains("unable to open database file") {
         "the container's user has no permission to write to the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }`; a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
     } else if contains("SSL was required") {
         "the database does not offer TLS, which Feast requires by default: enable TLS in the database, or add `sslmode: disable` to the connection parameters in the Secret."
@@ -202,6 +205,14 @@ mod tests {
             (
                 "PermissionError: [Errno 13] Permission denied: '/data/x'",
                 "`services.security_context = { fs_group = 1001 }`",
+            ),
+            (
+                "fatal: could not create work tree dir 'p': Permission denied",
+                "`services.security_context = { fs_group = 1001 }`",
+            ),
+            (
+                "git@git.example.com: Permission denied (publickey).",
+                "fix the problem reported in the container log.",
             ),
             (
                 "sqlite3.OperationalError: unable to open database file",

@@ -244,8 +244,10 @@ fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
         "FailedMount" if is_misconfigured(&message) => {
             (Cause::Configuration, Recoverability::MaybeSoon)
         }
-        // A volume is detached from a node that does not respond only after 6 minutes, and attached elsewhere then.
+        // A volume is detached from a node that does not respond only after 6 minutes, and attached elsewhere then. The
+        // kubelet reports that it waits for this.
         "FailedAttachVolume" => (Cause::NodeSetup, Recoverability::Eventually),
+        "FailedMount" if is_waiting(&message) => (Cause::NodeSetup, Recoverability::Eventually),
         _ => (Cause::NodeSetup, Recoverability::MaybeSoon),
     };
     Some(PodIssue {
@@ -254,6 +256,11 @@ fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
         message,
         ..PodIssue::new(cause, recoverability, reason)
     })
+}
+
+/// Returns whether the kubelet has waited too long for a volume.
+fn is_waiting(message: &str) -> bool {
+    message.contains("timed out") || message.contains("context deadline exceeded")
 }
 
 /// Returns whether the source of a volume does not exist.

@@ -1,5 +1,6 @@
 //! Reads the events of objects that are stuck without a reason in their status: a Job whose pods are rejected, a pod that
-//! its node cannot prepare, a server whose probe does not succeed. Events are read at intervals while an object is stuck, so that other rollouts need no request.
+//! its node cannot prepare, a server whose probe does not succeed. Events are read at intervals while an object is stuck, so
+//! that other rollouts need no request.
 
 use std::time::Duration;
 

@@ -127,7 +127,7 @@ fn outdated_events_are_ignored() {
     older.event_time =
         Some(serde_json::from_value(json!("2026-01-01T00:00:02.500000Z")).expect("a time"));
     let expected = [(
-        Recoverability::MaybeSoon,
+        Recoverability::Eventually,
         "pod p: FailedMount: timed out".to_owned(),
     )];
     assert_eq!(sentences(&[mount(), older]), expected);
