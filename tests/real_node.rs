@@ -16,6 +16,7 @@ mod support {
 
 #[path = "real_node"]
 mod real_node {
+    pub mod failures;
     pub mod lab;
     pub mod load;
     pub mod measure;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use real_node::{lab, measure, requirements, rollouts, serving};
+use real_node::{failures, lab, measure, requirements, rollouts, serving};
 
 /// Returns one trial for each function, named by its path and started by `$run`.
 macro_rules! trials {
@@ -38,21 +39,18 @@ macro_rules! trials {
     };
 }
 
-/// Trials that need no node.
-fn without_node() -> Vec<Trial> {
-    trials![run:
-        requirements::control_groups_of_version_1_are_named_if_they_are_not_mounted,
-        requirements::control_groups_of_version_2_are_not_supported,
-    ]
-}
-
 /// Trials of every `cargo test`. Together, they take at most four minutes on two cores.
 fn short() -> Vec<Trial> {
-    trials![run_on_node:
+    let mut trials = trials![run:
+        requirements::control_groups_of_version_1_are_named_if_they_are_not_mounted,
+        requirements::control_groups_of_version_2_are_not_supported,
+    ];
+    trials.extend(trials![run_on_node:
         serving::serves_features_through_services,
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
-    ]
+    ]);
+    trials
 }
 
 /// Trials of `.ci/extended`, which passes `--include-ignored`. They also run if the filter of `cargo test` selects no
@@ -64,20 +62,66 @@ fn long() -> Vec<Trial> {
     ]
 }
 
+/// Short trials of feature stores that do not become ready. They mostly wait, so they run side by side, and together take
+/// less than a minute.
+fn short_failures() -> Vec<Trial> {
+    trials![run_on_node:
+        failures::a_pod_that_no_node_takes,
+        failures::a_node_whose_network_is_repaired,
+        failures::a_claim_is_writable,
+        failures::a_sandbox_that_cannot_be_created,
+        failures::a_csi_driver_that_does_not_exist,
+    ]
+}
+
+/// The long ones, which last as long as the kubelet's pauses. Together, they take less than four minutes.
+fn long_failures() -> Vec<Trial> {
+    trials![run_on_node:
+        failures::a_volume_beyond_its_size_limit,
+        failures::a_secret_that_does_not_exist,
+        failures::a_container_that_cannot_be_created,
+        failures::an_image_that_cannot_be_pulled,
+        failures::a_server_that_crashes,
+        failures::a_server_beyond_its_memory_limit,
+        failures::a_server_on_another_port,
+        failures::a_volume_without_space,
+        failures::a_claim_that_the_user_cannot_write,
+        failures::a_git_repository_that_cannot_be_cloned,
+        failures::a_wrong_password,
+        failures::a_database_that_does_not_exist,
+        failures::a_database_without_tls,
+    ]
+}
+
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    // One after another: each keeps the machine busy, and a request must not be lost for want of a processor.
-    arguments.test_threads = Some(1);
-    let short: Vec<Trial> = without_node().into_iter().chain(short()).collect();
+    let arguments = Arguments::from_args();
     let filter = arguments.filter.as_deref().unwrap_or_default();
-    let selects_short = short.iter().any(|trial| trial.name().contains(filter));
-    let long = long()
-        .into_iter()
-        .map(|trial| trial.with_ignored_flag(selects_short));
-    let all = short.into_iter().chain(long).collect();
-    let conclusion = libtest_mimic::run(&arguments, all);
+    let (short, short_failures) = (short(), short_failures());
+    let mut all_short = short.iter().chain(&short_failures);
+    let selects_short = all_short.any(|trial| trial.name().contains(filter));
+    let with_long = |short: Vec<Trial>, long: Vec<Trial>| {
+        let long = long.into_iter();
+        let long = long.map(|trial| trial.with_ignored_flag(selects_short));
+        short.into_iter().chain(long).collect()
+    };
+    let run = |threads: usize, trials: Vec<Trial>| {
+        let arguments = Arguments {
+            test_threads: Some(threads),
+            ..arguments.clone()
+        };
+        libtest_mimic::run(&arguments, trials).has_failed()
+    };
+    let groups = [
+        (4, with_long(short_failures, long_failures())),
+        // One after another: each keeps the machine busy, and a request must not be lost for want of a processor.
+        (1, with_long(short, long())),
+    ];
+    let failed = groups.map(|(threads, trials)| run(threads, trials));
     lab::stop();
-    conclusion.exit_code()
+    match failed.contains(&true) {
+        true => ExitCode::from(101),
+        false => ExitCode::SUCCESS,
+    }
 }
 
 fn run(test: fn()) -> Result<Completion, Failed> {

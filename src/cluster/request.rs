@@ -65,6 +65,8 @@ pub(super) struct Request<'a> {
 /// The parameters of a request, by its method.
 pub(super) enum Call {
     Get,
+    /// Lists the resources of an API group, for which every authenticated user has permission (`system:discovery`).
+    Discovery,
     List(ListParams),
     Patch(PatchParams, Patch<Json>),
     Delete(DeleteParams),
@@ -79,6 +81,17 @@ impl<'a> Request<'a> {
             namespace,
             name: Some(name),
             call: Call::Get,
+        }
+    }
+
+    /// Asks whether the API server has the API of a resource that is not part of Kubernetes.
+    pub fn discovery(resource: Resource) -> Self {
+        Self {
+            verb: Verb::Get,
+            resource,
+            namespace: "",
+            name: None,
+            call: Call::Discovery,
         }
     }
 
@@ -139,6 +152,9 @@ impl<'a> Request<'a> {
         let name = escape(self.name.unwrap_or_default()).to_string();
         let request = match &self.call {
             Call::Get => requests.get(&name, &GetParams::default()),
+            Call::Discovery => http::Request::get(format!("/apis/{}", self.resource.api_version()))
+                .body(Vec::new())
+                .map_err(kube::core::request::Error::BuildRequest),
             Call::List(params) => requests.list(params),
             Call::Patch(params, patch) => requests.patch(&name, params, patch),
             Call::Delete(params) => requests.delete(&name, params),

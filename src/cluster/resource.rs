@@ -63,6 +63,15 @@ const FEATURE_STORE_ALPHA: Resource = Resource {
     ..FEATURE_STORE
 };
 
+/// The policies by which OpenShift assigns users and groups to pods. The provider only asks whether there is such an API.
+pub(super) const SECURITY_CONTEXT_CONSTRAINTS: Resource = Resource {
+    group: "security.openshift.io",
+    plural: "securitycontextconstraints",
+    kind: "SecurityContextConstraints",
+    scope: Scope::Cluster,
+    ..PODS
+};
+
 impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
         let KindInfo {

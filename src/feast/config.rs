@@ -292,8 +292,9 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
 
-    /// Security context of the pods (Kubernetes `PodSecurityContext`). Default: none, so that the image and the
-    /// namespace decide.
+    /// Security context of the pods (Kubernetes `PodSecurityContext`). Default: `fs_group = 1001` and
+    /// `fs_group_change_policy = "OnRootMismatch"` for a feature store with a PersistentVolumeClaim, so that the user of
+    /// Feast's image can write to it; otherwise none. Set `{}` on OpenShift, which assigns the group itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
 

@@ -133,6 +133,7 @@ pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, Custo
     metadata.write(&mut spec);
     apply(&mut spec, &mut notes)?;
     token(&mut spec, &mut notes)?;
+    group(&mut spec, &mut notes)?;
     Ok(CustomResource {
         configuration: Json::Object(spec),
         notes,
@@ -261,6 +262,20 @@ fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Cu
     Ok(())
 }
 
+/// The operator sets no group. The absence is explicit if the provider would set one.
+fn group(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
+    if understood(spec).is_some_and(|store| store.has_default_group()) {
+        let services = object(spec, "services", "spec.services")?;
+        services.insert("securityContext".to_owned(), json!({}));
+        notes.push(
+            "The operator does not set the group of volumes, so `security_context = {}` is set, as OpenShift needs it. \
+             Without it, the pods have `fs_group = 1001`, which makes new volumes writable in other clusters."
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
 /// Returns the specification of the configuration so far; `None` if it is invalid, which the schema reports.
 fn understood(spec: &Map<String, Json>) -> Option<Store> {
     let config = serde_json::from_value(Json::Object(spec.clone())).ok()?;
@@ -380,6 +395,22 @@ mod tests {
         ] {
             assert_eq!(beside(kind, target, ""), one, "{kind} {target}");
         }
+    }
+
+    #[test]
+    fn claims_keep_the_group_of_the_namespace() {
+        let services = |context: &str| {
+            let text = format!(
+                "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {{name: x}}\nspec:\n  feastProject: p\n  \
+                 services:\n    {context}\n    onlineStore: {{persistence: {{file: {{path: o.db, pvc: \
+                 {{ref: {{name: c}}, mountPath: /data}}}}}}}}\n"
+            );
+            let services = &one(&text).configuration["services"];
+            services["securityContext"].clone()
+        };
+        assert_eq!(services(""), json!({}));
+        let written = json!({"runAsNonRoot": true});
+        assert_eq!(services(&format!("securityContext: {written}")), written);
     }
 
     #[test]

@@ -130,6 +130,19 @@ pub fn remote_store_error(error: &RemoteStoreError) -> Diagnostic {
     Diagnostic::error("The remote registry cannot be used", chain(error)).at(RemoteStore::path())
 }
 
+/// The default group of volumes in a cluster that assigns groups itself.
+pub fn group_on_openshift() -> Diagnostic {
+    Diagnostic::error(
+        "OpenShift assigns the group of volumes",
+        "This is an OpenShift cluster (it serves security.openshift.io/v1). It assigns a group from the range of the \
+         namespace to each pod and refuses pods with another group. Without a security context, this provider sets \
+         `fs_group = 1001` for pods with PersistentVolumeClaims, as other clusters need it. Nothing was written.\n\n\
+         Set `security_context = {}` in `services`, so that OpenShift assigns the group. If the pods have a \
+         SecurityContextConstraints object that permits a fixed group, set `security_context = { fs_group = <group> }`.",
+    )
+    .at(Path::of("services.security_context"))
+}
+
 /// A value that breaks a rule and is the one in the prior state.
 pub fn tolerated(broken: Diagnostic) -> Diagnostic {
     Diagnostic {

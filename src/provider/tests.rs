@@ -8,6 +8,7 @@ mod connection;
 pub mod core;
 mod import_ids;
 mod live_values;
+mod openshift;
 mod reattached;
 mod replacement;
 mod saved_states;

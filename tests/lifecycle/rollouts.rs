@@ -113,7 +113,7 @@ pub async fn image_pull_failure(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: ImagePullBackOff: Back-off pulling image \"feast:1\"\n  \
          Event: Failed: Failed to pull image: not found\n  \
-         What to do: check the image's name and tag, and whether the nodes have permission to pull it (`image_pull_secrets`).",
+         What to do: check the image's name and tag, and whether the nodes can reach its registry and have permission to pull it (`image_pull_secrets`). `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -151,7 +151,6 @@ pub async fn crashing_server(lab: Lab) {
         &wanted,
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=online\n  \
-         Event: BackOff: Back-off restarting failed container\n  \
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password [redacted]: refused\n  \
@@ -170,7 +169,6 @@ pub async fn crashing_init_container(lab: Lab) {
         &wanted,
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, init container feast-apply: CrashLoopBackOff, exit code 1, 4 restarts: back-off 1m20s restarting failed container=feast-apply\n  \
-         Event: BackOff: Back-off restarting failed container\n  \
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
@@ -186,7 +184,7 @@ pub async fn missing_secret(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CreateContainerConfigError: secret \"credentials\" not found\n  \
          Event: Failed: Error: secret \"credentials\" not found\n  \
-         What to do: create the missing Secret, ConfigMap or key in this namespace, or correct its name.",
+         What to do: create the missing Secret, ConfigMap or key in this namespace, or correct its name. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -197,11 +195,10 @@ pub async fn out_of_memory(lab: Lab) {
         &one_replica("OOMKilled", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: OOMKilled, exit code 137, 4 restarts: back-off 1m20s restarting failed container\n  \
-         Event: BackOff: Back-off restarting failed container\n  \
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: raise `resources.limits.memory` of this container, or reduce its load.",
+         What to do: raise `resources.limits.memory` of this container, or reduce its load. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -230,7 +227,7 @@ pub async fn failing_readiness_probe(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -245,7 +242,7 @@ pub async fn unschedulable_pod(lab: Lab) {
         &wanted,
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
-         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
+         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -281,7 +278,7 @@ pub async fn expired_wait_checks_once(lab: Lab) {
         error_text(&lab, &error),
         "0 of 1 replicas are available after 0 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
-         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
+         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details."
     );
 
     // A rollout that is already complete does not fail.
@@ -310,7 +307,7 @@ pub async fn pvc_without_volume(lab: Lab) {
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.; \
          PersistentVolumeClaim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
-         What to do: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
+         What to do: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -392,7 +389,7 @@ pub async fn exceeded_progress_deadline(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log.",
+         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }

@@ -160,7 +160,7 @@ impl Reason {
                 "Waiting longer would not help. Existing objects and the previous pods keep running."
             }
             Self::JobFailed { .. } => {
-                "The servers were not changed. Fix the problem in the log of the pod, then apply again: the next apply runs the failed Job again."
+                "The servers were not changed. Fix the problem in the log of the pod, then apply again: each apply runs a failed Job again."
             }
             Self::JobUnfinished { .. } => {
                 "Waiting longer would not help. The servers were not changed. Resolve the cause above, then apply again."

@@ -2,55 +2,51 @@
 
 use super::pod_issue::{Cause, PodIssue, Workload};
 
-/// Returns one or two sentences for the user.
+/// Returns two or three sentences for the user. They can be typed in as they are: every command shows the cause of the
+/// issue.
 pub(super) fn advice(issue: &PodIssue) -> String {
+    let described = |solution: &str| format!("{solution} {}", describe(issue));
     match issue.cause {
         Cause::ImageName => "correct the image's name in the configuration.".to_owned(),
-        Cause::Image => {
-            "check the image's name and tag, and whether the nodes have permission to pull it (`image_pull_secrets`)."
-                .to_owned()
-        }
-        Cause::Crash if issue.init => format!(
-            "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. {}",
-            log(issue)
+        Cause::Image => described(
+            "check the image's name and tag, and whether the nodes can reach its registry and have permission to pull it (`image_pull_secrets`).",
         ),
-        Cause::Crash => format!("fix the problem reported in the container log. {}", log(issue)),
+        Cause::Crash => format!("{} {}", crash(issue), log(issue)),
         Cause::Memory => {
-            "raise `resources.limits.memory` of this container, or reduce its load.".to_owned()
+            described("raise `resources.limits.memory` of this container, or reduce its load.")
         }
-        Cause::Configuration => {
-            "create the missing Secret, ConfigMap or key in this namespace, or correct its name."
-                .to_owned()
-        }
-        Cause::Start => {
-            "the container runtime could not start the container: check the image's command, and the volumes and devices of the pod."
-                .to_owned()
-        }
+        Cause::Configuration => described(
+            "create the missing Secret, ConfigMap or key in this namespace, or correct its name.",
+        ),
+        Cause::Start => described(
+            "the container runtime could not start the container: check the image's command, and the volumes and devices of the pod.",
+        ),
+        Cause::Ended => described(ended(&issue.message)),
         Cause::Denied => denied(&issue.message).to_owned(),
-        Cause::Unschedulable => {
-            "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
-                .to_owned()
-        }
-        Cause::UnboundPvc => {
-            "no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim."
-                .to_owned()
-        }
+        Cause::Unschedulable => described(
+            "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
+        ),
+        Cause::UnboundPvc => described(
+            "no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
+        ),
         Cause::NotReady => format!(
-            "the server runs and its probe does not succeed: check its log, and check that the stores can be reached. {}",
-            log(issue)
-        ),
-        Cause::NodeSetup => format!(
-            "the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the message names; the pod starts when this is repaired. {}",
+            "the server runs and its probe does not succeed: check its log, and check that the stores can be reached. {} {}",
+            log(issue),
             describe(issue)
         ),
-        Cause::Starting => format!(
-            "the node prepares the pod: it pulls images and mounts volumes. {}",
-            describe(issue)
+        Cause::NodeSetup => described(
+            "the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the message names; the pod starts when this is repaired.",
         ),
+        Cause::Starting => {
+            described("the node prepares the pod: it pulls images and mounts volumes.")
+        }
         Cause::Sidecar => sidecar(issue),
         Cause::Paused => format!(
             "find out why it was paused, resume it with {}, then apply again.",
-            command(issue, |it| format!("kubectl rollout resume deployment/{}", it.name))
+            command(issue, |it| format!(
+                "kubectl rollout resume deployment/{}",
+                it.name
+            ))
         ),
         Cause::Suspended => format!(
             "find out why it was suspended, resume it with {}, then apply again. A queue such as Kueue resumes its Jobs itself.",
@@ -60,6 +56,39 @@ pub(super) fn advice(issue: &PodIssue) -> String {
             })
         ),
         Cause::Other => describe(issue),
+    }
+}
+
+/// Returns the solution for a container that has failed, from the end of its log.
+fn crash(issue: &PodIssue) -> &'static str {
+    let contains = |part: &str| issue.log.iter().any(|line| line.contains(part));
+    // Not that of a server, such as `Permission denied (publickey)`.
+    let is_denied = contains("[Errno 13] Permission denied")
+        || (issue.log.iter()).any(|line| line.trim_end().ends_with(": Permission denied"));
+    if contains("No space left on device") {
+        "the volume that the log names is full: enlarge it, or keep less on it."
+    } else if is_denied || contains("unable to open database file") {
+        "the container's user has no permission to write to the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }`; a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
+    } else if contains("SSL was required") {
+        "the database does not offer TLS, which Feast requires by default: enable TLS in the database, or add `sslmode: disable` to the connection parameters in the Secret."
+    } else if issue.init {
+        "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores."
+    } else {
+        "fix the problem reported in the container log."
+    }
+}
+
+/// Returns the solution for a pod that the kubelet has ended or rejected, from its message.
+fn ended(message: &str) -> &'static str {
+    let contains = |part: &str| message.contains(part);
+    if contains("EmptyDir volume") {
+        "the container writes more into the volume than its `size_limit`: raise it, or write less."
+    } else if contains("local ephemeral storage") || contains("ephemeral local storage") {
+        "the container writes more files than its limit: raise `resources.limits.ephemeral-storage`, or write into a volume."
+    } else if contains("low on resource") {
+        "the node ran out of the resource that the message names: set `resources.requests` for what the pod needs, or add nodes with more of it."
+    } else {
+        "the node has ended or rejected the pod: resolve the reason in the message."
     }
 }
 
@@ -135,14 +164,21 @@ mod tests {
     use super::super::pod_issue::Recoverability;
     use super::*;
 
-    fn of_container(init: bool, in_previous_run: bool) -> String {
-        advice(&PodIssue {
+    fn crashed(log: &[&str]) -> PodIssue {
+        PodIssue {
             pod: Some("p".into()),
             container: Some("c".into()),
             namespace: Some("ns".into()),
+            log: log.iter().map(|&line| line.to_owned()).collect(),
+            ..PodIssue::new(Cause::Crash, Recoverability::Never, "Error")
+        }
+    }
+
+    fn of_container(init: bool, in_previous_run: bool) -> String {
+        advice(&PodIssue {
             init,
             in_previous_run,
-            ..PodIssue::new(Cause::Crash, Recoverability::Never, "Error")
+            ..crashed(&[])
         })
     }
 
@@ -160,6 +196,65 @@ mod tests {
             of_container(true, false),
             "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs p -c c -n ns` shows the whole log."
         );
+    }
+
+    #[test]
+    fn advice_on_a_crash_depends_on_the_log() {
+        for (line, solution) in [
+            ("OSError: [Errno 28] No space left on device", "enlarge it"),
+            (
+                "PermissionError: [Errno 13] Permission denied: '/data/x'",
+                "`services.security_context = { fs_group = 1001 }`",
+            ),
+            (
+                "fatal: could not create work tree dir 'p': Permission denied",
+                "`services.security_context = { fs_group = 1001 }`",
+            ),
+            (
+                "git@git.example.com: Permission denied (publickey).",
+                "fix the problem reported in the container log.",
+            ),
+            (
+                "sqlite3.OperationalError: unable to open database file",
+                "`services.security_context = { fs_group = 1001 }`",
+            ),
+            (
+                "server does not support SSL, but SSL was required",
+                "`sslmode: disable`",
+            ),
+            (
+                "ValueError: x",
+                "fix the problem reported in the container log.",
+            ),
+        ] {
+            let text = advice(&crashed(&["Traceback", line]));
+            assert!(text.contains(solution), "{line}: {text}");
+            let command = "`kubectl logs p -c c -n ns` shows the whole log.";
+            assert!(text.ends_with(command), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn advice_on_an_ended_pod_depends_on_the_message() {
+        for (message, solution) in [
+            (
+                "Usage of EmptyDir volume \"v\" exceeds the limit \"1Mi\". ",
+                "`size_limit`",
+            ),
+            (
+                "Container c exceeded its local ephemeral storage limit \"1Mi\". ",
+                "`resources.limits.ephemeral-storage`",
+            ),
+            (
+                "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ",
+                "`resources.limits.ephemeral-storage`",
+            ),
+            ("The node was low on resource: memory. ", "add nodes"),
+            ("Pod Predicate NodeAffinity failed", "resolve the reason"),
+        ] {
+            let text = ended(message);
+            assert!(text.contains(solution), "{message}: {text}");
+        }
     }
 
     #[test]

@@ -8,8 +8,12 @@ use serde_json::Value as Json;
 
 use super::events::is_unfinished;
 use super::pod_issue::{Cause, PodIssue, Recoverability, Workload};
-use super::pods::issues;
+use super::pods::{is_ended, issues};
 use super::progressing;
+
+/// The exit codes of a container that the kubelet has ended, after its grace period and within it.
+const KILLED: i32 = 137;
+const TERMINATED: i32 = 143;
 
 /// The observed objects of a rollout, as far as they could be read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,6 +31,10 @@ pub struct Observation<'a> {
     pub pvcs: &'a [PersistentVolumeClaim],
 }
 
+/// The time before the creation of the newest pod in which an ended pod was created that still matters. Ended pods stay for
+/// days, and their replacements can run well.
+const ENDED_WITHIN_SECONDS: i64 = 600;
+
 /// Returns the issues that prevent the newest pods from becoming ready, least recoverable first. An issue of several
 /// pods is one entry.
 pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
@@ -35,7 +43,9 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
         Some(deployment) if !is_observed(deployment) => {
             return replica_set_refused(deployment).into_iter().collect();
         }
-        Some(deployment) => of_newest_replica_set(deployment, observation.pods),
+        Some(deployment) => {
+            without_past_failures(of_newest_replica_set(deployment, observation.pods))
+        }
         None => newest(observation.pods).into_iter().collect(),
     };
     let mut all = issues(&current);
@@ -76,6 +86,12 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
             None => grouped.push(issue),
         }
     }
+    for issue in &mut grouped {
+        // A ReplicaSet replaces an ended pod at once. If the replacements end too, the next one will.
+        if issue.cause == Cause::Ended && issue.others + 1 >= ends_to_fail(issue) {
+            issue.recoverability = Recoverability::MaybeSoon;
+        }
+    }
     grouped.sort_by_key(|issue| issue.recoverability);
     grouped
 }
@@ -102,6 +118,27 @@ fn replica_set(deployment: &Deployment) -> Option<String> {
         .split('"')
         .nth(1)?;
     Some(name.to_owned())
+}
+
+/// Returns the number of pods that have to end for the same reason until waiting longer would not help. A pod that exceeds
+/// its own limit ends on every node, but a node that lacks memory or disk space can end several pods at once.
+fn ends_to_fail(issue: &PodIssue) -> usize {
+    match issue.message.contains("limit") {
+        true => 2,
+        false => 3,
+    }
+}
+
+/// Returns the pods without those that ended long before the newest pod was created.
+fn without_past_failures(pods: Vec<Pod>) -> Vec<Pod> {
+    let created = |pod: &Pod| Some(pod.metadata.creation_timestamp.as_ref()?.0.as_second());
+    let newest = pods.iter().filter_map(created).max();
+    let is_past = |pod: &Pod| {
+        is_ended(pod)
+            && (created(pod).zip(newest))
+                .is_some_and(|(created, newest)| newest - created > ENDED_WITHIN_SECONDS)
+    };
+    pods.into_iter().filter(|pod| !is_past(pod)).collect()
 }
 
 fn newest(pods: &[Pod]) -> Option<Pod> {
@@ -192,7 +229,9 @@ fn replica_set_refused(deployment: &Deployment) -> Option<PodIssue> {
 fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
     let event = last(events.iter().filter(|event| {
         let of = &event.involved_object;
-        of.kind.as_deref() == Some("Pod")
+        // This event precedes another attempt, and says nothing about its result.
+        event.reason.as_deref() != Some("SandboxChanged")
+            && of.kind.as_deref() == Some("Pod")
             && of.name == pod.metadata.name
             && (of.uid.is_none() || pod.metadata.uid.is_none() || of.uid == pod.metadata.uid)
     }))?;
@@ -205,7 +244,11 @@ fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
         "FailedMount" if is_misconfigured(&message) => {
             (Cause::Configuration, Recoverability::MaybeSoon)
         }
-        _ => (Cause::NodeSetup, Recoverability::Eventually),
+        // A volume is detached from a node that does not respond only after 6 minutes, and attached elsewhere then. The
+        // kubelet reports that it waits for this.
+        "FailedAttachVolume" => (Cause::NodeSetup, Recoverability::Eventually),
+        "FailedMount" if is_waiting(&message) => (Cause::NodeSetup, Recoverability::Eventually),
+        _ => (Cause::NodeSetup, Recoverability::MaybeSoon),
     };
     Some(PodIssue {
         pod: pod.metadata.name.clone(),
@@ -213,6 +256,11 @@ fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
         message,
         ..PodIssue::new(cause, recoverability, reason)
     })
+}
+
+/// Returns whether the kubelet has waited too long for a volume.
+fn is_waiting(message: &str) -> bool {
+    message.contains("timed out") || message.contains("context deadline exceeded")
 }
 
 /// Returns whether the source of a volume does not exist.
@@ -291,8 +339,17 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
             .field_path
             .as_deref()
             .is_some_and(|path| !path.contains(&format!("{{{container}}}")));
-        // Of the normal events, only a pull explains a delay.
-        let tells = !is_normal(event) || event.reason.as_deref() == Some("Pulling");
+        let reason = event.reason.as_deref();
+        // A server that crashes or exceeds its memory limit also fails its probes.
+        let is_cause = match issue.cause {
+            Cause::Crash => matches!(issue.exit_code, None | Some(0 | KILLED | TERMINATED)),
+            cause => cause != Cause::Memory,
+        };
+        let is_consequence = reason == Some("Unhealthy") && !is_cause;
+        // Of the normal events, only a pull explains a delay. That of a back-off repeats the status.
+        let tells = (!is_normal(event) || reason == Some("Pulling"))
+            && reason != Some("BackOff")
+            && !is_consequence;
         of.kind.as_deref() == Some("Pod") && of.name == issue.pod && !elsewhere && tells
     });
     let (telling, others): (Vec<_>, Vec<_>) = of_pod.partition(|event| {

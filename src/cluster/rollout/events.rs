@@ -1,5 +1,6 @@
 //! Reads the events of objects that are stuck without a reason in their status: a Job whose pods are rejected, a pod that
-//! its node cannot prepare. Events are read at intervals while an object is stuck, so that other rollouts need no request.
+//! its node cannot prepare, a server whose probe does not succeed. Events are read at intervals while an object is stuck, so
+//! that other rollouts need no request.
 
 use std::time::Duration;
 
@@ -17,31 +18,38 @@ use crate::cluster::{Cluster, StoreName};
 
 /// The delay of the first read. Most pods are prepared within this time.
 const FIRST_READ: Duration = Duration::from_secs(2);
+/// The delay of the first read while all containers run. Most servers are ready within this time.
+const FIRST_READ_OF_PROBES: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The number of stuck objects whose events are read; the others usually have the same cause.
 const OBJECTS: usize = 3;
 
-/// The kind and name of a stuck object.
-pub(super) type Stuck = (&'static str, String);
+/// Stuck objects by kind and name, and the delay of the first read of their events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Stuck {
+    objects: Vec<(&'static str, String)>,
+    delay: Duration,
+}
 
 /// Reads events, and keeps those of the last read.
 #[derive(Default)]
 pub(super) struct EventReader {
     pub events: Vec<Event>,
-    stuck: Vec<Stuck>,
+    stuck: Stuck,
     next: Option<Instant>,
     forbidden: bool,
 }
 
 impl EventReader {
     /// Sets the stuck objects, and plans the next read.
-    pub fn plan(&mut self, stuck: Vec<Stuck>, now: Instant) {
+    pub fn plan(&mut self, stuck: Stuck, now: Instant) {
+        let is_changed = self.stuck.delay != stuck.delay;
         self.stuck = stuck;
-        if self.stuck.is_empty() || self.forbidden {
+        if self.stuck.objects.is_empty() || self.forbidden {
             self.next = None;
             self.events.clear();
-        } else if self.next.is_none() {
-            self.next = Some(now + FIRST_READ);
+        } else if self.next.is_none() || is_changed {
+            self.next = Some(now + self.stuck.delay);
         }
     }
 
@@ -52,7 +60,7 @@ impl EventReader {
 
     pub async fn read(&mut self, cluster: &Cluster, store: &StoreName, cancel: &CancellationToken) {
         let mut events = Vec::new();
-        for (kind, name) in self.stuck.iter().take(OBJECTS) {
+        for (kind, name) in self.stuck.objects.iter().take(OBJECTS) {
             let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
             let params = ListParams::default().fields(&selector);
             let request = Request::list(EVENTS, &store.namespace, params);
@@ -69,24 +77,33 @@ impl EventReader {
     }
 }
 
-/// Returns the objects that are stuck without a reason in their status.
-pub(super) fn stuck(observation: &Observation<'_>, issues: &[PodIssue]) -> Vec<Stuck> {
-    let mut stuck: Vec<Stuck> = (issues.iter())
-        .filter(|issue| {
-            matches!(
-                issue.cause,
-                Cause::Starting | Cause::NodeSetup | Cause::Configuration
-            )
-        })
-        .filter_map(|issue| Some(("Pod", issue.pod.clone()?)))
-        .collect();
-    stuck.dedup();
+/// Returns the objects that are stuck without a reason in their status. A server that is not ready counts only if no other
+/// object is stuck.
+pub(super) fn stuck(observation: &Observation<'_>, issues: &[PodIssue]) -> Stuck {
+    let of = |causes: &[Cause]| {
+        let issues = issues.iter().filter(|issue| causes.contains(&issue.cause));
+        let mut pods: Vec<_> = issues
+            .filter_map(|issue| Some(("Pod", issue.pod.clone()?)))
+            .collect();
+        pods.dedup();
+        pods
+    };
+    let mut objects = of(&[Cause::Starting, Cause::NodeSetup, Cause::Configuration]);
     if let Some(job) = observation.job
         && !observation.pods.iter().any(is_unfinished)
     {
-        stuck.push(("Job", job.to_owned()));
+        objects.push(("Job", job.to_owned()));
     }
-    stuck
+    match objects.is_empty() {
+        true => Stuck {
+            objects: of(&[Cause::NotReady]),
+            delay: FIRST_READ_OF_PROBES,
+        },
+        false => Stuck {
+            objects,
+            delay: FIRST_READ,
+        },
+    }
 }
 
 /// Returns whether the pod has neither succeeded nor failed.
@@ -105,19 +122,30 @@ mod tests {
     use super::*;
     use crate::cluster::rollout::pod_issue::Recoverability;
 
+    fn pod(name: &str) -> (&'static str, String) {
+        ("Pod", name.to_owned())
+    }
+
     #[test]
     fn reads_at_intervals_while_something_is_stuck() {
         let start = Instant::now();
-        let stuck = || vec![("Pod", "p".to_owned())];
+        let stuck = |delay| Stuck {
+            objects: vec![pod("p")],
+            delay,
+        };
+        let second = start + Duration::from_secs(1);
         let mut reader = EventReader::default();
-        reader.plan(Vec::new(), start);
+        reader.plan(Stuck::default(), start);
         assert_eq!(reader.next(), None);
-        reader.plan(stuck(), start);
+        reader.plan(stuck(FIRST_READ), start);
         assert_eq!(reader.next(), Some(start + FIRST_READ));
-        reader.plan(stuck(), start + Duration::from_secs(1));
+        reader.plan(stuck(FIRST_READ), second);
         assert_eq!(reader.next(), Some(start + FIRST_READ));
+        // The container has started meanwhile.
+        reader.plan(stuck(FIRST_READ_OF_PROBES), second);
+        assert_eq!(reader.next(), Some(second + FIRST_READ_OF_PROBES));
         reader.events = vec![Event::default()];
-        reader.plan(Vec::new(), start);
+        reader.plan(Stuck::default(), start);
         assert_eq!((reader.next(), reader.events.len()), (None, 0));
     }
 
@@ -133,7 +161,7 @@ mod tests {
                 pods,
                 ..Observation::default()
             };
-            stuck(&observation, &[])
+            stuck(&observation, &[]).objects
         };
         let job = vec![("Job", "j".to_owned())];
         assert_eq!(of(&[]), job);
@@ -142,18 +170,27 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_stuck_while_its_node_prepares_it() {
+    fn a_pod_is_stuck_while_its_node_prepares_it_and_later_if_it_is_not_ready() {
         let issue = |cause, pod: &str| PodIssue {
             pod: Some(pod.to_owned()),
             ..PodIssue::new(cause, Recoverability::Eventually, "r")
         };
         let issues = [
-            issue(Cause::Starting, "a"),
-            issue(Cause::NodeSetup, "b"),
             issue(Cause::NotReady, "c"),
             issue(Cause::Unschedulable, "d"),
+            issue(Cause::Starting, "a"),
+            issue(Cause::NodeSetup, "b"),
         ];
-        let expected = [("Pod", "a".to_owned()), ("Pod", "b".to_owned())];
-        assert_eq!(stuck(&Observation::default(), &issues), expected);
+        let stuck = |issues: &[PodIssue]| stuck(&Observation::default(), issues);
+        let expected = Stuck {
+            objects: vec![pod("a"), pod("b")],
+            delay: FIRST_READ,
+        };
+        assert_eq!(stuck(&issues), expected);
+        let expected = Stuck {
+            objects: vec![pod("c")],
+            delay: FIRST_READ_OF_PROBES,
+        };
+        assert_eq!(stuck(&issues[..2]), expected);
     }
 }

@@ -14,6 +14,10 @@ pub const GRACE: Duration = Duration::from_secs(40);
 /// The time for an injected container to end after the containers of the Job.
 const SIDECAR_GRACE: Duration = Duration::from_secs(10);
 
+/// The time for a node that cannot prepare a pod. On a new node, the network plugin and the drivers of volumes can start
+/// minutes after the node.
+const NODE_GRACE: Duration = Duration::from_secs(300);
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Continue, and decide again at this time even if nothing changes until then.
@@ -83,6 +87,7 @@ impl GracePeriod {
     fn grace_of(&self, cause: Cause) -> Duration {
         match cause {
             Cause::Sidecar => self.grace.min(SIDECAR_GRACE),
+            Cause::NodeSetup => self.grace.max(NODE_GRACE),
             _ => self.grace,
         }
     }
@@ -176,6 +181,23 @@ mod tests {
             unseen.verdict(&[], deadline, at(900)),
             Verdict::Continue(Some(at(1500)))
         );
+    }
+
+    #[test]
+    fn a_node_that_cannot_prepare_a_pod_has_more_time_than_the_grace_period() {
+        let start = Instant::now();
+        let sandbox = [PodIssue::new(
+            Cause::NodeSetup,
+            Recoverability::MaybeSoon,
+            "FailedCreatePodSandBox",
+        )];
+        let mut grace_period = GracePeriod::new(GRACE, start);
+        let then = start + NODE_GRACE;
+        assert_eq!(
+            grace_period.verdict(&sandbox, None, start),
+            Verdict::Continue(Some(then))
+        );
+        assert_eq!(grace_period.verdict(&sandbox, None, then), Verdict::GiveUp);
     }
 
     #[test]

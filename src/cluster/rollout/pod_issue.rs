@@ -17,6 +17,8 @@ pub enum Cause {
     Configuration,
     /// The container runtime could not start the container.
     Start,
+    /// The kubelet has ended or rejected the whole pod: an eviction, a node that lacks what the pod needs.
+    Ended,
     /// The node prepares the pod: it pulls images, mounts volumes, creates the sandbox.
     Starting,
     /// The node cannot prepare the pod: its sandbox, its network or a volume.
@@ -42,7 +44,8 @@ pub enum Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recoverability {
     Never,
-    /// It can be temporary. If it lasts, it is permanent.
+    /// It can be temporary. If it lasts, it is permanent. [`GracePeriod`](super::grace_period::GracePeriod) has the time,
+    /// which depends on the cause.
     MaybeSoon,
     /// A controller or the server itself can still resolve it: a cluster autoscaler, a volume provisioner.
     Eventually,
@@ -130,6 +133,7 @@ impl PodIssue {
             | Cause::Memory
             | Cause::Configuration
             | Cause::Start
+            | Cause::Ended
             | Cause::Sidecar
             | Cause::NotReady
             | Cause::Other => false,

@@ -29,6 +29,9 @@ pub fn ready(pods: &[Pod]) -> BTreeMap<String, i32> {
 fn of_pod(pod: &Pod) -> Vec<PodIssue> {
     let status = pod.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
+    if let Some(ended) = ended(pod) {
+        return vec![ended];
+    }
     let ready = conditions
         .iter()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
@@ -76,6 +79,26 @@ fn of_pod(pod: &Pod) -> Vec<PodIssue> {
         issue.namespace.clone_from(&pod.metadata.namespace);
     }
     found
+}
+
+/// Returns the issue of a pod that the kubelet has ended or rejected as a whole. The status of its containers does not
+/// have the reason. Which pods are recent enough to matter is decided by [`diagnose`](super::diagnose).
+fn ended(pod: &Pod) -> Option<PodIssue> {
+    let status = pod.status.as_ref()?;
+    let reason = status.reason.as_ref()?;
+    let leaving = pod.metadata.deletion_timestamp.is_some();
+    (is_ended(pod) && !leaving).then(|| PodIssue {
+        pod: pod.metadata.name.clone(),
+        namespace: pod.metadata.namespace.clone(),
+        message: (status.message.as_deref().unwrap_or_default().trim()).to_owned(),
+        ..PodIssue::new(Cause::Ended, Recoverability::Eventually, reason)
+    })
+}
+
+/// Returns whether the kubelet has ended or rejected the pod as a whole.
+pub(super) fn is_ended(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    status.is_some_and(|it| it.phase.as_deref() == Some("Failed") && it.reason.is_some())
 }
 
 fn waits_for_init(issue: &PodIssue) -> bool {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::diagnosis::{Observation, diagnose};
 use super::events::{EventReader, stuck};
 use super::grace_period::{GRACE, GracePeriod, Verdict};
-use super::pod_issue::PodIssue;
+use super::pod_issue::{Cause, PodIssue};
 use super::{Progress, exceeded_deadline, job_progress, progress};
 use crate::cluster::error::{Error, Reason, Verb};
 use crate::cluster::resource::{PODS, Resource};
@@ -331,6 +331,10 @@ fn log(
     let mut text = missing.to_owned();
     for issue in issues {
         text.push_str(&format!("; {issue}"));
+        // The status does not say why a probe fails. The events of other causes are in their text, or follow at the end.
+        if let (Cause::NotReady, Some(event)) = (issue.cause, &issue.event) {
+            text.push_str(&format!(": {event}"));
+        }
     }
     if text != *logged {
         let (kind, name, namespace) = (subject.kind().as_str(), subject.name, &store.namespace);

@@ -81,7 +81,8 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         image_pull_secrets: deployment::image_pull_secrets(store),
         node_selector: deployment::some(&common.node_selector),
         resource_claims: deployment::list(&resource_claims(store, common)),
-        security_context: store.pods.security_context.clone(),
+        // It mounts no claims of the stores.
+        security_context: store.written_security_context(),
         tolerations: deployment::list(&store.pods.tolerations),
         // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),

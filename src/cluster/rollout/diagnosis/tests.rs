@@ -385,4 +385,5 @@ fn a_job_reports_its_newest_pod() {
     );
 }
 
+mod ended;
 mod stuck;

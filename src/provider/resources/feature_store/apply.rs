@@ -29,7 +29,7 @@ use super::prior_state::PriorState;
 use super::private_state::{PrivateState, Rollout};
 use super::{conflicts, drift};
 use prepare::{Prepared, ResolvedStore};
-pub(super) use prepare::{check_remote_registry, sources_error};
+pub(super) use prepare::{check_remote_registry, check_volume_group, sources_error};
 
 /// How often an apply waits for the rollout again because another client changed the number of replicas.
 const REPLICAS_ATTEMPTS: u32 = 3;

@@ -27,7 +27,7 @@ use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
-use super::apply::{check_remote_registry, sources_error};
+use super::apply::{check_remote_registry, check_volume_group, sources_error};
 use super::computed::Desired;
 use super::prior_state::PriorState;
 
@@ -110,6 +110,8 @@ impl Replacement {
             Some(desired) => {
                 let registry = check_remote_registry(cluster, desired, stop).await;
                 diagnostics.extend(registry.err().into_iter().flatten());
+                let group = check_volume_group(cluster, desired, stop).await;
+                diagnostics.extend(group.err().into_iter().flatten());
                 let (manifests, unresolved) = resolved(cluster, new, desired, stop).await;
                 diagnostics.extend(unresolved);
                 manifests

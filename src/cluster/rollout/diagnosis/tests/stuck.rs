@@ -23,12 +23,12 @@ fn pod_event(second: u32, kind: &str, reason: &str, message: &str) -> Event {
 
 #[test]
 fn a_failed_preparation_is_one_issue_of_the_pod() {
-    for reason in [
-        "FailedCreatePodSandBox",
-        "FailedMount",
-        "FailedAttachVolume",
-        "NetworkNotReady",
-        "FailedMapVolume",
+    for (reason, recoverability) in [
+        ("FailedCreatePodSandBox", Recoverability::MaybeSoon),
+        ("FailedMount", Recoverability::MaybeSoon),
+        ("FailedAttachVolume", Recoverability::Eventually),
+        ("NetworkNotReady", Recoverability::MaybeSoon),
+        ("FailedMapVolume", Recoverability::MaybeSoon),
     ] {
         for state in ["ContainerCreating", "PodInitializing"] {
             let events = [pod_event(1, "Warning", reason, "m")];
@@ -36,18 +36,22 @@ fn a_failed_preparation_is_one_issue_of_the_pod() {
             check(
                 &[prepared("p", state)],
                 &events,
-                &[(Recoverability::Eventually, &expected)],
+                &[(recoverability, &expected)],
             );
         }
     }
     // The node has not reported the containers yet.
     let bare = pod("p", "new", json!({"status": {"phase": "Pending"}}));
-    let events = [pod_event(1, "Warning", "FailedCreatePodSandBox", "m")];
+    let events = [
+        pod_event(1, "Warning", "FailedCreatePodSandBox", "m"),
+        // The node tries again.
+        pod_event(2, "Normal", "SandboxChanged", "Pod sandbox changed"),
+    ];
     check(
         &[bare],
         &events,
         &[(
-            Recoverability::Eventually,
+            Recoverability::MaybeSoon,
             "pod p: FailedCreatePodSandBox: m",
         )],
     );

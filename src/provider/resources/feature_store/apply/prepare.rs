@@ -77,6 +77,7 @@ impl ApplyOperation<'_> {
         }
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
         check_remote_registry(&cluster, &desired, self.stop).await?;
+        check_volume_group(&cluster, &desired, self.stop).await?;
         let owner_id = format!("{:032x}", u128::from_be_bytes(random()?));
         let read = || self.existing_objects(&cluster, &desired, &parsed.json, &owner_id);
         // Ownership can reject the apply, so it is checked before the wait for the user's Secrets.
@@ -241,6 +242,18 @@ pub async fn check_remote_registry(
     };
     let checked = remote_store.check_service(service.as_ref());
     checked.map_err(|error| vec![diagnostics::remote_store_error(&error)])
+}
+
+/// Checks that the cluster accepts the default group of volumes. OpenShift refuses the pods, after the old ones have ended.
+pub async fn check_volume_group(
+    cluster: &Cluster,
+    desired: &Desired,
+    stop: &CancellationToken,
+) -> Result<(), Diagnostics> {
+    match desired.store.has_default_group() && cluster.is_openshift(stop).await {
+        true => Err(vec![diagnostics::group_on_openshift()]),
+        false => Ok(()),
+    }
 }
 
 fn preparation_errors(errors: &[cluster::Error]) -> Diagnostics {
