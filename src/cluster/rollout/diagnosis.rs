@@ -363,8 +363,9 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
         }
     });
     let found = last(telling.into_iter()).or_else(|| last(others.into_iter()))?;
-    // The event of the scheduler repeats its condition.
-    (found.message.as_deref() != Some(issue.message.as_str())).then(|| sentence(found))
+    // The event of the scheduler repeats its condition, and that of an eviction the status of the pod.
+    let message = found.message.as_deref().unwrap_or_default();
+    (message.trim() != issue.message.trim()).then(|| sentence(found))
 }
 
 /// Returns the newest event. Most times have a precision of one second; a warning is newer than a normal event of the same

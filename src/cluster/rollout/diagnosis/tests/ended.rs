@@ -64,7 +64,10 @@ fn pods_that_end_again_and_again_are_unrecoverable() {
             .collect();
         let others = ["", " and 1 other", " and 2 others"][pods.len() - 1];
         let expected = format!("pod a{others}: Evicted: {}", message.trim());
-        check(&pods, &[], &[(recoverability, &expected)]);
+        // It repeats the status.
+        let rest = json!({"type": "Warning", "reason": "Evicted", "message": message});
+        let events = [event("Pod", "a", rest)];
+        check(&pods, &events, &[(recoverability, &expected)]);
     }
 }
 
