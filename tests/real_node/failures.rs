@@ -199,6 +199,8 @@ fn without_generated_names(error: &str, namespace: &str) -> String {
         (r"\b10(\.\d+){3}", "ADDRESS"),
         (r"/\S*/site-packages/", "…/"),
         (r"line \d+", "line N"),
+        // A log can be cut inside such a line.
+        (r"\^{2,}", "^"),
         // The kubelet shows both in turn.
         (r#"ImagePullBackOff: Back-off pulling image "[^"]*": "#, ""),
     ] {
