@@ -16,6 +16,7 @@ mod support {
 
 #[path = "real_node"]
 mod real_node {
+    pub mod benchmark;
     pub mod failures;
     pub mod lab;
     pub mod load;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use real_node::{failures, lab, measure, requirements, rollouts, serving};
+use real_node::{benchmark, failures, lab, measure, requirements, rollouts, serving};
 
 /// Returns one trial for each function, named by its path and started by `$run`.
 macro_rules! trials {
@@ -59,6 +60,7 @@ fn long() -> Vec<Trial> {
     trials![run_on_node:
         measure::requests_lost_by_pre_stop_sleep,
         rollouts::every_transition_loses_no_request,
+        benchmark::serving,
     ]
 }
 

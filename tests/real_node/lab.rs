@@ -1,4 +1,4 @@
-//! What the tests share: one node with PostgreSQL on it, started when the first test asks for it.
+//! What the tests share: one node with PostgreSQL and Redis on it, started when the first test asks for it.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub fn lab() -> &'static Lab {
         let node = node.lock().unwrap_or_else(PoisonError::into_inner);
         let node = node.as_ref().expect("a running node");
         let postgres = start_postgres(node).unwrap_or_else(|error| panic!("{error}"));
+        node.start_redis().unwrap_or_else(|error| panic!("{error}"));
         Lab {
             cluster: (**node).clone(),
             postgres,

@@ -50,6 +50,8 @@ pub struct Report {
     /// Each failure, with the time since the load began.
     pub failures: Vec<(Duration, String)>,
     pub slowest: Duration,
+    /// The time of each response since the load began, and how long it took.
+    pub latencies: Vec<(Duration, Duration)>,
 }
 
 impl Report {
@@ -58,6 +60,7 @@ impl Report {
         self.repeated += other.repeated;
         self.failures.extend(other.failures);
         self.slowest = self.slowest.max(other.slowest);
+        self.latencies.extend(other.latencies);
         self
     }
 }
@@ -101,36 +104,51 @@ pub struct Load {
 impl Load {
     /// Starts to send requests.
     pub fn on(target: &Target, rate: Rate) -> Self {
+        let (count, pause) = rate.clients();
+        Self::start(target, &[false, true], count, pause)
+    }
+
+    /// Starts clients with new connections, each of which sends the next request when it has the response.
+    pub fn closed(target: &Target, count: usize) -> Self {
+        Self::start(target, &[false], count, Duration::ZERO)
+    }
+
+    fn start(target: &Target, keeps: &[bool], count: usize, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let clients = [false, true].map(|keeps| {
-            let (target, stop) = (target.clone(), Arc::clone(&stop));
-            std::thread::spawn(move || send(&target, rate, keeps, &stop))
+        let clients = keeps.iter().map(|keeps| {
+            let (target, stop, keeps) = (target.clone(), Arc::clone(&stop), *keeps);
+            std::thread::spawn(move || send(&target, count, pause, keeps, &stop))
         });
-        Self {
-            stop,
-            clients: clients.into(),
-        }
+        let clients = clients.collect();
+        Self { stop, clients }
     }
 
     /// Ends the load. Returns the report of the clients with new connections, and that of those that keep theirs.
     pub fn end(self) -> [Report; 2] {
+        self.reports().try_into().expect("two reports")
+    }
+
+    /// Ends the load. Returns the report of all clients.
+    pub fn end_all(self) -> Report {
+        let reports = self.reports().into_iter();
+        reports.fold(Report::default(), Report::add)
+    }
+
+    fn reports(self) -> Vec<Report> {
         self.stop.store(true, Ordering::Relaxed);
-        let reports = self
-            .clients
-            .into_iter()
-            .map(|client| client.join().expect("a report"));
-        let reports: Vec<Report> = reports.collect();
-        reports.try_into().expect("two reports")
+        let clients = self.clients.into_iter();
+        clients
+            .map(|client| client.join().expect("a report"))
+            .collect()
     }
 }
 
-fn send(target: &Target, rate: Rate, keeps: bool, stop: &AtomicBool) -> Report {
+fn send(target: &Target, count: usize, pause: Duration, keeps: bool, stop: &AtomicBool) -> Report {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let start = Instant::now();
-    let (count, pause) = rate.clients();
     runtime.block_on(async {
         let clients = (0..count).map(|_| async {
             let mut client = Client::new(target, keeps);
@@ -168,7 +186,10 @@ impl<'a> Client<'a> {
         let outcome =
             outcome.unwrap_or_else(|_| Err(format!("no response in {} s", TIMEOUT.as_secs())));
         match outcome {
-            Ok(()) => report.answered += 1,
+            Ok(()) => {
+                report.answered += 1;
+                report.latencies.push((start.elapsed(), sent.elapsed()));
+            }
             Err(failure) => {
                 self.connection = None;
                 report.failures.push((start.elapsed(), failure));

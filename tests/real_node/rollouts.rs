@@ -142,8 +142,8 @@ pub fn every_transition_loses_no_request() {
         .map(|(it, reports)| row(it, reports))
         .collect();
     let table = format!(
-        "| Transition | New connections: requests, lost, longest | Kept connections: requests, sent again, lost, longest |\n\
-         |---|---|---|\n{}\n",
+        "| | New connections: requests | lost | longest | Kept connections: requests | sent again | lost | longest |\n\
+         |---|---|---|---|---|---|---|---|\n{}\n",
         rows.join("\n")
     );
     eprintln!("{table}");
@@ -160,7 +160,7 @@ fn row(transition: &Transition, reports: Vec<[Report; 2]>) -> String {
             [new.add(a), kept.add(b)]
         });
     format!(
-        "| {} | {}, {}, {:.1} s | {}, {}, {}, {:.1} s |",
+        "| {} | {} | {} | {:.1} s | {} | {} | {} | {:.1} s |",
         transition.name,
         new.answered,
         new.failures.len(),
@@ -253,7 +253,7 @@ fn measure(store: &Store, transition: &Transition, rate: Rate) -> [Report; 2] {
 }
 
 /// Waits until every pod is ready, and none is terminating.
-fn wait_for_settled_pods(store: &Store) {
+pub fn wait_for_settled_pods(store: &Store) {
     eventually(
         "ready pods, none of which is terminating",
         Duration::from_secs(180),

@@ -10,6 +10,7 @@ use tokio_rustls::TlsConnector;
 use crate::real_node::lab::{self, Lab, PASSWORD};
 use crate::real_node::load::{SERVER_NAME, Target};
 use crate::support::node::REPOSITORY;
+use crate::support::node::redis::ADDRESS as REDIS;
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::{Namespace, Progress, Tool, tools};
 
@@ -17,6 +18,8 @@ pub struct Store {
     pub terraform: Terraform,
     pub namespace: Namespace,
     pub lab: &'static Lab,
+    /// The type of the online store.
+    online_store: &'static str,
     /// The certificates of the online server, if it has TLS.
     certificates: Option<Certificates>,
 }
@@ -51,6 +54,13 @@ impl Store {
         Self::started(Self::new(name), services)
     }
 
+    /// The same, with another type of online store: `redis`.
+    pub fn create_with(name: &str, online_store: &'static str, services: &str) -> Self {
+        let mut store = Self::new(name);
+        store.online_store = online_store;
+        Self::started(store, services)
+    }
+
     /// The same, with TLS for the online server.
     pub fn create_with_tls(name: &str, services: &str) -> Self {
         let mut store = Self::new(name);
@@ -76,6 +86,7 @@ impl Store {
             terraform,
             namespace,
             lab,
+            online_store: "postgres",
             certificates: None,
         };
         store.write_secret(10);
@@ -96,6 +107,7 @@ impl Store {
                      db_schema: {}\nconn_type: pool\nmax_conn: {max_connections}\n",
                     namespace.name().replace('-', "_")
                 ),
+                "redis": format!("connection_string: {REDIS},password={PASSWORD}\n"),
                 "sql": format!(
                     "path: postgresql+psycopg://feast:{PASSWORD}@{host}:5432/feast\ncache_ttl_seconds: 5\n\
                      sqlalchemy_config_kwargs:\n  pool_pre_ping: true\n"
@@ -126,6 +138,7 @@ impl Store {
             self.namespace.name(),
             self.namespace.name().replace('-', "_"),
         );
+        let online_store = self.online_store;
         let tls = match self.certificates {
             Some(_) => "tls = { secret_ref = { name = \"feast-certificate\" } }",
             None => "",
@@ -154,7 +167,7 @@ resource "feast_feature_store" "demo" {{
         resources = {{ requests = {{ cpu = "100m" }} }}
         {tls}
       }}
-      persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
+      persistence = {{ store = {{ type = {online_store:?}, secret_ref = {{ name = "feast-data-stores" }} }} }}
     }}
     offline_store = {{
       persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}

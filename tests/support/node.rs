@@ -23,6 +23,8 @@ mod keeper;
 mod packages;
 #[path = "node/postgres.rs"]
 pub mod postgres;
+#[path = "node/redis.rs"]
+pub mod redis;
 #[path = "node/requirements.rs"]
 mod requirements;
 
