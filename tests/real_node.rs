@@ -60,7 +60,8 @@ fn long() -> Vec<Trial> {
     trials![run_on_node:
         measure::requests_lost_by_pre_stop_sleep,
         rollouts::every_transition_loses_no_request,
-        benchmark::serving,
+        benchmark::throughput,
+        benchmark::scale_out,
     ]
 }
 

@@ -11,6 +11,7 @@ use plotters::prelude::*;
 use crate::real_node::load::{Load, Report};
 use crate::real_node::rollouts::wait_for_settled_pods;
 use crate::real_node::store::Store;
+use crate::support::testbed::cluster::eventually;
 
 /// Each sends its next request when it has the response.
 const CLIENTS: usize = 8;
@@ -20,8 +21,11 @@ const MEASURED: Duration = Duration::from_secs(20);
 const VALUES: usize = 6;
 
 const ONE: &str = "scaling = { replicas = 1 }";
-/// The pods of the step, each of which requests 100 millicores.
 const AUTOSCALED: &str = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 4 } }";
+/// The CPU request of the pods of the step.
+const CPU: &str = "500m";
+/// Between two requests of the client before the step, so that one pod is enough for it.
+const PAUSE: Duration = Duration::from_millis(100);
 const BEFORE_STEP: Duration = Duration::from_secs(20);
 const AFTER_STEP: Duration = Duration::from_secs(120);
 /// The width of a point in the plot.
@@ -46,35 +50,29 @@ impl Speed {
     }
 }
 
-pub fn serving() {
-    let throughput: BTreeMap<&str, String> = ["postgres", "redis"]
-        .into_iter()
-        .map(|online| (online, throughput(online)))
-        .collect();
-    let throughput = throughput.into_values().collect::<String>();
-    let step = scale_out();
-    let results = format!(
-        "Machine: {}.\n\n\
-         | online store | pods | requests/s | feature values/s | median | p99 |\n|---|---|---|---|---|---|\n{throughput}\n{}",
-        machine(),
-        step.text()
+/// Measures PostgreSQL and Redis.
+pub fn throughput() {
+    let rows: String = ["postgres", "redis"].map(throughput_of).concat();
+    write(
+        "benchmark::throughput",
+        &format!(
+            "Machine: {}.\n\n| online store | pods | requests/s | feature values/s | median | p99 |\n\
+             |---|---|---|---|---|---|\n{rows}",
+            machine()
+        ),
     );
-    eprintln!("{results}");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        step.plot(&documentation("serving.svg")).unwrap();
-        write_results(&results);
-    }
 }
 
 /// Measures 1, 2 and 4 pods in turns, so that the speed of the machine does not decide. Returns rows of the table.
-fn throughput(online_store: &'static str) -> String {
-    let store = Store::create_with(&format!("speed-{online_store}"), online_store, ONE);
+fn throughput_of(online_store: &'static str) -> String {
+    let name = format!("speed-{online_store}");
+    let store = Store::create_with(&name, online_store, "100m", ONE);
     let mut speeds: BTreeMap<usize, Vec<Speed>> = BTreeMap::new();
     for _ in 0..ROUNDS {
         for pods in [1, 2, 4] {
             store.configure_and_apply(&format!("scaling = {{ replicas = {pods} }}"));
             wait_for_settled_pods(&store);
-            let load = Load::closed(&store.target(), CLIENTS);
+            let load = Load::closed(&store.target(), CLIENTS, Duration::ZERO);
             std::thread::sleep(MEASURED);
             let speed = Speed::of(&load.end_all());
             eprintln!(
@@ -110,9 +108,31 @@ struct Step {
     latencies: Vec<(Duration, Duration)>,
 }
 
-fn scale_out() -> Step {
-    let store = Store::create_with("step", "redis", AUTOSCALED);
-    wait_for_settled_pods(&store);
+/// Measures a step from one client with pauses to [`CLIENTS`] without.
+pub fn scale_out() {
+    let store = Store::create_with("step", "redis", CPU, AUTOSCALED);
+    // The start of the server counts as load, too.
+    eventually(
+        "a single pod that needs no other",
+        Duration::from_secs(180),
+        Duration::from_secs(15),
+        || {
+            let autoscaler = store.namespace.json(&["get", "hpa/feast-demo"]).ok()?;
+            let used = &autoscaler["status"]["currentMetrics"][0]["resource"]["current"];
+            let is_idle = used["averageUtilization"].as_u64()? < 40;
+            (is_idle && autoscaler["status"]["currentReplicas"] == 1).then_some(())
+        },
+    )
+    .unwrap();
+    let step = step(&store);
+    store.destroy();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        step.plot(&documentation("serving.svg")).unwrap();
+    }
+    write("benchmark::scale_out", &step.text());
+}
+
+fn step(store: &Store) -> Step {
     let start = Instant::now();
     let ended = AtomicBool::new(false);
     let (pods, latencies) = std::thread::scope(|scope| {
@@ -126,10 +146,10 @@ fn scale_out() -> Step {
             }
             pods
         });
-        let first = Load::closed(&store.target(), 1);
+        let first = Load::closed(&store.target(), 1, PAUSE);
         std::thread::sleep(BEFORE_STEP);
         let stepped = start.elapsed();
-        let others = Load::closed(&store.target(), CLIENTS - 1);
+        let others = Load::closed(&store.target(), CLIENTS - 1, Duration::ZERO);
         std::thread::sleep(AFTER_STEP);
         ended.store(true, Ordering::Relaxed);
         let (mut first, others) = (first.end_all(), others.end_all());
@@ -140,15 +160,15 @@ fn scale_out() -> Step {
             .extend(others.map(|(at, took)| (stepped + at, took)));
         (pods.join().unwrap(), first.latencies)
     });
-    store.destroy();
     Step { pods, latencies }
 }
 
 impl Step {
     /// Returns the seconds from the step until this number of pods is ready.
     fn seconds_until(&self, count: u64) -> Option<u64> {
-        let (time, _) = self.pods.iter().find(|(_, ready)| *ready >= count)?;
-        Some(time.saturating_sub(BEFORE_STEP).as_secs())
+        let mut after = self.pods.iter().filter(|(at, _)| *at >= BEFORE_STEP);
+        let (time, _) = after.find(|(_, ready)| *ready >= count)?;
+        Some((*time - BEFORE_STEP).as_secs())
     }
 
     /// Returns the end of each window, with the p99 of its responses.
@@ -172,8 +192,8 @@ impl Step {
         };
         let last = self.windows().last().map(|(_, p99)| p99.as_millis());
         format!(
-            "| after the step from 1 to {CLIENTS} clients | |\n|---|---|\n\
-             | two pods are ready | {} |\n| four pods are ready | {} |\n\
+            "| after the step | |\n|---|---|\n\
+             | a second pod is ready | {} |\n| four pods are ready | {} |\n\
              | largest p99 of 5 s | {} ms |\n| p99 of the last 5 s | {} ms |\n\n\
              ![Ready pods and p99 over time](serving.svg)\n",
             seconds(2),
@@ -266,11 +286,17 @@ fn documentation(file: &str) -> PathBuf {
         .join(file)
 }
 
-const RESULTS: &str = "<!-- Written by `UPDATE_DOCS=1 cargo test --test real_node benchmark`. -->";
-
-fn write_results(results: &str) {
+/// Prints the results of a measurement, and with `UPDATE_DOCS=1` writes them to the page.
+fn write(trial: &str, results: &str) {
+    eprintln!("{results}");
+    if std::env::var_os("UPDATE_DOCS").is_none() {
+        return;
+    }
+    let start = format!("<!-- Written by `UPDATE_DOCS=1 cargo test --test real_node {trial}`. -->");
+    let end = "<!-- End of the results. -->";
     let page = documentation("serving.md");
     let text = std::fs::read_to_string(&page).unwrap();
-    let (before, _) = text.split_once(RESULTS).expect("the results");
-    std::fs::write(page, format!("{before}{RESULTS}\n\n{results}")).unwrap();
+    let (before, rest) = text.split_once(&start).expect("the start of the results");
+    let (_, after) = rest.split_once(end).expect("the end of the results");
+    std::fs::write(page, format!("{before}{start}\n\n{results}\n{end}{after}")).unwrap();
 }

@@ -108,9 +108,9 @@ impl Load {
         Self::start(target, &[false, true], count, pause)
     }
 
-    /// Starts clients with new connections, each of which sends the next request when it has the response.
-    pub fn closed(target: &Target, count: usize) -> Self {
-        Self::start(target, &[false], count, Duration::ZERO)
+    /// Starts clients with new connections, each of which waits for the response and then for `pause`.
+    pub fn closed(target: &Target, count: usize, pause: Duration) -> Self {
+        Self::start(target, &[false], count, pause)
     }
 
     fn start(target: &Target, keeps: &[bool], count: usize, pause: Duration) -> Self {

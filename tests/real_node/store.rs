@@ -20,6 +20,8 @@ pub struct Store {
     pub lab: &'static Lab,
     /// The type of the online store.
     online_store: &'static str,
+    /// The CPU request of the online server.
+    cpu: &'static str,
     /// The certificates of the online server, if it has TLS.
     certificates: Option<Certificates>,
 }
@@ -54,10 +56,16 @@ impl Store {
         Self::started(Self::new(name), services)
     }
 
-    /// The same, with another type of online store: `redis`.
-    pub fn create_with(name: &str, online_store: &'static str, services: &str) -> Self {
+    /// The same, with another type of online store (`redis`) and another CPU request.
+    pub fn create_with(
+        name: &str,
+        online_store: &'static str,
+        cpu: &'static str,
+        services: &str,
+    ) -> Self {
         let mut store = Self::new(name);
         store.online_store = online_store;
+        store.cpu = cpu;
         Self::started(store, services)
     }
 
@@ -87,6 +95,7 @@ impl Store {
             namespace,
             lab,
             online_store: "postgres",
+            cpu: "100m",
             certificates: None,
         };
         store.write_secret(10);
@@ -138,7 +147,7 @@ impl Store {
             self.namespace.name(),
             self.namespace.name().replace('-', "_"),
         );
-        let online_store = self.online_store;
+        let (online_store, cpu) = (self.online_store, self.cpu);
         let tls = match self.certificates {
             Some(_) => "tls = { secret_ref = { name = \"feast-certificate\" } }",
             None => "",
@@ -164,7 +173,7 @@ resource "feast_feature_store" "demo" {{
     {services}
     online_store = {{
       server = {{
-        resources = {{ requests = {{ cpu = "100m" }} }}
+        resources = {{ requests = {{ cpu = {cpu:?} }} }}
         {tls}
       }}
       persistence = {{ store = {{ type = {online_store:?}, secret_ref = {{ name = "feast-data-stores" }} }} }}
