@@ -178,7 +178,8 @@ impl Step {
             let window = at.as_secs() / WINDOW.as_secs();
             windows.entry(window).or_default().push((*at, *took));
         }
-        let windows = windows.into_iter();
+        let complete = (BEFORE_STEP + AFTER_STEP).as_secs() / WINDOW.as_secs();
+        let windows = windows.into_iter().filter(|(window, _)| *window < complete);
         windows
             .map(|(window, latencies)| (WINDOW * (window as u32 + 1), percentile(&latencies, 99)))
             .collect()
@@ -221,12 +222,17 @@ impl Step {
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
             .x_desc("seconds")
+            .x_label_formatter(&|seconds| format!("{seconds:.0}"))
             .y_desc("p99 in ms")
+            .y_label_formatter(&|milliseconds| format!("{milliseconds:.0}"))
             .draw()?;
         chart
             .configure_secondary_axes()
             .y_desc("ready pods")
+            .y_labels(6)
+            .y_label_formatter(&|pods| format!("{pods:.0}"))
             .draw()?;
         let (p99, pods) = (RGBColor(0x26, 0x46, 0x53), RGBColor(0xf4, 0xa2, 0x61));
         let points = windows
