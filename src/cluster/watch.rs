@@ -131,7 +131,12 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
     pub async fn changed(&mut self) -> Result<(), Reason> {
         loop {
             let event = self.events.try_next().await;
-            self.interruption = event.as_ref().err().map(explain);
+            match &event {
+                // The beginning of another list does not mean that it succeeds.
+                Ok(None | Some(watcher::Event::Init | watcher::Event::InitApply(_))) => {}
+                Ok(Some(_)) => self.interruption = None,
+                Err(error) => self.interruption = Some(explain(error)),
+            }
             match event {
                 Ok(Some(watcher::Event::Init)) => self.listed.clear(),
                 Ok(Some(watcher::Event::InitApply(object))) => {

@@ -142,6 +142,42 @@ fn scaling_status_has_current_and_desired_replicas() {
     );
 }
 
+/// The first list fails, and the second one gets no answer.
+#[tokio::test]
+async fn a_timeout_names_the_failure_before_a_list_without_an_answer() {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let mut lists = 0;
+    let cluster = fake_api::cluster(move |it| {
+        if it.line != "GET /apis/apps/v1/namespaces/ns/deployments" {
+            return Reply::Hang;
+        }
+        lists += 1;
+        if lists > 1 {
+            sender.send(()).expect("a receiver");
+            return Reply::Hang;
+        }
+        let status = json!({"kind": "Status", "status": "Failure", "code": 503,
+            "reason": "ServiceUnavailable", "message": "starting"});
+        Reply::Answer(503, status)
+    });
+    let cluster = cluster.await;
+    let rollout = Rollout {
+        deployment: "feast-x",
+        pods: "x",
+        minimum: None,
+    };
+    let secrets = Redaction::default();
+    let wait = Wait::new(std::time::Duration::from_secs(60), &secrets);
+    let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+    let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
+    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut receiver));
+    assert_eq!(
+        ended.expect_err("nothing is listed").reason.to_string(),
+        "the Deployment could not be read yet (last observation; the API server does not answer the watch: 503 \
+         ServiceUnavailable: starting) after 60 s"
+    );
+}
+
 /// The Deployment is listed once; then the API server answers 503 to every request.
 #[tokio::test]
 async fn a_timeout_names_an_interrupted_watch() {
