@@ -9,6 +9,7 @@
 #[path = "support"]
 mod support {
     pub mod feast;
+    pub mod measured;
     pub mod node;
     pub mod terraform;
     pub mod testbed;

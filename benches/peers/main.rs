@@ -25,6 +25,8 @@ mod providers;
 mod report;
 mod start;
 
+#[path = "../../tests/support/measured.rs"]
+mod measured;
 #[path = "../../tests/support/terraform.rs"]
 mod terraform;
 #[path = "../../tests/support/testbed.rs"]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::Samples;
 use crate::measure::{Operation, Sample};
+use crate::measured;
 use crate::providers::Kind;
 use crate::start::Start;
 
@@ -20,9 +21,8 @@ const OPERATIONS: [Operation; 7] = [
     Operation::Destroy,
 ];
 
-/// The lines in docs/performance.md between which the report is written.
+/// The line in docs/performance.md after which the report is written.
 const BEGIN: &str = "<!-- Written by `FEAST_BENCH_WRITE=1 cargo bench --bench peers`. -->";
-const END: &str = "<!-- End of generated content. -->";
 
 pub struct Report {
     starts: BTreeMap<Kind, Start>,
@@ -58,14 +58,7 @@ impl Report {
             image = "![Ten stores: seconds of each provider](performance.svg)\n\n";
         }
         let page = docs.join("performance.md");
-        let text = fs::read_to_string(&page).unwrap();
-        let (head, rest) = text.split_once(BEGIN).unwrap();
-        let (_, tail) = rest.split_once(END).unwrap();
-        fs::write(
-            &page,
-            format!("{head}{BEGIN}\n\n{image}{self}\n{END}{tail}"),
-        )
-        .unwrap();
+        measured::write_section(&page, BEGIN, &format!("{image}{self}"));
     }
 
     fn start_table(&self, out: &mut String) -> fmt::Result {
@@ -257,29 +250,15 @@ fn median_sample(mut samples: Vec<Sample>) -> Sample {
     Sample { memory, ..median }
 }
 
-/// Returns processor, cores, memory and system, and the load at the end.
+/// Returns the machine, its system, and the load at the end.
 fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| -> String {
-        let line = text.lines().find(|line| line.starts_with(name));
-        let value = line.and_then(|line| line.split_once(':'));
-        value.map_or_else(String::new, |(_, value)| value.trim().to_owned())
-    };
-    let processor = field(&read("/proc/cpuinfo"), "model name");
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let memory: u64 = field(&read("/proc/meminfo"), "MemTotal")
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap_or(0);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<&str> = load.split_whitespace().take(3).collect();
     format!(
-        "Machine: {processor}, {cores} cores, {} GB, {} {}; load average at the end {}.",
-        memory / 1_000_000,
+        "Machine: {}, {} {}; load average at the end {}.",
+        measured::machine(),
         std::env::consts::OS,
         std::env::consts::ARCH,
-        read("/proc/loadavg")
-            .split_whitespace()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(" ")
+        load.join(" ")
     )
 }

@@ -11,6 +11,7 @@ use plotters::prelude::*;
 use crate::real_node::load::{Load, Report};
 use crate::real_node::rollouts::wait_for_settled_pods;
 use crate::real_node::store::Store;
+use crate::support::measured;
 use crate::support::testbed::cluster::eventually;
 
 /// Each sends its next request when it has the response.
@@ -56,9 +57,9 @@ pub fn throughput() {
     write(
         "benchmark::throughput",
         &format!(
-            "Machine: {}.\n\n| online store | pods | requests/s | feature values/s | median | p99 |\n\
+            "Machine: {}, which also run PostgreSQL, Redis, the control plane and the clients.\n\n| online store | pods | requests/s | feature values/s | median | p99 |\n\
              |---|---|---|---|---|---|\n{rows}",
-            machine()
+            measured::machine()
         ),
     );
 }
@@ -268,24 +269,6 @@ fn percentile(latencies: &[(Duration, Duration)], percent: usize) -> Duration {
     times[last * percent / 100]
 }
 
-/// Describes the processor and the memory.
-fn machine() -> String {
-    let read = |file| std::fs::read_to_string(file).unwrap();
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-        let (_, value) = line.split_once(':').unwrap();
-        value.trim().to_owned()
-    };
-    let memory = field(&read("/proc/meminfo"), "MemTotal");
-    let kilobytes: u64 = memory.trim_end_matches(" kB").parse().unwrap();
-    format!(
-        "{}, {} cores, {} GB, which also run PostgreSQL, Redis, the control plane and the clients",
-        field(&read("/proc/cpuinfo"), "model name"),
-        std::thread::available_parallelism().unwrap(),
-        kilobytes / 1_000_000
-    )
-}
-
 fn documentation(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("docs")
@@ -298,11 +281,6 @@ fn write(trial: &str, results: &str) {
     if std::env::var_os("UPDATE_DOCS").is_none() {
         return;
     }
-    let start = format!("<!-- Written by `UPDATE_DOCS=1 cargo test --test real_node {trial}`. -->");
-    let end = "<!-- End of the results. -->";
-    let page = documentation("serving.md");
-    let text = std::fs::read_to_string(&page).unwrap();
-    let (before, rest) = text.split_once(&start).expect("the start of the results");
-    let (_, after) = rest.split_once(end).expect("the end of the results");
-    std::fs::write(page, format!("{before}{start}\n\n{results}\n{end}{after}")).unwrap();
+    let begin = format!("<!-- Written by `UPDATE_DOCS=1 cargo test --test real_node {trial}`. -->");
+    measured::write_section(&documentation("serving.md"), &begin, results);
 }

@@ -44,32 +44,7 @@ struct Expected<'a> {
 /// Returns a feature store with these attributes and `services`.
 fn store(name: &str, attributes: &str, services: &str) -> Store {
     let store = Store::new(name);
-    let configuration = format!(
-        r#"
-terraform {{
-  required_providers {{
-    feast = {{ source = "feast-dev/feast" }}
-  }}
-}}
-
-provider "feast" {{
-  config_path = {:?}
-}}
-
-resource "feast_feature_store" "demo" {{
-  name          = "demo"
-  namespace     = {:?}
-  feast_project = "demo"
-  {attributes}
-  services = {{
-    {services}
-  }}
-}}
-"#,
-        store.lab.cluster.kubeconfig().display().to_string(),
-        store.namespace.name(),
-    );
-    store.terraform.write("main.tf", &configuration).unwrap();
+    store.write("demo", attributes, services);
     store
 }
 

@@ -27,13 +27,13 @@ pub fn requests_lost_by_pre_stop_sleep() {
             .namespace
             .kubectl(&["patch", "deployment/feast-demo", "--patch", &patch])
             .unwrap();
-        roll_out(&store);
+        store.wait_for_rollout();
         let load = Load::on(&store.target(), Rate::Low);
         let began = std::time::Instant::now();
         for _ in 0..ROLLOUTS {
             let restart = ["rollout", "restart", "deployment/feast-demo"];
             store.namespace.kubectl(&restart).unwrap();
-            roll_out(&store);
+            store.wait_for_rollout();
         }
         let took = began.elapsed() / ROLLOUTS as u32;
         // The last pods are still ending.
@@ -52,14 +52,4 @@ pub fn requests_lost_by_pre_stop_sleep() {
         }
     }
     store.destroy();
-}
-
-fn roll_out(store: &Store) {
-    let status = [
-        "rollout",
-        "status",
-        "deployment/feast-demo",
-        "--timeout=300s",
-    ];
-    store.namespace.kubectl(&status).unwrap();
 }

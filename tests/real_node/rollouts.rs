@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::real_node::load::{Load, Rate, Report};
 use crate::real_node::store::Store;
+use crate::support::measured;
 use crate::support::node::NAME as NODE;
 use crate::support::testbed::cluster::eventually;
 
@@ -148,7 +149,8 @@ pub fn every_transition_loses_no_request() {
     );
     eprintln!("{table}");
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        write_table(&table);
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/scaling.md");
+        measured::write_section(&guide, TABLE_BEGIN, &table);
     }
 }
 
@@ -172,21 +174,8 @@ fn row(transition: &Transition, reports: Vec<[Report; 2]>) -> String {
     )
 }
 
-/// Replaces the table in the guide.
-fn write_table(table: &str) {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/scaling.md");
-    let text = std::fs::read_to_string(&guide).unwrap();
-    let (before, rest) = text
-        .split_once(TABLE_START)
-        .expect("the start of the table");
-    let (_, after) = rest.split_once(TABLE_END).expect("the end of the table");
-    let text = format!("{before}{TABLE_START}\n\n{table}\n{TABLE_END}{after}");
-    std::fs::write(&guide, text).unwrap();
-}
-
-const TABLE_START: &str =
+const TABLE_BEGIN: &str =
     "<!-- Measured by `UPDATE_DOCS=1 cargo test --test real_node every_transition`. -->";
-const TABLE_END: &str = "<!-- End of the measurement. -->";
 
 /// A destroy deletes the Service first. Until it is gone, every request is answered.
 pub fn destroy_refuses_requests_only_without_the_service() {
@@ -286,13 +275,7 @@ fn scale(store: &Store, replicas: usize) {
     let replicas = format!("--replicas={replicas}");
     let scale = ["scale", "deployment/feast-demo", &replicas];
     store.namespace.kubectl(&scale).unwrap();
-    let status = [
-        "rollout",
-        "status",
-        "deployment/feast-demo",
-        "--timeout=180s",
-    ];
-    store.namespace.kubectl(&status).unwrap();
+    store.wait_for_rollout();
     wait_for_settled_pods(store);
 }
 

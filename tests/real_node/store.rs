@@ -142,16 +142,38 @@ impl Store {
 
     /// Writes the configuration with these `services` beside the stores.
     pub fn configure(&self, services: &str) {
-        let kubeconfig = self.lab.cluster.kubeconfig().display().to_string();
-        let (namespace, project) = (
-            self.namespace.name(),
-            self.namespace.name().replace('-', "_"),
+        let project = self.namespace.name().replace('-', "_");
+        let attributes = format!(
+            "feast_project_dir = {{ packaged = {{ feature_repo_path = {REPOSITORY:?} }} }}"
         );
         let (online_store, cpu) = (self.online_store, self.cpu);
         let tls = match self.certificates {
             Some(_) => "tls = { secret_ref = { name = \"feast-certificate\" } }",
             None => "",
         };
+        let services = format!(
+            r#"{services}
+    online_store = {{
+      server = {{
+        resources = {{ requests = {{ cpu = {cpu:?} }} }}
+        {tls}
+      }}
+      persistence = {{ store = {{ type = {online_store:?}, secret_ref = {{ name = "feast-data-stores" }} }} }}
+    }}
+    offline_store = {{
+      persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
+    }}
+    registry = {{
+      local = {{ persistence = {{ store = {{ type = "sql", secret_ref = {{ name = "feast-data-stores" }} }} }} }}
+    }}"#
+        );
+        self.write(&project, &attributes, &services);
+    }
+
+    /// Writes the configuration with this project, attributes and `services`.
+    pub fn write(&self, project: &str, attributes: &str, services: &str) {
+        let kubeconfig = self.lab.cluster.kubeconfig().display().to_string();
+        let namespace = self.namespace.name();
         let configuration = format!(
             r#"
 terraform {{
@@ -165,25 +187,12 @@ provider "feast" {{
 }}
 
 resource "feast_feature_store" "demo" {{
-  name              = "demo"
-  namespace         = {namespace:?}
-  feast_project     = {project:?}
-  feast_project_dir = {{ packaged = {{ feature_repo_path = {REPOSITORY:?} }} }}
+  name          = "demo"
+  namespace     = {namespace:?}
+  feast_project = {project:?}
+  {attributes}
   services = {{
     {services}
-    online_store = {{
-      server = {{
-        resources = {{ requests = {{ cpu = {cpu:?} }} }}
-        {tls}
-      }}
-      persistence = {{ store = {{ type = {online_store:?}, secret_ref = {{ name = "feast-data-stores" }} }} }}
-    }}
-    offline_store = {{
-      persistence = {{ store = {{ type = "postgres", secret_ref = {{ name = "feast-data-stores" }} }} }}
-    }}
-    registry = {{
-      local = {{ persistence = {{ store = {{ type = "sql", secret_ref = {{ name = "feast-data-stores" }} }} }} }}
-    }}
   }}
 }}
 "#
@@ -199,6 +208,17 @@ resource "feast_feature_store" "demo" {{
     #[track_caller]
     pub fn apply(&self) -> Run {
         self.terraform.apply().unwrap().expect_success()
+    }
+
+    /// Waits until the Deployment is rolled out.
+    pub fn wait_for_rollout(&self) {
+        let status = [
+            "rollout",
+            "status",
+            "deployment/feast-demo",
+            "--timeout=300s",
+        ];
+        self.namespace.kubectl(&status).unwrap();
     }
 
     /// Puts the features into the online store.

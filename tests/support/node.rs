@@ -142,6 +142,20 @@ impl Node {
         &self.python
     }
 
+    /// Waits until a Deployment in the namespace `databases` is ready.
+    fn wait_for_database(&self, name: &str) -> Result<()> {
+        let deployment = format!("deployment/{name}");
+        let namespace = "--namespace=databases";
+        let status = [
+            "rollout",
+            "status",
+            &deployment,
+            namespace,
+            "--timeout=180s",
+        ];
+        self.kubectl(&status).map(drop)
+    }
+
     /// Stops it and removes its folder.
     pub fn stop(&mut self) {
         if self.keeper.take().is_some() && std::env::var_os("FEAST_TESTBED_KEEP_LOGS").is_none() {

@@ -1,8 +1,9 @@
 use serde_json::{Value as Json, json};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
-use crate::cluster::CancellationToken;
 use crate::cluster::fake_api::{self, Reply};
+use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::secrets::redaction::Redaction;
 
 /// A finished rollout of 3, changed at the given JSON pointers.
@@ -142,6 +143,32 @@ fn scaling_status_has_current_and_desired_replicas() {
     );
 }
 
+fn unavailable() -> Reply {
+    let status = json!({"kind": "Status", "status": "Failure", "code": 503,
+        "reason": "ServiceUnavailable", "message": "starting"});
+    Reply::Answer(503, status)
+}
+
+/// Waits for a rollout that does not finish, and returns the reason of the timeout. Time is skipped when the API server
+/// has sent to `receiver`.
+async fn timeout_of_rollout(
+    cluster: &Cluster,
+    seconds: u64,
+    receiver: &mut UnboundedReceiver<()>,
+) -> String {
+    let rollout = Rollout {
+        deployment: "feast-x",
+        pods: "x",
+        minimum: None,
+    };
+    let secrets = Redaction::default();
+    let wait = Wait::new(std::time::Duration::from_secs(seconds), &secrets);
+    let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+    let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
+    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(receiver));
+    ended.expect_err("a timeout").reason.to_string()
+}
+
 /// The first list fails, and the second one gets no answer.
 #[tokio::test]
 async fn a_timeout_names_the_failure_before_a_list_without_an_answer() {
@@ -156,23 +183,10 @@ async fn a_timeout_names_the_failure_before_a_list_without_an_answer() {
             sender.send(()).expect("a receiver");
             return Reply::Hang;
         }
-        let status = json!({"kind": "Status", "status": "Failure", "code": 503,
-            "reason": "ServiceUnavailable", "message": "starting"});
-        Reply::Answer(503, status)
+        unavailable()
     });
-    let cluster = cluster.await;
-    let rollout = Rollout {
-        deployment: "feast-x",
-        pods: "x",
-        minimum: None,
-    };
-    let secrets = Redaction::default();
-    let wait = Wait::new(std::time::Duration::from_secs(60), &secrets);
-    let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
-    let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
-    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut receiver));
     assert_eq!(
-        ended.expect_err("nothing is listed").reason.to_string(),
+        timeout_of_rollout(&cluster.await, 60, &mut receiver).await,
         "the Deployment could not be read yet (last observation; the API server does not answer the watch: 503 \
          ServiceUnavailable: starting) after 60 s"
     );
@@ -200,23 +214,10 @@ async fn a_timeout_names_an_interrupted_watch() {
             // The provider has noticed the second failure.
             sender.send(()).expect("a receiver");
         }
-        let status = json!({"kind": "Status", "status": "Failure", "code": 503,
-            "reason": "ServiceUnavailable", "message": "starting"});
-        Reply::Answer(503, status)
+        unavailable()
     });
-    let cluster = cluster.await;
-    let rollout = Rollout {
-        deployment: "feast-x",
-        pods: "x",
-        minimum: None,
-    };
-    let secrets = Redaction::default();
-    let wait = Wait::new(std::time::Duration::from_secs(3600), &secrets);
-    let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
-    let waited = cluster.wait_for_rollout(&store, &rollout, &wait, &cancel);
-    let (ended, ()) = tokio::join!(waited, fake_api::time_passes(&mut receiver));
     assert_eq!(
-        ended.expect_err("nothing finishes").reason.to_string(),
+        timeout_of_rollout(&cluster.await, 3600, &mut receiver).await,
         "1 of 3 replicas are updated (last observation; the API server does not answer the watch: \
          503 ServiceUnavailable: starting) after 3600 s"
     );

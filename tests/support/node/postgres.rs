@@ -24,14 +24,7 @@ impl Node {
             .replace("@postgres@", &program("postgres"))
             .replace("@password@", PASSWORD);
         self.apply(&manifest)?;
-        let wait = [
-            "--namespace=databases",
-            "rollout",
-            "status",
-            "deployment/postgres",
-            "--timeout=180s",
-        ];
-        self.kubectl(&wait)?;
+        self.wait_for_database("postgres")?;
         let service = [
             "--namespace=databases",
             "get",

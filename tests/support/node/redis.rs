@@ -16,13 +16,6 @@ impl Node {
             .replace("@redis@", &program)
             .replace("@password@", PASSWORD);
         self.apply(&manifest)?;
-        let wait = [
-            "--namespace=databases",
-            "rollout",
-            "status",
-            "deployment/redis",
-            "--timeout=180s",
-        ];
-        self.kubectl(&wait).map(drop)
+        self.wait_for_database("redis")
     }
 }

@@ -3,7 +3,9 @@
 
 use super::super::Violation;
 use super::super::accessors::{LOCAL, ONLINE, SCALING, local, online, online_disabled, scaled_by};
-use crate::feast::config::{FeatureStore, Mcp, OnlineStore, OnlineStoreType, RegistryStoreType};
+use crate::feast::config::{
+    FeatureStore, Mcp, OnlineStore, OnlineStoreType, RegistryStoreType, WorkerConfigs,
+};
 use crate::schema::Path;
 
 /// Warns that metrics stop: the process that serves them exits with the first worker that Feast replaces.
@@ -12,7 +14,7 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
     let argument = path.attribute("server.metrics");
     let section = path.attribute("serving.metrics.enabled");
     let limit = path.attribute("server.worker_configs.max_requests");
-    let Some(block) = online(store).filter(|_| !online_disabled(store)) else {
+    let Some(block) = enabled_online(store) else {
         return Vec::new();
     };
     let server = block.server.as_ref();
@@ -25,8 +27,7 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
         (_, Some(true)) => section,
         _ => return Vec::new(),
     };
-    let workers = server.and_then(|server| server.worker_configs.as_ref());
-    let requests = workers.and_then(|configs| configs.max_requests);
+    let requests = worker_configs(block).and_then(|configs| configs.max_requests);
     // The default depends on the type of the store.
     let (at, number) = match (requests, is_mysql(block)) {
         (Some(0), _) | (None, false) => return Vec::new(),
@@ -49,14 +50,11 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
 pub(in crate::feast::rules) fn mysql_connection(store: &FeatureStore) -> Vec<Violation> {
     let path = Path::of(ONLINE);
     let limit = path.attribute("server.worker_configs.max_requests");
-    let Some(block) = online(store).filter(|_| !online_disabled(store)) else {
+    let Some(block) = enabled_online(store) else {
         return Vec::new();
     };
-    let workers = block
-        .server
-        .as_ref()
-        .and_then(|it| it.worker_configs.as_ref());
-    if !is_mysql(block) || workers.and_then(|it| it.max_requests) != Some(0) {
+    let requests = worker_configs(block).and_then(|configs| configs.max_requests);
+    if !is_mysql(block) || requests != Some(0) {
         return Vec::new();
     }
     vec![Violation::new(
@@ -77,11 +75,7 @@ pub(in crate::feast::rules) fn mysql_connection(store: &FeatureStore) -> Vec<Vio
 pub(in crate::feast::rules) fn workers_registry(store: &FeatureStore) -> Vec<Violation> {
     let path = Path::of(ONLINE);
     let configs = path.attribute("server.worker_configs");
-    let Some(block) = online(store).filter(|_| !online_disabled(store)) else {
-        return Vec::new();
-    };
-    let server = block.server.as_ref();
-    let Some(workers) = server.and_then(|it| it.worker_configs.as_ref()) else {
+    let Some(workers) = enabled_online(store).and_then(worker_configs) else {
         return Vec::new();
     };
     let is_replaced = workers.max_requests.unwrap_or(0) > 0;
@@ -105,6 +99,14 @@ pub(in crate::feast::rules) fn workers_registry(store: &FeatureStore) -> Vec<Vio
          then fail with \"FeatureViewNotFoundException\", or the server ends with \"Worker failed to boot\". Remove \
          `max_requests`, or use one worker and more replicas.",
     )]
+}
+
+fn enabled_online(store: &FeatureStore) -> Option<&OnlineStore> {
+    online(store).filter(|_| !online_disabled(store))
+}
+
+fn worker_configs(online: &OnlineStore) -> Option<&WorkerConfigs> {
+    online.server.as_ref()?.worker_configs.as_ref()
 }
 
 fn is_mysql(online: &OnlineStore) -> bool {

@@ -7,7 +7,6 @@ use crate::provider::diagnostics;
 use crate::schema::Diagnostic;
 
 use super::computed::Desired;
-use super::manifests::Manifests;
 use super::prior_state::PriorState;
 
 /// Returns a warning if an update stops all pods before it starts new ones.
@@ -18,21 +17,15 @@ pub fn warning(prior: &PriorState<'_>, desired: &Desired) -> Option<Diagnostic> 
     let before = prior.observed.get(&deployment)?;
     let has_pods =
         before["spec"]["replicas"] != 0 && !matches!(store.replicas, Replicas::Stopped { .. });
-    let differs = |kind: Kind, pointer: &str| {
-        let key = Key::new(kind, &main);
-        let part = |manifests: &Manifests| {
-            manifests
-                .get(&key)
-                .and_then(|it| it.pointer(pointer))
-                .cloned()
-        };
-        part(&prior.observed) != part(&objects.manifests)
+    let secret = Key::new(Kind::Secret, &main);
+    let file = format!("/stringData/{}", names::FEATURE_STORE_YAML);
+    let differs = |key: &Key, pointer: &str| {
+        let [before, after] = [&prior.observed, &objects.manifests]
+            .map(|manifests| manifests.get(key).and_then(|it| it.pointer(pointer)));
+        before != after
     };
-    let replaces_pods = differs(Kind::Deployment, "/spec/template")
-        || differs(
-            Kind::Secret,
-            &format!("/stringData/{}", names::FEATURE_STORE_YAML),
-        )
+    let replaces_pods = differs(&deployment, "/spec/template")
+        || differs(&secret, &file)
         || prior.private.secrets_changed;
     let interrupts = store.strategy == Strategy::Recreate && has_pods && replaces_pods;
     interrupts.then(|| diagnostics::interruption(store.allows_several_pods()))
