@@ -419,8 +419,9 @@ impl Applier<'_> {
         match deleted.await {
             Ok(()) => Ok(()),
             Err(Unfinished::Failed(error)) => Err(error),
-            Err(Unfinished::TimedOut) => {
-                let stalled = cluster.stalled_deletion(store, key, live, DELETION_TIMEOUT);
+            Err(Unfinished::TimedOut { interruption }) => {
+                let stalled =
+                    cluster.stalled_deletion(store, key, live, DELETION_TIMEOUT, interruption);
                 match stalled.await {
                     Some(reason) => Err(self.refused(key, reason)),
                     None => Ok(()),

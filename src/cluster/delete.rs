@@ -17,7 +17,7 @@ use super::error::{Error, Reason, Verb};
 use super::operator::{is_operated, is_owned};
 use super::request::{Call, Request};
 use super::resource::{PODS, Resource};
-use super::watch::Unfinished;
+use super::watch::{Unfinished, last_observation};
 use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names;
 use crate::kubernetes::kind::{Key, Kind, Pods, Tier};
@@ -234,8 +234,9 @@ impl Deleter<'_> {
         match deleted.await {
             Ok(()) => Ok(()),
             Err(Unfinished::Failed(error)) => Err(error),
-            Err(Unfinished::TimedOut) => {
-                let stalled = cluster.stalled_deletion(store, key, live, self.timeout);
+            Err(Unfinished::TimedOut { interruption }) => {
+                let stalled =
+                    cluster.stalled_deletion(store, key, live, self.timeout, interruption);
                 match stalled.await {
                     Some(reason) => Err(cluster.object_error(Verb::Delete, store, key, reason)),
                     None => Ok(()),
@@ -254,18 +255,24 @@ impl Deleter<'_> {
         let error = match none.await {
             Ok(()) => return,
             Err((_, Unfinished::Failed(error))) => error,
-            Err((left, Unfinished::TimedOut)) => {
+            Err((left, Unfinished::TimedOut { interruption })) => {
                 let pods = match left {
                     Some(_) => cluster.remaining_pods(store, labels).await,
                     None => None,
                 };
+                let interruption = interruption.as_deref();
                 let reason = self.timed_out(match (left, pods) {
                     (Some(_), Some(pods)) if pods.is_empty() => return,
                     (Some(_), Some(pods)) => {
                         format!("these pods still exist: {}", join_pods(&pods))
                     }
-                    (Some(left), None) => format!("{left} pods are still there"),
-                    (None, _) => "the pods could not be read".to_owned(),
+                    (Some(left), None) => {
+                        last_observation(format!("{left} pods are still there"), interruption)
+                    }
+                    (None, _) => match interruption {
+                        Some(why) => format!("the pods could not be read ({why})"),
+                        None => "the pods could not be read".to_owned(),
+                    },
                 });
                 cluster.error(Verb::Wait, PODS, &store.namespace, None, reason)
             }
@@ -288,6 +295,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
+    use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 
     /// There are no objects, and the watch of the pods does not answer.
     #[tokio::test]
@@ -311,6 +319,56 @@ mod tests {
         assert_eq!(
             errors.collect::<Vec<_>>(),
             ["the pods could not be read after 3600 s"]
+        );
+    }
+
+    /// The Service is being deleted when the API server stops answering.
+    #[tokio::test]
+    async fn an_outage_during_the_wait_is_named() {
+        let live = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": "feast-x-online", "namespace": "ns", "uid": "1", "resourceVersion": "1",
+                "labels": {MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "x"},
+            },
+        });
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let mut out = false;
+        let cluster = fake_api::cluster(move |it| {
+            out |= it.line.starts_with("DELETE");
+            match it.line.as_str() {
+                "DELETE /api/v1/namespaces/ns/services/feast-x-online" => {
+                    let mut live = live.clone();
+                    live["metadata"]["finalizers"] =
+                        json!(["service.kubernetes.io/load-balancer-cleanup"]);
+                    Reply::Answer(200, live)
+                }
+                "GET /api/v1/namespaces/ns/services" if !out => {
+                    Reply::Answer(200, json!({"items": [live]}))
+                }
+                _ if out => {
+                    sender.send(()).unwrap();
+                    Reply::Answer(
+                        503,
+                        json!({"kind": "Status", "message": "etcd is down", "reason": "ServiceUnavailable", "code": 503,
+                            "details": {"retryAfterSeconds": 3600}}),
+                    )
+                }
+                _ => Reply::Answer(200, json!({"items": []})),
+            }
+        });
+        let cluster = cluster.await;
+        let (store, known) = (fake_api::store("x"), BTreeSet::new());
+        let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
+        let timeout = Duration::from_secs(3600);
+        let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
+        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut receiver));
+        let errors = deletion.unwrap().errors;
+        let errors = errors.iter().map(|error| error.reason.to_string());
+        assert_eq!(
+            errors.collect::<Vec<_>>(),
+            ["the deletion is not confirmed (503 ServiceUnavailable: etcd is down) after 3600 s"]
         );
     }
 

@@ -273,6 +273,12 @@ pub enum Reason {
     #[error("the Feast operator is running: it took the object back within seconds")]
     OperatorRunning,
 
+    /// The watch that shows whether the operator takes an object back was interrupted.
+    #[error(
+        "it is not known whether the Feast operator is running, because the API server does not answer the watch: {interruption}"
+    )]
+    OperatorUnknown { interruption: String },
+
     #[error("{0}")]
     Terminating(Box<StalledDeletion>),
 

@@ -29,8 +29,21 @@ pub(super) enum Selection<'a> {
 
 /// The end of a wait whose condition did not become true.
 pub(super) enum Unfinished {
-    TimedOut,
+    TimedOut {
+        /// The reason why the watch was interrupted at the end; `None` if it was not.
+        interruption: Option<String>,
+    },
     Failed(Error),
+}
+
+/// Adds to the text about an observation that it can be out of date, if the watch is interrupted.
+pub(super) fn last_observation(text: String, interruption: Option<&str>) -> String {
+    match interruption {
+        Some(why) => {
+            format!("{text} (last observation; the API server does not answer the watch: {why})")
+        }
+        None => text,
+    }
 }
 
 impl Cluster {
@@ -79,7 +92,10 @@ impl Cluster {
         loop {
             tokio::select! {
                 changed = watched.changed() => changed.map_err(fail)?,
-                () = tokio::time::sleep_until(deadline) => return Err(Unfinished::TimedOut),
+                () = tokio::time::sleep_until(deadline) => {
+                    let interruption = watched.interruption;
+                    return Err(Unfinished::TimedOut { interruption });
+                }
                 () = cancel.cancelled() => return Err(fail(Reason::Cancelled)),
             }
             if let Some(value) = check(&watched.objects) {
@@ -129,44 +145,53 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
     ///
     /// A failure that a new watch would repeat, such as a missing permission. Other interruptions are resumed.
     pub async fn changed(&mut self) -> Result<(), Reason> {
-        loop {
-            let event = self.events.try_next().await;
-            match &event {
-                // The beginning of another list does not mean that it succeeds.
-                Ok(None | Some(watcher::Event::Init | watcher::Event::InitApply(_))) => {}
-                Ok(Some(_)) => self.interruption = None,
-                Err(error) => self.interruption = Some(explain(error)),
-            }
-            match event {
-                Ok(Some(watcher::Event::Init)) => self.listed.clear(),
-                Ok(Some(watcher::Event::InitApply(object))) => {
-                    self.listed.extend((self.keep)(object));
-                }
-                Ok(Some(watcher::Event::InitDone)) => {
-                    self.objects = std::mem::take(&mut self.listed);
-                    return Ok(());
-                }
-                Ok(Some(watcher::Event::Apply(object))) => {
-                    self.objects.extend((self.keep)(object));
-                    return Ok(());
-                }
-                Ok(Some(watcher::Event::Delete(object))) => {
-                    let name = object.meta().name.as_deref().unwrap_or_default();
-                    self.objects.remove(name);
-                    return Ok(());
-                }
-                // The stream of a watcher does not end.
-                Ok(None) => std::future::pending().await,
-                Err(error) => match permanent_failure(error) {
-                    Some(reason) => return Err(reason),
-                    None => tracing::info!(
-                        "resuming the watch of {}, which was interrupted: {}",
-                        self.plural,
-                        self.interruption().unwrap_or_default(),
-                    ),
-                },
-            }
+        while !self.next_event().await? {}
+        Ok(())
+    }
+
+    /// Waits for one event, and returns whether it changed `objects`. The other events begin a list, or interrupt the watch.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`Watched::changed`].
+    async fn next_event(&mut self) -> Result<bool, Reason> {
+        let event = self.events.try_next().await;
+        match &event {
+            // The beginning of another list does not mean that it succeeds.
+            Ok(None | Some(watcher::Event::Init | watcher::Event::InitApply(_))) => {}
+            Ok(Some(_)) => self.interruption = None,
+            Err(error) => self.interruption = Some(explain(error)),
         }
+        match event {
+            Ok(Some(watcher::Event::Init)) => self.listed.clear(),
+            Ok(Some(watcher::Event::InitApply(object))) => {
+                self.listed.extend((self.keep)(object));
+            }
+            Ok(Some(watcher::Event::InitDone)) => {
+                self.objects = std::mem::take(&mut self.listed);
+                return Ok(true);
+            }
+            Ok(Some(watcher::Event::Apply(object))) => {
+                self.objects.extend((self.keep)(object));
+                return Ok(true);
+            }
+            Ok(Some(watcher::Event::Delete(object))) => {
+                let name = object.meta().name.as_deref().unwrap_or_default();
+                self.objects.remove(name);
+                return Ok(true);
+            }
+            // The stream of a watcher does not end.
+            Ok(None) => std::future::pending().await,
+            Err(error) => match permanent_failure(error) {
+                Some(reason) => return Err(reason),
+                None => tracing::info!(
+                    "resuming the watch of {}, which was interrupted: {}",
+                    self.plural,
+                    self.interruption().unwrap_or_default(),
+                ),
+            },
+        }
+        Ok(false)
     }
 }
 

@@ -64,7 +64,7 @@ impl Applier<'_> {
                     self.apply_tier(Tier::Workload).await;
                 }
                 // Nobody has changed the count, and the Deployment controller does not run.
-                Err(Unfinished::TimedOut) => return,
+                Err(Unfinished::TimedOut { .. }) => return,
                 Err(Unfinished::Failed(error)) => return self.outcome.errors.push(error),
             }
         }

@@ -74,7 +74,14 @@ impl Applier<'_> {
             },
         );
         match taken_back.await {
-            Err(Unfinished::TimedOut) => {}
+            Err(Unfinished::TimedOut { interruption: None }) => {}
+            Err(Unfinished::TimedOut {
+                interruption: Some(interruption),
+            }) => {
+                let reason = Reason::OperatorUnknown { interruption };
+                let error = (self.cluster).object_error(Verb::TakeOver, store, key, reason);
+                self.outcome.errors.push(error);
+            }
             Err(Unfinished::Failed(error)) => self.outcome.errors.push(error),
             Ok(()) => {
                 let reason = Reason::OperatorRunning;

@@ -9,13 +9,13 @@ use kube::api::ListParams;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::error::Reason;
+use crate::cluster::error::{Error, Reason, causes};
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::PODS;
 use crate::cluster::{Cluster, StoreName};
 use crate::kubernetes::kind::{Key, Kind, Pods, Scope};
 
-/// The time for finding the reasons, after the time for the deletion itself.
+/// The time for each of the two requests that find the reasons, after the time for the deletion itself.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest number of pods that a message names.
 const LISTED_PODS: usize = 5;
@@ -225,44 +225,48 @@ impl fmt::Display for StalledDeletion {
 }
 
 impl Cluster {
-    /// Returns the reasons why the object still exists. `None` if it is gone.
+    /// Returns the reasons why the object still exists after the wait. `None` if it is gone.
+    ///
+    /// An object that can no longer be read may be gone. Then the reason is the `interruption` of the watch, or the failure
+    /// of the read.
     pub(in crate::cluster) async fn stalled_deletion(
         &self,
         store: &StoreName,
         key: &Key,
         live: &Json,
         waited: Duration,
+        interruption: Option<String>,
     ) -> Option<Reason> {
         let (namespace, cancel) = (&store.namespace, CancellationToken::new());
         let diagnosis = async {
-            let now = match self.get(namespace, key, &cancel).await {
-                Ok(Some(now)) if now["metadata"]["uid"] == live["metadata"]["uid"] => now,
-                Ok(_) => return None,
-                Err(_) => live.clone(),
+            let now = match self.get(namespace, key, &cancel).await? {
+                Some(now) if now["metadata"]["uid"] == live["metadata"]["uid"] => now,
+                _ => return Ok(None),
             };
             let pods = match waits_for_pods(key.kind, &finalizers(&now)) {
-                true => self.pods_of_namespace(namespace, &cancel).await,
+                true => {
+                    let pods = self.pods_of_namespace(namespace, &cancel);
+                    let pods = tokio::time::timeout(DIAGNOSIS_TIMEOUT, pods).await;
+                    pods.ok().flatten()
+                }
                 false => None,
             };
-            Some(StalledDeletion::new(
-                key,
-                namespace,
-                &now,
-                Some(waited),
-                pods.as_deref(),
-            ))
+            let stalled = StalledDeletion::new(key, namespace, &now, Some(waited), pods.as_deref());
+            Ok::<_, Error>(Some(Reason::Terminating(Box::new(stalled))))
         };
-        let stalled = tokio::time::timeout(DIAGNOSIS_TIMEOUT, diagnosis).await;
-        let stalled = stalled.unwrap_or_else(|_| {
-            Some(StalledDeletion::new(
-                key,
-                namespace,
-                live,
-                Some(waited),
-                None,
-            ))
-        });
-        stalled.map(|stalled| Reason::Terminating(Box::new(stalled)))
+        let failure = match tokio::time::timeout(2 * DIAGNOSIS_TIMEOUT, diagnosis).await {
+            Ok(Ok(stalled)) => return stalled,
+            Ok(Err(error)) => causes(&error.reason).last().map(ToString::to_string),
+            Err(_) => None,
+        };
+        let why = interruption
+            .or(failure)
+            .unwrap_or_else(|| "the API server does not answer".to_owned());
+        Some(Reason::TimedOut {
+            seconds: waited.as_secs(),
+            waiting_for: format!("the deletion is not confirmed ({why})"),
+            issues: Vec::new(),
+        })
     }
 
     /// Returns `None` if the pods cannot be listed.
@@ -305,6 +309,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::fake_api::{self, Reply};
 
     fn pods() -> Vec<Pod> {
         serde_json::from_value(json!([
@@ -379,6 +384,31 @@ mod tests {
             text(Kind::Secret, &json!({}), Some(9)),
             "the object is still being deleted after 9 s. It has no finalizers; the API server has not removed it yet"
         );
+    }
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_may_be_gone() {
+        let unavailable = json!({"kind": "Status", "message": "etcd is down", "reason": "ServiceUnavailable",
+            "details": {"retryAfterSeconds": 3600}});
+        let cluster = fake_api::cluster(move |_| Reply::Answer(503, unavailable.clone())).await;
+        let (store, key) = (fake_api::store("x"), Key::new(Kind::Deployment, "feast-x"));
+        let live = json!({"metadata": {"uid": "1", "finalizers": [FOREGROUND]}});
+        let waited = Duration::from_secs(30);
+        for (interruption, why) in [
+            (
+                None,
+                "the API server answered 503 ServiceUnavailable: etcd is down",
+            ),
+            (Some("connection refused"), "connection refused"),
+        ] {
+            let interruption = interruption.map(str::to_owned);
+            let reason = cluster.stalled_deletion(&store, &key, &live, waited, interruption);
+            let reason = reason.await.map(|reason| reason.to_string());
+            assert_eq!(
+                reason,
+                Some(format!("the deletion is not confirmed ({why}) after 30 s"))
+            );
+        }
     }
 
     #[test]

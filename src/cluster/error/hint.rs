@@ -143,6 +143,9 @@ impl Reason {
             Self::OperatorRunning => {
                 "Stop the operator (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or in the namespace where it runs), then apply again. Nothing else was changed."
             }
+            Self::OperatorUnknown { .. } => {
+                "Make sure that the API server answers and that the operator does not run, then apply again. Nothing else was changed."
+            }
             Self::ChangedSincePlan(_) => {
                 "These changes were kept. Plan again: the plan shows them, and its apply reverts them."
             }

@@ -15,7 +15,7 @@ use super::pod_issue::{Cause, PodIssue};
 use super::{Progress, exceeded_deadline, job_progress, progress};
 use crate::cluster::error::{Error, Reason, Verb};
 use crate::cluster::resource::{PODS, Resource};
-use crate::cluster::watch::Selection;
+use crate::cluster::watch::{Selection, last_observation};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names::NAME_LABEL;
 use crate::feast::secrets::redaction::Redaction;
@@ -140,12 +140,7 @@ impl Subject<'_> {
             }
             (End::TimedOut, _) => Reason::TimedOut {
                 seconds: wait.timeout.as_secs(),
-                waiting_for: match interruption {
-                    Some(why) => format!(
-                        "{missing} (last observation; the API server does not answer the watch: {why})"
-                    ),
-                    None => missing,
-                },
+                waiting_for: last_observation(missing, interruption),
                 issues,
             },
         }

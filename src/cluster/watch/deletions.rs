@@ -37,8 +37,23 @@ impl DeletionWatches {
     }
 }
 
-/// The existing objects of a kind by name; `None` before they are listed.
-type Listing = Option<Result<BTreeMap<String, Existing>, Reason>>;
+/// The state of one watch.
+#[derive(Default)]
+struct Listing {
+    /// The existing objects by name, or why the watch has failed for good; `None` before they are listed.
+    existing: Option<Result<BTreeMap<String, Existing>, Reason>>,
+    /// The reason why the watch is interrupted. While it is, `existing` can be out of date.
+    interruption: Option<String>,
+}
+
+impl Listing {
+    fn failed(reason: Reason) -> Self {
+        Self {
+            existing: Some(Err(reason)),
+            interruption: None,
+        }
+    }
+}
 
 /// The part of an object that the watch requests.
 type Metadata = PartialObjectMeta<DynamicObject>;
@@ -126,19 +141,23 @@ impl Cluster {
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
         let listing = self.join_watch(resource, namespace).await;
         let mut listing = listing.map_err(fail)?;
-        let changed = listing.wait_for(|listing| match listing {
+        let at_the_end = listing.clone();
+        let changed = listing.wait_for(|listing| match &listing.existing {
             None => false,
             Some(Err(_)) => true,
             Some(Ok(existing)) => is_gone(existing),
         });
         tokio::select! {
-            changed = changed => match changed.as_deref() {
+            changed = changed => match changed.as_deref().map(|listing| &listing.existing) {
                 Ok(Some(Err(reason))) => Err(fail(reason.clone())),
                 Ok(_) => Ok(()),
                 // The sender is dropped only when the program ends.
                 Err(_) => Err(fail(Reason::Cancelled)),
             },
-            () = tokio::time::sleep_until(deadline) => Err(Unfinished::TimedOut),
+            () = tokio::time::sleep_until(deadline) => {
+                let interruption = at_the_end.borrow().interruption.clone();
+                Err(Unfinished::TimedOut { interruption })
+            }
             () = cancel.cancelled() => Err(fail(Reason::Cancelled)),
         }
     }
@@ -155,7 +174,7 @@ impl Cluster {
         if let Some(sender) = watches.get(&place) {
             return Ok(sender.subscribe());
         }
-        let (sender, receiver) = watch::channel(None);
+        let (sender, receiver) = watch::channel(Listing::default());
         watches.insert(place.clone(), sender.clone());
         let api = Api::namespaced_with(client, namespace, &resource.api_resource());
         let (cluster, plural) = (Arc::downgrade(&self.inner), resource.plural);
@@ -170,7 +189,7 @@ impl Cluster {
                 };
                 let mut watches = cluster.deletions.lock();
                 // A receiver can have joined in between. The watch continues for it, unless it has failed.
-                if sender.is_closed() || matches!(&*sender.borrow(), Some(Err(_))) {
+                if sender.is_closed() || matches!(sender.borrow().existing, Some(Err(_))) {
                     watches.remove(&place);
                     return;
                 }
@@ -198,22 +217,29 @@ async fn publish_guarded(
     sender: &watch::Sender<Listing>,
 ) {
     if let Err(error) = task::guarded(publish(plural, api, sender)).await {
-        sender.send_replace(Some(Err(error.into())));
+        sender.send_replace(Listing::failed(error.into()));
     }
 }
 
-/// Publishes the existing objects after each change, until the watch fails for good.
+/// Publishes the existing objects after each change, and each interruption, until the watch fails for good.
 async fn publish(plural: &'static str, api: Api<Metadata>, sender: &watch::Sender<Listing>) {
     let labels = watcher::Config::default().labels(&provider_selector());
     let mut watched = Watched::new(plural, watcher(api, labels), existing);
     loop {
-        match watched.changed().await {
-            Ok(()) => sender.send_replace(Some(Ok(watched.objects.clone()))),
+        let changed = match watched.next_event().await {
+            Ok(changed) => changed,
             Err(reason) => {
-                sender.send_replace(Some(Err(reason)));
+                sender.send_replace(Listing::failed(reason));
                 return;
             }
         };
+        sender.send_if_modified(|listing| {
+            if changed {
+                listing.existing = Some(Ok(watched.objects.clone()));
+            }
+            listing.interruption = watched.interruption().map(str::to_owned);
+            changed
+        });
     }
 }
 
