@@ -3,6 +3,7 @@
 //! - [`kind`] is the table of the kinds of object that the provider manages.
 //! - [`field_path`], [`field_set`] and [`managed_fields`] are the types of `metadata.managedFields`.
 //! - [`diff`] compares manifests with live objects; [`list_keys`] identifies the elements of lists.
+//! - [`pod_template`] finds what pods need, [`quota`] what they use.
 //! - [`quantity`], [`int_or_percent`] and [`go_duration`] parse values.
 //! - [`validation`] checks values as the API server does.
 //!
@@ -16,7 +17,9 @@ pub mod int_or_percent;
 pub mod kind;
 pub mod list_keys;
 pub mod managed_fields;
+pub mod pod_template;
 pub mod quantity;
+pub mod quota;
 pub mod validation;
 
 pub use kind::{Key, Kind};

@@ -2,6 +2,8 @@
 //!
 //! Quantities are exact: a whole number of billionths, which is the smallest unit of Kubernetes.
 
+use std::fmt;
+
 const NANO: i128 = 1_000_000_000;
 
 /// A quantity in billionths. Quantities are equal if Kubernetes considers them equal.
@@ -10,6 +12,7 @@ pub struct Quantity(i128);
 
 impl Quantity {
     pub const ZERO: Self = Self(0);
+    pub const ONE: Self = Self(NANO);
 
     /// Parses `<sign><digits>.<digits><suffix>` with a suffix of `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei` or
     /// `e<exponent>`. Returns `None` for any other text, and for a number that is too large. Fractions of a billionth
@@ -41,9 +44,40 @@ impl Quantity {
         Some(Self(if negative { -magnitude } else { magnitude }))
     }
 
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    #[must_use]
+    pub fn times(self, factor: u32) -> Self {
+        Self(self.0.saturating_mul(factor.into()))
+    }
+
     /// Returns whether it is a whole number.
     pub fn is_whole(self) -> bool {
         self.0 % NANO == 0
+    }
+}
+
+/// Shows a decimal number without a suffix, such as `0.5`.
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, billionths) = (
+            self.0.unsigned_abs() / 1_000_000_000,
+            self.0.unsigned_abs() % 1_000_000_000,
+        );
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{whole}")?;
+        match billionths {
+            0 => Ok(()),
+            _ => write!(f, ".{}", format!("{billionths:09}").trim_end_matches('0')),
+        }
     }
 }
 
@@ -95,6 +129,14 @@ mod tests {
         assert!(Quantity::parse("999m") < Quantity::parse("1"));
         assert!(Quantity::parse("-1") < Some(Quantity::ZERO));
         assert!(Quantity::parse("1500m").is_some_and(|q| !q.is_whole()));
+        for (text, shown) in [
+            ("1500m", "1.5"),
+            ("-2", "-2"),
+            ("1Ki", "1024"),
+            ("10n", "0.00000001"),
+        ] {
+            assert_eq!(Quantity::parse(text).unwrap().to_string(), shown);
+        }
     }
 
     #[test]
