@@ -15,6 +15,7 @@ pub mod error;
 pub mod field_managers;
 pub mod guard;
 pub mod operator;
+pub mod preflight;
 pub mod read;
 pub mod rollout;
 pub mod sources;
@@ -120,6 +121,8 @@ struct Inner {
     created: std::sync::Mutex<BTreeSet<StoreName>>,
     /// Reads that feature stores share.
     read_cache: read_cache::ReadCache,
+    /// Answers about permissions that feature stores share.
+    reviews: preflight::permissions::Reviews,
     /// Watches for deletions that feature stores share.
     deletions: watch::DeletionWatches,
     /// The UID of the only permitted cluster ([`guard`]); `None` permits all.
@@ -151,6 +154,7 @@ impl Cluster {
                 opening: Mutex::new(()),
                 created: std::sync::Mutex::default(),
                 read_cache: read_cache::ReadCache::default(),
+                reviews: preflight::permissions::Reviews::default(),
                 deletions: watch::DeletionWatches::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),

@@ -27,6 +27,8 @@ pub enum Verb {
     /// A merge patch that takes an object over from the Feast operator.
     TakeOver,
     Delete,
+    /// A question to the API server about an object that is not stored.
+    Check,
     /// A wait for a rollout or for the deletion of objects.
     Wait,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for Verb {
             Self::Patch => "patch",
             Self::TakeOver => "take over",
             Self::Delete => "delete",
+            Self::Check => "check",
             Self::Wait => "wait for",
         })
     }

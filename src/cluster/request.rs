@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::ACCEPT;
-use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +68,7 @@ pub(super) enum Call {
     /// Lists the resources of an API group, for which every authenticated user has permission (`system:discovery`).
     Discovery,
     List(ListParams),
+    Create(PostParams, Json),
     Patch(PatchParams, Patch<Json>),
     Delete(DeleteParams),
 }
@@ -92,6 +93,22 @@ impl<'a> Request<'a> {
             namespace: "",
             name: None,
             call: Call::Discovery,
+        }
+    }
+
+    /// Asks the API server to judge an object without storing it: an access review, or a dry run.
+    pub fn check(resource: Resource, namespace: &'a str, object: Json) -> Self {
+        let params = PostParams {
+            // Reviews are never stored, and some API servers reject a dry run of them.
+            dry_run: !resource.group.starts_with("authorization."),
+            ..PostParams::default()
+        };
+        Self {
+            verb: Verb::Check,
+            resource,
+            namespace,
+            name: None,
+            call: Call::Create(params, object),
         }
     }
 
@@ -156,6 +173,9 @@ impl<'a> Request<'a> {
                 .body(Vec::new())
                 .map_err(kube::core::request::Error::BuildRequest),
             Call::List(params) => requests.list(params),
+            Call::Create(params, object) => {
+                requests.create(params, object.to_string().into_bytes())
+            }
             Call::Patch(params, patch) => requests.patch(&name, params, patch),
             Call::Delete(params) => requests.delete(&name, params),
         };

@@ -37,6 +37,22 @@ pub(super) const EVENTS: Resource = Resource {
     ..PODS
 };
 
+/// ResourceQuotas, which a preflight reads where it is permitted.
+pub(super) const RESOURCE_QUOTAS: Resource = Resource {
+    plural: "resourcequotas",
+    kind: "ResourceQuota",
+    ..PODS
+};
+
+/// The question whether the account has a permission, which every authenticated user can ask (`system:basic-user`).
+pub(super) const SELF_SUBJECT_ACCESS_REVIEWS: Resource = Resource {
+    group: "authorization.k8s.io",
+    plural: "selfsubjectaccessreviews",
+    kind: "SelfSubjectAccessReview",
+    scope: Scope::Cluster,
+    ..PODS
+};
+
 /// Namespaces. The provider reads single ones and never lists them.
 pub(super) const NAMESPACES: Resource = Resource {
     plural: "namespaces",
