@@ -168,14 +168,11 @@ impl Cluster {
             last_applied,
             ..
         } = *desired;
-        let keys = || objects.manifests.keys();
-        let foreign = self.foreign_objects(store, keys(), last_applied, &live);
-        if !foreign.is_empty() {
-            return Err(foreign);
-        }
-        let missing = self.missing_apis(store, keys(), &live, cancel).await;
-        if !missing.is_empty() {
-            return Err(missing);
+        let manifests = &objects.manifests;
+        let blockers = self.blockers(store, manifests, last_applied, &live, cancel);
+        let blockers = blockers.await;
+        if !blockers.is_empty() {
+            return Err(blockers);
         }
         let is_of_store =
             |(key, live): &(Key, Json)| self.may_change(store, last_applied, key, live);
@@ -208,6 +205,26 @@ impl Cluster {
         applier.apply_tier(Tier::Autoscaler).await;
         applier.prune(|_| true).await;
         Ok(applier.outcome)
+    }
+
+    /// Returns what prevents an apply from its first write: objects of others that have desired names, or else APIs that the
+    /// cluster lacks.
+    pub async fn blockers(
+        &self,
+        store: &StoreName,
+        manifests: &BTreeMap<Key, Json>,
+        last_applied: &BTreeMap<Key, Json>,
+        live: &BTreeMap<Key, Json>,
+        cancel: &CancellationToken,
+    ) -> Vec<Error> {
+        let foreign = self.foreign_objects(store, manifests.keys(), last_applied, live);
+        match foreign.is_empty() {
+            true => {
+                self.missing_apis(store, manifests.keys(), live, cancel)
+                    .await
+            }
+            false => foreign,
+        }
     }
 
     /// Returns whether the live object belongs to the feature store, or to the Feast operator and to the prior state. A

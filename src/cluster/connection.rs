@@ -22,6 +22,7 @@ pub use client::client;
 pub use configure::{Endpoint, configure};
 pub use credentials::Identity;
 pub(super) use credentials::shown;
+pub use environment::parse_boolean;
 pub use error::ConnectionError;
 pub(super) use tls::is_of_an_authority;
 

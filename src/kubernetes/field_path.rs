@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use super::list_keys::has_keys;
+use super::list_keys::{has_keys, list_keys};
 
 /// One step from a value to a value inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,53 @@ impl FieldPath {
         let inner = step.get(object)?;
         self.0.push(step);
         self.descend(inner, rest)
+    }
+
+    /// Parses the notation of validation errors, `spec.template.spec.containers[0].resources.limits[cpu]`, as far as the
+    /// object has the fields. The elements of keyed lists are identified by their keys.
+    pub fn of_error(object: &Json, text: &str) -> Self {
+        let mut path = Self::default();
+        let (mut value, mut list) = (object, "");
+        for part in text.split_inclusive(['.', '[', ']']) {
+            let name = part.trim_end_matches(['.', '[', ']']);
+            if name.is_empty() {
+                continue;
+            }
+            let step = match value {
+                Json::Array(elements) => {
+                    let position = name.parse().ok();
+                    let element = position.and_then(|position: usize| elements.get(position));
+                    element.map(|element| match list_keys(None, list, elements) {
+                        Some(keys) => FieldStep::keyed(element, &keys),
+                        None => FieldStep::Index(position.unwrap_or_default()),
+                    })
+                }
+                _ => Some(FieldStep::Name(name.to_owned())),
+            };
+            let Some((step, inner)) = step.and_then(|step| {
+                let inner = step.get(value)?;
+                Some((step, inner))
+            }) else {
+                return path;
+            };
+            path.0.push(step);
+            (value, list) = (inner, name);
+        }
+        path
+    }
+
+    /// Returns the path of the value that contains the field; `None` for the object itself.
+    pub fn parent(&self) -> Option<Self> {
+        let (_, above) = self.0.split_last()?;
+        Some(Self(above.to_vec()))
+    }
+
+    /// Returns the path of a field inside the value of this one.
+    #[must_use]
+    pub fn join(&self, inside: Self) -> Self {
+        let mut path = self.clone();
+        path.0.extend(inside.0);
+        path
     }
 
     /// Returns this path, extended by one step.
@@ -299,6 +346,28 @@ fn find_unquoted(text: &str, wanted: char) -> Option<usize> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn paths_of_errors_end_at_the_deepest_existing_field() {
+        let object = json!({"spec": {"ports": [{"port": 1}], "args": ["a"], "containers": [
+            {"name": "online", "resources": {"limits": {"cpu": "1"}}}]}});
+        for (text, expected) in [
+            (
+                "spec.containers[0].resources.limits[cpu]",
+                ".spec.containers[name=\"online\"].resources.limits.cpu",
+            ),
+            (
+                "spec.containers[0].securityContext.capabilities",
+                ".spec.containers[name=\"online\"]",
+            ),
+            ("spec.containers[7].name", ".spec.containers"),
+            ("spec.args[0]", ".spec.args[0]"),
+            ("metadata.name", ""),
+            ("", ""),
+        ] {
+            assert_eq!(FieldPath::of_error(&object, text).to_string(), expected);
+        }
+    }
 
     #[test]
     fn replace_sets_and_removes_fields_and_elements() {

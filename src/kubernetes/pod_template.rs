@@ -60,11 +60,7 @@ fn collect(path: &FieldPath, field: &str, value: &Json, found: &mut Vec<Referenc
             let keys = list_keys(None, field, elements);
             for (position, element) in elements.iter().enumerate() {
                 let step = match &keys {
-                    Some(keys) => FieldStep::Keys(
-                        (keys.iter())
-                            .map(|key| ((*key).to_owned(), element[*key].clone()))
-                            .collect(),
-                    ),
+                    Some(keys) => FieldStep::keyed(element, keys),
                     None => FieldStep::Index(position),
                 };
                 collect(&path.with(step), field, element, found);

@@ -2,6 +2,7 @@
 
 mod drift;
 mod import_operator;
+mod preflight;
 mod pvc;
 mod replacement;
 
@@ -18,6 +19,7 @@ use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 pub use drift::*;
 pub use import_operator::*;
+pub use preflight::*;
 pub use pvc::*;
 pub use replacement::*;
 

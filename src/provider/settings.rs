@@ -13,6 +13,9 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 use super::config::{Exec, ProviderConfig};
 use super::diagnostics;
 
+/// The environment variable of the attribute `preflight`.
+const PREFLIGHT_VARIABLE: &str = "FEAST_PREFLIGHT";
+
 /// The settings of the provider block.
 #[derive(Default)]
 pub struct Settings {
@@ -75,8 +78,28 @@ impl Settings {
 
     /// Returns whether the values that identify the cluster are known.
     pub fn cluster_is_known(&self) -> bool {
-        let namespace = Path::of("namespace");
-        self.unknown.iter().all(|path| *path == namespace)
+        let others = ["namespace", "preflight"].map(Path::of);
+        self.unknown.iter().all(|path| others.contains(path))
+    }
+
+    /// Returns whether plans ask the cluster what an apply would meet. An unknown value counts as false.
+    ///
+    /// # Errors
+    ///
+    /// The environment variable is not a boolean.
+    pub fn preflight(&self) -> Result<bool, Diagnostic> {
+        if self.unknown.contains(&Path::of("preflight")) {
+            return Ok(false);
+        }
+        if let Some(configured) = self.config.preflight {
+            return Ok(configured);
+        }
+        let text = std::env::var(PREFLIGHT_VARIABLE).unwrap_or_default();
+        match text.is_empty() {
+            true => Ok(false),
+            false => connection::parse_boolean(&text)
+                .ok_or_else(|| diagnostics::not_a_boolean(PREFLIGHT_VARIABLE)),
+        }
     }
 
     /// Returns the cluster. Connects to it on first use.
@@ -132,6 +155,7 @@ impl Settings {
             namespace: _,
             field_manager: _,
             force_conflicts: _,
+            preflight: _,
         } = self.config.clone();
         let exec = exec.map(
             |Exec {

@@ -31,6 +31,15 @@ pub(super) fn variable(attribute: &str) -> &'static str {
         .map_or("", |(_, variable)| variable)
 }
 
+/// Returns the value of a variable that is a boolean in Go's notation.
+pub fn parse_boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 impl Connection {
     /// Sets the attributes that the block leaves out from the environment.
     ///
@@ -45,10 +54,9 @@ impl Connection {
         let read = |attribute: &str| lookup(variable(attribute)).filter(|value| !value.is_empty());
         let flag = |attribute: &str| match read(attribute) {
             None => Ok(None),
-            Some(text) => match text.as_str() {
-                "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Some(true)),
-                "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Some(false)),
-                _ => Err(ConnectionError::NotABoolean {
+            Some(text) => match parse_boolean(&text) {
+                Some(value) => Ok(Some(value)),
+                None => Err(ConnectionError::NotABoolean {
                     variable: variable(attribute),
                 }),
             },

@@ -3,6 +3,7 @@
 
 mod adopt;
 pub mod apply;
+mod cluster_check;
 pub mod computed;
 mod conflicts;
 mod data_loss;
@@ -14,6 +15,7 @@ mod interruption;
 mod manifests;
 pub mod parse;
 pub mod plan;
+mod preflight;
 pub mod prior_state;
 pub mod private_state;
 pub mod read;

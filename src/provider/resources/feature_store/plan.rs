@@ -1,9 +1,11 @@
 //! Plan: the planned state, from the configuration and the prior state alone.
 //!
-//! No cluster is contacted, unless the plan replaces the feature store: then
-//! [`replacement`](super::replacement) checks whether the new one can be created.
+//! No cluster is contacted, except by two checks: [`replacement`](super::replacement) checks whether the new feature store
+//! can be created if the plan replaces one, and [`preflight`](super::preflight) checks everything if it is configured.
 
-use crate::cluster::CancellationToken;
+use serde_json::Value as Json;
+
+use crate::cluster::{CancellationToken, StoreName};
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::names;
 use crate::kubernetes::{Key, Kind};
@@ -18,6 +20,7 @@ use super::computed::{self, Desired};
 use super::data_loss::{self, Change};
 use super::manifests::Manifests;
 use super::parse::parse_over;
+use super::preflight::Preflight;
 use super::prior_state::{PriorState, store_name};
 use super::private_state::{PrivateState, Rollout};
 use super::replacement::{Old, Replacement};
@@ -34,8 +37,7 @@ pub async fn plan(
     request: PlanResourceChangeRequest,
 ) -> PlanResourceChangeResponse {
     let force = settings.options().force_conflicts;
-    let (mut planned, replacement) =
-        plan_offline(block, settings.namespace(), force, written, &request);
+    let (mut planned, store) = plan_offline(block, settings.namespace(), force, written, &request);
     if settings.namespace_is_empty() && is_moved_by_default(&request.config, &planned) {
         return PlanResourceChangeResponse {
             diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
@@ -43,14 +45,40 @@ pub async fn plan(
             ..PlanResourceChangeResponse::default()
         };
     }
-    if let Some(replacement) = replacement {
-        let diagnostics = replacement.check(settings, stop).await;
+    let Some(store) = store else {
+        return planned;
+    };
+    if let Some(replacement) = &store.replacement {
+        let diagnostics = replacement.check(&store, settings, stop).await;
+        planned.diagnostics.extend(diagnostics);
+    }
+    if planned.state != request.prior_state {
+        let preflight = Preflight {
+            block,
+            planned: &planned.state,
+            store: &store,
+            prior: (!request.prior_state.is_null())
+                .then(|| PrivateState::decode(block, &request.prior_state, &request.prior_private)),
+        };
+        let diagnostics = preflight.run(settings, stop).await;
         planned.diagnostics.extend(diagnostics);
     }
     planned
 }
 
-/// Plans without a cluster. Returns the replacement to check, if the plan replaces the feature store.
+/// A feature store that a plan creates, updates or replaces.
+pub struct PlannedStore {
+    /// `None` while its name or namespace is unknown.
+    pub store: Option<StoreName>,
+    /// `None` while any value of its configuration is unknown.
+    pub desired: Option<Desired>,
+    /// Its configuration in the serde form.
+    pub configuration: Json,
+    /// Set if another feature store is destroyed first.
+    pub replacement: Option<Replacement>,
+}
+
+/// Plans without a cluster. Returns what the cluster can be asked about; `None` for a destroy and an invalid configuration.
 ///
 /// `default_namespace` is the one of the provider block, `None` while it is unknown. With `force`, an apply takes fields
 /// that other field managers have applied.
@@ -60,7 +88,7 @@ pub fn plan_offline(
     force: bool,
     written: &Value,
     request: &PlanResourceChangeRequest,
-) -> (PlanResourceChangeResponse, Option<Replacement>) {
+) -> (PlanResourceChangeResponse, Option<PlannedStore>) {
     let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
     if request.proposed_new_state.is_null() {
         let planned = PlanResourceChangeResponse {
@@ -71,14 +99,17 @@ pub fn plan_offline(
         };
         return (planned, None);
     }
-    plan_change(&prior, default_namespace, force, written, request).unwrap_or_else(|diagnostics| {
-        let planned = PlanResourceChangeResponse {
-            state: request.proposed_new_state.clone(),
-            diagnostics,
-            ..PlanResourceChangeResponse::default()
-        };
-        (planned, None)
-    })
+    match plan_change(&prior, default_namespace, force, written, request) {
+        Ok((planned, store)) => (planned, Some(store)),
+        Err(diagnostics) => {
+            let planned = PlanResourceChangeResponse {
+                state: request.proposed_new_state.clone(),
+                diagnostics,
+                ..PlanResourceChangeResponse::default()
+            };
+            (planned, None)
+        }
+    }
 }
 
 /// # Errors
@@ -90,7 +121,7 @@ fn plan_change(
     force: bool,
     written: &Value,
     request: &PlanResourceChangeRequest,
-) -> Result<(PlanResourceChangeResponse, Option<Replacement>), Diagnostics> {
+) -> Result<(PlanResourceChangeResponse, PlannedStore), Diagnostics> {
     let block = prior.block;
     let parsed = parse_over(block, &request.config, prior.value)?;
     let mut state = request.config.clone();
@@ -138,19 +169,22 @@ fn plan_change(
     let is_requested = prior.value.is_null() && !request.prior_private.is_empty();
     let replacement = (!is_update || is_requested).then(|| Replacement {
         old: Old::of(prior),
-        new: store_name(&state),
-        configuration: parsed.json,
         attribute: match is_requested || requires_replace.contains(&Path::of("name")) {
             true => Path::of("name"),
             false => Path::of("namespace"),
         },
         owner_id: prior.private.owner_id.clone(),
-        desired,
     });
+    let store = PlannedStore {
+        store: store_name(&state),
+        desired,
+        configuration: parsed.json,
+        replacement,
+    };
     let planned = PlanResourceChangeResponse {
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, request),
-        private: match &replacement {
+        private: match &store.replacement {
             Some(_) => Private::new(),
             None => planned_private(prior, kept, &request.prior_private),
         },
@@ -158,7 +192,7 @@ fn plan_change(
         state,
         diagnostics,
     };
-    Ok((planned, replacement))
+    Ok((planned, store))
 }
 
 /// Returns the private state with the planned manifests that keep live values.
@@ -453,14 +487,14 @@ mod tests {
         ] {
             let config = with(configured);
             let request = request(prior, &config);
-            let (planned, replacement) = plan_request(&block, default, &config, &request);
+            let (planned, store) = plan_request(&block, default, &config, &request);
             assert_eq!(planned.state.attribute("namespace"), &expected);
             let expected = match replaces {
                 true => vec![Path::of("namespace")],
                 false => Vec::new(),
             };
             assert_eq!(planned.requires_replace, expected);
-            assert_eq!(replacement.is_some(), replaces);
+            assert_eq!(store.unwrap().replacement.is_some(), replaces);
         }
     }
 
@@ -570,13 +604,13 @@ mod tests {
             proposed_new_state: Value::Null,
             ..request(Some(&prior), &Value::Null)
         };
-        let (planned, replacement) = plan_request(&block, Some("ns"), &Value::Null, &destroy);
+        let (planned, store) = plan_request(&block, Some("ns"), &Value::Null, &destroy);
         let expected = PlanResourceChangeResponse {
             private: prior.private.encode(),
             ..PlanResourceChangeResponse::default()
         };
         assert_eq!(planned, expected);
-        assert!(replacement.is_none());
+        assert!(store.is_none());
     }
 
     #[test]
@@ -584,10 +618,9 @@ mod tests {
         let block = testing::block();
         let mut config = config(&block, 2);
         config.set("name", Value::string("not a name"));
-        let (planned, replacement) =
-            plan_request(&block, Some("ns"), &config, &request(None, &config));
+        let (planned, store) = plan_request(&block, Some("ns"), &config, &request(None, &config));
         assert_eq!(planned.state, config);
         assert_eq!(planned.diagnostics[0].path, Some(Path::of("name")));
-        assert!(replacement.is_none());
+        assert!(store.is_none());
     }
 }

@@ -5,9 +5,9 @@ use serde_json::Value as Json;
 pub use super::block;
 use super::computed;
 use super::manifests;
-use super::plan::plan_offline;
+use super::plan::{PlannedStore, plan_offline};
 use super::private_state::PrivateState;
-use super::replacement::Replacement;
+
 use crate::feast::config::{Drift, ScalingStatus};
 use crate::kubernetes::Key;
 use crate::provider::tests::core::check_plan;
@@ -38,10 +38,10 @@ pub fn plan_request(
     default_namespace: Option<&str>,
     written: &Value,
     request: &PlanResourceChangeRequest,
-) -> (PlanResourceChangeResponse, Option<Replacement>) {
-    let (planned, replacement) = plan_offline(block, default_namespace, false, written, request);
+) -> (PlanResourceChangeResponse, Option<PlannedStore>) {
+    let (planned, store) = plan_offline(block, default_namespace, false, written, request);
     check_plan(block, request, &planned);
-    (planned, replacement)
+    (planned, store)
 }
 
 /// The request for a plan of this configuration.

@@ -1,0 +1,209 @@
+//! The checks of a planned feature store against the cluster: what an apply would meet before and during its first writes.
+//!
+//! A plan that replaces a feature store ([`replacement`](super::replacement)) and a preflight
+//! ([`preflight`](super::preflight)) run them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use crate::cluster::apply::{self, Checked, Writes};
+use crate::cluster::{self, CancellationToken, Cluster, StoreName};
+use crate::feast::names;
+use crate::feast::ownership::{Occupied, Ownership};
+use crate::feast::secrets::resolve::Secrets;
+use crate::feast::secrets::store_secret;
+use crate::kubernetes::{Key, Kind};
+use crate::provider::diagnostics;
+use crate::schema::Diagnostics;
+
+use super::apply::{check_remote_registry, check_volume_group};
+use super::computed::Desired;
+use super::manifests::Manifests;
+use super::plan::PlannedStore;
+
+/// The findings of a check.
+#[derive(Default)]
+pub struct Report {
+    /// The live objects.
+    pub live: BTreeMap<Key, Json>,
+    /// The manifests with the content of the user's Secrets, as far as it could be read. A null is an object of unknown
+    /// content.
+    pub manifests: BTreeMap<Key, Json>,
+    /// The reason why the name of a new feature store is in use.
+    pub occupied: Option<Occupied>,
+    /// Errors about values that do not fit the cluster.
+    pub diagnostics: Diagnostics,
+    /// The user's Secrets and ConfigMaps that cannot be read.
+    pub missing: Vec<cluster::Error>,
+    /// Errors that the writes would meet.
+    pub refused: Vec<cluster::Error>,
+    /// Errors that prevented a check.
+    pub unchecked: Vec<cluster::Error>,
+}
+
+/// What a destroy deletes before the create.
+#[derive(Default)]
+pub struct Freed {
+    /// True if the feature store that exists under the new name is the one to be destroyed.
+    pub is_same_store: bool,
+    pub objects: BTreeSet<Key>,
+    /// True if quota of the namespace becomes free.
+    pub quota: bool,
+}
+
+/// Checks whether a new feature store can be created.
+///
+/// # Errors
+///
+/// The error after which no further request makes sense: the namespace or the objects cannot be read.
+pub async fn check_create(
+    cluster: &Cluster,
+    planned: &PlannedStore,
+    new: &StoreName,
+    freed: impl FnOnce(&BTreeMap<Key, Json>, &Ownership) -> Freed,
+    stop: &CancellationToken,
+) -> Result<Report, cluster::Error> {
+    cluster.check_namespace(&new.namespace, stop).await?;
+    let manifests = manifests(planned, new);
+    let keys: BTreeSet<Key> = manifests.keys().cloned().collect();
+    let live = cluster.read(new, &keys, stop).await?;
+    let secret = live.get(&Key::new(Kind::Secret, names::main(&new.name)));
+    let ownership = Ownership::of(secret);
+    let freed = freed(&live, &ownership);
+    let occupied = occupied(planned, &ownership, secret, cluster.now());
+    let mut report = Report {
+        occupied: occupied.filter(|_| !freed.is_same_store),
+        manifests,
+        live,
+        ..Report::default()
+    };
+    if let Some(desired) = &planned.desired {
+        report.check_values(cluster, desired, stop).await;
+    }
+    let replacement = apply::Replacement {
+        store: new,
+        wanted: &report.manifests,
+        freed: &freed.objects,
+        frees_quota: freed.quota,
+    };
+    let checked = cluster.check_create(&report.live, &replacement, stop).await;
+    report.add(checked);
+    Ok(report)
+}
+
+/// Checks whether an existing feature store can be updated. `last_applied` are the manifests of its last apply.
+///
+/// # Errors
+///
+/// The same as for [`check_create`].
+pub async fn check_update(
+    cluster: &Cluster,
+    planned: &PlannedStore,
+    store: &StoreName,
+    last_applied: &Manifests,
+    stop: &CancellationToken,
+) -> Result<Report, cluster::Error> {
+    cluster.check_namespace(&store.namespace, stop).await?;
+    let manifests = manifests(planned, store);
+    let keys: BTreeSet<Key> = manifests
+        .keys()
+        .chain(last_applied.keys())
+        .cloned()
+        .collect();
+    let live = cluster.read(store, &keys, stop).await?;
+    let mut report = Report {
+        manifests,
+        live,
+        ..Report::default()
+    };
+    if let Some(desired) = &planned.desired {
+        report.check_values(cluster, desired, stop).await;
+    }
+    let writes = Writes {
+        store,
+        manifests: &report.manifests,
+        live: &report.live,
+        last_applied,
+        repair_drift: true,
+    };
+    let (blockers, checked) = tokio::join!(
+        cluster.blockers(store, &report.manifests, last_applied, &report.live, stop),
+        cluster.check_writes(&writes, stop)
+    );
+    report.refused.extend(blockers);
+    report.add(checked);
+    Ok(report)
+}
+
+fn manifests(planned: &PlannedStore, store: &StoreName) -> Manifests {
+    match &planned.desired {
+        Some(desired) => desired.objects.manifests.clone(),
+        // These exist whatever the unknown values are. Their content is unknown.
+        None => [Kind::Secret, Kind::Deployment]
+            .map(|kind| (Key::new(kind, names::main(&store.name)), Json::Null))
+            .into(),
+    }
+}
+
+/// Returns why a new feature store cannot have the name.
+fn occupied(
+    planned: &PlannedStore,
+    ownership: &Ownership,
+    secret: Option<&Json>,
+    now: i64,
+) -> Option<Occupied> {
+    let is_same_configuration = store_secret::has_configuration(secret, &planned.configuration);
+    match ownership.check_available(is_same_configuration, now) {
+        // While a value is unknown, so is whether the other create has the same configuration.
+        Err(Occupied::DifferentConfig { .. }) if planned.desired.is_none() => None,
+        checked => checked.err(),
+    }
+}
+
+impl Report {
+    fn add(&mut self, checked: Checked) {
+        self.refused.extend(checked.refused);
+        self.unchecked.extend(checked.unchecked);
+    }
+
+    /// Checks the values that only the cluster can judge, and merges the user's Secrets into the manifests.
+    async fn check_values(
+        &mut self,
+        cluster: &Cluster,
+        desired: &Desired,
+        stop: &CancellationToken,
+    ) {
+        for checked in [
+            check_remote_registry(cluster, desired, stop).await,
+            check_volume_group(cluster, desired, stop).await,
+        ] {
+            self.diagnostics.extend(checked.err().into_iter().flatten());
+        }
+        let sources = desired.objects.sources();
+        let namespace = &desired.store.namespace;
+        let contents = match cluster.contents(namespace, &sources, stop).await {
+            Ok(contents) => contents,
+            Err(errors) => {
+                let (unchecked, missing): (Vec<_>, Vec<_>) =
+                    (errors.into_iter()).partition(|error| error.reason.is_no_answer());
+                self.unchecked.extend(unchecked);
+                self.missing.extend(missing);
+                return;
+            }
+        };
+        let secrets = Secrets {
+            contents: &contents,
+            // A dry run stores nothing, so any key will do.
+            hash_key: &[0; 32],
+            configuration: "",
+        };
+        match desired.objects.clone().resolve_secrets(&secrets) {
+            Ok(resolved) => self.manifests = resolved.manifests,
+            Err(errors) => {
+                let errors = errors.iter().map(diagnostics::secret_error);
+                self.diagnostics.extend(errors);
+            }
+        }
+    }
+}

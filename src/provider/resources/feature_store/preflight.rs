@@ -1,0 +1,270 @@
+//! The preflight of a plan (`preflight = true` in the provider block): asks the cluster what the apply would meet.
+//!
+//! All findings are reported together, at the attribute where there is one. Nothing is written.
+
+use std::collections::BTreeSet;
+
+use crate::cluster::preflight::permissions::Permission;
+use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::kind::{Access, Kind};
+use crate::kubernetes::quota::Shortage;
+use crate::kubernetes::{Key, pod_template};
+use crate::provider::diagnostics;
+use crate::provider::settings::Settings;
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value};
+
+use super::apply::sources_error;
+use super::cluster_check::{Freed, Report, check_create, check_update};
+use super::drift::attributes;
+use super::plan::PlannedStore;
+use super::private_state::PrivateState;
+
+/// A plan with changes.
+pub struct Preflight<'a> {
+    pub block: &'a Block,
+    /// The planned state.
+    pub planned: &'a Value,
+    pub store: &'a PlannedStore,
+    /// The private state; `None` for a create.
+    pub prior: Option<PrivateState>,
+}
+
+impl Preflight<'_> {
+    /// Returns the findings. Empty if no preflight is configured.
+    pub async fn run(&self, settings: &Settings, stop: &CancellationToken) -> Diagnostics {
+        match settings.preflight() {
+            Ok(true) => {}
+            Ok(false) => return Vec::new(),
+            Err(diagnostic) => return vec![diagnostic],
+        }
+        let Some(store) = &self.store.store else {
+            return vec![diagnostics::preflight_incomplete(
+                "the name or the namespace of the feature store will be known only after apply",
+            )];
+        };
+        let cluster = match settings.cluster().await {
+            Ok(cluster) => cluster,
+            Err(error) => return vec![diagnostics::preflight_incomplete(&error.detail)],
+        };
+        let missing = (cluster.missing_permissions(&store.namespace, &self.kinds(), stop)).await;
+        let missing = match missing {
+            Ok(missing) => missing,
+            Err(error) => return vec![diagnostics::not_checked(&error)],
+        };
+        let checked = self.check(&cluster, store, stop).await;
+        let has_namespace = !matches!(
+            &checked,
+            Err(error) if matches!(error.reason, Reason::NamespaceMissing(_))
+        );
+        let permissions = (!missing.is_empty())
+            .then(|| diagnostics::missing_permissions(store, &missing, has_namespace));
+        let findings = match checked {
+            Ok(report) => self.findings(&cluster, store, report, &missing, stop).await,
+            Err(error) if error.reason.is_no_answer() => vec![diagnostics::not_checked(&error)],
+            Err(error) => Vec::from_iter(self.finding(&error, &Report::default(), &missing)),
+        };
+        permissions.into_iter().chain(findings).collect()
+    }
+
+    /// Returns the kinds of object that the feature store can have.
+    fn kinds(&self) -> BTreeSet<Kind> {
+        let always = Kind::ALL.iter().copied();
+        let always = always.filter(|kind| kind.access() == Access::Always);
+        let desired = self.store.desired.iter();
+        let wanted = desired.flat_map(|desired| desired.objects.manifests.keys());
+        let prior = self.prior.iter();
+        let applied = prior.flat_map(|prior| prior.last_applied.keys());
+        always
+            .chain(wanted.chain(applied).map(|key| key.kind))
+            .collect()
+    }
+
+    /// # Errors
+    ///
+    /// The error after which no further request makes sense.
+    async fn check(
+        &self,
+        cluster: &Cluster,
+        store: &StoreName,
+        stop: &CancellationToken,
+    ) -> Result<Report, cluster::Error> {
+        match (&self.store.replacement, &self.prior) {
+            (None, Some(prior)) => {
+                check_update(cluster, self.store, store, &prior.last_applied, stop).await
+            }
+            (None, None) => {
+                let freed = |_: &_, _: &_| Freed::default();
+                check_create(cluster, self.store, store, freed, stop).await
+            }
+            // The objects were checked with the replacement.
+            (Some(_), _) => Ok(Report {
+                manifests: (self.store.desired.iter())
+                    .flat_map(|desired| desired.objects.manifests.clone())
+                    .collect(),
+                ..Report::default()
+            }),
+        }
+    }
+
+    /// Returns the findings about the objects, and checks what their pods need.
+    async fn findings(
+        &self,
+        cluster: &Cluster,
+        store: &StoreName,
+        report: Report,
+        missing: &[Permission],
+        stop: &CancellationToken,
+    ) -> Diagnostics {
+        let namespace = &store.namespace;
+        let (pods, quota, (references, unread)) = tokio::join!(
+            cluster.check_pods(store, &report.manifests, stop),
+            cluster.missing_quota(namespace, &report.manifests, &report.live, stop),
+            cluster.missing_references(namespace, &report.manifests, stop),
+        );
+        let mut errors: Vec<&cluster::Error> = report.refused.iter().collect();
+        let mut unchecked: Vec<&cluster::Error> = report.unchecked.iter().chain(&unread).collect();
+        let mut findings = Diagnostics::new();
+        findings.extend(
+            (report.occupied.clone()).map(|occupied| diagnostics::already_exists(store, occupied)),
+        );
+        findings.extend(report.diagnostics.iter().cloned());
+        if let Some(desired) = &self.store.desired {
+            let sources = sources_error(desired, &report.missing, None).into_iter();
+            let sources = sources.zip(&report.missing);
+            findings.extend(
+                sources.map(|(diagnostic, error)| diagnostics::source_missing(diagnostic, error)),
+            );
+        }
+        match &pods {
+            Ok(Some(checked)) => {
+                errors.extend(&checked.refused);
+                unchecked.extend(&checked.unchecked);
+            }
+            Ok(None) => findings.push(diagnostics::pods_not_checked(namespace)),
+            Err(error) => unchecked.push(error),
+        }
+        findings
+            .extend((errors.into_iter()).filter_map(|error| self.finding(error, &report, missing)));
+        for reference in &references {
+            let diagnostic = diagnostics::missing_reference(store, reference);
+            let place = self.place(&reference.by, &reference.reference.field);
+            findings.push(at(diagnostic, place));
+        }
+        match &quota {
+            Ok(shortages) => findings.extend((shortages.iter()).map(|shortage| {
+                at(
+                    diagnostics::quota_exceeded(store, shortage),
+                    self.quota_attribute(shortage),
+                )
+            })),
+            Err(error) => unchecked.push(error),
+        }
+        let unchecked = unchecked
+            .into_iter()
+            .find(|error| !is_reported(error, missing));
+        findings.extend(unchecked.map(diagnostics::not_checked));
+        findings
+    }
+
+    /// Returns the diagnostic of an error that the apply would meet. `None` for an error that is reported in another way:
+    /// a missing permission, and a conflict, of which the plan warns after each refresh.
+    fn finding(
+        &self,
+        error: &cluster::Error,
+        report: &Report,
+        missing: &[Permission],
+    ) -> Option<Diagnostic> {
+        let is_conflict = matches!(
+            error.reason,
+            Reason::Conflict(_) | Reason::ChangedSincePlan(_)
+        );
+        if is_conflict || is_reported(error, missing) {
+            return None;
+        }
+        let diagnostic = diagnostics::would_fail(error);
+        Some(match &error.reason {
+            Reason::NamespaceMissing(_) | Reason::NamespaceTerminating(_) => {
+                diagnostic.at(Path::of("namespace"))
+            }
+            Reason::Foreign { .. } | Reason::Terminating(_) => diagnostic.at(Path::of("name")),
+            Reason::Invalid { fields, .. } => {
+                let fields = fields.iter().map(|field| field.field.as_str());
+                diagnostics::at_attributes(diagnostic, self.places(error, report, fields))
+            }
+            Reason::Forbidden { message } => {
+                at(diagnostic, diagnostics::pod_security_attribute(message))
+            }
+            _ => diagnostic,
+        })
+    }
+
+    /// Returns the attributes that set the invalid fields of an object or of its pods.
+    fn places<'f>(
+        &self,
+        error: &cluster::Error,
+        report: &Report,
+        fields: impl Iterator<Item = &'f str>,
+    ) -> Vec<Path> {
+        let name = error.target.name.as_deref().unwrap_or_default();
+        let Some(key) = Key::parse(&format!("{}/{name}", error.target.kind)) else {
+            return Vec::new();
+        };
+        let Some(manifest) = report.manifests.get(&key) else {
+            return Vec::new();
+        };
+        let is_of_pod = error.verb == cluster::Verb::Check;
+        let template = pod_template::path(key.kind).filter(|_| is_of_pod);
+        let mut places = Vec::new();
+        for field in fields {
+            let field = match &template {
+                Some(template) => {
+                    let pod = template.get(manifest).unwrap_or(manifest);
+                    template.join(FieldPath::of_error(pod, field))
+                }
+                None => FieldPath::of_error(manifest, field),
+            };
+            let place = self.place(&key, &field);
+            places.extend(place.filter(|place| !places.contains(place)));
+        }
+        places
+    }
+
+    /// Returns the attribute that sets the field, or else a value that contains the field.
+    fn place(&self, key: &Key, field: &FieldPath) -> Option<Path> {
+        std::iter::successors(Some(field.clone()), FieldPath::parent).find_map(|field| {
+            let places = attributes::of(self.block, self.planned, key, &field);
+            Some(places.into_iter().next()?.path)
+        })
+    }
+
+    /// Returns the attribute with the number of pods, if the quota counts pods.
+    fn quota_attribute(&self, shortage: &Shortage) -> Option<Path> {
+        let counts_pods = shortage.resource == "pods"
+            || ["cpu", "memory", "requests.", "limits."]
+                .iter()
+                .any(|prefix| shortage.resource.starts_with(prefix));
+        let attributes = [
+            "services.scaling.replicas",
+            "services.scaling.autoscaling.min_replicas",
+        ];
+        let attributes = attributes.into_iter().filter(|_| counts_pods);
+        let mut attributes = attributes.map(Path::of);
+        attributes.find(|path| self.planned.get(path).is_some_and(|value| !value.is_null()))
+    }
+}
+
+/// Returns whether the error is about a missing permission that is reported already.
+fn is_reported(error: &cluster::Error, missing: &[Permission]) -> bool {
+    matches!(&error.reason, Reason::Forbidden { message } if message.contains(" cannot "))
+        && missing
+            .iter()
+            .any(|it| it.resource == error.target.resource)
+}
+
+fn at(diagnostic: Diagnostic, place: Option<Path>) -> Diagnostic {
+    match place {
+        Some(place) => diagnostic.at(place),
+        None => diagnostic,
+    }
+}
