@@ -43,6 +43,7 @@ mod lifecycle {
     pub mod persistence;
     pub mod pods;
     pub mod policies;
+    pub mod preflight;
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
@@ -63,8 +64,8 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
     examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage, lost_responses,
-    migration, nulls, permissions, persistence, pods, policies, recovery, replacement, requests,
-    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
+    migration, nulls, permissions, persistence, pods, policies, preflight, recovery, replacement,
+    requests, rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -254,6 +255,10 @@ fn trials() -> Vec<Trial> {
         nulls::rejects_null_list_elements,
         nulls::ignores_null_map_elements,
         policies::explains_rejection_by_a_policy,
+        preflight::finds_every_obstacle_at_once,
+        preflight::reports_missing_permissions_together,
+        preflight::what_the_same_run_can_create_is_a_warning,
+        preflight::an_unreachable_cluster_is_a_warning,
         lost_responses::retries_a_write_after_an_api_server_restart,
         recovery::timed_out_create_converges,
         recovery::plan_is_not_empty_after_a_failed_rollout,

@@ -231,7 +231,7 @@ impl Terraform {
         // The user's variables must not lead a test to another cluster, provider or state.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if ["TF_", "TOFU_", "KUBE"]
+            if ["TF_", "TOFU_", "KUBE", "FEAST_PREFLIGHT"]
                 .iter()
                 .any(|prefix| text.starts_with(prefix))
             {

@@ -1,13 +1,15 @@
 //! The Job that prepares the rollout by `feast apply`. It runs once for each content; its name has a hash of the content.
 //!
 //! An annotation of the Deployment, which is applied after the Job, records that the Job has succeeded. So a Job that is
-//! gone, because its time to live is over or somebody has deleted it, is not run again.
+//! gone, because its time to live is over or somebody has deleted it, is not run again. The record is removed before
+//! another Job starts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::super::error::Error;
+use super::super::error::{Error, Verb};
 use super::super::rollout::{GRACE, Progress, job_progress};
 use super::{Applier, is_terminating};
 use crate::feast::names::APPLIED_ANNOTATION;
@@ -71,6 +73,7 @@ impl Applier<'_> {
             }
             Some(Progress::Waiting(_)) | None => {}
         }
+        self.clear_success().await?;
         let live = self.outcome.exists.get(key);
         if let Some(created) = self.apply_object(key, manifest, live).await? {
             self.outcome.exists.insert(key.clone(), created);
@@ -84,6 +87,36 @@ impl Applier<'_> {
             .wait_for_job(self.desired.store, &key.name, wait, self.cancel)
             .await?;
         self.outcome.exists.insert(key.clone(), done);
+        Ok(())
+    }
+
+    /// Removes the record of the previous Job from the Deployment before another Job starts. If this update does not
+    /// complete and is reverted, the previous Job must run again.
+    async fn clear_success(&mut self) -> Result<(), Error> {
+        let keys = self.outcome.exists.keys();
+        let deployments: Vec<Key> = (keys.filter(|key| key.kind == Kind::Deployment))
+            .cloned()
+            .collect();
+        let patch = |live: &Json| {
+            let metadata = &live["metadata"];
+            (!metadata["annotations"][APPLIED_ANNOTATION].is_null()).then(|| {
+                json!({"metadata": {
+                    "resourceVersion": metadata["resourceVersion"],
+                    "annotations": {APPLIED_ANNOTATION: null},
+                }})
+            })
+        };
+        for key in deployments {
+            let live = &self.outcome.exists[&key];
+            let patched = self
+                .writer
+                .patch_current(Verb::Patch, &key, live, patch)
+                .await?;
+            match patched.map(Cow::into_owned) {
+                Some(live) => self.outcome.exists.insert(key, live),
+                None => self.outcome.exists.remove(&key),
+            };
+        }
         Ok(())
     }
 

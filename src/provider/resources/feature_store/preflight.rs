@@ -262,9 +262,7 @@ fn is_reported(error: &cluster::Error, missing: &[Permission]) -> bool {
             .any(|it| it.resource == error.target.resource)
 }
 
+/// Puts the diagnostic at the attribute, and names it in the text: Terraform shows the line of the outermost attribute.
 fn at(diagnostic: Diagnostic, place: Option<Path>) -> Diagnostic {
-    match place {
-        Some(place) => diagnostic.at(place),
-        None => diagnostic,
-    }
+    diagnostics::at_attributes(diagnostic, Vec::from_iter(place))
 }
