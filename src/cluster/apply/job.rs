@@ -17,22 +17,39 @@ use crate::feast::secrets::store_secret::created_at;
 use crate::kubernetes::kind::{Key, Kind};
 
 impl Applier<'_> {
-    /// Runs the desired Job after the Jobs of other configurations are deleted.
+    /// Runs the desired Job after the Jobs of other configurations are deleted, unless it has succeeded before.
     pub(super) async fn prepare(&mut self) {
         if !self.ok_so_far() {
             return;
         }
-        if let Err(error) = self.delete_other_jobs().await {
+        let due: Vec<Key> = (self.manifests().keys())
+            .filter(|key| key.kind == Kind::Job && self.is_due(key))
+            .cloned()
+            .collect();
+        if let Err(error) = self.make_room(&due).await {
             self.outcome.errors.push(error);
         }
         if !self.ok_so_far() {
             return;
         }
-        let keys = self.desired.objects.manifests.keys();
-        for key in keys.filter(|key| key.kind == Kind::Job) {
-            if let Err(error) = self.run_once(key).await {
-                self.note_failure(key, error);
+        for key in due {
+            if let Err(error) = self.run(&key).await {
+                self.note_failure(&key, error);
             }
+        }
+    }
+
+    async fn make_room(&mut self, due: &[Key]) -> Result<(), Error> {
+        if !due.is_empty() {
+            self.clear_success().await?;
+        }
+        self.delete_other_jobs().await
+    }
+
+    fn is_due(&self, key: &Key) -> bool {
+        match self.outcome.exists.get(key) {
+            Some(live) => !matches!(job_progress(live), Progress::Done),
+            None => !has_succeeded(self.manifests(), &self.outcome.exists),
         }
     }
 
@@ -57,12 +74,10 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn run_once(&mut self, key: &Key) -> Result<(), Error> {
+    async fn run(&mut self, key: &Key) -> Result<(), Error> {
         let manifest = &self.desired.objects.manifests[key];
         let live = self.outcome.exists.get(key).cloned();
         match live.as_ref().map(job_progress) {
-            Some(Progress::Done) => return Ok(()),
-            None if has_succeeded(self.manifests(), &self.outcome.exists) => return Ok(()),
             Some(Progress::Failed(message)) => {
                 tracing::info!("running {key} again, which has failed: {message}");
                 self.delete_job(key, live.as_ref()).await?;
@@ -71,9 +86,8 @@ impl Applier<'_> {
                 tracing::info!("creating {key} again, which has no pod");
                 self.delete_job(key, live.as_ref()).await?;
             }
-            Some(Progress::Waiting(_)) | None => {}
+            Some(Progress::Waiting(_) | Progress::Done) | None => {}
         }
-        self.clear_success().await?;
         let live = self.outcome.exists.get(key);
         if let Some(created) = self.apply_object(key, manifest, live).await? {
             self.outcome.exists.insert(key.clone(), created);
@@ -90,8 +104,8 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Removes the record of the previous Job from the Deployment before another Job starts. If this update does not
-    /// complete and is reverted, the previous Job must run again.
+    /// Removes the record of the previous Job from the Deployment, before that Job is deleted and another one starts. If this
+    /// update does not complete and is reverted, the previous Job must run again.
     async fn clear_success(&mut self) -> Result<(), Error> {
         let keys = self.outcome.exists.keys();
         let deployments: Vec<Key> = (keys.filter(|key| key.kind == Kind::Deployment))
