@@ -86,12 +86,16 @@ fn needed(kinds: &BTreeSet<Kind>) -> BTreeSet<Permission> {
     objects.chain(pods).collect()
 }
 
-/// The answers of one connection, which feature stores share. A namespaced permission has an answer for each namespace.
+/// The answer to a review, once there is one.
+type Answer = Arc<OnceCell<bool>>;
+
+/// The answers of one connection, which feature stores share, by namespace and permission. The namespace is empty for a
+/// permission in the whole cluster.
 #[derive(Default)]
-pub(in crate::cluster) struct Reviews(Mutex<BTreeMap<(String, Permission), Arc<OnceCell<bool>>>>);
+pub(in crate::cluster) struct Reviews(Mutex<BTreeMap<(String, Permission), Answer>>);
 
 impl Reviews {
-    fn answer(&self, namespace: &str, permission: Permission) -> Arc<OnceCell<bool>> {
+    fn answer(&self, namespace: &str, permission: Permission) -> Answer {
         let namespace = match permission.is_cluster_wide {
             true => String::new(),
             false => namespace.to_owned(),

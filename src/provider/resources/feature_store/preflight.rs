@@ -125,9 +125,8 @@ impl Preflight<'_> {
         let mut errors: Vec<&cluster::Error> = report.refused.iter().collect();
         let mut unchecked: Vec<&cluster::Error> = report.unchecked.iter().chain(&unread).collect();
         let mut findings = Diagnostics::new();
-        findings.extend(
-            (report.occupied.clone()).map(|occupied| diagnostics::already_exists(store, occupied)),
-        );
+        findings
+            .extend((report.occupied).map(|occupied| diagnostics::already_exists(store, occupied)));
         findings.extend(report.diagnostics.iter().cloned());
         if let Some(desired) = &self.store.desired {
             let sources = sources_error(desired, &report.missing, None).into_iter();
@@ -265,4 +264,86 @@ fn is_reported(error: &cluster::Error, missing: &[Permission]) -> bool {
 /// Puts the diagnostic at the attribute, and names it in the text: Terraform shows the line of the outermost attribute.
 fn at(diagnostic: Diagnostic, place: Option<Path>) -> Diagnostic {
     diagnostics::at_attributes(diagnostic, Vec::from_iter(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::kubernetes::quantity::Quantity;
+    use crate::provider::resources::feature_store::testing;
+
+    #[test]
+    fn fields_and_quota_have_the_closest_attribute() {
+        let block = testing::block();
+        let scaled = |scaling: Json| {
+            let database =
+                |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+            let json = json!({"name": "x", "namespace": "ns", "feastProject": "p", "services": {
+                "scaling": scaling,
+                "onlineStore": {"persistence": database("postgres"),
+                    "server": {"resources": {"requests": {"cpu": "1"}}}},
+                "registry": {"local": {"persistence": database("sql")}},
+            }});
+            testing::plan(&block, None, &testing::value(&block, &json)).state
+        };
+        let store = PlannedStore {
+            store: None,
+            desired: None,
+            configuration: Json::Null,
+            replacement: None,
+        };
+        let manifest = json!({"spec": {"replicas": 2, "template": {"spec": {"containers": [
+            {"name": "online", "image": "i", "resources": {"requests": {"cpu": "1"}}}]}}}});
+        let fixed = scaled(json!({"replicas": 2}));
+        let preflight = |planned| Preflight {
+            block: &block,
+            planned,
+            store: &store,
+            prior: None,
+        };
+        let key = Key::new(Kind::Deployment, "feast-x");
+        let place = |field: &str| {
+            let field = FieldPath::of_error(&manifest, field);
+            let place = preflight(&fixed).place(&key, &field);
+            place.map(|path| path.to_string())
+        };
+        for (field, expected) in [
+            ("spec.replicas", Some("services.scaling.replicas")),
+            (
+                "spec.template.spec.containers[0].resources.requests[cpu]",
+                Some("services.online_store.server.resources.requests[\"cpu\"]"),
+            ),
+            (
+                "spec.template.spec.containers[0].volumeMounts[3].name",
+                Some("services.online_store.server"),
+            ),
+            ("metadata.name", None),
+        ] {
+            assert_eq!(place(field).as_deref(), expected, "{field}");
+        }
+        let autoscaled = scaled(json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 3}}));
+        for (planned, resource, expected) in [
+            (&fixed, "pods", Some("services.scaling.replicas")),
+            (&fixed, "limits.memory", Some("services.scaling.replicas")),
+            (&fixed, "services", None),
+            (
+                &autoscaled,
+                "cpu",
+                Some("services.scaling.autoscaling.min_replicas"),
+            ),
+        ] {
+            let shortage = Shortage {
+                quota: "q".to_owned(),
+                resource: resource.to_owned(),
+                needed: Quantity::ONE,
+                used: "0".to_owned(),
+                hard: "0".to_owned(),
+            };
+            let attribute = preflight(planned).quota_attribute(&shortage);
+            let attribute = attribute.map(|path| path.to_string());
+            assert_eq!(attribute.as_deref(), expected, "{resource}");
+        }
+    }
 }
