@@ -165,6 +165,8 @@ fn trials() -> Vec<Trial> {
         waits_do_not_block_requests,
         concurrent_creates_first_writer_wins,
         blocked_deletion_does_not_delay_others,
+        finds_all_refusals_without_a_write,
+        finds_conflicts_that_an_update_would_meet,
         prunes_and_deletes,
         replicas_never_drop_during_a_transition,
         sends_requests_through_a_proxy,

@@ -55,10 +55,10 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use dry_run::{Checked, Replacement};
+pub use dry_run::{Checked, Replacement, Writes};
 pub use object::to_apply_body;
 
-use object::Created;
+use object::{Created, Writer};
 
 use super::delete::StalledDeletion;
 use super::error::{Error, LabelledOwner, Reason, Verb};
@@ -95,6 +95,19 @@ pub struct DesiredState<'a> {
     pub repair_drift: bool,
     /// The wait for the Job that prepares the rollout; `None` only starts the Job.
     pub wait_for_job: Option<Wait<'a>>,
+}
+
+impl<'a> DesiredState<'a> {
+    fn writer(&self, cluster: &'a Cluster, cancel: &'a CancellationToken) -> Writer<'a> {
+        Writer {
+            cluster,
+            store: self.store,
+            last_applied: self.last_applied,
+            repair_drift: self.repair_drift,
+            dry_run: false,
+            cancel,
+        }
+    }
 }
 
 /// The objects after an apply, which can have failed in part.
@@ -169,6 +182,7 @@ impl Cluster {
         let mut applier = Applier {
             cluster: self,
             desired,
+            writer: desired.writer(self, cancel),
             cancel,
             outcome: Outcome {
                 exists: live.into_iter().filter(is_of_store).collect(),
@@ -273,6 +287,7 @@ pub(super) fn is_terminating(live: &Json) -> bool {
 struct Applier<'a> {
     cluster: &'a Cluster,
     desired: &'a DesiredState<'a>,
+    writer: Writer<'a>,
     cancel: &'a CancellationToken,
     outcome: Outcome,
 }
@@ -330,7 +345,8 @@ impl Applier<'_> {
         else {
             return;
         };
-        let differences = self.differences(key, &object::to_apply_body(key, manifest), live);
+        let body = to_apply_body(key, manifest);
+        let differences = self.writer.differences(key, &body, live);
         if differences.is_empty() {
             self.outcome.unsettled.remove(key);
         } else {
@@ -355,7 +371,7 @@ impl Applier<'_> {
         manifest: &Json,
         live: Option<&Json>,
     ) -> Result<Option<Json>, Error> {
-        let body = object::to_apply_body(key, manifest);
+        let body = to_apply_body(key, manifest);
         let mut live = live.map(Cow::Borrowed);
         loop {
             if let Some(old) = &live
@@ -394,7 +410,7 @@ impl Applier<'_> {
         body: Json,
         live: Cow<'_, Json>,
     ) -> Result<Option<Json>, Error> {
-        let live = self.reclaim(key, &body, live).await?;
+        let live = self.writer.reclaim(key, &body, live).await?;
         if is_applied(&body, &live, &self.cluster.options().field_manager) {
             return Ok(match live {
                 Cow::Borrowed(_) => None,
@@ -408,7 +424,7 @@ impl Applier<'_> {
         if key.kind == Kind::Deployment {
             self.release_fields(key, &body, &live).await?;
         }
-        self.send_apply(key, body, live).await.map(Some)
+        self.writer.send_apply(key, body, live).await.map(Some)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
@@ -423,16 +439,11 @@ impl Applier<'_> {
                 let stalled =
                     cluster.stalled_deletion(store, key, live, DELETION_TIMEOUT, interruption);
                 match stalled.await {
-                    Some(reason) => Err(self.refused(key, reason)),
+                    Some(reason) => Err(self.writer.refused(key, reason)),
                     None => Ok(()),
                 }
             }
         }
-    }
-
-    /// Returns an error about applying the object.
-    fn refused(&self, key: &Key, reason: Reason) -> Error {
-        (self.cluster).object_error(Verb::Apply, self.desired.store, key, reason)
     }
 }
 

@@ -134,6 +134,20 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Makes the API server check the write without storing its result. Other requests do not change.
+    pub fn dry_run(mut self) -> Self {
+        if let Call::Patch(params, _) = &mut self.call {
+            params.dry_run = true;
+        }
+        self
+    }
+
+    /// Returns whether the request changes the cluster.
+    fn writes(&self) -> bool {
+        let is_dry_run = matches!(&self.call, Call::Patch(params, _) if params.dry_run);
+        self.verb.writes() && !is_dry_run
+    }
+
     fn target(&self) -> Target {
         Target {
             kind: self.resource.kind,
@@ -219,7 +233,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
         self.guard(cancel).await?;
-        let writes = request.verb.writes();
+        let writes = request.writes();
         let answer = self.send_unguarded(request, cancel).await;
         if writes {
             self.inner.read_cache.invalidate();
@@ -238,7 +252,7 @@ impl Cluster {
             namespace: request.namespace.to_owned(),
             server: self.inner.server.clone(),
             reason,
-            maybe_done: maybe_done && request.verb.writes(),
+            maybe_done: maybe_done && request.writes(),
         };
         let reached = self.inner.reached.load(Ordering::Relaxed);
         let mut retries = Retries::begin(Instant::now(), reached);

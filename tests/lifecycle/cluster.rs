@@ -8,6 +8,8 @@ mod conflicts;
 mod connections;
 #[path = "cluster/deletion.rs"]
 mod deletion;
+#[path = "cluster/dry_runs.rs"]
+mod dry_runs;
 #[path = "cluster/interruptions.rs"]
 mod interruptions;
 #[path = "cluster/lab.rs"]
@@ -36,6 +38,7 @@ pub use connections::{
     supports_every_credential_type, waits_do_not_block_requests,
 };
 pub use deletion::blocked_deletion_does_not_delay_others;
+pub use dry_runs::{finds_all_refusals_without_a_write, finds_conflicts_that_an_update_would_meet};
 pub use interruptions::{
     cancels_a_wait, failed_apply_reports_existing_objects,
     interrupted_apply_reports_existing_objects,

@@ -1,9 +1,10 @@
-//! Checks a create before anything is written: each object is sent as a server-side dry run.
+//! Checks writes before anything is written: each object is sent as a server-side dry run.
 //!
 //! A dry run passes authentication, authorization, admission and validation, so it finds missing permissions, policies,
 //! quotas and values that the API server rejects. An admission webhook that does not support dry runs makes the object
-//! unchecked.
+//! unchecked. The values of the store's Secret are not sent: others of the same length are.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
@@ -11,11 +12,15 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Error, Reason, Verb};
-use super::super::request::{Call, Request};
+use super::super::operator::is_operated;
+use super::super::request::Request;
 use super::super::resource::NAMESPACES;
 use super::super::{Cluster, Options, StoreName};
-use super::object::{apply_request, to_apply_body};
-use super::{is_terminating, push_error};
+use super::handover::has_foreign_strategy;
+use super::job::has_succeeded;
+use super::object::{Writer, can_become, to_apply_body};
+use super::{is_autoscaler, is_terminating, push_error};
+use crate::kubernetes::diff::is_applied;
 use crate::kubernetes::kind::{Key, Kind};
 
 /// The create of a feature store that replaces another one.
@@ -29,21 +34,45 @@ pub struct Replacement<'a> {
     pub frees_quota: bool,
 }
 
-/// The result of checking a create.
+/// The writes of an apply over the live objects.
+#[derive(Clone, Copy)]
+pub struct Writes<'a> {
+    pub store: &'a StoreName,
+    /// The manifests of all objects of the feature store. A null is an object of unknown content, which is not checked.
+    pub manifests: &'a BTreeMap<Key, Json>,
+    /// The objects of [`Cluster::read`].
+    pub live: &'a BTreeMap<Key, Json>,
+    /// See [`DesiredState::last_applied`](super::DesiredState::last_applied); empty for a create.
+    pub last_applied: &'a BTreeMap<Key, Json>,
+    /// See [`DesiredState::repair_drift`](super::DesiredState::repair_drift).
+    pub repair_drift: bool,
+}
+
+/// The result of checking writes.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Errors that the create would meet.
+    /// Errors that the writes would meet. Each is about one object, unless it is about the server, the account or the
+    /// namespace.
     pub refused: Vec<Error>,
     /// Errors that prevented a check.
     pub unchecked: Vec<Error>,
 }
 
-/// The meaning of the error of a dry run for the create.
+/// The write that a dry run stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Write {
+    Create,
+    Update,
+    /// A create of an object that exists during the dry run, and is deleted before the write.
+    Replace,
+}
+
+/// The meaning of the error of a dry run for the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// The create would fail in the same way.
+    /// The write would fail in the same way.
     Refused,
-    /// The error says nothing about the create.
+    /// The error says nothing about the write.
     Irrelevant,
     /// The dry run was not carried out.
     Unchecked,
@@ -76,6 +105,43 @@ impl Cluster {
         }
     }
 
+    /// Checks the objects that an apply would create or change, in parallel. Writes nothing.
+    ///
+    /// An object is not checked if the apply deletes something or corrects its field managers before it writes the object:
+    /// the dry run would not see that.
+    pub async fn check_writes(&self, writes: &Writes<'_>, cancel: &CancellationToken) -> Checked {
+        let writer = Writer {
+            cluster: self,
+            store: writes.store,
+            last_applied: writes.last_applied,
+            repair_drift: writes.repair_drift,
+            dry_run: true,
+            cancel,
+        };
+        let frees_quota = (writes.live.keys()).any(|key| !writes.manifests.contains_key(key));
+        let sent = writer.writes(writes).map(|(key, body, live)| async move {
+            let write = match live {
+                Some(_) => Write::Update,
+                None => Write::Create,
+            };
+            let sent = match live {
+                Some(live) if takes_conflicts(key, live, writes.store) => {
+                    let manager = &self.options().field_manager;
+                    writer.apply_as(key, manager, true, body).await
+                }
+                Some(live) => writer.send_apply(key, body, Cow::Borrowed(live)).await,
+                None => {
+                    let manager = &self.options().field_manager;
+                    writer.apply_as(key, manager, false, body).await
+                }
+            };
+            (key, write, sent.err())
+        });
+        let mut checked = Checked::default();
+        checked.add(join_all(sent).await, frees_quota);
+        checked
+    }
+
     /// Checks whether the wanted objects could be created, given the `live` ones of [`Cluster::read`]. Writes nothing.
     pub async fn check_create(
         &self,
@@ -105,35 +171,104 @@ impl Cluster {
             let mut refused = checked.refused.iter();
             !manifest.is_null() && !refused.any(|error| named(error, key))
         });
+        let writer = Writer {
+            cluster: self,
+            store,
+            last_applied: &BTreeMap::new(),
+            repair_drift: false,
+            dry_run: true,
+            cancel,
+        };
         let sent = left.map(|(key, manifest)| async move {
-            (key, self.dry_run(store, key, manifest, cancel).await.err())
+            let write = match live.contains_key(key) {
+                true => Write::Replace,
+                false => Write::Create,
+            };
+            let Options { field_manager, .. } = self.options();
+            // The create will not find the objects that conflicts are about.
+            let sent = writer.apply_as(key, field_manager, true, to_dry_run_body(key, manifest));
+            (key, write, sent.await.err())
         });
-        for (key, error) in join_all(sent).await {
+        checked.add(join_all(sent).await, *frees_quota);
+        checked
+    }
+}
+
+impl Writer<'_> {
+    /// Returns the writes that can be checked, each with its body and the object that it changes.
+    fn writes<'w>(
+        &self,
+        writes: &Writes<'w>,
+    ) -> impl Iterator<Item = (&'w Key, Json, Option<&'w Json>)> {
+        let Writes {
+            manifests, live, ..
+        } = *writes;
+        let deletes_autoscaler = live
+            .keys()
+            .any(|key| is_autoscaler(key) && !manifests.contains_key(key));
+        manifests.iter().filter_map(move |(key, manifest)| {
+            let body = to_dry_run_body(key, manifest);
+            let live_object = live.get(key);
+            let is_unchecked = match live_object {
+                _ if manifest.is_null() => true,
+                Some(_) if key.kind == Kind::Job => true,
+                Some(live) => {
+                    let manager = &self.cluster.options().field_manager;
+                    is_terminating(live)
+                        || !can_become(&body, live)
+                        || is_applied(&to_apply_body(key, manifest), live, manager)
+                        || self.corrected_record(key, &body, live).is_some()
+                        || has_foreign_strategy(self.cluster, &body, live)
+                }
+                None if key.kind == Kind::Job => has_succeeded(manifests, live),
+                // Two autoscalers of one Deployment are refused.
+                None => is_autoscaler(key) && deletes_autoscaler,
+            };
+            (!is_unchecked).then_some((key, body, live_object))
+        })
+    }
+}
+
+/// Returns whether conflicts say nothing about the write: the values of a Secret are not sent, and the objects of the Feast
+/// operator change hands before the write.
+fn takes_conflicts(key: &Key, live: &Json, store: &StoreName) -> bool {
+    key.kind == Kind::Secret || is_operated(live, store)
+}
+
+/// Returns the body of the dry run of an apply. The values of a Secret are replaced by others of the same length.
+fn to_dry_run_body(key: &Key, manifest: &Json) -> Json {
+    let mut body = to_apply_body(key, manifest);
+    if key.kind == Kind::Secret {
+        for field in ["data", "stringData"] {
+            let values = body.get_mut(field).and_then(Json::as_object_mut);
+            for value in values.into_iter().flat_map(|values| values.values_mut()) {
+                let text = value.as_str().unwrap_or_default();
+                // Valid in base64, too.
+                let masked = text
+                    .chars()
+                    .map(|letter| if letter == '=' { '=' } else { 'A' });
+                *value = Json::String(masked.collect());
+            }
+        }
+    }
+    body
+}
+
+impl Checked {
+    /// Adds the errors of dry runs by their meaning.
+    fn add<'k>(
+        &mut self,
+        sent: impl IntoIterator<Item = (&'k Key, Write, Option<Error>)>,
+        frees_quota: bool,
+    ) {
+        for (key, write, error) in sent {
             let Some(error) = error else { continue };
-            match verdict(key, &error.reason, live.contains_key(key), *frees_quota) {
-                Verdict::Refused => push_error(&mut checked.refused, error),
-                Verdict::Unchecked => push_error(&mut checked.unchecked, error),
+            match verdict(key, &error.reason, write, frees_quota) {
+                Verdict::Refused => push_error(&mut self.refused, error),
+                Verdict::Unchecked => push_error(&mut self.unchecked, error),
                 Verdict::Irrelevant => {}
             }
         }
-        checked
-    }
-
-    async fn dry_run(
-        &self,
-        store: &StoreName,
-        key: &Key,
-        manifest: &Json,
-        cancel: &CancellationToken,
-    ) -> Result<Json, Error> {
-        let Options { field_manager, .. } = self.options();
-        let body = to_apply_body(key, manifest);
-        // The create will not find the objects that conflicts are about.
-        let mut request = apply_request(&store.namespace, key, field_manager, true, body);
-        if let Call::Patch(params, _) = &mut request.call {
-            params.dry_run = true;
-        }
-        self.send(request, cancel).await
     }
 }
 
@@ -154,8 +289,8 @@ impl Reason {
     }
 }
 
-/// Returns the meaning of the error for the create. An object that `exists` was checked as an update.
-fn verdict(key: &Key, reason: &Reason, exists: bool, frees_quota: bool) -> Verdict {
+/// Returns the meaning of the error for the write. `frees_quota` tells whether objects of the namespace are deleted before it.
+fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> Verdict {
     match reason {
         reason if reason.is_no_answer() => Verdict::Unchecked,
         Reason::Rejected { code, message, .. } if *code >= 500 || refuses_dry_runs(message) => {
@@ -164,8 +299,14 @@ fn verdict(key: &Key, reason: &Reason, exists: bool, frees_quota: bool) -> Verdi
         // The message about a Secret is withheld, so that it may be the refusal of a dry run.
         Reason::Rejected { code: 400, .. } if key.kind == Kind::Secret => Verdict::Unchecked,
         // Somebody else has written the object at the same time.
-        Reason::Conflict(_) | Reason::Stale { .. } => Verdict::Irrelevant,
-        Reason::Invalid { .. } | Reason::Rejected { .. } if exists => Verdict::Irrelevant,
+        Reason::Stale { .. } => Verdict::Irrelevant,
+        Reason::Conflict(_) if write != Write::Update => Verdict::Irrelevant,
+        // It was checked as an update.
+        Reason::Invalid { .. } | Reason::Rejected { .. } if write == Write::Replace => {
+            Verdict::Irrelevant
+        }
+        // A webhook for custom resources can look at an object that the same apply creates or changes.
+        Reason::Denied { .. } if key.kind.is_custom() => Verdict::Unchecked,
         // The role that a binding names is created together with it.
         Reason::NotInstalled { .. } | Reason::NotFound
             if matches!(key.kind, Kind::RoleBinding | Kind::ClusterRoleBinding) =>
@@ -217,72 +358,89 @@ mod tests {
             code: 200,
             content_type: "text/html".to_owned(),
         };
-        let denied = Reason::Denied {
+        let denied = || Reason::Denied {
             message: "no".to_owned(),
         };
         use Verdict::{Irrelevant, Refused, Unchecked};
-        for (kind, reason, exists, frees_quota, expected) in [
-            (Kind::Deployment, invalid(), false, false, Refused),
-            (Kind::Deployment, invalid(), true, false, Irrelevant),
+        use Write::{Create, Replace, Update};
+        for (kind, reason, write, frees_quota, expected) in [
+            (Kind::Deployment, invalid(), Create, false, Refused),
+            (Kind::Deployment, invalid(), Update, false, Refused),
+            (Kind::Deployment, invalid(), Replace, false, Irrelevant),
             (
                 Kind::Deployment,
                 forbidden("User \"u\" cannot"),
-                true,
+                Replace,
                 true,
                 Refused,
             ),
-            (Kind::Deployment, forbidden(quota), false, false, Refused),
-            (Kind::Deployment, forbidden(quota), false, true, Irrelevant),
+            (Kind::Deployment, forbidden(quota), Create, false, Refused),
+            (Kind::Deployment, forbidden(quota), Create, true, Irrelevant),
             (
                 Kind::Deployment,
                 rejected(400, webhook),
-                false,
+                Create,
                 false,
                 Unchecked,
             ),
             (
                 Kind::Deployment,
                 rejected(400, "denied"),
-                false,
+                Create,
                 false,
                 Refused,
             ),
             (
                 Kind::Deployment,
                 rejected(500, "no answer"),
-                false,
+                Create,
                 false,
                 Unchecked,
             ),
             (
                 Kind::Secret,
                 rejected(400, "withheld"),
-                false,
+                Update,
                 false,
                 Unchecked,
             ),
             (
                 Kind::Secret,
                 rejected(422, "withheld"),
-                false,
+                Create,
                 false,
                 Refused,
             ),
-            (Kind::RoleBinding, missing_role(), false, false, Irrelevant),
-            (Kind::ScaledObject, missing_role(), false, false, Refused),
-            (Kind::Service, Reason::Cancelled, false, false, Unchecked),
-            (Kind::Service, page, false, false, Unchecked),
-            (Kind::Service, denied, true, false, Refused),
+            (Kind::RoleBinding, missing_role(), Create, false, Irrelevant),
+            (Kind::ScaledObject, missing_role(), Create, false, Refused),
+            (Kind::ScaledObject, denied(), Create, false, Unchecked),
+            (Kind::Service, Reason::Cancelled, Create, false, Unchecked),
+            (Kind::Service, page, Create, false, Unchecked),
+            (Kind::Service, denied(), Replace, false, Refused),
             (
                 Kind::Service,
                 Reason::Conflict(Vec::new()),
-                true,
+                Update,
+                false,
+                Refused,
+            ),
+            (
+                Kind::Service,
+                Reason::Conflict(Vec::new()),
+                Create,
+                false,
+                Irrelevant,
+            ),
+            (
+                Kind::Service,
+                Reason::Conflict(Vec::new()),
+                Replace,
                 false,
                 Irrelevant,
             ),
         ] {
             let key = Key::new(kind, "x");
-            let verdict = verdict(&key, &reason, exists, frees_quota);
+            let verdict = verdict(&key, &reason, write, frees_quota);
             assert_eq!(verdict, expected, "{key}: {reason}");
         }
     }

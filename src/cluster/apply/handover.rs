@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
+use super::super::Cluster;
 use super::super::error::{Error, Reason, Verb};
 use super::super::request::Request;
 use super::super::resource::Resource;
@@ -89,7 +90,7 @@ impl Applier<'_> {
     async fn release_replicas(&self, key: &Key, live: &Json) -> Result<(), Error> {
         let mut live = live.clone();
         for _ in 0..ATTEMPTS {
-            if !self.is_sole_owner(&live, &REPLICAS) {
+            if !is_sole_owner(self.cluster, &live, &REPLICAS) {
                 return Ok(());
             }
             // The version is a precondition, so that no newer count is overwritten.
@@ -103,7 +104,7 @@ impl Applier<'_> {
                 "spec": {"replicas": live["spec"]["replicas"]},
             });
             let manager = self.cluster.replicas_field_manager();
-            match self.apply_as(key, &manager, false, body).await {
+            match self.writer.apply_as(key, &manager, false, body).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_stale() || matches!(error.reason, Reason::Conflict(_)) => {}
                 Err(error) => return Err(error),
@@ -115,20 +116,13 @@ impl Applier<'_> {
             }
         }
         let message = "its replica count changes too often".to_owned();
-        Err(self.refused(key, Reason::Stale { message }))
+        Err(self.writer.refused(key, Reason::Stale { message }))
     }
 
     /// Removes the limits of a rolling update that the provider does not own: those of an object that somebody else has
     /// created or edited. No pod is changed.
     async fn clear_rolling_update(&self, key: &Key, live: &Json) -> Result<(), Error> {
-        let rolling = &live["spec"]["strategy"]["rollingUpdate"];
-        let is_own = rolling.as_object().is_none_or(|limits| {
-            limits.keys().all(|limit| {
-                let path = [ROLLING_UPDATE.as_slice(), &[limit.as_str()]].concat();
-                self.is_sole_owner(live, &path)
-            })
-        });
-        if is_own {
+        if !has_foreign_limits(self.cluster, live) {
             return Ok(());
         }
         let manager = self.cluster.replicas_field_manager();
@@ -138,15 +132,30 @@ impl Applier<'_> {
         self.cluster.send(request, self.cancel).await?;
         Ok(())
     }
+}
 
-    fn is_sole_owner(&self, live: &Json, path: &[&str]) -> bool {
-        let manager = &self.cluster.options().field_manager;
-        let managed = ManagedFields::of(live);
-        let path = FieldPath::of(path);
-        let mut owners = managed.owners(&path).peekable();
-        owners.peek().is_some()
-            && owners.all(|entry| entry.operation == Operation::Apply && entry.manager == manager)
-    }
+/// Returns whether the limits of a rolling update must be removed before the body with the strategy `Recreate` is applied.
+pub(super) fn has_foreign_strategy(cluster: &Cluster, body: &Json, live: &Json) -> bool {
+    body["spec"]["strategy"]["type"] == "Recreate" && has_foreign_limits(cluster, live)
+}
+
+fn has_foreign_limits(cluster: &Cluster, live: &Json) -> bool {
+    let limits = live["spec"]["strategy"]["rollingUpdate"].as_object();
+    limits.is_some_and(|limits| {
+        limits.keys().any(|limit| {
+            let path = [ROLLING_UPDATE.as_slice(), &[limit.as_str()]].concat();
+            !is_sole_owner(cluster, live, &path)
+        })
+    })
+}
+
+fn is_sole_owner(cluster: &Cluster, live: &Json, path: &[&str]) -> bool {
+    let manager = &cluster.options().field_manager;
+    let managed = ManagedFields::of(live);
+    let path = FieldPath::of(path);
+    let mut owners = managed.owners(&path).peekable();
+    owners.peek().is_some()
+        && owners.all(|entry| entry.operation == Operation::Apply && entry.manager == manager)
 }
 
 /// Returns whether the Deployment controller has observed the current specification.

@@ -3,6 +3,8 @@
 //! An annotation of the Deployment, which is applied after the Job, records that the Job has succeeded. So a Job that is
 //! gone, because its time to live is over or somebody has deleted it, is not run again.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::super::error::Error;
@@ -58,7 +60,7 @@ impl Applier<'_> {
         let live = self.outcome.exists.get(key).cloned();
         match live.as_ref().map(job_progress) {
             Some(Progress::Done) => return Ok(()),
-            None if self.has_succeeded() => return Ok(()),
+            None if has_succeeded(self.manifests(), &self.outcome.exists) => return Ok(()),
             Some(Progress::Failed(message)) => {
                 tracing::info!("running {key} again, which has failed: {message}");
                 self.delete_job(key, live.as_ref()).await?;
@@ -104,18 +106,18 @@ impl Applier<'_> {
         let age = created_at(live).map(|created| self.cluster.now().saturating_sub(created));
         has_no_pod(live) && age.is_some_and(|age| age >= grace)
     }
+}
 
-    /// Returns whether the live Deployment records that the Job of this content has succeeded.
-    fn has_succeeded(&self) -> bool {
-        self.manifests().iter().any(|(key, manifest)| {
-            let hash = &manifest["metadata"]["annotations"][APPLIED_ANNOTATION];
-            key.kind == Kind::Deployment
-                && !hash.is_null()
-                && self.outcome.exists.get(key).is_some_and(|live| {
-                    live["metadata"]["annotations"][APPLIED_ANNOTATION] == *hash
-                })
-        })
-    }
+/// Returns whether the live Deployment records that the Job of these manifests has succeeded.
+pub(super) fn has_succeeded(manifests: &BTreeMap<Key, Json>, live: &BTreeMap<Key, Json>) -> bool {
+    manifests.iter().any(|(key, manifest)| {
+        let hash = &manifest["metadata"]["annotations"][APPLIED_ANNOTATION];
+        key.kind == Kind::Deployment
+            && !hash.is_null()
+            && live
+                .get(key)
+                .is_some_and(|live| live["metadata"]["annotations"][APPLIED_ANNOTATION] == *hash)
+    })
 }
 
 /// Returns whether a Job has never had a pod. A suspended Job has none by intent.

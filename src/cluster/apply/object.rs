@@ -1,12 +1,15 @@
 //! The server-side apply of one object: its body, and the conflicts that it resolves.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use kube::api::{PatchParams, ValidationDirective};
 use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Error, FieldConflict, Reason, Verb};
 use super::super::request::Request;
+use super::super::{Cluster, StoreName};
 use super::conflict::explained;
 use super::{ATTEMPTS, Applier, owner};
 use crate::feast::secrets::store_secret;
@@ -76,7 +79,11 @@ impl Applier<'_> {
         let mut attempts = 0;
         let live = loop {
             attempts += 1;
-            let error = match self.apply_as(key, manager, false, first.clone()).await {
+            let error = match self
+                .writer
+                .apply_as(key, manager, false, first.clone())
+                .await
+            {
                 Ok(object) => return Ok(Created::New(object)),
                 Err(error) => error,
             };
@@ -96,16 +103,31 @@ impl Applier<'_> {
             let reason = Reason::Foreign {
                 owner: owner(&live),
             };
-            return Err(self.refused(key, reason));
+            return Err(self.writer.refused(key, reason));
         }
         if key.kind == Kind::Secret && store_secret::hash_key(&live) != store_secret::hash_key(body)
         {
-            return Err(self.refused(key, Reason::OwnerChanged));
+            return Err(self.writer.refused(key, Reason::OwnerChanged));
         }
         Ok(Created::Existing(live))
     }
+}
 
-    /// Applies as the configured field manager. Takes the fields of others that [`Applier::may_take`] allows, decided on
+/// Sends the requests of an apply, or checks them by dry runs.
+#[derive(Clone, Copy)]
+pub(super) struct Writer<'a> {
+    pub cluster: &'a Cluster,
+    pub store: &'a StoreName,
+    pub last_applied: &'a BTreeMap<Key, Json>,
+    /// See [`DesiredState::repair_drift`](super::DesiredState::repair_drift).
+    pub repair_drift: bool,
+    /// True if nothing is stored.
+    pub dry_run: bool,
+    pub cancel: &'a CancellationToken,
+}
+
+impl Writer<'_> {
+    /// Applies as the configured field manager. Takes the fields of others that [`Writer::may_take`] allows, decided on
     /// the current object: `live` can be minutes old.
     pub(super) async fn send_apply(
         &self,
@@ -139,7 +161,7 @@ impl Applier<'_> {
             } else if is_fresh {
                 return Err(self.since_plan(explained(error, key, &body, &live, remains)));
             }
-            let namespace = &self.desired.store.namespace;
+            let namespace = &self.store.namespace;
             if let Some(now) = self.cluster.get(namespace, key, self.cancel).await? {
                 (live, is_fresh) = (Cow::Owned(now), true);
             }
@@ -160,7 +182,7 @@ impl Applier<'_> {
         let is_own = conflict.manager == self.cluster.options().field_manager
             || conflict.manager == self.cluster.replicas_field_manager();
         let is_replica_count = conflict.field == ".spec.replicas";
-        let is_shown = || self.desired.repair_drift && self.is_as_planned(key, conflict, live);
+        let is_shown = || self.repair_drift && self.is_as_planned(key, conflict, live);
         is_own
             || (conflict.by_update
                 && (is_replica_count || is_shown() || agrees(body, live, &conflict.field)))
@@ -169,7 +191,7 @@ impl Applier<'_> {
     /// Returns whether the field still has the value of the plan. A field that the last manifest does not have is new in
     /// the configuration, which takes precedence. Plans do not show the content of the store's Secret.
     fn is_as_planned(&self, key: &Key, conflict: &FieldConflict, live: &Json) -> bool {
-        let Some(last) = self.desired.last_applied.get(key) else {
+        let Some(last) = self.last_applied.get(key) else {
             return true;
         };
         let planned = FieldPath::find(last, &conflict.field);
@@ -182,8 +204,7 @@ impl Applier<'_> {
     fn since_plan(&self, error: Error) -> Error {
         match error.reason {
             Reason::Conflict(conflicts)
-                if self.desired.repair_drift
-                    && conflicts.iter().all(|conflict| conflict.by_update) =>
+                if self.repair_drift && conflicts.iter().all(|conflict| conflict.by_update) =>
             {
                 Error {
                     reason: Reason::ChangedSincePlan(conflicts),
@@ -204,7 +225,7 @@ impl Applier<'_> {
         live: &'b Json,
         patch: impl Fn(&Json) -> Option<Json>,
     ) -> Result<Option<Cow<'b, Json>>, Error> {
-        let namespace = &self.desired.store.namespace;
+        let namespace = &self.store.namespace;
         let manager = &self.cluster.options().field_manager;
         let mut live = Cow::Borrowed(live);
         for _ in 0..ATTEMPTS {
@@ -224,7 +245,7 @@ impl Applier<'_> {
         }
         let message = "its version changes too often".to_owned();
         let reason = Reason::Stale { message };
-        Err((self.cluster).object_error(verb, self.desired.store, key, reason))
+        Err((self.cluster).object_error(verb, self.store, key, reason))
     }
 
     pub(super) async fn apply_as(
@@ -234,9 +255,17 @@ impl Applier<'_> {
         force: bool,
         body: Json,
     ) -> Result<Json, Error> {
-        let namespace = &self.desired.store.namespace;
-        let request = apply_request(namespace, key, manager, force, body);
+        let namespace = &self.store.namespace;
+        let mut request = apply_request(namespace, key, manager, force, body);
+        if self.dry_run {
+            request = request.dry_run();
+        }
         self.cluster.send(request, self.cancel).await
+    }
+
+    /// Returns an error about applying the object.
+    pub(super) fn refused(&self, key: &Key, reason: Reason) -> Error {
+        (self.cluster).object_error(Verb::Apply, self.store, key, reason)
     }
 }
 

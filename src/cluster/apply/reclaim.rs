@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::error::{Error, Verb};
 use super::super::field_managers::{OwnManagers, replicas_field_manager};
-use super::{Applier, to_apply_body};
+use super::object::{Writer, to_apply_body};
 use crate::kubernetes::diff::dropped::{Dropped, dropped};
 use crate::kubernetes::diff::{Change, changes};
 use crate::kubernetes::field_path::FieldPath;
@@ -27,7 +27,7 @@ use crate::kubernetes::managed_fields::{
     Entry, ManagedFields, Operation, apply_entry, last_writer,
 };
 
-impl Applier<'_> {
+impl Writer<'_> {
     /// Makes the configured field manager the owner of the fields that are no longer desired. Returns the object with the
     /// corrected record.
     pub(super) async fn reclaim<'a>(
@@ -36,15 +36,8 @@ impl Applier<'_> {
         body: &Json,
         live: Cow<'a, Json>,
     ) -> Result<Cow<'a, Json>, Error> {
-        let Some(last) = self.last_applied(key, &live) else {
-            return Ok(live);
-        };
-        let force = self.cluster.options().force_conflicts;
         let patch = |live: &Json| {
-            let fields = removed(key, &last, body, live);
-            let record = self.with_managers(key, &last, live, |managers| {
-                managers.reclaim(&fields, force)
-            })?;
+            let record = self.corrected_record(key, body, live)?;
             tracing::info!("taking the ownership of fields of {key} that are no longer desired");
             Some(json!({"metadata": {
                 "uid": live["metadata"]["uid"],
@@ -59,6 +52,21 @@ impl Applier<'_> {
         })
     }
 
+    /// Returns the record that the object needs before the body is applied; `None` if it is correct.
+    pub(super) fn corrected_record(
+        &self,
+        key: &Key,
+        body: &Json,
+        live: &Json,
+    ) -> Option<Vec<Json>> {
+        let last = self.last_manifest(key, live)?;
+        let force = self.cluster.options().force_conflicts;
+        let fields = removed(key, &last, body, live);
+        self.with_managers(key, &last, live, |managers| {
+            managers.reclaim(&fields, force)
+        })
+    }
+
     /// Returns the fields in which the object differs from what was applied.
     pub(super) fn differences(&self, key: &Key, body: &Json, live: &Json) -> Vec<Change> {
         let mut differences = changes(body, live, &self.cluster.options().field_manager);
@@ -68,7 +76,7 @@ impl Applier<'_> {
 
     /// Returns the fields that are no longer desired and that another manager keeps in the object.
     fn retained(&self, key: &Key, body: &Json, live: &Json) -> Vec<Change> {
-        let Some(last) = self.last_applied(key, live) else {
+        let Some(last) = self.last_manifest(key, live) else {
             return Vec::new();
         };
         let fields = removed(key, &last, body, live).into_iter();
@@ -105,12 +113,12 @@ impl Applier<'_> {
 
     /// Returns the manifest of the last apply, in the form of the live object. `None` for a new object and for an
     /// immutable one: an apply removes none of their fields.
-    fn last_applied(&self, key: &Key, live: &Json) -> Option<Json> {
+    fn last_manifest(&self, key: &Key, live: &Json) -> Option<Json> {
         match key.kind.mutability() {
             Mutability::Mutable => {}
             Mutability::Immutable => return None,
         }
-        let mut last = to_apply_body(key, self.desired.last_applied.get(key)?);
+        let mut last = to_apply_body(key, self.last_applied.get(key)?);
         // A state has the names of the Secret's keys, but not their content.
         if key.kind == Kind::Secret
             && let Some(last) = last.as_object_mut()

@@ -101,7 +101,9 @@ impl Applier<'_> {
         let patch = |live: &Json| release(live, store, manager);
         let released = join_all(keys.into_iter().map(|key| async move {
             let live = &applier.outcome.exists[&key];
-            let released = applier.patch_current(Verb::TakeOver, &key, live, patch);
+            let released = applier
+                .writer
+                .patch_current(Verb::TakeOver, &key, live, patch);
             let released = released.await.map(|live| live.map(Cow::into_owned));
             (key, released)
         }));

@@ -135,16 +135,18 @@ mod take_over {
         let cluster = fake_api::cluster(move |_| replies.next().unwrap()).await;
         let key = Key::new(Kind::Service, "feast-x-online");
         let cancel = CancellationToken::new();
+        let desired = DesiredState {
+            store: &fake_api::store("x"),
+            objects: &Objects::without_secrets("ns", BTreeMap::new()),
+            last_applied: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
+            repair_drift: true,
+            wait_for_job: None,
+        };
         let mut applier = Applier {
             cluster: &cluster,
-            desired: &DesiredState {
-                store: &fake_api::store("x"),
-                objects: &Objects::without_secrets("ns", BTreeMap::new()),
-                last_applied: &BTreeMap::new(),
-                pvc_policy: &PvcPolicy::default(),
-                repair_drift: true,
-                wait_for_job: None,
-            },
+            desired: &desired,
+            writer: desired.writer(&cluster, &cancel),
             cancel: &cancel,
             outcome: Outcome {
                 exists: [(key, operated("1"))].into(),
