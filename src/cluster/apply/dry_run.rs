@@ -110,6 +110,28 @@ impl Cluster {
     /// An object is not checked if the apply deletes something or corrects its field managers before it writes the object:
     /// the dry run would not see that.
     pub async fn check_writes(&self, writes: &Writes<'_>, cancel: &CancellationToken) -> Checked {
+        self.check_selected(writes, |_| true, cancel).await
+    }
+
+    /// Returns what an update would meet. If the API server does not answer, this is the error.
+    pub(super) async fn check_update(
+        &self,
+        writes: &Writes<'_>,
+        cancel: &CancellationToken,
+    ) -> Vec<Error> {
+        let Checked { refused, unchecked } = self.check_writes(writes, cancel).await;
+        let unanswered = unchecked.into_iter();
+        let unanswered = unanswered.filter(|error| error.reason.is_no_answer());
+        refused.into_iter().chain(unanswered).collect()
+    }
+
+    /// Checks the selected ones of the writes.
+    pub(super) async fn check_selected(
+        &self,
+        writes: &Writes<'_>,
+        selected: impl Fn(&Key) -> bool,
+        cancel: &CancellationToken,
+    ) -> Checked {
         let writer = Writer {
             cluster: self,
             store: writes.store,
@@ -119,7 +141,8 @@ impl Cluster {
             cancel,
         };
         let frees_quota = (writes.live.keys()).any(|key| !writes.manifests.contains_key(key));
-        let sent = writer.writes(writes).map(|(key, body, live)| async move {
+        let sent = writer.writes(writes).filter(|(key, ..)| selected(key));
+        let sent = sent.map(|(key, body, live)| async move {
             let write = match live {
                 Some(_) => Write::Update,
                 None => Write::Create,
@@ -164,12 +187,9 @@ impl Cluster {
         };
         let missing = self.missing_apis(store, keys(), live, cancel).await;
         checked.refused.extend(missing);
-        let named = |error: &Error, key: &Key| {
-            error.target.kind == key.kind.as_str() && error.target.name.as_ref() == Some(&key.name)
-        };
         let left = wanted.iter().filter(|(key, manifest)| {
             let mut refused = checked.refused.iter();
-            !manifest.is_null() && !refused.any(|error| named(error, key))
+            !manifest.is_null() && !refused.any(|error| error.is_about(key))
         });
         let writer = Writer {
             cluster: self,
