@@ -93,7 +93,10 @@ impl ApplyOperation<'_> {
             Ok(outcome) => outcome,
             Err(errors) => {
                 let mut diagnostics = self.failures(&prepared, &errors);
-                if !self.is_create() {
+                // The hint about a missing API says so already.
+                let is_said =
+                    |error: &cluster::Error| matches!(error.reason, Reason::NotInstalled { .. });
+                if !self.is_create() && !errors.iter().any(is_said) {
                     diagnostics::add_nothing_written(&mut diagnostics);
                 }
                 return ApplyResourceChangeResponse {
