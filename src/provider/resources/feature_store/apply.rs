@@ -16,6 +16,8 @@ use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
 use crate::feast::config::ScalingStatus;
 use crate::feast::names;
 use crate::feast::ownership::Occupied;
+use crate::feast::spec::Store;
+use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
@@ -179,7 +181,11 @@ impl ApplyOperation<'_> {
             }
             rollout.errors = errors;
             let is_moved = deployment.is_some_and(|live| wait::is_moved(store, &live));
-            if !is_moved || !rollout.errors.is_empty() || attempt == REPLICAS_ATTEMPTS {
+            if !is_moved
+                || has_other_replicas(store, outcome)
+                || !rollout.errors.is_empty()
+                || attempt == REPLICAS_ATTEMPTS
+            {
                 break;
             }
             self.write_again(prepared, outcome).await;
@@ -349,6 +355,14 @@ impl ApplyOperation<'_> {
         let timeout = self.timeout(&prepared.desired);
         Wait::since(self.started, timeout, &prepared.resolved.redaction)
     }
+}
+
+/// Returns whether admission control stored another number of replicas than was applied.
+fn has_other_replicas(store: &Store, outcome: &Outcome) -> bool {
+    let key = Key::new(Kind::Deployment, names::main(&store.name));
+    let replicas = FieldPath::of(&["spec", "replicas"]);
+    let mut changes = outcome.unsettled.get(&key).into_iter().flatten();
+    changes.any(|change| change.field == replicas)
 }
 
 /// Returns whether another create has become the owner of the feature store.

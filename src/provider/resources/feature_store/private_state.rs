@@ -226,6 +226,10 @@ mod tests {
             sources: [("key \"a\" of Secret \"b\"".to_owned(), "f".to_owned())].into(),
             owner_id: Some("c0ffee".to_owned()),
             last_applied: manifests([("a", 1), ("b", 2)]),
+            rewrites: serde_json::from_value(json!({"Deployment/a": [
+                {"field": ".spec.replicas", "applied": 1, "stored": 2},
+            ]}))
+            .unwrap(),
             planned: manifests([("a", 1), ("b", 5)]),
             applied_attributes: Some(AppliedAttributes {
                 configuration: json!({"name": "x", "feastProject": "p"}),
