@@ -102,6 +102,17 @@ pub struct DesiredState<'a> {
 }
 
 impl<'a> DesiredState<'a> {
+    /// Returns the writes over these live objects.
+    fn writes(&self, live: &'a BTreeMap<Key, Json>) -> Writes<'a> {
+        Writes {
+            store: self.store,
+            manifests: &self.objects.manifests,
+            live,
+            last_applied: self.last_applied,
+            repair_drift: self.repair_drift,
+        }
+    }
+
     fn writer(&self, cluster: &'a Cluster, cancel: &'a CancellationToken) -> Writer<'a> {
         Writer {
             cluster,
@@ -187,19 +198,17 @@ impl Cluster {
             return Err(missing);
         }
         let is_create = last_applied.is_empty();
-        let writes = Writes {
-            store,
-            manifests: &objects.manifests,
-            live: &live.clone(),
-            last_applied,
-            repair_drift: desired.repair_drift,
-        };
         if !is_create {
-            let refused = self.check_update(&writes, cancel).await;
+            let refused = self.check_update(&desired.writes(&live), cancel).await;
             if !refused.is_empty() {
                 return Err(refused);
             }
         }
+        // A create usually finds no objects.
+        let found = match is_create {
+            true => live.clone(),
+            false => BTreeMap::new(),
+        };
         let is_of_store =
             |(key, live): &(Key, Json)| self.may_change(store, last_applied, key, live);
         let mut applier = Applier {
@@ -216,6 +225,7 @@ impl Cluster {
         if is_create {
             // The Secret decides between concurrent creates.
             applier.apply_matching(|key| key.kind == Kind::Secret).await;
+            let writes = desired.writes(&found);
             applier.apply_checked_prerequisites(&writes).await;
         } else {
             applier.apply_tier(Tier::Prerequisites).await;

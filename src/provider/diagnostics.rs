@@ -198,12 +198,14 @@ pub fn add_nothing_written(diagnostics: &mut Diagnostics) {
     add_to_last_error(diagnostics, "Nothing was written.");
 }
 
-/// Adds to the last error that the create was undone, except for the objects that are `left`.
-pub fn add_undone(diagnostics: &mut Diagnostics, left: &BTreeSet<Key>) {
+/// Adds to the last error that the create was undone, except for the objects that are `left`. `is_made` is false if it had
+/// made no objects.
+pub fn add_undone(diagnostics: &mut Diagnostics, is_made: bool, left: &BTreeSet<Key>) {
     let names: Vec<String> = left.iter().map(Key::to_string).collect();
-    let left = match names.is_empty() {
-        true => "The objects that this create had made were deleted again.".to_owned(),
-        false => format!(
+    let left = match (is_made, names.is_empty()) {
+        (false, _) => "This create has made no objects.".to_owned(),
+        (true, true) => "The objects that this create had made were deleted again.".to_owned(),
+        (true, false) => format!(
             "The objects that this create had made were deleted again, except for these: {}. The next create of this \
              feature store adopts them. A PersistentVolumeClaim stays if its volume existed before it.",
             names.join(", ")

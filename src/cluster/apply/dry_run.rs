@@ -63,7 +63,7 @@ pub struct Checked {
 enum Write {
     Create,
     Update,
-    /// A create of an object that exists during the dry run, and is deleted before the write.
+    /// A write of an object that is another one during the dry run: it is deleted or taken over before the write.
     Replace,
 }
 
@@ -143,20 +143,25 @@ impl Cluster {
         let frees_quota = (writes.live.keys()).any(|key| !writes.manifests.contains_key(key));
         let sent = writer.writes(writes).filter(|(key, ..)| selected(key));
         let sent = sent.map(|(key, body, live)| async move {
-            let write = match live {
-                Some(_) => Write::Update,
-                None => Write::Create,
-            };
-            let sent = match live {
-                Some(live) if takes_conflicts(key, live, writes.store) => {
-                    let manager = &self.options().field_manager;
-                    writer.apply_as(key, manager, true, body).await
-                }
-                Some(live) => writer.send_apply(key, body, Cow::Borrowed(live)).await,
-                None => {
-                    let manager = &self.options().field_manager;
-                    writer.apply_as(key, manager, false, body).await
-                }
+            let manager = &self.options().field_manager;
+            let (write, sent) = match live {
+                None => (
+                    Write::Create,
+                    writer.apply_as(key, manager, false, body).await,
+                ),
+                Some(live) if is_operated(live, writes.store) => (
+                    Write::Replace,
+                    writer.apply_as(key, manager, true, body).await,
+                ),
+                // Other values are sent than are applied, so that conflicts say nothing.
+                Some(_) if key.kind == Kind::Secret => (
+                    Write::Update,
+                    writer.apply_as(key, manager, true, body).await,
+                ),
+                Some(live) => (
+                    Write::Update,
+                    writer.send_apply(key, body, Cow::Borrowed(live)).await,
+                ),
             };
             (key, write, sent.err())
         });
@@ -247,12 +252,6 @@ impl Writer<'_> {
             (!is_unchecked).then_some((key, body, live_object))
         })
     }
-}
-
-/// Returns whether conflicts say nothing about the write: the values of a Secret are not sent, and the objects of the Feast
-/// operator change hands before the write.
-fn takes_conflicts(key: &Key, live: &Json, store: &StoreName) -> bool {
-    key.kind == Kind::Secret || is_operated(live, store)
 }
 
 /// Returns the body of the dry run of an apply. The values of a Secret are replaced by others of the same length.

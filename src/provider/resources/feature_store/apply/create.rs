@@ -81,12 +81,16 @@ impl ApplyOperation<'_> {
     }
 
     /// Deletes what this create has made. Returns the response without a state, so that Terraform records no tainted
-    /// resource. Returns `None` if nothing could be undone, because the Secret cannot be written.
+    /// resource. Returns `None` if there is nothing to undo, or nothing could be undone because the Secret cannot be written.
     pub(super) async fn undo(
         &self,
         prepared: &Prepared,
         outcome: &mut Outcome,
     ) -> Option<ApplyResourceChangeResponse> {
+        if outcome.exists.is_empty() {
+            return None;
+        }
+        let is_made = !outcome.created.is_empty();
         // A request to stop must not leave half of the objects.
         let uncancelled = CancellationToken::new();
         let now = prepared.cluster.now();
@@ -121,7 +125,7 @@ impl ApplyOperation<'_> {
         let mut diagnostics = self.failures(prepared, &errors);
         let failed = |error| diagnostics::cluster_error("Cannot undo the create", error);
         diagnostics.extend(failures.iter().map(failed));
-        diagnostics::add_undone(&mut diagnostics, &left);
+        diagnostics::add_undone(&mut diagnostics, is_made, &left);
         Some(ApplyResourceChangeResponse {
             diagnostics,
             ..ApplyResourceChangeResponse::default()
