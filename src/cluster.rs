@@ -27,6 +27,7 @@ mod read_cache;
 mod request;
 mod resource;
 mod task;
+mod warnings;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ use tokio::sync::{Mutex, OnceCell};
 pub use connection::{Connection, Server};
 pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
+pub use warnings::{WarningTexts, Warnings};
 
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::kubernetes::{Key, Kind};
@@ -104,6 +106,8 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
+    /// The warnings in the responses to the requests of this client.
+    warnings: Warnings,
 }
 
 struct Inner {
@@ -131,6 +135,7 @@ struct Inner {
     verified: OnceCell<()>,
     /// The clock of the API server.
     clock: clock::Clock,
+    known_warnings: warnings::KnownWarnings,
 }
 
 impl Cluster {
@@ -159,8 +164,18 @@ impl Cluster {
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: OnceCell::new(),
                 clock: clock::Clock::default(),
+                known_warnings: warnings::KnownWarnings::default(),
             }),
+            warnings: Warnings::default(),
         })
+    }
+
+    /// Returns a client for one operation, which adds the warnings of the API server to `warnings`.
+    pub fn with_warnings(&self, warnings: Warnings) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            warnings,
+        }
     }
 
     /// Returns the URL of the API server.

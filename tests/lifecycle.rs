@@ -15,6 +15,7 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod account;
+    pub mod admission;
     pub mod admission_policy;
     pub mod authz;
     pub mod cluster;
@@ -62,10 +63,11 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
-    examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage, lost_responses,
-    migration, nulls, permissions, persistence, pods, policies, preflight, recovery, replacement,
-    requests, rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
+    admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
+    drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
+    lost_responses, migration, nulls, permissions, persistence, pods, policies, preflight,
+    recovery, replacement, requests, rollouts, scaling, secrets, terraform_runner, testbed, tls,
+    waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -243,7 +245,6 @@ fn trials() -> Vec<Trial> {
         leftovers::reports_dropped_fields_with_other_owners,
         leftovers::removes_leftovers_of_a_lost_state,
         leftovers::removes_leftover_objects_of_every_kind,
-        leftovers::reports_values_changed_by_admission,
         lineage::runs_in_separate_pods,
         lineage::example_is_applied_and_destroyed,
         permissions::documented_role_is_sufficient,
@@ -254,6 +255,10 @@ fn trials() -> Vec<Trial> {
         pods::applies_and_removes_every_option,
         nulls::rejects_null_list_elements,
         nulls::ignores_null_map_elements,
+        admission::a_refused_create_leaves_nothing,
+        admission::a_refused_update_changes_nothing,
+        admission::values_that_admission_rewrites_settle,
+        admission::warnings_of_the_api_server_are_shown_once,
         policies::explains_rejection_by_a_policy,
         preflight::finds_every_obstacle_at_once,
         preflight::reports_missing_permissions_together,

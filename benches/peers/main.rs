@@ -10,7 +10,8 @@
 //! | `FEAST_BENCH_KUBECTL` | gavinbunney/kubectl |
 //! | `FEAST_BENCH_HELM` | hashicorp/helm |
 //!
-//! `FEAST_BENCH_FEAST` sets another binary of this provider, to compare two versions.
+//! `FEAST_BENCH_FEAST` sets another binary of this provider. `FEAST_BENCH_OTHER_FEAST` is the binary of another version,
+//! whose runs alternate with those of the first one.
 //!
 //! `FEAST_BENCH_STORES=1,10,50,200` sets the numbers of stores, `FEAST_BENCH_PEERS_UP_TO=50` the maximum number for
 //! other providers, and `FEAST_BENCH_ROUNDS=3` the number of rounds for up to ten stores, whose medians are printed;
@@ -100,7 +101,7 @@ fn main() {
 
 fn is_measured(provider: &Provider, stores: usize, limit: usize) -> bool {
     match provider.kind {
-        Kind::Feast | Kind::TerraformData => true,
+        Kind::Feast | Kind::OtherFeast | Kind::TerraformData => true,
         // This takes a minute for ten stores.
         Kind::Manifest => stores <= limit.min(10),
         Kind::Typed | Kind::Kubectl | Kind::Helm => stores <= limit,

@@ -11,6 +11,8 @@ use crate::terraform::Terraform;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Feast,
+    /// Another version of this provider.
+    OtherFeast,
     Typed,
     Manifest,
     Kubectl,
@@ -29,6 +31,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Feast => "feast",
+            Self::OtherFeast => "feast, other version",
             Self::Typed => "kubernetes, typed",
             Self::Manifest => "kubernetes_manifest",
             Self::Kubectl => "kubectl",
@@ -53,6 +56,7 @@ pub fn feast() -> PathBuf {
 /// Returns this provider and those that environment variables name.
 pub fn all() -> Vec<Provider> {
     let peers = [
+        (Kind::OtherFeast, "FEAST_BENCH_OTHER_FEAST"),
         (Kind::Typed, "FEAST_BENCH_KUBERNETES"),
         (Kind::Manifest, "FEAST_BENCH_KUBERNETES"),
         (Kind::Kubectl, "FEAST_BENCH_KUBECTL"),
@@ -84,7 +88,7 @@ impl Provider {
     /// Returns the address in `required_providers`.
     pub fn source(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Feast => Some("feast-dev/feast"),
+            Kind::Feast | Kind::OtherFeast => Some("feast-dev/feast"),
             Kind::Typed | Kind::Manifest => Some("hashicorp/kubernetes"),
             Kind::Kubectl => Some("gavinbunney/kubectl"),
             Kind::Helm => Some("hashicorp/helm"),
@@ -96,7 +100,7 @@ impl Provider {
     pub fn configure(&self, terraform: &Terraform, stores: usize, objects: &[Json]) {
         let mut text = self.head();
         text += &match self.kind {
-            Kind::Feast => format!("{PROVIDER_FEAST}\n{STORE}"),
+            Kind::Feast | Kind::OtherFeast => format!("{PROVIDER_FEAST}\n{STORE}"),
             Kind::Typed => format!("{PROVIDER_KUBERNETES}\n{TYPED}"),
             Kind::Manifest => {
                 let block = |object: &Json| {

@@ -2,9 +2,10 @@
 //!
 //! The order of steps:
 //!
-//! 1. An object of a desired name that belongs to somebody else stops the apply before the first write.
+//! 1. An object of a desired name that belongs to somebody else stops the apply before the first write. So does, in an
+//!    update, an object whose dry run the API server refuses ([`dry_run`]).
 //! 2. Objects of the Feast operator that the state contains are taken over ([`take_over`]).
-//! 3. Prerequisites, in parallel: pods need them to start.
+//! 3. Prerequisites, in parallel: pods need them to start. A create sends dry runs of all other objects at the same time.
 //! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it has.
 //! 5. If the Deployment gets a fixed replica count, autoscalers that are no longer desired are deleted, because they
 //!    would change the count again.
@@ -22,6 +23,7 @@
 //! - A field that another manager has applied is not taken, unless conflicts are forced. A field that was changed by an
 //!   update is taken only if it still has the value of the plan ([`object`]).
 //! - A write whose answer was lost counts as possibly done: the object is part of the outcome.
+//! - A create that the API server refuses can be undone ([`undo`]).
 //!
 //! # Assumptions
 //!
@@ -42,6 +44,7 @@ mod object;
 mod prune;
 mod reclaim;
 mod take_over;
+mod undo;
 mod write_owner;
 
 use std::borrow::Cow;
@@ -57,6 +60,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use dry_run::{Checked, Replacement, Writes};
 pub use object::to_apply_body;
+pub use undo::Undone;
 
 use object::{Created, Writer};
 
@@ -98,6 +102,17 @@ pub struct DesiredState<'a> {
 }
 
 impl<'a> DesiredState<'a> {
+    /// Returns the writes over these live objects.
+    fn writes(&self, live: &'a BTreeMap<Key, Json>) -> Writes<'a> {
+        Writes {
+            store: self.store,
+            manifests: &self.objects.manifests,
+            live,
+            last_applied: self.last_applied,
+            repair_drift: self.repair_drift,
+        }
+    }
+
     fn writer(&self, cluster: &'a Cluster, cancel: &'a CancellationToken) -> Writer<'a> {
         Writer {
             cluster,
@@ -119,6 +134,8 @@ pub struct Outcome {
     pub taken_over: BTreeSet<Key>,
     /// The objects that were written or deleted.
     pub changed: BTreeSet<Key>,
+    /// The objects that this apply has created. An object whose answer was lost is not one of them.
+    pub created: BTreeSet<Key>,
     /// PersistentVolumeClaims that are no longer desired and were kept for their data.
     pub kept: Vec<Key>,
     /// The fields in which the answers of the API server differ from what was applied: a desired field with another
@@ -135,6 +152,7 @@ impl fmt::Debug for Outcome {
             exists,
             taken_over,
             changed,
+            created,
             kept,
             unsettled,
             errors,
@@ -143,6 +161,7 @@ impl fmt::Debug for Outcome {
             .field("exists", &exists.keys())
             .field("taken_over", taken_over)
             .field("changed", changed)
+            .field("created", created)
             .field("kept", kept)
             .field("unsettled", &unsettled.keys())
             .field("errors", errors)
@@ -155,7 +174,8 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Objects of others have desired names, or the cluster lacks an API. Nothing was written.
+    /// Objects of others have desired names, the cluster lacks an API, or the API server refuses a change of an update or
+    /// does not answer. Nothing was written.
     pub async fn apply(
         &self,
         live: BTreeMap<Key, Json>,
@@ -174,6 +194,18 @@ impl Cluster {
         if !blockers.is_empty() {
             return Err(blockers);
         }
+        let is_create = last_applied.is_empty();
+        if !is_create {
+            let refused = self.check_update(&desired.writes(&live), cancel).await;
+            if !refused.is_empty() {
+                return Err(refused);
+            }
+        }
+        // A create usually finds no objects.
+        let found = match is_create {
+            true => live.clone(),
+            false => BTreeMap::new(),
+        };
         let is_of_store =
             |(key, live): &(Key, Json)| self.may_change(store, last_applied, key, live);
         let mut applier = Applier {
@@ -187,11 +219,14 @@ impl Cluster {
             },
         };
         applier.take_over().await;
-        if last_applied.is_empty() {
+        if is_create {
             // The Secret decides between concurrent creates.
             applier.apply_matching(|key| key.kind == Kind::Secret).await;
+            let writes = desired.writes(&found);
+            applier.apply_checked_prerequisites(&writes).await;
+        } else {
+            applier.apply_tier(Tier::Prerequisites).await;
         }
-        applier.apply_tier(Tier::Prerequisites).await;
         applier.prepare().await;
         if applier.sets_replicas() {
             applier.prune(is_autoscaler).await;
@@ -300,6 +335,15 @@ pub(super) fn is_terminating(live: &Json) -> bool {
     !live["metadata"]["deletionTimestamp"].is_null()
 }
 
+/// The result of applying one object, with the new live object.
+enum Written {
+    /// It already had the desired state.
+    Unchanged,
+    Changed(Json),
+    /// It did not exist.
+    Created(Json),
+}
+
 /// An apply in progress.
 struct Applier<'a> {
     cluster: &'a Cluster,
@@ -330,6 +374,26 @@ impl Applier<'_> {
         self.apply_matching(|key| key.kind.tier() == tier).await;
     }
 
+    /// Applies the prerequisites of a create, and checks the other objects by dry runs at the same time.
+    ///
+    /// A policy can depend on a prerequisite. So what was refused is checked again when the prerequisites exist.
+    async fn apply_checked_prerequisites(&mut self, writes: &Writes<'_>) {
+        if !self.ok_so_far() {
+            return;
+        }
+        let (cluster, cancel) = (self.cluster, self.cancel);
+        let rest = |key: &Key| key.kind.tier() != Tier::Prerequisites;
+        let checked = cluster.check_selected(writes, rest, cancel);
+        let ((), mut checked) = tokio::join!(self.apply_tier(Tier::Prerequisites), checked);
+        if self.ok_so_far() && !checked.refused.is_empty() {
+            let is_refused = |key: &Key| checked.refused.iter().any(|error| error.is_about(key));
+            checked = cluster.check_selected(writes, is_refused, cancel).await;
+        }
+        for error in checked.refused {
+            push_error(&mut self.outcome.errors, error);
+        }
+    }
+
     /// Applies the selected objects in parallel. A failure does not stop the others.
     async fn apply_matching(&mut self, selected: impl Fn(&Key) -> bool) {
         if !self.ok_so_far() {
@@ -344,15 +408,26 @@ impl Applier<'_> {
         .await;
         for (key, result) in applied {
             match result {
-                Ok(None) => self.note_differences(key),
-                Ok(Some(live)) => {
-                    self.outcome.exists.insert(key.clone(), live);
-                    self.outcome.changed.insert(key.clone());
+                Ok(written) => {
+                    self.note_write(key, written);
                     self.note_differences(key);
                 }
                 Err(error) => self.note_failure(key, error),
             }
         }
+    }
+
+    fn note_write(&mut self, key: &Key, written: Written) {
+        let live = match written {
+            Written::Unchanged => return,
+            Written::Changed(live) => live,
+            Written::Created(live) => {
+                self.outcome.created.insert(key.clone());
+                live
+            }
+        };
+        self.outcome.exists.insert(key.clone(), live);
+        self.outcome.changed.insert(key.clone());
     }
 
     /// Notes the fields in which an applied object differs from its manifest.
@@ -381,13 +456,12 @@ impl Applier<'_> {
         push_error(&mut self.outcome.errors, error);
     }
 
-    /// Applies one object. Returns the new live object, or `None` if it already had the desired state.
     async fn apply_object(
         &self,
         key: &Key,
         manifest: &Json,
         live: Option<&Json>,
-    ) -> Result<Option<Json>, Error> {
+    ) -> Result<Written, Error> {
         let body = to_apply_body(key, manifest);
         let mut live = live.map(Cow::Borrowed);
         loop {
@@ -399,7 +473,7 @@ impl Applier<'_> {
             match live {
                 Some(live) => return self.update(key, body, live).await,
                 None => match self.create(key, &body).await? {
-                    Created::New(object) => return Ok(Some(object)),
+                    Created::New(object) => return Ok(Written::Created(object)),
                     Created::Existing(object) => live = Some(Cow::Owned(object)),
                 },
             }
@@ -421,27 +495,23 @@ impl Applier<'_> {
     }
 
     /// Changes an object that exists. An object that only the create has found is new to the outcome, changed or not.
-    async fn update(
-        &self,
-        key: &Key,
-        body: Json,
-        live: Cow<'_, Json>,
-    ) -> Result<Option<Json>, Error> {
+    async fn update(&self, key: &Key, body: Json, live: Cow<'_, Json>) -> Result<Written, Error> {
         let live = self.writer.reclaim(key, &body, live).await?;
         if is_applied(&body, &live, &self.cluster.options().field_manager) {
             return Ok(match live {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(found) => Some(found),
+                Cow::Borrowed(_) => Written::Unchanged,
+                Cow::Owned(found) => Written::Changed(found),
             });
         }
         if key.kind == Kind::Secret && self.desired.last_applied.is_empty() {
             let written = (self.cluster).write_owner(self.desired.store, &live, &body, self.cancel);
-            return written.await.map(Some);
+            return written.await.map(Written::Changed);
         }
         if key.kind == Kind::Deployment {
             self.release_fields(key, &body, &live).await?;
         }
-        self.writer.send_apply(key, body, live).await.map(Some)
+        let sent = self.writer.send_apply(key, body, live).await;
+        sent.map(Written::Changed)
     }
 
     async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {

@@ -121,6 +121,33 @@ impl Cluster {
         deleted.map(|_| ())
     }
 
+    /// Requests the deletion of the object with the UID and the version of `live`.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Stale`] if the object has changed. Otherwise, the request is rejected.
+    pub(super) async fn delete_version(
+        &self,
+        store: &StoreName,
+        key: &Key,
+        live: &Json,
+        cancel: &CancellationToken,
+    ) -> Result<(), Error> {
+        let mut request = delete_request(store, key, live);
+        if let Call::Delete(DeleteParams {
+            preconditions: Some(preconditions),
+            ..
+        }) = &mut request.call
+        {
+            let version = live["metadata"]["resourceVersion"].as_str();
+            preconditions.resource_version = version.map(str::to_owned);
+        }
+        match self.send(request, cancel).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
     /// Requests the deletion of the object with the UID of `live`. Returns whether it is gone; if it is not, finalizers or
     /// the garbage collector have to finish.
     ///

@@ -12,7 +12,7 @@ use super::connection::{ConnectionError, Server};
 use super::delete::StalledDeletion;
 use super::rollout::pod_issue::{PodIssue, paragraphs};
 use super::task::TaskError;
-use crate::kubernetes::kind::Scope;
+use crate::kubernetes::kind::{Key, Scope};
 
 /// The operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,50 @@ impl Error {
     pub fn is_about_one_object(&self) -> bool {
         let namespace = matches!(self.reason, Reason::NamespaceTerminating(_));
         !namespace && !self.is_about_the_connection()
+    }
+
+    /// Returns whether the error is about the object with this key.
+    pub(super) fn is_about(&self, key: &Key) -> bool {
+        self.target.kind == key.kind.as_str() && self.target.name.as_ref() == Some(&key.name)
+    }
+
+    /// Returns whether the API server has refused a write of the apply, and nothing else can have happened.
+    pub fn is_refusal(&self) -> bool {
+        let is_refusal = match &self.reason {
+            Reason::Forbidden { .. }
+            | Reason::Denied { .. }
+            | Reason::NamespaceMissing(_)
+            | Reason::NamespaceTerminating(_)
+            | Reason::NotFound
+            | Reason::NotInstalled { .. }
+            | Reason::Invalid { .. }
+            | Reason::Conflict(_)
+            | Reason::ChangedSincePlan(_)
+            | Reason::Stale { .. }
+            | Reason::Foreign { .. }
+            | Reason::Terminating(_)
+            | Reason::Rejected { .. } => true,
+            Reason::Unauthorized { .. }
+            | Reason::KeyMissing(_)
+            | Reason::NotText(_)
+            | Reason::OwnerChanged
+            | Reason::OwnedByOperator
+            | Reason::OperatorRunning
+            | Reason::OperatorUnknown { .. }
+            | Reason::Unreachable(_)
+            | Reason::Credentials(_)
+            | Reason::Connection(_)
+            | Reason::Panicked(_)
+            | Reason::Unreadable(_)
+            | Reason::NotKubernetes { .. }
+            | Reason::RolloutFailed { .. }
+            | Reason::JobFailed { .. }
+            | Reason::JobUnfinished { .. }
+            | Reason::TimedOut { .. }
+            | Reason::WrongCluster { .. }
+            | Reason::Cancelled => false,
+        };
+        is_refusal && !self.maybe_done
     }
 
     fn place(&self) -> String {

@@ -13,6 +13,8 @@ use super::{Cluster, Connection, Options, StoreName};
 pub struct Received {
     /// Method and path, without the query: `GET /api/v1/namespaces/ns/secrets/feast-x`.
     pub line: String,
+    /// True for a write that stores nothing.
+    pub dry_run: bool,
     pub body: Json,
 }
 
@@ -94,6 +96,8 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Received> {
     let (method, path) = (words.next().unwrap(), words.next().unwrap());
     Ok(Received {
         line: format!("{} {path}", method.to_uppercase()),
+        // The head is in lower case.
+        dry_run: head[0].contains("dryrun=all"),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     })
 }

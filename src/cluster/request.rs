@@ -331,6 +331,8 @@ impl Cluster {
         drop(turn);
         let response = response.map_err(|error| self.unreachable(error))?;
         self.inner.clock.note(response.headers());
+        let known_warnings = &self.inner.known_warnings;
+        known_warnings.note(response.headers(), &request.target(), &self.warnings);
         let status = response.status();
         let retry_after = retry_after(response.headers());
         let content_type = content_type(response.headers());

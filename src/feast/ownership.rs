@@ -10,7 +10,7 @@
 //! - A create changes nothing of a feature store whose creation is complete, or that another configuration is creating.
 //! - Of several creates that start at the same time, one owns the feature store. The others return an error and no
 //!   state.
-//! - A create adopts the objects of a create that failed or was interrupted.
+//! - A create adopts the objects of a create that failed or was interrupted, and of none that is being undone.
 //! - A destroy deletes nothing of a feature store that another create owns.
 //!
 //! # Assumptions
@@ -42,6 +42,9 @@ use super::spec::Timeouts;
 /// The time that a create can take beyond its timeout, in seconds: for requests that are retried, and for objects of
 /// an earlier feature store that are still being deleted.
 const MARGIN: i64 = 300;
+
+/// The time to undo a create, in seconds. Until then no other create adopts its objects.
+pub const UNDO_SECONDS: i64 = 60;
 
 /// The owner of a feature store and the progress of its creation, as the Secret of the feature store records them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +83,9 @@ pub enum Event<'a> {
     CreateSucceeds,
     /// The create that owns the feature store ended with an error.
     CreateFails,
+    /// The create that owns the feature store is about to delete its objects. `now` is a Unix time in seconds by the clock
+    /// of the API server. The Secret must not keep the configuration, so that no create of it adopts the objects.
+    CreateIsUndone { now: i64 },
     /// An update is about to write its first object. `owner_id` is the id in the private state, or a new one.
     UpdateStarts { owner_id: &'a str },
     /// A destroy is about to delete the objects. `owner_id` is the id in the private state.
@@ -155,6 +161,13 @@ impl Ownership {
             }),
             Event::CreateFails => Ok(match self.owner_id().map(str::to_owned) {
                 Some(owner_id) => Self::Failed { owner_id },
+                None => self.clone(),
+            }),
+            Event::CreateIsUndone { now } => Ok(match self.owner_id().map(str::to_owned) {
+                Some(owner_id) => Self::Creating {
+                    owner_id,
+                    deadline: Some(now.saturating_add(UNDO_SECONDS)),
+                },
                 None => self.clone(),
             }),
             Event::UpdateStarts { owner_id } => Ok(match self {
@@ -343,6 +356,16 @@ mod tests {
                 Ok(complete("b")),
             ),
             (creating("b", 2000), Event::CreateFails, Ok(failed("b"))),
+            (
+                creating("b", 2000),
+                Event::CreateIsUndone { now: 1000 },
+                Ok(creating("b", 1000 + UNDO_SECONDS)),
+            ),
+            (
+                Ownership::Absent,
+                Event::CreateIsUndone { now: 1000 },
+                Ok(Ownership::Absent),
+            ),
             (
                 creating("b", 2000),
                 destroy(Some("a")),

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use crate::cluster::connection::{ConnectionError, Problem};
-use crate::cluster::{self, StoreName};
+use crate::cluster::{self, StoreName, WarningTexts};
 use crate::feast::feature_store_yaml::SecretError;
 use crate::feast::names;
 use crate::feast::remote_store::RemoteStoreError;
 use crate::feast::spec::RemoteStore;
+use crate::kubernetes::Key;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 pub use drift::*;
@@ -42,6 +43,18 @@ pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
         detail.push_str(&hint);
     }
     Diagnostic::error(summary, detail)
+}
+
+/// The warnings of the API server in one operation, by object. Terraform merges warnings with the same summary.
+pub fn api_warnings(warnings: &WarningTexts) -> Diagnostics {
+    let diagnostics = warnings.iter().map(|(object, texts)| {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        Diagnostic::warning(
+            format!("The API server warns about {object}"),
+            texts.join("\n"),
+        )
+    });
+    diagnostics.collect()
 }
 
 /// An invalid attribute of the provider block.
@@ -173,14 +186,45 @@ pub fn at_attributes(mut diagnostic: Diagnostic, paths: Vec<Path>) -> Diagnostic
 
 /// Adds what to do next to the last error of an apply.
 pub fn add_next_steps(diagnostics: &mut Diagnostics, is_create: bool) {
+    add_to_last_error(
+        diagnostics,
+        match is_create {
+            true => FAILED_CREATE,
+            false => FAILED_UPDATE,
+        },
+    );
+}
+
+/// Adds to the last error that the apply has written nothing.
+pub fn add_nothing_written(diagnostics: &mut Diagnostics) {
+    add_to_last_error(diagnostics, "Nothing was written.");
+}
+
+/// Adds to the last error that the create was undone, except for the objects that are `left`. `is_made` is false if it had
+/// made no objects.
+pub fn add_undone(diagnostics: &mut Diagnostics, is_made: bool, left: &BTreeSet<Key>) {
+    let names: Vec<String> = left.iter().map(Key::to_string).collect();
+    let left = match (is_made, names.is_empty()) {
+        (false, _) => "This create has made no objects.".to_owned(),
+        (true, true) => "The objects that this create had made were deleted again.".to_owned(),
+        (true, false) => format!(
+            "The objects that this create had made were deleted again, except for these: {}. The next create of this \
+             feature store adopts them. A PersistentVolumeClaim stays if its volume existed before it.",
+            names.join(", ")
+        ),
+    };
+    add_to_last_error(
+        diagnostics,
+        &format!("{left} The state has no feature store. Correct the cause and apply again."),
+    );
+}
+
+fn add_to_last_error(diagnostics: &mut Diagnostics, text: &str) {
     let mut errors = diagnostics.iter_mut();
     let last = errors.rfind(|diagnostic| diagnostic.severity == Severity::Error);
     if let Some(last) = last {
         last.detail.push_str("\n\n");
-        last.detail.push_str(match is_create {
-            true => FAILED_CREATE,
-            false => FAILED_UPDATE,
-        });
+        last.detail.push_str(text);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The data that the provider shares with its objects: the settings of the provider block, and the request to stop.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,16 +9,16 @@ use super::settings::Settings;
 /// The settings and the stop token of the current run. With `-debug` one process serves several runs.
 #[derive(Default)]
 pub struct ProviderData {
-    settings: RwLock<Arc<Settings>>,
+    settings: RwLock<Settings>,
     /// Cancelled by `StopProvider`, and replaced by the next configuration.
     stop: RwLock<CancellationToken>,
 }
 
 impl ProviderData {
-    /// Returns the settings of the last configuration, or the defaults before the first one.
-    pub fn settings(&self) -> Arc<Settings> {
+    /// Returns the settings of the last configuration, or the defaults before the first one, for one operation.
+    pub fn settings(&self) -> Settings {
         let settings = self.settings.read();
-        settings.unwrap_or_else(PoisonError::into_inner).clone()
+        (settings.unwrap_or_else(PoisonError::into_inner)).for_operation()
     }
 
     /// Returns the token that is cancelled when the current run has to stop.
@@ -29,7 +29,7 @@ impl ProviderData {
 
     /// Starts a run with these settings.
     pub fn configure(&self, settings: Settings) {
-        *(self.settings.write()).unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *(self.settings.write()).unwrap_or_else(PoisonError::into_inner) = settings;
         *(self.stop.write()).unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::cluster::connection::{self, Connection};
-use crate::cluster::{Cluster, Options};
+use crate::cluster::{Cluster, Options, Warnings};
 use crate::feast::names;
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
@@ -16,15 +16,17 @@ use super::diagnostics;
 /// The environment variable of the attribute `preflight`.
 const PREFLIGHT_VARIABLE: &str = "FEAST_PREFLIGHT";
 
-/// The settings of the provider block.
-#[derive(Default)]
+/// The settings of the provider block. All clones share the connection.
+#[derive(Clone, Default)]
 pub struct Settings {
     config: ProviderConfig,
     /// The paths of the values that are not known before apply.
     unknown: BTreeSet<Path>,
     /// True if `namespace` is an empty string. It counts as absent.
     namespace_is_empty: bool,
-    cluster: OnceCell<Arc<Cluster>>,
+    cluster: Arc<OnceCell<Cluster>>,
+    /// The warnings of the API server in one operation.
+    warnings: Warnings,
 }
 
 impl Settings {
@@ -48,7 +50,8 @@ impl Settings {
             config,
             unknown: decoded.unknown,
             namespace_is_empty: value.attribute("namespace").as_str() == Some(""),
-            cluster: OnceCell::new(),
+            cluster: Arc::default(),
+            warnings: Warnings::default(),
         };
         let problems = settings.connection().problems();
         match problems.is_empty() {
@@ -114,13 +117,23 @@ impl Settings {
         let cluster = self.cluster.get_or_try_init(|| async {
             let connection =
                 (self.connection()).with_environment(|name| std::env::var(name).ok())?;
-            Cluster::connect(&connection, self.options())
-                .await
-                .map(Arc::new)
+            Cluster::connect(&connection, self.options()).await
         });
-        (cluster.await)
-            .cloned()
-            .map_err(|error| diagnostics::connection_error(&error))
+        let cluster = (cluster.await).map_err(|error| diagnostics::connection_error(&error))?;
+        Ok(Arc::new(cluster.with_warnings(self.warnings.clone())))
+    }
+
+    /// Returns the settings for one operation, which has its own warnings.
+    pub fn for_operation(&self) -> Self {
+        Self {
+            warnings: Warnings::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the warnings of the API server in this operation since the last call.
+    pub fn warnings(&self) -> Diagnostics {
+        diagnostics::api_warnings(&self.warnings.take())
     }
 
     /// Returns the options for writing objects.

@@ -2,6 +2,7 @@
 //! each value unknown in turn.
 
 mod api_server;
+mod api_warnings;
 mod applied;
 mod configurations;
 mod connection;

@@ -1,9 +1,15 @@
-//! Admission policies for the Deployments in the namespace of a test.
+//! Admission policies for the objects in the namespace of a test.
 
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::until;
 use crate::support::testbed::Namespace;
+
+/// The API group and the plural of a resource.
+type Resource = (&'static str, &'static str);
+
+const DEPLOYMENTS: Resource = ("apps", "deployments");
+const CRON_JOBS: Resource = ("batch", "cronjobs");
 
 /// An admission policy with its binding, which have the same name. It applies until [`AdmissionPolicy::delete`].
 pub struct AdmissionPolicy<'a> {
@@ -20,18 +26,8 @@ impl<'a> AdmissionPolicy<'a> {
         (operation, reason): (&str, &str),
         probe: &[&str],
     ) -> Self {
-        let policy = Self {
-            namespace,
-            kind: "ValidatingAdmissionPolicy",
-            name: format!("{}-{}", namespace.name(), operation.to_lowercase()),
-        };
-        let validation =
-            json!({"expression": "false", "message": "ask the platform team", "reason": reason});
-        policy.create(
-            &[operation],
-            json!({"validations": [validation]}),
-            json!({"validationActions": ["Deny"]}),
-        );
+        let name = format!("{}-{}", namespace.name(), operation.to_lowercase());
+        let policy = Self::validating(namespace, name, DEPLOYMENTS, operation, reason, "Deny");
         until("the policy to be effective", 60, || {
             let error = namespace.kubectl(probe).err()?;
             error.to_string().contains("denied request").then_some(())
@@ -39,8 +35,70 @@ impl<'a> AdmissionPolicy<'a> {
         policy
     }
 
+    /// Creates a policy that rejects every CronJob, and waits until it does.
+    pub fn rejecting_cron_jobs(namespace: &'a Namespace) -> Self {
+        let name = format!("{}-cronjobs", namespace.name());
+        let policy = Self::validating(namespace, name, CRON_JOBS, "*", "Invalid", "Deny");
+        let probe = [
+            "create",
+            "cronjob",
+            "probe",
+            "--image=i",
+            "--schedule=@daily",
+            "--dry-run=server",
+        ];
+        until("the policy to be effective", 60, || {
+            let error = namespace.kubectl(&probe).err()?;
+            error.to_string().contains("denied request").then_some(())
+        });
+        policy
+    }
+
+    /// Creates a policy that warns of every Deployment, and waits until it does.
+    pub fn warning(namespace: &'a Namespace) -> Self {
+        let name = format!("{}-warning", namespace.name());
+        let policy = Self::validating(namespace, name, DEPLOYMENTS, "*", "Invalid", "Warn");
+        // An error exit shows that the warning is effective.
+        let probe = [
+            "create",
+            "deployment",
+            "probe",
+            "--image=i",
+            "--dry-run=server",
+            "--warnings-as-errors",
+        ];
+        until("the policy to be effective", 60, || {
+            namespace.kubectl(&probe).err().map(drop)
+        });
+        policy
+    }
+
+    fn validating(
+        namespace: &'a Namespace,
+        name: String,
+        resource: Resource,
+        operation: &str,
+        reason: &str,
+        action: &str,
+    ) -> Self {
+        let policy = Self {
+            namespace,
+            kind: "ValidatingAdmissionPolicy",
+            name,
+        };
+        let validation =
+            json!({"expression": "false", "message": "ask the platform team", "reason": reason});
+        policy.create(
+            resource,
+            &[operation],
+            json!({"validations": [validation]}),
+            json!({"validationActions": [action]}),
+        );
+        policy
+    }
+
     /// Creates a policy that merges the result of a CEL expression into each Deployment that is created or updated,
-    /// and waits until a new Deployment with a container `online` contains `marker`.
+    /// and waits until a new Deployment with a container `online` and the image `quay.io/online` contains `marker`.
     pub fn mutating(namespace: &'a Namespace, expression: &str, marker: &str) -> Self {
         let policy = Self {
             namespace,
@@ -52,6 +110,7 @@ impl<'a> AdmissionPolicy<'a> {
             "applyConfiguration": {"expression": expression},
         });
         policy.create(
+            DEPLOYMENTS,
             &["CREATE", "UPDATE"],
             json!({"reinvocationPolicy": "Never", "mutations": [mutation]}),
             json!({}),
@@ -60,7 +119,7 @@ impl<'a> AdmissionPolicy<'a> {
             "create",
             "deployment",
             "probe",
-            "--image=online",
+            "--image=quay.io/online",
             "--dry-run=server",
         ];
         until("the policy to be effective", 60, || {
@@ -78,15 +137,21 @@ impl<'a> AdmissionPolicy<'a> {
     }
 
     /// Creates the policy and its binding, with these additional fields of their specifications.
-    fn create(&self, operations: &[&str], policy: Json, binding: Json) {
+    fn create(
+        &self,
+        (group, resource): Resource,
+        operations: &[&str],
+        policy: Json,
+        binding: Json,
+    ) {
         let mut policy = self.object(self.kind, policy);
         policy["spec"]["failurePolicy"] = json!("Fail");
         policy["spec"]["matchConstraints"] = json!({
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace.name()}},
             "resourceRules": [{
-                "apiGroups": ["apps"],
+                "apiGroups": [group],
                 "apiVersions": ["v1"],
-                "resources": ["deployments"],
+                "resources": [resource],
                 "operations": operations,
             }],
         });

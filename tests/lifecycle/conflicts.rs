@@ -72,7 +72,7 @@ fn conflict(test: &StoreUnderTest, field: &str, attribute: &str) -> (String, Str
          them to their owner, remove them from the configuration; if the provider always sets a field (such as an \
          image), set it to the live value, because equal values do not conflict.\n\n\
          In the configuration: `{attribute}`.\n\n\
-         The state records the objects that exist. The next plan is not empty; applying it resumes the update.",
+         Nothing was written.",
         test.namespace.name(),
         test.namespace.cluster().server().trim_end_matches('/'),
     );

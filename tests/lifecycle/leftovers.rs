@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::admission_policy::AdmissionPolicy;
 use crate::lifecycle::conflicts::apply_as;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
 use crate::support::terraform::Plan;
@@ -407,32 +406,4 @@ pub fn reports_dropped_fields_with_other_owners() {
         ]
     );
     test.destroy();
-}
-
-/// Acts as a registry mirror: replaces an image.
-const MIRROR: &str = r#"
-Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
-    containers: [Object.spec.template.spec.containers{name: "online", image: "mirror.example/feast:1"}]}}}}
-"#;
-
-pub fn reports_values_changed_by_admission() {
-    let test = StoreUnderTest::new("leftovers-mirror");
-    let policy = AdmissionPolicy::mutating(&test.namespace, MIRROR, "mirror.example");
-    let server = r#"server = { image = "feast:1","#;
-    let databases = DATABASES.replace("server      = {", server);
-    test.configure_all(&format!("{FIXED}\n{databases}"), "wait_for_rollout = false");
-    let run = test.terraform.apply().unwrap().expect_success();
-    let messages = run.messages();
-    let expected = "The API server accepted the apply, and its response differs from what was applied: \
-        Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].image: \"feast:1\" was applied, and it is \
-        \"mirror.example/feast:1\" An admission policy, a webhook or a controller of the cluster does this, and the next \
-        plan shows these fields as drift. Write the live values into the configuration, or exempt the feature store from \
-        the policy.";
-    assert!(
-        messages.contains("Warning: The cluster has changed what was applied"),
-        "{messages}"
-    );
-    assert!(messages.contains(expected), "{messages}");
-    test.terraform.destroy().unwrap().expect_success();
-    policy.delete();
 }

@@ -63,7 +63,7 @@ pub struct Checked {
 enum Write {
     Create,
     Update,
-    /// A create of an object that exists during the dry run, and is deleted before the write.
+    /// A write of an object that is another one during the dry run: it is deleted or taken over before the write.
     Replace,
 }
 
@@ -110,6 +110,28 @@ impl Cluster {
     /// An object is not checked if the apply deletes something or corrects its field managers before it writes the object:
     /// the dry run would not see that.
     pub async fn check_writes(&self, writes: &Writes<'_>, cancel: &CancellationToken) -> Checked {
+        self.check_selected(writes, |_| true, cancel).await
+    }
+
+    /// Returns what an update would meet. If the API server does not answer, this is the error.
+    pub(super) async fn check_update(
+        &self,
+        writes: &Writes<'_>,
+        cancel: &CancellationToken,
+    ) -> Vec<Error> {
+        let Checked { refused, unchecked } = self.check_writes(writes, cancel).await;
+        let unanswered = unchecked.into_iter();
+        let unanswered = unanswered.filter(|error| error.reason.is_no_answer());
+        refused.into_iter().chain(unanswered).collect()
+    }
+
+    /// Checks the selected ones of the writes.
+    pub(super) async fn check_selected(
+        &self,
+        writes: &Writes<'_>,
+        selected: impl Fn(&Key) -> bool,
+        cancel: &CancellationToken,
+    ) -> Checked {
         let writer = Writer {
             cluster: self,
             store: writes.store,
@@ -119,21 +141,27 @@ impl Cluster {
             cancel,
         };
         let frees_quota = (writes.live.keys()).any(|key| !writes.manifests.contains_key(key));
-        let sent = writer.writes(writes).map(|(key, body, live)| async move {
-            let write = match live {
-                Some(_) => Write::Update,
-                None => Write::Create,
-            };
-            let sent = match live {
-                Some(live) if takes_conflicts(key, live, writes.store) => {
-                    let manager = &self.options().field_manager;
-                    writer.apply_as(key, manager, true, body).await
-                }
-                Some(live) => writer.send_apply(key, body, Cow::Borrowed(live)).await,
-                None => {
-                    let manager = &self.options().field_manager;
-                    writer.apply_as(key, manager, false, body).await
-                }
+        let sent = writer.writes(writes).filter(|(key, ..)| selected(key));
+        let sent = sent.map(|(key, body, live)| async move {
+            let manager = &self.options().field_manager;
+            let (write, sent) = match live {
+                None => (
+                    Write::Create,
+                    writer.apply_as(key, manager, false, body).await,
+                ),
+                Some(live) if is_operated(live, writes.store) => (
+                    Write::Replace,
+                    writer.apply_as(key, manager, true, body).await,
+                ),
+                // Other values are sent than are applied, so that conflicts say nothing.
+                Some(_) if key.kind == Kind::Secret => (
+                    Write::Update,
+                    writer.apply_as(key, manager, true, body).await,
+                ),
+                Some(live) => (
+                    Write::Update,
+                    writer.send_apply(key, body, Cow::Borrowed(live)).await,
+                ),
             };
             (key, write, sent.err())
         });
@@ -164,12 +192,9 @@ impl Cluster {
         };
         let missing = self.missing_apis(store, keys(), live, cancel).await;
         checked.refused.extend(missing);
-        let named = |error: &Error, key: &Key| {
-            error.target.kind == key.kind.as_str() && error.target.name.as_ref() == Some(&key.name)
-        };
         let left = wanted.iter().filter(|(key, manifest)| {
             let mut refused = checked.refused.iter();
-            !manifest.is_null() && !refused.any(|error| named(error, key))
+            !manifest.is_null() && !refused.any(|error| error.is_about(key))
         });
         let writer = Writer {
             cluster: self,
@@ -227,12 +252,6 @@ impl Writer<'_> {
             (!is_unchecked).then_some((key, body, live_object))
         })
     }
-}
-
-/// Returns whether conflicts say nothing about the write: the values of a Secret are not sent, and the objects of the Feast
-/// operator change hands before the write.
-fn takes_conflicts(key: &Key, live: &Json, store: &StoreName) -> bool {
-    key.kind == Kind::Secret || is_operated(live, store)
 }
 
 /// Returns the body of the dry run of an apply. The values of a Secret are replaced by others of the same length.

@@ -36,14 +36,15 @@ impl Applier<'_> {
     /// server rejects the write from then on. If the apply waits for the rollout, it reverts a later change at the end.
     pub(super) async fn settle_replicas(&mut self) {
         let key = Key::new(Kind::Deployment, names::main(&self.desired.store.name));
-        let Some(manifest) = self.manifests().get(&key) else {
-            return;
-        };
-        let replicas = manifest["spec"]["replicas"].clone();
         for _ in 0..ATTEMPTS {
             if !self.ok_so_far() {
                 return;
             }
+            // The count as it was stored: admission control can have changed the configured one.
+            let Some(applied) = self.outcome.exists.get(&key) else {
+                return;
+            };
+            let replicas = applied["spec"]["replicas"].clone();
             let settled = self.cluster.watch_until(
                 Resource::from(key.kind),
                 &self.desired.store.namespace,

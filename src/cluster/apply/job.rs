@@ -89,10 +89,9 @@ impl Applier<'_> {
             Some(Progress::Waiting(_) | Progress::Done) | None => {}
         }
         let live = self.outcome.exists.get(key);
-        if let Some(created) = self.apply_object(key, manifest, live).await? {
-            self.outcome.exists.insert(key.clone(), created);
-            self.outcome.changed.insert(key.clone());
-        }
+        let written = self.apply_object(key, manifest, live).await?;
+        self.note_write(key, written);
+        self.note_differences(key);
         let Some(wait) = &self.desired.wait_for_job else {
             return Ok(());
         };

@@ -111,6 +111,106 @@ async fn a_job_that_cannot_be_deleted_ends_the_apply() {
     );
 }
 
+/// Returns the method of a request; `DRY-RUN` for a dry run.
+fn method(request: &Received) -> String {
+    match request.dry_run {
+        true => "DRY-RUN".to_owned(),
+        false => request.line.split(' ').next().unwrap().to_owned(),
+    }
+}
+
+mod dry_runs {
+    use super::*;
+
+    /// Applies a Service and a CronJob. The n-th dry run of the CronJob has the n-th of these replies, and every other
+    /// request succeeds. Returns the result and the methods of the requests about the CronJob.
+    async fn applied(
+        last_applied: &BTreeMap<Key, Json>,
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> (Result<Outcome, Vec<Error>>, Vec<String>) {
+        let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
+        let (sender, mut lines) = mpsc::unbounded_channel();
+        let cluster = fake_api::cluster(move |it| {
+            if !it.line.contains("/cronjobs") {
+                return Reply::Answer(200, it.body.clone());
+            }
+            sender.send(method(it)).unwrap();
+            match it.dry_run {
+                true => replies.next().unwrap(),
+                false => Reply::Answer(200, it.body.clone()),
+            }
+        });
+        let cluster = cluster.await;
+        let manifests = BTreeMap::from([
+            object(Kind::Service, "feast-x-online"),
+            object(Kind::CronJob, "feast-x"),
+        ]);
+        let desired = DesiredState {
+            store: &fake_api::store("x"),
+            objects: &Objects::without_secrets("ns", manifests),
+            last_applied,
+            pvc_policy: &PvcPolicy::default(),
+            repair_drift: true,
+            wait_for_job: None,
+        };
+        let cancel = CancellationToken::new();
+        let outcome = cluster.apply(BTreeMap::new(), &desired, &cancel).await;
+        lines.close();
+        let mut methods = Vec::new();
+        while let Some(method) = lines.recv().await {
+            methods.push(method);
+        }
+        (outcome, methods)
+    }
+
+    fn failed(code: u16, message: &str) -> Reply {
+        Reply::Answer(
+            code,
+            json!({"kind": "Status", "code": code, "message": message}),
+        )
+    }
+
+    fn denied() -> Reply {
+        failed(403, "admission webhook \"w\" denied the request: no")
+    }
+
+    fn accepted() -> Reply {
+        Reply::Answer(200, json!({}))
+    }
+
+    #[tokio::test]
+    async fn an_update_that_is_refused_writes_nothing() {
+        let (refused, methods) = applied(&[object(Kind::Secret, "y")].into(), [denied()]).await;
+        let errors = refused.unwrap_err();
+        assert!(
+            matches!(errors[0].reason, Reason::Denied { .. }),
+            "{errors:?}"
+        );
+        assert_eq!(methods, ["DRY-RUN"]);
+    }
+
+    #[tokio::test]
+    async fn a_webhook_without_dry_runs_does_not_stop_an_update() {
+        let webhook = "admission webhook \"w\" does not support dry run";
+        let replies = [failed(400, webhook)];
+        let (applied, methods) = applied(&[object(Kind::Secret, "y")].into(), replies).await;
+        assert_eq!(errors(&applied.unwrap()), [""; 0]);
+        assert_eq!(methods, ["DRY-RUN", "PATCH"]);
+    }
+
+    #[tokio::test]
+    async fn a_create_is_checked_again_when_the_prerequisites_exist() {
+        let (created, methods) = applied(&BTreeMap::new(), [denied(), accepted()]).await;
+        let created = created.unwrap();
+        assert_eq!(errors(&created), [""; 0]);
+        assert_eq!(created.created.len(), 2);
+        assert_eq!(methods, ["DRY-RUN", "DRY-RUN", "PATCH"]);
+        let (refused, methods) = applied(&BTreeMap::new(), [denied(), denied()]).await;
+        assert!(refused.unwrap().can_undo());
+        assert_eq!(methods, ["DRY-RUN", "DRY-RUN"]);
+    }
+}
+
 mod take_over {
     use super::*;
 
@@ -197,9 +297,10 @@ mod settle {
         let mut listed = listed.into_iter().collect::<Vec<_>>().into_iter();
         let (sender, mut lines) = mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
-            let method = it.line.split(' ').next().unwrap().to_owned();
+            let method = method(it);
             sender.send(method.clone()).unwrap();
             match (method.as_str(), listed.len()) {
+                ("DRY-RUN", _) => Reply::Answer(200, json!({})),
                 ("DELETE", _) => Reply::Answer(200, json!({"kind": "Status"})),
                 ("PATCH", _) => Reply::Answer(200, deployment(3, false)),
                 (_, 0) => Reply::Hang,
@@ -232,7 +333,10 @@ mod settle {
     async fn a_replica_count_that_a_deleted_autoscaler_changes_is_applied_again() {
         let listed = [deployment(7, true), deployment(3, true)];
         let (methods, outcome) = replace_autoscaler(listed).await;
-        assert_eq!(methods, ["DELETE", "PATCH", "GET", "PATCH", "GET"]);
+        assert_eq!(
+            methods,
+            ["DRY-RUN", "DELETE", "PATCH", "GET", "PATCH", "GET"]
+        );
         let live = outcome.exists.values().next().unwrap();
         assert_eq!(live["spec"]["replicas"], 3);
     }
@@ -240,7 +344,7 @@ mod settle {
     #[tokio::test]
     async fn an_observed_replica_count_is_settled() {
         let (methods, _) = replace_autoscaler([deployment(3, true)]).await;
-        assert_eq!(methods, ["DELETE", "PATCH", "GET"]);
+        assert_eq!(methods, ["DRY-RUN", "DELETE", "PATCH", "GET"]);
     }
 }
 

@@ -65,6 +65,11 @@ impl Objects<Resolved> {
         self.write_entry(names::OBJECTS_JSON, &json!(keys));
     }
 
+    /// Removes the configuration from the Secret, so that it is the Secret of no configuration.
+    pub fn withhold_configuration(&mut self) {
+        self.write_entry(names::CONFIGURATION_JSON, &Json::Null);
+    }
+
     fn write_entry(&mut self, key: &str, value: &Json) {
         for secret in secrets_of(&mut self.manifests) {
             secret["data"][key] = json!(BASE64.encode(value.to_string()));

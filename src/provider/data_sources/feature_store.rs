@@ -66,7 +66,9 @@ impl DataSource for FeatureStoreDataSource {
 
     async fn read(&self, request: ReadDataSourceRequest) -> ReadDataSourceResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
-        read(&self.schema.block, &settings, &stop, request).await
+        let mut response = read(&self.schema.block, &settings, &stop, request).await;
+        response.diagnostics.extend(settings.warnings());
+        response
     }
 }
 

@@ -16,20 +16,33 @@ pub fn added_by_others(added: &[&Drift]) -> Option<Diagnostic> {
     ))
 }
 
-/// Fields in which the response of the API server differs from what was applied.
-pub fn altered(fields: &[Drift]) -> Option<Diagnostic> {
+/// Fields that the API server stored with other values than were applied. The private state records them.
+pub fn rewritten(fields: &[Drift]) -> Option<Diagnostic> {
     let fields = lines(fields, |drift| match (&drift.wanted, &drift.live) {
-        (Some(wanted), Some(live)) => format!(": {wanted:?} was applied, and it is {live:?}"),
-        (Some(wanted), None) => format!(": {wanted:?} was applied, and it is absent"),
+        (Some(wanted), Some(live)) => format!(": {wanted:?} was applied, and {live:?} is stored"),
+        (Some(wanted), None) => format!(": {wanted:?} was applied, and nothing is stored"),
         // Values that are not shown.
-        (None, _) => ": it has another value than was applied".to_owned(),
+        (None, _) => ": another value is stored than was applied".to_owned(),
     })?;
     Some(Diagnostic::warning(
-        "The cluster has changed what was applied",
+        "Admission control has changed what was applied",
         format!(
-            "The API server accepted the apply, and its response differs from what was applied:\n{fields}\n\nAn admission \
-             policy, a webhook or a controller of the cluster does this, and the next plan shows these fields as drift. \
-             Write the live values into the configuration, or exempt the feature store from the policy."
+            "The API server accepted the apply and stored other values in these fields:\n{fields}\n\nA mutating admission \
+             policy or webhook of the cluster does this; the API server does not name it. The state keeps the values that \
+             were applied, and the stored ones are not drift. This is not repeated while both stay the same. If the stored \
+             values are not wanted, exempt the feature store from the policy."
+        ),
+    ))
+}
+
+/// The content of Secrets that the API server stored with other values than were applied.
+pub fn altered_content(fields: &[Drift]) -> Option<Diagnostic> {
+    let fields = lines(fields, |_| String::new())?;
+    Some(Diagnostic::warning(
+        "Admission control has changed the content of a Secret",
+        format!(
+            "The API server accepted the apply and stored other content:\n{fields}\n\nA mutating admission policy or \
+             webhook of the cluster does this. The next plan shows it as drift. Exempt the feature store from the policy."
         ),
     ))
 }

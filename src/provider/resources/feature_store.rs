@@ -20,6 +20,7 @@ pub mod prior_state;
 pub mod private_state;
 pub mod read;
 mod replacement;
+mod rewrites;
 pub mod secret_drift;
 #[cfg(test)]
 pub mod testing;
@@ -146,21 +147,27 @@ impl Resource for FeatureStoreResource {
 
     async fn read(&self, request: ReadResourceRequest) -> ReadResourceResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
-        read::read(self.block(), &settings, &stop, request).await
+        let mut response = read::read(self.block(), &settings, &stop, request).await;
+        response.diagnostics.extend(settings.warnings());
+        response
     }
 
     async fn plan(&self, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
         let written = self.written(&request.config);
-        plan::plan(self.block(), &settings, &stop, &written, request).await
+        let mut response = plan::plan(self.block(), &settings, &stop, &written, request).await;
+        response.diagnostics.extend(settings.warnings());
+        response
     }
 
     async fn apply(&self, request: ApplyResourceChangeRequest) -> ApplyResourceChangeResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
-        match request.planned_state.is_null() {
+        let mut response = match request.planned_state.is_null() {
             true => destroy::destroy(self.block(), &settings, &stop, request).await,
             false => apply::apply(self.block(), &settings, &stop, request).await,
-        }
+        };
+        response.diagnostics.extend(settings.warnings());
+        response
     }
 
     async fn import_state(
@@ -168,6 +175,8 @@ impl Resource for FeatureStoreResource {
         request: ImportResourceStateRequest,
     ) -> ImportResourceStateResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
-        import::import(self.block(), &settings, &stop, request).await
+        let mut response = import::import(self.block(), &settings, &stop, request).await;
+        response.diagnostics.extend(settings.warnings());
+        response
     }
 }

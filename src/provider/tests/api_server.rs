@@ -1,7 +1,7 @@
 //! An API server in memory. It stores objects as they are applied, without defaults, field managers or controllers. Tests
 //! that depend on the behavior of Kubernetes use a real API server (`tests/lifecycle`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -25,10 +25,23 @@ struct State {
     version: u64,
     /// Method and path of each request, with the query of a dry run.
     requests: Vec<String>,
-    /// Paths of objects whose writes and deletions are rejected.
-    rejected: BTreeSet<String>,
+    /// Requests that are rejected, by the path of the object.
+    rejected: BTreeMap<String, Rejected>,
+    /// Warnings in the responses to writes, by the path of the object.
+    warnings: BTreeMap<String, String>,
     /// Objects that another client writes just before the next write of their path.
     races: BTreeMap<String, Json>,
+}
+
+/// The requests about an object that are rejected.
+#[derive(Clone, Copy)]
+enum Rejected {
+    /// Writes, dry runs and deletions, as invalid.
+    All,
+    /// Writes, with this status code. Dry runs succeed.
+    Writes(u16),
+    /// Deletions, as invalid.
+    Deletions,
 }
 
 struct Request {
@@ -87,13 +100,31 @@ impl ApiServer {
         self.state.lock().unwrap().objects.keys().cloned().collect()
     }
 
-    /// From now on rejects every write and deletion of an object as invalid, or no longer does.
+    /// From now on rejects every write, dry run and deletion of an object as invalid, or no request about it.
     pub fn reject(&self, path: &str, reject: bool) {
         let mut state = self.state.lock().unwrap();
         match reject {
-            true => state.rejected.insert(path.to_owned()),
+            true => state.rejected.insert(path.to_owned(), Rejected::All),
             false => state.rejected.remove(path),
         };
+    }
+
+    /// From now on rejects writes of an object with this status code, but no dry runs.
+    pub fn reject_writes(&self, path: &str, code: u16) {
+        let mut state = self.state.lock().unwrap();
+        (state.rejected).insert(path.to_owned(), Rejected::Writes(code));
+    }
+
+    /// From now on rejects deletions of an object.
+    pub fn reject_deletions(&self, path: &str) {
+        let mut state = self.state.lock().unwrap();
+        (state.rejected).insert(path.to_owned(), Rejected::Deletions);
+    }
+
+    /// From now on adds a warning to the responses to writes of an object.
+    pub fn warn(&self, path: &str, text: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.warnings.insert(path.to_owned(), text.to_owned());
     }
 
     /// Puts an object just before the next write of the path.
@@ -118,7 +149,21 @@ impl ApiServer {
             let (code, body) = self.answer(&request);
             let body = body.to_string();
             let length = body.len();
-            let head = format!("HTTP/1.1 {code} Answer\r\ncontent-length: {length}\r\n\r\n");
+            let warning = match request.method.as_str() {
+                "PATCH" => self
+                    .state
+                    .lock()
+                    .unwrap()
+                    .warnings
+                    .get(&request.path)
+                    .cloned(),
+                _ => None,
+            };
+            let warning = warning.map(|text| format!("warning: 299 - \"{text}\"\r\n"));
+            let head = format!(
+                "HTTP/1.1 {code} Answer\r\n{}content-length: {length}\r\n\r\n",
+                warning.unwrap_or_default()
+            );
             // The client may have hung up.
             stream.get_mut().write_all((head + &body).as_bytes()).ok();
         }
@@ -155,7 +200,12 @@ impl ApiServer {
                 Some(object) => (200, object),
                 None => (404, status(404, "NotFound", "objects", path)),
             },
-            ("DELETE", _) if state.rejected.contains(path) => {
+            ("DELETE", _)
+                if matches!(
+                    state.rejected.get(path),
+                    Some(Rejected::All | Rejected::Deletions)
+                ) =>
+            {
                 (422, status(422, "Invalid", "", path))
             }
             ("DELETE", _) => match state.objects.remove(path) {
@@ -169,8 +219,12 @@ impl ApiServer {
 
 impl State {
     fn apply(&mut self, path: &str, body: &Json, dry: bool) -> (u16, Json) {
-        if self.rejected.contains(path) {
-            return (422, status(422, "Invalid", "", path));
+        match self.rejected.get(path) {
+            Some(Rejected::All) => return (422, status(422, "Invalid", "", path)),
+            Some(Rejected::Writes(code)) if !dry => {
+                return (*code, status(*code, "Rejected", "", path));
+            }
+            _ => {}
         }
         if let Some(object) = self.races.remove(path) {
             self.objects.insert(path.to_owned(), object);

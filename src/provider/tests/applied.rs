@@ -53,7 +53,7 @@ fn a_failed_create_is_recorded_so_that_another_configuration_can_adopt_it() {
     let store = |project: &str| {
         provider.config(&json!({"name": "demo", "namespace": "ns", "feastProject": project, "waitForRollout": false}))
     };
-    provider.server.reject(deployment, true);
+    provider.server.reject_writes(deployment, 401);
     let first = store("p");
     let planned = provider.plan(&Value::Null, &[], &first);
     let failed = provider.apply(&Value::Null, &planned, &first);

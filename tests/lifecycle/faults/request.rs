@@ -18,7 +18,7 @@ pub struct RequestName {
 impl RequestName {
     /// Returns whether the request is a write.
     pub fn is_write(&self) -> bool {
-        let reads = ["GET ", "LIST ", "WATCH "];
+        let reads = ["GET ", "LIST ", "WATCH ", "DRY-RUN "];
         !reads.iter().any(|verb| self.target.starts_with(verb))
     }
 
@@ -62,10 +62,13 @@ pub fn target(method: &str, uri: &Uri) -> String {
     if path.len() > 2 && path[0] == "namespaces" {
         path.drain(..2);
     }
-    let watches = uri
-        .query()
-        .is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+    let has = |wanted: &str| {
+        let query = uri.query().unwrap_or_default();
+        query.split('&').any(|pair| pair == wanted)
+    };
+    let watches = has("watch=true");
     let verb = match (method, path.len()) {
+        ("PATCH", _) if has("dryRun=All") => "DRY-RUN",
         ("GET", 1) if watches => "WATCH",
         ("GET", 1) => "LIST",
         _ => method,
@@ -102,6 +105,11 @@ pub fn requests_have_stable_names() {
             "PATCH",
             "/api/v1/namespaces/ns/services/feast-demo-online?fieldManager=m",
             "PATCH services/feast-demo-online",
+        ),
+        (
+            "PATCH",
+            "/apis/apps/v1/namespaces/ns/deployments/feast-demo?&dryRun=All&fieldManager=m",
+            "DRY-RUN deployments/feast-demo",
         ),
         (
             "GET",

@@ -1,11 +1,11 @@
 //! Apply: write the planned objects, wait for the rollout, and return a state that describes what exists, also after an
 //! error.
 
+mod create;
 mod prepare;
 mod wait;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -13,9 +13,11 @@ use tokio::time::Instant;
 use crate::cluster::apply::{DesiredState, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
-use crate::feast::config::{Drift, DriftKind, ScalingStatus};
+use crate::feast::config::ScalingStatus;
 use crate::feast::names;
-use crate::feast::ownership::{Event, Occupied};
+use crate::feast::ownership::Occupied;
+use crate::feast::spec::Store;
+use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
@@ -27,15 +29,13 @@ use super::drift::DriftEntry;
 use super::manifests::{self, Manifests};
 use super::prior_state::PriorState;
 use super::private_state::{PrivateState, Rollout};
+use super::rewrites::is_recorded;
 use super::{conflicts, drift};
 use prepare::{Prepared, ResolvedStore};
 pub(super) use prepare::{check_remote_registry, check_volume_group, sources_error};
 
 /// How often an apply waits for the rollout again because another client changed the number of replicas.
 const REPLICAS_ATTEMPTS: u32 = 3;
-
-/// The time limit of the request that records the failure of a create.
-const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Creates or updates a feature store.
 pub async fn apply(
@@ -94,14 +94,27 @@ impl ApplyOperation<'_> {
         let mut outcome = match self.write(&mut prepared).await {
             Ok(outcome) => outcome,
             Err(errors) => {
+                let mut diagnostics = self.failures(&prepared, &errors);
+                // The hint about a missing API says so already.
+                let is_said =
+                    |error: &cluster::Error| matches!(error.reason, Reason::NotInstalled { .. });
+                if !self.is_create() && !errors.iter().any(is_said) {
+                    diagnostics::add_nothing_written(&mut diagnostics);
+                }
                 return ApplyResourceChangeResponse {
                     state: self.prior.value.clone(),
                     private: self.prior.private.encode(),
-                    diagnostics: self.failures(&prepared, &errors),
+                    diagnostics,
                     ..ApplyResourceChangeResponse::default()
                 };
             }
         };
+        if self.is_create()
+            && outcome.can_undo()
+            && let Some(undone) = self.undo(&prepared, &mut outcome).await
+        {
+            return undone;
+        }
         let rollout = self.roll_out(&mut prepared, &mut outcome).await;
         if self.is_create() {
             self.end_create(&prepared, &mut outcome, &rollout).await;
@@ -128,7 +141,9 @@ impl ApplyOperation<'_> {
 
     /// Writes the objects once.
     async fn write(&self, prepared: &mut Prepared) -> Result<Outcome, Vec<cluster::Error>> {
-        let live = std::mem::take(&mut prepared.live);
+        let mut live = std::mem::take(&mut prepared.live);
+        let manifests = &prepared.resolved.objects.manifests;
+        self.prior.private.rewrites.settle(manifests, &mut live);
         let store = &prepared.desired.store;
         let desired = DesiredState {
             store: &prepared.store,
@@ -166,7 +181,11 @@ impl ApplyOperation<'_> {
             }
             rollout.errors = errors;
             let is_moved = deployment.is_some_and(|live| wait::is_moved(store, &live));
-            if !is_moved || !rollout.errors.is_empty() || attempt == REPLICAS_ATTEMPTS {
+            if !is_moved
+                || has_other_replicas(store, outcome)
+                || !rollout.errors.is_empty()
+                || attempt == REPLICAS_ATTEMPTS
+            {
                 break;
             }
             self.write_again(prepared, outcome).await;
@@ -187,55 +206,11 @@ impl ApplyOperation<'_> {
             Ok(again) => {
                 outcome.exists = again.exists;
                 outcome.changed.extend(again.changed);
+                outcome.unsettled.extend(again.unsettled);
                 outcome.errors.extend(again.errors);
             }
             Err(errors) => outcome.errors.extend(errors),
         }
-    }
-
-    /// Records how this create ended.
-    ///
-    /// The record of a failure saves a create of another configuration the wait for the deadline. Without it, the
-    /// deadline decides, so its own failure is ignored.
-    async fn end_create(&self, prepared: &Prepared, outcome: &mut Outcome, rollout: &RolledOut) {
-        if outcome.errors.is_empty() && rollout.errors.is_empty() {
-            let recorded = self.record(prepared, outcome, Event::CreateSucceeds, self.stop);
-            let recorded = recorded.await;
-            outcome.errors.extend(recorded.err());
-        }
-        let is_failed = !outcome.errors.is_empty() || !rollout.errors.is_empty();
-        if is_failed && !is_overtaken(outcome) {
-            // The operation may have been cancelled. This is its last request.
-            let uncancelled = CancellationToken::new();
-            let recorded = self.record(prepared, outcome, Event::CreateFails, &uncancelled);
-            tokio::time::timeout(RECORD_TIMEOUT, recorded).await.ok();
-        }
-    }
-
-    /// Changes the ownership in the Secret that this create has written.
-    async fn record(
-        &self,
-        prepared: &Prepared,
-        outcome: &Outcome,
-        event: Event<'_>,
-        cancel: &CancellationToken,
-    ) -> Result<(), cluster::Error> {
-        let key = Key::new(Kind::Secret, names::main(&prepared.store.name));
-        // After a write whose response was lost, there is no version to write over.
-        let is_read = |secret: &&Json| !secret["metadata"]["resourceVersion"].is_null();
-        let Some(live) = outcome.exists.get(&key).filter(is_read) else {
-            return Ok(());
-        };
-        let ResolvedStore {
-            objects, ownership, ..
-        } = &prepared.resolved;
-        let mut objects = objects.clone();
-        if let Ok(ownership) = ownership.after(event) {
-            objects.set_owner(&ownership);
-        }
-        let secret = &objects.manifests[&key];
-        let written = (prepared.cluster).write_owner(&prepared.store, live, secret, cancel);
-        written.await.map(drop)
     }
 
     fn diagnostics(
@@ -250,7 +225,7 @@ impl ApplyOperation<'_> {
             let taken_over = diagnostics::taken_over(&prepared.store, &outcome.taken_over);
             diagnostics.push(taken_over);
         }
-        diagnostics.extend(unsettled(outcome));
+        diagnostics.extend(self.unsettled(outcome));
         let unfinished = rollout.errors.iter();
         diagnostics.extend(
             unfinished.map(|error| diagnostics::cluster_error("The rollout did not finish", error)),
@@ -330,6 +305,7 @@ impl ApplyOperation<'_> {
                 true => prepared.desired.objects.manifests.clone(),
                 false => self.existing(prepared, outcome),
             },
+            rewrites: self.prior.private.rewrites.after(outcome),
             ..PrivateState::default()
         }
     }
@@ -351,6 +327,29 @@ impl ApplyOperation<'_> {
             .collect()
     }
 
+    /// Returns warnings about fields that the cluster did not store as they were applied. An earlier apply has warned about
+    /// the recorded ones.
+    fn unsettled(&self, outcome: &Outcome) -> Diagnostics {
+        let rewrites = &self.prior.private.rewrites;
+        let (mut altered, mut unrecorded, mut retained) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, changes) in &outcome.unsettled {
+            for change in changes.iter().filter(|it| !rewrites.contains(key, it)) {
+                let group = match change.wanted {
+                    None => &mut retained,
+                    Some(_) if is_recorded(key, change) => &mut altered,
+                    Some(_) => &mut unrecorded,
+                };
+                group.push(DriftEntry::unsettled(key, change).described());
+            }
+        }
+        let warnings = [
+            diagnostics::rewritten(&altered),
+            diagnostics::altered_content(&unrecorded),
+            diagnostics::retained(&retained),
+        ];
+        warnings.into_iter().flatten().collect()
+    }
+
     /// Returns the limits of a wait. All waits of an operation share its timeout.
     fn wait<'b>(&self, prepared: &'b Prepared) -> Wait<'b> {
         let timeout = self.timeout(&prepared.desired);
@@ -358,21 +357,12 @@ impl ApplyOperation<'_> {
     }
 }
 
-/// Returns warnings about fields that the cluster did not store as they were applied.
-fn unsettled(outcome: &Outcome) -> Diagnostics {
-    let entries = outcome.unsettled.iter().flat_map(|(key, changes)| {
-        let entries = changes
-            .iter()
-            .map(|change| DriftEntry::unsettled(key, change));
-        entries.map(|entry| entry.described())
-    });
-    let (altered, retained): (Vec<Drift>, Vec<Drift>) =
-        entries.partition(|drift| drift.change != DriftKind::Added);
-    let warnings = [
-        diagnostics::altered(&altered),
-        diagnostics::retained(&retained),
-    ];
-    warnings.into_iter().flatten().collect()
+/// Returns whether admission control stored another number of replicas than was applied.
+fn has_other_replicas(store: &Store, outcome: &Outcome) -> bool {
+    let key = Key::new(Kind::Deployment, names::main(&store.name));
+    let replicas = FieldPath::of(&["spec", "replicas"]);
+    let mut changes = outcome.unsettled.get(&key).into_iter().flatten();
+    changes.any(|change| change.field == replicas)
 }
 
 /// Returns whether another create has become the owner of the feature store.
@@ -396,6 +386,7 @@ mod tests {
 
     const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
     const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+    const CONFIG_MAP: &str = "/api/v1/namespaces/ns/configmaps/feast-x-client";
 
     fn config(provider: &TestProvider, label: &str) -> Value {
         provider.config(&json!({
@@ -432,9 +423,8 @@ mod tests {
         assert_eq!(private, expected);
     }
 
-    /// Creates the feature store while the API server rejects one of its objects.
-    fn rejected_create(provider: &TestProvider, object: &str) -> ApplyResourceChangeResponse {
-        provider.server.reject(object, true);
+    /// Plans and applies a create that fails.
+    fn failed_create(provider: &TestProvider) -> ApplyResourceChangeResponse {
         let config = config(provider, "a");
         let planned = provider.plan(&Value::Null, &[], &config);
         let applied = provider.apply(&Value::Null, &planned, &config);
@@ -445,10 +435,18 @@ mod tests {
         applied
     }
 
+    /// The objects of the feature store that the API server has.
+    fn objects(provider: &TestProvider) -> Vec<String> {
+        let mut paths = provider.server.paths();
+        paths.retain(|path| path.contains("feast-x"));
+        paths
+    }
+
     #[test]
     fn a_failed_create_records_the_objects_that_exist() {
         let provider = TestProvider::new();
-        let applied = rejected_create(&provider, DEPLOYMENT);
+        provider.server.reject_writes(DEPLOYMENT, 401);
+        let applied = failed_create(&provider);
         let private = provider.private(&applied.state, &applied.private);
         assert_eq!(private.rollout, Rollout::Pending);
         assert!(private.sources.is_empty());
@@ -458,18 +456,107 @@ mod tests {
         assert!(!private.last_applied.contains_key(&key(Kind::Deployment)));
     }
 
+    /// The dry run finds one refusal, and the write the other one.
+    #[test]
+    fn a_refused_create_leaves_nothing() {
+        let undone = "The objects that this create had made were deleted again. The state has no feature store. Correct \
+                      the cause and apply again.";
+        type Reject = fn(&TestProvider);
+        let rejections: [Reject; 3] = [
+            |provider| provider.server.reject(DEPLOYMENT, true),
+            |provider| provider.server.reject_writes(DEPLOYMENT, 422),
+            |provider| provider.server.reject_writes(CONFIG_MAP, 422),
+        ];
+        for reject in rejections {
+            let provider = TestProvider::new();
+            reject(&provider);
+            let applied = failed_create(&provider);
+            let error = &applied.diagnostics[0].detail;
+            assert!(error.ends_with(undone), "{error}");
+            assert_eq!(applied.state, Value::Null);
+            assert_eq!(objects(&provider), [""; 0]);
+            provider.server.reject(DEPLOYMENT, false);
+            provider.server.reject(CONFIG_MAP, false);
+            provider.create(&config(&provider, "b"));
+        }
+    }
+
+    #[test]
+    fn the_next_create_adopts_what_could_not_be_undone() {
+        let provider = TestProvider::new();
+        provider.server.reject(DEPLOYMENT, true);
+        provider.server.reject_deletions(CONFIG_MAP);
+        let planned = provider.plan(&Value::Null, &[], &config(&provider, "a"));
+        let applied = provider.apply(&Value::Null, &planned, &config(&provider, "a"));
+        assert_eq!(
+            summaries(&applied.diagnostics),
+            ["Cannot create the feature store", "Cannot undo the create"]
+        );
+        let error = &applied.diagnostics[1].detail;
+        let left = "deleted again, except for these: Secret/feast-x, ConfigMap/feast-x-client. The next create of this \
+                    feature store adopts them.";
+        assert!(error.contains(left), "{error}");
+        assert_eq!(applied.state, Value::Null);
+        assert_eq!(objects(&provider), [CONFIG_MAP, SECRET]);
+        let secret = provider.server.get(SECRET);
+        assert!(matches!(
+            Ownership::of(secret.as_ref()),
+            Ownership::Failed { .. }
+        ));
+        provider.server.reject(DEPLOYMENT, false);
+        provider.create(&config(&provider, "b"));
+    }
+
+    #[test]
+    fn an_undo_keeps_the_objects_of_an_earlier_create() {
+        let provider = TestProvider::new();
+        provider.server.reject_writes(DEPLOYMENT, 401);
+        failed_create(&provider);
+        let before = objects(&provider);
+        provider.server.remove(CONFIG_MAP);
+        provider.server.reject_writes(DEPLOYMENT, 422);
+        let applied = failed_create(&provider);
+        assert_eq!(applied.state, Value::Null);
+        let mut left = before.clone();
+        left.retain(|path| path != CONFIG_MAP);
+        assert_eq!(objects(&provider), left);
+        let secret = provider.server.get(SECRET);
+        assert!(matches!(
+            Ownership::of(secret.as_ref()),
+            Ownership::Failed { .. }
+        ));
+    }
+
     #[test]
     fn a_create_that_writes_nothing_has_no_state() {
         let provider = TestProvider::new();
-        let applied = rejected_create(&provider, SECRET);
+        provider.server.reject(SECRET, true);
+        let applied = failed_create(&provider);
         assert_eq!(applied.state, Value::Null);
-        assert!(
-            !provider
-                .server
-                .paths()
-                .iter()
-                .any(|path| path.contains("feast-x"))
-        );
+        assert_eq!(objects(&provider), [""; 0]);
+    }
+
+    #[test]
+    fn a_refused_update_writes_nothing() {
+        let provider = TestProvider::new();
+        let (state, private) = provider.create(&config(&provider, "a"));
+        let live = || {
+            let paths = objects(&provider).into_iter();
+            paths
+                .map(|path| provider.server.get(&path))
+                .collect::<Vec<_>>()
+        };
+        let before = live();
+        provider.server.reject(DEPLOYMENT, true);
+        let changed = config(&provider, "b");
+        let planned = provider.plan(&state, &private, &changed);
+        let applied = provider.apply(&state, &planned, &changed);
+        let error = &applied.diagnostics[0].detail;
+        assert!(error.ends_with("Nothing was written."), "{error}");
+        assert_eq!(applied.state, state);
+        let after = provider.private(&applied.state, &applied.private);
+        assert_eq!(after, provider.private(&state, &private));
+        assert_eq!(live(), before);
     }
 
     #[test]
@@ -477,7 +564,7 @@ mod tests {
         let provider = TestProvider::new();
         let (state, private) = provider.create(&config(&provider, "a"));
         let before = provider.private(&state, &private);
-        provider.server.reject(DEPLOYMENT, true);
+        provider.server.reject_writes(DEPLOYMENT, 422);
         let changed = config(&provider, "b");
         let planned = provider.plan(&state, &private, &changed);
         let applied = provider.apply(&state, &planned, &changed);
@@ -515,7 +602,7 @@ mod tests {
     #[test]
     fn a_create_that_loses_the_race_has_no_state() {
         let provider = TestProvider::new();
-        provider.server.reject(DEPLOYMENT, true);
+        provider.server.reject_writes(DEPLOYMENT, 401);
         let config = config(&provider, "a");
         let planned = provider.plan(&Value::Null, &[], &config);
         provider.apply(&Value::Null, &planned, &config);

@@ -267,7 +267,8 @@ fn shown_at(field: &FieldPath, value: &Json) -> Option<Json> {
     }
 }
 
-fn is_content(field: &FieldPath) -> bool {
+/// Returns whether the field is the content of a Secret or ConfigMap.
+pub fn is_content(field: &FieldPath) -> bool {
     let first = field.steps().first();
     ["data", "stringData"]
         .iter()

@@ -18,6 +18,7 @@ use crate::schema::provider::Private;
 use crate::schema::{Block, Value, decode, encode};
 
 use super::manifests::{Manifests, by_key};
+use super::rewrites::Rewrites;
 
 pub use earlier::show_as_this_version;
 
@@ -38,6 +39,9 @@ pub struct PrivateState {
     /// The manifests of the last apply, as far as they were written.
     #[serde(with = "by_key")]
     pub last_applied: Manifests,
+    /// Values of `last_applied` in whose place the cluster stored others.
+    #[serde(skip_serializing_if = "Rewrites::is_empty")]
+    pub rewrites: Rewrites,
     /// The objects that differ from `last_applied`, as the last refresh saw them. `None` for a deleted object.
     #[serde(with = "by_key", skip_serializing_if = "BTreeMap::is_empty")]
     pub changed: BTreeMap<Key, Option<Json>>,
@@ -154,6 +158,7 @@ impl PrivateState {
     pub fn retain(&mut self, exists: impl Fn(&Key) -> bool) {
         self.last_applied.retain(|key, _| exists(key));
         self.changed.retain(|key, _| exists(key));
+        self.rewrites.retain(exists);
     }
 }
 
@@ -221,6 +226,10 @@ mod tests {
             sources: [("key \"a\" of Secret \"b\"".to_owned(), "f".to_owned())].into(),
             owner_id: Some("c0ffee".to_owned()),
             last_applied: manifests([("a", 1), ("b", 2)]),
+            rewrites: serde_json::from_value(json!({"Deployment/a": [
+                {"field": ".spec.replicas", "applied": 1, "stored": 2},
+            ]}))
+            .unwrap(),
             planned: manifests([("a", 1), ("b", 5)]),
             applied_attributes: Some(AppliedAttributes {
                 configuration: json!({"name": "x", "feastProject": "p"}),

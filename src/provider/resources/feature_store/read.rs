@@ -80,9 +80,10 @@ async fn refresh(
     };
     let last_applied = &prior.private.last_applied;
     let keys: BTreeSet<Key> = last_applied.keys().cloned().collect();
-    let live = read_objects(cluster, &store, &keys, stop)
+    let mut live = read_objects(cluster, &store, &keys, stop)
         .await
         .map_err(|error| diagnostics::cluster_error("Cannot read the feature store", &error))?;
+    prior.private.rewrites.settle(last_applied, &mut live);
     let observed = observed(last_applied, &live);
     if observed.is_empty() {
         return Ok(None);
@@ -96,6 +97,7 @@ async fn refresh(
         sources: prior.private.sources.clone(),
         owner_id: prior.private.owner_id.clone(),
         last_applied: last_applied.clone(),
+        rewrites: prior.private.rewrites.clone(),
         applied_attributes: (drift.iter().any(is_drift))
             .then(|| AppliedAttributes::of(prior.block, &state)),
         ..PrivateState::default()
