@@ -5,7 +5,7 @@
 //! 1. An object of a desired name that belongs to somebody else stops the apply before the first write. So does, in an
 //!    update, an object whose dry run the API server refuses ([`dry_run`]).
 //! 2. Objects of the Feast operator that the state contains are taken over ([`take_over`]).
-//! 3. Prerequisites, in parallel: pods need them to start. A create sends dry runs of all other objects at the same time.
+//! 3. Prerequisites, in parallel: pods need them to start.
 //! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it has.
 //! 5. If the Deployment gets a fixed replica count, autoscalers that are no longer desired are deleted, because they
 //!    would change the count again.
@@ -14,6 +14,9 @@
 //! 7. The autoscaler. One of another kind is deleted just before: two must not scale one Deployment, and KEDA rejects a
 //!    second one.
 //! 8. Objects that are no longer desired are deleted last.
+//!
+//! A create applies the objects that can exist without the Deployment before it, so that it can be undone if one of them is
+//! refused ([`undo`]). If there is a Job, the Deployment is checked by a dry run before the Job runs.
 //!
 //! # Guarantees
 //!
@@ -220,14 +223,13 @@ impl Cluster {
         };
         applier.take_over().await;
         if is_create {
-            // The Secret decides between concurrent creates.
-            applier.apply_matching(|key| key.kind == Kind::Secret).await;
-            let writes = desired.writes(&found);
-            applier.apply_checked_prerequisites(&writes).await;
+            applier
+                .apply_before_deployment(&desired.writes(&found))
+                .await;
         } else {
             applier.apply_tier(Tier::Prerequisites).await;
+            applier.prepare().await;
         }
-        applier.prepare().await;
         if applier.sets_replicas() {
             applier.prune(is_autoscaler).await;
         }
@@ -374,7 +376,31 @@ impl Applier<'_> {
         self.apply_matching(|key| key.kind.tier() == tier).await;
     }
 
-    /// Applies the prerequisites of a create, and checks the other objects by dry runs at the same time.
+    /// Applies the objects of a create that can exist without its Deployments, and runs the Job.
+    async fn apply_before_deployment(&mut self, writes: &Writes<'_>) {
+        // The Secret decides between concurrent creates.
+        self.apply_matching(|key| key.kind == Kind::Secret).await;
+        let is_prerequisite = |key: &Key| key.kind.tier() == Tier::Prerequisites;
+        let keys = writes.live.keys();
+        let autoscalers: Vec<&Key> = keys.filter(|key| is_autoscaler(key)).collect();
+        let is_independent = |key: &Key| match key.kind.tier() {
+            Tier::Workload => key.kind != Kind::Deployment,
+            // A custom resource can be refused without its Deployment, and a second autoscaler, too.
+            Tier::Autoscaler => !key.kind.is_custom() && autoscalers.iter().all(|it| *it == key),
+            Tier::Prerequisites | Tier::Preparation => false,
+        };
+        if !writes.manifests.keys().any(|key| key.kind == Kind::Job) {
+            self.apply_matching(|key| is_prerequisite(key) || is_independent(key))
+                .await;
+            return self.prepare().await;
+        }
+        self.apply_checked_prerequisites(writes).await;
+        self.prepare().await;
+        self.apply_matching(is_independent).await;
+    }
+
+    /// Applies the prerequisites of a create, and checks the Deployments by dry runs at the same time, so that the Job does
+    /// not run for Deployments that are refused.
     ///
     /// A policy can depend on a prerequisite. So what was refused is checked again when the prerequisites exist.
     async fn apply_checked_prerequisites(&mut self, writes: &Writes<'_>) {
@@ -382,12 +408,11 @@ impl Applier<'_> {
             return;
         }
         let (cluster, cancel) = (self.cluster, self.cancel);
-        let rest = |key: &Key| key.kind.tier() != Tier::Prerequisites;
-        let checked = cluster.check_selected(writes, rest, cancel);
+        let is_deployment = |key: &Key| key.kind == Kind::Deployment;
+        let checked = cluster.check_selected(writes, is_deployment, cancel);
         let ((), mut checked) = tokio::join!(self.apply_tier(Tier::Prerequisites), checked);
         if self.ok_so_far() && !checked.refused.is_empty() {
-            let is_refused = |key: &Key| checked.refused.iter().any(|error| error.is_about(key));
-            checked = cluster.check_selected(writes, is_refused, cancel).await;
+            checked = cluster.check_selected(writes, is_deployment, cancel).await;
         }
         for error in checked.refused {
             push_error(&mut self.outcome.errors, error);

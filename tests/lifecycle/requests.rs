@@ -172,9 +172,9 @@ fn check(test: &StoreUnderTest) -> bool {
     let create = Cost::of(test, || {
         test.terraform.apply().unwrap().expect_success();
     });
-    // One for each object, one at the end of the create, and dry runs of the Deployment, the CronJob and the HPA.
+    // One for each object, and one at the end of the create.
     let patches = create.total("patch");
-    create.expect("patches", patches, 16 * STORES..=16 * STORES);
+    create.expect("patches", patches, 13 * STORES..=13 * STORES);
     create.expect(
         "reads",
         create.sum() - patches,

@@ -122,8 +122,8 @@ fn method(request: &Received) -> String {
 mod dry_runs {
     use super::*;
 
-    /// Applies a Service and a CronJob. The n-th dry run of the CronJob has the n-th of these replies, and every other
-    /// request succeeds. Returns the result and the methods of the requests about the CronJob.
+    /// Applies a Service, a Job and a Deployment. The n-th dry run of the Deployment has the n-th of these replies, and every
+    /// other request succeeds. Returns the result and the methods of the requests about the Deployment.
     async fn applied(
         last_applied: &BTreeMap<Key, Json>,
         replies: impl IntoIterator<Item = Reply>,
@@ -131,7 +131,7 @@ mod dry_runs {
         let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
         let (sender, mut lines) = mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {
-            if !it.line.contains("/cronjobs") {
+            if !it.line.contains("/deployments") {
                 return Reply::Answer(200, it.body.clone());
             }
             sender.send(method(it)).unwrap();
@@ -143,7 +143,8 @@ mod dry_runs {
         let cluster = cluster.await;
         let manifests = BTreeMap::from([
             object(Kind::Service, "feast-x-online"),
-            object(Kind::CronJob, "feast-x"),
+            object(Kind::Job, "feast-x-apply-1"),
+            object(Kind::Deployment, "feast-x"),
         ]);
         let desired = DesiredState {
             store: &fake_api::store("x"),
@@ -203,11 +204,47 @@ mod dry_runs {
         let (created, methods) = applied(&BTreeMap::new(), [denied(), accepted()]).await;
         let created = created.unwrap();
         assert_eq!(errors(&created), [""; 0]);
-        assert_eq!(created.created.len(), 2);
+        assert_eq!(created.created.len(), 3);
         assert_eq!(methods, ["DRY-RUN", "DRY-RUN", "PATCH"]);
         let (refused, methods) = applied(&BTreeMap::new(), [denied(), denied()]).await;
-        assert!(refused.unwrap().can_undo());
+        let refused = refused.unwrap();
+        assert!(refused.can_undo());
+        let service = Key::new(Kind::Service, "feast-x-online");
+        assert_eq!(refused.created, [service].into(), "the Job does not run");
         assert_eq!(methods, ["DRY-RUN", "DRY-RUN"]);
+    }
+
+    #[tokio::test]
+    async fn a_create_applies_what_needs_no_deployment_first() {
+        let (sender, mut lines) = mpsc::unbounded_channel();
+        let cluster = fake_api::cluster(move |it| {
+            let name = it.line.rsplit('/').nth(1).unwrap();
+            sender.send(format!("{} {name}", method(it))).unwrap();
+            match name {
+                "cronjobs" => denied(),
+                _ => Reply::Answer(200, it.body.clone()),
+            }
+        });
+        let manifests = [
+            object(Kind::Service, "feast-x-online"),
+            object(Kind::Deployment, "feast-x"),
+            object(Kind::CronJob, "feast-x"),
+            object(Kind::HorizontalPodAutoscaler, "feast-x"),
+        ];
+        let cancel = CancellationToken::new();
+        let outcome = apply(&cluster.await, BTreeMap::new(), manifests, &cancel).await;
+        assert!(outcome.can_undo());
+        lines.close();
+        let mut requests = BTreeSet::new();
+        while let Some(request) = lines.recv().await {
+            requests.insert(request);
+        }
+        let expected = [
+            "PATCH cronjobs",
+            "PATCH horizontalpodautoscalers",
+            "PATCH services",
+        ];
+        assert_eq!(requests, expected.map(str::to_owned).into());
     }
 }
 
@@ -300,7 +337,6 @@ mod settle {
             let method = method(it);
             sender.send(method.clone()).unwrap();
             match (method.as_str(), listed.len()) {
-                ("DRY-RUN", _) => Reply::Answer(200, json!({})),
                 ("DELETE", _) => Reply::Answer(200, json!({"kind": "Status"})),
                 ("PATCH", _) => Reply::Answer(200, deployment(3, false)),
                 (_, 0) => Reply::Hang,
@@ -333,10 +369,7 @@ mod settle {
     async fn a_replica_count_that_a_deleted_autoscaler_changes_is_applied_again() {
         let listed = [deployment(7, true), deployment(3, true)];
         let (methods, outcome) = replace_autoscaler(listed).await;
-        assert_eq!(
-            methods,
-            ["DRY-RUN", "DELETE", "PATCH", "GET", "PATCH", "GET"]
-        );
+        assert_eq!(methods, ["DELETE", "PATCH", "GET", "PATCH", "GET"]);
         let live = outcome.exists.values().next().unwrap();
         assert_eq!(live["spec"]["replicas"], 3);
     }
@@ -344,7 +377,7 @@ mod settle {
     #[tokio::test]
     async fn an_observed_replica_count_is_settled() {
         let (methods, _) = replace_autoscaler([deployment(3, true)]).await;
-        assert_eq!(methods, ["DRY-RUN", "DELETE", "PATCH", "GET"]);
+        assert_eq!(methods, ["DELETE", "PATCH", "GET"]);
     }
 }
 
