@@ -229,7 +229,7 @@ mod tests {
         let services = json!({
             "onlineStore": database("postgres"),
             "registry": {"local": database("sql")},
-            "networkPolicy": {"egress": [{"ports": [{"port": 5432, "protocol": "TCP"}]}]},
+            "networkPolicy": {"egress": [{"ports": [{"port": "5432", "protocol": "TCP"}]}]},
         });
         let consumer = json!({"enabled": true, "lineageServer": {}});
         let attributes = json!({"openlineage": {"enabled": true, "consumer": consumer}});

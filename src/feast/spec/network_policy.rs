@@ -1,10 +1,13 @@
 //! The restrictions of network traffic, with defaults.
 
-use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPeer};
+use k8s_openapi::api::networking::v1::{
+    NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort,
+};
 
 use super::{Metrics, Store};
 use crate::feast::config::{self, PolicyEndpoint};
 use crate::feast::names::{self, Endpoint};
+use crate::kubernetes::int_or_percent::normalize;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkPolicy {
@@ -30,8 +33,21 @@ impl NetworkPolicy {
             ingress: rules
                 .map(|config::NetworkPolicyIngress { from, endpoints }| Ingress { from, endpoints })
                 .collect(),
-            egress,
+            egress: egress.map(|rules| rules.into_iter().map(with_numbers).collect()),
         }
+    }
+}
+
+/// Converts ports that are numbers. Terraform has text for them, because a port can also have a name.
+fn with_numbers(rule: NetworkPolicyEgressRule) -> NetworkPolicyEgressRule {
+    let number = |port: NetworkPolicyPort| NetworkPolicyPort {
+        port: port.port.map(normalize),
+        ..port
+    };
+    let ports = rule.ports;
+    NetworkPolicyEgressRule {
+        ports: ports.map(|ports| ports.into_iter().map(number).collect()),
+        ..rule
     }
 }
 
