@@ -12,7 +12,7 @@ pub fn serves_features_through_services() {
 }
 
 /// In a namespace with the Pod Security level `restricted`, all containers run with a read-only root file system: the
-/// servers with metrics, and the Job that runs `feast apply`.
+/// servers, and the Job that runs `feast apply`.
 pub fn serves_features_with_a_read_only_root_file_system() {
     let store = Store::new("hardened");
     let namespace = store.namespace.name().to_owned();
@@ -25,7 +25,10 @@ pub fn serves_features_with_a_read_only_root_file_system() {
     let store = Store::started(store, services);
     assert_serves_features(&store);
     for (container, command) in [
-        ("online", "! touch /opt/app-root/src/x && touch ~/x"),
+        (
+            "online",
+            "! touch /opt/app-root/src/x && touch ~/x && ls -d /tmp/feast_metrics_*",
+        ),
         (
             "ui",
             "python -c 'import urllib.request as r; r.urlopen(\"http://localhost:8888/projects-list.json\")'",
