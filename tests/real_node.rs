@@ -50,6 +50,7 @@ fn short() -> Vec<Trial> {
     trials.extend(trials![run_on_node:
         serving::serves_features_through_services,
         serving::serves_features_with_a_read_only_root_file_system,
+        serving::creates_a_repository_with_a_read_only_root_file_system,
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
     ]);

@@ -49,6 +49,15 @@ pub fn serves_features_with_a_read_only_root_file_system() {
     store.destroy();
 }
 
+/// The same for init containers, which run `feast init` and `feast apply` with files in the pod.
+pub fn creates_a_repository_with_a_read_only_root_file_system() {
+    let store = Store::new("hardened-init");
+    let services = "container_security_context = { read_only_root_filesystem = true }";
+    store.write("demo", "", services);
+    store.apply();
+    store.destroy();
+}
+
 /// Checks the features that a pod of the store is given by its Service.
 fn assert_serves_features(store: &Store) {
     let ask = format!(
