@@ -262,7 +262,7 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_feast_apply_on_init: Option<bool>,
 
-    /// The pods of the Job that runs `feast apply`.
+    /// The pods of the Job that runs `feast apply`. Without the Job, it has no effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_apply_job: Option<FeastApplyJob>,
 
@@ -320,8 +320,8 @@ pub struct Services {
     /// server and the CronJob (Kubernetes `SecurityContext`). Fields that are not set have the defaults that the Pod
     /// Security level `restricted` requires: `allow_privilege_escalation = false` (unless the container is privileged or
     /// has the capability `CAP_SYS_ADMIN`) and `capabilities = { drop = ["ALL"] }`. With
-    /// `read_only_root_filesystem = true`, the containers of a pod share an empty, writable `/tmp`, and the environment variable
-    /// `HOME` is `/tmp` unless it is set in `env`.
+    /// `read_only_root_filesystem = true`, the containers of a pod share an empty, writable `/tmp`, and the environment
+    /// variable `HOME` is `/tmp` unless it is set in `env`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_security_context: Option<SecurityContext>,
 

@@ -77,7 +77,7 @@ fn crash(issue: &PodIssue) -> &'static str {
     } else if is_denied || contains("unable to open database file") {
         "the container's user has no permission to write to the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }`; a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
     } else if contains("Read-only file system") {
-        "the container writes to its root file system, which is read-only: mount a volume at the path in the log (`volumes` and `volume_mounts`), or remove `read_only_root_filesystem` from `services.container_security_context`."
+        "the path in the log is read-only: mount a volume there (`volumes` and `volume_mounts`), or remove `read_only_root_filesystem` from `services.container_security_context`."
     } else if contains("Operation not permitted") {
         "the container lacks a capability or a privilege, because containers have none by default: set what it needs in `services.container_security_context`, such as `capabilities = { add = [\"NET_BIND_SERVICE\"] }`."
     } else if contains("SSL was required") {
@@ -231,7 +231,7 @@ mod tests {
             ),
             (
                 "OSError: [Errno 30] Read-only file system: '/opt/x'",
-                "mount a volume at the path in the log",
+                "mount a volume there",
             ),
             (
                 "OSError: [Errno 1] Operation not permitted",
