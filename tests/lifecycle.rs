@@ -48,6 +48,7 @@ mod lifecycle {
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
+    pub mod restricted;
     pub mod rollouts;
     pub mod scaling;
     pub mod secrets;
@@ -66,8 +67,8 @@ use lifecycle::{
     admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
     lost_responses, migration, nulls, permissions, persistence, pods, policies, preflight,
-    recovery, replacement, requests, rollouts, scaling, secrets, terraform_runner, testbed, tls,
-    waiting,
+    recovery, replacement, requests, restricted, rollouts, scaling, secrets, terraform_runner,
+    testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -279,6 +280,9 @@ fn trials() -> Vec<Trial> {
         replacement::destroys_an_imported_store,
         replacement::two_blocks_of_one_name_have_one_owner,
         replacement::replacement_adopts_a_tainted_store,
+        restricted::configurations_of_the_guide_are_applied,
+        restricted::every_kind_of_pod_is_accepted,
+        restricted::production_example_is_accepted,
         scaling::creates_changes_and_deletes_a_budget,
         scaling::every_transition,
         scaling::refresh_ignores_autoscaled_counts,

@@ -49,6 +49,8 @@ fn short() -> Vec<Trial> {
     ];
     trials.extend(trials![run_on_node:
         serving::serves_features_through_services,
+        serving::serves_features_with_a_read_only_root_file_system,
+        serving::creates_a_repository_with_a_read_only_root_file_system,
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
     ]);
@@ -83,6 +85,7 @@ fn long_failures() -> Vec<Trial> {
     trials![run_on_node:
         failures::a_volume_beyond_its_size_limit,
         failures::a_secret_that_does_not_exist,
+        failures::an_image_that_runs_as_root,
         failures::a_container_that_cannot_be_created,
         failures::an_image_that_cannot_be_pulled,
         failures::a_server_that_crashes,

@@ -54,6 +54,11 @@ fn external_autoscaler() {
 }
 
 #[test]
+fn restricted() {
+    check("restricted");
+}
+
+#[test]
 fn tls() {
     check("tls");
 }

@@ -1,5 +1,7 @@
 # A feature store for production use: authorization, pods spread over nodes and zones, a PodDisruptionBudget that evicts
-# one pod at a time, resource requests and limits, images from a registry mirror, and hourly materialization.
+# one pod at a time, resource requests and limits, network policies, images from a registry mirror, and hourly
+# materialization. It is accepted in namespaces with the Pod Security level "restricted", a ResourceQuota on requests and
+# limits, and a NetworkPolicy that denies everything.
 #
 # Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 
@@ -52,6 +54,10 @@ resource "feast_feature_store" "production" {
     container_configs = {
       image    = "${var.mirror}/openshift/origin-cli:4.17"
       commands = ["feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')"]
+      resources = {
+        requests = { cpu = "50m", memory = "64Mi" }
+        limits   = { cpu = "500m", memory = "256Mi" }
+      }
     }
   }
 
@@ -83,9 +89,22 @@ resource "feast_feature_store" "production" {
       }
     ]
 
-    security_context = {
-      run_as_non_root = true
-      seccomp_profile = { type = "RuntimeDefault" }
+    # Containers can write only to volumes. The other settings of the Pod Security level "restricted" are the defaults.
+    container_security_context = { read_only_root_filesystem = true }
+
+    network_policy = {
+      ingress = [
+        {
+          from      = [{ namespace_selector = { match_labels = { "feast-client" = "true" } } }]
+          endpoints = ["online_store"]
+        },
+        {
+          from      = [{ namespace_selector = { match_labels = { "kubernetes.io/metadata.name" = "monitoring" } } }]
+          endpoints = ["metrics"]
+        },
+      ]
+      # PostgreSQL, and the API server, which authorizes requests.
+      egress = [{ ports = [for port in [5432, 443, 6443] : { port = port, protocol = "TCP" }] }]
     }
 
     init_image         = local.feature_server
@@ -102,7 +121,7 @@ resource "feast_feature_store" "production" {
         image = local.feature_server
         resources = {
           requests = { cpu = "500m", memory = "1Gi" }
-          limits   = { memory = "1Gi" }
+          limits   = { cpu = "2", memory = "1Gi" }
         }
         metrics = true
       }

@@ -13,6 +13,7 @@ mod cron_job;
 mod data_source;
 mod drift;
 mod keda;
+mod network_policy;
 mod offline_store;
 mod online_store;
 mod persistence;
@@ -29,7 +30,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::DeploymentStrategy;
 use k8s_openapi::api::core::v1::{
-    Affinity, PodResourceClaim, PodSecurityContext, Toleration, TopologySpreadConstraint,
+    Affinity, PodResourceClaim, PodSecurityContext, ResourceRequirements, SecurityContext,
+    Toleration, TopologySpreadConstraint,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,7 @@ pub use drift::{Drift, DriftKind, DriftPolicy};
 pub use keda::{
     Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaMetricType, KedaTrigger,
 };
+pub use network_policy::{NetworkPolicy, NetworkPolicyIngress, PolicyEndpoint};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
 pub use persistence::{
@@ -52,13 +55,14 @@ pub use persistence::{
     Reference,
 };
 pub use project::{
-    FeastApply, FeastProjectDir, Git, GitSsh, GitSshKeyNames, Init, Packaged, Template,
+    FeastApply, FeastApplyJob, FeastProjectDir, Git, GitSsh, GitSshKeyNames, Init, Packaged,
+    Template,
 };
 pub use registry::{
     CacheMode, FeastRef, LocalRegistry, Registry, RegistryFile, RegistryStoreType, RemoteRegistry,
     RemoteTls,
 };
-pub use scaling::{Autoscaling, PodDisruptionBudgets, Scaling};
+pub use scaling::{Autoscaling, PodDisruptionBudgets, Scaling, UnhealthyPodEvictionPolicy};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
 pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
 pub use tls::{SecretKeyNames, Tls};
@@ -258,11 +262,22 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_feast_apply_on_init: Option<bool>,
 
+    /// The pods of the Job that runs `feast apply`. Without the Job, it has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feast_apply_job: Option<FeastApplyJob>,
+
     /// Container image of the init containers and of `feast apply`. Default: the image of `feast_project_dir.packaged`,
     /// or else `quay.io/feastdev/feature-server:0.66.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub init_image: Option<String>,
+
+    /// Resource requests and limits of each init container and of the containers of the `feast apply` Job (Kubernetes
+    /// `ResourceRequirements`). Default: the largest CPU, memory and ephemeral storage of the servers that share their
+    /// pods, which does not increase the total of a pod. A limit is set only if each of these servers has it. Set `{}` for
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_resources: Option<ResourceRequirements>,
 
     /// Whether the pods start without init containers. No feature repository is created, and Feast uses the one in the
     /// image (`feast_project_dir.packaged`) with the configuration of this feature store. Default: `false`.
@@ -292,16 +307,45 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
 
-    /// Security context of the pods (Kubernetes `PodSecurityContext`). Default: `fs_group = 1001` and
-    /// `fs_group_change_policy = "OnRootMismatch"` for a feature store with a PersistentVolumeClaim, so that the user of
-    /// Feast's image can write to it; otherwise none. Set `{}` on OpenShift, which assigns the group itself.
+    /// Security context of the servers' pods, including those of the lineage server and of the `feast apply` Job
+    /// (Kubernetes `PodSecurityContext`). Fields that are not set have the defaults that the Pod Security level
+    /// `restricted` requires: `run_as_non_root = true` (unless `run_as_user = 0`) and
+    /// `seccomp_profile = { type = "RuntimeDefault" }`. Without this attribute, the pods of a feature store with a
+    /// PersistentVolumeClaim also have `fs_group = 1001` and `fs_group_change_policy = "OnRootMismatch"`, so that the user
+    /// of Feast's image can write to it. Set `{}` on OpenShift, which assigns the group itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
 
-    /// Annotations of the servers' pods, for example for sidecar injectors. Changing them restarts the pods. Default:
+    /// Security context of every container, including init containers and those of the `feast apply` Job, the lineage
+    /// server and the CronJob (Kubernetes `SecurityContext`). Fields that are not set have the defaults that the Pod
+    /// Security level `restricted` requires: `allow_privilege_escalation = false` (unless the container is privileged or
+    /// has the capability `CAP_SYS_ADMIN`) and `capabilities = { drop = ["ALL"] }`. With
+    /// `read_only_root_filesystem = true`, the containers of a pod share an empty, writable `/tmp`, and the environment
+    /// variable `HOME` is `/tmp` unless it is set in `env`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_security_context: Option<SecurityContext>,
+
+    /// Labels of every pod: those of the servers, of the lineage server, of the `feast apply` Job and of the CronJob. They
+    /// are not in selectors. Changing them restarts the pods and runs the Job again. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_labels: Option<BTreeMap<String, String>>,
+
+    /// Annotations of the servers' pods, including those of the lineage server, for example for sidecar injectors.
+    /// `feast_apply_job` and `cron_job.job_spec` have those of the other pods. Changing them restarts the pods. Default:
     /// none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_annotations: Option<BTreeMap<String, String>>,
+
+    /// Whether containers have environment variables with the addresses of all Services in the namespace, such as
+    /// `REDIS_PORT` for a Service named `redis` (Kubernetes `enableServiceLinks`). Feast replaces `${REDIS_PORT}` in
+    /// connection parameters with them. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub enable_service_links: Option<bool>,
+
+    /// Restrictions of network traffic to and from the pods (Kubernetes `NetworkPolicy`). Default: none by this provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicy>,
 
     /// Resource claims of the pods, such as devices (Kubernetes `PodResourceClaim`). Servers refer to them by name in
     /// `resources.claims`. Default: none.

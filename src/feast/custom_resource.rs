@@ -54,6 +54,9 @@ impl CustomResourceError {
     }
 }
 
+/// The hint for a field without a counterpart.
+const TERRAFORM_ONLY: &str = "it is an attribute of the Terraform resource only";
+
 /// Fields of the configuration that the custom resource does not have, with a hint.
 const NOT_THEIRS: &[(&str, &str)] = &[
     ("name", "the name is `metadata.name`"),
@@ -64,22 +67,10 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "protectedProject",
         "use the annotation `feast.dev/protected-project`",
     ),
-    (
-        "waitForRollout",
-        "it is an attribute of the Terraform resource only",
-    ),
-    (
-        "timeouts",
-        "it is an attribute of the Terraform resource only",
-    ),
-    (
-        "deleteData",
-        "it is an attribute of the Terraform resource only",
-    ),
-    (
-        "driftPolicy",
-        "it is an attribute of the Terraform resource only",
-    ),
+    ("waitForRollout", TERRAFORM_ONLY),
+    ("timeouts", TERRAFORM_ONLY),
+    ("deleteData", TERRAFORM_ONLY),
+    ("driftPolicy", TERRAFORM_ONLY),
     (
         "services.feastApply",
         "it is an attribute of the Terraform resource only; the operator has `runFeastApplyOnInit`",
@@ -88,18 +79,20 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "services.automountServiceAccountToken",
         "it is an attribute of the Terraform resource only; pods of the operator always have the token",
     ),
+    ("services.containerSecurityContext", TERRAFORM_ONLY),
+    ("services.podLabels", TERRAFORM_ONLY),
+    ("services.feastApplyJob", TERRAFORM_ONLY),
+    ("services.initResources", TERRAFORM_ONLY),
+    ("services.enableServiceLinks", TERRAFORM_ONLY),
+    ("services.networkPolicy", TERRAFORM_ONLY),
     (
-        "services.imagePullSecrets",
-        "it is an attribute of the Terraform resource only",
+        "services.podDisruptionBudgets.unhealthyPodEvictionPolicy",
+        TERRAFORM_ONLY,
     ),
-    (
-        "feastProjectDir.git.ssh",
-        "it is an attribute of the Terraform resource only",
-    ),
-    (
-        "services.scaling.keda",
-        "it is an attribute of the Terraform resource only",
-    ),
+    ("cronJob.jobSpec.podTemplateLabels", TERRAFORM_ONLY),
+    ("services.imagePullSecrets", TERRAFORM_ONLY),
+    ("feastProjectDir.git.ssh", TERRAFORM_ONLY),
+    ("services.scaling.keda", TERRAFORM_ONLY),
 ];
 
 /// Converts a FeatureStore resource. `scaled` are the names of Deployments that other objects of the manifest scale.

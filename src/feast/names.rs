@@ -44,6 +44,10 @@ pub const OBJECTS_JSON: &str = "objects.json";
 /// Volume and directory for data that is lost with the pod.
 pub const DATA_VOLUME: &str = "feast-data";
 pub const DATA_DIRECTORY: &str = "/feast-data";
+/// Volume and directory for temporary files, if the root file system is read-only. It is also the home directory.
+pub const SCRATCH_VOLUME: &str = "feast-tmp";
+pub const SCRATCH_DIRECTORY: &str = "/tmp";
+pub const HOME_VARIABLE: &str = "HOME";
 /// Volume and directory of `feature_store.yaml`.
 pub const CONFIGURATION_VOLUME: &str = "feature-store-yaml";
 pub const CONFIGURATION_DIRECTORY: &str = "/etc/feast";
@@ -95,7 +99,7 @@ pub const MLFLOW_NUMBERS: [&str; 2] = ["request_timeout", "max_retries"];
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";
 
-/// Label of the pods of a Job: the name of the feature store. With [`NAME_LABEL`], they would be endpoints of its
+/// Label of the pods of the `feast apply` Job and of the CronJob: the name of the feature store. With [`NAME_LABEL`], they would be endpoints of its
 /// Services.
 pub const JOB_LABEL: &str = "feast.dev/job-of";
 /// Annotation of the Deployment: the fingerprint of the configuration that `feast apply` has applied.
@@ -103,6 +107,8 @@ pub const APPLIED_ANNOTATION: &str = "feast.dev/applied";
 /// Service types of the `feast apply` Job and of the CronJob.
 pub const APPLY_SERVICE_TYPE: &str = "apply";
 pub const CRON_JOB_SERVICE_TYPE: &str = "cronjob";
+/// Service type of the NetworkPolicy of the pods of Jobs.
+pub const JOBS_SERVICE_TYPE: &str = "jobs";
 /// Environment variable of the servers of a protected project.
 pub const PROTECTED_PROJECT: &str = "FEAST_PROTECTED_PROJECT";
 /// Environment variable with the path of `feature_store.yaml`, if none is linked into the repository.
@@ -118,6 +124,7 @@ const SHORT_HASH: usize = 8;
 pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
 pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
 
+pub const DNS_PORT: i32 = 53;
 /// The port of every Service, without and with TLS.
 pub const SERVICE_PORT: i32 = 80;
 pub const SERVICE_PORT_NAME: &str = "http";
@@ -362,6 +369,7 @@ pub fn own_volumes(store: &str) -> Vec<String> {
         CONFIGURATION_VOLUME,
         CA_CERT_VOLUME,
         DATA_VOLUME,
+        SCRATCH_VOLUME,
         SSH_VOLUME,
     ]
     .map(str::to_owned);
@@ -373,6 +381,17 @@ pub fn own_volumes(store: &str) -> Vec<String> {
         .chain(certificates)
         .chain(claims)
         .collect()
+}
+
+/// Returns the name of the NetworkPolicy of the servers' pods. Every policy has a suffix, so that those of another feature
+/// store have other names.
+pub fn servers_policy(store: &str) -> String {
+    format!("feast-{store}-servers")
+}
+
+/// Returns the name of the NetworkPolicy of the pods of Jobs.
+pub fn jobs_policy(store: &str) -> String {
+    format!("feast-{store}-jobs")
 }
 
 /// Returns the name of the CronJob's ServiceAccount, Role and RoleBinding.

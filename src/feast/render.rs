@@ -17,6 +17,8 @@ mod initialization;
 mod keda;
 mod lineage;
 mod metadata;
+mod network_policy;
+mod pods;
 mod rbac;
 mod references;
 mod repository;
@@ -64,6 +66,7 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     manifests.extend(autoscaler::render(store));
     manifests.extend(keda::render(store));
     manifests.extend(disruption_budget::render(store));
+    manifests.extend(network_policy::render(store));
     manifests.extend(cron_job::render(store));
     Objects {
         namespace: store.namespace.clone(),

@@ -20,6 +20,7 @@ mod keda;
 mod labels;
 mod lineage;
 mod names;
+mod network_policy;
 mod persistence;
 mod pods;
 mod project;
@@ -27,6 +28,7 @@ mod registry;
 mod resources;
 mod scaling;
 mod scheduling;
+mod security;
 mod serving;
 mod stores;
 #[cfg(test)]
@@ -305,6 +307,17 @@ pub const RULES: &[Rule] = &[
         description: "The security context has supported values, and its user does not conflict with \
              `run_as_non_root`.",
         check: pods::security,
+    },
+    Rule {
+        name: "container-security-context",
+        description: "The security context of the containers has supported values, which do not contradict each other \
+             or that of the pods.",
+        check: security::containers,
+    },
+    Rule {
+        name: "network-policy",
+        description: "Each peer of `network_policy` has selectors or valid addresses, and each port is valid.",
+        check: network_policy::check,
     },
     Rule {
         name: "resource-claims",

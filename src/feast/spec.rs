@@ -10,10 +10,13 @@ mod cron_job;
 mod engine;
 mod lineage;
 mod location;
+mod network_policy;
 mod pods;
 mod project;
 mod registry;
+mod resources;
 mod scaling;
+mod security;
 mod server;
 mod storage;
 mod stores;
@@ -33,11 +36,12 @@ pub(super) use cron_job::commands_or_default;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
 pub use location::Location;
+pub use network_policy::{Ingress, NetworkPolicy};
 pub use pods::Pods;
 pub(super) use pods::kubernetes_volume;
 pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
 pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
-pub use scaling::{Autoscaler, DisruptionBudget, Replicas, RollingUpdate, Strategy};
+pub use scaling::{Autoscaler, DisruptionBudget, Evictable, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use storage::join;
 pub use storage::{
@@ -71,6 +75,7 @@ pub struct Store {
     pub termination: Termination,
     pub disruption_budget: Option<DisruptionBudget>,
     pub pods: Pods,
+    pub network_policy: Option<NetworkPolicy>,
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
@@ -137,6 +142,7 @@ impl Store {
             run_feast_apply_on_init,
             init_image,
             disable_init_containers,
+            network_policy,
             // `Pods` has these.
             volumes: _,
             node_selector: _,
@@ -144,7 +150,12 @@ impl Store {
             affinity: _,
             topology_spread_constraints: _,
             security_context: _,
+            container_security_context: _,
+            init_resources: _,
+            pod_labels: _,
             pod_annotations: _,
+            feast_apply_job: _,
+            enable_service_links: _,
             resource_claims: _,
             automount_service_account_token: _,
             image_pull_secrets: _,
@@ -188,6 +199,7 @@ impl Store {
                 LineageServer::new(server, &image, &pods, termination(true))
             }),
             pods,
+            network_policy: network_policy.as_ref().map(NetworkPolicy::new),
             online: Online::new(&online_store.unwrap_or_default(), &image),
             offline: offline_store
                 .as_ref()

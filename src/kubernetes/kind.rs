@@ -124,6 +124,7 @@ kinds! {
     ConfigMap: "" "v1" "configmaps", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
     PersistentVolumeClaim: "" "v1" "persistentvolumeclaims", Namespace Prerequisites Always Mounting Immutable, Api::BuiltIn;
     Service: "" "v1" "services", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
+    NetworkPolicy: "networking.k8s.io" "v1" "networkpolicies", Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
     Job: "batch" "v1" "jobs", Namespace Preparation IfUsed Owned Immutable, Api::BuiltIn;
     Deployment: "apps" "v1" "deployments", Namespace Workload Always Owned Mutable, Api::BuiltIn;
     CronJob: "batch" "v1" "cronjobs", Namespace Workload IfUsed OwnedByJobs Mutable, Api::BuiltIn;

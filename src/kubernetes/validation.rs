@@ -7,11 +7,13 @@
 //! Must not know: which attribute of the feature store holds the value.
 
 pub mod autoscaling;
+pub mod container;
 pub mod cron;
 pub mod environment;
 pub mod file_mode;
 pub mod job;
 pub mod metadata;
+pub mod network_policy;
 pub mod pod;
 pub mod resources;
 pub mod scheduling;

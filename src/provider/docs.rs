@@ -68,6 +68,8 @@ name, and two functions: [`render`](functions/render.md) shows the objects witho
 - [Lineage](guides/lineage.md): sending and receiving OpenLineage events
 - [Data](guides/data.md): which changes affect PersistentVolumeClaims, and how the plan shows them
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
+- [Restricted clusters](guides/restricted-clusters.md): Pod Security, quotas, service meshes, network policies, workload
+  identity
 
 ## Example Usage
 

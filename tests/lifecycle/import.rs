@@ -225,7 +225,7 @@ pub fn imports_every_configuration_unchanged() {
         expect_all_imported(&plan.unwrap(), &stores);
         let text = fs::read_to_string(generated.folder().join("generated.tf")).unwrap();
         for computed in ["objects", "endpoints", "configuration_hash", "drift"] {
-            assert!(!text.contains(&format!("  {computed} ")), "{text}");
+            assert!(!text.contains(&format!("\n  {computed} ")), "{text}");
         }
     }
     // Cluster-scoped roles are not deleted with the namespace.

@@ -206,6 +206,7 @@ pub fn removes_leftover_objects_of_every_kind() {
     let services = format!(
         "scaling = {{ autoscaling = {{ min_replicas = 1, max_replicas = 3 }} }}\n\
          pod_disruption_budgets = {{ max_unavailable = 1 }}\n\
+         network_policy = {{}}\n\
          feast_apply = \"init_container\"\n{DATABASES}"
     );
     let attributes = "wait_for_rollout = false\n  cron_job = { schedule = \"@daily\" }\n  \
@@ -230,6 +231,7 @@ pub fn removes_leftover_objects_of_every_kind() {
             "ClusterRoleBinding",
             "CronJob",
             "HorizontalPodAutoscaler",
+            "NetworkPolicy",
             "PodDisruptionBudget",
             "Role",
             "RoleBinding",

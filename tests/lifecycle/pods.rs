@@ -115,7 +115,10 @@ pub fn applies_and_removes_every_option() {
     let template = &deployment["spec"]["template"];
     let pod = &template["spec"];
     assert_eq!(names(&pod["volumes"]), ["feature-store-yaml", "feast-data"]);
-    assert_eq!(pod["securityContext"], json!({}));
+    assert_eq!(
+        pod["securityContext"],
+        json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}})
+    );
     let gone = ["nodeSelector", "tolerations", "imagePullSecrets"];
     assert_eq!(
         gone.map(|field| pod.get(field).cloned()),

@@ -26,7 +26,7 @@ pub const DATABASES: &str = r#"
 
 /// The kinds of the objects of a feature store, for kubectl.
 pub const KINDS: &str = "serviceaccounts,secrets,configmaps,persistentvolumeclaims,services,deployments,\
-                         horizontalpodautoscalers,poddisruptionbudgets,jobs,cronjobs,roles,rolebindings";
+                         horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,jobs,cronjobs,roles,rolebindings";
 
 pub struct StoreUnderTest {
     pub terraform: Terraform,

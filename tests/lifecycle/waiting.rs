@@ -81,7 +81,8 @@ pub async fn job_rejected_by_quota(lab: Lab) {
         "`feast apply` did not finish: the Job has not ended yet\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
-         write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
+         write them under `resources` of every server (init containers and the Job have those of the largest server, or `services.init_resources`), \
+         or give the namespace a LimitRange with defaults."
     );
 }
 
@@ -116,7 +117,7 @@ pub async fn job_rejected_by_pod_security(lab: Lab) {
     for part in [
         "`feast apply` did not finish: the Job has not ended yet\n\nA pod is rejected: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
         "allowPrivilegeEscalation != false (container \"feast-apply\" must set securityContext.allowPrivilegeEscalation=false)",
-        "What to do: set `services.security_context` as the Pod Security level of the namespace requires",
+        "What to do: remove what the message names from `services.security_context`, `services.container_security_context`",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -408,7 +409,8 @@ pub async fn servers_without_limits_under_a_quota(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
          What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
-         write them under `resources` of the servers, or give the namespace a LimitRange with defaults.",
+         write them under `resources` of every server (init containers and the Job have those of the largest server, or `services.init_resources`), \
+         or give the namespace a LimitRange with defaults.",
     )
     .await;
 }

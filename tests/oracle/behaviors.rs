@@ -182,6 +182,16 @@ pub const BEHAVIORS: &[Behavior] = &[
         ],
     },
     Behavior {
+        subject: "A namespace with the Pod Security level `restricted`, or a ResourceQuota on requests and limits",
+        operator: "The pods are rejected, unless the namespace has a LimitRange; no field sets the security context of containers or the resources of init containers.",
+        provider: "The pods are accepted. Attributes set other values.",
+        tests: &[
+            "tests/lifecycle/restricted.rs::production_example_is_accepted",
+            "src/feast/spec/security.rs::pods_meet_the_level_restricted_by_default",
+            "src/feast/spec/resources.rs::the_default_is_the_maximum_of_each_resource",
+        ],
+    },
+    Behavior {
         subject: "`$$` and `$(NAME)` in the commands of the CronJob",
         operator: "Kubernetes replaces them, as in every container command.",
         provider: "The command arrives at the shell as it is written.",

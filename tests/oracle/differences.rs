@@ -156,6 +156,89 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "security contexts",
+        operator: "only those of the custom resource, and of the CronJob",
+        provider: "also what the Pod Security level `restricted` requires: `runAsNonRoot` and `seccompProfile` for pods, `allowPrivilegeEscalation: false` and no capabilities for containers",
+        reason: "Feast needs no more, and restricted namespaces reject other pods.",
+        in_operator: nothing,
+        in_provider: |objects, resource| {
+            let configured = &resource["spec"]["services"]["securityContext"];
+            for pod in pods(objects) {
+                for key in ["runAsNonRoot", "seccompProfile"] {
+                    if configured.get(key).is_none() {
+                        remove(pod, "/securityContext", key);
+                    }
+                }
+                without_empty(pod, "", "securityContext");
+                each_container(pod, |container| remove(container, "", "securityContext"));
+            }
+        },
+    },
+    Difference {
+        subject: "resources of `feast-init` and `feast-apply`",
+        operator: "none",
+        provider: "the largest of the servers, or `services.init_resources`",
+        reason: "A ResourceQuota can require them of every container.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for pod in pods(objects) {
+                each_container(pod, |container| {
+                    if ["feast-init", "feast-apply"]
+                        .iter()
+                        .any(|it| container["name"] == *it)
+                    {
+                        remove(container, "", "resources");
+                    }
+                });
+            }
+        },
+    },
+    Difference {
+        subject: "`enableServiceLinks`",
+        operator: "unset, so true",
+        provider: "`false` unless `services.enable_service_links` is `true`",
+        reason: "A Service named `redis` would set `REDIS_PORT`, which Feast replaces in connection parameters.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for object in objects.values_mut() {
+                for pod in [
+                    "/spec/template/spec",
+                    "/spec/jobTemplate/spec/template/spec",
+                ] {
+                    remove(object, pod, "enableServiceLinks");
+                }
+            }
+        },
+    },
+    Difference {
+        subject: "`unhealthyPodEvictionPolicy` of the PodDisruptionBudget",
+        operator: "unset, so `IfHealthyBudget`",
+        provider: "`AlwaysAllow` unless it is configured",
+        reason: "Pods that never become ready would prevent their nodes from being drained.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for object in objects.values_mut() {
+                remove(object, "/spec", "unhealthyPodEvictionPolicy");
+            }
+        },
+    },
+    Difference {
+        subject: "labels of the CronJob's pods",
+        operator: "none",
+        provider: "`feast.dev/job-of: <name>` and `app.kubernetes.io/managed-by`",
+        reason: "A NetworkPolicy can select them.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for object in objects.values_mut() {
+                let template = "/spec/jobTemplate/spec/template";
+                let labels = format!("{template}/metadata/labels");
+                remove(object, &labels, "feast.dev/job-of");
+                without_empty(object, &format!("{template}/metadata"), "labels");
+                without_empty(object, template, "metadata");
+            }
+        },
+    },
+    Difference {
         subject: "empty `resources: {}`, `metadata: {}`, `affinity: {}`, `securityContext: {}`",
         operator: "sent",
         provider: "omitted",

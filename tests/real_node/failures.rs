@@ -253,6 +253,19 @@ pub fn a_secret_that_does_not_exist() {
     );
 }
 
+pub fn an_image_that_runs_as_root() {
+    let image = r#"image = "registry.k8s.io/pause:3.10""#;
+    check(
+        server("root", 240, "", image),
+        &Expected {
+            name: "root",
+            cause: "container has runAsNonRoot and image will run as root",
+            logged: ("CreateContainerConfigError", 15),
+            ends: 70,
+        },
+    );
+}
+
 pub fn a_csi_driver_that_does_not_exist() {
     let volumes = r#"volumes = [{ name = "extra", csi = { driver = "missing.example.com" } }]"#;
     let mount = r#"volume_mounts = [{ name = "extra", mount_path = "/extra" }]"#;

@@ -77,7 +77,8 @@ impl Store {
         Self::started(store, services)
     }
 
-    fn started(store: Self, services: &str) -> Self {
+    /// Applies this configuration to a new store, and materializes its features.
+    pub fn started(store: Self, services: &str) -> Self {
         store.configure(services);
         store.apply();
         store.materialize();

@@ -15,9 +15,7 @@ pub(super) fn advice(issue: &PodIssue) -> String {
         Cause::Memory => {
             described("raise `resources.limits.memory` of this container, or reduce its load.")
         }
-        Cause::Configuration => described(
-            "create the missing Secret, ConfigMap or key in this namespace, or correct its name.",
-        ),
+        Cause::Configuration => described(configuration(&issue.message)),
         Cause::Start => described(
             "the container runtime could not start the container: check the image's command, and the volumes and devices of the pod.",
         ),
@@ -59,6 +57,15 @@ pub(super) fn advice(issue: &PodIssue) -> String {
     }
 }
 
+/// Returns the solution for a container that the kubelet does not create, from its message.
+fn configuration(message: &str) -> &'static str {
+    if message.contains("runAsNonRoot") || message.contains("non-root") {
+        "the image runs as root, or its user is not a number, so the node cannot tell: use an image with a numeric user, or set `services.security_context = { run_as_user = <number> }`. `run_as_non_root = false` permits root, unless the Pod Security level of the namespace is `restricted`."
+    } else {
+        "create the missing Secret, ConfigMap or key in this namespace, or correct its name."
+    }
+}
+
 /// Returns the solution for a container that has failed, from the end of its log.
 fn crash(issue: &PodIssue) -> &'static str {
     let contains = |part: &str| issue.log.iter().any(|line| line.contains(part));
@@ -69,6 +76,10 @@ fn crash(issue: &PodIssue) -> &'static str {
         "the volume that the log names is full: enlarge it, or keep less on it."
     } else if is_denied || contains("unable to open database file") {
         "the container's user has no permission to write to the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }`; a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
+    } else if contains("Read-only file system") {
+        "the path in the log is read-only: mount a volume there (`volumes` and `volume_mounts`), or remove `read_only_root_filesystem` from `services.container_security_context`."
+    } else if contains("Operation not permitted") {
+        "the container lacks a capability or a privilege, because containers have none by default: set what it needs in `services.container_security_context`, such as `capabilities = { add = [\"NET_BIND_SERVICE\"] }`."
     } else if contains("SSL was required") {
         "the database does not offer TLS, which Feast requires by default: enable TLS in the database, or add `sslmode: disable` to the connection parameters in the Secret."
     } else if issue.init {
@@ -96,11 +107,11 @@ fn ended(message: &str) -> &'static str {
 fn denied(message: &str) -> &'static str {
     let contains = |part: &str| message.contains(part);
     if contains("must specify") {
-        "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `resources` of the servers, or give the namespace a LimitRange with defaults."
+        "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `resources` of every server (init containers and the Job have those of the largest server, or `services.init_resources`), or give the namespace a LimitRange with defaults."
     } else if contains("exceeded quota") {
         "raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
     } else if contains("violates PodSecurity") {
-        "set `services.security_context` as the Pod Security level of the namespace requires, or lower the level (namespace label `pod-security.kubernetes.io/enforce`)."
+        "remove what the message names from `services.security_context`, `services.container_security_context` or `services.volumes`: without these, the pods meet the level `restricted`. Otherwise it comes from an injected container, or the level must be lowered (namespace label `pod-security.kubernetes.io/enforce`)."
     } else if contains(" usage per ") || contains("limit to request ratio") {
         "set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange."
     } else if contains("failed calling webhook") {
@@ -219,6 +230,14 @@ mod tests {
                 "`services.security_context = { fs_group = 1001 }`",
             ),
             (
+                "OSError: [Errno 30] Read-only file system: '/opt/x'",
+                "mount a volume there",
+            ),
+            (
+                "OSError: [Errno 1] Operation not permitted",
+                "`capabilities = { add = [\"NET_BIND_SERVICE\"] }`",
+            ),
+            (
                 "server does not support SSL, but SSL was required",
                 "`sslmode: disable`",
             ),
@@ -231,6 +250,28 @@ mod tests {
             assert!(text.contains(solution), "{line}: {text}");
             let command = "`kubectl logs p -c c -n ns` shows the whole log.";
             assert!(text.ends_with(command), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn advice_on_a_container_that_is_not_created_depends_on_the_message() {
+        for (message, solution) in [
+            (
+                "container has runAsNonRoot and image will run as root (pod: \"p_ns(1)\", container: online)",
+                "use an image with a numeric user",
+            ),
+            (
+                "container has runAsNonRoot and image has non-numeric user (default), cannot verify user is non-root",
+                "use an image with a numeric user",
+            ),
+            (
+                "container's runAsUser breaks non-root policy (pod: \"p_ns(1)\", container: online)",
+                "use an image with a numeric user",
+            ),
+            ("secret \"s\" not found", "create the missing Secret"),
+        ] {
+            let text = configuration(message);
+            assert!(text.contains(solution), "{message}: {text}");
         }
     }
 
@@ -267,7 +308,7 @@ mod tests {
             ("exceeded quota: q, requested: pods=1", "raise the quota"),
             (
                 "violates PodSecurity \"restricted:latest\": x",
-                "`services.security_context`",
+                "without these, the pods meet the level `restricted`",
             ),
             (
                 "maximum memory usage per Container is 1Mi, but limit is 2Mi",

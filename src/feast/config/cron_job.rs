@@ -82,6 +82,11 @@ pub struct JobSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_template_annotations: Option<BTreeMap<String, String>>,
 
+    /// Labels of the Job's pods, in addition to those of every pod (`services.pod_labels`), whose values they replace.
+    /// Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template_labels: Option<BTreeMap<String, String>>,
+
     /// Number of pods that run at the same time. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]

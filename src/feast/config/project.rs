@@ -166,6 +166,20 @@ pub struct Packaged {
     pub feature_repo_path: String,
 }
 
+/// The pods of the Job that runs `feast apply`. They have the other settings of the servers' pods.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FeastApplyJob {
+    /// Labels of these pods, in addition to those of every pod (`services.pod_labels`), whose values they replace.
+    /// Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_labels: Option<BTreeMap<String, String>>,
+
+    /// Annotations of these pods, such as `sidecar.istio.io/inject = "false"`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_annotations: Option<BTreeMap<String, String>>,
+}
+
 store_types! {
     /// What runs `feast apply`.
     pub enum FeastApply {

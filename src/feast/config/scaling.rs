@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Keda;
+use super::persistence::store_types;
 
 /// Horizontal scaling: at most one of `replicas`, `autoscaling` and `keda`. Several pods require DB-backed persistence
 /// (or, for the registry, an object store) for every enabled service.
@@ -39,6 +40,21 @@ pub struct PodDisruptionBudgets {
     /// Number of pods that can be unavailable: a number (`1`) or a percentage (`"25%"`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<IntOrString>,
+
+    /// Pods that run but are not ready: `AlwaysAllow` lets a drain evict them, and `IfHealthyBudget` only while enough
+    /// other pods are ready. With `IfHealthyBudget`, pods that never become ready prevent their nodes from being drained.
+    /// Default: `AlwaysAllow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "AlwaysAllow"))]
+    pub unhealthy_pod_eviction_policy: Option<UnhealthyPodEvictionPolicy>,
+}
+
+store_types! {
+    /// Kubernetes' `unhealthyPodEvictionPolicy`.
+    pub enum UnhealthyPodEvictionPolicy {
+        AlwaysAllow = "AlwaysAllow",
+        IfHealthyBudget = "IfHealthyBudget",
+    }
 }
 
 /// Settings of the HorizontalPodAutoscaler.

@@ -3,14 +3,11 @@
 //! Its pod is a server's pod with `feast apply` instead of the servers. Its name ends with the fingerprint of the
 //! configuration, which [`resolve`](crate::feast::secrets::resolve) appends.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::{Affinity, Container, PodSpec, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::{Affinity, Container, PodSpec};
 use serde_json::Value as Json;
 
-use super::{deployment, initialization, manifest, metadata};
+use super::{deployment, initialization, manifest, metadata, pods};
 use crate::feast::names;
 use crate::feast::spec::{ApplyBy, Store};
 
@@ -32,19 +29,13 @@ pub(super) fn render(store: &Store) -> Option<Json> {
                 completions: Some(1),
                 parallelism: Some(1),
                 ttl_seconds_after_finished: Some(TTL_SECONDS),
-                template: PodTemplateSpec {
-                    metadata: Some(ObjectMeta {
-                        labels: Some(BTreeMap::from([
-                            (names::JOB_LABEL.to_owned(), store.name.clone()),
-                            (
-                                names::MANAGED_BY_LABEL.to_owned(),
-                                names::MANAGED_BY.to_owned(),
-                            ),
-                        ])),
-                        ..ObjectMeta::default()
-                    }),
-                    spec: Some(pod(store)),
-                },
+                template: pods::template(
+                    store,
+                    metadata::job_pod_labels(store),
+                    &store.pods.apply_labels,
+                    &store.pods.apply_annotations,
+                    pod(store),
+                ),
                 ..JobSpec::default()
             }),
             ..Job::default()

@@ -251,7 +251,8 @@ pub(super) fn with_configuration(env: &[EnvVar]) -> Vec<EnvVar> {
     env
 }
 
-fn add(env: &mut Vec<EnvVar>, name: &str, value: &str) {
+/// Adds a variable unless there is one of this name.
+pub(super) fn add(env: &mut Vec<EnvVar>, name: &str, value: &str) {
     if env.iter().all(|variable| variable.name != name) {
         env.push(EnvVar {
             name: name.to_owned(),

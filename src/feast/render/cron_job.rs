@@ -3,22 +3,16 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
-use k8s_openapi::api::core::v1::{
-    Capabilities, Container, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile,
-    SecurityContext, ServiceAccount,
-};
+use k8s_openapi::api::core::v1::{Container, PodSpec, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
 
-use super::{metadata, object, references};
+use super::{metadata, object, pods, references};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
 use crate::feast::spec::{CronJob as Spec, Store};
 use crate::kubernetes::{Key, Kind};
-
-/// The default user of the image is root.
-const USER: i64 = 1001;
 
 pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     let Some(spec) = &store.cron_job else {
@@ -106,6 +100,7 @@ fn cron_job(store: &Store, spec: &Spec, metadata: ObjectMeta) -> CronJob {
 fn job(store: &Store, spec: &Spec) -> JobSpec {
     let config::JobSpec {
         pod_template_annotations,
+        pod_template_labels,
         parallelism,
         completions,
         active_deadline_seconds,
@@ -130,13 +125,13 @@ fn job(store: &Store, spec: &Spec) -> JobSpec {
         completion_mode: completion_mode.map(|mode| mode.as_str().to_owned()),
         suspend,
         pod_replacement_policy: pod_replacement_policy.map(|policy| policy.as_str().to_owned()),
-        template: PodTemplateSpec {
-            metadata: pod_template_annotations.map(|annotations| ObjectMeta {
-                annotations: Some(annotations),
-                ..ObjectMeta::default()
-            }),
-            spec: Some(pod(store, spec)),
-        },
+        template: pods::template(
+            store,
+            metadata::job_pod_labels(store),
+            &pod_template_labels.unwrap_or_default(),
+            &pod_template_annotations.unwrap_or_default(),
+            pod(store, spec),
+        ),
         ..JobSpec::default()
     }
 }
@@ -156,15 +151,7 @@ fn pod(store: &Store, spec: &Spec) -> PodSpec {
         node_selector: some(&spec.node_selector),
         image_pull_secrets: super::deployment::image_pull_secrets(store),
         restart_policy: Some("Never".to_owned()),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".to_owned(),
-                ..SeccompProfile::default()
-            }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(store.pods.cron_job_security_context()),
         service_account_name: Some(names::cron_job(&store.name)),
         // kubectl needs the token.
         automount_service_account_token: Some(true),
@@ -192,14 +179,6 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         env: (!spec.env.is_empty()).then(|| spec.env.clone()),
         env_from: (!spec.env_from.is_empty()).then(|| spec.env_from.clone()),
         resources: spec.resources.clone(),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                ..Capabilities::default()
-            }),
-            ..SecurityContext::default()
-        }),
         ..Container::default()
     }
 }

@@ -7,12 +7,12 @@ use k8s_openapi::api::apps::v1::{
 };
 use k8s_openapi::api::core::v1::{
     Affinity, LocalObjectReference, NodeAffinity, PodAffinityTerm, PodAntiAffinity, PodSpec,
-    PodTemplateSpec, TopologySpreadConstraint, WeightedPodAffinityTerm,
+    TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value as Json;
 
-use super::{containers, initialization, metadata, object, volumes};
+use super::{containers, initialization, metadata, object, pods, volumes};
 use crate::feast::names;
 use crate::feast::spec::{Pods, Replicas, RollingUpdate, Store, Strategy};
 use crate::kubernetes::{Key, Kind};
@@ -32,14 +32,13 @@ pub(super) fn render(store: &Store) -> (Key, Json) {
                 selector: selector(metadata::selector(store)),
                 strategy: Some(strategy(&store.strategy)),
                 min_ready_seconds: store.min_ready_seconds,
-                template: PodTemplateSpec {
-                    metadata: Some(ObjectMeta {
-                        labels: Some(metadata::pod_labels(store)),
-                        annotations: some(&store.pods.annotations),
-                        ..ObjectMeta::default()
-                    }),
-                    spec: Some(pod(store)),
-                },
+                template: pods::template(
+                    store,
+                    metadata::pod_labels(store),
+                    &BTreeMap::new(),
+                    &store.pods.annotations,
+                    pod(store),
+                ),
                 ..DeploymentSpec::default()
             },
             ..Deployment::default()
@@ -70,7 +69,7 @@ fn strategy(strategy: &Strategy) -> DeploymentStrategy {
     }
 }
 
-/// Returns the volumes of the servers' pods.
+/// Returns the servers' pods, without what all pods have.
 pub(super) fn pod(store: &Store) -> PodSpec {
     let several = store.allows_several_pods();
     // The ignored fields are used through `store`, or in other modules.
@@ -81,7 +80,13 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         affinity,
         topology_spread,
         security_context: _,
+        container_security_context: _,
+        init_resources: _,
+        labels: _,
         annotations: _,
+        apply_labels: _,
+        apply_annotations: _,
+        service_links: _,
         resource_claims,
         automount_token: _,
         image_pull_secrets: _,
@@ -101,7 +106,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         image_pull_secrets: image_pull_secrets(store),
         node_selector: some(node_selector),
         resource_claims: list(resource_claims),
-        security_context: store.security_context(),
+        security_context: Some(store.security_context()),
         tolerations: list(tolerations),
         automount_service_account_token: Some(store.has_token()),
         containers: containers::servers(store),

@@ -6,14 +6,17 @@ use serde_json::Value as Json;
 
 use super::{metadata, object};
 use crate::feast::names;
-use crate::feast::spec::{DisruptionBudget, Store};
+use crate::feast::spec::{DisruptionBudget, Evictable, Store};
 use crate::kubernetes::{Key, Kind};
 
 pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
-    let budget = store.disruption_budget.as_ref()?;
-    let (min_available, max_unavailable) = match budget {
-        DisruptionBudget::MinAvailable(amount) => (Some(amount.clone()), None),
-        DisruptionBudget::MaxUnavailable(amount) => (None, Some(amount.clone())),
+    let DisruptionBudget {
+        evictable,
+        unhealthy_pods,
+    } = store.disruption_budget.as_ref()?;
+    let (min_available, max_unavailable) = match evictable {
+        Evictable::MinAvailable(amount) => (Some(amount.clone()), None),
+        Evictable::MaxUnavailable(amount) => (None, Some(amount.clone())),
     };
     Some(object(
         Kind::PodDisruptionBudget,
@@ -26,7 +29,7 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
                     match_labels: Some(metadata::selector(store)),
                     ..LabelSelector::default()
                 }),
-                ..PodDisruptionBudgetSpec::default()
+                unhealthy_pod_eviction_policy: Some((*unhealthy_pods).to_owned()),
             }),
             ..PodDisruptionBudget::default()
         },

@@ -34,6 +34,7 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
         env: (!env.is_empty()).then(|| env.to_vec()),
         env_from: (!env_from.is_empty()).then(|| env_from.to_vec()),
         working_dir: Some(store.base_directory().to_owned()),
+        resources: store.init_resources(),
         volume_mounts: Some(
             mounts(store, None)
                 .into_iter()
@@ -54,6 +55,7 @@ pub(super) fn apply(store: &Store) -> Container {
         env: super::containers::with_own_variables(store, env.unwrap_or_default()),
         env_from,
         working_dir: Some(store.repository()),
+        resources: store.init_resources(),
         volume_mounts: Some([mounts(store, None), joint_mounts(store)].concat()),
         ..Container::default()
     }

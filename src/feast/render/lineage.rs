@@ -1,16 +1,16 @@
 //! The Deployment of the lineage server, which has the settings of the other pods, but its own containers.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, PodResourceClaim, PodSpec, PodTemplateSpec, Probe,
-    TCPSocketAction, Volume,
+    Affinity, Container, ContainerPort, PodResourceClaim, PodSpec, Probe, TCPSocketAction, Volume,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
 use super::{
-    containers, databases, deployment, feature_store_yaml, metadata, object, tls, volumes,
+    containers, databases, deployment, feature_store_yaml, metadata, object, pods, tls, volumes,
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::rendered::Workload;
@@ -31,14 +31,13 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
             spec: DeploymentSpec {
                 replicas: Some(lineage.replicas),
                 selector: deployment::selector(labels.clone()),
-                template: PodTemplateSpec {
-                    metadata: Some(ObjectMeta {
-                        labels: Some(labels),
-                        annotations: deployment::some(&store.pods.annotations),
-                        ..ObjectMeta::default()
-                    }),
-                    spec: Some(pod(store, lineage)),
-                },
+                template: pods::template(
+                    store,
+                    labels,
+                    &BTreeMap::new(),
+                    &store.pods.annotations,
+                    pod(store, lineage),
+                ),
                 ..DeploymentSpec::default()
             },
             ..Deployment::default()
@@ -82,7 +81,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         node_selector: deployment::some(&common.node_selector),
         resource_claims: deployment::list(&resource_claims(store, common)),
         // It mounts no claims of the stores.
-        security_context: store.written_security_context(),
+        security_context: Some(store.pods.security_context()),
         tolerations: deployment::list(&store.pods.tolerations),
         // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),

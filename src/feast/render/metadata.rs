@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::feast::names::{
-    MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL, SERVICE_TYPE_LABEL, ServerKind,
-    lineage_label,
+    JOB_LABEL, MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL, SERVICE_TYPE_LABEL,
+    ServerKind, lineage_label,
 };
 use crate::feast::spec::Store;
 
@@ -45,6 +45,18 @@ pub(super) fn pod_labels(store: &Store) -> BTreeMap<String, String> {
 /// Returns the selector of the pods, which is immutable.
 pub(super) fn selector(store: &Store) -> BTreeMap<String, String> {
     BTreeMap::from([(NAME_LABEL.to_owned(), store.name.clone())])
+}
+
+/// Returns the labels of the pods of Jobs.
+pub(super) fn job_pod_labels(store: &Store) -> BTreeMap<String, String> {
+    let mut labels = job_selector(store);
+    labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned());
+    labels
+}
+
+/// Returns the labels that select the pods of Jobs.
+pub(super) fn job_selector(store: &Store) -> BTreeMap<String, String> {
+    BTreeMap::from([(JOB_LABEL.to_owned(), store.name.clone())])
 }
 
 /// Returns the labels and the selector of the lineage server's pods. The name differs from that of the other pods,

@@ -46,6 +46,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let Some(PodDisruptionBudgets {
         min_available,
         max_unavailable,
+        unhealthy_pod_eviction_policy: _,
     }) = budget(store)
     else {
         return Vec::new();

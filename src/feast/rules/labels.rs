@@ -11,11 +11,17 @@ use crate::kubernetes::validation::metadata::{
 };
 use crate::schema::Path;
 
+/// Labels of pods that their Deployment, ReplicaSet or Job sets.
+const OF_CONTROLLERS: [&str; 3] = ["controller-uid", "job-name", "pod-template-hash"];
+const OF_JOBS_PREFIX: &str = "batch.kubernetes.io/";
+
 /// The purpose of a map.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Labels,
     Annotations,
+    /// Labels of pods: those of the controllers are reserved too.
+    PodLabels,
     /// Labels of nodes: no key is reserved.
     NodeSelector,
 }
@@ -23,7 +29,7 @@ enum Use {
 impl Use {
     fn noun(self) -> &'static str {
         match self {
-            Self::Labels => "label",
+            Self::Labels | Self::PodLabels => "label",
             Self::Annotations => "annotation",
             Self::NodeSelector => "node label",
         }
@@ -45,6 +51,7 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
     let cron_job = store.cron_job.as_ref();
     let job_spec = cron_job.and_then(|it| it.job_spec.as_ref());
     let services = services(store);
+    let apply_job = services.and_then(|it| it.feast_apply_job.as_ref());
     let mut maps: Vec<_> = [
         ("labels", Use::Labels, store.labels.as_ref()),
         ("annotations", Use::Annotations, store.annotations.as_ref()),
@@ -62,6 +69,26 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
             "cron_job.container_configs.node_selector",
             Use::NodeSelector,
             cron_job_containers(store).and_then(|it| it.node_selector.as_ref()),
+        ),
+        (
+            "cron_job.job_spec.pod_template_labels",
+            Use::PodLabels,
+            job_spec.and_then(|it| it.pod_template_labels.as_ref()),
+        ),
+        (
+            "services.feast_apply_job.pod_labels",
+            Use::PodLabels,
+            apply_job.and_then(|it| it.pod_labels.as_ref()),
+        ),
+        (
+            "services.feast_apply_job.pod_annotations",
+            Use::Annotations,
+            apply_job.and_then(|it| it.pod_annotations.as_ref()),
+        ),
+        (
+            "services.pod_labels",
+            Use::PodLabels,
+            services.and_then(|it| it.pod_labels.as_ref()),
         ),
         (
             "services.node_selector",
@@ -102,6 +129,15 @@ fn entry(path: &Path, map_use: Use, key: &str, value: &str) -> Vec<Violation> {
             format!("The key {key:?} is reserved for the provider"),
             "The provider finds its objects by the keys that begin with `feast.dev/` and by \
              `app.kubernetes.io/managed-by`. Use another key.",
+        ));
+    }
+    if map_use == Use::PodLabels
+        && (OF_CONTROLLERS.contains(&key) || key.starts_with(OF_JOBS_PREFIX))
+    {
+        violations.push(Violation::at(
+            path.clone(),
+            format!("The key {key:?} is reserved for Kubernetes"),
+            "The controllers of Deployments and Jobs set this label on their pods. Use another key.",
         ));
     }
     if map_use != Use::Annotations && !is_label_value(value) {
@@ -146,6 +182,47 @@ mod tests {
                 (
                     "services.offline_store.server.node_selector[\"-\"]",
                     "\"-\" is not a valid node label key",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn labels_and_annotations_of_pods() {
+        rejects_store(
+            "labels",
+            json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "cronJob": {"jobSpec": {"podTemplateLabels": {"job-name": "x"}}},
+                "services": {
+                    "podLabels": {"feast.dev/name": "x", "team": "a b", "azure.workload.identity/use": "true"},
+                    "feastApplyJob": {
+                        "podLabels": {"batch.kubernetes.io/controller-uid": "x"},
+                        "podAnnotations": {"a/": "x"},
+                    },
+                },
+            }),
+            &[
+                (
+                    "cron_job.job_spec.pod_template_labels[\"job-name\"]",
+                    "The key \"job-name\" is reserved for Kubernetes",
+                ),
+                (
+                    "services.feast_apply_job.pod_labels[\"batch.kubernetes.io/controller-uid\"]",
+                    "The key \"batch.kubernetes.io/controller-uid\" is reserved for Kubernetes",
+                ),
+                (
+                    "services.feast_apply_job.pod_annotations[\"a/\"]",
+                    "\"a/\" is not a valid annotation key",
+                ),
+                (
+                    "services.pod_labels[\"feast.dev/name\"]",
+                    "The key \"feast.dev/name\" is reserved for the provider",
+                ),
+                (
+                    "services.pod_labels[\"team\"]",
+                    "The value of the label \"team\" is not valid",
                 ),
             ],
         );

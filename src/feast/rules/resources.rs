@@ -19,11 +19,27 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
         found.extend(claims(store, &path, requirements));
         violations.extend(found.into_iter().map(|it| it.reading(&container.reads)));
     }
+    let init = services(store).and_then(|it| it.init_resources.as_ref());
+    if let Some(requirements) = init {
+        let path = Path::of("services.init_resources");
+        violations.extend(below(&path, resources::container(requirements)));
+        violations.extend(no_claims(
+            &path,
+            requirements,
+            "Init containers cannot have resource claims",
+            "They prepare the feature repository and run `feast apply`, which need no devices. Remove `claims`.",
+        ));
+    }
     let cron_job = cron_job_containers(store).and_then(|it| it.resources.as_ref());
     if let Some(requirements) = cron_job {
         let path = Path::of(CRON_JOB_CONTAINERS).attribute("resources");
         violations.extend(below(&path, resources::container(requirements)));
-        violations.extend(cron_job_claims(&path, requirements));
+        violations.extend(no_claims(
+            &path,
+            requirements,
+            "The CronJob's pods cannot have resource claims",
+            "They only start commands in a pod of the feature store, which can have claims. Remove `claims`.",
+        ));
     }
     violations
 }
@@ -47,15 +63,15 @@ fn claims(store: &FeatureStore, path: &Path, resources: &ResourceRequirements) -
         .collect()
 }
 
-fn cron_job_claims(path: &Path, resources: &ResourceRequirements) -> Option<Violation> {
+/// Returns a violation with this summary and detail if there are claims.
+fn no_claims(
+    path: &Path,
+    resources: &ResourceRequirements,
+    summary: &str,
+    detail: &str,
+) -> Option<Violation> {
     let has_claims = resources.claims.as_ref().is_some_and(|it| !it.is_empty());
-    has_claims.then(|| {
-        Violation::at(
-            path.attribute("claims"),
-            "The CronJob's pods cannot have resource claims",
-            "They only start commands in a pod of the feature store, which can have claims. Remove `claims`.",
-        )
-    })
+    has_claims.then(|| Violation::at(path.attribute("claims"), summary, detail))
 }
 
 #[cfg(test)]
@@ -75,6 +91,27 @@ mod tests {
                 "services.online_store.server.resources.requests[\"cpu\"]",
                 "\"lots\" is not a valid quantity of cpu",
             )],
+        );
+    }
+
+    #[test]
+    fn resources_of_init_containers() {
+        rejects(
+            "resources",
+            json!({
+                "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "t"}],
+                "initResources": {"requests": {"cpu": "lots"}, "claims": [{"name": "gpu"}]},
+            }),
+            &[
+                (
+                    "services.init_resources.requests[\"cpu\"]",
+                    "\"lots\" is not a valid quantity of cpu",
+                ),
+                (
+                    "services.init_resources.claims",
+                    "Init containers cannot have resource claims",
+                ),
+            ],
         );
     }
 

@@ -18,8 +18,9 @@ const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "key"];
 pub const NOT_SHOWN: &str = "(not shown)";
 
 /// Environment variables that the provider sets. Their values are not secret.
-const OWN_VARIABLES: [&str; 3] = [
+const OWN_VARIABLES: [&str; 4] = [
     names::FEATURE_STORE_YAML_PATH,
+    names::HOME_VARIABLE,
     names::PROTECTED_PROJECT,
     names::MLFLOW_TRACKING_AUTH_VARIABLE,
 ];

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Affinity, EphemeralVolumeSource, PersistentVolumeClaimTemplate, PodResourceClaim,
-    PodSecurityContext, Toleration, TopologySpreadConstraint, Volume,
+    PodSecurityContext, ResourceRequirements, SecurityContext, Toleration,
+    TopologySpreadConstraint, Volume,
 };
 
-use super::Store;
+use super::security;
 use crate::feast::config;
-
-/// The group that owns the volumes of claims by default: the number of the user in Feast's image. Any user can write, because
-/// the group is added to the groups of the container's process.
-const VOLUME_GROUP: i64 = 1001;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pods {
@@ -25,9 +22,21 @@ pub struct Pods {
     pub affinity: Option<Affinity>,
     /// `None` if not configured.
     pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
-    /// `None` if not configured.
+    /// As configured, without defaults; `None` if not configured.
     pub security_context: Option<PodSecurityContext>,
+    /// That of every container.
+    pub container_security_context: SecurityContext,
+    /// As configured, without defaults; `None` if not configured.
+    pub init_resources: Option<ResourceRequirements>,
+    /// The labels of every pod, in addition to those of the provider.
+    pub labels: BTreeMap<String, String>,
+    /// The annotations of the servers' pods.
     pub annotations: BTreeMap<String, String>,
+    /// The labels and annotations of the `feast apply` Job's pods alone.
+    pub apply_labels: BTreeMap<String, String>,
+    pub apply_annotations: BTreeMap<String, String>,
+    /// Whether containers have variables with the addresses of Services.
+    pub service_links: bool,
     pub resource_claims: Vec<PodResourceClaim>,
     /// Whether the pods have the token of their ServiceAccount; `None` if not configured.
     pub automount_token: Option<bool>,
@@ -39,7 +48,13 @@ impl Pods {
     /// Returns the settings without the node selectors of the servers.
     pub(super) fn new(services: &config::Services) -> Self {
         let services = services.clone();
+        let config::FeastApplyJob {
+            pod_labels: apply_labels,
+            pod_annotations: apply_annotations,
+        } = services.feast_apply_job.unwrap_or_default();
+        let container = services.container_security_context.as_ref();
         Self {
+            container_security_context: security::container(container),
             volumes: services
                 .volumes
                 .unwrap_or_default()
@@ -51,7 +66,12 @@ impl Pods {
             affinity: services.affinity,
             topology_spread: services.topology_spread_constraints,
             security_context: services.security_context,
+            init_resources: services.init_resources,
+            labels: services.pod_labels.unwrap_or_default(),
             annotations: services.pod_annotations.unwrap_or_default(),
+            apply_labels: apply_labels.unwrap_or_default(),
+            apply_annotations: apply_annotations.unwrap_or_default(),
+            service_links: services.enable_service_links.unwrap_or(false),
             resource_claims: services.resource_claims.unwrap_or_default(),
             automount_token: services.automount_service_account_token,
             image_pull_secrets: services
@@ -61,33 +81,6 @@ impl Pods {
                 .map(|secret| secret.name)
                 .collect(),
         }
-    }
-}
-
-impl Store {
-    /// Returns whether the servers' pods have the default group, because they mount claims and the configuration has no
-    /// security context. A new volume belongs to root, and the user of the image could not write to it.
-    pub fn has_default_group(&self) -> bool {
-        self.pods.security_context.is_none() && !self.claims().is_empty()
-    }
-
-    /// Returns the security context of the servers' pods.
-    pub fn security_context(&self) -> Option<PodSecurityContext> {
-        match self.has_default_group() {
-            true => Some(PodSecurityContext {
-                fs_group: Some(VOLUME_GROUP),
-                // Otherwise, each start of a pod would change every file of the volume.
-                fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-                ..PodSecurityContext::default()
-            }),
-            false => self.written_security_context(),
-        }
-    }
-
-    /// Returns the security context in the configuration; `None` for an empty one.
-    pub fn written_security_context(&self) -> Option<PodSecurityContext> {
-        let written = self.pods.security_context.clone();
-        written.filter(|it| *it != PodSecurityContext::default())
     }
 }
 
@@ -126,40 +119,5 @@ pub fn kubernetes_volume(volume: config::Volume) -> Volume {
         host_path,
         image,
         ..Volume::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value as Json, json};
-
-    use super::*;
-    use crate::feast::spec::Defaults;
-
-    fn security_context(services: Json) -> Option<Json> {
-        let store = json!({"name": "x", "feastProject": "p", "services": services});
-        let store = serde_json::from_value(store).expect("a feature store");
-        let context = Store::new(&store, &Defaults::default()).security_context();
-        context.map(|it| serde_json::to_value(it).expect("JSON"))
-    }
-
-    #[test]
-    fn claims_have_a_group_unless_a_security_context_is_written() {
-        let services = |context: Json| {
-            let pvc = json!({"ref": {"name": "c"}, "mountPath": "/data"});
-            let file = json!({"path": "o.db", "pvc": pvc});
-            json!({"securityContext": context, "onlineStore": {"persistence": {"file": file}}})
-        };
-        let group = json!({"fsGroup": 1001, "fsGroupChangePolicy": "OnRootMismatch"});
-        assert_eq!(security_context(services(Json::Null)), Some(group));
-        assert_eq!(security_context(services(json!({}))), None);
-        let written = json!({"runAsUser": 5});
-        assert_eq!(
-            security_context(services(written.clone())),
-            Some(written.clone())
-        );
-        assert_eq!(security_context(json!({})), None);
-        let without_claims = json!({"securityContext": written.clone()});
-        assert_eq!(security_context(without_claims), Some(written));
     }
 }

@@ -6,7 +6,9 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::feast::config::{Autoscaling, Keda, PodDisruptionBudgets, Scaling};
+use crate::feast::config::{
+    Autoscaling, Keda, PodDisruptionBudgets, Scaling, UnhealthyPodEvictionPolicy,
+};
 use crate::kubernetes::int_or_percent::normalize;
 
 /// The owner of the number of pods.
@@ -110,7 +112,15 @@ fn default_metric() -> MetricSpec {
 
 /// The PodDisruptionBudget.
 #[derive(Debug, Clone, PartialEq)]
-pub enum DisruptionBudget {
+pub struct DisruptionBudget {
+    pub evictable: Evictable,
+    /// The name in Kubernetes of the policy for pods that are not ready.
+    pub unhealthy_pods: &'static str,
+}
+
+/// The number of pods that can be evicted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evictable {
     MinAvailable(IntOrString),
     MaxUnavailable(IntOrString),
 }
@@ -121,10 +131,19 @@ impl DisruptionBudget {
         let PodDisruptionBudgets {
             min_available,
             max_unavailable,
+            unhealthy_pod_eviction_policy,
         } = budget.filter(|_| replicas.scaled())?;
-        let least = min_available.map(normalize).map(Self::MinAvailable);
-        let most = max_unavailable.map(normalize).map(Self::MaxUnavailable);
-        least.or(most)
+        let least = min_available.map(normalize).map(Evictable::MinAvailable);
+        let most = max_unavailable
+            .map(normalize)
+            .map(Evictable::MaxUnavailable);
+        Some(Self {
+            evictable: least.or(most)?,
+            // A pod that is not ready serves no requests, and must not prevent its node from being drained.
+            unhealthy_pods: unhealthy_pod_eviction_policy
+                .unwrap_or(UnhealthyPodEvictionPolicy::AlwaysAllow)
+                .as_str(),
+        })
     }
 }
 

@@ -197,8 +197,8 @@ mod tests {
              - Apply the configuration that they were created with. Its create resumes.\n\
              - Import the feature store, and apply the new configuration to it: `terraform import <address> shop/demo`, or \
              `pulumi import feast:index/featureStore:FeatureStore <name> shop/demo`.\n\
-             - Delete the objects: `kubectl delete serviceaccounts,roles,rolebindings,secrets,configmaps,services,jobs,\
-             deployments,cronjobs,poddisruptionbudgets,horizontalpodautoscalers --namespace shop --selector \
+             - Delete the objects: `kubectl delete serviceaccounts,roles,rolebindings,secrets,configmaps,services,\
+             networkpolicies,jobs,deployments,cronjobs,poddisruptionbudgets,horizontalpodautoscalers --namespace shop --selector \
              feast.dev/name=demo,app.kubernetes.io/managed-by=feast`. This keeps PersistentVolumeClaims and their data.\n\
              - Choose another name."
         );

@@ -84,6 +84,12 @@ fn everything(store: &str) -> Wanted {
             store,
             json!({"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"feast.dev/name": store}}}}),
         ),
+        object(
+            Kind::NetworkPolicy,
+            &name,
+            store,
+            json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}),
+        ),
         object(Kind::Job, &name, store, json!({"spec": {"template": pod}})),
         object(
             Kind::CronJob,

@@ -31,8 +31,8 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                     "openlineage.consumer.lineage_server.replicas",
                 ),
                 row(&POD, "services"),
-                row(&POD_ANNOTATIONS, "services.pod_annotations"),
             ]);
+            rows.extend(pod_metadata());
             rows.extend(containers(&[ServerKind::Lineage]));
         }
         Kind::Deployment => {
@@ -43,8 +43,8 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&["spec", "minReadySeconds"], "services.min_ready_seconds"),
                 // `services` has tolerations, volumes and others by the names of a PodSpec.
                 row(&POD, "services"),
-                row(&POD_ANNOTATIONS, "services.pod_annotations"),
             ]);
+            rows.extend(pod_metadata());
             rows.extend(containers(&ServerKind::ALL));
         }
         Kind::HorizontalPodAutoscaler => {
@@ -68,11 +68,23 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
         | Kind::Secret
         | Kind::ConfigMap
         | Kind::Service
+        | Kind::NetworkPolicy
         | Kind::Job
         | Kind::PodDisruptionBudget
         | Kind::ScaledObject => {}
     }
     rows
+}
+
+fn pod_metadata() -> impl Iterator<Item = Row> {
+    let rows = [
+        ("labels", "services.pod_labels"),
+        ("annotations", "services.pod_annotations"),
+    ];
+    rows.into_iter().map(|(field, attribute)| {
+        let place = FieldPath::of(&["spec", "template", "metadata", field]);
+        (place, attribute.to_owned())
+    })
 }
 
 fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
@@ -84,8 +96,10 @@ fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
         let sleep = sleep
             .into_iter()
             .fold(container.clone(), |path, step| path.with(step));
+        let context = container.with(FieldStep::Name("securityContext".to_owned()));
         [
             (container, kind.attribute().to_owned()),
+            (context, "services.container_security_context".to_owned()),
             (sleep, "services.pre_stop_sleep_seconds".to_owned()),
         ]
     })
@@ -94,7 +108,6 @@ fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
 const POD: [&str; 3] = ["spec", "template", "spec"];
 /// Below a container.
 const PRE_STOP_SLEEP: [&str; 4] = ["lifecycle", "preStop", "sleep", "seconds"];
-const POD_ANNOTATIONS: [&str; 4] = ["spec", "template", "metadata", "annotations"];
 
 /// The attribute with the settings of each service.
 const SERVICES: [(Service, &str); 3] = [
@@ -254,7 +267,8 @@ mod tests {
                     "registry": {"local": {"persistence": store("sql"), "server": {"image": "feast:1"}}},
                     "ui": {"image": "feast:1"}, "tolerations": [{"key": "a"}], "nodeSelector": {"disk": "ssd"},
                     "volumes": [{"name": "extra", "secret": {"secretName": "s"}}],
-                    "podAnnotations": {"example.com/a": "b"},
+                    "podAnnotations": {"example.com/a": "b"}, "podLabels": {"team": "b"},
+                    "containerSecurityContext": {"readOnlyRootFilesystem": true},
                 },
             }),
         );
@@ -265,11 +279,12 @@ mod tests {
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
                 "strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 2}},
                 "resources": {"requests": {"storage": "6Gi"}},
-                "template": {"metadata": {"annotations": {"example.com/a": "c"}}, "spec": {
+                "template": {"metadata": {"annotations": {"example.com/a": "c"}, "labels": {"team": "c"}}, "spec": {
                     "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"},
                     "volumes": [{"name": "feast-data"}, {"name": "extra", "secret": {"secretName": "t"}}],
-                    "terminationGracePeriodSeconds": 1, "dnsPolicy": "None", "containers": [
+                    "enableServiceLinks": true, "terminationGracePeriodSeconds": 1, "dnsPolicy": "None", "containers": [
                     {"name": "online", "image": "i", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}, "env": [{"name": "B", "value": "3"}, {"name": "C"}],
+                     "securityContext": {"readOnlyRootFilesystem": false, "capabilities": {"drop": ["KILL"]}},
                      "resources": {"limits": {"memory": "2Gi"}}, "command": ["feast"]},
                     {"name": "offline", "image": "i"},
                     {"name": "registry", "image": "i"}, {"name": "ui", "image": "i"}]}},
@@ -307,6 +322,12 @@ mod tests {
                 "services.volumes[0].secret.secret_name".into()),
             (Kind::Deployment, main, ".spec.template.metadata.annotations.example.com/a".into(),
                 "services.pod_annotations[\"example.com/a\"]".into()),
+            (Kind::Deployment, main, ".spec.template.metadata.labels.team".into(), "services.pod_labels[\"team\"]".into()),
+            (Kind::Deployment, main, format!("{online}.securityContext.readOnlyRootFilesystem"),
+                "services.container_security_context.read_only_root_filesystem".into()),
+            (Kind::Deployment, main, format!("{online}.securityContext.capabilities.drop"),
+                "services.container_security_context.capabilities.drop".into()),
+            (Kind::Deployment, main, ".spec.template.spec.enableServiceLinks".into(), "services.enable_service_links".into()),
             (Kind::Deployment, main, ".spec.template.spec.terminationGracePeriodSeconds".into(),
                 "services.termination_grace_period_seconds".into()),
             (Kind::Deployment, main, format!("{online}.lifecycle.preStop.sleep.seconds"),
