@@ -38,6 +38,7 @@ mod lifecycle {
     pub mod lost_responses;
     pub mod migration;
     pub mod nulls;
+    pub mod odd_values;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
@@ -63,8 +64,8 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     authz, cluster, concurrency, conflicts, convert, data, data_source, documentation, drift,
     examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage, lost_responses,
-    migration, nulls, permissions, persistence, pods, policies, recovery, replacement, requests,
-    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
+    migration, nulls, odd_values, permissions, persistence, pods, policies, recovery, replacement,
+    requests, rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -138,6 +139,7 @@ fn simulation_trials() -> Vec<Trial> {
         jobs::failing_job_is_explained_and_keeps_the_pods,
         lineage::failing_lineage_rollout_is_explained,
         lost_responses::next_apply_converges_after_an_outage,
+        odd_values::validate_rejects_what_the_api_server_rejects,
         keda::requires_keda_and_creates_a_scaled_object,
         rollouts::apply_fails_before_its_timeout,
         scaling::resets_replicas_that_change_during_the_rollout,
