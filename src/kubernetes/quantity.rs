@@ -45,6 +45,11 @@ impl Quantity {
     pub fn is_whole(self) -> bool {
         self.0 % NANO == 0
     }
+
+    /// Returns whether it is a multiple of `unit`; false if `unit` is zero.
+    pub fn is_multiple_of(self, unit: Self) -> bool {
+        unit != Self::ZERO && self.0 % unit.0 == 0
+    }
 }
 
 /// Returns the powers of 2 and of 10 of a suffix.
@@ -95,6 +100,12 @@ mod tests {
         assert!(Quantity::parse("999m") < Quantity::parse("1"));
         assert!(Quantity::parse("-1") < Some(Quantity::ZERO));
         assert!(Quantity::parse("1500m").is_some_and(|q| !q.is_whole()));
+        let is_multiple = |text: &str, unit: &str| {
+            Some(Quantity::parse(text)?.is_multiple_of(Quantity::parse(unit)?))
+        };
+        assert_eq!(is_multiple("4Mi", "2Mi"), Some(true));
+        assert_eq!(is_multiple("3Mi", "2Mi"), Some(false));
+        assert_eq!(is_multiple("3Mi", "0"), Some(false));
     }
 
     #[test]

@@ -1,23 +1,56 @@
 //! Server-side dry runs against the API server.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use kube::api::{Api, DynamicObject, Patch, PatchParams, ValidationDirective};
 use kube::core::ApiResource;
 use serde_json::Value as Json;
 use terraform_provider_feast::kubernetes::kind::{Key, Scope};
 
-#[derive(Clone)]
+use super::outcome::Bodies;
+
 pub struct ApiServer {
-    pub client: kube::Client,
-    pub namespace: String,
+    client: kube::Client,
+    namespace: String,
+    count: AtomicUsize,
 }
 
 impl ApiServer {
-    /// Applies an object as the provider does, as a dry run.
+    pub fn new(client: kube::Client, namespace: &str) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Returns the number of dry runs.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Applies the objects that are not in `known` as dry runs.
     ///
     /// # Errors
     ///
-    /// The message of the API server.
-    pub async fn dry_run(&self, key: &Key, body: &Json) -> Result<(), String> {
+    /// The message of the API server about the first object that it rejects.
+    pub async fn dry_run(&self, bodies: &Bodies, known: &Bodies) -> Result<(), String> {
+        for (key, body) in bodies {
+            if known.get(key) != Some(body) {
+                let result = self.apply(key, body).await;
+                result.map_err(|message| format!("{key}: {message}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies an object as the provider does, as a dry run.
+    async fn apply(&self, key: &Key, body: &Json) -> Result<(), String> {
+        self.count.fetch_add(1, Ordering::Relaxed);
         let info = key.kind.info();
         let resource = ApiResource {
             group: info.group.to_owned(),

@@ -68,6 +68,8 @@ fn environment() -> Json {
             {"name": "POD", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
             {"name": "LABEL", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
             {"name": "CPUS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+            {"name": "FILE", "valueFrom": {"fileKeyRef": {
+                "volumeName": "scratch", "path": "a/b", "key": "KEY", "optional": true}}},
             {"name": "BYTES", "valueFrom": {"resourceFieldRef": {"resource": "requests.memory", "divisor": "1Mi"}}},
         ],
         "envFrom": [
@@ -106,7 +108,7 @@ fn server() -> Json {
                 {"name": "scratch", "mountPath": "/mnt/scratch", "subPath": "a/b", "readOnly": false,
                  "mountPropagation": "HostToContainer", "recursiveReadOnly": "Disabled"},
                 {"name": "scratch", "mountPath": "/mnt/expanded", "subPathExpr": "$(PLAIN)/b", "readOnly": true,
-                 "recursiveReadOnly": "IfPossible"},
+                 "recursiveReadOnly": "IfPossible", "bindMountOptions": ["noexec"]},
             ],
             "metrics": true,
             "workerConfigs": {
@@ -338,8 +340,13 @@ fn jobs() -> Json {
     );
     let mut containers = container();
     containers["commands"] = json!(["feast apply"]);
+    // The CronJob's pods have no volumes.
+    let variables = containers["env"].as_array_mut().unwrap();
+    variables.retain(|variable| variable["name"] != "FILE");
+    let mut services = databases(json!({}));
+    merge(&mut services, shared());
     store(
-        &databases(json!({})),
+        &services,
         json!({
             "feastProjectDir": {"git": git},
             "authz": {"kubernetes": {"roles": ["feast-reader"]}},

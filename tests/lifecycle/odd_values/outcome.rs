@@ -1,4 +1,4 @@
-//! The provider's verdict on a configuration: validate's errors, or the objects to apply.
+//! The provider's part: validation and rendering, without a cluster.
 
 use std::collections::BTreeMap;
 
@@ -14,48 +14,42 @@ use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 use terraform_provider_feast::schema::{Block, Value, decode};
 
 /// Contents of Secrets and ConfigMaps, one of which fits every use.
-const CONTENTS: [&str; 3] = ["host: database", "type: local", "type: spark.engine"];
+const CONTENTS: [&str; 3] = ["host: database", "type: local", "type: spark_application"];
 
 /// The objects to apply, as bodies of requests.
 pub type Bodies = BTreeMap<Key, Json>;
 
-pub enum Outcome {
-    /// Validate rejects the configuration with this message.
-    Rejected {
-        message: String,
-    },
-    /// The apply rejects the content of a Secret before it writes anything.
-    Unresolved {
-        message: String,
-    },
-    Objects(Bodies),
+/// Returns the configuration of a value.
+///
+/// # Errors
+///
+/// The first message of validate. With `is_validated = false`, only that the value is not a configuration.
+pub fn validate(block: &Block, value: &Value, is_validated: bool) -> Result<FeatureStore, String> {
+    let decoded = decode(block, value);
+    let mut diagnostics = decoded.diagnostics.into_iter();
+    if let Some(diagnostic) = diagnostics.next().filter(|_| is_validated) {
+        return Err(diagnostic.detail);
+    }
+    let config: FeatureStore =
+        serde_json::from_value(decoded.json).map_err(|error| error.to_string())?;
+    let mut violations = rules::check(&config).into_iter();
+    match violations.next().filter(|_| is_validated) {
+        Some(violation) => Err(format!("{}: {}", violation.path, violation.summary)),
+        None => Ok(config),
+    }
 }
 
-/// Validates and renders a configuration. `strict` is false to render what only the rules reject.
-pub fn outcome(block: &Block, value: &Value, namespace: &str, strict: bool) -> Outcome {
-    let decoded = decode(block, value);
-    let mut rejected = None;
-    if let Some(first) = decoded.diagnostics.into_iter().next() {
-        rejected = Some(first.detail);
-    }
-    let config: FeatureStore = match serde_json::from_value(decoded.json) {
-        Ok(config) => config,
-        Err(error) => {
-            let message = rejected.unwrap_or_else(|| format!("DEFECT: {error}"));
-            return Outcome::Rejected { message };
-        }
-    };
-    let mut violations = rules::check(&config).into_iter();
-    let violation = violations.next();
-    let rejected = rejected.or(violation.map(|it| format!("{}: {}", it.path, it.summary)));
-    if let Some(message) = rejected.filter(|_| strict) {
-        return Outcome::Rejected { message };
-    }
+/// Returns the objects of a valid configuration.
+///
+/// # Errors
+///
+/// The error of an apply about the content of Secrets, before it writes anything.
+pub fn bodies(config: &FeatureStore, namespace: &str) -> Result<Bodies, String> {
     let defaults = Defaults {
         namespace: Some(namespace.to_owned()),
         ..Defaults::default()
     };
-    let store = Store::new(&config, &defaults);
+    let store = Store::new(config, &defaults);
     let mut message = String::new();
     for content in CONTENTS {
         let rendered = render(&store);
@@ -80,10 +74,10 @@ pub fn outcome(block: &Block, value: &Value, namespace: &str, strict: bool) -> O
                     let body = to_apply_body(&key, &manifest);
                     (key, body)
                 });
-                return Outcome::Objects(bodies.collect());
+                return Ok(bodies.collect());
             }
             Err(errors) => message = errors.iter().map(|it| format!("{it}; ")).collect(),
         }
     }
-    Outcome::Unresolved { message }
+    Err(message)
 }

@@ -12,14 +12,12 @@ const STRINGS: &[&str] = &[
     "a",
     "A",
     "a b",
-    " a",
     "a_b",
     "a.b",
     "-a",
     "a-",
     "a..b",
     ".a",
-    "a:b",
     "a=b",
     "a,b",
     "é",
@@ -27,124 +25,76 @@ const STRINGS: &[&str] = &[
     "a\u{7}b",
     "{{a}}",
     "$(A)",
-    "B$",
-    "*",
-    "~",
     // Paths.
-    "/",
     "/a",
     "a/b",
-    "/a/b",
-    "a/",
     "../a",
     "a/../b",
     "..",
     ".",
     "..a",
-    "a\\b",
-    "C:\\a",
+    "a:b",
     // Label keys and API groups.
     "example.com/a",
     "Example.com/a",
     "example.com/",
-    "/a/",
     "a/b/c",
-    "kubernetes.io/a",
-    "nvidia.com/gpu",
     // Numbers, percentages and quantities.
     "0",
     "1",
     "-1",
     "+1",
-    "01",
     "1.5",
     "1e400",
     "2147483648",
-    "9223372036854775808",
-    "65536",
     "50%",
     "101%",
-    "-1%",
     "1Ki",
     "1Kx",
     "100m",
-    "0.5m",
-    "1n",
     // Durations, schedules and time zones.
     "5m",
-    "-5m",
     "@daily",
-    "@every 1s",
-    "* * * * *",
     "60 * * * *",
     "TZ=UTC * * * * *",
-    "UTC",
     "Europe/Berlim",
     "Local",
-    "europe/berlin",
-    // Addresses.
-    "http://a",
-    "https://a/b",
-    "a:65536",
-    // Protocols, fields and resources.
-    "TCP",
-    "tcp",
-    "metadata.name",
+    // Fields, resources and other words of Kubernetes.
     "metadata.labels",
     "metadata.labels['A B']",
-    "metadata.annotations['a']",
-    "spec.nodeName",
     "status.podIP",
-    "status.hostIPs",
-    "limits.cpu",
     "limits.memory",
-    "requests.ephemeral-storage",
-    "limits.hugepages-2Mi",
-    "limits.gpu",
     "cpu",
-    "memory",
-    "storage",
     "hugepages-2Mi",
-    // Words of Kubernetes.
+    "https://a/b",
     "None",
-    "Always",
     "Localhost",
-    "Memory",
+    "RuntimeDefault",
     "Exists",
     "In",
-    "Block",
-    "True",
-    "true",
-    "null",
+    "tcp",
+    "Unknown",
 ];
 
 /// The lengths at which Kubernetes limits names.
-const LENGTHS: [usize; 6] = [63, 64, 128, 253, 254, 300];
+const LENGTHS: [usize; 3] = [64, 254, 300];
 
 const NUMBERS: &[i64] = &[
     -1,
     0,
     1,
     2,
-    100,
     101,
     400,
-    420,
     599,
-    600,
-    601,
     644,
-    1000,
-    1800,
-    3600,
+    1801,
     3601,
-    65_535,
     65_536,
-    86_400,
-    7_776_001,
+    100_001,
+    7_862_401,
     2_147_483_647,
     2_147_483_648,
-    4_294_967_296,
     9_223_372_036_854_775_807,
     -2_147_483_648,
 ];
@@ -233,10 +183,10 @@ fn lists(ty: &Type, current: &Value) -> Vec<Value> {
     let first = elements.first().unwrap_or(&Value::Null);
     let mut all = vec![Value::List(Vec::new())];
     for scalar in scalars(ty, first) {
-        all.push(Value::List(vec![scalar.clone()]));
-        if !elements.is_empty() {
-            all.push(Value::List([elements, &[scalar]].concat()));
-        }
+        all.push(Value::List(vec![scalar]));
+    }
+    for element in elements {
+        all.push(Value::List([elements, &[element.clone()]].concat()));
     }
     all
 }
