@@ -50,6 +50,16 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Attributes of which no value is valid, because Kubernetes' type has them for other types of metric.
+const WITHOUT_VALUE: &[&str] = &[
+    "services.scaling.autoscaling.metrics.container_resource.target.value",
+    "services.scaling.autoscaling.metrics.external.target.average_utilization",
+    "services.scaling.autoscaling.metrics.object.target.average_utilization",
+    "services.scaling.autoscaling.metrics.pods.target.average_utilization",
+    "services.scaling.autoscaling.metrics.pods.target.value",
+    "services.scaling.autoscaling.metrics.resource.target.value",
+];
+
 /// Returns whether an attribute or its block is an exception.
 fn is_exception(attribute: &str) -> bool {
     EXCEPTIONS.iter().any(|(exception, _)| {

@@ -21,6 +21,7 @@ pub fn bases() -> Vec<Base> {
         ("claims", claims()),
         ("packaged", packaged()),
         ("files", files()),
+        ("reference", reference()),
     ]
     .map(|(name, config)| Base { name, config })
     .into()
@@ -403,6 +404,8 @@ fn autoscaling() -> Json {
         {"type": "Object", "object": {
             "describedObject": {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "main"},
             "metric": metric, "target": value}},
+        {"type": "Object", "object": {
+            "describedObject": {"kind": "Namespace", "name": "main"}, "metric": metric, "target": average}},
         {"type": "External", "external": {"metric": metric, "target": value}},
         {"type": "External", "external": {"metric": metric, "target": average}},
     ]);
@@ -507,16 +510,15 @@ fn packaged() -> Json {
 
 fn files() -> Json {
     let services = json!({
-        "onlineStore": {"persistence": {"store": {"type": "redis", "secretRef": {"name": "stores"}}}},
         "registry": {"local": {"persistence": {"file": {
             "path": "s3://bucket/registry.db", "s3_additional_kwargs": {"ServerSideEncryption": "AES256"},
         }}}},
     });
-    let mut config = store(
-        &services,
-        json!({"feastProjectDir": {"init": {"template": "local"}}}),
-    );
-    config["services"]["registry"] =
-        json!({"remote": {"feastRef": {"name": "other", "namespace": "other"}}});
-    config
+    let init = json!({"feastProjectDir": {"init": {"template": "local"}}});
+    store(&services, init)
+}
+
+fn reference() -> Json {
+    let reference = json!({"feastRef": {"name": "other", "namespace": "other"}});
+    store(&json!({"registry": {"remote": reference}}), json!({}))
 }

@@ -9,7 +9,7 @@ use super::values::odd_values;
 use super::{block, is_exception};
 
 /// The maximum number of values of an attribute that another block has too.
-const OF_REPETITION: usize = 8;
+const OF_REPETITION: usize = 6;
 
 #[derive(Clone)]
 pub struct Case {

@@ -11,12 +11,12 @@ use terraform_provider_feast::schema::{Value, encode};
 
 use super::api_server::ApiServer;
 use super::bases::{Base, bases};
-use super::block;
 use super::cases::{Case, cases};
 use super::outcome::{Bodies, bodies, validate};
+use super::{WITHOUT_VALUE, block};
 
 /// The number of values in a dry run.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
 /// The number of dry runs at the same time.
 const CONCURRENT: usize = 8;
@@ -113,7 +113,7 @@ impl Scan {
         }
         let attributes: BTreeSet<&str> = cases.iter().map(|case| &*case.attribute).collect();
         let mut without_value: BTreeSet<&str> = (cases.iter())
-            .filter(|case| !case.is_set)
+            .filter(|case| !case.is_set && !WITHOUT_VALUE.contains(&&*case.attribute))
             .map(|case| &*case.attribute)
             .collect();
         for case in &accepted {
