@@ -39,6 +39,7 @@ mod lifecycle {
     pub mod lost_responses;
     pub mod migration;
     pub mod nulls;
+    pub mod odd_values;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
@@ -66,9 +67,9 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
-    lost_responses, migration, nulls, permissions, persistence, pods, policies, preflight,
-    recovery, replacement, requests, restricted, rollouts, scaling, secrets, terraform_runner,
-    testbed, tls, waiting,
+    lost_responses, migration, nulls, odd_values, permissions, persistence, pods, policies,
+    preflight, recovery, replacement, requests, restricted, rollouts, scaling, secrets,
+    terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -142,6 +143,7 @@ fn simulation_trials() -> Vec<Trial> {
         jobs::failing_job_is_explained_and_keeps_the_pods,
         lineage::failing_lineage_rollout_is_explained,
         lost_responses::next_apply_converges_after_an_outage,
+        odd_values::validate_rejects_what_the_api_server_rejects,
         keda::requires_keda_and_creates_a_scaled_object,
         rollouts::apply_fails_before_its_timeout,
         scaling::resets_replicas_that_change_during_the_rollout,

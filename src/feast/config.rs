@@ -269,7 +269,7 @@ pub struct Services {
     /// Container image of the init containers and of `feast apply`. Default: the image of `feast_project_dir.packaged`,
     /// or else `quay.io/feastdev/feature-server:0.66.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = r"^\S+$"))]
     pub init_image: Option<String>,
 
     /// Resource requests and limits of each init container and of the containers of the `feast apply` Job (Kubernetes

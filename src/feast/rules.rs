@@ -89,7 +89,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "autoscaling-metrics",
-        description: "Each metric has the block of its type and no other, with a target that the type supports.",
+        description: "Each metric has the block of its type and no other, with a target that the type supports, and valid \
+             names and selectors.",
         check: scaling::metrics,
     },
     Rule {
@@ -171,8 +172,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "claim-template",
-        description: "The template of a claim has compatible access modes, and a valid storage request within its \
-             limit.",
+        description: "The template of a claim has compatible access modes, a valid storage class, and a valid storage \
+             request within its limit.",
         check: claims::template,
     },
     Rule {
@@ -235,7 +236,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "cron-job",
-        description: "The settings of the CronJob's Jobs are compatible, and no command is empty.",
+        description: "The settings of the CronJob's Jobs are compatible, its time zone is in the time zone database, and no \
+             command is empty.",
         check: cron_job::check,
     },
     Rule {
@@ -245,14 +247,15 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "environment",
-        description: "Environment variables have valid and unique names, and either a value or one source.",
+        description: "Environment variables have valid and unique names, and either a value or one valid source. Files of \
+             variables are in one of `services.volumes` with an `empty_dir`.",
         check: containers::environment,
     },
     Rule {
         name: "resources",
         description: "Requests and limits are valid quantities of known resources. No request exceeds its limit, \
-             requests and limits of extended resources and huge pages are equal, and claims refer to \
-             `services.resource_claims`.",
+             requests and limits of extended resources and huge pages are equal and whole, and claims refer to \
+             `services.resource_claims` once.",
         check: resources::check,
     },
     Rule {
@@ -272,7 +275,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "volumes",
-        description: "Volumes have unique names, which are not reserved for the provider, and exactly one source.",
+        description: "Volumes have unique names, which are not reserved for the provider, and exactly one source, with valid \
+             names and paths.",
         check: volumes::check,
     },
     Rule {
@@ -293,19 +297,19 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "topology-spread",
-        description: "Topology spread constraints have supported values and unique topologies.",
+        description: "Topology spread constraints have supported values, valid labels and unique topologies.",
         check: scheduling::spread,
     },
     Rule {
         name: "affinity",
-        description: "Affinity terms have supported operators with fitting values, weights from 1 to 100 and a \
+        description: "Affinity terms have supported operators with fitting values, valid labels, weights from 1 to 100 and a \
              topology key.",
         check: scheduling::affinity,
     },
     Rule {
         name: "security-context",
-        description: "The security context has supported values, and its user does not conflict with \
-             `run_as_non_root`.",
+        description: "The security context has supported values and valid IDs, profiles and sysctls, and its user does not \
+             conflict with `run_as_non_root`.",
         check: pods::security,
     },
     Rule {
@@ -321,7 +325,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "resource-claims",
-        description: "Resource claims have unique names and exactly one source.",
+        description: "Resource claims have valid and unique names and exactly one source.",
         check: pods::resource_claims,
     },
     Rule {

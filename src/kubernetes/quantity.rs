@@ -63,6 +63,11 @@ impl Quantity {
     pub fn is_whole(self) -> bool {
         self.0 % NANO == 0
     }
+
+    /// Returns whether it is a multiple of `unit`; false if `unit` is zero.
+    pub fn is_multiple_of(self, unit: Self) -> bool {
+        unit != Self::ZERO && self.0 % unit.0 == 0
+    }
 }
 
 /// Shows a decimal number without a suffix, such as `0.5`.
@@ -137,6 +142,12 @@ mod tests {
         ] {
             assert_eq!(Quantity::parse(text).unwrap().to_string(), shown);
         }
+        let is_multiple = |text: &str, unit: &str| {
+            Some(Quantity::parse(text)?.is_multiple_of(Quantity::parse(unit)?))
+        };
+        assert_eq!(is_multiple("4Mi", "2Mi"), Some(true));
+        assert_eq!(is_multiple("3Mi", "2Mi"), Some(false));
+        assert_eq!(is_multiple("3Mi", "0"), Some(false));
     }
 
     #[test]

@@ -10,18 +10,26 @@ pub mod autoscaling;
 pub mod container;
 pub mod cron;
 pub mod environment;
+pub mod field_ref;
 pub mod file_mode;
+pub mod file_path;
 pub mod job;
 pub mod metadata;
 pub mod network_policy;
 pub mod pod;
+pub mod pod_annotations;
+pub mod projected_volume;
 pub mod resources;
 pub mod scheduling;
 pub mod selector;
 pub mod strategy;
 #[cfg(test)]
 pub mod testing;
+pub mod time_zone;
+pub mod volume;
+pub mod volume_claim;
 pub mod volume_mount;
+pub mod windows;
 
 use crate::schema::Path;
 
@@ -107,6 +115,23 @@ pub fn supported(path: Path, value: &str, supported: &[&str]) -> Option<Violatio
             path,
             format!("Unsupported value {value:?}"),
             format!("Supported values: {}.", quoted(supported, ", ")),
+        )
+    })
+}
+
+/// Returns a violation if a required value is empty.
+pub fn required(path: Path, value: &str) -> Option<Violation> {
+    let detail = "The value must not be empty.";
+    (value.is_empty()).then(|| Violation::at(path, "The value is required", detail))
+}
+
+/// Returns a violation unless a number of seconds is in a range.
+pub fn in_range(path: Path, seconds: i64, min: i64, max: i64) -> Option<Violation> {
+    (!(min..=max).contains(&seconds)).then(|| {
+        Violation::at(
+            path,
+            format!("{seconds} seconds is out of range"),
+            format!("Set a number from {min} to {max}."),
         )
     })
 }

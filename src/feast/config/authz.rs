@@ -56,7 +56,10 @@ pub struct OidcAuthz {
 
     /// Key of the Secret whose value is a YAML mapping of the properties. Default: each property is a separate key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")
+    )]
     pub secret_key_name: Option<String>,
 
     /// Environment variable from which clients read their token (`token_env_var` of the client configuration). Default:
@@ -94,13 +97,16 @@ pub struct CaCertConfigMap {
     /// Name of the ConfigMap, in the namespace of the feature store.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub name: String,
 
     /// Key of the ConfigMap with the certificate in PEM format. Default: `ca-bundle.crt`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")
+    )]
     #[schemars(extend("default" = "ca-bundle.crt"))]
     pub key: Option<String>,
 }

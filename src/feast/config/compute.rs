@@ -21,7 +21,10 @@ pub struct BatchEngine {
     /// Key of the ConfigMap. Its value is a YAML mapping, as in `feature_store.yaml`: the `type` of the engine and its
     /// parameters. Default: `config`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")
+    )]
     #[schemars(extend("default" = "config"))]
     pub config_map_key: Option<String>,
 
@@ -42,7 +45,7 @@ pub struct SparkApplication {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub service_account: Option<String>,
 }

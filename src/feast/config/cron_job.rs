@@ -166,7 +166,7 @@ store_types! {
 pub struct CronJobContainers {
     /// Container image with `kubectl`. Default: `quay.io/openshift/origin-cli:4.17`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("default" = "quay.io/openshift/origin-cli:4.17"))]
+    #[schemars(regex(pattern = r"^\S+$"), extend("default" = "quay.io/openshift/origin-cli:4.17"))]
     pub image: Option<String>,
 
     /// Environment variables of these containers (Kubernetes `EnvVar`). The commands run in a pod of the feature store

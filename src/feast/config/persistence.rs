@@ -34,7 +34,10 @@ pub struct DatabaseStore<StoreType> {
     /// Key of the Secret. Its value is a YAML mapping of the parameters, as in `feature_store.yaml`, without the type.
     /// Feast replaces `${NAME}` with an environment variable of the server. Default: the `type` of the store.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")
+    )]
     pub secret_key_name: Option<String>,
 }
 
@@ -45,7 +48,7 @@ pub struct Reference {
     /// Name of the object, in the namespace of the feature store.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub name: String,
 }

@@ -134,7 +134,7 @@ pub struct GitSshKeyNames {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[-._a-zA-Z0-9]+$"),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"),
         extend("default" = "ssh-privatekey")
     )]
     pub private_key: Option<String>,
@@ -143,7 +143,7 @@ pub struct GitSshKeyNames {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[-._a-zA-Z0-9]+$"),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"),
         extend("default" = "known_hosts")
     )]
     pub known_hosts: Option<String>,
@@ -157,7 +157,7 @@ pub struct Packaged {
     /// Image with Feast and the repository. It is also the default image of the servers and the init containers.
     /// Default: `quay.io/feastdev/feature-server:0.66.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = r"^\S+$"))]
     pub image: Option<String>,
 
     /// Directory of the repository in the image: an absolute path other than `/`, without `.`, `..`, double slashes or

@@ -85,7 +85,10 @@ pub struct RemoteTls {
     pub config_map_ref: Reference,
 
     /// Key of the ConfigMap with the certificate, such as `ca.crt`.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")
+    )]
     pub cert_name: String,
 }
 

@@ -63,7 +63,7 @@ macro_rules! server {
         pub struct $name {
             /// Container image. Default: `quay.io/feastdev/feature-server:0.66.0`.
             #[serde(skip_serializing_if = "Option::is_none")]
-            #[schemars(length(min = 1), extend("default" = "quay.io/feastdev/feature-server:0.66.0"))]
+            #[schemars(regex(pattern = r"^\S+$"), extend("default" = "quay.io/feastdev/feature-server:0.66.0"))]
             pub image: Option<String>,
 
             /// Environment variables of the container (Kubernetes `EnvVar`), each with `value` or `value_from`. `feast

@@ -34,7 +34,7 @@ pub struct SecretKeyNames {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[-._a-zA-Z0-9]+$"),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"),
         extend("default" = "tls.crt")
     )]
     pub tls_crt: Option<String>,
@@ -43,7 +43,7 @@ pub struct SecretKeyNames {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[-._a-zA-Z0-9]+$"),
+        regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"),
         extend("default" = "tls.key")
     )]
     pub tls_key: Option<String>,

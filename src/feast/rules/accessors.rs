@@ -18,6 +18,7 @@ pub(super) const LOCAL: &str = "services.registry.local";
 pub(super) const SCALING: &str = "services.scaling";
 pub(super) const AUTOSCALING: &str = "services.scaling.autoscaling";
 pub(super) const KEDA: &str = "services.scaling.keda";
+pub(super) const VOLUMES: &str = "services.volumes";
 pub(super) const PROJECT_DIR: &str = "feast_project_dir";
 pub(super) const CRON_JOB: &str = "cron_job";
 pub(super) const CRON_JOB_CONTAINERS: &str = "cron_job.container_configs";

@@ -2,12 +2,10 @@
 
 use super::accessors::{Claim, block, claims};
 use super::{Violation, tls};
-use crate::feast::config::{AccessMode, FeatureStore, PersistentVolumeClaimTemplate};
+use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
 use crate::feast::spec::join;
-use crate::kubernetes::quantity::Quantity;
-use crate::kubernetes::validation::resources::requests_within_limits;
-use crate::kubernetes::validation::{below, exactly_one};
+use crate::kubernetes::validation::{below, exactly_one, volume_claim};
 use crate::schema::Path;
 
 pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
@@ -42,34 +40,16 @@ fn validate_template(
     path: &Path,
     template: &PersistentVolumeClaimTemplate,
 ) -> Vec<Violation> {
-    let mut violations = Vec::new();
     let modes = template.access_modes.as_deref().unwrap_or_default();
-    if modes.len() > 1 && modes.contains(&AccessMode::ReadWriteOncePod) {
-        violations.push(Violation::at(
-            path.attribute("access_modes"),
-            "`ReadWriteOncePod` conflicts with other access modes",
-            "Set it alone, or remove it.",
-        ));
-    }
+    let modes: Vec<&str> = modes.iter().map(|mode| mode.as_str()).collect();
+    let mut violations = volume_claim::access_modes(&path.attribute("access_modes"), &modes);
+    let class = template.storage_class_name.as_deref();
+    let class_path = path.attribute("storage_class_name");
+    violations.extend(class.and_then(|class| volume_claim::class(class_path, class)));
     let resources = template.resources.clone().unwrap_or_default();
-    let found = requests_within_limits(
-        resources.requests.as_ref(),
-        resources.limits.as_ref(),
-        &[("storage", service.default_storage())],
-    );
-    let path = path.attribute("resources");
-    violations.extend(below(&path, found));
-    let storage = resources.requests.as_ref().and_then(|it| it.get("storage"));
-    if storage.is_some_and(|it| Quantity::parse(&it.0) == Some(Quantity::ZERO)) {
-        violations.push(Violation::at(
-            path.attribute("requests").key("storage"),
-            "The storage request must be greater than 0",
-            format!(
-                "Set a size, or remove the request to use the default `{}`.",
-                service.default_storage()
-            ),
-        ));
-    }
+    let defaults = [("storage", service.default_storage())];
+    let found = volume_claim::storage(&resources, &defaults);
+    violations.extend(below(&path.attribute("resources"), found));
     violations
 }
 

@@ -1,9 +1,11 @@
 //! The servers: at least one runs, with valid environment variables.
 
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
+
 use super::Violation;
 use super::accessors::{
-    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, all_containers, containers,
-    cron_job_containers, git,
+    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, VOLUMES, all_containers,
+    containers, cron_job_containers, git, services,
 };
 use crate::feast::config::FeatureStore;
 use crate::kubernetes::validation::{below, environment as kubernetes};
@@ -29,26 +31,38 @@ pub(super) fn one_server(store: &FeatureStore) -> Vec<Violation> {
 }
 
 pub(super) fn environment(store: &FeatureStore) -> Vec<Violation> {
+    let volumes = services(store).and_then(|it| it.volumes.as_deref());
+    let volumes = volumes.unwrap_or_default().iter();
+    let names: Vec<&str> = volumes
+        .filter(|volume| volume.empty_dir.is_some())
+        .map(|volume| volume.name.as_str())
+        .collect();
+    let of_pods = |path: &Path, env: &[EnvVar], env_from: &[EnvFromSource]| {
+        let files = below(path, kubernetes::file_volumes(env, &names));
+        let files = files.into_iter().map(|it| it.reading(&[Path::of(VOLUMES)]));
+        let found = below(path, kubernetes::validate(env, env_from));
+        found.into_iter().chain(files)
+    };
     let mut violations = Vec::new();
     for container in all_containers(store) {
         let Some(settings) = container.settings else {
             continue;
         };
-        let found = kubernetes::validate(settings.env, settings.env_from);
-        let found = below(&container.path, found).into_iter();
+        let found = of_pods(&container.path, settings.env, settings.env_from);
         violations.extend(found.map(|it| it.reading(&container.reads)));
     }
-    let git = git(store).map(|it| (&it.env, &it.env_from));
-    let cron_job = cron_job_containers(store).map(|it| (&it.env, &it.env_from));
-    for (path, lists) in [
-        (Path::of(PROJECT_DIR).attribute("git"), git),
-        (Path::of(CRON_JOB_CONTAINERS), cron_job),
-    ] {
-        if let Some((env, env_from)) = lists {
-            let env = env.as_deref().unwrap_or_default();
-            let env_from = env_from.as_deref().unwrap_or_default();
-            violations.extend(below(&path, kubernetes::validate(env, env_from)));
-        }
+    if let Some(git) = git(store) {
+        let env = git.env.as_deref().unwrap_or_default();
+        let env_from = git.env_from.as_deref().unwrap_or_default();
+        let path = Path::of(PROJECT_DIR).attribute("git");
+        violations.extend(of_pods(&path, env, env_from));
+    }
+    if let Some(containers) = cron_job_containers(store) {
+        let env = containers.env.as_deref().unwrap_or_default();
+        let env_from = containers.env_from.as_deref().unwrap_or_default();
+        let mut found = kubernetes::validate(env, env_from);
+        found.extend(kubernetes::file_volumes(env, &[]));
+        violations.extend(below(&Path::of(CRON_JOB_CONTAINERS), found));
     }
     violations
 }
@@ -78,6 +92,42 @@ mod tests {
                 "services.online_store.disabled",
                 "The feature store has no server",
             )],
+        );
+    }
+
+    #[test]
+    fn files_of_variables_are_in_an_empty_directory_of_the_pod() {
+        let variable = |volume: &str| {
+            let file = json!({"volumeName": volume, "path": "a", "key": "A"});
+            json!([{"name": "A", "valueFrom": {"fileKeyRef": file}}])
+        };
+        let path =
+            |container: &str| format!("{container}.env[0].value_from.file_key_ref.volume_name");
+        rejects_store(
+            "environment",
+            json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "feastProjectDir": {"git": {"url": "u", "env": variable("a")}},
+                "cronJob": {"containerConfigs": {"env": variable("a")}},
+                "services": {
+                    "volumes": [
+                        {"name": "a", "emptyDir": {}},
+                        {"name": "b", "configMap": {"name": "c"}},
+                    ],
+                    "onlineStore": {"server": {"env": variable("b")}},
+                },
+            }),
+            &[
+                (
+                    &path("services.online_store.server"),
+                    "There is no volume \"b\" of type `empty_dir`",
+                ),
+                (
+                    &path("cron_job.container_configs"),
+                    "There is no volume \"a\" of type `empty_dir`",
+                ),
+            ],
         );
     }
 

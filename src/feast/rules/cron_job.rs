@@ -8,8 +8,13 @@ use crate::feast::config::{CompletionMode, FeatureStore, JobSpec, PodReplacement
 use crate::feast::names;
 use crate::feast::spec::commands_or_default;
 use crate::kubernetes::validation::metadata::CRON_JOB_NAME_LENGTH;
-use crate::kubernetes::validation::{below, cron, job as kubernetes};
+use crate::kubernetes::validation::{below, cron, job as kubernetes, time_zone};
 use crate::schema::Path;
+
+/// The number of completions above which an Indexed Job with a limit of retries for each index has lower limits.
+const MANY_COMPLETIONS: i32 = 100_000;
+const MAX_INDEXES: i32 = 100_000;
+const MAX_INDEXES_OF_MANY: i32 = 10_000;
 
 pub(super) fn schedule(store: &FeatureStore) -> Vec<Violation> {
     let schedule = store
@@ -36,12 +41,11 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     if cron_job.schedule.is_some() {
         violations.extend(name(store));
     }
-    if let Some(zone) = &cron_job.time_zone
-        && zone.eq_ignore_ascii_case("local")
-    {
+    let zone = cron_job.time_zone.as_deref();
+    if let Some((zone, problem)) = zone.and_then(|zone| Some((zone, time_zone::problem(zone)?))) {
         violations.push(Violation::at(
             Path::of(CRON_JOB).attribute("time_zone"),
-            format!("{zone:?} is not a valid time zone"),
+            format!("{zone:?} is not a valid time zone: {problem}"),
             "Set a name of the time zone database, such as `Etc/UTC`, or remove `time_zone` to use the time zone of \
              the kube-controller-manager.",
         ));
@@ -105,6 +109,7 @@ fn indexes(job: &JobSpec) -> Vec<Violation> {
             "Set `completion_mode = \"Indexed\"`, or use `backoff_limit` for the Job as a whole.",
         ));
     }
+    violations.extend(index_limits(job));
     if job.max_failed_indexes.is_some() && job.backoff_limit_per_index.is_none() {
         violations.push(requires(
             "max_failed_indexes",
@@ -124,6 +129,51 @@ fn indexes(job: &JobSpec) -> Vec<Violation> {
         ));
     }
     violations
+}
+
+/// Limits of Indexed Jobs (`validateJobSpec`).
+fn index_limits(job: &JobSpec) -> Vec<Violation> {
+    if job.completion_mode != Some(CompletionMode::Indexed) {
+        return Vec::new();
+    }
+    let is_large = job.completions.is_some_and(|it| it > MANY_COMPLETIONS)
+        && job.backoff_limit_per_index.is_some();
+    let max = if is_large {
+        MAX_INDEXES_OF_MANY
+    } else {
+        MAX_INDEXES
+    };
+    let reads = ["completion_mode", "completions", "backoff_limit_per_index"].map(job_spec);
+    let limited = [
+        ("parallelism", job.parallelism),
+        ("max_failed_indexes", job.max_failed_indexes),
+    ];
+    let mut violations: Vec<Violation> = (limited.into_iter())
+        .filter_map(|(name, value)| {
+            let value = value.filter(|value| *value > max)?;
+            let path = job_spec(name);
+            Some(Violation::new(
+                path.clone(),
+                [path],
+                format!("`{name}` of this Indexed Job must be at most {max}, but is {value}"),
+                format!(
+                    "With `backoff_limit_per_index` and more than {MANY_COMPLETIONS} completions, the maximum is \
+                     {MAX_INDEXES_OF_MANY}."
+                ),
+            ))
+        })
+        .collect();
+    if is_large && job.max_failed_indexes.is_none() {
+        let path = job_spec("max_failed_indexes");
+        violations.push(Violation::at(
+            path,
+            format!("More than {MANY_COMPLETIONS} completions require `max_failed_indexes`"),
+            format!("Set a number of at most {MAX_INDEXES_OF_MANY}, or fewer completions."),
+        ));
+    }
+    (violations.into_iter())
+        .map(|violation| violation.reading(&reads))
+        .collect()
 }
 
 fn failures(job: &JobSpec, policy: &PodFailurePolicy) -> Vec<Violation> {
@@ -269,6 +319,40 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_indexed_jobs() {
+        let check = |job: Json, expected: &[(&str, &str)]| {
+            cron_job("cron-job", json!({"jobSpec": job}), expected);
+        };
+        let indexed = |completions: i32, parallelism: i32| {
+            json!({
+                "completionMode": "Indexed", "completions": completions, "parallelism": parallelism,
+                "backoffLimitPerIndex": 1,
+            })
+        };
+        check(indexed(100_000, 100_000), &[]);
+        check(
+            indexed(100_000, 100_001),
+            &[(
+                "cron_job.job_spec.parallelism",
+                "`parallelism` of this Indexed Job must be at most 100000, but is 100001",
+            )],
+        );
+        check(
+            indexed(100_001, 10_001),
+            &[
+                (
+                    "cron_job.job_spec.parallelism",
+                    "`parallelism` of this Indexed Job must be at most 10000, but is 10001",
+                ),
+                (
+                    "cron_job.job_spec.max_failed_indexes",
+                    "More than 100000 completions require `max_failed_indexes`",
+                ),
+            ],
+        );
+    }
+
+    #[test]
     fn pod_failure_policies() {
         let rules = json!([
             {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [0]}},
@@ -321,7 +405,10 @@ mod tests {
             "cron-job",
             json!({"timeZone": "local", "containerConfigs": {"commands": ["feast apply", " "]}}),
             &[
-                ("cron_job.time_zone", "\"local\" is not a valid time zone"),
+                (
+                    "cron_job.time_zone",
+                    "\"local\" is not a valid time zone: it is not the same on all machines",
+                ),
                 (
                     "cron_job.container_configs.commands[1]",
                     "The command must not be empty",

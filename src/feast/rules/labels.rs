@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::accessors::{all_containers, cron_job_containers, services};
+use super::accessors::{all_containers, containers, cron_job_containers, lineage, services};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::{MANAGED_BY_LABEL, RESERVED_PREFIX};
+use crate::feast::names::{self, MANAGED_BY_LABEL, RESERVED_PREFIX};
+use crate::feast::spec::commands_or_default;
 use crate::kubernetes::validation::metadata::{
-    QUALIFIED_NAME_SYNTAX, is_label_value, is_qualified_name,
+    LABEL_VALUE_SYNTAX, QUALIFIED_NAME_SYNTAX, is_label_value, is_qualified_name,
 };
+use crate::kubernetes::validation::pod_annotations;
 use crate::schema::Path;
 
 /// Labels of pods that their Deployment, ReplicaSet or Job sets.
@@ -42,7 +44,51 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             let entries = map.into_iter().flatten();
             entries.flat_map(move |(key, value)| entry(&path.key(key), map_use, key, value))
         })
+        .chain(annotations_of_pods(store))
         .collect()
+}
+
+/// Validates annotations of pods that have a meaning for Kubernetes.
+fn annotations_of_pods(store: &FeatureStore) -> Vec<Violation> {
+    let mut servers: Vec<&str> = containers(store)
+        .iter()
+        .map(|it| it.kind.as_str())
+        .collect();
+    servers.extend([names::INIT_CONTAINER, names::APPLY_CONTAINER]);
+    if lineage(store).is_some() {
+        // Its pods have the same annotations and none of these containers.
+        servers.clear();
+    }
+    let commands = cron_job_containers(store).and_then(|it| it.commands.clone());
+    let commands = 0..commands_or_default(commands).len();
+    let commands: Vec<String> = commands.map(names::cron_job_container).collect();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let services = services(store).and_then(|it| it.pod_annotations.as_ref());
+    let cron_job = store.cron_job.as_ref().and_then(|it| it.job_spec.as_ref());
+    let cron_job = cron_job.and_then(|it| it.pod_template_annotations.as_ref());
+    let mut violations = Vec::new();
+    for (path, annotations, containers, reads) in [
+        (
+            "services.pod_annotations",
+            services,
+            &servers,
+            &["services", "openlineage"][..],
+        ),
+        (
+            "cron_job.job_spec.pod_template_annotations",
+            cron_job,
+            &commands,
+            &["cron_job.container_configs"],
+        ),
+    ] {
+        let path = Path::of(path);
+        for (key, value) in annotations.into_iter().flatten() {
+            let found = pod_annotations::validate(&path.key(key), key, value, containers);
+            let reads: Vec<Path> = reads.iter().map(|read| Path::of(read)).collect();
+            violations.extend(found.map(|violation| violation.reading(&reads)));
+        }
+    }
+    violations
 }
 
 type Map = BTreeMap<String, String>;
@@ -144,8 +190,7 @@ fn entry(path: &Path, map_use: Use, key: &str, value: &str) -> Vec<Violation> {
         violations.push(Violation::at(
             path.clone(),
             format!("The value of the label {key:?} is not valid"),
-            "A value has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or digit. An \
-             annotation can hold any text.",
+            format!("{LABEL_VALUE_SYNTAX} An annotation can hold any text."),
         ));
     }
     violations
@@ -223,6 +268,51 @@ mod tests {
                 (
                     "services.pod_labels[\"team\"]",
                     "The value of the label \"team\" is not valid",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn annotations_with_a_meaning_for_kubernetes() {
+        let profile =
+            |container: &str| format!("container.apparmor.security.beta.kubernetes.io/{container}");
+        rejects_store(
+            "labels",
+            json!({
+                "name": "demo",
+                "feastProject": "demo",
+                "cronJob": {"jobSpec": {"podTemplateAnnotations": {
+                    &profile("feast-1"): "unconfined",
+                    &profile("feast-2"): "unconfined",
+                }}},
+                "services": {"podAnnotations": {
+                    &profile("online"): "runtime/default",
+                    &profile("offline"): "runtime/default",
+                    "controller.kubernetes.io/pod-deletion-cost": "low",
+                }},
+            }),
+            &[
+                (
+                    &format!("services.pod_annotations[{:?}]", profile("offline")),
+                    &format!(
+                        "The annotation {:?} must name a container of the pods",
+                        profile("offline")
+                    ),
+                ),
+                (
+                    "services.pod_annotations[\"controller.kubernetes.io/pod-deletion-cost\"]",
+                    "The annotation \"controller.kubernetes.io/pod-deletion-cost\" must be a number of 32 bits",
+                ),
+                (
+                    &format!(
+                        "cron_job.job_spec.pod_template_annotations[{:?}]",
+                        profile("feast-2")
+                    ),
+                    &format!(
+                        "The annotation {:?} must name a container of the pods",
+                        profile("feast-2")
+                    ),
                 ),
             ],
         );

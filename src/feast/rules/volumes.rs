@@ -2,18 +2,16 @@
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
-use super::accessors::{Container, all_containers, block, claims, services};
+use super::accessors::{Container, VOLUMES, all_containers, block, claims, services};
 use super::claims::{in_the_pod, inside, overlaps};
 use super::{Violation, tls};
 use crate::feast::config::{FeatureStore, Volume};
 use crate::feast::names::{self, CA_CERT_FILE, CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
 use crate::feast::spec::{join, kubernetes_volume};
 use crate::kubernetes::validation::{
-    below, each, exactly_one, file_mode, unique, volume_mount as kubernetes,
+    below, each, file_mode, unique, volume as source, volume_mount as kubernetes,
 };
 use crate::schema::Path;
-
-const VOLUMES: &str = "services.volumes";
 
 fn volumes(store: &FeatureStore) -> &[Volume] {
     (services(store).and_then(|it| it.volumes.as_deref())).unwrap_or_default()
@@ -38,7 +36,8 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                 "Use another name.",
             ));
         }
-        violations.extend(source(&path, volume));
+        let found = source::source(&kubernetes_volume(volume.clone()));
+        violations.extend(below(&path, found));
     }
     violations
 }
@@ -56,55 +55,6 @@ pub(super) fn file_modes(store: &FeatureStore) -> Vec<Violation> {
     })
 }
 
-fn source(path: &Path, volume: &Volume) -> Vec<Violation> {
-    let Volume {
-        name: _,
-        config_map,
-        secret,
-        empty_dir,
-        persistent_volume_claim,
-        projected,
-        downward_api,
-        csi,
-        ephemeral,
-        nfs,
-        host_path,
-        image,
-    } = volume;
-    let sources = [
-        ("config_map", config_map.is_some()),
-        ("secret", secret.is_some()),
-        ("empty_dir", empty_dir.is_some()),
-        ("persistent_volume_claim", persistent_volume_claim.is_some()),
-        ("projected", projected.is_some()),
-        ("downward_api", downward_api.is_some()),
-        ("csi", csi.is_some()),
-        ("ephemeral", ephemeral.is_some()),
-        ("nfs", nfs.is_some()),
-        ("host_path", host_path.is_some()),
-        ("image", image.is_some()),
-    ];
-    let hint = "A volume has one source.";
-    let mut violations = Vec::from_iter(exactly_one(path, &sources, hint));
-    let secret = secret.as_ref().map(|it| it.secret_name.as_deref());
-    let config_map = config_map.as_ref().map(|it| Some(it.name.as_str()));
-    for (name, object) in [
-        ("secret.secret_name", secret),
-        ("config_map.name", config_map),
-    ] {
-        if let Some(object) = object
-            && object.is_none_or(str::is_empty)
-        {
-            violations.push(Violation::at(
-                path.attribute(name),
-                "The name of the object is required",
-                "Set the name of the object whose keys become files.",
-            ));
-        }
-    }
-    violations
-}
-
 pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
     for container in all_containers(store) {
@@ -115,6 +65,11 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         }
     }
     violations
+}
+
+fn is_image(store: &FeatureStore, volume: &str) -> bool {
+    let mut volumes = volumes(store).iter();
+    volumes.any(|it| it.name == volume && it.image.is_some())
 }
 
 fn mount(
@@ -137,6 +92,20 @@ fn mount(
         ));
     }
     let directory = join(&mount.mount_path, "");
+    if is_image(store, &mount.name)
+        && mount
+            .bind_mount_options
+            .as_ref()
+            .is_some_and(|it| !it.is_empty())
+    {
+        let path = path.attribute("bind_mount_options");
+        violations.push(Violation::new(
+            path.clone(),
+            [path, Path::of(VOLUMES)],
+            "`bind_mount_options` conflicts with an image volume",
+            "Remove `bind_mount_options`.",
+        ));
+    }
     let path = path.attribute("mount_path");
     if !mount.mount_path.starts_with('/') || directory.contains(':') {
         violations.push(Violation::at(
@@ -252,7 +221,9 @@ mod tests {
         accepts(json!({"volumes": [
             {"name": "a", "emptyDir": {}},
             {"name": "b", "secret": {"secretName": "s"}},
-            {"name": "c", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+            {"name": "c", "ephemeral": {"volumeClaimTemplate": {"spec": {
+                "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+            }}}},
         ]}));
         let path = |place: &str| format!("services.volumes{place}");
         let one_source = "Exactly one of `config_map`, `secret`, `empty_dir`, `persistent_volume_claim`, `projected`, \
@@ -268,18 +239,12 @@ mod tests {
             ]}),
             &[
                 (&path("[1].name"), "Duplicate volume \"a\""),
-                (
-                    &path("[1].config_map.name"),
-                    "The name of the object is required",
-                ),
+                (&path("[1].config_map.name"), "The value is required"),
                 (
                     &path("[2].name"),
                     "The volume name \"feast-data\" is reserved for the provider",
                 ),
-                (
-                    &path("[2].secret.secret_name"),
-                    "The name of the object is required",
-                ),
+                (&path("[2].secret.secret_name"), "The value is required"),
                 (
                     &path("[3].name"),
                     "The volume name \"feast-demo-online\" is reserved for the provider",

@@ -4,7 +4,10 @@ use k8s_openapi::api::autoscaling::v2::{
     HPAScalingRules, HorizontalPodAutoscalerBehavior, MetricSpec, MetricTarget,
 };
 
-use super::{Violation, supported};
+use super::metadata::{dns_label, path_segment};
+use super::resources::container_resource;
+use super::selector::label_selector;
+use super::{Violation, in_range, supported};
 use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;
 
@@ -46,9 +49,9 @@ const METRIC_TYPES: [MetricType; 5] = [
 ];
 
 /// In seconds.
-const MAX_STABILIZATION_WINDOW: i32 = 3600;
+const MAX_STABILIZATION_WINDOW: i64 = 3600;
 /// In seconds.
-const MAX_POLICY_PERIOD: i32 = 1800;
+const MAX_POLICY_PERIOD: i64 = 1800;
 
 /// Validates a metric: the block of its type and no other, with a target that the type supports.
 pub fn metric(metric: &MetricSpec) -> Vec<Violation> {
@@ -75,7 +78,7 @@ pub fn metric(metric: &MetricSpec) -> Vec<Violation> {
         ("object", object.as_ref().map(|it| &it.target)),
         ("external", external.as_ref().map(|it| &it.target)),
     ];
-    let mut violations = empty_names(metric);
+    let mut violations = names(metric);
     for (block, target) in blocks {
         let path = Path::of(block);
         match (target, block == metric_type.block) {
@@ -104,36 +107,51 @@ pub fn metric(metric: &MetricSpec) -> Vec<Violation> {
     violations
 }
 
-fn empty_names(metric: &MetricSpec) -> Vec<Violation> {
-    let mut names = Vec::new();
-    if let Some(source) = &metric.resource {
-        names.push(("resource.name", &source.name));
+/// Validates the names in a metric, and its label selector.
+fn names(metric: &MetricSpec) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    if let Some(source) = &metric.resource
+        && source.name.is_empty()
+    {
+        violations.extend(path_segment(Path::of("resource.name"), &source.name));
     }
     if let Some(source) = &metric.container_resource {
-        names.push(("container_resource.name", &source.name));
-    }
-    if let Some(source) = &metric.pods {
-        names.push(("pods.metric.name", &source.metric.name));
+        let path = Path::of("container_resource");
+        violations.extend(container_resource(path.attribute("name"), &source.name));
+        violations.extend(dns_label(path.attribute("container"), &source.container));
     }
     if let Some(source) = &metric.object {
         let described = &source.described_object;
-        names.push(("object.metric.name", &source.metric.name));
-        names.push(("object.described_object.kind", &described.kind));
-        names.push(("object.described_object.name", &described.name));
+        let path = Path::of("object.described_object");
+        violations.extend(path_segment(path.attribute("kind"), &described.kind));
+        violations.extend(path_segment(path.attribute("name"), &described.name));
+        let version = described.api_version.as_deref().unwrap_or_default();
+        violations.extend(api_version(path.attribute("api_version"), version));
     }
-    if let Some(source) = &metric.external {
-        names.push(("external.metric.name", &source.metric.name));
+    let metrics = [
+        ("pods", metric.pods.as_ref().map(|it| &it.metric)),
+        ("object", metric.object.as_ref().map(|it| &it.metric)),
+        ("external", metric.external.as_ref().map(|it| &it.metric)),
+    ];
+    for (block, metric) in metrics {
+        let Some(metric) = metric else { continue };
+        let path = Path::of(block).attribute("metric");
+        violations.extend(path_segment(path.attribute("name"), &metric.name));
+        let selector = metric.selector.as_ref();
+        violations.extend(label_selector(&path.attribute("selector"), selector));
     }
-    (names.into_iter())
-        .filter(|(_, name)| name.is_empty())
-        .map(|(path, _)| {
-            Violation::at(
-                Path::of(path),
-                "The name must not be empty",
-                "Set the name under which the metrics API of the cluster serves the metric.",
-            )
-        })
-        .collect()
+    violations
+}
+
+/// Validates `<group>/<version>`, or a version of the core group (`ParseGroupVersion`).
+fn api_version(path: Path, version: &str) -> Option<Violation> {
+    (version.matches('/').count() > 1).then(|| {
+        Violation::at(
+            path,
+            format!("{version:?} is not a valid API version"),
+            "Set the version with its group, such as `networking.k8s.io/v1`.",
+        )
+    })
 }
 
 fn target(path: &Path, target: &MetricTarget, supported_types: &[&str]) -> Vec<Violation> {
@@ -216,7 +234,12 @@ fn scaling_rules(path: &Path, rules: &HPAScalingRules) -> Vec<Violation> {
     let mut violations = Vec::new();
     if let Some(seconds) = stabilization_window_seconds {
         let path = path.attribute("stabilization_window_seconds");
-        violations.extend(in_range(path, *seconds, 0, MAX_STABILIZATION_WINDOW));
+        violations.extend(in_range(
+            path,
+            (*seconds).into(),
+            0,
+            MAX_STABILIZATION_WINDOW,
+        ));
     }
     if let Some(policy) = select_policy {
         let path = path.attribute("select_policy");
@@ -251,19 +274,14 @@ fn scaling_rules(path: &Path, rules: &HPAScalingRules) -> Vec<Violation> {
             ));
         }
         let path = path.attribute("period_seconds");
-        violations.extend(in_range(path, policy.period_seconds, 1, MAX_POLICY_PERIOD));
+        violations.extend(in_range(
+            path,
+            policy.period_seconds.into(),
+            1,
+            MAX_POLICY_PERIOD,
+        ));
     }
     violations
-}
-
-fn in_range(path: Path, seconds: i32, min: i32, max: i32) -> Option<Violation> {
-    (!(min..=max).contains(&seconds)).then(|| {
-        Violation::at(
-            path,
-            format!("{seconds} seconds is out of range"),
-            format!("Set a number from {min} to {max}."),
-        )
-    })
 }
 
 #[cfg(test)]
@@ -291,18 +309,41 @@ mod tests {
     }
 
     #[test]
-    fn rejects_empty_names() {
+    fn rejects_invalid_names() {
         let target = json!({"type": "AverageValue", "averageValue": "1"});
-        let empty = "The name must not be empty";
+        let empty = "\"\" is not a valid name";
         check(
             json!({"type": "Pods", "pods": {"metric": {"name": ""}, "target": target}}),
             &[("pods.metric.name", empty)],
         );
         check(
-            json!({"type": "Object", "object": {"metric": {"name": "r"}, "describedObject": {"kind": "", "name": ""}, "target": target}}),
+            json!({"type": "Object", "object": {
+                "metric": {"name": "a/b", "selector": {"matchLabels": {"a b": "c"}}},
+                "describedObject": {"apiVersion": "a/b/c", "kind": "", "name": ""},
+                "target": target,
+            }}),
             &[
                 ("object.described_object.kind", empty),
                 ("object.described_object.name", empty),
+                (
+                    "object.described_object.api_version",
+                    "\"a/b/c\" is not a valid API version",
+                ),
+                ("object.metric.name", "\"a/b\" is not a valid name"),
+                (
+                    "object.metric.selector.match_labels[\"a b\"]",
+                    "\"a b\" is not a valid label key",
+                ),
+            ],
+        );
+        check(
+            json!({"type": "ContainerResource", "containerResource": {"name": "gpu", "container": "A", "target": target}}),
+            &[
+                (
+                    "container_resource.name",
+                    "\"gpu\" is not a resource of a container",
+                ),
+                ("container_resource.container", "\"A\" is not a valid name"),
             ],
         );
     }

@@ -1,16 +1,53 @@
 //! The pod failure policy of a Job (`PodFailurePolicy`).
 
-use k8s_openapi::api::batch::v1::{PodFailurePolicy, PodFailurePolicyRule};
+use k8s_openapi::api::batch::v1::{
+    PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+};
 
+use super::metadata::qualified_name;
 use super::{Violation, exactly_one, supported};
 use crate::schema::Path;
+
+const MAX_RULES: usize = 20;
+const MAX_CONDITIONS: usize = 20;
+const MAX_EXIT_CODES: usize = 255;
 
 /// Validates the rules of a policy, except for what depends on other fields of the Job.
 pub fn pod_failure_policy(policy: &PodFailurePolicy) -> Vec<Violation> {
     let list = Path::of("rules");
-    (policy.rules.iter().enumerate())
-        .flat_map(|(index, rule)| self::rule(&list.index(index), rule))
-        .collect()
+    let rules = policy.rules.iter().enumerate();
+    let rules = rules.flat_map(|(index, rule)| self::rule(&list.index(index), rule));
+    let too_many = at_most(&list, policy.rules.len(), MAX_RULES, "rules");
+    too_many.into_iter().chain(rules).collect()
+}
+
+fn at_most(path: &Path, count: usize, max: usize, noun: &str) -> Option<Violation> {
+    (count > max).then(|| {
+        Violation::at(
+            path.clone(),
+            format!("There are {count} {noun}, but at most {max} are allowed"),
+            "Remove some of them.",
+        )
+    })
+}
+
+fn conditions(
+    list: &Path,
+    conditions: &[PodFailurePolicyOnPodConditionsPattern],
+) -> Vec<Violation> {
+    let too_many = at_most(list, conditions.len(), MAX_CONDITIONS, "conditions");
+    let mut violations = Vec::from_iter(too_many);
+    for (index, condition) in conditions.iter().enumerate() {
+        let PodFailurePolicyOnPodConditionsPattern { status, type_ } = condition;
+        let path = list.index(index);
+        let noun = "type of a condition";
+        violations.extend(qualified_name(path.attribute("type"), type_, noun));
+        if let Some(status) = status {
+            let path = path.attribute("status");
+            violations.extend(supported(path, status, &["True", "False", "Unknown"]));
+        }
+    }
+    violations
 }
 
 fn rule(path: &Path, rule: &PodFailurePolicyRule) -> Vec<Violation> {
@@ -28,6 +65,11 @@ fn rule(path: &Path, rule: &PodFailurePolicyRule) -> Vec<Violation> {
     ];
     let hint = "A rule matches either exit codes or pod conditions.";
     violations.extend(exactly_one(path, &requirements, hint));
+    let list = path.attribute("on_pod_conditions");
+    violations.extend(conditions(
+        &list,
+        on_pod_conditions.as_deref().unwrap_or_default(),
+    ));
     let Some(codes) = on_exit_codes else {
         return violations;
     };
@@ -43,6 +85,8 @@ fn rule(path: &Path, rule: &PodFailurePolicyRule) -> Vec<Violation> {
             "Set at least one exit code. With the operator `In`, 0 is not allowed.",
         ));
     }
+    let count = codes.values.len();
+    violations.extend(at_most(&values, count, MAX_EXIT_CODES, "exit codes"));
     if !codes.values.is_sorted_by(|one, next| one < next) {
         violations.push(Violation::at(
             values,
@@ -87,6 +131,28 @@ mod tests {
         check(
             json!({"action": "Count", "onExitCodes": codes, "onPodConditions": conditions}),
             &[("", one)],
+        );
+    }
+
+    #[test]
+    fn pod_conditions() {
+        check(
+            json!({"action": "Ignore", "onPodConditions": [{"type": "a b", "status": "true"}]}),
+            &[
+                (
+                    ".on_pod_conditions[0].type",
+                    "\"a b\" is not a valid type of a condition",
+                ),
+                (".on_pod_conditions[0].status", "Unsupported value \"true\""),
+            ],
+        );
+        let condition = json!({"type": "a"});
+        check(
+            json!({"action": "Ignore", "onPodConditions": vec![condition; 21]}),
+            &[(
+                ".on_pod_conditions",
+                "There are 21 conditions, but at most 20 are allowed",
+            )],
         );
     }
 

@@ -1,4 +1,7 @@
-//! Names, labels and annotations (`ObjectMeta`).
+//! Names, labels and annotations (`ObjectMeta`; `k8s.io/apimachinery/pkg/util/validation`).
+
+use super::Violation;
+use crate::schema::Path;
 
 /// The maximum length of a DNS label, such as the name of a Service, and of a label value.
 pub const DNS_LABEL_LENGTH: usize = 63;
@@ -11,15 +14,92 @@ pub const CRON_JOB_NAME_LENGTH: usize = 52;
 pub const QUALIFIED_NAME_SYNTAX: &str = "A key has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends \
     with a letter or digit. It can have a DNS name and `/` as a prefix.";
 
+/// Returns a violation unless `name` is the name of an object, a DNS subdomain (`NameIsDNSSubdomain`).
+pub fn object_name(path: Path, name: &str) -> Option<Violation> {
+    (!is_dns_subdomain(name)).then(|| {
+        Violation::at(
+            path,
+            format!("{name:?} is not a valid object name"),
+            format!(
+                "A name has at most {DNS_SUBDOMAIN_LENGTH} lower-case letters, digits, `-` and `.`. Each part between \
+                 dots begins and ends with a letter or digit."
+            ),
+        )
+    })
+}
+
+/// Returns a violation unless `name` is a DNS label (`IsDNS1123Label`).
+pub fn dns_label(path: Path, name: &str) -> Option<Violation> {
+    (!is_dns_label(name)).then(|| {
+        Violation::at(
+            path,
+            format!("{name:?} is not a valid name"),
+            format!(
+                "The name has at most {DNS_LABEL_LENGTH} lower-case letters, digits and `-`, and begins and ends with \
+                 a letter or digit."
+            ),
+        )
+    })
+}
+
+/// Returns a violation unless `key` is a qualified name. `noun` says what it is: "label key".
+pub fn qualified_name(path: Path, key: &str, noun: &str) -> Option<Violation> {
+    (!is_qualified_name(key)).then(|| {
+        let summary = format!("{key:?} is not a valid {noun}");
+        Violation::at(path, summary, QUALIFIED_NAME_SYNTAX)
+    })
+}
+
+/// Returns a violation unless `value` is a valid value of a label.
+pub fn label_value(path: Path, value: &str) -> Option<Violation> {
+    (!is_label_value(value)).then(|| {
+        Violation::at(
+            path,
+            format!("{value:?} is not a valid label value"),
+            LABEL_VALUE_SYNTAX,
+        )
+    })
+}
+
+/// Returns a violation unless `key` is a valid key of a ConfigMap or Secret (`IsConfigMapKey`).
+pub fn config_map_key(path: Path, key: &str) -> Option<Violation> {
+    let is_valid = (1..=DNS_SUBDOMAIN_LENGTH).contains(&key.len())
+        && (key.chars()).all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && key != "."
+        && !key.starts_with("..");
+    (!is_valid).then(|| {
+        Violation::at(
+            path,
+            format!("{key:?} is not a valid key of a Secret or ConfigMap"),
+            format!(
+                "A key has at most {DNS_SUBDOMAIN_LENGTH} letters, digits, `-`, `_` and `.`, and is neither `.` nor \
+                 begins with `..`."
+            ),
+        )
+    })
+}
+
+/// Returns a violation unless `name` can be a part of a URL (`IsPathSegmentName`).
+pub fn path_segment(path: Path, name: &str) -> Option<Violation> {
+    let is_valid = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%']);
+    (!is_valid).then(|| {
+        Violation::at(
+            path,
+            format!("{name:?} is not a valid name"),
+            "The name is not empty, contains neither `/` nor `%`, and is not `.` or `..`.",
+        )
+    })
+}
+
+/// The syntax of [`is_label_value`], as a sentence of a message.
+pub const LABEL_VALUE_SYNTAX: &str = "A value has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends with \
+    a letter or digit.";
+
 /// Returns whether `key` is a valid key of a label, an annotation or a taint: `[prefix/]name`.
 pub fn is_qualified_name(key: &str) -> bool {
     match key.split_once('/') {
         None => is_label_name(key),
-        Some((prefix, name)) => {
-            prefix.len() <= DNS_SUBDOMAIN_LENGTH
-                && prefix.split('.').all(is_dns_label)
-                && is_label_name(name)
-        }
+        Some((prefix, name)) => is_dns_subdomain(prefix) && is_label_name(name),
     }
 }
 
@@ -36,7 +116,17 @@ fn is_label_name(name: &str) -> bool {
         && name.ends_with(is_end)
 }
 
-fn is_dns_label(label: &str) -> bool {
+/// Returns whether `name` is a DNS subdomain (`IsDNS1123Subdomain`).
+pub fn is_dns_subdomain(name: &str) -> bool {
+    name.len() <= DNS_SUBDOMAIN_LENGTH && name.split('.').all(is_dns_part)
+}
+
+/// Returns whether `name` is a DNS label (`IsDNS1123Label`).
+pub fn is_dns_label(name: &str) -> bool {
+    name.len() <= DNS_LABEL_LENGTH && is_dns_part(name)
+}
+
+fn is_dns_part(label: &str) -> bool {
     let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     label.chars().all(|c| is_end(c) || c == '-')
         && label.starts_with(is_end)
@@ -66,6 +156,42 @@ mod tests {
             &too_long,
         ] {
             assert!(!is_qualified_name(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn names_of_objects() {
+        let summary = |found: Option<Violation>| found.map(|it| it.summary);
+        let longest = [&*"a".repeat(61); 4].join(".") + ".abcde";
+        for name in ["a", "a-b.c1", "1", &longest] {
+            assert_eq!(object_name(Path::root(), name), None, "{name}");
+        }
+        let too_long = format!("{longest}a");
+        for name in ["", "X_y", "a..b", "-a", "a-", "a.", "é", &too_long] {
+            let expected = format!("{name:?} is not a valid object name");
+            assert_eq!(summary(object_name(Path::root(), name)), Some(expected));
+        }
+        assert_eq!(dns_label(Path::root(), &"a".repeat(63)), None);
+        for name in ["", "a.b", &"a".repeat(64)] {
+            let expected = format!("{name:?} is not a valid name");
+            assert_eq!(summary(dns_label(Path::root(), name)), Some(expected));
+        }
+        assert_eq!(path_segment(Path::root(), "A b:c"), None);
+        for name in ["", ".", "..", "a/b", "50%"] {
+            let expected = format!("{name:?} is not a valid name");
+            assert_eq!(summary(path_segment(Path::root(), name)), Some(expected));
+        }
+    }
+
+    #[test]
+    fn keys_of_config_maps() {
+        for key in ["a", "A_b-c.1", "_", ".a", "a..b"] {
+            assert_eq!(config_map_key(Path::root(), key), None, "{key}");
+        }
+        for key in ["", ".", "..", "..a", "a/b", "a b", &"a".repeat(254)] {
+            let found = config_map_key(Path::root(), key).map(|it| it.summary);
+            let expected = format!("{key:?} is not a valid key of a Secret or ConfigMap");
+            assert_eq!(found, Some(expected));
         }
     }
 

@@ -2,38 +2,25 @@
 
 use k8s_openapi::api::core::v1::{PodResourceClaim, PodSecurityContext};
 
-use super::{Violation, exactly_one, supported, unique};
+use super::metadata::{DNS_SUBDOMAIN_LENGTH, dns_label, object_name};
+use super::{Violation, below, exactly_one, file_path, supported, unique, windows};
 use crate::schema::Path;
+
+/// In bytes.
+const MAX_APP_ARMOR_PROFILE: usize = 4095;
 
 pub fn security_context(context: &PodSecurityContext) -> Vec<Violation> {
     let mut violations = identities(context);
-    let profiles = [
-        (
-            "seccomp_profile",
-            (context.seccomp_profile.as_ref()).map(|it| (&it.type_, &it.localhost_profile)),
-        ),
-        (
-            "app_armor_profile",
-            (context.app_armor_profile.as_ref()).map(|it| (&it.type_, &it.localhost_profile)),
-        ),
-    ];
-    for (name, profile) in profiles {
-        let Some((type_, localhost_profile)) = profile else {
-            continue;
-        };
-        let type_path = Path::of(name).attribute("type");
-        let file_path = Path::of(name).attribute("localhost_profile");
-        let types = ["RuntimeDefault", "Localhost", "Unconfined"];
-        if let Some(violation) = supported(type_path.clone(), type_, &types) {
-            violations.push(violation);
-        } else if (type_ == "Localhost") != localhost_profile.is_some() {
-            violations.push(Violation::new(
-                file_path.clone(),
-                [type_path, file_path],
-                "`localhost_profile` must be set if, and only if, the type is `Localhost`",
-                "Set both `type = \"Localhost\"` and `localhost_profile`, or neither.",
-            ));
-        }
+    if let Some(profile) = &context.seccomp_profile {
+        let file = profile.localhost_profile.as_deref();
+        violations.extend(self::profile("seccomp_profile", &profile.type_, file));
+        let path = Path::of("seccomp_profile.localhost_profile");
+        violations.extend(file.and_then(|file| file_path::descending(path, file)));
+    }
+    if let Some(profile) = &context.app_armor_profile {
+        let name = profile.localhost_profile.as_deref();
+        violations.extend(self::profile("app_armor_profile", &profile.type_, name));
+        violations.extend(name.and_then(app_armor_profile));
     }
     let enums = [
         (
@@ -59,7 +46,80 @@ pub fn security_context(context: &PodSecurityContext) -> Vec<Violation> {
     let sysctls = context.sysctls.iter().flatten();
     let names = sysctls.map(|sysctl| Some(sysctl.name.as_str()));
     violations.extend(unique(&Path::of("sysctls"), "name", "sysctl", names));
+    let sysctls = context.sysctls.as_deref().unwrap_or_default();
+    for (index, it) in sysctls.iter().enumerate() {
+        let path = Path::of("sysctls").index(index).attribute("name");
+        violations.extend(sysctl(path, &it.name));
+    }
+    if let Some(options) = &context.windows_options {
+        let path = Path::of("windows_options");
+        violations.extend(below(&path, windows::options(options)));
+    }
     violations
+}
+
+/// Validates the type of a profile, and that only the type `Localhost` has a profile.
+fn profile(name: &str, type_: &str, localhost_profile: Option<&str>) -> Option<Violation> {
+    let type_path = Path::of(name).attribute("type");
+    let file_path = Path::of(name).attribute("localhost_profile");
+    let types = ["RuntimeDefault", "Localhost", "Unconfined"];
+    supported(type_path.clone(), type_, &types).or_else(|| {
+        ((type_ == "Localhost") != localhost_profile.is_some()).then(|| {
+            Violation::new(
+                file_path.clone(),
+                [type_path, file_path],
+                "`localhost_profile` must be set if, and only if, the type is `Localhost`",
+                "Set both `type = \"Localhost\"` and `localhost_profile`, or neither.",
+            )
+        })
+    })
+}
+
+fn app_armor_profile(name: &str) -> Option<Violation> {
+    let is_valid = (1..=MAX_APP_ARMOR_PROFILE).contains(&name.len()) && name.trim() == name;
+    (!is_valid).then(|| {
+        Violation::at(
+            Path::of("app_armor_profile.localhost_profile"),
+            format!("{name:?} is not a valid name of a profile"),
+            format!("Set at most {MAX_APP_ARMOR_PROFILE} characters, without blanks at the ends."),
+        )
+    })
+}
+
+/// Validates the name of a sysctl (`IsValidSysctlName`).
+fn sysctl(path: Path, name: &str) -> Option<Violation> {
+    let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_segment = |segment: &str| {
+        segment.chars().all(|c| is_end(c) || "-_".contains(c))
+            && segment.starts_with(is_end)
+            && segment.ends_with(is_end)
+    };
+    let is_valid = name.len() <= DNS_SUBDOMAIN_LENGTH && name.split(['.', '/']).all(is_segment);
+    (!is_valid).then(|| {
+        Violation::at(
+            path,
+            format!("{name:?} is not a valid name of a sysctl"),
+            format!(
+                "A name has at most {DNS_SUBDOMAIN_LENGTH} characters, such as `net.core.somaxconn`: lower-case \
+                 letters, digits, `-` and `_`, in parts with a dot or slash between them."
+            ),
+        )
+    })
+}
+
+/// Returns a violation unless an optional number is a valid UID.
+pub fn user_id(path: Path, id: Option<i64>) -> Option<Violation> {
+    let id = id.filter(|id| !is_id(*id))?;
+    Some(Violation::at(
+        path,
+        format!("{id} is not a valid UID"),
+        format!("Set a number from 0 to {}.", i32::MAX),
+    ))
+}
+
+/// Returns whether a number can be a UID or GID.
+fn is_id(id: i64) -> bool {
+    (0..=i64::from(i32::MAX)).contains(&id)
 }
 
 fn identities(context: &PodSecurityContext) -> Vec<Violation> {
@@ -68,9 +128,8 @@ fn identities(context: &PodSecurityContext) -> Vec<Violation> {
         ("run_as_group", context.run_as_group, "GID"),
         ("fs_group", context.fs_group, "GID"),
     ];
-    let is_invalid = |id: i64| !(0..=i64::from(i32::MAX)).contains(&id);
     let mut violations: Vec<_> = (ids.into_iter())
-        .filter(|(_, id, _)| id.is_some_and(is_invalid))
+        .filter(|(_, id, _)| id.is_some_and(|id| !is_id(id)))
         .map(|(name, _, noun)| {
             Violation::at(
                 Path::of(name),
@@ -79,6 +138,14 @@ fn identities(context: &PodSecurityContext) -> Vec<Violation> {
             )
         })
         .collect();
+    let groups = context.supplemental_groups.iter().flatten().enumerate();
+    for (index, id) in groups.filter(|(_, id)| !is_id(**id)) {
+        violations.push(Violation::at(
+            Path::of("supplemental_groups").index(index),
+            format!("{id} is not a valid GID"),
+            format!("Set a number from 0 to {}.", i32::MAX),
+        ));
+    }
     if context.run_as_non_root == Some(true) && context.run_as_user == Some(0) {
         violations.push(Violation::new(
             Path::of("run_as_user"),
@@ -96,7 +163,7 @@ pub fn resource_claims(claims: &[PodResourceClaim]) -> Vec<Violation> {
     let mut violations = unique(&Path::root(), "name", "resource claim", names);
     for (index, claim) in claims.iter().enumerate() {
         let PodResourceClaim {
-            name: _,
+            name,
             resource_claim_name,
             resource_claim_template_name,
         } = claim;
@@ -108,7 +175,16 @@ pub fn resource_claims(claims: &[PodResourceClaim]) -> Vec<Violation> {
             ),
         ];
         let hint = "A claim either exists or is created from a template.";
-        violations.extend(exactly_one(&Path::root().index(index), &sources, hint));
+        let path = Path::root().index(index);
+        violations.extend(exactly_one(&path, &sources, hint));
+        violations.extend(dns_label(path.attribute("name"), name));
+        for (attribute, name) in [
+            ("resource_claim_name", resource_claim_name),
+            ("resource_claim_template_name", resource_claim_template_name),
+        ] {
+            let path = path.attribute(attribute);
+            violations.extend(name.as_deref().and_then(|name| object_name(path, name)));
+        }
     }
     violations
 }
@@ -154,6 +230,33 @@ mod tests {
                 ("sysctls[1].name", "Duplicate sysctl \"a\""),
             ],
         );
+        let names = json!({
+            "supplementalGroups": [1, -1],
+            "seccompProfile": {"type": "Localhost", "localhostProfile": "../p"},
+            "appArmorProfile": {"type": "Localhost", "localhostProfile": " "},
+            "sysctls": [{"name": "A B", "value": "1"}, {"name": "net/core.a_b-c", "value": "1"}],
+            "windowsOptions": {"runAsUserName": ""},
+        });
+        check(
+            &names,
+            security_context,
+            &[
+                ("supplemental_groups[1]", "-1 is not a valid GID"),
+                (
+                    "seccomp_profile.localhost_profile",
+                    "\"../p\" is outside the volume",
+                ),
+                (
+                    "app_armor_profile.localhost_profile",
+                    "\" \" is not a valid name of a profile",
+                ),
+                ("sysctls[0].name", "\"A B\" is not a valid name of a sysctl"),
+                (
+                    "windows_options.run_as_user_name",
+                    "\"\" is not a valid Windows user",
+                ),
+            ],
+        );
         let too_large = json!({"runAsUser": i64::from(i32::MAX) + 1});
         check(
             &too_large,
@@ -171,6 +274,7 @@ mod tests {
             {"name": "gpu", "resourceClaimName": "c"},
             {"name": "a"},
             {"name": "b", "resourceClaimName": "c", "resourceClaimTemplateName": "t"},
+            {"name": "a.b", "resourceClaimName": "X_y"},
         ]);
         check(
             &claims,
@@ -179,6 +283,11 @@ mod tests {
                 ("[1].name", "Duplicate resource claim \"gpu\""),
                 ("[2]", one),
                 ("[3]", one),
+                ("[4].name", "\"a.b\" is not a valid name"),
+                (
+                    "[4].resource_claim_name",
+                    "\"X_y\" is not a valid object name",
+                ),
             ],
         );
     }

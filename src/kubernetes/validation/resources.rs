@@ -2,22 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::api::core::v1::{ResourceClaim, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as RawQuantity;
 
 use super::Violation;
+use super::metadata::{dns_label, is_qualified_name};
 use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;
 
-/// Validates requests and limits. Claims depend on the pod and are not validated.
+/// The prefix of resources that are huge pages; the page size follows.
+const HUGE_PAGES: &str = "hugepages-";
+
+/// Validates requests, limits and claims (`ValidateContainerResourceRequirements`). The claims of the pod are not
+/// considered.
 pub fn container(resources: &ResourceRequirements) -> Vec<Violation> {
     let ResourceRequirements {
-        claims: _,
+        claims,
         limits,
         requests,
     } = resources;
     let (requests, limits) = (requests.as_ref(), limits.as_ref());
-    let mut violations = names(requests, limits);
+    let mut violations: Vec<Violation> = (quantities(requests, limits).into_iter())
+        .filter_map(|(path, name, _)| container_resource(path, name))
+        .collect();
+    violations.extend(huge_pages(requests, limits));
+    violations.extend(self::claims(claims.as_deref().unwrap_or_default()));
     violations.extend(requests_within_limits(requests, limits, &[]));
     violations.extend(unshared(requests, limits));
     violations
@@ -29,7 +38,7 @@ fn is_extended(name: &str) -> bool {
 }
 
 fn is_huge_page(name: &str) -> bool {
-    name.starts_with("hugepages-")
+    name.starts_with(HUGE_PAGES)
 }
 
 type Quantities = BTreeMap<String, RawQuantity>;
@@ -50,23 +59,81 @@ fn quantities<'a>(
         .collect()
 }
 
-fn names(requests: Option<&Quantities>, limits: Option<&Quantities>) -> Vec<Violation> {
-    let is_known = |name: &str| {
-        ["cpu", "memory", "ephemeral-storage"].contains(&name)
-            || is_huge_page(name)
-            || name.contains('/')
+/// Validates the name of a resource of a container (`ValidateContainerResourceName`).
+pub fn container_resource(path: Path, name: &str) -> Option<Violation> {
+    let is_known = match name.strip_prefix(HUGE_PAGES) {
+        Some(size) => Quantity::parse(size).is_some_and(|it| it > Quantity::ZERO && it.is_whole()),
+        None if name.contains('/') => {
+            // It is also the name of a quota, with a prefix.
+            let is_valid = is_qualified_name(&format!("requests.{name}"));
+            is_valid && !(is_extended(name) && name.starts_with("requests."))
+        }
+        None => ["cpu", "memory", "ephemeral-storage"].contains(&name),
     };
-    (quantities(requests, limits).into_iter())
-        .filter(|(_, name, _)| !is_known(name))
-        .map(|(path, name, _)| {
-            Violation::at(
-                path,
-                format!("{name:?} is not a resource of a container"),
-                "Use `cpu`, `memory`, `ephemeral-storage`, `hugepages-<size>`, or the full name of an extended \
-                 resource, such as `nvidia.com/gpu`.",
-            )
+    (!is_known).then(|| {
+        Violation::at(
+            path,
+            format!("{name:?} is not a resource of a container"),
+            "Use `cpu`, `memory`, `ephemeral-storage`, `hugepages-<size>`, or the full name of an extended resource, \
+             such as `nvidia.com/gpu`.",
+        )
+    })
+}
+
+/// Validates huge pages: they are whole pages, and need CPU or memory.
+fn huge_pages(requests: Option<&Quantities>, limits: Option<&Quantities>) -> Vec<Violation> {
+    let all = quantities(requests, limits);
+    let has_other = (all.iter()).any(|(_, name, _)| ["cpu", "memory"].contains(name));
+    let pages = all.into_iter().filter(|(_, name, _)| is_huge_page(name));
+    pages
+        .filter_map(|(path, name, text)| {
+            let size = name.strip_prefix(HUGE_PAGES).and_then(Quantity::parse);
+            let size = size.filter(|size| *size > Quantity::ZERO)?;
+            if !Quantity::parse(text)?.is_multiple_of(size) {
+                return Some(Violation::at(
+                    path,
+                    format!("{text} of {name} is not a number of whole pages"),
+                    "Set a multiple of the page size.",
+                ));
+            }
+            (!has_other).then(|| {
+                let reads = ["requests", "limits"].map(Path::of);
+                Violation::new(
+                    path.clone(),
+                    reads.into_iter().chain([path]),
+                    format!("{name} requires `cpu` or `memory`"),
+                    "Set a request or limit of one of them too.",
+                )
+            })
         })
         .collect()
+}
+
+/// Validates the claims of a container (`validateResourceClaimNames`), except that the pod has them.
+fn claims(claims: &[ResourceClaim]) -> Vec<Violation> {
+    let list = Path::of("claims");
+    let mut violations = Vec::new();
+    for (index, claim) in claims.iter().enumerate() {
+        let ResourceClaim { name, request } = claim;
+        let path = list.index(index);
+        let request = request.as_deref().filter(|request| !request.is_empty());
+        violations.extend(request.and_then(|it| dns_label(path.attribute("request"), it)));
+        let first = claims[..index].iter().position(|other| {
+            let other_request = other.request.as_deref().filter(|it| !it.is_empty());
+            other.name == *name
+                && (request.is_none() || other_request.is_none() || request == other_request)
+        });
+        if let Some(first) = first {
+            let reads = [path.clone(), list.index(first)];
+            violations.push(Violation::new(
+                path,
+                reads,
+                format!("Duplicate claim {name:?}"),
+                "Each claim can be listed only once, or several times with different requests. Remove one of them.",
+            ));
+        }
+    }
+    violations
 }
 
 /// Extended resources come in whole units, and neither they nor huge pages can be overcommitted: request and limit are
@@ -206,6 +273,58 @@ mod tests {
     }
 
     #[test]
+    fn rejects_names_that_are_not_qualified() {
+        for name in [
+            "Example.com/a",
+            "a b/c",
+            "requests.a.b/c",
+            "hugepages-x",
+            "hugepages-0",
+        ] {
+            check(
+                json!({"limits": {name: "1", "cpu": "1"}}),
+                &[(
+                    &format!("limits[{name:?}]"),
+                    &format!("{name:?} is not a resource of a container"),
+                )],
+            );
+        }
+    }
+
+    #[test]
+    fn rejects_parts_of_huge_pages() {
+        check(
+            json!({"limits": {"hugepages-2Mi": "3Mi", "cpu": "1"}}),
+            &[(
+                "limits[\"hugepages-2Mi\"]",
+                "3Mi of hugepages-2Mi is not a number of whole pages",
+            )],
+        );
+        check(
+            json!({"limits": {"hugepages-2Mi": "4Mi"}}),
+            &[(
+                "limits[\"hugepages-2Mi\"]",
+                "hugepages-2Mi requires `cpu` or `memory`",
+            )],
+        );
+    }
+
+    #[test]
+    fn rejects_claims_that_overlap() {
+        check(
+            json!({"claims": [{"name": "a", "request": "x"}, {"name": "a", "request": "y"}]}),
+            &[],
+        );
+        check(
+            json!({"claims": [{"name": "a", "request": "X"}, {"name": "a"}]}),
+            &[
+                ("claims[0].request", "\"X\" is not a valid name"),
+                ("claims[1]", "Duplicate claim \"a\""),
+            ],
+        );
+    }
+
+    #[test]
     fn rejects_extended_resources_that_are_divided_or_overcommitted() {
         check(
             json!({"limits": {"nvidia.com/gpu": "500m"}}),
@@ -223,7 +342,7 @@ mod tests {
         );
         check(
             json!({
-                "requests": {"nvidia.com/gpu": "1", "hugepages-2Mi": "2Mi"},
+                "requests": {"nvidia.com/gpu": "1", "hugepages-2Mi": "2Mi", "cpu": "1"},
                 "limits": {"hugepages-2Mi": "4Mi"},
             }),
             &[

@@ -1,12 +1,12 @@
 //! Tolerations, topology spread constraints and affinity of a pod.
 
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
+    Affinity, NodeAffinity, NodeSelectorTerm, PodAffinityTerm, Toleration,
     TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 
-use super::metadata::{QUALIFIED_NAME_SYNTAX, is_qualified_name};
-use super::selector::{FIELD_OPERATORS, NODE_OPERATORS, label_selector, requirement};
+use super::metadata::{dns_label, label_value, qualified_name};
+use super::selector::{field_requirement, label_keys, label_selector, node_requirement};
 use super::{Violation, each, supported};
 use crate::schema::Path;
 
@@ -40,12 +40,19 @@ pub fn toleration(toleration: &Toleration) -> Vec<Violation> {
             "A toleration needs a `key`",
             "Set the key of the taint. To tolerate every taint, set `operator = \"Exists\"` without a key.",
         ));
-    } else if !key.is_empty() && !is_qualified_name(key) {
-        violations.push(Violation::at(
-            path("key"),
-            format!("{key:?} is not a valid taint key"),
-            QUALIFIED_NAME_SYNTAX,
-        ));
+    } else if !key.is_empty() {
+        violations.extend(qualified_name(path("key"), key, "taint key"));
+    }
+    let number = value.as_deref().unwrap_or_default();
+    match operator.as_deref().unwrap_or_default() {
+        "" | "Equal" => violations.extend(label_value(path("value"), number)),
+        "Lt" | "Gt" if !is_decimal(number) => violations.push(Violation::new(
+            path("value"),
+            [path("value"), path("operator")],
+            "The value is not a whole number",
+            "The operators `Lt` and `Gt` compare numbers. Set a whole number, such as `5`.",
+        )),
+        _ => {}
     }
     if is_exists && value.as_ref().is_some_and(|value| !value.is_empty()) {
         violations.push(Violation::new(
@@ -64,6 +71,12 @@ pub fn toleration(toleration: &Toleration) -> Vec<Violation> {
         ));
     }
     violations
+}
+
+/// Returns whether a text is a whole number without leading zeros (`IsDecimalInteger`).
+fn is_decimal(text: &str) -> bool {
+    text.parse::<i64>()
+        .is_ok_and(|number| number.to_string() == text)
 }
 
 /// Validates the list of a pod's topology spread constraints.
@@ -94,7 +107,7 @@ pub fn topology_spread(constraints: &[TopologySpreadConstraint]) -> Vec<Violatio
 fn spread_constraint(constraint: &TopologySpreadConstraint) -> Vec<Violation> {
     let TopologySpreadConstraint {
         label_selector: selector,
-        match_label_keys: _,
+        match_label_keys,
         max_skew,
         min_domains,
         node_affinity_policy,
@@ -140,18 +153,21 @@ fn spread_constraint(constraint: &TopologySpreadConstraint) -> Vec<Violation> {
         violations.extend(policy.and_then(|it| supported(path(name), it, &["Honor", "Ignore"])));
     }
     violations.extend(label_selector(&path("label_selector"), selector.as_ref()));
+    let keys = match_label_keys.as_deref();
+    violations.extend(label_keys(&Path::root(), keys, None, selector.as_ref()));
     violations
 }
 
 fn topology_key(path: Path, key: &str) -> Option<Violation> {
-    key.is_empty().then(|| {
-        Violation::at(
-            path,
-            "`topology_key` must not be empty",
-            "Set the node label that defines the domains, such as `kubernetes.io/hostname` or \
-             `topology.kubernetes.io/zone`.",
-        )
-    })
+    if !key.is_empty() {
+        return qualified_name(path, key, "node label key");
+    }
+    Some(Violation::at(
+        path,
+        "`topology_key` must not be empty",
+        "Set the node label that defines the domains, such as `kubernetes.io/hostname` or \
+         `topology.kubernetes.io/zone`.",
+    ))
 }
 
 pub fn affinity(affinity: &Affinity) -> Vec<Violation> {
@@ -168,6 +184,16 @@ pub fn affinity(affinity: &Affinity) -> Vec<Violation> {
             ("namespace_selector", &term.namespace_selector),
         ] {
             violations.extend(label_selector(&path.attribute(name), selector.as_ref()));
+        }
+        violations.extend(label_keys(
+            &path,
+            term.match_label_keys.as_deref(),
+            term.mismatch_label_keys.as_deref(),
+            term.label_selector.as_ref(),
+        ));
+        let list = path.attribute("namespaces");
+        for (index, namespace) in term.namespaces.iter().flatten().enumerate() {
+            violations.extend(dns_label(list.index(index), namespace));
         }
     }
     violations
@@ -196,7 +222,7 @@ fn node_affinity(affinity: &NodeAffinity) -> Vec<Violation> {
             ));
         }
         for (index, term) in required.node_selector_terms.iter().enumerate() {
-            violations.extend(node_selector_term(&list.index(index), term));
+            violations.extend(node_selector_term(&list.index(index), term, false));
         }
     }
     let list = path.attribute(PREFERRED);
@@ -207,32 +233,24 @@ fn node_affinity(affinity: &NodeAffinity) -> Vec<Violation> {
         let path = list.index(index);
         violations.extend(weight(path.attribute("weight"), term.weight));
         let preference = path.attribute("preference");
-        violations.extend(node_selector_term(&preference, &term.preference));
+        violations.extend(node_selector_term(&preference, &term.preference, true));
     }
     violations
 }
 
-fn node_selector_term(path: &Path, term: &NodeSelectorTerm) -> Vec<Violation> {
+fn node_selector_term(path: &Path, term: &NodeSelectorTerm, is_preference: bool) -> Vec<Violation> {
     let NodeSelectorTerm {
         match_expressions,
         match_fields,
     } = term;
-    let check = |name: &str, list: &Option<Vec<NodeSelectorRequirement>>, operators: &[&str]| {
-        let path = path.attribute(name);
-        (list.iter().flatten().enumerate())
-            .filter_map(|(index, it)| {
-                requirement(
-                    &path.index(index),
-                    &it.operator,
-                    it.values.as_deref(),
-                    operators,
-                )
-            })
-            .collect::<Vec<_>>()
-    };
-    let mut violations = check("match_expressions", match_expressions, &NODE_OPERATORS);
-    violations.extend(check("match_fields", match_fields, &FIELD_OPERATORS));
-    violations
+    let list = path.attribute("match_expressions");
+    let expressions = match_expressions.iter().flatten().enumerate();
+    let expressions =
+        expressions.flat_map(|(index, it)| node_requirement(&list.index(index), it, is_preference));
+    let list = path.attribute("match_fields");
+    let fields = match_fields.iter().flatten().enumerate();
+    let fields = fields.flat_map(|(index, it)| field_requirement(&list.index(index), it));
+    expressions.chain(fields).collect()
 }
 
 /// A term of a pod affinity or anti-affinity.

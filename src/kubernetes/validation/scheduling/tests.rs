@@ -34,6 +34,15 @@ fn tolerations() {
                 "`toleration_seconds` requires the effect `NoExecute`",
             )],
         ),
+        (json!({"key": "k", "operator": "Gt", "value": "5"}), &[]),
+        (
+            json!({"key": "k", "value": "a b"}),
+            &[("value", "\"a b\" is not a valid label value")],
+        ),
+        (
+            json!({"key": "k", "operator": "Lt", "value": "05"}),
+            &[("value", "The value is not a whole number")],
+        ),
         (
             json!({"key": "k k"}),
             &[("key", "\"k k\" is not a valid taint key")],
@@ -153,6 +162,10 @@ fn affinities() {
                 "Unsupported value \"Exists\"",
             ),
             (
+                &format!("{node_terms}[0].match_fields[0].values"),
+                "Exactly one value is required",
+            ),
+            (
                 &format!("node_affinity.{PREFERRED}[0].weight"),
                 "The weight 0 is out of range",
             ),
@@ -173,5 +186,97 @@ fn affinities() {
         &no_terms,
         affinity,
         &[(&node_terms, "At least one node selector term is required")],
+    );
+}
+
+#[test]
+fn names_in_terms() {
+    let selector = json!({
+        "matchLabels": {"a b": "c", "d": "e f"},
+        "matchExpressions": [
+            {"key": "a b", "operator": "In", "values": ["a", "a b"]},
+            {"key": "k", "operator": "Exists"},
+        ],
+    });
+    let invalid = json!({
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{
+                "matchExpressions": [{"key": "a b", "operator": "In", "values": ["a b"]}],
+                "matchFields": [{"key": "spec.name", "operator": "In", "values": ["A"]}],
+            }]},
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "preference": {
+                    "matchExpressions": [{"key": "a", "operator": "In", "values": ["a b"]}],
+                }},
+            ],
+        },
+        "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "a b", "labelSelector": selector, "namespaces": ["A"],
+             "matchLabelKeys": ["k", "x y"], "mismatchLabelKeys": ["x y"]},
+            {"topologyKey": "a", "matchLabelKeys": ["k"]},
+        ]},
+    });
+    let node_terms = format!("node_affinity.{REQUIRED}.node_selector_terms[0]");
+    let terms = format!("pod_affinity.{REQUIRED}");
+    let no_key = "\"a b\" is not a valid label key";
+    let no_value = "\"a b\" is not a valid label value";
+    let no_other_key = "\"x y\" is not a valid label key";
+    let also_there = |key: &str, other: &str| format!("The label key {key:?} is also in `{other}`");
+    check(
+        &invalid,
+        affinity,
+        &[
+            (&format!("{node_terms}.match_expressions[0].key"), no_key),
+            (
+                &format!("{node_terms}.match_expressions[0].values[0]"),
+                no_value,
+            ),
+            (
+                &format!("{node_terms}.match_fields[0].key"),
+                "Unsupported value \"spec.name\"",
+            ),
+            (
+                &format!("{node_terms}.match_fields[0].values[0]"),
+                "\"A\" is not a valid object name",
+            ),
+            (
+                &format!("{terms}[0].topology_key"),
+                "\"a b\" is not a valid node label key",
+            ),
+            (
+                &format!("{terms}[0].label_selector.match_labels[\"a b\"]"),
+                no_key,
+            ),
+            (
+                &format!("{terms}[0].label_selector.match_labels[\"d\"]"),
+                "\"e f\" is not a valid label value",
+            ),
+            (
+                &format!("{terms}[0].label_selector.match_expressions[0].key"),
+                no_key,
+            ),
+            (
+                &format!("{terms}[0].label_selector.match_expressions[0].values[1]"),
+                no_value,
+            ),
+            (&format!("{terms}[0].match_label_keys[1]"), no_other_key),
+            (&format!("{terms}[0].mismatch_label_keys[0]"), no_other_key),
+            (
+                &format!("{terms}[0].match_label_keys[0]"),
+                &also_there("k", "label_selector"),
+            ),
+            (
+                &format!("{terms}[0].match_label_keys[1]"),
+                &also_there("x y", "mismatch_label_keys"),
+            ),
+            (
+                &format!("{terms}[0].namespaces[0]"),
+                "\"A\" is not a valid name",
+            ),
+            (
+                &format!("{terms}[1].match_label_keys"),
+                "`match_label_keys` requires `label_selector`",
+            ),
+        ],
     );
 }
