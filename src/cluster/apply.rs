@@ -40,6 +40,7 @@
 
 mod api;
 mod conflict;
+mod create;
 mod dry_run;
 mod handover;
 mod job;
@@ -374,49 +375,6 @@ impl Applier<'_> {
 
     async fn apply_tier(&mut self, tier: Tier) {
         self.apply_matching(|key| key.kind.tier() == tier).await;
-    }
-
-    /// Applies the objects of a create that can exist without its Deployments, and runs the Job.
-    async fn apply_before_deployment(&mut self, writes: &Writes<'_>) {
-        // The Secret decides between concurrent creates.
-        self.apply_matching(|key| key.kind == Kind::Secret).await;
-        let is_prerequisite = |key: &Key| key.kind.tier() == Tier::Prerequisites;
-        let keys = writes.live.keys();
-        let autoscalers: Vec<&Key> = keys.filter(|key| is_autoscaler(key)).collect();
-        let is_independent = |key: &Key| match key.kind.tier() {
-            Tier::Workload => key.kind != Kind::Deployment,
-            // A custom resource can be refused without its Deployment, and a second autoscaler, too.
-            Tier::Autoscaler => !key.kind.is_custom() && autoscalers.iter().all(|it| *it == key),
-            Tier::Prerequisites | Tier::Preparation => false,
-        };
-        if !writes.manifests.keys().any(|key| key.kind == Kind::Job) {
-            self.apply_matching(|key| is_prerequisite(key) || is_independent(key))
-                .await;
-            return self.prepare().await;
-        }
-        self.apply_checked_prerequisites(writes).await;
-        self.prepare().await;
-        self.apply_matching(is_independent).await;
-    }
-
-    /// Applies the prerequisites of a create, and checks the Deployments by dry runs at the same time, so that the Job does
-    /// not run for Deployments that are refused.
-    ///
-    /// A policy can depend on a prerequisite. So what was refused is checked again when the prerequisites exist.
-    async fn apply_checked_prerequisites(&mut self, writes: &Writes<'_>) {
-        if !self.ok_so_far() {
-            return;
-        }
-        let (cluster, cancel) = (self.cluster, self.cancel);
-        let is_deployment = |key: &Key| key.kind == Kind::Deployment;
-        let checked = cluster.check_selected(writes, is_deployment, cancel);
-        let ((), mut checked) = tokio::join!(self.apply_tier(Tier::Prerequisites), checked);
-        if self.ok_so_far() && !checked.refused.is_empty() {
-            checked = cluster.check_selected(writes, is_deployment, cancel).await;
-        }
-        for error in checked.refused {
-            push_error(&mut self.outcome.errors, error);
-        }
     }
 
     /// Applies the selected objects in parallel. A failure does not stop the others.
