@@ -39,6 +39,7 @@
 //! of the same tier are tried.
 
 mod api;
+mod blockers;
 mod conflict;
 mod create;
 mod dry_run;
@@ -68,7 +69,6 @@ pub use undo::Undone;
 
 use object::{Created, Writer};
 
-use super::delete::StalledDeletion;
 use super::error::{Error, LabelledOwner, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
@@ -245,26 +245,6 @@ impl Cluster {
         Ok(applier.outcome)
     }
 
-    /// Returns what prevents an apply from its first write: objects of others that have desired names, or else APIs that the
-    /// cluster lacks.
-    pub async fn blockers(
-        &self,
-        store: &StoreName,
-        manifests: &BTreeMap<Key, Json>,
-        last_applied: &BTreeMap<Key, Json>,
-        live: &BTreeMap<Key, Json>,
-        cancel: &CancellationToken,
-    ) -> Vec<Error> {
-        let foreign = self.foreign_objects(store, manifests.keys(), last_applied, live);
-        match foreign.is_empty() {
-            true => {
-                self.missing_apis(store, manifests.keys(), live, cancel)
-                    .await
-            }
-            false => foreign,
-        }
-    }
-
     /// Returns whether the live object belongs to the feature store, or to the Feast operator and to the prior state. A
     /// create never takes over an object of the operator.
     fn may_change(
@@ -277,32 +257,6 @@ impl Cluster {
         let was_applied = last_applied.contains_key(key);
         self.is_ours(store, live, was_applied)
             || (was_applied && operator::is_operated(live, store))
-    }
-
-    /// Returns an error for each live object that has a desired name and belongs to somebody else.
-    fn foreign_objects<'k>(
-        &self,
-        store: &StoreName,
-        keys: impl Iterator<Item = &'k Key>,
-        last_applied: &BTreeMap<Key, Json>,
-        live: &BTreeMap<Key, Json>,
-    ) -> Vec<Error> {
-        keys.filter_map(|key| Some((key, live.get(key)?)))
-            .filter(|(key, live)| !self.may_change(store, last_applied, key, live))
-            .map(|(key, live)| {
-                let reason = match is_terminating(live) {
-                    true => Reason::Terminating(Box::new(StalledDeletion::new(
-                        key,
-                        &store.namespace,
-                        live,
-                        None,
-                        None,
-                    ))),
-                    false => Reason::Foreign { owner: owner(live) },
-                };
-                self.object_error(Verb::Apply, store, key, reason)
-            })
-            .collect()
     }
 
     pub(super) fn object_error(

@@ -128,7 +128,7 @@ fn denied(message: &str) -> &'static str {
 fn sidecar(issue: &PodIssue) -> String {
     let delete = command(issue, |it| format!("kubectl delete job/{}", it.name));
     format!(
-        "this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in `services.pod_annotations`, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
+        "this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in `services.feast_apply_job.pod_annotations`, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
     )
 }
 
