@@ -151,7 +151,7 @@ pub async fn job_with_running_sidecar(lab: Lab) {
         text,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
          Pod POD, container istio-proxy: still running: the Job's own containers (feast-apply) have ended with exit code 0\n  \
-         What to do: this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in `services.pod_annotations`, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set \
+         What to do: this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in `services.feast_apply_job.pod_annotations`, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set \
          `feast_apply = \"init_container\"`. Then run `kubectl delete job/POD -n NS` and apply again."
     );
 }

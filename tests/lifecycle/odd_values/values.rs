@@ -186,7 +186,9 @@ fn lists(ty: &Type, current: &Value) -> Vec<Value> {
         all.push(Value::List(vec![scalar]));
     }
     for element in elements {
-        all.push(Value::List([elements, &[element.clone()]].concat()));
+        all.push(Value::List(
+            [elements, std::slice::from_ref(element)].concat(),
+        ));
     }
     all
 }
