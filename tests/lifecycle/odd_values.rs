@@ -48,6 +48,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "cron_job.container_configs.resources.claims",
         "no value is valid: the CronJob's pods have no resource claims",
     ),
+    (
+        "services.init_resources.claims",
+        "no value is valid: init containers have no resource claims",
+    ),
 ];
 
 /// Attributes of which no value is valid, because Kubernetes' type has them for other types of metric.

@@ -63,16 +63,23 @@ fn annotations_of_pods(store: &FeatureStore) -> Vec<Violation> {
     let commands = 0..commands_or_default(commands).len();
     let commands: Vec<String> = commands.map(names::cron_job_container).collect();
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
-    let services = services(store).and_then(|it| it.pod_annotations.as_ref());
+    let services = services(store);
+    let apply_job = services.and_then(|it| it.feast_apply_job.as_ref());
     let cron_job = store.cron_job.as_ref().and_then(|it| it.job_spec.as_ref());
     let cron_job = cron_job.and_then(|it| it.pod_template_annotations.as_ref());
     let mut violations = Vec::new();
     for (path, annotations, containers, reads) in [
         (
             "services.pod_annotations",
-            services,
-            &servers,
+            services.and_then(|it| it.pod_annotations.as_ref()),
+            servers.as_slice(),
             &["services", "openlineage"][..],
+        ),
+        (
+            "services.feast_apply_job.pod_annotations",
+            apply_job.and_then(|it| it.pod_annotations.as_ref()),
+            &[names::INIT_CONTAINER, names::APPLY_CONTAINER],
+            &[],
         ),
         (
             "cron_job.job_spec.pod_template_annotations",
@@ -244,7 +251,11 @@ mod tests {
                     "podLabels": {"feast.dev/name": "x", "team": "a b", "azure.workload.identity/use": "true"},
                     "feastApplyJob": {
                         "podLabels": {"batch.kubernetes.io/controller-uid": "x"},
-                        "podAnnotations": {"a/": "x"},
+                        "podAnnotations": {
+                            "a/": "x",
+                            "container.apparmor.security.beta.kubernetes.io/online": "unconfined",
+                            "container.apparmor.security.beta.kubernetes.io/feast-apply": "unconfined",
+                        },
                     },
                 },
             }),
@@ -268,6 +279,10 @@ mod tests {
                 (
                     "services.pod_labels[\"team\"]",
                     "The value of the label \"team\" is not valid",
+                ),
+                (
+                    "services.feast_apply_job.pod_annotations[\"container.apparmor.security.beta.kubernetes.io/online\"]",
+                    "The annotation \"container.apparmor.security.beta.kubernetes.io/online\" must name a container of the pods",
                 ),
             ],
         );

@@ -13,6 +13,7 @@ pub fn bases() -> Vec<Base> {
     [
         ("servers", servers()),
         ("pods", pods()),
+        ("restricted", restricted()),
         ("volumes", volumes()),
         ("jobs", jobs()),
         ("autoscaling", autoscaling()),
@@ -261,6 +262,47 @@ fn pods() -> Json {
             },
         }),
     )
+}
+
+fn restricted() -> Json {
+    let selector = || {
+        json!({"matchLabels": {"team": "a"},
+            "matchExpressions": [{"key": "tier", "operator": "In", "values": ["gold"]}]})
+    };
+    let peers = || {
+        json!([
+            {"namespaceSelector": selector(), "podSelector": selector()},
+            {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+        ])
+    };
+    let services = databases(json!({
+        "scaling": {"replicas": 2},
+        "containerSecurityContext": {
+            "allowPrivilegeEscalation": false, "privileged": false, "procMount": "Default",
+            "readOnlyRootFilesystem": true, "runAsNonRoot": true, "runAsUser": 1001, "runAsGroup": 1001,
+            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+            "seLinuxOptions": {"level": "s0:c1", "role": "r", "type": "t", "user": "u"},
+            "seccompProfile": {"type": "Localhost", "localhostProfile": "profiles/a.json"},
+            "appArmorProfile": {"type": "Localhost", "localhostProfile": "a"},
+            "windowsOptions": {
+                "gmsaCredentialSpec": "{}", "gmsaCredentialSpecName": "gmsa", "hostProcess": false,
+                "runAsUserName": "User",
+            },
+        },
+        "initResources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+        "enableServiceLinks": false,
+        "podLabels": {"example.com/team": "a"},
+        "feastApplyJob": {
+            "podLabels": {"example.com/team": "a"},
+            "podAnnotations": {"example.com/note": "a"},
+        },
+        "podDisruptionBudgets": {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "IfHealthyBudget"},
+        "networkPolicy": {
+            "ingress": [{"from": peers(), "endpoints": ["online_store", "registry"]}],
+            "egress": [{"to": peers(), "ports": [{"port": 5432, "endPort": 5433, "protocol": "TCP"}, {"port": "http"}]}],
+        },
+    }));
+    store(&services, json!({}))
 }
 
 fn volumes() -> Json {
