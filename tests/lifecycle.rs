@@ -261,6 +261,7 @@ fn trials() -> Vec<Trial> {
         admission::a_refused_create_leaves_nothing,
         admission::a_refused_update_changes_nothing,
         admission::values_that_admission_rewrites_settle,
+        admission::the_registry_mirror_of_the_guide_settles,
         admission::warnings_of_the_api_server_are_shown_once,
         policies::explains_rejection_by_a_policy,
         preflight::finds_every_obstacle_at_once,

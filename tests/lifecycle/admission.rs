@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::lifecycle::admission_policy::AdmissionPolicy;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Run};
 
 /// The policy of a registry mirror: images of `quay.io` come from the mirror and are always pulled, requests are raised, and
@@ -56,6 +56,35 @@ fn apply(test: &StoreUnderTest) -> String {
     let messages = test.apply().messages();
     test.expect_no_resource_drift();
     messages
+}
+
+/// The policy and the configuration of the guide "Restricted clusters".
+pub fn the_registry_mirror_of_the_guide_settles() {
+    let guide = include_str!("../../docs/guides/restricted-clusters.md");
+    let block = |language: &str, mark: &str| {
+        let fence = format!("```{language}\n");
+        let blocks = guide.split(&fence).skip(1);
+        let mut blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
+        blocks.find(|block| block.contains(mark)).unwrap()
+    };
+    let policy: Json =
+        serde_saphyr::from_str(block("yaml", "kind: MutatingAdmissionPolicy")).unwrap();
+    let mutation = &policy["spec"]["mutations"][0]["applyConfiguration"];
+    let test = StoreUnderTest::new("admission-guide");
+    let expression = mutation["expression"].as_str().unwrap();
+    let policy = AdmissionPolicy::mutating(&test.namespace, expression, "mirror.example");
+    let written = configuration("", "");
+    let (provider, _) = written.split_once("resource \"feast").unwrap();
+    let resource = block("terraform", "quay.io/feastdev");
+    test.terraform
+        .write("main.tf", &format!("{provider}{resource}"))
+        .unwrap();
+    let messages = apply(&test);
+    assert!(messages.contains(REWRITTEN), "{messages}");
+    let expected = "mirror.example/quay/feastdev/feature-server:0.66.0";
+    assert_eq!(image(&test), expected);
+    policy.delete();
+    test.destroy();
 }
 
 pub fn values_that_admission_rewrites_settle() {
@@ -203,7 +232,7 @@ pub fn warnings_of_the_api_server_are_shown_once() {
     ];
     test.namespace.cluster().kubectl(&label).unwrap();
     test.configure_all(
-        "online_store = { persistence = { file = { path = \"/data/online.db\" } } }\nfeast_apply = \"none\"",
+        "security_context = { run_as_non_root = false }\nonline_store = { persistence = { file = { path = \"/data/online.db\" } } }\nfeast_apply = \"none\"",
         "",
     );
     let run = test.terraform.apply().unwrap().expect_success();

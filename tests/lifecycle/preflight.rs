@@ -98,6 +98,8 @@ pub fn finds_every_obstacle_at_once() {
             error("The apply would fail"),
             error("The quota does not suffice"),
             warning("Pods would not start"),
+            // The API server warns of the level of the namespace, too.
+            warning("The API server warns about Deployment/feast-demo"),
             warning("The apply would fail"),
         ],
         "{details}"
