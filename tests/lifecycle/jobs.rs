@@ -69,7 +69,7 @@ pub fn failing_job_is_explained_and_keeps_the_pods() {
     let test = StoreUnderTest::new("apply-fails");
     test.configure(DATABASES);
     test.apply();
-    let before = test.deployment()["metadata"]["generation"].clone();
+    let before = test.deployment()["spec"].clone();
 
     let failing = format!("init_image = \"testbed.invalid/fails:1\"\n{DATABASES}");
     test.configure(&failing);
@@ -84,13 +84,13 @@ pub fn failing_job_is_explained_and_keeps_the_pods() {
     ] {
         assert!(messages.contains(part), "{part:?} is not in {messages}");
     }
-    assert_eq!(test.deployment()["metadata"]["generation"], before);
+    assert_eq!(test.deployment()["spec"], before);
     let plan = test.terraform.plan().unwrap();
     assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
 
     test.configure(DATABASES);
     test.apply();
-    assert_eq!(test.deployment()["metadata"]["generation"], before);
+    assert_eq!(test.deployment()["spec"], before);
     test.destroy();
 }
 
