@@ -5,6 +5,7 @@
 //! that differ are set explicitly, so that a migrated feature store behaves as before.
 
 mod documents;
+pub mod manifest;
 mod metadata;
 
 use serde_json::{Map, Value as Json, json};
@@ -53,6 +54,9 @@ impl CustomResourceError {
         }
     }
 }
+
+/// The versions of the custom resource that can be converted.
+const VERSIONS: [&str; 2] = ["feast.dev/v1", "feast.dev/v1alpha1"];
 
 /// Fields of the configuration that the custom resource does not have, with a hint.
 const NOT_THEIRS: &[(&str, &str)] = &[
@@ -109,7 +113,7 @@ const NOT_THEIRS: &[(&str, &str)] = &[
 /// Returns the first problem of the resource.
 pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, CustomResourceError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
-    if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
+    if !VERSIONS.contains(&version) {
         return Err(CustomResourceError::Version(version.to_owned()));
     }
     let mut notes = Vec::new();

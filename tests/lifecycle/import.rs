@@ -25,7 +25,7 @@ fn services() -> String {
 }
 
 /// Creates another working folder for the same store, with an empty state.
-fn elsewhere(test: &StoreUnderTest, tool: Tool) -> Terraform {
+pub fn elsewhere(test: &StoreUnderTest, tool: Tool) -> Terraform {
     let mut terraform = Terraform::new(&lab::tool_path(tool), lab::provider()).unwrap();
     let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
     terraform
@@ -159,23 +159,41 @@ pub fn rejects_missing_stores() {
 }
 
 pub fn import_by_block_gives_an_empty_plan() {
+    // Terraform supports identities from version 1.12 on.
+    expect_imports_to_be_empty(&[
+        (Tool::Terraform, ById),
+        (Tool::Tofu, ById),
+        (Tool::Tofu, ByIdentity),
+    ]);
+}
+
+/// Checks an import by identity with a generated configuration.
+pub fn expect_generated_import_to_be_empty(tool: Tool) {
+    expect_imports_to_be_empty(&[(tool, ByIdentity)]);
+}
+
+enum Import {
+    ById,
+    ByIdentity,
+}
+use Import::{ById, ByIdentity};
+
+/// Imports one feature store with each tool by an `import` block and a generated configuration. The plan must be empty.
+fn expect_imports_to_be_empty(imports: &[(Tool, Import)]) {
     let test = StoreUnderTest::new("import-block");
     test.configure(&services());
     test.apply();
-    let before_resource = |text: &str| text.split("resource \"").next().unwrap().to_owned();
-    let providers = before_resource(&configuration("", ""));
-    let by_id = format!("id = \"{}/demo\"", test.namespace.name());
-    let by_identity = format!(
-        "identity = {{ namespace = \"{}\", name = \"demo\" }}",
-        test.namespace.name()
-    );
-    for (tool, import) in [
-        (Tool::Terraform, &by_id),
-        (Tool::Tofu, &by_id),
-        // Terraform supports identities from version 1.12 on.
-        (Tool::Tofu, &by_identity),
-    ] {
-        let terraform = elsewhere(&test, tool);
+    let providers = configuration("", "");
+    let providers = providers.split("resource \"").next().unwrap();
+    let namespace = test.namespace.name();
+    for (tool, import) in imports {
+        let import = match import {
+            ById => format!("id = \"{namespace}/demo\""),
+            ByIdentity => {
+                format!("identity = {{ namespace = \"{namespace}\", name = \"demo\" }}")
+            }
+        };
+        let terraform = elsewhere(&test, *tool);
         let block = format!("import {{\n  to = {ADDRESS}\n  {import}\n}}\n");
         terraform
             .write("main.tf", &format!("{providers}{block}"))
@@ -195,6 +213,11 @@ pub fn import_by_block_gives_an_empty_plan() {
 /// Imports every configuration that has golden objects, all in one working folder: with import blocks and the
 /// configuration, and with a generated configuration. The imported configuration must be unchanged.
 pub fn imports_every_configuration_unchanged() {
+    import_every_configuration(&[Tool::Terraform, Tool::Tofu]);
+}
+
+/// The same as [`imports_every_configuration_unchanged`] with these tools. Returns the configuration that each generated.
+pub fn import_every_configuration(tools: &[Tool]) -> Vec<String> {
     let test = StoreUnderTest::new("import-every");
     let stores = goldens(test.namespace.name());
     make_sources(&test, &stores);
@@ -210,7 +233,8 @@ pub fn imports_every_configuration_unchanged() {
         .iter()
         .map(|it| it.import(test.namespace.name()))
         .collect();
-    for tool in [Tool::Terraform, Tool::Tofu] {
+    let mut texts = Vec::new();
+    for &tool in tools {
         let written = elsewhere(&test, tool);
         written
             .write("main.tf", &format!("{providers}{resources}{imports}"))
@@ -227,9 +251,11 @@ pub fn imports_every_configuration_unchanged() {
         for computed in ["objects", "endpoints", "configuration_hash", "drift"] {
             assert!(!text.contains(&format!("  {computed} ")), "{text}");
         }
+        texts.push(text);
     }
     // Cluster-scoped roles are not deleted with the namespace.
     test.terraform.destroy().unwrap().expect_success();
+    texts
 }
 
 #[track_caller]
