@@ -140,7 +140,10 @@ struct Pages<'a> {
 impl Pages<'_> {
     async fn next(mut self) -> Result<Option<(Vec<Metadata>, Self)>, Error> {
         while let Some(&resource) = self.resources.front() {
-            let mut params = ListParams::default().labels(&self.selector).limit(PAGE);
+            let mut params = ListParams::default().limit(PAGE);
+            if !self.selector.is_empty() {
+                params = params.labels(&self.selector);
+            }
             if let Some(token) = &self.token {
                 params = params.continue_token(token);
             }

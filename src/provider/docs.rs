@@ -125,7 +125,8 @@ feature store is one result:
 - With `include_resource = true`, it has the state that an import returns. A feature store that cannot be imported is a
   warning then, for example a custom resource for which the operator has created no objects yet.
 
-`terraform query -generate-config-out=<file>` writes an `import` block and a `resource` block for each result. The generated
+`terraform query -generate-config-out=<file>` writes an `import` block and a `resource` block for each result. Terraform writes
+`null` for every attribute that is not set; `grep -v ' = null$' <file>` prints the same configuration without these lines. The
 configuration of a feature store of this provider is the one that it was created with, and its plan is empty. A value that
 others have changed since is the live one. The configuration of a feature store of the operator is converted from its custom
 resource, and the plan shows what taking it over changes. [Migrating from the Feast
