@@ -18,6 +18,7 @@ pub mod operator;
 pub mod preflight;
 pub mod read;
 pub mod rollout;
+pub mod search;
 pub mod sources;
 
 mod clock;
@@ -46,7 +47,7 @@ use crate::kubernetes::{Key, Kind};
 use connection::{ConnectionError, Origin};
 
 /// Identifies a feature store.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreName {
     pub namespace: String,
     pub name: String,

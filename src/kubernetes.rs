@@ -4,7 +4,7 @@
 //! - [`field_path`], [`field_set`] and [`managed_fields`] are the types of `metadata.managedFields`.
 //! - [`diff`] compares manifests with live objects; [`list_keys`] identifies the elements of lists.
 //! - [`pod_template`] finds what pods need, [`quota`] what they use.
-//! - [`quantity`], [`int_or_percent`] and [`go_duration`] parse values.
+//! - [`quantity`], [`int_or_percent`], [`go_duration`] and [`label_selector`] parse values.
 //! - [`validation`] checks values as the API server does.
 //!
 //! Must not know: Feast, a Kubernetes client, the clock, the environment. Of Terraform it uses attribute paths alone.
@@ -15,6 +15,7 @@ pub mod field_set;
 pub mod go_duration;
 pub mod int_or_percent;
 pub mod kind;
+pub mod label_selector;
 pub mod list_keys;
 pub mod managed_fields;
 pub mod pod_template;

@@ -6,9 +6,9 @@
 //! - `resources/`: managed resources, types that implement [`Resource`](crate::schema::provider::Resource)
 //! - `data_sources/`: [`DataSource`](crate::schema::provider::DataSource)
 //! - `functions/`: [`Function`](crate::schema::provider::Function)
+//! - `list_resources/`: [`ListResource`](crate::schema::provider::ListResource)
 //!
-//! List resources ([`ListResource`](crate::schema::provider::ListResource)) and actions
-//! ([`Action`](crate::schema::provider::Action)) get `list_resources/` and `actions/` with the first of them.
+//! Actions ([`Action`](crate::schema::provider::Action)) get `actions/` with the first of them.
 //!
 //! Must not know: protobuf, msgpack, sockets.
 
@@ -18,6 +18,7 @@ mod data_sources;
 mod diagnostics;
 pub mod docs;
 mod functions;
+mod list_resources;
 mod provider_data;
 mod resources;
 mod settings;
@@ -32,6 +33,7 @@ use crate::schema::{Block, Diagnostics, Provider, Schema, Value, lower};
 
 use config::ProviderConfig;
 use data_sources::feature_store::FeatureStoreDataSource;
+use list_resources::feature_store::FeatureStoreListResource;
 use provider_data::ProviderData;
 use resources::feature_store::FeatureStoreResource;
 use settings::Settings;
@@ -63,6 +65,7 @@ impl Feast {
             registry: Registry::default()
                 .resource(feature_store)
                 .data_source(FeatureStoreDataSource::new(&data))
+                .list_resource(FeatureStoreListResource::new(&block, &data))
                 .function(from_manifest)
                 .function(render),
             data,

@@ -38,6 +38,7 @@ mod lifecycle {
     pub mod lineage;
     pub mod lost_responses;
     pub mod migration;
+    pub mod moved;
     pub mod nulls;
     pub mod odd_values;
     pub mod operator;
@@ -46,6 +47,7 @@ mod lifecycle {
     pub mod pods;
     pub mod policies;
     pub mod preflight;
+    pub mod query;
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
@@ -67,8 +69,8 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
-    lost_responses, migration, nulls, odd_values, permissions, persistence, pods, policies,
-    preflight, recovery, replacement, requests, restricted, rollouts, scaling, secrets,
+    lost_responses, migration, moved, nulls, odd_values, permissions, persistence, pods, policies,
+    preflight, query, recovery, replacement, requests, restricted, rollouts, scaling, secrets,
     terraform_runner, testbed, tls, waiting,
 };
 
@@ -86,6 +88,15 @@ macro_rules! cluster_trials {
             let namespace = lab::namespace("cluster");
             cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), $file::$test);
             Ok(())
+        })),*]
+    };
+}
+
+/// Returns one trial for each function that needs Terraform 1.15. Where it cannot be installed, they are ignored.
+macro_rules! newest_terraform_trials {
+    ($($test:path),* $(,)?) => {
+        vec![$(Trial::ignorable_test(stringify!($test).replace(' ', ""), || {
+            Ok(lab::with_newest_terraform($test))
         })),*]
     };
 }
@@ -198,6 +209,7 @@ fn trials() -> Vec<Trial> {
         migration::commands_of_the_guide_succeed,
         migration::rejects_unsupported_imports,
         migration::migrates_objects_and_data,
+        moved::kubectl_manifest_is_taken_over,
         convert::plans_examples,
         convert::functions_report_errors,
         convert::output_is_formatted_valid_and_equivalent,
@@ -303,6 +315,13 @@ fn trials() -> Vec<Trial> {
         terraform_runner::mirror_layout_is_found,
         terraform_runner::plans_and_applies,
         terraform_runner::reports_a_failed_plan,
+    ]);
+    all.extend(newest_terraform_trials![
+        query::generated_configuration_migrates_a_namespace,
+        query::generates_every_configuration,
+        query::import_by_identity_generates_configuration,
+        query::invalid_queries_are_rejected,
+        query::missing_permissions_are_warnings,
     ]);
     all
 }

@@ -85,6 +85,7 @@ impl fmt::Display for Target {
 pub struct Error {
     pub verb: Verb,
     pub target: Target,
+    /// Empty for all namespaces.
     pub namespace: String,
     pub server: Arc<Server>,
     #[source]
@@ -103,7 +104,7 @@ impl Error {
         matches!(self.reason, Reason::Stale { .. })
     }
 
-    pub(super) fn is_forbidden(&self) -> bool {
+    pub fn is_forbidden(&self) -> bool {
         matches!(self.reason, Reason::Forbidden { .. })
     }
 
@@ -186,6 +187,7 @@ impl Error {
 
     fn place(&self) -> String {
         match self.target.scope {
+            Scope::Namespace if self.namespace.is_empty() => "in all namespaces ".to_owned(),
             Scope::Namespace => format!("in namespace \"{}\" ", self.namespace),
             Scope::Cluster => String::new(),
         }

@@ -114,12 +114,13 @@ impl Resource {
         self.group.contains('.') && !self.group.ends_with(".k8s.io")
     }
 
-    /// Returns kube's builder of requests. The namespace counts only for a namespaced resource.
+    /// Returns kube's builder of requests. The namespace counts only for a namespaced resource; an empty one stands for all
+    /// namespaces.
     pub fn requests(self, namespace: &str) -> kube::core::Request {
         let namespace = escape(namespace).to_string();
         let namespace = match self.scope {
-            Scope::Namespace => Some(namespace.as_str()),
-            Scope::Cluster => None,
+            Scope::Namespace if !namespace.is_empty() => Some(namespace.as_str()),
+            Scope::Namespace | Scope::Cluster => None,
         };
         let path = <DynamicObject as kube::Resource>::url_path(&self.api_resource(), namespace);
         kube::core::Request::new(path)

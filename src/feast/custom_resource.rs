@@ -5,6 +5,7 @@
 //! that differ are set explicitly, so that a migrated feature store behaves as before.
 
 mod documents;
+pub mod manifest;
 mod metadata;
 
 use serde_json::{Map, Value as Json, json};
@@ -57,6 +58,9 @@ impl CustomResourceError {
 /// The hint for a field without a counterpart.
 const TERRAFORM_ONLY: &str = "it is an attribute of the Terraform resource only";
 
+/// The versions of the custom resource that can be converted.
+const VERSIONS: [&str; 2] = ["feast.dev/v1", "feast.dev/v1alpha1"];
+
 /// Fields of the configuration that the custom resource does not have, with a hint.
 const NOT_THEIRS: &[(&str, &str)] = &[
     ("name", "the name is `metadata.name`"),
@@ -102,7 +106,7 @@ const NOT_THEIRS: &[(&str, &str)] = &[
 /// Returns the first problem of the resource.
 pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, CustomResourceError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
-    if !["feast.dev/v1", "feast.dev/v1alpha1"].contains(&version) {
+    if !VERSIONS.contains(&version) {
         return Err(CustomResourceError::Version(version.to_owned()));
     }
     let mut notes = Vec::new();

@@ -2,9 +2,11 @@
 
 mod drift;
 mod import_operator;
+mod moved;
 mod preflight;
 mod pvc;
 mod replacement;
+mod search;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -20,9 +22,11 @@ use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 pub use drift::*;
 pub use import_operator::*;
+pub use moved::*;
 pub use preflight::*;
 pub use pvc::*;
 pub use replacement::*;
+pub use search::*;
 
 /// An error of a request to the API server: the request, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {

@@ -29,6 +29,10 @@ pub fn pages() -> BTreeMap<String, String> {
             ),
         ),
         (
+            "docs/list-resources/feature_store.md".to_owned(),
+            list_resource(&registry.list_resources[FEATURE_STORE].schema().block),
+        ),
+        (
             "docs/resources/feature_store.md".to_owned(),
             resource(&registry.resources[FEATURE_STORE].schema().block),
         ),
@@ -53,8 +57,8 @@ fn index(block: &Block) -> String {
 
 The provider creates the Kubernetes objects of a feature store itself. The cluster needs neither the Feast operator nor a
 custom resource definition. The provider has one resource,
-[`{FEATURE_STORE}`](resources/feature_store.md), a [data source](data-sources/feature_store.md) of the same
-name, and two functions: [`render`](functions/render.md) shows the objects without a cluster,
+[`{FEATURE_STORE}`](resources/feature_store.md), a [data source](data-sources/feature_store.md) and a
+[list resource](list-resources/feature_store.md) of the same name, and two functions: [`render`](functions/render.md) shows the objects without a cluster,
 [`from_manifest`](functions/from_manifest.md) reads a custom resource of the operator.
 
 - [Operations](guides/operations.md): versions, upgrades, troubleshooting
@@ -99,6 +103,48 @@ fn object(kind: &str, name: &str, summary: &str, block: &Block, example: &str) -
 
 {schema}",
         description = block.description,
+    )
+}
+
+fn list_resource(block: &Block) -> String {
+    let page = object(
+        "List Resource",
+        FEATURE_STORE,
+        "Finds Feast feature stores on Kubernetes, to import them.",
+        block,
+        include_str!("../../examples/list-resources/feast_feature_store/list-resource.tfquery.hcl"),
+    );
+    format!(
+        "{page}
+## Results
+
+`terraform query` needs Terraform 1.14 or later, and reads the `list` blocks in files with the extension `.tfquery.hcl`. Each
+feature store is one result:
+
+- Its identity is the namespace and the name, as for an [import](../resources/feature_store.md#import).
+- Its display name is `<namespace>/<name>`. `(Feast operator)` follows if the operator created the feature store, and this
+  provider has not taken it over.
+- With `include_resource = true`, it has the state that an import returns. A feature store that cannot be imported is a
+  warning then, for example a custom resource for which the operator has created no objects yet.
+
+`terraform query -generate-config-out=<file>` writes an `import` block and a `resource` block for each result. Terraform writes
+`null` for every attribute that is not set; `grep -v ' = null$' <file>` prints the same configuration without these lines. The
+configuration of a feature store of this provider is the one that it was created with, and its plan is empty. A value that
+others have changed since is the live one. The configuration of a feature store of the operator is converted from its custom
+resource, and the plan shows what taking it over changes. [Migrating from the Feast
+operator](../guides/migration.md#migrate-a-whole-cluster) has the steps for a whole cluster.
+
+## Permissions
+
+| Results | Verbs | Resources |
+|---|---|---|
+| of this provider | `list`; with `include_resource` or generated configuration also `get` | `secrets`, of which `list` only reads metadata |
+| of the Feast operator | `list`; with `include_resource` or generated configuration also `get` | `featurestores` in the API group `feast.dev` |
+
+The permissions apply to the namespace, or with `all_namespaces` to the whole cluster. A missing permission is a warning, and
+the other results are listed. With `include_resource` or generated configuration, the provider also reads the objects of each
+feature store, with the permissions of a [refresh](../guides/cluster-access.md#a-minimal-role).
+"
     )
 }
 
@@ -159,6 +205,11 @@ In Terraform and OpenTofu 1.12 and later, it can specify the feature store by it
 
 ```terraform
 {by_identity}```
+
+`terraform query` finds feature stores to import, and generates their configuration: see the
+[list resource](../list-resources/feature_store.md). A `moved` block takes over a custom resource that is managed as a
+`kubernetes_manifest` or `kubectl_manifest`: see [Migrating from the Feast
+operator](../guides/migration.md#move-a-manifest-in-terraform).
 
 The command imports into a configuration that already exists:
 

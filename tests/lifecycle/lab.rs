@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use libtest_mimic::Completion;
+
 use crate::support::terraform::Terraform;
 use crate::support::testbed::{ControlPlane, Namespace, Options, Progress, Result, Tool, tools};
 
@@ -64,6 +66,17 @@ pub fn with_each_tool(test: impl Fn(Terraform)) {
     for tool in [Tool::Terraform, Tool::Tofu] {
         let path = tool_path(tool);
         test(Terraform::new(&path, provider()).unwrap_or_else(|error| panic!("{error}")));
+    }
+}
+
+/// Runs a test that needs Terraform 1.15, or ignores it with the reason where that cannot be installed.
+pub fn with_newest_terraform(test: fn()) -> Completion {
+    match tools::ensure(&[Tool::Terraform115], Progress::stderr()) {
+        Ok(_) => {
+            test();
+            Completion::Completed
+        }
+        Err(error) => Completion::ignored_with(error.to_string()),
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
 use crate::lifecycle::operator::{Operator, YAML_VARIABLE, autoscaled, on_a_claim};
+use crate::lifecycle::query::changed;
 use crate::lifecycle::store::{KINDS, PASSWORD, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Run};
 use crate::support::testbed::Tool;
@@ -18,7 +19,7 @@ const ADDRESS: &str = "feast_feature_store.demo";
 const CLAIM: &str = "PersistentVolumeClaim/feast-demo-online";
 
 /// Writes the configuration that `convert` generates from the custom resource, as in the guide.
-fn convert(test: &StoreUnderTest) {
+pub fn convert(test: &StoreUnderTest) {
     let resource = ["get", "featurestore", "demo", "--output=yaml"];
     let resource = test.namespace.kubectl(&resource).unwrap();
     let text = terraform_provider_feast::provider::convert::convert(&resource).unwrap();
@@ -110,14 +111,10 @@ pub fn migrates_objects_and_data() {
     assert!(!messages.contains("Data will be"), "{messages}");
     let change = &plan.json["resource_changes"][0]["change"];
     assert_eq!(change["actions"], json!(["update"]));
-    let changed: Vec<&String> = (change["before"].as_object().unwrap().iter())
-        .filter(|(name, value)| {
-            change["after_unknown"][name.as_str()] == true
-                || change["after"][name.as_str()] != **value
-        })
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(changed, ["configuration_hash", "objects", "scaling_status"]);
+    assert_eq!(
+        changed(change),
+        ["configuration_hash", "objects", "scaling_status"]
+    );
     let (planned, seen) = (&change["after"]["objects"], &change["before"]["objects"]);
     let names =
         |objects: &Json| -> Vec<String> { objects.as_object().unwrap().keys().cloned().collect() };

@@ -366,7 +366,7 @@ impl<'a> Operator<'a> {
 
 /// Defines the kind in the cluster, once, and waits until the garbage collector knows it, because only the garbage
 /// collector completes a foreground deletion. It discovers new kinds every 30 seconds.
-fn define() {
+pub fn define() {
     static DEFINED: OnceLock<()> = OnceLock::new();
     DEFINED.get_or_init(|| {
         let namespace = lab::namespace("migration-crd");

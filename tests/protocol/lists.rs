@@ -132,6 +132,10 @@ async fn events_have_their_own_diagnostics() {
         ["Echo 0: Warning Odd name", "Echo 1: Warning Odd name"]
     );
     assert_eq!(
+        lines(&events(&served, request(1, "only warn")).await),
+        ["Echo 0", ": Warning Skipped"]
+    );
+    assert_eq!(
         lines(&events(&served, request(1, "no identity")).await),
         ["Echo 0: Error Incomplete list result"]
     );

@@ -416,7 +416,7 @@ impl Function for Shout {
 }
 
 /// The list of `feast_echo`: `count` resources, `echo-0` and so on. Behaviors: `panic` and `wait for stop` (after the
-/// last resource), `warn`, `no identity`, `no object`, `bad object` (at each resource).
+/// last resource), `only warn` (after the last resource), `warn`, `no identity`, `no object`, `bad object` (at each resource).
 struct EchoList {
     schema: Schema,
     observed: Arc<Observed>,
@@ -511,10 +511,18 @@ impl EchoList {
         }
         match behavior {
             Some("panic") => panic!("asked to"),
+            Some("only warn") => {
+                let problem = Diagnostic::warning("Skipped", "A namespace may not be read.");
+                events
+                    .send(ListResourceEvent::diagnostics_only(vec![problem]))
+                    .await
+            }
             Some("wait for stop") => {
                 self.observed.stopped().await;
                 let problem = Diagnostic::error("Interrupted", "The list is not complete.");
-                events.send(ListResourceEvent::failure(vec![problem])).await
+                events
+                    .send(ListResourceEvent::diagnostics_only(vec![problem]))
+                    .await
             }
             _ => Ok(()),
         }

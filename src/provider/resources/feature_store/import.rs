@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use crate::cluster::{CancellationToken, StoreName};
+use crate::cluster::{CancellationToken, Cluster, StoreName};
 use crate::feast::names;
 use crate::feast::ownership::Ownership;
 use crate::feast::secrets::store_secret;
@@ -71,6 +71,20 @@ async fn import_target(
 ) -> Result<Adopted, Diagnostic> {
     let store = target.store(settings.namespace())?;
     let cluster = settings.cluster().await?;
+    first_state(block, &cluster, stop, &store).await
+}
+
+/// Reads the first state of a feature store of this provider or of the Feast operator. Writes nothing.
+///
+/// # Errors
+///
+/// There is no such feature store, or it cannot be read.
+pub async fn first_state(
+    block: &Block,
+    cluster: &Cluster,
+    stop: &CancellationToken,
+    store: &StoreName,
+) -> Result<Adopted, Diagnostic> {
     let key = Key::new(Kind::Secret, names::main(&store.name));
     let secret = cluster.get(&store.namespace, &key, stop).await;
     let secret = secret
@@ -78,9 +92,9 @@ async fn import_target(
     match secret.as_ref().and_then(store_secret::configuration) {
         Some(configuration) => {
             let ownership = Ownership::of(secret.as_ref());
-            from_secret(block, &store, &configuration, &ownership)
+            from_secret(block, store, &configuration, &ownership)
         }
-        None => adopt(block, &cluster, &store, stop).await,
+        None => adopt(block, cluster, store, stop).await,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::provider::settings::Settings;
 use crate::schema::provider::{
     Deferred, PlanResourceChangeRequest, PlanResourceChangeResponse, Private,
 };
-use crate::schema::{Block, Diagnostics, Path, Value, keep_prior};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Severity, Value, keep_prior};
 
 use super::computed::{self, Desired};
 use super::data_loss::{self, Change};
@@ -157,6 +157,12 @@ fn plan_change(
         false => Change::Replace,
     };
     let mut diagnostics = data_loss::warnings(prior, &change);
+    // With `-minimal-refresh`, Terraform plans once before the refresh and uses the plan after it, so this is no error.
+    let unread = prior.check_was_read().err();
+    diagnostics.extend(unread.map(|error| Diagnostic {
+        severity: Severity::Warning,
+        ..error
+    }));
     if let Some(desired) = desired.as_ref().filter(|_| is_update && !force) {
         let manifests = &desired.objects.manifests;
         diagnostics.extend(conflicts::predict(prior, &state, manifests));

@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use crate::cluster::StoreName;
 use crate::feast::config::{Drift, FeatureStore};
 use crate::feast::spec::{Defaults, Store};
-use crate::schema::{Block, Value, decode};
+use crate::provider::diagnostics;
+use crate::schema::{Block, Diagnostic, Value, decode};
 
 use super::computed::Desired;
 use super::manifests::Manifests;
@@ -70,6 +71,16 @@ impl<'a> PriorState<'a> {
         match &self.private.applied_attributes {
             Some(attributes) => Desired::of_state(&attributes.config()?, value),
             None => Desired::of_state(self.config().ok()?, value),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// A `moved` block has made the state, and it was not refreshed since.
+    pub fn check_was_read(&self) -> Result<(), Diagnostic> {
+        match self.store_name().filter(|_| self.private.is_moved) {
+            Some(store) => Err(diagnostics::moved_and_unread(&store)),
+            None => Ok(()),
         }
     }
 

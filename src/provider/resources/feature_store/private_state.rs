@@ -51,6 +51,13 @@ pub struct PrivateState {
     /// Manifests of the plan that keep live values, because the user ignores changes of them.
     #[serde(with = "by_key", skip_serializing_if = "BTreeMap::is_empty")]
     pub planned: Manifests,
+    /// True for the state of a `moved` block before its first refresh: it has only the name of the feature store.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_moved: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The progress of the last rollout. Unless it is complete, the next plan is not empty.

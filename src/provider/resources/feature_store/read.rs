@@ -18,10 +18,13 @@ use crate::provider::settings::Settings;
 use crate::schema::provider::{Deferred, ReadResourceRequest, ReadResourceResponse};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
+use super::adopt::Adopted;
 use super::computed;
 use super::drift::{self, DriftEntry};
+use super::import::first_state;
 use super::manifests::{self, Manifests};
-use super::prior_state::PriorState;
+use super::moved::is_unread;
+use super::prior_state::{PriorState, store_name};
 use super::private_state::{AppliedAttributes, PrivateState, Rollout};
 use super::secret_drift::{self, SecretDrift};
 
@@ -51,6 +54,19 @@ pub async fn read(
             return answer;
         }
     };
+    if is_unread(block, &answer.state, &answer.private) {
+        match read_moved(block, &cluster, stop, &answer.state).await {
+            Ok(imported) => {
+                answer.state = imported.state;
+                answer.private = imported.private.encode();
+                answer.diagnostics = imported.diagnostics;
+            }
+            Err(diagnostic) => {
+                answer.diagnostics.push(diagnostic);
+                return answer;
+            }
+        }
+    }
     let prior = PriorState::decode(block, &answer.state, &answer.private);
     match refresh(&cluster, stop, &prior).await {
         Ok(Some(refreshed)) => {
@@ -62,6 +78,17 @@ pub async fn read(
         Err(diagnostic) => answer.diagnostics.push(diagnostic),
     }
     answer
+}
+
+/// Imports the feature store of a state that a `moved` block has made.
+async fn read_moved(
+    block: &Block,
+    cluster: &Cluster,
+    stop: &CancellationToken,
+    state: &Value,
+) -> Result<Adopted, Diagnostic> {
+    let store = store_name(state).unwrap_or_default();
+    first_state(block, cluster, stop, &store).await
 }
 
 struct Refreshed {

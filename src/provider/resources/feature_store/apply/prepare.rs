@@ -65,6 +65,7 @@ impl ApplyOperation<'_> {
     ///
     /// Everything that rejects the apply. Nothing was written.
     pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
+        self.prior.check_was_read().map_err(|error| vec![error])?;
         let parsed = parse_over(self.prior.block, self.planned, self.prior.value)?;
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
         let Some(mut desired) = Desired::of(&parsed, namespace) else {

@@ -1,0 +1,3 @@
+//! The list resources of the provider.
+
+pub mod feature_store;
