@@ -205,11 +205,6 @@ impl Cluster {
                 return Err(refused);
             }
         }
-        // A create usually finds no objects.
-        let found = match is_create {
-            true => live.clone(),
-            false => BTreeMap::new(),
-        };
         let is_of_store =
             |(key, live): &(Key, Json)| self.may_change(store, last_applied, key, live);
         let mut applier = Applier {
@@ -224,9 +219,7 @@ impl Cluster {
         };
         applier.take_over().await;
         if is_create {
-            applier
-                .apply_before_deployment(&desired.writes(&found))
-                .await;
+            applier.apply_before_deployment().await;
         } else {
             applier.apply_tier(Tier::Prerequisites).await;
             applier.prepare().await;

@@ -319,10 +319,23 @@ impl Deleter<'_> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::sync::mpsc::UnboundedReceiver;
 
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
     use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
+
+    /// Deletes a feature store, and returns why that has failed after an hour, which passes from the first message on.
+    async fn timed_out(cluster: Cluster, receiver: &mut UnboundedReceiver<()>) -> Vec<String> {
+        let (store, known) = (fake_api::store("x"), BTreeSet::new());
+        let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
+        let timeout = Duration::from_secs(3600);
+        let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
+        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(receiver));
+        let errors = deletion.unwrap().errors;
+        let errors = errors.iter().map(|error| error.reason.to_string());
+        errors.collect()
+    }
 
     /// There are no objects, and the watch of the pods does not answer.
     #[tokio::test]
@@ -335,16 +348,8 @@ mod tests {
             sender.send(()).unwrap();
             Reply::Hang
         });
-        let cluster = cluster.await;
-        let (store, known) = (fake_api::store("x"), BTreeSet::new());
-        let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
-        let timeout = Duration::from_secs(3600);
-        let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
-        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut receiver));
-        let errors = deletion.unwrap().errors;
-        let errors = errors.iter().map(|error| error.reason.to_string());
         assert_eq!(
-            errors.collect::<Vec<_>>(),
+            timed_out(cluster.await, &mut receiver).await,
             ["the pods could not be read after 3600 s"]
         );
     }
@@ -385,16 +390,8 @@ mod tests {
                 _ => Reply::Answer(200, json!({"items": []})),
             }
         });
-        let cluster = cluster.await;
-        let (store, known) = (fake_api::store("x"), BTreeSet::new());
-        let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
-        let timeout = Duration::from_secs(3600);
-        let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
-        let (deletion, ()) = tokio::join!(deleted, fake_api::time_passes(&mut receiver));
-        let errors = deletion.unwrap().errors;
-        let errors = errors.iter().map(|error| error.reason.to_string());
         assert_eq!(
-            errors.collect::<Vec<_>>(),
+            timed_out(cluster.await, &mut receiver).await,
             ["the deletion is not confirmed (503 ServiceUnavailable: etcd is down) after 3600 s"]
         );
     }

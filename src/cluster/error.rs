@@ -393,6 +393,14 @@ pub enum Reason {
     Cancelled,
 }
 
+impl Reason {
+    /// Returns whether the account lacks a permission. A quota or a policy forbids in other words.
+    pub fn is_missing_permission(&self) -> bool {
+        // The message says that the user "cannot" do it.
+        matches!(self, Self::Forbidden { message } if message.contains(" cannot "))
+    }
+}
+
 impl From<ConnectionError> for Reason {
     fn from(error: ConnectionError) -> Self {
         match error {

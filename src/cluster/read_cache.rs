@@ -35,7 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Verb};
-use super::request::{Answer, List, Request};
+use super::request::{ACCEPT_METADATA, Answer, List, MetadataItem, Request};
 use super::resource::Resource;
 use super::{Cluster, provider_selector, task};
 use crate::feast::names::NAME_LABEL;
@@ -334,7 +334,7 @@ impl Cluster {
 fn by_store(items: Vec<Box<RawValue>>) -> ObjectTexts {
     let mut objects = ObjectTexts::new();
     for text in items {
-        let Ok(item) = serde_json::from_str::<Item<Head>>(text.get()) else {
+        let Ok(item) = serde_json::from_str::<MetadataItem<Head>>(text.get()) else {
             continue;
         };
         let Name { name, store } = Name::from(item.metadata);
@@ -367,7 +367,7 @@ impl From<Head> for Name {
 
 /// A list of the metadata of objects (`PartialObjectMetadataList`).
 #[derive(Deserialize)]
-struct MetadataList<T>(List<Item<T>>);
+struct MetadataList<T>(List<MetadataItem<T>>);
 
 impl<T> MetadataList<T> {
     fn all(self) -> impl Iterator<Item = T> {
@@ -377,13 +377,7 @@ impl<T> MetadataList<T> {
 }
 
 impl<T: DeserializeOwned> Answer for MetadataList<T> {
-    const ACCEPT: &str =
-        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-}
-
-#[derive(Deserialize)]
-struct Item<T> {
-    metadata: T,
+    const ACCEPT: &str = ACCEPT_METADATA;
 }
 
 #[derive(Deserialize)]

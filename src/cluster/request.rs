@@ -52,6 +52,16 @@ pub(super) struct List<T> {
 
 impl<T: DeserializeOwned> Answer for List<T> {}
 
+/// The header `Accept` of a list of metadata (`PartialObjectMetadataList`).
+pub(super) const ACCEPT_METADATA: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+/// An element of a list of metadata.
+#[derive(Deserialize)]
+pub(super) struct MetadataItem<T> {
+    pub metadata: T,
+}
+
 /// A request to the API server.
 pub(super) struct Request<'a> {
     pub verb: Verb,
@@ -96,19 +106,14 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Asks the API server to judge an object without storing it: an access review, or a dry run.
+    /// Asks the API server to judge an object that is never stored: an access review, or with [`Request::dry_run`] any other.
     pub fn check(resource: Resource, namespace: &'a str, object: Json) -> Self {
-        let params = PostParams {
-            // Reviews are never stored, and some API servers reject a dry run of them.
-            dry_run: !resource.group.starts_with("authorization."),
-            ..PostParams::default()
-        };
         Self {
             verb: Verb::Check,
             resource,
             namespace,
             name: None,
-            call: Call::Create(params, object),
+            call: Call::Create(PostParams::default(), object),
         }
     }
 
@@ -153,8 +158,10 @@ impl<'a> Request<'a> {
 
     /// Makes the API server check the write without storing its result. Other requests do not change.
     pub fn dry_run(mut self) -> Self {
-        if let Call::Patch(params, _) = &mut self.call {
-            params.dry_run = true;
+        match &mut self.call {
+            Call::Patch(params, _) => params.dry_run = true,
+            Call::Create(params, _) => params.dry_run = true,
+            Call::Get | Call::Discovery | Call::List(_) | Call::Delete(_) => {}
         }
         self
     }

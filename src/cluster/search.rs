@@ -4,14 +4,16 @@
 //! found by its custom resource. Only metadata is requested, in pages.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use futures::stream::{self, Stream, TryStreamExt};
 use kube::api::ListParams;
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason};
-use super::request::{Answer, Request};
+use super::request::{ACCEPT_METADATA, Answer, MetadataItem, Request};
 use super::resource::{FEATURE_STORES, Resource};
 use super::{Cluster, StoreName, provider_selector};
 use crate::feast::names::{self, NAME_LABEL};
@@ -71,16 +73,22 @@ impl Cluster {
     ) -> impl Stream<Item = Result<StoreName, Error>> + 'a {
         let selector = search.selector_with("");
         let pages = self.pages(FEATURE_STORES.into(), search.namespace(), selector, cancel);
-        in_pages(pages.and_then(move |page| async move {
-            let mut found: Vec<StoreName> = (page.into_iter())
-                .filter(|metadata| metadata.deletion_timestamp.is_none())
-                .map(Metadata::store)
-                .collect();
-            if !found.is_empty() {
-                let taken_over = self.taken_over(search, cancel).await;
-                found.retain(|store| !taken_over.contains(store));
+        // All pages share one list of the Secrets, which is read for the first feature store.
+        let taken_over = Arc::new(OnceCell::new());
+        in_pages(pages.and_then(move |page| {
+            let taken_over = Arc::clone(&taken_over);
+            async move {
+                let mut found: Vec<StoreName> = (page.into_iter())
+                    .filter(|metadata| metadata.deletion_timestamp.is_none())
+                    .map(Metadata::store)
+                    .collect();
+                if !found.is_empty() {
+                    let taken_over = taken_over.get_or_init(|| self.taken_over(search, cancel));
+                    let taken_over = taken_over.await;
+                    found.retain(|store| !taken_over.contains(store));
+                }
+                Ok(found)
             }
-            Ok(found)
         }))
     }
 
@@ -200,23 +208,17 @@ struct Page {
     #[serde(default)]
     metadata: PageMetadata,
     /// Can be null for an empty list.
-    items: Option<Vec<Item>>,
+    items: Option<Vec<MetadataItem<Metadata>>>,
 }
 
 impl Answer for Page {
-    const ACCEPT: &str =
-        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+    const ACCEPT: &str = ACCEPT_METADATA;
 }
 
 #[derive(Default, Deserialize)]
 struct PageMetadata {
     #[serde(rename = "continue")]
     token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    metadata: Metadata,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,10 @@ use crate::kubernetes::kind::{Key, Kind, Tier};
 
 impl Applier<'_> {
     /// Applies the objects of a create that can exist without its Deployments, and runs the Job.
-    pub(super) async fn apply_before_deployment(&mut self, writes: &Writes<'_>) {
+    pub(super) async fn apply_before_deployment(&mut self) {
+        // A create usually finds no objects.
+        let found = self.outcome.exists.clone();
+        let writes = &self.desired.writes(&found);
         // The Secret decides between concurrent creates.
         self.apply_matching(|key| key.kind == Kind::Secret).await;
         let is_prerequisite = |key: &Key| key.kind.tier() == Tier::Prerequisites;

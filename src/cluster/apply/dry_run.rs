@@ -292,6 +292,17 @@ impl Checked {
 }
 
 impl Reason {
+    /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an internal
+    /// error, or a webhook with side effects refuses dry runs.
+    pub(in crate::cluster) fn is_no_dry_run(&self) -> bool {
+        match self {
+            Self::Rejected { code, message, .. } => {
+                *code >= 500 || message.contains("does not support dry run")
+            }
+            reason => reason.is_no_answer(),
+        }
+    }
+
     /// Returns whether the API server did not answer, so that nothing is known about the object.
     pub fn is_no_answer(&self) -> bool {
         matches!(
@@ -311,10 +322,7 @@ impl Reason {
 /// Returns the meaning of the error for the write. `frees_quota` tells whether objects of the namespace are deleted before it.
 fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> Verdict {
     match reason {
-        reason if reason.is_no_answer() => Verdict::Unchecked,
-        Reason::Rejected { code, message, .. } if *code >= 500 || refuses_dry_runs(message) => {
-            Verdict::Unchecked
-        }
+        reason if reason.is_no_dry_run() => Verdict::Unchecked,
         // The message about a Secret is withheld, so that it may be the refusal of a dry run.
         Reason::Rejected { code: 400, .. } if key.kind == Kind::Secret => Verdict::Unchecked,
         // Somebody else has written the object at the same time.
@@ -337,11 +345,6 @@ fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> Verdi
         }
         _ => Verdict::Refused,
     }
-}
-
-/// Returns whether the message is about a webhook with side effects.
-fn refuses_dry_runs(message: &str) -> bool {
-    message.contains("does not support dry run")
 }
 
 #[cfg(test)]

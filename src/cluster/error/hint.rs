@@ -110,8 +110,7 @@ impl Reason {
             {
                 "Kubernetes does not allow a user to grant permissions that the user does not have. Give this user those permissions, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
             }
-            // A message about missing permissions says that the user "cannot" do it.
-            Self::Forbidden { message } if !message.contains(" cannot ") => {
+            Self::Forbidden { .. } if !self.is_missing_permission() => {
                 "This is not a permissions problem: a quota, an admission policy or a proxy rejected the request. See the message above."
             }
             Self::Denied { .. } => {

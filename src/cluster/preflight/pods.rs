@@ -39,7 +39,7 @@ impl Cluster {
             Some((key, pod(key, template)))
         });
         let sent = pods.map(|(key, pod)| async move {
-            let request = Request::check(PODS, &store.namespace, pod);
+            let request = Request::check(PODS, &store.namespace, pod).dry_run();
             let error = self.send(request, cancel).await.err()?;
             Some(self.object_error(Verb::Check, store, key, error.reason))
         });
@@ -65,15 +65,11 @@ fn pod(key: &Key, template: &Json) -> Json {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 }
 
-/// Returns whether the answer says nothing about the pod: a new namespace has no ServiceAccount yet, and some webhooks
-/// do not support dry runs.
+/// Returns whether the answer says nothing about the pod. A new namespace has no ServiceAccount yet.
 fn is_unchecked(reason: &Reason) -> bool {
     match reason {
         Reason::Forbidden { message } => message.contains("error looking up service account"),
-        Reason::Rejected { code, message, .. } => {
-            *code >= 500 || message.contains("does not support dry run")
-        }
-        reason => reason.is_no_answer(),
+        reason => reason.is_no_dry_run(),
     }
 }
 

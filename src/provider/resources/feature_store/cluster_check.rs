@@ -21,6 +21,7 @@ use super::apply::{check_remote_registry, check_volume_group};
 use super::computed::Desired;
 use super::manifests::Manifests;
 use super::plan::PlannedStore;
+use super::private_state::PrivateState;
 
 /// The findings of a check.
 #[derive(Default)]
@@ -92,7 +93,8 @@ pub async fn check_create(
     Ok(report)
 }
 
-/// Checks whether an existing feature store can be updated. `last_applied` are the manifests of its last apply.
+/// Checks whether an existing feature store can be updated. As an apply does, it takes the objects of the last refresh for
+/// the ones that the user has seen, and values that admission has rewritten for applied.
 ///
 /// # Errors
 ///
@@ -101,16 +103,13 @@ pub async fn check_update(
     cluster: &Cluster,
     planned: &PlannedStore,
     store: &StoreName,
-    last_applied: &Manifests,
+    prior: &PrivateState,
     stop: &CancellationToken,
 ) -> Result<Report, cluster::Error> {
     cluster.check_namespace(&store.namespace, stop).await?;
     let manifests = manifests(planned, store);
-    let keys: BTreeSet<Key> = manifests
-        .keys()
-        .chain(last_applied.keys())
-        .cloned()
-        .collect();
+    let observed = prior.observed();
+    let keys: BTreeSet<Key> = manifests.keys().chain(observed.keys()).cloned().collect();
     let live = cluster.read(store, &keys, stop).await?;
     let mut report = Report {
         manifests,
@@ -120,15 +119,16 @@ pub async fn check_update(
     if let Some(desired) = &planned.desired {
         report.check_values(cluster, desired, stop).await;
     }
+    prior.rewrites.settle(&report.manifests, &mut report.live);
     let writes = Writes {
         store,
         manifests: &report.manifests,
         live: &report.live,
-        last_applied,
+        last_applied: &observed,
         repair_drift: true,
     };
     let (blockers, checked) = tokio::join!(
-        cluster.blockers(store, &report.manifests, last_applied, &report.live, stop),
+        cluster.blockers(store, &report.manifests, &observed, &report.live, stop),
         cluster.check_writes(&writes, stop)
     );
     report.refused.extend(blockers);

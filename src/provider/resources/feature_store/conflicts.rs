@@ -1,5 +1,7 @@
 //! Conflicts with other field managers: predicted by the plan, and reported at the attributes that set the fields.
 
+use serde_json::Value as Json;
+
 use crate::cluster::{Error, Reason};
 use crate::feast::config::DriftKind;
 use crate::kubernetes::Key;
@@ -57,8 +59,7 @@ pub fn attribute_paths(
     let (Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts)) = &error.reason else {
         return Vec::new();
     };
-    let key = Key::parse(&error.target.to_string());
-    let Some((key, manifest)) = key.and_then(|key| manifests.get_key_value(&key)) else {
+    let Some((key, manifest)) = target(manifests, error) else {
         return Vec::new();
     };
     let fields = conflicts.iter();
@@ -68,8 +69,13 @@ pub fn attribute_paths(
         .collect()
 }
 
+/// Returns the manifest of the object that the error is about.
+pub fn target<'m>(manifests: &'m Manifests, error: &Error) -> Option<(&'m Key, &'m Json)> {
+    manifests.get_key_value(&Key::parse(&error.target.to_string())?)
+}
+
 /// Returns the attributes of the configuration that set the field.
-fn configured_paths(block: &Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Path> {
+pub fn configured_paths(block: &Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Path> {
     let places = attributes::of(block, state, key, field).into_iter();
     let paths = places.map(|place| place.path);
     paths

@@ -16,7 +16,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value};
 
 use super::apply::sources_error;
 use super::cluster_check::{Freed, Report, check_create, check_update};
-use super::drift::attributes;
+use super::conflicts;
 use super::plan::PlannedStore;
 use super::private_state::PrivateState;
 
@@ -90,9 +90,7 @@ impl Preflight<'_> {
         stop: &CancellationToken,
     ) -> Result<Report, cluster::Error> {
         match (&self.store.replacement, &self.prior) {
-            (None, Some(prior)) => {
-                check_update(cluster, self.store, store, &prior.last_applied, stop).await
-            }
+            (None, Some(prior)) => check_update(cluster, self.store, store, prior, stop).await,
             (None, None) => {
                 let freed = |_: &_, _: &_| Freed::default();
                 check_create(cluster, self.store, store, freed, stop).await
@@ -205,11 +203,7 @@ impl Preflight<'_> {
         report: &Report,
         fields: impl Iterator<Item = &'f str>,
     ) -> Vec<Path> {
-        let name = error.target.name.as_deref().unwrap_or_default();
-        let Some(key) = Key::parse(&format!("{}/{name}", error.target.kind)) else {
-            return Vec::new();
-        };
-        let Some(manifest) = report.manifests.get(&key) else {
+        let Some((key, manifest)) = conflicts::target(&report.manifests, error) else {
             return Vec::new();
         };
         let is_of_pod = error.verb == cluster::Verb::Check;
@@ -223,7 +217,7 @@ impl Preflight<'_> {
                 }
                 None => FieldPath::of_error(manifest, field),
             };
-            let place = self.place(&key, &field);
+            let place = self.place(key, &field);
             places.extend(place.filter(|place| !places.contains(place)));
         }
         places
@@ -232,8 +226,8 @@ impl Preflight<'_> {
     /// Returns the attribute that sets the field, or else a value that contains the field.
     fn place(&self, key: &Key, field: &FieldPath) -> Option<Path> {
         std::iter::successors(Some(field.clone()), FieldPath::parent).find_map(|field| {
-            let places = attributes::of(self.block, self.planned, key, &field);
-            Some(places.into_iter().next()?.path)
+            let paths = conflicts::configured_paths(self.block, self.planned, key, &field);
+            paths.into_iter().next()
         })
     }
 
@@ -255,7 +249,7 @@ impl Preflight<'_> {
 
 /// Returns whether the error is about a missing permission that is reported already.
 fn is_reported(error: &cluster::Error, missing: &[Permission]) -> bool {
-    matches!(&error.reason, Reason::Forbidden { message } if message.contains(" cannot "))
+    error.reason.is_missing_permission()
         && missing
             .iter()
             .any(|it| it.resource == error.target.resource)
