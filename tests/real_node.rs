@@ -53,6 +53,7 @@ fn short() -> Vec<Trial> {
         serving::creates_a_repository_with_a_read_only_root_file_system,
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
+        rollouts::every_server_ends_before_the_grace_period,
     ]);
     trials
 }

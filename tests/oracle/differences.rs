@@ -294,6 +294,31 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "end of the offline server and of the registry server with gRPC",
+        operator: "they receive SIGTERM, which they do not handle, and run until they are killed",
+        provider: "they receive SIGINT from a `preStop` hook (`sh -c`), and end",
+        reason: "With the strategy `Recreate`, the next pod starts only when the previous one has ended.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for pod in pods(objects) {
+                let sleep = match pod["terminationGracePeriodSeconds"] == 40 {
+                    true => "sleep 5; ",
+                    false => "",
+                };
+                each_container(pod, |container| {
+                    let command = container["command"].as_array().cloned().unwrap_or_default();
+                    let has = |argument: &str| command.iter().any(|it| it == argument);
+                    let processes = if has("--rest-api") { "-1" } else { "1" };
+                    let script = format!("{sleep}kill -INT {processes}");
+                    let hook = json!({"preStop": {"exec": {"command": ["sh", "-c", script]}}});
+                    if (has("--grpc") || has("serve_offline")) && container["lifecycle"] == hook {
+                        remove(container, "", "lifecycle");
+                    }
+                });
+            }
+        },
+    },
+    Difference {
         subject: "termination of pods",
         operator: "servers receive SIGTERM at once, and are killed after 30 seconds",
         provider: "if the persistence allows several pods, and for the lineage server, they serve for another 5 seconds (`preStop`), and are killed after 40 seconds",

@@ -214,6 +214,25 @@ pub fn destroy_refuses_requests_only_without_the_service() {
     }
 }
 
+/// The offline server and the gRPC server of the registry do not handle SIGTERM. They end long before the grace period.
+pub fn every_server_ends_before_the_grace_period() {
+    let store = Store::new("ends");
+    let services = "termination_grace_period_seconds = 3600
+    offline_store = { server = {} }
+    registry      = { local = { server = { rest_api = true } } }
+    ui            = {}";
+    store.write("demo", "", services);
+    store.apply();
+    let delete = [
+        "delete",
+        "pods",
+        "--selector=feast.dev/name=demo",
+        "--timeout=240s",
+    ];
+    store.namespace.kubectl(&delete).unwrap();
+    store.destroy();
+}
+
 /// Changes the feature store under load.
 fn measure(store: &Store, transition: &Transition, rate: Rate) -> [Report; 2] {
     let Transition {

@@ -1,8 +1,8 @@
 //! The containers of the servers: registry, online, offline, UI.
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
-    Probe, SleepAction, TCPSocketAction, VolumeMount,
+    Container, ContainerPort, EnvFromSource, EnvVar, ExecAction, HTTPGetAction, Lifecycle,
+    LifecycleHandler, Probe, SleepAction, TCPSocketAction, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -16,6 +16,16 @@ use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, T
 enum Health {
     Http(&'static str),
     Tcp,
+}
+
+/// How a server is told to end. The first process of a container receives only the signals that it handles.
+#[derive(Clone, Copy)]
+pub(super) enum StopSignal {
+    /// SIGTERM, which the kubelet sends.
+    Terminate,
+    /// SIGINT, which the hook sends to these processes: `1` for the server, `-1` for its child processes, whose end it
+    /// awaits.
+    Interrupt(&'static str),
 }
 
 pub(super) fn servers(store: &Store) -> Vec<Container> {
@@ -174,7 +184,7 @@ fn container(
         working_dir: Some(store.repository()),
         env: server_environment(store, &server.env),
         ports: Some(endpoints.iter().map(|it| port(*it, tls)).collect()),
-        lifecycle: lifecycle(store.termination),
+        lifecycle: lifecycle(store.termination, stop_signal(kind, endpoints)),
         // Five minutes: several servers that start together on a small node take minutes.
         startup_probe: Some(probe(3, Some(100))),
         liveness_probe: Some(probe(20, Some(6))),
@@ -183,14 +193,46 @@ fn container(
     }
 }
 
-/// Returns the hook that lets the Services forget a pod before its servers stop.
-pub(super) fn lifecycle(termination: Termination) -> Option<Lifecycle> {
+/// Returns the signal that ends a server with these endpoints. gRPC servers in Python do not handle SIGTERM.
+fn stop_signal(kind: ServerKind, endpoints: &[Endpoint]) -> StopSignal {
+    match (kind, endpoints) {
+        (ServerKind::Registry, [Endpoint::RegistryGrpc, Endpoint::RegistryRest]) => {
+            StopSignal::Interrupt("-1")
+        }
+        (ServerKind::Registry, [Endpoint::RegistryGrpc]) | (ServerKind::Offline, _) => {
+            StopSignal::Interrupt("1")
+        }
+        (ServerKind::Registry | ServerKind::Online | ServerKind::Ui | ServerKind::Lineage, _) => {
+            StopSignal::Terminate
+        }
+    }
+}
+
+/// Returns the hook that lets the Services forget a pod before its servers end.
+pub(super) fn lifecycle(termination: Termination, signal: StopSignal) -> Option<Lifecycle> {
     let seconds = i64::from(termination.pre_stop_sleep_seconds);
-    (seconds > 0).then(|| Lifecycle {
-        pre_stop: Some(LifecycleHandler {
+    let hook = match signal {
+        StopSignal::Terminate if seconds == 0 => return None,
+        StopSignal::Terminate => LifecycleHandler {
             sleep: Some(SleepAction { seconds }),
             ..LifecycleHandler::default()
-        }),
+        },
+        StopSignal::Interrupt(processes) => {
+            let script = match seconds {
+                0 => format!("kill -INT {processes}"),
+                _ => format!("sleep {seconds}; kill -INT {processes}"),
+            };
+            let command = ["sh", "-c", &script].map(str::to_owned);
+            LifecycleHandler {
+                exec: Some(ExecAction {
+                    command: Some(command.to_vec()),
+                }),
+                ..LifecycleHandler::default()
+            }
+        }
+    };
+    Some(Lifecycle {
+        pre_stop: Some(hook),
         ..Lifecycle::default()
     })
 }

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
+use super::containers::StopSignal;
 use super::{
     containers, databases, deployment, feature_store_yaml, metadata, object, pods, tls, volumes,
 };
@@ -134,7 +135,7 @@ fn container(server: &Server, termination: Termination) -> Container {
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
-        lifecycle: containers::lifecycle(termination),
+        lifecycle: containers::lifecycle(termination, StopSignal::Terminate),
         readiness_probe: Some(Probe {
             tcp_socket: Some(TCPSocketAction {
                 port: IntOrString::Int(port),
