@@ -66,6 +66,10 @@ pub struct ProviderConfig {
     /// guide "Restricted clusters". A cluster that cannot be reached is a warning. Environment: `FEAST_PREFLIGHT`.
     #[schemars(extend("default" = false))]
     pub preflight: Option<bool>,
+    /// Whether the plan of a new feature store shows the manifest of each of its objects (`objects`), about 350 lines. With
+    /// `false`, they are known after apply, and plans show objects only where they change.
+    #[schemars(extend("default" = true))]
+    pub show_new_objects: Option<bool>,
     /// A command that prints credentials, such as `aws eks get-token` or `gke-gcloud-auth-plugin`.
     #[schemars(extend("x-terraform" = {"block": true}))]
     pub exec: Option<Exec>,
@@ -130,6 +134,7 @@ mod tests {
                 "password",
                 "preflight",
                 "proxy_url",
+                "show_new_objects",
                 "tls_server_name",
                 "token",
                 "username",

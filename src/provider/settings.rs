@@ -81,7 +81,7 @@ impl Settings {
 
     /// Returns whether the values that identify the cluster are known.
     pub fn cluster_is_known(&self) -> bool {
-        let others = ["namespace", "preflight"].map(Path::of);
+        let others = ["namespace", "preflight", "show_new_objects"].map(Path::of);
         self.unknown.iter().all(|path| others.contains(path))
     }
 
@@ -103,6 +103,11 @@ impl Settings {
             false => connection::parse_boolean(&text)
                 .ok_or_else(|| diagnostics::not_a_boolean(PREFLIGHT_VARIABLE)),
         }
+    }
+
+    /// Returns whether the plan of a new feature store shows its objects.
+    pub fn shows_new_objects(&self) -> bool {
+        self.config.show_new_objects.unwrap_or(true)
     }
 
     /// Returns the cluster. Connects to it on first use.
@@ -169,6 +174,7 @@ impl Settings {
             field_manager: _,
             force_conflicts: _,
             preflight: _,
+            show_new_objects: _,
         } = self.config.clone();
         let exec = exec.map(
             |Exec {

@@ -9,6 +9,7 @@ mod connection;
 pub mod core;
 mod import_ids;
 mod live_values;
+mod new_objects;
 mod openshift;
 mod reattached;
 mod replacement;

@@ -63,6 +63,9 @@ pub async fn plan(
         let diagnostics = preflight.run(settings, stop).await;
         planned.diagnostics.extend(diagnostics);
     }
+    if request.prior_state.is_null() && !settings.shows_new_objects() {
+        planned.state.set("objects", Value::Unknown);
+    }
     planned
 }
 
