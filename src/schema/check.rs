@@ -51,9 +51,8 @@ fn violation(check: &Check, value: &Value) -> Option<String> {
             "must be a whole number of 64 bits, but is {number}"
         )),
         (Check::Pattern(pattern), Value::String(text)) => {
-            // The lowering compiles every pattern, so this cannot fail.
-            let matches = regex_lite::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
-            (!matches).then(|| format!("must match `{pattern}`, but is {text:?}"))
+            let matches = pattern.is_match(text);
+            (!matches).then(|| format!("must match `{}`, but is {text:?}", pattern.as_str()))
         }
         (Check::OneOf(words), Value::String(text)) if !words.contains(text) => {
             let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();

@@ -9,6 +9,7 @@ use heck::ToSnakeCase;
 use schemars::JsonSchema;
 use serde_json::{Map, Value as Json};
 
+use super::types::Pattern;
 use super::{Attribute, Block, Check, Kind, Nesting, Type};
 
 /// The reason why a Rust type cannot be lowered.
@@ -267,10 +268,9 @@ impl Lowering<'_> {
         checks.extend(schema.size("maxLength").map(Check::MaxLength));
         checks.extend(schema.size("minItems").map(Check::MinItems));
         if let Some(pattern) = schema.text("pattern") {
-            if let Err(error) = regex_lite::Regex::new(pattern) {
-                return Err(schema.place.error(format!("pattern: {error}")));
-            }
-            checks.push(Check::Pattern(pattern.to_owned()));
+            let pattern = Pattern::new(pattern);
+            let pattern = pattern.map_err(|error| schema.place.error(format!("pattern: {error}")));
+            checks.push(Check::Pattern(pattern?));
         }
         if let Some(words) = words(schema)? {
             checks.push(Check::OneOf(words));

@@ -1,6 +1,7 @@
 //! Types and schemas (protocol message `Schema`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,39 @@ pub enum Nesting {
     Map,
 }
 
+/// A compiled regular expression. Equal to one of the same text.
+#[derive(Clone)]
+pub struct Pattern(regex_lite::Regex);
+
+impl Pattern {
+    /// # Errors
+    ///
+    /// The text is not a regular expression.
+    pub(super) fn new(text: &str) -> Result<Self, regex_lite::Error> {
+        regex_lite::Regex::new(text).map(Self)
+    }
+
+    pub fn is_match(&self, value: &str) -> bool {
+        self.0.is_match(value)
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
 /// A check of one value, from a JSON Schema keyword.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
@@ -103,7 +137,7 @@ pub enum Check {
     /// Whole numbers of 64 bits (`type: integer`).
     Whole,
     /// `pattern`
-    Pattern(String),
+    Pattern(Pattern),
     /// `enum`
     OneOf(Vec<String>),
     /// `minLength`

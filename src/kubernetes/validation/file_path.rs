@@ -16,12 +16,18 @@ pub fn without_backsteps(path: Path, text: &str) -> Option<Violation> {
 
 /// Returns a violation unless a path is relative and without the element `..` (`validateLocalDescendingPath`).
 pub fn descending(path: Path, text: &str) -> Option<Violation> {
-    (text.starts_with('/') || has_backsteps(text)).then(|| outside(path, text))
+    (text.starts_with('/') || has_backsteps(text)).then(|| {
+        Violation::at(
+            path,
+            format!("{text:?} is not a relative path without `..`"),
+            "Set a relative path without the element `..`.",
+        )
+    })
 }
 
 /// Returns a violation unless a path is that of a file that a volume can contain (`ValidateLocalNonReservedPath`).
 pub fn of_file(path: Path, text: &str) -> Option<Violation> {
-    let is_invalid = text.is_empty() || text.starts_with(['/']) || text.starts_with("..");
+    let is_invalid = text.is_empty() || text.starts_with('/') || text.starts_with("..");
     (is_invalid || has_backsteps(text)).then(|| {
         Violation::at(
             path,
@@ -29,14 +35,6 @@ pub fn of_file(path: Path, text: &str) -> Option<Violation> {
             "Set a relative path that does not begin with `..` and has no element `..`.",
         )
     })
-}
-
-fn outside(path: Path, text: &str) -> Violation {
-    Violation::at(
-        path,
-        format!("{text:?} is outside the volume"),
-        "Set a relative path without `..`.",
-    )
 }
 
 fn has_backsteps(text: &str) -> bool {
@@ -60,7 +58,7 @@ mod tests {
             assert_eq!(summary(of_file(Path::root(), text)), Some(expected));
         }
         for text in ["/x", "../x", "a/.."] {
-            let expected = format!("{text:?} is outside the volume");
+            let expected = format!("{text:?} is not a relative path without `..`");
             assert_eq!(summary(descending(Path::root(), text)), Some(expected));
         }
         assert_eq!(without_backsteps(Path::root(), "/x"), None);

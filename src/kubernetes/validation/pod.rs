@@ -244,7 +244,7 @@ mod tests {
                 ("supplemental_groups[1]", "-1 is not a valid GID"),
                 (
                     "seccomp_profile.localhost_profile",
-                    "\"../p\" is outside the volume",
+                    "\"../p\" is not a relative path without `..`",
                 ),
                 (
                     "app_armor_profile.localhost_profile",

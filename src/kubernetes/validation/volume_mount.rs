@@ -85,7 +85,7 @@ mod tests {
             (
                 json!({"name": "a", "mountPath": "/a", "subPath": "../b", "subPathExpr": "$(A)"}),
                 &[
-                    ("sub_path", "\"../b\" is outside the volume"),
+                    ("sub_path", "\"../b\" is not a relative path without `..`"),
                     (
                         "sub_path_expr",
                         "`sub_path` and `sub_path_expr` are mutually exclusive",
