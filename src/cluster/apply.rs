@@ -96,10 +96,10 @@ pub struct DesiredState<'a> {
     pub objects: &'a Objects<Resolved>,
     /// The manifests of the prior state, which the plan has shown to the user. These objects belong to the feature store
     /// even if somebody has removed their labels.
-    pub last_applied: &'a BTreeMap<Key, Json>,
+    pub prior: &'a BTreeMap<Key, Json>,
     pub pvc_policy: &'a PvcPolicy,
     /// If true, reverts fields that others have changed by an update, where they still have the value in
-    /// `last_applied`, so that the user has seen the change.
+    /// `prior`, so that the user has seen the change.
     pub repair_drift: bool,
     /// The wait for the Job that prepares the rollout; `None` only starts the Job.
     pub wait_for_job: Option<Wait<'a>>,
@@ -112,7 +112,7 @@ impl<'a> DesiredState<'a> {
             store: self.store,
             manifests: &self.objects.manifests,
             live,
-            last_applied: self.last_applied,
+            prior: self.prior,
             repair_drift: self.repair_drift,
         }
     }
@@ -121,7 +121,7 @@ impl<'a> DesiredState<'a> {
         Writer {
             cluster,
             store: self.store,
-            last_applied: self.last_applied,
+            prior: self.prior,
             repair_drift: self.repair_drift,
             dry_run: false,
             cancel,
@@ -189,24 +189,23 @@ impl Cluster {
         let DesiredState {
             store,
             objects,
-            last_applied,
+            prior,
             ..
         } = *desired;
         let manifests = &objects.manifests;
-        let blockers = self.blockers(store, manifests, last_applied, &live, cancel);
+        let blockers = self.blockers(store, manifests, prior, &live, cancel);
         let blockers = blockers.await;
         if !blockers.is_empty() {
             return Err(blockers);
         }
-        let is_create = last_applied.is_empty();
+        let is_create = prior.is_empty();
         if !is_create {
             let refused = self.check_update(&desired.writes(&live), cancel).await;
             if !refused.is_empty() {
                 return Err(refused);
             }
         }
-        let is_of_store =
-            |(key, live): &(Key, Json)| self.may_change(store, last_applied, key, live);
+        let is_of_store = |(key, live): &(Key, Json)| self.may_change(store, prior, key, live);
         let mut applier = Applier {
             cluster: self,
             desired,
@@ -243,11 +242,11 @@ impl Cluster {
     fn may_change(
         &self,
         store: &StoreName,
-        last_applied: &BTreeMap<Key, Json>,
+        prior: &BTreeMap<Key, Json>,
         key: &Key,
         live: &Json,
     ) -> bool {
-        let was_applied = last_applied.contains_key(key);
+        let was_applied = prior.contains_key(key);
         self.is_ours(store, live, was_applied)
             || (was_applied && operator::is_operated(live, store))
     }
@@ -433,7 +432,7 @@ impl Applier<'_> {
                 Cow::Owned(found) => Written::Changed(found),
             });
         }
-        if key.kind == Kind::Secret && self.desired.last_applied.is_empty() {
+        if key.kind == Kind::Secret && self.desired.prior.is_empty() {
             let written = (self.cluster).write_owner(self.desired.store, &live, &body, self.cancel);
             return written.await.map(Written::Changed);
         }

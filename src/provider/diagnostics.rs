@@ -175,16 +175,18 @@ pub fn tolerated(broken: Diagnostic) -> Diagnostic {
     }
 }
 
-/// Puts a diagnostic at the first of these attributes and names all of them, because a diagnostic has one path.
-pub fn at_attributes(mut diagnostic: Diagnostic, paths: Vec<Path>) -> Diagnostic {
+/// Puts a diagnostic at the first of these attributes, and names all of them: a diagnostic has one path, and Terraform
+/// shows the line of the outermost attribute.
+pub fn at_attributes(mut diagnostic: Diagnostic, mut paths: Vec<Path>) -> Diagnostic {
     let names: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
-    match paths.into_iter().next() {
-        None => diagnostic,
-        Some(first) => {
-            let text = format!("\n\nIn the configuration: {}.", names.join(", "));
-            diagnostic.detail.push_str(&text);
-            diagnostic.at(first)
-        }
+    let is_shown = matches!(paths.as_slice(), [path] if path.steps().len() == 1);
+    if !paths.is_empty() && !is_shown {
+        let text = format!("\n\nIn the configuration: {}.", names.join(", "));
+        diagnostic.detail.push_str(&text);
+    }
+    match paths.is_empty() {
+        true => diagnostic,
+        false => diagnostic.at(paths.swap_remove(0)),
     }
 }
 

@@ -18,11 +18,11 @@ impl Cluster {
         &self,
         store: &StoreName,
         manifests: &BTreeMap<Key, Json>,
-        last_applied: &BTreeMap<Key, Json>,
+        prior: &BTreeMap<Key, Json>,
         live: &BTreeMap<Key, Json>,
         cancel: &CancellationToken,
     ) -> Vec<Error> {
-        let foreign = self.foreign_objects(store, manifests.keys(), last_applied, live);
+        let foreign = self.foreign_objects(store, manifests.keys(), prior, live);
         match foreign.is_empty() {
             true => {
                 self.missing_apis(store, manifests.keys(), live, cancel)
@@ -37,11 +37,11 @@ impl Cluster {
         &self,
         store: &StoreName,
         keys: impl Iterator<Item = &'k Key>,
-        last_applied: &BTreeMap<Key, Json>,
+        prior: &BTreeMap<Key, Json>,
         live: &BTreeMap<Key, Json>,
     ) -> Vec<Error> {
         keys.filter_map(|key| Some((key, live.get(key)?)))
-            .filter(|(key, live)| !self.may_change(store, last_applied, key, live))
+            .filter(|(key, live)| !self.may_change(store, prior, key, live))
             .map(|(key, live)| {
                 let reason = match is_terminating(live) {
                     true => Reason::Terminating(Box::new(StalledDeletion::new(

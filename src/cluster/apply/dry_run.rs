@@ -42,8 +42,8 @@ pub struct Writes<'a> {
     pub manifests: &'a BTreeMap<Key, Json>,
     /// The objects of [`Cluster::read`].
     pub live: &'a BTreeMap<Key, Json>,
-    /// See [`DesiredState::last_applied`](super::DesiredState::last_applied); empty for a create.
-    pub last_applied: &'a BTreeMap<Key, Json>,
+    /// See [`DesiredState::prior`](super::DesiredState::prior); empty for a create.
+    pub prior: &'a BTreeMap<Key, Json>,
     /// See [`DesiredState::repair_drift`](super::DesiredState::repair_drift).
     pub repair_drift: bool,
 }
@@ -135,7 +135,7 @@ impl Cluster {
         let writer = Writer {
             cluster: self,
             store: writes.store,
-            last_applied: writes.last_applied,
+            prior: writes.prior,
             repair_drift: writes.repair_drift,
             dry_run: true,
             cancel,
@@ -199,7 +199,7 @@ impl Cluster {
         let writer = Writer {
             cluster: self,
             store,
-            last_applied: &BTreeMap::new(),
+            prior: &BTreeMap::new(),
             repair_drift: false,
             dry_run: true,
             cancel,

@@ -118,7 +118,7 @@ impl Applier<'_> {
 pub(super) struct Writer<'a> {
     pub cluster: &'a Cluster,
     pub store: &'a StoreName,
-    pub last_applied: &'a BTreeMap<Key, Json>,
+    pub prior: &'a BTreeMap<Key, Json>,
     /// See [`DesiredState::repair_drift`](super::DesiredState::repair_drift).
     pub repair_drift: bool,
     /// True if nothing is stored.
@@ -188,10 +188,10 @@ impl Writer<'_> {
                 && (is_replica_count || is_shown() || agrees(body, live, &conflict.field)))
     }
 
-    /// Returns whether the field still has the value of the plan. A field that the last manifest does not have is new in
+    /// Returns whether the field still has the value of the plan. A field that the prior manifest does not have is new in
     /// the configuration, which takes precedence. Plans do not show the content of the store's Secret.
     fn is_as_planned(&self, key: &Key, conflict: &FieldConflict, live: &Json) -> bool {
-        let Some(last) = self.last_applied.get(key) else {
+        let Some(last) = self.prior.get(key) else {
             return true;
         };
         let planned = FieldPath::find(last, &conflict.field);

@@ -111,14 +111,14 @@ impl Writer<'_> {
         })
     }
 
-    /// Returns the manifest of the last apply, in the form of the live object. `None` for a new object and for an
+    /// Returns the prior manifest, in the form of the live object. `None` for a new object and for an
     /// immutable one: an apply removes none of their fields.
     fn last_manifest(&self, key: &Key, live: &Json) -> Option<Json> {
         match key.kind.mutability() {
             Mutability::Mutable => {}
             Mutability::Immutable => return None,
         }
-        let mut last = to_apply_body(key, self.last_applied.get(key)?);
+        let mut last = to_apply_body(key, self.prior.get(key)?);
         // A state has the names of the Secret's keys, but not their content.
         if key.kind == Kind::Secret
             && let Some(last) = last.as_object_mut()

@@ -33,7 +33,7 @@ async fn apply(
     let desired = DesiredState {
         store: &fake_api::store("x"),
         objects: &Objects::without_secrets("ns", manifests.into()),
-        last_applied: &BTreeMap::new(),
+        prior: &BTreeMap::new(),
         pvc_policy: &PvcPolicy::default(),
         repair_drift: false,
         wait_for_job: None,
@@ -125,7 +125,7 @@ mod dry_runs {
     /// Applies a Service, a Job and a Deployment. The n-th dry run of the Deployment has the n-th of these replies, and every
     /// other request succeeds. Returns the result and the methods of the requests about the Deployment.
     async fn applied(
-        last_applied: &BTreeMap<Key, Json>,
+        prior: &BTreeMap<Key, Json>,
         replies: impl IntoIterator<Item = Reply>,
     ) -> (Result<Outcome, Vec<Error>>, Vec<String>) {
         let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
@@ -149,7 +149,7 @@ mod dry_runs {
         let desired = DesiredState {
             store: &fake_api::store("x"),
             objects: &Objects::without_secrets("ns", manifests),
-            last_applied,
+            prior,
             pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
@@ -275,7 +275,7 @@ mod take_over {
         let desired = DesiredState {
             store: &fake_api::store("x"),
             objects: &Objects::without_secrets("ns", BTreeMap::new()),
-            last_applied: &BTreeMap::new(),
+            prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,

@@ -3,6 +3,7 @@
 
 mod adopt;
 pub mod apply;
+mod attribute_paths;
 mod cluster_check;
 pub mod computed;
 mod conflicts;

@@ -34,12 +34,13 @@ struct State {
 }
 
 /// The requests about an object that are rejected.
-#[derive(Clone, Copy)]
 enum Rejected {
     /// Writes, dry runs and deletions, as invalid.
     All,
     /// Writes, with this status code. Dry runs succeed.
     Writes(u16),
+    /// Writes and dry runs, because of an invalid field.
+    Field(String),
     /// Deletions, as invalid.
     Deletions,
 }
@@ -113,6 +114,12 @@ impl ApiServer {
     pub fn reject_writes(&self, path: &str, code: u16) {
         let mut state = self.state.lock().unwrap();
         (state.rejected).insert(path.to_owned(), Rejected::Writes(code));
+    }
+
+    /// From now on rejects writes of an object because of this field, in the notation of validation errors.
+    pub fn reject_field(&self, path: &str, field: &str) {
+        let mut state = self.state.lock().unwrap();
+        (state.rejected).insert(path.to_owned(), Rejected::Field(field.to_owned()));
     }
 
     /// From now on rejects deletions of an object.
@@ -221,6 +228,11 @@ impl State {
     fn apply(&mut self, path: &str, body: &Json, dry: bool) -> (u16, Json) {
         match self.rejected.get(path) {
             Some(Rejected::All) => return (422, status(422, "Invalid", "", path)),
+            Some(Rejected::Field(field)) => {
+                let mut status = status(422, "Invalid", "", path);
+                status["details"]["causes"] = json!([{"reason": "FieldValueInvalid", "field": field, "message": "is invalid"}]);
+                return (422, status);
+            }
             Some(Rejected::Writes(code)) if !dry => {
                 return (*code, status(*code, "Rejected", "", path));
             }

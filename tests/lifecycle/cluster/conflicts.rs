@@ -107,7 +107,7 @@ pub async fn detects_objects_created_after_the_read(lab: Lab) {
         let desired = DesiredState {
             store: &lab.store(store),
             objects: &objects(&target),
-            last_applied: &BTreeMap::new(),
+            prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,
@@ -165,7 +165,7 @@ pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
         let desired = DesiredState {
             store: &store,
             objects: &objects(&target),
-            last_applied: planned,
+            prior: planned,
             pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
             wait_for_job: None,

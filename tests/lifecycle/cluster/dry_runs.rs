@@ -12,9 +12,9 @@ use super::lab::{Lab, Scaling, Wanted, deployment_key, object, wanted};
 use super::reasons;
 
 /// Checks the writes of a create or, with the manifests of the last apply, of an update.
-async fn check(lab: &Lab, manifests: &Wanted, last_applied: &Wanted) -> (Checked, Wanted) {
+async fn check(lab: &Lab, manifests: &Wanted, prior: &Wanted) -> (Checked, Wanted) {
     let (store, cancel) = (lab.store("x"), CancellationToken::new());
-    let keys = manifests.keys().chain(last_applied.keys());
+    let keys = manifests.keys().chain(prior.keys());
     let read = async |cluster: &Cluster| {
         let keys = keys.clone().cloned().collect();
         cluster
@@ -27,7 +27,7 @@ async fn check(lab: &Lab, manifests: &Wanted, last_applied: &Wanted) -> (Checked
         store: &store,
         manifests,
         live: &live,
-        last_applied,
+        prior,
         repair_drift: true,
     };
     let checked = lab.cluster.check_writes(&writes, &cancel).await;

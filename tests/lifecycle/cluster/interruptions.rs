@@ -45,7 +45,7 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
     let desired = DesiredState {
         store: &lab.store("x"),
         objects: &objects(&good),
-        last_applied: &BTreeMap::new(),
+        prior: &BTreeMap::new(),
         pvc_policy: &PvcPolicy::default(),
         repair_drift: false,
         wait_for_job: None,
@@ -121,7 +121,7 @@ pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
         let desired = DesiredState {
             store: &store,
             objects: &objects(&wanted),
-            last_applied: &BTreeMap::new(),
+            prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift: false,
             wait_for_job: None,

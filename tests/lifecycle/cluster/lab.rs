@@ -163,7 +163,7 @@ impl Lab {
         let desired = DesiredState {
             store: &self.store(store),
             objects: &objects(wanted),
-            last_applied: &BTreeMap::new(),
+            prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift,
             wait_for_job: None,
@@ -270,12 +270,12 @@ pub async fn apply(
     let DesiredState {
         store,
         objects,
-        last_applied,
+        prior,
         ..
     } = *desired;
-    let keys = objects.manifests.keys().chain(last_applied.keys());
+    let keys = objects.manifests.keys().chain(prior.keys());
     let keys = keys.cloned().collect();
-    let live = cluster.read_before_apply(store, &keys, last_applied.is_empty(), cancel);
+    let live = cluster.read_before_apply(store, &keys, prior.is_empty(), cancel);
     let live = live.await.map_err(|error| vec![error])?;
     cluster.apply(live, desired, cancel).await
 }

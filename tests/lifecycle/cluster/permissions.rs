@@ -124,7 +124,7 @@ async fn live(
         let desired = DesiredState {
             store: &store,
             objects: &objects(&target),
-            last_applied: &BTreeMap::new(),
+            prior: &BTreeMap::new(),
             pvc_policy: &claims,
             repair_drift: false,
             wait_for_job: Some(wait),

@@ -24,13 +24,14 @@ use crate::provider::settings::Settings;
 use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse};
 use crate::schema::{Block, Diagnostics, Value};
 
+use super::attribute_paths::AttributePaths;
 use super::computed;
+use super::drift;
 use super::drift::DriftEntry;
 use super::manifests::{self, Manifests};
 use super::prior_state::PriorState;
 use super::private_state::{PrivateState, Rollout};
 use super::rewrites::is_recorded;
-use super::{conflicts, drift};
 use prepare::{Prepared, ResolvedStore};
 pub(super) use prepare::{check_remote_registry, check_volume_group, sources_error};
 
@@ -148,7 +149,7 @@ impl ApplyOperation<'_> {
         let desired = DesiredState {
             store: &prepared.store,
             objects: &prepared.resolved.objects,
-            last_applied: &self.prior.observed,
+            prior: &self.prior.observed,
             pvc_policy: &PvcPolicy {
                 delete: store.delete_data,
                 used: store.referenced_claims(),
@@ -239,11 +240,13 @@ impl ApplyOperation<'_> {
             false => "Cannot update the feature store",
         };
         let manifests = &prepared.desired.objects.manifests;
+        let attributes = AttributePaths {
+            block: self.prior.block,
+            planned: self.planned,
+        };
         let diagnostics = errors.iter().map(|error| {
             let diagnostic = diagnostics::cluster_error(summary, error);
-            let block = self.prior.block;
-            let paths = conflicts::attribute_paths(block, self.planned, manifests, error);
-            diagnostics::at_attributes(diagnostic, paths)
+            diagnostics::at_attributes(diagnostic, attributes.of_error(manifests, error))
         });
         diagnostics.collect()
     }

@@ -124,7 +124,7 @@ pub async fn check_update(
         store,
         manifests: &report.manifests,
         live: &report.live,
-        last_applied: &observed,
+        prior: &observed,
         repair_drift: true,
     };
     let (blockers, checked) = tokio::join!(

@@ -1,15 +1,12 @@
-//! Conflicts with other field managers: predicted by the plan, and reported at the attributes that set the fields.
+//! Conflicts with other field managers, predicted by the plan.
 
-use serde_json::Value as Json;
-
-use crate::cluster::{Error, Reason};
 use crate::feast::config::DriftKind;
 use crate::kubernetes::Key;
 use crate::kubernetes::field_path::FieldPath;
 use crate::provider::diagnostics;
-use crate::schema::{Block, Diagnostics, Path, Value};
+use crate::schema::{Diagnostics, Value};
 
-use super::drift::attributes;
+use super::attribute_paths::AttributePaths;
 use super::manifests::Manifests;
 use super::prior_state::PriorState;
 
@@ -17,7 +14,11 @@ use super::prior_state::PriorState;
 ///
 /// `planned` is the planned state, and `manifests` are its objects.
 pub fn predict(prior: &PriorState<'_>, planned: &Value, manifests: &Manifests) -> Diagnostics {
-    let mut attributes = Vec::new();
+    let attributes = AttributePaths {
+        block: prior.block,
+        planned,
+    };
+    let mut paths = Vec::new();
     let mut conflicts = Vec::new();
     for drift in &prior.drift {
         let is_applied = drift.operation.as_deref() == Some("Apply");
@@ -37,7 +38,7 @@ pub fn predict(prior: &PriorState<'_>, planned: &Value, manifests: &Manifests) -
         if field.get(manifest) == observed {
             continue;
         }
-        attributes.extend(configured_paths(prior.block, planned, &key, &field));
+        paths.extend(attributes.of_field(&key, &field));
         conflicts.push(drift.clone());
     }
     if conflicts.is_empty() {
@@ -45,45 +46,8 @@ pub fn predict(prior: &PriorState<'_>, planned: &Value, manifests: &Manifests) -
     }
     vec![diagnostics::at_attributes(
         diagnostics::predicted_conflict(&conflicts),
-        attributes,
+        paths,
     )]
-}
-
-/// Returns the attributes that set the fields in a conflict that the API server reported.
-pub fn attribute_paths(
-    block: &Block,
-    state: &Value,
-    manifests: &Manifests,
-    error: &Error,
-) -> Vec<Path> {
-    let (Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts)) = &error.reason else {
-        return Vec::new();
-    };
-    let Some((key, manifest)) = target(manifests, error) else {
-        return Vec::new();
-    };
-    let fields = conflicts.iter();
-    let fields = fields.filter_map(|conflict| FieldPath::resolve(manifest, &conflict.field));
-    fields
-        .flat_map(|field| configured_paths(block, state, key, &field))
-        .collect()
-}
-
-/// Returns the manifest of the object that the error is about.
-pub fn target<'m>(manifests: &'m Manifests, error: &Error) -> Option<(&'m Key, &'m Json)> {
-    manifests.get_key_value(&Key::parse(&error.target.to_string())?)
-}
-
-/// Returns the attributes of the configuration that set the field.
-pub fn configured_paths(block: &Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Path> {
-    let places = attributes::of(block, state, key, field).into_iter();
-    let paths = places.map(|place| place.path);
-    paths
-        .filter(|path| {
-            let is_set = state.get(path).is_some_and(|value| !value.is_null());
-            *path != Path::of("strategy") && is_set
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -94,7 +58,7 @@ mod tests {
     use crate::feast::config::Drift;
     use crate::kubernetes::Kind;
     use crate::provider::resources::feature_store::testing::{Stored, block, plan, stored, value};
-    use crate::schema::Diagnostic;
+    use crate::schema::{Block, Diagnostic, Path};
 
     fn config(block: &Block, image: &str) -> Value {
         let json = json!({

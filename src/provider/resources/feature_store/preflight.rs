@@ -6,17 +6,15 @@ use std::collections::BTreeSet;
 
 use crate::cluster::preflight::permissions::Permission;
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
-use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::kind::{Access, Kind};
 use crate::kubernetes::quota::Shortage;
-use crate::kubernetes::{Key, pod_template};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value};
 
 use super::apply::sources_error;
+use super::attribute_paths::AttributePaths;
 use super::cluster_check::{Freed, Report, check_create, check_update};
-use super::conflicts;
 use super::plan::PlannedStore;
 use super::private_state::PrivateState;
 
@@ -122,17 +120,7 @@ impl Preflight<'_> {
         );
         let mut errors: Vec<&cluster::Error> = report.refused.iter().collect();
         let mut unchecked: Vec<&cluster::Error> = report.unchecked.iter().chain(&unread).collect();
-        let mut findings = Diagnostics::new();
-        findings
-            .extend((report.occupied).map(|occupied| diagnostics::already_exists(store, occupied)));
-        findings.extend(report.diagnostics.iter().cloned());
-        if let Some(desired) = &self.store.desired {
-            let sources = sources_error(desired, &report.missing, None).into_iter();
-            let sources = sources.zip(&report.missing);
-            findings.extend(
-                sources.map(|(diagnostic, error)| diagnostics::source_missing(diagnostic, error)),
-            );
-        }
+        let mut findings = self.before_writes(store, &report);
         match &pods {
             Ok(Some(checked)) => {
                 errors.extend(&checked.refused);
@@ -145,7 +133,9 @@ impl Preflight<'_> {
             .extend((errors.into_iter()).filter_map(|error| self.finding(error, &report, missing)));
         for reference in &references {
             let diagnostic = diagnostics::missing_reference(store, reference);
-            let place = self.place(&reference.by, &reference.reference.field);
+            let place = self
+                .attributes()
+                .closest(&reference.by, &reference.reference.field);
             findings.push(at(diagnostic, place));
         }
         match &quota {
@@ -164,6 +154,18 @@ impl Preflight<'_> {
         findings
     }
 
+    /// Returns what an apply reports before its first write.
+    fn before_writes(&self, store: &StoreName, report: &Report) -> Diagnostics {
+        let occupied = report.occupied;
+        let occupied = occupied.map(|occupied| diagnostics::already_exists(store, occupied));
+        let desired = self.store.desired.iter();
+        let sources = desired.flat_map(|desired| sources_error(desired, &report.missing, None));
+        let sources = (sources.zip(&report.missing))
+            .map(|(diagnostic, error)| diagnostics::source_missing(diagnostic, error));
+        let values = report.diagnostics.iter().cloned();
+        occupied.into_iter().chain(values).chain(sources).collect()
+    }
+
     /// Returns the diagnostic of an error that the apply would meet. `None` for an error that is reported in another way:
     /// a missing permission, and a conflict, of which the plan warns after each refresh.
     fn finding(
@@ -179,56 +181,18 @@ impl Preflight<'_> {
         if is_conflict || is_reported(error, missing) {
             return None;
         }
-        let diagnostic = diagnostics::would_fail(error);
-        Some(match &error.reason {
-            Reason::NamespaceMissing(_) | Reason::NamespaceTerminating(_) => {
-                diagnostic.at(Path::of("namespace"))
-            }
-            Reason::Foreign { .. } | Reason::Terminating(_) => diagnostic.at(Path::of("name")),
-            Reason::Invalid { fields, .. } => {
-                let fields = fields.iter().map(|field| field.field.as_str());
-                diagnostics::at_attributes(diagnostic, self.places(error, report, fields))
-            }
-            Reason::Forbidden { message } => {
-                at(diagnostic, diagnostics::pod_security_attribute(message))
-            }
-            _ => diagnostic,
-        })
+        let paths = self.attributes().of_error(&report.manifests, error);
+        Some(diagnostics::at_attributes(
+            diagnostics::would_fail(error),
+            paths,
+        ))
     }
 
-    /// Returns the attributes that set the invalid fields of an object or of its pods.
-    fn places<'f>(
-        &self,
-        error: &cluster::Error,
-        report: &Report,
-        fields: impl Iterator<Item = &'f str>,
-    ) -> Vec<Path> {
-        let Some((key, manifest)) = conflicts::target(&report.manifests, error) else {
-            return Vec::new();
-        };
-        let is_of_pod = error.verb == cluster::Verb::Check;
-        let template = pod_template::path(key.kind).filter(|_| is_of_pod);
-        let mut places = Vec::new();
-        for field in fields {
-            let field = match &template {
-                Some(template) => {
-                    let pod = template.get(manifest).unwrap_or(manifest);
-                    template.join(FieldPath::of_error(pod, field))
-                }
-                None => FieldPath::of_error(manifest, field),
-            };
-            let place = self.place(key, &field);
-            places.extend(place.filter(|place| !places.contains(place)));
+    fn attributes(&self) -> AttributePaths<'_> {
+        AttributePaths {
+            block: self.block,
+            planned: self.planned,
         }
-        places
-    }
-
-    /// Returns the attribute that sets the field, or else a value that contains the field.
-    fn place(&self, key: &Key, field: &FieldPath) -> Option<Path> {
-        std::iter::successors(Some(field.clone()), FieldPath::parent).find_map(|field| {
-            let paths = conflicts::configured_paths(self.block, self.planned, key, &field);
-            paths.into_iter().next()
-        })
     }
 
     /// Returns the attribute with the number of pods, if the quota counts pods.
@@ -269,7 +233,7 @@ mod tests {
     use crate::provider::resources::feature_store::testing;
 
     #[test]
-    fn fields_and_quota_have_the_closest_attribute() {
+    fn a_shortage_has_the_attribute_with_the_number_of_pods() {
         let block = testing::block();
         let scaled = |scaling: Json| {
             let database =
@@ -288,8 +252,6 @@ mod tests {
             configuration: Json::Null,
             replacement: None,
         };
-        let manifest = json!({"spec": {"replicas": 2, "template": {"spec": {"containers": [
-            {"name": "online", "image": "i", "resources": {"requests": {"cpu": "1"}}}]}}}});
         let fixed = scaled(json!({"replicas": 2}));
         let preflight = |planned| Preflight {
             block: &block,
@@ -297,26 +259,6 @@ mod tests {
             store: &store,
             prior: None,
         };
-        let key = Key::new(Kind::Deployment, "feast-x");
-        let place = |field: &str| {
-            let field = FieldPath::of_error(&manifest, field);
-            let place = preflight(&fixed).place(&key, &field);
-            place.map(|path| path.to_string())
-        };
-        for (field, expected) in [
-            ("spec.replicas", Some("services.scaling.replicas")),
-            (
-                "spec.template.spec.containers[0].resources.requests[cpu]",
-                Some("services.online_store.server.resources.requests[\"cpu\"]"),
-            ),
-            (
-                "spec.template.spec.containers[0].volumeMounts[3].name",
-                Some("services.online_store.server"),
-            ),
-            ("metadata.name", None),
-        ] {
-            assert_eq!(place(field).as_deref(), expected, "{field}");
-        }
         let autoscaled = scaled(json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 3}}));
         for (planned, resource, expected) in [
             (&fixed, "pods", Some("services.scaling.replicas")),

@@ -1,0 +1,166 @@
+//! The attributes of the configuration that set fields of objects: where the errors of the API server are reported.
+
+use serde_json::Value as Json;
+
+use crate::cluster::{Error, Reason, Verb};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::{Key, pod_template};
+use crate::provider::diagnostics;
+use crate::schema::{Block, Path, Value};
+
+use super::drift::attributes;
+use super::manifests::Manifests;
+
+/// A planned state, in which attributes are looked up.
+#[derive(Clone, Copy)]
+pub struct AttributePaths<'a> {
+    pub block: &'a Block,
+    pub planned: &'a Value,
+}
+
+impl AttributePaths<'_> {
+    /// Returns the attributes that set what the error is about, in one of these objects. Empty if there are none.
+    pub fn of_error(self, manifests: &Manifests, error: &Error) -> Vec<Path> {
+        match &error.reason {
+            Reason::NamespaceMissing(_) | Reason::NamespaceTerminating(_) => {
+                vec![Path::of("namespace")]
+            }
+            Reason::Foreign { .. } | Reason::Terminating(_) => vec![Path::of("name")],
+            Reason::Forbidden { message } => {
+                Vec::from_iter(diagnostics::pod_security_attribute(message))
+            }
+            Reason::Conflict(_) | Reason::ChangedSincePlan(_) | Reason::Invalid { .. } => {
+                let key = Key::parse(&error.target.to_string());
+                let target = key.and_then(|key| manifests.get_key_value(&key));
+                target.map_or_else(Vec::new, |(key, manifest)| {
+                    self.of_fields(key, manifest, error)
+                })
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the attributes that set the fields in the error, each once.
+    fn of_fields(self, key: &Key, manifest: &Json, error: &Error) -> Vec<Path> {
+        let mut paths: Vec<Path> = Vec::new();
+        let mut add = |path| {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        };
+        match &error.reason {
+            Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts) => conflicts
+                .iter()
+                .filter_map(|conflict| FieldPath::resolve(manifest, &conflict.field))
+                .flat_map(|field| self.of_field(key, &field))
+                .for_each(&mut add),
+            Reason::Invalid { fields, .. } => fields
+                .iter()
+                .map(|invalid| rejected_field(key, manifest, error.verb, &invalid.field))
+                .filter_map(|field| self.closest(key, &field))
+                .for_each(&mut add),
+            _ => {}
+        }
+        paths
+    }
+
+    /// Returns the attributes that set the field.
+    pub fn of_field(self, key: &Key, field: &FieldPath) -> Vec<Path> {
+        let places = attributes::of(self.block, self.planned, key, field).into_iter();
+        let paths = places.map(|place| place.path);
+        paths
+            .filter(|path| {
+                let is_set = self.planned.get(path).is_some_and(|value| !value.is_null());
+                *path != Path::of("strategy") && is_set
+            })
+            .collect()
+    }
+
+    /// Returns the attribute that sets the field, or else a value that contains the field.
+    pub fn closest(self, key: &Key, field: &FieldPath) -> Option<Path> {
+        std::iter::successors(Some(field.clone()), FieldPath::parent)
+            .find_map(|field| self.of_field(key, &field).into_iter().next())
+    }
+}
+
+/// Returns the field of the manifest that a validation error names. The dry run of a pod names fields of the pod.
+fn rejected_field(key: &Key, manifest: &Json, verb: Verb, field: &str) -> FieldPath {
+    let template = pod_template::path(key.kind).filter(|_| verb == Verb::Check);
+    match template {
+        Some(template) => {
+            let pod = template.get(manifest).unwrap_or(manifest);
+            template.join(FieldPath::of_error(pod, field))
+        }
+        None => FieldPath::of_error(manifest, field),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes::Kind;
+    use crate::provider::resources::feature_store::testing;
+    use crate::provider::tests::test_provider::TestProvider;
+
+    #[test]
+    fn a_field_has_the_closest_attribute() {
+        let block = testing::block();
+        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+        let json = json!({"name": "x", "namespace": "ns", "feastProject": "p", "services": {
+            "scaling": {"replicas": 2},
+            "onlineStore": {"persistence": database("postgres"),
+                "server": {"resources": {"requests": {"cpu": "1"}}}},
+            "registry": {"local": {"persistence": database("sql")}},
+        }});
+        let planned = testing::plan(&block, None, &testing::value(&block, &json)).state;
+        let attributes = AttributePaths {
+            block: &block,
+            planned: &planned,
+        };
+        let manifest = json!({"spec": {"replicas": 2, "template": {"spec": {"containers": [
+            {"name": "online", "image": "i", "resources": {"requests": {"cpu": "1"}}}]}}}});
+        let key = Key::new(Kind::Deployment, "feast-x");
+        for (field, expected) in [
+            ("spec.replicas", Some("services.scaling.replicas")),
+            (
+                "spec.template.spec.containers[0].resources.requests[cpu]",
+                Some("services.online_store.server.resources.requests[\"cpu\"]"),
+            ),
+            (
+                "spec.template.spec.containers[0].volumeMounts[3].name",
+                Some("services.online_store.server"),
+            ),
+            ("metadata.name", None),
+        ] {
+            let field_path = FieldPath::of_error(&manifest, field);
+            let path = attributes.closest(&key, &field_path);
+            let path = path.map(|path| path.to_string());
+            assert_eq!(path.as_deref(), expected, "{field}");
+        }
+    }
+    #[test]
+    fn a_failed_apply_is_reported_at_the_attribute() {
+        let deployment = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+        let image = "spec.template.spec.containers[0].image";
+        for (field, expected) in [
+            (image, Some("services.online_store.server.image")),
+            ("metadata.labels[team]", Some("labels[\"team\"]")),
+            ("metadata.name", None),
+        ] {
+            let provider = TestProvider::new();
+            let config = provider.config(&json!({
+                "name": "x", "namespace": "ns", "feastProject": "p", "labels": {"team": "a"},
+                "services": {"onlineStore": {"server": {"image": "feast:1"}}},
+                "waitForRollout": false,
+            }));
+            provider.server.reject_field(deployment, field);
+            let planned = provider.plan(&Value::Null, &[], &config);
+            let applied = provider.apply(&Value::Null, &planned, &config);
+            let path = applied.diagnostics[0].path.as_ref();
+            let path = path.map(ToString::to_string);
+            assert_eq!(path.as_deref(), expected, "{field}");
+        }
+    }
+}
