@@ -15,6 +15,7 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod account;
+    pub mod actions;
     pub mod admission;
     pub mod admission_policy;
     pub mod authz;
@@ -67,11 +68,11 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
-    lost_responses, migration, moved, nulls, odd_values, permissions, persistence, pods, policies,
-    preflight, query, recovery, replacement, requests, restricted, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls, waiting,
+    actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
+    documentation, drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers,
+    lineage, lost_responses, migration, moved, nulls, odd_values, permissions, persistence, pods,
+    policies, preflight, query, recovery, replacement, requests, restricted, rollouts, scaling,
+    secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -317,6 +318,10 @@ fn trials() -> Vec<Trial> {
         terraform_runner::reports_a_failed_plan,
     ]);
     all.extend(newest_terraform_trials![
+        actions::a_restart_is_no_drift,
+        actions::commands_for_files_need_a_cron_job,
+        actions::examples_run_by_command_and_by_trigger,
+        actions::runs_wait_their_turn_and_end_when_they_are_cancelled,
         query::generated_configuration_migrates_a_namespace,
         query::generates_every_configuration,
         query::import_by_identity_generates_configuration,

@@ -17,6 +17,7 @@ mod support {
 
 #[path = "real_node"]
 mod real_node {
+    pub mod actions;
     pub mod benchmark;
     pub mod failures;
     pub mod lab;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use real_node::{benchmark, failures, lab, measure, requirements, rollouts, serving};
+use real_node::{actions, benchmark, failures, lab, measure, requirements, rollouts, serving};
 
 /// Returns one trial for each function, named by its path and started by `$run`.
 macro_rules! trials {
@@ -53,6 +54,8 @@ fn short() -> Vec<Trial> {
         serving::creates_a_repository_with_a_read_only_root_file_system,
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
+        actions::materializes_and_restarts_without_a_lost_request,
+        actions::a_failing_feast_apply_is_explained,
     ]);
     trials
 }

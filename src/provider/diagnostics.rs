@@ -1,5 +1,6 @@
 //! Diagnostics for the errors of the other layers, and for what an operation must tell the user.
 
+mod actions;
 mod drift;
 mod import_operator;
 mod moved;
@@ -20,6 +21,7 @@ use crate::feast::spec::RemoteStore;
 use crate::kubernetes::Key;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
+pub use actions::*;
 pub use drift::*;
 pub use import_operator::*;
 pub use moved::*;
