@@ -55,7 +55,6 @@ fn short() -> Vec<Trial> {
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
         actions::materializes_and_restarts_without_a_lost_request,
-        actions::a_failing_feast_apply_is_explained,
     ]);
     trials
 }
@@ -64,6 +63,7 @@ fn short() -> Vec<Trial> {
 /// short trial.
 fn long() -> Vec<Trial> {
     trials![run_on_node:
+        actions::a_failing_feast_apply_is_explained,
         measure::requests_lost_by_pre_stop_sleep,
         rollouts::every_transition_loses_no_request,
         benchmark::throughput,

@@ -28,9 +28,13 @@ use crate::feast::names::{
     APPLY_SERVICE_TYPE, COMMAND_LABEL, JOB_LABEL, NAME_LABEL, SERVICE_TYPE_LABEL,
 };
 use crate::kubernetes::kind::{Key, Kind};
+use log::LogFollower;
 
 /// The time for the deletion of a Job, also after a cancellation.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The time for the last lines of the log of a Job that has succeeded.
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The run of a Job.
 #[derive(Clone, Copy)]
@@ -99,14 +103,17 @@ impl Cluster {
             store.namespace
         ));
         let role = JobRole::OnRequest(command);
-        let done = self.wait_for_job(store, name, role, &wait, cancel);
-        let follow = self.follow_log(store, name, wait.secrets, reporter);
+        let mut log = LogFollower::new(self, store, name, wait.secrets, reporter);
         let done = tokio::select! {
-            done = done => done,
-            () = follow => unreachable!("the log is followed until the Job has ended"),
+            done = self.wait_for_job(store, name, role, &wait, cancel) => done,
+            never = log.follow() => match never {},
         };
         match done {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                // The log is only for information.
+                tokio::time::timeout(LOG_TIMEOUT, log.report()).await.ok();
+                Ok(())
+            }
             Err(error) => Err(self.end(store, key, error).await),
         }
     }

@@ -62,7 +62,7 @@ fn destroy(test: &StoreUnderTest) {
 }
 
 pub fn examples_run_by_command_and_by_trigger() {
-    let test = new("actions");
+    let mut test = new("actions");
     let here = format!("\"{}\"", test.namespace.name());
     let providers = configuration("", "");
     let providers = providers.split("resource \"").next().unwrap();
@@ -90,10 +90,8 @@ pub fn examples_run_by_command_and_by_trigger() {
     let january =
         "feast materialize 2026-01-01T00:00:00 2026-02-01T00:00:00 --views=driver_hourly_stats";
     assert_eq!(commands(&test), [january, incremental.as_str()]);
-    let run = test
-        .terraform
-        .run(&["apply", "-no-color", "-auto-approve", "-var=commit=a1b2"]);
-    run.unwrap().expect_success();
+    test.terraform.environment("TF_VAR_commit", "a1b2");
+    test.apply();
     assert_eq!(
         commands(&test).first().map(String::as_str),
         Some("feast apply")

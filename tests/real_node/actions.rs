@@ -69,7 +69,12 @@ pub fn materializes_and_restarts_without_a_lost_request() {
     let store = create("actions");
     assert_ne!(serving::served(&store), Some(expected_response()));
     let run = invoke(&store, "materialize").expect_success();
-    eprintln!("{run}");
+    for message in [
+        "| Materializing 1 feature view",
+        "`feast materialize-incremental` has succeeded",
+    ] {
+        assert!(run.stdout.contains(message), "{message}: {run}");
+    }
     serving::assert_serves_features(&store);
 
     let before = pods(&store);

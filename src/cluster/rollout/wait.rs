@@ -357,7 +357,12 @@ fn report(
     logged: &mut String,
 ) {
     let mut text = missing.to_owned();
-    for issue in issues {
+    let is_running = |issue: &&PodIssue| {
+        // The pod of a Job runs until its container has ended.
+        matches!(subject.workload, Workload::Job(_))
+            && (issue.cause, issue.reason.as_str()) == (Cause::Other, "Running")
+    };
+    for issue in issues.iter().filter(|issue| !is_running(issue)) {
         text.push_str(&format!("; {issue}"));
         // The status does not say why a probe fails. The events of other causes are in their text, or follow at the end.
         if let (Cause::NotReady, Some(event)) = (issue.cause, &issue.event) {

@@ -1,9 +1,10 @@
 //! Follows the log of a Job, to show that it makes progress. A log that cannot be read, for example without permission, is
 //! left out.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::api::{ListParams, LogParams};
 use tokio_util::sync::CancellationToken;
 
@@ -19,75 +20,112 @@ const LINES: usize = 50;
 const SHOWN: usize = 3;
 const BYTES: i64 = 65_536;
 
+/// Reads the log of a Job, and reports new lines.
+pub(super) struct LogFollower<'a> {
+    pub cluster: &'a Cluster,
+    pub store: &'a StoreName,
+    pub job: &'a str,
+    /// The values that a line must not show, without those that only the pod uses.
+    pub secrets: &'a Redaction,
+    pub reporter: &'a Reporter,
+    pod: Option<FollowedPod>,
+}
+
 /// A pod whose secrets are known.
-struct Followed {
-    pod: String,
-    secrets: Redaction,
+struct FollowedPod {
+    name: String,
+    /// `None` if a Secret cannot be read: a line could show its values.
+    secrets: Option<Redaction>,
     /// The lines of the last read.
     lines: Vec<String>,
 }
 
-impl Cluster {
-    /// Reports the newest lines of the running container of a Job, at intervals. Does not return.
-    pub(super) async fn follow_log(
-        &self,
-        store: &StoreName,
-        job: &str,
-        secrets: &Redaction,
-        reporter: &Reporter,
-    ) {
-        let mut followed: Option<Followed> = None;
-        loop {
-            tokio::time::sleep(INTERVAL).await;
-            let Some((pod, container)) = self.running(store, job).await else {
-                continue;
-            };
-            let name = pod.metadata.name.clone().unwrap_or_default();
-            if followed.as_ref().is_none_or(|known| known.pod != name) {
-                let mut secrets = secrets.clone();
-                // Without all secrets, a line could show one of them.
-                if !self.learn_secrets(store, &pod, &mut secrets).await {
-                    std::future::pending::<()>().await;
-                }
-                followed = Some(Followed {
-                    pod: name,
-                    secrets,
-                    lines: Vec::new(),
-                });
-            }
-            let Some(known) = &mut followed else { continue };
-            let lines = self.tail(store, &known.pod, &container).await;
-            let new = new_lines(&known.lines, &lines);
-            let end = new[new.len().saturating_sub(SHOWN)..].join("\n");
-            if !end.is_empty() {
-                let text = known.secrets.redact(&end);
-                reporter.log(text.lines().map(str::to_owned).collect());
-            }
-            known.lines = lines;
+impl<'a> LogFollower<'a> {
+    pub fn new(
+        cluster: &'a Cluster,
+        store: &'a StoreName,
+        job: &'a str,
+        secrets: &'a Redaction,
+        reporter: &'a Reporter,
+    ) -> Self {
+        Self {
+            cluster,
+            store,
+            job,
+            secrets,
+            reporter,
+            pod: None,
         }
     }
 
-    /// Returns the pod of the Job with a running container, and the name of the container.
-    async fn running(&self, store: &StoreName, job: &str) -> Option<(Pod, String)> {
-        let params = ListParams::default().labels(&format!("job-name={job}"));
-        let request = Request::list(PODS, &store.namespace, params);
+    /// Reports the newest lines at intervals. Does not return.
+    pub async fn follow(&mut self) -> Infallible {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            self.report().await;
+        }
+    }
+
+    /// Reports the newest lines of the running container, or of the last one that has ended.
+    pub async fn report(&mut self) {
+        let Some((pod, container)) = self.container().await else {
+            return;
+        };
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let mut followed = match self.pod.take().filter(|known| known.name == name) {
+            Some(known) => known,
+            None => FollowedPod {
+                secrets: self.secrets_of(&pod).await,
+                name,
+                lines: Vec::new(),
+            },
+        };
+        if let Some(secrets) = &followed.secrets {
+            let lines = self.tail(&followed.name, &container).await;
+            let new = new_lines(&followed.lines, &lines);
+            let end = new[new.len().saturating_sub(SHOWN)..].join("\n");
+            if !end.is_empty() {
+                // The text is redacted as a whole, because a value can have several lines.
+                let text = secrets.redact(&end);
+                self.reporter.log(text.lines().map(str::to_owned).collect());
+            }
+            followed.lines = lines;
+        }
+        self.pod = Some(followed);
+    }
+
+    /// Returns the newest pod of the Job with a container that has a log, and the name of the container.
+    async fn container(&self) -> Option<(Pod, String)> {
+        let params = ListParams::default().labels(&format!("job-name={}", self.job));
+        let request = Request::list(PODS, &self.store.namespace, params);
         let cancel = CancellationToken::new();
-        let pods: List<Pod> = self.send_for(request, &cancel).await.ok()?;
-        let mut pods = pods.items.unwrap_or_default().into_iter();
-        pods.find_map(|pod| {
-            let container = running_container(&pod)?;
+        let pods: List<Pod> = self.cluster.send_for(request, &cancel).await.ok()?;
+        let mut pods = pods.items.unwrap_or_default();
+        pods.sort_by_key(|pod| pod.metadata.creation_timestamp.clone());
+        pods.into_iter().rev().find_map(|pod| {
+            let container = container_with_log(&pod)?;
             Some((pod, container))
         })
     }
 
-    async fn tail(&self, store: &StoreName, pod: &str, container: &str) -> Vec<String> {
+    async fn secrets_of(&self, pod: &Pod) -> Option<Redaction> {
+        let mut secrets = self.secrets.clone();
+        let is_complete = self.cluster.learn_secrets(self.store, pod, &mut secrets);
+        is_complete.await.then_some(secrets)
+    }
+
+    async fn tail(&self, pod: &str, container: &str) -> Vec<String> {
         let params = LogParams {
             container: Some(container.to_owned()),
             tail_lines: i64::try_from(LINES).ok(),
             limit_bytes: Some(BYTES),
             ..LogParams::default()
         };
-        match self.read_log(&store.namespace, pod, &params).await {
+        let read = self
+            .cluster
+            .read_log(&self.store.namespace, pod, &params)
+            .await;
+        match read {
             Ok(text) => lines(&text),
             Err(reason) => {
                 tracing::info!("cannot read the log of pod {pod}: {reason}");
@@ -97,26 +135,40 @@ impl Cluster {
     }
 }
 
-/// Returns the first running container of the pod: of those of a Job, one runs after another. A container of others, such
-/// as a sidecar, comes last.
-fn running_container(pod: &Pod) -> Option<String> {
+/// Returns the running container of a Job's pod, or else the one that has ended last. Containers of the pod come before
+/// init containers, because an injected init container runs as long as the pod.
+fn container_with_log(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let init = status.init_container_statuses.iter().flatten();
     let main = status.container_statuses.iter().flatten();
-    let mut running = main.chain(init).filter(|container| {
-        let state = container.state.as_ref();
-        state.is_some_and(|state| state.running.is_some())
-    });
-    running.next().map(|container| container.name.clone())
+    let all: Vec<&ContainerStatus> = main.chain(init.rev()).collect();
+    let with = |is_wanted: fn(&ContainerState) -> bool| {
+        let found = (all.iter()).find(|it| it.state.as_ref().is_some_and(is_wanted));
+        found.map(|container| container.name.clone())
+    };
+    with(|state| state.running.is_some()).or_else(|| with(|state| state.terminated.is_some()))
 }
 
-/// Returns the lines of a log without blank ones. Of a progress bar, which overwrites its line, only the last state counts.
+/// Returns the lines of a log without blank ones and without the colors of a terminal. Of a progress bar, which overwrites its
+/// line, only the last state counts.
 fn lines(text: &str) -> Vec<String> {
+    let text = without_escapes(text);
     let shown = |line: &str| {
         let mut states = line.split('\r').map(str::trim_end);
         states.rfind(|state| !state.is_empty()).map(str::to_owned)
     };
     text.lines().filter_map(shown).collect()
+}
+
+/// Removes the control sequences of terminals (ECMA-48): ESC, `[`, parameters, and a letter.
+fn without_escapes(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_ascii_alphabetic());
+        plain.push_str(end.map_or("", |end| &part[end + 1..]));
+    }
+    plain
 }
 
 /// Returns the lines that follow the last known one. If it is not there any more, all lines are new.
@@ -139,6 +191,7 @@ mod tests {
             lines(text),
             ["Materializing 2 views", "100%|##| 9/9", "Done"]
         );
+        assert_eq!(lines("a \u{1b}[1m\u{1b}[32m1\u{1b}[0m view"), ["a 1 view"]);
     }
 
     #[test]
@@ -178,13 +231,17 @@ mod tests {
             .unwrap()
         };
         assert_eq!(
-            running_container(&pod(running.clone())).as_deref(),
+            container_with_log(&pod(running.clone())).as_deref(),
             Some("feast-apply")
         );
         assert_eq!(
-            running_container(&pod(json!({"waiting": {}}))).as_deref(),
+            container_with_log(&pod(json!({"waiting": {}}))).as_deref(),
             Some("mesh")
         );
-        assert_eq!(running_container(&Pod::default()), None);
+        assert_eq!(
+            container_with_log(&pod(json!({"terminated": {"exitCode": 1}}))).as_deref(),
+            Some("mesh")
+        );
+        assert_eq!(container_with_log(&Pod::default()), None);
     }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value as Json;
 
-use super::{apply_job, cron_job, initialization, manifest, metadata, pods};
+use super::{apply_job, containers, cron_job, initialization, manifest, metadata, pods};
 use crate::feast::command::Command;
 use crate::feast::names;
 use crate::feast::spec::{CronJob, Store};
@@ -100,12 +100,16 @@ impl CommandJob<'_> {
         let words = self.command.words();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let name = format!("feast-{}", self.command.short_name());
+        let mut container = initialization::running(store, &name, &words);
+        // Otherwise, Python writes the lines of a log that is not a terminal much later.
+        let env = container.env.get_or_insert_default();
+        containers::add(env, "PYTHONUNBUFFERED", "1");
         pods::template(
             store,
             metadata::job_pod_labels(store),
             &store.pods.apply_labels,
             &store.pods.apply_annotations,
-            apply_job::pod_running(store, initialization::running(store, &name, &words)),
+            apply_job::pod_running(store, container),
         )
     }
 
@@ -201,6 +205,7 @@ mod tests {
         expected["backoffLimit"] = json!(1);
         let container = &mut expected["template"]["spec"]["containers"][0];
         container["name"] = json!("feast-materialize");
+        container["env"] = json!([{"name": "PYTHONUNBUFFERED", "value": "1"}]);
         container["command"] = json!([
             "feast",
             "materialize-incremental",

@@ -36,7 +36,7 @@ pub async fn report<T>(
     while let Ok(report) = reports.try_recv() {
         limiter.push(report);
     }
-    for message in limiter.steps() {
+    for message in limiter.rest() {
         sink.send(message).await.ok();
     }
     result
@@ -76,18 +76,23 @@ impl Limiter {
         self.steps.drain(..).collect()
     }
 
+    /// Returns the messages to send when the work has ended. A state of it no longer matters.
+    fn rest(&mut self) -> Vec<String> {
+        let log = self.log_lines();
+        [log, self.steps()].concat()
+    }
+
+    fn log_lines(&mut self) -> Vec<String> {
+        let lines = self.log.take().into_iter().flatten();
+        lines.map(|line| format!("| {line}")).collect()
+    }
+
     /// Returns the messages to send at this time.
     fn due(&mut self, now: Instant) -> Vec<String> {
         let mut messages = self.steps();
         if self.earliest.is_none_or(|earliest| earliest <= now) {
             messages.extend(self.status.take());
-            messages.extend(
-                self.log
-                    .take()
-                    .into_iter()
-                    .flatten()
-                    .map(|line| format!("| {line}")),
-            );
+            messages.extend(self.log_lines());
         }
         if !messages.is_empty() {
             self.earliest = Some(now + INTERVAL);
@@ -128,5 +133,9 @@ mod tests {
         limiter.push(Report::Step("b".into()));
         assert_eq!(limiter.due(at(2001)), ["b"]);
         assert_eq!(limiter.next(), None);
+        limiter.push(Report::Status("3 of 3".into()));
+        limiter.push(Report::Step("c".into()));
+        limiter.push(Report::Log(vec!["z".into()]));
+        assert_eq!(limiter.rest(), ["| z", "c"]);
     }
 }
