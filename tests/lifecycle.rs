@@ -39,6 +39,7 @@ mod lifecycle {
     pub mod lineage;
     pub mod lost_responses;
     pub mod migration;
+    pub mod module;
     pub mod moved;
     pub mod nulls;
     pub mod odd_values;
@@ -70,9 +71,9 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
     documentation, drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers,
-    lineage, lost_responses, migration, moved, nulls, odd_values, permissions, persistence, pods,
-    policies, preflight, query, recovery, replacement, requests, restricted, rollouts, scaling,
-    secrets, terraform_runner, testbed, tls, waiting,
+    lineage, lost_responses, migration, module, moved, nulls, odd_values, permissions, persistence,
+    pods, policies, preflight, query, recovery, replacement, requests, restricted, rollouts,
+    scaling, secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -210,6 +211,8 @@ fn trials() -> Vec<Trial> {
         migration::commands_of_the_guide_succeed,
         migration::rejects_unsupported_imports,
         migration::migrates_objects_and_data,
+        module::creates_several_feature_stores,
+        module::tests_of_the_module_pass,
         moved::kubectl_manifest_is_taken_over,
         convert::plans_examples,
         convert::functions_report_errors,
