@@ -38,6 +38,7 @@ mod lifecycle {
     pub mod leftovers;
     pub mod lineage;
     pub mod lost_responses;
+    pub mod matrix;
     pub mod migration;
     pub mod module;
     pub mod moved;
@@ -71,9 +72,9 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
     documentation, drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers,
-    lineage, lost_responses, migration, module, moved, nulls, odd_values, permissions, persistence,
-    pods, policies, preflight, query, recovery, replacement, requests, restricted, rollouts,
-    scaling, secrets, terraform_runner, testbed, tls, waiting,
+    lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values, permissions,
+    persistence, pods, policies, preflight, query, recovery, replacement, requests, restricted,
+    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -170,6 +171,18 @@ fn simulation_trials() -> Vec<Trial> {
         testbed::volumes_are_provisioned,
     ]);
     all
+}
+
+/// Returns one trial for each version of Terraform and OpenTofu. Where one cannot be installed, its trial is ignored.
+fn matrix_trials() -> Vec<Trial> {
+    let tools = matrix::TOOLS.iter();
+    tools
+        .map(|&(name, tool, is_in_ci)| {
+            let trial =
+                Trial::ignorable_test(name, move || Ok(lab::with_tool(tool, matrix::check)));
+            trial.with_ignored_flag(!is_in_ci)
+        })
+        .collect()
 }
 
 fn trials() -> Vec<Trial> {
@@ -331,6 +344,7 @@ fn trials() -> Vec<Trial> {
         query::invalid_queries_are_rejected,
         query::missing_permissions_are_warnings,
     ]);
+    all.extend(matrix_trials());
     all
 }
 
