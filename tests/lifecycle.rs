@@ -63,6 +63,7 @@ mod lifecycle {
     pub mod testbed;
     pub mod tls;
     pub mod waiting;
+    pub mod without_refresh;
 }
 
 use std::process::ExitCode;
@@ -74,7 +75,7 @@ use lifecycle::{
     documentation, drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers,
     lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values, permissions,
     persistence, pods, policies, preflight, query, recovery, replacement, requests, restricted,
-    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
+    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting, without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -327,6 +328,7 @@ fn trials() -> Vec<Trial> {
         tls::requires_the_ca_of_a_token_provider,
         tls::example_is_applied,
         tls::checks_a_remote_registry_first,
+        without_refresh::every_operation_needs_no_refresh,
         testbed::control_plane_responds,
         testbed::deployment_becomes_available,
         terraform_runner::mirror_layout_is_found,

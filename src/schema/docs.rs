@@ -131,6 +131,7 @@ impl Page {
             format!("- `{name}` ({})", notes(attribute)),
             brief(&attribute.description),
         ];
+        parts.extend(attribute.deprecated.clone());
         parts.extend(
             attribute
                 .checks
@@ -175,7 +176,7 @@ fn notes(attribute: &Attribute) -> String {
         (attribute.sensitive, "Sensitive"),
         (attribute.write_only, "Write-only"),
         (attribute.requires_replace, "Forces replacement"),
-        (attribute.deprecated, "Deprecated"),
+        (attribute.deprecated.is_some(), "Deprecated"),
     ];
     notes.extend(
         flags

@@ -38,6 +38,27 @@ struct Store {
     surge: Option<k8s_openapi::apimachinery::pkg::util::intstr::IntOrString>,
 }
 
+/// A store with an attribute that is not needed any more.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Deprecating {
+    /// Size.
+    #[schemars(extend("x-terraform" = {"deprecated": "Use `weight`."}))]
+    size: Option<i32>,
+}
+
+#[test]
+fn a_deprecated_attribute_says_what_to_use_instead() {
+    let block = lower::<Deprecating>().unwrap();
+    let size = &block.attributes["size"];
+    assert_eq!(size.deprecated.as_deref(), Some("Use `weight`."));
+    let section = docs::schema_section(&block);
+    assert!(
+        section.contains("- `size` (Number, Deprecated) Size. Use `weight`.\n"),
+        "{section}"
+    );
+}
+
 #[derive(JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -132,7 +153,7 @@ fn lowers_a_struct_to_attributes_in_snake_case() {
                             sensitive: false,
                             write_only: false,
                             requires_replace: false,
-                            deprecated: false,
+                            deprecated: None,
                             checks: vec![colour],
                             key: "partKind".into(),
                         }
@@ -148,7 +169,7 @@ fn lowers_a_struct_to_attributes_in_snake_case() {
                             sensitive: false,
                             write_only: false,
                             requires_replace: false,
-                            deprecated: false,
+                            deprecated: None,
                             checks: vec![],
                             key: "weight".into(),
                         }
@@ -161,7 +182,7 @@ fn lowers_a_struct_to_attributes_in_snake_case() {
             sensitive: false,
             write_only: false,
             requires_replace: false,
-            deprecated: false,
+            deprecated: None,
             checks: vec![],
             key: "part".into(),
         }
