@@ -50,6 +50,7 @@ mod lifecycle {
     pub mod pods;
     pub mod policies;
     pub mod preflight;
+    pub mod pulumi;
     pub mod query;
     pub mod recovery;
     pub mod replacement;
@@ -74,8 +75,9 @@ use lifecycle::{
     actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
     documentation, drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers,
     lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values, permissions,
-    persistence, pods, policies, preflight, query, recovery, replacement, requests, restricted,
-    rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting, without_refresh,
+    persistence, pods, policies, preflight, pulumi, query, recovery, replacement, requests,
+    restricted, rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
+    without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -347,6 +349,8 @@ fn trials() -> Vec<Trial> {
         query::missing_permissions_are_warnings,
     ]);
     all.extend(matrix_trials());
+    let pulumi = Trial::ignorable_test("pulumi::example", || Ok(pulumi::run()));
+    all.push(pulumi.with_ignored_flag(true));
     all
 }
 

@@ -38,27 +38,6 @@ struct Store {
     surge: Option<k8s_openapi::apimachinery::pkg::util::intstr::IntOrString>,
 }
 
-/// A store with an attribute that is not needed any more.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct Deprecating {
-    /// Size.
-    #[schemars(extend("x-terraform" = {"deprecated": "Use `weight`."}))]
-    size: Option<i32>,
-}
-
-#[test]
-fn a_deprecated_attribute_says_what_to_use_instead() {
-    let block = lower::<Deprecating>().unwrap();
-    let size = &block.attributes["size"];
-    assert_eq!(size.deprecated.as_deref(), Some("Use `weight`."));
-    let section = docs::schema_section(&block);
-    assert!(
-        section.contains("- `size` (Number, Deprecated) Size. Use `weight`.\n"),
-        "{section}"
-    );
-}
-
 #[derive(JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used")]

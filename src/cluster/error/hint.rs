@@ -135,10 +135,10 @@ impl Reason {
                         ..
                     },
             } if manager == OPERATOR => {
-                "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Migrating from the Feast operator\" has the steps."
+                "Import the feature store: `terraform import <address> <namespace>/<name>`, or `pulumi import feast:index/featureStore:FeatureStore <name> <namespace>/<name>`, reads the operator's custom resource, and the next apply takes its objects over. The guide \"Migrating from the Feast operator\" has the steps."
             }
             Self::OwnedByOperator => {
-                "Apply first, so that the PersistentVolumeClaims are kept when the custom resource is deleted, or leave the feature store to the operator: `terraform state rm <address>`."
+                "Apply first, so that the PersistentVolumeClaims are kept when the custom resource is deleted, or leave the feature store to the operator: `terraform state rm <address>`, or `pulumi state delete <urn>`."
             }
             Self::OperatorRunning => {
                 "Stop the operator (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or in the namespace where it runs), then apply again. Nothing else was changed."

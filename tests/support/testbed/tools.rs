@@ -45,6 +45,10 @@ pub enum Tool {
     Terraform115,
     Tofu,
     Tfplugindocs,
+    Pulumi,
+    /// The plugin with which Pulumi uses any Terraform provider.
+    PulumiBridge,
+    PulumiYaml,
 }
 
 impl Tool {
@@ -110,6 +114,9 @@ impl Tool {
             Self::Terraform115 => "terraform-1.15",
             Self::Tofu => "tofu",
             Self::Tfplugindocs => "tfplugindocs",
+            Self::Pulumi => "pulumi",
+            Self::PulumiBridge => "pulumi-resource-terraform-provider",
+            Self::PulumiYaml => "pulumi-language-yaml",
         }
     }
 
@@ -139,6 +146,9 @@ impl Tool {
             Self::CoreDns => "terraform-provider-feast/testbed/coredns",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
+            Self::Pulumi => "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            Self::PulumiBridge => "github.com/pulumi/pulumi-terraform-bridge/v3/dynamic",
+            Self::PulumiYaml => "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
             Self::Terraform
             | Self::Terraform16
             | Self::Terraform18
@@ -160,6 +170,9 @@ impl Tool {
             | Self::Pause => Module::Containerd,
             Self::CoreDns => Module::CoreDns,
             Self::Tfplugindocs => Module::Documentation,
+            Self::Pulumi => Module::Pulumi,
+            Self::PulumiBridge => Module::PulumiBridge,
+            Self::PulumiYaml => Module::PulumiYaml,
             _ => Module::Kubernetes,
         };
         Some((module, package))
