@@ -78,6 +78,7 @@ custom resource definition. The provider has:
 - [Lineage](guides/lineage.md): sending and receiving OpenLineage events
 - [Data](guides/data.md): which changes affect PersistentVolumeClaims, and how the plan shows them
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
+- [Pulumi](guides/pulumi.md): options, and what to do after a failure
 - [Restricted clusters](guides/restricted-clusters.md): Pod Security, quotas, service meshes, network policies, workload
   identity
 
