@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::api::{ListParams, LogParams};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::report::Reporter;
@@ -15,6 +16,8 @@ use crate::cluster::{Cluster, StoreName};
 use crate::feast::secrets::redaction::Redaction;
 
 const INTERVAL: Duration = Duration::from_secs(5);
+/// The time without lines after which a report says that the Job still runs.
+const QUIET: Duration = Duration::from_mins(1);
 /// The number of lines that are read, and the number of those that are shown at once.
 const LINES: usize = 50;
 const SHOWN: usize = 3;
@@ -58,19 +61,29 @@ impl<'a> LogFollower<'a> {
         }
     }
 
-    /// Reports the newest lines at intervals. Does not return.
+    /// Reports the newest lines at intervals, and the time now and then while there are none. Does not return.
     pub async fn follow(&mut self) -> Infallible {
+        let started = Instant::now();
+        let mut last_report = started;
         loop {
             tokio::time::sleep(INTERVAL).await;
-            self.report().await;
+            if self.report().await {
+                last_report = Instant::now();
+            } else if last_report.elapsed() >= QUIET {
+                last_report = Instant::now();
+                let minutes = started.elapsed().as_secs() / 60;
+                self.reporter
+                    .status(format!("Job/{} runs for {minutes} min", self.job));
+            }
         }
     }
 
-    /// Reports the newest lines of the running container, or of the last one that has ended.
-    pub async fn report(&mut self) {
+    /// Reports the newest lines of the running container, or of the last one that has ended. Returns whether there were any.
+    pub async fn report(&mut self) -> bool {
         let Some((pod, container)) = self.container().await else {
-            return;
+            return false;
         };
+        let mut is_reported = false;
         let name = pod.metadata.name.clone().unwrap_or_default();
         let mut followed = match self.pod.take().filter(|known| known.name == name) {
             Some(known) => known,
@@ -88,10 +101,12 @@ impl<'a> LogFollower<'a> {
                 // The text is redacted as a whole, because a value can have several lines.
                 let text = secrets.redact(&end);
                 self.reporter.log(text.lines().map(str::to_owned).collect());
+                is_reported = true;
             }
             followed.lines = lines;
         }
         self.pod = Some(followed);
+        is_reported
     }
 
     /// Returns the newest pod of the Job with a container that has a log, and the name of the container.
