@@ -17,7 +17,9 @@ pub mod guard;
 pub mod operator;
 pub mod preflight;
 pub mod read;
+pub mod report;
 pub mod rollout;
+pub mod run;
 pub mod search;
 pub mod sources;
 

@@ -7,6 +7,7 @@
 //! Must not know: a Kubernetes client, an async runtime, the protocol, the clock, the environment, randomness. Every
 //! function depends on its arguments alone.
 
+pub mod command;
 pub mod config;
 pub mod custom_resource;
 pub mod feature_store_yaml;

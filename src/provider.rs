@@ -7,11 +7,11 @@
 //! - `data_sources/`: [`DataSource`](crate::schema::provider::DataSource)
 //! - `functions/`: [`Function`](crate::schema::provider::Function)
 //! - `list_resources/`: [`ListResource`](crate::schema::provider::ListResource)
-//!
-//! Actions ([`Action`](crate::schema::provider::Action)) get `actions/` with the first of them.
+//! - `actions/`: [`Action`](crate::schema::provider::Action)
 //!
 //! Must not know: protobuf, msgpack, sockets.
 
+mod actions;
 mod config;
 pub mod convert;
 mod data_sources;
@@ -31,6 +31,7 @@ use schemars::JsonSchema;
 use crate::schema::provider::{ConfigureProviderRequest, Registry};
 use crate::schema::{Block, Diagnostics, Provider, Schema, Value, lower};
 
+use actions::{Apply, FeastAction, Materialize, Restart};
 use config::ProviderConfig;
 use data_sources::feature_store::FeatureStoreDataSource;
 use list_resources::feature_store::FeatureStoreListResource;
@@ -67,7 +68,10 @@ impl Feast {
                 .data_source(FeatureStoreDataSource::new(&data))
                 .list_resource(FeatureStoreListResource::new(&block, &data))
                 .function(from_manifest)
-                .function(render),
+                .function(render)
+                .action(FeastAction::<Apply>::new(&data))
+                .action(FeastAction::<Materialize>::new(&data))
+                .action(FeastAction::<Restart>::new(&data)),
             data,
         }
     }

@@ -15,6 +15,7 @@ mod support {
 #[path = "lifecycle"]
 mod lifecycle {
     pub mod account;
+    pub mod actions;
     pub mod admission;
     pub mod admission_policy;
     pub mod authz;
@@ -37,7 +38,9 @@ mod lifecycle {
     pub mod leftovers;
     pub mod lineage;
     pub mod lost_responses;
+    pub mod matrix;
     pub mod migration;
+    pub mod module;
     pub mod moved;
     pub mod nulls;
     pub mod odd_values;
@@ -47,6 +50,7 @@ mod lifecycle {
     pub mod pods;
     pub mod policies;
     pub mod preflight;
+    pub mod pulumi;
     pub mod query;
     pub mod recovery;
     pub mod replacement;
@@ -60,6 +64,7 @@ mod lifecycle {
     pub mod testbed;
     pub mod tls;
     pub mod waiting;
+    pub mod without_refresh;
 }
 
 use std::process::ExitCode;
@@ -67,11 +72,12 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
-    admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
-    lost_responses, migration, moved, nulls, odd_values, permissions, persistence, pods, policies,
-    preflight, query, recovery, replacement, requests, restricted, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls, waiting,
+    actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
+    documentation, drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers,
+    lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values, permissions,
+    persistence, pods, policies, preflight, pulumi, query, recovery, replacement, requests,
+    restricted, rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
+    without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -170,6 +176,18 @@ fn simulation_trials() -> Vec<Trial> {
     all
 }
 
+/// Returns one trial for each version of Terraform and OpenTofu. Where one cannot be installed, its trial is ignored.
+fn matrix_trials() -> Vec<Trial> {
+    let tools = matrix::TOOLS.iter();
+    tools
+        .map(|&(name, tool, is_in_ci)| {
+            let trial =
+                Trial::ignorable_test(name, move || Ok(lab::with_tool(tool, matrix::check)));
+            trial.with_ignored_flag(!is_in_ci)
+        })
+        .collect()
+}
+
 fn trials() -> Vec<Trial> {
     let mut all = cluster_trials![
         cluster:
@@ -209,6 +227,8 @@ fn trials() -> Vec<Trial> {
         migration::commands_of_the_guide_succeed,
         migration::rejects_unsupported_imports,
         migration::migrates_objects_and_data,
+        module::creates_several_feature_stores,
+        module::tests_of_the_module_pass,
         moved::kubectl_manifest_is_taken_over,
         convert::plans_examples,
         convert::functions_report_errors,
@@ -310,6 +330,7 @@ fn trials() -> Vec<Trial> {
         tls::requires_the_ca_of_a_token_provider,
         tls::example_is_applied,
         tls::checks_a_remote_registry_first,
+        without_refresh::every_operation_needs_no_refresh,
         testbed::control_plane_responds,
         testbed::deployment_becomes_available,
         terraform_runner::mirror_layout_is_found,
@@ -317,12 +338,19 @@ fn trials() -> Vec<Trial> {
         terraform_runner::reports_a_failed_plan,
     ]);
     all.extend(newest_terraform_trials![
+        actions::a_restart_is_no_drift,
+        actions::commands_for_files_need_a_cron_job,
+        actions::examples_run_by_command_and_by_trigger,
+        actions::runs_wait_their_turn_and_end_when_they_are_cancelled,
         query::generated_configuration_migrates_a_namespace,
         query::generates_every_configuration,
         query::import_by_identity_generates_configuration,
         query::invalid_queries_are_rejected,
         query::missing_permissions_are_warnings,
     ]);
+    all.extend(matrix_trials());
+    let pulumi = Trial::ignorable_test("pulumi::example", || Ok(pulumi::run()));
+    all.push(pulumi.with_ignored_flag(true));
     all
 }
 

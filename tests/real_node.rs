@@ -17,6 +17,7 @@ mod support {
 
 #[path = "real_node"]
 mod real_node {
+    pub mod actions;
     pub mod benchmark;
     pub mod failures;
     pub mod lab;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use real_node::{benchmark, failures, lab, measure, requirements, rollouts, serving};
+use real_node::{actions, benchmark, failures, lab, measure, requirements, rollouts, serving};
 
 /// Returns one trial for each function, named by its path and started by `$run`.
 macro_rules! trials {
@@ -54,6 +55,7 @@ fn short() -> Vec<Trial> {
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
         rollouts::every_server_ends_before_the_grace_period,
+        actions::materializes_and_restarts_without_a_lost_request,
     ]);
     trials
 }
@@ -62,6 +64,7 @@ fn short() -> Vec<Trial> {
 /// short trial.
 fn long() -> Vec<Trial> {
     trials![run_on_node:
+        actions::a_failing_feast_apply_is_explained,
         measure::requests_lost_by_pre_stop_sleep,
         rollouts::every_transition_loses_no_request,
         benchmark::throughput,

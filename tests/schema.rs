@@ -29,7 +29,7 @@ fn flags(attribute: &Attribute) -> String {
         (sensitive, "sensitive"),
         (write_only, "write-only"),
         (requires_replace, "requires-replace"),
-        (deprecated, "deprecated"),
+        (&deprecated.is_some(), "deprecated"),
     ]
     .into_iter()
     .filter(|(set, _)| **set)

@@ -264,7 +264,7 @@ impl Cluster {
 }
 
 /// Returns the owner that the labels of the object name.
-fn owner(live: &Json) -> LabelledOwner {
+pub(super) fn owner(live: &Json) -> LabelledOwner {
     let labels = &live["metadata"]["labels"];
     let store = labels[NAME_LABEL].as_str().map(|store| {
         let namespace = labels[NAMESPACE_LABEL].as_str();

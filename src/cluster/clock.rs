@@ -40,6 +40,12 @@ impl Cluster {
     pub fn now(&self) -> i64 {
         self.inner.clock.now()
     }
+
+    /// Returns the time of [`Cluster::now`] in UTC as RFC 3339 writes it.
+    pub fn now_rfc3339(&self) -> String {
+        let now = jiff::Timestamp::from_second(self.now());
+        now.unwrap_or_default().to_string()
+    }
 }
 
 fn date(headers: &HeaderMap) -> Option<i64> {

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::connection::{ConnectionError, Server};
 use super::delete::StalledDeletion;
+use super::rollout::JobRole;
 use super::rollout::pod_issue::{PodIssue, paragraphs};
 use super::task::TaskError;
 use crate::kubernetes::kind::{Key, Scope};
@@ -178,6 +179,7 @@ impl Error {
             | Reason::RolloutFailed { .. }
             | Reason::JobFailed { .. }
             | Reason::JobUnfinished { .. }
+            | Reason::Paused
             | Reason::TimedOut { .. }
             | Reason::WrongCluster { .. }
             | Reason::Cancelled => false,
@@ -364,18 +366,24 @@ pub enum Reason {
         issues: Vec<PodIssue>,
     },
 
-    #[error("`feast apply` failed: {message}{}", paragraphs(.issues))]
+    #[error("`{}` failed: {message}{}", .role.command(), paragraphs(.issues))]
     JobFailed {
+        role: JobRole,
         message: String,
         issues: Vec<PodIssue>,
     },
 
     /// The Job has not ended, and waiting longer would not help.
-    #[error("`feast apply` did not finish: {message}{}", paragraphs(.issues))]
+    #[error("`{}` did not finish: {message}{}", .role.command(), paragraphs(.issues))]
     JobUnfinished {
+        role: JobRole,
         message: String,
         issues: Vec<PodIssue>,
     },
+
+    /// A restart of a paused Deployment.
+    #[error("it is paused, so that its pods would not be replaced")]
+    Paused,
 
     #[error("{waiting_for} after {seconds} s{}", paragraphs(.issues))]
     TimedOut {

@@ -22,7 +22,7 @@ pub use diagnosis::{Observation, diagnose};
 pub use grace_period::GRACE;
 pub use job::job_progress;
 pub use pods::ready;
-pub use wait::{Rollout, Wait};
+pub use wait::{JobRole, Rollout, Wait};
 
 /// The progress of a rollout or a Job.
 #[derive(Debug, Clone, PartialEq, Eq)]

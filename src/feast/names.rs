@@ -104,6 +104,11 @@ pub const APPLY_CONTAINER: &str = "feast-apply";
 pub const JOB_LABEL: &str = "feast.dev/job-of";
 /// Annotation of the Deployment: the fingerprint of the configuration that `feast apply` has applied.
 pub const APPLIED_ANNOTATION: &str = "feast.dev/applied";
+/// Label of a Job that runs a command of Feast on request: the command without `feast`. Such a Job belongs to no apply, so
+/// it has no [`NAME_LABEL`].
+pub const COMMAND_LABEL: &str = "feast.dev/command";
+/// Pod annotation with the time of the last restart on request: that of `kubectl rollout restart`.
+pub const RESTARTED_ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
 /// Service types of the `feast apply` Job and of the CronJob.
 pub const APPLY_SERVICE_TYPE: &str = "apply";
 pub const CRON_JOB_SERVICE_TYPE: &str = "cronjob";
@@ -416,6 +421,14 @@ pub fn apply_job(store: &str) -> String {
 pub fn apply_job_of(store: &str, hash: &str) -> String {
     let hash: String = hash.chars().take(SHORT_HASH).collect();
     format!("{}-{hash}", apply_job(store))
+}
+
+/// Returns the name of a Job that runs a command on request. `id` makes it unique. The name of the feature store is
+/// truncated if it is too long.
+pub fn command_job(store: &str, command: &str, id: &str) -> String {
+    let room = DNS_LABEL_LENGTH - "feast--run--".len() - command.len() - id.len();
+    let store: String = store.chars().take(room).collect();
+    format!("feast-{}-run-{command}-{id}", store.trim_end_matches('-'))
 }
 
 /// Returns the name of the Kubernetes Service of an endpoint.

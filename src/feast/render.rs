@@ -6,6 +6,7 @@
 mod apply_job;
 mod autoscaler;
 mod claims;
+mod command_job;
 mod config_map;
 mod containers;
 mod cron_job;
@@ -29,6 +30,7 @@ mod ssh;
 mod tls;
 mod volumes;
 
+pub use command_job::{CommandJob, NoPod};
 pub(super) use repository::without_git_settings;
 
 use std::collections::BTreeMap;

@@ -40,6 +40,7 @@ mod utilization;
 mod volumes;
 mod warnings;
 
+pub use timeouts::timeout_problem;
 pub use warnings::WARNINGS;
 
 use super::config::FeatureStore;

@@ -1,5 +1,6 @@
 //! Diagnostics for the errors of the other layers, and for what an operation must tell the user.
 
+mod actions;
 mod drift;
 mod import_operator;
 mod moved;
@@ -20,6 +21,7 @@ use crate::feast::spec::RemoteStore;
 use crate::kubernetes::Key;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
+pub use actions::*;
 pub use drift::*;
 pub use import_operator::*;
 pub use moved::*;
@@ -236,7 +238,7 @@ fn add_to_last_error(diagnostics: &mut Diagnostics, text: &str) {
 
 const FAILED_CREATE: &str = "The state records the objects that exist. Terraform marks a resource whose create failed as tainted: its next apply destroys the feature store and creates it again. To keep it, correct the cause, run `terraform untaint <address>` and apply again. Pulumi records no state: correct the cause and run `pulumi up` again, which adopts the objects that exist.";
 
-const FAILED_UPDATE: &str = "The state records the objects that exist. The next plan is not empty; applying it resumes the update.";
+const FAILED_UPDATE: &str = "The state records the objects that exist. The next plan is not empty; applying it resumes the update. Pulumi keeps the state before it: `pulumi up` resumes the update, and to go back to the previous configuration, run `pulumi refresh` first.";
 
 /// An apply with unknown values, which Terraform must not request.
 pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {

@@ -1,6 +1,7 @@
 //! The generated pages of the reference, in the layout of the Terraform registry.
 //! `UPDATE_DOCS=1 cargo test --test tidy` writes them.
 
+mod actions;
 mod functions;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub fn pages() -> BTreeMap<String, String> {
     let feast = Feast::new();
     let registry = feast.registry();
     let mut pages = functions::pages(&registry.functions);
+    pages.extend(actions::pages(&registry.actions));
     pages.extend([
         ("docs/index.md".to_owned(), index(&feast.schema().block)),
         (
@@ -56,10 +58,14 @@ fn index(block: &Block) -> String {
 {description}
 
 The provider creates the Kubernetes objects of a feature store itself. The cluster needs neither the Feast operator nor a
-custom resource definition. The provider has one resource,
-[`{FEATURE_STORE}`](resources/feature_store.md), a [data source](data-sources/feature_store.md) and a
-[list resource](list-resources/feature_store.md) of the same name, and two functions: [`render`](functions/render.md) shows the objects without a cluster,
-[`from_manifest`](functions/from_manifest.md) reads a custom resource of the operator.
+custom resource definition. The provider has:
+
+- a resource, [`{FEATURE_STORE}`](resources/feature_store.md), with a [data source](data-sources/feature_store.md) and a
+  [list resource](list-resources/feature_store.md) of the same name;
+- three actions: [`feast_materialize`](actions/materialize.md), [`feast_apply`](actions/apply.md) and
+  [`feast_restart`](actions/restart.md);
+- two functions: [`render`](functions/render.md) shows the objects without a cluster,
+  [`from_manifest`](functions/from_manifest.md) reads a custom resource of the operator.
 
 - [Operations](guides/operations.md): versions, upgrades, troubleshooting
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
@@ -72,6 +78,7 @@ custom resource definition. The provider has one resource,
 - [Lineage](guides/lineage.md): sending and receiving OpenLineage events
 - [Data](guides/data.md): which changes affect PersistentVolumeClaims, and how the plan shows them
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
+- [Pulumi](guides/pulumi.md): options, and what to do after a failure
 - [Restricted clusters](guides/restricted-clusters.md): Pod Security, quotas, service meshes, network policies, workload
   identity
 

@@ -14,8 +14,10 @@ mod openshift;
 mod reattached;
 mod replacement;
 mod saved_states;
+mod stored_shapes;
 pub mod test_provider;
 mod unknown_provider;
+mod without_refresh;
 
 use serde_json::{Value as Json, json};
 

@@ -131,6 +131,7 @@ impl Page {
             format!("- `{name}` ({})", notes(attribute)),
             brief(&attribute.description),
         ];
+        parts.extend(attribute.deprecated.clone());
         parts.extend(
             attribute
                 .checks
@@ -175,7 +176,7 @@ fn notes(attribute: &Attribute) -> String {
         (attribute.sensitive, "Sensitive"),
         (attribute.write_only, "Write-only"),
         (attribute.requires_replace, "Forces replacement"),
-        (attribute.deprecated, "Deprecated"),
+        (attribute.deprecated.is_some(), "Deprecated"),
     ];
     notes.extend(
         flags
@@ -242,7 +243,10 @@ pub fn type_name(plain: &Type) -> String {
 
 #[cfg(test)]
 mod tests {
+    use schemars::JsonSchema;
+
     use super::*;
+    use crate::schema::lower;
 
     #[test]
     fn cuts_long_descriptions_after_a_sentence() {
@@ -253,5 +257,26 @@ mod tests {
         );
         assert_eq!(brief(&format!("{long} Then another.")), long);
         assert_eq!(brief("No full stop"), "No full stop");
+    }
+
+    /// A store with an attribute that is not needed any more.
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Deprecating {
+        /// Size.
+        #[schemars(extend("x-terraform" = {"deprecated": "Use `weight`."}))]
+        size: Option<i32>,
+    }
+
+    #[test]
+    fn a_deprecated_attribute_says_what_to_use_instead() {
+        let block = lower::<Deprecating>().unwrap();
+        let size = &block.attributes["size"];
+        assert_eq!(size.deprecated.as_deref(), Some("Use `weight`."));
+        let section = schema_section(&block);
+        assert!(
+            section.contains("- `size` (Number, Deprecated) Size. Use `weight`.\n"),
+            "{section}"
+        );
     }
 }

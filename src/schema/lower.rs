@@ -29,7 +29,8 @@ struct Extension {
     sensitive: bool,
     write_only: bool,
     requires_replace: bool,
-    deprecated: bool,
+    /// What to use in place of a deprecated attribute, as a sentence.
+    deprecated: Option<String>,
     /// True for a list whose order does not matter.
     set: bool,
     /// True for a nested block instead of a nested attribute.

@@ -132,7 +132,7 @@ fn lowers_a_struct_to_attributes_in_snake_case() {
                             sensitive: false,
                             write_only: false,
                             requires_replace: false,
-                            deprecated: false,
+                            deprecated: None,
                             checks: vec![colour],
                             key: "partKind".into(),
                         }
@@ -148,7 +148,7 @@ fn lowers_a_struct_to_attributes_in_snake_case() {
                             sensitive: false,
                             write_only: false,
                             requires_replace: false,
-                            deprecated: false,
+                            deprecated: None,
                             checks: vec![],
                             key: "weight".into(),
                         }
@@ -161,7 +161,7 @@ fn lowers_a_struct_to_attributes_in_snake_case() {
             sensitive: false,
             write_only: false,
             requires_replace: false,
-            deprecated: false,
+            deprecated: None,
             checks: vec![],
             key: "part".into(),
         }

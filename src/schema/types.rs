@@ -49,7 +49,8 @@ pub struct Attribute {
     pub write_only: bool,
     /// A change of this attribute replaces the resource.
     pub requires_replace: bool,
-    pub deprecated: bool,
+    /// What to use in place of a deprecated attribute, as a sentence. `None` if it is not deprecated.
+    pub deprecated: Option<String>,
     /// The checks of the value: bounds, pattern, allowed words.
     pub checks: Vec<Check>,
     /// The name in the serde form: `minReplicas` for `min_replicas`.
@@ -69,7 +70,7 @@ impl Attribute {
             sensitive: false,
             write_only: false,
             requires_replace: false,
-            deprecated: false,
+            deprecated: None,
             checks: Vec::new(),
             key: String::new(),
         }

@@ -83,9 +83,10 @@ fn attribute((name, attribute): (&String, &Attribute)) -> proto::schema::Attribu
         computed: attribute.computed,
         sensitive: attribute.sensitive,
         description_kind: MARKDOWN,
-        deprecated: attribute.deprecated,
+        deprecated: attribute.deprecated.is_some(),
         write_only: attribute.write_only,
-        deprecation_message: String::new(),
+        // Since 1.15, Terraform shows it in its warning about the use of the attribute.
+        deprecation_message: attribute.deprecated.clone().unwrap_or_default(),
     }
 }
 
@@ -136,5 +137,27 @@ pub(super) fn function(function: &FunctionDefinition) -> proto::Function {
         description: function.description.clone(),
         description_kind: MARKDOWN,
         deprecation_message: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Type;
+
+    #[test]
+    fn a_deprecated_attribute_has_its_message() {
+        let plain = Attribute::of_kind(Kind::Plain(Type::String));
+        let deprecated = Attribute {
+            deprecated: Some("Use `b`.".to_owned()),
+            ..plain.clone()
+        };
+        let name = "a".to_owned();
+        let written = |of: &Attribute| {
+            let message = attribute((&name, of));
+            (message.deprecated, message.deprecation_message)
+        };
+        assert_eq!(written(&plain), (false, String::new()));
+        assert_eq!(written(&deprecated), (true, "Use `b`.".to_owned()));
     }
 }

@@ -46,6 +46,8 @@ pub fn passes_tfplugindocs() {
         "docs/resources/feature_store.md",
         "docs/data-sources/feature_store.md",
         "docs/functions/render.md",
+        "docs/list-resources/feature_store.md",
+        "docs/actions/materialize.md",
     ] {
         assert!(
             messages.contains(&format!("running file checks on {page}")),

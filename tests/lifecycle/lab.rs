@@ -71,9 +71,14 @@ pub fn with_each_tool(test: impl Fn(Terraform)) {
 
 /// Runs a test that needs Terraform 1.15, or ignores it with the reason where that cannot be installed.
 pub fn with_newest_terraform(test: fn()) -> Completion {
-    match tools::ensure(&[Tool::Terraform115], Progress::stderr()) {
+    with_tool(Tool::Terraform115, |_| test())
+}
+
+/// Runs a test that needs the tool, or ignores it with the reason where that cannot be installed.
+pub fn with_tool(tool: Tool, test: impl FnOnce(Tool)) -> Completion {
+    match tools::ensure(&[tool], Progress::stderr()) {
         Ok(_) => {
-            test();
+            test(tool);
             Completion::Completed
         }
         Err(error) => Completion::ignored_with(error.to_string()),

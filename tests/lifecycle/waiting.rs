@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ResourceQuota};
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value as Json, json};
-use terraform_provider_feast::cluster::rollout::Wait;
+use terraform_provider_feast::cluster::rollout::{JobRole, Wait};
 use terraform_provider_feast::cluster::{CancellationToken, Error, PvcPolicy};
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
 use terraform_provider_feast::kubernetes::Kind;
@@ -41,7 +41,10 @@ async fn wait_for_job(lab: &Lab, seconds: u64, grace: u64) -> Result<Json, Error
         ..Wait::new(Duration::from_secs(seconds), &secrets)
     };
     let (store, cancel) = (lab.store("x"), CancellationToken::new());
-    lab.cluster.wait_for_job(&store, JOB, &wait, &cancel).await
+    let role = JobRole::BeforeRollout;
+    (lab.cluster)
+        .wait_for_job(&store, JOB, role, &wait, &cancel)
+        .await
 }
 
 /// Returns the error for the Job, without the random suffixes of names.

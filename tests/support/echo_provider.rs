@@ -110,7 +110,7 @@ fn attribute(kind: Kind) -> Attribute {
         sensitive: false,
         write_only: false,
         requires_replace: false,
-        deprecated: false,
+        deprecated: None,
         checks: Vec::new(),
         key: String::new(),
     }

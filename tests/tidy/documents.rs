@@ -9,6 +9,9 @@ use terraform_provider_feast::provider::docs;
 use super::sources::{Source, assert_none, files, read, read_if_exists, root};
 use super::{layers, operator};
 
+#[path = "../lifecycle/matrix/features.rs"]
+mod features;
+
 const UPDATE_COMMAND: &str = "UPDATE_DOCS=1 cargo test --test tidy";
 
 const END: &str = "\n<!-- End of generated content. -->";
@@ -39,6 +42,8 @@ fn tables() -> BTreeMap<String, String> {
     let layering = "<!-- Generated from LAYERS in tests/tidy/layers.rs. -->\n\n";
     let mut tables = operator::tables();
     tables.insert("docs/architecture.md", (layering, layers::table()));
+    let matrix = "<!-- Generated from tests/lifecycle/matrix/features.rs. -->\n\n";
+    tables.insert("docs/guides/operations.md", (matrix, features::table()));
     let fresh = |(path, (begin, table)): (&str, (&str, String))| {
         let text = read(path);
         let Some((before, rest)) = text.split_once(begin) else {

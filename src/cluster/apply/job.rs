@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::super::error::{Error, Verb};
-use super::super::rollout::{GRACE, Progress, job_progress};
+use super::super::rollout::{GRACE, JobRole, Progress, job_progress};
 use super::{Applier, is_terminating};
 use crate::feast::names::APPLIED_ANNOTATION;
 use crate::feast::secrets::store_secret::created_at;
@@ -95,9 +95,10 @@ impl Applier<'_> {
         let Some(wait) = &self.desired.wait_for_job else {
             return Ok(());
         };
+        let role = JobRole::BeforeRollout;
         let done = self
             .cluster
-            .wait_for_job(self.desired.store, &key.name, wait, self.cancel)
+            .wait_for_job(self.desired.store, &key.name, role, wait, self.cancel)
             .await?;
         self.outcome.exists.insert(key.clone(), done);
         Ok(())

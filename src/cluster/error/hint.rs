@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{CONFLICT_HINT, Error, LabelledOwner, Reason, causes};
 use crate::cluster::connection::{self, Identity, shown};
 use crate::cluster::resource::FEAST_GROUP;
+use crate::cluster::rollout::JobRole;
 use crate::feast::names::OPERATOR;
 use crate::kubernetes::kind::{Api, Kind, KindInfo};
 
@@ -134,10 +135,10 @@ impl Reason {
                         ..
                     },
             } if manager == OPERATOR => {
-                "Import the feature store: `terraform import <address> <namespace>/<name>` reads the operator's custom resource, and the next apply takes its objects over. The guide \"Migrating from the Feast operator\" has the steps."
+                "Import the feature store: `terraform import <address> <namespace>/<name>`, or `pulumi import feast:index/featureStore:FeatureStore <name> <namespace>/<name>`, reads the operator's custom resource, and the next apply takes its objects over. The guide \"Migrating from the Feast operator\" has the steps."
             }
             Self::OwnedByOperator => {
-                "Apply first, so that the PersistentVolumeClaims are kept when the custom resource is deleted, or leave the feature store to the operator: `terraform state rm <address>`."
+                "Apply first, so that the PersistentVolumeClaims are kept when the custom resource is deleted, or leave the feature store to the operator: `terraform state rm <address>`, or `pulumi state delete <urn>`."
             }
             Self::OperatorRunning => {
                 "Stop the operator (`kubectl scale deployment feast-operator-controller-manager --namespace feast-operator-system --replicas 0`, or in the namespace where it runs), then apply again. Nothing else was changed."
@@ -161,14 +162,27 @@ impl Reason {
             Self::RolloutFailed { .. } => {
                 "Waiting longer would not help. Existing objects and the previous pods keep running."
             }
+            Self::JobFailed {
+                role: JobRole::OnRequest(_),
+                ..
+            } => "Fix the problem in the log of the pod, then invoke the action again.",
+            Self::JobUnfinished {
+                role: JobRole::OnRequest(_),
+                ..
+            } => {
+                "Waiting longer would not help. Resolve the cause above, then invoke the action again."
+            }
             Self::JobFailed { .. } => {
                 "The servers were not changed. Fix the problem in the log of the pod, then apply again: each apply runs a failed Job again."
             }
             Self::JobUnfinished { .. } => {
                 "Waiting longer would not help. The servers were not changed. Resolve the cause above, then apply again."
             }
+            Self::Paused => {
+                "Nothing was changed. Find out why it was paused, resume it with `kubectl rollout resume`, then invoke the action again."
+            }
             Self::TimedOut { .. } => {
-                "Resolve the cause above, or raise the time-out (`timeouts`). Existing objects are kept."
+                "Resolve the cause above, or raise the time-out (`timeouts`, or `timeout` of an action). Existing objects are kept."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {

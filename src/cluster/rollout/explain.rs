@@ -112,7 +112,12 @@ impl Cluster {
     }
 
     /// Adds the values of the Secrets that the pod uses. Returns false if one cannot be read.
-    async fn learn_secrets(&self, store: &StoreName, pod: &Pod, secrets: &mut Redaction) -> bool {
+    pub(in crate::cluster) async fn learn_secrets(
+        &self,
+        store: &StoreName,
+        pod: &Pod,
+        secrets: &mut Redaction,
+    ) -> bool {
         // The values in the store's Secret are listed already.
         let mut named = secrets_of(pod);
         named.remove(&names::main(&store.name));
@@ -158,7 +163,7 @@ impl Cluster {
         }
     }
 
-    async fn read_log(
+    pub(in crate::cluster) async fn read_log(
         &self,
         namespace: &str,
         pod: &str,

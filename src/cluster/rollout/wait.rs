@@ -14,6 +14,7 @@ use super::grace_period::{GRACE, GracePeriod, Verdict};
 use super::pod_issue::{Cause, PodIssue};
 use super::{Progress, exceeded_deadline, job_progress, progress};
 use crate::cluster::error::{Error, Reason, Verb};
+use crate::cluster::report::Reporter;
 use crate::cluster::resource::{PODS, Resource};
 use crate::cluster::watch::{Selection, last_observation};
 use crate::cluster::{Cluster, StoreName};
@@ -35,6 +36,8 @@ pub struct Wait<'a> {
     pub grace: Duration,
     /// Values that must not be shown in a log.
     pub secrets: &'a Redaction,
+    /// Receives what is missing, after each change.
+    pub reporter: Option<&'a Reporter>,
 }
 
 impl<'a> Wait<'a> {
@@ -49,6 +52,7 @@ impl<'a> Wait<'a> {
             timeout,
             grace: GRACE,
             secrets,
+            reporter: None,
         }
     }
 }
@@ -63,6 +67,25 @@ pub struct Rollout<'a> {
     pub minimum: Option<i32>,
 }
 
+/// The reason for which a Job runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobRole {
+    /// It runs `feast apply` before a rollout.
+    BeforeRollout,
+    /// It runs this command of Feast because a user has asked for it.
+    OnRequest(&'static str),
+}
+
+impl JobRole {
+    /// Returns the command of Feast.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::BeforeRollout => "feast apply",
+            Self::OnRequest(command) => command,
+        }
+    }
+}
+
 /// A kind of workload that a wait is for.
 #[derive(Clone, Copy)]
 enum Workload {
@@ -70,7 +93,7 @@ enum Workload {
         /// See [`progress`].
         minimum: Option<i32>,
     },
-    Job,
+    Job(JobRole),
 }
 
 /// The object that a wait is for.
@@ -85,16 +108,16 @@ impl Subject<'_> {
     fn kind(&self) -> Kind {
         match self.workload {
             Workload::Deployment { .. } => Kind::Deployment,
-            Workload::Job => Kind::Job,
+            Workload::Job(_) => Kind::Job,
         }
     }
 
     fn progress(&self, live: Option<&Json>) -> Progress {
         match (self.workload, live) {
-            (Workload::Job, None) => {
+            (Workload::Job(_), None) => {
                 Progress::Failed("the Job was deleted before it had ended".into())
             }
-            (Workload::Job, Some(live)) => job_progress(live),
+            (Workload::Job(_), Some(live)) => job_progress(live),
             (Workload::Deployment { .. }, None) => {
                 Progress::Failed("the Deployment does not exist".into())
             }
@@ -114,7 +137,7 @@ impl Subject<'_> {
     ) -> Observation<'a> {
         Observation {
             deployment: view.deployment.as_ref(),
-            job: matches!(self.workload, Workload::Job).then_some(self.name),
+            job: matches!(self.workload, Workload::Job(_)).then_some(self.name),
             live: view.live.as_ref(),
             field_manager,
             pods: &view.pods,
@@ -133,8 +156,16 @@ impl Subject<'_> {
         issues: Vec<PodIssue>,
     ) -> Reason {
         match (end, self.workload) {
-            (End::Failed(message), Workload::Job) => Reason::JobFailed { message, issues },
-            (End::GivenUp(message), Workload::Job) => Reason::JobUnfinished { message, issues },
+            (End::Failed(message), Workload::Job(role)) => Reason::JobFailed {
+                role,
+                message,
+                issues,
+            },
+            (End::GivenUp(message), Workload::Job(role)) => Reason::JobUnfinished {
+                role,
+                message,
+                issues,
+            },
             (End::Failed(message) | End::GivenUp(message), Workload::Deployment { .. }) => {
                 Reason::RolloutFailed { message, issues }
             }
@@ -199,11 +230,12 @@ impl Cluster {
         &self,
         store: &StoreName,
         job: &str,
+        role: JobRole,
         wait: &Wait<'_>,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let subject = Subject {
-            workload: Workload::Job,
+            workload: Workload::Job(role),
             name: job,
             pods: format!("job-name={job}"),
         };
@@ -297,7 +329,7 @@ impl Cluster {
             };
             let observation = subject.observation(&view, &reader.events, manager);
             let issues = diagnose(&observation);
-            log(store, subject, &missing, &issues, &mut logged);
+            report(store, subject, wait, &missing, &issues, &mut logged);
             let (exceeded, message) = view.deployment.as_ref().and_then(exceeded_deadline).unzip();
             match grace_period.verdict(&issues, exceeded, Instant::now()) {
                 Verdict::GiveUp => break End::GivenUp(missing.clone()),
@@ -315,16 +347,22 @@ impl Cluster {
     }
 }
 
-/// Logs what is missing, once for each change.
-fn log(
+/// Logs and reports what is missing, once for each change.
+fn report(
     store: &StoreName,
     subject: &Subject<'_>,
+    wait: &Wait<'_>,
     missing: &str,
     issues: &[PodIssue],
     logged: &mut String,
 ) {
     let mut text = missing.to_owned();
-    for issue in issues {
+    let is_running = |issue: &&PodIssue| {
+        // The pod of a Job runs until its container has ended.
+        matches!(subject.workload, Workload::Job(_))
+            && (issue.cause, issue.reason.as_str()) == (Cause::Other, "Running")
+    };
+    for issue in issues.iter().filter(|issue| !is_running(issue)) {
         text.push_str(&format!("; {issue}"));
         // The status does not say why a probe fails. The events of other causes are in their text, or follow at the end.
         if let (Cause::NotReady, Some(event)) = (issue.cause, &issue.event) {
@@ -334,6 +372,9 @@ fn log(
     if text != *logged {
         let (kind, name, namespace) = (subject.kind().as_str(), subject.name, &store.namespace);
         tracing::info!("waiting for {kind}/{name} in namespace {namespace}: {text}");
+        if let Some(reporter) = wait.reporter {
+            reporter.status(wait.secrets.redact(&text));
+        }
         *logged = text;
     }
 }

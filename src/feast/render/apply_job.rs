@@ -14,7 +14,7 @@ use crate::feast::spec::{ApplyBy, Store};
 /// A few retries are enough for a registry that is not available yet, and invalid definitions fail again.
 const BACKOFF_LIMIT: i32 = 2;
 /// One day, during which its logs can be read.
-const TTL_SECONDS: i32 = 24 * 60 * 60;
+pub(super) const TTL_SECONDS: i32 = 24 * 60 * 60;
 
 pub(super) fn render(store: &Store) -> Option<Json> {
     (store.project.apply == ApplyBy::Job).then(|| {
@@ -44,6 +44,11 @@ pub(super) fn render(store: &Store) -> Option<Json> {
 }
 
 fn pod(store: &Store) -> PodSpec {
+    pod_running(store, initialization::apply(store))
+}
+
+/// Returns a pod that creates the feature repository and then runs one container with a command of Feast.
+pub(super) fn pod_running(store: &Store, container: Container) -> PodSpec {
     let server = deployment::pod(store);
     PodSpec {
         affinity: deployment::node_affinity(store).map(|node_affinity| Affinity {
@@ -53,11 +58,11 @@ fn pod(store: &Store) -> PodSpec {
         topology_spread_constraints: None,
         // It serves no requests.
         termination_grace_period_seconds: None,
-        // `feast apply` needs no devices.
+        // Commands of Feast need no devices.
         resource_claims: None,
         init_containers: initialization::repository(store)
             .map(|container| vec![says_why(container)]),
-        containers: vec![says_why(initialization::apply(store))],
+        containers: vec![says_why(container)],
         restart_policy: Some("Never".to_owned()),
         ..server
     }
@@ -65,7 +70,7 @@ fn pod(store: &Store) -> PodSpec {
 
 /// Writes the end of a failed container's log to the status of the pod, which can be read without permission to read
 /// logs.
-fn says_why(container: Container) -> Container {
+pub(super) fn says_why(container: Container) -> Container {
     Container {
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..container

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
-use k8s_openapi::api::core::v1::{Container, PodSpec, ServiceAccount};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
@@ -99,8 +99,8 @@ fn cron_job(store: &Store, spec: &Spec, metadata: ObjectMeta) -> CronJob {
 
 fn job(store: &Store, spec: &Spec) -> JobSpec {
     let config::JobSpec {
-        pod_template_annotations,
-        pod_template_labels,
+        pod_template_annotations: _,
+        pod_template_labels: _,
         parallelism,
         completions,
         active_deadline_seconds,
@@ -125,15 +125,22 @@ fn job(store: &Store, spec: &Spec) -> JobSpec {
         completion_mode: completion_mode.map(|mode| mode.as_str().to_owned()),
         suspend,
         pod_replacement_policy: pod_replacement_policy.map(|policy| policy.as_str().to_owned()),
-        template: pods::template(
-            store,
-            metadata::job_pod_labels(store),
-            &pod_template_labels.unwrap_or_default(),
-            &pod_template_annotations.unwrap_or_default(),
-            pod(store, spec),
-        ),
+        template: template(store, spec),
         ..JobSpec::default()
     }
+}
+
+/// Returns the template of the pods that run the commands in a pod of the feature store.
+pub(super) fn template(store: &Store, spec: &Spec) -> PodTemplateSpec {
+    let labels = spec.job.pod_template_labels.clone();
+    let annotations = spec.job.pod_template_annotations.clone();
+    pods::template(
+        store,
+        metadata::job_pod_labels(store),
+        &labels.unwrap_or_default(),
+        &annotations.unwrap_or_default(),
+        pod(store, spec),
+    )
 }
 
 /// Returns a pod with one container for each command. All but the last are init containers, which run in order.

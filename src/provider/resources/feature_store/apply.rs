@@ -3,7 +3,7 @@
 
 mod create;
 mod prepare;
-mod wait;
+pub mod wait;
 
 use std::collections::BTreeMap;
 

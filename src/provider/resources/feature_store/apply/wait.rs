@@ -9,7 +9,7 @@ use crate::feast::spec::{Replicas, Store};
 
 /// Waits until all Deployments are complete. Returns the Deployment of the servers if it is, and an error for each that
 /// is not.
-pub(super) async fn complete(
+pub async fn complete(
     cluster: &Cluster,
     store: &Store,
     wait: &Wait<'_>,

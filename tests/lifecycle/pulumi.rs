@@ -1,0 +1,198 @@
+//! The example program of Pulumi, with Pulumi's CLI and its bridge to Terraform providers.
+//!
+//! `cargo test` ignores it, because the first build of the three programs takes long; `.ci/extended` runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Completion;
+use tempfile::TempDir;
+
+use crate::lifecycle::lab;
+use crate::lifecycle::recovery;
+use crate::lifecycle::store::{StoreUnderTest, until};
+use crate::support::terraform::Run;
+use crate::support::testbed::{Progress, Tool, tools};
+
+const PROGRAM: &str = include_str!("../../examples/pulumi/Pulumi.yaml");
+const TOOLS: &[Tool] = &[Tool::Pulumi, Tool::PulumiBridge, Tool::PulumiYaml];
+const TYPE: &str = "feast:index/featureStore:FeatureStore";
+
+/// Runs the test, or ignores it where Pulumi cannot be built.
+pub fn run() -> Completion {
+    match tools::ensure(TOOLS, Progress::stderr()) {
+        Ok(tools) => {
+            let folders = TOOLS.iter().map(|tool| {
+                let path = tools.path(*tool).unwrap();
+                path.parent().unwrap().to_owned()
+            });
+            the_example_is_created_changed_imported_and_destroyed(folders.collect());
+            Completion::Completed
+        }
+        Err(error) => Completion::ignored_with(error.to_string()),
+    }
+}
+
+/// A folder with the program, and the CLI without the user's settings.
+struct Pulumi {
+    folder: TempDir,
+    /// The folders of the programs.
+    path: Vec<PathBuf>,
+}
+
+impl Pulumi {
+    fn new(test: &StoreUnderTest, path: &[PathBuf], program: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("state")).unwrap();
+        let pulumi = Self {
+            folder,
+            path: path.to_vec(),
+        };
+        pulumi.write(program);
+        pulumi.run(&["stack", "init", "dev"]).expect_success();
+        let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
+        let settings = [
+            ("kubeconfig", kubeconfig.as_str()),
+            ("namespace", test.namespace.name()),
+        ];
+        for (name, value) in settings {
+            pulumi.run(&["config", "set", name, value]).expect_success();
+        }
+        pulumi
+    }
+
+    /// Writes the program, with the provider that was just built.
+    fn write(&self, program: &str) {
+        let provider = lab::provider().display().to_string();
+        let program = program.replace("feast-dev/feast", &provider);
+        fs::write(self.folder.path().join("Pulumi.yaml"), program).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let folder = self.folder.path();
+        let binary = self.path[0].join(Tool::Pulumi.binary());
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let path = self
+            .path
+            .iter()
+            .cloned()
+            .chain(std::env::split_paths(&inherited));
+        let output = Command::new(binary)
+            .args(arguments)
+            .arg("--non-interactive")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env("HOME", folder)
+            .env("PULUMI_HOME", folder.join("home"))
+            .env(
+                "PULUMI_BACKEND_URL",
+                format!("file://{}", folder.join("state").display()),
+            )
+            .env("PULUMI_CONFIG_PASSPHRASE", "test")
+            .env("PULUMI_SKIP_UPDATE_CHECK", "true")
+            .env("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
+            .env_remove("KUBECONFIG")
+            .output()
+            .unwrap();
+        Run {
+            command: format!("pulumi {}", arguments.join(" ")),
+            status: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn up(&self) -> Run {
+        self.run(&["up", "--yes", "--skip-preview"])
+            .expect_success()
+    }
+
+    #[track_caller]
+    fn expect_empty_preview(&self) {
+        self.run(&["preview", "--expect-no-changes"])
+            .expect_success();
+    }
+}
+
+fn the_example_is_created_changed_imported_and_destroyed(path: Vec<PathBuf>) {
+    let test = StoreUnderTest::new("pulumi");
+    let pulumi = Pulumi::new(&test, &path, PROGRAM);
+    let run = pulumi.up();
+    let address = format!(
+        "feast-demo-online.{}.svc.cluster.local:80",
+        test.namespace.name()
+    );
+    assert!(run.stdout.contains(&address), "{run}");
+    pulumi.expect_empty_preview();
+    expect_no_secret(pulumi.folder.path());
+
+    // Drift is found by a refresh, and reverted.
+    test.patch("deployment/feast-demo", r#"{"spec": {"replicas": 3}}"#);
+    pulumi
+        .run(&["refresh", "--yes", "--skip-preview"])
+        .expect_success();
+    pulumi.up();
+    assert_eq!(test.replicas(), 2);
+    pulumi.expect_empty_preview();
+
+    // After a failed update, the next one resumes it.
+    recovery::limit_pods(&test, 2);
+    let failing = PROGRAM.replace(
+        "      services:\n",
+        "      timeouts:\n        update: 8s\n      services:\n        podLabels:\n          team: a\n",
+    );
+    pulumi.write(&failing);
+    let run = pulumi.run(&["up", "--yes", "--skip-preview"]);
+    assert_ne!(run.status, Some(0), "{run}");
+    assert!(run.messages().contains("exceeded quota"), "{run}");
+    recovery::lift_limit(&test);
+    pulumi.up();
+    pulumi.expect_empty_preview();
+    until("the new pods", 60, || {
+        (test.deployment()["status"]["readyReplicas"] == 2).then_some(())
+    });
+
+    // Another stack imports the feature store.
+    let other = Pulumi::new(&test, &path, &failing);
+    let id = format!("{}/demo", test.namespace.name());
+    let import = [
+        "import",
+        TYPE,
+        "demo",
+        &id,
+        "--yes",
+        "--skip-preview",
+        "--protect=false",
+        "--generate-code=false",
+    ];
+    other.run(&import).expect_success();
+
+    pulumi
+        .run(&["destroy", "--yes", "--skip-preview"])
+        .expect_success();
+    assert_eq!(test.objects(), Vec::<String>::new());
+}
+
+/// Checks that the state has no password.
+fn expect_no_secret(folder: &Path) {
+    let mut folders = vec![folder.join("state")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read(&path).unwrap();
+                let text = String::from_utf8_lossy(&text);
+                assert!(
+                    !text.contains(crate::lifecycle::store::PASSWORD),
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
