@@ -97,6 +97,26 @@ const NOT_THEIRS: &[(&str, &str)] = &[
     ("services.imagePullSecrets", TERRAFORM_ONLY),
     ("feastProjectDir.git.ssh", TERRAFORM_ONLY),
     ("services.scaling.keda", TERRAFORM_ONLY),
+    ("services.serviceMonitor", TERRAFORM_ONLY),
+    ("services.openshift", TERRAFORM_ONLY),
+    ("services.onlineStore.server.service", TERRAFORM_ONLY),
+    ("services.onlineStore.server.route", TERRAFORM_ONLY),
+    ("services.offlineStore.server.service", TERRAFORM_ONLY),
+    ("services.offlineStore.server.route", TERRAFORM_ONLY),
+    ("services.registry.local.server.service", TERRAFORM_ONLY),
+    ("services.registry.local.server.route", TERRAFORM_ONLY),
+    ("services.registry.local.server.restService", TERRAFORM_ONLY),
+    ("services.registry.local.server.restRoute", TERRAFORM_ONLY),
+    ("services.ui.service", TERRAFORM_ONLY),
+    ("services.ui.route", TERRAFORM_ONLY),
+    (
+        "openlineage.consumer.lineageServer.server.service",
+        TERRAFORM_ONLY,
+    ),
+    (
+        "openlineage.consumer.lineageServer.server.route",
+        TERRAFORM_ONLY,
+    ),
 ];
 
 /// Converts a FeatureStore resource. `scaled` are the names of Deployments that other objects of the manifest scale.

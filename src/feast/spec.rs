@@ -18,6 +18,7 @@ mod resources;
 mod scaling;
 mod security;
 mod server;
+mod service;
 mod storage;
 mod stores;
 mod termination;
@@ -42,6 +43,7 @@ pub(super) use pods::kubernetes_volume;
 pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
 pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
 pub use scaling::{Autoscaler, DisruptionBudget, Evictable, Replicas, RollingUpdate, Strategy};
+pub(super) use service::kubernetes_service;
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use storage::join;
 pub use storage::{
@@ -76,6 +78,9 @@ pub struct Store {
     pub disruption_budget: Option<DisruptionBudget>,
     pub pods: Pods,
     pub network_policy: Option<NetworkPolicy>,
+    pub service_monitor: Option<config::ServiceMonitor>,
+    /// Whether OpenShift issues the certificates of servers without `tls`.
+    pub serving_certificates: bool,
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
@@ -143,6 +148,8 @@ impl Store {
             init_image,
             disable_init_containers,
             network_policy,
+            service_monitor,
+            openshift,
             // `Pods` has these.
             volumes: _,
             node_selector: _,
@@ -200,6 +207,8 @@ impl Store {
             }),
             pods,
             network_policy: network_policy.as_ref().map(NetworkPolicy::new),
+            service_monitor,
+            serving_certificates: openshift.and_then(|it| it.serving_certificates) == Some(true),
             online: Online::new(&online_store.unwrap_or_default(), &image),
             offline: offline_store
                 .as_ref()
@@ -222,11 +231,43 @@ impl Store {
         };
         store.project.apply = apply.unwrap_or_else(|| store.default_apply());
         store.termination = termination(store.allows_several_pods());
+        if store.serving_certificates {
+            store.issue_certificates();
+        }
         let selectors: Vec<_> = (store.servers().into_iter())
             .flat_map(|(_, server)| server.node_selector.clone())
             .collect();
         store.pods.node_selector.extend(selectors);
         store
+    }
+
+    /// Sets the certificates that OpenShift issues. A certificate has the name of one Service only, so the REST API of the
+    /// registry is also served on the Service of the gRPC API ([`Store::shares_rest_port`]).
+    fn issue_certificates(&mut self) {
+        let grpc = self.registry_server().is_none_or(|server| server.grpc);
+        let name = self.name.clone();
+        let lineage = self.lineage.as_mut().map(|it| &mut it.common);
+        let online = self.online.server.as_mut().map(|it| &mut it.common);
+        let offline = self.offline.as_mut().and_then(|it| it.server.as_mut());
+        let registry = match &mut self.registry {
+            Registry::Local(local) => local.server.as_mut().map(|it| &mut it.common),
+            Registry::Remote(_) => None,
+        };
+        let registry_endpoint = match grpc {
+            true => Endpoint::RegistryGrpc,
+            false => Endpoint::RegistryRest,
+        };
+        for (endpoint, server) in [
+            (Endpoint::Online, online),
+            (Endpoint::Offline, offline),
+            (registry_endpoint, registry),
+            (Endpoint::Ui, self.ui.as_mut()),
+            (Endpoint::Lineage, lineage),
+        ] {
+            if let Some(server) = server.filter(|server| !server.tls_disabled) {
+                (server.tls).get_or_insert_with(|| Tls::issued(&name, endpoint));
+            }
+        }
     }
 
     /// Returns whether every service keeps its data outside the pods, so that several pods can run. Parts of the pod
@@ -265,7 +306,7 @@ impl Store {
 
     /// Returns the path of a server's certificate for its clients, if it has one.
     pub fn certificate(&self, kind: ServerKind) -> Option<String> {
-        Some(kind.tls_file(&self.tls(kind)?.certificate))
+        Some(kind.tls_file(self.tls(kind)?.client_key()))
     }
 
     /// Returns the offline server, if there is one.
@@ -369,8 +410,39 @@ impl Store {
         .collect()
     }
 
+    /// Returns whether the Service of the registry's gRPC API also has the port of its REST API, because the certificate is
+    /// issued for this Service.
+    pub fn shares_rest_port(&self) -> bool {
+        let issued_for = self.tls(ServerKind::Registry).and_then(|it| it.issued_for);
+        let rest = self.registry_server().is_some_and(|server| server.rest);
+        rest && issued_for == Some(Endpoint::RegistryGrpc)
+    }
+
+    /// Returns the settings of the Service of an endpoint, and its Route. `None` if the endpoint is not served.
+    pub fn exposure(
+        &self,
+        endpoint: Endpoint,
+    ) -> Option<(&config::ServiceSettings, Option<&config::Route>)> {
+        let server = match endpoint {
+            Endpoint::Online => &self.online.server.as_ref()?.common,
+            Endpoint::Offline => self.offline_server()?,
+            Endpoint::RegistryGrpc => &self.registry_server()?.common,
+            Endpoint::RegistryRest => {
+                let server = self.registry_server()?;
+                return Some((&server.rest_service, server.rest_route.as_ref()));
+            }
+            Endpoint::Ui => self.ui.as_ref()?,
+            Endpoint::Lineage => &self.lineage.as_ref()?.common,
+        };
+        Some((&server.service, server.route.as_ref()))
+    }
+
     /// Returns `host:port` of an endpoint inside the cluster.
     pub fn address(&self, endpoint: Endpoint) -> String {
+        if endpoint == Endpoint::RegistryRest && self.shares_rest_port() {
+            let host = names::host(&self.name, &self.namespace, Endpoint::RegistryGrpc);
+            return format!("{host}:{}", names::SHARED_REST_PORT);
+        }
         format!(
             "{}:{}",
             names::host(&self.name, &self.namespace, endpoint),

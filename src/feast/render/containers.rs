@@ -105,6 +105,9 @@ fn registry(store: &Store, server: &RegistryServer) -> Container {
         common,
         grpc,
         rest,
+        // The Services and Routes have these.
+        rest_service: _,
+        rest_route: _,
         // This is in `feature_store.yaml`.
         mcp: _,
     } = server;
@@ -210,6 +213,10 @@ pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMoun
         volume_mounts,
         // This is in arguments, ports and probes.
         tls: _,
+        tls_disabled: _,
+        // The Services and Routes have these.
+        service: _,
+        route: _,
     } = server;
     let mut command = vec!["feast"];
     command.extend(log_level.iter().flat_map(|level| ["--log-level", level]));

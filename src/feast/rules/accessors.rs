@@ -4,9 +4,10 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
     Autoscaling, CronJobContainers, FeatureStore, Git, Keda, LineageServer, LocalRegistry,
-    OfflineStore, OnlineStore, PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
+    OfflineStore, OnlineStore, PersistentVolumeClaim, Registry, Route, Scaling, ServerSettings,
+    ServiceSettings, Services, Tls,
 };
-use crate::feast::names::{ServerKind, Service};
+use crate::feast::names::{Endpoint, ServerKind, Service};
 use crate::schema::Path;
 
 pub(super) const ONLINE: &str = "services.online_store";
@@ -174,6 +175,58 @@ pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
         reads: Vec::new(),
     }));
     containers
+}
+
+/// The settings of the Service and of the Route of an endpoint, with their paths.
+pub(super) struct Exposure<'a> {
+    pub endpoint: Endpoint,
+    pub service: Option<&'a ServiceSettings>,
+    pub service_path: Path,
+    pub route: Option<&'a Route>,
+    pub route_path: Path,
+    pub tls: Option<&'a Tls>,
+    pub tls_path: Path,
+}
+
+/// Returns the settings of every endpoint of the servers.
+pub(super) fn exposures(store: &FeatureStore) -> Vec<Exposure<'_>> {
+    let rest = local(store).and_then(|local| local.server.as_ref());
+    let mut found = Vec::new();
+    for container in all_containers(store) {
+        let Some(settings) = container.settings else {
+            continue;
+        };
+        let exposure = |endpoint, service, route, names: [&str; 2]| Exposure {
+            endpoint,
+            service,
+            service_path: container.path.attribute(names[0]),
+            route,
+            route_path: container.path.attribute(names[1]),
+            tls: settings.tls,
+            tls_path: container.path.attribute("tls"),
+        };
+        let endpoint = match container.kind {
+            ServerKind::Registry => Endpoint::RegistryGrpc,
+            ServerKind::Offline => Endpoint::Offline,
+            ServerKind::Online => Endpoint::Online,
+            ServerKind::Ui => Endpoint::Ui,
+            ServerKind::Lineage => Endpoint::Lineage,
+        };
+        let names = ["service", "route"];
+        found.push(exposure(endpoint, settings.service, settings.route, names));
+        if let (ServerKind::Registry, Some(server)) = (container.kind, rest) {
+            let names = ["rest_service", "rest_route"];
+            let (service, route) = (server.rest_service.as_ref(), server.rest_route.as_ref());
+            found.push(exposure(Endpoint::RegistryRest, service, route, names));
+        }
+    }
+    found
+}
+
+/// Returns whether OpenShift issues certificates for servers without `tls`.
+pub(super) fn serving_certificates(store: &FeatureStore) -> bool {
+    let openshift = services(store).and_then(|services| services.openshift.as_ref());
+    openshift.and_then(|it| it.serving_certificates) == Some(true)
 }
 
 /// A PersistentVolumeClaim that the pods mount, and its path.

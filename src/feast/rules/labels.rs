@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::accessors::{all_containers, containers, cron_job_containers, lineage, services};
+use super::accessors::{
+    all_containers, containers, cron_job_containers, exposures, lineage, services,
+};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, MANAGED_BY_LABEL, RESERVED_PREFIX};
 use crate::feast::spec::commands_or_default;
@@ -156,6 +158,7 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
     ]
     .map(|(path, map_use, map)| (Path::of(path), map_use, map))
     .into();
+    maps.extend(of_exposures(store));
     maps.extend(all_containers(store).into_iter().map(|container| {
         let map = container.settings.and_then(|it| it.node_selector);
         (
@@ -165,6 +168,39 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
         )
     }));
     maps
+}
+
+/// Returns the labels and annotations of Services, Routes and of the ServiceMonitor.
+fn of_exposures(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
+    let monitor = services(store).and_then(|it| it.service_monitor.as_ref());
+    let monitor = monitor.map(|it| {
+        let path = Path::of("services.service_monitor");
+        (path, it.labels.as_ref(), it.annotations.as_ref())
+    });
+    let objects = exposures(store).into_iter().flat_map(|exposure| {
+        let service = exposure.service;
+        let route = exposure.route;
+        [
+            (
+                exposure.service_path,
+                service.and_then(|it| it.labels.as_ref()),
+                service.and_then(|it| it.annotations.as_ref()),
+            ),
+            (
+                exposure.route_path,
+                route.and_then(|it| it.labels.as_ref()),
+                route.and_then(|it| it.annotations.as_ref()),
+            ),
+        ]
+    });
+    (objects.chain(monitor))
+        .flat_map(|(path, labels, annotations)| {
+            [
+                (path.attribute("labels"), Use::Labels, labels),
+                (path.attribute("annotations"), Use::Annotations, annotations),
+            ]
+        })
+        .collect()
 }
 
 fn entry(path: &Path, map_use: Use, key: &str, value: &str) -> Vec<Violation> {
