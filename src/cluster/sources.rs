@@ -14,6 +14,7 @@ use super::Cluster;
 use super::error::{Error, Reason, Verb};
 use super::request::Request;
 use super::resource::Resource;
+use crate::feast::names::SERVING_CERTIFICATE_ERROR_ANNOTATION;
 use crate::feast::secrets::source::{Contents, Source};
 use crate::kubernetes::kind::{Key, Kind};
 
@@ -145,6 +146,82 @@ impl Cluster {
                 () = cancel.cancelled() => return self.contents(namespace, sources, cancel).await,
             }
         }
+    }
+}
+
+impl Cluster {
+    /// Returns the values of the sources that exist already, and the others. `sources` are those that another controller
+    /// will create or fill.
+    ///
+    /// # Errors
+    ///
+    /// The errors other than that a source is missing.
+    pub async fn contents_so_far(
+        &self,
+        namespace: &str,
+        sources: BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<(Contents, BTreeSet<Source>), Vec<Error>> {
+        let reads = sources.into_iter().map(|source| async move {
+            let one = BTreeSet::from([source.clone()]);
+            (source, self.contents(namespace, &one, cancel).await)
+        });
+        let (mut found, mut missing, mut errors) = (Contents::new(), BTreeSet::new(), Vec::new());
+        for (source, answer) in join_all(reads).await {
+            match answer {
+                Ok(contents) => found.extend(contents),
+                Err(failures) if failures.iter().all(may_appear) => {
+                    missing.insert(source);
+                }
+                Err(failures) => errors.extend(failures),
+            }
+        }
+        match errors.is_empty() {
+            true => Ok((found, missing)),
+            false => Err(errors),
+        }
+    }
+
+    /// Waits for the values of sources that other objects ask for: `asked_by` has the object for each Secret and ConfigMap.
+    ///
+    /// # Errors
+    ///
+    /// One error for each object that has not got what it asks for at the deadline, or the errors of the requests.
+    pub async fn issued_contents(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        asked_by: &BTreeMap<Key, Key>,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let contents = self.contents_before(namespace, sources, |_| false, deadline, cancel);
+        let errors = match contents.await {
+            Ok(contents) => return Ok(contents),
+            Err(errors) => errors,
+        };
+        if !errors.iter().all(may_appear) {
+            return Err(errors);
+        }
+        let missing: BTreeSet<Key> = sources.iter().map(Source::object).collect();
+        let mut not_issued = Vec::new();
+        for key in missing {
+            let is_missing = errors.iter().any(|error| error.is_about(&key));
+            let Some(by) = asked_by.get(&key).filter(|_| is_missing) else {
+                continue;
+            };
+            let live = self.get(namespace, by, cancel).await.ok().flatten();
+            let problem = live.and_then(|live| {
+                let annotations = &live["metadata"]["annotations"];
+                let problem = annotations[SERVING_CERTIFICATE_ERROR_ANNOTATION].as_str();
+                problem.map(str::to_owned)
+            });
+            let by = by.clone();
+            let reason = Reason::NotIssued { by, problem };
+            let resource = Resource::from(key.kind);
+            not_issued.push(self.error(Verb::Wait, resource, namespace, Some(&key.name), reason));
+        }
+        Err(not_issued)
     }
 }
 

@@ -321,7 +321,7 @@ pub struct Services {
     /// `restricted` requires: `run_as_non_root = true` (unless `run_as_user = 0`) and
     /// `seccomp_profile = { type = "RuntimeDefault" }`. Without this attribute, the pods of a feature store with a
     /// PersistentVolumeClaim also have `fs_group = 1001` and `fs_group_change_policy = "OnRootMismatch"`, so that the user
-    /// of Feast's image can write to it. Set `{}` on OpenShift, which assigns the group itself.
+    /// of Feast's image can write to it. With `openshift`, they have no group by default, because OpenShift assigns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
 
@@ -361,7 +361,7 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_monitor: Option<ServiceMonitor>,
 
-    /// Integration with OpenShift. Default: none.
+    /// Integration with OpenShift. Set it, at least `{}`, for a feature store on OpenShift. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub openshift: Option<Openshift>,
 

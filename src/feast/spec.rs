@@ -43,8 +43,8 @@ pub(super) use pods::kubernetes_volume;
 pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
 pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
 pub use scaling::{Autoscaler, DisruptionBudget, Evictable, Replicas, RollingUpdate, Strategy};
-pub(super) use service::kubernetes_service;
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
+pub(super) use service::kubernetes_service;
 pub(super) use storage::join;
 pub use storage::{
     Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,

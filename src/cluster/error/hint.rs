@@ -125,6 +125,9 @@ impl Reason {
             Self::NamespaceTerminating(_) | Self::Terminating(_) => {
                 "Wait until the deletion has finished, then apply again."
             }
+            Self::NotIssued { .. } => {
+                "Check that the service CA operator runs (`oc get clusteroperator service-ca`), and the annotations and events of that object."
+            }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
             Self::Conflict(_) => CONFLICT_HINT,
             Self::Foreign {

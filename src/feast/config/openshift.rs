@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Reference;
 use super::persistence::store_types;
 
-/// Integration with OpenShift.
+/// Integration with OpenShift. With it, also if it is `{}`, the pods have no user and no group by default, so that
+/// OpenShift assigns them from the range of the namespace (SecurityContextConstraints `restricted-v2`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Openshift {

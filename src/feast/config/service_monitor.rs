@@ -24,12 +24,18 @@ pub struct ServiceMonitor {
 
     /// Interval of the scrapes as a duration of Prometheus, such as `30s` or `1m30s`. Default: that of the Prometheus.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2), regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    #[schemars(
+        length(min = 2),
+        regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$")
+    )]
     pub interval: Option<String>,
 
     /// Time limit of a scrape as a duration of Prometheus, at most `interval`. Default: that of the Prometheus.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2), regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    #[schemars(
+        length(min = 2),
+        regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$")
+    )]
     pub scrape_timeout: Option<String>,
 
     /// Labels of the Service that become labels of the metrics. Default: none.

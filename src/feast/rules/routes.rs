@@ -188,7 +188,10 @@ mod tests {
                 "`external_certificate` conflicts with the termination `passthrough`",
             ),
             (
-                ui(tls.clone(), json!({"insecureEdgeTerminationPolicy": "Allow"})),
+                ui(
+                    tls.clone(),
+                    json!({"insecureEdgeTerminationPolicy": "Allow"}),
+                ),
                 "insecure_edge_termination_policy",
                 "`Allow` conflicts with the termination `passthrough`",
             ),

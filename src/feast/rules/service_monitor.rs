@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn accepts_metrics_of_either_kind() {
         accepts(monitored(json!({})));
-        accepts(json!({"serviceMonitor": {}, "onlineStore": {"serving": {"metrics": {"enabled": true}}}}));
+        accepts(
+            json!({"serviceMonitor": {}, "onlineStore": {"serving": {"metrics": {"enabled": true}}}}),
+        );
         accepts(monitored(json!({
             "interval": "1m", "scrapeTimeout": "60s", "scheme": "https", "tlsConfig": {"insecureSkipVerify": true},
             "relabelings": [{"action": "labeldrop", "regex": "pod"}, {"targetLabel": "team", "replacement": "a"}],

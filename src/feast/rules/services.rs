@@ -39,7 +39,9 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                     path.clone(),
                     [path, first.clone()],
                     format!("The port {number} of the nodes is used twice"),
-                    format!("It is also that of `{first}`. Set another port, or remove one of them."),
+                    format!(
+                        "It is also that of `{first}`. Set another port, or remove one of them."
+                    ),
                 )),
                 None => node_ports.push((number, path)),
             }

@@ -44,10 +44,7 @@ mod tests {
                 service.clone(),
                 annotated(SERVING_CERTIFICATE_ANNOTATION, "a-tls"),
             ),
-            (
-                config_map.clone(),
-                annotated(INJECT_CA_ANNOTATION, "true"),
-            ),
+            (config_map.clone(), annotated(INJECT_CA_ANNOTATION, "true")),
             (Key::new(Kind::Service, "c"), annotated("other", "c-tls")),
             (Key::new(Kind::Secret, "d"), Json::Null),
         ]);

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{
-    ClientIPConfig, ServicePort, ServiceSpec, SessionAffinityConfig,
-};
+use k8s_openapi::api::core::v1::{ClientIPConfig, ServicePort, ServiceSpec, SessionAffinityConfig};
 
 use super::metadata::qualified_name;
 use super::network_policy::{Cidr, not_a_cidr};
@@ -60,8 +58,12 @@ fn affinity(spec: &ServiceSpec) -> Vec<Violation> {
 fn families(spec: &ServiceSpec) -> Vec<Violation> {
     let families = spec.ip_families.as_deref().unwrap_or_default();
     let path = Path::of("ip_families");
-    let mut violations =
-        super::unique(&path, "", "address family", families.iter().map(|it| Some(it.as_str())));
+    let mut violations = super::unique(
+        &path,
+        "",
+        "address family",
+        families.iter().map(|it| Some(it.as_str())),
+    );
     let policy = Path::of("ip_family_policy");
     let is_single = !matches!(
         spec.ip_family_policy.as_deref(),
@@ -157,7 +159,11 @@ fn ports(spec: &ServiceSpec) -> Vec<Violation> {
 fn load_balancer(spec: &ServiceSpec) -> Vec<Violation> {
     let class = spec.load_balancer_class.iter();
     let class = class.filter_map(|class| {
-        qualified_name(Path::of("load_balancer_class"), class, "class of a load balancer")
+        qualified_name(
+            Path::of("load_balancer_class"),
+            class,
+            "class of a load balancer",
+        )
     });
     let ip = spec.load_balancer_ip.iter();
     let ip = ip.filter(|ip| ip.parse::<IpAddr>().is_err()).map(|ip| {
