@@ -41,6 +41,7 @@ mod lifecycle {
     pub mod moved;
     pub mod nulls;
     pub mod odd_values;
+    pub mod openshift;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
@@ -69,9 +70,9 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
     drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
-    lost_responses, migration, moved, nulls, odd_values, permissions, persistence, pods, policies,
-    preflight, query, recovery, replacement, requests, restricted, rollouts, scaling, secrets,
-    terraform_runner, testbed, tls, waiting,
+    lost_responses, migration, moved, nulls, odd_values, openshift, permissions, persistence, pods,
+    policies, preflight, query, recovery, replacement, requests, restricted, rollouts, scaling,
+    secrets, terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -156,6 +157,10 @@ fn simulation_trials() -> Vec<Trial> {
         lost_responses::next_apply_converges_after_an_outage,
         odd_values::validate_rejects_what_the_api_server_rejects,
         keda::requires_keda_and_creates_a_scaled_object,
+        openshift::example_is_applied,
+        openshift::certificates_are_issued_before_an_update_changes_anything,
+        openshift::a_create_without_the_service_ca_is_undone,
+        openshift::requires_openshift,
         rollouts::apply_fails_before_its_timeout,
         scaling::resets_replicas_that_change_during_the_rollout,
         rollouts::logs_progress,

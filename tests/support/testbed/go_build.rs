@@ -22,10 +22,12 @@ pub enum Module {
     CoreDns,
     OpenTofu,
     Documentation,
+    Prometheus,
+    Crds,
 }
 
 impl Module {
-    fn folder(self) -> PathBuf {
+    pub(super) fn folder(self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/support/testbed")
             .join(match self {
@@ -35,6 +37,8 @@ impl Module {
                 Self::CoreDns => "coredns",
                 Self::OpenTofu => "opentofu",
                 Self::Documentation => "documentation",
+                Self::Prometheus => "prometheus",
+                Self::Crds => "crds",
             })
     }
 
@@ -46,6 +50,8 @@ impl Module {
             Self::CoreDns => "Building CoreDNS",
             Self::OpenTofu => "Building OpenTofu",
             Self::Documentation => "Building tfplugindocs",
+            Self::Prometheus => "Building Prometheus",
+            Self::Crds => "Building controller-gen",
         }
     }
 
@@ -60,6 +66,16 @@ impl Module {
             Self::CoreDns => (480, 2),
             Self::OpenTofu => (1900, 4),
             Self::Documentation => (420, 1),
+            Self::Prometheus => (1000, 3),
+            Self::Crds => (300, 1),
+        }
+    }
+
+    /// Returns the build tags, which leave out of Prometheus the service discoveries that no test uses.
+    fn tags(self) -> &'static str {
+        match self {
+            Self::Prometheus => "remove_all_sd",
+            _ => "",
         }
     }
 
@@ -67,7 +83,9 @@ impl Module {
     fn linker_flags(self, go_mod: &str) -> String {
         let stripped = "-s -w";
         match self {
-            Self::CoreDns | Self::Documentation => stripped.to_owned(),
+            Self::CoreDns | Self::Documentation | Self::Prometheus | Self::Crds => {
+                stripped.to_owned()
+            }
             Self::Containerd => {
                 let version = version_of(go_mod, "github.com/containerd/containerd/v2 ");
                 let variable = "-X github.com/containerd/containerd/v2/version.Version";
@@ -176,6 +194,7 @@ fn go_build(
             "-mod=readonly",
         ])
         .arg(format!("-ldflags={}", module.linker_flags(&go_mod)))
+        .arg(format!("-tags={}", module.tags()))
         .arg("-o")
         .arg(into)
         .args(

@@ -40,6 +40,9 @@ pub enum Tool {
     Terraform115,
     Tofu,
     Tfplugindocs,
+    Prometheus,
+    /// The generator of custom resource definitions from Go types.
+    ControllerGen,
 }
 
 impl Tool {
@@ -100,6 +103,8 @@ impl Tool {
             Self::Terraform115 => "terraform-1.15",
             Self::Tofu => "tofu",
             Self::Tfplugindocs => "tfplugindocs",
+            Self::Prometheus => "prometheus",
+            Self::ControllerGen => "controller-gen",
         }
     }
 
@@ -129,6 +134,8 @@ impl Tool {
             Self::CoreDns => "terraform-provider-feast/testbed/coredns",
             Self::Tofu => "github.com/opentofu/opentofu/cmd/tofu",
             Self::Tfplugindocs => "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs",
+            Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
+            Self::ControllerGen => "sigs.k8s.io/controller-tools/cmd/controller-gen",
             Self::Terraform | Self::Terraform115 => return None,
         };
         let module = match self {
@@ -144,6 +151,8 @@ impl Tool {
             | Self::Pause => Module::Containerd,
             Self::CoreDns => Module::CoreDns,
             Self::Tfplugindocs => Module::Documentation,
+            Self::Prometheus => Module::Prometheus,
+            Self::ControllerGen => Module::Crds,
             _ => Module::Kubernetes,
         };
         Some((module, package))
