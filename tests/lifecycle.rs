@@ -56,6 +56,7 @@ mod lifecycle {
     pub mod rollouts;
     pub mod scaling;
     pub mod secrets;
+    pub mod services;
     pub mod store;
     pub mod terraform_runner;
     pub mod testbed;
@@ -72,7 +73,7 @@ use lifecycle::{
     drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
     lost_responses, migration, moved, nulls, odd_values, openshift, permissions, persistence, pods,
     policies, preflight, query, recovery, replacement, requests, restricted, rollouts, scaling,
-    secrets, terraform_runner, testbed, tls, waiting,
+    secrets, services, terraform_runner, testbed, tls, waiting,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -311,6 +312,8 @@ fn trials() -> Vec<Trial> {
         secrets::waits_for_a_late_secret,
         secrets::names_all_missing_secrets,
         secrets::password_is_only_in_the_store_secret,
+        services::the_type_changes_in_place,
+        services::address_families_change_or_replace_the_service,
         tls::renewed_certificate_rolls_the_pods,
         tls::requires_the_ca_of_a_token_provider,
         tls::example_is_applied,

@@ -92,7 +92,7 @@ pub struct ServiceSettings {
 
     /// Address of the load balancer, if the platform supports the choice. Only for `LoadBalancer`. Kubernetes has
     /// deprecated it in favor of annotations of the platform. Default: any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "loadBalancerIP", skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9a-fA-F:.]+$"))]
     pub load_balancer_ip: Option<String>,
 
