@@ -33,8 +33,11 @@ resource "feast_feature_store" "openshift" {
   feast_project = "my_project"
 
   services = {
-    openshift = { serving_certificates = true }
-    scaling   = { replicas = 2 }
+    openshift = {
+      serving_certificates = true
+      routes               = { ui = {}, registry_rest = {} }
+    }
+    scaling = { replicas = 2 }
 
     online_store = {
       persistence = { store = { type = "postgres", secret_ref = { name = "feast-data-stores" } } }
@@ -43,10 +46,10 @@ resource "feast_feature_store" "openshift" {
     registry = {
       local = {
         persistence = { store = { type = "sql", secret_ref = { name = "feast-data-stores" } } }
-        server      = { rest_api = true, rest_route = {} }
+        server      = { rest_api = true }
       }
     }
-    ui = { route = {} }
+    ui = {}
 
     service_monitor = {}
   }

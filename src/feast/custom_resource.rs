@@ -100,21 +100,12 @@ const NOT_THEIRS: &[(&str, &str)] = &[
     ("services.serviceMonitor", TERRAFORM_ONLY),
     ("services.openshift", TERRAFORM_ONLY),
     ("services.onlineStore.server.service", TERRAFORM_ONLY),
-    ("services.onlineStore.server.route", TERRAFORM_ONLY),
     ("services.offlineStore.server.service", TERRAFORM_ONLY),
-    ("services.offlineStore.server.route", TERRAFORM_ONLY),
     ("services.registry.local.server.service", TERRAFORM_ONLY),
-    ("services.registry.local.server.route", TERRAFORM_ONLY),
     ("services.registry.local.server.restService", TERRAFORM_ONLY),
-    ("services.registry.local.server.restRoute", TERRAFORM_ONLY),
     ("services.ui.service", TERRAFORM_ONLY),
-    ("services.ui.route", TERRAFORM_ONLY),
     (
         "openlineage.consumer.lineageServer.server.service",
-        TERRAFORM_ONLY,
-    ),
-    (
-        "openlineage.consumer.lineageServer.server.route",
         TERRAFORM_ONLY,
     ),
 ];

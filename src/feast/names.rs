@@ -330,6 +330,24 @@ impl Endpoint {
         }
     }
 
+    /// Returns the name in the attribute `endpoints`.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Online => "online_store",
+            Self::Offline => "offline_store",
+            Self::RegistryGrpc => "registry",
+            Self::RegistryRest => "registry_rest",
+            Self::Ui => "ui",
+            Self::Lineage => "lineage",
+        }
+    }
+
+    /// Returns the endpoint with this name in the attribute `endpoints`.
+    pub fn of_attribute(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|endpoint| endpoint.attribute() == name)
+    }
+
     /// Returns whether its protocol is gRPC: that of the offline server is Arrow Flight, which is based on it.
     pub fn is_grpc(self) -> bool {
         matches!(self, Self::Offline | Self::RegistryGrpc)

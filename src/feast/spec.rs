@@ -81,6 +81,8 @@ pub struct Store {
     pub service_monitor: Option<config::ServiceMonitor>,
     /// Whether OpenShift issues the certificates of servers without `tls`.
     pub serving_certificates: bool,
+    /// The Routes of OpenShift.
+    pub routes: BTreeMap<Endpoint, config::Route>,
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
@@ -131,6 +133,10 @@ impl Store {
             drift_policy,
         } = store;
         let services = services.clone().unwrap_or_default();
+        let config::Openshift {
+            serving_certificates,
+            routes,
+        } = services.openshift.clone().unwrap_or_default();
         let pods = Pods::new(&services);
         let config::Services {
             scaling,
@@ -149,7 +155,8 @@ impl Store {
             disable_init_containers,
             network_policy,
             service_monitor,
-            openshift,
+            // Above, and `Pods` has whether it is set.
+            openshift: _,
             // `Pods` has these.
             volumes: _,
             node_selector: _,
@@ -208,7 +215,10 @@ impl Store {
             pods,
             network_policy: network_policy.as_ref().map(NetworkPolicy::new),
             service_monitor,
-            serving_certificates: openshift.and_then(|it| it.serving_certificates) == Some(true),
+            serving_certificates: serving_certificates == Some(true),
+            routes: (routes.into_iter().flatten())
+                .filter_map(|(name, route)| Some((Endpoint::of_attribute(&name)?, route)))
+                .collect(),
             online: Online::new(&online_store.unwrap_or_default(), &image),
             offline: offline_store
                 .as_ref()
@@ -418,23 +428,19 @@ impl Store {
         rest && issued_for == Some(Endpoint::RegistryGrpc)
     }
 
-    /// Returns the settings of the Service of an endpoint, and its Route. `None` if the endpoint is not served.
-    pub fn exposure(
-        &self,
-        endpoint: Endpoint,
-    ) -> Option<(&config::ServiceSettings, Option<&config::Route>)> {
+    /// Returns the settings of the Service of an endpoint. `None` if the endpoint is not served.
+    pub fn service(&self, endpoint: Endpoint) -> Option<&config::ServiceSettings> {
         let server = match endpoint {
             Endpoint::Online => &self.online.server.as_ref()?.common,
             Endpoint::Offline => self.offline_server()?,
             Endpoint::RegistryGrpc => &self.registry_server()?.common,
             Endpoint::RegistryRest => {
-                let server = self.registry_server()?;
-                return Some((&server.rest_service, server.rest_route.as_ref()));
+                return Some(&self.registry_server()?.rest_service);
             }
             Endpoint::Ui => self.ui.as_ref()?,
             Endpoint::Lineage => &self.lineage.as_ref()?.common,
         };
-        Some((&server.service, server.route.as_ref()))
+        Some(&server.service)
     }
 
     /// Returns `host:port` of an endpoint inside the cluster.

@@ -126,7 +126,7 @@ kinds! {
     Service: "" "v1" "services", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
     NetworkPolicy: "networking.k8s.io" "v1" "networkpolicies", Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
     Route: "route.openshift.io" "v1" "routes", Namespace Prerequisites IfUsed None Mutable, Api::Custom {
-        remedy: "Routes exist only in OpenShift. Remove `route` (and `rest_route`) from the servers, and use an Ingress, a \
+        remedy: "Routes exist only in OpenShift. Remove `services.openshift.routes`, and use an Ingress, a \
                  Gateway route or `service = { type = \"LoadBalancer\" }` instead.",
     };
     ServiceMonitor: "monitoring.coreos.com" "v1" "servicemonitors", Namespace Prerequisites IfUsed None Mutable, Api::Custom {

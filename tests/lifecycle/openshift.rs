@@ -236,7 +236,10 @@ pub fn requires_openshift() {
             "openshift = { serving_certificates = true }",
             "This cluster issues no certificates for Services",
         ),
-        ("ui = { route = {} }", "Routes exist only in OpenShift."),
+        (
+            "ui = {}\nopenshift = { routes = { ui = {} } }",
+            "Routes exist only in OpenShift.",
+        ),
         (
             "online_store = { server = { metrics = true } }\nservice_monitor = {}",
             "Install the Prometheus Operator",

@@ -20,9 +20,15 @@ pub struct Openshift {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub serving_certificates: Option<bool>,
+
+    /// Routes at which servers are reachable from outside the cluster, by the name of the endpoint: `online_store`,
+    /// `offline_store`, `registry`, `registry_rest`, `ui` or `lineage`. Set `{}` for a Route with the defaults. Default:
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routes: Option<BTreeMap<String, Route>>,
 }
 
-/// A Route of OpenShift, at which a server is reachable from outside the cluster. Set `{}` for the defaults.
+/// A Route of OpenShift.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Route {

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, Vo
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Mcp, Route, ServiceSettings, Tls, WorkerConfigs};
+use super::{Mcp, ServiceSettings, Tls, WorkerConfigs};
 
 /// When the kubelet pulls an image (Kubernetes `imagePullPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,7 +53,6 @@ pub struct ServerSettings<'a> {
     pub worker_configs: Option<&'a WorkerConfigs>,
     pub tls: Option<&'a Tls>,
     pub service: Option<&'a ServiceSettings>,
-    pub route: Option<&'a Route>,
 }
 
 /// Defines the settings of a server: the fields that all servers share, and its own.
@@ -122,10 +121,6 @@ macro_rules! server {
             #[serde(skip_serializing_if = "Option::is_none")]
             pub service: Option<ServiceSettings>,
 
-            /// Route of OpenShift to the server. Set `{}` for the defaults. Default: none.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pub route: Option<Route>,
-
             $($own)*
         }
 
@@ -145,7 +140,6 @@ macro_rules! server {
                     worker_configs: self.worker_configs.as_ref(),
                     tls: self.tls.as_ref(),
                     service: self.service.as_ref(),
-                    route: self.route.as_ref(),
                 }
             }
         }
@@ -174,10 +168,6 @@ server! {
         /// type `ClusterIP`.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub rest_service: Option<ServiceSettings>,
-
-        /// Route of OpenShift to the REST API; `route` is that to the gRPC API. Default: none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub rest_route: Option<Route>,
 
         /// Model Context Protocol for the REST API. Default: none.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -105,9 +105,8 @@ fn registry(store: &Store, server: &RegistryServer) -> Container {
         common,
         grpc,
         rest,
-        // The Services and Routes have these.
+        // The Services have this.
         rest_service: _,
-        rest_route: _,
         // This is in `feature_store.yaml`.
         mcp: _,
     } = server;
@@ -214,9 +213,8 @@ pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMoun
         // This is in arguments, ports and probes.
         tls: _,
         tls_disabled: _,
-        // The Services and Routes have these.
+        // The Services have this.
         service: _,
-        route: _,
     } = server;
     let mut command = vec!["feast"];
     command.extend(log_level.iter().flat_map(|level| ["--log-level", level]));

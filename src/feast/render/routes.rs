@@ -10,7 +10,7 @@ use crate::kubernetes::{Key, Kind};
 
 pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     (store.endpoints().into_iter())
-        .filter_map(|endpoint| Some(route(store, endpoint, store.exposure(endpoint)?.1?)))
+        .filter_map(|endpoint| Some(route(store, endpoint, store.routes.get(&endpoint)?)))
         .collect()
 }
 

@@ -13,7 +13,7 @@ use crate::kubernetes::{Key, Kind};
 pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     (store.endpoints().into_iter())
         .filter_map(|endpoint| {
-            let (settings, _) = store.exposure(endpoint)?;
+            let settings = store.service(endpoint)?;
             Some(object(Kind::Service, &service(store, endpoint, settings)))
         })
         .collect()

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
     Autoscaling, CronJobContainers, FeatureStore, Git, Keda, LineageServer, LocalRegistry,
-    OfflineStore, OnlineStore, PersistentVolumeClaim, Registry, Route, Scaling, ServerSettings,
+    OfflineStore, OnlineStore, Openshift, PersistentVolumeClaim, Registry, Scaling, ServerSettings,
     ServiceSettings, Services, Tls,
 };
 use crate::feast::names::{Endpoint, ServerKind, Service};
@@ -177,56 +177,53 @@ pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
     containers
 }
 
-/// The settings of the Service and of the Route of an endpoint, with their paths.
+/// The settings of an endpoint's Service and of the TLS of its server, with their paths.
 pub(super) struct Exposure<'a> {
     pub endpoint: Endpoint,
     pub service: Option<&'a ServiceSettings>,
     pub service_path: Path,
-    pub route: Option<&'a Route>,
-    pub route_path: Path,
     pub tls: Option<&'a Tls>,
     pub tls_path: Path,
 }
 
-/// Returns the settings of every endpoint of the servers.
+/// Returns the endpoints of every server. A registry server has both of its endpoints, served or not.
 pub(super) fn exposures(store: &FeatureStore) -> Vec<Exposure<'_>> {
     let rest = local(store).and_then(|local| local.server.as_ref());
+    let rest = rest.and_then(|server| server.rest_service.as_ref());
     let mut found = Vec::new();
     for container in all_containers(store) {
-        let Some(settings) = container.settings else {
-            continue;
-        };
-        let exposure = |endpoint, service, route, names: [&str; 2]| Exposure {
+        let settings = container.settings;
+        let exposure = |endpoint, service, name| Exposure {
             endpoint,
             service,
-            service_path: container.path.attribute(names[0]),
-            route,
-            route_path: container.path.attribute(names[1]),
-            tls: settings.tls,
+            service_path: container.path.attribute(name),
+            tls: settings.and_then(|it| it.tls),
             tls_path: container.path.attribute("tls"),
         };
+        let service = settings.and_then(|it| it.service);
         let endpoint = match container.kind {
-            ServerKind::Registry => Endpoint::RegistryGrpc,
+            ServerKind::Registry => {
+                found.push(exposure(Endpoint::RegistryRest, rest, "rest_service"));
+                Endpoint::RegistryGrpc
+            }
             ServerKind::Offline => Endpoint::Offline,
             ServerKind::Online => Endpoint::Online,
             ServerKind::Ui => Endpoint::Ui,
             ServerKind::Lineage => Endpoint::Lineage,
         };
-        let names = ["service", "route"];
-        found.push(exposure(endpoint, settings.service, settings.route, names));
-        if let (ServerKind::Registry, Some(server)) = (container.kind, rest) {
-            let names = ["rest_service", "rest_route"];
-            let (service, route) = (server.rest_service.as_ref(), server.rest_route.as_ref());
-            found.push(exposure(Endpoint::RegistryRest, service, route, names));
-        }
+        found.push(exposure(endpoint, service, "service"));
     }
     found
 }
 
+/// Returns the settings for OpenShift.
+pub(super) fn openshift(store: &FeatureStore) -> Option<&Openshift> {
+    services(store)?.openshift.as_ref()
+}
+
 /// Returns whether OpenShift issues certificates for servers without `tls`.
 pub(super) fn serving_certificates(store: &FeatureStore) -> bool {
-    let openshift = services(store).and_then(|services| services.openshift.as_ref());
-    openshift.and_then(|it| it.serving_certificates) == Some(true)
+    openshift(store).and_then(|it| it.serving_certificates) == Some(true)
 }
 
 /// A PersistentVolumeClaim that the pods mount, and its path.

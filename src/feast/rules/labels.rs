@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Violation;
 use super::accessors::{
-    all_containers, containers, cron_job_containers, exposures, lineage, services,
+    all_containers, containers, cron_job_containers, exposures, lineage, openshift, services,
 };
-use crate::feast::config::FeatureStore;
+use super::routes::ROUTES;
+use crate::feast::config::{FeatureStore, ServiceSettings};
 use crate::feast::names::{self, MANAGED_BY_LABEL, RESERVED_PREFIX};
 use crate::feast::spec::commands_or_default;
 use crate::kubernetes::validation::metadata::{
@@ -177,23 +178,21 @@ fn of_exposures(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
         let path = Path::of("services.service_monitor");
         (path, it.labels.as_ref(), it.annotations.as_ref())
     });
-    let objects = exposures(store).into_iter().flat_map(|exposure| {
-        let service = exposure.service;
-        let route = exposure.route;
-        [
-            (
-                exposure.service_path,
-                service.and_then(|it| it.labels.as_ref()),
-                service.and_then(|it| it.annotations.as_ref()),
-            ),
-            (
-                exposure.route_path,
-                route.and_then(|it| it.labels.as_ref()),
-                route.and_then(|it| it.annotations.as_ref()),
-            ),
-        ]
+    let services = exposures(store).into_iter();
+    let services = services.filter_map(|exposure| {
+        let ServiceSettings {
+            labels,
+            annotations,
+            ..
+        } = exposure.service?;
+        Some((exposure.service_path, labels.as_ref(), annotations.as_ref()))
     });
-    (objects.chain(monitor))
+    let routes = openshift(store).and_then(|it| it.routes.as_ref());
+    let routes = routes.into_iter().flatten().map(|(name, route)| {
+        let path = Path::of(ROUTES).key(name);
+        (path, route.labels.as_ref(), route.annotations.as_ref())
+    });
+    (services.chain(routes).chain(monitor))
         .flat_map(|(path, labels, annotations)| {
             [
                 (path.attribute("labels"), Use::Labels, labels),

@@ -1,27 +1,67 @@
 //! The Routes of OpenShift.
 
 use super::Violation;
-use super::accessors::{Exposure, exposures, serving_certificates};
+use super::accessors::{Exposure, exposures, local, openshift, serving_certificates};
 use crate::feast::config::{FeatureStore, InsecureTraffic, Route, RouteTermination};
-use crate::feast::names::{self, SERVING_CERTIFICATES};
+use crate::feast::names::{self, Endpoint, SERVING_CERTIFICATES};
 use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
+use crate::kubernetes::validation::quoted;
 use crate::schema::Path;
+
+pub(super) const ROUTES: &str = "services.openshift.routes";
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let issued = serving_certificates(store);
     let exposures = exposures(store);
-    let routed = exposures.iter().filter_map(|it| Some((it, it.route?)));
-    routed
-        .flat_map(|(exposure, route)| {
-            let mut found = termination(exposure, route, issued);
-            found.extend(host(store, exposure, route));
+    let routes = openshift(store).and_then(|it| it.routes.as_ref());
+    let routes = routes.into_iter().flatten();
+    routes
+        .flat_map(|(name, route)| {
+            let path = Path::of(ROUTES).key(name);
+            let endpoint = Endpoint::of_attribute(name);
+            let endpoint = endpoint.filter(|endpoint| is_served(store, *endpoint));
+            let exposure = exposures.iter().find(|it| Some(it.endpoint) == endpoint);
+            let Some(exposure) = exposure else {
+                return vec![not_served(path, name)];
+            };
+            let mut found = termination(exposure, &path, route, issued);
+            found.extend(host(store, exposure, &path, route));
             found
         })
         .collect()
 }
 
+/// Returns whether a registry server serves the protocol of the endpoint. True for other endpoints.
+fn is_served(store: &FeatureStore, endpoint: Endpoint) -> bool {
+    let server = local(store).and_then(|it| it.server.as_ref());
+    match endpoint {
+        Endpoint::RegistryGrpc => server.is_none_or(|it| it.grpc != Some(false)),
+        Endpoint::RegistryRest => server.is_none_or(|it| it.rest_api == Some(true)),
+        _ => true,
+    }
+}
+
+fn not_served(path: Path, name: &str) -> Violation {
+    let names = Endpoint::ALL.map(Endpoint::attribute);
+    let reads = ["services", "openlineage"].map(Path::of);
+    Violation::new(
+        path.clone(),
+        [path].into_iter().chain(reads),
+        format!("There is no endpoint {name:?} for a Route"),
+        format!(
+            "The endpoints are {}. Enable the server of this one, or remove the Route.",
+            quoted(&names, ", ")
+        ),
+    )
+}
+
 /// Validates what depends on the TLS of the server.
-fn termination(exposure: &Exposure<'_>, route: &Route, issued: bool) -> Vec<Violation> {
+fn termination(
+    exposure: &Exposure<'_>,
+    path: &Path,
+    route: &Route,
+    issued: bool,
+) -> Vec<Violation> {
     use RouteTermination::{Edge, Passthrough, Reencrypt};
     let tls = exposure.tls.filter(|tls| tls.disable != Some(true));
     let is_disabled = exposure.tls.is_some() && tls.is_none();
@@ -33,7 +73,7 @@ fn termination(exposure: &Exposure<'_>, route: &Route, issued: bool) -> Vec<Viol
         true if is_issued && !is_grpc => Reencrypt,
         true => Passthrough,
     });
-    let at = |name: &str| exposure.route_path.attribute(name);
+    let at = |name: &str| path.attribute(name);
     let reads = [
         exposure.tls_path.clone(),
         Path::of(SERVING_CERTIFICATES),
@@ -46,7 +86,7 @@ fn termination(exposure: &Exposure<'_>, route: &Route, issued: bool) -> Vec<Viol
     };
     match effective {
         Edge | Reencrypt if is_grpc && !has_tls => reject(
-            exposure.route_path.clone(),
+            path.clone(),
             "A Route to a gRPC server requires TLS of the server",
             "Routers pass gRPC through only with the termination `passthrough`. Set `tls`, or \
              `services.openshift.serving_certificates = true`, or remove the Route.",
@@ -99,11 +139,16 @@ fn termination(exposure: &Exposure<'_>, route: &Route, issued: bool) -> Vec<Viol
 }
 
 /// Validates the length of the host name that OpenShift chooses: `<name>-<namespace>.<domain>`.
-fn host(store: &FeatureStore, exposure: &Exposure<'_>, route: &Route) -> Option<Violation> {
+fn host(
+    store: &FeatureStore,
+    exposure: &Exposure<'_>,
+    path: &Path,
+    route: &Route,
+) -> Option<Violation> {
     let namespace = store.namespace.as_ref()?;
     let name = names::service(&store.name, exposure.endpoint);
     let label = format!("{name}-{namespace}");
-    let path = exposure.route_path.attribute("host");
+    let path = path.attribute("host");
     (route.host.is_none() && label.len() > DNS_LABEL_LENGTH).then(|| {
         Violation::new(
             path.clone(),
@@ -124,11 +169,16 @@ mod tests {
     use crate::feast::rules::testing::{accepts, rejects, rejects_store};
 
     fn ui(tls: Json, route: Json) -> Json {
-        json!({"ui": {"tls": tls, "route": route}})
+        json!({"ui": {"tls": tls}, "openshift": {"routes": {"ui": route}}})
+    }
+
+    fn offline(tls: Json) -> Json {
+        let server = json!({"tls": tls});
+        json!({"offlineStore": {"server": server}, "openshift": {"routes": {"offline_store": {}}}})
     }
 
     fn issued(mut services: Json) -> Json {
-        services["openshift"] = json!({"servingCertificates": true});
+        services["openshift"]["servingCertificates"] = json!(true);
         services
     }
 
@@ -140,8 +190,9 @@ mod tests {
             ui(tls.clone(), json!({})),
             issued(ui(Json::Null, json!({}))),
             issued(ui(json!({"disable": true}), json!({}))),
-            issued(json!({"offlineStore": {"server": {"route": {}}}})),
-            json!({"offlineStore": {"server": {"route": {}, "tls": tls}}}),
+            issued(offline(Json::Null)),
+            offline(tls.clone()),
+            json!({"openshift": {"routes": {"online_store": {}}}}),
         ] {
             accepts(services);
         }
@@ -155,7 +206,7 @@ mod tests {
     #[test]
     fn the_termination_fits_the_server() {
         let tls = json!({"secretRef": {"name": "s"}});
-        let at = |name: &str| format!("services.ui.route.{name}");
+        let at = |name: &str| format!("services.openshift.routes[\"ui\"].{name}");
         for (services, path, summary) in [
             (
                 ui(tls.clone(), json!({"termination": "edge"})),
@@ -200,12 +251,27 @@ mod tests {
         }
         rejects(
             "routes",
-            json!({"registry": {"local": {"server": {"restAPI": true, "route": {}, "restRoute": {}}}}}),
+            json!({
+                "registry": {"local": {"server": {"restAPI": true}}},
+                "openshift": {"routes": {"registry": {}, "registry_rest": {}}},
+            }),
             &[(
-                "services.registry.local.server.route",
+                "services.openshift.routes[\"registry\"]",
                 "A Route to a gRPC server requires TLS of the server",
             )],
         );
+    }
+
+    #[test]
+    fn a_route_has_a_served_endpoint() {
+        let at = |name: &str| format!("services.openshift.routes[{name:?}]");
+        let summary = |name: &str| format!("There is no endpoint {name:?} for a Route");
+        for name in ["ui", "registry_rest", "metrics"] {
+            let services = json!({
+                "registry": {"local": {"server": {}}}, "openshift": {"routes": {name: {}}},
+            });
+            rejects("routes", services, &[(&at(name), &summary(name))]);
+        }
     }
 
     #[test]
@@ -213,9 +279,9 @@ mod tests {
         rejects_store(
             "routes",
             json!({"name": "a".repeat(30), "namespace": "b".repeat(30), "feastProject": "p",
-                "services": {"ui": {"route": {}}}}),
+                "services": ui(Json::Null, json!({}))}),
             &[(
-                "services.ui.route.host",
+                "services.openshift.routes[\"ui\"].host",
                 "The host name that OpenShift would choose is too long (70 characters)",
             )],
         );

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, Vo
 
 use super::{OnlineStorage, Tls};
 use crate::feast::config::{
-    self, ImagePullPolicy, LogLevel, OnlineStoreType, Route, ServerSettings, ServiceSettings,
+    self, ImagePullPolicy, LogLevel, OnlineStoreType, ServerSettings, ServiceSettings,
     WorkerConfigs,
 };
 
@@ -29,7 +29,6 @@ pub struct Server {
     pub tls_disabled: bool,
     /// The settings of its Service; of a registry server, those of the gRPC API.
     pub service: ServiceSettings,
-    pub route: Option<Route>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +54,6 @@ pub struct RegistryServer {
     pub grpc: bool,
     pub rest: bool,
     pub rest_service: ServiceSettings,
-    pub rest_route: Option<Route>,
     /// The Model Context Protocol, through the REST API.
     pub mcp: bool,
 }
@@ -74,7 +72,6 @@ impl Server {
             volume_mounts,
             tls,
             service,
-            route,
             // The online server's alone.
             metrics: _,
             worker_configs: _,
@@ -97,7 +94,6 @@ impl Server {
             tls: tls.and_then(Tls::new),
             tls_disabled: tls.is_some_and(|tls| tls.disable == Some(true)),
             service: service.cloned().unwrap_or_default(),
-            route: route.cloned(),
         }
     }
 }
@@ -144,7 +140,6 @@ impl RegistryServer {
             grpc: server.grpc.unwrap_or(true),
             rest: server.rest_api.unwrap_or(false),
             rest_service: server.rest_service.clone().unwrap_or_default(),
-            rest_route: server.rest_route.clone(),
             mcp: server.mcp.as_ref().is_some_and(|mcp| mcp.enabled),
         }
     }

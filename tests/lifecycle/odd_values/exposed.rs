@@ -2,10 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-/// Returns a server with TLS, its Service and its Route.
+/// Returns a server with TLS and its Service.
 fn exposed() -> Json {
     let tls = json!({"secretRef": {"name": "tls"}});
-    json!({"tls": tls, "service": service(), "route": route()})
+    json!({"tls": tls, "service": service()})
 }
 
 fn service() -> Json {
@@ -66,11 +66,10 @@ pub fn services() -> (Json, Json) {
     let mut registry = exposed();
     registry["restAPI"] = json!(true);
     registry["restService"] = service();
-    registry["restRoute"] = route();
     let mut online = exposed();
     online["metrics"] = json!(true);
     let services = json!({
-        "openshift": {"servingCertificates": true},
+        "openshift": {"servingCertificates": true, "routes": {"ui": route()}},
         "serviceMonitor": service_monitor(),
         "onlineStore": {"server": online},
         "offlineStore": {"server": exposed()},
