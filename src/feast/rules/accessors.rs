@@ -202,16 +202,16 @@ pub(super) fn exposures(store: &FeatureStore) -> Vec<Exposure<'_>> {
         };
         let service = settings.and_then(|it| it.service);
         let endpoint = match container.kind {
-            ServerKind::Registry => {
-                found.push(exposure(Endpoint::RegistryRest, rest, "rest_service"));
-                Endpoint::RegistryGrpc
-            }
+            ServerKind::Registry => Endpoint::RegistryGrpc,
             ServerKind::Offline => Endpoint::Offline,
             ServerKind::Online => Endpoint::Online,
             ServerKind::Ui => Endpoint::Ui,
             ServerKind::Lineage => Endpoint::Lineage,
         };
         found.push(exposure(endpoint, service, "service"));
+        if container.kind == ServerKind::Registry {
+            found.push(exposure(Endpoint::RegistryRest, rest, "rest_service"));
+        }
     }
     found
 }
