@@ -27,6 +27,7 @@ mod lifecycle {
     pub mod documentation;
     pub mod drift;
     pub mod examples;
+    pub mod exposure;
     pub mod faults;
     pub mod guard;
     pub mod ignored;
@@ -70,7 +71,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     admission, authz, cluster, concurrency, conflicts, convert, data, data_source, documentation,
-    drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
+    drift, examples, exposure, faults, guard, ignored, import, jobs, keda, lab, leftovers, lineage,
     lost_responses, migration, moved, nulls, odd_values, openshift, permissions, persistence, pods,
     policies, preflight, query, recovery, replacement, requests, restricted, rollouts, scaling,
     secrets, services, terraform_runner, testbed, tls, waiting,
@@ -312,6 +313,9 @@ fn trials() -> Vec<Trial> {
         secrets::waits_for_a_late_secret,
         secrets::names_all_missing_secrets,
         secrets::password_is_only_in_the_store_secret,
+        exposure::ingress,
+        exposure::gateway,
+        exposure::service_monitor,
         services::the_type_changes_in_place,
         services::address_families_change_or_replace_the_service,
         tls::renewed_certificate_rolls_the_pods,

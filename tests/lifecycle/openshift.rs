@@ -125,7 +125,7 @@ pub fn example_is_applied() {
     assert_eq!(
         monitor["spec"],
         json!({
-            "endpoints": [{"port": "metrics", "path": "/metrics"}],
+            "endpoints": [{"port": "metrics", "path": "/metrics", "honorLabels": true}],
             "selector": {"matchLabels": {"feast.dev/name": "sample", "feast.dev/service-type": "online"}},
         })
     );

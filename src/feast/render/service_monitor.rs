@@ -33,6 +33,9 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
     let endpoint = fields([
         ("port", Some(json!(names::METRICS_PORT_NAME))),
         ("path", Some(json!(names::METRICS_PATH))),
+        // Otherwise, Prometheus would rename Feast's label `endpoint`, because the target has one of the Prometheus
+        // Operator.
+        ("honorLabels", Some(json!(true))),
         ("interval", interval.as_ref().map(|it| json!(it))),
         ("scrapeTimeout", scrape_timeout.as_ref().map(|it| json!(it))),
         (
