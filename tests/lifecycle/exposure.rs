@@ -127,8 +127,7 @@ pub fn service_monitor() {
     let label = ["label", "servicemonitor/feast-sample-online", "team=other"];
     test.namespace.kubectl(&label).unwrap();
     test.expect_empty_plan();
-    let patch =
-        r#"{"spec": {"endpoints": [{"port": "metrics", "path": "/metrics", "honorLabels": true, "interval": "1m"}]}}"#;
+    let patch = r#"{"spec": {"endpoints": [{"port": "metrics", "path": "/metrics", "honorLabels": true, "interval": "1m"}]}}"#;
     test.patch("servicemonitor/feast-sample-online", patch);
     test.plan_with_changes();
     test.apply();
