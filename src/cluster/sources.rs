@@ -407,6 +407,70 @@ mod tests {
         );
     }
 
+    /// Returns what an apply that waits for `service-tls` finds while the API server replies with these objects.
+    async fn issued(secret: fn() -> Reply, service: Json) -> Result<Contents, Vec<String>> {
+        let cluster = fake_api::cluster(move |it| match it.line.contains("/secrets/") {
+            true => secret(),
+            false => Reply::Answer(200, service.clone()),
+        });
+        let cluster = cluster.await;
+        let sources = BTreeSet::from([
+            Source::secret("service-tls", "tls.crt"),
+            Source::secret("service-tls", "tls.key"),
+        ]);
+        let secret = Key::new(Kind::Secret, "service-tls");
+        let asked_by = BTreeMap::from([(secret, Key::new(Kind::Service, "service"))]);
+        let (deadline, cancel) = (Instant::now(), CancellationToken::new());
+        let found = cluster.issued_contents("ns", &sources, &asked_by, deadline, &cancel);
+        found.await.map_err(|errors| {
+            let errors = errors.iter();
+            errors
+                .map(|it| format!("{} {}: {}", it.verb, it.target, it.reason))
+                .collect()
+        })
+    }
+
+    #[tokio::test]
+    async fn an_error_about_a_certificate_has_the_reason_of_the_service() {
+        let not_issued = "wait for Secret/service-tls: the service CA of OpenShift has not issued the certificate that \
+                          Service/service asks for";
+        assert_eq!(
+            issued(not_found, json!({})).await,
+            Err(vec![not_issued.to_owned()])
+        );
+        let annotation = json!({SERVING_CERTIFICATE_ERROR_ANNOTATION: "the UID differs"});
+        let service = json!({"metadata": {"annotations": annotation}});
+        assert_eq!(
+            issued(not_found, service).await,
+            Err(vec![format!("{not_issued}: the UID differs")])
+        );
+        let forbidden = || Reply::Answer(403, json!({"kind": "Status", "message": "no"}));
+        let errors = issued(forbidden, json!({})).await.unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert!(
+            errors[0].starts_with("get Secret/service-tls: "),
+            "{errors:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_so_far_is_no_error() {
+        let cluster = fake_api::cluster(|it| match it.line.ends_with("/a") {
+            true => secret(json!({"k": "dg=="})),
+            false => not_found(),
+        });
+        let cluster = cluster.await;
+        let [a, b] = ["a", "b"].map(|name| Source::secret(name, "k"));
+        let sources = BTreeSet::from([a.clone(), b.clone()]);
+        let cancel = CancellationToken::new();
+        let (found, missing) = cluster
+            .contents_so_far("ns", sources, &cancel)
+            .await
+            .unwrap();
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), [a]);
+        assert_eq!(missing, [b].into());
+    }
+
     #[tokio::test]
     async fn waits_while_a_value_is_missing() {
         let cluster = fake_api::cluster(|_| secret(json!({"k": "dg=="}))).await;

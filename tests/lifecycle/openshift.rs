@@ -52,15 +52,27 @@ fn message(run: &Run) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Plans with a preflight, which must find nothing: the certificates are missing only until the apply.
+fn expect_no_findings(test: &StoreUnderTest, text: &str) {
+    let checked = text.replace(
+        "namespace   = var.namespace\n}",
+        "namespace   = var.namespace\n  preflight   = true\n}",
+    );
+    assert_ne!(checked, text);
+    test.terraform.write("main.tf", &checked).unwrap();
+    let run = test.terraform.run(&["plan", "-input=false"]).unwrap();
+    assert_eq!(run.status, Some(0), "{run}");
+    assert!(!run.stdout.contains("Warning:"), "{run}");
+    test.terraform.write("main.tf", text).unwrap();
+}
+
 /// Applies `examples/openshift` in an empty project.
 pub fn example_is_applied() {
     let (_control_plane, test) = openshift();
     constrain_pods(&test.namespace);
     let _service_ca = ServiceCa::start(&test.namespace);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/openshift/main.tf");
-    test.terraform
-        .write("main.tf", &fs::read_to_string(example).unwrap())
-        .unwrap();
+    expect_no_findings(&test, &fs::read_to_string(example).unwrap());
     test.apply();
     test.expect_no_resource_drift();
 

@@ -122,7 +122,7 @@ impl ApplyOperation<'_> {
         let asked_by = issued(&desired.objects.manifests);
         let by = missing.iter().filter_map(|it| asked_by.get(&it.object()));
         let by: BTreeSet<Key> = by.cloned().collect();
-        let awaited = (!missing.is_empty()).then(|| Awaited {
+        let awaited = (!missing.is_empty()).then_some(Awaited {
             sources: missing,
             asked_by,
             by,
