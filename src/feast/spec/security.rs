@@ -17,7 +17,8 @@ const CAP_SYS_ADMIN: &str = "CAP_SYS_ADMIN";
 
 impl Store {
     /// Returns whether the servers' pods have the default group, because they mount claims, the configuration has no
-    /// security context, and OpenShift does not assign a group. A new volume belongs to root, and the user of the image could not write to it.
+    /// security context, and OpenShift does not assign a group. A new volume belongs to root, and the user of the image
+    /// could not write to it.
     pub fn has_default_group(&self) -> bool {
         let is_written = self.pods.security_context.is_some();
         !is_written && !self.pods.assigned_ids && !self.claims().is_empty()
