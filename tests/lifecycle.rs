@@ -28,6 +28,7 @@ mod lifecycle {
     pub mod documentation;
     pub mod drift;
     pub mod examples;
+    pub mod exposure;
     pub mod faults;
     pub mod guard;
     pub mod ignored;
@@ -44,6 +45,7 @@ mod lifecycle {
     pub mod moved;
     pub mod nulls;
     pub mod odd_values;
+    pub mod openshift;
     pub mod operator;
     pub mod permissions;
     pub mod persistence;
@@ -59,6 +61,7 @@ mod lifecycle {
     pub mod rollouts;
     pub mod scaling;
     pub mod secrets;
+    pub mod services;
     pub mod store;
     pub mod terraform_runner;
     pub mod testbed;
@@ -73,11 +76,11 @@ use libtest_mimic::{Arguments, Trial};
 
 use lifecycle::{
     actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
-    documentation, drift, examples, faults, guard, ignored, import, jobs, keda, lab, leftovers,
-    lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values, permissions,
-    persistence, pods, policies, preflight, pulumi, query, recovery, replacement, requests,
-    restricted, rollouts, scaling, secrets, terraform_runner, testbed, tls, waiting,
-    without_refresh,
+    documentation, drift, examples, exposure, faults, guard, ignored, import, jobs, keda, lab,
+    leftovers, lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values,
+    openshift, permissions, persistence, pods, policies, preflight, pulumi, query, recovery,
+    replacement, requests, restricted, rollouts, scaling, secrets, services, terraform_runner,
+    testbed, tls, waiting, without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -162,6 +165,10 @@ fn simulation_trials() -> Vec<Trial> {
         lost_responses::next_apply_converges_after_an_outage,
         odd_values::validate_rejects_what_the_api_server_rejects,
         keda::requires_keda_and_creates_a_scaled_object,
+        openshift::example_is_applied,
+        openshift::certificates_are_issued_before_an_update_changes_anything,
+        openshift::a_create_without_the_service_ca_is_undone,
+        openshift::requires_openshift,
         rollouts::apply_fails_before_its_timeout,
         scaling::resets_replicas_that_change_during_the_rollout,
         rollouts::logs_progress,
@@ -326,6 +333,11 @@ fn trials() -> Vec<Trial> {
         secrets::waits_for_a_late_secret,
         secrets::names_all_missing_secrets,
         secrets::password_is_only_in_the_store_secret,
+        exposure::ingress,
+        exposure::gateway,
+        exposure::service_monitor,
+        services::the_type_changes_in_place,
+        services::address_families_change_or_replace_the_service,
         tls::renewed_certificate_rolls_the_pods,
         tls::requires_the_ca_of_a_token_provider,
         tls::example_is_applied,

@@ -21,6 +21,7 @@ mod real_feast {
     pub mod lab;
     pub mod lineage;
     pub mod options;
+    pub mod prometheus;
     pub mod restarts;
     pub mod stores;
     pub mod three_replicas;
@@ -31,7 +32,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_feast::{concurrent_apply, lab, lineage, options, restarts, stores, three_replicas, tls};
+use real_feast::{
+    concurrent_apply, lab, lineage, options, prometheus, restarts, stores, three_replicas, tls,
+};
 
 /// Returns one trial for each function, named by its path.
 macro_rules! trials {
@@ -47,6 +50,7 @@ fn trials() -> Vec<Trial> {
         options::servers_apply_their_options,
         tls::every_server_presents_its_certificate,
         restarts::postgresql_recovers_from_every_restart,
+        prometheus::scrapes_what_the_service_monitor_points_to,
         stores::redis_and_duckdb,
         restarts::redis_recovers_from_every_restart,
         lineage::lineage_server_receives_feast_events,

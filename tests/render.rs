@@ -59,6 +59,16 @@ fn restricted() {
 }
 
 #[test]
+fn openshift() {
+    check("openshift");
+}
+
+#[test]
+fn services() {
+    check("services");
+}
+
+#[test]
 fn tls() {
     check("tls");
 }

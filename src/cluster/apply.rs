@@ -5,7 +5,8 @@
 //! 1. An object of a desired name that belongs to somebody else stops the apply before the first write. So does, in an
 //!    update, an object whose dry run the API server refuses ([`dry_run`]).
 //! 2. Objects of the Feast operator that the state contains are taken over ([`take_over`]).
-//! 3. Prerequisites, in parallel: pods need them to start.
+//! 3. Prerequisites, in parallel: pods need them to start. Certificates that other controllers issue for them are awaited
+//!    ([`issued`]): by a create after them, and by an update before them.
 //! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it has.
 //! 5. If the Deployment gets a fixed replica count, autoscalers that are no longer desired are deleted, because they
 //!    would change the count again.
@@ -44,6 +45,7 @@ mod conflict;
 mod create;
 mod dry_run;
 mod handover;
+mod issued;
 mod job;
 mod object;
 mod prune;
@@ -64,6 +66,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use dry_run::{Checked, Replacement, Writes};
+pub use issued::Issued;
 pub use object::to_apply_body;
 pub use undo::Undone;
 
@@ -174,17 +177,19 @@ impl fmt::Debug for Outcome {
 }
 
 impl Cluster {
-    /// Applies the desired state over the live objects of [`Cluster::read_before_apply`].
+    /// Applies the desired state over the live objects of [`Cluster::read_before_apply`]. `issued` are the certificates that
+    /// do not exist yet.
     ///
     /// # Errors
     ///
     /// Objects of others have desired names, the cluster lacks an API, or the API server refuses a change of an update or
     /// does not answer. Nothing was written.
-    pub async fn apply(
-        &self,
+    pub async fn apply<'a>(
+        &'a self,
         live: BTreeMap<Key, Json>,
-        desired: &DesiredState<'_>,
-        cancel: &CancellationToken,
+        desired: &DesiredState<'a>,
+        issued: Option<Issued<'a>>,
+        cancel: &'a CancellationToken,
     ) -> Result<Outcome, Vec<Error>> {
         let DesiredState {
             store,
@@ -208,7 +213,8 @@ impl Cluster {
         let is_of_store = |(key, live): &(Key, Json)| self.may_change(store, prior, key, live);
         let mut applier = Applier {
             cluster: self,
-            desired,
+            desired: *desired,
+            issued,
             writer: desired.writer(self, cancel),
             cancel,
             outcome: Outcome {
@@ -220,6 +226,7 @@ impl Cluster {
         if is_create {
             applier.apply_before_deployment().await;
         } else {
+            applier.request_issued().await;
             applier.apply_tier(Tier::Prerequisites).await;
             applier.prepare().await;
         }
@@ -296,7 +303,8 @@ enum Written {
 /// An apply in progress.
 struct Applier<'a> {
     cluster: &'a Cluster,
-    desired: &'a DesiredState<'a>,
+    desired: DesiredState<'a>,
+    issued: Option<Issued<'a>>,
     writer: Writer<'a>,
     cancel: &'a CancellationToken,
     outcome: Outcome,

@@ -155,6 +155,7 @@ impl Error {
             | Reason::NamespaceMissing(_)
             | Reason::NamespaceTerminating(_)
             | Reason::NotFound
+            | Reason::NotIssued { .. }
             | Reason::NotInstalled { .. }
             | Reason::Invalid { .. }
             | Reason::Conflict(_)
@@ -290,6 +291,13 @@ pub enum Reason {
 
     #[error("it has no key \"{0}\"")]
     KeyMissing(String),
+
+    /// The service CA of OpenShift has not issued a certificate.
+    #[error(
+        "the service CA of OpenShift has not issued the certificate that {by} asks for{}",
+        (.problem.as_ref()).map_or(String::new(), |it| format!(": {it}"))
+    )]
+    NotIssued { by: Key, problem: Option<String> },
 
     #[error("the value of its key \"{0}\" is not UTF-8 text")]
     NotText(String),

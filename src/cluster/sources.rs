@@ -14,6 +14,7 @@ use super::Cluster;
 use super::error::{Error, Reason, Verb};
 use super::request::Request;
 use super::resource::Resource;
+use crate::feast::names::SERVING_CERTIFICATE_ERROR_ANNOTATION;
 use crate::feast::secrets::source::{Contents, Source};
 use crate::kubernetes::kind::{Key, Kind};
 
@@ -145,6 +146,82 @@ impl Cluster {
                 () = cancel.cancelled() => return self.contents(namespace, sources, cancel).await,
             }
         }
+    }
+}
+
+impl Cluster {
+    /// Returns the values of the sources that exist already, and the others. `sources` are those that another controller
+    /// will create or fill.
+    ///
+    /// # Errors
+    ///
+    /// The errors other than that a source is missing.
+    pub async fn contents_so_far(
+        &self,
+        namespace: &str,
+        sources: BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<(Contents, BTreeSet<Source>), Vec<Error>> {
+        let reads = sources.into_iter().map(|source| async move {
+            let one = BTreeSet::from([source.clone()]);
+            (source, self.contents(namespace, &one, cancel).await)
+        });
+        let (mut found, mut missing, mut errors) = (Contents::new(), BTreeSet::new(), Vec::new());
+        for (source, answer) in join_all(reads).await {
+            match answer {
+                Ok(contents) => found.extend(contents),
+                Err(failures) if failures.iter().all(may_appear) => {
+                    missing.insert(source);
+                }
+                Err(failures) => errors.extend(failures),
+            }
+        }
+        match errors.is_empty() {
+            true => Ok((found, missing)),
+            false => Err(errors),
+        }
+    }
+
+    /// Waits for the values of sources that other objects ask for: `asked_by` has the object for each Secret and ConfigMap.
+    ///
+    /// # Errors
+    ///
+    /// One error for each object that has not got what it asks for at the deadline, or the errors of the requests.
+    pub async fn issued_contents(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        asked_by: &BTreeMap<Key, Key>,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Contents, Vec<Error>> {
+        let contents = self.contents_before(namespace, sources, |_| false, deadline, cancel);
+        let errors = match contents.await {
+            Ok(contents) => return Ok(contents),
+            Err(errors) => errors,
+        };
+        if !errors.iter().all(may_appear) {
+            return Err(errors);
+        }
+        let missing: BTreeSet<Key> = sources.iter().map(Source::object).collect();
+        let mut not_issued = Vec::new();
+        for key in missing {
+            let is_missing = errors.iter().any(|error| error.is_about(&key));
+            let Some(by) = asked_by.get(&key).filter(|_| is_missing) else {
+                continue;
+            };
+            let live = self.get(namespace, by, cancel).await.ok().flatten();
+            let problem = live.and_then(|live| {
+                let annotations = &live["metadata"]["annotations"];
+                let problem = annotations[SERVING_CERTIFICATE_ERROR_ANNOTATION].as_str();
+                problem.map(str::to_owned)
+            });
+            let by = by.clone();
+            let reason = Reason::NotIssued { by, problem };
+            let resource = Resource::from(key.kind);
+            not_issued.push(self.error(Verb::Wait, resource, namespace, Some(&key.name), reason));
+        }
+        Err(not_issued)
     }
 }
 
@@ -328,6 +405,70 @@ mod tests {
             ),
             "{errors:?}"
         );
+    }
+
+    /// Returns what an apply that waits for `service-tls` finds while the API server replies with these objects.
+    async fn issued(secret: fn() -> Reply, service: Json) -> Result<Contents, Vec<String>> {
+        let cluster = fake_api::cluster(move |it| match it.line.contains("/secrets/") {
+            true => secret(),
+            false => Reply::Answer(200, service.clone()),
+        });
+        let cluster = cluster.await;
+        let sources = BTreeSet::from([
+            Source::secret("service-tls", "tls.crt"),
+            Source::secret("service-tls", "tls.key"),
+        ]);
+        let secret = Key::new(Kind::Secret, "service-tls");
+        let asked_by = BTreeMap::from([(secret, Key::new(Kind::Service, "service"))]);
+        let (deadline, cancel) = (Instant::now(), CancellationToken::new());
+        let found = cluster.issued_contents("ns", &sources, &asked_by, deadline, &cancel);
+        found.await.map_err(|errors| {
+            let errors = errors.iter();
+            errors
+                .map(|it| format!("{} {}: {}", it.verb, it.target, it.reason))
+                .collect()
+        })
+    }
+
+    #[tokio::test]
+    async fn an_error_about_a_certificate_has_the_reason_of_the_service() {
+        let not_issued = "wait for Secret/service-tls: the service CA of OpenShift has not issued the certificate that \
+                          Service/service asks for";
+        assert_eq!(
+            issued(not_found, json!({})).await,
+            Err(vec![not_issued.to_owned()])
+        );
+        let annotation = json!({SERVING_CERTIFICATE_ERROR_ANNOTATION: "the UID differs"});
+        let service = json!({"metadata": {"annotations": annotation}});
+        assert_eq!(
+            issued(not_found, service).await,
+            Err(vec![format!("{not_issued}: the UID differs")])
+        );
+        let forbidden = || Reply::Answer(403, json!({"kind": "Status", "message": "no"}));
+        let errors = issued(forbidden, json!({})).await.unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert!(
+            errors[0].starts_with("get Secret/service-tls: "),
+            "{errors:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_so_far_is_no_error() {
+        let cluster = fake_api::cluster(|it| match it.line.ends_with("/a") {
+            true => secret(json!({"k": "dg=="})),
+            false => not_found(),
+        });
+        let cluster = cluster.await;
+        let [a, b] = ["a", "b"].map(|name| Source::secret(name, "k"));
+        let sources = BTreeSet::from([a.clone(), b.clone()]);
+        let cancel = CancellationToken::new();
+        let (found, missing) = cluster
+            .contents_so_far("ns", sources, &cancel)
+            .await
+            .unwrap();
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), [a]);
+        assert_eq!(missing, [b].into());
     }
 
     #[tokio::test]

@@ -16,11 +16,14 @@ mod keda;
 mod network_policy;
 mod offline_store;
 mod online_store;
+mod openshift;
 mod persistence;
 mod project;
 mod registry;
 mod scaling;
 mod server;
+mod service;
+mod service_monitor;
 mod serving;
 mod tls;
 mod tracking;
@@ -50,6 +53,7 @@ pub use keda::{
 pub use network_policy::{NetworkPolicy, NetworkPolicyIngress, PolicyEndpoint};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
+pub use openshift::{InsecureTraffic, Openshift, Route, RouteTermination};
 pub use persistence::{
     AccessMode, DatabaseStore, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate,
     Reference,
@@ -64,6 +68,11 @@ pub use registry::{
 };
 pub use scaling::{Autoscaling, PodDisruptionBudgets, Scaling, UnhealthyPodEvictionPolicy};
 pub use server::{ImagePullPolicy, LogLevel, RegistryServer, Server, ServerSettings};
+pub use service::{
+    IpFamily, IpFamilyPolicy, ServiceSettings, ServiceType, SessionAffinity, TrafficDistribution,
+    TrafficPolicy,
+};
+pub use service_monitor::{RelabelAction, Relabeling, ScrapeScheme, ScrapeTls, ServiceMonitor};
 pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
 pub use tls::{SecretKeyNames, Tls};
 pub use tracking::{
@@ -312,7 +321,7 @@ pub struct Services {
     /// `restricted` requires: `run_as_non_root = true` (unless `run_as_user = 0`) and
     /// `seccomp_profile = { type = "RuntimeDefault" }`. Without this attribute, the pods of a feature store with a
     /// PersistentVolumeClaim also have `fs_group = 1001` and `fs_group_change_policy = "OnRootMismatch"`, so that the user
-    /// of Feast's image can write to it. Set `{}` on OpenShift, which assigns the group itself.
+    /// of Feast's image can write to it. With `openshift`, they have no group by default, because OpenShift assigns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
 
@@ -346,6 +355,15 @@ pub struct Services {
     /// Restrictions of network traffic to and from the pods (Kubernetes `NetworkPolicy`). Default: none by this provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_policy: Option<NetworkPolicy>,
+
+    /// ServiceMonitor of the Prometheus Operator for the metrics of the online server, which must be enabled. Set `{}` for
+    /// the defaults. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_monitor: Option<ServiceMonitor>,
+
+    /// Integration with OpenShift. Set it, at least `{}`, for a feature store on OpenShift. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub openshift: Option<Openshift>,
 
     /// Resource claims of the pods, such as devices (Kubernetes `PodResourceClaim`). Servers refer to them by name in
     /// `resources.claims`. Default: none.

@@ -97,6 +97,17 @@ const NOT_THEIRS: &[(&str, &str)] = &[
     ("services.imagePullSecrets", TERRAFORM_ONLY),
     ("feastProjectDir.git.ssh", TERRAFORM_ONLY),
     ("services.scaling.keda", TERRAFORM_ONLY),
+    ("services.serviceMonitor", TERRAFORM_ONLY),
+    ("services.openshift", TERRAFORM_ONLY),
+    ("services.onlineStore.server.service", TERRAFORM_ONLY),
+    ("services.offlineStore.server.service", TERRAFORM_ONLY),
+    ("services.registry.local.server.service", TERRAFORM_ONLY),
+    ("services.registry.local.server.restService", TERRAFORM_ONLY),
+    ("services.ui.service", TERRAFORM_ONLY),
+    (
+        "openlineage.consumer.lineageServer.server.service",
+        TERRAFORM_ONLY,
+    ),
 ];
 
 /// Converts a FeatureStore resource. `scaled` are the names of Deployments that other objects of the manifest scale.

@@ -138,11 +138,27 @@ pub const TLS_SERVICE_PORT_NAME: &str = "https";
 /// Default keys of a Secret with a certificate: those of the type `kubernetes.io/tls`.
 pub const TLS_CERTIFICATE_KEY: &str = "tls.crt";
 pub const TLS_PRIVATE_KEY_KEY: &str = "tls.key";
+/// The attribute that asks for certificates of OpenShift.
+pub const SERVING_CERTIFICATES: &str = "services.openshift.serving_certificates";
+/// Annotation of a Service: the Secret in which the service CA of OpenShift stores a certificate for it.
+pub const SERVING_CERTIFICATE_ANNOTATION: &str =
+    "service.beta.openshift.io/serving-cert-secret-name";
+/// Annotations of a Service for which the service CA of OpenShift could not issue a certificate: the reason.
+pub const SERVING_CERTIFICATE_ERROR_ANNOTATION: &str =
+    "service.beta.openshift.io/serving-cert-generation-error";
+/// Annotation of a ConfigMap whose data the service CA of OpenShift replaces by its certificate.
+pub const INJECT_CA_ANNOTATION: &str = "service.beta.openshift.io/inject-cabundle";
+/// The key of the certificate in that ConfigMap.
+pub const SERVICE_CA_KEY: &str = "service-ca.crt";
+/// The port of the REST API on the Service of the gRPC API, whose certificate both use.
+pub const SHARED_REST_PORT: i32 = 6573;
+pub const SHARED_REST_PORT_NAME: &str = "https-rest";
 /// The directory that has a subdirectory for the certificate of each server.
 pub const TLS_DIRECTORY: &str = "/tls";
 /// The port of the online server's metrics, in its pod and on its Service.
 pub const METRICS_PORT: i32 = 8000;
 pub const METRICS_PORT_NAME: &str = "metrics";
+pub const METRICS_PATH: &str = "/metrics";
 
 /// A part of the feature store with persistence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -319,6 +335,29 @@ impl Endpoint {
         }
     }
 
+    /// Returns the name in the attribute `endpoints`.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Online => "online_store",
+            Self::Offline => "offline_store",
+            Self::RegistryGrpc => "registry",
+            Self::RegistryRest => "registry_rest",
+            Self::Ui => "ui",
+            Self::Lineage => "lineage",
+        }
+    }
+
+    /// Returns the endpoint with this name in the attribute `endpoints`.
+    pub fn of_attribute(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|endpoint| endpoint.attribute() == name)
+    }
+
+    /// Returns whether its protocol is gRPC: that of the offline server is Arrow Flight, which is based on it.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Offline | Self::RegistryGrpc)
+    }
+
     /// Returns the `appProtocol` of the Service port, for service meshes and gateways.
     pub fn app_protocol(self) -> Option<&'static str> {
         (self == Self::RegistryGrpc).then_some("grpc")
@@ -361,6 +400,16 @@ pub fn batch_engine(store: &str) -> String {
 /// Returns the name of the Role, RoleBinding and ServiceAccount for the driver of a batch job.
 pub fn batch_driver(store: &str) -> String {
     format!("feast-{store}-batch-driver")
+}
+
+/// Returns the name of the ConfigMap with the certificate of OpenShift's service CA.
+pub fn service_ca(store: &str) -> String {
+    format!("feast-{store}-service-ca")
+}
+
+/// Returns the name of the Secret with the certificate that OpenShift issues for the Service of an endpoint.
+pub fn serving_certificate(store: &str, endpoint: Endpoint) -> String {
+    format!("{}-tls", service(store, endpoint))
 }
 
 /// Returns the name of the ConfigMap for clients.

@@ -26,9 +26,12 @@ mod pods;
 mod project;
 mod registry;
 mod resources;
+mod routes;
 mod scaling;
 mod scheduling;
 mod security;
+mod service_monitor;
+mod services;
 mod serving;
 mod stores;
 #[cfg(test)]
@@ -323,6 +326,22 @@ pub const RULES: &[Rule] = &[
         name: "network-policy",
         description: "Each peer of `network_policy` has selectors or valid addresses, and each port is valid.",
         check: network_policy::check,
+    },
+    Rule {
+        name: "services",
+        description: "The settings of a Service fit its `type` and each other, and no port of the nodes is used twice.",
+        check: services::check,
+    },
+    Rule {
+        name: "routes",
+        description: "The termination of a Route fits the TLS of its server, and its settings fit its termination.",
+        check: routes::check,
+    },
+    Rule {
+        name: "service-monitor",
+        description: "A ServiceMonitor requires the metrics of the online server, and its settings are ones that the \
+             Prometheus Operator accepts.",
+        check: service_monitor::check,
     },
     Rule {
         name: "resource-claims",

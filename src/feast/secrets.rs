@@ -4,6 +4,7 @@
 //! the format of the feature store's Secret, and [`redaction`] and [`shown`] keep credentials out of what is shown.
 
 pub mod fingerprint;
+pub mod issued;
 pub mod redaction;
 pub mod resolve;
 pub mod shown;

@@ -7,6 +7,7 @@
 mod authorization;
 pub mod computed_inputs;
 mod cron_job;
+mod endpoints;
 mod engine;
 mod lineage;
 mod location;
@@ -18,6 +19,7 @@ mod resources;
 mod scaling;
 mod security;
 mod server;
+mod service;
 mod storage;
 mod stores;
 mod termination;
@@ -33,6 +35,7 @@ use crate::kubernetes::go_duration::parse_nanoseconds;
 pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
 pub(super) use cron_job::commands_or_default;
+pub use endpoints::endpoints;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
 pub use location::Location;
@@ -43,6 +46,7 @@ pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
 pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
 pub use scaling::{Autoscaler, DisruptionBudget, Evictable, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
+pub(super) use service::kubernetes_service;
 pub(super) use storage::join;
 pub use storage::{
     Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,
@@ -76,6 +80,11 @@ pub struct Store {
     pub disruption_budget: Option<DisruptionBudget>,
     pub pods: Pods,
     pub network_policy: Option<NetworkPolicy>,
+    pub service_monitor: Option<config::ServiceMonitor>,
+    /// Whether OpenShift issues the certificates of servers without `tls`.
+    pub serving_certificates: bool,
+    /// The Routes of OpenShift.
+    pub routes: BTreeMap<Endpoint, config::Route>,
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
@@ -126,6 +135,10 @@ impl Store {
             drift_policy,
         } = store;
         let services = services.clone().unwrap_or_default();
+        let config::Openshift {
+            serving_certificates,
+            routes,
+        } = services.openshift.clone().unwrap_or_default();
         let pods = Pods::new(&services);
         let config::Services {
             scaling,
@@ -143,6 +156,9 @@ impl Store {
             init_image,
             disable_init_containers,
             network_policy,
+            service_monitor,
+            // Above, and `Pods` has whether it is set.
+            openshift: _,
             // `Pods` has these.
             volumes: _,
             node_selector: _,
@@ -200,6 +216,11 @@ impl Store {
             }),
             pods,
             network_policy: network_policy.as_ref().map(NetworkPolicy::new),
+            service_monitor,
+            serving_certificates: serving_certificates == Some(true),
+            routes: (routes.into_iter().flatten())
+                .filter_map(|(name, route)| Some((Endpoint::of_attribute(&name)?, route)))
+                .collect(),
             online: Online::new(&online_store.unwrap_or_default(), &image),
             offline: offline_store
                 .as_ref()
@@ -222,6 +243,9 @@ impl Store {
         };
         store.project.apply = apply.unwrap_or_else(|| store.default_apply());
         store.termination = termination(store.allows_several_pods());
+        if store.serving_certificates {
+            store.issue_certificates();
+        }
         let selectors: Vec<_> = (store.servers().into_iter())
             .flat_map(|(_, server)| server.node_selector.clone())
             .collect();
@@ -265,7 +289,7 @@ impl Store {
 
     /// Returns the path of a server's certificate for its clients, if it has one.
     pub fn certificate(&self, kind: ServerKind) -> Option<String> {
-        Some(kind.tls_file(&self.tls(kind)?.certificate))
+        Some(kind.tls_file(self.tls(kind)?.client_key()))
     }
 
     /// Returns the offline server, if there is one.
@@ -345,54 +369,6 @@ impl Store {
             .as_ref()
             .is_some_and(|engine| engine.driver.is_some());
         self.authorization != Authorization::None || mlflow || spark
-    }
-
-    /// Returns the endpoints that are served, in a stable order.
-    pub fn endpoints(&self) -> Vec<Endpoint> {
-        let registry = self.registry_server();
-        [
-            (Endpoint::Online, self.online.server.is_some()),
-            (Endpoint::Offline, self.offline_server().is_some()),
-            (
-                Endpoint::RegistryGrpc,
-                registry.is_some_and(|server| server.grpc),
-            ),
-            (
-                Endpoint::RegistryRest,
-                registry.is_some_and(|server| server.rest),
-            ),
-            (Endpoint::Ui, self.ui.is_some()),
-            (Endpoint::Lineage, self.lineage.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(endpoint, served)| served.then_some(endpoint))
-        .collect()
-    }
-
-    /// Returns `host:port` of an endpoint inside the cluster.
-    pub fn address(&self, endpoint: Endpoint) -> String {
-        format!(
-            "{}:{}",
-            names::host(&self.name, &self.namespace, endpoint),
-            names::service_port(self.tls(endpoint.server()).is_some())
-        )
-    }
-}
-
-/// Returns the addresses of the servers, for the state.
-pub fn endpoints(store: &Store) -> config::Endpoints {
-    let served = store.endpoints();
-    let address = |endpoint| served.contains(&endpoint).then(|| store.address(endpoint));
-    config::Endpoints {
-        online_store: address(Endpoint::Online),
-        offline_store: address(Endpoint::Offline),
-        registry: match &store.registry {
-            Registry::Remote(remote) => Some(remote.address.clone()),
-            Registry::Local(_) => address(Endpoint::RegistryGrpc),
-        },
-        registry_rest: address(Endpoint::RegistryRest),
-        ui: address(Endpoint::Ui),
-        lineage: address(Endpoint::Lineage),
     }
 }
 

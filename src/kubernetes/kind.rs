@@ -125,6 +125,15 @@ kinds! {
     PersistentVolumeClaim: "" "v1" "persistentvolumeclaims", Namespace Prerequisites Always Mounting Immutable, Api::BuiltIn;
     Service: "" "v1" "services", Namespace Prerequisites Always None Mutable, Api::BuiltIn;
     NetworkPolicy: "networking.k8s.io" "v1" "networkpolicies", Namespace Prerequisites IfUsed None Mutable, Api::BuiltIn;
+    Route: "route.openshift.io" "v1" "routes", Namespace Prerequisites IfUsed None Mutable, Api::Custom {
+        remedy: "Routes exist only in OpenShift. Remove `services.openshift.routes`, and use an Ingress, a \
+                 Gateway route or `service = { type = \"LoadBalancer\" }` instead.",
+    };
+    ServiceMonitor: "monitoring.coreos.com" "v1" "servicemonitors", Namespace Prerequisites IfUsed None Mutable, Api::Custom {
+        remedy: "Install the Prometheus Operator (`helm install monitoring prometheus-community/kube-prometheus-stack`; \
+                 https://prometheus-operator.dev/docs/getting-started/installation/ lists other ways), or remove \
+                 `services.service_monitor`.",
+    };
     Job: "batch" "v1" "jobs", Namespace Preparation IfUsed Owned Immutable, Api::BuiltIn;
     Deployment: "apps" "v1" "deployments", Namespace Workload Always Owned Mutable, Api::BuiltIn;
     CronJob: "batch" "v1" "cronjobs", Namespace Workload IfUsed OwnedByJobs Mutable, Api::BuiltIn;

@@ -22,6 +22,7 @@ pub mod projected_volume;
 pub mod resources;
 pub mod scheduling;
 pub mod selector;
+pub mod service;
 pub mod strategy;
 #[cfg(test)]
 pub mod testing;

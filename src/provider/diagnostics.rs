@@ -158,10 +158,21 @@ pub fn group_on_openshift() -> Diagnostic {
         "This is an OpenShift cluster (it serves security.openshift.io/v1). It assigns a group from the range of the \
          namespace to each pod and refuses pods with another group. Without a security context, this provider sets \
          `fs_group = 1001` for pods with PersistentVolumeClaims, as other clusters need it. Nothing was written.\n\n\
-         Set `security_context = {}` in `services`, so that OpenShift assigns the group. If the pods have a \
+         Set `openshift = {}` in `services`, so that OpenShift assigns the group. If the pods have a \
          SecurityContextConstraints object that permits a fixed group, set `security_context = { fs_group = <group> }`.",
     )
     .at(Path::of("services.security_context"))
+}
+
+/// Certificates of OpenShift in a cluster that is not one of OpenShift.
+pub fn not_openshift() -> Diagnostic {
+    Diagnostic::error(
+        "This cluster issues no certificates for Services",
+        "`serving_certificates` needs the service CA of OpenShift, and this is no OpenShift cluster (it does not serve \
+         security.openshift.io/v1). Nothing was written.\n\nRemove `serving_certificates`, and set `tls` of each server, \
+         for example with a Secret of cert-manager.",
+    )
+    .at(Path::of(names::SERVING_CERTIFICATES))
 }
 
 /// A value that breaks a rule and is the one in the prior state.

@@ -72,6 +72,8 @@ custom resource definition. The provider has:
 - [Drift and ownership](guides/drift-and-ownership.md): field ownership, and how changes by others are shown
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they are never stored
 - [TLS](guides/tls.md): TLS for every server, with certificates from Secrets
+- [Networking](guides/networking.md): Services, load balancers, Ingress and Gateway routes, IPv6
+- [OpenShift](guides/openshift.md): certificates, Routes, users and metrics, from an empty project to a served feature
 - [Migrating from the Feast operator](guides/migration.md): custom resources as Terraform configuration;
   [differences from the Feast operator](guides/differences-from-the-feast-operator.md)
 - [Authorization](guides/auth.md): permissions on the servers, by Kubernetes RBAC or OpenID Connect

@@ -26,6 +26,8 @@ mod load;
 mod pod;
 #[path = "feast/postgres.rs"]
 mod postgres;
+#[path = "feast/prometheus.rs"]
+mod prometheus;
 #[path = "feast/python.rs"]
 mod python;
 #[path = "feast/redis.rs"]
@@ -42,6 +44,7 @@ pub use listener::Listener;
 pub use load::{Load, Sent};
 pub use pod::{Cluster, Pod};
 pub use postgres::Postgres;
+pub use prometheus::Prometheus;
 pub use python::Python;
 pub use redis::Redis;
 pub use run::Run;

@@ -23,6 +23,8 @@ pub mod cluster;
 pub mod components;
 #[path = "testbed/control_plane.rs"]
 pub mod control_plane;
+#[path = "testbed/crds.rs"]
+pub mod crds;
 #[path = "testbed/error.rs"]
 pub mod error;
 #[path = "testbed/go_build.rs"]
@@ -46,6 +48,7 @@ pub mod tools;
 
 pub use cluster::{Cluster, Namespace};
 pub use control_plane::{ControlPlane, Options};
+pub use crds::Crd;
 pub use error::{Error, Result};
 pub use progress::Progress;
 pub use signals::stop_on_signal;

@@ -23,9 +23,11 @@ impl Applier<'_> {
         if !writes.manifests.keys().any(|key| key.kind == Kind::Job) {
             self.apply_matching(|key| is_prerequisite(key) || is_independent(key))
                 .await;
+            self.await_issued().await;
             return self.prepare().await;
         }
         self.apply_checked_prerequisites(writes).await;
+        self.await_issued().await;
         self.prepare().await;
         self.apply_matching(is_independent).await;
     }

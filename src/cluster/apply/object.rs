@@ -51,8 +51,25 @@ pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
 /// Returns whether the API server accepts the body as an update of the live object. The selector of a Deployment is
 /// immutable; the Feast operator's lineage server has another selector.
 pub(super) fn can_become(body: &Json, live: &Json) -> bool {
-    let selector = |object: &Json| object["spec"]["selector"]["matchLabels"].clone();
-    body["kind"] != Kind::Deployment.as_str() || selector(body) == selector(live)
+    let (body_spec, live_spec) = (&body["spec"], &live["spec"]);
+    if body["kind"] == Kind::Deployment.as_str() {
+        let selector = |spec: &Json| spec["selector"]["matchLabels"].clone();
+        return selector(body_spec) == selector(live_spec);
+    }
+    if body["kind"] != Kind::Service.as_str() {
+        return true;
+    }
+    // Fields that are not applied keep their value.
+    let is_kept = |path: &str| {
+        let (body, live) = (body_spec.pointer(path), live_spec.pointer(path));
+        body.is_none() || live.is_none() || body == live
+    };
+    let is_balancer = |spec: &Json| spec["type"] == "LoadBalancer";
+    let class = |spec: &Json| spec["loadBalancerClass"].clone();
+    let stays_balancer = is_balancer(body_spec) && is_balancer(live_spec);
+    is_kept("/ipFamilies/0")
+        && is_kept("/healthCheckNodePort")
+        && (!stays_balancer || class(body_spec) == class(live_spec))
 }
 
 /// A version that no object has. An apply with it creates an object and never changes one.

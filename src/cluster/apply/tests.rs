@@ -38,7 +38,7 @@ async fn apply(
         repair_drift: false,
         wait_for_job: None,
     };
-    cluster.apply(live, &desired, cancel).await.unwrap()
+    cluster.apply(live, &desired, None, cancel).await.unwrap()
 }
 
 /// Applies a Secret and nothing else.
@@ -155,7 +155,9 @@ mod dry_runs {
             wait_for_job: None,
         };
         let cancel = CancellationToken::new();
-        let outcome = cluster.apply(BTreeMap::new(), &desired, &cancel).await;
+        let outcome = cluster
+            .apply(BTreeMap::new(), &desired, None, &cancel)
+            .await;
         lines.close();
         let mut methods = Vec::new();
         while let Some(method) = lines.recv().await {
@@ -282,7 +284,8 @@ mod take_over {
         };
         let mut applier = Applier {
             cluster: &cluster,
-            desired: &desired,
+            desired,
+            issued: None,
             writer: desired.writer(&cluster, &cancel),
             cancel: &cancel,
             outcome: Outcome {

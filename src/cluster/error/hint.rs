@@ -126,6 +126,9 @@ impl Reason {
             Self::NamespaceTerminating(_) | Self::Terminating(_) => {
                 "Wait until the deletion has finished, then apply again."
             }
+            Self::NotIssued { .. } => {
+                "Check that the service CA operator runs (`oc get clusteroperator service-ca`), and the annotations and events of that object."
+            }
             Self::KeyMissing(_) | Self::NotFound => "Check the name, the key and the namespace.",
             Self::Conflict(_) => CONFLICT_HINT,
             Self::Foreign {
@@ -373,6 +376,8 @@ mod tests {
         let message = |error: &Error| error.hint().unwrap().into_owned();
         for (kind, expected) in [
             (Kind::ScaledObject, "Nothing was written. Install KEDA"),
+            (Kind::ServiceMonitor, "Nothing was written. Install the"),
+            (Kind::Route, "Nothing was written. Routes exist"),
             (Kind::HorizontalPodAutoscaler, "Check that the address is"),
             (Kind::Role, "Check that the address is"),
             (Kind::Secret, "Check that the address is"),
@@ -381,10 +386,10 @@ mod tests {
         }
         let mut monitor = missing(Kind::ScaledObject);
         monitor.target.group = "monitoring.coreos.com";
-        monitor.target.kind = "ServiceMonitor";
+        monitor.target.kind = "PodMonitor";
         assert_eq!(
             message(&monitor),
-            "Nothing was written. ServiceMonitor is a custom resource: install the add-on that brings the API group monitoring.coreos.com, or remove from the configuration what needs it."
+            "Nothing was written. PodMonitor is a custom resource: install the add-on that brings the API group monitoring.coreos.com, or remove from the configuration what needs it."
         );
     }
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::cluster::error::Error;
+use crate::feast::secrets::issued::issued;
 use crate::kubernetes::kind::Key;
 use crate::kubernetes::pod_template::{self, Reference};
 
@@ -23,7 +24,7 @@ pub struct Missing {
 
 impl Cluster {
     /// Returns the references of the pods of these objects to what does not exist, and the errors that prevented a check.
-    /// References to the objects themselves are not checked.
+    /// References to the objects themselves, and to what they ask another controller for, are not checked.
     pub async fn missing_references(
         &self,
         namespace: &str,
@@ -34,8 +35,10 @@ impl Cluster {
             let references = pod_template::references(key.kind, manifest).into_iter();
             references.map(|reference| (key.clone(), reference))
         });
+        let issued = issued(manifests);
         let all: Vec<(Key, Reference)> = all
             .filter(|(_, reference)| !manifests.contains_key(&reference.object))
+            .filter(|(_, reference)| !issued.contains_key(&reference.object))
             .collect();
         let objects: BTreeSet<&Key> = all.iter().map(|(_, reference)| &reference.object).collect();
         let gets = objects.into_iter().map(|key| async move {

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, Vo
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Mcp, Tls, WorkerConfigs};
+use super::{Mcp, ServiceSettings, Tls, WorkerConfigs};
 
 /// When the kubelet pulls an image (Kubernetes `imagePullPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,7 @@ pub struct ServerSettings<'a> {
     pub metrics: Option<bool>,
     pub worker_configs: Option<&'a WorkerConfigs>,
     pub tls: Option<&'a Tls>,
+    pub service: Option<&'a ServiceSettings>,
 }
 
 /// Defines the settings of a server: the fields that all servers share, and its own.
@@ -111,9 +112,14 @@ macro_rules! server {
             #[serde(skip_serializing_if = "Option::is_none")]
             pub worker_configs: Option<WorkerConfigs>,
 
-            /// TLS settings. Default: none, so that the server does not encrypt.
+            /// TLS settings. Default: a certificate of OpenShift with `services.openshift.serving_certificates`, or else
+            /// none, so that the server does not encrypt.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub tls: Option<Tls>,
+
+            /// Settings of the Kubernetes Service of the server. Default: a Service of type `ClusterIP`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub service: Option<ServiceSettings>,
 
             $($own)*
         }
@@ -133,6 +139,7 @@ macro_rules! server {
                     metrics: self.metrics,
                     worker_configs: self.worker_configs.as_ref(),
                     tls: self.tls.as_ref(),
+                    service: self.service.as_ref(),
                 }
             }
         }
@@ -156,6 +163,11 @@ server! {
         #[serde(rename = "restAPI", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("default" = false))]
         pub rest_api: Option<bool>,
+
+        /// Settings of the Kubernetes Service of the REST API; `service` is that of the gRPC API. Default: a Service of
+        /// type `ClusterIP`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub rest_service: Option<ServiceSettings>,
 
         /// Model Context Protocol for the REST API. Default: none.
         #[serde(skip_serializing_if = "Option::is_none")]

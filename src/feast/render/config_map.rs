@@ -11,6 +11,23 @@ use crate::feast::names;
 use crate::feast::spec::Store;
 use crate::kubernetes::{Key, Kind};
 
+/// Returns the ConfigMap to which the service CA of OpenShift adds its certificate. It replaces all data of a ConfigMap, so
+/// it cannot be the one for clients.
+pub(super) fn service_ca(store: &Store) -> Option<(Key, Json)> {
+    if !store.serving_certificates {
+        return None;
+    }
+    let metadata = metadata::object(store, names::service_ca(&store.name), Some("client"));
+    let inject = BTreeMap::from([(names::INJECT_CA_ANNOTATION.to_owned(), "true".to_owned())]);
+    Some(object(
+        Kind::ConfigMap,
+        &ConfigMap {
+            metadata: metadata::with_own(metadata, None, Some(&inject)),
+            ..ConfigMap::default()
+        },
+    ))
+}
+
 pub(super) fn render(store: &Store) -> (Key, Json) {
     object(
         Kind::ConfigMap,

@@ -115,6 +115,8 @@ fn registry(store: &Store, server: &RegistryServer) -> Container {
         common,
         grpc,
         rest,
+        // The Services have this.
+        rest_service: _,
         // This is in `feature_store.yaml`.
         mcp: _,
     } = server;
@@ -252,6 +254,9 @@ pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMoun
         volume_mounts,
         // This is in arguments, ports and probes.
         tls: _,
+        tls_disabled: _,
+        // The Services have this.
+        service: _,
     } = server;
     let mut command = vec!["feast"];
     command.extend(log_level.iter().flat_map(|level| ["--log-level", level]));

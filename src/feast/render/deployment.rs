@@ -90,6 +90,8 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         resource_claims,
         automount_token: _,
         image_pull_secrets: _,
+        // The security context depends on it.
+        assigned_ids: _,
     } = &store.pods;
     PodSpec {
         affinity: match affinity {

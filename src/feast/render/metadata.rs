@@ -26,6 +26,22 @@ pub(super) fn object(store: &Store, name: String, service_type: Option<&str>) ->
     }
 }
 
+/// Adds the labels and annotations of one object to its metadata. They override those of the feature store, but not the
+/// labels of the provider, which rules reserve.
+pub(super) fn with_own(
+    mut metadata: ObjectMeta,
+    labels: Option<&BTreeMap<String, String>>,
+    annotations: Option<&BTreeMap<String, String>>,
+) -> ObjectMeta {
+    let clone = |map: Option<&BTreeMap<String, String>>| map.cloned().unwrap_or_default();
+    (metadata.labels.get_or_insert_default()).extend(clone(labels));
+    let annotations = clone(annotations);
+    if !annotations.is_empty() {
+        (metadata.annotations.get_or_insert_default()).extend(annotations);
+    }
+    metadata
+}
+
 /// Returns the metadata of a cluster-scoped object, which has the namespace of the feature store as a label.
 pub(super) fn cluster_object(store: &Store, name: String, service_type: &str) -> ObjectMeta {
     let mut metadata = object(store, name, Some(service_type));

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volume, VolumeMount};
 
-use crate::feast::names::ServerKind;
+use crate::feast::names::{SERVING_CERTIFICATES, ServerKind};
 use crate::feast::secrets::source::{Mounted, Source};
 use crate::feast::spec::{Authority, CaCert, Registry, Store, Tls};
 use crate::schema::Path;
@@ -92,9 +92,13 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
 
 /// Returns the files of a server's certificate.
 pub(super) fn mounted(kind: ServerKind, tls: &Tls) -> [Mounted; 2] {
+    let path = match tls.issued_for {
+        Some(_) => Path::of(SERVING_CERTIFICATES),
+        None => Path::of(kind.attribute()).attribute("tls.secret_ref"),
+    };
     [&tls.certificate, &tls.private_key].map(|key| Mounted {
         source: Source::secret(&tls.secret, key),
-        path: Path::of(kind.attribute()).attribute("tls.secret_ref"),
+        path: path.clone(),
         rolls_pods: true,
     })
 }

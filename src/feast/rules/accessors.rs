@@ -4,9 +4,10 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
     Autoscaling, CronJobContainers, FeatureStore, Git, Keda, LineageServer, LocalRegistry,
-    OfflineStore, OnlineStore, PersistentVolumeClaim, Registry, Scaling, ServerSettings, Services,
+    OfflineStore, OnlineStore, Openshift, PersistentVolumeClaim, Registry, Scaling, ServerSettings,
+    ServiceSettings, Services, Tls,
 };
-use crate::feast::names::{ServerKind, Service};
+use crate::feast::names::{Endpoint, ServerKind, Service};
 use crate::schema::Path;
 
 pub(super) const ONLINE: &str = "services.online_store";
@@ -174,6 +175,55 @@ pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
         reads: Vec::new(),
     }));
     containers
+}
+
+/// The settings of an endpoint's Service and of the TLS of its server, with their paths.
+pub(super) struct Exposure<'a> {
+    pub endpoint: Endpoint,
+    pub service: Option<&'a ServiceSettings>,
+    pub service_path: Path,
+    pub tls: Option<&'a Tls>,
+    pub tls_path: Path,
+}
+
+/// Returns the endpoints of every server. A registry server has both of its endpoints, served or not.
+pub(super) fn exposures(store: &FeatureStore) -> Vec<Exposure<'_>> {
+    let rest = local(store).and_then(|local| local.server.as_ref());
+    let rest = rest.and_then(|server| server.rest_service.as_ref());
+    let mut found = Vec::new();
+    for container in all_containers(store) {
+        let settings = container.settings;
+        let exposure = |endpoint, service, name| Exposure {
+            endpoint,
+            service,
+            service_path: container.path.attribute(name),
+            tls: settings.and_then(|it| it.tls),
+            tls_path: container.path.attribute("tls"),
+        };
+        let service = settings.and_then(|it| it.service);
+        let endpoint = match container.kind {
+            ServerKind::Registry => Endpoint::RegistryGrpc,
+            ServerKind::Offline => Endpoint::Offline,
+            ServerKind::Online => Endpoint::Online,
+            ServerKind::Ui => Endpoint::Ui,
+            ServerKind::Lineage => Endpoint::Lineage,
+        };
+        found.push(exposure(endpoint, service, "service"));
+        if container.kind == ServerKind::Registry {
+            found.push(exposure(Endpoint::RegistryRest, rest, "rest_service"));
+        }
+    }
+    found
+}
+
+/// Returns the settings for OpenShift.
+pub(super) fn openshift(store: &FeatureStore) -> Option<&Openshift> {
+    services(store)?.openshift.as_ref()
+}
+
+/// Returns whether OpenShift issues certificates for servers without `tls`.
+pub(super) fn serving_certificates(store: &FeatureStore) -> bool {
+    openshift(store).and_then(|it| it.serving_certificates) == Some(true)
 }
 
 /// A PersistentVolumeClaim that the pods mount, and its path.

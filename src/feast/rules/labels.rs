@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::accessors::{all_containers, containers, cron_job_containers, lineage, services};
-use crate::feast::config::FeatureStore;
+use super::accessors::{
+    all_containers, containers, cron_job_containers, exposures, lineage, openshift, services,
+};
+use super::routes::ROUTES;
+use crate::feast::config::{FeatureStore, ServiceSettings};
 use crate::feast::names::{self, MANAGED_BY_LABEL, RESERVED_PREFIX};
 use crate::feast::spec::commands_or_default;
 use crate::kubernetes::validation::metadata::{
@@ -156,6 +159,7 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
     ]
     .map(|(path, map_use, map)| (Path::of(path), map_use, map))
     .into();
+    maps.extend(of_exposures(store));
     maps.extend(all_containers(store).into_iter().map(|container| {
         let map = container.settings.and_then(|it| it.node_selector);
         (
@@ -165,6 +169,37 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
         )
     }));
     maps
+}
+
+/// Returns the labels and annotations of Services, Routes and of the ServiceMonitor.
+fn of_exposures(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
+    let monitor = services(store).and_then(|it| it.service_monitor.as_ref());
+    let monitor = monitor.map(|it| {
+        let path = Path::of("services.service_monitor");
+        (path, it.labels.as_ref(), it.annotations.as_ref())
+    });
+    let services = exposures(store).into_iter();
+    let services = services.filter_map(|exposure| {
+        let ServiceSettings {
+            labels,
+            annotations,
+            ..
+        } = exposure.service?;
+        Some((exposure.service_path, labels.as_ref(), annotations.as_ref()))
+    });
+    let routes = openshift(store).and_then(|it| it.routes.as_ref());
+    let routes = routes.into_iter().flatten().map(|(name, route)| {
+        let path = Path::of(ROUTES).key(name);
+        (path, route.labels.as_ref(), route.annotations.as_ref())
+    });
+    (services.chain(routes).chain(monitor))
+        .flat_map(|(path, labels, annotations)| {
+            [
+                (path.attribute("labels"), Use::Labels, labels),
+                (path.attribute("annotations"), Use::Annotations, annotations),
+            ]
+        })
+        .collect()
 }
 
 fn entry(path: &Path, map_use: Use, key: &str, value: &str) -> Vec<Violation> {

@@ -1,7 +1,7 @@
 //! The attributes on which computed attributes depend. A computed attribute is known if none of these attributes, and
 //! nothing above them, is unknown. Unknown attributes elsewhere, such as an image, do not affect it.
 
-use crate::feast::names::ServerKind;
+use crate::feast::names::{SERVING_CERTIFICATES, ServerKind};
 use crate::schema::Path;
 
 /// Returns the inputs of names and of the namespace.
@@ -29,6 +29,7 @@ pub fn of_endpoints() -> Vec<Path> {
     let registry = Path::of("services.registry");
     let mut paths = of_identity();
     paths.push(Path::of("services.online_store.disabled"));
+    paths.push(Path::of(SERVING_CERTIFICATES));
     for kind in ServerKind::ALL {
         let server = Path::of(kind.attribute());
         paths.push(server.attribute("tls.disable"));

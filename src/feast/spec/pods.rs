@@ -24,6 +24,8 @@ pub struct Pods {
     pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
     /// As configured, without defaults; `None` if not configured.
     pub security_context: Option<PodSecurityContext>,
+    /// Whether OpenShift assigns users and groups to the pods.
+    pub assigned_ids: bool,
     /// That of every container.
     pub container_security_context: SecurityContext,
     /// As configured, without defaults; `None` if not configured.
@@ -66,6 +68,7 @@ impl Pods {
             affinity: services.affinity,
             topology_spread: services.topology_spread_constraints,
             security_context: services.security_context,
+            assigned_ids: services.openshift.is_some(),
             init_resources: services.init_resources,
             labels: services.pod_labels.unwrap_or_default(),
             annotations: services.pod_annotations.unwrap_or_default(),

@@ -16,10 +16,12 @@ const CRON_JOB_USER: i64 = 1001;
 const CAP_SYS_ADMIN: &str = "CAP_SYS_ADMIN";
 
 impl Store {
-    /// Returns whether the servers' pods have the default group, because they mount claims and the configuration has no
-    /// security context. A new volume belongs to root, and the user of the image could not write to it.
+    /// Returns whether the servers' pods have the default group, because they mount claims, the configuration has no
+    /// security context, and OpenShift does not assign a group. A new volume belongs to root, and the user of the image
+    /// could not write to it.
     pub fn has_default_group(&self) -> bool {
-        self.pods.security_context.is_none() && !self.claims().is_empty()
+        let is_written = self.pods.security_context.is_some();
+        !is_written && !self.pods.assigned_ids && !self.claims().is_empty()
     }
 
     /// Returns the security context of the servers' pods.
@@ -46,7 +48,7 @@ impl Pods {
     /// Returns the security context of the CronJob's pods, which run another image.
     pub fn cron_job_security_context(&self) -> PodSecurityContext {
         let context = PodSecurityContext {
-            run_as_user: Some(CRON_JOB_USER),
+            run_as_user: (!self.assigned_ids).then_some(CRON_JOB_USER),
             ..PodSecurityContext::default()
         };
         restricted(context, &self.container_security_context)
@@ -149,6 +151,12 @@ mod tests {
             pod(services),
             json!({"runAsNonRoot": true, "runAsUser": 0, "seccompProfile": profile})
         );
+        // The security context of the pods is not that of the CronJob.
+        let services = json!({"openshift": {}, "securityContext": {"runAsUser": 5}});
+        assert_eq!(
+            json!(store(services).pods.cron_job_security_context()),
+            json!({"runAsNonRoot": true, "seccompProfile": profile})
+        );
     }
 
     #[test]
@@ -169,6 +177,9 @@ mod tests {
         assert_eq!(group(json!({})), [Json::Null, Json::Null]);
         assert_eq!(group(json!({"fsGroup": 5})), [json!(5), Json::Null]);
         assert_eq!(pod(json!({}))["fsGroup"], Json::Null);
+        let mut openshift = services(Json::Null);
+        openshift["openshift"] = json!({});
+        assert_eq!(pod(openshift)["fsGroup"], Json::Null);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, Vo
 
 use super::{OnlineStorage, Tls};
 use crate::feast::config::{
-    self, ImagePullPolicy, LogLevel, OnlineStoreType, ServerSettings, WorkerConfigs,
+    self, ImagePullPolicy, LogLevel, OnlineStoreType, ServerSettings, ServiceSettings,
+    WorkerConfigs,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,10 @@ pub struct Server {
     /// The mounts of the user's volumes.
     pub volume_mounts: Vec<VolumeMount>,
     pub tls: Option<Tls>,
+    /// Whether the configuration disables TLS, so that OpenShift issues no certificate.
+    pub tls_disabled: bool,
+    /// The settings of its Service; of a registry server, those of the gRPC API.
+    pub service: ServiceSettings,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +53,7 @@ pub struct RegistryServer {
     pub common: Server,
     pub grpc: bool,
     pub rest: bool,
+    pub rest_service: ServiceSettings,
     /// The Model Context Protocol, through the REST API.
     pub mcp: bool,
 }
@@ -65,6 +71,7 @@ impl Server {
             node_selector,
             volume_mounts,
             tls,
+            service,
             // The online server's alone.
             metrics: _,
             worker_configs: _,
@@ -85,6 +92,8 @@ impl Server {
             node_selector: node_selector.cloned().unwrap_or_default(),
             volume_mounts: volume_mounts.to_vec(),
             tls: tls.and_then(Tls::new),
+            tls_disabled: tls.is_some_and(|tls| tls.disable == Some(true)),
+            service: service.cloned().unwrap_or_default(),
         }
     }
 }
@@ -130,6 +139,7 @@ impl RegistryServer {
             common: Server::new(server.settings(), default_image),
             grpc: server.grpc.unwrap_or(true),
             rest: server.rest_api.unwrap_or(false),
+            rest_service: server.rest_service.clone().unwrap_or_default(),
             mcp: server.mcp.as_ref().is_some_and(|mcp| mcp.enabled),
         }
     }

@@ -13,11 +13,13 @@ use crate::kubernetes::kind::Kind;
 use crate::kubernetes::list_keys::list_keys;
 use crate::kubernetes::managed_fields::{Author, Entry, ManagedFields};
 
-/// The field managers of Kubernetes itself.
-const KUBERNETES: [&str; 3] = [
+/// The field managers of Kubernetes itself, and that of OpenShift's service CA, which does what an annotation of the provider
+/// asks for.
+const KUBERNETES: [&str; 4] = [
     "kube-controller-manager",
     "kube-scheduler",
     "kube-apiserver",
+    "service-ca-operator",
 ];
 
 /// Returns the fields of the live object that others have added and the manifest does not name. `own` are the managers

@@ -84,7 +84,7 @@ fn addresses(block: &IPBlock) -> Vec<Violation> {
     violations
 }
 
-fn not_a_cidr(path: Path, text: &str) -> Violation {
+pub(super) fn not_a_cidr(path: Path, text: &str) -> Violation {
     Violation::at(
         path,
         format!("{text:?} is not a valid CIDR block"),
@@ -94,7 +94,7 @@ fn not_a_cidr(path: Path, text: &str) -> Violation {
 }
 
 /// A range of addresses.
-struct Cidr {
+pub(super) struct Cidr {
     is_v6: bool,
     /// The first address, aligned to the left.
     bits: u128,
@@ -102,7 +102,7 @@ struct Cidr {
 }
 
 impl Cidr {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, length) = text.split_once('/')?;
         let is_canonical = length == "0" || !length.starts_with('0');
         let is_number = !length.is_empty() && length.bytes().all(|it| it.is_ascii_digit());

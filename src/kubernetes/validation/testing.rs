@@ -68,7 +68,7 @@ enum Step {
 }
 
 /// Fields that are maps: their keys are the user's.
-const MAPS: [&str; 12] = [
+const MAPS: [&str; 13] = [
     "labels",
     "annotations",
     "requests",
@@ -81,6 +81,7 @@ const MAPS: [&str; 12] = [
     "podAnnotations",
     "categories",
     "metadata",
+    "routes",
 ];
 
 /// Collects every value below the document, leaf or not, with its path.

@@ -36,7 +36,7 @@ fn rejects_the_default_group_on_openshift() {
                  serves security.openshift.io/v1). It assigns a group from the range of \
                  the namespace to each pod and refuses pods with another group. Without a security context, this \
                  provider sets `fs_group = 1001` for pods with PersistentVolumeClaims, as other clusters need it. \
-                 Nothing was written.\n\nSet `security_context = {}` in `services`, so that OpenShift assigns the \
+                 Nothing was written.\n\nSet `openshift = {}` in `services`, so that OpenShift assigns the \
                  group. If the pods have a SecurityContextConstraints object that permits a fixed group, set \
                  `security_context = { fs_group = <group> }`.";
     for (is_openshift, security_context, expected) in [

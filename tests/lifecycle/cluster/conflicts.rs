@@ -112,7 +112,7 @@ pub async fn detects_objects_created_after_the_read(lab: Lab) {
             repair_drift: true,
             wait_for_job: None,
         };
-        let outcome = lab.cluster.apply(BTreeMap::new(), &desired, &cancel);
+        let outcome = lab.cluster.apply(BTreeMap::new(), &desired, None, &cancel);
         let outcome = outcome.await.expect("begun");
         let strategy = &lab.live(store).await["spec"]["strategy"];
         if manager == "feast" {
@@ -171,7 +171,7 @@ pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
             wait_for_job: None,
         };
         // The dry runs before the first write find a conflict.
-        match lab.cluster.apply(read, &desired, &cancel).await {
+        match lab.cluster.apply(read, &desired, None, &cancel).await {
             Ok(outcome) => outcome.errors,
             Err(refused) => refused,
         }

@@ -277,7 +277,7 @@ pub async fn apply(
     let keys = keys.cloned().collect();
     let live = cluster.read_before_apply(store, &keys, prior.is_empty(), cancel);
     let live = live.await.map_err(|error| vec![error])?;
-    cluster.apply(live, desired, cancel).await
+    cluster.apply(live, desired, None, cancel).await
 }
 
 pub type Wanted = BTreeMap<Key, Json>;

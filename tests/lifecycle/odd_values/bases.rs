@@ -19,6 +19,7 @@ pub fn bases() -> Vec<Base> {
         ("autoscaling", autoscaling()),
         ("keda", keda()),
         ("lineage", lineage()),
+        ("exposed", exposed()),
         ("claims", claims()),
         ("packaged", packaged()),
         ("files", files()),
@@ -510,6 +511,11 @@ fn lineage() -> Json {
             },
         }}),
     )
+}
+
+fn exposed() -> Json {
+    let (services, more) = super::exposed::services();
+    store(&databases(services), more)
 }
 
 fn claims() -> Json {

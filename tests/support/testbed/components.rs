@@ -78,7 +78,8 @@ impl Setup<'_> {
             .arg("--endpoint-reconciler-type=none")
             .arg(format!("--secure-port={}", self.ports.kube_apiserver))
             .args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"])
-            .arg("--service-cluster-ip-range=10.96.0.0/16")
+            // With two address families. The first one is the default of Services.
+            .arg("--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112")
             .arg("--service-account-issuer=https://kubernetes.default.svc.cluster.local")
             .arg(flag("--service-account-key-file", &self.pki.public_key))
             .arg(flag("--service-account-signing-key-file", &self.pki.key))

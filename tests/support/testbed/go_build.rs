@@ -25,10 +25,12 @@ pub enum Module {
     Pulumi,
     PulumiBridge,
     PulumiYaml,
+    Prometheus,
+    Crds,
 }
 
 impl Module {
-    fn folder(self) -> PathBuf {
+    pub(super) fn folder(self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/support/testbed")
             .join(match self {
@@ -41,6 +43,8 @@ impl Module {
                 Self::Pulumi => "pulumi",
                 Self::PulumiBridge => "pulumi-bridge",
                 Self::PulumiYaml => "pulumi-yaml",
+                Self::Prometheus => "prometheus",
+                Self::Crds => "crds",
             })
     }
 
@@ -55,6 +59,8 @@ impl Module {
             Self::Pulumi => "Building Pulumi",
             Self::PulumiBridge => "Building Pulumi's bridge to Terraform providers",
             Self::PulumiYaml => "Building Pulumi's host of programs in YAML",
+            Self::Prometheus => "Building Prometheus",
+            Self::Crds => "Building controller-gen",
         }
     }
 
@@ -72,6 +78,16 @@ impl Module {
             Self::Pulumi => (1750, 8),
             Self::PulumiBridge => (1690, 8),
             Self::PulumiYaml => (670, 3),
+            Self::Prometheus => (1000, 3),
+            Self::Crds => (300, 1),
+        }
+    }
+
+    /// Returns the build tags, which leave out of Prometheus the service discoveries that no test uses.
+    fn tags(self) -> &'static str {
+        match self {
+            Self::Prometheus => "remove_all_sd",
+            _ => "",
         }
     }
 
@@ -83,7 +99,9 @@ impl Module {
             | Self::Documentation
             | Self::Pulumi
             | Self::PulumiBridge
-            | Self::PulumiYaml => stripped.to_owned(),
+            | Self::PulumiYaml
+            | Self::Prometheus
+            | Self::Crds => stripped.to_owned(),
             Self::Containerd => {
                 let version = version_of(go_mod, "github.com/containerd/containerd/v2 ");
                 let variable = "-X github.com/containerd/containerd/v2/version.Version";
@@ -192,6 +210,7 @@ fn go_build(
             "-mod=readonly",
         ])
         .arg(format!("-ldflags={}", module.linker_flags(&go_mod)))
+        .arg(format!("-tags={}", module.tags()))
         .arg("-o")
         .arg(into)
         .args(

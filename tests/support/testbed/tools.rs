@@ -49,6 +49,9 @@ pub enum Tool {
     /// The plugin with which Pulumi uses any Terraform provider.
     PulumiBridge,
     PulumiYaml,
+    Prometheus,
+    /// The generator of custom resource definitions from Go types.
+    ControllerGen,
 }
 
 impl Tool {
@@ -117,6 +120,8 @@ impl Tool {
             Self::Pulumi => "pulumi",
             Self::PulumiBridge => "pulumi-resource-terraform-provider",
             Self::PulumiYaml => "pulumi-language-yaml",
+            Self::Prometheus => "prometheus",
+            Self::ControllerGen => "controller-gen",
         }
     }
 
@@ -156,6 +161,8 @@ impl Tool {
             | Self::Terraform112
             | Self::Terraform114
             | Self::Terraform115 => return None,
+            Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
+            Self::ControllerGen => "sigs.k8s.io/controller-tools/cmd/controller-gen",
         };
         let module = match self {
             Self::Tofu => Module::OpenTofu,
@@ -173,6 +180,8 @@ impl Tool {
             Self::Pulumi => Module::Pulumi,
             Self::PulumiBridge => Module::PulumiBridge,
             Self::PulumiYaml => Module::PulumiYaml,
+            Self::Prometheus => Module::Prometheus,
+            Self::ControllerGen => Module::Crds,
             _ => Module::Kubernetes,
         };
         Some((module, package))

@@ -6,11 +6,13 @@ mod prepare;
 pub mod wait;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use futures::FutureExt;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::cluster::apply::{DesiredState, Outcome};
+use crate::cluster::apply::{DesiredState, Issued, Outcome};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
 use crate::feast::config::ScalingStatus;
@@ -32,8 +34,10 @@ use super::manifests::{self, Manifests};
 use super::prior_state::PriorState;
 use super::private_state::{PrivateState, Rollout};
 use super::rewrites::is_recorded;
-use prepare::{Prepared, ResolvedStore};
-pub(super) use prepare::{check_remote_registry, check_volume_group, sources_error};
+use prepare::{Awaited, Prepared, ResolvedStore};
+pub(super) use prepare::{
+    check_openshift, check_remote_registry, check_volume_group, present_contents, sources_error,
+};
 
 /// How often an apply waits for the rollout again because another client changed the number of replicas.
 const REPLICAS_ATTEMPTS: u32 = 3;
@@ -145,6 +149,39 @@ impl ApplyOperation<'_> {
         let mut live = std::mem::take(&mut prepared.live);
         let manifests = &prepared.resolved.objects.manifests;
         self.prior.private.rewrites.settle(manifests, &mut live);
+        let awaited = prepared.awaited.take();
+        let issued = OnceLock::new();
+        let outcome = self
+            .write_over(prepared, live, awaited.as_ref(), &issued)
+            .await;
+        if let Some(resolved) = issued.into_inner() {
+            prepared.resolved = resolved;
+        }
+        outcome
+    }
+
+    /// Writes the objects over the live ones. `issued` receives the objects with certificates that are issued meanwhile.
+    async fn write_over(
+        &self,
+        prepared: &Prepared,
+        live: BTreeMap<Key, Json>,
+        awaited: Option<&Awaited>,
+        issued: &OnceLock<ResolvedStore>,
+    ) -> Result<Outcome, Vec<cluster::Error>> {
+        let before = live.clone();
+        let wait = || {
+            async {
+                let Some(awaited) = awaited else {
+                    return Ok(&prepared.resolved.objects);
+                };
+                let left = self.timeout(&prepared.desired);
+                let left = left.saturating_sub(self.started.elapsed());
+                let resolved = prepared.resolve_issued(awaited, &before, left, self.stop);
+                let resolved = resolved.await?;
+                Ok(&issued.get_or_init(|| resolved).objects)
+            }
+            .boxed()
+        };
         let store = &prepared.desired.store;
         let desired = DesiredState {
             store: &prepared.store,
@@ -157,7 +194,13 @@ impl ApplyOperation<'_> {
             repair_drift: !self.is_create(),
             wait_for_job: (store.wait_for_rollout).then(|| self.wait(prepared)),
         };
-        prepared.cluster.apply(live, &desired, self.stop).await
+        let issued = awaited.map(|awaited| Issued {
+            by: &awaited.by,
+            wait: &wait,
+        });
+        (prepared.cluster)
+            .apply(live, &desired, issued, self.stop)
+            .await
     }
 
     /// Waits for the rollout, if the configuration asks for that and all objects were written.

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::cluster::{Error, Reason, Verb};
+use crate::feast::names;
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::{Key, pod_template};
 use crate::provider::diagnostics;
@@ -26,6 +27,7 @@ impl AttributePaths<'_> {
                 vec![Path::of("namespace")]
             }
             Reason::Foreign { .. } | Reason::Terminating(_) => vec![Path::of("name")],
+            Reason::NotIssued { .. } => vec![Path::of(names::SERVING_CERTIFICATES)],
             Reason::Forbidden { message } => {
                 Vec::from_iter(diagnostics::pod_security_attribute(message))
             }

@@ -17,7 +17,7 @@ use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::schema::Diagnostics;
 
-use super::apply::{check_remote_registry, check_volume_group};
+use super::apply::{check_openshift, check_remote_registry, check_volume_group, present_contents};
 use super::computed::Desired;
 use super::manifests::Manifests;
 use super::plan::PlannedStore;
@@ -177,12 +177,11 @@ impl Report {
         for checked in [
             check_remote_registry(cluster, desired, stop).await,
             check_volume_group(cluster, desired, stop).await,
+            check_openshift(cluster, desired, stop).await,
         ] {
             self.diagnostics.extend(checked.err().into_iter().flatten());
         }
-        let sources = desired.objects.sources();
-        let namespace = &desired.store.namespace;
-        let contents = match cluster.contents(namespace, &sources, stop).await {
+        let contents = match present_contents(cluster, desired, stop).await {
             Ok(contents) => contents,
             Err(errors) => {
                 let (unchecked, missing): (Vec<_>, Vec<_>) =

@@ -13,9 +13,10 @@ use crate::feast::feature_store_yaml::{SecretError, SecretProblem};
 use crate::feast::names;
 use crate::feast::objects::Objects;
 use crate::feast::ownership::{Event, Ownership};
+use crate::feast::secrets::issued::issued;
 use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::resolve::{Resolved, Secrets};
-use crate::feast::secrets::source::Contents;
+use crate::feast::secrets::source::{Contents, Source};
 use crate::feast::secrets::store_secret;
 use crate::feast::spec::Registry;
 use crate::kubernetes::{Key, Kind};
@@ -41,6 +42,21 @@ pub(super) struct Prepared {
     pub resolved: ResolvedStore,
     /// The live objects.
     pub live: BTreeMap<Key, Json>,
+    /// The certificates that do not exist yet; `resolved` has placeholders for them.
+    pub awaited: Option<Awaited>,
+}
+
+/// Certificates that another controller issues for objects of the feature store.
+pub(super) struct Awaited {
+    sources: BTreeSet<Source>,
+    /// The objects that ask for them, by the Secret or ConfigMap that has them.
+    asked_by: BTreeMap<Key, Key>,
+    /// The objects that ask for the missing ones.
+    pub by: BTreeSet<Key>,
+    /// The values of all other sources.
+    contents: Contents,
+    configuration: String,
+    hash_key: Vec<u8>,
 }
 
 /// The objects with the content of the user's Secrets.
@@ -79,18 +95,43 @@ impl ApplyOperation<'_> {
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
         check_remote_registry(&cluster, &desired, self.stop).await?;
         check_volume_group(&cluster, &desired, self.stop).await?;
+        check_openshift(&cluster, &desired, self.stop).await?;
         let owner_id = format!("{:032x}", u128::from_be_bytes(random()?));
         let read = || self.existing_objects(&cluster, &desired, &parsed.json, &owner_id);
         // Ownership can reject the apply, so it is checked before the wait for the user's Secrets.
         let mut existing = read().await?;
         let read_at = Instant::now();
-        let contents = self.contents(&cluster, &desired).await?;
+        let (contents, missing) = self.contents(&cluster, &desired).await?;
         if read_at.elapsed() >= MAX_AGE {
             existing = read().await?;
         }
         let configuration = parsed.json.to_string();
-        let resolved = resolve(&desired, &configuration, &existing, &contents)?;
+        let secret = Key::new(Kind::Secret, names::main(&desired.store.name));
+        let secret = existing.live.get(&secret);
+        let hash_key = match secret.and_then(store_secret::hash_key) {
+            Some(key) => key,
+            // With a random key, the hash of the configuration does not confirm a guessed password.
+            None => random::<32>()?.to_vec(),
+        };
+        let inputs = Secrets {
+            contents: &with_placeholders(contents.clone(), &missing),
+            hash_key: &hash_key,
+            configuration: &configuration,
+        };
+        let resolved = resolve(&desired, &inputs, &existing.ownership, &existing.live)?;
+        let asked_by = issued(&desired.objects.manifests);
+        let by = missing.iter().filter_map(|it| asked_by.get(&it.object()));
+        let by: BTreeSet<Key> = by.cloned().collect();
+        let awaited = (!missing.is_empty()).then_some(Awaited {
+            sources: missing,
+            asked_by,
+            by,
+            contents,
+            configuration,
+            hash_key,
+        });
         Ok(Prepared {
+            awaited,
             cluster,
             store: desired.store_name(),
             desired,
@@ -132,16 +173,22 @@ impl ApplyOperation<'_> {
     }
 
     /// Reads the user's Secrets and ConfigMaps. Waits for missing ones, because another operator can create them within
-    /// seconds.
+    /// seconds. Returns those that exist only after objects of this apply apart.
     async fn contents(
         &self,
         cluster: &Cluster,
         desired: &Desired,
-    ) -> Result<Contents, Diagnostics> {
+    ) -> Result<(Contents, BTreeSet<Source>), Diagnostics> {
         let timeout = SOURCES_TIMEOUT.min(self.timeout(desired));
+        let namespace = &desired.store.namespace;
+        let (sources, later) = sources(desired);
+        let (issued, missing) = (cluster.contents_so_far(namespace, later, self.stop).await)
+            .map_err(|errors| sources_error(desired, &errors, None))?;
         let is_incomplete = |contents: &Contents| {
+            let mut contents = with_placeholders(contents.clone(), &missing);
+            contents.extend(issued.clone());
             let resolved = desired.objects.clone().resolve_secrets(&Secrets {
-                contents,
+                contents: &contents,
                 hash_key: &[],
                 configuration: "",
             });
@@ -153,15 +200,18 @@ impl ApplyOperation<'_> {
             };
             resolved.is_err_and(|errors| errors.iter().all(is_missing))
         };
-        let sources = desired.objects.sources();
         let contents = cluster.contents_before(
-            &desired.store.namespace,
+            namespace,
             &sources,
             is_incomplete,
             self.started + timeout,
             self.stop,
         );
-        (contents.await).map_err(|errors| sources_error(desired, &errors, Some(timeout)))
+        let contents = contents.await;
+        let mut contents =
+            contents.map_err(|errors| sources_error(desired, &errors, Some(timeout)))?;
+        contents.extend(issued);
+        Ok((contents, missing))
     }
 
     /// The timeout of the operation.
@@ -174,25 +224,92 @@ impl ApplyOperation<'_> {
     }
 }
 
+impl Prepared {
+    /// Waits for certificates that another controller issues, and merges them into the objects. `live` are the live objects
+    /// of the feature store.
+    ///
+    /// # Errors
+    ///
+    /// The certificates that are not issued in time.
+    pub(super) async fn resolve_issued(
+        &self,
+        awaited: &Awaited,
+        live: &BTreeMap<Key, Json>,
+        timeout: Duration,
+        stop: &CancellationToken,
+    ) -> Result<ResolvedStore, Vec<cluster::Error>> {
+        let namespace = &self.store.namespace;
+        let Awaited {
+            sources,
+            asked_by,
+            by: _,
+            contents,
+            configuration,
+            hash_key,
+        } = awaited;
+        let deadline = Instant::now() + timeout.min(SOURCES_TIMEOUT);
+        let issued = self
+            .cluster
+            .issued_contents(namespace, sources, asked_by, deadline, stop);
+        let mut contents = contents.clone();
+        contents.extend(issued.await?);
+        let secrets = Secrets {
+            contents: &contents,
+            hash_key,
+            configuration,
+        };
+        let ownership = &self.resolved.ownership;
+        // Only the certificates are new, and they are not empty.
+        resolve(&self.desired, &secrets, ownership, live).map_err(|_| Vec::new())
+    }
+}
+
+/// Returns the Secrets and ConfigMaps to read: those that exist before the apply, and those that objects of the feature store
+/// ask another controller for.
+fn sources(desired: &Desired) -> (BTreeSet<Source>, BTreeSet<Source>) {
+    let issued = issued(&desired.objects.manifests);
+    let sources = desired.objects.sources().into_iter();
+    sources.partition(|source| !issued.contains_key(&source.object()))
+}
+
+/// Adds a placeholder for each missing certificate, so that everything else can be checked before the first write.
+fn with_placeholders(mut contents: Contents, missing: &BTreeSet<Source>) -> Contents {
+    for source in missing {
+        let key = source.key().unwrap_or_default().to_owned();
+        let values = BTreeMap::from([(key, "not issued yet".to_owned())]);
+        contents.insert(source.clone(), values);
+    }
+    contents
+}
+
+/// Reads the Secrets and ConfigMaps once, with placeholders for those that another controller creates after the apply has
+/// begun.
+///
+/// # Errors
+///
+/// One error for each source that is missing or cannot be read.
+pub async fn present_contents(
+    cluster: &Cluster,
+    desired: &Desired,
+    stop: &CancellationToken,
+) -> Result<Contents, Vec<cluster::Error>> {
+    let namespace = &desired.store.namespace;
+    let (sources, later) = sources(desired);
+    let (issued, missing) = cluster.contents_so_far(namespace, later, stop).await?;
+    let contents = cluster.contents(namespace, &sources, stop).await?;
+    let mut contents = with_placeholders(contents, &missing);
+    contents.extend(issued);
+    Ok(contents)
+}
+
 /// Merges the user's Secrets and ConfigMaps into the objects.
 fn resolve(
     desired: &Desired,
-    configuration: &str,
-    existing: &Existing,
-    contents: &Contents,
+    secrets: &Secrets<'_>,
+    ownership: &Ownership,
+    live: &BTreeMap<Key, Json>,
 ) -> Result<ResolvedStore, Diagnostics> {
-    let Existing { live, ownership } = existing;
-    let secret = live.get(&Key::new(Kind::Secret, names::main(&desired.store.name)));
-    let hash_key = match secret.and_then(store_secret::hash_key) {
-        Some(key) => key,
-        // With a random key, the hash of the configuration does not confirm a guessed password.
-        None => random::<32>()?.to_vec(),
-    };
-    let resolved = desired.objects.clone().resolve_secrets(&Secrets {
-        contents,
-        hash_key: &hash_key,
-        configuration,
-    });
+    let resolved = desired.objects.clone().resolve_secrets(secrets);
     let mut objects = resolved.map_err(|errors| {
         let diagnostics = errors.iter().map(diagnostics::secret_error);
         diagnostics.collect::<Diagnostics>()
@@ -202,8 +319,8 @@ fn resolve(
     Ok(ResolvedStore {
         objects,
         ownership: ownership.clone(),
-        sources: secret_drift::recorded(contents, &hash_key),
-        redaction: Redaction::of(contents),
+        sources: secret_drift::recorded(secrets.contents, secrets.hash_key),
+        redaction: Redaction::of(secrets.contents),
     })
 }
 
@@ -253,6 +370,18 @@ pub async fn check_volume_group(
 ) -> Result<(), Diagnostics> {
     match desired.store.has_default_group() && cluster.is_openshift(stop).await {
         true => Err(vec![diagnostics::group_on_openshift()]),
+        false => Ok(()),
+    }
+}
+
+/// Checks that a feature store with certificates of OpenShift is in an OpenShift cluster.
+pub async fn check_openshift(
+    cluster: &Cluster,
+    desired: &Desired,
+    stop: &CancellationToken,
+) -> Result<(), Diagnostics> {
+    match desired.store.serving_certificates && cluster.is_not_openshift(stop).await {
+        true => Err(vec![diagnostics::not_openshift()]),
         false => Ok(()),
     }
 }

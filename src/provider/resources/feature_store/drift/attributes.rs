@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::feast::names::{self, ServerKind, Service};
+use crate::feast::names::{self, Endpoint, ServerKind, Service};
 use crate::kubernetes::field_path::{FieldPath, FieldStep};
 use crate::kubernetes::{Key, Kind};
 use crate::schema::encode::{encode, of_kind, of_type};
@@ -59,6 +59,18 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 row(&["spec"], &create)
             }));
         }
+        Kind::Service => {
+            let mut endpoints = Endpoint::ALL.into_iter();
+            let own = endpoints.find(|endpoint| key.name == names::service(store, *endpoint));
+            rows.extend(own.into_iter().flat_map(|endpoint| {
+                let settings = service_attribute(endpoint);
+                let metadata = ["labels", "annotations"].map(|field| {
+                    let attribute = format!("{settings}.{field}");
+                    row(&["metadata", field], &attribute)
+                });
+                [row(&["spec"], &settings)].into_iter().chain(metadata)
+            }));
+        }
         // No attribute has the structure of these objects.
         Kind::ServiceAccount
         | Kind::Role
@@ -67,13 +79,23 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
         | Kind::ClusterRoleBinding
         | Kind::Secret
         | Kind::ConfigMap
-        | Kind::Service
         | Kind::NetworkPolicy
+        | Kind::Route
+        | Kind::ServiceMonitor
         | Kind::Job
         | Kind::PodDisruptionBudget
         | Kind::ScaledObject => {}
     }
     rows
+}
+
+/// Returns the attribute with the settings of the Service of an endpoint.
+fn service_attribute(endpoint: Endpoint) -> String {
+    let name = match endpoint {
+        Endpoint::RegistryRest => "rest_service",
+        _ => "service",
+    };
+    format!("{}.{name}", endpoint.server().attribute())
 }
 
 fn pod_metadata() -> impl Iterator<Item = Row> {
