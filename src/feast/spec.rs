@@ -35,6 +35,7 @@ use crate::kubernetes::go_duration::parse_nanoseconds;
 pub use authorization::{Authorization, CaCert, Oidc};
 pub use cron_job::CronJob;
 pub(super) use cron_job::commands_or_default;
+pub(super) use endpoints::default_termination;
 pub use endpoints::endpoints;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;

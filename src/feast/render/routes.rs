@@ -3,9 +3,9 @@
 use serde_json::{Value as Json, json};
 
 use super::{metadata, object};
-use crate::feast::config::{self, InsecureTraffic, RouteTermination};
+use crate::feast::config::{self, InsecureTraffic};
 use crate::feast::names::{self, Endpoint};
-use crate::feast::spec::Store;
+use crate::feast::spec::{Store, default_termination};
 use crate::kubernetes::{Key, Kind};
 
 pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
@@ -27,12 +27,9 @@ fn route(store: &Store, endpoint: Endpoint, settings: &config::Route) -> (Key, J
     let name = names::service(&store.name, endpoint);
     let metadata = metadata::object(store, name.clone(), Some(endpoint.server().as_str()));
     let tls = store.tls(endpoint.server());
-    let termination = termination.unwrap_or(match tls {
-        None => RouteTermination::Edge,
-        // Routers trust the service CA.
-        Some(tls) if tls.issued_for.is_some() && !endpoint.is_grpc() => RouteTermination::Reencrypt,
-        Some(_) => RouteTermination::Passthrough,
-    });
+    let is_issued = tls.is_some_and(|tls| tls.issued_for.is_some());
+    let termination =
+        termination.unwrap_or_else(|| default_termination(endpoint, tls.is_some(), is_issued));
     let insecure = insecure_edge_termination_policy.unwrap_or(InsecureTraffic::Redirect);
     // The router checks that the certificate of the server has the name of this Service.
     let (service, port) = match endpoint == Endpoint::RegistryRest && store.shares_rest_port() {

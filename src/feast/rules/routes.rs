@@ -4,6 +4,7 @@ use super::Violation;
 use super::accessors::{Exposure, exposures, local, openshift, serving_certificates};
 use crate::feast::config::{FeatureStore, InsecureTraffic, Route, RouteTermination};
 use crate::feast::names::{self, Endpoint, SERVING_CERTIFICATES};
+use crate::feast::spec::default_termination;
 use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
 use crate::kubernetes::validation::quoted;
 use crate::schema::Path;
@@ -68,11 +69,8 @@ fn termination(
     let is_issued = issued && exposure.tls.is_none();
     let has_tls = tls.is_some() || (issued && !is_disabled);
     let is_grpc = exposure.endpoint.is_grpc();
-    let effective = route.termination.unwrap_or(match has_tls {
-        false => Edge,
-        true if is_issued && !is_grpc => Reencrypt,
-        true => Passthrough,
-    });
+    let effective = (route.termination)
+        .unwrap_or_else(|| default_termination(exposure.endpoint, has_tls, is_issued));
     let at = |name: &str| path.attribute(name);
     let reads = [
         exposure.tls_path.clone(),

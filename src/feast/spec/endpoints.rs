@@ -1,7 +1,7 @@
 //! The endpoints of a feature store: their Services, addresses and issued certificates.
 
 use super::{Registry, Store, Tls};
-use crate::feast::config;
+use crate::feast::config::{self, RouteTermination};
 use crate::feast::names::{self, Endpoint, ServerKind};
 
 impl Store {
@@ -90,6 +90,20 @@ impl Store {
                 (server.tls).get_or_insert_with(|| Tls::issued(&name, endpoint));
             }
         }
+    }
+}
+
+/// Returns the termination of a Route that sets none. `is_issued` is whether OpenShift issues the certificate of the server,
+/// so that routers trust it.
+pub(in crate::feast) fn default_termination(
+    endpoint: Endpoint,
+    has_tls: bool,
+    is_issued: bool,
+) -> RouteTermination {
+    match has_tls {
+        false => RouteTermination::Edge,
+        true if is_issued && !endpoint.is_grpc() => RouteTermination::Reencrypt,
+        true => RouteTermination::Passthrough,
     }
 }
 
