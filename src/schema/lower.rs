@@ -33,6 +33,8 @@ struct Extension {
     set: bool,
     /// True for a nested block instead of a nested attribute.
     block: bool,
+    /// The pattern of values that are allowed besides those of the enum.
+    or_pattern: Option<String>,
 }
 
 /// Returns the Terraform schema of `T`.
@@ -266,14 +268,18 @@ impl Lowering<'_> {
         checks.extend(schema.size("minLength").map(Check::MinLength));
         checks.extend(schema.size("maxLength").map(Check::MaxLength));
         checks.extend(schema.size("minItems").map(Check::MinItems));
+        let valid = |pattern: &str| match regex_lite::Regex::new(pattern) {
+            Ok(_) => Ok(pattern.to_owned()),
+            Err(error) => Err(schema.place.error(format!("pattern: {error}"))),
+        };
         if let Some(pattern) = schema.text("pattern") {
-            if let Err(error) = regex_lite::Regex::new(pattern) {
-                return Err(schema.place.error(format!("pattern: {error}")));
-            }
-            checks.push(Check::Pattern(pattern.to_owned()));
+            checks.push(Check::Pattern(valid(pattern)?));
         }
         if let Some(words) = words(schema)? {
-            checks.push(Check::OneOf(words));
+            checks.push(match self.extension(schema)?.or_pattern {
+                Some(pattern) => Check::OneOfOrPattern(words, valid(&pattern)?),
+                None => Check::OneOf(words),
+            });
         }
         if let Shape::List(items) | Shape::Map(items) = self.shape(schema)? {
             let items = self.resolve(&schema.place, items)?;
@@ -416,8 +422,9 @@ fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> Stri
     };
     for check in checks {
         match check {
-            Check::OneOf(words) if words.iter().all(|word| description.contains(word)) => {}
-            Check::OneOf(words) => {
+            Check::OneOf(words) | Check::OneOfOrPattern(words, _)
+                if words.iter().all(|word| description.contains(word)) => {}
+            Check::OneOf(words) | Check::OneOfOrPattern(words, _) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 add(format!("One of {}.", words.join(", ")));
             }

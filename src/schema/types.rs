@@ -106,6 +106,8 @@ pub enum Check {
     Pattern(String),
     /// `enum`
     OneOf(Vec<String>),
+    /// `enum`, with a pattern for other values (`x-terraform.or_pattern`).
+    OneOfOrPattern(Vec<String>, String),
     /// `minLength`
     MinLength(usize),
     /// `maxLength`
