@@ -20,6 +20,7 @@ mod real_feast {
     pub mod feature_repository;
     pub mod lab;
     pub mod lineage;
+    pub mod materialization;
     pub mod options;
     pub mod restarts;
     pub mod stores;
@@ -31,7 +32,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use real_feast::{concurrent_apply, lab, lineage, options, restarts, stores, three_replicas, tls};
+use real_feast::{
+    concurrent_apply, lab, lineage, materialization, options, restarts, stores, three_replicas, tls,
+};
 
 /// Returns one trial for each function, named by its path.
 macro_rules! trials {
@@ -43,6 +46,8 @@ macro_rules! trials {
 fn trials() -> Vec<Trial> {
     // Sorted by duration, longest first.
     trials![
+        materialization::features_are_served_while_they_are_materialized,
+        materialization::features_are_rejected_without_the_setting,
         three_replicas::replicas_return_the_same_features,
         options::servers_apply_their_options,
         tls::every_server_presents_its_certificate,

@@ -21,9 +21,10 @@ pub struct Registry {
     pub remote: Option<RemoteRegistry>,
 
     /// Whether servers and clients serve a feature view while it is materialized: they return the values before the
-    /// materialization. With `false`, they reject requests for it until the materialization ends. Feast before 0.67
-    /// does not have this setting and always rejects them. With registries other than `sql`, Feast logs a warning that
-    /// the setting typically has no effect. Default: `true`.
+    /// materialization. With `false`, they reject requests for it until the materialization ends, unless the registry is
+    /// a SQL database, in which Feast does not store that state. Feast 0.64 to 0.66 does not have this setting, and
+    /// rejects the requests. With registries other than `sql`, Feast logs a warning that the setting typically has no
+    /// effect, which is not the case. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = true))]
     pub serve_features_while_materializing: Option<bool>,

@@ -2,10 +2,10 @@
 
 use super::Violation;
 use super::accessors::{
-    CRON_JOB, OFFLINE, ONLINE, PROJECT_DIR, REGISTRY, cron_job_containers, offline, online,
-    online_disabled, registry, scaled_by,
+    CRON_JOB, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, REGISTRY, cron_job_containers, local, offline,
+    online, online_disabled, registry, scaled_by,
 };
-use crate::feast::config::FeatureStore;
+use crate::feast::config::{FeatureStore, RegistryStoreType};
 use crate::feast::feast_version::{FeastVersion, feast_version};
 use crate::feast::names;
 use crate::feast::spec::commands_or_default;
@@ -56,7 +56,11 @@ pub(super) fn materialization(store: &FeatureStore) -> Vec<Violation> {
     let materializes = commands.iter().any(|it| it.contains("materialize"));
     let is_scheduled = cron_job.schedule.is_some() && cron_job.suspend != Some(true);
     let wanted = registry(store).and_then(|it| it.serve_features_while_materializing);
-    if !is_scheduled || !materializes || online_disabled(store) || wanted == Some(false) {
+    // Feast does not store the state of a feature view alone in such a registry.
+    let database = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
+    let is_sql = database.is_some_and(|it| it.r#type == RegistryStoreType::Sql);
+    let is_wanted = wanted != Some(false) && !is_sql;
+    if !is_scheduled || !materializes || online_disabled(store) || !is_wanted {
         return Vec::new();
     }
     let server = online(store).and_then(|it| it.server.as_ref());
@@ -75,6 +79,7 @@ pub(super) fn materialization(store: &FeatureStore) -> Vec<Violation> {
         cron_job.attribute("container_configs.commands"),
         Path::of(ONLINE).attribute("disabled"),
         Path::of(REGISTRY).attribute(names::SERVE_WHILE_MATERIALIZING),
+        Path::of(LOCAL).attribute("persistence.store.type"),
     ]);
     vec![Violation::new(
         image.path,
@@ -82,8 +87,8 @@ pub(super) fn materialization(store: &FeatureStore) -> Vec<Violation> {
         "The online server rejects requests while the CronJob materializes",
         format!(
             "While a feature view is materialized, servers and clients of Feast 0.64 to 0.66 answer requests for it with \
-             \"Feature view is in state 'MATERIALIZING' and cannot serve features\", and {:?} is one of them. Set an \
-             image of Feast 0.67 or later, or remove `image` to use the default. Alternatively, set \
+             \"Feature view is in state 'MATERIALIZING' and cannot serve features\", unless the registry is a SQL \
+             database. {:?} is such a version. Set an image of Feast 0.67 or later, or remove `image` to use the default. Alternatively, set \
              `services.registry.{} = false` if such errors are intended.",
             image.name,
             names::SERVE_WHILE_MATERIALIZING
@@ -167,6 +172,10 @@ mod tests {
             "onlineStore": {"disabled": true, "server": {"image": OLD}}, "ui": {},
         });
         check(hourly.clone(), disabled, &[]);
+        let mut in_a_database = online(OLD);
+        let database = json!({"store": {"type": "sql", "secretRef": {"name": "s"}}});
+        in_a_database["registry"] = json!({"local": {"persistence": database}});
+        check(hourly.clone(), in_a_database, &[]);
         let mut intended = online(OLD);
         intended["registry"] = json!({"local": {}, "serveFeaturesWhileMaterializing": false});
         check(hourly, intended, &[]);

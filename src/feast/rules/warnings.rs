@@ -33,7 +33,8 @@ pub const WARNINGS: &[Rule] = &[
     },
     Rule {
         name: "materialization-requests",
-        description: "While the CronJob materializes, images of Feast 0.64 to 0.66 reject requests.",
+        description: "While the CronJob materializes, images of Feast 0.64 to 0.66 reject requests, unless the registry \
+             is a SQL database.",
         check: versions::materialization,
     },
     Rule {

@@ -1,0 +1,23 @@
+"""Asks for features until the file `stop` exists, and prints the numbers of requests as one line of JSON."""
+
+import json
+import time
+from pathlib import Path
+
+from feast import FeatureStore
+
+store = FeatureStore(repo_path=".")
+numbers = {"served": 0, "rejected": 0, "unexpected": []}
+while not Path("stop").exists():
+    try:
+        store.get_online_features(features=["driver_stats:trips"], entity_rows=[{"driver_id": 1001}])
+        numbers["served"] += 1
+    except Exception as error:
+        if "is in state 'MATERIALIZING'" in str(error):
+            numbers["rejected"] += 1
+        else:
+            numbers["unexpected"].append(str(error))
+    Path("started").touch()
+    time.sleep(0.1)
+print()
+print(json.dumps(numbers))
