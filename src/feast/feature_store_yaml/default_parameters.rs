@@ -2,7 +2,7 @@
 //!
 //! Feast keeps the connection of some stores open and never replaces it after the database has restarted, and by default
 //! rejects requests for a feature view while it is materialized. The defaults of this module prevent both. See
-//! `docs/decisions/030-postgresql-restarts.md` and `docs/decisions/040-options-of-feast.md`.
+//! `docs/decisions/030-postgresql-restarts.md` and `docs/decisions/041-feast-0.67.md`.
 
 use serde_json::{Map, Value as Json};
 

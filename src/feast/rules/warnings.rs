@@ -8,6 +8,11 @@ use super::{
 /// All warnings, in the order in which they are shown.
 pub const WARNINGS: &[Rule] = &[
     Rule {
+        name: "project-hyphen",
+        description: "Feast 0.64 to 0.67 does not load a project with a hyphen.",
+        check: project::hyphen,
+    },
+    Rule {
         name: "online-server-options",
         description: "`metrics` and `worker_configs` affect only the online server, and only `enabled` of the \
              registry's `mcp` has an effect.",
