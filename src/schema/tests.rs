@@ -111,6 +111,24 @@ fn check(
 }
 
 #[test]
+fn an_enum_can_allow_other_values_by_a_pattern() {
+    let check = Check::OneOfOrPattern(vec!["red".into()], r"^#[0-9a-f]{6}$".into());
+    let messages = |text: &str| -> Vec<String> {
+        let found = check::check(&[check.clone()], &Path::of("color"), &Value::string(text));
+        found
+            .into_iter()
+            .map(|diagnostic| diagnostic.detail)
+            .collect()
+    };
+    assert_eq!(messages("red"), [""; 0]);
+    assert_eq!(messages("#00ff00"), [""; 0]);
+    assert_eq!(
+        messages("blue"),
+        ["`color` must be one of \"red\", or match `^#[0-9a-f]{6}$`, but is \"blue\"."]
+    );
+}
+
+#[test]
 fn lowers_a_struct_to_attributes_in_snake_case() {
     let block = lower::<Store>().unwrap();
     let colour = Check::OneOf(vec!["red".into(), "green".into()]);

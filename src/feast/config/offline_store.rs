@@ -54,7 +54,7 @@ store_types! {
 
 open_store_types! {
     /// A database or engine that can be an offline store.
-    pub enum OfflineStoreType("OfflineStore", r"^([A-Za-z_][A-Za-z0-9_]*\.)+[A-Za-z0-9_]*OfflineStore$") {
+    pub enum OfflineStoreType("OfflineStore") {
         SnowflakeOffline = "snowflake.offline",
         Bigquery = "bigquery",
         Redshift = "redshift",

@@ -65,7 +65,7 @@ pub struct OnlineFile {
 
 open_store_types! {
     /// A database that can be an online store.
-    pub enum OnlineStoreType("OnlineStore", r"^([A-Za-z_][A-Za-z0-9_]*\.)+[A-Za-z0-9_]*OnlineStore$") {
+    pub enum OnlineStoreType("OnlineStore") {
         SnowflakeOnline = "snowflake.online",
         Redis = "redis",
         Datastore = "datastore",
@@ -86,5 +86,31 @@ open_store_types! {
         Aerospike = "aerospike",
         Scylladb = "scylladb",
         Chronon = "chronon",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::super::persistence::StoreType;
+    use super::*;
+
+    #[test]
+    fn a_type_is_known_or_the_path_of_a_class() {
+        let read = |word: &str| from_value::<OnlineStoreType>(json!(word)).ok();
+        assert_eq!(
+            read("couchbase.online"),
+            Some(OnlineStoreType::CouchbaseOnline)
+        );
+        let class = read("ours.stores.OurOnlineStore").unwrap();
+        assert!(class.is_class());
+        assert_eq!(
+            serde_json::to_value(&class).unwrap(),
+            json!("ours.stores.OurOnlineStore")
+        );
+        for word in ["", "unknown", "OurOnlineStore", "ours.OurOfflineStore"] {
+            assert_eq!(read(word), None, "{word}");
+        }
     }
 }

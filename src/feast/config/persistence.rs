@@ -155,11 +155,10 @@ pub trait StoreType {
     fn is_class(&self) -> bool;
 }
 
-/// Defines an enum like `store_types`, with a last variant for the path of a class with this suffix. It has a pattern
-/// too, because a macro cannot concatenate a doc comment.
+/// Defines an enum like `store_types`, with a last variant for the path of a class whose name ends with the suffix.
 macro_rules! open_store_types {
     (
-        $(#[$meta:meta])* pub enum $name:ident($suffix:literal, $pattern:literal) {
+        $(#[$meta:meta])* pub enum $name:ident($suffix:literal) {
             $($variant:ident = $word:literal),* $(,)?
         }
     ) => {
@@ -211,7 +210,9 @@ macro_rules! open_store_types {
                 schemars::json_schema!({
                     "type": "string",
                     "enum": [$($word),*],
-                    "x-terraform": {"or_pattern": $pattern},
+                    "x-terraform": {"or_pattern": concat!(
+                        r"^([A-Za-z_][A-Za-z0-9_]*\.)+[A-Za-z0-9_]*", $suffix, "$"
+                    )},
                 })
             }
         }
