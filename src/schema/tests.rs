@@ -114,7 +114,11 @@ fn check(
 fn an_enum_can_allow_other_values_by_a_pattern() {
     let check = Check::OneOfOrPattern(vec!["red".into()], r"^#[0-9a-f]{6}$".into());
     let messages = |text: &str| -> Vec<String> {
-        let found = check::check(&[check.clone()], &Path::of("color"), &Value::string(text));
+        let found = check::check(
+            std::slice::from_ref(&check),
+            &Path::of("color"),
+            &Value::string(text),
+        );
         found
             .into_iter()
             .map(|diagnostic| diagnostic.detail)

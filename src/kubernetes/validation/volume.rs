@@ -83,7 +83,7 @@ pub fn source(volume: &Volume) -> Vec<Violation> {
         add(Path::of("image"), image(it));
     }
     if let Some(it) = &volume.iscsi {
-        add(Path::of("iscsi"), iscsi(it));
+        add(Path::of("iscsi"), iscsi(&volume.name, it));
     }
     if let Some(it) = &volume.fc {
         add(Path::of("fc"), fc(it));
@@ -251,7 +251,10 @@ fn image(source: &ImageVolumeSource) -> Vec<Violation> {
     reference.into_iter().chain(policy).collect()
 }
 
-fn iscsi(source: &ISCSIVolumeSource) -> Vec<Violation> {
+/// The longest name of an iSCSI interface.
+const ISCSI_INTERFACE_LENGTH: usize = 64;
+
+fn iscsi(volume: &str, source: &ISCSIVolumeSource) -> Vec<Violation> {
     let ISCSIVolumeSource {
         chap_auth_discovery,
         chap_auth_session,
@@ -269,6 +272,18 @@ fn iscsi(source: &ISCSIVolumeSource) -> Vec<Violation> {
     violations.extend(iscsi_name("iqn", iqn));
     let initiator = initiator_name.as_deref();
     violations.extend(initiator.and_then(|name| iscsi_name("initiator_name", name)));
+    // The name of the interface that the node makes for the initiator.
+    if initiator.is_some() && volume.len() + 1 + target_portal.len() > ISCSI_INTERFACE_LENGTH {
+        violations.push(Violation::at(
+            Path::of("target_portal"),
+            "The target portal is too long",
+            format!(
+                "With `initiator_name`, the target portal and the name of the volume have at most {} characters \
+                 together.",
+                ISCSI_INTERFACE_LENGTH - 1
+            ),
+        ));
+    }
     violations.extend(logical_unit(Some(*lun)));
     let uses_chap = *chap_auth_discovery == Some(true) || *chap_auth_session == Some(true);
     if uses_chap && secret_ref.is_none() {
@@ -396,6 +411,17 @@ mod tests {
                 ("iscsi.lun", "256 is not a valid logical unit number"),
                 ("iscsi.secret_ref", "CHAP authentication requires a Secret"),
             ],
+        );
+        let with_initiator = |portal: &str| {
+            let mut volume = iscsi("eui.0123456789ABCDEF", 0);
+            volume["iscsi"]["initiatorName"] = json!("eui.0123456789ABCDEF");
+            volume["iscsi"]["targetPortal"] = json!(portal);
+            volume
+        };
+        check(with_initiator(&"a".repeat(62)), &[]);
+        check(
+            with_initiator(&"a".repeat(63)),
+            &[("iscsi.target_portal", "The target portal is too long")],
         );
         check(json!({"fc": {"wwids": ["3600508b400105e21"]}}), &[]);
         check(json!({"fc": {"targetWWNs": ["500a"], "lun": 2}}), &[]);

@@ -137,6 +137,7 @@ fn servers() -> Json {
         "scaling": {"replicas": 2},
         "podDisruptionBudgets": {"minAvailable": "1"},
         "onlineStore": {
+            "persistence": {"store": {"type": "ours.OurOnlineStore", "shared": true}},
             "server": server(),
             "serving": {
                 "metrics": {"enabled": true, "categories": {"push": false}, "featureCountBins": [10, 50]},

@@ -17,7 +17,7 @@ impl Random {
 
     /// Returns true with a probability of one half.
     pub fn coin(&mut self) -> bool {
-        self.next() % 2 == 0
+        self.next().is_multiple_of(2)
     }
 
     pub fn number(&mut self, least: u64, most: u64) -> u64 {
