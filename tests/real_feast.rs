@@ -16,6 +16,7 @@ mod support {
 
 #[path = "real_feast"]
 mod real_feast {
+    pub mod addresses;
     pub mod concurrent_apply;
     pub mod configurations;
     pub mod feature_repository;
@@ -36,8 +37,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use real_feast::{
-    concurrent_apply, configurations, lab, lineage, materialization, offline_servers, options,
-    restarts, stores, three_replicas, tls, upgrade,
+    addresses, concurrent_apply, configurations, lab, lineage, materialization, offline_servers,
+    options, restarts, stores, three_replicas, tls, upgrade,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -62,6 +63,7 @@ fn trials() -> Vec<Trial> {
         restarts::redis_recovers_from_every_restart,
         lineage::lineage_server_receives_feast_events,
         stores::sqlite_on_pvcs,
+        addresses::servers_listen_at_both_families,
         stores::feast_init_defaults,
         options::feast_parses_every_section,
         configurations::feast_loads_every_rendered_file,

@@ -12,7 +12,7 @@ use crate::feast::feature_store_yaml::{
 };
 use crate::feast::names::Service;
 use crate::schema::Path;
-use reserved::{BOTH, BY_PROVIDER, CLIENTS, FILES, Reserved, SERVERS};
+use reserved::{BOTH, BY_PROVIDER, CLIENTS, DATABASES, FILES, Reserved, SERVERS};
 
 /// Sections that are mappings. Feast has other top-level settings, too.
 const SECTIONS: [&str; 11] = [
@@ -87,14 +87,13 @@ fn servers(store: &FeatureStore, section: &str, name: &str) -> Option<(&'static 
             offline.is_none_or(|it| it.store.is_none()),
         ),
     ];
-    in_file
-        .into_iter()
-        .zip(FILES)
-        .find_map(|((service, in_file), table)| {
-            let attribute = find(&[table], section, name).filter(|_| in_file)?;
-            let store = block(service).attribute("persistence.store");
-            Some((attribute, vec![store, Path::of(REMOTE)]))
-        })
+    let tables = FILES.into_iter().zip(DATABASES);
+    (in_file.into_iter().zip(tables)).find_map(|((service, in_file), (files, databases))| {
+        let table = if in_file { files } else { databases };
+        let attribute = find(&[table], section, name)?;
+        let store = block(service).attribute("persistence.store");
+        Some((attribute, vec![store, Path::of(REMOTE)]))
+    })
 }
 
 fn find(tables: &[&[Reserved]], section: &str, name: &str) -> Option<&'static str> {
@@ -301,22 +300,39 @@ mod tests {
 
     #[test]
     fn parameters_of_a_database_have_no_attribute() {
-        let settings = json!({"registry": {"cache_mode": "thread"}, "online_store": {"path": "x"}});
+        let settings =
+            json!({"registry": {"cache_mode": "thread"}, "online_store": {"similarity": "l2"}});
         let database = |kind: &str| json!({"persistence": {"store": {"type": kind, "secretRef": {"name": "s"}}}});
         check(
             servers(&settings),
             &[
-                ("extra_yaml", "\"online_store.path\" has its own attribute"),
+                (
+                    "extra_yaml",
+                    "\"online_store.similarity\" has its own attribute",
+                ),
                 (
                     "extra_yaml",
                     "\"registry.cache_mode\" has its own attribute",
                 ),
             ],
         );
-        let mut store = servers(&settings);
-        store["services"] =
-            json!({"onlineStore": database("milvus"), "registry": {"local": database("sql")}});
-        check(store, &[]);
+        let in_databases = |settings: &Json| {
+            let mut store = servers(settings);
+            store["services"] =
+                json!({"onlineStore": database("milvus"), "registry": {"local": database("sql")}});
+            store
+        };
+        check(in_databases(&settings), &[]);
+        // The apply checks in the Secret whether the store is a file.
+        check(
+            in_databases(
+                &json!({"registry": {"path": "sqlite:///r.db"}, "online_store": {"path": "m.db"}}),
+            ),
+            &[
+                ("extra_yaml", "\"online_store.path\" has its own attribute"),
+                ("extra_yaml", "\"registry.path\" has its own attribute"),
+            ],
+        );
     }
 
     #[test]

@@ -216,6 +216,36 @@ pub const FILES: [&[Reserved]; 3] = [
     ],
 ];
 
+/// Settings that make a registry, an online or an offline store in a database a file. They are read with the Secret, which
+/// the apply checks.
+pub const DATABASES: [&[Reserved]; 3] = [
+    &[
+        (
+            "registry",
+            "path",
+            "services.registry.local.persistence.store.secret_ref",
+        ),
+        (
+            "registry",
+            "read_path",
+            "services.registry.local.persistence.store.secret_ref",
+        ),
+    ],
+    &[
+        (
+            "online_store",
+            "path",
+            "services.online_store.persistence.store.secret_ref",
+        ),
+        (
+            "online_store",
+            "online_stores",
+            "services.online_store.persistence.store.secret_ref",
+        ),
+    ],
+    &[],
+];
+
 /// Settings of clients alone.
 pub const CLIENTS: &[Reserved] = &[
     ("registry", "path", BY_PROVIDER),
