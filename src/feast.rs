@@ -10,6 +10,7 @@
 pub mod command;
 pub mod config;
 pub mod custom_resource;
+pub mod feast_version;
 pub mod feature_store_yaml;
 pub mod names;
 mod not_yaml;

@@ -16,16 +16,21 @@ mod support {
 
 #[path = "real_feast"]
 mod real_feast {
+    pub mod addresses;
     pub mod concurrent_apply;
+    pub mod configurations;
     pub mod feature_repository;
     pub mod lab;
     pub mod lineage;
+    pub mod materialization;
+    pub mod offline_servers;
     pub mod options;
     pub mod prometheus;
     pub mod restarts;
     pub mod stores;
     pub mod three_replicas;
     pub mod tls;
+    pub mod upgrade;
 }
 
 use std::process::ExitCode;
@@ -33,7 +38,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use real_feast::{
-    concurrent_apply, lab, lineage, options, prometheus, restarts, stores, three_replicas, tls,
+    addresses, concurrent_apply, configurations, lab, lineage, materialization, offline_servers,
+    options, prometheus, restarts, stores, three_replicas, tls, upgrade,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -46,7 +52,11 @@ macro_rules! trials {
 fn trials() -> Vec<Trial> {
     // Sorted by duration, longest first.
     trials![
+        materialization::features_are_served_while_they_are_materialized,
+        materialization::features_are_rejected_without_the_setting,
+        upgrade::data_survives_an_upgrade_and_a_rollback,
         three_replicas::replicas_return_the_same_features,
+        offline_servers::retrievals_reach_any_of_several_servers,
         options::servers_apply_their_options,
         tls::every_server_presents_its_certificate,
         restarts::postgresql_recovers_from_every_restart,
@@ -55,8 +65,10 @@ fn trials() -> Vec<Trial> {
         restarts::redis_recovers_from_every_restart,
         lineage::lineage_server_receives_feast_events,
         stores::sqlite_on_pvcs,
+        addresses::servers_listen_at_both_families,
         stores::feast_init_defaults,
         options::feast_parses_every_section,
+        configurations::feast_loads_every_rendered_file,
         options::sends_no_events_to_kafka,
     ]
 }

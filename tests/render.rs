@@ -171,3 +171,18 @@ fn every_configuration_is_checked() {
 fn lineage() {
     check("lineage");
 }
+
+#[test]
+fn settings_files() {
+    check("settings_files");
+}
+
+#[test]
+fn settings_databases() {
+    check("settings_databases");
+}
+
+#[test]
+fn settings_remote_registry() {
+    check("settings_remote_registry");
+}

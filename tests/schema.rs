@@ -105,7 +105,7 @@ fn stays_small() {
     let resource = &feast.registry().resources["feast_feature_store"];
     let lines = printed(&resource.schema().block).lines().count();
     assert!(
-        lines < 1400,
+        lines < 1500,
         "{lines} attributes: choose subtrees, never a whole PodSpec"
     );
 }

@@ -82,7 +82,7 @@ pub fn all() -> Vec<Provider> {
 
 /// The image tag to which the first store changes.
 pub const OTHER_TAG: &str = "0.65.0";
-const TAG: &str = "0.66.0";
+const TAG: &str = "0.67.0";
 
 impl Provider {
     /// Returns the address in `required_providers`.
@@ -232,7 +232,7 @@ resource "helm_release" "store" {
   wait      = false
   set = [
     { name = "name", value = "bench-${count.index}" },
-    { name = "tag", value = count.index == 0 ? var.tag : "0.66.0", type = "string" },
+    { name = "tag", value = count.index == 0 ? var.tag : "0.67.0", type = "string" },
   ]
 }
 "#;

@@ -10,7 +10,7 @@ resource "feast_feature_store" "store" {
     online_store = {
       persistence = { store = { type = "postgres", secret_ref = { name = "feast-data-stores" } } }
       server = {
-        image     = "quay.io/feastdev/feature-server:${count.index == 0 ? var.tag : "0.66.0"}"
+        image     = "quay.io/feastdev/feature-server:${count.index == 0 ? var.tag : "0.67.0"}"
         resources = { requests = { cpu = "100m" } }
       }
     }

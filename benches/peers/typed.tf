@@ -123,7 +123,7 @@ resource "kubernetes_deployment_v1" "server" {
           for_each = { online = 6566, offline = 8815, registry = 6570 }
           content {
             name    = container.key
-            image   = "quay.io/feastdev/feature-server:${count.index == 0 ? var.tag : "0.66.0"}"
+            image   = "quay.io/feastdev/feature-server:${count.index == 0 ? var.tag : "0.67.0"}"
             command = ["feast", "serve", "-h", "0.0.0.0"]
             port {
               name           = container.key

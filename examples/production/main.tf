@@ -32,7 +32,7 @@ variable "mirror" {
 }
 
 locals {
-  feature_server = "${var.mirror}/feastdev/feature-server:0.66.0"
+  feature_server = "${var.mirror}/feastdev/feature-server:0.67.0"
 }
 
 provider "feast" {

@@ -7,11 +7,13 @@
 //! Defaults are applied in [`spec`](super::spec), so that a null stays null in Terraform.
 
 mod authz;
+mod client;
 mod compute;
 mod computed;
 mod cron_job;
 mod data_source;
 mod drift;
+mod embedding_model;
 mod keda;
 mod network_policy;
 mod offline_store;
@@ -40,6 +42,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use authz::{Authz, CaCertConfigMap, KubernetesAuthz, OidcAuthz};
+pub use client::{Client, ClientOfflineStore, ClientOnlineStore};
 pub use compute::{BatchEngine, DataQualityMonitoring, Materialization, SparkApplication};
 pub use computed::{ComputedAttributes, Endpoints, ScalingStatus};
 pub use cron_job::{
@@ -47,8 +50,10 @@ pub use cron_job::{
 };
 pub use data_source::{Condition, DataSourceConfig, DataSourceState};
 pub use drift::{Drift, DriftKind, DriftPolicy};
+pub use embedding_model::EmbeddingModel;
 pub use keda::{
-    Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaMetricType, KedaTrigger,
+    Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaFallbackBehavior,
+    KedaMetricType, KedaScalingModifiers, KedaTrigger,
 };
 pub use network_policy::{NetworkPolicy, NetworkPolicyIngress, PolicyEndpoint};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
@@ -56,7 +61,7 @@ pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
 pub use openshift::{InsecureTraffic, Openshift, Route, RouteTermination};
 pub use persistence::{
     AccessMode, DatabaseStore, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate,
-    Reference,
+    Reference, StoreType,
 };
 pub use project::{
     FeastApply, FeastApplyJob, FeastProjectDir, Git, GitSsh, GitSshKeyNames, Init, Packaged,
@@ -73,12 +78,16 @@ pub use service::{
     TrafficPolicy,
 };
 pub use service_monitor::{RelabelAction, Relabeling, ScrapeScheme, ScrapeTls, ServiceMonitor};
-pub use serving::{Mcp, McpTransport, OfflinePushBatching, Serving, ServingMetrics, WorkerConfigs};
+pub use serving::{
+    AuditLogging, AuditSink, FeatureLogging, Mcp, McpTransport, OfflinePushBatching, Serving,
+    ServingMetrics, WorkerConfigs,
+};
 pub use tls::{SecretKeyNames, Tls};
 pub use tracking::{
-    LineageServer, LineageStoreType, Mlflow, Openlineage, OpenlineageConsumer, Transport,
+    LineageServer, LineageStoreType, Mlflow, MlflowDatasetSync, Openlineage, OpenlineageConsumer,
+    Transport,
 };
-pub use volumes::{EphemeralClaim, EphemeralVolume, Volume};
+pub use volumes::{EphemeralClaim, EphemeralClaimMetadata, EphemeralVolume, Volume};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: a Deployment that runs the online, offline and
 /// registry servers, with its Services, PersistentVolumeClaims, configuration and autoscaler. The provider creates and
@@ -122,6 +131,11 @@ pub struct FeatureStore {
     /// new project. The definitions of the old project stay in the registry.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"))]
     pub feast_project: String,
+
+    /// Description of the project, which the web interface of Feast shows (`project_description` of
+    /// `feature_store.yaml`). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_description: Option<String>,
 
     /// Source of the feature definitions: exactly one of `init`, `git` and `packaged`. Default: a new repository with
     /// the example definitions of Feast (`feast init`).
@@ -168,6 +182,30 @@ pub struct FeatureStore {
     /// Data quality monitoring. Default: the settings of Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_quality_monitoring: Option<DataQualityMonitoring>,
+
+    /// The model that converts the text of a search to a vector, for the search API of the online server that is
+    /// compatible with OpenAI's vector stores. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_model: Option<EmbeddingModel>,
+
+    /// Whether the timestamps of the entities in a historical retrieval are converted to UTC if they have no time zone, in
+    /// servers and clients. Default: `true`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coerce_tz_aware: Option<bool>,
+
+    /// Other settings of the servers' `feature_store.yaml`, for those without an attribute: a YAML or JSON mapping of
+    /// sections and their settings, with nested values, such as
+    /// `yamlencode({ registry = { sqlalchemy_config_kwargs = { pool_size = 10 } } })`. Settings are merged into the
+    /// section of the same name. Feast replaces `${NAME}` with an environment variable. Settings that have an attribute,
+    /// and secrets, are rejected; a setting that the Secret of a store has too is an error of the apply. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub extra_yaml: Option<String>,
+
+    /// Settings of `feature_store.yaml` for clients, in the ConfigMap `feast-<name>-client`. Default: the settings of
+    /// Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
 
     /// Whether an apply waits until the rollout is complete: every pod is updated and available, and no old pod is
     /// left. With `false`, the apply ends when Kubernetes has accepted the objects. Default: `true`.
@@ -275,8 +313,16 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_apply_job: Option<FeastApplyJob>,
 
+    /// Whether the servers also accept connections over IPv6, for clusters in which pods have IPv6 addresses only, or of
+    /// both families. The nodes must support IPv6. The offline server, the gRPC server of the registry, and with Feast
+    /// 0.67 or later all servers except the online server, accept them with `false` too. The UI and the lineage server
+    /// require Feast 0.67: earlier versions would accept only IPv6. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub ipv6: Option<bool>,
+
     /// Container image of the init containers and of `feast apply`. Default: the image of `feast_project_dir.packaged`,
-    /// or else `quay.io/feastdev/feature-server:0.66.0`.
+    /// or else `quay.io/feastdev/feature-server:0.67.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^\S+$"))]
     pub init_image: Option<String>,

@@ -108,6 +108,44 @@ const NOT_THEIRS: &[(&str, &str)] = &[
         "openlineage.consumer.lineageServer.server.service",
         TERRAFORM_ONLY,
     ),
+    ("services.ipv6", TERRAFORM_ONLY),
+    ("projectDescription", TERRAFORM_ONLY),
+    ("embeddingModel", TERRAFORM_ONLY),
+    ("coerceTzAware", TERRAFORM_ONLY),
+    ("extraYaml", TERRAFORM_ONLY),
+    ("client", TERRAFORM_ONLY),
+    ("services.onlineStore.serving.auditLogging", TERRAFORM_ONLY),
+    (
+        "services.onlineStore.serving.featureLogging",
+        TERRAFORM_ONLY,
+    ),
+    (
+        "services.onlineStore.serving.metrics.featureCountBins",
+        TERRAFORM_ONLY,
+    ),
+    (
+        "services.onlineStore.persistence.store.shared",
+        TERRAFORM_ONLY,
+    ),
+    (
+        "services.offlineStore.persistence.store.shared",
+        TERRAFORM_ONLY,
+    ),
+    (
+        "services.registry.serveFeaturesWhileMaterializing",
+        TERRAFORM_ONLY,
+    ),
+    (
+        "services.registry.enableOnlineFeatureViewVersioning",
+        TERRAFORM_ONLY,
+    ),
+    ("services.registry.local.purgeFeastMetadata", TERRAFORM_ONLY),
+    ("services.registry.remote.isTls", TERRAFORM_ONLY),
+    ("services.registry.remote.clientCert", TERRAFORM_ONLY),
+    ("services.registry.remote.clientKey", TERRAFORM_ONLY),
+    ("services.registry.remote.authority", TERRAFORM_ONLY),
+    ("mlflow.datasetSync", TERRAFORM_ONLY),
+    ("mlflow.supportedArtifactFormats", TERRAFORM_ONLY),
 ];
 
 /// Converts a FeatureStore resource. `scaled` are the names of Deployments that other objects of the manifest scale.

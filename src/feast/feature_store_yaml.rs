@@ -9,15 +9,16 @@ mod mapping;
 mod placeholder;
 mod yaml;
 
+use serde_json::{Map, Value as Json};
+
 use super::secrets::source::Contents;
 use yaml::emit;
 
+pub(super) use environment_references::{has_environment_reference, is_environment_reference};
 pub use error::{SecretError, SecretProblem};
 pub(super) use mapping::{KeyValue, Mapping, Node};
 pub use placeholder::{Placeholder, Purpose};
-#[cfg(test)]
-pub(super) use yaml::parse;
-pub(super) use yaml::value;
+pub(super) use yaml::{parse, value};
 
 /// A part of the document.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,48 @@ impl FeatureStoreYaml {
         })
     }
 
+    /// Returns the document with more settings. Each key of `extra` is a section: its settings are added to the section of
+    /// the same name, or the section is added.
+    pub(super) fn with_extra(mut self, extra: &Map<String, Json>) -> Self {
+        for (name, value) in extra {
+            self.add_section(name, value);
+        }
+        self
+    }
+
+    /// Returns the document with those of the settings whose section it has.
+    pub(super) fn with_extra_in_sections(mut self, extra: &Map<String, Json>) -> Self {
+        for (name, value) in extra {
+            if self.0.iter().any(|section| section.has(name)) {
+                self.add_section(name, value);
+            }
+        }
+        self
+    }
+
+    fn add_section(&mut self, name: &str, value: &Json) {
+        let found = self.0.iter_mut().find(|section| section.has(name));
+        match (found, value) {
+            (Some(Section::Merged(entries, _)), Json::Object(settings)) => entries.merge(settings),
+            (Some(section @ Section::Placeholder(_)), Json::Object(settings)) => {
+                if let Section::Placeholder(placeholder) = section {
+                    let mut entries = Mapping::default();
+                    entries.merge(settings);
+                    *section = Section::Merged(entries, placeholder.clone());
+                }
+            }
+            // The rules reject another value than a mapping here.
+            (Some(Section::Merged(..) | Section::Placeholder(_)), _) => {}
+            (Some(Section::Plain(mapping)), value) => {
+                mapping.merge(&Map::from_iter([(name.to_owned(), value.clone())]));
+            }
+            (None, value) => self.0.push(Section::Plain(Mapping(vec![(
+                name.to_owned().into(),
+                Node::Leaf(value.clone()),
+            )]))),
+        }
+    }
+
     /// Returns the text with a comment or a note in place of the content of each placeholder.
     pub fn preview(&self) -> String {
         let mut text = String::new();
@@ -55,12 +98,12 @@ impl FeatureStoreYaml {
                     text.push_str(&format!(
                         "{}:\n{}",
                         placeholder.section(),
-                        placeholder.preview()
+                        placeholder.preview(&Mapping::default())
                     ));
                 }
                 Section::Merged(entries, placeholder) => {
                     text.push_str(&section_start(placeholder, entries));
-                    text.push_str(&placeholder.preview());
+                    text.push_str(&placeholder.preview(entries));
                 }
             }
         }
@@ -81,7 +124,7 @@ impl FeatureStoreYaml {
                     text.push_str(&emit(&mapping.resolve(contents, &mut errors)));
                 }
                 Section::Placeholder(placeholder) => {
-                    match placeholder.resolve(contents, &Mapping(Vec::new())) {
+                    match placeholder.resolve(contents, &Mapping::default()) {
                         Ok(lines) => text.push_str(&format!("{}:\n{lines}", placeholder.section())),
                         Err(error) => errors.push(error),
                     }
@@ -100,6 +143,18 @@ impl FeatureStoreYaml {
             Ok(text)
         } else {
             Err(errors)
+        }
+    }
+}
+
+impl Section {
+    /// Returns whether it has this top-level key.
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Plain(mapping) => mapping.has(name),
+            Self::Placeholder(placeholder) | Self::Merged(_, placeholder) => {
+                placeholder.section() == name
+            }
         }
     }
 }

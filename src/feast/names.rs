@@ -25,7 +25,7 @@ pub const CONFIGURATION_HASH_ANNOTATION: &str = "feast.dev/configuration-hash";
 pub const CERTIFICATES_HASH_ANNOTATION: &str = "feast.dev/certificates-hash";
 
 pub const DEFAULT_NAMESPACE: &str = "default";
-pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.66.0";
+pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.67.0";
 
 /// The configuration file of Feast, and its key in the Secret and the ConfigMap.
 pub const FEATURE_STORE_YAML: &str = "feature_store.yaml";
@@ -93,6 +93,8 @@ pub const LINEAGE_PATH: &str = "api/v1/lineage";
 pub const MLFLOW_TRACKING_AUTH_VARIABLE: &str = "MLFLOW_TRACKING_AUTH";
 /// The default value of [`MLFLOW_TRACKING_AUTH_VARIABLE`].
 pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
+/// The setting of a registry that lets servers serve a feature view while it is materialized.
+pub const SERVE_WHILE_MATERIALIZING: &str = "serve_features_while_materializing";
 /// Settings of MLflow without an attribute that must be numbers.
 pub const MLFLOW_NUMBERS: [&str; 2] = ["request_timeout", "max_retries"];
 

@@ -16,6 +16,7 @@ mod claims;
 mod containers;
 mod cron_job;
 mod disruption;
+mod extra_yaml;
 mod keda;
 mod labels;
 mod lineage;
@@ -40,6 +41,7 @@ mod timeouts;
 mod tls;
 mod tracking;
 mod utilization;
+mod versions;
 mod volumes;
 mod warnings;
 
@@ -126,6 +128,12 @@ pub const RULES: &[Rule] = &[
         check: keda::fallback,
     },
     Rule {
+        name: "keda-scaling-modifiers",
+        description: "The formula of `scaling_modifiers` has the name of a trigger, and `behavior = \
+             \"scalingModifiers\"` has a formula.",
+        check: keda::scaling_modifiers,
+    },
+    Rule {
         name: "keda-autoscaler-name",
         description: "`keda.hpa_name` differs from the name of the HorizontalPodAutoscaler that `autoscaling` \
              creates.",
@@ -152,6 +160,16 @@ pub const RULES: &[Rule] = &[
         name: "one-store",
         description: "`persistence` has exactly one of `file` and `store`.",
         check: stores::one_persistence,
+    },
+    Rule {
+        name: "shared-store",
+        description: "Only a store whose `type` is the path of a class has `shared`.",
+        check: stores::shared,
+    },
+    Rule {
+        name: "staging-location",
+        description: "Only the offline store `duckdb` has `staging_location` and `staging_location_endpoint_override`.",
+        check: stores::staging,
     },
     Rule {
         name: "file-paths",
@@ -194,6 +212,11 @@ pub const RULES: &[Rule] = &[
         name: "remote-address",
         description: "A remote registry has exactly one of `hostname` (`host` or `host:port`) and `feast_ref`.",
         check: registry::remote_address,
+    },
+    Rule {
+        name: "remote-tls",
+        description: "A client certificate of a remote registry has a private key, and it and `authority` require TLS.",
+        check: registry::remote_tls,
     },
     Rule {
         name: "remote-other",
@@ -271,6 +294,11 @@ pub const RULES: &[Rule] = &[
         name: "metric-categories",
         description: "Metric categories are those of Feast.",
         check: serving::metric_categories,
+    },
+    Rule {
+        name: "feature-count-bins",
+        description: "The bounds in `feature_count_bins` are in ascending order.",
+        check: serving::feature_count_bins,
     },
     Rule {
         name: "registry-mcp",
@@ -387,6 +415,12 @@ pub const RULES: &[Rule] = &[
         name: "extra-config",
         description: "`extra_config` has no settings that have their own attribute.",
         check: tracking::extra_config,
+    },
+    Rule {
+        name: "extra-yaml",
+        description: "`extra_yaml` is a mapping of sections of `feature_store.yaml`, without settings that have an \
+             attribute and without secrets.",
+        check: extra_yaml::check,
     },
     Rule {
         name: "extra-numbers",

@@ -20,6 +20,7 @@ mod scaling;
 mod security;
 mod server;
 mod service;
+mod settings;
 mod storage;
 mod stores;
 mod termination;
@@ -44,13 +45,17 @@ pub use network_policy::{Ingress, NetworkPolicy};
 pub use pods::Pods;
 pub(super) use pods::kubernetes_volume;
 pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
-pub use registry::{Authority, LocalRegistry, Registry, RemoteRegistry, RemoteStore};
+pub use registry::{
+    Authority, LocalRegistry, Registry, RegistryOptions, RemoteRegistry, RemoteStore,
+};
 pub use scaling::{Autoscaler, DisruptionBudget, Evictable, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use service::kubernetes_service;
+pub use settings::{ClientSettings, Settings};
 pub(super) use storage::join;
 pub use storage::{
     Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,
+    SqliteOptions,
 };
 pub use stores::{Offline, Online};
 pub use termination::Termination;
@@ -89,6 +94,7 @@ pub struct Store {
     pub online: Online,
     pub offline: Option<Offline>,
     pub registry: Registry,
+    pub registry_options: RegistryOptions,
     pub ui: Option<Server>,
     pub authorization: Authorization,
     pub batch_engine: Option<BatchEngine>,
@@ -99,6 +105,9 @@ pub struct Store {
     pub mlflow: Option<config::Mlflow>,
     /// Whether `feast apply` computes baselines; `None` for the default of Feast.
     pub auto_baseline: Option<bool>,
+    pub settings: Settings,
+    /// Whether servers must accept connections over IPv6.
+    pub ipv6: bool,
     pub wait_for_rollout: bool,
     pub timeouts: Timeouts,
     pub delete_data: bool,
@@ -130,6 +139,12 @@ impl Store {
             openlineage,
             mlflow,
             data_quality_monitoring,
+            // `Settings` has these.
+            project_description: _,
+            embedding_model: _,
+            coerce_tz_aware: _,
+            extra_yaml: _,
+            client: _,
             wait_for_rollout,
             timeouts,
             delete_data,
@@ -154,6 +169,7 @@ impl Store {
             ui,
             feast_apply,
             run_feast_apply_on_init,
+            ipv6,
             init_image,
             disable_init_containers,
             network_policy,
@@ -227,6 +243,7 @@ impl Store {
                 .as_ref()
                 .map(|offline| Offline::new(offline, &image)),
             registry: Registry::new(registry.as_ref(), &namespace, &image),
+            registry_options: RegistryOptions::new(registry.as_ref()),
             ui: ui.map(|server| Server::new(server.settings(), &image)),
             namespace,
             authorization: Authorization::new(authz.as_ref()),
@@ -236,6 +253,8 @@ impl Store {
             mlflow: mlflow.clone().filter(|mlflow| mlflow.enabled),
             auto_baseline: (data_quality_monitoring.as_ref())
                 .map(|monitoring| monitoring.auto_baseline.unwrap_or(true)),
+            settings: Settings::new(store),
+            ipv6: ipv6.unwrap_or(false),
             wait_for_rollout: wait_for_rollout.unwrap_or(true),
             timeouts: Timeouts::new(timeouts.as_ref()),
             delete_data: delete_data.unwrap_or(false),

@@ -35,6 +35,11 @@ pub fn check(checks: &[Check], path: &Path, value: &Value) -> Diagnostics {
     diagnostics
 }
 
+fn quoted(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    words.join(", ")
+}
+
 /// Returns how the value violates the check, as the end of a sentence with the path as its subject.
 fn violation(check: &Check, value: &Value) -> Option<String> {
     match (check, value) {
@@ -55,11 +60,14 @@ fn violation(check: &Check, value: &Value) -> Option<String> {
             (!matches).then(|| format!("must match `{}`, but is {text:?}", pattern.as_str()))
         }
         (Check::OneOf(words), Value::String(text)) if !words.contains(text) => {
-            let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
-            Some(format!(
-                "must be one of {}, but is {text:?}",
-                words.join(", ")
-            ))
+            Some(format!("must be one of {}, but is {text:?}", quoted(words)))
+        }
+        (Check::OneOfOrPattern(words, pattern), Value::String(text)) if !words.contains(text) => {
+            let matches = pattern.is_match(text);
+            (!matches).then(|| {
+                let (words, pattern) = (quoted(words), pattern.as_str());
+                format!("must be one of {words}, or match `{pattern}`, but is {text:?}")
+            })
         }
         (Check::MinLength(length), Value::String(text)) if text.chars().count() < *length => {
             Some(if *length == 1 {

@@ -190,7 +190,7 @@ fn placeholder(part: Part<'_>, checks: &[Check]) -> Json {
         }
         Shape::Scalar(Type::String | Type::Dynamic) => {
             let word = checks.iter().find_map(|check| match check {
-                Check::OneOf(words) => words.first().cloned(),
+                Check::OneOf(words) | Check::OneOfOrPattern(words, _) => words.first().cloned(),
                 _ => None,
             });
             Json::String(word.unwrap_or_default())

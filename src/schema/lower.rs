@@ -35,6 +35,8 @@ struct Extension {
     set: bool,
     /// True for a nested block instead of a nested attribute.
     block: bool,
+    /// The pattern of values that are allowed besides those of the enum.
+    or_pattern: Option<String>,
 }
 
 /// Returns the Terraform schema of `T`.
@@ -268,13 +270,18 @@ impl Lowering<'_> {
         checks.extend(schema.size("minLength").map(Check::MinLength));
         checks.extend(schema.size("maxLength").map(Check::MaxLength));
         checks.extend(schema.size("minItems").map(Check::MinItems));
-        if let Some(pattern) = schema.text("pattern") {
+        let compile = |pattern: &str| {
             let pattern = Pattern::new(pattern);
-            let pattern = pattern.map_err(|error| schema.place.error(format!("pattern: {error}")));
-            checks.push(Check::Pattern(pattern?));
+            pattern.map_err(|error| schema.place.error(format!("pattern: {error}")))
+        };
+        if let Some(pattern) = schema.text("pattern") {
+            checks.push(Check::Pattern(compile(pattern)?));
         }
         if let Some(words) = words(schema)? {
-            checks.push(Check::OneOf(words));
+            checks.push(match self.extension(schema)?.or_pattern {
+                Some(pattern) => Check::OneOfOrPattern(words, compile(&pattern)?),
+                None => Check::OneOf(words),
+            });
         }
         if let Shape::List(items) | Shape::Map(items) = self.shape(schema)? {
             let items = self.resolve(&schema.place, items)?;
@@ -417,8 +424,9 @@ fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> Stri
     };
     for check in checks {
         match check {
-            Check::OneOf(words) if words.iter().all(|word| description.contains(word)) => {}
-            Check::OneOf(words) => {
+            Check::OneOf(words) | Check::OneOfOrPattern(words, _)
+                if words.iter().all(|word| description.contains(word)) => {}
+            Check::OneOf(words) | Check::OneOfOrPattern(words, _) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 add(format!("One of {}.", words.join(", ")));
             }

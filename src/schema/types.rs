@@ -141,6 +141,8 @@ pub enum Check {
     Pattern(Pattern),
     /// `enum`
     OneOf(Vec<String>),
+    /// `enum`, with a pattern for other values (`x-terraform.or_pattern`).
+    OneOfOrPattern(Vec<String>, Pattern),
     /// `minLength`
     MinLength(usize),
     /// `maxLength`

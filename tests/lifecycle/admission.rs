@@ -81,7 +81,7 @@ pub fn the_registry_mirror_of_the_guide_settles() {
         .unwrap();
     let messages = apply(&test);
     assert!(messages.contains(REWRITTEN), "{messages}");
-    let expected = "mirror.example/quay/feastdev/feature-server:0.66.0";
+    let expected = "mirror.example/quay/feastdev/feature-server:0.67.0";
     assert_eq!(image(&test), expected);
     policy.delete();
     test.destroy();
@@ -137,16 +137,16 @@ pub fn values_that_admission_rewrites_settle() {
     );
 
     // A new value of the configuration is applied, and its answer recorded.
-    test.configure_all(&services("0.66.0"), &attributes("a"));
+    test.configure_all(&services("0.67.0"), &attributes("a"));
     let messages = apply(&test);
     assert!(
-        messages.contains("\"mirror.example/quay/feastdev/feature-server:0.66.0\" is stored"),
+        messages.contains("\"mirror.example/quay/feastdev/feature-server:0.67.0\" is stored"),
         "{messages}"
     );
     assert!(!messages.contains("imagePullPolicy"), "{messages}");
     assert_eq!(
         image(&test),
-        "mirror.example/quay/feastdev/feature-server:0.66.0"
+        "mirror.example/quay/feastdev/feature-server:0.67.0"
     );
 
     // Without the policy, the stored values stay until the next apply.

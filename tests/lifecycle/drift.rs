@@ -74,7 +74,7 @@ pub fn shows_and_reverts_edits() {
             "object": "Deployment/feast-demo",
             "change": "changed",
             "field": ".spec.template.spec.containers[name=\"online\"].image",
-            "wanted": "quay.io/feastdev/feature-server:0.66.0",
+            "wanted": "quay.io/feastdev/feature-server:0.67.0",
             "live": "example.invalid/hotfix:1",
             "manager": "kubectl-set",
             "operation": "Update",
@@ -85,7 +85,7 @@ pub fn shows_and_reverts_edits() {
     assert!(!after.contains("example.invalid/hotfix:1"), "{after}");
     test.apply();
     let image = &test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"];
-    assert_eq!(image, "quay.io/feastdev/feature-server:0.66.0");
+    assert_eq!(image, "quay.io/feastdev/feature-server:0.67.0");
 
     test.namespace
         .kubectl(&["delete", "service", "feast-demo-online"])

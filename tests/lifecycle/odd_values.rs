@@ -57,8 +57,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Attributes of which no value is valid, because Kubernetes' type has them for other types of metric.
+/// Attributes of which no value is valid: their type is shared with other metrics, or with stores that have them.
 const WITHOUT_VALUE: &[&str] = &[
+    "services.registry.local.persistence.store.shared",
     "services.scaling.autoscaling.metrics.container_resource.target.value",
     "services.scaling.autoscaling.metrics.external.target.average_utilization",
     "services.scaling.autoscaling.metrics.object.target.average_utilization",

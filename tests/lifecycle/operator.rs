@@ -216,7 +216,7 @@ impl<'a> Operator<'a> {
     fn deployment(&self, claims: bool) -> Json {
         let yaml = BASE64.encode(format!("online_store:\n  password: {PASSWORD}\n"));
         let env = json!([{"name": YAML_VARIABLE, "value": yaml}]);
-        let image = "quay.io/feastdev/feature-server:0.66.0";
+        let image = "quay.io/feastdev/feature-server:0.67.0";
         let (volume, directory) = if claims {
             ("feast-demo-online", "/data")
         } else {
@@ -272,7 +272,7 @@ impl<'a> Operator<'a> {
         let name = "feast-demo-lineage";
         let container = json!({
             "name": "lineage",
-            "image": "quay.io/feastdev/feature-server:0.66.0",
+            "image": "quay.io/feastdev/feature-server:0.67.0",
             "command": ["feast", "serve_lineage", "-h", "0.0.0.0"],
             "args": ["-p", "6580"],
             "ports": [{"name": "http", "containerPort": 6580, "protocol": "TCP"}],

@@ -135,7 +135,7 @@ pub fn keeps_an_external_count() {
             &format!("server = {{ image = {image:?},"),
         )
     };
-    test.configure(&with_image("quay.io/feastdev/feature-server:0.66.0"));
+    test.configure(&with_image("quay.io/feastdev/feature-server:0.67.0"));
     test.apply();
     assert_eq!(test.replicas(), 1);
 

@@ -54,6 +54,21 @@ pub const BEHAVIORS: &[Behavior] = &[
         tests: &["tests/lifecycle/cluster/writes.rs::prunes_and_deletes"],
     },
     Behavior {
+        subject: "Requests for a feature view while it is materialized",
+        operator: "Rejected, if the registry is a file.",
+        provider: "Served, with the values before the materialization.",
+        tests: &[
+            "tests/real_feast/materialization.rs::features_are_served_while_they_are_materialized",
+            "tests/real_feast/materialization.rs::features_are_rejected_without_the_setting",
+        ],
+    },
+    Behavior {
+        subject: "Settings of Feast without a field",
+        operator: "Only in Secrets, or as strings in `extraConfig` of three sections.",
+        provider: "In `extra_yaml`, with nested values, for servers and for clients.",
+        tests: &["tests/render/settings_databases.yaml"],
+    },
+    Behavior {
         subject: "Feature stores of the same name in two namespaces",
         operator: "Share one ClusterRoleBinding, which is not deleted with them.",
         provider: "Each has its own objects, and destroying it deletes them.",

@@ -94,6 +94,57 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "default image",
+        operator: "`quay.io/feastdev/feature-server:0.66.0`",
+        provider: "`quay.io/feastdev/feature-server:0.67.0`",
+        reason: "Servers of 0.66 reject requests for a feature view while it is materialized.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for pod in pods(objects) {
+                each_container(pod, |container| {
+                    if container["image"] == "quay.io/feastdev/feature-server:0.67.0" {
+                        container["image"] = json!("quay.io/feastdev/feature-server:0.66.0");
+                    }
+                });
+            }
+        },
+    },
+    Difference {
+        subject: "`serve_features_while_materializing` of the registry",
+        operator: "none, so `false`",
+        provider: "`true`, for servers and clients, unless `services.registry.serve_features_while_materializing` or the Secret of a database sets it",
+        reason: "Feature views are served while they are materialized.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for (name, object) in objects.iter_mut() {
+                let registry = if name.starts_with("feature_store.yaml/") {
+                    "/registry"
+                } else {
+                    "/data/feature_store.yaml/registry"
+                };
+                remove(object, registry, "serve_features_while_materializing");
+            }
+        },
+    },
+    Difference {
+        subject: "address (`-h`) of the web interface and of the lineage server",
+        operator: "`0.0.0.0`",
+        provider: "`::` with Feast 0.67 or later",
+        reason: "They accept connections over IPv6, too.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for pod in pods(objects) {
+                each_container(pod, |container| {
+                    for word in container["command"].as_array_mut().into_iter().flatten() {
+                        if *word == "::" {
+                            *word = json!("0.0.0.0");
+                        }
+                    }
+                });
+            }
+        },
+    },
+    Difference {
         subject: "pod annotation `feast.dev/configuration-hash`",
         operator: "none",
         provider: "a keyed hash of `feature_store.yaml`",

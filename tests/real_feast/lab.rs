@@ -1,6 +1,7 @@
 //! The shared folder, Python environment and PostgreSQL of the tests. Each is created when the first test needs it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::support::testbed::{Progress, Result};
 
 static RUN: OnceLock<std::result::Result<Run, String>> = OnceLock::new();
 static PYTHON: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
+static PREVIOUS: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
 static POSTGRES: OnceLock<std::result::Result<Postgres, String>> = OnceLock::new();
 
 fn shared<T>(
@@ -43,6 +45,11 @@ pub fn python() -> &'static Python {
     shared(&PYTHON, || Python::ensure(Progress::stderr()))
 }
 
+/// Returns the environment with the previous release of Feast.
+pub fn previous_feast() -> &'static Python {
+    shared(&PREVIOUS, || python().previous_feast(Progress::stderr()))
+}
+
 pub fn postgres() -> &'static Postgres {
     shared(&POSTGRES, || Postgres::start(run(), python()))
 }
@@ -57,6 +64,12 @@ pub fn own_postgres() -> &'static Postgres {
 pub fn restart(postgres: &Postgres, pause: Duration) {
     let restarted = postgres.restart(run(), pause);
     restarted.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Returns a new folder, which is deleted at the end of the run.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = run().folder(name);
+    folder.unwrap_or_else(|error| panic!("{error}"))
 }
 
 pub fn stop() {
@@ -78,6 +91,22 @@ pub fn feature_store(
     secrets: &Secrets,
     postgres: Option<&'static Postgres>,
 ) -> FeatureStoreInCluster {
+    let (store, objects) = resolve(configuration, secrets);
+    let name = format!("feast-{}", store.name);
+    let mut cluster = Cluster::new(run(), python(), postgres).unwrap_or_else(|e| panic!("{e}"));
+    cluster.secrets = secrets.clone();
+    let own = &objects.manifests[&Key::new(Kind::Secret, name.as_str())];
+    cluster.secrets.insert(name.clone(), decoded(own));
+    let deployment = &objects.manifests[&Key::new(Kind::Deployment, name)];
+    FeatureStoreInCluster {
+        cluster,
+        deployment: serde_json::from_value(deployment.clone()).unwrap(),
+        objects,
+    }
+}
+
+/// Returns the feature store, and its objects with the content of the Secrets.
+pub fn resolve(configuration: &Json, secrets: &Secrets) -> (Store, Objects<Resolved>) {
     let text = configuration.to_string();
     let configuration: FeatureStore = serde_json::from_str(&text).unwrap();
     assert_eq!(rules::check(&configuration), Vec::new());
@@ -97,19 +126,8 @@ pub fn feature_store(
         hash_key: b"key",
         configuration: &text,
     });
-    let objects = filled.unwrap_or_else(|errors| panic!("{errors:?}"));
-
-    let name = format!("feast-{}", store.name);
-    let mut cluster = Cluster::new(run(), python(), postgres).unwrap_or_else(|e| panic!("{e}"));
-    cluster.secrets = secrets.clone();
-    let own = &objects.manifests[&Key::new(Kind::Secret, name.as_str())];
-    cluster.secrets.insert(name.clone(), decoded(own));
-    let deployment = &objects.manifests[&Key::new(Kind::Deployment, name)];
-    FeatureStoreInCluster {
-        cluster,
-        deployment: serde_json::from_value(deployment.clone()).unwrap(),
-        objects,
-    }
+    let objects = filled.unwrap_or_else(|errors| panic!("{configuration:?}: {errors:?}"));
+    (store, objects)
 }
 
 impl FeatureStoreInCluster {
@@ -162,7 +180,8 @@ impl FeatureStoreInCluster {
     }
 }
 
-fn decoded(secret: &Json) -> BTreeMap<String, String> {
+/// Returns the content of a Secret.
+pub fn decoded(secret: &Json) -> BTreeMap<String, String> {
     let data = secret["data"].as_object().unwrap().iter();
     data.map(|(key, value)| {
         let value = BASE64.decode(value.as_str().unwrap()).unwrap();

@@ -57,6 +57,18 @@ pub struct Keda {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
 
+    /// One metric that a formula computes from the metrics of the triggers, and which alone decides the number of pods.
+    /// Every trigger in the formula needs a `name`. Default: none, so that the trigger that requests the most pods wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaling_modifiers: Option<KedaScalingModifiers>,
+
+    /// Whether KEDA sets the number of pods from before the ScaledObject when the ScaledObject is deleted, for example
+    /// because `keda` is removed. The rest of the configuration sets the number again, so that this matters only without
+    /// `replicas` and `autoscaling`. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub restore_to_original_replica_count: Option<bool>,
+
     /// Name of the HorizontalPodAutoscaler that KEDA creates. It must differ from `feast-<name>`. Default:
     /// `keda-hpa-feast-<name>`, set by KEDA.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,11 +139,35 @@ pub struct KedaFallback {
     pub replicas: i32,
 
     /// How the number is determined: `static` (`replicas`), `currentReplicas` (the current number),
-    /// `currentReplicasIfHigher` (the current number, but at least `replicas`) or `currentReplicasIfLower` (the current
-    /// number, but at most `replicas`). Default: `static`.
+    /// `currentReplicasIfHigher` (the current number, but at least `replicas`), `currentReplicasIfLower` (the current
+    /// number, but at most `replicas`) or `scalingModifiers` (the formula of `scaling_modifiers`, with a value for the
+    /// failed trigger that results in `replicas`). Default: `static`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "static"))]
     pub behavior: Option<KedaFallbackBehavior>,
+}
+
+/// A metric that a formula computes from those of the triggers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KedaScalingModifiers {
+    /// Formula in the [Expr language](https://expr-lang.org), in which triggers have their `name`, such as
+    /// `(requests + queue) / 2`.
+    #[schemars(length(min = 1))]
+    pub formula: String,
+
+    /// Value of the formula to keep, as a decimal number, such as `"5"`.
+    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
+    pub target: String,
+
+    /// Value of the formula above which pods are started from zero, as a decimal number. Default: `0`, set by KEDA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
+    pub activation_target: Option<String>,
+
+    /// Metric type of the formula: `AverageValue` or `Value`. Default: `AverageValue`, set by KEDA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric_type: Option<KedaMetricType>,
 }
 
 store_types! {
@@ -150,6 +186,7 @@ store_types! {
         CurrentReplicas = "currentReplicas",
         CurrentReplicasIfHigher = "currentReplicasIfHigher",
         CurrentReplicasIfLower = "currentReplicasIfLower",
+        ScalingModifiers = "scalingModifiers",
     }
 }
 

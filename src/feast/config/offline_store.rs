@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::persistence::{open_store_types, store_types};
 use super::{Persistence, PersistentVolumeClaim, Server};
 
 /// The offline store: the source of historical data, and the server through which clients read it.
@@ -31,6 +31,16 @@ pub struct OfflineFile {
     /// PersistentVolumeClaim for the files. It also holds the feature repository. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvc: Option<PersistentVolumeClaim>,
+
+    /// Location for the results of `duckdb` that are exported, such as `s3://bucket/path`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub staging_location: Option<String>,
+
+    /// URL of the object store of `staging_location`, if it is not the one of Amazon S3. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub staging_location_endpoint_override: Option<String>,
 }
 
 store_types! {
@@ -42,9 +52,9 @@ store_types! {
     }
 }
 
-store_types! {
+open_store_types! {
     /// A database or engine that can be an offline store.
-    pub enum OfflineStoreType {
+    pub enum OfflineStoreType("OfflineStore") {
         SnowflakeOffline = "snowflake.offline",
         Bigquery = "bigquery",
         Redshift = "redshift",
@@ -58,5 +68,6 @@ store_types! {
         Ray = "ray",
         Oracle = "oracle",
         Hybrid = "hybrid",
+        Chronon = "chronon",
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::persistence::open_store_types;
 use super::{Persistence, PersistentVolumeClaim, Server, Serving};
 
 /// The online store, which holds the latest feature values, and its server.
@@ -42,11 +42,30 @@ pub struct OnlineFile {
     /// PersistentVolumeClaim for the file. Default: none, so that the file is lost with the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvc: Option<PersistentVolumeClaim>,
+
+    /// Whether features of type vector are stored so that similar ones can be searched for. Default: `false`, set by
+    /// Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vector_enabled: Option<bool>,
+
+    /// Metric by which vectors are compared, such as `cosine` or `l2`. Default: `cosine`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub similarity: Option<String>,
+
+    /// Whether text features can be searched for words. Default: `false`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_search_enabled: Option<bool>,
+
+    /// Whether to store what the search API of the online server needs that is compatible with OpenAI's vector stores.
+    /// Requires `embedding_model`. Default: `false`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_openai_compatible_store: Option<bool>,
 }
 
-store_types! {
+open_store_types! {
     /// A database that can be an online store.
-    pub enum OnlineStoreType {
+    pub enum OnlineStoreType("OnlineStore") {
         SnowflakeOnline = "snowflake.online",
         Redis = "redis",
         Datastore = "datastore",
@@ -66,5 +85,32 @@ store_types! {
         Mongodb = "mongodb",
         Aerospike = "aerospike",
         Scylladb = "scylladb",
+        Chronon = "chronon",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::super::persistence::StoreType;
+    use super::*;
+
+    #[test]
+    fn a_type_is_known_or_the_path_of_a_class() {
+        let read = |word: &str| from_value::<OnlineStoreType>(json!(word)).ok();
+        assert_eq!(
+            read("couchbase.online"),
+            Some(OnlineStoreType::CouchbaseOnline)
+        );
+        let class = read("ours.stores.OurOnlineStore").unwrap();
+        assert!(class.is_class());
+        assert_eq!(
+            serde_json::to_value(&class).unwrap(),
+            json!("ours.stores.OurOnlineStore")
+        );
+        for word in ["", "unknown", "OurOnlineStore", "ours.OurOfflineStore"] {
+            assert_eq!(read(word), None, "{word}");
+        }
     }
 }

@@ -24,8 +24,14 @@ pub struct Persistence<File, StoreType> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DatabaseStore<StoreType> {
-    /// Type of the store, as in `feature_store.yaml`.
+    /// Type of the store, as in `feature_store.yaml`. An online or offline store that is not part of Feast has the path
+    /// of its class, such as `ours.stores.OurOnlineStore`, in a package of the image.
     pub r#type: StoreType,
+
+    /// Whether several pods can use a store with the path of a class: it is a database or another service, not a file of
+    /// the pod. Only for such a store. Default: `false`, so that the feature store cannot be scaled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<bool>,
 
     /// Secret with the connection parameters. It is read during apply, and its content is written only to the Secret of
     /// the feature store, never to the Terraform state. When the Secret changes, the next apply restarts the pods.
@@ -139,3 +145,77 @@ macro_rules! store_types {
     };
 }
 pub(super) use store_types;
+
+/// A type of store that is one of Feast's, or the path of a class.
+pub trait StoreType {
+    /// Returns the name in `feature_store.yaml`.
+    fn as_str(&self) -> &str;
+
+    /// Returns whether it is the path of a class.
+    fn is_class(&self) -> bool;
+}
+
+/// Defines an enum like `store_types`, with a last variant for the path of a class whose name ends with the suffix.
+macro_rules! open_store_types {
+    (
+        $(#[$meta:meta])* pub enum $name:ident($suffix:literal) {
+            $($variant:ident = $word:literal),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum $name {
+            $($variant,)*
+            /// The path of a class of a package in the image.
+            Class(String),
+        }
+
+        impl crate::feast::config::persistence::StoreType for $name {
+            fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)*
+                    Self::Class(path) => path,
+                }
+            }
+
+            fn is_class(&self) -> bool {
+                matches!(self, Self::Class(_))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let word = crate::feast::config::persistence::StoreType::as_str(self);
+                serializer.serialize_str(word)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                match word.as_str() {
+                    $($word => Ok(Self::$variant),)*
+                    path if path.contains('.') && path.ends_with($suffix) => Ok(Self::Class(word)),
+                    _ => Err(serde::de::Error::unknown_variant(&word, &[$($word),*])),
+                }
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "enum": [$($word),*],
+                    "x-terraform": {"or_pattern": concat!(
+                        r"^([A-Za-z_][A-Za-z0-9_]*\.)+[A-Za-z0-9_]*", $suffix, "$"
+                    )},
+                })
+            }
+        }
+    };
+}
+pub(super) use open_store_types;

@@ -36,7 +36,7 @@ pub struct Init {
     #[schemars(extend("default" = false))]
     pub minimal: Option<bool>,
 
-    /// Template of the repository. Feast 0.66 has no template `clickhouse`, although the resource of the Feast operator
+    /// Template of the repository. Feast has no template `clickhouse`, although the resource of the Feast operator
     /// lists it. Default: `local`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
@@ -57,6 +57,7 @@ store_types! {
         Couchbase = "couchbase",
         Clickhouse = "clickhouse",
         Milvus = "milvus",
+        Rag = "rag",
         Ray = "ray",
         RayRag = "ray_rag",
         PytorchNlp = "pytorch_nlp",
@@ -155,7 +156,7 @@ pub struct GitSshKeyNames {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Packaged {
     /// Image with Feast and the repository. It is also the default image of the servers and the init containers.
-    /// Default: `quay.io/feastdev/feature-server:0.66.0`.
+    /// Default: `quay.io/feastdev/feature-server:0.67.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^\S+$"))]
     pub image: Option<String>,

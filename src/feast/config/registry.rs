@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::persistence::{StoreType, store_types};
 use super::{Persistence, PersistentVolumeClaim, Reference, RegistryServer};
 
 /// The registry: exactly one of `local` and `remote`.
@@ -19,6 +19,20 @@ pub struct Registry {
     /// Registry server of another feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<RemoteRegistry>,
+
+    /// Whether servers and clients serve a feature view while it is materialized: they return the values before the
+    /// materialization. With `false`, they reject requests for it until the materialization ends, unless the registry is
+    /// a SQL database, in which Feast does not store that state. Feast 0.64 to 0.66 does not have this setting, and
+    /// rejects the requests. With registries other than `sql`, Feast logs a warning that the setting typically has no
+    /// effect, which is not the case. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
+    pub serve_features_while_materializing: Option<bool>,
+
+    /// Whether references to features can name a version of a feature view, such as `driver_stats@v2:trips`, in servers
+    /// and clients. Each version has its own table in the online store. Default: `false`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_online_feature_view_versioning: Option<bool>,
 }
 
 /// Registry of this feature store.
@@ -32,6 +46,11 @@ pub struct LocalRegistry {
     /// Registry server (`feast serve_registry`). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<RegistryServer>,
+
+    /// Whether a SQL registry deletes the data of its table `feast_metadata`, which Feast no longer needs, and does not
+    /// write to it again. This cannot be undone. Default: `false`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purge_feast_metadata: Option<bool>,
 }
 
 /// A remote registry server: exactly one of `hostname` and `feast_ref`.
@@ -53,6 +72,29 @@ pub struct RemoteRegistry {
     /// TLS settings, for a registry server with TLS. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<RemoteTls>,
+
+    /// Whether to use TLS without `tls`. The certificates of the authorities are then in the file that the environment
+    /// variable `SSL_CERT_FILE` or `REQUESTS_CA_BUNDLE` names, for example from `services.volumes`. Default: `true` with
+    /// `tls`, or else `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_tls: Option<bool>,
+
+    /// Absolute path of a client certificate in PEM format, for mutual TLS. Mount it from `services.volumes` in every
+    /// server, and provide it at the same path to clients. Requires TLS and `client_key`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^/"))]
+    pub client_cert: Option<String>,
+
+    /// Absolute path of the private key of `client_cert`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^/"))]
+    pub client_key: Option<String>,
+
+    /// Host name that the certificate of the registry server must have, if it differs from the host of the address, for
+    /// example behind a proxy (the `:authority` of gRPC). Requires TLS. Default: the host of the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub authority: Option<String>,
 }
 
 /// Another feature store.
@@ -142,5 +184,16 @@ store_types! {
     pub enum RegistryStoreType {
         Sql = "sql",
         SnowflakeRegistry = "snowflake.registry",
+    }
+}
+
+// Feast accepts no other registries.
+impl StoreType for RegistryStoreType {
+    fn as_str(&self) -> &str {
+        Self::as_str(*self)
+    }
+
+    fn is_class(&self) -> bool {
+        false
     }
 }

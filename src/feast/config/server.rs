@@ -62,9 +62,9 @@ macro_rules! server {
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $name {
-            /// Container image. Default: `quay.io/feastdev/feature-server:0.66.0`.
+            /// Container image. Default: `quay.io/feastdev/feature-server:0.67.0`.
             #[serde(skip_serializing_if = "Option::is_none")]
-            #[schemars(regex(pattern = r"^\S+$"), extend("default" = "quay.io/feastdev/feature-server:0.66.0"))]
+            #[schemars(regex(pattern = r"^\S+$"), extend("default" = "quay.io/feastdev/feature-server:0.67.0"))]
             pub image: Option<String>,
 
             /// Environment variables of the container (Kubernetes `EnvVar`), each with `value` or `value_from`. `feast

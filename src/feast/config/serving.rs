@@ -47,7 +47,8 @@ pub struct WorkerConfigs {
     pub registry_ttl_seconds: Option<i32>,
 }
 
-/// Metrics, batching and the Model Context Protocol of the online server (`feature_server` of `feature_store.yaml`).
+/// Metrics, logs, batching and the Model Context Protocol of the online server (`feature_server` of
+/// `feature_store.yaml`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Serving {
@@ -63,6 +64,75 @@ pub struct Serving {
     /// Model Context Protocol. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp: Option<Mcp>,
+
+    /// Audit log: one line of JSON for each request, each call of the Model Context Protocol and each decision of
+    /// authentication and authorization. Requires Feast 0.67. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_logging: Option<AuditLogging>,
+
+    /// Log of the served features, which is written to the offline store, for feature services with a
+    /// `logging_config`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_logging: Option<FeatureLogging>,
+}
+
+/// Audit log of the online server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditLogging {
+    /// Whether to write the log.
+    pub enabled: bool,
+
+    /// Where the log is written: `stdout`, `file` or `logger` (the Python logger `feast.audit`). Default: `stdout`, set
+    /// by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink: Option<AuditSink>,
+
+    /// Path of the log for the sink `file`. Default: `feast_audit.log` in the feature repository, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub file_path: Option<String>,
+
+    /// Whether reads that succeed are logged too. Default: `true`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_successful_reads: Option<bool>,
+}
+
+store_types! {
+    /// A destination of the audit log.
+    pub enum AuditSink {
+        Stdout = "stdout",
+        File = "file",
+        Logger = "logger",
+    }
+}
+
+/// Log of the served features.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FeatureLogging {
+    /// Whether to log served features.
+    pub enabled: bool,
+
+    /// Interval in seconds at which logs are written to the offline store. Default: 600, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub flush_interval_secs: Option<i32>,
+
+    /// Interval in seconds at which logs are written from memory to the disk of the pod. Default: 30, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub write_to_disk_interval_secs: Option<i32>,
+
+    /// Number of entries that can wait in memory. Further entries are dropped. Default: 100000, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub queue_capacity: Option<i32>,
+
+    /// Microseconds for which a request waits to add an entry. Default: 10000, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub emit_timeout_micro_secs: Option<i32>,
 }
 
 /// Prometheus metrics of the online server, on port 8000 of its Service.
@@ -76,6 +146,12 @@ pub struct ServingMetrics {
     /// `materialization`, `freshness` and `audit_logging`. Default: all but `audit_logging`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub categories: Option<BTreeMap<String, bool>>,
+
+    /// Upper bounds of the ranges of the label `feature_count` of request latencies, in ascending order. Requires Feast
+    /// 0.67. Default: `[10, 50, 200]`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = 1)))]
+    pub feature_count_bins: Option<Vec<i32>>,
 }
 
 /// Batching of pushed rows before they are written to the offline store.

@@ -176,8 +176,36 @@ pub struct Mlflow {
     #[schemars(extend("default" = "kubernetes-namespaced"))]
     pub tracking_auth: Option<String>,
 
+    /// Settings of the command `feast mlflow sync-dataset`. Default: the settings of Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_sync: Option<MlflowDatasetSync>,
+
+    /// Formats of artifacts that can be sources of data. Default: `["parquet", "csv"]`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub supported_artifact_formats: Option<Vec<String>>,
+
     /// Other settings by their name in Feast, such as `ca_bundle`. `true` and `false` are written as booleans,
     /// `request_timeout` (seconds) and `max_retries` as numbers, and all other values as strings. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_config: Option<BTreeMap<String, String>>,
+}
+
+/// Settings of the command `feast mlflow sync-dataset`, which writes a dataset of MLflow to the online store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MlflowDatasetSync {
+    /// Map from paths in MLflow, such as `expectations.expected_response`, to columns in Feast. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_field_mapping: Option<BTreeMap<String, String>>,
+
+    /// Tag of the dataset with the time of the last run. Default: `feast_last_sync_time`, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub watermark_key: Option<String>,
+
+    /// Number of rows that are written to the online store at a time. Default: 10000, set by Feast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub default_batch_size: Option<i32>,
 }

@@ -1,15 +1,18 @@
 //! The user's volumes.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{
     CSIVolumeSource, ConfigMapVolumeSource, DownwardAPIVolumeSource, EmptyDirVolumeSource,
-    HostPathVolumeSource, ImageVolumeSource, NFSVolumeSource, PersistentVolumeClaimSpec,
-    PersistentVolumeClaimVolumeSource, ProjectedVolumeSource, SecretVolumeSource,
+    FCVolumeSource, HostPathVolumeSource, ISCSIVolumeSource, ImageVolumeSource, NFSVolumeSource,
+    PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource,
+    SecretVolumeSource,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A volume of the pods (Kubernetes `Volume`): a name, and exactly one source. Use `persistent_volume_claim` for
-/// volumes of CSI drivers that replaced in-tree plugins.
+/// A volume of the pods (Kubernetes `Volume`): a name, and exactly one source. Use `persistent_volume_claim` for the
+/// disks of cloud providers and other storage with a CSI driver.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Volume {
@@ -63,6 +66,14 @@ pub struct Volume {
     /// The content of a container image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageVolumeSource>,
+
+    /// A disk that the node attaches with iSCSI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iscsi: Option<ISCSIVolumeSource>,
+
+    /// A disk that the node attaches with Fibre Channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fc: Option<FCVolumeSource>,
 }
 
 /// A claim with the lifetime of its pod.
@@ -77,6 +88,23 @@ pub struct EphemeralVolume {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EphemeralClaim {
+    /// Labels and annotations of the claim. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<EphemeralClaimMetadata>,
+
     /// Specification of the claim (Kubernetes `PersistentVolumeClaimSpec`).
     pub spec: PersistentVolumeClaimSpec,
+}
+
+/// Labels and annotations of the claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EphemeralClaimMetadata {
+    /// Labels of the claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+
+    /// Annotations of the claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
 }

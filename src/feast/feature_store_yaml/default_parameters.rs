@@ -1,11 +1,13 @@
 //! Connection parameters that the provider writes if the user's Secret does not set them.
 //!
-//! Feast keeps the connection of some stores open and never replaces it after the database has restarted. The
-//! defaults of this module make such a store recover. See `docs/decisions/030-postgresql-restarts.md`.
+//! Feast keeps the connection of some stores open and never replaces it after the database has restarted, and by default
+//! rejects requests for a feature view while it is materialized. The defaults of this module prevent both. See
+//! `docs/decisions/030-postgresql-restarts.md` and `docs/decisions/041-feast-0.67.md`.
 
 use serde_json::{Map, Value as Json};
 
-use crate::feast::names::Service;
+use super::mapping::Mapping;
+use crate::feast::names::{self, Service};
 
 /// A parameter and its value.
 type Parameter = (&'static str, Json);
@@ -20,15 +22,19 @@ fn defaults(service: Service, store_type: &str) -> Vec<Parameter> {
             ("conn_type", Json::from("pool")),
             ("max_conn", Json::from(MAX_CONNECTIONS)),
         ],
+        (Service::Registry, "sql" | "snowflake.registry") => {
+            vec![(names::SERVE_WHILE_MATERIALIZING, Json::from(true))]
+        }
         _ => Vec::new(),
     }
 }
 
-/// Returns the defaults that apply to a store with these parameters of the user.
+/// Returns the defaults that apply to a store with these parameters of the user, in the Secret and in attributes.
 pub(super) fn missing(
     service: Service,
     store_type: &str,
     parameters: &Map<String, Json>,
+    other_entries: &Mapping,
 ) -> Vec<Parameter> {
     let has_pool = match parameters.get("conn_type") {
         Some(conn_type) => conn_type == "pool",
@@ -36,32 +42,35 @@ pub(super) fn missing(
     };
     defaults(service, store_type)
         .into_iter()
-        .filter(|(key, _)| !parameters.contains_key(*key))
+        .filter(|(key, _)| !parameters.contains_key(*key) && !other_entries.has(key))
         // A single connection has no maximum.
         .filter(|(key, _)| *key != "max_conn" || has_pool)
         .collect()
 }
 
 /// Returns a comment in YAML for each default of a store, for a document without the parameters of the user.
-pub(super) fn comments(service: Service, store_type: &str) -> String {
+pub(super) fn comments(service: Service, store_type: &str, other_entries: &Mapping) -> String {
     let comment = |(key, value): (&str, Json)| {
         let value = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
         format!("    # {key}: {value}, unless the Secret sets it\n")
     };
-    let defaults = defaults(service, store_type);
-    defaults.into_iter().map(comment).collect()
+    let defaults = defaults(service, store_type).into_iter();
+    let defaults = defaults.filter(|(key, _)| !other_entries.has(key));
+    defaults.map(comment).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::mapping::Node;
     use super::*;
 
     fn online(parameters: Json) -> Vec<Parameter> {
-        missing(Service::Online, "postgres", parameters.as_object().unwrap())
+        let parameters = parameters.as_object().unwrap();
+        missing(Service::Online, "postgres", parameters, &Mapping::default())
     }
 
     #[test]
@@ -84,18 +93,33 @@ mod tests {
             (Service::Online, "mysql"),
             // Opens a connection for each query.
             (Service::Offline, "postgres"),
-            // SQLAlchemy replaces broken connections.
-            (Service::Registry, "sql"),
         ] {
-            assert_eq!(missing(service, store_type, &Map::new()), []);
-            assert_eq!(comments(service, store_type), "");
+            let entries = Mapping::default();
+            assert_eq!(missing(service, store_type, &Map::new(), &entries), []);
+            assert_eq!(comments(service, store_type, &entries), "");
         }
+    }
+
+    #[test]
+    fn a_registry_serves_features_while_materializing_unless_configured() {
+        let key = names::SERVE_WHILE_MATERIALIZING;
+        let secret = json!({key: false});
+        let attribute = Mapping(vec![(key.into(), Node::Leaf(json!(false)))]);
+        let missing = |parameters: &Json, entries: &Mapping| {
+            let parameters = parameters.as_object().unwrap();
+            missing(Service::Registry, "sql", parameters, entries)
+        };
+        let none = Mapping::default();
+        assert_eq!(missing(&json!({}), &none), [(key, json!(true))]);
+        assert_eq!(missing(&secret, &none), []);
+        assert_eq!(missing(&json!({}), &attribute), []);
+        assert_eq!(comments(Service::Registry, "sql", &attribute), "");
     }
 
     #[test]
     fn comments_show_each_default() {
         assert_eq!(
-            comments(Service::Online, "postgres"),
+            comments(Service::Online, "postgres", &Mapping::default()),
             "    # conn_type: pool, unless the Secret sets it\n    # max_conn: 1000, unless the Secret sets it\n"
         );
     }

@@ -70,18 +70,22 @@ impl Masked {
     }
 }
 
+/// Returns whether the text is one reference and nothing else.
+pub(in crate::feast) fn is_environment_reference(text: &str) -> bool {
+    text.starts_with('$') && length(text) == text.len() && is_reference(text)
+}
+
 /// Returns whether the value depends on an environment variable.
-pub(super) fn has_environment_reference(text: &str) -> bool {
+pub(in crate::feast) fn has_environment_reference(text: &str) -> bool {
     !Masked::new(text).words.is_empty()
 }
 
 /// Returns the text without the lines that are a reference and nothing else; `None` if there is no such line.
 pub(super) fn without_environment_reference_lines(text: &str) -> Option<String> {
-    let is_alone = |line: &str| {
-        let line = line.trim();
-        line.starts_with('$') && length(line) == line.len() && is_reference(line)
-    };
-    let kept: Vec<&str> = text.lines().filter(|line| !is_alone(line)).collect();
+    let lines = text.lines();
+    let kept: Vec<&str> = lines
+        .filter(|line| !is_environment_reference(line.trim()))
+        .collect();
     (kept.len() < text.lines().count()).then(|| kept.join("\n"))
 }
 

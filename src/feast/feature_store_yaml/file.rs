@@ -15,11 +15,11 @@ impl Placeholder {
         let Some(text) = self.source.text(contents) else {
             return false;
         };
-        match self.purpose {
+        match &self.purpose {
             Purpose::Store {
                 service,
                 store_type,
-            } => parse(text).is_some_and(|it| is_file(service, store_type, &it)),
+            } => parse(text).is_some_and(|it| is_file(*service, store_type, &it)),
             Purpose::ConsumerConnectionString => is_sqlite(text),
             Purpose::Oidc { .. }
             | Purpose::BatchEngine { .. }

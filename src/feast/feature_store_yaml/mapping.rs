@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::error::SecretError;
 use super::placeholder::Placeholder;
@@ -14,7 +14,7 @@ use crate::feast::secrets::source::Contents;
 pub(in crate::feast) type KeyValue = (Cow<'static, str>, Node);
 
 /// A mapping whose entries are written in this order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::feast) struct Mapping(pub Vec<KeyValue>);
 
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +40,25 @@ impl Serialize for Mapping {
 }
 
 impl Mapping {
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.iter().any(|(it, _)| it == key)
+    }
+
+    /// Adds settings. Nested mappings are merged, and other values replaced.
+    pub(super) fn merge(&mut self, settings: &Map<String, Json>) {
+        for (key, value) in settings {
+            let node = (self.0.iter_mut()).find_map(|(it, node)| (it == key).then_some(node));
+            match (node, value) {
+                (Some(Node::Branch(mapping)), Json::Object(nested)) => mapping.merge(nested),
+                (Some(Node::Leaf(Json::Object(mapping))), Json::Object(nested)) => {
+                    mapping.extend(nested.clone());
+                }
+                (Some(node), value) => *node = Node::Leaf(value.clone()),
+                (None, value) => self.0.push((key.clone().into(), Node::Leaf(value.clone()))),
+            }
+        }
+    }
+
     pub(super) fn placeholders(&self) -> Vec<&Placeholder> {
         self.0
             .iter()

@@ -27,7 +27,7 @@ pub enum Purpose {
     Store {
         service: Service,
         /// The type of the store, as in `feature_store.yaml`.
-        store_type: &'static str,
+        store_type: String,
     },
     /// The properties of an OpenID Connect provider.
     Oidc {
@@ -53,6 +53,7 @@ impl Placeholder {
     pub(in crate::feast) fn store(service: Service, database: &Database) -> Self {
         let Database {
             store_type,
+            shared: _,
             secret_name,
             secret_key,
         } = database.clone();
@@ -114,8 +115,9 @@ impl Placeholder {
         }
     }
 
-    /// Returns the entries of the section that are known before the content is read, and a comment.
-    pub(super) fn preview(&self) -> String {
+    /// Returns the entries of the section that are known before the content is read, and a comment. `other_entries` are
+    /// those that attributes set.
+    pub(super) fn preview(&self, other_entries: &Mapping) -> String {
         let Self { purpose, source } = self;
         let noun = match purpose {
             Purpose::Store { .. } => "parameters",
@@ -129,7 +131,7 @@ impl Placeholder {
                 store_type,
             } => {
                 let key = Self::type_key(*service);
-                let defaults = default_parameters::comments(*service, store_type);
+                let defaults = default_parameters::comments(*service, store_type, other_entries);
                 format!("    {key}: {store_type}\n{comment}{defaults}")
             }
             _ => comment,
@@ -202,7 +204,7 @@ impl Placeholder {
         }
         // The defaults come first: of duplicate keys, Feast uses the last.
         let mut first = vec![(Self::type_key(service), Json::from(store_type))];
-        let defaults = default_parameters::missing(service, store_type, &parameters);
+        let defaults = default_parameters::missing(service, store_type, &parameters, other_entries);
         first.extend(defaults);
         embed(content, &first, &own).ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
     }

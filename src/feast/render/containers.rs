@@ -9,8 +9,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::volumes::mounts;
 use super::{references, tls};
 use crate::feast::config::WorkerConfigs;
+use crate::feast::feast_version::{FeastVersion, feast_version};
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, Termination, join};
+
+/// The first version of Feast in which the UI and the lineage server can listen at IPv4 and IPv6 addresses.
+const DUAL_STACK: FeastVersion = FeastVersion(0, 67);
 
 /// How Kubernetes probes a server.
 enum Health {
@@ -37,7 +41,11 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
         containers.push(online(store, server));
     }
     if let Some(server) = store.offline_server() {
-        let arguments = ["serve_offline", "-h", "0.0.0.0"];
+        let arguments = [
+            "serve_offline",
+            "-h",
+            host(store, server, Endpoint::Offline),
+        ];
         containers.push(container(
             store,
             server,
@@ -47,7 +55,7 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
         ));
     }
     if let Some(server) = &store.ui {
-        let arguments = ["ui", "-h", "0.0.0.0"];
+        let arguments = ["ui", "-h", host(store, server, Endpoint::Ui)];
         containers.push(container(
             store,
             server,
@@ -57,6 +65,21 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
         ));
     }
     containers
+}
+
+/// Returns the address at which a server listens: every IPv4 address of the pod, and every IPv6 address if the server can
+/// without failing on a node that does not support IPv6.
+pub(super) fn host(store: &Store, server: &Server, endpoint: Endpoint) -> &'static str {
+    let falls_back = || feast_version(&server.image).is_some_and(|it| it >= DUAL_STACK);
+    match endpoint {
+        // Gunicorn needs brackets, and fails without IPv6.
+        Endpoint::Online if store.ipv6 => "[::]",
+        // From 0.67, these use IPv4 if there is no IPv6. Earlier versions would use IPv6 alone.
+        Endpoint::Ui | Endpoint::Lineage if store.ipv6 || falls_back() => "::",
+        // To gRPC, this means IPv6 too. The registry server has no such argument, and does the same.
+        Endpoint::Offline | Endpoint::RegistryGrpc | Endpoint::RegistryRest => "0.0.0.0",
+        Endpoint::Online | Endpoint::Ui | Endpoint::Lineage => "0.0.0.0",
+    }
 }
 
 fn online(store: &Store, server: &OnlineServer) -> Container {
@@ -69,7 +92,7 @@ fn online(store: &Store, server: &OnlineServer) -> Container {
     if *metrics == Metrics::Argument {
         arguments.push("--metrics");
     }
-    arguments.extend(["-h", "0.0.0.0"]);
+    arguments.extend(["-h", host(store, common, Endpoint::Online)]);
     let workers = options(workers);
     arguments.extend(workers.iter().map(String::as_str));
     let health = Health::Http("/health");

@@ -2,25 +2,43 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::feast::config;
 use crate::feast::feature_store_yaml::{
     FeatureStoreYaml, KeyValue, Mapping, Node, Placeholder, Section,
 };
 use crate::feast::names::{self, Endpoint, ServerKind, Service};
 use crate::feast::spec::{
-    OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryStorage, RemoteRegistry, Store,
+    LocalRegistry, OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryOptions,
+    RegistryStorage, RemoteRegistry, SqliteOptions, Store,
 };
+
 mod auth;
 mod sections;
 #[cfg(test)]
 mod tests;
+
+const VERSIONING: &str = "enable_online_feature_view_versioning";
 
 /// Returns the document for the servers.
 pub(super) fn servers(store: &Store) -> FeatureStoreYaml {
     let mut parts = vec![Section::Plain(head(store))];
     if let Some(offline) = &store.offline {
         parts.push(match &offline.storage {
-            OfflineStorage::File { engine, claim: _ } => {
-                section("offline_store", vec![leaf("type", *engine)])
+            OfflineStorage::File {
+                engine,
+                claim: _,
+                staging_location,
+                staging_location_endpoint_override,
+            } => {
+                let mut lines = vec![leaf("type", *engine)];
+                option(&mut lines, "staging_location", staging_location.as_deref());
+                let key = "staging_location_endpoint_override";
+                option(
+                    &mut lines,
+                    key,
+                    staging_location_endpoint_override.as_deref(),
+                );
+                section("offline_store", lines)
             }
             OfflineStorage::Database(database) => {
                 Section::Placeholder(Placeholder::store(Service::Offline, database))
@@ -28,19 +46,23 @@ pub(super) fn servers(store: &Store) -> FeatureStoreYaml {
         });
     }
     parts.push(match &store.online.storage {
-        OnlineStorage::File { path, claim: _ } => section(
-            "online_store",
-            vec![leaf("type", "sqlite"), leaf("path", path.as_str())],
-        ),
+        OnlineStorage::File {
+            path,
+            claim: _,
+            options,
+        } => {
+            let lines = vec![leaf("type", "sqlite"), leaf("path", path.as_str())];
+            section("online_store", with_sqlite_options(lines, options))
+        }
         OnlineStorage::Database(database) => {
             Section::Placeholder(Placeholder::store(Service::Online, database))
         }
     });
     parts.push(registry(store));
     parts.push(auth::server(&store.authorization));
-    parts.push(Section::Plain(tail()));
+    parts.push(Section::Plain(tail(store)));
     parts.extend(sections::server(store));
-    FeatureStoreYaml(parts)
+    FeatureStoreYaml(parts).with_extra(&store.settings.extra_yaml)
 }
 
 /// Returns the document for the lineage server, which stores events in the database of the consumer, or else in that of
@@ -51,13 +73,13 @@ pub(super) fn lineage(store: &Store) -> FeatureStoreYaml {
     // Feast requires a registry, but does not use it unless it stores the events.
     let registry = match &store.registry {
         Registry::Local(_) if own && store.endpoints().contains(&Endpoint::RegistryGrpc) => {
-            registry_server(&store.address(Endpoint::RegistryGrpc), None)
+            registry_server(store, &store.address(Endpoint::RegistryGrpc), None)
         }
         _ => registry(store),
     };
     let mut parts = vec![Section::Plain(head(store)), registry];
     parts.extend(sections::lineage(store));
-    FeatureStoreYaml(parts)
+    FeatureStoreYaml(parts).with_extra_in_sections(&store.settings.extra_yaml)
 }
 
 /// Returns the document for clients inside the cluster, with the Service of every server.
@@ -75,6 +97,9 @@ pub(super) fn client(store: &Store) -> String {
         if let Some(certificate) = certificate {
             lines.extend([leaf("scheme", "https"), leaf("cert", certificate)]);
         }
+        let config::ClientOfflineStore { connection_retries } =
+            &store.settings.client.offline_store;
+        option(&mut lines, "connection_retries", *connection_retries);
         parts.push(section("offline_store", lines));
     }
     if served.contains(&Endpoint::Online) {
@@ -83,12 +108,22 @@ pub(super) fn client(store: &Store) -> String {
         let url = format!("{scheme}://{}", store.address(Endpoint::Online));
         let mut lines = vec![leaf("type", "remote"), leaf("path", url)];
         lines.extend(certificate.map(|certificate| leaf("cert", certificate)));
+        let config::ClientOnlineStore {
+            connection_pool_size,
+            connection_idle_timeout,
+            connection_retries,
+        } = &store.settings.client.online_store;
+        option(&mut lines, "connection_pool_size", *connection_pool_size);
+        let key = "connection_idle_timeout";
+        option(&mut lines, key, *connection_idle_timeout);
+        option(&mut lines, "connection_retries", *connection_retries);
         parts.push(section("online_store", lines));
     }
     match &store.registry {
-        Registry::Remote(remote) => parts.push(remote_registry(remote)),
+        Registry::Remote(remote) => parts.push(remote_registry(store, remote)),
         Registry::Local(_) if served.contains(&Endpoint::RegistryGrpc) => {
             parts.push(registry_server(
+                store,
                 &store.address(Endpoint::RegistryGrpc),
                 store.certificate(ServerKind::Registry),
             ));
@@ -96,64 +131,133 @@ pub(super) fn client(store: &Store) -> String {
         Registry::Local(_) => {}
     }
     parts.push(auth::client(&store.authorization));
-    parts.push(Section::Plain(tail()));
+    parts.push(Section::Plain(tail(store)));
     parts.extend(sections::client(store));
-    FeatureStoreYaml(parts).preview()
+    let document = FeatureStoreYaml(parts).with_extra(&store.settings.client.extra_yaml);
+    document.preview()
 }
 
 fn head(store: &Store) -> Mapping {
-    Mapping(vec![
-        leaf("project", store.project.name.as_str()),
-        leaf("provider", "local"),
-    ])
+    let mut lines = vec![leaf("project", store.project.name.as_str())];
+    let description = store.settings.project_description.as_deref();
+    option(&mut lines, "project_description", description);
+    lines.push(leaf("provider", "local"));
+    Mapping(lines)
 }
 
-fn tail() -> Mapping {
-    Mapping(vec![leaf("entity_key_serialization_version", 3)])
+fn tail(store: &Store) -> Mapping {
+    let mut lines = vec![leaf("entity_key_serialization_version", 3)];
+    option(
+        &mut lines,
+        "coerce_tz_aware",
+        store.settings.coerce_tz_aware,
+    );
+    Mapping(lines)
 }
 
 /// Returns the registry section for the servers.
 fn registry(store: &Store) -> Section {
     match &store.registry {
-        Registry::Remote(remote) => remote_registry(remote),
+        Registry::Remote(remote) => remote_registry(store, remote),
         Registry::Local(local) => {
-            let mcp = local.server.as_ref().filter(|server| server.mcp);
-            let mcp = mcp.map(|_| {
+            let LocalRegistry {
+                storage,
+                server,
+                purge_feast_metadata,
+            } = &**local;
+            let mut more = Vec::new();
+            if server.as_ref().is_some_and(|server| server.mcp) {
                 let enabled = Node::Branch(Mapping(vec![leaf("enabled", true)]));
-                ("mcp".into(), enabled)
-            });
-            match (&local.storage, mcp) {
-                (RegistryStorage::File(file), mcp) => {
-                    let lines = registry_file(file).into_iter().chain(mcp);
+                more.push(("mcp".into(), enabled));
+            }
+            option(&mut more, "purge_feast_metadata", *purge_feast_metadata);
+            let RegistryOptions {
+                serve_while_materializing,
+                feature_view_versions,
+            } = store.registry_options;
+            option(&mut more, VERSIONING, feature_view_versions);
+            match storage {
+                RegistryStorage::File(file) => {
+                    let serve = serve_while_materializing.unwrap_or(true);
+                    more.push(leaf(names::SERVE_WHILE_MATERIALIZING, serve));
+                    let lines = registry_file(file).into_iter().chain(more);
                     section("registry", lines.collect())
                 }
-                (RegistryStorage::Database(database), None) => {
-                    Section::Placeholder(Placeholder::store(Service::Registry, database))
+                RegistryStorage::Database(database) => {
+                    // The Secret can have the setting too, so its default is with the parameters.
+                    let key = names::SERVE_WHILE_MATERIALIZING;
+                    option(&mut more, key, serve_while_materializing);
+                    let placeholder = Placeholder::store(Service::Registry, database);
+                    if more.is_empty() {
+                        Section::Placeholder(placeholder)
+                    } else {
+                        Section::Merged(Mapping(more), placeholder)
+                    }
                 }
-                (RegistryStorage::Database(database), Some(mcp)) => Section::Merged(
-                    Mapping(vec![mcp]),
-                    Placeholder::store(Service::Registry, database),
-                ),
             }
         }
     }
 }
 
-fn remote_registry(remote: &RemoteRegistry) -> Section {
+fn remote_registry(store: &Store, remote: &RemoteRegistry) -> Section {
     let RemoteRegistry {
         address,
         authority,
         store: _,
+        is_tls,
+        client_cert,
+        client_key,
+        certificate_host,
     } = remote;
     let certificate = authority.as_ref().map(|it| &it.key);
     let certificate = certificate.map(|key| ServerKind::Registry.tls_file(key));
-    registry_server(address, certificate)
+    let mut lines = registry_address(address, certificate);
+    option(&mut lines, "is_tls", *is_tls);
+    option(&mut lines, "client_cert", client_cert.as_deref());
+    option(&mut lines, "client_key", client_key.as_deref());
+    option(&mut lines, "authority", certificate_host.as_deref());
+    lines.extend(registry_options(store));
+    section("registry", lines)
 }
 
-fn registry_server(address: &str, certificate: Option<String>) -> Section {
+fn registry_server(store: &Store, address: &str, certificate: Option<String>) -> Section {
+    let mut lines = registry_address(address, certificate);
+    lines.extend(registry_options(store));
+    section("registry", lines)
+}
+
+fn registry_address(address: &str, certificate: Option<String>) -> Vec<KeyValue> {
     let mut lines = vec![leaf("registry_type", "remote"), leaf("path", address)];
     lines.extend(certificate.map(|certificate| leaf("cert", certificate)));
-    section("registry", lines)
+    lines
+}
+
+/// Returns the settings of every registry, with defaults: clients check the state of a feature view too.
+fn registry_options(store: &Store) -> Vec<KeyValue> {
+    let RegistryOptions {
+        serve_while_materializing,
+        feature_view_versions,
+    } = store.registry_options;
+    let mut lines = Vec::new();
+    option(&mut lines, VERSIONING, feature_view_versions);
+    let serve = serve_while_materializing.unwrap_or(true);
+    lines.push(leaf(names::SERVE_WHILE_MATERIALIZING, serve));
+    lines
+}
+
+fn with_sqlite_options(mut lines: Vec<KeyValue>, options: &SqliteOptions) -> Vec<KeyValue> {
+    let SqliteOptions {
+        vector_enabled,
+        similarity,
+        text_search_enabled,
+        enable_openai_compatible_store,
+    } = options;
+    option(&mut lines, "vector_enabled", *vector_enabled);
+    option(&mut lines, "similarity", similarity.as_deref());
+    option(&mut lines, "text_search_enabled", *text_search_enabled);
+    let key = "enable_openai_compatible_store";
+    option(&mut lines, key, *enable_openai_compatible_store);
+    lines
 }
 
 fn registry_file(file: &RegistryFile) -> Vec<KeyValue> {
@@ -175,6 +279,11 @@ fn registry_file(file: &RegistryFile) -> Vec<KeyValue> {
         lines.push(leaf("cache_mode", *mode));
     }
     lines
+}
+
+/// Adds a setting unless it has the default of Feast.
+fn option(lines: &mut Vec<KeyValue>, key: &'static str, value: Option<impl Into<Json>>) {
+    lines.extend(value.map(|value| leaf(key, value)));
 }
 
 fn section(name: &'static str, lines: Vec<KeyValue>) -> Section {

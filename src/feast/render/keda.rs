@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{metadata, object};
-use crate::feast::config::{Keda, KedaFallback, KedaTrigger};
+use crate::feast::config::{Keda, KedaFallback, KedaScalingModifiers, KedaTrigger};
 use crate::feast::names;
 use crate::feast::spec::{Replicas, Store};
 use crate::kubernetes::{Key, Kind};
@@ -23,6 +23,8 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
         fallback,
         behavior,
         hpa_name,
+        scaling_modifiers,
+        restore_to_original_replica_count,
     } = keda.as_ref();
     let name = names::main(&store.name);
     let mut spec = json!({
@@ -62,6 +64,25 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
         if let Some(value) = value {
             spec["advanced"]["horizontalPodAutoscalerConfig"][key] = value;
         }
+    }
+    if let Some(KedaScalingModifiers {
+        formula,
+        target,
+        activation_target,
+        metric_type,
+    }) = scaling_modifiers
+    {
+        let mut modifiers = json!({"formula": formula, "target": target});
+        if let Some(target) = activation_target {
+            modifiers["activationTarget"] = json!(target);
+        }
+        if let Some(kind) = metric_type {
+            modifiers["metricType"] = json!(kind.as_str());
+        }
+        spec["advanced"]["scalingModifiers"] = modifiers;
+    }
+    if let Some(restore) = restore_to_original_replica_count {
+        spec["advanced"]["restoreToOriginalReplicaCount"] = json!(restore);
     }
     let scaled_object = json!({
         "apiVersion": Kind::ScaledObject.api_version(),

@@ -86,7 +86,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         tolerations: deployment::list(&store.pods.tolerations),
         // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),
-        containers: vec![container(common, *termination)],
+        containers: vec![container(store, common, *termination)],
         service_account_name: Some(names::main(&store.name)),
         termination_grace_period_seconds: termination.grace_period_seconds.map(i64::from),
         volumes: Some(of_the_pod(store, common)),
@@ -116,14 +116,15 @@ fn resource_claims(store: &Store, server: &Server) -> Vec<PodResourceClaim> {
         .collect()
 }
 
-fn container(server: &Server, termination: Termination) -> Container {
+fn container(store: &Store, server: &Server, termination: Termination) -> Container {
     let certificate = server.tls.as_ref();
     let port = Endpoint::Lineage.target_port(certificate.is_some());
     let mut mounts = vec![volumes::configuration_mount()];
     mounts.extend(certificate.map(|_| tls::mount(ServerKind::Lineage)));
     let mut settings = containers::settings(ServerKind::Lineage, server, mounts);
+    let host = containers::host(store, server, Endpoint::Lineage);
     let command = settings.command.get_or_insert_default();
-    command.extend(["serve_lineage", "-h", "0.0.0.0"].map(str::to_owned));
+    command.extend(["serve_lineage", "-h", host].map(str::to_owned));
     let mut arguments = tls::arguments(ServerKind::Lineage, certificate);
     arguments.extend(["-p".to_owned(), port.to_string()]);
     Container {

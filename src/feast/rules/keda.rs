@@ -3,7 +3,7 @@
 use super::Violation;
 use super::accessors::{KEDA, keda};
 use super::scaling::min_above_max;
-use crate::feast::config::{FeatureStore, KedaMetricType, KedaTrigger};
+use crate::feast::config::{FeatureStore, KedaFallbackBehavior, KedaMetricType, KedaTrigger};
 use crate::feast::names;
 use crate::kubernetes::validation::unique;
 use crate::schema::Path;
@@ -103,6 +103,50 @@ pub(super) fn fallback(store: &FeatureStore) -> Vec<Violation> {
     )]
 }
 
+pub(super) fn scaling_modifiers(store: &FeatureStore) -> Vec<Violation> {
+    let Some(keda) = keda(store) else {
+        return Vec::new();
+    };
+    let path = Path::of(KEDA);
+    let at = path.attribute("scaling_modifiers");
+    let fallback = keda.fallback.as_ref().and_then(|it| it.behavior);
+    let Some(modifiers) = &keda.scaling_modifiers else {
+        let behavior = path.attribute("fallback.behavior");
+        return (fallback == Some(KedaFallbackBehavior::ScalingModifiers))
+            .then(|| {
+                Violation::new(
+                    behavior.clone(),
+                    [behavior, at],
+                    "`behavior = \"scalingModifiers\"` requires `scaling_modifiers`",
+                    "Set `scaling_modifiers`, or another `behavior`.",
+                )
+            })
+            .into_iter()
+            .collect();
+    };
+    let mut violations = Vec::new();
+    if modifiers.metric_type == Some(KedaMetricType::Utilization) {
+        violations.push(Violation::at(
+            at.attribute("metric_type"),
+            "A formula does not support the metric type Utilization",
+            "Use `AverageValue` or `Value`.",
+        ));
+    }
+    let names = keda.triggers.iter().filter_map(|it| it.name.as_deref());
+    if !names
+        .into_iter()
+        .any(|name| modifiers.formula.contains(name))
+    {
+        violations.push(Violation::new(
+            at.attribute("formula"),
+            [at.attribute("formula"), path.attribute("triggers")],
+            "The formula has the name of no trigger",
+            "A trigger is in the formula with its `name`. Set `name` for the triggers, and use these names.",
+        ));
+    }
+    violations
+}
+
 /// A change between `keda` and `autoscaling` creates one HorizontalPodAutoscaler before it deletes the other.
 pub(super) fn autoscaler_name(store: &FeatureStore) -> Vec<Violation> {
     let written = keda(store).and_then(|keda| keda.hpa_name.as_deref());
@@ -194,6 +238,45 @@ mod tests {
             "`fallback` requires a trigger other than CPU and memory",
         )];
         check("keda-fallback", fallback(&["cpu", "memory"]), &expected);
+    }
+
+    #[test]
+    fn a_formula_uses_the_names_of_triggers() {
+        let keda = |formula: &str, kind: &str| {
+            let triggers = json!([{"type": "redis", "metadata": {}, "name": "queue"}]);
+            let modifiers = json!({"formula": formula, "target": "5", "metricType": kind});
+            json!({"maxReplicas": 3, "triggers": triggers, "scalingModifiers": modifiers})
+        };
+        let rule = "keda-scaling-modifiers";
+        check(rule, keda("queue / 2", "Value"), &[]);
+        check(
+            rule,
+            keda("other / 2", "Utilization"),
+            &[
+                (
+                    "scaling_modifiers.metric_type",
+                    "A formula does not support the metric type Utilization",
+                ),
+                (
+                    "scaling_modifiers.formula",
+                    "The formula has the name of no trigger",
+                ),
+            ],
+        );
+        let fallback =
+            json!({"failureThreshold": 3, "replicas": 2, "behavior": "scalingModifiers"});
+        let mut with_formula = keda("queue", "Value");
+        with_formula["fallback"] = fallback.clone();
+        check(rule, with_formula, &[]);
+        let triggers = json!([{"type": "redis", "metadata": {}}]);
+        check(
+            rule,
+            json!({"maxReplicas": 3, "triggers": triggers, "fallback": fallback}),
+            &[(
+                "fallback.behavior",
+                "`behavior = \"scalingModifiers\"` requires `scaling_modifiers`",
+            )],
+        );
     }
 
     #[test]

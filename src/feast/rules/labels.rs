@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Violation;
 use super::accessors::{
-    all_containers, containers, cron_job_containers, exposures, lineage, openshift, services,
+    VOLUMES, all_containers, containers, cron_job_containers, exposures, lineage, openshift,
+    services,
 };
 use super::routes::ROUTES;
 use crate::feast::config::{FeatureStore, ServiceSettings};
@@ -160,6 +161,20 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
     .map(|(path, map_use, map)| (Path::of(path), map_use, map))
     .into();
     maps.extend(of_exposures(store));
+    let volumes = services.and_then(|it| it.volumes.as_deref());
+    for (index, volume) in volumes.unwrap_or_default().iter().enumerate() {
+        let template = volume
+            .ephemeral
+            .as_ref()
+            .map(|it| &it.volume_claim_template);
+        let metadata = template.and_then(|template| template.metadata.as_ref());
+        let path = Path::of(VOLUMES).index(index);
+        let path = path.attribute("ephemeral.volume_claim_template.metadata");
+        let labels = metadata.and_then(|it| it.labels.as_ref());
+        maps.push((path.attribute("labels"), Use::Labels, labels));
+        let annotations = metadata.and_then(|it| it.annotations.as_ref());
+        maps.push((path.attribute("annotations"), Use::Annotations, annotations));
+    }
     maps.extend(all_containers(store).into_iter().map(|container| {
         let map = container.settings.and_then(|it| it.node_selector);
         (

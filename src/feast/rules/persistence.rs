@@ -8,7 +8,7 @@ use super::accessors::{
     AUTOSCALING, KEDA, LOCAL, OFFLINE, ONLINE, REGISTRY, SCALING, block, local, offline, online,
     online_disabled, registry, scaled_by, services,
 };
-use crate::feast::config::FeatureStore;
+use crate::feast::config::{DatabaseStore, FeatureStore, StoreType};
 use crate::feast::names::Service;
 use crate::feast::spec::Location;
 use crate::schema::Path;
@@ -126,6 +126,21 @@ fn reads(service: Service, file: bool, others: impl IntoIterator<Item = Path>) -
     others.into_iter().chain(absent).collect()
 }
 
+/// Returns a fault unless several pods can use the store: one of Feast's, or one that the user declares.
+fn own_class(service: Service, database: &DatabaseStore<impl StoreType>) -> Option<Fault> {
+    if !database.r#type.is_class() || database.shared == Some(true) {
+        return None;
+    }
+    let path = block(service).attribute("persistence.store");
+    Some(Fault {
+        service,
+        written: Some(path.attribute("type")),
+        reads: ["type", "shared"].map(|name| path.attribute(name)).into(),
+        what: "its type is the path of a class, which can be a file.",
+        instead: "If it is a database or another service, set `shared = true` beside `type`.",
+    })
+}
+
 fn online_store(store: &FeatureStore) -> Option<Fault> {
     // A disabled online store has neither a server nor persistence.
     if online_disabled(store) {
@@ -134,8 +149,9 @@ fn online_store(store: &FeatureStore) -> Option<Fault> {
     let written = online(store);
     let persistence = written.and_then(|online| online.persistence.as_ref());
     let file = persistence.is_some_and(|persistence| persistence.file.is_some());
-    if persistence.is_some_and(|persistence| persistence.store.is_some() && !file) {
-        return None;
+    let database = persistence.and_then(|persistence| persistence.store.as_ref());
+    if let Some(database) = database.filter(|_| !file) {
+        return own_class(Service::Online, database);
     }
     Some(Fault {
         service: Service::Online,
@@ -161,8 +177,9 @@ fn online_store(store: &FeatureStore) -> Option<Fault> {
 fn offline_store(store: &FeatureStore) -> Option<Fault> {
     let persistence = offline(store)?.persistence.as_ref();
     let file = persistence.is_some_and(|persistence| persistence.file.is_some());
-    if persistence.is_some_and(|persistence| persistence.store.is_some() && !file) {
-        return None;
+    let database = persistence.and_then(|persistence| persistence.store.as_ref());
+    if let Some(database) = database.filter(|_| !file) {
+        return own_class(Service::Offline, database);
     }
     Some(Fault {
         service: Service::Offline,
@@ -385,6 +402,29 @@ mod tests {
         let databases =
             json!({"onlineStore": database("redis"), "registry": {"local": database("sql")}});
         check(rolling, databases, 0);
+    }
+
+    #[test]
+    fn a_class_is_a_file_unless_it_is_declared_as_shared() {
+        let services = |shared: Option<bool>| {
+            let mut store =
+                json!({"type": "ours.stores.OurOnlineStore", "secretRef": {"name": "s"}});
+            if let Some(shared) = shared {
+                store["shared"] = json!(shared);
+            }
+            json!({
+                "scaling": {"replicas": 2},
+                "onlineStore": {"persistence": {"store": store}},
+                "registry": {"local": database("sql")},
+            })
+        };
+        faults(services(Some(true)), &[]);
+        for shared in [None, Some(false)] {
+            faults(
+                services(shared),
+                &["services.online_store.persistence.store.type"],
+            );
+        }
     }
 
     #[test]

@@ -14,6 +14,22 @@ use crate::feast::spec::{Location, join};
 use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
+/// Feast has this check for SQLite, but it applies to every online store: Feast validates the name before the store.
+pub(super) fn hyphen(store: &FeatureStore) -> Vec<Violation> {
+    if !store.feast_project.contains('-') {
+        return Vec::new();
+    }
+    vec![Violation::at(
+        Path::of("feast_project"),
+        "Feast does not load a project with a hyphen",
+        format!(
+            "Feast 0.64 to 0.67 ends with \"Project names for SQLite online stores cannot contain hyphens\", whatever the \
+             online store is. Replace the hyphens in {:?}, for example with `_`.",
+            store.feast_project
+        ),
+    )]
+}
+
 pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
     let Some(FeastProjectDir {
         init,

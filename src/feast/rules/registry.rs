@@ -42,6 +42,51 @@ pub(super) fn remote_address(store: &FeatureStore) -> Vec<Violation> {
     violations
 }
 
+/// Without these, Feast connects without TLS, or fails to start.
+pub(super) fn remote_tls(store: &FeatureStore) -> Vec<Violation> {
+    let Some(remote) = registry(store).and_then(|registry| registry.remote.as_ref()) else {
+        return Vec::new();
+    };
+    let path = Path::of(REMOTE);
+    let mut violations = Vec::new();
+    if remote.tls.is_some() && remote.is_tls == Some(false) {
+        violations.push(Violation::at(
+            path.attribute("is_tls"),
+            "`is_tls = false` contradicts `tls`",
+            "With a CA certificate, Feast always uses TLS. Remove `is_tls` or `tls`.",
+        ));
+    }
+    let has_tls = remote.tls.is_some() || remote.is_tls == Some(true);
+    let settings = [
+        ("client_cert", remote.client_cert.is_some()),
+        ("client_key", remote.client_key.is_some()),
+        ("authority", remote.authority.is_some()),
+    ];
+    let set = settings.into_iter().filter(|(_, is_set)| *is_set);
+    violations.extend(set.filter(|_| !has_tls).map(|(name, _)| {
+        Violation::new(
+            path.attribute(name),
+            [name, "tls", "is_tls"].map(|name| path.attribute(name)),
+            format!("`{name}` requires TLS"),
+            "Without TLS, Feast ignores it. Set `tls`, or `is_tls = true`.",
+        )
+    }));
+    let pair = match (&remote.client_cert, &remote.client_key) {
+        (Some(_), None) => Some(("client_cert", "client_key")),
+        (None, Some(_)) => Some(("client_key", "client_cert")),
+        _ => None,
+    };
+    violations.extend(pair.map(|(set, absent)| {
+        Violation::new(
+            path.attribute(set),
+            [set, absent].map(|name| path.attribute(name)),
+            format!("`{set}` requires `{absent}`"),
+            "Feast does not start with only one of them. Set both, or remove it.",
+        )
+    }));
+    violations
+}
+
 /// A feature store with a remote registry has no registry server, so it cannot be its own remote.
 pub(super) fn another_store(store: &FeatureStore) -> Vec<Violation> {
     let remote = registry(store).and_then(|registry| registry.remote.as_ref());
@@ -178,6 +223,54 @@ mod tests {
             "remote-address",
             json!({"registry": {"remote": {"feastRef": {"name": "other"}}}}),
             &[],
+        );
+    }
+
+    #[test]
+    fn client_certificates_require_tls() {
+        let check = |settings: Json, expected: &[(&str, &str)]| {
+            let mut remote = json!({"hostname": "r:443"});
+            if let (Json::Object(remote), Json::Object(settings)) = (&mut remote, settings) {
+                remote.extend(settings);
+            }
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, summary)| (format!("services.registry.remote.{name}"), *summary))
+                .collect();
+            let expected: Vec<_> = expected.iter().map(|(p, s)| (p.as_str(), *s)).collect();
+            rejects(
+                "remote-tls",
+                json!({"registry": {"remote": remote}}),
+                &expected,
+            );
+        };
+        let tls = json!({"configMapRef": {"name": "ca"}, "certName": "ca.crt"});
+        let pair = json!({"clientCert": "/c/tls.crt", "clientKey": "/c/tls.key", "authority": "r"});
+        let mut with_tls = pair.clone();
+        with_tls["isTls"] = json!(true);
+        check(with_tls, &[]);
+        let mut with_ca = pair.clone();
+        with_ca["tls"] = tls.clone();
+        check(with_ca, &[]);
+        check(
+            pair,
+            &[
+                ("client_cert", "`client_cert` requires TLS"),
+                ("client_key", "`client_key` requires TLS"),
+                ("authority", "`authority` requires TLS"),
+            ],
+        );
+        check(
+            json!({"tls": tls, "isTls": false}),
+            &[("is_tls", "`is_tls = false` contradicts `tls`")],
+        );
+        check(
+            json!({"tls": tls, "clientKey": "/c/tls.key"}),
+            &[("client_key", "`client_key` requires `client_cert`")],
+        );
+        check(
+            json!({"tls": tls, "clientCert": "/c/tls.crt"}),
+            &[("client_cert", "`client_cert` requires `client_key`")],
         );
     }
 

@@ -64,6 +64,23 @@ pub(super) fn metric_categories(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
+/// Feast does not start with other bounds.
+pub(super) fn feature_count_bins(store: &FeatureStore) -> Vec<Violation> {
+    let metrics = online(store).and_then(|it| it.serving.as_ref()?.metrics.as_ref());
+    let bins = metrics.and_then(|metrics| metrics.feature_count_bins.as_deref());
+    if bins
+        .unwrap_or_default()
+        .is_sorted_by(|lower, upper| lower < upper)
+    {
+        return Vec::new();
+    }
+    vec![Violation::at(
+        Path::of(ONLINE).attribute("serving.metrics.feature_count_bins"),
+        "The bounds are not in ascending order",
+        "Set each bound to a number greater than the one before, such as `[10, 50, 200]`.",
+    )]
+}
+
 pub(super) fn registry_mcp(store: &FeatureStore) -> Vec<Violation> {
     let server = local(store).and_then(|local| local.server.as_ref());
     let Some(server) = server else {

@@ -2,7 +2,7 @@
 
 use super::Violation;
 use super::accessors::{LOCAL, all_containers, block, git, local, offline, online};
-use crate::feast::config::FeatureStore;
+use crate::feast::config::{FeatureStore, OfflineFileType, StoreType};
 use crate::feast::names::{self, Service};
 use crate::feast::spec::{Location, join};
 use crate::kubernetes::validation::exactly_one;
@@ -32,6 +32,66 @@ pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
         let path = block(service).attribute("persistence");
         let hint = "Remove `persistence` to use the default, a file in the pod.";
         exactly_one(&path, &[("file", file), ("store", store)], hint)
+    })
+    .collect()
+}
+
+/// `shared` is the user's word about a store that the provider does not know.
+pub(super) fn shared(store: &FeatureStore) -> Vec<Violation> {
+    let online = online(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
+    let offline = offline(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
+    let registry = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
+    [
+        (
+            Service::Online,
+            online.map(|it| (it.shared, it.r#type.is_class())),
+        ),
+        (
+            Service::Offline,
+            offline.map(|it| (it.shared, it.r#type.is_class())),
+        ),
+        (
+            Service::Registry,
+            registry.map(|it| (it.shared, it.r#type.is_class())),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, store)| matches!(store, Some((Some(_), false))))
+    .map(|(service, _)| {
+        let path = block(service).attribute("persistence.store");
+        Violation::new(
+            path.attribute("shared"),
+            [path.attribute("shared"), path.attribute("type")],
+            "`shared` is only for a store with the path of a class",
+            "The provider knows whether several pods can use this type of store. Remove `shared`.",
+        )
+    })
+    .collect()
+}
+
+/// Other engines have no such setting, and Feast does not start with it.
+pub(super) fn staging(store: &FeatureStore) -> Vec<Violation> {
+    let file = offline(store).and_then(|it| it.persistence.as_ref()?.file.as_ref());
+    let Some(file) = file.filter(|file| file.r#type != Some(OfflineFileType::Duckdb)) else {
+        return Vec::new();
+    };
+    let path = block(Service::Offline).attribute("persistence.file");
+    [
+        ("staging_location", file.staging_location.is_some()),
+        (
+            "staging_location_endpoint_override",
+            file.staging_location_endpoint_override.is_some(),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, is_set)| *is_set)
+    .map(|(name, _)| {
+        Violation::new(
+            path.attribute(name),
+            [path.attribute(name), path.attribute("type")],
+            format!("`{name}` requires the type `duckdb`"),
+            "Feast does not start with this setting of another type. Set `type = \"duckdb\"`, or remove it.",
+        )
     })
     .collect()
 }

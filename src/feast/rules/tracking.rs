@@ -28,6 +28,8 @@ const MLFLOW: &[(&str, &str)] = &[
     ("entity_df_max_rows", "entity_df_max_rows"),
     ("log_operations", "log_operations"),
     ("ops_experiment_suffix", "ops_experiment_suffix"),
+    ("dataset_sync", "dataset_sync"),
+    ("supported_artifact_formats", "supported_artifact_formats"),
 ];
 
 pub(super) fn extra_config(store: &FeatureStore) -> Vec<Violation> {

@@ -227,7 +227,7 @@ mod tests {
         ]}));
         let path = |place: &str| format!("services.volumes{place}");
         let one_source = "Exactly one of `config_map`, `secret`, `empty_dir`, `persistent_volume_claim`, `projected`, \
-                          `downward_api`, `csi`, `ephemeral`, `nfs`, `host_path`, `image` must be set";
+                          `downward_api`, `csi`, `ephemeral`, `nfs`, `host_path`, `image`, `iscsi`, `fc` must be set";
         rejects(
             "volumes",
             json!({"volumes": [

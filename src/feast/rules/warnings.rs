@@ -1,11 +1,17 @@
 //! Warnings: configurations that are valid but probably not intended.
 
 use super::{
-    Rule, disruption, lineage, persistence, project, scheduling, serving, tracking, volumes,
+    Rule, disruption, lineage, persistence, project, scheduling, serving, tracking, versions,
+    volumes,
 };
 
 /// All warnings, in the order in which they are shown.
 pub const WARNINGS: &[Rule] = &[
+    Rule {
+        name: "project-hyphen",
+        description: "Feast 0.64 to 0.67 does not load a project with a hyphen.",
+        check: project::hyphen,
+    },
     Rule {
         name: "online-server-options",
         description: "`metrics` and `worker_configs` affect only the online server, and only `enabled` of the \
@@ -29,6 +35,17 @@ pub const WARNINGS: &[Rule] = &[
         description: "Several workers with a SQL registry require `worker_configs.max_requests = 0`, the default: a \
              replaced worker inherits the registry's connection of the others.",
         check: serving::workers_registry,
+    },
+    Rule {
+        name: "materialization-requests",
+        description: "While the CronJob materializes, images of Feast 0.64 to 0.66 reject requests, unless the registry \
+             is a SQL database.",
+        check: versions::materialization,
+    },
+    Rule {
+        name: "offline-servers",
+        description: "Several offline servers require Feast 0.67.",
+        check: versions::offline_servers,
     },
     Rule {
         name: "push-batching",

@@ -38,7 +38,13 @@ pub fn of_endpoints() -> Vec<Path> {
     for name in ["local.server.grpc", "local.server.rest_api"] {
         paths.push(registry.attribute(name));
     }
-    for name in ["hostname", "feast_ref.name", "feast_ref.namespace", "tls"] {
+    for name in [
+        "hostname",
+        "feast_ref.name",
+        "feast_ref.namespace",
+        "tls",
+        "is_tls",
+    ] {
         paths.push(registry.attribute("remote").attribute(name));
     }
     paths

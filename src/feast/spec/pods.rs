@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{
     PodSecurityContext, ResourceRequirements, SecurityContext, Toleration,
     TopologySpreadConstraint, Volume,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::security;
 use crate::feast::config;
@@ -102,6 +103,8 @@ pub fn kubernetes_volume(volume: config::Volume) -> Volume {
         nfs,
         host_path,
         image,
+        iscsi,
+        fc,
     } = volume;
     Volume {
         name,
@@ -114,10 +117,22 @@ pub fn kubernetes_volume(volume: config::Volume) -> Volume {
         csi,
         ephemeral: ephemeral.map(|ephemeral| EphemeralVolumeSource {
             volume_claim_template: Some(PersistentVolumeClaimTemplate {
-                metadata: None,
+                metadata: (ephemeral.volume_claim_template.metadata).map(|metadata| {
+                    let config::EphemeralClaimMetadata {
+                        labels,
+                        annotations,
+                    } = metadata;
+                    ObjectMeta {
+                        labels,
+                        annotations,
+                        ..ObjectMeta::default()
+                    }
+                }),
                 spec: ephemeral.volume_claim_template.spec,
             }),
         }),
+        iscsi,
+        fc,
         nfs,
         host_path,
         image,

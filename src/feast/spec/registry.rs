@@ -14,14 +14,29 @@ pub enum Registry {
 pub struct LocalRegistry {
     pub storage: RegistryStorage,
     pub server: Option<RegistryServer>,
+    pub purge_feast_metadata: Option<bool>,
+}
+
+/// The settings of every registry, for servers and clients. `None` for a default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RegistryOptions {
+    pub serve_while_materializing: Option<bool>,
+    pub feature_view_versions: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteRegistry {
     /// `host:port`.
     pub address: String,
-    /// The CA certificate, if the server has TLS.
+    /// The CA certificate, if it is in a ConfigMap.
     pub authority: Option<Authority>,
+    /// Whether clients use TLS; `None` if the CA certificate decides.
+    pub is_tls: Option<bool>,
+    /// The paths of the client certificate and of its private key.
+    pub client_cert: Option<String>,
+    pub client_key: Option<String>,
+    /// The host name in the certificate of the server, if it is not that of the address.
+    pub certificate_host: Option<String>,
     /// The feature store that serves it, if the configuration refers to one.
     pub store: Option<RemoteStore>,
 }
@@ -56,21 +71,39 @@ impl Registry {
 
     /// `namespace` is that of this feature store.
     pub(super) fn new(registry: Option<&config::Registry>, namespace: &str, image: &str) -> Self {
-        let config::Registry { local, remote } = registry.cloned().unwrap_or_default();
+        let config::Registry {
+            local,
+            remote,
+            // `RegistryOptions` has these.
+            serve_features_while_materializing: _,
+            enable_online_feature_view_versioning: _,
+        } = registry.cloned().unwrap_or_default();
         match (local, remote) {
             (None, Some(remote)) => Self::Remote(RemoteRegistry::new(remote, namespace)),
             (local, _) => {
                 let config::LocalRegistry {
                     persistence,
                     server,
+                    purge_feast_metadata,
                 } = local.unwrap_or_default();
                 Self::Local(Box::new(LocalRegistry {
                     storage: RegistryStorage::new(persistence.as_ref()),
                     server: server
                         .as_ref()
                         .map(|server| RegistryServer::new(server, image)),
+                    purge_feast_metadata,
                 }))
             }
+        }
+    }
+}
+
+impl RegistryOptions {
+    pub(super) fn new(registry: Option<&config::Registry>) -> Self {
+        Self {
+            serve_while_materializing: registry
+                .and_then(|it| it.serve_features_while_materializing),
+            feature_view_versions: registry.and_then(|it| it.enable_online_feature_view_versioning),
         }
     }
 }
@@ -81,6 +114,10 @@ impl RemoteRegistry {
             hostname,
             feast_ref,
             tls,
+            is_tls,
+            client_cert,
+            client_key,
+            authority: certificate_host,
         } = remote;
         let remote_store = feast_ref.map(|feast_ref| {
             let config::FeastRef {
@@ -90,7 +127,7 @@ impl RemoteRegistry {
             RemoteStore {
                 name,
                 namespace: other.unwrap_or_else(|| namespace.to_owned()),
-                tls: tls.is_some(),
+                tls: tls.is_some() || is_tls == Some(true),
             }
         });
         Self {
@@ -110,6 +147,10 @@ impl RemoteRegistry {
                 }
             }),
             store: remote_store,
+            is_tls,
+            client_cert,
+            client_key,
+            certificate_host,
         }
     }
 }

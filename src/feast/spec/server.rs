@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, Vo
 
 use super::{OnlineStorage, Tls};
 use crate::feast::config::{
-    self, ImagePullPolicy, LogLevel, OnlineStoreType, ServerSettings, ServiceSettings,
+    self, ImagePullPolicy, LogLevel, OnlineStoreType, ServerSettings, ServiceSettings, StoreType,
     WorkerConfigs,
 };
 

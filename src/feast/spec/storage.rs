@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use crate::feast::config::{
     self, AccessMode, DatabaseStore, OfflineFile, OfflineFileType, OfflineStoreType, OnlineFile,
     OnlineStoreType, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate, Reference,
-    RegistryStoreType,
+    RegistryStoreType, StoreType,
 };
 use crate::feast::names::{self, Service};
 
@@ -18,8 +18,18 @@ pub enum OnlineStorage {
     File {
         path: String,
         claim: Option<Claim>,
+        options: SqliteOptions,
     },
     Database(Database),
+}
+
+/// The settings of a SQLite file for searches. `None` for a default of Feast.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SqliteOptions {
+    pub vector_enabled: Option<bool>,
+    pub similarity: Option<String>,
+    pub text_search_enabled: Option<bool>,
+    pub enable_openai_compatible_store: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +38,8 @@ pub enum OfflineStorage {
     File {
         engine: &'static str,
         claim: Option<Claim>,
+        staging_location: Option<String>,
+        staging_location_endpoint_override: Option<String>,
     },
     Database(Database),
 }
@@ -51,7 +63,9 @@ pub struct RegistryFile {
 /// A database, whose connection parameters are the YAML mapping under a key of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
-    pub store_type: &'static str,
+    pub store_type: String,
+    /// Whether several pods can use it, as far as its type tells.
+    pub shared: bool,
     pub secret_name: String,
     pub secret_key: String,
 }
@@ -76,15 +90,26 @@ pub enum ClaimSource {
 impl OnlineStorage {
     pub(super) fn new(persistence: Option<&Persistence<OnlineFile, OnlineStoreType>>) -> Self {
         match choose(persistence) {
-            Choice::Database(store) => {
-                Self::Database(Database::new(store, OnlineStoreType::as_str))
-            }
+            Choice::Database(store) => Self::Database(Database::new(store)),
             Choice::File(file) => {
-                let OnlineFile { path, pvc } = file.cloned().unwrap_or_default();
+                let OnlineFile {
+                    path,
+                    pvc,
+                    vector_enabled,
+                    similarity,
+                    text_search_enabled,
+                    enable_openai_compatible_store,
+                } = file.cloned().unwrap_or_default();
                 let claim = Claim::new(pvc, Service::Online);
                 Self::File {
                     path: absolute(path, claim.as_ref(), Service::Online),
                     claim,
+                    options: SqliteOptions {
+                        vector_enabled,
+                        similarity,
+                        text_search_enabled,
+                        enable_openai_compatible_store,
+                    },
                 }
             }
         }
@@ -101,14 +126,19 @@ impl OnlineStorage {
 impl OfflineStorage {
     pub(super) fn new(persistence: Option<&Persistence<OfflineFile, OfflineStoreType>>) -> Self {
         match choose(persistence) {
-            Choice::Database(store) => {
-                Self::Database(Database::new(store, OfflineStoreType::as_str))
-            }
+            Choice::Database(store) => Self::Database(Database::new(store)),
             Choice::File(file) => {
-                let OfflineFile { r#type, pvc } = file.cloned().unwrap_or_default();
+                let OfflineFile {
+                    r#type,
+                    pvc,
+                    staging_location,
+                    staging_location_endpoint_override,
+                } = file.cloned().unwrap_or_default();
                 Self::File {
                     engine: r#type.unwrap_or(OfflineFileType::Dask).as_str(),
                     claim: Claim::new(pvc, Service::Offline),
+                    staging_location,
+                    staging_location_endpoint_override,
                 }
             }
         }
@@ -127,9 +157,7 @@ impl RegistryStorage {
         persistence: Option<&Persistence<config::RegistryFile, RegistryStoreType>>,
     ) -> Self {
         match choose(persistence) {
-            Choice::Database(store) => {
-                Self::Database(Database::new(store, RegistryStoreType::as_str))
-            }
+            Choice::Database(store) => Self::Database(Database::new(store)),
             Choice::File(file) => {
                 let config::RegistryFile {
                     path,
@@ -177,22 +205,21 @@ fn choose<File, StoreType>(
 }
 
 impl Database {
-    fn new<StoreType: Copy>(
-        store: &DatabaseStore<StoreType>,
-        word: fn(StoreType) -> &'static str,
-    ) -> Self {
+    fn new(store: &DatabaseStore<impl StoreType>) -> Self {
         let DatabaseStore {
             r#type,
+            shared,
             secret_ref: Reference { name },
             secret_key_name,
         } = store;
-        let store_type = word(*r#type);
+        let store_type = r#type.as_str().to_owned();
         Self {
-            store_type,
+            shared: !r#type.is_class() || *shared == Some(true),
             secret_name: name.clone(),
             secret_key: secret_key_name
                 .clone()
-                .unwrap_or_else(|| store_type.to_owned()),
+                .unwrap_or_else(|| store_type.clone()),
+            store_type,
         }
     }
 }

@@ -20,7 +20,8 @@ pub struct Offline {
 impl Online {
     /// Returns whether several pods can use it. Without a server, its storage is not used by the pods.
     pub(super) fn is_shared(&self) -> bool {
-        self.server.is_none() || matches!(self.storage, OnlineStorage::Database(_))
+        self.server.is_none()
+            || matches!(&self.storage, OnlineStorage::Database(database) if database.shared)
     }
 
     pub(super) fn new(online: &config::OnlineStore, image: &str) -> Self {
@@ -58,7 +59,7 @@ impl Online {
 impl Offline {
     /// Returns whether several pods can use it.
     pub(super) fn is_shared(&self) -> bool {
-        matches!(self.storage, OfflineStorage::Database(_))
+        matches!(&self.storage, OfflineStorage::Database(database) if database.shared)
     }
 
     pub(super) fn new(offline: &config::OfflineStore, image: &str) -> Self {

@@ -2,8 +2,8 @@
 //! [`projected_volume`](super::projected_volume).
 
 use k8s_openapi::api::core::v1::{
-    CSIVolumeSource, DownwardAPIVolumeFile, EmptyDirVolumeSource, HostPathVolumeSource,
-    ImageVolumeSource, KeyToPath, NFSVolumeSource, Volume,
+    CSIVolumeSource, DownwardAPIVolumeFile, EmptyDirVolumeSource, FCVolumeSource,
+    HostPathVolumeSource, ISCSIVolumeSource, ImageVolumeSource, KeyToPath, NFSVolumeSource, Volume,
 };
 
 use super::field_ref::{self, Target};
@@ -33,6 +33,8 @@ pub fn source(volume: &Volume) -> Vec<Violation> {
         ("nfs", volume.nfs.is_some()),
         ("host_path", volume.host_path.is_some()),
         ("image", volume.image.is_some()),
+        ("iscsi", volume.iscsi.is_some()),
+        ("fc", volume.fc.is_some()),
     ];
     let hint = "A volume has one source.";
     let mut violations = Vec::from_iter(exactly_one(&Path::root(), &sources, hint));
@@ -79,6 +81,12 @@ pub fn source(volume: &Volume) -> Vec<Violation> {
     }
     if let Some(it) = &volume.image {
         add(Path::of("image"), image(it));
+    }
+    if let Some(it) = &volume.iscsi {
+        add(Path::of("iscsi"), iscsi(&volume.name, it));
+    }
+    if let Some(it) = &volume.fc {
+        add(Path::of("fc"), fc(it));
     }
     violations
 }
@@ -243,6 +251,125 @@ fn image(source: &ImageVolumeSource) -> Vec<Violation> {
     reference.into_iter().chain(policy).collect()
 }
 
+/// The longest name of an iSCSI interface.
+const ISCSI_INTERFACE_LENGTH: usize = 64;
+
+fn iscsi(volume: &str, source: &ISCSIVolumeSource) -> Vec<Violation> {
+    let ISCSIVolumeSource {
+        chap_auth_discovery,
+        chap_auth_session,
+        fs_type: _,
+        initiator_name,
+        iqn,
+        iscsi_interface: _,
+        lun,
+        portals: _,
+        read_only: _,
+        secret_ref,
+        target_portal,
+    } = source;
+    let mut violations = Vec::from_iter(required(Path::of("target_portal"), target_portal));
+    violations.extend(iscsi_name("iqn", iqn));
+    let initiator = initiator_name.as_deref();
+    violations.extend(initiator.and_then(|name| iscsi_name("initiator_name", name)));
+    // The name of the interface that the node makes for the initiator.
+    if initiator.is_some() && volume.len() + 1 + target_portal.len() > ISCSI_INTERFACE_LENGTH {
+        violations.push(Violation::at(
+            Path::of("target_portal"),
+            "The target portal is too long",
+            format!(
+                "With `initiator_name`, the target portal and the name of the volume have at most {} characters \
+                 together.",
+                ISCSI_INTERFACE_LENGTH - 1
+            ),
+        ));
+    }
+    violations.extend(logical_unit(Some(*lun)));
+    let uses_chap = *chap_auth_discovery == Some(true) || *chap_auth_session == Some(true);
+    if uses_chap && secret_ref.is_none() {
+        violations.push(Violation::at(
+            Path::of("secret_ref"),
+            "CHAP authentication requires a Secret",
+            "Set `secret_ref` to a Secret with the credentials, or remove `chap_auth_discovery` and `chap_auth_session`.",
+        ));
+    }
+    violations
+}
+
+/// Validates the name of an iSCSI node (`iscsiInitiatorIqnRegex`, `iscsiInitiatorEuiRegex`, `iscsiInitiatorNaaRegex`).
+fn iscsi_name(attribute: &str, name: &str) -> Option<Violation> {
+    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    let alphanumeric = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric());
+    // iqn.2015-02.example.com:storage
+    let is_iqn = |rest: &str| {
+        let (authority, identifier) = rest.split_once(':')?;
+        let (date, domain) = authority.split_once('.')?;
+        let (year, month) = date.split_once('-')?;
+        let domain_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        let excluded = |c: char| ",;*&$|".contains(c) || c.is_whitespace();
+        Some(
+            year.len() == 4
+                && digits(year)
+                && month.len() == 2
+                && digits(month)
+                && !domain.is_empty()
+                && domain.chars().all(domain_char)
+                && !identifier.is_empty()
+                && !identifier.contains(excluded),
+        )
+    };
+    let is_valid = match name.split_once('.') {
+        Some(("iqn", rest)) => is_iqn(rest).unwrap_or(false),
+        Some(("eui", rest)) => rest.len() == 16 && alphanumeric(rest),
+        Some(("naa", rest)) => rest.len() == 32 && alphanumeric(rest),
+        _ => false,
+    };
+    (!is_valid).then(|| {
+        Violation::at(
+            Path::of(attribute),
+            format!("{name:?} is not a valid iSCSI name"),
+            "Set a name that begins with `iqn.`, `eui.` or `naa.`, such as `iqn.2015-02.example.com:storage`.",
+        )
+    })
+}
+
+/// Validates the number of a disk behind a target (`lun`).
+fn logical_unit(lun: Option<i32>) -> Option<Violation> {
+    let lun = lun.filter(|lun| !(0..=255).contains(lun))?;
+    Some(Violation::at(
+        Path::of("lun"),
+        format!("{lun} is not a valid logical unit number"),
+        "Set a number from 0 to 255.",
+    ))
+}
+
+fn fc(source: &FCVolumeSource) -> Vec<Violation> {
+    let FCVolumeSource {
+        fs_type: _,
+        lun,
+        read_only: _,
+        target_wwns,
+        wwids,
+    } = source;
+    let is_set = |names: &Option<Vec<String>>| names.as_ref().is_some_and(|it| !it.is_empty());
+    let names = [
+        ("target_wwns", is_set(target_wwns)),
+        ("wwids", is_set(wwids)),
+    ];
+    let hint = "A disk has a target and a `lun`, or a world wide identifier.";
+    let mut violations = Vec::from_iter(exactly_one(&Path::root(), &names, hint));
+    if is_set(target_wwns) && lun.is_none() {
+        violations.push(Violation::new(
+            Path::of("target_wwns"),
+            [Path::of("lun")],
+            "`target_wwns` requires `lun`",
+            "Set the number of the disk behind the target.",
+        ));
+    }
+    violations.extend(logical_unit(*lun));
+    violations
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
@@ -253,6 +380,62 @@ mod tests {
         let mut volume = volume;
         volume["name"] = json!("a");
         testing::check(&volume, super::source, expected);
+    }
+
+    #[test]
+    fn disks_of_a_storage_network() {
+        let iscsi = |iqn: &str, lun: i32| json!({"iscsi": {"targetPortal": "10.0.0.1:3260", "iqn": iqn, "lun": lun}});
+        for name in [
+            "iqn.2015-02.example.com:storage",
+            "eui.0123456789ABCDEF",
+            "naa.0123456789ABCDEF0123456789ABCDEF",
+        ] {
+            check(iscsi(name, 255), &[]);
+        }
+        for name in [
+            "",
+            "iqn",
+            "iqn.2015-02.example.com",
+            "iqn.2015-02.example.com:a b",
+            "iqn.15-02.example.com:a",
+            "eui.0123",
+            "x.2015-02.example.com:a",
+        ] {
+            let summary = format!("{name:?} is not a valid iSCSI name");
+            check(iscsi(name, 0), &[("iscsi.iqn", &summary)]);
+        }
+        check(
+            json!({"iscsi": {"targetPortal": "", "iqn": "eui.0123456789ABCDEF", "lun": 256, "chapAuthSession": true}}),
+            &[
+                ("iscsi.target_portal", "The value is required"),
+                ("iscsi.lun", "256 is not a valid logical unit number"),
+                ("iscsi.secret_ref", "CHAP authentication requires a Secret"),
+            ],
+        );
+        let with_initiator = |portal: &str| {
+            let mut volume = iscsi("eui.0123456789ABCDEF", 0);
+            volume["iscsi"]["initiatorName"] = json!("eui.0123456789ABCDEF");
+            volume["iscsi"]["targetPortal"] = json!(portal);
+            volume
+        };
+        check(with_initiator(&"a".repeat(62)), &[]);
+        check(
+            with_initiator(&"a".repeat(63)),
+            &[("iscsi.target_portal", "The target portal is too long")],
+        );
+        check(json!({"fc": {"wwids": ["3600508b400105e21"]}}), &[]);
+        check(json!({"fc": {"targetWWNs": ["500a"], "lun": 2}}), &[]);
+        check(
+            json!({"fc": {"targetWWNs": ["500a"], "wwids": ["1"], "lun": -1}}),
+            &[
+                ("fc", "Exactly one of `target_wwns`, `wwids` must be set"),
+                ("fc.lun", "-1 is not a valid logical unit number"),
+            ],
+        );
+        check(
+            json!({"fc": {"targetWWNs": ["500a"]}}),
+            &[("fc.target_wwns", "`target_wwns` requires `lun`")],
+        );
     }
 
     #[test]

@@ -167,12 +167,14 @@ fn changed_fields(prior: &Value, planned: &Value) -> Vec<String> {
 }
 
 /// The fields that this version renders and earlier ones did not.
-const RENDERED_SINCE: [&str; 10] = [
+const RENDERED_SINCE: [&str; 12] = [
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].command",
+    "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].image",
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].lifecycle",
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].securityContext",
     "Deployment/feast-demo .spec.template.spec.containers[name=\"online\"].startupProbe.failureThreshold",
     "Deployment/feast-demo .spec.template.spec.enableServiceLinks",
+    "Deployment/feast-demo .spec.template.spec.initContainers[name=\"feast-init\"].image",
     "Deployment/feast-demo .spec.template.spec.initContainers[name=\"feast-init\"].resources",
     "Deployment/feast-demo .spec.template.spec.initContainers[name=\"feast-init\"].securityContext",
     "Deployment/feast-demo .spec.template.spec.securityContext",
@@ -256,6 +258,7 @@ fn drift_in_saved_states_is_planned_to_be_repaired() {
 #[test]
 fn a_failed_rollout_in_a_saved_state_is_planned_to_be_resumed() {
     let of_feast_apply = [
+        "Deployment/feast-demo .spec.template.spec.initContainers[name=\"feast-apply\"].image",
         "Deployment/feast-demo .spec.template.spec.initContainers[name=\"feast-apply\"].resources",
         "Deployment/feast-demo .spec.template.spec.initContainers[name=\"feast-apply\"].securityContext",
     ];

@@ -139,7 +139,7 @@ const WITHOUT_EXTRAS: Configuration = Configuration {
     online_store = {
       persistence = { store = { type = "postgres", secret_ref = { name = "feast-data-stores" } } }
       server = {
-        image     = "quay.io/feastdev/feature-server:0.66.0"
+        image     = "quay.io/feastdev/feature-server:0.67.0"
         resources = { requests = { cpu = "100m" } }
       }
     }

@@ -138,16 +138,25 @@ fn servers() -> Json {
         "scaling": {"replicas": 2},
         "podDisruptionBudgets": {"minAvailable": "1"},
         "onlineStore": {
+            "persistence": {"store": {"type": "ours.OurOnlineStore", "shared": true}},
             "server": server(),
             "serving": {
-                "metrics": {"enabled": true, "categories": {"push": false}},
+                "metrics": {"enabled": true, "categories": {"push": false}, "featureCountBins": [10, 50]},
                 "offlinePushBatching": {"enabled": true, "batchSize": 10, "batchIntervalSeconds": 5},
                 "mcp": {"enabled": true, "serverName": "shop", "serverVersion": "1.0.0", "transport": "http"},
+                "auditLogging": {
+                    "enabled": true, "sink": "file", "filePath": "/tmp/audit.log", "logSuccessfulReads": false,
+                },
+                "featureLogging": {
+                    "enabled": true, "flushIntervalSecs": 60, "writeToDiskIntervalSecs": 10, "queueCapacity": 1000,
+                    "emitTimeoutMicroSecs": 1000,
+                },
             },
         },
         "offlineStore": {
             "persistence": {"store": {
-                "type": "snowflake.offline", "secretRef": {"name": "stores"}, "secretKeyName": "offline",
+                "type": "ours.OurOfflineStore", "shared": true, "secretRef": {"name": "stores"},
+                "secretKeyName": "offline",
             }},
             "server": server(),
         },
@@ -161,7 +170,25 @@ fn servers() -> Json {
             "enabled": true, "serverName": "shop", "serverVersion": "1.0.0", "transport": "sse",
         }}),
     );
-    store(&services, json!({"authz": {"noAuth": true}}))
+    services["ipv6"] = json!(true);
+    services["registry"]["serveFeaturesWhileMaterializing"] = json!(true);
+    services["registry"]["enableOnlineFeatureViewVersioning"] = json!(true);
+    services["registry"]["local"]["purgeFeastMetadata"] = json!(false);
+    store(
+        &services,
+        json!({
+            "authz": {"noAuth": true},
+            "projectDescription": "Features of the shop",
+            "embeddingModel": {"model": "all-MiniLM-L6-v2", "provider": "sentence_transformers"},
+            "coerceTzAware": true,
+            "extraYaml": "registry: {sqlalchemy_config_kwargs: {pool_size: 10}}",
+            "client": {
+                "onlineStore": {"connectionPoolSize": 10, "connectionIdleTimeout": 60, "connectionRetries": 1},
+                "offlineStore": {"connectionRetries": 1},
+                "extraYaml": "flags: {}",
+            },
+        }),
+    )
 }
 
 fn pods() -> Json {
@@ -260,6 +287,11 @@ fn pods() -> Json {
                 "enabled": true, "trackingUri": "https://mlflow.example.com", "uiUrl": "https://mlflow.example.com",
                 "autoLog": true, "autoLogEntityDf": true, "entityDfMaxRows": 10, "logOperations": true,
                 "opsExperimentSuffix": "-ops", "trackingAuth": "kubernetes-namespaced", "extraConfig": {"a": "b"},
+                "supportedArtifactFormats": ["csv"],
+                "datasetSync": {
+                    "defaultFieldMapping": {"inputs.question": "question"}, "watermarkKey": "last_sync",
+                    "defaultBatchSize": 100,
+                },
             },
         }),
     )
@@ -337,13 +369,21 @@ fn volumes() -> Json {
             "selector": selector(), "volumeAttributesClassName": "fast", "volumeName": "pv",
             "dataSource": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"},
         }}}},
-        {"name": "copy", "ephemeral": {"volumeClaimTemplate": {"spec": {
+        {"name": "copy", "ephemeral": {"volumeClaimTemplate": {"metadata": {
+            "labels": {"example.com/team": "features"}, "annotations": {"example.com/note": "a"},
+        }, "spec": {
             "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
             "dataSourceRef": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"},
         }}}},
         {"name": "nfs", "nfs": {"server": "nfs.example.com", "path": "/a", "readOnly": true}},
         {"name": "host", "hostPath": {"path": "/var/log", "type": "Directory"}},
         {"name": "image", "image": {"reference": "registry.example.com/models:1", "pullPolicy": "IfNotPresent"}},
+        {"name": "iscsi", "iscsi": {
+            "targetPortal": "10.0.0.1:3260", "portals": ["10.0.0.2:3260"], "iqn": "iqn.2015-02.example.com:storage",
+            "lun": 1, "fsType": "ext4", "iscsiInterface": "default", "initiatorName": "iqn.2015-02.example.com:node",
+            "chapAuthDiscovery": true, "chapAuthSession": true, "secretRef": {"name": "s"}, "readOnly": true}},
+        {"name": "fibre", "fc": {"targetWWNs": ["500a0982991b8dc5"], "lun": 2, "fsType": "ext4", "readOnly": true}},
+        {"name": "wide", "fc": {"wwids": ["3600508b400105e210000900000490000"]}},
         {"name": "identity", "projected": {"defaultMode": 256, "defaultUser": 1001, "sources": [
             {"configMap": {"name": "c", "optional": true, "items": items()}},
             {"secret": {"name": "s", "optional": true, "items": [{"key": "b", "path": "s/b"}]}},
@@ -464,7 +504,11 @@ fn keda() -> Json {
         "scaling": {"keda": {
             "minReplicas": 1, "maxReplicas": 10, "idleReplicas": 0, "pollingInterval": 15, "cooldownPeriod": 60,
             "initialCooldownPeriod": 60, "hpaName": "scaler", "behavior": behavior(),
-            "fallback": {"failureThreshold": 3, "replicas": 4, "behavior": "static"},
+            "fallback": {"failureThreshold": 3, "replicas": 4, "behavior": "scalingModifiers"},
+            "scalingModifiers": {
+                "formula": "requests * 2", "target": "5", "activationTarget": "1.5", "metricType": "Value",
+            },
+            "restoreToOriginalReplicaCount": true,
             "triggers": [{
                 "type": "prometheus", "name": "requests", "metricType": "AverageValue", "useCachedMetrics": true,
                 "metadata": {"query": "sum(requests)", "threshold": "100"},
@@ -474,6 +518,8 @@ fn keda() -> Json {
         "registry": {"local": null, "remote": {
             "hostname": "registry.example.com:443",
             "tls": {"configMapRef": {"name": "authority"}, "certName": "ca.crt"},
+            "isTls": true, "clientCert": "/mnt/client/tls.crt", "clientKey": "/mnt/client/tls.key",
+            "authority": "registry.example.com",
         }},
         "disableInitContainers": false,
     }));
@@ -531,8 +577,14 @@ fn claims() -> Json {
     let services = json!({
         "runFeastApplyOnInit": true,
         "deploymentStrategy": {"type": "Recreate"},
-        "onlineStore": {"disabled": false, "persistence": {"file": {"path": "online.db", "pvc": claim("/data/online")}}},
-        "offlineStore": {"persistence": {"file": {"type": "duckdb", "pvc": claim("/data/offline")}}},
+        "onlineStore": {"disabled": false, "persistence": {"file": {
+            "path": "online.db", "pvc": claim("/data/online"), "vectorEnabled": true, "similarity": "l2",
+            "textSearchEnabled": true, "enableOpenaiCompatibleStore": true,
+        }}},
+        "offlineStore": {"persistence": {"file": {
+            "type": "duckdb", "pvc": claim("/data/offline"), "stagingLocation": "s3://bucket/staging",
+            "stagingLocationEndpointOverride": "https://s3.example.com",
+        }}},
         "registry": {"local": {"persistence": {"file": {
             "path": "registry.db", "pvc": claim("/data/registry"), "cache_ttl_seconds": 60, "cache_mode": "thread",
         }}}},

@@ -185,6 +185,15 @@ impl Pod<'_> {
         Ok(())
     }
 
+    /// Starts a command in a container, which runs until the pod stops. Its log is that of a server with this name.
+    pub fn start_command(&mut self, name: &str, container: &str, words: &[&str]) -> Result<()> {
+        let container = self.container(container);
+        let own = environment(container, &self.cluster.secrets);
+        let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+        let command = self.command(container, &own, &words)?;
+        self.start_beside(name, command)
+    }
+
     /// Returns the log of a server so far.
     pub fn log(&self, name: &str) -> String {
         fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default()

@@ -1,9 +1,10 @@
 //! A Python environment with Feast, PostgreSQL and Redis, as pinned in `python/requirements.txt`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::testbed::error::Result;
+use crate::support::testbed::error::{Doing, Result};
 use crate::support::testbed::process::output;
 use crate::support::testbed::progress::Progress;
 use crate::support::testbed::python::{Environment, Packages};
@@ -14,6 +15,8 @@ pub struct Python {
     /// The folder of the interpreter's own files.
     base: PathBuf,
     packages: PathBuf,
+    /// The environment with the dependencies of Feast, if they are not in this one.
+    dependencies: Option<PathBuf>,
 }
 
 impl Python {
@@ -32,6 +35,27 @@ impl Python {
         Self::at(path)
     }
 
+    /// Returns an environment with the previous release of Feast, and the other packages of this environment.
+    pub fn previous_feast(&self, progress: Progress) -> Result<Self> {
+        let requirements = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/support/feast/python/requirements-0.66.txt");
+        let packages = Packages {
+            name: "Feast 0.66",
+            folder: "feast-0.66",
+            requirements: &requirements,
+            size: "40 MB",
+            minutes: 1,
+        };
+        let Environment { path } = packages.ensure(progress)?;
+        let mut previous = Self::at(path)?;
+        // Python reads the folders of such a file after the packages beside it.
+        let file = previous.packages.join("dependencies.pth");
+        fs::write(&file, format!("{}\n", self.packages.display()))
+            .doing(|| format!("writing {}", file.display()))?;
+        previous.dependencies = Some(self.environment.clone());
+        Ok(previous)
+    }
+
     fn at(environment: PathBuf) -> Result<Self> {
         let program =
             "import sys, sysconfig; print(sys.base_prefix); print(sysconfig.get_path('purelib'))";
@@ -44,6 +68,7 @@ impl Python {
             environment,
             base: lines.next().unwrap_or_default(),
             packages: lines.next().unwrap_or_default(),
+            dependencies: None,
         })
     }
 
@@ -64,8 +89,10 @@ impl Python {
     }
 
     /// Returns the folders that a container must mount to run these programs.
-    pub fn folders(&self) -> [&Path; 2] {
-        [&self.environment, &self.base]
+    pub fn folders(&self) -> Vec<&Path> {
+        let own = [&self.environment, &self.base];
+        let folders = own.into_iter().chain(&self.dependencies);
+        folders.map(PathBuf::as_path).collect()
     }
 
     /// Runs a Python program of the tests outside of every pod.

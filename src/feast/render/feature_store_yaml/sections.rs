@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::{leaf, section};
+use super::{leaf, option, section};
 use crate::feast::config::{
-    LineageStoreType, Materialization, Mcp, Mlflow, OfflinePushBatching, Openlineage,
-    OpenlineageConsumer, Reference, Serving, ServingMetrics, Transport,
+    AuditLogging, EmbeddingModel, FeatureLogging, LineageStoreType, Materialization, Mcp, Mlflow,
+    MlflowDatasetSync, OfflinePushBatching, Openlineage, OpenlineageConsumer, Reference, Serving,
+    ServingMetrics, Transport,
 };
 use crate::feast::feature_store_yaml::{KeyValue, Mapping, Node, Placeholder, Purpose, Section};
 use crate::feast::names::{self, Endpoint, ServerKind};
@@ -41,6 +42,12 @@ pub(super) fn server(store: &Store) -> Vec<Section> {
         parts.push(section("openlineage", openlineage(settings, transport)));
     }
     parts.extend(client(store));
+    if let Some(model) = &store.settings.embedding_model {
+        let EmbeddingModel { model, provider } = model;
+        let mut lines = vec![leaf("model", model.as_str())];
+        option(&mut lines, "provider", provider.as_deref());
+        parts.push(section("embedding_model", lines));
+    }
     if let Some(auto_baseline) = store.auto_baseline {
         let lines = vec![leaf("auto_baseline", auto_baseline)];
         parts.push(section("data_quality_monitoring", lines));
@@ -65,6 +72,8 @@ fn feature_server(settings: &Serving) -> Vec<KeyValue> {
         metrics,
         offline_push_batching,
         mcp,
+        audit_logging,
+        feature_logging,
     } = settings;
     let mcp = mcp.as_ref().filter(|mcp| mcp.enabled);
     let kind = if mcp.is_some() { "mcp" } else { "local" };
@@ -72,13 +81,16 @@ fn feature_server(settings: &Serving) -> Vec<KeyValue> {
     if let Some(ServingMetrics {
         enabled,
         categories,
+        feature_count_bins,
     }) = metrics
     {
         let mut inner = vec![leaf("enabled", *enabled)];
         for (category, on) in categories.iter().flatten() {
             inner.push((category.clone().into(), Node::Leaf(json!(on))));
         }
-        lines.push(("metrics".into(), Node::Branch(Mapping(inner))));
+        let bins = feature_count_bins.as_ref().map(|bins| json!(bins));
+        option(&mut inner, "feature_count_bins", bins);
+        lines.push(branch("metrics", inner));
     }
     if let Some(OfflinePushBatching {
         enabled,
@@ -105,7 +117,50 @@ fn feature_server(settings: &Serving) -> Vec<KeyValue> {
         let transport = transport.map(|transport| transport.as_str());
         option(&mut lines, "mcp_transport", transport);
     }
+    let logging = audit_logging.as_ref().map(self::audit_logging);
+    lines.extend(logging.map(|inner| branch("audit_logging", inner)));
+    let logging = feature_logging.as_ref().map(self::feature_logging);
+    lines.extend(logging.map(|inner| branch("feature_logging", inner)));
     lines
+}
+
+fn audit_logging(settings: &AuditLogging) -> Vec<KeyValue> {
+    let AuditLogging {
+        enabled,
+        sink,
+        file_path,
+        log_successful_reads,
+    } = settings;
+    let mut lines = vec![leaf("enabled", *enabled)];
+    option(&mut lines, "sink", sink.map(|sink| sink.as_str()));
+    option(&mut lines, "file_path", file_path.as_deref());
+    option(&mut lines, "log_successful_reads", *log_successful_reads);
+    lines
+}
+
+fn feature_logging(settings: &FeatureLogging) -> Vec<KeyValue> {
+    let FeatureLogging {
+        enabled,
+        flush_interval_secs,
+        write_to_disk_interval_secs,
+        queue_capacity,
+        emit_timeout_micro_secs,
+    } = settings;
+    let mut lines = vec![leaf("enabled", *enabled)];
+    option(&mut lines, "flush_interval_secs", *flush_interval_secs);
+    let key = "write_to_disk_interval_secs";
+    option(&mut lines, key, *write_to_disk_interval_secs);
+    option(&mut lines, "queue_capacity", *queue_capacity);
+    option(
+        &mut lines,
+        "emit_timeout_micro_secs",
+        *emit_timeout_micro_secs,
+    );
+    lines
+}
+
+fn branch(key: &'static str, lines: Vec<KeyValue>) -> KeyValue {
+    (key.into(), Node::Branch(Mapping(lines)))
 }
 
 fn materialization(settings: &Materialization) -> Vec<KeyValue> {
@@ -192,7 +247,7 @@ fn openlineage(settings: &Openlineage, transport: Vec<KeyValue>) -> Vec<KeyValue
     lines.extend(transport);
     lines.extend(extra(extra_config.as_ref()));
     if let Some(settings) = consumer {
-        lines.push(("consumer".into(), Node::Branch(Mapping(receiver(settings)))));
+        lines.push(branch("consumer", receiver(settings)));
     }
     lines
 }
@@ -247,6 +302,8 @@ fn mlflow(settings: &Mlflow) -> Vec<KeyValue> {
         ops_experiment_suffix,
         // An environment variable of the servers, not a setting of Feast.
         tracking_auth: _,
+        dataset_sync,
+        supported_artifact_formats,
         extra_config,
     } = settings;
     let mut lines = vec![leaf("enabled", *enabled)];
@@ -261,7 +318,26 @@ fn mlflow(settings: &Mlflow) -> Vec<KeyValue> {
         "ops_experiment_suffix",
         ops_experiment_suffix.as_deref(),
     );
+    if let Some(settings) = dataset_sync {
+        lines.push(branch("dataset_sync", self::dataset_sync(settings)));
+    }
+    let formats = supported_artifact_formats.as_ref().map(|it| json!(it));
+    option(&mut lines, "supported_artifact_formats", formats);
     lines.extend(extra(extra_config.as_ref()).into_iter().map(number));
+    lines
+}
+
+fn dataset_sync(settings: &MlflowDatasetSync) -> Vec<KeyValue> {
+    let MlflowDatasetSync {
+        default_field_mapping,
+        watermark_key,
+        default_batch_size,
+    } = settings;
+    let mut lines = Vec::new();
+    let mapping = default_field_mapping.as_ref().map(|it| json!(it));
+    option(&mut lines, "default_field_mapping", mapping);
+    option(&mut lines, "watermark_key", watermark_key.as_deref());
+    option(&mut lines, "default_batch_size", *default_batch_size);
     lines
 }
 
@@ -275,10 +351,6 @@ fn number((key, node): KeyValue) -> KeyValue {
         }
         _ => (key, node),
     }
-}
-
-fn option(lines: &mut Vec<KeyValue>, key: &'static str, value: Option<impl Into<Json>>) {
-    lines.extend(value.map(|value| leaf(key, value)));
 }
 
 fn secret(purpose: Purpose, key: &'static str, secret: Option<&Reference>) -> Option<KeyValue> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::feast::feature_store_yaml::{FeatureStoreYaml, parse};
+use crate::feast::names;
 use crate::feast::render::render;
 use crate::feast::secrets::source::Contents;
 use crate::feast::spec::{Defaults, Store};
@@ -63,6 +64,7 @@ fn resolve_all(store: &Store, held: &[Held<'_>]) -> Result<Map<String, Json>, Ve
     Ok(parse(&text).unwrap())
 }
 
+const SERVE: &str = names::SERVE_WHILE_MATERIALIZING;
 const DISCOVERY: &str = "https://idp/.well-known/openid-configuration";
 
 #[test]
@@ -318,15 +320,18 @@ fn the_registry_of_the_lineage_server() {
     let address = "feast-demo-registry.default.svc.cluster.local:80";
     assert_eq!(
         registry(own.clone(), served.clone()),
-        json!({"registry_type": "remote", "path": address})
+        json!({"registry_type": "remote", "path": address, SERVE: true})
     );
-    assert_eq!(registry(json!({}), served), json!({"registry_type": "sql"}));
+    assert_eq!(
+        registry(json!({}), served),
+        json!({"registry_type": "sql", SERVE: true})
+    );
     assert_eq!(
         registry(own.clone(), json!({"remote": {"hostname": "r:80"}})),
-        json!({"registry_type": "remote", "path": "r:80"})
+        json!({"registry_type": "remote", "path": "r:80", SERVE: true})
     );
     assert_eq!(
         registry(own, json!({"local": {}})),
-        json!({"registry_type": "file", "path": "/feast-data/registry.db"})
+        json!({"registry_type": "file", "path": "/feast-data/registry.db", SERVE: true})
     );
 }

@@ -10,6 +10,22 @@ fn directory(rule: &str, directory: Json, expected: &[(&str, &str)]) {
 }
 
 #[test]
+fn warns_about_a_hyphen_in_the_project() {
+    let check = |project: &str, expected: &[(&str, &str)]| {
+        let store = json!({"name": "demo-1", "feastProject": project});
+        warns_store("project-hyphen", store, expected);
+    };
+    check("my_project", &[]);
+    check(
+        "my-project",
+        &[(
+            "feast_project",
+            "Feast does not load a project with a hyphen",
+        )],
+    );
+}
+
+#[test]
 fn one_source() {
     let one =
         |sources: Json, expected: &[(&str, &str)]| directory("project-source", sources, expected);

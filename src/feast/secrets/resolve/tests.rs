@@ -55,7 +55,7 @@ fn parameters_go_into_the_secret_and_nowhere_else() {
     };
     assert_eq!(
         data("feature_store.yaml"),
-        "project: demo\nprovider: local\nonline_store:\n    type: postgres\n    conn_type: pool\n    max_conn: 1000\n    host: h\n    password: hunter2\nregistry:\n    registry_type: sql\n    path: postgresql://u:hunter2@h/db\nauth:\n    type: no_auth\nentity_key_serialization_version: 3\n"
+        "project: demo\nprovider: local\nonline_store:\n    type: postgres\n    conn_type: pool\n    max_conn: 1000\n    host: h\n    password: hunter2\nregistry:\n    registry_type: sql\n    serve_features_while_materializing: true\n    path: postgresql://u:hunter2@h/db\nauth:\n    type: no_auth\nentity_key_serialization_version: 3\n"
     );
     assert_eq!(
         (data("hash_key"), data("configuration.json")),

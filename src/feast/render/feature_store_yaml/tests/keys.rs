@@ -65,7 +65,11 @@ fn cases() -> Vec<(&'static str, Json, String)> {
 }
 
 /// Keys that the provider sets only if the user's content does not.
-const DEFAULTS: [&str; 2] = ["online_store.conn_type", "online_store.max_conn"];
+const DEFAULTS: [&str; 3] = [
+    "online_store.conn_type",
+    "online_store.max_conn",
+    "registry.serve_features_while_materializing",
+];
 
 /// For every other key that the provider sets in a section with the user's content, the value of the provider applies,
 /// or there is an error.
