@@ -10,8 +10,8 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::lab;
 use crate::lifecycle::store::{StoreUnderTest, until};
+use crate::lifecycle::{import, lab};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::{ControlPlane, Crd, Tool};
 use controllers::{FIRST_USER, ServiceCa, constrain_pods};
@@ -211,6 +211,10 @@ pub fn certificates_are_issued_before_an_update_changes_anything() {
     test.plan_with_changes();
     test.apply();
     assert_ne!(hash(), first);
+
+    test.configure(secured);
+    test.apply();
+    import::expect_import_to_be_empty(&test, secured);
 
     // A Service that is lost takes its certificate with it.
     drop(service_ca);
