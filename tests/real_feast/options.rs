@@ -108,6 +108,7 @@ pub fn feast_parses_every_section() {
             "path": "/feast-data/registry.db",
             "cache_ttl_seconds": 30,
             "cache_mode": "sync",
+            "serve_features_while_materializing": true,
             "mcp": {"enabled": true},
         },
         "feature_server": {

@@ -322,10 +322,7 @@ fn the_registry_of_the_lineage_server() {
         registry(own.clone(), served.clone()),
         json!({"registry_type": "remote", "path": address, SERVE: true})
     );
-    assert_eq!(
-        registry(json!({}), served),
-        json!({"registry_type": "sql", SERVE: true})
-    );
+    assert_eq!(registry(json!({}), served), json!({"registry_type": "sql"}));
     assert_eq!(
         registry(own.clone(), json!({"remote": {"hostname": "r:80"}})),
         json!({"registry_type": "remote", "path": "r:80", SERVE: true})
