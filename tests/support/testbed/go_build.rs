@@ -75,7 +75,7 @@ impl Module {
             Self::CoreDns => (480, 2),
             Self::OpenTofu => (1900, 4),
             Self::Documentation => (420, 1),
-            Self::Pulumi => (1750, 8),
+            Self::Pulumi => (1750, 10),
             Self::PulumiBridge => (1690, 8),
             Self::PulumiYaml => (670, 3),
             Self::Prometheus => (1000, 3),
