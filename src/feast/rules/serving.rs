@@ -155,6 +155,26 @@ mod tests {
     use crate::feast::rules::testing::{accepts, rejects, warns};
 
     #[test]
+    fn bins_are_in_ascending_order() {
+        let check = |bins: &[i32], expected: &[(&str, &str)]| {
+            let metrics = json!({"enabled": true, "featureCountBins": bins});
+            let services = json!({"onlineStore": {"serving": {"metrics": metrics}}});
+            rejects("feature-count-bins", services, expected);
+        };
+        check(&[], &[]);
+        check(&[10, 50, 200], &[]);
+        for bins in [[50, 10], [10, 10]] {
+            check(
+                &bins,
+                &[(
+                    "services.online_store.serving.metrics.feature_count_bins",
+                    "The bounds are not in ascending order",
+                )],
+            );
+        }
+    }
+
+    #[test]
     fn rejects_zero_workers() {
         let workers =
             |count: i32| json!({"onlineStore": {"server": {"workerConfigs": {"workers": count}}}});

@@ -314,6 +314,40 @@ mod tests {
     use crate::feast::rules::testing::{rejects, rejects_store};
 
     #[test]
+    fn only_the_path_of_a_class_is_declared_as_shared() {
+        let check = |kind: &str, expected: &[(&str, &str)]| {
+            let store = json!({"type": kind, "shared": true, "secretRef": {"name": "s"}});
+            let services = json!({"onlineStore": {"persistence": {"store": store}}});
+            rejects("shared-store", services, expected);
+        };
+        check("ours.OurOnlineStore", &[]);
+        check(
+            "redis",
+            &[(
+                "services.online_store.persistence.store.shared",
+                "`shared` is only for a store with the path of a class",
+            )],
+        );
+    }
+
+    #[test]
+    fn only_duckdb_has_a_staging_location() {
+        let check = |kind: &str, expected: &[(&str, &str)]| {
+            let file = json!({"type": kind, "stagingLocation": "s3://bucket/staging"});
+            let services = json!({"offlineStore": {"persistence": {"file": file}}});
+            rejects("staging-location", services, expected);
+        };
+        check("duckdb", &[]);
+        check(
+            "dask",
+            &[(
+                "services.offline_store.persistence.file.staging_location",
+                "`staging_location` requires the type `duckdb`",
+            )],
+        );
+    }
+
+    #[test]
     fn exactly_one_kind_of_persistence() {
         let store = json!({"type": "postgres", "secretRef": {"name": "s"}});
         rejects(

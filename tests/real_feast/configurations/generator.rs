@@ -127,10 +127,6 @@ fn one_of<'a>(words: &'a [&'a str]) -> impl Fn(&mut Random) -> Json + 'a {
     move |random| json!(random.pick(words))
 }
 
-fn seldom(random: &mut Random) -> bool {
-    random.number(0, 7) == 0
-}
-
 pub fn feature_store(random: &mut Random) -> Json {
     Object::new(random)
         .always("name", |_| json!("demo"))
@@ -387,7 +383,7 @@ fn registry(random: &mut Random) -> Json {
     let registry = Object::new(random)
         .maybe("serveFeaturesWhileMaterializing", boolean)
         .maybe("enableOnlineFeatureViewVersioning", boolean);
-    if seldom(registry.random) || registry.random.coin() {
+    if registry.random.coin() {
         registry.always("local", local_registry).json()
     } else {
         registry.always("remote", remote_registry).json()
