@@ -132,3 +132,32 @@ impl std::fmt::Display for Number {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::types::Pattern;
+
+    #[test]
+    fn an_enum_can_allow_other_values_by_a_pattern() {
+        let check =
+            Check::OneOfOrPattern(vec!["red".into()], Pattern::new(r"^#[0-9a-f]{6}$").unwrap());
+        let messages = |text: &str| -> Vec<String> {
+            let found = super::check(
+                std::slice::from_ref(&check),
+                &Path::of("color"),
+                &Value::string(text),
+            );
+            found
+                .into_iter()
+                .map(|diagnostic| diagnostic.detail)
+                .collect()
+        };
+        assert_eq!(messages("red"), [""; 0]);
+        assert_eq!(messages("#00ff00"), [""; 0]);
+        assert_eq!(
+            messages("blue"),
+            ["`color` must be one of \"red\", or match `^#[0-9a-f]{6}$`, but is \"blue\"."]
+        );
+    }
+}

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde_json::json;
 
-use super::types::Pattern;
 use super::*;
 
 /// A store.
@@ -108,28 +107,6 @@ fn check(
             unknown.iter().map(|path| (*path).to_owned()).collect(),
             messages
         )
-    );
-}
-
-#[test]
-fn an_enum_can_allow_other_values_by_a_pattern() {
-    let check = Check::OneOfOrPattern(vec!["red".into()], Pattern::new(r"^#[0-9a-f]{6}$").unwrap());
-    let messages = |text: &str| -> Vec<String> {
-        let found = check::check(
-            std::slice::from_ref(&check),
-            &Path::of("color"),
-            &Value::string(text),
-        );
-        found
-            .into_iter()
-            .map(|diagnostic| diagnostic.detail)
-            .collect()
-    };
-    assert_eq!(messages("red"), [""; 0]);
-    assert_eq!(messages("#00ff00"), [""; 0]);
-    assert_eq!(
-        messages("blue"),
-        ["`color` must be one of \"red\", or match `^#[0-9a-f]{6}$`, but is \"blue\"."]
     );
 }
 
