@@ -39,7 +39,7 @@ fn services(replicas: u32, image: &str) -> String {
 }
 
 /// Short timeouts for applies that cannot succeed.
-pub const IMPATIENT: &str = "timeouts = { create = \"6s\", update = \"6s\" }";
+pub const IMPATIENT: &str = "timeouts = { create = \"20s\", update = \"20s\" }";
 
 pub fn timed_out_create_converges() {
     let test = StoreUnderTest::new("create-times-out");
