@@ -122,10 +122,11 @@ impl Listener {
 }
 
 /// A new directory that only this user can enter, for the socket. It is removed when this is dropped.
+#[cfg(unix)]
 pub(super) struct SocketDirectory(PathBuf);
 
+#[cfg(unix)]
 impl SocketDirectory {
-    #[cfg(unix)]
     fn new(parent: &Path) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         let process = std::process::id();
@@ -149,6 +150,7 @@ impl SocketDirectory {
     }
 }
 
+#[cfg(unix)]
 impl Drop for SocketDirectory {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
