@@ -112,11 +112,14 @@ macro_rules! newest_terraform_trials {
 
 /// Returns the tests that need simulated nodes, which a user's own cluster does not have.
 fn simulation_trials() -> Vec<Trial> {
-    let mut all = cluster_trials![
+    // The longest first: see `main`.
+    let mut all = trials![odd_values::validate_rejects_what_the_api_server_rejects];
+    all.extend(faults::trials());
+    all.extend(cluster_trials![
         cluster:
         cancels_a_wait,
         names_each_missing_permission,
-    ];
+    ]);
     all.extend(cluster_trials![
         rollouts:
         pvc_without_volume,
@@ -153,7 +156,6 @@ fn simulation_trials() -> Vec<Trial> {
         failing_sandbox,
         servers_without_limits_under_a_quota,
     ]);
-    all.extend(faults::trials());
     all.extend(trials![
         authz::documented_permissions_are_sufficient,
         data::enlarged_pvc_is_not_drift,
@@ -163,7 +165,6 @@ fn simulation_trials() -> Vec<Trial> {
         jobs::failing_job_is_explained_and_keeps_the_pods,
         lineage::failing_lineage_rollout_is_explained,
         lost_responses::next_apply_converges_after_an_outage,
-        odd_values::validate_rejects_what_the_api_server_rejects,
         keda::requires_keda_and_creates_a_scaled_object,
         openshift::example_is_applied,
         openshift::certificates_are_issued_before_an_update_changes_anything,
@@ -370,10 +371,13 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The tests mostly wait for the cluster, not for a processor.
     arguments.test_threads.get_or_insert(8);
-    let simulation = simulation_trials().into_iter();
     let on_own_cluster = lab::kubeconfig_of_the_user().is_some();
-    let mut all = trials();
-    all.extend(simulation.map(|trial| trial.with_ignored_flag(on_own_cluster)));
+    // The longest are first, so that the last minutes are not those of a single test.
+    let simulation = simulation_trials().into_iter();
+    let mut all: Vec<_> = simulation
+        .map(|trial| trial.with_ignored_flag(on_own_cluster))
+        .collect();
+    all.extend(trials());
 
     if let Err(error) = support::testbed::stop_on_signal() {
         panic!("{error}");

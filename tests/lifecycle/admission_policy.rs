@@ -11,11 +11,15 @@ type Resource = (&'static str, &'static str);
 const DEPLOYMENTS: Resource = ("apps", "deployments");
 const CRON_JOBS: Resource = ("batch", "cronjobs");
 
+/// Returns whether a policy is in effect in a namespace, from the response to a dry run.
+type Probe<'a> = Box<dyn Fn(&Namespace) -> bool + 'a>;
+
 /// An admission policy with its binding, which have the same name. It applies until [`AdmissionPolicy::delete`].
 pub struct AdmissionPolicy<'a> {
     namespace: &'a Namespace,
     kind: &'static str,
     pub name: String,
+    is_effective: Probe<'a>,
 }
 
 impl<'a> AdmissionPolicy<'a> {
@@ -24,67 +28,52 @@ impl<'a> AdmissionPolicy<'a> {
     pub fn rejecting(
         namespace: &'a Namespace,
         (operation, reason): (&str, &str),
-        probe: &[&str],
+        probe: &'a [&'a str],
     ) -> Self {
         let name = format!("{}-{}", namespace.name(), operation.to_lowercase());
-        let policy = Self::validating(namespace, name, DEPLOYMENTS, operation, reason, "Deny");
-        until("the policy to be effective", 60, || {
-            let error = namespace.kubectl(probe).err()?;
-            error.to_string().contains("denied request").then_some(())
-        });
-        policy
+        let validation = (operation, reason, "Deny");
+        Self::validating(namespace, name, DEPLOYMENTS, validation, denies(probe))
     }
 
     /// Creates a policy that rejects every CronJob, and waits until it does.
     pub fn rejecting_cron_jobs(namespace: &'a Namespace) -> Self {
         let name = format!("{}-cronjobs", namespace.name());
-        let policy = Self::validating(namespace, name, CRON_JOBS, "*", "Invalid", "Deny");
-        let probe = [
+        let probe = denies(&[
             "create",
             "cronjob",
             "probe",
             "--image=i",
             "--schedule=@daily",
             "--dry-run=server",
-        ];
-        until("the policy to be effective", 60, || {
-            let error = namespace.kubectl(&probe).err()?;
-            error.to_string().contains("denied request").then_some(())
-        });
-        policy
+        ]);
+        Self::validating(namespace, name, CRON_JOBS, ("*", "Invalid", "Deny"), probe)
     }
 
     /// Creates a policy that warns of every Deployment, and waits until it does.
     pub fn warning(namespace: &'a Namespace) -> Self {
         let name = format!("{}-warning", namespace.name());
-        let policy = Self::validating(namespace, name, DEPLOYMENTS, "*", "Invalid", "Warn");
-        // An error exit shows that the warning is effective.
-        let probe = [
-            "create",
-            "deployment",
-            "probe",
-            "--image=i",
-            "--dry-run=server",
-            "--warnings-as-errors",
-        ];
-        until("the policy to be effective", 60, || {
-            namespace.kubectl(&probe).err().map(drop)
+        // With this flag, a warning is an error.
+        let probe: Probe = Box::new(|namespace| {
+            let flags = ["--dry-run=server", "--warnings-as-errors"];
+            let create = ["create", "deployment", "probe", "--image=i"];
+            namespace.kubectl(&[&create[..], &flags].concat()).is_err()
         });
-        policy
+        let validation = ("*", "Invalid", "Warn");
+        Self::validating(namespace, name, DEPLOYMENTS, validation, probe)
     }
 
     fn validating(
         namespace: &'a Namespace,
         name: String,
         resource: Resource,
-        operation: &str,
-        reason: &str,
-        action: &str,
+        (operation, reason, action): (&str, &str, &str),
+        is_effective: Probe<'a>,
     ) -> Self {
         let policy = Self {
             namespace,
             kind: "ValidatingAdmissionPolicy",
             name,
+            is_effective,
         };
         let validation =
             json!({"expression": "false", "message": "ask the platform team", "reason": reason});
@@ -99,11 +88,16 @@ impl<'a> AdmissionPolicy<'a> {
 
     /// Creates a policy that merges the result of a CEL expression into each Deployment that is created or updated,
     /// and waits until a new Deployment with a container `online` and the image `quay.io/online` contains `marker`.
-    pub fn mutating(namespace: &'a Namespace, expression: &str, marker: &str) -> Self {
+    pub fn mutating(namespace: &'a Namespace, expression: &str, marker: &'a str) -> Self {
         let policy = Self {
             namespace,
             kind: "MutatingAdmissionPolicy",
             name: namespace.name().to_owned(),
+            is_effective: Box::new(move |namespace| {
+                let create = ["create", "deployment", "probe", "--image=quay.io/online"];
+                let created = namespace.json(&[&create[..], &["--dry-run=server"]].concat());
+                created.unwrap().to_string().contains(marker)
+            }),
         };
         let mutation = json!({
             "patchType": "ApplyConfiguration",
@@ -115,28 +109,21 @@ impl<'a> AdmissionPolicy<'a> {
             json!({"reinvocationPolicy": "Never", "mutations": [mutation]}),
             json!({}),
         );
-        let probe = [
-            "create",
-            "deployment",
-            "probe",
-            "--image=quay.io/online",
-            "--dry-run=server",
-        ];
-        until("the policy to be effective", 60, || {
-            let deployment = namespace.json(&probe).unwrap();
-            deployment.to_string().contains(marker).then_some(())
-        });
         policy
     }
 
-    /// Deletes the policy and its binding.
+    /// Deletes the policy and its binding, and waits until the API server does not apply it any more.
     pub fn delete(self) {
         let kinds = format!("{0},{0}binding", self.kind.to_lowercase());
         let cluster = self.namespace.cluster();
         cluster.kubectl(&["delete", &kinds, &self.name]).unwrap();
+        until("the policy to be gone", 60, || {
+            (!(self.is_effective)(self.namespace)).then_some(())
+        });
     }
 
-    /// Creates the policy and its binding, with these additional fields of their specifications.
+    /// Creates the policy and its binding, with these additional fields of their specifications, and waits until the API
+    /// server applies it.
     fn create(
         &self,
         (group, resource): Resource,
@@ -160,6 +147,9 @@ impl<'a> AdmissionPolicy<'a> {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": [policy, binding]});
         let cluster = self.namespace.cluster();
         cluster.apply(&list.to_string()).unwrap();
+        until("the policy to be effective", 60, || {
+            (self.is_effective)(self.namespace).then_some(())
+        });
     }
 
     fn object(&self, kind: &str, spec: Json) -> Json {
@@ -170,4 +160,12 @@ impl<'a> AdmissionPolicy<'a> {
             "spec": spec,
         })
     }
+}
+
+/// Returns a probe for a policy that denies the request.
+fn denies<'a>(request: &'a [&'a str]) -> Probe<'a> {
+    Box::new(move |namespace| {
+        let error = namespace.kubectl(request).err();
+        error.is_some_and(|error| error.to_string().contains("denied request"))
+    })
 }

@@ -2,7 +2,7 @@
 //! defect.
 
 use crate::lifecycle::admission_policy::AdmissionPolicy;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 use crate::support::terraform::Run;
 
 const SOLUTION: &str = "This is neither a permissions problem nor a defect of this provider: an admission policy or \
@@ -35,9 +35,6 @@ fn rejected(
         assert!(!messages.contains(advice), "{run}");
     }
     policy.delete();
-    until("the policy to be deleted", 60, || {
-        test.namespace.kubectl(probe).ok()
-    });
 }
 
 pub fn explains_rejection_by_a_policy() {

@@ -98,6 +98,15 @@ impl Terraform {
         Ok(terraform)
     }
 
+    /// Installs providers by `method`, a block of `provider_installation` in the CLI configuration: `init` is needed.
+    pub fn with_installation(tool: &Path, method: &str) -> Result<Self> {
+        let work = TempDir::new().doing(|| "creating a working folder".to_owned())?;
+        let mut terraform = Self::in_folder(tool, work.path())?;
+        terraform._work = Some(work);
+        terraform.configure(&format!("provider_installation {{\n  {method}\n}}\n"))?;
+        Ok(terraform)
+    }
+
     fn in_folder(tool: &Path, work: &Path) -> Result<Self> {
         let config =
             TempDir::new().doing(|| "creating a folder for the CLI configuration".to_owned())?;

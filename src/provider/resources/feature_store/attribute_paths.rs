@@ -20,49 +20,41 @@ pub struct AttributePaths<'a> {
 }
 
 impl AttributePaths<'_> {
-    /// Returns the attributes that set what the error is about, in one of these objects. Empty if there are none.
+    /// Returns the attributes that set what the error is about, in one of these objects, each once. Empty if there are
+    /// none.
     pub fn of_error(self, manifests: &Manifests, error: &Error) -> Vec<Path> {
-        match &error.reason {
-            Reason::NamespaceMissing(_) | Reason::NamespaceTerminating(_) => {
+        let key = Key::parse(&error.target.to_string());
+        let target = key.and_then(|key| manifests.get_key_value(&key));
+        let mut paths = match (&error.reason, target) {
+            (Reason::NamespaceMissing(_) | Reason::NamespaceTerminating(_), _) => {
                 vec![Path::of("namespace")]
             }
-            Reason::Foreign { .. } | Reason::Terminating(_) => vec![Path::of("name")],
-            Reason::NotIssued { .. } => vec![Path::of(names::SERVING_CERTIFICATES)],
-            Reason::Forbidden { message } => {
+            (Reason::Foreign { .. } | Reason::Terminating(_), _) => vec![Path::of("name")],
+            (Reason::NotIssued { .. }, _) => vec![Path::of(names::SERVING_CERTIFICATES)],
+            (Reason::Forbidden { message }, _) => {
                 Vec::from_iter(diagnostics::pod_security_attribute(message))
             }
-            Reason::Conflict(_) | Reason::ChangedSincePlan(_) | Reason::Invalid { .. } => {
-                let key = Key::parse(&error.target.to_string());
-                let target = key.and_then(|key| manifests.get_key_value(&key));
-                target.map_or_else(Vec::new, |(key, manifest)| {
-                    self.of_fields(key, manifest, error)
-                })
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// Returns the attributes that set the fields in the error, each once.
-    fn of_fields(self, key: &Key, manifest: &Json, error: &Error) -> Vec<Path> {
-        let mut paths: Vec<Path> = Vec::new();
-        let mut add = |path| {
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        };
-        match &error.reason {
-            Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts) => conflicts
+            (
+                Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts),
+                Some((key, manifest)),
+            ) => conflicts
                 .iter()
                 .filter_map(|conflict| FieldPath::resolve(manifest, &conflict.field))
                 .flat_map(|field| self.of_field(key, &field))
-                .for_each(&mut add),
-            Reason::Invalid { fields, .. } => fields
+                .collect(),
+            (Reason::Invalid { fields, .. }, Some((key, manifest))) => fields
                 .iter()
                 .map(|invalid| rejected_field(key, manifest, error.verb, &invalid.field))
                 .filter_map(|field| self.closest(key, &field))
-                .for_each(&mut add),
-            _ => {}
-        }
+                .collect(),
+            _ => Vec::new(),
+        };
+        let mut seen = Vec::new();
+        paths.retain(|path| {
+            let is_new = !seen.contains(path);
+            seen.push(path.clone());
+            is_new
+        });
         paths
     }
 
@@ -142,6 +134,7 @@ mod tests {
             assert_eq!(path.as_deref(), expected, "{field}");
         }
     }
+
     #[test]
     fn a_failed_apply_is_reported_at_the_attribute() {
         let deployment = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
