@@ -197,9 +197,9 @@ fn check(test: &StoreUnderTest) -> bool {
     let shared = destroy.shared();
     // Those of the refresh, and one for each kind that a store can have in its namespace.
     let kinds = KINDS.len() + 13;
-    // One for each watch, of Deployments, CronJobs and pods. The log has the other request of a watch only after its
-    // end.
-    let watches = 3;
+    // Of Deployments, CronJobs and pods. The log has the second request of a watch only after its end. A watch ends when
+    // no store waits, and starts again with the next one.
+    let watches = 3 * shared;
     let [deletes, lists, gets] = ["delete", "list", "get"].map(|verb| destroy.total(verb));
     destroy.expect("deletes", deletes, 12 * STORES..=12 * STORES);
     destroy.expect("lists", lists, kinds + watches..=kinds * shared + watches);
