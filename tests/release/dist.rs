@@ -70,7 +70,7 @@ pub fn unzip(platform: &str) -> Vec<Entry> {
             let mut content = Vec::new();
             file.read_to_end(&mut content).unwrap();
             Entry {
-                name: file.name().to_owned(),
+                name: file.name().unwrap().into_owned(),
                 mode: file.unix_mode().map(|mode| mode & 0o777),
                 content,
             }
