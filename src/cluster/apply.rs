@@ -204,11 +204,13 @@ impl Cluster {
             return Err(blockers);
         }
         let is_create = prior.is_empty();
-        if !is_create {
-            let refused = self.check_update(&desired.writes(&live), cancel).await;
-            if !refused.is_empty() {
-                return Err(refused);
-            }
+        let writes = desired.writes(&live);
+        let refused = match is_create {
+            true => self.unstored_fields(&writes, cancel).await,
+            false => self.check_update(&writes, cancel).await,
+        };
+        if !refused.is_empty() {
+            return Err(refused);
         }
         let is_of_store = |(key, live): &(Key, Json)| self.may_change(store, prior, key, live);
         let mut applier = Applier {

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use super::super::error::{Error, Reason, Verb};
+use super::super::error::{Error, Reason, UnstoredField, Verb};
 use super::super::operator::is_operated;
 use super::super::request::Request;
 use super::super::resource::NAMESPACES;
@@ -21,6 +21,7 @@ use super::job::has_succeeded;
 use super::object::{Writer, can_become, to_apply_body};
 use super::{is_autoscaler, is_terminating, push_error};
 use crate::kubernetes::diff::is_applied;
+use crate::kubernetes::field_versions::newer_fields;
 use crate::kubernetes::kind::{Key, Kind};
 
 /// The create of a feature store that replaces another one.
@@ -163,11 +164,42 @@ impl Cluster {
                     writer.send_apply(key, body, Cow::Borrowed(live)).await,
                 ),
             };
-            (key, write, sent.err())
+            (key, write, writer.error_of(key, &writes.manifests[key], sent))
         });
         let mut checked = Checked::default();
         checked.add(join_all(sent).await, frees_quota);
+        self.name_version(&mut checked, cancel).await;
         checked
+    }
+
+    /// Returns an error for each object of a create with fields that the API server does not store. Only objects with fields
+    /// that not every supported version stores are checked.
+    pub(super) async fn unstored_fields(
+        &self,
+        writes: &Writes<'_>,
+        cancel: &CancellationToken,
+    ) -> Vec<Error> {
+        let has_newer = |key: &Key| !newer_fields(key.kind, &writes.manifests[key]).is_empty();
+        let checked = self.check_selected(writes, has_newer, cancel).await;
+        // The other errors can be about prerequisites that do not exist yet.
+        let refused = checked.refused.into_iter();
+        refused
+            .filter(|error| matches!(error.reason, Reason::NotStored { .. }))
+            .collect()
+    }
+
+    /// Adds the version of the API server to errors about fields that it does not store.
+    async fn name_version(&self, checked: &mut Checked, cancel: &CancellationToken) {
+        let mut named = None;
+        for error in &mut checked.refused {
+            if let Reason::NotStored { version, .. } = &mut error.reason {
+                if named.is_none() {
+                    let answer = self.send(Request::version(), cancel).await;
+                    named = answer.ok().and_then(|it| Some(it["gitVersion"].as_str()?.to_owned()));
+                }
+                version.clone_from(&named);
+            }
+        }
     }
 
     /// Checks whether the wanted objects could be created, given the `live` ones of [`Cluster::read`]. Writes nothing.
@@ -212,14 +244,36 @@ impl Cluster {
             let Options { field_manager, .. } = self.options();
             // The create will not find the objects that conflicts are about.
             let sent = writer.apply_as(key, field_manager, true, to_dry_run_body(key, manifest));
-            (key, write, sent.await.err())
+            (key, write, writer.error_of(key, manifest, sent.await))
         });
         checked.add(join_all(sent).await, *frees_quota);
+        self.name_version(&mut checked, cancel).await;
         checked
     }
 }
 
 impl Writer<'_> {
+    /// Returns the error of a dry run. A success is one if the API server has dropped fields of the manifest.
+    fn error_of(&self, key: &Key, manifest: &Json, sent: Result<Json, Error>) -> Option<Error> {
+        let stored = match sent {
+            Ok(stored) => stored,
+            Err(error) => return Some(error),
+        };
+        let dropped = newer_fields(key.kind, manifest).into_iter();
+        let dropped = dropped.filter(|(field, _)| field.get(&stored).is_none());
+        let fields: Vec<UnstoredField> = dropped
+            .map(|(field, since)| UnstoredField {
+                field: field.to_string(),
+                since: Some(since),
+            })
+            .collect();
+        let reason = |fields| Reason::NotStored {
+            version: None,
+            fields,
+        };
+        (!fields.is_empty()).then(|| self.refused(key, reason(fields)))
+    }
+
     /// Returns the writes that can be checked, each with its body and the object that it changes.
     fn writes<'w>(
         &self,

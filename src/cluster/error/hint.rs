@@ -33,6 +33,9 @@ impl Error {
                 });
             }
             Reason::NotInstalled { api } => return Some(self.missing_api(api)),
+            Reason::NotStored { .. } if self.target.group.contains('.') && !self.target.group.ends_with(".k8s.io") => {
+                "The custom resource definition in the cluster is older than these fields. Remove the attributes that set them, or upgrade the add-on that the definition belongs to."
+            }
             Reason::Forbidden { .. } if self.target.kind == "Namespace" => {
                 "`expected_cluster_uid` needs the verb get on the namespace kube-system, from a ClusterRole; the guide \"Access to the cluster\" has the rule to copy."
             }
@@ -190,6 +193,9 @@ impl Reason {
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {
                 "Correct the attribute that sets this field. If no attribute sets it, please report a defect of this provider."
+            }
+            Self::NotStored { .. } => {
+                "Remove the attributes that set these fields, or upgrade the cluster. The guide \"Operations\" has the versions that are supported."
             }
             Self::Rejected { .. } => {
                 "The API server, an admission webhook or a proxy rejected the request. See the message above. If the problem was temporary, apply again."

@@ -10,7 +10,8 @@ use rustls::AlertDescription;
 
 use super::Request;
 use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
-use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
+use crate::cluster::error::{FieldConflict, InvalidField, Reason, UnstoredField, Verb, causes};
+use crate::kubernetes::field_versions::Since;
 use crate::kubernetes::kind::Kind;
 
 /// Returns whether a retry would fail in the same way: client and server do not agree on TLS, or one rejects the certificate
@@ -184,7 +185,8 @@ pub(super) fn refused(
     };
     let reason = reason(request, code, status);
     // A policy would deny a retry, too, whatever its status code.
-    let budget = budget.filter(|_| !matches!(reason, Reason::Denied { .. }));
+    let is_final = matches!(reason, Reason::Denied { .. } | Reason::NotStored { .. });
+    let budget = budget.filter(|_| !is_final);
     Failure {
         // The response comes from a proxy, or from a server whose etcd did not respond in time.
         maybe_done: code.is_server_error() && budget == Some(RETRY_BUDGET),
@@ -211,6 +213,15 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     if is_denial(request, code, &status) {
         return Reason::Denied {
             message: denial(request, &status.message),
+        };
+    }
+    if let Some(field) = unknown_field(&status.message) {
+        return Reason::NotStored {
+            version: None,
+            fields: vec![UnstoredField {
+                field: field.to_owned(),
+                since: Since::of_field(field),
+            }],
         };
     }
     match code.as_u16() {
@@ -270,6 +281,15 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             message: status.message,
         },
     }
+}
+
+/// Parses a message about a field that the API server does not know. It has the code 500:
+/// `failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`. The
+/// text before the field never contains a value of the object.
+fn unknown_field(message: &str) -> Option<&str> {
+    let (before, _) = message.split_once(": field not declared in schema")?;
+    let (_, field) = before.rsplit_once("): ")?;
+    field.starts_with('.').then_some(field)
 }
 
 /// The end of the API server's part of a denial, before the message of the policy.
@@ -345,6 +365,24 @@ mod tests {
         assert_eq!(
             read("conflict with \"kubectl-edit\" using apps/v1 at 2026-08-21T10:00:00Z"),
             ("kubectl-edit".to_owned(), true)
+        );
+    }
+
+    #[test]
+    fn a_field_that_the_api_server_does_not_know_is_not_retried() {
+        let message = "failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): .spec.template.spec.containers[name=\"online\"].volumeMounts[mountPath=\"/a\"].bindMountOptions: field not declared in schema";
+        let body = serde_json::json!({"kind": "Status", "code": 500, "reason": "InternalError", "message": message});
+        let failure = refused(
+            &request(Verb::Apply, Kind::Deployment),
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "application/json",
+            body.to_string().as_bytes(),
+            None,
+        );
+        assert_eq!(failure.budget, None);
+        assert_eq!(
+            failure.reason.to_string(),
+            "the API server does not store these fields:\n  .spec.template.spec.containers[name=\"online\"].volumeMounts[mountPath=\"/a\"].bindMountOptions: requires the feature gate VolumeBindMountOptions"
         );
     }
 

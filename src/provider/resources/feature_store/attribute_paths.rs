@@ -31,7 +31,10 @@ impl AttributePaths<'_> {
             Reason::Forbidden { message } => {
                 Vec::from_iter(diagnostics::pod_security_attribute(message))
             }
-            Reason::Conflict(_) | Reason::ChangedSincePlan(_) | Reason::Invalid { .. } => {
+            Reason::Conflict(_)
+            | Reason::ChangedSincePlan(_)
+            | Reason::Invalid { .. }
+            | Reason::NotStored { .. } => {
                 let key = Key::parse(&error.target.to_string());
                 let target = key.and_then(|key| manifests.get_key_value(&key));
                 target.map_or_else(Vec::new, |(key, manifest)| {
@@ -59,6 +62,11 @@ impl AttributePaths<'_> {
             Reason::Invalid { fields, .. } => fields
                 .iter()
                 .map(|invalid| rejected_field(key, manifest, error.verb, &invalid.field))
+                .filter_map(|field| self.closest(key, &field))
+                .for_each(&mut add),
+            Reason::NotStored { fields, .. } => fields
+                .iter()
+                .filter_map(|unstored| FieldPath::resolve(manifest, &unstored.field))
                 .filter_map(|field| self.closest(key, &field))
                 .for_each(&mut add),
             _ => {}
