@@ -14,6 +14,7 @@ pub mod drift;
 pub mod error;
 pub mod field_managers;
 pub mod guard;
+mod keda;
 pub mod operator;
 pub mod preflight;
 pub mod read;

@@ -87,6 +87,10 @@ use crate::kubernetes::kind::{Key, Kind, Tier};
 /// The time for the deletion of an object whose name is needed again.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The time after which the webhook of KEDA no longer has a deleted autoscaler in its cache.
+const WEBHOOK_CACHE_TIMEOUT: Duration = Duration::from_secs(10);
+const WEBHOOK_CACHE_PAUSE: Duration = Duration::from_millis(500);
+
 /// The number of attempts of a write that depends on the version of an object. During a rollout, the status changes the
 /// version of a Deployment often.
 const ATTEMPTS: usize = 20;
@@ -241,7 +245,7 @@ impl Cluster {
             applier.settle_replicas().await;
         }
         applier.prune(is_autoscaler).await;
-        applier.apply_tier(Tier::Autoscaler).await;
+        applier.apply_autoscaler().await;
         applier.prune(|_| true).await;
         Ok(applier.outcome)
     }
@@ -331,6 +335,26 @@ impl Applier<'_> {
 
     async fn apply_tier(&mut self, tier: Tier) {
         self.apply_matching(|key| key.kind.tier() == tier).await;
+    }
+
+    /// Applies the autoscaler. The webhook of KEDA rejects a ScaledObject for a Deployment that has another autoscaler, and
+    /// can still have one in its cache that was just deleted.
+    async fn apply_autoscaler(&mut self) {
+        let replaced = self.outcome.changed.iter().any(is_autoscaler);
+        let deadline = Instant::now() + WEBHOOK_CACHE_TIMEOUT;
+        let is_denied = |error: &Error| {
+            matches!(error.reason, Reason::Denied { .. })
+                && error.target.kind == Kind::ScaledObject.as_str()
+        };
+        loop {
+            self.apply_tier(Tier::Autoscaler).await;
+            let is_retried = replaced && Instant::now() < deadline && !self.cancel.is_cancelled();
+            if !is_retried || !self.outcome.errors.iter().any(is_denied) {
+                return;
+            }
+            self.outcome.errors.retain(|error| !is_denied(error));
+            tokio::time::sleep(WEBHOOK_CACHE_PAUSE).await;
+        }
     }
 
     /// Applies the selected objects in parallel. A failure does not stop the others.

@@ -484,10 +484,8 @@ pub(super) fn causes<'a>(
     })
 }
 
-fn lines(conflicts: &[FieldConflict]) -> String {
-    (conflicts.iter())
-        .map(|conflict| format!("\n  {conflict}"))
-        .collect()
+fn lines<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(|item| format!("\n  {item}")).collect()
 }
 
 fn belongs(owner: &LabelledOwner) -> String {

@@ -37,7 +37,10 @@ const FIELDS: &[(&str, Since)] = &[
     ("securityContext.seLinuxChangePolicy", Version(33)),
     ("securityContext.procMount", Version(33)),
     ("volumeMounts.recursiveReadOnly", Version(31)),
-    ("volumeMounts.bindMountOptions", Gate("VolumeBindMountOptions")),
+    (
+        "volumeMounts.bindMountOptions",
+        Gate("VolumeBindMountOptions"),
+    ),
     ("valueFrom.fileKeyRef", Version(35)),
     ("resources.claims", Version(34)),
     ("spec.resourceClaims", Version(34)),
@@ -236,7 +239,8 @@ mod tests {
             of(Kind::Service, &service),
             expected(&[(".spec.trafficDistribution", "Kubernetes 1.31")])
         );
-        let autoscaler = json!({"spec": {"behavior": {"scaleUp": {"tolerance": "5%", "policies": []}}}});
+        let autoscaler =
+            json!({"spec": {"behavior": {"scaleUp": {"tolerance": "5%", "policies": []}}}});
         assert_eq!(
             of(Kind::HorizontalPodAutoscaler, &autoscaler),
             expected(&[(".spec.behavior.scaleUp.tolerance", "Kubernetes 1.35")])
@@ -248,7 +252,8 @@ mod tests {
     fn a_field_in_a_message_has_its_version() {
         let since = |field: &str| Since::of_field(field).map(|since| since.to_string());
         assert_eq!(
-            since(".spec.template.spec.containers[name=\"a.b\"].lifecycle.preStop.sleep").as_deref(),
+            since(".spec.template.spec.containers[name=\"a.b\"].lifecycle.preStop.sleep")
+                .as_deref(),
             Some("Kubernetes 1.30")
         );
         assert_eq!(since(".spec.replicas"), None);

@@ -164,7 +164,11 @@ impl Cluster {
                     writer.send_apply(key, body, Cow::Borrowed(live)).await,
                 ),
             };
-            (key, write, writer.error_of(key, &writes.manifests[key], sent))
+            (
+                key,
+                write,
+                writer.error_of(key, &writes.manifests[key], sent),
+            )
         });
         let mut checked = Checked::default();
         checked.add(join_all(sent).await, frees_quota);
@@ -195,7 +199,9 @@ impl Cluster {
             if let Reason::NotStored { version, .. } = &mut error.reason {
                 if named.is_none() {
                     let answer = self.send(Request::version(), cancel).await;
-                    named = answer.ok().and_then(|it| Some(it["gitVersion"].as_str()?.to_owned()));
+                    named = answer
+                        .ok()
+                        .and_then(|it| Some(it["gitVersion"].as_str()?.to_owned()));
                 }
                 version.clone_from(&named);
             }

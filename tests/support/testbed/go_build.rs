@@ -17,6 +17,7 @@ use super::tools::Tool;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Module {
     Kubernetes,
+    Kubernetes130,
     Node,
     Containerd,
     CoreDns,
@@ -26,6 +27,7 @@ pub enum Module {
     PulumiBridge,
     PulumiYaml,
     Prometheus,
+    Keda,
     Crds,
 }
 
@@ -35,6 +37,7 @@ impl Module {
             .join("tests/support/testbed")
             .join(match self {
                 Self::Kubernetes => "kubernetes",
+                Self::Kubernetes130 => "kubernetes-1.30",
                 Self::Node => "node",
                 Self::Containerd => "containerd",
                 Self::CoreDns => "coredns",
@@ -44,6 +47,7 @@ impl Module {
                 Self::PulumiBridge => "pulumi-bridge",
                 Self::PulumiYaml => "pulumi-yaml",
                 Self::Prometheus => "prometheus",
+                Self::Keda => "keda",
                 Self::Crds => "crds",
             })
     }
@@ -51,6 +55,7 @@ impl Module {
     fn title(self) -> &'static str {
         match self {
             Self::Kubernetes => "Building Kubernetes programs",
+            Self::Kubernetes130 => "Building the programs of Kubernetes 1.30",
             Self::Node => "Building kubelet and kube-proxy",
             Self::Containerd => "Building containerd",
             Self::CoreDns => "Building CoreDNS",
@@ -60,6 +65,7 @@ impl Module {
             Self::PulumiBridge => "Building Pulumi's bridge to Terraform providers",
             Self::PulumiYaml => "Building Pulumi's host of programs in YAML",
             Self::Prometheus => "Building Prometheus",
+            Self::Keda => "Building KEDA",
             Self::Crds => "Building controller-gen",
         }
     }
@@ -69,6 +75,7 @@ impl Module {
     fn expectation(self) -> (usize, u32) {
         match self {
             Self::Kubernetes => (2840, 10),
+            Self::Kubernetes130 => (2300, 9),
             // The other packages are those of Self::Kubernetes, in the same versions.
             Self::Node => (140, 1),
             Self::Containerd => (810, 2),
@@ -79,6 +86,7 @@ impl Module {
             Self::PulumiBridge => (1690, 8),
             Self::PulumiYaml => (670, 3),
             Self::Prometheus => (1000, 3),
+            Self::Keda => (3450, 20),
             Self::Crds => (300, 1),
         }
     }
@@ -102,13 +110,18 @@ impl Module {
             | Self::PulumiYaml
             | Self::Prometheus
             | Self::Crds => stripped.to_owned(),
+            Self::Keda => {
+                let version = version_of(go_mod, "github.com/kedacore/keda/v2 ");
+                let variable = "-X github.com/kedacore/keda/v2/version.Version";
+                format!("{stripped} {variable}={}", version.trim_start_matches('v'))
+            }
             Self::Containerd => {
                 let version = version_of(go_mod, "github.com/containerd/containerd/v2 ");
                 let variable = "-X github.com/containerd/containerd/v2/version.Version";
                 format!("{stripped} {variable}={}", version.trim_start_matches('v'))
             }
             Self::OpenTofu => format!("{stripped} -X github.com/opentofu/opentofu/version.dev=no"),
-            Self::Kubernetes | Self::Node => {
+            Self::Kubernetes | Self::Kubernetes130 | Self::Node => {
                 let version = version_of(go_mod, "k8s.io/kubernetes ");
                 let mut numbers = version.trim_start_matches('v').split('.');
                 let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
@@ -190,6 +203,8 @@ fn built_as(tool: Tool) -> &'static str {
     match tool {
         Tool::Etcd => "server",
         Tool::PulumiBridge => "dynamic",
+        Tool::KedaOperator => "operator",
+        Tool::KedaAdapter => "loopback",
         _ => tool.binary(),
     }
 }
@@ -216,8 +231,7 @@ fn go_build(
         .args(
             tools
                 .iter()
-                .filter_map(|tool| tool.source())
-                .map(|(_, package)| package),
+                .filter_map(|tool| tool.package()),
         )
         .current_dir(module.folder())
         // No C compiler is needed, and the user's flags do not affect the build.
