@@ -14,7 +14,6 @@ pub mod drift;
 pub mod error;
 pub mod field_managers;
 pub mod guard;
-mod keda;
 pub mod operator;
 pub mod preflight;
 pub mod read;
@@ -27,6 +26,7 @@ pub mod sources;
 mod clock;
 #[cfg(test)]
 pub(crate) mod fake_api;
+mod keda;
 mod read_cache;
 mod request;
 mod resource;

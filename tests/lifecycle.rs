@@ -361,6 +361,7 @@ fn trials() -> Vec<Trial> {
         query::missing_permissions_are_warnings,
     ]);
     all.extend(matrix_trials());
+    all.extend(keda::real::trials());
     let pulumi = Trial::ignorable_test("pulumi::example", || Ok(pulumi::run()));
     all.push(pulumi.with_ignored_flag(true));
     all
@@ -381,5 +382,6 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, all);
     // A static is never dropped.
     lab::stop();
+    keda::real::stop();
     conclusion.exit_code()
 }

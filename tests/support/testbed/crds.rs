@@ -142,7 +142,11 @@ impl Cluster {
 /// Returns the folder of a module in the Go module cache, and downloads that module alone if it is not there.
 fn module_folder(module: &str) -> Result<PathBuf> {
     // The module of the definitions would select other versions if it required KEDA, too.
-    let pins = if module == KEDA { Module::Keda } else { Module::Crds };
+    let pins = if module == KEDA {
+        Module::Keda
+    } else {
+        Module::Crds
+    };
     let mut command = Command::new("go");
     command
         .args(["mod", "download", "-json", module])

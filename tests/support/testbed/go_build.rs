@@ -228,11 +228,7 @@ fn go_build(
         .arg(format!("-tags={}", module.tags()))
         .arg("-o")
         .arg(into)
-        .args(
-            tools
-                .iter()
-                .filter_map(|tool| tool.package()),
-        )
+        .args(tools.iter().filter_map(|tool| tool.package()))
         .current_dir(module.folder())
         // No C compiler is needed, and the user's flags do not affect the build.
         .env("CGO_ENABLED", "0")

@@ -242,7 +242,8 @@ impl Tools {
 /// minutes, which `progress` shows.
 pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
     if wanted.contains(&Tool::Kubelet) && KubernetesVersion::chosen()? != KubernetesVersion::V1_37 {
-        let why = "a kubelet must not be newer than its API server, and only that of 1.37 is pinned";
+        let why =
+            "a kubelet must not be newer than its API server, and only that of 1.37 is pinned";
         return Err(Error::new("finding the programs of a real node", why));
     }
     let mut tools = Tools::default();
