@@ -67,7 +67,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use dry_run::{Checked, Replacement, Writes};
 pub use issued::Issued;
-pub use object::to_apply_body;
+pub use object::{can_become, to_apply_body};
 pub use undo::Undone;
 
 use object::{Created, Writer};
