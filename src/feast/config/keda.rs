@@ -140,8 +140,8 @@ pub struct KedaFallback {
 
     /// How the number is determined: `static` (`replicas`), `currentReplicas` (the current number),
     /// `currentReplicasIfHigher` (the current number, but at least `replicas`), `currentReplicasIfLower` (the current
-    /// number, but at most `replicas`) or `scalingModifiers` (the formula of `scaling_modifiers`, with a value for the
-    /// failed trigger that results in `replicas`). Default: `static`.
+    /// number, but at most `replicas`) or `scalingModifiers` (the formula of `scaling_modifiers`, in which a failed
+    /// trigger is `nil`, as in `requests ?? 50`; `replicas` if the result is `nil`). Default: `static`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "static"))]
     pub behavior: Option<KedaFallbackBehavior>,

@@ -32,6 +32,14 @@ impl KubernetesVersion {
         })
     }
 
+    /// Returns the minor version.
+    pub fn minor(self) -> u32 {
+        match self {
+            Self::V1_30 => 30,
+            Self::V1_37 => 37,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::V1_30 => "1.30",
