@@ -215,13 +215,17 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             message: denial(request, &status.message),
         };
     }
-    if let Some(field) = unknown_field(&status.message) {
+    let unknown = unknown_fields(&status.message).into_iter();
+    let unknown: Vec<UnstoredField> = unknown
+        .map(|field| UnstoredField {
+            field: field.to_owned(),
+            since: Since::of_field(field),
+        })
+        .collect();
+    if !unknown.is_empty() {
         return Reason::NotStored {
             version: None,
-            fields: vec![UnstoredField {
-                field: field.to_owned(),
-                since: Since::of_field(field),
-            }],
+            fields: unknown,
         };
     }
     match code.as_u16() {
@@ -283,13 +287,16 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     }
 }
 
-/// Parses a message about a field that the API server does not know. It has the code 500:
-/// `failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`. The
-/// text before the field never contains a value of the object.
-fn unknown_field(message: &str) -> Option<&str> {
-    let (before, _) = message.split_once(": field not declared in schema")?;
-    let (_, field) = before.rsplit_once("): ")?;
-    field.starts_with('.').then_some(field)
+/// Parses a message about fields that the API server does not know. It has the code 500:
+/// `failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`, or
+/// `…): errors:` and a line for each field.
+fn unknown_fields(message: &str) -> Vec<&str> {
+    let fields = message.lines().filter_map(|line| {
+        let (before, _) = line.split_once(": field not declared in schema")?;
+        let field = before.rsplit_once("): ").map_or(before, |(_, field)| field);
+        Some(field.trim_start()).filter(|field| field.starts_with('.'))
+    });
+    fields.collect()
 }
 
 /// The end of the API server's part of a denial, before the message of the policy.
@@ -369,20 +376,33 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_the_api_server_does_not_know_is_not_retried() {
-        let message = "failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): .spec.template.spec.containers[name=\"online\"].volumeMounts[mountPath=\"/a\"].bindMountOptions: field not declared in schema";
-        let body = serde_json::json!({"kind": "Status", "code": 500, "reason": "InternalError", "message": message});
-        let failure = refused(
-            &request(Verb::Apply, Kind::Deployment),
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "application/json",
-            body.to_string().as_bytes(),
-            None,
-        );
-        assert_eq!(failure.budget, None);
+    fn fields_that_the_api_server_does_not_know_are_not_retried() {
+        let failure = |fields: &str| {
+            let message = format!(
+                "failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): {fields}"
+            );
+            let body = serde_json::json!({"kind": "Status", "code": 500, "message": message});
+            let failure = refused(
+                &request(Verb::Apply, Kind::Deployment),
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "application/json",
+                body.to_string().as_bytes(),
+                None,
+            );
+            assert_eq!(failure.budget, None);
+            failure.reason.to_string()
+        };
+        let options = ".spec.template.spec.containers[name=\"online\"].volumeMounts[mountPath=\"/a\"].bindMountOptions";
         assert_eq!(
-            failure.reason.to_string(),
-            "the API server does not store these fields:\n  .spec.template.spec.containers[name=\"online\"].volumeMounts[mountPath=\"/a\"].bindMountOptions: requires the feature gate VolumeBindMountOptions"
+            failure(&format!("{options}: field not declared in schema")),
+            format!(
+                "the API server does not store these fields:\n  {options}: requires the feature gate VolumeBindMountOptions"
+            )
+        );
+        let two = ".spec.a: field not declared in schema\n  .spec.trafficDistribution: field not declared in schema";
+        assert_eq!(
+            failure(&format!("errors:\n  {two}")),
+            "the API server does not store these fields:\n  .spec.a\n  .spec.trafficDistribution: requires Kubernetes 1.31"
         );
     }
 

@@ -120,7 +120,8 @@ fn scaled_object(test: &StoreUnderTest) -> Json {
 
 fn condition(test: &StoreUnderTest, name: &str) -> Json {
     let object = scaled_object(test);
-    let conditions = object["status"]["conditions"].as_array().unwrap().iter();
+    let conditions = object["status"]["conditions"].as_array();
+    let conditions = conditions.into_iter().flatten();
     let mut found = conditions.filter(|it| it["type"] == name);
     found.next().map_or(Json::Null, |it| it["status"].clone())
 }
