@@ -199,7 +199,7 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
         let (from, to) = (workbench.join(built_as(tool)), folder.join(tool.binary()));
         fs::rename(&from, &to).doing(|| format!("moving {} into the cache", from.display()))?;
     }
-    fs::remove_dir_all(&workbench).ok();
+    fs::remove_dir(&workbench).ok();
     step.done();
     Ok(folder)
 }
@@ -223,7 +223,11 @@ fn go_build(
 ) -> std::result::Result<(), String> {
     let go_mod = fs::read_to_string(module.folder().join("go.mod")).map_err(|e| e.to_string())?;
     let modfile = match module {
-        Module::Keda => Some(keda_source::write(&into.join("source")).map_err(|e| e.to_string())?),
+        // Beside the folder of the programs, which are counted.
+        Module::Keda => {
+            let sources = keda_source::write(&into.with_file_name("source"));
+            Some(sources.map_err(|error| error.to_string())?)
+        }
         _ => None,
     };
     let mut go = Command::new("go")

@@ -20,6 +20,8 @@ const SCALERS: [&str; 3] = [
 /// Writes the sources into `folder`. Returns the file for `go build -modfile`, which uses them.
 pub fn write(folder: &Path) -> Result<PathBuf> {
     let module = module_folder(KEDA)?;
+    // An interrupted build can have left this folder.
+    fs::remove_dir_all(folder).ok();
     for name in FOLDERS {
         copy(&module.join(name), &folder.join(name))?;
     }
