@@ -63,8 +63,8 @@ impl Cluster {
         Ok(live)
     }
 
-    /// Returns the live objects with the labels of the feature store, without those that KEDA has created, and those with the given keys, whoever owns them
-    /// ([`Cluster::is_ours`]). Does not use the read cache.
+    /// Returns the live objects with the labels of the feature store, without those that KEDA has created, and those with the
+    /// given keys, whoever owns them ([`Cluster::is_ours`]). Does not use the read cache.
     ///
     /// Sends a list request for each namespaced kind, then a get request for each key that the lists lack. Cluster-scoped
     /// objects are only read by name, so that no permission to list them is needed.
