@@ -409,7 +409,12 @@ fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> Verdi
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::{DesiredState, PvcPolicy};
     use super::*;
+    use crate::cluster::fake_api::{self, Reply};
+    use crate::feast::objects::Objects;
 
     fn rejected(code: u16, message: &str) -> Reason {
         Reason::Rejected {
@@ -525,5 +530,47 @@ mod tests {
             let verdict = verdict(&key, &reason, write, frees_quota);
             assert_eq!(verdict, expected, "{key}: {reason}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_create_with_a_field_that_the_api_server_drops_writes_nothing() {
+        let cluster = fake_api::cluster(|request| {
+            if request.line == "GET /version" {
+                return Reply::Answer(200, json!({"gitVersion": "v1.30.14"}));
+            }
+            assert!(request.dry_run, "{}", request.line);
+            let mut stored = request.body.clone();
+            let spec = stored["spec"].as_object_mut().unwrap();
+            spec.remove("trafficDistribution");
+            Reply::Answer(200, stored)
+        });
+        let service = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "feast-x-online"},
+            "spec": {"trafficDistribution": "PreferClose", "type": "ClusterIP"},
+        });
+        let key = Key::new(Kind::Service, "feast-x-online");
+        let objects = Objects::without_secrets("ns", [(key, service)].into());
+        let desired = DesiredState {
+            store: &fake_api::store("x"),
+            objects: &objects,
+            prior: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
+            repair_drift: false,
+            wait_for_job: None,
+        };
+        let (cluster, cancel) = (cluster.await, CancellationToken::new());
+        let applied = cluster.apply(BTreeMap::new(), &desired, None, &cancel);
+        let errors = applied.await.unwrap_err();
+        let reasons: Vec<String> = (errors.iter())
+            .map(|error| error.reason.to_string())
+            .collect();
+        assert_eq!(
+            reasons,
+            [
+                "the API server (Kubernetes v1.30.14) does not store these fields:\n  .spec.trafficDistribution: requires Kubernetes 1.31"
+            ]
+        );
     }
 }

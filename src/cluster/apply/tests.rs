@@ -56,45 +56,6 @@ fn errors(outcome: &Outcome) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_create_with_a_field_that_the_api_server_drops_writes_nothing() {
-    let cluster = fake_api::cluster(|request| {
-        if request.line == "GET /version" {
-            return Reply::Answer(200, json!({"gitVersion": "v1.30.14"}));
-        }
-        assert!(request.dry_run, "{}", request.line);
-        let mut stored = request.body.clone();
-        let spec = stored["spec"].as_object_mut().unwrap();
-        spec.remove("trafficDistribution");
-        Reply::Answer(200, stored)
-    });
-    let (key, mut service) = object(Kind::Service, "feast-x-online");
-    service["spec"] = json!({"trafficDistribution": "PreferClose", "type": "ClusterIP"});
-    let objects = Objects::without_secrets("ns", [secret(), (key, service)].into());
-    let desired = DesiredState {
-        store: &fake_api::store("x"),
-        objects: &objects,
-        prior: &BTreeMap::new(),
-        pvc_policy: &PvcPolicy::default(),
-        repair_drift: false,
-        wait_for_job: None,
-    };
-    let cluster = cluster.await;
-    let cancel = CancellationToken::new();
-    let applied = cluster.apply(BTreeMap::new(), &desired, None, &cancel);
-    let errors = applied.await.unwrap_err();
-    let reasons: Vec<String> = errors
-        .iter()
-        .map(|error| error.reason.to_string())
-        .collect();
-    assert_eq!(
-        reasons,
-        [
-            "the API server (Kubernetes v1.30.14) does not store these fields:\n  .spec.trafficDistribution: requires Kubernetes 1.31"
-        ]
-    );
-}
-
-#[tokio::test]
 async fn an_interrupted_write_is_part_of_the_outcome() {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let cluster = fake_api::cluster(move |_| {

@@ -67,7 +67,11 @@ mod tests {
                 families(&["IPv6"]),
                 Some("ip_families"),
             ),
-            (families(&["IPv4"]), families(&["IPv4", "IPv6"]), None),
+            (
+                families(&["IPv4"]),
+                json!({"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "PreferDualStack"}),
+                None,
+            ),
             (json!({}), families(&["IPv6"]), Some("ip_families")),
             (families(&["IPv4"]), json!({}), None),
             (
