@@ -26,6 +26,7 @@ pub mod sources;
 mod clock;
 #[cfg(test)]
 pub(crate) mod fake_api;
+mod keda;
 mod read_cache;
 mod request;
 mod resource;

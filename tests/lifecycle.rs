@@ -66,6 +66,7 @@ mod lifecycle {
     pub mod terraform_runner;
     pub mod testbed;
     pub mod tls;
+    pub mod versions;
     pub mod waiting;
     pub mod without_refresh;
 }
@@ -80,7 +81,7 @@ use lifecycle::{
     leftovers, lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values,
     openshift, permissions, persistence, pods, policies, preflight, pulumi, query, recovery,
     replacement, requests, restricted, rollouts, scaling, secrets, services, terraform_runner,
-    testbed, tls, waiting, without_refresh,
+    testbed, tls, versions, waiting, without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -339,6 +340,7 @@ fn trials() -> Vec<Trial> {
         exposure::service_monitor,
         services::the_type_changes_in_place,
         services::address_families_change_or_replace_the_service,
+        versions::fields_that_the_api_server_does_not_store_are_refused,
         tls::renewed_certificate_rolls_the_pods,
         tls::requires_the_ca_of_a_token_provider,
         tls::example_is_applied,
@@ -362,6 +364,7 @@ fn trials() -> Vec<Trial> {
         query::missing_permissions_are_warnings,
     ]);
     all.extend(matrix_trials());
+    all.extend(keda::real::trials());
     let pulumi = Trial::ignorable_test("pulumi::example", || Ok(pulumi::run()));
     all.push(pulumi.with_ignored_flag(true));
     all
@@ -385,5 +388,6 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, all);
     // A static is never dropped.
     lab::stop();
+    keda::real::stop();
     conclusion.exit_code()
 }

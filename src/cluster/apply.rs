@@ -67,7 +67,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use dry_run::{Checked, Replacement, Writes};
 pub use issued::Issued;
-pub use object::to_apply_body;
+pub use object::{can_become, to_apply_body};
 pub use undo::Undone;
 
 use object::{Created, Writer};
@@ -86,6 +86,10 @@ use crate::kubernetes::kind::{Key, Kind, Tier};
 
 /// The time for the deletion of an object whose name is needed again.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The time after which the webhook of KEDA no longer has a deleted autoscaler in its cache.
+const WEBHOOK_CACHE_TIMEOUT: Duration = Duration::from_secs(10);
+const WEBHOOK_CACHE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The number of attempts of a write that depends on the version of an object. During a rollout, the status changes the
 /// version of a Deployment often.
@@ -204,11 +208,13 @@ impl Cluster {
             return Err(blockers);
         }
         let is_create = prior.is_empty();
-        if !is_create {
-            let refused = self.check_update(&desired.writes(&live), cancel).await;
-            if !refused.is_empty() {
-                return Err(refused);
-            }
+        let writes = desired.writes(&live);
+        let refused = match is_create {
+            true => self.unstored_fields(&writes, cancel).await,
+            false => self.check_update(&writes, cancel).await,
+        };
+        if !refused.is_empty() {
+            return Err(refused);
         }
         let is_of_store = |(key, live): &(Key, Json)| self.may_change(store, prior, key, live);
         let mut applier = Applier {
@@ -239,7 +245,7 @@ impl Cluster {
             applier.settle_replicas().await;
         }
         applier.prune(is_autoscaler).await;
-        applier.apply_tier(Tier::Autoscaler).await;
+        applier.apply_autoscaler().await;
         applier.prune(|_| true).await;
         Ok(applier.outcome)
     }
@@ -329,6 +335,26 @@ impl Applier<'_> {
 
     async fn apply_tier(&mut self, tier: Tier) {
         self.apply_matching(|key| key.kind.tier() == tier).await;
+    }
+
+    /// Applies the autoscaler. The webhook of KEDA rejects a ScaledObject for a Deployment that has another autoscaler, and
+    /// can still have one in its cache that was just deleted.
+    async fn apply_autoscaler(&mut self) {
+        let replaced = self.outcome.changed.iter().any(is_autoscaler);
+        let deadline = Instant::now() + WEBHOOK_CACHE_TIMEOUT;
+        let is_denied = |error: &Error| {
+            matches!(error.reason, Reason::Denied { .. })
+                && error.target.kind == Kind::ScaledObject.as_str()
+        };
+        loop {
+            self.apply_tier(Tier::Autoscaler).await;
+            let is_retried = replaced && Instant::now() < deadline && !self.cancel.is_cancelled();
+            if !is_retried || !self.outcome.errors.iter().any(is_denied) {
+                return;
+            }
+            self.outcome.errors.retain(|error| !is_denied(error));
+            tokio::time::sleep(WEBHOOK_CACHE_PAUSE).await;
+        }
     }
 
     /// Applies the selected objects in parallel. A failure does not stop the others.

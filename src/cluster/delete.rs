@@ -194,8 +194,10 @@ impl Cluster {
 
 /// Returns the request that deletes the object with the UID of `live`.
 fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Request<'a> {
-    // With foreground deletion an object stays until its pods are gone, so that a client can wait for both.
+    // With foreground deletion an object stays until its pods are gone, so that a client can wait for both. A ScaledObject
+    // stays until its HorizontalPodAutoscaler is gone, which would otherwise change the replica count again.
     let propagation_policy = match key.kind.pods() {
+        _ if key.kind == Kind::ScaledObject => PropagationPolicy::Foreground,
         Pods::Owned | Pods::OwnedByJobs => PropagationPolicy::Foreground,
         Pods::None | Pods::Mounting => PropagationPolicy::Background,
     };

@@ -13,6 +13,7 @@ use super::delete::StalledDeletion;
 use super::rollout::JobRole;
 use super::rollout::pod_issue::{PodIssue, paragraphs};
 use super::task::TaskError;
+use crate::kubernetes::field_versions::Since;
 use crate::kubernetes::kind::{Key, Scope};
 
 /// The operation that failed.
@@ -158,6 +159,7 @@ impl Error {
             | Reason::NotIssued { .. }
             | Reason::NotInstalled { .. }
             | Reason::Invalid { .. }
+            | Reason::NotStored { .. }
             | Reason::Conflict(_)
             | Reason::ChangedSincePlan(_)
             | Reason::Stale { .. }
@@ -264,6 +266,25 @@ pub struct InvalidField {
     pub message: String,
 }
 
+/// A field that the API server does not store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnstoredField {
+    /// In the notation of the API server.
+    pub field: String,
+    /// The condition on which an API server stores it; `None` if it is not known.
+    pub since: Option<Since>,
+}
+
+impl fmt::Display for UnstoredField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.field)?;
+        match &self.since {
+            Some(since) => write!(f, ": requires {since}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The reason of a failed operation.
 #[derive(Debug, Clone, Error)]
 pub enum Reason {
@@ -306,6 +327,18 @@ pub enum Reason {
     Invalid {
         message: String,
         fields: Vec<InvalidField>,
+    },
+
+    /// The API server does not know fields of the object, or drops them because their feature gate is off.
+    #[error(
+        "the API server{} does not store these fields:{}",
+        (.version.as_ref()).map_or(String::new(), |it| format!(" (Kubernetes {it})")),
+        lines(.fields)
+    )]
+    NotStored {
+        /// The version of the API server, such as `v1.30.14`; `None` if it is not known.
+        version: Option<String>,
+        fields: Vec<UnstoredField>,
     },
 
     #[error("other field managers own these fields:{}", lines(.0))]
@@ -451,10 +484,8 @@ pub(super) fn causes<'a>(
     })
 }
 
-fn lines(conflicts: &[FieldConflict]) -> String {
-    (conflicts.iter())
-        .map(|conflict| format!("\n  {conflict}"))
-        .collect()
+fn lines<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(|item| format!("\n  {item}")).collect()
 }
 
 fn belongs(owner: &LabelledOwner) -> String {

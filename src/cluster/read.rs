@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
+use super::keda::is_of_scaled_object;
 use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
@@ -62,8 +63,8 @@ impl Cluster {
         Ok(live)
     }
 
-    /// Returns the live objects with the labels of the feature store, and those with the given keys, whoever owns them
-    /// ([`Cluster::is_ours`]). Does not use the read cache.
+    /// Returns the live objects with the labels of the feature store, without those that KEDA has created, and those with the
+    /// given keys, whoever owns them ([`Cluster::is_ours`]). Does not use the read cache.
     ///
     /// Sends a list request for each namespaced kind, then a get request for each key that the lists lack. Cluster-scoped
     /// objects are only read by name, so that no permission to list them is needed.
@@ -156,6 +157,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
         let listed = try_join_all(lists).await?.into_iter().flatten();
+        let listed = listed.filter(|(_, live)| !is_of_scaled_object(live));
         let mut live: BTreeMap<Key, Json> = listed.collect();
         let missing = keys.iter().filter(|key| !live.contains_key(*key));
         let gets = missing.map(|key| async {
@@ -222,6 +224,9 @@ impl Cluster {
     /// Returns whether the live object belongs to the feature store: it has the labels of the feature store, or it
     /// `was_applied` according to the state and to its managed fields, because somebody can have removed the labels.
     pub fn is_ours(&self, store: &StoreName, live: &Json, was_applied: bool) -> bool {
+        if is_of_scaled_object(live) {
+            return false;
+        }
         let labels = &live["metadata"]["labels"];
         let here = match live["metadata"]["namespace"].as_str() {
             Some(_) => true,

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Target, Verb};
-use super::resource::{Resource, escape};
+use super::resource::{NAMESPACES, Resource, escape};
 use super::{Cluster, ConnectionError, connection, task};
 use crate::kubernetes::kind::Key;
 use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
@@ -77,6 +77,8 @@ pub(super) enum Call {
     Get,
     /// Lists the resources of an API group, for which every authenticated user has permission (`system:discovery`).
     Discovery,
+    /// Reads the version of the API server, for which every user has permission (`system:public-info-viewer`).
+    Version,
     List(ListParams),
     Create(PostParams, Json),
     Patch(PatchParams, Patch<Json>),
@@ -103,6 +105,14 @@ impl<'a> Request<'a> {
             namespace: "",
             name: None,
             call: Call::Discovery,
+        }
+    }
+
+    /// Reads the version of the API server.
+    pub fn version() -> Self {
+        Self {
+            call: Call::Version,
+            ..Self::discovery(NAMESPACES)
         }
     }
 
@@ -161,7 +171,7 @@ impl<'a> Request<'a> {
         match &mut self.call {
             Call::Patch(params, _) => params.dry_run = true,
             Call::Create(params, _) => params.dry_run = true,
-            Call::Get | Call::Discovery | Call::List(_) | Call::Delete(_) => {}
+            Call::Get | Call::Discovery | Call::Version | Call::List(_) | Call::Delete(_) => {}
         }
         self
     }
@@ -191,6 +201,9 @@ impl<'a> Request<'a> {
         let request = match &self.call {
             Call::Get => requests.get(&name, &GetParams::default()),
             Call::Discovery => http::Request::get(format!("/apis/{}", self.resource.api_version()))
+                .body(Vec::new())
+                .map_err(kube::core::request::Error::BuildRequest),
+            Call::Version => http::Request::get("/version")
                 .body(Vec::new())
                 .map_err(kube::core::request::Error::BuildRequest),
             Call::List(params) => requests.list(params),

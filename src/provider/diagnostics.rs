@@ -101,6 +101,23 @@ pub fn interruption(allows_several_pods: bool) -> Diagnostic {
     )
 }
 
+/// An update that deletes a Service and creates it again. `is_certain` is false if the prior state does not show whether the
+/// live Service has the value already.
+pub fn recreated_service(service: &Key, field: &str, is_certain: bool) -> Diagnostic {
+    let condition = match is_certain {
+        true => "",
+        false => ", unless it has this value already",
+    };
+    Diagnostic::warning(
+        format!("The apply deletes and creates {service} again"),
+        format!(
+            "`{field}` of a Service cannot be changed, so that the apply deletes {service} and creates it \
+             again{condition}. Until then, requests to it fail, and afterwards it has another cluster IP address and, with \
+             the type LoadBalancer, another load balancer."
+        ),
+    )
+}
+
 /// A plan that would replace a feature store because the namespace of the provider block is an empty string.
 pub fn empty_namespace(prior: &Value) -> Diagnostic {
     let text = |name: &str| {

@@ -1,5 +1,10 @@
-//! KEDA as part of a feature store. The API server gets a definition of `ScaledObject` with the fields of this file.
-//! The KEDA operator does not run.
+//! KEDA as part of a feature store. The API server has KEDA's real definition of `ScaledObject`. The KEDA operator runs in
+//! the tests of [`real`] only.
+
+#[path = "keda/queue.rs"]
+mod queue;
+#[path = "keda/real.rs"]
+pub mod real;
 
 use std::fs;
 use std::path::Path;
@@ -8,84 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 use crate::lifecycle::{import, lab};
-use crate::support::testbed::Cluster;
-
-const NAME: &str = "scaledobjects.keda.sh";
-
-/// Returns the custom resource definition, with a schema for this test.
-fn definition() -> Json {
-    let whole = json!({"type": "integer", "format": "int32"});
-    let text = json!({"type": "string"});
-    let texts = json!({"type": "object", "additionalProperties": text});
-    let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let reference = json!({
-        "type": "object",
-        "required": ["name"],
-        "properties": {"name": text, "kind": text, "apiVersion": text},
-    });
-    let trigger = json!({
-        "type": "object",
-        "required": ["type", "metadata"],
-        "properties": {
-            "type": text,
-            "metadata": texts,
-            "metricType": text,
-            "name": text,
-            "useCachedMetrics": {"type": "boolean"},
-            "authenticationRef": reference,
-        },
-    });
-    let spec = json!({
-        "type": "object",
-        "required": ["scaleTargetRef", "triggers"],
-        "properties": {
-            "scaleTargetRef": reference,
-            "minReplicaCount": whole,
-            "maxReplicaCount": whole,
-            "idleReplicaCount": whole,
-            "pollingInterval": whole,
-            "cooldownPeriod": whole,
-            "initialCooldownPeriod": whole,
-            "fallback": {
-                "type": "object",
-                "required": ["failureThreshold", "replicas"],
-                "properties": {
-                    "failureThreshold": whole,
-                    "replicas": whole,
-                    "behavior": {"type": "string", "default": "static"},
-                },
-            },
-            "advanced": anything,
-            "triggers": {"type": "array", "items": trigger},
-        },
-    });
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": NAME},
-        "spec": {
-            "group": "keda.sh",
-            "scope": "Namespaced",
-            "names": {"kind": "ScaledObject", "plural": "scaledobjects", "singular": "scaledobject"},
-            "versions": [{
-                "name": "v1alpha1",
-                "served": true,
-                "storage": true,
-                "schema": {"openAPIV3Schema": {
-                    "type": "object",
-                    "properties": {"spec": spec, "status": anything},
-                }},
-            }],
-        },
-    })
-}
-
-pub fn install(cluster: &Cluster) {
-    cluster.apply(&definition().to_string()).unwrap();
-    let crd = format!("crd/{NAME}");
-    let established = "--for=condition=Established";
-    (cluster.kubectl(&["wait", established, &crd, "--timeout=60s"])).unwrap();
-}
+use crate::support::testbed::Crd;
 
 fn scaled(max: u32) -> String {
     format!(
@@ -127,7 +55,8 @@ pub fn requires_keda_and_creates_a_scaled_object() {
     }
     assert_eq!(test.objects(), Vec::<String>::new());
 
-    install(test.namespace.cluster());
+    let cluster = test.namespace.cluster();
+    cluster.install(&[Crd::ScaledObject]).unwrap();
     test.apply();
     let scaled_object = || {
         (test.namespace)
@@ -203,7 +132,7 @@ pub fn requires_keda_and_creates_a_scaled_object() {
 
     // When KEDA is uninstalled, its objects are deleted. This is drift that an apply cannot revert.
     (test.namespace.cluster())
-        .kubectl(&["delete", "crd", NAME, "--timeout=60s"])
+        .kubectl(&["delete", "crd", Crd::ScaledObject.name(), "--timeout=60s"])
         .unwrap();
     test.plan_with_changes();
     let run = test.terraform.apply().unwrap();

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use libtest_mimic::Completion;
 
 use crate::support::terraform::Terraform;
-use crate::support::testbed::{ControlPlane, Namespace, Options, Progress, Result, Tool, tools};
+use crate::support::testbed::{
+    ControlPlane, KubernetesVersion, Namespace, Options, Progress, Result, Tool, tools,
+};
 
 static CONTROL_PLANE: OnceLock<std::result::Result<ControlPlane, String>> = OnceLock::new();
 
@@ -42,6 +44,13 @@ pub fn own_control_plane() -> ControlPlane {
     tools::ensure(Tool::CONTROL_PLANE, progress)
         .and_then(|tools| ControlPlane::start(&tools, &Options::default(), progress))
         .unwrap_or_else(|error| panic!("no control plane: {error}"))
+}
+
+/// Returns whether the control plane has this minor version of Kubernetes or a later one. The user's own cluster counts as new
+/// enough.
+pub fn has_kubernetes(minor: u32) -> bool {
+    let version = KubernetesVersion::chosen().unwrap_or_else(|error| panic!("{error}"));
+    kubeconfig_of_the_user().is_some() || version.minor() >= minor
 }
 
 pub fn stop() {

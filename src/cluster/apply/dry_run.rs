@@ -11,7 +11,7 @@ use futures::future::join_all;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use super::super::error::{Error, Reason, Verb};
+use super::super::error::{Error, Reason, UnstoredField, Verb};
 use super::super::operator::is_operated;
 use super::super::request::Request;
 use super::super::resource::NAMESPACES;
@@ -21,6 +21,7 @@ use super::job::has_succeeded;
 use super::object::{Writer, can_become, to_apply_body};
 use super::{is_autoscaler, is_terminating, push_error};
 use crate::kubernetes::diff::is_applied;
+use crate::kubernetes::field_versions::newer_fields;
 use crate::kubernetes::kind::{Key, Kind};
 
 /// The create of a feature store that replaces another one.
@@ -163,11 +164,48 @@ impl Cluster {
                     writer.send_apply(key, body, Cow::Borrowed(live)).await,
                 ),
             };
-            (key, write, sent.err())
+            (
+                key,
+                write,
+                writer.error_of(key, &writes.manifests[key], sent),
+            )
         });
         let mut checked = Checked::default();
         checked.add(join_all(sent).await, frees_quota);
+        self.name_version(&mut checked, cancel).await;
         checked
+    }
+
+    /// Returns an error for each object of a create with fields that the API server does not store. Only objects with fields
+    /// that not every supported version stores are checked.
+    pub(super) async fn unstored_fields(
+        &self,
+        writes: &Writes<'_>,
+        cancel: &CancellationToken,
+    ) -> Vec<Error> {
+        let has_newer = |key: &Key| !newer_fields(key.kind, &writes.manifests[key]).is_empty();
+        let checked = self.check_selected(writes, has_newer, cancel).await;
+        // The other errors can be about prerequisites that do not exist yet.
+        let refused = checked.refused.into_iter();
+        refused
+            .filter(|error| matches!(error.reason, Reason::NotStored { .. }))
+            .collect()
+    }
+
+    /// Adds the version of the API server to errors about fields that it does not store.
+    async fn name_version(&self, checked: &mut Checked, cancel: &CancellationToken) {
+        let mut named = None;
+        for error in &mut checked.refused {
+            if let Reason::NotStored { version, .. } = &mut error.reason {
+                if named.is_none() {
+                    let answer = self.send(Request::version(), cancel).await;
+                    named = answer
+                        .ok()
+                        .and_then(|it| Some(it["gitVersion"].as_str()?.to_owned()));
+                }
+                version.clone_from(&named);
+            }
+        }
     }
 
     /// Checks whether the wanted objects could be created, given the `live` ones of [`Cluster::read`]. Writes nothing.
@@ -212,14 +250,36 @@ impl Cluster {
             let Options { field_manager, .. } = self.options();
             // The create will not find the objects that conflicts are about.
             let sent = writer.apply_as(key, field_manager, true, to_dry_run_body(key, manifest));
-            (key, write, sent.await.err())
+            (key, write, writer.error_of(key, manifest, sent.await))
         });
         checked.add(join_all(sent).await, *frees_quota);
+        self.name_version(&mut checked, cancel).await;
         checked
     }
 }
 
 impl Writer<'_> {
+    /// Returns the error of a dry run. A success is one if the API server has dropped fields of the manifest.
+    fn error_of(&self, key: &Key, manifest: &Json, sent: Result<Json, Error>) -> Option<Error> {
+        let stored = match sent {
+            Ok(stored) => stored,
+            Err(error) => return Some(error),
+        };
+        let dropped = newer_fields(key.kind, manifest).into_iter();
+        let dropped = dropped.filter(|(field, _)| field.get(&stored).is_none());
+        let fields: Vec<UnstoredField> = dropped
+            .map(|(field, since)| UnstoredField {
+                field: field.to_string(),
+                since: Some(since),
+            })
+            .collect();
+        let reason = |fields| Reason::NotStored {
+            version: None,
+            fields,
+        };
+        (!fields.is_empty()).then(|| self.refused(key, reason(fields)))
+    }
+
     /// Returns the writes that can be checked, each with its body and the object that it changes.
     fn writes<'w>(
         &self,
@@ -349,7 +409,12 @@ fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> Verdi
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::{DesiredState, PvcPolicy};
     use super::*;
+    use crate::cluster::fake_api::{self, Reply};
+    use crate::feast::objects::Objects;
 
     fn rejected(code: u16, message: &str) -> Reason {
         Reason::Rejected {
@@ -465,5 +530,47 @@ mod tests {
             let verdict = verdict(&key, &reason, write, frees_quota);
             assert_eq!(verdict, expected, "{key}: {reason}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_create_with_a_field_that_the_api_server_drops_writes_nothing() {
+        let cluster = fake_api::cluster(|request| {
+            if request.line == "GET /version" {
+                return Reply::Answer(200, json!({"gitVersion": "v1.30.14"}));
+            }
+            assert!(request.dry_run, "{}", request.line);
+            let mut stored = request.body.clone();
+            let spec = stored["spec"].as_object_mut().unwrap();
+            spec.remove("trafficDistribution");
+            Reply::Answer(200, stored)
+        });
+        let service = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "feast-x-online"},
+            "spec": {"trafficDistribution": "PreferClose", "type": "ClusterIP"},
+        });
+        let key = Key::new(Kind::Service, "feast-x-online");
+        let objects = Objects::without_secrets("ns", [(key, service)].into());
+        let desired = DesiredState {
+            store: &fake_api::store("x"),
+            objects: &objects,
+            prior: &BTreeMap::new(),
+            pvc_policy: &PvcPolicy::default(),
+            repair_drift: false,
+            wait_for_job: None,
+        };
+        let (cluster, cancel) = (cluster.await, CancellationToken::new());
+        let applied = cluster.apply(BTreeMap::new(), &desired, None, &cancel);
+        let errors = applied.await.unwrap_err();
+        let reasons: Vec<String> = (errors.iter())
+            .map(|error| error.reason.to_string())
+            .collect();
+        assert_eq!(
+            reasons,
+            [
+                "the API server (Kubernetes v1.30.14) does not store these fields:\n  .spec.trafficDistribution: requires Kubernetes 1.31"
+            ]
+        );
     }
 }

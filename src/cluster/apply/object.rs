@@ -48,9 +48,9 @@ pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
     body
 }
 
-/// Returns whether the API server accepts the body as an update of the live object. The selector of a Deployment is
-/// immutable; the Feast operator's lineage server has another selector.
-pub(super) fn can_become(body: &Json, live: &Json) -> bool {
+/// Returns whether the API server accepts the body as an update of the live object; otherwise, an apply deletes the object and
+/// creates it again. The selector of a Deployment is immutable; the Feast operator's lineage server has another selector.
+pub fn can_become(body: &Json, live: &Json) -> bool {
     let (body_spec, live_spec) = (&body["spec"], &live["spec"]);
     if body["kind"] == Kind::Deployment.as_str() {
         let selector = |spec: &Json| spec["selector"]["matchLabels"].clone();

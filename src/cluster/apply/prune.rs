@@ -1,9 +1,11 @@
 //! Deletion of objects that are no longer desired.
 
 use futures::future::join_all;
+use serde_json::Value as Json;
 
+use super::super::error::Error;
 use super::Applier;
-use crate::kubernetes::kind::Key;
+use crate::kubernetes::kind::{Key, Kind};
 
 impl Applier<'_> {
     /// Deletes the selected objects that are no longer desired. PersistentVolumeClaims are deleted only if the policy
@@ -19,10 +21,10 @@ impl Applier<'_> {
             .filter(|key| !policy.is_external(key))
             .cloned()
             .partition(|key| policy.retains(key));
+        let applier = &*self;
         let deletions = pruned.iter().filter_map(|key| {
-            let live = self.outcome.exists.get(key)?;
-            let (cluster, store) = (self.cluster, self.desired.store);
-            Some(cluster.delete_one(store, key, live, self.cancel))
+            let live = applier.outcome.exists.get(key)?;
+            Some(applier.delete_pruned(key, live))
         });
         let results = join_all(deletions).await;
         for (key, result) in pruned.into_iter().zip(results) {
@@ -35,5 +37,16 @@ impl Applier<'_> {
             }
         }
         self.outcome.kept.extend(kept);
+    }
+
+    /// Deletes the object. Waits for the deletion of a ScaledObject: until then, KEDA can change the replica count, and its
+    /// HorizontalPodAutoscaler does.
+    async fn delete_pruned(&self, key: &Key, live: &Json) -> Result<(), Error> {
+        let (cluster, store) = (self.cluster, self.desired.store);
+        cluster.delete_one(store, key, live, self.cancel).await?;
+        match key.kind {
+            Kind::ScaledObject => self.until_deleted(key, live).await,
+            _ => Ok(()),
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::cluster::connection::{self, Identity, shown};
 use crate::cluster::resource::FEAST_GROUP;
 use crate::cluster::rollout::JobRole;
 use crate::feast::names::OPERATOR;
+use crate::kubernetes::field_versions::OLDEST;
 use crate::kubernetes::kind::{Api, Kind, KindInfo};
 
 /// The user of a request without credentials.
@@ -33,6 +34,9 @@ impl Error {
                 });
             }
             Reason::NotInstalled { api } => return Some(self.missing_api(api)),
+            Reason::NotStored { .. } if self.is_about_a_custom_resource() => {
+                "The custom resource definition in the cluster is older than these fields. Remove the attributes that set them, or upgrade the add-on that the definition belongs to."
+            }
             Reason::Forbidden { .. } if self.target.kind == "Namespace" => {
                 "`expected_cluster_uid` needs the verb get on the namespace kube-system, from a ClusterRole; the guide \"Access to the cluster\" has the rule to copy."
             }
@@ -71,10 +75,15 @@ impl Error {
         }
     }
 
+    /// The groups of Kubernetes have no dot, or the suffix `.k8s.io`.
+    fn is_about_a_custom_resource(&self) -> bool {
+        let group = self.target.group;
+        group.contains('.') && !group.ends_with(".k8s.io")
+    }
+
     /// Explains an API that the cluster lacks, by its group.
     fn missing_api(&self, api: &str) -> Cow<'static, str> {
-        let group = self.target.group;
-        if group == FEAST_GROUP {
+        if self.target.group == FEAST_GROUP {
             return "The custom resource definitions of the Feast operator are not installed in this cluster.".into();
         }
         let mut kinds = Kind::ALL.iter().map(|kind| kind.info());
@@ -85,16 +94,15 @@ impl Error {
         {
             return format!("Nothing was written. {remedy}").into();
         }
-        // The groups of Kubernetes have no dot, or this suffix.
-        if group.contains('.') && !group.ends_with(".k8s.io") {
+        if self.is_about_a_custom_resource() {
             return format!(
-                "Nothing was written. {} is a custom resource: install the add-on that brings the API group {group}, or remove from the configuration what needs it.",
-                self.target.kind
+                "Nothing was written. {} is a custom resource: install the add-on that brings the API group {}, or remove from the configuration what needs it.",
+                self.target.kind, self.target.group
             )
             .into();
         }
         format!(
-            "Check that the address is that of a Kubernetes API server, and its version: 1.23 is the first that has all APIs of this provider ({api} is part of Kubernetes itself)."
+            "Check that the address is that of a Kubernetes API server, and its version: this provider supports Kubernetes 1.{OLDEST} and later ({api} is part of Kubernetes itself)."
         )
         .into()
     }
@@ -190,6 +198,9 @@ impl Reason {
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {
                 "Correct the attribute that sets this field. If no attribute sets it, please report a defect of this provider."
+            }
+            Self::NotStored { .. } => {
+                "Remove the attributes that set these fields, or upgrade the cluster. The guide \"Operations\" has the versions that are supported."
             }
             Self::Rejected { .. } => {
                 "The API server, an admission webhook or a proxy rejected the request. See the message above. If the problem was temporary, apply again."
@@ -390,6 +401,23 @@ mod tests {
         assert_eq!(
             message(&monitor),
             "Nothing was written. PodMonitor is a custom resource: install the add-on that brings the API group monitoring.coreos.com, or remove from the configuration what needs it."
+        );
+    }
+
+    #[test]
+    fn the_hint_on_unknown_fields_depends_on_the_group() {
+        let unknown = |kind: Kind| {
+            let reason = Reason::NotStored {
+                version: None,
+                fields: Vec::new(),
+            };
+            let hint = error(kind, Identity::Anonymous, reason).hint();
+            start(&hint.unwrap())
+        };
+        assert_eq!(unknown(Kind::Deployment), "Remove the attributes that set");
+        assert_eq!(
+            unknown(Kind::ScaledObject),
+            "The custom resource definition in"
         );
     }
 

@@ -10,7 +10,8 @@ use rustls::AlertDescription;
 
 use super::Request;
 use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
-use crate::cluster::error::{FieldConflict, InvalidField, Reason, Verb, causes};
+use crate::cluster::error::{FieldConflict, InvalidField, Reason, UnstoredField, Verb, causes};
+use crate::kubernetes::field_versions::Since;
 use crate::kubernetes::kind::Kind;
 
 /// Returns whether a retry would fail in the same way: client and server do not agree on TLS, or one rejects the certificate
@@ -184,7 +185,8 @@ pub(super) fn refused(
     };
     let reason = reason(request, code, status);
     // A policy would deny a retry, too, whatever its status code.
-    let budget = budget.filter(|_| !matches!(reason, Reason::Denied { .. }));
+    let is_final = matches!(reason, Reason::Denied { .. } | Reason::NotStored { .. });
+    let budget = budget.filter(|_| !is_final);
     Failure {
         // The response comes from a proxy, or from a server whose etcd did not respond in time.
         maybe_done: code.is_server_error() && budget == Some(RETRY_BUDGET),
@@ -211,6 +213,19 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     if is_denial(request, code, &status) {
         return Reason::Denied {
             message: denial(request, &status.message),
+        };
+    }
+    let unknown = unknown_fields(&status.message).into_iter();
+    let unknown: Vec<UnstoredField> = unknown
+        .map(|field| UnstoredField {
+            field: field.to_owned(),
+            since: Since::of_field(field),
+        })
+        .collect();
+    if !unknown.is_empty() {
+        return Reason::NotStored {
+            version: None,
+            fields: unknown,
         };
     }
     match code.as_u16() {
@@ -270,6 +285,18 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             message: status.message,
         },
     }
+}
+
+/// Parses a message about fields that the API server does not know. It has the code 500:
+/// `failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`, or
+/// `…): errors:` and a line for each field.
+fn unknown_fields(message: &str) -> Vec<&str> {
+    let fields = message.lines().filter_map(|line| {
+        let (before, _) = line.split_once(": field not declared in schema")?;
+        let field = before.rsplit_once("): ").map_or(before, |(_, field)| field);
+        Some(field.trim_start()).filter(|field| field.starts_with('.'))
+    });
+    fields.collect()
 }
 
 /// The end of the API server's part of a denial, before the message of the policy.
@@ -345,6 +372,37 @@ mod tests {
         assert_eq!(
             read("conflict with \"kubectl-edit\" using apps/v1 at 2026-08-21T10:00:00Z"),
             ("kubectl-edit".to_owned(), true)
+        );
+    }
+
+    #[test]
+    fn fields_that_the_api_server_does_not_know_are_not_retried() {
+        let failure = |fields: &str| {
+            let message = format!(
+                "failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): {fields}"
+            );
+            let body = serde_json::json!({"kind": "Status", "code": 500, "message": message});
+            let failure = refused(
+                &request(Verb::Apply, Kind::Deployment),
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "application/json",
+                body.to_string().as_bytes(),
+                None,
+            );
+            assert_eq!(failure.budget, None);
+            failure.reason.to_string()
+        };
+        let options = ".spec.template.spec.containers[name=\"online\"].volumeMounts[mountPath=\"/a\"].bindMountOptions";
+        assert_eq!(
+            failure(&format!("{options}: field not declared in schema")),
+            format!(
+                "the API server does not store these fields:\n  {options}: requires the feature gate VolumeBindMountOptions"
+            )
+        );
+        let two = ".spec.a: field not declared in schema\n  .spec.trafficDistribution: field not declared in schema";
+        assert_eq!(
+            failure(&format!("errors:\n  {two}")),
+            "the API server does not store these fields:\n  .spec.a\n  .spec.trafficDistribution: requires Kubernetes 1.31"
         );
     }
 

@@ -73,7 +73,7 @@ pub struct Keda {
     /// `keda-hpa-feast-<name>`, set by KEDA.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
-        length(min = 1, max = 253),
+        length(min = 1, max = 63),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub hpa_name: Option<String>,
@@ -130,8 +130,8 @@ pub struct KedaAuthentication {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KedaFallback {
-    /// Number of consecutive failures after which the fallback applies.
-    #[schemars(range(min = 1))]
+    /// Number of consecutive failures after which the next failure starts the fallback.
+    #[schemars(range(min = 0))]
     pub failure_threshold: i32,
 
     /// Number of pods.
@@ -140,8 +140,8 @@ pub struct KedaFallback {
 
     /// How the number is determined: `static` (`replicas`), `currentReplicas` (the current number),
     /// `currentReplicasIfHigher` (the current number, but at least `replicas`), `currentReplicasIfLower` (the current
-    /// number, but at most `replicas`) or `scalingModifiers` (the formula of `scaling_modifiers`, with a value for the
-    /// failed trigger that results in `replicas`). Default: `static`.
+    /// number, but at most `replicas`) or `scalingModifiers` (the formula of `scaling_modifiers`, in which a failed
+    /// trigger is `nil`, as in `requests ?? 50`; `replicas` if the result is `nil`). Default: `static`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "static"))]
     pub behavior: Option<KedaFallbackBehavior>,
@@ -156,7 +156,7 @@ pub struct KedaScalingModifiers {
     #[schemars(length(min = 1))]
     pub formula: String,
 
-    /// Value of the formula to keep, as a decimal number, such as `"5"`.
+    /// Value of the formula to keep, as a decimal number above 0, such as `"5"`. With `fallback`, it must be a whole number.
     #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
     pub target: String,
 

@@ -132,7 +132,25 @@ pub(super) fn scaling_modifiers(store: &FeatureStore) -> Vec<Violation> {
             "Use `AverageValue` or `Value`.",
         ));
     }
-    let names = keda.triggers.iter().filter_map(|it| it.name.as_deref());
+    // The pattern of the attribute admits only decimal numbers.
+    let target = modifiers.target.parse::<f64>().unwrap_or(1.0);
+    if target <= 0.0 {
+        violations.push(Violation::at(
+            at.attribute("target"),
+            "The target must be above 0",
+            "KEDA divides the value of the formula by it.",
+        ));
+    } else if keda.fallback.is_some() && modifiers.target.contains('.') {
+        violations.push(Violation::new(
+            at.attribute("target"),
+            [at.attribute("target"), path.attribute("fallback")],
+            "With `fallback`, the target must be a whole number",
+            "KEDA ignores the fallback otherwise. Use a whole number, or remove `fallback`.",
+        ));
+    }
+    // The metrics of the others are not external, and KEDA does not pass them to the formula.
+    let named = keda.triggers.iter().filter(|it| !is_resource_trigger(it));
+    let names = named.filter_map(|it| it.name.as_deref());
     if !names
         .into_iter()
         .any(|name| modifiers.formula.contains(name))
@@ -141,7 +159,8 @@ pub(super) fn scaling_modifiers(store: &FeatureStore) -> Vec<Violation> {
             at.attribute("formula"),
             [at.attribute("formula"), path.attribute("triggers")],
             "The formula has the name of no trigger",
-            "A trigger is in the formula with its `name`. Set `name` for the triggers, and use these names.",
+            "A trigger is in the formula with its `name`. Set `name` for the triggers, and use these names. CPU and memory \
+             triggers cannot be in a formula.",
         ));
     }
     violations
@@ -263,8 +282,36 @@ mod tests {
                 ),
             ],
         );
+        let mut of_resource = keda("queue", "Value");
+        of_resource["triggers"][0]["type"] = json!("cpu");
+        check(
+            rule,
+            of_resource,
+            &[(
+                "scaling_modifiers.formula",
+                "The formula has the name of no trigger",
+            )],
+        );
         let fallback =
             json!({"failureThreshold": 3, "replicas": 2, "behavior": "scalingModifiers"});
+        for (target, with_fallback, expected) in [
+            ("0", false, Some("The target must be above 0")),
+            ("0.0", true, Some("The target must be above 0")),
+            ("0.5", false, None),
+            (
+                "0.5",
+                true,
+                Some("With `fallback`, the target must be a whole number"),
+            ),
+        ] {
+            let mut keda = keda("queue", "Value");
+            keda["scalingModifiers"]["target"] = json!(target);
+            if with_fallback {
+                keda["fallback"] = fallback.clone();
+            }
+            let expected = expected.map(|summary| ("scaling_modifiers.target", summary));
+            check(rule, keda, &Vec::from_iter(expected));
+        }
         let mut with_formula = keda("queue", "Value");
         with_formula["fallback"] = fallback.clone();
         check(rule, with_formula, &[]);

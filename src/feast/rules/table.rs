@@ -76,8 +76,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "keda-scaling-modifiers",
-        description: "The formula of `scaling_modifiers` has the name of a trigger, and `behavior = \
-             \"scalingModifiers\"` has a formula.",
+        description: "The formula of `scaling_modifiers` has the name of a trigger other than CPU and memory, the target is \
+             above 0 and with `fallback` a whole number, and `behavior = \"scalingModifiers\"` has a formula.",
         check: keda::scaling_modifiers,
     },
     Rule {

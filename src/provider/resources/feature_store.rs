@@ -22,6 +22,7 @@ mod preflight;
 pub mod prior_state;
 pub mod private_state;
 pub mod read;
+mod recreated_services;
 mod replacement;
 mod rewrites;
 pub mod secret_drift;

@@ -21,23 +21,29 @@ pub struct Ports {
 impl Ports {
     /// The ports are free at this time. If another process takes one, the start is repeated with other ports.
     pub fn free() -> Result<Self> {
-        // All five are held until the last is found, because the system could otherwise return one twice.
-        let mut held = Vec::new();
-        let mut port = || -> std::io::Result<u16> {
-            let listener = TcpListener::bind(("127.0.0.1", 0))?;
-            let port = listener.local_addr()?.port();
-            held.push(listener);
-            Ok(port)
-        };
-        let mut free = || port().doing(|| "finding a free port on 127.0.0.1".to_owned());
+        let [etcd, etcd_peer, kube_apiserver, kwok, metrics_server] = free_ports()?;
         Ok(Self {
-            etcd: free()?,
-            etcd_peer: free()?,
-            kube_apiserver: free()?,
-            kwok: free()?,
-            metrics_server: free()?,
+            etcd,
+            etcd_peer,
+            kube_apiserver,
+            kwok,
+            metrics_server,
         })
     }
+}
+
+/// Returns ports of 127.0.0.1 on which no process listens.
+pub fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT]> {
+    // All are held until the last is found, because the system could otherwise return one twice.
+    let mut held = Vec::new();
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let doing = || "finding a free port on 127.0.0.1".to_owned();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).doing(doing)?;
+        *port = listener.local_addr().doing(doing)?.port();
+        held.push(listener);
+    }
+    Ok(ports)
 }
 
 /// The values of the command-line flags.
@@ -174,6 +180,7 @@ impl Setup<'_> {
     }
 }
 
-fn flag(name: &str, path: &Path) -> String {
+/// Returns a command-line flag with a path.
+pub fn flag(name: &str, path: &Path) -> String {
     format!("{name}={}", path.display())
 }

@@ -312,5 +312,6 @@ fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
 }
 
 fn wait(running: &mut Running, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
-    wait_for(&mut running.services, what, Duration::from_secs(90), ready)
+    // On a busy machine, an older API server needs more than a minute to create its roles.
+    wait_for(&mut running.services, what, Duration::from_secs(180), ready)
 }

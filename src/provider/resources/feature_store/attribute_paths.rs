@@ -47,6 +47,11 @@ impl AttributePaths<'_> {
                 .map(|invalid| rejected_field(key, manifest, error.verb, &invalid.field))
                 .filter_map(|field| self.closest(key, &field))
                 .collect(),
+            (Reason::NotStored { fields, .. }, Some((key, manifest))) => fields
+                .iter()
+                .filter_map(|unstored| FieldPath::resolve(manifest, &unstored.field))
+                .filter_map(|field| self.closest(key, &field))
+                .collect(),
             _ => Vec::new(),
         };
         let mut seen = Vec::new();

@@ -24,7 +24,7 @@ use super::preflight::Preflight;
 use super::prior_state::{PriorState, store_name};
 use super::private_state::{PrivateState, Rollout};
 use super::replacement::{Old, Replacement};
-use super::{conflicts, drift, ignored, interruption};
+use super::{conflicts, drift, ignored, interruption, recreated_services};
 
 /// Plans a create, an update, a replacement or a destroy.
 ///
@@ -172,6 +172,7 @@ fn plan_change(
     }
     if let Some(desired) = desired.as_ref().filter(|_| is_update) {
         diagnostics.extend(interruption::warning(prior, desired));
+        diagnostics.extend(recreated_services::warnings(prior, &state, desired));
     }
     diagnostics.extend(parsed.tolerated);
 
