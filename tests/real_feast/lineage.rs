@@ -1,6 +1,9 @@
 //! The lineage server with the registry's database, and the events of `feast apply`.
 
+use std::fs;
+
 use serde_json::{Value as Json, json};
+use terraform_provider_feast::feast::names;
 use terraform_provider_feast::kubernetes::Kind;
 
 use crate::real_feast::feature_repository as repository;
@@ -56,11 +59,7 @@ pub fn lineage_server_receives_feast_events() {
     // The command of the Job, with the environment of the servers.
     let output = pod.exec("online", &["feast", "apply"]).unwrap().success();
     assert!(!output.contains(REJECTED), "{output}");
-    let own = (
-        "shop/demo".to_owned(),
-        "feast_feature_views_demo".to_owned(),
-    );
-    assert_eq!(jobs(&pod), [own]);
+    assert_eq!(jobs(&pod), [own()]);
     keys_are_in_secrets_only(&store);
 }
 
@@ -78,19 +77,40 @@ pub fn lineage_server_rejects_other_keys() {
     let log = pod.log("lineage");
     assert!(log.contains("\"POST /api/v1/lineage HTTP/1.1\" 401"), "{log}");
     keys_are_in_secrets_only(&store);
+
+    // With the right key, the events of unchanged definitions are sent, too.
+    let right = resolved("lineage_key", &self::configuration());
+    let yaml = &right.cluster.secrets["feast-demo"]["feature_store.yaml"];
+    let file = pod.path("online", "/feast-data").join("right.yaml");
+    fs::write(file, yaml).unwrap();
+    let file = format!("{}=/feast-data/right.yaml", names::FEATURE_STORE_YAML_PATH);
+    let words = ["env", &file, "feast", "apply"];
+    let output = pod.exec("online", &words).unwrap().success();
+    assert!(!output.contains(REJECTED), "{output}");
+    assert_eq!(jobs(&pod), [own()]);
 }
 
-/// Returns the feature store, with an empty database.
+/// Returns the job of the definitions.
+fn own() -> (String, String) {
+    let name = "feast_feature_views_demo";
+    ("shop/demo".to_owned(), name.to_owned())
+}
+
+/// Returns the feature store, with a new database.
 fn store(database: &str, configuration: &Json) -> FeatureStoreInCluster {
     let postgres = lab::postgres();
     postgres.create_database(database).unwrap();
     repository::fill_table(postgres, database);
+    resolved(database, configuration)
+}
+
+fn resolved(database: &str, configuration: &Json) -> FeatureStoreInCluster {
     let mut secrets = three_replicas::secrets(database);
     for (name, key) in [("lineage", format!("{KEY}\n")), ("other", OTHER_KEY.to_owned())] {
         let key = [("api_key".to_owned(), key)];
         secrets.insert(name.to_owned(), key.into());
     }
-    lab::feature_store(configuration, &secrets, Some(postgres))
+    lab::feature_store(configuration, &secrets, Some(lab::postgres()))
 }
 
 /// Starts the lineage server in a pod with a feature repository. The containers of both Deployments run in one pod,

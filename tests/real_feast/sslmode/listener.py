@@ -33,11 +33,14 @@ def copy(source, target):
 
 def serve(client):
     first = client.recv(8, socket.MSG_WAITALL)
-    if first == SSL_REQUEST and context:
+    if not first:
+        # A probe.
+        return client.close()
+    if encrypted := first == SSL_REQUEST and context:
         client.sendall(b"S")
         client = context.wrap_socket(client, server_side=True)
         first = b""
-    print("TLS" if not first else "plain", flush=True)
+    print("TLS" if encrypted else "plain", flush=True)
     server = socket.socket(socket.AF_UNIX)
     server.connect(path)
     server.sendall(first)
