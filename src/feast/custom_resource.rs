@@ -412,7 +412,11 @@ mod tests {
             resource.configuration["mlflow"]["trackingAuth"].clone()
         };
         for settings in ["{enabled: true}", "{enabled: true, trackingAuth: null}"] {
-            assert_eq!(mlflow(settings), json!("kubernetes-namespaced"), "{settings}");
+            assert_eq!(
+                mlflow(settings),
+                json!("kubernetes-namespaced"),
+                "{settings}"
+            );
         }
         assert_eq!(mlflow("{enabled: true, trackingAuth: \"\"}"), json!(""));
         assert_eq!(mlflow("{enabled: false}"), Json::Null);

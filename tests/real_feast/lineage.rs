@@ -73,9 +73,12 @@ pub fn lineage_server_rejects_other_keys() {
     assert!(output.contains(REJECTED), "{output}");
     let output = pod.exec("online", &MATERIALIZE).unwrap().success();
     assert!(output.contains(REJECTED), "{output}");
-    assert_eq!(jobs(&pod), []);
+    assert!(jobs(&pod).is_empty());
     let log = pod.log("lineage");
-    assert!(log.contains("\"POST /api/v1/lineage HTTP/1.1\" 401"), "{log}");
+    assert!(
+        log.contains("\"POST /api/v1/lineage HTTP/1.1\" 401"),
+        "{log}"
+    );
     keys_are_in_secrets_only(&store);
 
     // With the right key, the events of unchanged definitions are sent, too.
@@ -106,7 +109,10 @@ fn store(database: &str, configuration: &Json) -> FeatureStoreInCluster {
 
 fn resolved(database: &str, configuration: &Json) -> FeatureStoreInCluster {
     let mut secrets = three_replicas::secrets(database);
-    for (name, key) in [("lineage", format!("{KEY}\n")), ("other", OTHER_KEY.to_owned())] {
+    for (name, key) in [
+        ("lineage", format!("{KEY}\n")),
+        ("other", OTHER_KEY.to_owned()),
+    ] {
         let key = [("api_key".to_owned(), key)];
         secrets.insert(name.to_owned(), key.into());
     }

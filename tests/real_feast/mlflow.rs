@@ -84,12 +84,20 @@ pub fn each_option_has_its_effect() {
     plain_servers_reject_workspaces(&pod);
 }
 
-/// Returns the `n`th run with this name in an experiment.
+/// Returns the `n`th run with this name in an experiment. Lists in tags are sorted.
 fn run(pod: &Pod<'_>, experiment: &str, name: &str, n: usize) -> Json {
     let runs = Mlflow::runs(pod, experiment).unwrap();
     let mut named = runs.iter().filter(|(found, _)| found == name);
-    let run = named.nth(n).unwrap_or_else(|| panic!("{name}: {runs:#?}"));
-    run.1.clone()
+    let Some((_, run)) = named.nth(n) else {
+        panic!("{name}: {runs:#?}");
+    };
+    let mut run = run.clone();
+    for tag in run["tags"].as_object_mut().unwrap().values_mut() {
+        let mut words: Vec<&str> = tag.as_str().unwrap().split(',').collect();
+        words.sort_unstable();
+        *tag = json!(words.join(","));
+    }
+    run
 }
 
 /// By `feast apply` and materialization, in the experiment with the suffix.
@@ -162,7 +170,11 @@ fn retrievals_are_logged(pod: &Pod<'_>, store: &FeatureStoreInCluster) {
         ("4 rows", 4, json!([])),
     ] {
         let run = run(pod, PROJECT, name, 0);
-        let expected = (historical(rows), json!(["feast.job_submission_sec"]), artifacts);
+        let expected = (
+            historical(rows),
+            json!(["feast.job_submission_sec"]),
+            artifacts,
+        );
         let found = (&run["tags"], &run["metrics"], &run["artifacts"]);
         assert_eq!(found, (&expected.0, &expected.1, &expected.2), "{name}");
     }
@@ -183,11 +195,17 @@ fn retrievals_are_logged(pod: &Pod<'_>, store: &FeatureStoreInCluster) {
 
 fn the_web_interface_links_to_mlflow(pod: &Pod<'_>) {
     let answer = pod.get("http://127.0.0.1:8888/api/mlflow-runs").unwrap();
-    assert_eq!(answer["mlflow_uri"], "https://mlflow.example.com", "{answer:#}");
+    assert_eq!(
+        answer["mlflow_uri"], "https://mlflow.example.com",
+        "{answer:#}"
+    );
     let runs = answer["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 3, "{answer:#}");
     let link = runs[0]["mlflow_url"].as_str().unwrap();
-    assert!(link.starts_with("https://mlflow.example.com/#/experiments/"), "{link}");
+    assert!(
+        link.starts_with("https://mlflow.example.com/#/experiments/"),
+        "{link}"
+    );
 }
 
 /// With `auto_log = false`, and with the defaults, by which no data frame is stored.
@@ -202,14 +220,24 @@ fn retrievals_can_be_omitted(pod: &Pod<'_>) {
     ] {
         run_client(pod, name, &store(settings));
         let run = run(pod, PROJECT, "2 rows", n);
-        assert_eq!((&run["tags"], &run["artifacts"]), (&tags, &json!([])), "{name}");
+        assert_eq!(
+            (&run["tags"], &run["artifacts"]),
+            (&tags, &json!([])),
+            "{name}"
+        );
     }
     // None of the other feature stores logs its operations.
     assert_eq!(Mlflow::runs(pod, OPERATIONS).unwrap().len(), 2);
 }
 
 fn datasets_are_synchronized(pod: &Pod<'_>) {
-    let words = ["python", "-W", "ignore", "-c", include_str!("mlflow/dataset.py")];
+    let words = [
+        "python",
+        "-W",
+        "ignore",
+        "-c",
+        include_str!("mlflow/dataset.py"),
+    ];
     let output = pod.exec("online", &words).unwrap().success();
     let last = output.lines().rfind(|line| line.starts_with('{')).unwrap();
     let written: Json = serde_json::from_str(last).unwrap();
@@ -233,16 +261,24 @@ try:
 except urllib.error.HTTPError as error:
     print(error.code, error.read().decode())
 ";
-    let url = format!("{}/api/2.0/mlflow/experiments/get?experiment_id=0", Mlflow::URL);
+    let url = format!(
+        "{}/api/2.0/mlflow/experiments/get?experiment_id=0",
+        Mlflow::URL
+    );
     let words = ["python", "-W", "ignore", "-c", program, &url];
     let output = pod.exec("online", &words).unwrap().success();
     let rejected = "workspaces are not enabled on this server";
-    assert!(output.starts_with("500 ") && output.contains(rejected), "{output}");
+    assert!(
+        output.starts_with("500 ") && output.contains(rejected),
+        "{output}"
+    );
 }
 
 /// If this check fails, change the rule `mlflow-unused` and the descriptions of these settings.
 pub fn some_settings_have_no_effect() {
-    let unused = lab::python().run(include_str!("mlflow/unused.py"), &[]).unwrap();
+    let unused = lab::python()
+        .run(include_str!("mlflow/unused.py"), &[])
+        .unwrap();
     assert_eq!(
         unused.trim(),
         "ca_bundle max_retries request_timeout retry_backoff_factor supported_artifact_formats"
@@ -289,7 +325,12 @@ fn mount_token(store: &mut FeatureStoreInCluster, namespace: &str) {
     volumes.push(serde_json::from_value(volume).unwrap());
     let path = "/var/run/secrets/kubernetes.io/serviceaccount";
     let mount = json!({"name": "token", "mountPath": path, "readOnly": true});
-    for container in pod.init_containers.iter_mut().flatten().chain(&mut pod.containers) {
+    for container in pod
+        .init_containers
+        .iter_mut()
+        .flatten()
+        .chain(&mut pod.containers)
+    {
         let mounts = container.volume_mounts.get_or_insert_default();
         mounts.push(serde_json::from_value(mount.clone()).unwrap());
     }

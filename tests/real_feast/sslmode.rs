@@ -24,9 +24,14 @@ fn store(port: i32, parameters: &str, arguments: &str) -> FeatureStoreInCluster 
     let online = format!(
         "host: 127.0.0.1\nport: {port}\ndatabase: sslmode\nuser: {user}\npassword: '{in_yaml}'\n{parameters}"
     );
-    let registry = format!("path: postgresql+psycopg://{user}:{in_url}@127.0.0.1:{port}/sslmode{arguments}\n");
-    let secret = BTreeMap::from([("postgres".to_owned(), online), ("sql".to_owned(), registry)]);
-    let persistence = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "database"}}});
+    let registry =
+        format!("path: postgresql+psycopg://{user}:{in_url}@127.0.0.1:{port}/sslmode{arguments}\n");
+    let secret = BTreeMap::from([
+        ("postgres".to_owned(), online),
+        ("sql".to_owned(), registry),
+    ]);
+    let persistence =
+        |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "database"}}});
     let configuration = json!({
         "name": "demo",
         "feastProject": "demo",
@@ -41,12 +46,25 @@ fn store(port: i32, parameters: &str, arguments: &str) -> FeatureStoreInCluster 
 
 pub fn connections_are_as_the_secrets_guide_says() {
     lab::postgres().create_database("sslmode").unwrap();
-    let verified = |file: &str| format!("sslmode: verify-full\nsslrootcert_path: {FOLDER}/{file}\n");
+    let verified =
+        |file: &str| format!("sslmode: verify-full\nsslrootcert_path: {FOLDER}/{file}\n");
     let cases = [
         // The default requires TLS, and does not verify the certificate. That of a registry prefers TLS.
-        (PLAIN, String::new(), "", Some("server does not support SSL, but SSL was required"), None),
+        (
+            PLAIN,
+            String::new(),
+            "",
+            Some("server does not support SSL, but SSL was required"),
+            None,
+        ),
         (TLS, String::new(), "", None, None),
-        (PLAIN, "sslmode: disable\n".to_owned(), "?sslmode=disable", None, None),
+        (
+            PLAIN,
+            "sslmode: disable\n".to_owned(),
+            "?sslmode=disable",
+            None,
+            None,
+        ),
         (
             PLAIN,
             "sslmode: disable\n".to_owned(),
@@ -82,7 +100,13 @@ pub fn connections_are_as_the_secrets_guide_says() {
         fs::write(folder.join("feature_store.yaml"), yaml).unwrap();
         folders.push(format!("{FOLDER}/{n}"));
     }
-    let mut words = vec!["python", "-W", "ignore", "-c", include_str!("sslmode/connect.py")];
+    let mut words = vec![
+        "python",
+        "-W",
+        "ignore",
+        "-c",
+        include_str!("sslmode/connect.py"),
+    ];
     words.extend(folders.iter().map(String::as_str));
     let output = pod.exec("online", &words).unwrap().success();
     let last = output.lines().rfind(|line| line.starts_with('[')).unwrap();

@@ -34,12 +34,7 @@ pub(super) fn mlflow(store: &FeatureStore) -> Vec<Violation> {
 
 /// Returns a violation at `path` if a container that needs the extra has an image without it: `feast apply`, and the
 /// online server, in which the CronJob materializes.
-fn missing(
-    store: &FeatureStore,
-    path: Option<Path>,
-    extra: &str,
-    summary: &str,
-) -> Vec<Violation> {
+fn missing(store: &FeatureStore, path: Option<Path>, extra: &str, summary: &str) -> Vec<Violation> {
     let Some(path) = path else {
         return Vec::new();
     };

@@ -130,7 +130,9 @@ pub(super) fn unused(store: &FeatureStore) -> Vec<Violation> {
         extra?.get(*key)?;
         Some(warning(
             path.attribute("extra_config").key(key),
-            format!("Set the environment variable `{variable}` in the `env` of the servers instead."),
+            format!(
+                "Set the environment variable `{variable}` in the `env` of the servers instead."
+            ),
         ))
     });
     formats.into_iter().chain(others).collect()

@@ -73,7 +73,12 @@ impl Mlflow {
         let list = |value: &Json| value.as_array().cloned().unwrap_or_default().into_iter();
         let pairs = |value: &Json| -> BTreeMap<String, Json> {
             list(value)
-                .map(|it| (it["key"].as_str().unwrap_or_default().to_owned(), it["value"].clone()))
+                .map(|it| {
+                    (
+                        it["key"].as_str().unwrap_or_default().to_owned(),
+                        it["value"].clone(),
+                    )
+                })
                 .collect()
         };
         let mut tags = pairs(&run["data"]["tags"]);
