@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::real_feast::lab::{self, FeatureStoreInCluster};
 use crate::real_feast::tls::certificate;
