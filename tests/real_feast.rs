@@ -65,10 +65,8 @@ fn trials() -> Vec<Trial> {
         prometheus::scrapes_what_the_service_monitor_points_to,
         stores::redis_and_duckdb,
         restarts::redis_recovers_from_every_restart,
-        mlflow::each_option_has_its_effect,
         lineage::lineage_server_receives_feast_events,
         lineage::lineage_server_rejects_other_keys,
-        mlflow::the_namespace_is_the_workspace,
         stores::sqlite_on_pvcs,
         addresses::servers_listen_at_both_families,
         stores::feast_init_defaults,
@@ -89,6 +87,8 @@ fn evidence() -> Vec<Trial> {
         concurrent_apply::old_pod_reverts_new_definitions,
         restarts::measure_postgresql,
         restarts::measure_redis,
+        mlflow::each_option_has_its_effect,
+        mlflow::the_namespace_is_the_workspace,
     ]
 }
 
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
     let linux = cfg!(target_os = "linux");
     let named = arguments.filter.as_ref();
     let named = named.is_some_and(|filter| {
-        ["concurrent_apply", "restarts::measure"]
+        ["concurrent_apply", "restarts::measure", "mlflow"]
             .iter()
             .any(|trials| filter.contains(trials))
     });
