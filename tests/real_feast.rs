@@ -23,10 +23,12 @@ mod real_feast {
     pub mod lab;
     pub mod lineage;
     pub mod materialization;
+    pub mod mlflow;
     pub mod offline_servers;
     pub mod options;
     pub mod prometheus;
     pub mod restarts;
+    pub mod sslmode;
     pub mod stores;
     pub mod three_replicas;
     pub mod tls;
@@ -38,8 +40,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use real_feast::{
-    addresses, concurrent_apply, configurations, lab, lineage, materialization, offline_servers,
-    options, prometheus, restarts, stores, three_replicas, tls, upgrade,
+    addresses, concurrent_apply, configurations, lab, lineage, materialization, mlflow,
+    offline_servers, options, prometheus, restarts, sslmode, stores, three_replicas, tls, upgrade,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -64,12 +66,16 @@ fn trials() -> Vec<Trial> {
         stores::redis_and_duckdb,
         restarts::redis_recovers_from_every_restart,
         lineage::lineage_server_receives_feast_events,
+        lineage::lineage_server_rejects_other_keys,
         stores::sqlite_on_pvcs,
         addresses::servers_listen_at_both_families,
         stores::feast_init_defaults,
         options::feast_parses_every_section,
         configurations::feast_loads_every_rendered_file,
         options::sends_no_events_to_kafka,
+        sslmode::connections_are_as_the_secrets_guide_says,
+        mlflow::some_settings_have_no_effect,
+        options::the_image_has_neither_mlflow_nor_openlineage,
     ]
 }
 
@@ -81,6 +87,8 @@ fn evidence() -> Vec<Trial> {
         concurrent_apply::old_pod_reverts_new_definitions,
         restarts::measure_postgresql,
         restarts::measure_redis,
+        mlflow::each_option_has_its_effect,
+        mlflow::the_namespace_is_the_workspace,
     ]
 }
 
@@ -91,7 +99,7 @@ fn main() -> ExitCode {
     let linux = cfg!(target_os = "linux");
     let named = arguments.filter.as_ref();
     let named = named.is_some_and(|filter| {
-        ["concurrent_apply", "restarts::measure"]
+        ["concurrent_apply", "restarts::measure", "mlflow"]
             .iter()
             .any(|trials| filter.contains(trials))
     });

@@ -24,6 +24,12 @@ variable "namespace" {
   default     = "default"
 }
 
+variable "image" {
+  description = "Image of Feast. To send its own events, it needs the OpenLineage client: see the guide \"Lineage\"."
+  type        = string
+  default     = "quay.io/feastdev/feature-server:0.67.0"
+}
+
 provider "feast" {
   config_path = var.kubeconfig
   namespace   = var.namespace
@@ -34,6 +40,8 @@ resource "feast_feature_store" "traced" {
   feast_project = "my_project"
 
   services = {
+    init_image   = var.image
+    online_store = { server = { image = var.image } }
     registry = {
       local = {
         persistence = { store = { type = "sql", secret_ref = { name = "feast-data-stores" } } }

@@ -176,6 +176,7 @@ pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, Custo
     let scaled_elsewhere = scaled.contains(&names::main(name).as_str());
     scaling(&mut spec, scaled_elsewhere, &mut notes)?;
     authorization(&mut spec, &mut notes);
+    tracking(&mut spec, &mut notes);
     metadata.write(&mut spec);
     apply(&mut spec, &mut notes)?;
     token(&mut spec, &mut notes)?;
@@ -276,6 +277,23 @@ fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
              everyone who can reach the servers can use them."
                 .to_owned(),
         );
+    }
+}
+
+/// With MLflow, the operator sets how servers authenticate.
+fn tracking(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
+    let mlflow = spec.get_mut("mlflow").and_then(Json::as_object_mut);
+    let Some(mlflow) = mlflow.filter(|it| it.get("enabled") == Some(&json!(true))) else {
+        return;
+    };
+    if mlflow.get("trackingAuth").is_none_or(Json::is_null) {
+        let auth = names::OPERATOR_TRACKING_AUTH;
+        mlflow.insert("trackingAuth".to_owned(), json!(auth));
+        notes.push(format!(
+            "With MLflow, the operator sets `{}={auth}`, so `tracking_auth` is set. Only tracking servers with \
+             workspaces accept this, such as that of OpenShift AI. Remove it for other servers.",
+            names::MLFLOW_TRACKING_AUTH
+        ));
     }
 }
 
@@ -385,6 +403,23 @@ mod tests {
             })
         );
         assert_eq!(resource.notes.len(), 2);
+    }
+
+    #[test]
+    fn mlflow_has_the_authentication_of_the_operator() {
+        let mlflow = |settings: &str| {
+            let resource = one(&store(&format!(", mlflow: {settings}")));
+            resource.configuration["mlflow"]["trackingAuth"].clone()
+        };
+        for settings in ["{enabled: true}", "{enabled: true, trackingAuth: null}"] {
+            assert_eq!(
+                mlflow(settings),
+                json!("kubernetes-namespaced"),
+                "{settings}"
+            );
+        }
+        assert_eq!(mlflow("{enabled: true, trackingAuth: \"\"}"), json!(""));
+        assert_eq!(mlflow("{enabled: false}"), Json::Null);
     }
 
     #[test]

@@ -90,9 +90,9 @@ pub const CONNECTION_STRING: &str = "connection_string";
 /// The path at which a lineage server receives events.
 pub const LINEAGE_PATH: &str = "api/v1/lineage";
 /// Environment variable of the MLflow client: how to authenticate.
-pub const MLFLOW_TRACKING_AUTH_VARIABLE: &str = "MLFLOW_TRACKING_AUTH";
-/// The default value of [`MLFLOW_TRACKING_AUTH_VARIABLE`].
-pub const MLFLOW_TRACKING_AUTH: &str = "kubernetes-namespaced";
+pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
+/// The value of [`MLFLOW_TRACKING_AUTH`] that the Feast operator sets by default.
+pub const OPERATOR_TRACKING_AUTH: &str = "kubernetes-namespaced";
 /// The setting of a registry that lets servers serve a feature view while it is materialized.
 pub const SERVE_WHILE_MATERIALIZING: &str = "serve_features_while_materializing";
 /// Settings of MLflow without an attribute that must be numbers.

@@ -22,6 +22,7 @@ mod labels;
 mod lineage;
 mod names;
 mod network_policy;
+mod packages;
 mod persistence;
 mod pods;
 mod project;

@@ -379,11 +379,8 @@ impl Store {
 
     /// Returns whether Feast calls the Kubernetes API, or authenticates to other services with the token.
     fn needs_token(&self) -> bool {
-        let mlflow = self.mlflow.as_ref().is_some_and(|mlflow| {
-            let auth = mlflow.tracking_auth.as_deref();
-            auth.unwrap_or(names::MLFLOW_TRACKING_AUTH)
-                .starts_with("kubernetes")
-        });
+        let auth = (self.mlflow.as_ref()).and_then(|mlflow| mlflow.tracking_auth.as_deref());
+        let mlflow = auth.is_some_and(|auth| auth.starts_with("kubernetes"));
         let spark = self
             .batch_engine
             .as_ref()

@@ -78,6 +78,7 @@ custom resource definition. The provider has:
   [differences from the Feast operator](guides/differences-from-the-feast-operator.md)
 - [Authorization](guides/auth.md): permissions on the servers, by Kubernetes RBAC or OpenID Connect
 - [Lineage](guides/lineage.md): sending and receiving OpenLineage events
+- [MLflow](guides/mlflow.md): what Feast logs, where from, and how it authenticates
 - [Data](guides/data.md): which changes affect PersistentVolumeClaims, and how the plan shows them
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
 - [Pulumi](guides/pulumi.md): options, and what to do after a failure

@@ -84,6 +84,9 @@ pub fn runs_in_separate_pods() {
     );
     let state = test.terraform.state_json().unwrap().to_string();
     assert!(!state.contains(KEY));
+    for deployment in [test.deployment(), deployment(&test)] {
+        assert!(!deployment.to_string().contains(KEY));
+    }
 
     // A change of the other pods does not change the lineage server.
     let before = deployment(&test)["metadata"]["generation"].clone();

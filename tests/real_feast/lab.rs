@@ -25,6 +25,7 @@ use crate::support::testbed::{Progress, Result};
 static RUN: OnceLock<std::result::Result<Run, String>> = OnceLock::new();
 static PYTHON: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
 static PREVIOUS: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
+static MLFLOW: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
 static POSTGRES: OnceLock<std::result::Result<Postgres, String>> = OnceLock::new();
 
 fn shared<T>(
@@ -48,6 +49,11 @@ pub fn python() -> &'static Python {
 /// Returns the environment with the previous release of Feast.
 pub fn previous_feast() -> &'static Python {
     shared(&PREVIOUS, || python().previous_feast(Progress::stderr()))
+}
+
+/// Returns the environment with MLflow.
+pub fn mlflow() -> &'static Python {
+    shared(&MLFLOW, || python().with_mlflow(Progress::stderr()))
 }
 
 pub fn postgres() -> &'static Postgres {

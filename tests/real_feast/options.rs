@@ -1,7 +1,7 @@
 //! Server options that differ from the defaults: Feast parses each as intended, and applies it.
 //!
-//! Two options are not tested: MLflow itself, whose package is not installed (Feast parses its section, and servers
-//! and `feast apply` run without the package), and the OpenLineage transports other than `http`.
+//! The package of MLflow is not installed here, and servers and `feast apply` run without it; for MLflow itself, see
+//! `mlflow`. The OpenLineage transports other than `http` are not tested.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -308,6 +308,19 @@ fn workers_are_replaced(pod: &Pod<'_>) {
         let finished = pod.exec("online", &words).unwrap();
         finished.output.contains("Connection refused").then_some(())
     });
+}
+
+/// If this check fails, change the warnings `mlflow-package` and `openlineage-package`.
+pub fn the_image_has_neither_mlflow_nor_openlineage() {
+    let output = lab::python().run(include_str!("options/image.py"), &[]);
+    let output: Json = serde_json::from_str(output.unwrap().trim()).unwrap();
+    assert_eq!(output["image"], "feast[minimal] == 0.67.0");
+    let extras: Vec<_> = (output["extras"].as_array().unwrap().iter())
+        .map(|extra| extra.as_str().unwrap())
+        .collect();
+    assert!(extras.contains(&"k8s"), "{extras:?}");
+    let missing = |extra: &&str| !extras.contains(extra);
+    assert!(["mlflow", "openlineage"].iter().all(missing), "{extras:?}");
 }
 
 /// The warning `lineage-kafka` describes this behavior. If this check fails, remove the warning.

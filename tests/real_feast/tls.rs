@@ -11,7 +11,7 @@ use crate::support::feast::Secrets;
 use crate::support::feast::features::{expected_response, features_request, values};
 
 /// Returns a self-signed certificate for these names and addresses, and its private key.
-fn certificate(names: Vec<String>) -> (String, String) {
+pub fn certificate(names: Vec<String>) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(names).unwrap();
     let certificate = parameters.self_signed(&key).unwrap();

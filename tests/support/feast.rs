@@ -2,7 +2,8 @@
 //!
 //! 1. [`Python::ensure`] installs the pinned packages into the user's cache, once.
 //! 2. [`Run`] is a folder and its processes, which end with this process.
-//! 3. [`Postgres`] and [`Redis`] are the real servers; a [`Listener`] records the events that Feast sends.
+//! 3. [`Postgres`], [`Redis`], [`Mlflow`] and [`Prometheus`] are the real servers; a [`Listener`] records the events that
+//!    Feast sends.
 //! 4. [`Pod`] starts the containers of a rendered Deployment as rendered. Each pod has its own network, and each
 //!    container its own root directory with only the programs of the machine. Both are Linux namespaces: no daemon, no
 //!    image, and no root if users can create user namespaces.
@@ -22,6 +23,8 @@ pub mod features;
 mod listener;
 #[path = "feast/load.rs"]
 mod load;
+#[path = "feast/mlflow.rs"]
+mod mlflow;
 #[path = "feast/pod.rs"]
 mod pod;
 #[path = "feast/postgres.rs"]
@@ -42,6 +45,7 @@ mod volumes;
 pub use container::{Finished, Secrets};
 pub use listener::Listener;
 pub use load::{Load, Sent};
+pub use mlflow::Mlflow;
 pub use pod::{Cluster, Pod};
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;

@@ -9,7 +9,7 @@ use super::persistence::store_types;
 use super::{Reference, Server};
 
 /// [OpenLineage](https://openlineage.io) events of `feast apply` and of materialization (`openlineage` of
-/// `feature_store.yaml`).
+/// `feature_store.yaml`). Sending requires the package `openlineage-python`, which Feast's image does not contain.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Openlineage {
@@ -128,8 +128,8 @@ store_types! {
     }
 }
 
-/// Logs the features that are used to [MLflow](https://mlflow.org) runs, by servers and clients (`mlflow` of
-/// `feature_store.yaml`).
+/// Logs to [MLflow](https://mlflow.org) which features a run uses, and operations of Feast (`mlflow` of
+/// `feature_store.yaml`, for servers and clients). Requires the package `mlflow`, which Feast's image does not contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mlflow {
@@ -147,15 +147,18 @@ pub struct Mlflow {
     #[schemars(length(min = 1))]
     pub ui_url: Option<String>,
 
-    /// Whether to log every retrieval in a run. Default: `true`, set by Feast.
+    /// Whether to log each retrieval in the active run, if there is one. Runs are active in clients: servers do not log
+    /// the retrievals that they serve. Default: `true`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_log: Option<bool>,
 
-    /// Whether to store the entity data frame of a historical retrieval as an artifact. Default: `false`, set by Feast.
+    /// Whether to store the entity data frame of a historical retrieval as an artifact of the run. Requires `auto_log`.
+    /// Default: `false`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_log_entity_df: Option<bool>,
 
-    /// Maximum number of rows of an entity data frame that is stored. Default: 100000, set by Feast.
+    /// Maximum number of rows of an entity data frame that is stored. Larger ones are not stored. Default: 100000, set by
+    /// Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub entity_df_max_rows: Option<i32>,
@@ -169,24 +172,26 @@ pub struct Mlflow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ops_experiment_suffix: Option<String>,
 
-    /// How servers authenticate to the tracking server (`MLFLOW_TRACKING_AUTH`): the name of an MLflow plugin, or an
-    /// empty string for none. Default: `kubernetes-namespaced`, the plugin of OpenShift AI. Without that plugin, MLflow
-    /// logs a warning and sends no credentials.
+    /// How servers authenticate to the tracking server (`MLFLOW_TRACKING_AUTH`): the name of a plugin of MLflow.
+    /// `kubernetes` sends the token of the pods' ServiceAccount, and `kubernetes-namespaced` also the namespace as the
+    /// workspace, which only tracking servers with workspaces accept, such as that of OpenShift AI. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "kubernetes-namespaced"))]
     pub tracking_auth: Option<String>,
 
     /// Settings of the command `feast mlflow sync-dataset`. Default: the settings of Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset_sync: Option<MlflowDatasetSync>,
 
-    /// Formats of artifacts that can be sources of data. Default: `["parquet", "csv"]`, set by Feast.
+    /// Formats of artifacts that can be sources of data. Feast 0.67 reads this setting, and does not use it. Default:
+    /// `["parquet", "csv"]`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub supported_artifact_formats: Option<Vec<String>>,
 
-    /// Other settings by their name in Feast, such as `ca_bundle`. `true` and `false` are written as booleans,
-    /// `request_timeout` (seconds) and `max_retries` as numbers, and all other values as strings. Default: none.
+    /// Other settings by their name in Feast. `true` and `false` are written as booleans, `request_timeout` and
+    /// `max_retries` as numbers, and all other values as strings. Feast 0.67 has no other setting with an effect: set
+    /// `MLFLOW_TRACKING_SERVER_CERT_PATH`, `MLFLOW_HTTP_REQUEST_TIMEOUT` and `MLFLOW_HTTP_REQUEST_MAX_RETRIES` in the
+    /// `env` of the servers instead of `ca_bundle`, `request_timeout` and `max_retries`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_config: Option<BTreeMap<String, String>>,
 }

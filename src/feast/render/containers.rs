@@ -388,8 +388,8 @@ fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
     let auth = mlflow.tracking_auth.as_deref();
     let variables = [
         (
-            names::MLFLOW_TRACKING_AUTH_VARIABLE,
-            Some(auth.unwrap_or(names::MLFLOW_TRACKING_AUTH)).filter(|auth| !auth.is_empty()),
+            names::MLFLOW_TRACKING_AUTH,
+            auth.filter(|auth| !auth.is_empty()),
         ),
         ("MLFLOW_TRACKING_URI", mlflow.tracking_uri.as_deref()),
     ];

@@ -99,6 +99,45 @@ pub(super) fn extra_numbers(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
+/// Settings of MLflow that Feast 0.67 reads and does not use (`tests/real_feast/mlflow.rs` verifies this), and the
+/// environment variable of MLflow that has the effect.
+const UNUSED: &[(&str, &str)] = &[
+    ("ca_bundle", "MLFLOW_TRACKING_SERVER_CERT_PATH"),
+    ("request_timeout", "MLFLOW_HTTP_REQUEST_TIMEOUT"),
+    ("max_retries", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"),
+    ("retry_backoff_factor", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR"),
+];
+
+/// Warns about settings without an effect.
+pub(super) fn unused(store: &FeatureStore) -> Vec<Violation> {
+    let Some(mlflow) = store.mlflow.as_ref().filter(|it| it.enabled) else {
+        return Vec::new();
+    };
+    let path = Path::of("mlflow");
+    let warning = |at: Path, instead: String| {
+        let summary = "Feast 0.67 does not use this setting of MLflow";
+        Violation::new(at.clone(), [at], summary, instead)
+    };
+    let formats = (mlflow.supported_artifact_formats.is_some()).then(|| {
+        let instead = "Feast reads Parquet and CSV files, whatever the setting is. Remove it.";
+        warning(
+            path.attribute("supported_artifact_formats"),
+            instead.to_owned(),
+        )
+    });
+    let extra = mlflow.extra_config.as_ref();
+    let others = UNUSED.iter().filter_map(|(key, variable)| {
+        extra?.get(*key)?;
+        Some(warning(
+            path.attribute("extra_config").key(key),
+            format!(
+                "Set the environment variable `{variable}` in the `env` of the servers instead."
+            ),
+        ))
+    });
+    formats.into_iter().chain(others).collect()
+}
+
 /// Without a URL, Feast logs an error and sends no events.
 pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
     let Some(settings) = &store.openlineage else {
@@ -191,6 +230,33 @@ mod tests {
                 "The transport type `kafka` sends no events",
             )],
         );
+    }
+
+    #[test]
+    fn warns_about_settings_of_mlflow_without_an_effect() {
+        let check = |settings: Json, expected: &[&str]| {
+            let summary = "Feast 0.67 does not use this setting of MLflow";
+            let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
+            let store = json!({"name": "demo", "feastProject": "p", "mlflow": settings});
+            warns_store("mlflow-unused", store, &expected);
+        };
+        let settings = |enabled: bool| {
+            json!({
+                "enabled": enabled,
+                "supportedArtifactFormats": ["csv"],
+                "extraConfig": {"ca_bundle": "/c", "max_retries": "1", "other": "x"},
+            })
+        };
+        check(
+            settings(true),
+            &[
+                "mlflow.supported_artifact_formats",
+                "mlflow.extra_config[\"ca_bundle\"]",
+                "mlflow.extra_config[\"max_retries\"]",
+            ],
+        );
+        check(settings(false), &[]);
+        check(json!({"enabled": true, "autoLog": true}), &[]);
     }
 
     #[test]

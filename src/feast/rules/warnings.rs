@@ -1,8 +1,8 @@
 //! Warnings: configurations that are valid but probably not intended.
 
 use super::{
-    Rule, disruption, lineage, persistence, project, scheduling, serving, tracking, versions,
-    volumes,
+    Rule, disruption, lineage, packages, persistence, project, scheduling, serving, tracking,
+    versions, volumes,
 };
 
 /// All warnings, in the order in which they are shown.
@@ -62,6 +62,23 @@ pub const WARNINGS: &[Rule] = &[
         name: "lineage-kafka",
         description: "The OpenLineage transport type `kafka` sends no events: Feast passes no brokers to it.",
         check: tracking::kafka,
+    },
+    Rule {
+        name: "openlineage-package",
+        description: "Sending lineage events requires an image with the OpenLineage client, which Feast's image does not \
+             contain.",
+        check: packages::openlineage,
+    },
+    Rule {
+        name: "mlflow-package",
+        description: "Logging operations to MLflow requires an image with MLflow, which Feast's image does not contain.",
+        check: packages::mlflow,
+    },
+    Rule {
+        name: "mlflow-unused",
+        description: "Feast 0.67 does not use `ca_bundle`, `request_timeout`, `max_retries`, `retry_backoff_factor` and \
+             `supported_artifact_formats` of MLflow.",
+        check: tracking::unused,
     },
     Rule {
         name: "node-selectors",

@@ -22,7 +22,7 @@ const OWN_VARIABLES: [&str; 4] = [
     names::FEATURE_STORE_YAML_PATH,
     names::HOME_VARIABLE,
     names::PROTECTED_PROJECT,
-    names::MLFLOW_TRACKING_AUTH_VARIABLE,
+    names::MLFLOW_TRACKING_AUTH,
 ];
 
 /// Returns the manifest without values that can be credentials.

@@ -18,12 +18,8 @@ impl Listener {
     /// Starts the server, which ends with the pod.
     pub fn start(pod: &mut Pod<'_>, port: i32) -> Result<Self> {
         let requests = pod.folder().join("requests");
-        let mut command = pod.enter();
-        command
-            .arg(pod.python().programs().join("python"))
-            .args(["-I", "-c", LISTEN, &port.to_string()])
-            .arg(&requests);
-        pod.start_beside("listener", command)?;
+        let arguments = [&port.to_string(), &*requests.to_string_lossy()];
+        pod.start_program("listener", LISTEN, &arguments)?;
         pod.wait_for_port("127.0.0.1", port)?;
         Ok(Self { requests })
     }

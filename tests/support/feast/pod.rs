@@ -241,6 +241,16 @@ impl Pod<'_> {
         Ok(())
     }
 
+    /// Starts a Python program in the pod's network, outside the containers. Its output is the log of this name.
+    pub fn start_program(&mut self, name: &str, program: &str, arguments: &[&str]) -> Result<()> {
+        let mut command = self.enter();
+        command
+            .arg(self.python().programs().join("python"))
+            .args(["-I", "-c", program])
+            .args(arguments);
+        self.start_beside(name, command)
+    }
+
     /// Returns a program that [`Self::start_beside`] has started.
     pub(super) fn beside(&mut self, name: &str) -> &mut Service {
         let mut services = self.services.iter_mut();

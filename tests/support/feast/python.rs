@@ -22,12 +22,10 @@ pub struct Python {
 impl Python {
     /// Returns the environment in the user's cache, and installs it if it is missing.
     pub fn ensure(progress: Progress) -> Result<Self> {
-        let requirements = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/support/feast/python/requirements.txt");
         let packages = Packages {
             name: "Feast, PostgreSQL and Redis",
             folder: "feast",
-            requirements: &requirements,
+            requirements: &requirements("requirements.txt"),
             size: "900 MB",
             minutes: 3,
         };
@@ -37,23 +35,38 @@ impl Python {
 
     /// Returns an environment with the previous release of Feast, and the other packages of this environment.
     pub fn previous_feast(&self, progress: Progress) -> Result<Self> {
-        let requirements = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/support/feast/python/requirements-0.66.txt");
         let packages = Packages {
             name: "Feast 0.66",
             folder: "feast-0.66",
-            requirements: &requirements,
+            requirements: &requirements("requirements-0.66.txt"),
             size: "40 MB",
             minutes: 1,
         };
+        self.extended(&packages, progress)
+    }
+
+    /// Returns an environment with MLflow, and the packages of this environment.
+    pub fn with_mlflow(&self, progress: Progress) -> Result<Self> {
+        let packages = Packages {
+            name: "MLflow",
+            folder: "mlflow",
+            requirements: &requirements("requirements-mlflow.txt"),
+            size: "800 MB",
+            minutes: 2,
+        };
+        self.extended(&packages, progress)
+    }
+
+    /// Returns an environment with these packages, and those of this environment that it does not have.
+    fn extended(&self, packages: &Packages<'_>, progress: Progress) -> Result<Self> {
         let Environment { path } = packages.ensure(progress)?;
-        let mut previous = Self::at(path)?;
+        let mut extended = Self::at(path)?;
         // Python reads the folders of such a file after the packages beside it.
-        let file = previous.packages.join("dependencies.pth");
+        let file = extended.packages.join("dependencies.pth");
         fs::write(&file, format!("{}\n", self.packages.display()))
             .doing(|| format!("writing {}", file.display()))?;
-        previous.dependencies = Some(self.environment.clone());
-        Ok(previous)
+        extended.dependencies = Some(self.environment.clone());
+        Ok(extended)
     }
 
     fn at(environment: PathBuf) -> Result<Self> {
@@ -101,4 +114,11 @@ impl Python {
         command.args(["-I", "-c", program]).args(arguments);
         output(&mut command, "running Python")
     }
+}
+
+/// Returns the path of a list of packages.
+fn requirements(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/support/feast/python")
+        .join(name)
 }
