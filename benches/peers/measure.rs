@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
+use crate::idle;
 use crate::providers::{self, Kind, OTHER_TAG, Provider};
 use crate::terraform::Terraform;
 use crate::testbed::{ControlPlane, Namespace};
@@ -47,6 +48,8 @@ pub struct Sample {
     pub cpu: Duration,
     /// The peak memory of the provider's largest process, in KiB; 0 if the system does not report it.
     pub memory: u64,
+    /// The peak memory of Terraform's process, in KiB.
+    pub terraform_memory: u64,
     /// The requests to the API server, by verb.
     pub requests: BTreeMap<String, usize>,
     /// The size of the state file afterwards, in bytes.
@@ -80,7 +83,13 @@ pub struct Bench<'a> {
     terraform: Terraform,
     namespace: Namespace,
     kind: Kind,
+    stores: usize,
+    /// The flag `-parallelism` of plan, apply and destroy.
+    parallelism: usize,
 }
+
+/// Terraform's default of `-parallelism`.
+pub const DEFAULT_PARALLELISM: usize = 10;
 
 impl<'a> Bench<'a> {
     pub fn new(
@@ -88,34 +97,45 @@ impl<'a> Bench<'a> {
         tool: &Path,
         provider: &Provider,
         stores: usize,
+        parallelism: usize,
     ) -> Self {
         let namespace = control_plane.namespace("bench").unwrap();
         make_store_secret(control_plane, namespace.name());
-        let terraform = prepare(tool, provider, control_plane.kubeconfig(), namespace.name());
+        let mut terraform = prepare(tool, provider, control_plane.kubeconfig(), namespace.name());
+        let recorded = recorded_state(stores).display().to_string();
+        terraform.environment(idle::RECORDED_STATE, &recorded);
         provider.configure(&terraform, stores, &manifests(tool, namespace.name()));
         Self {
             control_plane,
             terraform,
             namespace,
             kind: provider.kind,
+            stores,
+            parallelism,
         }
     }
 
     /// Runs all operations in order.
     pub fn run(&self) -> Vec<(Operation, Sample)> {
         let change = format!("-var=tag={OTHER_TAG}");
-        let auto = ["-no-color", "-input=false", "-auto-approve"];
-        let plan = ["plan", "-no-color", "-input=false"];
-        let with = |first: &[&'static str], more: &[&'static str]| [first, more].concat();
+        let parallelism = format!("-parallelism={}", self.parallelism);
+        let parallelism = parallelism.as_str();
+        let auto = ["-no-color", "-input=false", "-auto-approve", parallelism];
+        let plan = ["plan", "-no-color", "-input=false", parallelism];
+        let apply = ["apply", "-no-color", "-input=false", parallelism];
+        fn with<'a>(first: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+            [first, more].concat()
+        }
         let mut samples = Vec::new();
         let mut take =
             |operation, arguments: &[&str]| samples.push((operation, self.sample(arguments)));
         take(Operation::Validate, &["validate", "-no-color"]);
         take(Operation::FirstPlan, &with(&plan, &["-out=bench.tfplan"]));
-        take(
-            Operation::Apply,
-            &["apply", "-no-color", "-input=false", "bench.tfplan"],
-        );
+        take(Operation::Apply, &with(&apply, &["bench.tfplan"]));
+        if self.kind == Kind::Feast {
+            let state = self.terraform.folder().join("terraform.tfstate");
+            fs::copy(state, recorded_state(self.stores)).unwrap();
+        }
         self.wait_for_controllers();
         take(Operation::NoOpPlan, &with(&plan, &["-detailed-exitcode"]));
         take(
@@ -124,25 +144,25 @@ impl<'a> Bench<'a> {
         );
         take(
             Operation::OneChange,
-            &[&["apply"], &auto[..], &[&change]].concat(),
+            &[&["apply"], &auto[..], &[change.as_str()]].concat(),
         );
         self.wait_for_controllers();
         take(
             Operation::Destroy,
-            &[&["destroy"], &auto[..], &[&change]].concat(),
+            &[&["destroy"], &auto[..], &[change.as_str()]].concat(),
         );
         samples
     }
 
     /// Waits for the controllers, so that their work does not affect the next command.
     fn wait_for_controllers(&self) {
-        if self.kind != Kind::TerraformData {
+        if !self.kind.is_limit() {
             let arguments = [
                 "wait",
                 "deployments",
                 "--all",
                 "--for=condition=Available",
-                "--timeout=300s",
+                "--timeout=900s",
             ];
             self.namespace.kubectl(&arguments).unwrap();
         }
@@ -173,11 +193,23 @@ impl<'a> Bench<'a> {
             wall,
             cpu: watched.cpu,
             memory: watched.memory,
+            terraform_memory: watched.terraform_memory,
             requests: requests(&log, before),
             state: fs::metadata(self.terraform.folder().join("terraform.tfstate"))
                 .map_or(0, |state| state.len()),
         }
     }
+}
+
+/// Returns the path of the state file that [`Kind::Feast`] writes with this number of stores, for [`idle`].
+fn recorded_state(stores: usize) -> PathBuf {
+    let file = format!("feast-bench-{}-{stores}.tfstate", std::process::id());
+    std::env::temp_dir().join(file)
+}
+
+/// Removes the recorded states of this process.
+pub fn remove_recorded_state(stores: usize) {
+    fs::remove_file(recorded_state(stores)).ok();
 }
 
 /// Prepares Terraform with this provider.
@@ -209,7 +241,7 @@ pub fn prepare(tool: &Path, provider: &Provider, kubeconfig: &Path, namespace: &
 }
 
 /// Returns the objects of one store from a plan, without a cluster.
-fn manifests(tool: &Path, namespace: &str) -> Vec<Json> {
+pub fn manifests(tool: &Path, namespace: &str) -> Vec<Json> {
     let feast = &providers::all()[0];
     let terraform = prepare(tool, feast, Path::new("none"), namespace);
     feast.configure(&terraform, 1, &[]);
@@ -236,7 +268,7 @@ fn make_store_secret(control_plane: &ControlPlane, namespace: &str) {
 const OTHER_CLIENTS: [&str; 5] = ["kube-", "kwok", "metrics-server", "kubectl/", "etcd"];
 
 /// Returns the requests in the audit log from this position on.
-fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
+pub fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
     let mut file = File::open(log).unwrap();
     file.seek(SeekFrom::Start(from)).unwrap();
     let mut text = String::new();
@@ -259,13 +291,18 @@ struct Watched {
     exit: Option<i32>,
     cpu: Duration,
     memory: u64,
+    terraform_memory: u64,
 }
 
 /// Waits for Terraform, and measures its child processes, the providers.
 fn watch(terraform: &mut Child) -> Watched {
     let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
     let own = program(terraform.id());
+    let mut terraform_memory = 0;
     loop {
+        if let Some((_, memory)) = usage(terraform.id()) {
+            terraform_memory = memory;
+        }
         for child in children(terraform.id()) {
             if program(child) == own {
                 // The child process has not started the provider yet, and shares Terraform's memory.
@@ -280,6 +317,7 @@ fn watch(terraform: &mut Child) -> Watched {
                 exit: status.code(),
                 cpu: seen.values().map(|(cpu, _)| *cpu).sum(),
                 memory: seen.values().map(|(_, memory)| *memory).max().unwrap_or(0),
+                terraform_memory,
             };
         }
         std::thread::sleep(Duration::from_millis(5));
