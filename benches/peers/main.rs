@@ -39,6 +39,8 @@ mod measured;
 mod terraform;
 #[path = "../../tests/support/testbed.rs"]
 mod testbed;
+#[path = "../../tests/support/usage.rs"]
+mod usage;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

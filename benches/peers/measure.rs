@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -14,6 +14,7 @@ use crate::idle;
 use crate::providers::{self, Kind, OTHER_TAG, Provider};
 use crate::terraform::Terraform;
 use crate::testbed::{ControlPlane, Namespace};
+use crate::usage::Watched;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
@@ -179,21 +180,22 @@ impl<'a> Bench<'a> {
             .stderr(Stdio::from(file));
         let started = Instant::now();
         let mut child = command.spawn().unwrap();
-        let watched = watch(&mut child);
+        let watched = Watched::wait(&mut child);
         let wall = started.elapsed();
         let said = fs::read_to_string(&output).unwrap();
         // With `-detailed-exitcode`, 2 means that the plan is not empty.
         assert_eq!(
-            watched.exit,
+            watched.exit.code(),
             Some(0),
             "terraform {arguments:?} ({}):\n{said}",
             self.kind
         );
+        let providers = || watched.providers.iter();
         Sample {
             wall,
-            cpu: watched.cpu,
-            memory: watched.memory,
-            terraform_memory: watched.terraform_memory,
+            cpu: providers().map(|usage| usage.cpu).sum(),
+            memory: providers().map(|usage| usage.peak).max().unwrap_or(0),
+            terraform_memory: watched.terraform.peak,
             requests: requests(&log, before),
             state: fs::metadata(self.terraform.folder().join("terraform.tfstate"))
                 .map_or(0, |state| state.len()),
@@ -285,73 +287,4 @@ pub fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
         }
     }
     counts
-}
-
-struct Watched {
-    exit: Option<i32>,
-    cpu: Duration,
-    memory: u64,
-    terraform_memory: u64,
-}
-
-/// Waits for Terraform, and measures its child processes, the providers.
-fn watch(terraform: &mut Child) -> Watched {
-    let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
-    let own = program(terraform.id());
-    let mut terraform_memory = 0;
-    loop {
-        if let Some((_, memory)) = usage(terraform.id()) {
-            terraform_memory = memory;
-        }
-        for child in children(terraform.id()) {
-            if program(child) == own {
-                // The child process has not started the provider yet, and shares Terraform's memory.
-                continue;
-            }
-            if let Some(now) = usage(child) {
-                seen.insert(child, now);
-            }
-        }
-        if let Some(status) = terraform.try_wait().unwrap() {
-            return Watched {
-                exit: status.code(),
-                cpu: seen.values().map(|(cpu, _)| *cpu).sum(),
-                memory: seen.values().map(|(_, memory)| *memory).max().unwrap_or(0),
-                terraform_memory,
-            };
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn program(process: u32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{process}/exe")).ok()
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{parent}/task"));
-    let tasks = tasks.into_iter().flatten().flatten();
-    tasks
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|text| {
-            text.split_whitespace()
-                .filter_map(|id| id.parse().ok())
-                .collect::<Vec<u32>>()
-        })
-        .collect()
-}
-
-/// Returns the CPU time and the peak memory (KiB) of a process so far.
-pub fn usage(process: u32) -> Option<(Duration, u64)> {
-    let folder = PathBuf::from(format!("/proc/{process}"));
-    let status = fs::read_to_string(folder.join("status")).ok()?;
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let memory = peak.trim().trim_end_matches(" kB").parse().ok()?;
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    // The fields after the name in parentheses, which can contain any character.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?;
-    Some((Duration::from_millis(ticks * 10), memory))
 }
