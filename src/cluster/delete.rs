@@ -381,14 +381,7 @@ mod tests {
     /// The Service is being deleted when the API server stops answering.
     #[tokio::test]
     async fn an_outage_during_the_wait_is_named() {
-        let live = json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": "feast-x-online", "namespace": "ns", "uid": "1", "resourceVersion": "1",
-                "labels": {MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "x"},
-            },
-        });
+        let live = live(Kind::Service, "feast-x-online");
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let mut out = false;
         let cluster = fake_api::cluster(move |it| {
@@ -418,6 +411,52 @@ mod tests {
             timed_out(cluster.await, &mut receiver).await,
             ["the deletion is not confirmed (503 ServiceUnavailable: etcd is down) after 3600 s"]
         );
+    }
+
+    fn live(kind: Kind, name: &str) -> Json {
+        json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.as_str(),
+            "metadata": {
+                "name": name, "namespace": "ns", "uid": "1", "resourceVersion": "1",
+                "labels": {MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "x"},
+            },
+        })
+    }
+
+    /// The garbage collector removes the Deployment some time after its last pod.
+    #[tokio::test]
+    async fn objects_of_pods_are_deleted_before_the_deployment_is_gone() {
+        let deployment = live(Kind::Deployment, "feast-x");
+        let mut is_secret_deleted = false;
+        let cluster = fake_api::cluster(move |it| {
+            let items = |items: &[&Json]| {
+                Reply::Answer(200, json!({"metadata": {"resourceVersion": "1"}, "items": items}))
+            };
+            match it.line.as_str() {
+                "DELETE /apis/apps/v1/namespaces/ns/deployments/feast-x" => {
+                    let mut terminating = deployment.clone();
+                    terminating["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+                    Reply::Answer(200, terminating)
+                }
+                "DELETE /api/v1/namespaces/ns/secrets/feast-x" => {
+                    is_secret_deleted = true;
+                    Reply::Answer(200, json!({"kind": "Status", "status": "Success"}))
+                }
+                "GET /api/v1/namespaces/ns/secrets" => items(&[&live(Kind::Secret, "feast-x")]),
+                "GET /apis/apps/v1/namespaces/ns/deployments" if !is_secret_deleted => {
+                    items(&[&deployment])
+                }
+                _ => items(&[]),
+            }
+        });
+        let (store, known) = (fake_api::store("x"), BTreeSet::new());
+        let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
+        let timeout = Duration::from_secs(60);
+        let cluster = cluster.await;
+        let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
+        let deletion = deleted.await.unwrap();
+        assert_eq!((deletion.remaining, deletion.errors.len()), (BTreeMap::new(), 0));
     }
 
     fn service(uid: &str, terminating: bool) -> Json {
