@@ -11,7 +11,8 @@ use crate::testbed::ControlPlane;
 use crate::{docs, measured, numbers};
 
 /// The line in docs/performance.md after which the table is written.
-const BEGIN: &str = "<!-- Written by `FEAST_BENCH_WRITE=1 cargo bench --bench peers -- fleets`. -->";
+const BEGIN: &str =
+    "<!-- Written by `FEAST_BENCH_WRITE=1 cargo bench --bench peers -- fleets`. -->";
 
 const OPERATIONS: [Operation; 5] = [
     Operation::FirstPlan,

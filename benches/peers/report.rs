@@ -119,9 +119,7 @@ impl Report {
             }
             writeln!(out)?;
         }
-        let states = providers
-            .iter()
-            .filter(|(kind, _)| !kind.is_limit());
+        let states = providers.iter().filter(|(kind, _)| !kind.is_limit());
         let states = states.map(|(kind, operations)| {
             format!(
                 "{kind} {} kB",

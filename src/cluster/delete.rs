@@ -251,7 +251,10 @@ impl Deleter<'_> {
         let remaining = self.deletion.remaining.iter();
         let of_step = remaining.filter(|(key, _)| key.kind.removal() == step);
         let requested = join_all(of_step.map(|(key, live)| async move {
-            (key.clone(), cluster.send_delete(store, key, live, cancel).await)
+            (
+                key.clone(),
+                cluster.send_delete(store, key, live, cancel).await,
+            )
         }));
         for (key, result) in requested.await {
             match result {
@@ -431,7 +434,10 @@ mod tests {
         let mut is_secret_deleted = false;
         let cluster = fake_api::cluster(move |it| {
             let items = |items: &[&Json]| {
-                Reply::Answer(200, json!({"metadata": {"resourceVersion": "1"}, "items": items}))
+                Reply::Answer(
+                    200,
+                    json!({"metadata": {"resourceVersion": "1"}, "items": items}),
+                )
             };
             match it.line.as_str() {
                 "DELETE /apis/apps/v1/namespaces/ns/deployments/feast-x" => {
@@ -456,7 +462,10 @@ mod tests {
         let cluster = cluster.await;
         let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
         let deletion = deleted.await.unwrap();
-        assert_eq!((deletion.remaining, deletion.errors.len()), (BTreeMap::new(), 0));
+        assert_eq!(
+            (deletion.remaining, deletion.errors.len()),
+            (BTreeMap::new(), 0)
+        );
     }
 
     fn service(uid: &str, terminating: bool) -> Json {

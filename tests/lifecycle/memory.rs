@@ -36,7 +36,11 @@ const BASELINE: &str = "tests/lifecycle/memory.txt";
 type Peaks = BTreeMap<String, u64>;
 
 pub fn fifty_stores_stay_within_the_baseline() -> Completion {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64", debug_assertions)) {
+    if !cfg!(all(
+        target_os = "linux",
+        target_arch = "x86_64",
+        debug_assertions
+    )) {
         return Completion::ignored_with("the baseline is for debug builds on Linux and x86_64");
     }
     let mut test = StoreUnderTest::new("memory");
@@ -58,7 +62,9 @@ pub fn fifty_stores_stay_within_the_baseline() -> Completion {
             break;
         }
         for (operation, peak) in measure(&test) {
-            lowest.entry(operation).and_modify(|low| *low = peak.min(*low));
+            lowest
+                .entry(operation)
+                .and_modify(|low| *low = peak.min(*low));
         }
     }
     let exceeded = exceeded(&baseline, &lowest);
@@ -98,7 +104,9 @@ fn exceeded(baseline: &Peaks, peaks: &Peaks) -> Vec<String> {
 }
 
 fn format(peaks: &Peaks) -> String {
-    let lines = peaks.iter().map(|(operation, peak)| format!("{operation} {peak}\n"));
+    let lines = peaks
+        .iter()
+        .map(|(operation, peak)| format!("{operation} {peak}\n"));
     lines.collect()
 }
 

@@ -1,5 +1,10 @@
 //! CPU time and memory of Terraform's child processes, the providers, measured from outside (Linux).
 
+#![allow(
+    dead_code,
+    reason = "each program that includes this module uses a part of it"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
