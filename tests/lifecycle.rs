@@ -79,10 +79,10 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
     documentation, drift, examples, exposure, faults, guard, ignored, import, jobs, keda, lab,
-    leftovers, lineage, lost_responses, matrix, memory, migration, module, moved, nulls, odd_values,
-    openshift, permissions, persistence, pods, policies, preflight, pulumi, query, recovery,
-    replacement, requests, restricted, rollouts, scaling, secrets, services, terraform_runner,
-    testbed, tls, waiting, without_refresh,
+    leftovers, lineage, lost_responses, matrix, memory, migration, module, moved, nulls,
+    odd_values, openshift, permissions, persistence, pods, policies, preflight, pulumi, query,
+    recovery, replacement, requests, restricted, rollouts, scaling, secrets, services,
+    terraform_runner, testbed, tls, waiting, without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.

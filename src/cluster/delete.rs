@@ -102,7 +102,10 @@ impl Cluster {
             terminating: BTreeSet::new(),
         };
         deleter.request_step(Removal::WithWorkload).await;
-        deleter.wait_until_gone(|key| !key.kind.makes_pods()).await;
+        // The garbage collector removes a Deployment some time after its pods. The wait for pods does not know those of Jobs.
+        deleter
+            .wait_until_gone(|key| key.kind.pods() != Pods::Servers)
+            .await;
         let pods = deleter.wait_for_pods(&pods).await;
         if pods.is_ok() {
             deleter.request_step(Removal::AfterPods).await;
@@ -204,7 +207,7 @@ impl Cluster {
 fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Request<'a> {
     // With foreground deletion an object stays until its pods are gone, so that a client can wait for both.
     let propagation_policy = match key.kind.pods() {
-        Pods::Owned | Pods::OwnedByJobs => PropagationPolicy::Foreground,
+        Pods::Owned | Pods::Servers | Pods::OwnedByJobs => PropagationPolicy::Foreground,
         Pods::None | Pods::Mounting => PropagationPolicy::Background,
     };
     let preconditions = Preconditions {

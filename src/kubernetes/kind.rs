@@ -56,6 +56,8 @@ pub enum Pods {
     None,
     /// The object owns the pods that its selector selects.
     Owned,
+    /// The same as `Owned`. The pods are those of servers, which have the label with the name of the feature store.
+    Servers,
     /// The object owns Jobs, which own pods.
     OwnedByJobs,
     /// Pods mount the object, which protects it from deletion.
@@ -146,7 +148,7 @@ kinds! {
                  `services.service_monitor`.",
     };
     Job: "batch" "v1" "jobs", Namespace Preparation IfUsed Owned WithWorkload Immutable, Api::BuiltIn;
-    Deployment: "apps" "v1" "deployments", Namespace Workload Always Owned WithWorkload Mutable, Api::BuiltIn;
+    Deployment: "apps" "v1" "deployments", Namespace Workload Always Servers WithWorkload Mutable, Api::BuiltIn;
     CronJob: "batch" "v1" "cronjobs", Namespace Workload IfUsed OwnedByJobs WithWorkload Mutable, Api::BuiltIn;
     PodDisruptionBudget: "policy" "v1" "poddisruptionbudgets", Namespace Workload IfUsed None WithWorkload Mutable, Api::BuiltIn;
     HorizontalPodAutoscaler: "autoscaling" "v2" "horizontalpodautoscalers", Namespace Autoscaler IfUsed None WithWorkload Mutable, Api::BuiltIn;
@@ -191,11 +193,6 @@ impl Kind {
 
     pub const fn pods(self) -> Pods {
         self.info().pods
-    }
-
-    /// Returns whether objects of the kind have pods, which the garbage collector deletes with them.
-    pub const fn makes_pods(self) -> bool {
-        matches!(self.info().pods, Pods::Owned | Pods::OwnedByJobs)
     }
 
     pub const fn removal(self) -> Removal {
