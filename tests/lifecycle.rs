@@ -10,6 +10,7 @@
 mod support {
     pub mod terraform;
     pub mod testbed;
+    pub mod usage;
 }
 
 #[path = "lifecycle"]
@@ -40,6 +41,7 @@ mod lifecycle {
     pub mod lineage;
     pub mod lost_responses;
     pub mod matrix;
+    pub mod memory;
     pub mod migration;
     pub mod module;
     pub mod moved;
@@ -78,10 +80,10 @@ use libtest_mimic::{Arguments, Trial};
 use lifecycle::{
     actions, admission, authz, cluster, concurrency, conflicts, convert, data, data_source,
     documentation, drift, examples, exposure, faults, guard, ignored, import, jobs, keda, lab,
-    leftovers, lineage, lost_responses, matrix, migration, module, moved, nulls, odd_values,
-    openshift, permissions, persistence, pods, policies, preflight, pulumi, query, recovery,
-    replacement, requests, restricted, rollouts, scaling, secrets, services, terraform_runner,
-    testbed, tls, versions, waiting, without_refresh,
+    leftovers, lineage, lost_responses, matrix, memory, migration, module, moved, nulls,
+    odd_values, openshift, permissions, persistence, pods, policies, preflight, pulumi, query,
+    recovery, replacement, requests, restricted, rollouts, scaling, secrets, services,
+    terraform_runner, testbed, tls, versions, waiting, without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -365,6 +367,10 @@ fn trials() -> Vec<Trial> {
     ]);
     all.extend(matrix_trials());
     all.extend(keda::real::trials());
+    all.push(Trial::ignorable_test(
+        "memory::fifty_stores_stay_within_the_baseline",
+        || Ok(memory::fifty_stores_stay_within_the_baseline()),
+    ));
     let pulumi = Trial::ignorable_test("pulumi::example", || Ok(pulumi::run()));
     all.push(pulumi.with_ignored_flag(true));
     all

@@ -5,14 +5,16 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
+use crate::idle;
 use crate::providers::{self, Kind, OTHER_TAG, Provider};
 use crate::terraform::Terraform;
 use crate::testbed::{ControlPlane, Namespace};
+use crate::usage::Watched;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
@@ -47,6 +49,8 @@ pub struct Sample {
     pub cpu: Duration,
     /// The peak memory of the provider's largest process, in KiB; 0 if the system does not report it.
     pub memory: u64,
+    /// The peak memory of Terraform's process, in KiB.
+    pub terraform_memory: u64,
     /// The requests to the API server, by verb.
     pub requests: BTreeMap<String, usize>,
     /// The size of the state file afterwards, in bytes.
@@ -80,7 +84,13 @@ pub struct Bench<'a> {
     terraform: Terraform,
     namespace: Namespace,
     kind: Kind,
+    stores: usize,
+    /// The flag `-parallelism` of plan, apply and destroy.
+    parallelism: usize,
 }
+
+/// Terraform's default of `-parallelism`.
+pub const DEFAULT_PARALLELISM: usize = 10;
 
 impl<'a> Bench<'a> {
     pub fn new(
@@ -88,34 +98,45 @@ impl<'a> Bench<'a> {
         tool: &Path,
         provider: &Provider,
         stores: usize,
+        parallelism: usize,
     ) -> Self {
         let namespace = control_plane.namespace("bench").unwrap();
         make_store_secret(control_plane, namespace.name());
-        let terraform = prepare(tool, provider, control_plane.kubeconfig(), namespace.name());
+        let mut terraform = prepare(tool, provider, control_plane.kubeconfig(), namespace.name());
+        let recorded = recorded_state(stores).display().to_string();
+        terraform.environment(idle::RECORDED_STATE, &recorded);
         provider.configure(&terraform, stores, &manifests(tool, namespace.name()));
         Self {
             control_plane,
             terraform,
             namespace,
             kind: provider.kind,
+            stores,
+            parallelism,
         }
     }
 
     /// Runs all operations in order.
     pub fn run(&self) -> Vec<(Operation, Sample)> {
         let change = format!("-var=tag={OTHER_TAG}");
-        let auto = ["-no-color", "-input=false", "-auto-approve"];
-        let plan = ["plan", "-no-color", "-input=false"];
-        let with = |first: &[&'static str], more: &[&'static str]| [first, more].concat();
+        let parallelism = format!("-parallelism={}", self.parallelism);
+        let parallelism = parallelism.as_str();
+        let auto = ["-no-color", "-input=false", "-auto-approve", parallelism];
+        let plan = ["plan", "-no-color", "-input=false", parallelism];
+        let apply = ["apply", "-no-color", "-input=false", parallelism];
+        fn with<'a>(first: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+            [first, more].concat()
+        }
         let mut samples = Vec::new();
         let mut take =
             |operation, arguments: &[&str]| samples.push((operation, self.sample(arguments)));
         take(Operation::Validate, &["validate", "-no-color"]);
         take(Operation::FirstPlan, &with(&plan, &["-out=bench.tfplan"]));
-        take(
-            Operation::Apply,
-            &["apply", "-no-color", "-input=false", "bench.tfplan"],
-        );
+        take(Operation::Apply, &with(&apply, &["bench.tfplan"]));
+        if self.kind == Kind::Feast {
+            let state = self.terraform.folder().join("terraform.tfstate");
+            fs::copy(state, recorded_state(self.stores)).unwrap();
+        }
         self.wait_for_controllers();
         take(Operation::NoOpPlan, &with(&plan, &["-detailed-exitcode"]));
         take(
@@ -124,25 +145,25 @@ impl<'a> Bench<'a> {
         );
         take(
             Operation::OneChange,
-            &[&["apply"], &auto[..], &[&change]].concat(),
+            &[&["apply"], &auto[..], &[change.as_str()]].concat(),
         );
         self.wait_for_controllers();
         take(
             Operation::Destroy,
-            &[&["destroy"], &auto[..], &[&change]].concat(),
+            &[&["destroy"], &auto[..], &[change.as_str()]].concat(),
         );
         samples
     }
 
     /// Waits for the controllers, so that their work does not affect the next command.
     fn wait_for_controllers(&self) {
-        if self.kind != Kind::TerraformData {
+        if !self.kind.is_limit() {
             let arguments = [
                 "wait",
                 "deployments",
                 "--all",
                 "--for=condition=Available",
-                "--timeout=300s",
+                "--timeout=900s",
             ];
             self.namespace.kubectl(&arguments).unwrap();
         }
@@ -159,25 +180,38 @@ impl<'a> Bench<'a> {
             .stderr(Stdio::from(file));
         let started = Instant::now();
         let mut child = command.spawn().unwrap();
-        let watched = watch(&mut child);
+        let watched = Watched::wait(&mut child);
         let wall = started.elapsed();
         let said = fs::read_to_string(&output).unwrap();
         // With `-detailed-exitcode`, 2 means that the plan is not empty.
         assert_eq!(
-            watched.exit,
+            watched.exit.code(),
             Some(0),
             "terraform {arguments:?} ({}):\n{said}",
             self.kind
         );
+        let providers = || watched.providers.iter();
         Sample {
             wall,
-            cpu: watched.cpu,
-            memory: watched.memory,
+            cpu: providers().map(|usage| usage.cpu).sum(),
+            memory: providers().map(|usage| usage.peak).max().unwrap_or(0),
+            terraform_memory: watched.terraform.peak,
             requests: requests(&log, before),
             state: fs::metadata(self.terraform.folder().join("terraform.tfstate"))
                 .map_or(0, |state| state.len()),
         }
     }
+}
+
+/// Returns the path of the state file that [`Kind::Feast`] writes with this number of stores, for [`idle`].
+fn recorded_state(stores: usize) -> PathBuf {
+    let file = format!("feast-bench-{}-{stores}.tfstate", std::process::id());
+    std::env::temp_dir().join(file)
+}
+
+/// Removes the recorded states of this process.
+pub fn remove_recorded_state(stores: usize) {
+    fs::remove_file(recorded_state(stores)).ok();
 }
 
 /// Prepares Terraform with this provider.
@@ -209,7 +243,7 @@ pub fn prepare(tool: &Path, provider: &Provider, kubeconfig: &Path, namespace: &
 }
 
 /// Returns the objects of one store from a plan, without a cluster.
-fn manifests(tool: &Path, namespace: &str) -> Vec<Json> {
+pub fn manifests(tool: &Path, namespace: &str) -> Vec<Json> {
     let feast = &providers::all()[0];
     let terraform = prepare(tool, feast, Path::new("none"), namespace);
     feast.configure(&terraform, 1, &[]);
@@ -236,7 +270,7 @@ fn make_store_secret(control_plane: &ControlPlane, namespace: &str) {
 const OTHER_CLIENTS: [&str; 5] = ["kube-", "kwok", "metrics-server", "kubectl/", "etcd"];
 
 /// Returns the requests in the audit log from this position on.
-fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
+pub fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
     let mut file = File::open(log).unwrap();
     file.seek(SeekFrom::Start(from)).unwrap();
     let mut text = String::new();
@@ -253,67 +287,4 @@ fn requests(log: &Path, from: u64) -> BTreeMap<String, usize> {
         }
     }
     counts
-}
-
-struct Watched {
-    exit: Option<i32>,
-    cpu: Duration,
-    memory: u64,
-}
-
-/// Waits for Terraform, and measures its child processes, the providers.
-fn watch(terraform: &mut Child) -> Watched {
-    let mut seen: BTreeMap<u32, (Duration, u64)> = BTreeMap::new();
-    let own = program(terraform.id());
-    loop {
-        for child in children(terraform.id()) {
-            if program(child) == own {
-                // The child process has not started the provider yet, and shares Terraform's memory.
-                continue;
-            }
-            if let Some(now) = usage(child) {
-                seen.insert(child, now);
-            }
-        }
-        if let Some(status) = terraform.try_wait().unwrap() {
-            return Watched {
-                exit: status.code(),
-                cpu: seen.values().map(|(cpu, _)| *cpu).sum(),
-                memory: seen.values().map(|(_, memory)| *memory).max().unwrap_or(0),
-            };
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn program(process: u32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{process}/exe")).ok()
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{parent}/task"));
-    let tasks = tasks.into_iter().flatten().flatten();
-    tasks
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|text| {
-            text.split_whitespace()
-                .filter_map(|id| id.parse().ok())
-                .collect::<Vec<u32>>()
-        })
-        .collect()
-}
-
-/// Returns the CPU time and the peak memory (KiB) of a process so far.
-pub fn usage(process: u32) -> Option<(Duration, u64)> {
-    let folder = PathBuf::from(format!("/proc/{process}"));
-    let status = fs::read_to_string(folder.join("status")).ok()?;
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let memory = peak.trim().trim_end_matches(" kB").parse().ok()?;
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    // The fields after the name in parentheses, which can contain any character.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?;
-    Some((Duration::from_millis(ticks * 10), memory))
 }

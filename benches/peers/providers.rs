@@ -17,13 +17,27 @@ pub enum Kind {
     Manifest,
     Kubectl,
     Helm,
-    /// The same number of `terraform_data` resources, which measures Terraform's own time.
+    /// This provider's schemas, configuration and state with a provider that does nothing ([`crate::idle`]).
+    TerraformAlone,
+    /// The requests of this provider from a bare client, without Terraform ([`crate::alone`]).
+    ApiServerAlone,
+    /// The same number of `terraform_data` resources, which measures Terraform without a provider process.
     TerraformData,
 }
 
 impl Kind {
-    pub fn has_process(self) -> bool {
-        !matches!(self, Self::TerraformData | Self::Manifest)
+    /// Returns whether it is a part of the work, and no provider that does all of it.
+    pub fn is_limit(self) -> bool {
+        matches!(
+            self,
+            Self::TerraformAlone | Self::ApiServerAlone | Self::TerraformData
+        )
+    }
+
+    /// Returns whether the start of the provider's process is measured. [`Kind::Manifest`] is the same program as
+    /// [`Kind::Typed`].
+    pub fn is_started(self) -> bool {
+        !self.is_limit() && self != Self::Manifest
     }
 }
 
@@ -36,6 +50,8 @@ impl fmt::Display for Kind {
             Self::Manifest => "kubernetes_manifest",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::TerraformAlone => "Terraform alone",
+            Self::ApiServerAlone => "API server alone",
             Self::TerraformData => "terraform_data",
         })
     }
@@ -43,7 +59,7 @@ impl fmt::Display for Kind {
 
 pub struct Provider {
     pub kind: Kind,
-    /// The provider's binary, or `None` for resources that are built into Terraform.
+    /// The provider's binary; `None` for resources that are built into Terraform, and without Terraform.
     pub binary: Option<PathBuf>,
 }
 
@@ -73,10 +89,15 @@ pub fn all() -> Vec<Provider> {
             all.push(Provider { kind, binary });
         }
     }
-    all.push(Provider {
-        kind: Kind::TerraformData,
-        binary: None,
-    });
+    // The benchmark itself is the idle provider, if Terraform starts it.
+    let itself = std::env::current_exe().unwrap();
+    for (kind, binary) in [
+        (Kind::TerraformAlone, Some(itself)),
+        (Kind::ApiServerAlone, None),
+        (Kind::TerraformData, None),
+    ] {
+        all.push(Provider { kind, binary });
+    }
     all
 }
 
@@ -88,11 +109,11 @@ impl Provider {
     /// Returns the address in `required_providers`.
     pub fn source(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Feast | Kind::OtherFeast => Some("feast-dev/feast"),
+            Kind::Feast | Kind::OtherFeast | Kind::TerraformAlone => Some("feast-dev/feast"),
             Kind::Typed | Kind::Manifest => Some("hashicorp/kubernetes"),
             Kind::Kubectl => Some("gavinbunney/kubectl"),
             Kind::Helm => Some("hashicorp/helm"),
-            Kind::TerraformData => None,
+            Kind::ApiServerAlone | Kind::TerraformData => None,
         }
     }
 
@@ -100,7 +121,9 @@ impl Provider {
     pub fn configure(&self, terraform: &Terraform, stores: usize, objects: &[Json]) {
         let mut text = self.head();
         text += &match self.kind {
-            Kind::Feast | Kind::OtherFeast => format!("{PROVIDER_FEAST}\n{STORE}"),
+            Kind::Feast | Kind::OtherFeast | Kind::TerraformAlone => {
+                format!("{PROVIDER_FEAST}\n{STORE}")
+            }
             Kind::Typed => format!("{PROVIDER_KUBERNETES}\n{TYPED}"),
             Kind::Manifest => {
                 let block = |object: &Json| {
@@ -128,6 +151,7 @@ impl Provider {
                 format!("{PROVIDER_HELM}\n{RELEASE}")
             }
             Kind::TerraformData => TERRAFORM_DATA.to_owned(),
+            Kind::ApiServerAlone => return,
         };
         let text = text.replace("@stores@", &stores.to_string());
         terraform.write("main.tf", &text).unwrap();

@@ -102,22 +102,24 @@ impl Report {
                 .try_for_each(|operation| write!(out, " {operation} |"))?;
             writeln!(out, "\n|---|{}", "---|".repeat(OPERATIONS.len()))?;
             for (kind, operations) in providers {
-                if *kind == Kind::TerraformData && !title.starts_with("seconds") {
+                let is_request = title.starts_with("requests") && *kind == Kind::ApiServerAlone;
+                if kind.is_limit() && !title.starts_with("seconds") && !is_request {
                     continue;
                 }
                 write!(out, "| {kind} |")?;
                 for operation in OPERATIONS {
                     let feast = providers.get(&Kind::Feast).filter(|_| *kind != Kind::Feast);
                     let feast = feast.map(|operations| &operations[&operation]);
-                    write!(out, " {} |", cell(&operations[&operation], feast))?;
+                    match operations.get(&operation) {
+                        Some(sample) => write!(out, " {} |", cell(sample, feast))?,
+                        None => write!(out, " – |")?,
+                    }
                 }
                 writeln!(out)?;
             }
             writeln!(out)?;
         }
-        let states = providers
-            .iter()
-            .filter(|(kind, _)| **kind != Kind::TerraformData);
+        let states = providers.iter().filter(|(kind, _)| !kind.is_limit());
         let states = states.map(|(kind, operations)| {
             format!(
                 "{kind} {} kB",
@@ -148,8 +150,8 @@ impl Report {
     /// Returns a bar chart: the seconds of each provider, one group for each operation.
     fn plot(&self, stores: usize) -> Option<String> {
         const SHOWN: [Operation; 3] = [Operation::Apply, Operation::NoOpPlan, Operation::Destroy];
-        const COLOURS: [&str; 6] = [
-            "#2a9d8f", "#264653", "#8ab17d", "#e9c46a", "#f4a261", "#bbbbbb",
+        const COLOURS: [&str; 8] = [
+            "#2a9d8f", "#264653", "#8ab17d", "#e9c46a", "#f4a261", "#777777", "#999999", "#bbbbbb",
         ];
         const LEFT: f64 = 150.0;
         const WIDTH: f64 = 520.0;
@@ -157,16 +159,18 @@ impl Report {
         let mut body = String::new();
         let mut y = 40.0;
         for operation in SHOWN {
-            let wall = |sample: &BTreeMap<Operation, Sample>| sample[&operation].wall.as_secs_f64();
-            let longest = providers.values().map(wall).fold(0.0, f64::max);
+            let walls = providers.iter().filter_map(|(kind, operations)| {
+                Some((kind, operations.get(&operation)?.wall.as_secs_f64()))
+            });
+            let walls: Vec<_> = walls.collect();
+            let longest = walls.iter().map(|(_, wall)| *wall).fold(0.0, f64::max);
             writeln!(
                 body,
                 "<text x=\"10\" y=\"{y}\" font-weight=\"bold\">{operation}</text>"
             )
             .ok()?;
             y += 8.0;
-            for (position, (kind, operations)) in providers.iter().enumerate() {
-                let seconds = wall(operations);
+            for (position, (kind, seconds)) in walls.into_iter().enumerate() {
                 let width = (seconds / longest * WIDTH).max(1.0);
                 let colour = COLOURS[position % COLOURS.len()];
                 writeln!(
@@ -213,7 +217,7 @@ fn seconds(sample: &Sample, feast: Option<&Sample>) -> String {
     }
 }
 
-fn requests(sample: &Sample, _: Option<&Sample>) -> String {
+pub fn requests(sample: &Sample, _: Option<&Sample>) -> String {
     let verbs = sample
         .requests
         .iter()
@@ -234,7 +238,7 @@ fn resource_usage(sample: &Sample, _: Option<&Sample>) -> String {
     )
 }
 
-fn megabytes(kibibytes: u64) -> f64 {
+pub fn megabytes(kibibytes: u64) -> f64 {
     kibibytes as f64 * 1024.0 / 1e6
 }
 
@@ -251,7 +255,7 @@ fn median_sample(mut samples: Vec<Sample>) -> Sample {
 }
 
 /// Returns the machine, its system, and the load at the end.
-fn machine() -> String {
+pub fn machine() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load: Vec<&str> = load.split_whitespace().take(3).collect();
     format!(

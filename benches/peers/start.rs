@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::measure;
 use crate::providers::Provider;
+use crate::usage::Usage;
 
 const RUNS: usize = 15;
 
@@ -70,7 +71,7 @@ fn start(binary: &Path, certificate: &str) -> (Duration, u64) {
         .unwrap();
     let time = started.elapsed();
     assert!(line.starts_with("1|"), "{}: {line:?}", binary.display());
-    let memory = measure::usage(child.id()).map_or(0, |(_, memory)| memory);
+    let memory = Usage::of(child.id()).map_or(0, |usage| usage.peak);
     child.kill().unwrap();
     child.wait().unwrap();
     (time, memory)

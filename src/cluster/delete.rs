@@ -20,7 +20,7 @@ use super::resource::{PODS, Resource};
 use super::watch::{Unfinished, last_observation};
 use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names;
-use crate::kubernetes::kind::{Key, Kind, Pods, Tier};
+use crate::kubernetes::kind::{Key, Kind, Pods, Removal};
 use stalled::join_pods;
 
 pub use stalled::StalledDeletion;
@@ -52,8 +52,8 @@ impl fmt::Debug for Deletion {
 }
 
 impl Cluster {
-    /// Deletes every object of the feature store, found by its labels or by a key in `known`: first the Services, the
-    /// autoscaler and the workloads, then, when their pods are gone, the objects that the pods used. Ignores objects that
+    /// Deletes every object of the feature store, found by its labels or by a key in `known`: first the workloads,
+    /// the autoscaler and the Services, then, when the pods are gone, the objects that they used ([`Removal`]). Ignores objects that
     /// are gone already.
     ///
     /// # Errors
@@ -99,13 +99,24 @@ impl Cluster {
             deadline,
             cancel,
             deletion,
+            terminating: BTreeSet::new(),
         };
-        // A Service must not send requests to pods that have stopped.
-        let is_used_by_pods =
-            |key: &Key| key.kind.tier() == Tier::Prerequisites && key.kind != Kind::Service;
-        deleter.delete_matching(|key| !is_used_by_pods(key)).await;
-        deleter.wait_for_pods(&pods).await;
-        deleter.delete_matching(is_used_by_pods).await;
+        deleter.request_step(Removal::WithWorkload).await;
+        // The garbage collector removes a Deployment some time after its pods. The wait for pods does not know those of Jobs.
+        deleter
+            .wait_until_gone(|key| key.kind.pods() != Pods::Servers)
+            .await;
+        let pods = deleter.wait_for_pods(&pods).await;
+        if pods.is_ok() {
+            deleter.request_step(Removal::AfterPods).await;
+        }
+        deleter.wait_until_gone(|_| true).await;
+        // The error about a workload names its pods.
+        if let Err(error) = pods
+            && deleter.ok_so_far()
+        {
+            deleter.deletion.errors.push(error);
+        }
         Ok(deleter.deletion)
     }
 
@@ -198,7 +209,7 @@ fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Reques
     // stays until its HorizontalPodAutoscaler is gone, which would otherwise change the replica count again.
     let propagation_policy = match key.kind.pods() {
         _ if key.kind == Kind::ScaledObject => PropagationPolicy::Foreground,
-        Pods::Owned | Pods::OwnedByJobs => PropagationPolicy::Foreground,
+        Pods::Owned | Pods::Servers | Pods::OwnedByJobs => PropagationPolicy::Foreground,
         Pods::None | Pods::Mounting => PropagationPolicy::Background,
     };
     let preconditions = Preconditions {
@@ -226,6 +237,8 @@ struct Deleter<'a> {
     deadline: Instant,
     cancel: &'a CancellationToken,
     deletion: Deletion,
+    /// The objects of `deletion.remaining` whose deletion was requested.
+    terminating: BTreeSet<Key>,
 }
 
 impl Deleter<'_> {
@@ -234,31 +247,50 @@ impl Deleter<'_> {
         self.deletion.errors.is_empty()
     }
 
-    /// Deletes the selected objects in parallel, and waits until they are gone. A failure does not stop the others.
-    async fn delete_matching(&mut self, selected: impl Fn(&Key) -> bool) {
+    /// Requests the deletion of the objects of a step, in parallel. A failure does not stop the others.
+    async fn request_step(&mut self, step: Removal) {
         if !self.ok_so_far() {
             return;
         }
+        let (cluster, store, cancel) = (self.cluster, self.store, self.cancel);
         let remaining = self.deletion.remaining.iter();
-        let deleter = &*self;
-        let deleted = join_all(remaining.filter(|(key, _)| selected(key)).map(
-            |(key, live)| async move { (key.clone(), deleter.delete_object(key, live).await) },
-        ));
-        for (key, result) in deleted.await {
+        let of_step = remaining.filter(|(key, _)| key.kind.removal() == step);
+        let requested = join_all(of_step.map(|(key, live)| async move {
+            (
+                key.clone(),
+                cluster.send_delete(store, key, live, cancel).await,
+            )
+        }));
+        for (key, result) in requested.await {
             match result {
-                Ok(()) => {
-                    self.deletion.remaining.remove(&key);
-                }
+                Ok(true) => drop(self.deletion.remaining.remove(&key)),
+                Ok(false) => drop(self.terminating.insert(key)),
                 Err(error) => self.deletion.errors.push(error),
             }
         }
     }
 
-    async fn delete_object(&self, key: &Key, live: &Json) -> Result<(), Error> {
-        let (cluster, store) = (self.cluster, self.store);
-        if cluster.send_delete(store, key, live, self.cancel).await? {
-            return Ok(());
+    /// Waits until those of the selected objects are gone whose deletion was requested, in parallel. Waits for them even
+    /// after the deletion of another object was refused.
+    async fn wait_until_gone(&mut self, selected: impl Fn(&Key) -> bool) {
+        let remaining = self.deletion.remaining.iter();
+        let selected =
+            remaining.filter(|(key, _)| selected(key) && self.terminating.contains(*key));
+        let deleter = &*self;
+        let gone = join_all(selected.map(|(key, live)| async move {
+            (key.clone(), deleter.wait_for_object(key, live).await)
+        }));
+        for (key, result) in gone.await {
+            self.terminating.remove(&key);
+            match result {
+                Ok(()) => drop(self.deletion.remaining.remove(&key)),
+                Err(error) => self.deletion.errors.push(error),
+            }
         }
+    }
+
+    async fn wait_for_object(&self, key: &Key, live: &Json) -> Result<(), Error> {
+        let (cluster, store) = (self.cluster, self.store);
         let deleted = cluster.wait_deleted(store, key, live, self.deadline, self.cancel);
         match deleted.await {
             Ok(()) => Ok(()),
@@ -274,39 +306,37 @@ impl Deleter<'_> {
         }
     }
 
-    /// Waits for orphaned pods. Other pods are gone before their Deployment is.
-    async fn wait_for_pods(&mut self, labels: &[String]) {
+    /// Waits until no pod of the feature store is left, unless something has failed.
+    async fn wait_for_pods(&self, labels: &[String]) -> Result<(), Error> {
         if !self.ok_so_far() {
-            return;
+            return Ok(());
         }
         let (cluster, store) = (self.cluster, self.store);
         let none = cluster.wait_until_none(PODS, store, labels, self.deadline, self.cancel);
-        let error = match none.await {
-            Ok(()) => return,
-            Err((_, Unfinished::Failed(error))) => error,
-            Err((left, Unfinished::TimedOut { interruption })) => {
-                let pods = match left {
-                    Some(_) => cluster.remaining_pods(store, labels).await,
-                    None => None,
-                };
-                let interruption = interruption.as_deref();
-                let reason = self.timed_out(match (left, pods) {
-                    (Some(_), Some(pods)) if pods.is_empty() => return,
-                    (Some(_), Some(pods)) => {
-                        format!("these pods still exist: {}", join_pods(&pods))
-                    }
-                    (Some(left), None) => {
-                        last_observation(format!("{left} pods are still there"), interruption)
-                    }
-                    (None, _) => match interruption {
-                        Some(why) => format!("the pods could not be read ({why})"),
-                        None => "the pods could not be read".to_owned(),
-                    },
-                });
-                cluster.error(Verb::Wait, PODS, &store.namespace, None, reason)
-            }
+        let (left, interruption) = match none.await {
+            Ok(()) => return Ok(()),
+            Err((_, Unfinished::Failed(error))) => return Err(error),
+            Err((left, Unfinished::TimedOut { interruption })) => (left, interruption),
         };
-        self.deletion.errors.push(error);
+        let pods = match left {
+            Some(_) => cluster.remaining_pods(store, labels).await,
+            None => None,
+        };
+        let interruption = interruption.as_deref();
+        let reason = self.timed_out(match (left, pods) {
+            (Some(_), Some(pods)) if pods.is_empty() => return Ok(()),
+            (Some(_), Some(pods)) => {
+                format!("these pods still exist: {}", join_pods(&pods))
+            }
+            (Some(left), None) => {
+                last_observation(format!("{left} pods are still there"), interruption)
+            }
+            (None, _) => match interruption {
+                Some(why) => format!("the pods could not be read ({why})"),
+                None => "the pods could not be read".to_owned(),
+            },
+        });
+        Err(cluster.error(Verb::Wait, PODS, &store.namespace, None, reason))
     }
 
     fn timed_out(&self, waiting_for: String) -> Reason {
@@ -359,14 +389,7 @@ mod tests {
     /// The Service is being deleted when the API server stops answering.
     #[tokio::test]
     async fn an_outage_during_the_wait_is_named() {
-        let live = json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": "feast-x-online", "namespace": "ns", "uid": "1", "resourceVersion": "1",
-                "labels": {MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "x"},
-            },
-        });
+        let live = live(Kind::Service, "feast-x-online");
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let mut out = false;
         let cluster = fake_api::cluster(move |it| {
@@ -395,6 +418,58 @@ mod tests {
         assert_eq!(
             timed_out(cluster.await, &mut receiver).await,
             ["the deletion is not confirmed (503 ServiceUnavailable: etcd is down) after 3600 s"]
+        );
+    }
+
+    fn live(kind: Kind, name: &str) -> Json {
+        json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.as_str(),
+            "metadata": {
+                "name": name, "namespace": "ns", "uid": "1", "resourceVersion": "1",
+                "labels": {MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "x"},
+            },
+        })
+    }
+
+    /// The garbage collector removes the Deployment some time after its last pod.
+    #[tokio::test]
+    async fn objects_of_pods_are_deleted_before_the_deployment_is_gone() {
+        let deployment = live(Kind::Deployment, "feast-x");
+        let mut is_secret_deleted = false;
+        let cluster = fake_api::cluster(move |it| {
+            let items = |items: &[&Json]| {
+                Reply::Answer(
+                    200,
+                    json!({"metadata": {"resourceVersion": "1"}, "items": items}),
+                )
+            };
+            match it.line.as_str() {
+                "DELETE /apis/apps/v1/namespaces/ns/deployments/feast-x" => {
+                    let mut terminating = deployment.clone();
+                    terminating["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+                    Reply::Answer(200, terminating)
+                }
+                "DELETE /api/v1/namespaces/ns/secrets/feast-x" => {
+                    is_secret_deleted = true;
+                    Reply::Answer(200, json!({"kind": "Status", "status": "Success"}))
+                }
+                "GET /api/v1/namespaces/ns/secrets" => items(&[&live(Kind::Secret, "feast-x")]),
+                "GET /apis/apps/v1/namespaces/ns/deployments" if !is_secret_deleted => {
+                    items(&[&deployment])
+                }
+                _ => items(&[]),
+            }
+        });
+        let (store, known) = (fake_api::store("x"), BTreeSet::new());
+        let (pvc_policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
+        let timeout = Duration::from_secs(60);
+        let cluster = cluster.await;
+        let deleted = cluster.delete(&store, &known, &pvc_policy, timeout, &cancel);
+        let deletion = deleted.await.unwrap();
+        assert_eq!(
+            (deletion.remaining, deletion.errors.len()),
+            (BTreeMap::new(), 0)
         );
     }
 

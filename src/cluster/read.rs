@@ -133,10 +133,9 @@ impl Cluster {
             let namespaced = &namespaced;
             async move {
                 let names = self.cached_names(&store.namespace, kind, cancel).await?;
-                Ok(names.iter().any(|taken| {
-                    taken.store.as_ref() == Some(&store.name)
-                        || (namespaced.iter()).any(|key| key.kind == kind && key.name == taken.name)
-                }))
+                let mut keys = namespaced.iter().filter(|key| key.kind == kind);
+                Ok(names.stores.contains(&store.name)
+                    || keys.any(|key| names.objects.contains(&key.name)))
             }
         });
         let taken = try_join_all(taken);

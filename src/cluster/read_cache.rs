@@ -1,26 +1,26 @@
 //! Reads that feature stores share.
 //!
 //! Terraform refreshes ten resources at a time. The feature stores of a namespace need the same lists, so one list request
-//! for each kind returns the objects of all of them. The response is kept for [`CACHE_TTL`] as text; each feature store
+//! for each kind returns the objects of all of them. The response is kept for a few seconds as text; each feature store
 //! parses its own part.
 //!
 //! # Guarantees
 //!
-//! - While a read is in flight, or younger than [`CACHE_TTL`], it is not sent again (single flight).
+//! - While a read is in flight, or younger than its [time to live](time_to_live), it is not sent again (single flight).
 //! - A read after a write of this process is never answered from a response to a request that was sent before the write,
 //!   except for names and metadata ([`ReadCache::invalidate`]).
 //! - A request continues when the caller that has started it is dropped.
 //!
 //! # Assumptions
 //!
-//! Other processes write, too: an answer can be [`CACHE_TTL`] old. Callers that write have a precondition for that.
+//! Other processes write, too: an answer can be as old as its time to live. Callers that write have a precondition for that.
 //!
 //! # Errors
 //!
 //! Errors are returned to callers that are already waiting and never cached; the next caller retries. A panic is an error
 //! for all waiting callers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,8 +41,17 @@ use super::{Cluster, provider_selector, task};
 use crate::feast::names::NAME_LABEL;
 use crate::kubernetes::kind::{Key, Kind};
 
-/// The largest age of an answer, counted from the start of its request.
+/// The smallest and the largest time to live.
 const CACHE_TTL: Duration = Duration::from_secs(2);
+const MAX_CACHE_TTL: Duration = Duration::from_secs(20);
+
+/// Returns the largest age of an answer, counted from the start of its request, by the duration of the request.
+///
+/// The lists of a thousand feature stores take seconds, and their refresh takes minutes: with a fixed time to live, the cost
+/// of all lists would grow with the square of their number.
+fn time_to_live(took: Duration) -> Duration {
+    (10 * took).clamp(CACHE_TTL, MAX_CACHE_TTL)
+}
 
 /// Identifies a read. The string is the namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +93,12 @@ pub(super) struct ReadCache(Mutex<BTreeMap<CacheKey, Entry>>);
 
 struct Entry {
     at: Instant,
-    answer: Shared<BoxFuture<'static, Result<Arc<Cached>, Error>>>,
+    answer: Shared<BoxFuture<'static, Result<Arc<Answered>, Error>>>,
+}
+
+struct Answered {
+    cached: Cached,
+    time_to_live: Duration,
 }
 
 impl Entry {
@@ -93,7 +107,7 @@ impl Entry {
     fn is_fresh(&self) -> bool {
         match self.answer.peek() {
             None => true,
-            Some(Ok(_)) => self.at.elapsed() < CACHE_TTL,
+            Some(Ok(answered)) => self.at.elapsed() < answered.time_to_live,
             Some(Err(_)) => false,
         }
     }
@@ -102,7 +116,7 @@ impl Entry {
 /// The answer to the read of the same name in [`CacheKey`].
 enum Cached {
     Objects(ObjectTexts),
-    Names(Vec<Name>),
+    Names(Arc<Names>),
     Metadata(BTreeMap<String, Vec<Metadata>>),
     Object(Json),
     /// The cluster does not have the API of the kind, so there are no objects.
@@ -112,12 +126,23 @@ enum Cached {
 /// The names and texts of the objects of a kind, by feature store.
 type ObjectTexts = BTreeMap<String, Vec<(String, Box<RawValue>)>>;
 
-/// The name of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Name {
-    pub name: String,
-    /// The feature store that its label names.
-    pub store: Option<String>,
+/// The names of all objects of a kind.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    pub objects: BTreeSet<String>,
+    /// The feature stores in the labels of the objects.
+    pub stores: BTreeSet<String>,
+}
+
+impl FromIterator<Head> for Names {
+    fn from_iter<T: IntoIterator<Item = Head>>(heads: T) -> Self {
+        let mut names = Self::default();
+        for Head { name, labels } in heads {
+            names.objects.insert(name);
+            names.stores.extend(labels.0);
+        }
+        names
+    }
 }
 
 /// The metadata that identifies an object and its owner.
@@ -160,8 +185,8 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
         let key = CacheKey::Objects(kind, namespace.to_owned());
-        let cached = self.read_cached(key, cancel).await?;
-        let Cached::Objects(objects) = &*cached else {
+        let answered = self.read_cached(key, cancel).await?;
+        let Cached::Objects(objects) = &answered.cached else {
             return Ok(Vec::new());
         };
         let ours = objects.get(store).into_iter().flatten();
@@ -182,11 +207,11 @@ impl Cluster {
         namespace: &str,
         kind: Kind,
         cancel: &CancellationToken,
-    ) -> Result<Vec<Name>, Error> {
+    ) -> Result<Arc<Names>, Error> {
         let key = CacheKey::Names(kind, namespace.to_owned());
-        Ok(match &*self.read_cached(key, cancel).await? {
-            Cached::Names(names) => names.clone(),
-            _ => Vec::new(),
+        Ok(match &self.read_cached(key, cancel).await?.cached {
+            Cached::Names(names) => Arc::clone(names),
+            _ => Arc::default(),
         })
     }
 
@@ -199,8 +224,8 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Vec<(Key, Json)>, Error> {
         let key = CacheKey::Metadata(kind, namespace.to_owned());
-        let cached = self.read_cached(key, cancel).await?;
-        let Cached::Metadata(metadata) = &*cached else {
+        let answered = self.read_cached(key, cancel).await?;
+        let Cached::Metadata(metadata) = &answered.cached else {
             return Ok(Vec::new());
         };
         let ours = metadata.get(store).into_iter().flatten();
@@ -222,7 +247,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let key = CacheKey::Object(key.clone(), namespace.to_owned());
-        Ok(match &*self.read_cached(key, cancel).await? {
+        Ok(match &self.read_cached(key, cancel).await?.cached {
             Cached::Object(object) => object.clone(),
             _ => Json::Null,
         })
@@ -232,7 +257,7 @@ impl Cluster {
         &self,
         key: CacheKey,
         cancel: &CancellationToken,
-    ) -> Result<Arc<Cached>, Error> {
+    ) -> Result<Arc<Answered>, Error> {
         let answer = {
             let mut entries = self.inner.read_cache.lock();
             let entry = entries.get(&key).filter(|entry| entry.is_fresh());
@@ -260,7 +285,7 @@ impl Cluster {
         &self,
         key: &CacheKey,
         cancel: &CancellationToken,
-    ) -> Result<Arc<Cached>, Error> {
+    ) -> Result<Arc<Answered>, Error> {
         match task::guarded(self.read_key(key, cancel)).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -274,13 +299,18 @@ impl Cluster {
         &self,
         key: &CacheKey,
         cancel: &CancellationToken,
-    ) -> Result<Arc<Cached>, Error> {
+    ) -> Result<Arc<Answered>, Error> {
+        let started = Instant::now();
         let cached = match self.send_read(key, cancel).await {
             Err(error) if error.is_not_installed() && key.is_custom() => Cached::NotInstalled,
             cached => cached?,
         };
-        self.evict_later();
-        Ok(Arc::new(cached))
+        let time_to_live = time_to_live(started.elapsed());
+        self.evict_at(started + time_to_live);
+        Ok(Arc::new(Answered {
+            cached,
+            time_to_live,
+        }))
     }
 
     async fn send_read(&self, key: &CacheKey, cancel: &CancellationToken) -> Result<Cached, Error> {
@@ -294,7 +324,7 @@ impl Cluster {
                 let request =
                     Request::list(Resource::from(*kind), namespace, ListParams::default());
                 let list: MetadataList<Head> = self.send_for(request, cancel).await?;
-                Cached::Names(list.all().map(Name::from).collect())
+                Cached::Names(Arc::new(list.all().collect()))
             }
             CacheKey::Metadata(kind, namespace) => {
                 let list = self.list_labelled(*kind, namespace, cancel).await?;
@@ -320,10 +350,10 @@ impl Cluster {
     }
 
     /// Frees the memory of answers that are out of date.
-    fn evict_later(&self) {
+    fn evict_at(&self, time: Instant) {
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
-            tokio::time::sleep(CACHE_TTL).await;
+            tokio::time::sleep_until(time).await;
             if let Some(inner) = inner.upgrade() {
                 inner.read_cache.evict();
             }
@@ -337,9 +367,9 @@ fn by_store(items: Vec<Box<RawValue>>) -> ObjectTexts {
         let Ok(item) = serde_json::from_str::<MetadataItem<Head>>(text.get()) else {
             continue;
         };
-        let Name { name, store } = Name::from(item.metadata);
+        let Head { name, labels } = item.metadata;
         // An object without the label is read by its name.
-        if let Some(store) = store {
+        if let Some(store) = labels.0 {
             objects.entry(store).or_default().push((name, text));
         }
     }
@@ -354,15 +384,6 @@ fn metadata_by_store(list: MetadataList<Metadata>) -> BTreeMap<String, Vec<Metad
         }
     }
     stores
-}
-
-impl From<Head> for Name {
-    fn from(Head { name, labels }: Head) -> Self {
-        Self {
-            name,
-            store: labels.0,
-        }
-    }
 }
 
 /// A list of the metadata of objects (`PartialObjectMetadataList`).
@@ -463,19 +484,26 @@ mod tests {
     }
 
     #[test]
-    fn names_keep_the_feature_store() {
+    fn names_keep_the_feature_stores() {
         let list = r#"{"items": [{"metadata": {"name": "n", "labels": {"feast.dev/name": "a"}, "uid": "u"}},
             {"metadata": {"name": "m", "labels": {"app": "x"}}}]}"#;
-        let names = |list: &str| -> Vec<Name> {
+        let names = |list: &str| -> Names {
             let list: MetadataList<Head> = serde_json::from_str(list).expect("a list");
-            list.all().map(Name::from).collect()
+            list.all().collect()
         };
-        let name = |name: &str, store: Option<&str>| Name {
-            name: name.to_owned(),
-            store: store.map(str::to_owned),
+        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let expected = Names {
+            objects: set(&["m", "n"]),
+            stores: set(&["a"]),
         };
-        assert_eq!(names(list), [name("n", Some("a")), name("m", None)]);
-        assert_eq!(names(r#"{"items": null}"#), []);
+        assert_eq!(names(list), expected);
+        assert_eq!(names(r#"{"items": null}"#), Names::default());
+    }
+
+    #[test]
+    fn a_slow_read_lives_longer() {
+        let seconds = |took: f64| time_to_live(Duration::from_secs_f64(took)).as_secs_f64();
+        assert_eq!([0.0, 0.2, 0.5, 3.0].map(seconds), [2.0, 2.0, 5.0, 20.0]);
     }
 
     #[test]

@@ -105,6 +105,26 @@ impl Cluster {
     }
 }
 
+/// A change of watched objects. `T` is what is kept of each object.
+enum Change<T> {
+    /// The objects were listed: these exist, by name, and no others.
+    Listed(BTreeMap<String, T>),
+    /// An object was created or changed; `None` for one without a name.
+    Applied(Option<(String, T)>),
+    /// The object with the name was deleted.
+    Deleted(String),
+}
+
+impl<T> Change<T> {
+    fn apply_to(self, objects: &mut BTreeMap<String, T>) {
+        match self {
+            Self::Listed(listed) => *objects = listed,
+            Self::Applied(object) => objects.extend(object),
+            Self::Deleted(name) => drop(objects.remove(&name)),
+        }
+    }
+}
+
 /// Watched objects. `K` is the type that the API server returns, `T` what is kept of each object.
 pub(super) struct Watched<K, T> {
     plural: &'static str,
@@ -145,16 +165,21 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
     ///
     /// A failure that a new watch would repeat, such as a missing permission. Other interruptions are resumed.
     pub async fn changed(&mut self) -> Result<(), Reason> {
-        while !self.next_event().await? {}
-        Ok(())
+        loop {
+            if let Some(change) = self.next_event().await? {
+                change.apply_to(&mut self.objects);
+                return Ok(());
+            }
+        }
     }
 
-    /// Waits for one event, and returns whether it changed `objects`. The other events begin a list, or interrupt the watch.
+    /// Waits for one event, and returns its change, which `objects` does not have yet. Events without a change begin a list,
+    /// or interrupt the watch.
     ///
     /// # Errors
     ///
     /// The same as for [`Watched::changed`].
-    async fn next_event(&mut self) -> Result<bool, Reason> {
+    async fn next_event(&mut self) -> Result<Option<Change<T>>, Reason> {
         let event = self.events.try_next().await;
         match &event {
             // The beginning of another list does not mean that it succeeds.
@@ -168,17 +193,15 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
                 self.listed.extend((self.keep)(object));
             }
             Ok(Some(watcher::Event::InitDone)) => {
-                self.objects = std::mem::take(&mut self.listed);
-                return Ok(true);
+                let listed = std::mem::take(&mut self.listed);
+                return Ok(Some(Change::Listed(listed)));
             }
             Ok(Some(watcher::Event::Apply(object))) => {
-                self.objects.extend((self.keep)(object));
-                return Ok(true);
+                return Ok(Some(Change::Applied((self.keep)(object))));
             }
             Ok(Some(watcher::Event::Delete(object))) => {
-                let name = object.meta().name.as_deref().unwrap_or_default();
-                self.objects.remove(name);
-                return Ok(true);
+                let name = object.meta().name.clone().unwrap_or_default();
+                return Ok(Some(Change::Deleted(name)));
             }
             // The stream of a watcher does not end.
             Ok(None) => std::future::pending().await,
@@ -191,7 +214,7 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
                 ),
             },
         }
-        Ok(false)
+        Ok(None)
     }
 }
 

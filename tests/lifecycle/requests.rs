@@ -12,7 +12,13 @@ use crate::support::terraform::Exit;
 
 const STORES: usize = 10;
 
-/// Twelve objects for each feature store.
+/// Returns the configuration of a number of feature stores, of twelve objects each. `cpu` is the CPU request of a server
+/// of the first one.
+pub fn configuration(stores: usize, cpu: &str) -> String {
+    let text = CONFIGURATION.replace("@stores@", &stores.to_string());
+    text.replace("@cpu@", cpu)
+}
+
 const CONFIGURATION: &str = r#"
 terraform {
   required_providers {
@@ -29,7 +35,7 @@ provider "feast" {
 }
 
 resource "feast_feature_store" "many" {
-  count             = 10
+  count             = @stores@
   name              = "many-${count.index}"
   feast_project     = "many"
   wait_for_rollout  = false
@@ -43,7 +49,7 @@ resource "feast_feature_store" "many" {
     }
     offline_store = {
       persistence = { store = { type = "postgres", secret_ref = { name = "feast-data-stores" } } }
-      server      = { resources = { requests = { cpu = "100m" } } }
+      server      = { resources = { requests = { cpu = count.index == 0 ? "@cpu@" : "100m" } } }
     }
     registry = {
       local = {
@@ -166,9 +172,11 @@ fn refresh() -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// Checks the requests of a create, a plan and a destroy of ten stores. Returns whether all operations were fast
+/// Checks the requests of a create, a plan, a change of one store and a destroy of ten stores. Returns whether all operations were fast
 /// enough for the bounds to be significant.
 fn check(test: &StoreUnderTest) -> bool {
+    let text = configuration(STORES, "100m");
+    test.terraform.write("main.tf", &text).unwrap();
     let create = Cost::of(test, || {
         test.terraform.apply().unwrap().expect_success();
     });
@@ -193,10 +201,23 @@ fn check(test: &StoreUnderTest) -> bool {
         plan.expect(&format!("{request:?}"), *count, 1..=plan.shared());
     }
 
+    let text = configuration(STORES, "101m");
+    test.terraform.write("main.tf", &text).unwrap();
+    let change = Cost::of(test, || {
+        test.terraform.apply().unwrap().expect_success();
+    });
+    // A dry run and a write of the Deployment.
+    change.expect("patches", change.total("patch"), 2..=2);
+    // Those of the refresh, and one for each kind that a store can have in its namespace. The Secret with the database
+    // connections is read again.
+    let kinds = KINDS.len() + 13;
+    let [lists, gets] = ["list", "get"].map(|verb| change.total(verb));
+    change.expect("lists", lists, kinds..=kinds * change.shared());
+    change.expect("gets", gets, 2..=1 + change.shared());
+    change.expect("other requests", change.sum() - 2 - lists - gets, 0..=0);
+
     let destroy = Cost::of(test, || test.destroy());
     let shared = destroy.shared();
-    // Those of the refresh, and one for each kind that a store can have in its namespace.
-    let kinds = KINDS.len() + 13;
     // Of Deployments, CronJobs and pods. The log has the second request of a watch only after its end. A watch ends when
     // no store waits, and starts again with the next one.
     let watches = 3 * shared;
@@ -207,7 +228,7 @@ fn check(test: &StoreUnderTest) -> bool {
     destroy.expect("gets", gets, 1 + STORES..=shared + STORES);
     let others = destroy.sum() - deletes - lists - gets;
     destroy.expect("other requests", others, 0..=watches);
-    ![&create, &plan, &destroy]
+    ![&create, &plan, &change, &destroy]
         .into_iter()
         .any(Cost::is_too_slow)
 }
@@ -216,7 +237,6 @@ fn check(test: &StoreUnderTest) -> bool {
 /// one round must be fast enough for the bounds to be below the number of requests of stores that share nothing.
 pub fn ten_stores_share_reads() {
     let test = StoreUnderTest::new("requests");
-    test.terraform.write("main.tf", CONFIGURATION).unwrap();
     assert!(
         (0..5).any(|_| check(&test)),
         "this machine was too slow in each of five rounds to tell shared reads from others"

@@ -125,7 +125,7 @@ fn waits_for_pods(kind: Kind, finalizers: &[String]) -> bool {
     let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
     match kind.pods() {
         Pods::Mounting => has(PVC_PROTECTION),
-        Pods::Owned => has(FOREGROUND),
+        Pods::Owned | Pods::Servers => has(FOREGROUND),
         Pods::OwnedByJobs | Pods::None => false,
     }
 }
@@ -138,7 +138,7 @@ fn waits_for(pod: &Pod, key: &Key, live: &Json) -> bool {
             let mut pvcs = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
             pvcs.any(|pvc| pvc.claim_name == key.name)
         }
-        Pods::Owned => {
+        Pods::Owned | Pods::Servers => {
             let labels = pod.metadata.labels.as_ref();
             let matches = |(name, value): (&String, &Json)| {
                 let label = labels.and_then(|labels| labels.get(name));

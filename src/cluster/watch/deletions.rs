@@ -226,19 +226,28 @@ async fn publish(plural: &'static str, api: Api<Metadata>, sender: &watch::Sende
     let labels = watcher::Config::default().labels(&provider_selector());
     let mut watched = Watched::new(plural, watcher(api, labels), existing);
     loop {
-        let changed = match watched.next_event().await {
-            Ok(changed) => changed,
+        let change = match watched.next_event().await {
+            Ok(change) => change,
             Err(reason) => {
                 sender.send_replace(Listing::failed(reason));
                 return;
             }
         };
         sender.send_if_modified(|listing| {
-            if changed {
-                listing.existing = Some(Ok(watched.objects.clone()));
-            }
             listing.interruption = watched.interruption().map(str::to_owned);
-            changed
+            let Some(change) = change else {
+                return false;
+            };
+            // In place: a copy after each change would cost the square of the number of objects.
+            match &mut listing.existing {
+                Some(Ok(existing)) => change.apply_to(existing),
+                existing => {
+                    let mut listed = BTreeMap::new();
+                    change.apply_to(&mut listed);
+                    *existing = Some(Ok(listed));
+                }
+            }
+            true
         });
     }
 }
