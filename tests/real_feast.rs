@@ -51,22 +51,16 @@ macro_rules! trials {
     };
 }
 
-fn trials() -> Vec<Trial> {
-    // Sorted by duration, longest first.
+/// Trials of every `cargo test`, sorted by duration, longest first.
+fn short() -> Vec<Trial> {
     trials![
-        materialization::features_are_served_while_they_are_materialized,
-        materialization::features_are_rejected_without_the_setting,
-        upgrade::data_survives_an_upgrade_and_a_rollback,
         three_replicas::replicas_return_the_same_features,
-        offline_servers::retrievals_reach_any_of_several_servers,
         options::servers_apply_their_options,
         tls::every_server_presents_its_certificate,
         restarts::postgresql_recovers_from_every_restart,
-        prometheus::scrapes_what_the_service_monitor_points_to,
         stores::redis_and_duckdb,
         restarts::redis_recovers_from_every_restart,
         lineage::lineage_server_receives_feast_events,
-        lineage::lineage_server_rejects_other_keys,
         stores::sqlite_on_pvcs,
         addresses::servers_listen_at_both_families,
         stores::feast_init_defaults,
@@ -79,16 +73,23 @@ fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Trials that run only if they are named.
-fn evidence() -> Vec<Trial> {
+/// Trials of `.ci/extended`, which passes `--include-ignored`. They also run if the filter of `cargo test` selects no
+/// short trial.
+fn long() -> Vec<Trial> {
     trials![
+        materialization::features_are_served_while_they_are_materialized,
+        materialization::features_are_rejected_without_the_setting,
+        upgrade::data_survives_an_upgrade_and_a_rollback,
+        offline_servers::retrievals_reach_any_of_several_servers,
+        prometheus::scrapes_what_the_service_monitor_points_to,
+        lineage::lineage_server_rejects_other_keys,
+        mlflow::each_option_has_its_effect,
+        mlflow::the_namespace_is_the_workspace,
         concurrent_apply::sql_registry,
         concurrent_apply::file_registry,
         concurrent_apply::old_pod_reverts_new_definitions,
         restarts::measure_postgresql,
         restarts::measure_redis,
-        mlflow::each_option_has_its_effect,
-        mlflow::the_namespace_is_the_workspace,
     ]
 }
 
@@ -96,21 +97,16 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each test keeps a processor busy.
     arguments.test_threads.get_or_insert(2);
-    let linux = cfg!(target_os = "linux");
-    let named = arguments.filter.as_ref();
-    let named = named.is_some_and(|filter| {
-        ["concurrent_apply", "restarts::measure", "mlflow"]
-            .iter()
-            .any(|trials| filter.contains(trials))
-    });
-    let evidence = evidence()
-        .into_iter()
-        .map(|trial| trial.with_ignored_flag(!linux || !named));
-    let all = trials()
-        .into_iter()
-        .map(|trial| trial.with_ignored_flag(!linux))
-        .chain(evidence)
-        .collect();
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    let short = short();
+    let selects_short = short.iter().any(|trial| trial.name().contains(filter));
+    let long = long().into_iter();
+    let long = long.map(|trial| trial.with_ignored_flag(selects_short));
+    let all = short.into_iter().chain(long);
+    let all = match cfg!(target_os = "linux") {
+        true => all.collect(),
+        false => all.map(|trial| trial.with_ignored_flag(true)).collect(),
+    };
     let conclusion = libtest_mimic::run(&arguments, all);
     // A static is never dropped.
     lab::stop();

@@ -1,8 +1,8 @@
 //! Measures what happens if every pod of a Deployment applies the feature repository at the same time, or applies an
 //! old one again.
 //!
-//! These trials are evidence for a decision (docs/decisions), not requirements, and take a minute. They run only if
-//! they are named, as in `cargo test --test real_feast -- concurrent_apply`.
+//! These trials are evidence for a decision (docs/decisions), not requirements, and take a minute. `.ci/extended` runs
+//! them, and `cargo test --test real_feast concurrent_apply`.
 
 use std::fs;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! Requests for features while the database of the online store restarts.
 //!
 //! `measure_postgresql` and `measure_redis` are evidence for a decision (docs/decisions/030-postgresql-restarts.md) and
-//! take minutes. They run only if they are named, as in `cargo test --test real_feast -- restarts::measure`.
+//! take minutes. `.ci/extended` runs them, and `cargo test --test real_feast restarts::measure`.
 
 use std::collections::BTreeMap;
 use std::thread;
