@@ -21,7 +21,7 @@ use tower::ServiceBuilder;
 use crate::measure::{Operation, Sample, requests};
 use crate::testbed::{ControlPlane, Namespace};
 
-/// The number of requests in flight. More of them did not make the API server faster, nor did fewer.
+/// The number of requests in flight.
 const IN_FLIGHT: usize = 50;
 
 /// The interval at which the pods are read at the end of a deletion.
