@@ -46,7 +46,10 @@ pub fn from_a_network_mirror() {
         }
         files
     });
-    let installation = format!("network_mirror {{\n url = \"https://{}/\"\n }}", server.address);
+    let installation = format!(
+        "network_mirror {{\n url = \"https://{}/\"\n }}",
+        server.address
+    );
     apply_quickstart(&installation, "feast-dev/feast", Some(&server));
 }
 
