@@ -11,6 +11,9 @@ type Resource = (&'static str, &'static str);
 const DEPLOYMENTS: Resource = ("apps", "deployments");
 const CRON_JOBS: Resource = ("batch", "cronjobs");
 
+/// The message of a policy that rejects or warns.
+const MESSAGE: &str = "ask the platform team";
+
 /// Returns whether a policy is in effect in a namespace, from the response to a dry run.
 type Probe<'a> = Box<dyn Fn(&Namespace) -> bool + 'a>;
 
@@ -52,11 +55,12 @@ impl<'a> AdmissionPolicy<'a> {
     /// Creates a policy that warns of every Deployment, and waits until it does.
     pub fn warning(namespace: &'a Namespace) -> Self {
         let name = format!("{}-warning", namespace.name());
-        // With this flag, a warning is an error.
+        // With this flag, a warning is an error. The namespace can have others.
         let probe: Probe = Box::new(|namespace| {
             let flags = ["--dry-run=server", "--warnings-as-errors"];
             let create = ["create", "deployment", "probe", "--image=i"];
-            namespace.kubectl(&[&create[..], &flags].concat()).is_err()
+            let error = namespace.kubectl(&[&create[..], &flags].concat()).err();
+            error.is_some_and(|error| error.to_string().contains(MESSAGE))
         });
         let validation = ("*", "Invalid", "Warn");
         Self::validating(namespace, name, DEPLOYMENTS, validation, probe)
@@ -75,8 +79,7 @@ impl<'a> AdmissionPolicy<'a> {
             name,
             is_effective,
         };
-        let validation =
-            json!({"expression": "false", "message": "ask the platform team", "reason": reason});
+        let validation = json!({"expression": "false", "message": MESSAGE, "reason": reason});
         policy.create(
             resource,
             &[operation],
