@@ -9,12 +9,10 @@ use std::process::Command;
 use libtest_mimic::Completion;
 use serde_json::Value as Json;
 
-use super::dist::{self, NAME, VERSION};
+use super::dist::{self, NAME, ROOT, VERSION};
 use super::program::{Format, Header, PLATFORMS, Platform};
 use crate::support::testbed::process::output;
 use crate::support::testbed::tools::on_path;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The registries find the files by these names:
 /// <https://developer.hashicorp.com/terraform/registry/providers/publishing>.

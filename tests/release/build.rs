@@ -3,17 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::dist::{self, NAME, VERSION};
+use super::dist::{self, NAME, ROOT, VERSION};
 use crate::support::testbed::Progress;
 use crate::support::testbed::process::output;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// A build of the same commit in another folder makes the same program, bit for bit.
 pub fn is_the_same_in_another_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let clone = folder.path().join("a").join("clone");
+    let clone = folder.path().join("clone");
     let mut git = Command::new("git");
     git.args(["clone", "--quiet", ROOT]).arg(&clone);
     output(&mut git, "copying the repository").unwrap();

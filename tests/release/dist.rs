@@ -5,27 +5,24 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sha2::{Digest, Sha256};
-
+use crate::support::testbed::cache;
 use crate::support::testbed::process::output;
 
+/// The folder of the repository.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 pub const NAME: &str = "terraform-provider-feast";
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns the path of an artifact.
 #[track_caller]
 pub fn path(file: &str) -> PathBuf {
-    let path = folder().join(file);
+    let path = Path::new(ROOT).join("dist").join(file);
     assert!(
         path.is_file(),
         "{} does not exist; run .ci/release first",
         path.display()
     );
     path
-}
-
-pub fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/dist"))
 }
 
 /// Returns the name of an artifact: `suffix` follows the version, such as `linux_amd64.zip`.
@@ -49,8 +46,7 @@ pub fn checksums() -> Vec<(String, String)> {
 
 /// Returns the SHA-256 checksum of a file, in hexadecimal.
 pub fn sha256(path: &Path) -> String {
-    let digest = Sha256::digest(fs::read(path).unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    cache::sha256(&fs::read(path).unwrap())
 }
 
 /// A file in a zip.

@@ -8,24 +8,22 @@ use serde_json::json;
 use super::dist::{self, VERSION};
 use super::registry;
 use super::server::{Content, Files, Server};
-use crate::support::terraform::{Exit, Terraform};
+use crate::support::terraform::{Exit, PROVIDER, REGISTRIES, Terraform};
 use crate::support::testbed::{ControlPlane, Options, Progress, Tool, tools};
 
 const QUICKSTART: &str = include_str!("../../examples/quickstart/main.tf");
-/// The default registries of the two tools.
-const REGISTRIES: [&str; 2] = ["registry.terraform.io", "registry.opentofu.org"];
 
 /// The packed layout: the zips as they are, in one folder for each provider.
 pub fn from_a_filesystem_mirror() {
     let mirror = tempfile::tempdir().unwrap();
     for registry in REGISTRIES {
-        let folder = mirror.path().join(registry).join("feast-dev/feast");
+        let folder = mirror.path().join(registry).join(PROVIDER);
         std::fs::create_dir_all(&folder).unwrap();
         let zip = dist::file_name("linux_amd64.zip");
         std::fs::copy(dist::path(&zip), folder.join(&zip)).unwrap();
     }
     let installation = format!("filesystem_mirror {{\n path = {:?}\n }}", mirror.path());
-    apply_quickstart(&installation, "feast-dev/feast", None);
+    apply_quickstart(&installation, PROVIDER, None);
 }
 
 pub fn from_a_network_mirror() {
@@ -34,7 +32,7 @@ pub fn from_a_network_mirror() {
         let archives = json!({"archives": {"linux_amd64": {"url": format!("/{zip}")}}});
         let mut files = Files::from([(format!("/{zip}"), Content::File(dist::path(&zip)))]);
         for registry in REGISTRIES {
-            let folder = format!("/{registry}/feast-dev/feast");
+            let folder = format!("/{registry}/{PROVIDER}");
             files.insert(
                 format!("{folder}/index.json"),
                 Content::Json(json!({"versions": {VERSION: {}}})),
@@ -50,13 +48,13 @@ pub fn from_a_network_mirror() {
         "network_mirror {{\n url = \"https://{}/\"\n }}",
         server.address
     );
-    apply_quickstart(&installation, "feast-dev/feast", Some(&server));
+    apply_quickstart(&installation, PROVIDER, Some(&server));
 }
 
 /// The tools check the signature of the checksums with the key that the registry names.
 pub fn from_a_registry() {
     let server = Server::start(registry::files);
-    let source = format!("{}/feast-dev/feast", server.address);
+    let source = format!("{}/{PROVIDER}", server.address);
     apply_quickstart("direct {}", &source, Some(&server));
 }
 
@@ -92,7 +90,7 @@ fn apply_quickstart(installation: &str, source: &str, server: Option<&Server>) {
                 &control_plane.kubeconfig().display().to_string(),
             )
             .environment("TF_VAR_namespace", namespace.name());
-        let required = format!("source = {:?}", "feast-dev/feast");
+        let required = format!("source = {PROVIDER:?}");
         assert!(QUICKSTART.contains(&required));
         terraform
             .write(

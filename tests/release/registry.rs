@@ -8,15 +8,17 @@ use serde_json::json;
 use super::dist::{self, VERSION};
 use super::program::PLATFORMS;
 use super::server::{Content, Files};
+use crate::support::terraform::PROVIDER;
 
 /// The paths of the registry's files; `address` is that of its server.
 pub fn files(address: &str) -> Files {
     let root = format!("https://{address}");
-    let provider = "/v1/providers/feast-dev/feast";
+    let provider = format!("/v1/providers/{PROVIDER}");
     let manifest: serde_json::Value =
         serde_json::from_str(include_str!("../../terraform-registry-manifest.json")).unwrap();
     let protocols = &manifest["metadata"]["protocol_versions"];
     let sums = dist::file_name("SHA256SUMS");
+    let checksums = dist::checksums();
     let platforms = PLATFORMS.map(|platform| platform.name.split_once('_').unwrap());
 
     let versions = json!({"versions": [{
@@ -44,8 +46,7 @@ pub fn files(address: &str) -> Files {
     let signature_url = serve(&format!("{sums}.sig"));
     let downloads = platforms.map(|(os, arch)| {
         let zip = dist::file_name(&format!("{os}_{arch}.zip"));
-        let sums = dist::checksums();
-        let (_, sum) = sums.iter().find(|(file, _)| *file == zip).unwrap();
+        let (_, sum) = checksums.iter().find(|(file, _)| *file == zip).unwrap();
         let download = json!({
             "protocols": protocols,
             "os": os,
@@ -59,11 +60,9 @@ pub fn files(address: &str) -> Files {
         });
         (
             format!("{provider}/{VERSION}/download/{os}/{arch}"),
-            download,
+            Content::Json(download),
         )
     });
-    for (path, download) in downloads {
-        files.insert(path, Content::Json(download));
-    }
+    files.extend(downloads);
     files
 }

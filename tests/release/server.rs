@@ -12,11 +12,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
+
+use crate::support::testbed::pki;
 
 /// A server that runs as long as this value exists.
 pub struct Server {
@@ -39,16 +39,8 @@ impl Server {
     /// Serves the files that `files` returns for the server's address, `localhost:<port>`.
     pub fn start(files: impl FnOnce(&str) -> Files) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        fs::write(folder.path().join("ca.crt"), key.cert.pem()).unwrap();
-        let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![key.cert.der().clone()], private.into())
-            .unwrap();
+        let (config, certificate) = pki::self_signed("localhost").unwrap();
+        fs::write(folder.path().join("ca.crt"), certificate).unwrap();
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

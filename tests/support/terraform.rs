@@ -14,9 +14,10 @@ use tempfile::TempDir;
 
 use super::testbed::error::{Doing, Error, Result};
 
-const PROVIDER: &str = "feast-dev/feast";
+/// The address of the provider in its registry.
+pub const PROVIDER: &str = "feast-dev/feast";
 /// The default registries of Terraform and OpenTofu.
-const REGISTRIES: [&str; 2] = ["registry.terraform.io", "registry.opentofu.org"];
+pub const REGISTRIES: [&str; 2] = ["registry.terraform.io", "registry.opentofu.org"];
 const PROVIDER_VERSION: &str = env!("CARGO_PKG_VERSION");
 const PLAN_FILE: &str = "testbed.tfplan";
 
@@ -57,15 +58,12 @@ pub struct Plan {
 impl Terraform {
     /// Uses the provider as a development override: no `init` is needed or possible.
     pub fn new(tool: &Path, provider: &Path) -> Result<Self> {
-        let work = TempDir::new().doing(|| "creating a working folder".to_owned())?;
-        let mut terraform = Self::in_folder(tool, work.path())?;
-        terraform._work = Some(work);
         let folder = provider.parent().unwrap_or(Path::new("."));
-        terraform.configure(&format!(
-            "provider_installation {{\n  dev_overrides {{\n    {PROVIDER:?} = {:?}\n  }}\n  direct {{}}\n}}\n",
+        let method = format!(
+            "dev_overrides {{\n    {PROVIDER:?} = {:?}\n  }}\n  direct {{}}",
             folder.display().to_string()
-        ))?;
-        Ok(terraform)
+        );
+        Self::with_installation(tool, &method)
     }
 
     /// Uses the provider in a filesystem mirror, as a user without the registry installs it: `init` is needed. `work`
@@ -98,12 +96,12 @@ impl Terraform {
         Ok(terraform)
     }
 
-    /// Installs providers by `method`, a block of `provider_installation` in the CLI configuration: `init` is needed.
-    pub fn with_installation(tool: &Path, method: &str) -> Result<Self> {
+    /// Installs providers by `methods`, the content of `provider_installation` in the CLI configuration.
+    pub fn with_installation(tool: &Path, methods: &str) -> Result<Self> {
         let work = TempDir::new().doing(|| "creating a working folder".to_owned())?;
         let mut terraform = Self::in_folder(tool, work.path())?;
         terraform._work = Some(work);
-        terraform.configure(&format!("provider_installation {{\n  {method}\n}}\n"))?;
+        terraform.configure(&format!("provider_installation {{\n  {methods}\n}}\n"))?;
         Ok(terraform)
     }
 

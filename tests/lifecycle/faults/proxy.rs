@@ -21,8 +21,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use terraform_provider_feast::cluster::CancellationToken;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -31,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use super::fault::{Effect, Fault, INJECTED};
 use super::request::{RequestName, target};
 use crate::lifecycle::store::StoreUnderTest;
+use crate::support::testbed::pki;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type ProxyResponse = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -106,13 +105,13 @@ impl Proxy {
             let options = KubeConfigOptions::default();
             let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
             let upstream = kube::Client::try_from(config.expect("a configuration"));
-            let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
-            let rcgen::CertifiedKey { cert, signing_key } = key.expect("a certificate");
+            let (mut tls, certificate) = pki::self_signed("127.0.0.1").expect("a certificate");
+            tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let stop = CancellationToken::new();
             let proxy = Self {
                 address: listener.local_addr().expect("an address"),
-                certificate: cert.pem(),
+                certificate,
                 shared: Arc::new(Shared {
                     upstream: upstream.expect("a client"),
                     state: Mutex::default(),
@@ -121,15 +120,6 @@ impl Proxy {
                 }),
                 stop,
             };
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let private = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-            let mut tls = ServerConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .expect("protocol versions")
-                .with_no_client_auth()
-                .with_single_cert(vec![cert.der().clone()], private.into())
-                .expect("a server's configuration");
-            tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             let accept = accept(
                 listener,
                 TlsAcceptor::from(Arc::new(tls)),

@@ -6,12 +6,11 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
-
 use crate::support::feast::Python;
+use crate::support::testbed::cache::sha256;
 use crate::support::testbed::error::{Doing, Result};
 use crate::support::testbed::process::output;
+use serde_json::{Value as Json, json};
 
 /// The user of the Feast image, which is no root.
 const USER: u32 = 1001;
@@ -69,7 +68,7 @@ impl Image {
         tar(&layer, &root, &["."])?;
         fs::remove_dir_all(&root).doing(doing)?;
 
-        let digest = hash(&fs::read(&layer).doing(doing)?);
+        let digest = sha256(&fs::read(&layer).doing(doing)?);
         let configuration = json!({
             "architecture": if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" },
             "os": "linux",
@@ -77,7 +76,7 @@ impl Image {
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
         });
         let configuration = configuration.to_string();
-        let name = format!("{}.json", hash(configuration.as_bytes()));
+        let name = format!("{}.json", sha256(configuration.as_bytes()));
         let manifest = json!([{"Config": name, "RepoTags": self.tags, "Layers": ["layer.tar"]}]);
         fs::write(parts.path().join(&name), &configuration).doing(doing)?;
         fs::write(parts.path().join("manifest.json"), manifest.to_string()).doing(doing)?;
@@ -157,11 +156,4 @@ fn tar(archive: &Path, folder: &Path, members: &[&str]) -> Result<()> {
         .arg(folder)
         .args(members);
     output(&mut tar, &format!("writing {}", archive.display())).map(drop)
-}
-
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -31,14 +31,17 @@ pub fn testbed() -> Result<PathBuf> {
 
 /// Returns a name that depends on the content of these files.
 pub fn key(pins: &[PathBuf]) -> Result<String> {
-    let mut hash = Sha256::new();
+    let mut content = Vec::new();
     for path in pins {
-        hash.update(fs::read(path).doing(|| format!("reading {}", path.display()))?);
+        content.extend(fs::read(path).doing(|| format!("reading {}", path.display()))?);
     }
-    Ok(hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(sha256(&content)[..16].to_owned())
+}
+
+/// Returns the SHA-256 checksum in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Creates `folder`, and prevents other processes from filling it as long as the result exists.

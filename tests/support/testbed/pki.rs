@@ -7,11 +7,14 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedKey, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
 };
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::error::{Doing, Result};
 
@@ -76,6 +79,23 @@ pub fn create(folder: &Path, further_names: &[&str]) -> Result<Pki> {
     write_private(&pki.key, &admin_key.serialize_pem())?;
     write_private(&pki.public_key, &admin_key.public_key_pem())?;
     Ok(pki)
+}
+
+/// Returns the configuration of a TLS server with a new certificate for `name`, and the certificate in PEM format. The
+/// certificate is its own authority.
+pub fn self_signed(name: &str) -> Result<(ServerConfig, String)> {
+    let doing = || format!("creating a certificate for {name}");
+    let CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed([name.to_owned()]).doing(doing)?;
+    let private = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .doing(doing)?
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], private.into())
+        .doing(doing)?;
+    Ok((server, cert.pem()))
 }
 
 /// Writes a kubeconfig whose only user is the admin.

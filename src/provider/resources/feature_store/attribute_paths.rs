@@ -25,7 +25,7 @@ impl AttributePaths<'_> {
     pub fn of_error(self, manifests: &Manifests, error: &Error) -> Vec<Path> {
         let key = Key::parse(&error.target.to_string());
         let target = key.and_then(|key| manifests.get_key_value(&key));
-        let mut paths = match (&error.reason, target) {
+        let paths: Vec<Path> = match (&error.reason, target) {
             (Reason::NamespaceMissing(_) | Reason::NamespaceTerminating(_), _) => {
                 vec![Path::of("namespace")]
             }
@@ -54,13 +54,13 @@ impl AttributePaths<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        let mut seen = Vec::new();
-        paths.retain(|path| {
-            let is_new = !seen.contains(path);
-            seen.push(path.clone());
-            is_new
-        });
-        paths
+        let mut unique = Vec::new();
+        for path in paths {
+            if !unique.contains(&path) {
+                unique.push(path);
+            }
+        }
+        unique
     }
 
     /// Returns the attributes that set the field.
