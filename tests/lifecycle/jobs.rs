@@ -101,7 +101,7 @@ pub fn job_without_pods_is_explained_and_retried() {
     let first = one_job(&test);
     recovery::limit_pods(&test, 1);
     let image = r#"init_image = "quay.io/feastdev/feature-server:0.65.0""#;
-    let timeouts = r#"timeouts = { update = "20s" }"#;
+    let timeouts = r#"timeouts = { update = "30s" }"#;
     test.configure_all(&format!("{image}\n{DATABASES}"), timeouts);
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");

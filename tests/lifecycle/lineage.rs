@@ -137,7 +137,7 @@ pub fn failing_lineage_rollout_is_explained() {
     let test = StoreUnderTest::new("lineage-fails");
     make_key(&test, "lineage", KEY);
     let nowhere = r#"lineage_server = { server = { node_selector = { disk = "none" } } }"#;
-    let timeouts = r#"timeouts = { create = "20s" }"#;
+    let timeouts = r#"timeouts = { create = "60s" }"#;
     test.configure_all(DATABASES, &format!("{timeouts}\n{}", openlineage(nowhere)));
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");

@@ -333,10 +333,10 @@ impl<'a> ProxiedStore<'a> {
     }
 
     /// Returns the parts of the objects that are the same in every run: names, and the specification that the user
-    /// configures.
+    /// configures. A Job that has succeeded can be gone: the Deployment records its success.
     fn objects(&self) -> Result<BTreeMap<String, Json>, String> {
         let live = self.live()?.into_iter();
-        let live = live.filter(|object| !is_terminating(object));
+        let live = live.filter(|object| object["kind"] != "Job" && !is_terminating(object));
         let comparable = live.map(|object| {
             let name = key(&object);
             let content = match object["kind"].as_str() {
@@ -344,6 +344,7 @@ impl<'a> ProxiedStore<'a> {
                     "strategy": object["spec"]["strategy"],
                     "pod": object["spec"]["template"]["spec"],
                     "labels": object["metadata"]["labels"],
+                    "is_prepared": object["metadata"]["annotations"].get("feast.dev/applied").is_some(),
                 }),
                 Some("HorizontalPodAutoscaler" | "PodDisruptionBudget" | "CronJob") => {
                     object["spec"].clone()
@@ -353,7 +354,7 @@ impl<'a> ProxiedStore<'a> {
             let namespace = self.test.namespace.name();
             let same = |text: String| text.replace(namespace, "@");
             let content = serde_json::from_str(&same(content.to_string()));
-            (stable(&same(name)), content.unwrap_or_default())
+            (same(name), content.unwrap_or_default())
         });
         Ok(comparable.collect())
     }
@@ -382,12 +383,6 @@ fn key(object: &Json) -> String {
         text(&object["kind"]),
         text(&object["metadata"]["name"])
     )
-}
-
-/// Removes the end of a Job's name, which is a hash with a random key.
-fn stable(key: &str) -> String {
-    let start = key.find("-apply").filter(|_| key.starts_with("Job/"));
-    start.map_or(key, |start| &key[..start]).to_owned()
 }
 
 fn difference(expected: &BTreeMap<String, Json>, found: &BTreeMap<String, Json>) -> String {
