@@ -114,7 +114,8 @@ impl Provider for Feast {
     }
 }
 
-/// Returns the block of a configuration type. The schema golden test covers every type, so this cannot fail at run time.
+/// Returns the block of a configuration type. The schema golden test covers every type, so this cannot fail at run
+/// time.
 fn lowered<T: JsonSchema>() -> Block {
     lower::<T>().unwrap_or_else(|error| unreachable!("{error}"))
 }

@@ -378,8 +378,9 @@ fn trials() -> Vec<Trial> {
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // The tests mostly wait for the cluster, not for a processor.
-    arguments.test_threads.get_or_insert(8);
+    // The tests wait for the cluster more than for a processor.
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    arguments.test_threads.get_or_insert(3 * processors);
     let on_own_cluster = lab::kubeconfig_of_the_user().is_some();
     // The longest are first, so that the last minutes are not those of a single test.
     let simulation = simulation_trials().into_iter();

@@ -3,10 +3,10 @@
 //! table (`oracle/differences.rs`). Both halves of every difference are tested: what it removes from the operator's
 //! objects, and what it removes from this provider's.
 //!
-//! The recordings are in `tests/oracle/cases`, `rejected.json` and `accepted_though_odd.json`. `additional_rejected.json` has
-//! additional custom resources, each with the attribute at which it must be rejected. `UPDATE_EXPECT=1 cargo test
-//! --test oracle` rewrites `rejected.txt`. With `FEAST_ORACLE_DIR=<folder>`, the tests compare other recordings. With
-//! `FEAST_ORACLE_IMPORT=<folder>`, the recordings are imported into the repository.
+//! The recordings are in `tests/oracle/cases`, `rejected.json` and `accepted_though_odd.json`.
+//! `additional_rejected.json` has additional custom resources, each with the attribute at which it must be rejected.
+//! `UPDATE_EXPECT=1 cargo test --test oracle` rewrites `rejected.txt`. With `FEAST_ORACLE_DIR=<folder>`, the tests
+//! compare other recordings. With `FEAST_ORACLE_IMPORT=<folder>`, the recordings are imported into the repository.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "oracle/blog.rs"]

@@ -72,8 +72,8 @@ fn long() -> Vec<Trial> {
     ]
 }
 
-/// Short trials of feature stores that do not become ready. They mostly wait, so they run side by side, and together take
-/// less than a minute.
+/// Short trials of feature stores that do not become ready. They mostly wait, so they run side by side, and together
+/// take less than a minute.
 fn short_failures() -> Vec<Trial> {
     trials![run_on_node:
         failures::a_pod_that_no_node_takes,

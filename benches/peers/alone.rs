@@ -1,5 +1,5 @@
-//! "API server alone": the requests of this provider from a bare client, without Terraform and the provider's code, and as
-//! parallel as the API server takes them. No provider can be faster.
+//! "API server alone": the requests of this provider from a bare client, without Terraform and the provider's code, and
+//! as parallel as the API server takes them. No provider can be faster.
 
 use std::fs;
 use std::path::Path;

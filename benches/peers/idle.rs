@@ -1,5 +1,5 @@
-//! "Terraform alone": a provider with the schemas of this provider that does nothing. It returns what Terraform sends, and
-//! creates a resource by returning the recorded state of a real one, so that the states have the same size.
+//! "Terraform alone": a provider with the schemas of this provider that does nothing. It returns what Terraform sends,
+//! and creates a resource by returning the recorded state of a real one, so that the states have the same size.
 //!
 //! The benchmark's own program is this provider if Terraform starts it.
 

@@ -2,8 +2,8 @@
 //! `terraform` and the same real API server. The runs of the providers alternate.
 //!
 //! `cargo bench --bench peers` builds the release binary, starts the testbed and measures. Two parts of the work are
-//! measured by themselves, because no provider can be faster: Terraform with a provider that does nothing ([`idle`]), and
-//! the API server with a bare client ([`alone`]). Another provider is measured if the path of its binary is set:
+//! measured by themselves, because no provider can be faster: Terraform with a provider that does nothing ([`idle`]),
+//! and the API server with a bare client ([`alone`]). Another provider is measured if the path of its binary is set:
 //!
 //! | variable | provider |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | `FEAST_BENCH_KUBECTL` | gavinbunney/kubectl |
 //! | `FEAST_BENCH_HELM` | hashicorp/helm |
 //!
-//! `FEAST_BENCH_FEAST` sets another binary of this provider. `FEAST_BENCH_OTHER_FEAST` is the binary of another version,
-//! whose runs alternate with those of the first one.
+//! `FEAST_BENCH_FEAST` sets another binary of this provider. `FEAST_BENCH_OTHER_FEAST` is the binary of another
+//! version, whose runs alternate with those of the first one.
 //!
 //! `FEAST_BENCH_STORES=1,10,50,200` sets the numbers of stores, `FEAST_BENCH_PEERS_UP_TO=50` the maximum number for
 //! other providers, and `FEAST_BENCH_ROUNDS=3` the number of rounds for up to ten stores, whose medians are printed;
@@ -21,7 +21,8 @@
 //! a quarter of an hour on an idle machine.
 //!
 //! `cargo bench --bench peers -- fleets` measures only this provider, with many stores in one state ([`fleets`]):
-//! `FEAST_BENCH_FLEETS=200,1000` sets the numbers of stores, and `FEAST_BENCH_PARALLELISM=10,50` Terraform's parallelism.
+//! `FEAST_BENCH_FLEETS=200,1000` sets the numbers of stores, and `FEAST_BENCH_PARALLELISM=10,50` Terraform's
+//! parallelism.
 #![allow(clippy::unwrap_used, reason = "a panic is how a measurement fails")]
 #![allow(clippy::print_stdout, reason = "it talks to the person who runs it")]
 

@@ -150,7 +150,7 @@ impl Report {
     /// Returns a bar chart: the seconds of each provider, one group for each operation.
     fn plot(&self, stores: usize) -> Option<String> {
         const SHOWN: [Operation; 3] = [Operation::Apply, Operation::NoOpPlan, Operation::Destroy];
-        const COLOURS: [&str; 8] = [
+        const COLORS: [&str; 8] = [
             "#2a9d8f", "#264653", "#8ab17d", "#e9c46a", "#f4a261", "#777777", "#999999", "#bbbbbb",
         ];
         const LEFT: f64 = 150.0;
@@ -172,11 +172,11 @@ impl Report {
             y += 8.0;
             for (position, (kind, seconds)) in walls.into_iter().enumerate() {
                 let width = (seconds / longest * WIDTH).max(1.0);
-                let colour = COLOURS[position % COLOURS.len()];
+                let color = COLORS[position % COLORS.len()];
                 writeln!(
                     body,
                     "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{kind}</text>\
-                     <rect x=\"{LEFT}\" y=\"{y}\" width=\"{width:.1}\" height=\"14\" fill=\"{colour}\"/>\
+                     <rect x=\"{LEFT}\" y=\"{y}\" width=\"{width:.1}\" height=\"14\" fill=\"{color}\"/>\
                      <text x=\"{:.1}\" y=\"{}\">{seconds:.2} s</text>",
                     LEFT - 6.0,
                     y + 12.0,

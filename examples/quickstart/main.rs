@@ -1,5 +1,5 @@
-//! The quick start: plans, applies, scales and destroys `examples/quickstart/main.tf` on a local Kubernetes cluster, and
-//! prints each step. For the options, run `cargo run --example quickstart -- --help`.
+//! The quick start: plans, applies, scales and destroys `examples/quickstart/main.tf` on a local Kubernetes cluster,
+//! and prints each step. For the options, run `cargo run --example quickstart -- --help`.
 #![allow(clippy::print_stdout, reason = "the output is for the user")]
 
 #[path = "../../tests/support"]
@@ -170,8 +170,8 @@ fn say(heading: &str) {
     println!("\n=== {heading}\n");
 }
 
-/// Builds the provider, because Cargo does not build a package's program for its examples. It is built together with this
-/// program, and thus from the same build of the library.
+/// Builds the provider, because Cargo does not build a package's program for its examples. It is built together with
+/// this program, and thus from the same build of the library.
 fn build_provider() -> Result<PathBuf> {
     let doing = || "building the provider".to_owned();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());

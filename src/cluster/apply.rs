@@ -5,9 +5,10 @@
 //! 1. An object of a desired name that belongs to somebody else stops the apply before the first write. So does, in an
 //!    update, an object whose dry run the API server refuses ([`dry_run`]).
 //! 2. Objects of the Feast operator that the state contains are taken over ([`take_over`]).
-//! 3. Prerequisites, in parallel: pods need them to start. Certificates that other controllers issue for them are awaited
-//!    ([`issued`]): by a create after them, and by an update before them.
-//! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it has.
+//! 3. Prerequisites, in parallel: pods need them to start. Certificates that other controllers issue for them are
+//!    awaited ([`issued`]): by a create after them, and by an update before them.
+//! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it
+//!    has.
 //! 5. If the Deployment gets a fixed replica count, autoscalers that are no longer desired are deleted, because they
 //!    would change the count again.
 //! 6. The Deployment; before it, where needed, [`handover`] of the replica count and of the strategy. After an
@@ -16,8 +17,8 @@
 //!    second one.
 //! 8. Objects that are no longer desired are deleted last.
 //!
-//! A create applies the objects that can exist without the Deployment before it, so that it can be undone if one of them is
-//! refused ([`undo`]). If there is a Job, the Deployment is checked by a dry run before the Job runs.
+//! A create applies the objects that can exist without the Deployment before it, so that it can be undone if one of
+//! them is refused ([`undo`]). If there is a Job, the Deployment is checked by a dry run before the Job runs.
 //!
 //! # Guarantees
 //!
@@ -31,8 +32,8 @@
 //!
 //! # Assumptions
 //!
-//! The caller has read the live objects with [`Cluster::read_before_apply`]. Each write that depends on what was read has
-//! the object's version or UID as a precondition, so that the objects can be older than the apply.
+//! The caller has read the live objects with [`Cluster::read_before_apply`]. Each write that depends on what was read
+//! has the object's version or UID as a precondition, so that the objects can be older than the apply.
 //!
 //! # Errors
 //!
@@ -67,7 +68,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use dry_run::{Checked, Replacement, Writes};
 pub use issued::Issued;
-pub use object::{can_become, to_apply_body};
+pub use object::{immutable_change, to_apply_body};
 pub use undo::Undone;
 
 use object::{Created, Writer};
@@ -89,6 +90,7 @@ const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time after which the webhook of KEDA no longer has a deleted autoscaler in its cache.
 const WEBHOOK_CACHE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause before an autoscaler that the webhook has denied is applied again.
 const WEBHOOK_CACHE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The number of attempts of a write that depends on the version of an object. During a rollout, the status changes the
@@ -101,8 +103,8 @@ pub struct DesiredState<'a> {
     pub store: &'a StoreName,
     /// All objects of the feature store.
     pub objects: &'a Objects<Resolved>,
-    /// The manifests of the prior state, which the plan has shown to the user. These objects belong to the feature store
-    /// even if somebody has removed their labels.
+    /// The manifests of the prior state, which the plan has shown to the user. These objects belong to the feature
+    /// store even if somebody has removed their labels.
     pub prior: &'a BTreeMap<Key, Json>,
     pub pvc_policy: &'a PvcPolicy,
     /// If true, reverts fields that others have changed by an update, where they still have the value in
@@ -181,13 +183,13 @@ impl fmt::Debug for Outcome {
 }
 
 impl Cluster {
-    /// Applies the desired state over the live objects of [`Cluster::read_before_apply`]. `issued` are the certificates that
-    /// do not exist yet.
+    /// Applies the desired state over the live objects of [`Cluster::read_before_apply`]. `issued` are the certificates
+    /// that do not exist yet.
     ///
     /// # Errors
     ///
-    /// Objects of others have desired names, the cluster lacks an API, or the API server refuses a change of an update or
-    /// does not answer. Nothing was written.
+    /// Objects of others have desired names, the cluster lacks an API, or the API server refuses a change of an update
+    /// or does not answer. Nothing was written.
     pub async fn apply<'a>(
         &'a self,
         live: BTreeMap<Key, Json>,
@@ -337,18 +339,18 @@ impl Applier<'_> {
         self.apply_matching(|key| key.kind.tier() == tier).await;
     }
 
-    /// Applies the autoscaler. The webhook of KEDA rejects a ScaledObject for a Deployment that has another autoscaler, and
-    /// can still have one in its cache that was just deleted.
+    /// Applies the autoscaler. The webhook of KEDA rejects a ScaledObject for a Deployment that has another autoscaler,
+    /// and can still have one in its cache that was just deleted.
     async fn apply_autoscaler(&mut self) {
-        let replaced = self.outcome.changed.iter().any(is_autoscaler);
+        let mut keys = self.manifests().keys();
+        let is_custom = keys.any(|key| is_autoscaler(key) && key.kind.is_custom());
+        let is_replacement = is_custom && self.outcome.changed.iter().any(is_autoscaler);
         let deadline = Instant::now() + WEBHOOK_CACHE_TIMEOUT;
-        let is_denied = |error: &Error| {
-            matches!(error.reason, Reason::Denied { .. })
-                && error.target.kind == Kind::ScaledObject.as_str()
-        };
+        let is_denied = |error: &Error| matches!(error.reason, Reason::Denied { .. });
         loop {
             self.apply_tier(Tier::Autoscaler).await;
-            let is_retried = replaced && Instant::now() < deadline && !self.cancel.is_cancelled();
+            let is_retried =
+                is_replacement && Instant::now() < deadline && !self.cancel.is_cancelled();
             if !is_retried || !self.outcome.errors.iter().any(is_denied) {
                 return;
             }
@@ -447,13 +449,13 @@ impl Applier<'_> {
     /// the object is gone.
     async fn make_way(&self, key: &Key, body: &Json, live: &Json) -> Result<bool, Error> {
         if !is_terminating(live) {
-            if object::can_become(body, live) {
+            if immutable_change(body, self.desired.prior.get(key), live).is_none() {
                 return Ok(false);
             }
             let (cluster, store) = (self.cluster, self.desired.store);
             cluster.delete_one(store, key, live, self.cancel).await?;
         }
-        self.until_deleted(key, live).await?;
+        self.until_deleted(Verb::Apply, key, live).await?;
         Ok(true)
     }
 
@@ -477,7 +479,8 @@ impl Applier<'_> {
         sent.map(Written::Changed)
     }
 
-    async fn until_deleted(&self, key: &Key, live: &Json) -> Result<(), Error> {
+    /// Waits until the object is gone. An error says what was being done.
+    async fn until_deleted(&self, verb: Verb, key: &Key, live: &Json) -> Result<(), Error> {
         tracing::info!("waiting for the deletion of {key}");
         let deadline = Instant::now() + DELETION_TIMEOUT;
         let (cluster, store) = (self.cluster, self.desired.store);
@@ -489,7 +492,7 @@ impl Applier<'_> {
                 let stalled =
                     cluster.stalled_deletion(store, key, live, DELETION_TIMEOUT, interruption);
                 match stalled.await {
-                    Some(reason) => Err(self.writer.refused(key, reason)),
+                    Some(reason) => Err(cluster.object_error(verb, store, key, reason)),
                     None => Ok(()),
                 }
             }

@@ -1,8 +1,9 @@
 //! The address and the credentials of the API server, from the provider block and the environment variables of the
 //! hashicorp/kubernetes provider.
 //!
-//! There are no fallbacks. A kubeconfig is read only if the block or a variable names it, and the service account of the
-//! pod is used only if `in_cluster_config` is set: a plan in a CI pod must not use the cluster of the pod by accident.
+//! There are no fallbacks. A kubeconfig is read only if the block or a variable names it, and the service account of
+//! the pod is used only if `in_cluster_config` is set: a plan in a CI pod must not use the cluster of the pod by
+//! accident.
 
 mod check;
 mod client;

@@ -19,8 +19,8 @@ use super::request::{Call, Request};
 use super::resource::{PODS, Resource};
 use super::watch::{Unfinished, last_observation};
 use super::{Cluster, PvcPolicy, StoreName};
-use crate::feast::names;
-use crate::kubernetes::kind::{Key, Kind, Pods, Removal};
+use crate::feast::names::{self, MANAGED_BY, MANAGED_BY_LABEL};
+use crate::kubernetes::kind::{Key, Kind, Pods, Propagation, Removal};
 use stalled::join_pods;
 
 pub use stalled::StalledDeletion;
@@ -53,8 +53,8 @@ impl fmt::Debug for Deletion {
 
 impl Cluster {
     /// Deletes every object of the feature store, found by its labels or by a key in `known`: first the workloads,
-    /// the autoscaler and the Services, then, when the pods are gone, the objects that they used ([`Removal`]). Ignores objects that
-    /// are gone already.
+    /// the autoscaler and the Services, then, when the pods are gone, the objects that they used ([`Removal`]). Ignores
+    /// objects that are gone already.
     ///
     /// # Errors
     ///
@@ -102,15 +102,20 @@ impl Cluster {
             terminating: BTreeSet::new(),
         };
         deleter.request_step(Removal::WithWorkload).await;
-        // The garbage collector removes a Deployment some time after its pods. The wait for pods does not know those of Jobs.
+        // The garbage collector removes a Deployment some time after its pods. The wait for pods knows those of servers
+        // with the label of this provider, and not those of Jobs or of a Deployment of the Feast operator.
+        let has_known_pods = |key: &Key, live: &Json| {
+            key.kind.pods() == Pods::Servers
+                && live["metadata"]["labels"][MANAGED_BY_LABEL] == MANAGED_BY
+        };
         deleter
-            .wait_until_gone(|key| key.kind.pods() != Pods::Servers)
+            .wait_until_gone(|key, live| !has_known_pods(key, live))
             .await;
         let pods = deleter.wait_for_pods(&pods).await;
         if pods.is_ok() {
             deleter.request_step(Removal::AfterPods).await;
         }
-        deleter.wait_until_gone(|_| true).await;
+        deleter.wait_until_gone(|_, _| true).await;
         // The error about a workload names its pods.
         if let Err(error) = pods
             && deleter.ok_so_far()
@@ -159,8 +164,8 @@ impl Cluster {
         }
     }
 
-    /// Requests the deletion of the object with the UID of `live`. Returns whether it is gone; if it is not, finalizers or
-    /// the garbage collector have to finish.
+    /// Requests the deletion of the object with the UID of `live`. Returns whether it is gone; if it is not, finalizers
+    /// or the garbage collector have to finish.
     ///
     /// After a conflict the object is read again. It is gone if it does not exist or has another UID; otherwise the
     /// request is repeated.
@@ -205,12 +210,9 @@ impl Cluster {
 
 /// Returns the request that deletes the object with the UID of `live`.
 fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Request<'a> {
-    // With foreground deletion an object stays until its pods are gone, so that a client can wait for both. A ScaledObject
-    // stays until its HorizontalPodAutoscaler is gone, which would otherwise change the replica count again.
-    let propagation_policy = match key.kind.pods() {
-        _ if key.kind == Kind::ScaledObject => PropagationPolicy::Foreground,
-        Pods::Owned | Pods::Servers | Pods::OwnedByJobs => PropagationPolicy::Foreground,
-        Pods::None | Pods::Mounting => PropagationPolicy::Background,
+    let propagation_policy = match key.kind.propagation() {
+        Propagation::Foreground => PropagationPolicy::Foreground,
+        Propagation::Background => PropagationPolicy::Background,
     };
     let preconditions = Preconditions {
         uid: live["metadata"]["uid"].as_str().map(str::to_owned),
@@ -270,12 +272,12 @@ impl Deleter<'_> {
         }
     }
 
-    /// Waits until those of the selected objects are gone whose deletion was requested, in parallel. Waits for them even
-    /// after the deletion of another object was refused.
-    async fn wait_until_gone(&mut self, selected: impl Fn(&Key) -> bool) {
+    /// Waits until those of the selected objects are gone whose deletion was requested, in parallel. Waits for them
+    /// even after the deletion of another object was refused.
+    async fn wait_until_gone(&mut self, selected: impl Fn(&Key, &Json) -> bool) {
         let remaining = self.deletion.remaining.iter();
         let selected =
-            remaining.filter(|(key, _)| selected(key) && self.terminating.contains(*key));
+            remaining.filter(|(key, live)| selected(key, live) && self.terminating.contains(*key));
         let deleter = &*self;
         let gone = join_all(selected.map(|(key, live)| async move {
             (key.clone(), deleter.wait_for_object(key, live).await)
@@ -355,7 +357,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
-    use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
+    use crate::feast::names::NAME_LABEL;
 
     /// Deletes a feature store, and returns why that has failed after an hour, which passes from the first message on.
     async fn timed_out(cluster: Cluster, receiver: &mut UnboundedReceiver<()>) -> Vec<String> {
@@ -432,11 +434,16 @@ mod tests {
         })
     }
 
-    /// The garbage collector removes the Deployment some time after its last pod.
+    /// The last pod is gone some time after the request to delete the Deployment, and the garbage collector removes the
+    /// Deployment some time after that.
     #[tokio::test]
-    async fn objects_of_pods_are_deleted_before_the_deployment_is_gone() {
+    async fn objects_of_pods_are_deleted_between_the_last_pod_and_the_deployment() {
         let deployment = live(Kind::Deployment, "feast-x");
+        let pod = json!({"metadata": {"name": "feast-x-0", "namespace": "ns", "uid": "2", "labels": {
+            MANAGED_BY_LABEL: MANAGED_BY, NAME_LABEL: "x",
+        }}});
         let mut is_secret_deleted = false;
+        let mut reads_of_pods = 0;
         let cluster = fake_api::cluster(move |it| {
             let items = |items: &[&Json]| {
                 Reply::Answer(
@@ -450,7 +457,17 @@ mod tests {
                     terminating["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
                     Reply::Answer(200, terminating)
                 }
+                "GET /api/v1/namespaces/ns/pods" => {
+                    reads_of_pods += 1;
+                    match reads_of_pods {
+                        1 => items(&[&pod]),
+                        // The watch that follows the list.
+                        2 => Reply::Answer(200, json!({"type": "DELETED", "object": pod})),
+                        _ => items(&[]),
+                    }
+                }
                 "DELETE /api/v1/namespaces/ns/secrets/feast-x" => {
+                    assert!(reads_of_pods > 1, "a pod is left");
                     is_secret_deleted = true;
                     Reply::Answer(200, json!({"kind": "Status", "status": "Success"}))
                 }
@@ -486,8 +503,8 @@ mod tests {
         Reply::Answer(409, json!({"kind": "Status", "message": "busy"}))
     }
 
-    /// Deletes a Service with the UID `1`, with these replies of the API server. Returns the result and the methods of the
-    /// requests.
+    /// Deletes a Service with the UID `1`, with these replies of the API server. Returns the result and the methods of
+    /// the requests.
     async fn deleted(
         replies: impl IntoIterator<Item = Reply>,
     ) -> (Result<bool, String>, Vec<String>) {

@@ -11,8 +11,8 @@ use crate::kubernetes::managed_fields::{Author, ManagedFields};
 
 /// Returns the fields of the live object that the provider's own managers own and the manifest does not name.
 ///
-/// The content of the feature store's Secret is left out, since a state does not have it, and so is a replica count that
-/// the provider owns only until somebody else sets one.
+/// The content of the feature store's Secret is left out, since a state does not have it, and so is a replica count
+/// that the provider owns only until somebody else sets one.
 pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec<Change> {
     let managed = ManagedFields::of(live);
     let own = OwnManagers::of(kind, live, &managed, manager, Some(manifest));

@@ -13,7 +13,7 @@ use super::delete::StalledDeletion;
 use super::rollout::JobRole;
 use super::rollout::pod_issue::{PodIssue, paragraphs};
 use super::task::TaskError;
-use crate::kubernetes::field_versions::Since;
+use crate::kubernetes::field_versions::Requirement;
 use crate::kubernetes::kind::{Key, Scope};
 
 /// The operation that failed.
@@ -205,7 +205,8 @@ pub struct FieldConflict {
     /// In the notation of the API server: `.spec.template.spec.containers[name="online"].image`.
     pub field: String,
     pub manager: String,
-    /// True if that manager wrote it by an update (`kubectl edit`, `kubectl scale`, a controller), not by server-side apply.
+    /// True if that manager wrote it by an update (`kubectl edit`, `kubectl scale`, a controller), not by server-side
+    /// apply.
     pub by_update: bool,
     /// The time of that manager's last write, RFC 3339; `None` before the object is read.
     pub time: Option<String>,
@@ -272,14 +273,14 @@ pub struct UnstoredField {
     /// In the notation of the API server.
     pub field: String,
     /// The condition on which an API server stores it; `None` if it is not known.
-    pub since: Option<Since>,
+    pub requirement: Option<Requirement>,
 }
 
 impl fmt::Display for UnstoredField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.field)?;
-        match &self.since {
-            Some(since) => write!(f, ": requires {since}"),
+        match &self.requirement {
+            Some(requirement) => write!(f, ": requires {requirement}"),
             None => Ok(()),
         }
     }

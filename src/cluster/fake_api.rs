@@ -1,4 +1,5 @@
-//! A scripted API server for unit tests, for behavior that a real one does not have on demand, such as losing a response.
+//! A scripted API server for unit tests, for behavior that a real one does not have on demand, such as losing a
+//! response.
 
 use std::sync::{Arc, Mutex};
 

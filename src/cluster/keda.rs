@@ -1,12 +1,12 @@
-//! The HorizontalPodAutoscalers that KEDA creates. KEDA copies the labels of a ScaledObject to the one that it creates for it,
-//! which therefore has the labels of the feature store, too.
+//! The HorizontalPodAutoscalers that KEDA creates. KEDA copies the labels of a ScaledObject to the one that it creates
+//! for it, which therefore has the labels of the feature store, too.
 
 use serde_json::Value as Json;
 
 use crate::kubernetes::Kind;
 
 /// Returns whether KEDA has created the object for a ScaledObject. It is deleted together with the ScaledObject.
-pub(super) fn is_of_scaled_object(live: &Json) -> bool {
+pub(super) fn is_owned_by_scaled_object(live: &Json) -> bool {
     let owners = live["metadata"]["ownerReferences"].as_array();
     let (kind, version) = (
         Kind::ScaledObject.as_str(),
@@ -27,7 +27,7 @@ mod tests {
     use crate::kubernetes::{Key, Kind};
 
     #[tokio::test]
-    async fn the_autoscaler_of_a_scaled_object_is_no_object_of_the_feature_store() {
+    async fn read_excludes_the_autoscaler_of_keda() {
         let labels = json!({"feast.dev/name": "x", "app.kubernetes.io/managed-by": "feast"});
         let object = |name: &str, owners| json!({"metadata": {"name": name, "namespace": "ns", "labels": labels, "ownerReferences": owners}});
         let owner = json!([{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "feast-x", "uid": "u"}]);

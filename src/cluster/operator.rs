@@ -1,8 +1,8 @@
 //! The custom resource of the Feast operator, and the objects that the operator has created for it.
 //!
 //! An object belongs to the operator if it has the operator's label, or an owner reference to the custom resource with
-//! the name of the feature store. The field manager that has written the label is the operator, whatever its name: it is
-//! the name of the operator's program, `manager`, unless that was renamed.
+//! the name of the feature store. The field manager that has written the label is the operator, whatever its name: it
+//! is the name of the operator's program, `manager`, unless that was renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

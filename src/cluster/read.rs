@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
-use super::keda::is_of_scaled_object;
+use super::keda::is_owned_by_scaled_object;
 use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
@@ -19,8 +19,8 @@ use crate::kubernetes::kind::{Access, Key, Kind, Scope};
 use crate::kubernetes::managed_fields::ManagedFields;
 
 impl Cluster {
-    /// Returns the objects with these keys from the read cache, for a refresh. All feature stores of a namespace share one
-    /// list request for each kind. An object without the labels is read by its name.
+    /// Returns the objects with these keys from the read cache, for a refresh. All feature stores of a namespace share
+    /// one list request for each kind. An object without the labels is read by its name.
     pub async fn read_for_refresh(
         &self,
         store: &StoreName,
@@ -35,8 +35,8 @@ impl Cluster {
         self.listed_or_named(lists, store, keys, cancel).await
     }
 
-    /// Returns the objects of the kinds of these keys from the read cache, to find objects that an apply has created and the
-    /// state does not contain. Kinds without permission are left out.
+    /// Returns the objects of the kinds of these keys from the read cache, to find objects that an apply has created
+    /// and the state does not contain. Kinds without permission are left out.
     pub async fn read_leftovers(
         &self,
         store: &StoreName,
@@ -63,11 +63,11 @@ impl Cluster {
         Ok(live)
     }
 
-    /// Returns the live objects with the labels of the feature store, without those that KEDA has created, and those with the
-    /// given keys, whoever owns them ([`Cluster::is_ours`]). Does not use the read cache.
+    /// Returns the live objects with the labels of the feature store, without those that KEDA has created, and those
+    /// with the given keys, whoever owns them ([`Cluster::is_ours`]). Does not use the read cache.
     ///
-    /// Sends a list request for each namespaced kind, then a get request for each key that the lists lack. Cluster-scoped
-    /// objects are only read by name, so that no permission to list them is needed.
+    /// Sends a list request for each namespaced kind, then a get request for each key that the lists lack.
+    /// Cluster-scoped objects are only read by name, so that no permission to list them is needed.
     pub async fn read(
         &self,
         store: &StoreName,
@@ -80,8 +80,8 @@ impl Cluster {
         self.listed_or_named(lists, store, keys, cancel).await
     }
 
-    /// Returns the objects of [`Cluster::read`], reduced to metadata from the read cache, for a deletion. The deletion has the
-    /// UID of each object as a precondition, so that an object that was created since then is not deleted.
+    /// Returns the objects of [`Cluster::read`], reduced to metadata from the read cache, for a deletion. The deletion
+    /// has the UID of each object as a precondition, so that an object that was created since then is not deleted.
     pub async fn read_before_delete(
         &self,
         store: &StoreName,
@@ -95,9 +95,9 @@ impl Cluster {
         self.listed_or_named(lists, store, keys, cancel).await
     }
 
-    /// Returns the objects of [`Cluster::read`], for an apply. A create usually finds none, and then the cached names of
-    /// existing objects are enough. An object that was created since then is detected by the apply, which creates only
-    /// objects that do not exist.
+    /// Returns the objects of [`Cluster::read`], for an apply. A create usually finds none, and then the cached names
+    /// of existing objects are enough. An object that was created since then is detected by the apply, which creates
+    /// only objects that do not exist.
     pub async fn read_before_apply(
         &self,
         store: &StoreName,
@@ -112,14 +112,15 @@ impl Cluster {
         self.read(store, keys, cancel).await
     }
 
-    /// Returns whether this process creates the feature store for the first time. Later, cached names can be older than the
-    /// objects that it has written itself.
+    /// Returns whether this process creates the feature store for the first time. Later, cached names can be older than
+    /// the objects that it has written itself.
     fn begin_create(&self, store: &StoreName) -> bool {
         let created = self.inner.created.lock();
         (created.unwrap_or_else(PoisonError::into_inner)).insert(store.clone())
     }
 
-    /// Returns whether no object has one of these keys, and no other object of their kinds belongs to the feature store.
+    /// Returns whether no object has one of these keys, and no other object of their kinds belongs to the feature
+    /// store.
     async fn is_vacant(
         &self,
         store: &StoreName,
@@ -156,7 +157,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
         let listed = try_join_all(lists).await?.into_iter().flatten();
-        let listed = listed.filter(|(_, live)| !is_of_scaled_object(live));
+        let listed = listed.filter(|(_, live)| !is_owned_by_scaled_object(live));
         let mut live: BTreeMap<Key, Json> = listed.collect();
         let missing = keys.iter().filter(|key| !live.contains_key(*key));
         let gets = missing.map(|key| async {
@@ -223,7 +224,7 @@ impl Cluster {
     /// Returns whether the live object belongs to the feature store: it has the labels of the feature store, or it
     /// `was_applied` according to the state and to its managed fields, because somebody can have removed the labels.
     pub fn is_ours(&self, store: &StoreName, live: &Json, was_applied: bool) -> bool {
-        if is_of_scaled_object(live) {
+        if is_owned_by_scaled_object(live) {
             return false;
         }
         let labels = &live["metadata"]["labels"];
@@ -250,8 +251,8 @@ fn namespaced_kinds() -> impl Iterator<Item = Kind> {
     kinds.filter(|kind| kind.scope() == Scope::Namespace)
 }
 
-/// Returns no objects instead of a permission error, unless a key is of the kind: without permission, the account cannot
-/// have created objects of it.
+/// Returns no objects instead of a permission error, unless a key is of the kind: without permission, the account
+/// cannot have created objects of it.
 #[expect(
     clippy::result_large_err,
     reason = "errors are passed through unchanged"

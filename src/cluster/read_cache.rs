@@ -1,24 +1,25 @@
 //! Reads that feature stores share.
 //!
-//! Terraform refreshes ten resources at a time. The feature stores of a namespace need the same lists, so one list request
-//! for each kind returns the objects of all of them. The response is kept for a few seconds as text; each feature store
-//! parses its own part.
+//! Terraform refreshes ten resources at a time. The feature stores of a namespace need the same lists, so one list
+//! request for each kind returns the objects of all of them. The response is kept for a few seconds as text; each
+//! feature store parses its own part.
 //!
 //! # Guarantees
 //!
 //! - While a read is in flight, or younger than its [time to live](time_to_live), it is not sent again (single flight).
-//! - A read after a write of this process is never answered from a response to a request that was sent before the write,
-//!   except for names and metadata ([`ReadCache::invalidate`]).
+//! - A read after a write of this process is never answered from a response to a request that was sent before the
+//!   write, except for names and metadata ([`ReadCache::invalidate`]).
 //! - A request continues when the caller that has started it is dropped.
 //!
 //! # Assumptions
 //!
-//! Other processes write, too: an answer can be as old as its time to live. Callers that write have a precondition for that.
+//! Other processes write, too: an answer can be as old as its time to live. Callers that write have a precondition for
+//! that.
 //!
 //! # Errors
 //!
-//! Errors are returned to callers that are already waiting and never cached; the next caller retries. A panic is an error
-//! for all waiting callers.
+//! Errors are returned to callers that are already waiting and never cached; the next caller retries. A panic is an
+//! error for all waiting callers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,16 +42,18 @@ use super::{Cluster, provider_selector, task};
 use crate::feast::names::NAME_LABEL;
 use crate::kubernetes::kind::{Key, Kind};
 
-/// The smallest and the largest time to live.
-const CACHE_TTL: Duration = Duration::from_secs(2);
+/// The shortest time to live. A plan shows one point in time.
+const MIN_CACHE_TTL: Duration = Duration::from_secs(2);
+/// The longest time to live of a read that takes less.
 const MAX_CACHE_TTL: Duration = Duration::from_secs(20);
 
 /// Returns the largest age of an answer, counted from the start of its request, by the duration of the request.
 ///
-/// The lists of a thousand feature stores take seconds, and their refresh takes minutes: with a fixed time to live, the cost
-/// of all lists would grow with the square of their number.
+/// The lists of a thousand feature stores take seconds, and their refresh takes minutes: with a fixed time to live, the
+/// cost of all lists would grow with the square of their number.
 fn time_to_live(took: Duration) -> Duration {
-    (10 * took).clamp(CACHE_TTL, MAX_CACHE_TTL)
+    let usual = (10 * took).clamp(MIN_CACHE_TTL, MAX_CACHE_TTL);
+    usual.max(took + MIN_CACHE_TTL)
 }
 
 /// Identifies a read. The string is the namespace.
@@ -102,8 +105,8 @@ struct Answered {
 }
 
 impl Entry {
-    /// Returns whether a caller can be answered from this entry. A read in flight is always joined: a slow API server must
-    /// not get more requests. Errors are not cached.
+    /// Returns whether a caller can be answered from this entry. A read in flight is always joined: a slow API server
+    /// must not get more requests. Errors are not cached.
     fn is_fresh(&self) -> bool {
         match self.answer.peek() {
             None => true,
@@ -163,8 +166,8 @@ impl ReadCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Invalidates the cache after a write. Names and metadata stay: a create detects an object that exists by now, and a
-    /// deletion has the UID of the object as a precondition.
+    /// Invalidates the cache after a write. Names and metadata stay: a create detects an object that exists by now, and
+    /// a deletion has the UID of the object as a precondition.
     pub fn invalidate(&self) {
         self.lock()
             .retain(|key, _| matches!(key, CacheKey::Names(..) | CacheKey::Metadata(..)));
@@ -503,7 +506,10 @@ mod tests {
     #[test]
     fn a_slow_read_lives_longer() {
         let seconds = |took: f64| time_to_live(Duration::from_secs_f64(took)).as_secs_f64();
-        assert_eq!([0.0, 0.2, 0.5, 3.0].map(seconds), [2.0, 2.0, 5.0, 20.0]);
+        assert_eq!(
+            [0.0, 0.2, 0.5, 3.0, 30.0].map(seconds),
+            [2.0, 2.2, 5.0, 20.0, 32.0]
+        );
     }
 
     #[test]

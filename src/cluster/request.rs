@@ -116,7 +116,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Asks the API server to judge an object that is never stored: an access review, or with [`Request::dry_run`] any other.
+    /// Asks the API server to judge an object that is never stored: an access review, or with [`Request::dry_run`] any
+    /// other.
     pub fn check(resource: Resource, namespace: &'a str, object: Json) -> Self {
         Self {
             verb: Verb::Check,

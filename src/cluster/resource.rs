@@ -79,7 +79,8 @@ const FEATURE_STORE_ALPHA: Resource = Resource {
     ..FEATURE_STORE
 };
 
-/// The policies by which OpenShift assigns users and groups to pods. The provider only asks whether there is such an API.
+/// The policies by which OpenShift assigns users and groups to pods. The provider only asks whether there is such an
+/// API.
 pub(super) const SECURITY_CONTEXT_CONSTRAINTS: Resource = Resource {
     group: "security.openshift.io",
     plural: "securitycontextconstraints",
@@ -114,8 +115,8 @@ impl Resource {
         self.group.contains('.') && !self.group.ends_with(".k8s.io")
     }
 
-    /// Returns kube's builder of requests. The namespace counts only for a namespaced resource; an empty one stands for all
-    /// namespaces.
+    /// Returns kube's builder of requests. The namespace counts only for a namespaced resource; an empty one stands for
+    /// all namespaces.
     pub fn requests(self, namespace: &str) -> kube::core::Request {
         let namespace = escape(namespace).to_string();
         let namespace = match self.scope {

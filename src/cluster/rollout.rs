@@ -1,7 +1,7 @@
 //! Waits for rollouts of Deployments and for Jobs, and explains why they do not finish.
 //!
-//! [`progress`] and [`diagnose`] are pure functions of the observed objects. The wait is a loop around them. The desired
-//! replica count is the live `spec.replicas`, because an autoscaler can change it during the rollout.
+//! [`progress`] and [`diagnose`] are pure functions of the observed objects. The wait is a loop around them. The
+//! desired replica count is the live `spec.replicas`, because an autoscaler can change it during the rollout.
 
 pub mod pod_issue;
 

@@ -2,10 +2,10 @@
 //!
 //! # Guarantees
 //!
-//! - Two runs never share a Job: the caller chooses a name that is new. A request whose answer was lost is sent again for the
-//!   same Job.
-//! - A Job starts after each `feast apply` of the feature store that another Job runs has ended, because two of them can
-//!   disturb each other.
+//! - Two runs never share a Job: the caller chooses a name that is new. A request whose answer was lost is sent again
+//!   for the same Job.
+//! - A Job starts after each `feast apply` of the feature store that another Job runs has ended, because two of them
+//!   can disturb each other.
 //! - A Job that has not ended is deleted at the end of the run, also after a cancellation.
 
 mod log;

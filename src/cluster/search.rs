@@ -103,8 +103,8 @@ impl Cluster {
         stores.try_collect().await.unwrap_or_default()
     }
 
-    /// Returns the metadata of the selected objects, page by page, of the first of these resources that the cluster has.
-    /// `namespace` is empty for all namespaces.
+    /// Returns the metadata of the selected objects, page by page, of the first of these resources that the cluster
+    /// has. `namespace` is empty for all namespaces.
     fn pages<'a>(
         &'a self,
         resources: VecDeque<Resource>,

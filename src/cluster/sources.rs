@@ -1,5 +1,5 @@
-//! Reads the values of the user's Secrets and ConfigMaps, and waits for them: an operator can create them seconds after the
-//! apply has begun.
+//! Reads the values of the user's Secrets and ConfigMaps, and waits for them: an operator can create them seconds after
+//! the apply has begun.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::kubernetes::kind::{Key, Kind};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Cluster {
-    /// Returns the values of the user's Secrets and ConfigMaps. They can be secret: they are never logged, and no error quotes
-    /// them.
+    /// Returns the values of the user's Secrets and ConfigMaps. They can be secret: they are never logged, and no error
+    /// quotes them.
     ///
     /// # Errors
     ///
@@ -101,8 +101,8 @@ impl Cluster {
         }
     }
 
-    /// Repeats [`Cluster::contents`] while a Secret, a ConfigMap, a key or, according to `lacks`, a value is missing, until
-    /// `deadline`. Another error ends the wait at once, because it fails the apply anyway.
+    /// Repeats [`Cluster::contents`] while a Secret, a ConfigMap, a key or, according to `lacks`, a value is missing,
+    /// until `deadline`. Another error ends the wait at once, because it fails the apply anyway.
     ///
     /// # Errors
     ///
@@ -150,8 +150,8 @@ impl Cluster {
 }
 
 impl Cluster {
-    /// Returns the values of the sources that exist already, and the others. `sources` are those that another controller
-    /// will create or fill.
+    /// Returns the values of the sources that exist already, and the others. `sources` are those that another
+    /// controller will create or fill.
     ///
     /// # Errors
     ///
@@ -182,7 +182,8 @@ impl Cluster {
         }
     }
 
-    /// Waits for the values of sources that other objects ask for: `asked_by` has the object for each Secret and ConfigMap.
+    /// Waits for the values of sources that other objects ask for: `asked_by` has the object for each Secret and
+    /// ConfigMap.
     ///
     /// # Errors
     ///
@@ -308,8 +309,8 @@ mod tests {
         )
     }
 
-    /// Reads the key `k` of the Secrets `a` and `b`. `script` replies to the n-th request for a Secret. Returns the result and
-    /// the number of requests for each Secret.
+    /// Reads the key `k` of the Secrets `a` and `b`. `script` replies to the n-th request for a Secret. Returns the
+    /// result and the number of requests for each Secret.
     async fn read(
         timeout: Duration,
         script: impl Fn(&str, usize) -> Reply + Send + 'static,

@@ -1,4 +1,5 @@
-//! Warnings that the API server attaches to its responses: deprecated APIs, Pod Security, admission policies and webhooks.
+//! Warnings that the API server attaches to its responses: deprecated APIs, Pod Security, admission policies and
+//! webhooks.
 //!
 //! The header `Warning` has them (RFC 7234, section 5.5) with the code 299. `kubectl` prints them, too.
 
@@ -100,8 +101,8 @@ fn unquote(quoted: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Returns the text without what a policy of the cluster has written: `Validation failed for ValidatingAdmissionPolicy 'p'
-/// with binding 'b': …`.
+/// Returns the text without what a policy of the cluster has written: `Validation failed for ValidatingAdmissionPolicy
+/// 'p' with binding 'b': …`.
 fn withheld(text: &str) -> String {
     let policy = (text.starts_with("Validation failed for ValidatingAdmissionPolicy '"))
         .then(|| text.split_once("': "))

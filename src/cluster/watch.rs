@@ -173,8 +173,8 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
         }
     }
 
-    /// Waits for one event, and returns its change, which `objects` does not have yet. Events without a change begin a list,
-    /// or interrupt the watch.
+    /// Waits for one event, and returns its change, which `objects` does not have yet. Events without a change begin a
+    /// list, or interrupt the watch.
     ///
     /// # Errors
     ///

@@ -188,16 +188,16 @@ pub struct FeatureStore {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding_model: Option<EmbeddingModel>,
 
-    /// Whether the timestamps of the entities in a historical retrieval are converted to UTC if they have no time zone, in
-    /// servers and clients. Default: `true`, set by Feast.
+    /// Whether the timestamps of the entities in a historical retrieval are converted to UTC if they have no time zone,
+    /// in servers and clients. Default: `true`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coerce_tz_aware: Option<bool>,
 
     /// Other settings of the servers' `feature_store.yaml`, for those without an attribute: a YAML or JSON mapping of
-    /// sections and their settings, with nested values, such as
-    /// `yamlencode({ registry = { sqlalchemy_config_kwargs = { pool_size = 10 } } })`. Settings are merged into the
-    /// section of the same name. Feast replaces `${NAME}` with an environment variable. Settings that have an attribute,
-    /// and secrets, are rejected; a setting that the Secret of a store has too is an error of the apply. Default: none.
+    /// sections and their settings, with nested values, such as `yamlencode({ registry = { sqlalchemy_config_kwargs = {
+    /// pool_size = 10 } } })`. Settings are merged into the section of the same name. Feast replaces `${NAME}` with an
+    /// environment variable. Settings that have an attribute, and secrets, are rejected; a setting that the Secret of a
+    /// store has too is an error of the apply. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub extra_yaml: Option<String>,
@@ -313,10 +313,10 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_apply_job: Option<FeastApplyJob>,
 
-    /// Whether the servers also accept connections over IPv6, for clusters in which pods have IPv6 addresses only, or of
-    /// both families. The nodes must support IPv6. The offline server, the gRPC server of the registry, and with Feast
-    /// 0.67 or later all servers except the online server, accept them with `false` too. The UI and the lineage server
-    /// require Feast 0.67: earlier versions would accept only IPv6. Default: `false`.
+    /// Whether the servers also accept connections over IPv6, for clusters in which pods have IPv6 addresses only, or
+    /// of both families. The nodes must support IPv6. The offline server, the gRPC server of the registry, and with
+    /// Feast 0.67 or later all servers except the online server, accept them with `false` too. The UI and the lineage
+    /// server require Feast 0.67: earlier versions would accept only IPv6. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub ipv6: Option<bool>,
@@ -329,8 +329,8 @@ pub struct Services {
 
     /// Resource requests and limits of each init container and of the containers of the `feast apply` Job (Kubernetes
     /// `ResourceRequirements`). Default: the largest CPU, memory and ephemeral storage of the servers that share their
-    /// pods, which does not increase the total of a pod. A limit is set only if each of these servers has it. Set `{}` for
-    /// none.
+    /// pods, which does not increase the total of a pod. A limit is set only if each of these servers has it. Set `{}`
+    /// for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_resources: Option<ResourceRequirements>,
 
@@ -364,30 +364,30 @@ pub struct Services {
 
     /// Security context of the servers' pods, including those of the lineage server and of the `feast apply` Job
     /// (Kubernetes `PodSecurityContext`). Fields that are not set have the defaults that the Pod Security level
-    /// `restricted` requires: `run_as_non_root = true` (unless `run_as_user = 0`) and
-    /// `seccomp_profile = { type = "RuntimeDefault" }`. Without this attribute, the pods of a feature store with a
-    /// PersistentVolumeClaim also have `fs_group = 1001` and `fs_group_change_policy = "OnRootMismatch"`, so that the user
-    /// of Feast's image can write to it. With `openshift`, they have no group by default, because OpenShift assigns it.
+    /// `restricted` requires: `run_as_non_root = true` (unless `run_as_user = 0`) and `seccomp_profile = { type =
+    /// "RuntimeDefault" }`. Without this attribute, the pods of a feature store with a PersistentVolumeClaim also have
+    /// `fs_group = 1001` and `fs_group_change_policy = "OnRootMismatch"`, so that the user of Feast's image can write
+    /// to it. With `openshift`, they have no group by default, because OpenShift assigns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
 
     /// Security context of every container, including init containers and those of the `feast apply` Job, the lineage
     /// server and the CronJob (Kubernetes `SecurityContext`). Fields that are not set have the defaults that the Pod
-    /// Security level `restricted` requires: `allow_privilege_escalation = false` (unless the container is privileged or
-    /// has the capability `CAP_SYS_ADMIN`) and `capabilities = { drop = ["ALL"] }`. With
-    /// `read_only_root_filesystem = true`, the containers of a pod share an empty, writable `/tmp`, and the environment
-    /// variable `HOME` is `/tmp` unless it is set in `env`.
+    /// Security level `restricted` requires: `allow_privilege_escalation = false` (unless the container is privileged
+    /// or has the capability `CAP_SYS_ADMIN`) and `capabilities = { drop = ["ALL"] }`. With `read_only_root_filesystem
+    /// = true`, the containers of a pod share an empty, writable `/tmp`, and the environment variable `HOME` is `/tmp`
+    /// unless it is set in `env`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_security_context: Option<SecurityContext>,
 
-    /// Labels of every pod: those of the servers, of the lineage server, of the `feast apply` Job and of the CronJob. They
-    /// are not in selectors. Changing them restarts the pods and runs the Job again. Default: none.
+    /// Labels of every pod: those of the servers, of the lineage server, of the `feast apply` Job and of the CronJob.
+    /// They are not in selectors. Changing them restarts the pods and runs the Job again. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_labels: Option<BTreeMap<String, String>>,
 
     /// Annotations of the servers' pods, including those of the lineage server, for example for sidecar injectors.
-    /// `feast_apply_job` and `cron_job.job_spec` have those of the other pods. Changing them restarts the pods. Default:
-    /// none.
+    /// `feast_apply_job` and `cron_job.job_spec` have those of the other pods. Changing them restarts the pods.
+    /// Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_annotations: Option<BTreeMap<String, String>>,
 
@@ -398,12 +398,13 @@ pub struct Services {
     #[schemars(extend("default" = false))]
     pub enable_service_links: Option<bool>,
 
-    /// Restrictions of network traffic to and from the pods (Kubernetes `NetworkPolicy`). Default: none by this provider.
+    /// Restrictions of network traffic to and from the pods (Kubernetes `NetworkPolicy`). Default: none by this
+    /// provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_policy: Option<NetworkPolicy>,
 
-    /// ServiceMonitor of the Prometheus Operator for the metrics of the online server, which must be enabled. Set `{}` for
-    /// the defaults. Default: none.
+    /// ServiceMonitor of the Prometheus Operator for the metrics of the online server, which must be enabled. Set `{}`
+    /// for the defaults. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_monitor: Option<ServiceMonitor>,
 

@@ -46,8 +46,8 @@ impl FeatureStoreYaml {
         })
     }
 
-    /// Returns the document with more settings. Each key of `extra` is a section: its settings are added to the section of
-    /// the same name, or the section is added.
+    /// Returns the document with more settings. Each key of `extra` is a section: its settings are added to the section
+    /// of the same name, or the section is added.
     pub(super) fn with_extra(mut self, extra: &Map<String, Json>) -> Self {
         for (name, value) in extra {
             self.add_section(name, value);

@@ -101,13 +101,13 @@ pub const MLFLOW_NUMBERS: [&str; 2] = ["request_timeout", "max_retries"];
 pub const INIT_CONTAINER: &str = "feast-init";
 pub const APPLY_CONTAINER: &str = "feast-apply";
 
-/// Label of the pods of the `feast apply` Job and of the CronJob: the name of the feature store. With [`NAME_LABEL`], they would be endpoints of its
-/// Services.
+/// Label of the pods of the `feast apply` Job and of the CronJob: the name of the feature store. With [`NAME_LABEL`],
+/// they would be endpoints of its Services.
 pub const JOB_LABEL: &str = "feast.dev/job-of";
 /// Annotation of the Deployment: the fingerprint of the configuration that `feast apply` has applied.
 pub const APPLIED_ANNOTATION: &str = "feast.dev/applied";
-/// Label of a Job that runs a command of Feast on request: the command without `feast`. Such a Job belongs to no apply, so
-/// it has no [`NAME_LABEL`].
+/// Label of a Job that runs a command of Feast on request: the command without `feast`. Such a Job belongs to no apply,
+/// so it has no [`NAME_LABEL`].
 pub const COMMAND_LABEL: &str = "feast.dev/command";
 /// Pod annotation with the time of the last restart on request: that of `kubectl rollout restart`.
 pub const RESTARTED_ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
@@ -439,8 +439,8 @@ pub fn own_volumes(store: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the name of the NetworkPolicy of the servers' pods. Every policy has a suffix, so that those of another feature
-/// store have other names.
+/// Returns the name of the NetworkPolicy of the servers' pods. Every policy has a suffix, so that those of another
+/// feature store have other names.
 pub fn servers_policy(store: &str) -> String {
     format!("feast-{store}-servers")
 }

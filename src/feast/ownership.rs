@@ -83,8 +83,8 @@ pub enum Event<'a> {
     CreateSucceeds,
     /// The create that owns the feature store ended with an error.
     CreateFails,
-    /// The create that owns the feature store is about to delete its objects. `now` is a Unix time in seconds by the clock
-    /// of the API server. The Secret must not keep the configuration, so that no create of it adopts the objects.
+    /// The create that owns the feature store is about to delete its objects. `now` is a Unix time in seconds by the
+    /// clock of the API server. The Secret must not keep the configuration, so that no create of it adopts the objects.
     CreateIsUndone { now: i64 },
     /// An update is about to write its first object. `owner_id` is the id in the private state, or a new one.
     UpdateStarts { owner_id: &'a str },

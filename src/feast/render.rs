@@ -86,8 +86,8 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     }
 }
 
-/// Returns the manifest of an object, with its key. `k8s-openapi` omits unset fields, so the manifest has only the fields
-/// that the provider owns.
+/// Returns the manifest of an object, with its key. `k8s-openapi` omits unset fields, so the manifest has only the
+/// fields that the provider owns.
 fn object<T: Serialize>(kind: Kind, object: &T) -> (Key, Json) {
     let manifest = manifest(object);
     let name = manifest["metadata"]["name"].as_str().unwrap_or_default();

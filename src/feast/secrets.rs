@@ -1,7 +1,7 @@
 //! The user's Secrets and ConfigMaps, and the Secret of the feature store.
 //!
-//! [`source`] names what is read, [`resolve`] merges it into the objects, [`fingerprint`] hashes it, [`store_secret`] is
-//! the format of the feature store's Secret, and [`redaction`] and [`shown`] keep credentials out of what is shown.
+//! [`source`] names what is read, [`resolve`] merges it into the objects, [`fingerprint`] hashes it, [`store_secret`]
+//! is the format of the feature store's Secret, and [`redaction`] and [`shown`] keep credentials out of what is shown.
 
 pub mod fingerprint;
 pub mod issued;

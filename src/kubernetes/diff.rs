@@ -43,14 +43,14 @@ pub struct Change {
     pub author: Option<Author>,
 }
 
-/// Returns the live object, reduced to the fields of the manifest. Where a live value means the same as the desired one,
-/// it has the text of the desired one.
+/// Returns the live object, reduced to the fields of the manifest. Where a live value means the same as the desired
+/// one, it has the text of the desired one.
 pub fn project(desired: &Json, live: &Json) -> Json {
     Walk::new(live).value(desired, live)
 }
 
-/// Returns the fields of the manifest that the live object lacks or has another value for. `manager` is never the author
-/// of a change.
+/// Returns the fields of the manifest that the live object lacks or has another value for. `manager` is never the
+/// author of a change.
 pub fn changes(desired: &Json, live: &Json, manager: &str) -> Vec<Change> {
     let mut walk = Walk::new(live);
     walk.value(desired, live);

@@ -60,8 +60,8 @@ impl FieldPath {
         self.descend(inner, rest)
     }
 
-    /// Parses the notation of validation errors, `spec.template.spec.containers[0].resources.limits[cpu]`, as far as the
-    /// object has the fields. The elements of keyed lists are identified by their keys.
+    /// Parses the notation of validation errors, `spec.template.spec.containers[0].resources.limits[cpu]`, as far as
+    /// the object has the fields. The elements of keyed lists are identified by their keys.
     pub fn of_error(object: &Json, text: &str) -> Self {
         let mut path = Self::default();
         let (mut value, mut list) = (object, "");

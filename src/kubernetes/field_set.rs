@@ -195,8 +195,8 @@ impl FieldSet {
         beyond
     }
 
-    /// Returns true for an object or map with fields in the set, so that [`FieldSet::beyond`] returns list elements as a
-    /// whole and everything else leaf by leaf.
+    /// Returns true for an object or map with fields in the set, so that [`FieldSet::beyond`] returns list elements as
+    /// a whole and everything else leaf by leaf.
     pub fn is_object(step: &FieldStep, fields: &Self) -> bool {
         matches!(step, FieldStep::Name(_)) && !fields.is_empty()
     }

@@ -1,5 +1,5 @@
-//! Fields that not every API server stores. An API server that does not know a field refuses the object. One in which the
-//! feature gate of a field is off drops the field and reports success.
+//! Fields that not every API server stores. An API server that does not know a field refuses the object. One in which
+//! the feature gate of a field is off drops the field and reports success.
 
 use std::fmt;
 
@@ -9,23 +9,24 @@ use super::Kind;
 use super::field_path::{FieldPath, FieldStep};
 use super::list_keys::list_keys;
 
-/// The oldest minor version of Kubernetes 1 that the provider supports: the first with the `preStop` hook `sleep`, which is
-/// part of every feature store with several pods.
+/// The oldest minor version of Kubernetes 1 that the provider supports: the first with the `preStop` hook `sleep`,
+/// which is part of every feature store with several pods.
 pub const OLDEST: u32 = 30;
 
 /// The condition on which an API server stores a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
+pub enum Requirement {
     /// The first minor version of Kubernetes 1 that stores it by default.
     Version(u32),
     /// A feature gate that is off in the newest version.
-    Gate(&'static str),
+    FeatureGate(&'static str),
 }
 
-use Since::{Gate, Version};
+use Requirement::{FeatureGate, Version};
 
-/// The ends of the fields' paths, without the keys of list elements. From `pkg/features/kube_features.go` of Kubernetes 1.37.
-const FIELDS: &[(&str, Since)] = &[
+/// Suffixes of field paths without the keys of list elements. The versions are those of
+/// `pkg/features/kube_features.go` of Kubernetes 1.37.
+const FIELDS: &[(&str, Requirement)] = &[
     ("lifecycle.preStop.sleep", Version(30)),
     // Services. The values PreferSameZone and PreferSameNode need 1.34, which the API server says.
     ("spec.trafficDistribution", Version(31)),
@@ -39,7 +40,7 @@ const FIELDS: &[(&str, Since)] = &[
     ("volumeMounts.recursiveReadOnly", Version(31)),
     (
         "volumeMounts.bindMountOptions",
-        Gate("VolumeBindMountOptions"),
+        FeatureGate("VolumeBindMountOptions"),
     ),
     ("valueFrom.fileKeyRef", Version(35)),
     ("resources.claims", Version(34)),
@@ -55,13 +56,10 @@ const FIELDS: &[(&str, Since)] = &[
         Version(31),
     ),
     // Volumes.
-    (
-        "volumeClaimTemplate.spec.volumeAttributesClassName",
-        Version(34),
-    ),
+    ("volumes.image", Version(35)),
     ("sources.clusterTrustBundle", Version(37)),
     ("sources.podCertificate", Version(37)),
-    ("emptyDir.mode", Gate("EmptyDirVolumeMode")),
+    ("emptyDir.mode", FeatureGate("EmptyDirVolumeMode")),
     ("volumes.configMap.defaultUser", USER),
     ("volumes.secret.defaultUser", USER),
     ("volumes.downwardAPI.defaultUser", USER),
@@ -72,11 +70,11 @@ const FIELDS: &[(&str, Since)] = &[
     ("podCertificate.user", USER),
 ];
 
-const USER: Since = Gate("AtomicWriteVolumeUserFields");
+const USER: Requirement = FeatureGate("AtomicWriteVolumeUserFields");
 
-impl Since {
-    /// Returns the condition for a field in the notation of the API server; `None` for a field that every supported version
-    /// stores.
+impl Requirement {
+    /// Returns the condition for a field in the notation of the API server; `None` for a field that every supported
+    /// version stores.
     pub fn of_field(field: &str) -> Option<Self> {
         let mut names = String::new();
         let mut depth = 0;
@@ -92,26 +90,26 @@ impl Since {
     }
 }
 
-impl fmt::Display for Since {
+impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Version(minor) => write!(f, "Kubernetes 1.{minor}"),
-            Gate(name) => write!(f, "the feature gate {name}"),
+            FeatureGate(name) => write!(f, "the feature gate {name}"),
         }
     }
 }
 
-fn of_names(names: &str) -> Option<Since> {
+fn of_names(names: &str) -> Option<Requirement> {
     let mut fields = FIELDS.iter();
-    let (_, since) = fields.find(|(field, _)| {
+    let (_, requirement) = fields.find(|(field, _)| {
         let above = names.strip_suffix(field);
         above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
     })?;
-    Some(*since)
+    Some(*requirement)
 }
 
 /// Returns the fields of the manifest that not every supported version of Kubernetes stores.
-pub fn newer_fields(kind: Kind, manifest: &Json) -> Vec<(FieldPath, Since)> {
+pub fn newer_fields(kind: Kind, manifest: &Json) -> Vec<(FieldPath, Requirement)> {
     let mut found = Vec::new();
     if matches!(
         kind,
@@ -124,19 +122,19 @@ pub fn newer_fields(kind: Kind, manifest: &Json) -> Vec<(FieldPath, Since)> {
     {
         collect(&FieldPath::of(&["spec"]), "spec", spec, &mut found);
     }
-    found.retain(|(_, since)| *since != Version(OLDEST));
+    found.retain(|(_, requirement)| *requirement != Version(OLDEST));
     found
 }
 
 /// `names` are the names on the way to `value`.
-fn collect(path: &FieldPath, names: &str, value: &Json, found: &mut Vec<(FieldPath, Since)>) {
+fn collect(path: &FieldPath, names: &str, value: &Json, found: &mut Vec<(FieldPath, Requirement)>) {
     match value {
         Json::Object(members) => {
             for (name, inner) in members {
                 let path = path.with(FieldStep::Name(name.clone()));
                 let names = format!("{names}.{name}");
                 match of_names(&names) {
-                    Some(since) => found.push((path, since)),
+                    Some(requirement) => found.push((path, requirement)),
                     None => collect(&path, &names, inner, found),
                 }
             }
@@ -165,14 +163,14 @@ mod tests {
     fn of(kind: Kind, manifest: &Json) -> Vec<(String, String)> {
         let fields = newer_fields(kind, manifest).into_iter();
         fields
-            .map(|(field, since)| (field.to_string(), since.to_string()))
+            .map(|(field, requirement)| (field.to_string(), requirement.to_string()))
             .collect()
     }
 
     fn expected(fields: &[(&str, &str)]) -> Vec<(String, String)> {
         let fields = fields.iter();
         fields
-            .map(|(field, since)| ((*field).to_owned(), (*since).to_owned()))
+            .map(|(field, requirement)| ((*field).to_owned(), (*requirement).to_owned()))
             .collect()
     }
 
@@ -250,12 +248,13 @@ mod tests {
 
     #[test]
     fn a_field_in_a_message_has_its_version() {
-        let since = |field: &str| Since::of_field(field).map(|since| since.to_string());
+        let requirement =
+            |field: &str| Requirement::of_field(field).map(|requirement| requirement.to_string());
         assert_eq!(
-            since(".spec.template.spec.containers[name=\"a.b\"].lifecycle.preStop.sleep")
+            requirement(".spec.template.spec.containers[name=\"a.b\"].lifecycle.preStop.sleep")
                 .as_deref(),
             Some("Kubernetes 1.30")
         );
-        assert_eq!(since(".spec.replicas"), None);
+        assert_eq!(requirement(".spec.replicas"), None);
     }
 }

@@ -12,8 +12,8 @@ const UNITS: [(&str, u64); 8] = [
     ("h", 3_600_000_000_000),
 ];
 
-/// Parses `[-+]?([0-9]*(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+`, or `0`, into nanoseconds. Fractions of a nanosecond are cut off.
-/// Returns `None` for any other text, and for a duration that does not fit into 64 bits (about 292 years).
+/// Parses `[-+]?([0-9]*(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+`, or `0`, into nanoseconds. Fractions of a nanosecond are cut
+/// off. Returns `None` for any other text, and for a duration that does not fit into 64 bits (about 292 years).
 pub fn parse_nanoseconds(text: &str) -> Option<i64> {
     let is_negative = text.starts_with('-');
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);

@@ -37,8 +37,8 @@ impl IntOrPercent {
     }
 }
 
-/// Returns the value as Kubernetes has it: Terraform has one type where Kubernetes has two, so a whole number in a string
-/// is a number.
+/// Returns the value as Kubernetes has it: Terraform has one type where Kubernetes has two, so a whole number in a
+/// string is a number.
 pub fn normalize(value: IntOrString) -> IntOrString {
     match &value {
         IntOrString::String(text) => text.parse().map_or(value, IntOrString::Int),

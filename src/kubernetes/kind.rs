@@ -17,6 +17,7 @@ pub struct KindInfo {
     pub access: Access,
     pub pods: Pods,
     pub removal: Removal,
+    pub propagation: Propagation,
     pub mutability: Mutability,
     pub api: Api,
 }
@@ -49,14 +50,14 @@ pub enum Access {
     IfUsed,
 }
 
-/// The relation of pods to an object. It decides how the object is deleted, and what a deletion can wait for.
+/// The relation of pods to an object. It decides what a deletion can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pods {
     /// The object has no pods. Pods that use it do not prevent its deletion.
     None,
     /// The object owns the pods that its selector selects.
     Owned,
-    /// The same as `Owned`. The pods are those of servers, which have the label with the name of the feature store.
+    /// As `Owned`. The pods have the label with the name of the feature store, so that a destroy can wait for them.
     Servers,
     /// The object owns Jobs, which own pods.
     OwnedByJobs,
@@ -67,10 +68,19 @@ pub enum Pods {
 /// The step of a destroy that deletes the objects of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// The first step. The object makes pods, or sends requests to pods, which must end before they stop.
+    /// The first step: workloads, their autoscalers and budgets, and objects that direct traffic or scrapes to pods.
     WithWorkload,
-    /// The second step, when no pod is left. Pods use the object.
+    /// The second step, when no pod of a server is left: objects that pods use.
     AfterPods,
+}
+
+/// The order in which the garbage collector deletes an object of the kind and its dependents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    /// The dependents first: pods, or the autoscaler of a ScaledObject. When the object is gone, so are they.
+    Foreground,
+    /// The object first. It has no dependents that a client has to wait for.
+    Background,
 }
 
 /// The ability of an apply to change the specification of an object.
@@ -95,7 +105,7 @@ pub enum Api {
 /// Defines [`Kind`] and its table from one row for each kind, so that no kind can lack a row.
 macro_rules! kinds {
     ($($name:ident: $group:literal $version:literal $plural:literal,
-        $scope:ident $tier:ident $access:ident $pods:ident $removal:ident $mutability:ident, $api:expr;)*) => {
+        $scope:ident $tier:ident $access:ident $pods:ident $removal:ident $propagation:ident $mutability:ident, $api:expr;)*) => {
         /// A kind of object, in the order in which objects are applied.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
@@ -118,6 +128,7 @@ macro_rules! kinds {
                         access: Access::$access,
                         pods: Pods::$pods,
                         removal: Removal::$removal,
+                        propagation: Propagation::$propagation,
                         mutability: Mutability::$mutability,
                         api: $api,
                     },)*
@@ -128,31 +139,31 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ServiceAccount: "" "v1" "serviceaccounts", Namespace Prerequisites Always None AfterPods Mutable, Api::BuiltIn;
-    Role: "rbac.authorization.k8s.io" "v1" "roles", Namespace Prerequisites IfUsed None AfterPods Mutable, Api::BuiltIn;
-    RoleBinding: "rbac.authorization.k8s.io" "v1" "rolebindings", Namespace Prerequisites IfUsed None AfterPods Mutable, Api::BuiltIn;
-    ClusterRole: "rbac.authorization.k8s.io" "v1" "clusterroles", Cluster Prerequisites IfUsed None AfterPods Mutable, Api::BuiltIn;
-    ClusterRoleBinding: "rbac.authorization.k8s.io" "v1" "clusterrolebindings", Cluster Prerequisites IfUsed None AfterPods Mutable, Api::BuiltIn;
-    Secret: "" "v1" "secrets", Namespace Prerequisites Always None AfterPods Mutable, Api::BuiltIn;
-    ConfigMap: "" "v1" "configmaps", Namespace Prerequisites Always None AfterPods Mutable, Api::BuiltIn;
-    PersistentVolumeClaim: "" "v1" "persistentvolumeclaims", Namespace Prerequisites Always Mounting AfterPods Immutable, Api::BuiltIn;
-    Service: "" "v1" "services", Namespace Prerequisites Always None WithWorkload Mutable, Api::BuiltIn;
-    NetworkPolicy: "networking.k8s.io" "v1" "networkpolicies", Namespace Prerequisites IfUsed None AfterPods Mutable, Api::BuiltIn;
-    Route: "route.openshift.io" "v1" "routes", Namespace Prerequisites IfUsed None WithWorkload Mutable, Api::Custom {
+    ServiceAccount: "" "v1" "serviceaccounts", Namespace Prerequisites Always None AfterPods Background Mutable, Api::BuiltIn;
+    Role: "rbac.authorization.k8s.io" "v1" "roles", Namespace Prerequisites IfUsed None AfterPods Background Mutable, Api::BuiltIn;
+    RoleBinding: "rbac.authorization.k8s.io" "v1" "rolebindings", Namespace Prerequisites IfUsed None AfterPods Background Mutable, Api::BuiltIn;
+    ClusterRole: "rbac.authorization.k8s.io" "v1" "clusterroles", Cluster Prerequisites IfUsed None AfterPods Background Mutable, Api::BuiltIn;
+    ClusterRoleBinding: "rbac.authorization.k8s.io" "v1" "clusterrolebindings", Cluster Prerequisites IfUsed None AfterPods Background Mutable, Api::BuiltIn;
+    Secret: "" "v1" "secrets", Namespace Prerequisites Always None AfterPods Background Mutable, Api::BuiltIn;
+    ConfigMap: "" "v1" "configmaps", Namespace Prerequisites Always None AfterPods Background Mutable, Api::BuiltIn;
+    PersistentVolumeClaim: "" "v1" "persistentvolumeclaims", Namespace Prerequisites Always Mounting AfterPods Background Immutable, Api::BuiltIn;
+    Service: "" "v1" "services", Namespace Prerequisites Always None WithWorkload Background Mutable, Api::BuiltIn;
+    NetworkPolicy: "networking.k8s.io" "v1" "networkpolicies", Namespace Prerequisites IfUsed None AfterPods Background Mutable, Api::BuiltIn;
+    Route: "route.openshift.io" "v1" "routes", Namespace Prerequisites IfUsed None WithWorkload Background Mutable, Api::Custom {
         remedy: "Routes exist only in OpenShift. Remove `services.openshift.routes`, and use an Ingress, a \
                  Gateway route or `service = { type = \"LoadBalancer\" }` instead.",
     };
-    ServiceMonitor: "monitoring.coreos.com" "v1" "servicemonitors", Namespace Prerequisites IfUsed None WithWorkload Mutable, Api::Custom {
+    ServiceMonitor: "monitoring.coreos.com" "v1" "servicemonitors", Namespace Prerequisites IfUsed None WithWorkload Background Mutable, Api::Custom {
         remedy: "Install the Prometheus Operator (`helm install monitoring prometheus-community/kube-prometheus-stack`; \
                  https://prometheus-operator.dev/docs/getting-started/installation/ lists other ways), or remove \
                  `services.service_monitor`.",
     };
-    Job: "batch" "v1" "jobs", Namespace Preparation IfUsed Owned WithWorkload Immutable, Api::BuiltIn;
-    Deployment: "apps" "v1" "deployments", Namespace Workload Always Servers WithWorkload Mutable, Api::BuiltIn;
-    CronJob: "batch" "v1" "cronjobs", Namespace Workload IfUsed OwnedByJobs WithWorkload Mutable, Api::BuiltIn;
-    PodDisruptionBudget: "policy" "v1" "poddisruptionbudgets", Namespace Workload IfUsed None WithWorkload Mutable, Api::BuiltIn;
-    HorizontalPodAutoscaler: "autoscaling" "v2" "horizontalpodautoscalers", Namespace Autoscaler IfUsed None WithWorkload Mutable, Api::BuiltIn;
-    ScaledObject: "keda.sh" "v1alpha1" "scaledobjects", Namespace Autoscaler IfUsed None WithWorkload Mutable, Api::Custom {
+    Job: "batch" "v1" "jobs", Namespace Preparation IfUsed Owned WithWorkload Foreground Immutable, Api::BuiltIn;
+    Deployment: "apps" "v1" "deployments", Namespace Workload Always Servers WithWorkload Foreground Mutable, Api::BuiltIn;
+    CronJob: "batch" "v1" "cronjobs", Namespace Workload IfUsed OwnedByJobs WithWorkload Foreground Mutable, Api::BuiltIn;
+    PodDisruptionBudget: "policy" "v1" "poddisruptionbudgets", Namespace Workload IfUsed None WithWorkload Background Mutable, Api::BuiltIn;
+    HorizontalPodAutoscaler: "autoscaling" "v2" "horizontalpodautoscalers", Namespace Autoscaler IfUsed None WithWorkload Background Mutable, Api::BuiltIn;
+    ScaledObject: "keda.sh" "v1alpha1" "scaledobjects", Namespace Autoscaler IfUsed None WithWorkload Foreground Mutable, Api::Custom {
         remedy: "Install KEDA (`helm install keda kedacore/keda --namespace keda --create-namespace`; \
                  https://keda.sh/docs/deploy/ lists other ways), or use `services.scaling.autoscaling` instead of \
                  `services.scaling.keda`, which needs no installation.",
@@ -197,6 +208,10 @@ impl Kind {
 
     pub const fn removal(self) -> Removal {
         self.info().removal
+    }
+
+    pub const fn propagation(self) -> Propagation {
+        self.info().propagation
     }
 
     pub const fn mutability(self) -> Mutability {

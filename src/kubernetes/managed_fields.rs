@@ -2,12 +2,13 @@
 //!
 //! # Assumptions
 //!
-//! The API server keeps the record. A user, a backup or a migration can reset it, so a missing entry does not prove that
-//! a manager never wrote a field.
+//! The API server keeps the record. A user, a backup or a migration can reset it, so a missing entry does not prove
+//! that a manager never wrote a field.
 //!
 //! # Caveats
 //!
-//! - Times have a precision of one second, and an entry has one time for all its fields: the last writer is an estimate.
+//! - Times have a precision of one second, and an entry has one time for all its fields: the last writer is an
+//!   estimate.
 //! - A removed field has no owner.
 
 use std::sync::OnceLock;

@@ -137,8 +137,8 @@ pub fn in_range(path: Path, seconds: i64, min: i64, max: i64) -> Option<Violatio
     })
 }
 
-/// Returns a violation unless exactly one of the `fields` below `path`, each with whether it is set, is set. `hint` says
-/// when to choose which.
+/// Returns a violation unless exactly one of the `fields` below `path`, each with whether it is set, is set. `hint`
+/// says when to choose which.
 pub fn exactly_one(path: &Path, fields: &[(&str, bool)], hint: &str) -> Option<Violation> {
     let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     let set = fields.iter().filter(|(_, is_set)| *is_set);

@@ -1,7 +1,7 @@
 //! The actions: operations on a feature store that a user invokes, or that a change of a resource triggers.
 //!
-//! [`Operation`] is what differs between them, and [`FeastAction`] the rest: the checks of the configuration, the feature
-//! store, the reports, and the time-out. Where a command of Feast runs is decision 044.
+//! [`Operation`] is what differs between them, and [`FeastAction`] the rest: the checks of the configuration, the
+//! feature store, the reports, and the time-out. Where a command of Feast runs is decision 044.
 
 mod apply;
 mod invocation;

@@ -61,13 +61,14 @@ pub struct ProviderConfig {
     /// cluster. Environment: `KUBE_EXPECTED_CLUSTER_UID`.
     #[schemars(regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
     pub expected_cluster_uid: Option<String>,
-    /// Whether a plan asks the cluster what its apply would meet: missing permissions, values and pods that the API server
-    /// or a policy rejects, missing Secrets and APIs, exceeded quota, and names that are in use. Nothing is written; see the
-    /// guide "Restricted clusters". A cluster that cannot be reached is a warning. Environment: `FEAST_PREFLIGHT`.
+    /// Whether a plan asks the cluster what its apply would meet: missing permissions, values and pods that the API
+    /// server or a policy rejects, missing Secrets and APIs, exceeded quota, and names that are in use. Nothing is
+    /// written; see the guide "Restricted clusters". A cluster that cannot be reached is a warning. Environment:
+    /// `FEAST_PREFLIGHT`.
     #[schemars(extend("default" = false))]
     pub preflight: Option<bool>,
-    /// Whether the plan of a new feature store shows the manifest of each of its objects (`objects`), about 350 lines. With
-    /// `false`, they are known after apply, and plans show objects only where they change.
+    /// Whether the plan of a new feature store shows the manifest of each of its objects (`objects`), about 350 lines.
+    /// With `false`, they are known after apply, and plans show objects only where they change.
     #[schemars(extend("default" = true))]
     pub show_new_objects: Option<bool>,
     /// A command that prints credentials, such as `aws eks get-token` or `gke-gcloud-auth-plugin`.

@@ -101,18 +101,18 @@ pub fn interruption(allows_several_pods: bool) -> Diagnostic {
     )
 }
 
-/// An update that deletes a Service and creates it again. `is_certain` is false if the prior state does not show whether the
-/// live Service has the value already.
+/// An update that deletes a Service and creates it again. `is_certain` is false if the prior state does not show
+/// whether the live Service has the value already.
 pub fn recreated_service(service: &Key, field: &str, is_certain: bool) -> Diagnostic {
     let condition = match is_certain {
         true => "",
         false => ", unless it has this value already",
     };
     Diagnostic::warning(
-        format!("The apply deletes and creates {service} again"),
+        format!("The apply deletes {service} and creates it again"),
         format!(
-            "`{field}` of a Service cannot be changed, so that the apply deletes {service} and creates it \
-             again{condition}. Until then, requests to it fail, and afterwards it has another cluster IP address and, with \
+            "`{field}` of a Service is immutable, so the apply deletes {service} and creates it again{condition}. \
+             Until then, requests to it fail, and afterwards it has another cluster IP address and, with \
              the type LoadBalancer, another load balancer."
         ),
     )
@@ -236,8 +236,8 @@ pub fn add_nothing_written(diagnostics: &mut Diagnostics) {
     add_to_last_error(diagnostics, "Nothing was written.");
 }
 
-/// Adds to the last error that the create was undone, except for the objects that are `left`. `is_made` is false if it had
-/// made no objects.
+/// Adds to the last error that the create was undone, except for the objects that are `left`. `is_made` is false if it
+/// had made no objects.
 pub fn add_undone(diagnostics: &mut Diagnostics, is_made: bool, left: &BTreeSet<Key>) {
     let names: Vec<String> = left.iter().map(Key::to_string).collect();
     let left = match (is_made, names.is_empty()) {
@@ -281,7 +281,8 @@ pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
     )
 }
 
-/// Returns the text as a sentence, with a capital letter and a period. An attribute name at its start keeps its spelling.
+/// Returns the text as a sentence, with a capital letter and a period. An attribute name at its start keeps its
+/// spelling.
 fn sentence(text: &str) -> String {
     let first = text.split(|letter: char| letter.is_whitespace()).next();
     let is_attribute = first.is_some_and(|word| word.contains('_'));

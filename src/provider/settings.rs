@@ -214,9 +214,9 @@ impl Settings {
     }
 }
 
-/// Removes the empty strings of a provider block, because modules pass them for values that are not set. Empty environment
-/// variables are treated in the same way. An `exec` block without a command and a version is removed; the arguments and
-/// variables of its command are kept.
+/// Removes the empty strings of a provider block, because modules pass them for values that are not set. Empty
+/// environment variables are treated in the same way. An `exec` block without a command and a version is removed; the
+/// arguments and variables of its command are kept.
 fn without_empty_strings(value: &Value) -> Value {
     let mut value = value.clone();
     if let Value::Object(attributes) = &mut value {

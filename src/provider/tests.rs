@@ -124,8 +124,8 @@ fn are_elements(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Checks each configuration: without a change, with each of its values unknown in turn, and with two elements of a list
-/// unknown.
+/// Checks each configuration: without a change, with each of its values unknown in turn, and with two elements of a
+/// list unknown.
 fn every_case(feast: &Feast, mut check: impl FnMut(&Value, Option<&Path>, &Value)) {
     for json in configurations() {
         let whole = encode(&block(feast).attributes, &json);

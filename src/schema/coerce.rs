@@ -1,8 +1,8 @@
 //! Conversion of a value that has its own type to the type of a schema.
 //!
-//! Terraform converts the arguments of a resource in this way, but not those of a function parameter of any type. Tuples
-//! become lists, objects become maps, and missing attributes are null. Numbers, strings and booleans are converted to
-//! each other if nothing is lost.
+//! Terraform converts the arguments of a resource in this way, but not those of a function parameter of any type.
+//! Tuples become lists, objects become maps, and missing attributes are null. Numbers, strings and booleans are
+//! converted to each other if nothing is lost.
 
 use super::walk::{Attributes, Expected, Part, Role, Visitor, walk};
 use super::{Diagnostic, Diagnostics, Number, Path, Type, Value};

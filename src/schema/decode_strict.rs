@@ -26,8 +26,8 @@ pub enum Problem {
     Type(&'static str),
 }
 
-/// Decodes the serde form of an object. Only attributes that a configuration can set are allowed. A null property counts
-/// as absent.
+/// Decodes the serde form of an object. Only attributes that a configuration can set are allowed. A null property
+/// counts as absent.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! The reference of a block in Markdown, in the layout of the Terraform registry: required, optional and read-only
-//! attributes, then a section for each nested object, outer before inner. Objects with the same attributes, such as types
-//! of Kubernetes, share one section.
+//! attributes, then a section for each nested object, outer before inner. Objects with the same attributes, such as
+//! types of Kubernetes, share one section.
 
 use std::collections::BTreeMap;
 

@@ -37,8 +37,8 @@ pub fn identifier(name: &str) -> String {
     text
 }
 
-/// Writes the attributes of an object or a block: `name` first, then those of one line with aligned `=`, then each of the
-/// others after a blank line.
+/// Writes the attributes of an object or a block: `name` first, then those of one line with aligned `=`, then each of
+/// the others after a blank line.
 fn body(text: &mut String, depth: usize, attributes: &BTreeMap<String, Value>) {
     let mut items: Vec<(&String, &Value)> = attributes
         .iter()

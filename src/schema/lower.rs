@@ -1,7 +1,7 @@
 //! The lowering of Rust types to Terraform schemas, by way of JSON Schema.
 //!
-//! An unknown keyword, and a property without a description, is an error that names the property. The golden test of the
-//! schemas lowers every type, so users do not meet these errors.
+//! An unknown keyword, and a property without a description, is an error that names the property. The golden test of
+//! the schemas lowers every type, so users do not meet these errors.
 
 use std::collections::BTreeMap;
 

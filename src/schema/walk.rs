@@ -1,8 +1,8 @@
 //! The walk over a value along its schema, which [`decode`](super::decode()), [`coerce`](super::coerce()),
 //! [`encode`](super::encode()) and [`decode_strict`](super::decode_strict()) share.
 //!
-//! The walk visits the attributes of objects and the elements of collections, keeps the path, and recognizes values that
-//! do not have the shape of their schema. A [`Visitor`] decides what becomes of each value.
+//! The walk visits the attributes of objects and the elements of collections, keeps the path, and recognizes values
+//! that do not have the shape of their schema. A [`Visitor`] decides what becomes of each value.
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,8 @@ pub(super) struct Connection {
     _open: Open,
 }
 
-/// Accepts connections until `shutdown`, and forwards those of an authenticated client. Without `tls` that is every client.
+/// Accepts connections until `shutdown`, and forwards those of an authenticated client. Without `tls` that is every
+/// client.
 pub(super) async fn accept(
     listener: Listener,
     tls: Option<Arc<ServerConfig>>,

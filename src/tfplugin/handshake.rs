@@ -1,5 +1,5 @@
-//! The handshake of go-plugin: the environment variables that Terraform and OpenTofu start a provider with, and the line
-//! on stdout that they wait for.
+//! The handshake of go-plugin: the environment variables that Terraform and OpenTofu start a provider with, and the
+//! line on stdout that they wait for.
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! The listener for the host: a Unix socket in a directory of this user, or loopback TCP on systems without Unix sockets
-//! (Windows).
+//! The listener for the host: a Unix socket in a directory of this user, or loopback TCP on systems without Unix
+//! sockets (Windows).
 
 use std::io;
 use std::net::Ipv4Addr;

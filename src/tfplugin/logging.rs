@@ -1,5 +1,5 @@
-//! The log: lines of JSON on stderr in the format of HashiCorp's hclog. The host copies them to its own log under TF_LOG.
-//! Requests and responses are never logged, because they contain secrets.
+//! The log: lines of JSON on stderr in the format of HashiCorp's hclog. The host copies them to its own log under
+//! TF_LOG. Requests and responses are never logged, because they contain secrets.
 
 use std::io::{self, Write};
 

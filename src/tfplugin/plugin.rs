@@ -93,8 +93,8 @@ impl Plugin {
         handshake::line(network, &address, certificate)
     }
 
-    /// Serves `provider` until the host shuts it down or leaves, or until SIGTERM. Calls in progress are completed first.
-    /// `issues` is the address that users report bugs to.
+    /// Serves `provider` until the host shuts it down or leaves, or until SIGTERM. Calls in progress are completed
+    /// first. `issues` is the address that users report bugs to.
     ///
     /// # Errors
     /// The server fails. An error of a call is part of its response.

@@ -1,5 +1,5 @@
-//! The gRPC service `tfplugin6.Provider`. Each method passes its message to the [`Session`]. A method that is not listed
-//! here returns the status UNIMPLEMENTED, which clients take for "not supported".
+//! The gRPC service `tfplugin6.Provider`. Each method passes its message to the [`Session`]. A method that is not
+//! listed here returns the status UNIMPLEMENTED, which clients take for "not supported".
 
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@ use crate::lifecycle::admission_policy::AdmissionPolicy;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Run};
 
-/// The policy of a registry mirror: images of `quay.io` come from the mirror and are always pulled, requests are raised, and
-/// the label `team` names the platform.
+/// The policy of a registry mirror: images of `quay.io` come from the mirror and are always pulled, requests are
+/// raised, and the label `team` names the platform.
 const MIRROR: &str = r#"
 object.spec.template.spec.containers.exists(c, c.image.startsWith("quay.io/")) ? Object{
   metadata: Object.metadata{labels: {"team": "platform"}},

@@ -125,8 +125,8 @@ impl<'a> AdmissionPolicy<'a> {
         });
     }
 
-    /// Creates the policy and its binding, with these additional fields of their specifications, and waits until the API
-    /// server applies it.
+    /// Creates the policy and its binding, with these additional fields of their specifications, and waits until the
+    /// API server applies it.
     fn create(
         &self,
         (group, resource): Resource,

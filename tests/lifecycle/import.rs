@@ -303,8 +303,9 @@ fn name(label: &str) -> String {
     label.replace('_', "-")
 }
 
-/// Returns the configurations of `tests/render`, each with its own name and without waiting for pods. Those with KEDA and
-/// with OpenShift are omitted: the cluster does not have their APIs. `keda.rs` and `openshift.rs` test their import.
+/// Returns the configurations of `tests/render`, each with its own name and without waiting for pods. Those with KEDA
+/// and with OpenShift are omitted: the cluster does not have their APIs. `keda.rs` and `openshift.rs` test their
+/// import.
 fn goldens(namespace: &str) -> Vec<Golden> {
     let feast = Feast::new();
     let block = &feast.registry().resources[FEATURE_STORE].schema().block;

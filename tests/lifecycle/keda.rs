@@ -1,5 +1,5 @@
-//! KEDA as part of a feature store. The API server has KEDA's real definition of `ScaledObject`. The KEDA operator runs in
-//! the tests of [`real`] only.
+//! KEDA as part of a feature store. The API server has KEDA's real definition of `ScaledObject`. The KEDA operator runs
+//! in the tests of [`real`] only.
 
 #[path = "keda/queue.rs"]
 mod queue;

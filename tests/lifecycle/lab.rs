@@ -46,8 +46,8 @@ pub fn own_control_plane() -> ControlPlane {
         .unwrap_or_else(|error| panic!("no control plane: {error}"))
 }
 
-/// Returns whether the control plane has this minor version of Kubernetes or a later one. The user's own cluster counts as new
-/// enough.
+/// Returns whether the control plane has this minor version of Kubernetes or a later one. The user's own cluster counts
+/// as new enough.
 pub fn has_kubernetes(minor: u32) -> bool {
     let version = KubernetesVersion::chosen().unwrap_or_else(|error| panic!("{error}"));
     kubeconfig_of_the_user().is_some() || version.minor() >= minor

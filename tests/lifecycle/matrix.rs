@@ -1,7 +1,7 @@
 //! Every feature with every version of Terraform and OpenTofu that has it.
 //!
-//! `cargo test` runs the oldest version, that of the machine, the newest, and OpenTofu. `.ci/extended` runs all of them:
-//! `cargo test --test lifecycle -- matrix --include-ignored`.
+//! `cargo test` runs the oldest version, that of the machine, the newest, and OpenTofu. `.ci/extended` runs all of
+//! them: `cargo test --test lifecycle -- matrix --include-ignored`.
 
 #[path = "matrix/features.rs"]
 mod features;

@@ -1,6 +1,6 @@
-//! Feature stores on OpenShift: the API server has OpenShift's real custom resource definitions, and controllers of this test
-//! do what the service CA and the admission of pods do. Each test has its own control plane, because the API groups change
-//! how the provider treats a cluster.
+//! Feature stores on OpenShift: the API server has OpenShift's real custom resource definitions, and controllers of
+//! this test do what the service CA and the admission of pods do. Each test has its own control plane, because the API
+//! groups change how the provider treats a cluster.
 
 #[path = "openshift/controllers.rs"]
 mod controllers;

@@ -9,8 +9,8 @@ const SOLUTION: &str = "This is neither a permissions problem nor a defect of th
                       webhook of the cluster rejected the request. Change what the message above rejects, or ask the \
                       maintainers of the policy for an exception.";
 
-/// Runs Terraform while a policy rejects the operation, and checks the error. `probe` is another request that the policy
-/// rejects, and `verb` is the provider's request.
+/// Runs Terraform while a policy rejects the operation, and checks the error. `probe` is another request that the
+/// policy rejects, and `verb` is the provider's request.
 fn rejected(
     test: &StoreUnderTest,
     operation: (&str, &str),

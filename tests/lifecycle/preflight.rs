@@ -1,5 +1,5 @@
-//! The preflight of a plan: every obstacle of the apply is found at once, nothing is written, and a plan without obstacles
-//! has no findings.
+//! The preflight of a plan: every obstacle of the apply is found at once, nothing is written, and a plan without
+//! obstacles has no findings.
 
 use serde_json::{Value as Json, json};
 

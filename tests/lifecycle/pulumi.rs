@@ -66,7 +66,8 @@ impl Pulumi {
         pulumi.run(&install).expect_success();
         let provider = lab::provider().display().to_string();
         let add = ["package", "add", "terraform-provider", &provider];
-        // The host of YAML that is pinned here cannot link the package to the program, which a program in YAML does not need.
+        // The host of YAML that is pinned here cannot link the package to the program, which a program in YAML does not
+        // need.
         let added = pulumi.run(&add);
         assert!(
             added.stdout.contains("Successfully generated an SDK"),

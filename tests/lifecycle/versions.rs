@@ -18,8 +18,7 @@ fn services(mount: &str, pods: &str) -> String {
 #[track_caller]
 fn expect_error(run: &Run, parts: &[&str]) {
     assert_eq!(run.status, Some(1), "{run}");
-    let text = run.stderr.replace(['│', '╷', '╵'], " ");
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = run.messages();
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
@@ -76,5 +75,5 @@ fn preflight(test: &StoreUnderTest, services: &str) -> Run {
     );
     assert_ne!(checked, text);
     test.terraform.write("main.tf", &checked).unwrap();
-    test.terraform.run(&["plan", "-input=false"]).unwrap()
+    test.terraform.plan().unwrap().run
 }

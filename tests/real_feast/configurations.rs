@@ -1,5 +1,6 @@
 //! Feast accepts every valid configuration: random configurations are rendered, and the real Feast loads each
-//! `feature_store.yaml`, that of the servers, of the lineage server and of clients, without a key that it does not know.
+//! `feature_store.yaml`, that of the servers, of the lineage server and of clients, without a key that it does not
+//! know.
 //!
 //! `FEAST_CONFIGURATIONS=<number>` sets the number of valid configurations (default: 100), and
 //! `FEAST_CONFIGURATIONS_SEED=<number>` repeats a run.

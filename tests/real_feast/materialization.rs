@@ -37,8 +37,8 @@ pub fn features_are_served_while_they_are_materialized() {
     }
 }
 
-/// Without the setting, servers and clients reject requests if the registry is a file. A SQL registry does not store the
-/// state alone (`SqlRegistry._apply_object`, as of 0.67), so it needs no setting.
+/// Without the setting, servers and clients reject requests if the registry is a file. A SQL registry does not store
+/// the state alone (`SqlRegistry._apply_object`, as of 0.67), so it needs no setting.
 pub fn features_are_rejected_without_the_setting() {
     let (server, client) = materialize(&in_a_file(), false);
     assert!(server.rejected > 10, "{server:?}");

@@ -1,5 +1,5 @@
-//! A real tracking server of MLflow: each attribute of `mlflow` has the effect that its description promises, as the API
-//! of MLflow shows it.
+//! A real tracking server of MLflow: each attribute of `mlflow` has the effect that its description promises, as the
+//! API of MLflow shows it.
 
 use std::collections::BTreeMap;
 use std::fs;

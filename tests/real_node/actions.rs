@@ -1,5 +1,5 @@
-//! The actions with the real Feast: features are served after a materialization, a failing `feast apply` is explained, and a
-//! restart loses no request.
+//! The actions with the real Feast: features are served after a materialization, a failing `feast apply` is explained,
+//! and a restart loses no request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,7 +1,7 @@
 //! Feature stores that do not become ready on a real node.
 //!
-//! Each error names the cause in the words of the node, within a limited time, and each command in it shows the cause. The
-//! errors are in `tests/real_node/failures/`, without generated names. After an intended change, run
+//! Each error names the cause in the words of the node, within a limited time, and each command in it shows the cause.
+//! The errors are in `tests/real_node/failures/`, without generated names. After an intended change, run
 //! `UPDATE_EXPECT=1 cargo test --test real_node failures` and review the difference.
 
 use std::path::Path;

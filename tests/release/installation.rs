@@ -1,5 +1,5 @@
-//! `terraform init` and `tofu init` install the zip for this platform, and the configuration of the quick start is applied
-//! with it.
+//! `terraform init` and `tofu init` install the zip for this platform, and the configuration of the quick start is
+//! applied with it.
 
 use std::path::Path;
 
@@ -58,9 +58,9 @@ pub fn from_a_registry() {
     apply_quickstart("direct {}", &source, Some(&server));
 }
 
-/// Installs the provider with each tool, checks the lock file, and applies and destroys the quick start. `installation` is
-/// the method in the CLI configuration, `source` the address of the provider, and `server` that of an installation from
-/// the network.
+/// Installs the provider with each tool, checks the lock file, and applies and destroys the quick start. `installation`
+/// is the method in the CLI configuration, `source` the address of the provider, and `server` that of an installation
+/// from the network.
 fn apply_quickstart(installation: &str, source: &str, server: Option<&Server>) {
     let progress = Progress::stderr();
     let wanted = [Tool::CONTROL_PLANE, &[Tool::Terraform, Tool::Tofu]].concat();
@@ -102,13 +102,13 @@ fn apply_quickstart(installation: &str, source: &str, server: Option<&Server>) {
         let init = terraform.init().unwrap().expect_success();
         let installed = format!("Installed {source} v{VERSION}");
         assert!(init.stdout.contains(&installed), "{init}");
-        let is_signed = init.stdout.contains("self-signed, key ID");
+        let is_signed = init.stdout.contains("signed, key ID");
         assert_eq!(is_signed, installation.starts_with("direct"), "{init}");
         if let Some(server) = server {
             let zip = format!("/{}", dist::file_name("linux_amd64.zip"));
             assert!(server.take_requests().contains(&zip));
         }
-        check_lock_file(terraform.folder());
+        check_lock_file(terraform.folder(), is_signed);
 
         terraform.apply().unwrap().expect_success();
         assert_eq!(terraform.plan().unwrap().exit, Exit::NoChanges);
@@ -116,9 +116,17 @@ fn apply_quickstart(installation: &str, source: &str, server: Option<&Server>) {
     }
 }
 
-/// The lock file has the checksum of the zip, and the hash of its content.
-fn check_lock_file(folder: &Path) {
+/// The lock file has the hash of the content of the zip, and, if the checksums are signed, those of the zips for all
+/// platforms.
+fn check_lock_file(folder: &Path, is_signed: bool) {
     let lock = std::fs::read_to_string(folder.join(".terraform.lock.hcl")).unwrap();
     assert!(lock.contains(&format!("version = {VERSION:?}")), "{lock}");
     assert!(lock.contains("\"h1:"), "{lock}");
+    let checksums = dist::checksums().into_iter();
+    for (file, checksum) in checksums.filter(|(file, _)| is_signed && file.ends_with(".zip")) {
+        assert!(
+            lock.contains(&format!("\"zh:{checksum}\"")),
+            "{file}: {lock}"
+        );
+    }
 }

@@ -416,7 +416,8 @@ impl Function for Shout {
 }
 
 /// The list of `feast_echo`: `count` resources, `echo-0` and so on. Behaviors: `panic` and `wait for stop` (after the
-/// last resource), `only warn` (after the last resource), `warn`, `no identity`, `no object`, `bad object` (at each resource).
+/// last resource), `only warn` (after the last resource), `warn`, `no identity`, `no object`, `bad object` (at each
+/// resource).
 struct EchoList {
     schema: Schema,
     observed: Arc<Observed>,

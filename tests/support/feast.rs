@@ -2,8 +2,8 @@
 //!
 //! 1. [`Python::ensure`] installs the pinned packages into the user's cache, once.
 //! 2. [`Run`] is a folder and its processes, which end with this process.
-//! 3. [`Postgres`], [`Redis`], [`Mlflow`] and [`Prometheus`] are the real servers; a [`Listener`] records the events that
-//!    Feast sends.
+//! 3. [`Postgres`], [`Redis`], [`Mlflow`] and [`Prometheus`] are the real servers; a [`Listener`] records the events
+//!    that Feast sends.
 //! 4. [`Pod`] starts the containers of a rendered Deployment as rendered. Each pod has its own network, and each
 //!    container its own root directory with only the programs of the machine. Both are Linux namespaces: no daemon, no
 //!    image, and no root if users can create user namespaces.

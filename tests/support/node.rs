@@ -87,8 +87,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// The machine lacks what [`missing`] names, a program cannot be installed, or one ends early: then the error has the
-    /// end of its log.
+    /// The machine lacks what [`missing`] names, a program cannot be installed, or one ends early: then the error has
+    /// the end of its log.
     pub fn start(options: &Options, progress: Progress) -> Result<Self> {
         let missing = missing();
         if !missing.is_empty() {

@@ -1,5 +1,5 @@
-//! A host of a provider, as Terraform is one. It makes a certificate, starts the program or uses a plugin in this process,
-//! reads the handshake, and connects.
+//! A host of a provider, as Terraform is one. It makes a certificate, starts the program or uses a plugin in this
+//! process, reads the handshake, and connects.
 
 #![allow(dead_code, reason = "not every test uses everything")]
 #![allow(clippy::unwrap_used, reason = "a test helper")]

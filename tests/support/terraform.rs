@@ -265,7 +265,9 @@ impl Run {
     /// Returns the complete output, without the line breaks and frames of diagnostics.
     pub fn messages(&self) -> String {
         let text = format!("{} {}", self.stdout, self.stderr);
-        let words = text.split_whitespace().filter(|word| *word != "│");
+        let words = text
+            .split_whitespace()
+            .filter(|word| !["│", "╷", "╵"].contains(word));
         words.collect::<Vec<_>>().join(" ")
     }
 

@@ -13,8 +13,8 @@ use super::super::{Cluster, StoreName};
 use crate::kubernetes::kind::Key;
 
 impl Cluster {
-    /// Returns whether the cluster is an OpenShift cluster, which assigns users and groups to pods. False if the cluster does
-    /// not say.
+    /// Returns whether the cluster is an OpenShift cluster, which assigns users and groups to pods. False if the
+    /// cluster does not say.
     pub async fn is_openshift(&self, cancel: &CancellationToken) -> bool {
         let request = Request::discovery(SECURITY_CONTEXT_CONSTRAINTS);
         self.send(request, cancel).await.is_ok()

@@ -12,8 +12,8 @@ use crate::cluster::{Cluster, StoreName};
 use crate::kubernetes::kind::Key;
 
 impl Cluster {
-    /// Returns what prevents an apply from its first write: objects of others that have desired names, or else APIs that the
-    /// cluster lacks.
+    /// Returns what prevents an apply from its first write: objects of others that have desired names, or else APIs
+    /// that the cluster lacks.
     pub async fn blockers(
         &self,
         store: &StoreName,

@@ -32,8 +32,8 @@ impl Applier<'_> {
         self.apply_matching(is_independent).await;
     }
 
-    /// Applies the prerequisites of a create, and checks the Deployments by dry runs at the same time, so that the Job does
-    /// not run for Deployments that are refused.
+    /// Applies the prerequisites of a create, and checks the Deployments by dry runs at the same time, so that the Job
+    /// does not run for Deployments that are refused.
     ///
     /// A policy can depend on a prerequisite. So what was refused is checked again when the prerequisites exist.
     async fn apply_checked_prerequisites(&mut self, writes: &Writes<'_>) {

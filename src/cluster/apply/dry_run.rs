@@ -18,10 +18,10 @@ use super::super::resource::NAMESPACES;
 use super::super::{Cluster, Options, StoreName};
 use super::handover::has_foreign_strategy;
 use super::job::has_succeeded;
-use super::object::{Writer, can_become, to_apply_body};
+use super::object::{Writer, immutable_change, to_apply_body};
 use super::{is_autoscaler, is_terminating, push_error};
-use crate::kubernetes::diff::is_applied;
-use crate::kubernetes::field_versions::newer_fields;
+use crate::kubernetes::diff::{is_applied, project};
+use crate::kubernetes::field_versions::{Requirement, newer_fields};
 use crate::kubernetes::kind::{Key, Kind};
 
 /// The create of a feature store that replaces another one.
@@ -108,8 +108,8 @@ impl Cluster {
 
     /// Checks the objects that an apply would create or change, in parallel. Writes nothing.
     ///
-    /// An object is not checked if the apply deletes something or corrects its field managers before it writes the object:
-    /// the dry run would not see that.
+    /// An object is not checked if the apply deletes something or corrects its field managers before it writes the
+    /// object: the dry run would not see that.
     pub async fn check_writes(&self, writes: &Writes<'_>, cancel: &CancellationToken) -> Checked {
         self.check_selected(writes, |_| true, cancel).await
     }
@@ -167,17 +167,17 @@ impl Cluster {
             (
                 key,
                 write,
-                writer.error_of(key, &writes.manifests[key], sent),
+                writer.dry_run_error(key, &writes.manifests[key], sent),
             )
         });
         let mut checked = Checked::default();
         checked.add(join_all(sent).await, frees_quota);
-        self.name_version(&mut checked, cancel).await;
+        self.compare_versions(&mut checked, cancel).await;
         checked
     }
 
-    /// Returns an error for each object of a create with fields that the API server does not store. Only objects with fields
-    /// that not every supported version stores are checked.
+    /// Returns an error for each object of a create with fields that the API server does not store. Only objects with
+    /// fields that not every supported version stores are checked.
     pub(super) async fn unstored_fields(
         &self,
         writes: &Writes<'_>,
@@ -192,20 +192,34 @@ impl Cluster {
             .collect()
     }
 
-    /// Adds the version of the API server to errors about fields that it does not store.
-    async fn name_version(&self, checked: &mut Checked, cancel: &CancellationToken) {
-        let mut named = None;
-        for error in &mut checked.refused {
-            if let Reason::NotStored { version, .. } = &mut error.reason {
-                if named.is_none() {
-                    let answer = self.send(Request::version(), cancel).await;
-                    named = answer
-                        .ok()
-                        .and_then(|it| Some(it["gitVersion"].as_str()?.to_owned()));
-                }
-                version.clone_from(&named);
-            }
+    /// Adds the version of the API server to errors about fields that it does not store. Removes fields that this
+    /// version stores: admission control has removed them, which the apply reports as a warning.
+    async fn compare_versions(&self, checked: &mut Checked, cancel: &CancellationToken) {
+        let is_about_version = |error: &Error| {
+            matches!(error.reason, Reason::NotStored { .. }) && !error.is_about_a_custom_resource()
+        };
+        if !checked.refused.iter().any(is_about_version) {
+            return;
         }
+        let Ok(answer) = self.send(Request::version(), cancel).await else {
+            return;
+        };
+        let minor = answer["minor"].as_str().and_then(minor_version);
+        let is_explained = |field: &UnstoredField| match field.requirement {
+            Some(Requirement::Version(first)) => minor.is_none_or(|minor| minor < first),
+            Some(Requirement::FeatureGate(_)) | None => true,
+        };
+        checked.refused.retain_mut(|error| {
+            if error.is_about_a_custom_resource() {
+                return true;
+            }
+            let Reason::NotStored { version, fields } = &mut error.reason else {
+                return true;
+            };
+            *version = answer["gitVersion"].as_str().map(str::to_owned);
+            fields.retain(is_explained);
+            !fields.is_empty()
+        });
     }
 
     /// Checks whether the wanted objects could be created, given the `live` ones of [`Cluster::read`]. Writes nothing.
@@ -250,27 +264,33 @@ impl Cluster {
             let Options { field_manager, .. } = self.options();
             // The create will not find the objects that conflicts are about.
             let sent = writer.apply_as(key, field_manager, true, to_dry_run_body(key, manifest));
-            (key, write, writer.error_of(key, manifest, sent.await))
+            (key, write, writer.dry_run_error(key, manifest, sent.await))
         });
         checked.add(join_all(sent).await, *frees_quota);
-        self.name_version(&mut checked, cancel).await;
+        self.compare_versions(&mut checked, cancel).await;
         checked
     }
 }
 
 impl Writer<'_> {
     /// Returns the error of a dry run. A success is one if the API server has dropped fields of the manifest.
-    fn error_of(&self, key: &Key, manifest: &Json, sent: Result<Json, Error>) -> Option<Error> {
+    fn dry_run_error(
+        &self,
+        key: &Key,
+        manifest: &Json,
+        sent: Result<Json, Error>,
+    ) -> Option<Error> {
         let stored = match sent {
-            Ok(stored) => stored,
+            // With the empty lists of the manifest, which the API server leaves out.
+            Ok(stored) => project(manifest, &stored),
             Err(error) => return Some(error),
         };
         let dropped = newer_fields(key.kind, manifest).into_iter();
         let dropped = dropped.filter(|(field, _)| field.get(&stored).is_none());
         let fields: Vec<UnstoredField> = dropped
-            .map(|(field, since)| UnstoredField {
+            .map(|(field, requirement)| UnstoredField {
                 field: field.to_string(),
-                since: Some(since),
+                requirement: Some(requirement),
             })
             .collect();
         let reason = |fields| Reason::NotStored {
@@ -300,7 +320,7 @@ impl Writer<'_> {
                 Some(live) => {
                     let manager = &self.cluster.options().field_manager;
                     is_terminating(live)
-                        || !can_become(&body, live)
+                        || immutable_change(&body, self.prior.get(key), live).is_some()
                         || is_applied(&to_apply_body(key, manifest), live, manager)
                         || self.corrected_record(key, &body, live).is_some()
                         || has_foreign_strategy(self.cluster, &body, live)
@@ -312,6 +332,13 @@ impl Writer<'_> {
             (!is_unchecked).then_some((key, body, live_object))
         })
     }
+}
+
+/// Parses the minor version of a cluster, such as `30`, or `30+` in a version of a vendor.
+fn minor_version(text: &str) -> Option<u32> {
+    text.trim_end_matches(|letter: char| !letter.is_ascii_digit())
+        .parse()
+        .ok()
 }
 
 /// Returns the body of the dry run of an apply. The values of a Secret are replaced by others of the same length.
@@ -352,8 +379,8 @@ impl Checked {
 }
 
 impl Reason {
-    /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an internal
-    /// error, or a webhook with side effects refuses dry runs.
+    /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an
+    /// internal error, or a webhook with side effects refuses dry runs.
     pub(in crate::cluster) fn is_no_dry_run(&self) -> bool {
         match self {
             Self::Rejected { code, message, .. } => {
@@ -379,7 +406,8 @@ impl Reason {
     }
 }
 
-/// Returns the meaning of the error for the write. `frees_quota` tells whether objects of the namespace are deleted before it.
+/// Returns the meaning of the error for the write. `frees_quota` tells whether objects of the namespace are deleted
+/// before it.
 fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> Verdict {
     match reason {
         reason if reason.is_no_dry_run() => Verdict::Unchecked,
@@ -532,26 +560,33 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_create_with_a_field_that_the_api_server_drops_writes_nothing() {
-        let cluster = fake_api::cluster(|request| {
+    /// Creates an object, and returns the reasons of the errors. The API server has a version, and leaves `dropped` out
+    /// of what it stores.
+    async fn created(
+        kind: Kind,
+        spec: Json,
+        dropped: &'static str,
+        minor: u32,
+    ) -> Result<(), Vec<String>> {
+        let cluster = fake_api::cluster(move |request| {
             if request.line == "GET /version" {
-                return Reply::Answer(200, json!({"gitVersion": "v1.30.14"}));
+                let version =
+                    json!({"gitVersion": format!("v1.{minor}.0"), "minor": format!("{minor}+")});
+                return Reply::Answer(200, version);
             }
-            assert!(request.dry_run, "{}", request.line);
             let mut stored = request.body.clone();
-            let spec = stored["spec"].as_object_mut().unwrap();
-            spec.remove("trafficDistribution");
+            let spec = stored.pointer_mut("/spec").and_then(Json::as_object_mut);
+            spec.unwrap().remove(dropped);
             Reply::Answer(200, stored)
         });
-        let service = json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "feast-x-online"},
-            "spec": {"trafficDistribution": "PreferClose", "type": "ClusterIP"},
+        let key = Key::new(kind, "feast-x-online");
+        let manifest = json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.as_str(),
+            "metadata": {"name": key.name},
+            "spec": spec,
         });
-        let key = Key::new(Kind::Service, "feast-x-online");
-        let objects = Objects::without_secrets("ns", [(key, service)].into());
+        let objects = Objects::without_secrets("ns", [(key, manifest)].into());
         let desired = DesiredState {
             store: &fake_api::store("x"),
             objects: &objects,
@@ -562,15 +597,36 @@ mod tests {
         };
         let (cluster, cancel) = (cluster.await, CancellationToken::new());
         let applied = cluster.apply(BTreeMap::new(), &desired, None, &cancel);
-        let errors = applied.await.unwrap_err();
-        let reasons: Vec<String> = (errors.iter())
-            .map(|error| error.reason.to_string())
-            .collect();
-        assert_eq!(
-            reasons,
-            [
-                "the API server (Kubernetes v1.30.14) does not store these fields:\n  .spec.trafficDistribution: requires Kubernetes 1.31"
-            ]
-        );
+        match applied.await {
+            Ok(outcome) => {
+                assert_eq!(outcome.errors.len(), 0);
+                Ok(())
+            }
+            Err(errors) => Err((errors.iter())
+                .map(|error| error.reason.to_string())
+                .collect()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_field_that_the_version_does_not_store_stops_a_create() {
+        let service = || json!({"trafficDistribution": "PreferClose", "type": "ClusterIP"});
+        let reason = "the API server (Kubernetes v1.30.0) does not store these fields:\n  .spec.trafficDistribution: requires Kubernetes 1.31";
+        for (dropped, minor, expected) in [
+            ("trafficDistribution", 30, Err(vec![reason.to_owned()])),
+            // Admission control has removed it.
+            ("trafficDistribution", 31, Ok(())),
+            ("nothing", 30, Ok(())),
+        ] {
+            let created = created(Kind::Service, service(), dropped, minor).await;
+            assert_eq!(created, expected, "{dropped} in 1.{minor}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_list_need_not_be_stored() {
+        let spec = json!({"resourceClaims": [], "nodeSelector": {}});
+        let created = created(Kind::Deployment, spec, "resourceClaims", 30).await;
+        assert_eq!(created, Ok(()));
     }
 }

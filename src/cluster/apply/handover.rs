@@ -1,9 +1,9 @@
 //! The replica count and the strategy of a Deployment, which need more than one apply to change hands.
 //!
-//! A field that its last owner no longer applies falls back to its default. So before the configured field manager leaves
-//! out `spec.replicas`, because an autoscaler or another scaler sets it, a second manager of the provider applies the
-//! current count and owns it until somebody else sets another. The limits of a rolling update, in contrast, must go when
-//! the strategy becomes `Recreate`.
+//! A field that its last owner no longer applies falls back to its default. So before the configured field manager
+//! leaves out `spec.replicas`, because an autoscaler or another scaler sets it, a second manager of the provider
+//! applies the current count and owns it until somebody else sets another. The limits of a rolling update, in contrast,
+//! must go when the strategy becomes `Recreate`.
 
 use std::time::Duration;
 
@@ -32,8 +32,9 @@ impl Applier<'_> {
     /// somebody changes it before that.
     ///
     /// The controller of a deleted autoscaler can have one more write in flight. That write has the version of the
-    /// Deployment as its precondition, and the status that the Deployment controller writes changes the version: the API
-    /// server rejects the write from then on. If the apply waits for the rollout, it reverts a later change at the end.
+    /// Deployment as its precondition, and the status that the Deployment controller writes changes the version: the
+    /// API server rejects the write from then on. If the apply waits for the rollout, it reverts a later change at the
+    /// end.
     pub(super) async fn settle_replicas(&mut self) {
         let key = Key::new(Kind::Deployment, names::main(&self.desired.store.name));
         for _ in 0..ATTEMPTS {
@@ -135,7 +136,8 @@ impl Applier<'_> {
     }
 }
 
-/// Returns whether the limits of a rolling update must be removed before the body with the strategy `Recreate` is applied.
+/// Returns whether the limits of a rolling update must be removed before the body with the strategy `Recreate` is
+/// applied.
 pub(super) fn has_foreign_strategy(cluster: &Cluster, body: &Json, live: &Json) -> bool {
     body["spec"]["strategy"]["type"] == "Recreate" && has_foreign_limits(cluster, live)
 }

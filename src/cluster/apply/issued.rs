@@ -1,9 +1,10 @@
-//! Certificates that another controller issues once this apply has written the objects that ask for them, such as the service
-//! CA of OpenShift.
+//! Certificates that another controller issues once this apply has written the objects that ask for them, such as the
+//! service CA of OpenShift.
 //!
 //! # Guarantees
 //!
-//! - An update changes nothing else before the certificates exist: of an object that exists, only the annotations are new.
+//! - An update changes nothing else before the certificates exist: of an object that exists, only the annotations are
+//!   new.
 //! - A create writes the objects that need no certificate, and can be undone if a certificate is not issued.
 
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
-//! The Job that prepares the rollout by `feast apply`. It runs once for each content; its name has a hash of the content.
+//! The Job that prepares the rollout by `feast apply`. It runs once for each content; its name has a hash of the
+//! content.
 //!
-//! An annotation of the Deployment, which is applied after the Job, records that the Job has succeeded. So a Job that is
-//! gone, because its time to live is over or somebody has deleted it, is not run again. The record is removed before
+//! An annotation of the Deployment, which is applied after the Job, records that the Job has succeeded. So a Job that
+//! is gone, because its time to live is over or somebody has deleted it, is not run again. The record is removed before
 //! another Job starts.
 
 use std::borrow::Cow;
@@ -69,7 +70,7 @@ impl Applier<'_> {
             return Ok(());
         }
         for (key, live) in &running {
-            self.until_deleted(key, live).await?;
+            self.until_deleted(Verb::Delete, key, live).await?;
         }
         Ok(())
     }
@@ -104,8 +105,8 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Removes the record of the previous Job from the Deployment, before that Job is deleted and another one starts. If this
-    /// update does not complete and is reverted, the previous Job must run again.
+    /// Removes the record of the previous Job from the Deployment, before that Job is deleted and another one starts.
+    /// If this update does not complete and is reverted, the previous Job must run again.
     async fn clear_success(&mut self) -> Result<(), Error> {
         let keys = self.outcome.exists.keys();
         let deployments: Vec<Key> = (keys.filter(|key| key.kind == Kind::Deployment))
@@ -140,7 +141,7 @@ impl Applier<'_> {
         };
         let deleted = (self.cluster).delete_one(self.desired.store, key, live, self.cancel);
         deleted.await?;
-        self.until_deleted(key, live).await?;
+        self.until_deleted(Verb::Delete, key, live).await?;
         self.outcome.exists.remove(key);
         Ok(())
     }

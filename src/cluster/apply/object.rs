@@ -48,29 +48,34 @@ pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
     body
 }
 
-/// Returns whether the API server accepts the body as an update of the live object; otherwise, an apply deletes the object and
-/// creates it again. The selector of a Deployment is immutable; the Feast operator's lineage server has another selector.
-pub fn can_become(body: &Json, live: &Json) -> bool {
-    let (body_spec, live_spec) = (&body["spec"], &live["spec"]);
-    if body["kind"] == Kind::Deployment.as_str() {
-        let selector = |spec: &Json| spec["selector"]["matchLabels"].clone();
-        return selector(body_spec) == selector(live_spec);
-    }
-    if body["kind"] != Kind::Service.as_str() {
-        return true;
-    }
-    // Fields that are not applied keep their value.
-    let is_kept = |path: &str| {
-        let (body, live) = (body_spec.pointer(path), live_spec.pointer(path));
-        body.is_none() || live.is_none() || body == live
+/// Returns the field that the body changes and that is immutable in the live object, so that an apply deletes the
+/// object and creates it again. `last` is what was last applied: a field that only others have set keeps its value.
+///
+/// The selector of a Deployment is immutable; the Feast operator's lineage server has another selector.
+pub fn immutable_change(body: &Json, last: Option<&Json>, live: &Json) -> Option<FieldPath> {
+    let spec = |object: &Json, path: &str| object["spec"].pointer(path).cloned();
+    let is_changed = |path: &str| {
+        let (body, live) = (spec(body, path), spec(live, path));
+        body.is_some() && live.is_some() && body != live
     };
-    let is_balancer = |spec: &Json| spec["type"] == "LoadBalancer";
-    let class = |spec: &Json| spec["loadBalancerClass"].clone();
-    let stays_balancer = is_balancer(body_spec) && is_balancer(live_spec);
-    is_kept("/ipFamilies/0")
-        && is_kept("/healthCheckNodePort")
-        && (!stays_balancer || class(body_spec) == class(live_spec))
+    let is_balancer = |object: &Json| object["spec"]["type"] == "LoadBalancer";
+    let class = |object: &Json| spec(object, "/loadBalancerClass");
+    let is_class_changed = || {
+        let stays_balancer = is_balancer(body) && is_balancer(live);
+        let is_applied = class(body).is_some() || last.and_then(class).is_some();
+        stays_balancer && is_applied && class(body) != class(live)
+    };
+    let field = match body["kind"].as_str() {
+        Some("Deployment") if spec(body, SELECTOR) != spec(live, SELECTOR) => "selector",
+        Some("Service") if is_changed("/ipFamilies/0") => "ipFamilies",
+        Some("Service") if is_changed("/healthCheckNodePort") => "healthCheckNodePort",
+        Some("Service") if is_class_changed() => "loadBalancerClass",
+        _ => return None,
+    };
+    Some(FieldPath::of(&["spec", field]))
 }
+
+const SELECTOR: &str = "/selector/matchLabels";
 
 /// A version that no object has. An apply with it creates an object and never changes one.
 const NO_VERSION: &str = "1";
@@ -86,9 +91,9 @@ pub(super) enum Created {
 }
 
 impl Applier<'_> {
-    /// Applies an object that did not exist. An object that was created since then is not changed. It is an error unless
-    /// it belongs to the feature store: the answer to an earlier attempt can have been lost. A Secret with another hash
-    /// key belongs to another create, whose pods carry hashes with that key.
+    /// Applies an object that did not exist. An object that was created since then is not changed. It is an error
+    /// unless it belongs to the feature store: the answer to an earlier attempt can have been lost. A Secret with
+    /// another hash key belongs to another create, whose pods carry hashes with that key.
     pub(super) async fn create(&self, key: &Key, body: &Json) -> Result<Created, Error> {
         let manager = &self.cluster.options().field_manager;
         let mut first = body.clone();
@@ -190,8 +195,8 @@ impl Writer<'_> {
     /// Returns whether the apply takes the field from its owner. It takes:
     ///
     /// - fields of the provider's own managers;
-    /// - a replica count that was set by an update (by an autoscaler or `kubectl scale`), because the configuration sets
-    ///   one;
+    /// - a replica count that was set by an update (by an autoscaler or `kubectl scale`), because the configuration
+    ///   sets one;
     /// - other fields that were set by an update, if the value means the same or the plan has shown it.
     ///
     /// It never takes a field that another manager has applied.
@@ -205,8 +210,8 @@ impl Writer<'_> {
                 && (is_replica_count || is_shown() || agrees(body, live, &conflict.field)))
     }
 
-    /// Returns whether the field still has the value of the plan. A field that the prior manifest does not have is new in
-    /// the configuration, which takes precedence. Plans do not show the content of the store's Secret.
+    /// Returns whether the field still has the value of the plan. A field that the prior manifest does not have is new
+    /// in the configuration, which takes precedence. Plans do not show the content of the store's Secret.
     fn is_as_planned(&self, key: &Key, conflict: &FieldConflict, live: &Json) -> bool {
         let Some(last) = self.prior.get(key) else {
             return true;
@@ -233,8 +238,8 @@ impl Writer<'_> {
     }
 
     /// Sends a merge patch for the current object. `patch` returns the patch with the version of the object as a
-    /// precondition, or `None` if nothing is to be changed; it is called again if the object has another version by then.
-    /// Returns the object, or `None` if it is gone.
+    /// precondition, or `None` if nothing is to be changed; it is called again if the object has another version by
+    /// then. Returns the object, or `None` if it is gone.
     pub(super) async fn patch_current<'b>(
         &self,
         verb: Verb,

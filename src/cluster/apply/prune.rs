@@ -3,9 +3,9 @@
 use futures::future::join_all;
 use serde_json::Value as Json;
 
-use super::super::error::Error;
-use super::Applier;
-use crate::kubernetes::kind::{Key, Kind};
+use super::super::error::{Error, Verb};
+use super::{Applier, is_autoscaler};
+use crate::kubernetes::kind::{Key, Propagation};
 
 impl Applier<'_> {
     /// Deletes the selected objects that are no longer desired. PersistentVolumeClaims are deleted only if the policy
@@ -39,14 +39,14 @@ impl Applier<'_> {
         self.outcome.kept.extend(kept);
     }
 
-    /// Deletes the object. Waits for the deletion of a ScaledObject: until then, KEDA can change the replica count, and its
-    /// HorizontalPodAutoscaler does.
+    /// Deletes the object. Waits until an autoscaler is gone that has another one as a dependent: until then, both can
+    /// change the replica count.
     async fn delete_pruned(&self, key: &Key, live: &Json) -> Result<(), Error> {
         let (cluster, store) = (self.cluster, self.desired.store);
         cluster.delete_one(store, key, live, self.cancel).await?;
-        match key.kind {
-            Kind::ScaledObject => self.until_deleted(key, live).await,
-            _ => Ok(()),
+        if is_autoscaler(key) && key.kind.propagation() == Propagation::Foreground {
+            return self.until_deleted(Verb::Delete, key, live).await;
         }
+        Ok(())
     }
 }

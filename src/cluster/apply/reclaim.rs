@@ -1,10 +1,10 @@
 //! Takes the ownership of fields that an apply must remove.
 //!
 //! Server-side apply removes a field that a manager stops applying, but only if that manager owns the field and nobody
-//! else does. The record can be lost or wrong: `metadata.managedFields` was reset, the object comes from a backup, or an
-//! earlier `field_manager` applied it. Then the field would stay. So before an apply, the record is corrected for the
-//! fields that the last manifest had and the new one leaves out. The correction changes nothing else of the object, and
-//! is sent only if a field would stay.
+//! else does. The record can be lost or wrong: `metadata.managedFields` was reset, the object comes from a backup, or
+//! an earlier `field_manager` applied it. Then the field would stay. So before an apply, the record is corrected for
+//! the fields that the last manifest had and the new one leaves out. The correction changes nothing else of the object,
+//! and is sent only if a field would stay.
 //!
 //! # Guarantees
 //!
@@ -28,8 +28,8 @@ use crate::kubernetes::managed_fields::{
 };
 
 impl Writer<'_> {
-    /// Makes the configured field manager the owner of the fields that are no longer desired. Returns the object with the
-    /// corrected record.
+    /// Makes the configured field manager the owner of the fields that are no longer desired. Returns the object with
+    /// the corrected record.
     pub(super) async fn reclaim<'a>(
         &self,
         key: &Key,

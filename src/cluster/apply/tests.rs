@@ -122,8 +122,8 @@ fn method(request: &Received) -> String {
 mod dry_runs {
     use super::*;
 
-    /// Applies a Service, a Job and a Deployment. The n-th dry run of the Deployment has the n-th of these replies, and every
-    /// other request succeeds. Returns the result and the methods of the requests about the Deployment.
+    /// Applies a Service, a Job and a Deployment. The n-th dry run of the Deployment has the n-th of these replies, and
+    /// every other request succeeds. Returns the result and the methods of the requests about the Deployment.
     async fn applied(
         prior: &BTreeMap<Key, Json>,
         replies: impl IntoIterator<Item = Reply>,
@@ -331,8 +331,8 @@ mod settle {
         live
     }
 
-    /// Applies three replicas where an autoscaler exists. The n-th list request returns the n-th of these objects; watch
-    /// requests return nothing. Returns the methods of the requests.
+    /// Applies three replicas where an autoscaler exists. The n-th list request returns the n-th of these objects;
+    /// watch requests return nothing. Returns the methods of the requests.
     async fn replace_autoscaler(listed: impl IntoIterator<Item = Json>) -> (Vec<String>, Outcome) {
         let mut listed = listed.into_iter().collect::<Vec<_>>().into_iter();
         let (sender, mut lines) = mpsc::unbounded_channel();

@@ -2,11 +2,12 @@
 //!
 //! # Guarantees
 //!
-//! - Only objects that this create has made are deleted, each by its UID. An object that existed before stays, and so does
-//!   one whose answer was lost.
-//! - A PersistentVolumeClaim is deleted only if its volume, if any, was provisioned for it: another volume can have data.
-//! - The Secret of the feature store is deleted last, and only if everything else is gone. Until then no other create can
-//!   adopt the objects ([`Ownership`](crate::feast::ownership::Ownership)).
+//! - Only objects that this create has made are deleted, each by its UID. An object that existed before stays, and so
+//!   does one whose answer was lost.
+//! - A PersistentVolumeClaim is deleted only if its volume, if any, was provisioned for it: another volume can have
+//!   data.
+//! - The Secret of the feature store is deleted last, and only if everything else is gone. Until then no other create
+//!   can adopt the objects ([`Ownership`](crate::feast::ownership::Ownership)).
 
 use std::collections::BTreeSet;
 
@@ -37,8 +38,8 @@ pub struct Undone {
 }
 
 impl Outcome {
-    /// Returns whether the create can be undone: the API server has refused it before there was a Deployment, and nothing
-    /// else went wrong. Otherwise the objects are needed to find the cause, or their number is not known.
+    /// Returns whether the create can be undone: the API server has refused it before there was a Deployment, and
+    /// nothing else went wrong. Otherwise the objects are needed to find the cause, or their number is not known.
     pub fn can_undo(&self) -> bool {
         let is_deployment = |key: &Key| key.kind == Kind::Deployment;
         !self.errors.is_empty()
@@ -167,8 +168,8 @@ mod tests {
         keys.into_iter().map(Key::to_string).collect()
     }
 
-    /// Undoes a create of a Secret, a Service and a PVC, which a ConfigMap preceded, with these replies to requests that
-    /// contain the text.
+    /// Undoes a create of a Secret, a Service and a PVC, which a ConfigMap preceded, with these replies to requests
+    /// that contain the text.
     async fn undone(replies: &'static [(&str, u16, &str)]) -> (Undone, Outcome, Vec<String>) {
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let cluster = fake_api::cluster(move |it| {

@@ -1,7 +1,7 @@
 //! The HTTP client: one HTTP/2 connection for all requests, and more connections for many watches.
 //!
-//! kube's own client uses HTTP/1.1 and opens a connection, with a TLS handshake, for each request in flight. A refresh of
-//! ten feature stores would open dozens. See decision 025 for the number of connections.
+//! kube's own client uses HTTP/1.1 and opens a connection, with a TLS handshake, for each request in flight. A refresh
+//! of ten feature stores would open dozens. See decision 025 for the number of connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,8 +108,8 @@ fn socks(proxy: &Proxy, tcp: HttpConnector) -> SocksV5<HttpConnector> {
     }
 }
 
-/// Returns HTTP and TLS over the connections of `connect`, which are direct or go through a proxy. `name` is the name in the
-/// server's certificate if it is not that of the URL.
+/// Returns HTTP and TLS over the connections of `connect`, which are direct or go through a proxy. `name` is the name
+/// in the server's certificate if it is not that of the URL.
 fn transport<C>(connect: C, tls: ClientConfig, name: Option<&str>) -> Transport
 where
     HttpsConnector<C>: Connect + Clone + Send + Sync + 'static,

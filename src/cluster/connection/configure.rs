@@ -21,7 +21,8 @@ const USER_AGENT: &str = concat!("terraform-provider-feast/", env!("CARGO_PKG_VE
 /// The settings for opening a connection.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// The address, the TLS settings and extra headers, but neither a proxy nor credentials for the header `Authorization`.
+    /// The address, the TLS settings and extra headers, but neither a proxy nor credentials for the header
+    /// `Authorization`.
     pub(super) config: Config,
     pub(super) credentials: Credentials,
     pub(super) proxy: Option<Proxy>,
@@ -271,7 +272,8 @@ fn check_impersonation(user: &AuthInfo, source: &Source<'_>) -> Result<(), Conne
 }
 
 impl Connection {
-    /// Returns a phrase such as `` `config_path` in the provider block`` or `the environment variable KUBE_CONFIG_PATH`.
+    /// Returns a phrase such as `` `config_path` in the provider block`` or `the environment variable
+    /// KUBE_CONFIG_PATH`.
     pub(super) fn source(&self, attribute: &'static str) -> String {
         if self.from_environment.contains(attribute) {
             format!("the environment variable {}", variable(attribute))

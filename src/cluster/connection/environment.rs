@@ -43,9 +43,9 @@ pub fn parse_boolean(text: &str) -> Option<bool> {
 impl Connection {
     /// Sets the attributes that the block leaves out from the environment.
     ///
-    /// If the block identifies the cluster (`host`, `config_path`, `config_paths` or `in_cluster_config`), the variables of
-    /// these attributes are ignored. Otherwise the credentials of a forgotten `KUBE_CONFIG_PATH` would be sent to the host
-    /// in the block.
+    /// If the block identifies the cluster (`host`, `config_path`, `config_paths` or `in_cluster_config`), the
+    /// variables of these attributes are ignored. Otherwise the credentials of a forgotten `KUBE_CONFIG_PATH` would be
+    /// sent to the host in the block.
     pub fn with_environment(
         mut self,
         lookup: impl Fn(&str) -> Option<String>,

@@ -125,9 +125,9 @@ impl Proxy {
     }
 }
 
-/// Returns whether requests to `url` bypass the proxy of the environment. `NO_PROXY` has entries separated by commas, each a
-/// host, a domain, an IP address (all with or without a port), a CIDR block, or `*`. Loopback addresses never use the
-/// proxy. The rules are those of Go's `golang.org/x/net/http/httpproxy`.
+/// Returns whether requests to `url` bypass the proxy of the environment. `NO_PROXY` has entries separated by commas,
+/// each a host, a domain, an IP address (all with or without a port), a CIDR block, or `*`. Loopback addresses never
+/// use the proxy. The rules are those of Go's `golang.org/x/net/http/httpproxy`.
 fn is_bypassed(url: &Uri, no_proxy: &str) -> bool {
     let host = url.host().unwrap_or_default();
     let host = host.trim_matches(['[', ']']).to_ascii_lowercase();

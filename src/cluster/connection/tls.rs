@@ -27,8 +27,9 @@ pub(super) fn client_config(config: &kube::Config) -> Result<ClientConfig, kube:
     Ok(tls)
 }
 
-/// Accepts server certificates that a root has issued, and the root certificates themselves. Some Kubernetes distributions
-/// and local proxies present self-signed certificates with `CA:TRUE`, which kubectl accepts and rustls rejects.
+/// Accepts server certificates that a root has issued, and the root certificates themselves. Some Kubernetes
+/// distributions and local proxies present self-signed certificates with `CA:TRUE`, which kubectl accepts and rustls
+/// rejects.
 #[derive(Debug)]
 struct RootOrIssued {
     roots: Vec<Vec<u8>>,

@@ -76,7 +76,8 @@ pub struct StalledDeletion {
     /// The time for which the provider waited; `None` if it did not.
     waited: Option<Duration>,
     finalizers: Vec<String>,
-    /// Descriptions of the pods that the finalizers wait for; `None` if they could not be listed or if none is waited for.
+    /// Descriptions of the pods that the finalizers wait for; `None` if they could not be listed or if none is waited
+    /// for.
     pods: Option<Vec<String>>,
     /// The command that removes the finalizers.
     command: String,
@@ -227,8 +228,8 @@ impl fmt::Display for StalledDeletion {
 impl Cluster {
     /// Returns the reasons why the object still exists after the wait. `None` if it is gone.
     ///
-    /// An object that can no longer be read may be gone. Then the reason is the `interruption` of the watch, or the failure
-    /// of the read.
+    /// An object that can no longer be read may be gone. Then the reason is the `interruption` of the watch, or the
+    /// failure of the read.
     pub(in crate::cluster) async fn stalled_deletion(
         &self,
         store: &StoreName,

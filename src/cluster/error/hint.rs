@@ -76,7 +76,7 @@ impl Error {
     }
 
     /// The groups of Kubernetes have no dot, or the suffix `.k8s.io`.
-    fn is_about_a_custom_resource(&self) -> bool {
+    pub(in crate::cluster) fn is_about_a_custom_resource(&self) -> bool {
         let group = self.target.group;
         group.contains('.') && !group.ends_with(".k8s.io")
     }

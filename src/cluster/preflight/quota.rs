@@ -1,4 +1,5 @@
-//! Whether the quota of the namespace suffices for all pods and objects together. A dry run checks one object at a time.
+//! Whether the quota of the namespace suffices for all pods and objects together. A dry run checks one object at a
+//! time.
 
 use std::collections::BTreeMap;
 

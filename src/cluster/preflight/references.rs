@@ -23,8 +23,8 @@ pub struct Missing {
 }
 
 impl Cluster {
-    /// Returns the references of the pods of these objects to what does not exist, and the errors that prevented a check.
-    /// References to the objects themselves, and to what they ask another controller for, are not checked.
+    /// Returns the references of the pods of these objects to what does not exist, and the errors that prevented a
+    /// check. References to the objects themselves, and to what they ask another controller for, are not checked.
     pub async fn missing_references(
         &self,
         namespace: &str,

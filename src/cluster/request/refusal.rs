@@ -11,12 +11,12 @@ use rustls::AlertDescription;
 use super::Request;
 use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason, UnstoredField, Verb, causes};
-use crate::kubernetes::field_versions::Since;
+use crate::kubernetes::field_versions::Requirement;
 use crate::kubernetes::kind::Kind;
 
-/// Returns whether a retry would fail in the same way: client and server do not agree on TLS, or one rejects the certificate
-/// of the other. Failed name resolution is retried, because the standard library does not distinguish a busy resolver
-/// (`EAI_AGAIN`) from a name that does not exist.
+/// Returns whether a retry would fail in the same way: client and server do not agree on TLS, or one rejects the
+/// certificate of the other. Failed name resolution is retried, because the standard library does not distinguish a
+/// busy resolver (`EAI_AGAIN`) from a name that does not exist.
 pub(super) fn is_permanent(error: &kube::Error) -> bool {
     use rustls::Error::{
         AlertReceived, InvalidCertificate, InvalidMessage, NoCertificatesPresented,
@@ -112,8 +112,8 @@ fn not_kubernetes(code: StatusCode, content_type: String) -> Reason {
     }
 }
 
-/// Returns the meaning of a response that does not come from the API server, although its status code could: a redirect to a
-/// login page, or a 404 of a proxy. Only a 404 with the body of an API server means that an object does not exist.
+/// Returns the meaning of a response that does not come from the API server, although its status code could: a redirect
+/// to a login page, or a 404 of a proxy. Only a 404 with the body of an API server means that an object does not exist.
 fn proxy_response(
     request: &Request<'_>,
     code: StatusCode,
@@ -219,7 +219,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     let unknown: Vec<UnstoredField> = unknown
         .map(|field| UnstoredField {
             field: field.to_owned(),
-            since: Since::of_field(field),
+            requirement: Requirement::of_field(field),
         })
         .collect();
     if !unknown.is_empty() {
@@ -287,9 +287,9 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     }
 }
 
-/// Parses a message about fields that the API server does not know. It has the code 500:
-/// `failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`, or
-/// `…): errors:` and a line for each field.
+/// Parses a message about fields that the API server does not know. It has the code 500: `failed to create typed patch
+/// object (ns/feast-x; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`, or `…): errors:` and a line
+/// for each field.
 fn unknown_fields(message: &str) -> Vec<&str> {
     let fields = message.lines().filter_map(|line| {
         let (before, _) = line.split_once(": field not declared in schema")?;
@@ -302,8 +302,8 @@ fn unknown_fields(message: &str) -> Vec<&str> {
 /// The end of the API server's part of a denial, before the message of the policy.
 const DENIED: [&str; 2] = ["denied the request", "denied request"];
 
-/// Returns whether an admission policy or webhook has denied a write. Webhooks choose the status code. Field validation, which
-/// also has the code 422, names fields in its causes.
+/// Returns whether an admission policy or webhook has denied a write. Webhooks choose the status code. Field
+/// validation, which also has the code 422, names fields in its causes.
 fn is_denial(request: &Request<'_>, code: StatusCode, status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let is_of_a_field = causes.into_iter().any(|cause| !cause.field.is_empty());
@@ -329,8 +329,8 @@ fn denial(request: &Request<'_>, message: &str) -> String {
     format!("{message}{separator}{WITHHELD}")
 }
 
-/// Parses a message of the API server: `conflict with "kubectl-edit" using apps/v1`. Only updates have `using`. An update of
-/// a subresource has `with subresource "scale"` before it, and a time can follow.
+/// Parses a message of the API server: `conflict with "kubectl-edit" using apps/v1`. Only updates have `using`. An
+/// update of a subresource has `with subresource "scale"` before it, and a time can follow.
 fn field_conflict(field: &str, message: &str) -> FieldConflict {
     let manager = message.split('"').nth(1).unwrap_or("unknown");
     let by_update = message

@@ -46,8 +46,8 @@ pub(super) struct Retries {
 }
 
 impl Retries {
-    /// Starts the retry budget at the first failure, because a dead connection is detected late and the next attempt uses a
-    /// new one. Starts it `now` if the API server has never responded.
+    /// Starts the retry budget at the first failure, because a dead connection is detected late and the next attempt
+    /// uses a new one. Starts it `now` if the API server has never responded.
     pub fn begin(now: Instant, reached: bool) -> Self {
         Self {
             since: (!reached).then_some(now),
@@ -55,8 +55,8 @@ impl Retries {
         }
     }
 
-    /// Returns the pause before the next attempt. Pauses grow, and are not shorter than the server requests. `None` means no
-    /// more attempts.
+    /// Returns the pause before the next attempt. Pauses grow, and are not shorter than the server requests. `None`
+    /// means no more attempts.
     pub fn pause_after(&mut self, failure: &Failure, now: Instant) -> Option<Duration> {
         let budget = failure.budget?;
         let since = *self.since.get_or_insert(now);

@@ -31,8 +31,8 @@ pub struct Observation<'a> {
     pub pvcs: &'a [PersistentVolumeClaim],
 }
 
-/// The time before the creation of the newest pod in which an ended pod was created that still matters. Ended pods stay for
-/// days, and their replacements can run well.
+/// The time before the creation of the newest pod in which an ended pod was created that still matters. Ended pods stay
+/// for days, and their replacements can run well.
 const ENDED_WITHIN_SECONDS: i64 = 600;
 
 /// Returns the issues that prevent the newest pods from becoming ready, least recoverable first. An issue of several
@@ -120,8 +120,8 @@ fn replica_set(deployment: &Deployment) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Returns the number of pods that have to end for the same reason until waiting longer would not help. A pod that exceeds
-/// its own limit ends on every node, but a node that lacks memory or disk space can end several pods at once.
+/// Returns the number of pods that have to end for the same reason until waiting longer would not help. A pod that
+/// exceeds its own limit ends on every node, but a node that lacks memory or disk space can end several pods at once.
 fn ends_to_fail(issue: &PodIssue) -> usize {
     match issue.message.contains("limit") {
         true => 2,
@@ -368,8 +368,8 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
     (message.trim() != issue.message.trim()).then(|| sentence(found))
 }
 
-/// Returns the newest event. Most times have a precision of one second; a warning is newer than a normal event of the same
-/// second.
+/// Returns the newest event. Most times have a precision of one second; a warning is newer than a normal event of the
+/// same second.
 fn last<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
     events.max_by_key(|event| (time_of(event), !is_normal(event)))
 }

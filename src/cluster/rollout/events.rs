@@ -1,6 +1,6 @@
-//! Reads the events of objects that are stuck without a reason in their status: a Job whose pods are rejected, a pod that
-//! its node cannot prepare, a server whose probe does not succeed. Events are read at intervals while an object is stuck, so
-//! that other rollouts need no request.
+//! Reads the events of objects that are stuck without a reason in their status: a Job whose pods are rejected, a pod
+//! that its node cannot prepare, a server whose probe does not succeed. Events are read at intervals while an object is
+//! stuck, so that other rollouts need no request.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ impl EventReader {
     }
 }
 
-/// Returns the objects that are stuck without a reason in their status. A server that is not ready counts only if no other
-/// object is stuck.
+/// Returns the objects that are stuck without a reason in their status. A server that is not ready counts only if no
+/// other object is stuck.
 pub(super) fn stuck(observation: &Observation<'_>, issues: &[PodIssue]) -> Stuck {
     let of = |causes: &[Cause]| {
         let issues = issues.iter().filter(|issue| causes.contains(&issue.cause));

@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use super::pod_issue::{Cause, PodIssue, Recoverability};
 
-/// The time for issues that can be temporary. The kubelet tries three times to pull an image within it: at once, after 10 s
-/// and after another 20 s.
+/// The time for issues that can be temporary. The kubelet tries three times to pull an image within it: at once, after
+/// 10 s and after another 20 s.
 pub const GRACE: Duration = Duration::from_secs(40);
 
 /// The time for an injected container to end after the containers of the Job.
 const SIDECAR_GRACE: Duration = Duration::from_secs(10);
 
-/// The time for a node that cannot prepare a pod. On a new node, the network plugin and the drivers of volumes can start
-/// minutes after the node.
+/// The time for a node that cannot prepare a pod. On a new node, the network plugin and the drivers of volumes can
+/// start minutes after the node.
 const NODE_GRACE: Duration = Duration::from_secs(300);
 
 #[derive(Debug, PartialEq, Eq)]
@@ -45,8 +45,8 @@ impl GracePeriod {
     }
 
     /// Decides whether to wait on. `exceeded` is the progress deadline if the Deployment controller reports that it is
-    /// exceeded. It ends the wait only after the containers could run for that long: until then, nodes, images and volumes
-    /// can still become available.
+    /// exceeded. It ends the wait only after the containers could run for that long: until then, nodes, images and
+    /// volumes can still become available.
     pub fn verdict(
         &mut self,
         issues: &[PodIssue],

@@ -44,8 +44,8 @@ pub enum Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recoverability {
     Never,
-    /// It can be temporary. If it lasts, it is permanent. [`GracePeriod`](super::grace_period::GracePeriod) has the time,
-    /// which depends on the cause.
+    /// It can be temporary. If it lasts, it is permanent. [`GracePeriod`](super::grace_period::GracePeriod) has the
+    /// time, which depends on the cause.
     MaybeSoon,
     /// A controller or the server itself can still resolve it: a cluster autoscaler, a volume provisioner.
     Eventually,
@@ -117,7 +117,8 @@ impl PodIssue {
             && self.exit_code == other.exit_code
     }
 
-    /// Returns whether the containers cannot run yet, because the cluster has to find a node, pull images or attach volumes.
+    /// Returns whether the containers cannot run yet, because the cluster has to find a node, pull images or attach
+    /// volumes.
     pub(super) fn waits_for_cluster(&self) -> bool {
         match self.cause {
             Cause::Image

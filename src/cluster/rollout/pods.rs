@@ -6,12 +6,12 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondit
 
 use super::pod_issue::{Cause, PodIssue, Recoverability};
 
-/// The number of restarts after which a waiting container is unrecoverable. The pauses of the kubelet are 10, 20, 40 s and
-/// so on, so that at least half a minute has passed.
+/// The number of restarts after which a waiting container is unrecoverable. The pauses of the kubelet are 10, 20, 40 s
+/// and so on, so that at least half a minute has passed.
 const RESTARTS: i32 = 3;
 
-/// Returns one issue for each container that prevents its pod from becoming ready, and one for each pod that is not ready
-/// for another reason.
+/// Returns one issue for each container that prevents its pod from becoming ready, and one for each pod that is not
+/// ready for another reason.
 pub fn issues(pods: &[Pod]) -> Vec<PodIssue> {
     pods.iter().flat_map(of_pod).collect()
 }

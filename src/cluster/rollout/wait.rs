@@ -22,8 +22,8 @@ use crate::feast::names::NAME_LABEL;
 use crate::feast::secrets::redaction::Redaction;
 use crate::kubernetes::kind::Kind;
 
-/// The time for the first lists, even after the deadline: a workload that is complete by then is no failure, and an error
-/// can have details.
+/// The time for the first lists, even after the deadline: a workload that is complete by then is no failure, and an
+/// error can have details.
 const FIRST_LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Options of a wait. Consecutive waits share the deadline.
@@ -364,7 +364,8 @@ fn report(
     };
     for issue in issues.iter().filter(|issue| !is_running(issue)) {
         text.push_str(&format!("; {issue}"));
-        // The status does not say why a probe fails. The events of other causes are in their text, or follow at the end.
+        // The status does not say why a probe fails. The events of other causes are in their text, or follow at the
+        // end.
         if let (Cause::NotReady, Some(event)) = (issue.cause, &issue.event) {
             text.push_str(&format!(": {event}"));
         }

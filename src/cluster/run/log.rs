@@ -1,5 +1,5 @@
-//! Follows the log of a Job, to show that it makes progress. A log that cannot be read, for example without permission, is
-//! left out.
+//! Follows the log of a Job, to show that it makes progress. A log that cannot be read, for example without permission,
+//! is left out.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -78,7 +78,8 @@ impl<'a> LogFollower<'a> {
         }
     }
 
-    /// Reports the newest lines of the running container, or of the last one that has ended. Returns whether there were any.
+    /// Reports the newest lines of the running container, or of the last one that has ended. Returns whether there were
+    /// any.
     pub async fn report(&mut self) -> bool {
         let Some((pod, container)) = self.container().await else {
             return false;
@@ -164,8 +165,8 @@ fn container_with_log(pod: &Pod) -> Option<String> {
     with(|state| state.running.is_some()).or_else(|| with(|state| state.terminated.is_some()))
 }
 
-/// Returns the lines of a log without blank ones and without the colors of a terminal. Of a progress bar, which overwrites its
-/// line, only the last state counts.
+/// Returns the lines of a log without blank ones and without the colors of a terminal. Of a progress bar, which
+/// overwrites its line, only the last state counts.
 fn lines(text: &str) -> Vec<String> {
     let text = without_escapes(text);
     let shown = |line: &str| {

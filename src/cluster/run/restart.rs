@@ -1,7 +1,7 @@
 //! Restarts the pods of a Deployment, as `kubectl rollout restart` does: an annotation of the pod template changes.
 //!
-//! The annotation is written by an update under the provider's field manager, and no manifest has it. So an apply keeps it,
-//! and it is neither drift nor a field of others.
+//! The annotation is written by an update under the provider's field manager, and no manifest has it. So an apply keeps
+//! it, and it is neither drift nor a field of others.
 
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,8 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// The Deployment does not exist, belongs to somebody else or is paused, or the API server rejects the change. Nothing was
-    /// changed.
+    /// The Deployment does not exist, belongs to somebody else or is paused, or the API server rejects the change.
+    /// Nothing was changed.
     pub async fn restart(
         &self,
         store: &StoreName,

@@ -1,7 +1,8 @@
 //! Waits until objects are gone, with one watch for each kind and namespace.
 //!
-//! Ten feature stores that are destroyed at the same time wait for ten Deployments, for their pods and for ten CronJobs.
-//! All objects with the provider's label share one watch of metadata. An object without the label is watched by name.
+//! Ten feature stores that are destroyed at the same time wait for ten Deployments, for their pods and for ten
+//! CronJobs. All objects with the provider's label share one watch of metadata. An object without the label is watched
+//! by name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

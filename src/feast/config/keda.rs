@@ -58,13 +58,14 @@ pub struct Keda {
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
 
     /// One metric that a formula computes from the metrics of the triggers, and which alone decides the number of pods.
-    /// Every trigger in the formula needs a `name`. Default: none, so that the trigger that requests the most pods wins.
+    /// Every trigger in the formula needs a `name`. Default: none, so that the trigger that requests the most pods
+    /// wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling_modifiers: Option<KedaScalingModifiers>,
 
     /// Whether KEDA sets the number of pods from before the ScaledObject when the ScaledObject is deleted, for example
-    /// because `keda` is removed. The rest of the configuration sets the number again, so that this matters only without
-    /// `replicas` and `autoscaling`. Default: `false`.
+    /// because `keda` is removed. The rest of the configuration sets the number again, so that this matters only
+    /// without `replicas` and `autoscaling`. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub restore_to_original_replica_count: Option<bool>,
@@ -156,7 +157,8 @@ pub struct KedaScalingModifiers {
     #[schemars(length(min = 1))]
     pub formula: String,
 
-    /// Value of the formula to keep, as a decimal number above 0, such as `"5"`. With `fallback`, it must be a whole number.
+    /// Value of the formula to keep, as a decimal number above 0, such as `"5"`. With `fallback`, it must be a whole
+    /// number.
     #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
     pub target: String,
 

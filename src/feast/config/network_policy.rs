@@ -17,9 +17,9 @@ pub struct NetworkPolicy {
     pub ingress: Option<Vec<NetworkPolicyIngress>>,
 
     /// Destinations to which the pods can connect, including those of `feast apply` and of the CronJob (Kubernetes
-    /// `NetworkPolicyEgressRule`). A rule without `to` permits every destination, and a rule without `ports` every port.
-    /// DNS (port 53) and the pods of the feature store are always permitted. Default: not restricted by this policy. Set
-    /// `[{}]` to permit everything in a namespace whose default is to deny it.
+    /// `NetworkPolicyEgressRule`). A rule without `to` permits every destination, and a rule without `ports` every
+    /// port. DNS (port 53) and the pods of the feature store are always permitted. Default: not restricted by this
+    /// policy. Set `[{}]` to permit everything in a namespace whose default is to deny it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<Vec<NetworkPolicyEgressRule>>,
 }
@@ -34,8 +34,8 @@ pub struct NetworkPolicyIngress {
     pub from: Vec<NetworkPolicyPeer>,
 
     /// Endpoints to which the clients can connect: `online_store`, `offline_store`, `registry`, `registry_rest`, `ui`,
-    /// `lineage` and `metrics`. The ports follow from the servers. An endpoint that is not served has no effect. Default:
-    /// every endpoint.
+    /// `lineage` and `metrics`. The ports follow from the servers. An endpoint that is not served has no effect.
+    /// Default: every endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub endpoints: Option<Vec<PolicyEndpoint>>,

@@ -22,8 +22,8 @@ pub struct Openshift {
     pub serving_certificates: Option<bool>,
 
     /// Routes at which servers are reachable from outside the cluster, by the name of the endpoint: `online_store`,
-    /// `offline_store`, `registry`, `registry_rest`, `ui` or `lineage`. Set `{}` for a Route with the defaults. Default:
-    /// none.
+    /// `offline_store`, `registry`, `registry_rest`, `ui` or `lineage`. Set `{}` for a Route with the defaults.
+    /// Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routes: Option<BTreeMap<String, Route>>,
 }
@@ -43,10 +43,11 @@ pub struct Route {
     )]
     pub host: Option<String>,
 
-    /// Where TLS ends: `edge` (at the router; for a server without TLS), `reencrypt` (at the router, which opens another
-    /// TLS connection to the server) or `passthrough` (at the server, which is required for gRPC). Default: `edge` for a
-    /// server without TLS, `reencrypt` for a certificate of `openshift.serving_certificates`, which routers trust, or
-    /// else `passthrough`. For gRPC (the offline server and the gRPC API of the registry), it is `passthrough`.
+    /// Where TLS ends: `edge` (at the router; for a server without TLS), `reencrypt` (at the router, which opens
+    /// another TLS connection to the server) or `passthrough` (at the server, which is required for gRPC). Default:
+    /// `edge` for a server without TLS, `reencrypt` for a certificate of `openshift.serving_certificates`, which
+    /// routers trust, or else `passthrough`. For gRPC (the offline server and the gRPC API of the registry), it is
+    /// `passthrough`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination: Option<RouteTermination>,
 
@@ -56,15 +57,15 @@ pub struct Route {
     #[schemars(extend("default" = "Redirect"))]
     pub insecure_edge_termination_policy: Option<InsecureTraffic>,
 
-    /// Certificate of the CA of the server, in PEM format. Only for the termination `reencrypt`. Default: the service CA
-    /// of OpenShift.
+    /// Certificate of the CA of the server, in PEM format. Only for the termination `reencrypt`. Default: the service
+    /// CA of OpenShift.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub destination_ca_certificate: Option<String>,
 
     /// Secret of type `kubernetes.io/tls` in the namespace of the feature store, with the certificate that the router
-    /// presents. Not for the termination `passthrough`. The router must be permitted to read it. Default: the certificate
-    /// of the router.
+    /// presents. Not for the termination `passthrough`. The router must be permitted to read it. Default: the
+    /// certificate of the router.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_certificate: Option<Reference>,
 

@@ -28,8 +28,8 @@ pub struct DatabaseStore<StoreType> {
     /// of its class, such as `ours.stores.OurOnlineStore`, in a package of the image.
     pub r#type: StoreType,
 
-    /// Whether several pods can use a store with the path of a class: it is a database or another service, not a file of
-    /// the pod. Only for such a store. Default: `false`, so that the feature store cannot be scaled.
+    /// Whether several pods can use a store with the path of a class: it is a database or another service, not a file
+    /// of the pod. Only for such a store. Default: `false`, so that the feature store cannot be scaled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
 

@@ -21,8 +21,8 @@ pub struct Registry {
     pub remote: Option<RemoteRegistry>,
 
     /// Whether servers and clients serve a feature view while it is materialized: they return the values before the
-    /// materialization. With `false`, they reject requests for it until the materialization ends, unless the registry is
-    /// a SQL database, in which Feast does not store that state. Feast 0.64 to 0.66 does not have this setting, and
+    /// materialization. With `false`, they reject requests for it until the materialization ends, unless the registry
+    /// is a SQL database, in which Feast does not store that state. Feast 0.64 to 0.66 does not have this setting, and
     /// rejects the requests. With registries other than `sql`, Feast logs a warning that the setting typically has no
     /// effect, which is not the case. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,8 +74,8 @@ pub struct RemoteRegistry {
     pub tls: Option<RemoteTls>,
 
     /// Whether to use TLS without `tls`. The certificates of the authorities are then in the file that the environment
-    /// variable `SSL_CERT_FILE` or `REQUESTS_CA_BUNDLE` names, for example from `services.volumes`. Default: `true` with
-    /// `tls`, or else `false`.
+    /// variable `SSL_CERT_FILE` or `REQUESTS_CA_BUNDLE` names, for example from `services.volumes`. Default: `true`
+    /// with `tls`, or else `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_tls: Option<bool>,
 

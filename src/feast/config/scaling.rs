@@ -42,8 +42,8 @@ pub struct PodDisruptionBudgets {
     pub max_unavailable: Option<IntOrString>,
 
     /// Pods that run but are not ready: `AlwaysAllow` lets a drain evict them, and `IfHealthyBudget` only while enough
-    /// other pods are ready. With `IfHealthyBudget`, pods that never become ready prevent their nodes from being drained.
-    /// Default: `AlwaysAllow`.
+    /// other pods are ready. With `IfHealthyBudget`, pods that never become ready prevent their nodes from being
+    /// drained. Default: `AlwaysAllow`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "AlwaysAllow"))]
     pub unhealthy_pod_eviction_policy: Option<UnhealthyPodEvictionPolicy>,

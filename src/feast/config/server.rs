@@ -112,8 +112,8 @@ macro_rules! server {
             #[serde(skip_serializing_if = "Option::is_none")]
             pub worker_configs: Option<WorkerConfigs>,
 
-            /// TLS settings. Default: a certificate of OpenShift with `services.openshift.serving_certificates`, or else
-            /// none, so that the server does not encrypt.
+            /// TLS settings. Default: a certificate of OpenShift with `services.openshift.serving_certificates`, or
+            /// else none, so that the server does not encrypt.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub tls: Option<Tls>,
 

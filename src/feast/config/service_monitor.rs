@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::persistence::store_types;
 
-/// Settings of the `ServiceMonitor` of the Prometheus Operator, which scrapes the metrics of the online server from every
-/// pod.
+/// Settings of the `ServiceMonitor` of the Prometheus Operator, which scrapes the metrics of the online server from
+/// every pod.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceMonitor {

@@ -157,8 +157,8 @@ pub struct Mlflow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_log_entity_df: Option<bool>,
 
-    /// Maximum number of rows of an entity data frame that is stored. Larger ones are not stored. Default: 100000, set by
-    /// Feast.
+    /// Maximum number of rows of an entity data frame that is stored. Larger ones are not stored. Default: 100000, set
+    /// by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub entity_df_max_rows: Option<i32>,

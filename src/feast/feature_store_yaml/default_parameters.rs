@@ -1,7 +1,7 @@
 //! Connection parameters that the provider writes if the user's Secret does not set them.
 //!
-//! Feast keeps the connection of some stores open and never replaces it after the database has restarted, and by default
-//! rejects requests for a feature view while it is materialized. The defaults of this module prevent both. See
+//! Feast keeps the connection of some stores open and never replaces it after the database has restarted, and by
+//! default rejects requests for a feature view while it is materialized. The defaults of this module prevent both. See
 //! `docs/decisions/030-postgresql-restarts.md` and `docs/decisions/041-feast-0.67.md`.
 
 use serde_json::{Map, Value as Json};

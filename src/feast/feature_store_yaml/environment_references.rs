@@ -1,8 +1,8 @@
 //! References to environment variables in a text. Feast replaces them before it parses the text as YAML.
 //!
-//! Feast calls Python's `os.path.expandvars`: `$NAME` and `${NAME}` anywhere in the text, in quotes, keys and
-//! comments too. A reference to a variable that is not set stays in the text. The values are known only in the pod, so a
-//! text is checked with a plain word in place of each reference.
+//! Feast calls Python's `os.path.expandvars`: `$NAME` and `${NAME}` anywhere in the text, in quotes, keys and comments
+//! too. A reference to a variable that is not set stays in the text. The values are known only in the pod, so a text is
+//! checked with a plain word in place of each reference.
 
 use serde_json::Value as Json;
 

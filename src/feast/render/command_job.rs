@@ -1,7 +1,8 @@
 //! A Job that runs a command of Feast once, on request.
 //!
-//! Where the data is outside the servers' pods, its pod is that of the `feast apply` Job with another command. Otherwise only
-//! a server's pod has the data, and the pod of the Job is that of the CronJob, which runs the command there.
+//! Where the data is outside the servers' pods, its pod is that of the `feast apply` Job with another command.
+//! Otherwise only a server's pod has the data, and the pod of the Job is that of the CronJob, which runs the command
+//! there.
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;

@@ -11,8 +11,8 @@ use crate::feast::names;
 use crate::feast::spec::Store;
 use crate::kubernetes::{Key, Kind};
 
-/// Returns the ConfigMap to which the service CA of OpenShift adds its certificate. It replaces all data of a ConfigMap, so
-/// it cannot be the one for clients.
+/// Returns the ConfigMap to which the service CA of OpenShift adds its certificate. It replaces all data of a
+/// ConfigMap, so it cannot be the one for clients.
 pub(super) fn service_ca(store: &Store) -> Option<(Key, Json)> {
     if !store.serving_certificates {
         return None;

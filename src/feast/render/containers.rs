@@ -67,8 +67,8 @@ pub(super) fn servers(store: &Store) -> Vec<Container> {
     containers
 }
 
-/// Returns the address at which a server listens: every IPv4 address of the pod, and every IPv6 address if the server can
-/// without failing on a node that does not support IPv6.
+/// Returns the address at which a server listens: every IPv4 address of the pod, and every IPv6 address if the server
+/// can without failing on a node that does not support IPv6.
 pub(super) fn host(store: &Store, server: &Server, endpoint: Endpoint) -> &'static str {
     let falls_back = || feast_version(&server.image).is_some_and(|it| it >= DUAL_STACK);
     match endpoint {

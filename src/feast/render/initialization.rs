@@ -50,7 +50,8 @@ pub(super) fn apply(store: &Store) -> Container {
     running(store, names::APPLY_CONTAINER, &["feast", "apply"])
 }
 
-/// Returns a container that runs a command in the feature repository, with the environment and the files of the servers.
+/// Returns a container that runs a command in the feature repository, with the environment and the files of the
+/// servers.
 pub(super) fn running(store: &Store, name: &str, command: &[&str]) -> Container {
     let (env, env_from) = joint_environment(store);
     Container {

@@ -16,8 +16,8 @@ use crate::feast::spec::{Store, join};
 /// Labels or annotations.
 type Map = BTreeMap<String, String>;
 
-/// Returns the template of pods with these labels of the provider. `labels` are those of the user for this kind of pod, in
-/// addition to those of every pod.
+/// Returns the template of pods with these labels of the provider. `labels` are those of the user for this kind of pod,
+/// in addition to those of every pod.
 pub(super) fn template(
     store: &Store,
     own_labels: Map,
@@ -72,8 +72,8 @@ fn container(store: &Store, container: Container) -> Container {
     }
 }
 
-/// Adds a writable directory for temporary files, which is also the home directory: Python, gunicorn, git and the clients of
-/// databases and clouds write to these. A mount and a variable of the user take precedence.
+/// Adds a writable directory for temporary files, which is also the home directory: Python, gunicorn, git and the
+/// clients of databases and clouds write to these. A mount and a variable of the user take precedence.
 fn with_scratch(container: Container) -> Container {
     let mut mounts = container.volume_mounts.unwrap_or_default();
     let is_scratch = |mount: &VolumeMount| join(&mount.mount_path, "") == names::SCRATCH_DIRECTORY;

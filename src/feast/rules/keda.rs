@@ -166,25 +166,41 @@ pub(super) fn scaling_modifiers(store: &FeatureStore) -> Vec<Violation> {
     violations
 }
 
-/// A change between `keda` and `autoscaling` creates one HorizontalPodAutoscaler before it deletes the other.
+/// A change between `keda` and `autoscaling` creates one HorizontalPodAutoscaler before it deletes the other. KEDA
+/// rejects a name that is longer than the value of a label.
 pub(super) fn autoscaler_name(store: &FeatureStore) -> Vec<Violation> {
-    let written = keda(store).and_then(|keda| keda.hpa_name.as_deref());
-    let Some(name) = written.filter(|name| *name == names::main(&store.name)) else {
+    let Some(keda) = keda(store) else {
         return Vec::new();
+    };
+    let main = names::main(&store.name);
+    let (summary, detail) = match &keda.hpa_name {
+        Some(name) if *name == main => (
+            format!("The autoscaler name {name:?} is reserved for the provider"),
+            "It is the name of the HorizontalPodAutoscaler that `services.scaling.autoscaling` creates. Use another name.",
+        ),
+        None if KEDA_PREFIX.len() + main.len() > 63 => (
+            format!("The autoscaler name \"{KEDA_PREFIX}{main}\" is longer than 63 characters"),
+            "It is the default of KEDA. Set `hpa_name`, or use a shorter `name` of the feature store.",
+        ),
+        _ => return Vec::new(),
     };
     let at = Path::of(KEDA).attribute("hpa_name");
     vec![Violation::new(
         at.clone(),
         [at, Path::of("name")],
-        format!("The autoscaler name {name:?} is reserved for the provider"),
-        "It is the name of the HorizontalPodAutoscaler that `services.scaling.autoscaling` creates. Use another name.",
+        summary,
+        detail,
     )]
 }
+
+/// The start of the default name of a HorizontalPodAutoscaler of KEDA; the name of the ScaledObject follows.
+const KEDA_PREFIX: &str = "keda-hpa-";
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
 
+    use crate::feast::config::FeatureStore;
     use crate::feast::rules::testing::rejects;
 
     fn check(rule: &str, keda: Json, expected: &[(&str, &str)]) {
@@ -341,6 +357,29 @@ mod tests {
                 "The autoscaler name \"feast-demo\" is reserved for the provider",
             )],
         );
+    }
+
+    #[test]
+    fn rejects_a_default_name_that_keda_rejects() {
+        let long = "a".repeat(49);
+        for (name, hpa_name, is_rejected) in [
+            (&long[1..], None, false),
+            (&long, None, true),
+            (&long, Some("short"), false),
+        ] {
+            let keda = json!({
+                "maxReplicas": 3, "hpaName": hpa_name, "triggers": [{"type": "redis", "metadata": {}}],
+            });
+            let store = serde_json::from_value::<FeatureStore>(
+                json!({"name": name, "feastProject": "p", "services": {"scaling": {"keda": keda}}}),
+            );
+            let violations = super::autoscaler_name(&store.unwrap());
+            assert_eq!(
+                violations.len(),
+                usize::from(is_rejected),
+                "{name} {hpa_name:?}"
+            );
+        }
     }
 
     #[test]

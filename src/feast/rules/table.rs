@@ -83,7 +83,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "keda-autoscaler-name",
         description: "`keda.hpa_name` differs from the name of the HorizontalPodAutoscaler that `autoscaling` \
-             creates.",
+             creates. KEDA's default for it has at most 63 characters.",
         check: keda::autoscaler_name,
     },
     Rule {

@@ -1,5 +1,5 @@
-//! Secrets and ConfigMaps that another controller creates or fills because an object of the feature store asks for them by
-//! an annotation. They do not exist before that object.
+//! Secrets and ConfigMaps that another controller creates or fills because an object of the feature store asks for them
+//! by an annotation. They do not exist before that object.
 
 use std::collections::BTreeMap;
 

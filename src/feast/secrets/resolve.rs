@@ -1,5 +1,5 @@
-//! Second step to the objects: the content of the user's Secrets and ConfigMaps is merged into the Secret of the feature
-//! store.
+//! Second step to the objects: the content of the user's Secrets and ConfigMaps is merged into the Secret of the
+//! feature store.
 //!
 //! # Guarantees
 //!

@@ -99,7 +99,8 @@ pub fn redaction(secret: &Json) -> Redaction {
     redaction
 }
 
-/// Returns whether a create of this configuration wrote the Secret. A Secret without a configuration counts as one of it.
+/// Returns whether a create of this configuration wrote the Secret. A Secret without a configuration counts as one of
+/// it.
 pub fn has_configuration(secret: Option<&Json>, configuration: &Json) -> bool {
     let recorded = secret.and_then(self::configuration);
     recorded.is_none_or(|recorded| recorded == *configuration)

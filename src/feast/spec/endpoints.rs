@@ -27,8 +27,8 @@ impl Store {
         .collect()
     }
 
-    /// Returns whether the Service of the registry's gRPC API also has the port of its REST API, because the certificate is
-    /// issued for this Service.
+    /// Returns whether the Service of the registry's gRPC API also has the port of its REST API, because the
+    /// certificate is issued for this Service.
     pub fn shares_rest_port(&self) -> bool {
         let issued_for = self.tls(ServerKind::Registry).and_then(|it| it.issued_for);
         let rest = self.registry_server().is_some_and(|server| server.rest);
@@ -63,8 +63,8 @@ impl Store {
         )
     }
 
-    /// Sets the certificates that OpenShift issues. A certificate has the name of one Service only, so the REST API of the
-    /// registry is also served on the Service of the gRPC API ([`Store::shares_rest_port`]).
+    /// Sets the certificates that OpenShift issues. A certificate has the name of one Service only, so the REST API of
+    /// the registry is also served on the Service of the gRPC API ([`Store::shares_rest_port`]).
     pub(super) fn issue_certificates(&mut self) {
         let grpc = self.registry_server().is_none_or(|server| server.grpc);
         let name = self.name.clone();
@@ -93,8 +93,8 @@ impl Store {
     }
 }
 
-/// Returns the termination of a Route that sets none. `is_issued` is whether OpenShift issues the certificate of the server,
-/// so that routers trust it.
+/// Returns the termination of a Route that sets none. `is_issued` is whether OpenShift issues the certificate of the
+/// server, so that routers trust it.
 pub(in crate::feast) fn default_termination(
     endpoint: Endpoint,
     has_tls: bool,

@@ -5,7 +5,8 @@
 pub enum Location<'a> {
     /// A file with an absolute or relative path.
     Path,
-    /// An object in Amazon S3 (`s3://`) or Google Cloud Storage (`gs://`), the object stores that the registry can be in.
+    /// An object in Amazon S3 (`s3://`) or Google Cloud Storage (`gs://`), the object stores that the registry can be
+    /// in.
     Object,
     /// A URI of another scheme.
     Other { scheme: &'a str, rest: &'a str },

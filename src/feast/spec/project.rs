@@ -245,8 +245,8 @@ impl Store {
         }
     }
 
-    /// Returns whether a pod of a Job reaches the online store and the registry. It has its own files, so it does not if
-    /// one of them is in the servers' pods, or if the pods share the files of a claim.
+    /// Returns whether a pod of a Job reaches the online store and the registry. It has its own files, so it does not
+    /// if one of them is in the servers' pods, or if the pods share the files of a claim.
     pub fn jobs_reach_data(&self) -> bool {
         self.online.is_shared() && self.registry.is_shared() && self.claims().is_empty()
     }

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{
 
 use super::{Pods, Store};
 
-/// The group that owns the volumes of claims by default: the number of the user in Feast's image. Any user can write, because
-/// the group is added to the groups of the container's process.
+/// The group that owns the volumes of claims by default: the number of the user in Feast's image. Any user can write,
+/// because the group is added to the groups of the container's process.
 const VOLUME_GROUP: i64 = 1001;
 /// The user of the CronJob's pods: that of its default image is root.
 const CRON_JOB_USER: i64 = 1001;

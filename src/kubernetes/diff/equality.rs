@@ -1,7 +1,7 @@
 //! Equivalence of values in Kubernetes.
 //!
-//! The API server keeps the text of most values as they are written, but it answers some in another form: it omits empty
-//! values, turns a percentage or number into the other type, and normalizes quantities.
+//! The API server keeps the text of most values as they are written, but it answers some in another form: it omits
+//! empty values, turns a percentage or number into the other type, and normalizes quantities.
 
 use serde_json::Value as Json;
 

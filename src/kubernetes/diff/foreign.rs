@@ -13,8 +13,8 @@ use crate::kubernetes::kind::Kind;
 use crate::kubernetes::list_keys::list_keys;
 use crate::kubernetes::managed_fields::{Author, Entry, ManagedFields};
 
-/// The field managers of Kubernetes itself, and that of OpenShift's service CA, which does what an annotation of the provider
-/// asks for.
+/// The field managers of Kubernetes itself, and that of OpenShift's service CA, which does what an annotation of the
+/// provider asks for.
 const KUBERNETES: [&str; 4] = [
     "kube-controller-manager",
     "kube-scheduler",

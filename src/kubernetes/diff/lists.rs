@@ -14,8 +14,8 @@ pub fn by_position<'a>(desired: &'a [Json], live: &'a [Json]) -> Vec<Pair<'a>> {
     desired.zip(live).collect()
 }
 
-/// Pairs elements of an unordered list: those that are equivalent, then those with the same subject, in the order of the
-/// desired list; then the other live elements.
+/// Pairs elements of an unordered list: those that are equivalent, then those with the same subject, in the order of
+/// the desired list; then the other live elements.
 pub fn by_meaning<'a>(
     desired: &'a [Json],
     live: &'a [Json],

@@ -168,8 +168,8 @@ fn unshared(requests: Option<&Quantities>, limits: Option<&Quantities>) -> Vec<V
     violations
 }
 
-/// Validates that quantities are not negative, and that no request is above its limit. `defaults` are requests that apply
-/// if none is set.
+/// Validates that quantities are not negative, and that no request is above its limit. `defaults` are requests that
+/// apply if none is set.
 pub fn requests_within_limits(
     requests: Option<&Quantities>,
     limits: Option<&Quantities>,

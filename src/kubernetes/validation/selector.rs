@@ -91,8 +91,8 @@ fn key_and_values(path: &Path, key: &str, values: Option<&[String]>) -> Vec<Viol
     key.into_iter().chain(values).collect()
 }
 
-/// Validates label keys whose values are those of the pod (`ValidateMatchLabelKeysAndMismatchLabelKeys`). Kubernetes adds
-/// the keys in `match_label_keys` to the label selector, which must not have them.
+/// Validates label keys whose values are those of the pod (`ValidateMatchLabelKeysAndMismatchLabelKeys`). Kubernetes
+/// adds the keys in `match_label_keys` to the label selector, which must not have them.
 pub fn label_keys(
     path: &Path,
     match_label_keys: Option<&[String]>,

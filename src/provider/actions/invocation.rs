@@ -40,8 +40,8 @@ pub struct Limits {
 }
 
 impl Invocation {
-    /// Finds the feature store by its Secret, which has its configuration. The objects in the cluster can belong to a newer
-    /// apply, which has not ended.
+    /// Finds the feature store by its Secret, which has its configuration. The objects in the cluster can belong to a
+    /// newer apply, which has not ended.
     ///
     /// # Errors
     ///
@@ -93,8 +93,8 @@ impl Invocation {
     }
 }
 
-/// Returns the values that no message may contain: those of the user's Secrets. If they cannot be read, these are all values
-/// in `feature_store.yaml`.
+/// Returns the values that no message may contain: those of the user's Secrets. If they cannot be read, these are all
+/// values in `feature_store.yaml`.
 async fn redaction(
     cluster: &Cluster,
     desired: &Desired,

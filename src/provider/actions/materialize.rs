@@ -13,9 +13,9 @@ use crate::schema::{Diagnostics, Value};
 use super::invocation::Invocation;
 use super::{Operation, Target, job};
 
-/// Copies feature values from the offline store to the online store, from which they are served. Without `from` and `to`,
-/// it copies the values since the last run up to the current time (`feast materialize-incremental`), otherwise those
-/// between the two times (`feast materialize`).
+/// Copies feature values from the offline store to the online store, from which they are served. Without `from` and
+/// `to`, it copies the values since the last run up to the current time (`feast materialize-incremental`), otherwise
+/// those between the two times (`feast materialize`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
@@ -31,8 +31,8 @@ pub struct Config {
     #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), extend("default" = "1h"))]
     timeout: Option<String>,
 
-    /// Start of the period, as RFC 3339 without fractions of a second: `2026-01-31T00:00:00Z`, or with an offset such as
-    /// `+01:00`. Requires `to`.
+    /// Start of the period, as RFC 3339 without fractions of a second: `2026-01-31T00:00:00Z`, or with an offset such
+    /// as `+01:00`. Requires `to`.
     #[schemars(regex(
         pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$"
     ))]

@@ -15,8 +15,8 @@ use crate::schema::Diagnostics;
 use super::invocation::Invocation;
 use super::{Operation, Target};
 
-/// Replaces the pods of a feature store by new ones with the same configuration, as `kubectl rollout restart` does, and waits
-/// until the new ones serve. With the strategy `RollingUpdate`, no request is lost.
+/// Replaces the pods of a feature store by new ones with the same configuration, as `kubectl rollout restart` does, and
+/// waits until the new ones serve. With the strategy `RollingUpdate`, no request is lost.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {

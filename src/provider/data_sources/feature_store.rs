@@ -1,5 +1,5 @@
-//! The data source `feast_feature_store`: a feature store as it is in the cluster. An attribute that the account may not
-//! read is null.
+//! The data source `feast_feature_store`: a feature store as it is in the cluster. An attribute that the account may
+//! not read is null.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -264,8 +264,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Compares the live objects with the configuration of the last apply. Returns `None` if the account may not read all
-    /// of them.
+    /// Compares the live objects with the configuration of the last apply. Returns `None` if the account may not read
+    /// all of them.
     async fn drift(
         &self,
         desired: &Desired,

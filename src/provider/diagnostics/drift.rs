@@ -28,9 +28,9 @@ pub fn rewritten(fields: &[Drift]) -> Option<Diagnostic> {
         "Admission control has changed what was applied",
         format!(
             "The API server accepted the apply and stored other values in these fields:\n{fields}\n\nA mutating admission \
-             policy or webhook of the cluster does this; the API server does not name it. A value that is not stored at \
-             all can need a feature gate that is off. The state keeps the values that \
-             were applied, and the stored ones are not drift. This is not repeated while both stay the same. If the stored \
+             policy or webhook of the cluster does this; the API server does not name it. A value that was not stored at \
+             all can require a feature gate that is off. The state keeps the values that were applied, and the stored \
+             ones are not drift. This is not repeated while both stay the same. If the stored \
              values are not wanted, exempt the feature store from the policy."
         ),
     ))

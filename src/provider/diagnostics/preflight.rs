@@ -1,5 +1,5 @@
-//! Diagnostics of a preflight. What the same run can create is a warning; everything else would fail the apply and is an
-//! error.
+//! Diagnostics of a preflight. What the same run can create is a warning; everything else would fail the apply and is
+//! an error.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The list resource `feast_feature_store`: the feature stores of this provider, and those of the Feast operator that can
-//! be imported.
+//! The list resource `feast_feature_store`: the feature stores of this provider, and those of the Feast operator that
+//! can be imported.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ use crate::schema::{
 /// The largest number of feature stores that are read at the same time.
 const CONCURRENT_READS: usize = 8;
 
-/// Finds feature stores on Kubernetes, to import them: those that this provider created, and those of the Feast operator,
-/// which are marked with `(Feast operator)`.
+/// Finds feature stores on Kubernetes, to import them: those that this provider created, and those of the Feast
+/// operator, which are marked with `(Feast operator)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ListConfig {
@@ -263,8 +263,8 @@ impl Listing<'_> {
         event
     }
 
-    /// Returns the state of a feature store, as an import and a refresh return it. The warnings of both are left out: the
-    /// plan that imports the feature store has them.
+    /// Returns the state of a feature store, as an import and a refresh return it. The warnings of both are left out:
+    /// the plan that imports the feature store has them.
     ///
     /// # Errors
     ///

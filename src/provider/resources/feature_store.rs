@@ -1,5 +1,6 @@
 //! The resource `feast_feature_store`: one file for each operation ([`plan`], [`apply`], [`read`], [`destroy`],
-//! [`import`], [`generate`], [`moved`], [`upgrade`]) over the prior state ([`prior_state`]) and Terraform's private data ([`private_state`]).
+//! [`import`], [`generate`], [`moved`], [`upgrade`]) over the prior state ([`prior_state`]) and Terraform's private
+//! data ([`private_state`]).
 
 mod adopt;
 pub mod apply;

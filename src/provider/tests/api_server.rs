@@ -1,5 +1,5 @@
-//! An API server in memory. It stores objects as they are applied, without defaults, field managers or controllers. Tests
-//! that depend on the behavior of Kubernetes use a real API server (`tests/lifecycle`).
+//! An API server in memory. It stores objects as they are applied, without defaults, field managers or controllers.
+//! Tests that depend on the behavior of Kubernetes use a real API server (`tests/lifecycle`).
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

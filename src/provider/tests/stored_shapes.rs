@@ -1,7 +1,8 @@
-//! States of every shape, as this version first stored them (`tests/states/shapes`): each later version must read all of them.
+//! States of every shape, as this version first stored them (`tests/states/shapes`): each later version must read all
+//! of them.
 //!
-//! To add a shape, add it to [`SHAPES`] and run `cargo test --lib record_missing_shapes -- --ignored`. A file that exists is
-//! never written again.
+//! To add a shape, add it to [`SHAPES`] and run `cargo test --lib record_missing_shapes -- --ignored`. A file that
+//! exists is never written again.
 
 use std::path::PathBuf;
 
@@ -24,7 +25,8 @@ const RENDERED: [&str; 3] = ["configuration_hash", "objects", "scaling_status"];
 /// A shape of a state.
 struct Shape {
     name: &'static str,
-    /// Whether the plan of the unchanged configuration has no change but what another version renders, without a refresh.
+    /// Whether the plan of the unchanged configuration has no change but what another version renders, without a
+    /// refresh.
     is_settled: bool,
     /// Returns the configuration, the state, and the private data.
     make: fn(&TestProvider) -> (Value, Value, Vec<u8>),

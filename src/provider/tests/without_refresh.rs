@@ -1,5 +1,5 @@
-//! Operations on a state that was not refreshed: `-refresh=false`, and `-minimal-refresh` since Terraform 1.17, which plans
-//! first, and refreshes and plans again only what would change.
+//! Operations on a state that was not refreshed: `-refresh=false`, and `-minimal-refresh` since Terraform 1.17, which
+//! plans first, and refreshes and plans again only what would change.
 
 use super::test_provider::{TestProvider, texts};
 use super::*;

@@ -1,5 +1,5 @@
-//! Values in the msgpack form of go-cty: an unknown value is an extension, a number has the first form that represents it
-//! exactly, and a dynamic value is a pair of its type and the value.
+//! Values in the msgpack form of go-cty: an unknown value is an extension, a number has the first form that represents
+//! it exactly, and a dynamic value is a pair of its type and the value.
 
 use std::collections::BTreeMap;
 
@@ -253,8 +253,8 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
     })
 }
 
-/// Returns the type of a dynamic value. A [`Value`] does not distinguish lists, sets and tuples, so a list becomes a tuple,
-/// which is the type of `[…]` in a configuration.
+/// Returns the type of a dynamic value. A [`Value`] does not distinguish lists, sets and tuples, so a list becomes a
+/// tuple, which is the type of `[…]` in a configuration.
 fn own_type(value: &Value) -> Type {
     match value {
         Value::Null | Value::Unknown => Type::Dynamic,

@@ -1,6 +1,6 @@
 //! Lossless conversion of numbers. Terraform's numbers have 512 bits, and users write them in decimal, so they are
-//! converted by way of their plain decimal text. `Number::Float` stands for the shortest decimal text that parses as that
-//! `f64`. A text that no `f64` is printed as is a `Number::Decimal`.
+//! converted by way of their plain decimal text. `Number::Float` stands for the shortest decimal text that parses as
+//! that `f64`. A text that no `f64` is printed as is a `Number::Decimal`.
 
 use crate::schema::Number;
 

@@ -175,8 +175,8 @@ impl Rpc for apply_resource_change::Request {
 }
 
 /// Returns the state after an apply whose outcome is unknown. For a create it is the plan with null for unknown values:
-/// Terraform taints it, and the next apply replaces what exists. For an update or a destroy it is the prior state, which
-/// the next refresh corrects.
+/// Terraform taints it, and the next apply replaces what exists. For an update or a destroy it is the prior state,
+/// which the next refresh corrects.
 fn state_of_unknown_outcome(request: &apply_resource_change::Request) -> Option<DynamicValue> {
     let is_create = codec::is_null(request.prior_state.as_ref());
     let planned = request.planned_state.as_ref().filter(|_| is_create);

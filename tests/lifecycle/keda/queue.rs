@@ -15,14 +15,21 @@ use crate::lifecycle::lab;
 use crate::lifecycle::store::until;
 use crate::support::testbed::Tool;
 use crate::support::testbed::components::free_ports;
-use crate::support::testbed::process::Service;
+use crate::support::testbed::process::{Guard, Service};
+
+/// The file with the process of Prometheus, for its guard.
+const PROCESSES: &str = "processes";
+
+/// The length of the queue, also right after a scrape that a slow machine has missed.
+pub const QUERY: &str = "sum(last_over_time(queue_length[1m]))";
 
 /// The queue and its Prometheus, which ends with this value.
 pub struct Queue {
     length: Arc<AtomicU64>,
     port: u16,
     prometheus: Service,
-    _folder: TempDir,
+    folder: TempDir,
+    guard: Option<Guard>,
 }
 
 impl Queue {
@@ -41,8 +48,8 @@ impl Queue {
         let folder = TempDir::new().unwrap();
         let configuration = json!({"scrape_configs": [{
             "job_name": "queue",
-            "scrape_interval": "1s",
-            "scrape_timeout": "1s",
+            "scrape_interval": "2s",
+            "scrape_timeout": "2s",
             "static_configs": [{"targets": [target]}],
         }]});
         let file = folder.path().join("prometheus.yml");
@@ -57,17 +64,21 @@ impl Queue {
             ))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let prometheus = Service::spawn("prometheus", command, folder.path()).unwrap();
+        let guard = Guard::watch(folder.path(), &folder.path().join(PROCESSES)).unwrap();
         let queue = Self {
             length,
             port,
             prometheus,
-            _folder: folder,
+            folder,
+            guard: Some(guard),
         };
         queue.wait_for_prometheus();
         queue
     }
 
     fn wait_for_prometheus(&self) {
+        let list = self.folder.path().join(PROCESSES);
+        fs::write(list, format!("{}\n", self.prometheus.pid())).unwrap();
         until("Prometheus to listen", 30, || {
             TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
@@ -85,8 +96,8 @@ impl Queue {
     /// Returns a trigger for one pod for each ten elements, with `more` attributes.
     pub fn trigger(&self, more: &str) -> String {
         format!(
-            "{{ type = \"prometheus\", metadata = {{ serverAddress = \"{}\", query = \"sum(queue_length)\", \
-             threshold = \"10\" }}, {more} }}",
+            "{{ type = \"prometheus\", metadata = {{ serverAddress = \"{}\", query = \"{QUERY}\", threshold = \"10\" }}, \
+             {more} }}",
             self.address()
         )
     }
@@ -104,6 +115,9 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.prometheus.stop();
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
+        }
     }
 }
 

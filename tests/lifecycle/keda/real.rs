@@ -1,5 +1,5 @@
-//! Feature stores that the real KEDA scales, on a length that the real Prometheus scrapes. All tests share one control plane
-//! with KEDA.
+//! Feature stores that the real KEDA scales, on a length that the real Prometheus scrapes. All tests share one control
+//! plane with KEDA.
 //!
 //! `cargo test` ignores them, because the first build of KEDA takes long; `.ci/extended` runs them.
 
@@ -7,29 +7,32 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
 
-use libtest_mimic::{Completion, Trial};
+use libtest_mimic::Trial;
 use serde_json::{Value as Json, json};
 
-use super::queue::Queue;
+use super::queue::{QUERY, Queue};
 use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
-use crate::support::terraform::{Run, Terraform};
-use crate::support::testbed::{Cluster, ControlPlane, Keda, Progress, Tool, tools};
+use crate::support::terraform::Terraform;
+use crate::support::testbed::{Cluster, ControlPlane, Keda, Tool};
+
+/// The time in which KEDA would change the number of pods, if it were to.
+const TIME_TO_SCALE: Duration = Duration::from_secs(10);
 
 /// The control plane with KEDA, which ends first.
 static RUNNING: OnceLock<Mutex<Option<(Keda, ControlPlane)>>> = OnceLock::new();
-
-const TOOLS: &[Tool] = &[Tool::KedaOperator, Tool::KedaAdapter, Tool::Prometheus];
 
 /// Returns one trial for each function.
 pub fn trials() -> Vec<Trial> {
     let tests: [(&str, fn()); 8] = [
         ("scales_between_the_bounds", scales_between_the_bounds),
         ("scales_to_zero_and_back", scales_to_zero_and_back),
-        ("a_pause_is_no_drift", a_pause_is_no_drift),
-        ("the_fallback_applies", the_fallback_applies),
-        ("a_formula_decides", a_formula_decides),
+        ("pause_is_not_drift", pause_is_not_drift),
+        ("fallback_sets_replicas", fallback_sets_replicas),
+        ("formula_sets_replicas", formula_sets_replicas),
         (
             "no_change_of_the_owner_drops_a_pod",
             no_change_of_the_owner_drops_a_pod,
@@ -41,21 +44,13 @@ pub fn trials() -> Vec<Trial> {
         ("rejections_are_explained", rejections_are_explained),
     ];
     let trials = tests.into_iter().map(|(name, test)| {
-        let trial = Trial::ignorable_test(format!("keda::real::{name}"), move || Ok(run(test)));
+        let trial = Trial::test(format!("keda::real::{name}"), move || {
+            test();
+            Ok(())
+        });
         trial.with_ignored_flag(true)
     });
     trials.collect()
-}
-
-/// Runs the test, or ignores it where KEDA cannot be built.
-fn run(test: fn()) -> Completion {
-    match tools::ensure(TOOLS, Progress::stderr()) {
-        Ok(_) => {
-            test();
-            Completion::Completed
-        }
-        Err(error) => Completion::ignored_with(error.to_string()),
-    }
 }
 
 fn cluster() -> Cluster {
@@ -210,7 +205,7 @@ fn scales_to_zero_and_back() {
     destroy(&test);
 }
 
-fn a_pause_is_no_drift() {
+fn pause_is_not_drift() {
     let (test, queue) = (store("pause"), Queue::start());
     test.configure(&scaled(&queue, 1, 4, ""));
     test.apply();
@@ -241,11 +236,12 @@ fn a_pause_is_no_drift() {
     until("the pause", 30, || {
         (condition(&test, "Paused") == json!("True")).then_some(())
     });
+    sleep(TIME_TO_SCALE);
     expect_replicas(&test, 3);
     destroy(&test);
 }
 
-fn the_fallback_applies() {
+fn fallback_sets_replicas() {
     let (test, mut queue) = (store("fallback"), Queue::start());
     let fallback = |behavior: &str| {
         let fallback = format!(
@@ -270,11 +266,12 @@ fn the_fallback_applies() {
     until("the fallback", 60, || {
         (condition(&test, "Fallback") == json!("True")).then_some(())
     });
+    sleep(TIME_TO_SCALE);
     expect_replicas(&test, 4);
     destroy(&test);
 }
 
-fn a_formula_decides() {
+fn formula_sets_replicas() {
     let (test, queue) = (store("formula"), Queue::start());
     let triggers = [
         queue.trigger("name = \"requests\""),
@@ -333,7 +330,7 @@ fn no_change_of_the_owner_drops_a_pod() {
     test.configure(&format!("scaling = {{ replicas = 2 }}\n{DATABASES}"));
     test.apply();
     assert_eq!((test.replicas(), autoscalers(&test)), (2, vec![]));
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    sleep(TIME_TO_SCALE);
     test.expect_empty_plan();
     assert_eq!(test.replicas(), 2);
 
@@ -366,7 +363,7 @@ fn a_scaled_object_beside_the_store() {
         .find(|line| line.contains("query:"))
         .unwrap();
     let manifest = manifest
-        .replace(query, "        query: sum(queue_length)")
+        .replace(query, &format!("        query: {QUERY}"))
         .replace("http://prometheus.monitoring.svc:9090", &queue.address())
         .replace("\"100\"", "\"10\"")
         .replace(
@@ -411,13 +408,6 @@ fn a_scaled_object_beside_the_store() {
     );
 }
 
-/// Returns the text of an error without its line breaks.
-fn message(run: &Run) -> String {
-    assert_eq!(run.status, Some(1), "{run}");
-    let text = run.stderr.replace(['│', '╷', '╵'], " ");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// The webhook of KEDA rejects a second ScaledObject for the Deployment.
 fn rejections_are_explained() {
     let (test, queue) = (store("rejected"), Queue::start());
@@ -432,7 +422,7 @@ fn rejections_are_explained() {
             "minReplicaCount": 1,
             "triggers": [{
                 "type": "prometheus",
-                "metadata": {"serverAddress": queue.address(), "query": "sum(queue_length)", "threshold": "10"},
+                "metadata": {"serverAddress": queue.address(), "query": QUERY, "threshold": "10"},
             }],
         },
     });
@@ -442,7 +432,8 @@ fn rejections_are_explained() {
     });
     test.configure(&scaled(&queue, 1, 4, ""));
     let run = test.terraform.apply().unwrap();
-    let text = message(&run);
+    assert_eq!(run.status, Some(1), "{run}");
+    let text = run.messages();
     assert!(
         text.contains("a policy of the cluster denies this")
             && text.contains("is already managed by"),

@@ -95,9 +95,9 @@ impl Scan {
         config
     }
 
-    pub async fn run(self, only: &str) -> Report {
+    pub async fn run(self, only: &str, all: bool) -> Report {
         let started = Instant::now();
-        let cases: Vec<Case> = cases(&self.configs, only);
+        let cases: Vec<Case> = cases(&self.configs, only, all);
         let scan = Arc::new(self);
         let validated = Arc::clone(&scan).validate_all(&cases).await;
         let validation_time = started.elapsed();
@@ -113,7 +113,7 @@ impl Scan {
         }
         let attributes: BTreeSet<&str> = cases.iter().map(|case| &*case.attribute).collect();
         let mut without_value: BTreeSet<&str> = (cases.iter())
-            .filter(|case| !case.is_set && !WITHOUT_VALUE.contains(&&*case.attribute))
+            .filter(|case| !case.is_partial && !WITHOUT_VALUE.contains(&&*case.attribute))
             .map(|case| &*case.attribute)
             .collect();
         for case in &accepted {

@@ -1,5 +1,5 @@
-//! What the controllers of OpenShift do to the objects of a project, as far as feature stores depend on it: the service CA,
-//! and the admission of pods by the SecurityContextConstraints `restricted-v2`.
+//! What the controllers of OpenShift do to the objects of a project, as far as feature stores depend on it: the service
+//! CA, and the admission of pods by the SecurityContextConstraints `restricted-v2`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,9 +18,9 @@ const SERVICE_UID: &str = "service.beta.openshift.io/originating-service-uid";
 const INJECT: &str = "service.beta.openshift.io/inject-cabundle";
 const MANAGER: &str = "--field-manager=service-ca-operator";
 
-/// The service CA operator for one namespace. As the real one (`openshift/service-ca-operator`), it creates the Secret that
-/// the annotation of a Service names, with a certificate for the host names of this Service only, marks the Service, and
-/// replaces the data of annotated ConfigMaps. It works until it is dropped.
+/// The service CA operator for one namespace. As the real one (`openshift/service-ca-operator`), it creates the Secret
+/// that the annotation of a Service names, with a certificate for the host names of this Service only, marks the
+/// Service, and replaces the data of annotated ConfigMaps. It works until it is dropped.
 pub struct ServiceCa {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,

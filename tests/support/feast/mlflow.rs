@@ -52,8 +52,8 @@ impl Mlflow {
             .collect())
     }
 
-    /// Returns the runs of an experiment by name: `tags` without those of MLflow, `params`, the keys of `metrics`, and the
-    /// paths of `artifacts`. Runs of the same name are in the order of their start.
+    /// Returns the runs of an experiment by name: `tags` without those of MLflow, `params`, the keys of `metrics`, and
+    /// the paths of `artifacts`. Runs of the same name are in the order of their start.
     pub fn runs(pod: &Pod<'_>, experiment: &str) -> Result<Vec<(String, Json)>> {
         let experiments = Self::experiments(pod)?;
         let Some(id) = experiments.get(experiment) else {

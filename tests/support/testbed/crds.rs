@@ -1,7 +1,7 @@
 //! Custom resource definitions of other projects, from their pinned Go modules (`crds/go.mod`, `keda/go.mod`).
 //!
-//! Most modules have the definitions as files. The Prometheus Operator's module has its Go types only: its definitions are
-//! generated from them, by the generator and with the options of that project.
+//! Most modules have the definitions as files. The Prometheus Operator's module has its Go types only: its definitions
+//! are generated from them, by the generator and with the options of that project.
 
 use std::fs;
 use std::path::PathBuf;

@@ -92,8 +92,8 @@ impl Module {
         }
     }
 
-    /// Returns the build tags, which leave out what no test uses: the service discoveries of Prometheus, and the cloud providers
-    /// that were part of Kubernetes.
+    /// Returns the build tags, which leave out what no test uses: the service discoveries of Prometheus, and the cloud
+    /// providers that were part of Kubernetes.
     fn tags(self) -> &'static str {
         match self {
             Self::Kubernetes130 => "providerless",

@@ -28,7 +28,8 @@ pub struct Keda {
 }
 
 impl Keda {
-    /// Installs KEDA's definitions in the cluster and starts its programs. The first start builds them, which takes long.
+    /// Installs KEDA's definitions in the cluster and starts its programs. The first start builds them, which takes
+    /// long.
     pub fn start(cluster: &Cluster) -> Result<Self> {
         let tools = tools::ensure(&[Tool::KedaOperator, Tool::KedaAdapter], Progress::stderr())?;
         let folder = cluster.folder().ok_or_else(|| {
@@ -45,7 +46,6 @@ impl Keda {
             grpc: format!("127.0.0.1:{grpc}"),
         };
         let processes = folder.join("keda/processes");
-        fs::write(&processes, "").doing(|| format!("writing {}", processes.display()))?;
         let mut keda = Self {
             services: Vec::new(),
             guard: Some(Guard::watch(folder, &processes)?),
@@ -76,7 +76,7 @@ impl Keda {
         wait_for(
             &mut keda.services,
             "the webhooks of KEDA",
-            Duration::from_secs(60),
+            Duration::from_secs(180),
             || TcpStream::connect(("127.0.0.1", webhooks)).is_ok(),
         )?;
         cluster.apply(&objects)?;
@@ -84,7 +84,7 @@ impl Keda {
             "wait",
             "apiservice/v1beta1.external.metrics.k8s.io",
             "--for=condition=Available",
-            "--timeout=60s",
+            "--timeout=180s",
         ])?;
         keda.services.iter_mut().try_for_each(Service::check)?;
         Ok(keda)

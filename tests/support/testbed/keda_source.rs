@@ -1,5 +1,5 @@
-//! The sources of KEDA without the scalers that no test uses. They need the client libraries of clouds and databases, which
-//! are half of all packages.
+//! The sources of KEDA without the scalers that no test uses. They need the client libraries of clouds and databases,
+//! which are half of all packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,11 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
             fs::remove_file(&file).doing(|| format!("removing {}", file.display()))?;
         }
     }
+    // A constant of a scaler that is removed.
+    replace(
+        &scalers.join("constants.go"),
+        "package scalers\n\nconst externalMetricType = \"External\"\n",
+    )?;
     let builder = folder.join("pkg/scaling/scalers_builder.go");
     let remaining = without_cases(&read(&builder)?, &constructors);
     replace(&builder, &remaining)?;

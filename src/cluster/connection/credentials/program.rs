@@ -97,7 +97,8 @@ impl Program {
         Ok(identity)
     }
 
-    /// Returns the header with the token. Renews an expired token. `None` if the program returned only a client certificate.
+    /// Returns the header with the token. Renews an expired token. `None` if the program returned only a client
+    /// certificate.
     pub async fn header(self: Arc<Self>) -> Result<Option<HeaderValue>, ConnectionError> {
         let mut last = self.last.lock().await;
         let soon = Timestamp::now() + MARGIN;

@@ -1,5 +1,5 @@
-//! Workloads that only a user or another controller can resume: a paused Deployment, a suspended Job, and a Job whose pod
-//! is kept running by an injected container.
+//! Workloads that only a user or another controller can resume: a paused Deployment, a suspended Job, and a Job whose
+//! pod is kept running by an injected container.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -76,8 +76,8 @@ fn is_stuck_while_paused(deployment: &Deployment) -> bool {
     status.is_some_and(|status| count(status.replicas) > count(status.updated_replicas))
 }
 
-/// Returns the containers that keep the pod of a Job running although all containers of the Job have succeeded. `None` if
-/// there are none.
+/// Returns the containers that keep the pod of a Job running although all containers of the Job have succeeded. `None`
+/// if there are none.
 pub(super) fn sidecars(pod: &Pod, observation: &Observation<'_>) -> Option<Vec<PodIssue>> {
     let job = observation.job?;
     let own = observation.live?["spec"]["template"]["spec"]["containers"].as_array()?;

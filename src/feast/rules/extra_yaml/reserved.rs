@@ -216,8 +216,8 @@ pub const FILES: [&[Reserved]; 3] = [
     ],
 ];
 
-/// Settings that make a registry, an online or an offline store in a database a file. They are read with the Secret, which
-/// the apply checks.
+/// Settings that make a registry, an online or an offline store in a database a file. They are read with the Secret,
+/// which the apply checks.
 pub const DATABASES: [&[Reserved]; 3] = [
     &[
         (

@@ -89,8 +89,8 @@ pub async fn adopt(
     })
 }
 
-/// Returns the operator's objects as far as our manifests name fields of them, with the list elements that an apply will
-/// remove. Of an object without a manifest, which an apply will delete, returns only the metadata.
+/// Returns the operator's objects as far as our manifests name fields of them, with the list elements that an apply
+/// will remove. Of an object without a manifest, which an apply will delete, returns only the metadata.
 fn observed(operated: &Operated, manifests: &Manifests) -> Manifests {
     let objects = operated.objects.iter().map(|(key, live)| {
         let manifest = match manifests.get(key) {

@@ -160,7 +160,8 @@ impl ApplyOperation<'_> {
         outcome
     }
 
-    /// Writes the objects over the live ones. `issued` receives the objects with certificates that are issued meanwhile.
+    /// Writes the objects over the live ones. `issued` receives the objects with certificates that are issued
+    /// meanwhile.
     async fn write_over(
         &self,
         prepared: &Prepared,
@@ -356,8 +357,8 @@ impl ApplyOperation<'_> {
         }
     }
 
-    /// Returns the manifests of the existing objects after a failure: the planned one of an object that was written, and
-    /// the one of the last apply otherwise.
+    /// Returns the manifests of the existing objects after a failure: the planned one of an object that was written,
+    /// and the one of the last apply otherwise.
     fn existing(&self, prepared: &Prepared, outcome: &Outcome) -> Manifests {
         let planned = &prepared.desired.objects.manifests;
         let last_applied = &self.prior.private.last_applied;
@@ -373,8 +374,8 @@ impl ApplyOperation<'_> {
             .collect()
     }
 
-    /// Returns warnings about fields that the cluster did not store as they were applied. An earlier apply has warned about
-    /// the recorded ones.
+    /// Returns warnings about fields that the cluster did not store as they were applied. An earlier apply has warned
+    /// about the recorded ones.
     fn unsettled(&self, outcome: &Outcome) -> Diagnostics {
         let rewrites = &self.prior.private.rewrites;
         let (mut altered, mut unrecorded, mut retained) = (Vec::new(), Vec::new(), Vec::new());

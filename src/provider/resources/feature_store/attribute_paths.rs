@@ -29,7 +29,7 @@ impl AttributePaths<'_> {
             (Reason::NamespaceMissing(_) | Reason::NamespaceTerminating(_), _) => {
                 vec![Path::of("namespace")]
             }
-            (Reason::Foreign { .. } | Reason::Terminating(_), _) => vec![Path::of("name")],
+            (Reason::Foreign { .. } | Reason::Terminating(_), Some(_)) => vec![Path::of("name")],
             (Reason::NotIssued { .. }, _) => vec![Path::of(names::SERVING_CERTIFICATES)],
             (Reason::Forbidden { message }, _) => {
                 Vec::from_iter(diagnostics::pod_security_attribute(message))

@@ -1,4 +1,5 @@
-//! The checks of a planned feature store against the cluster: what an apply would meet before and during its first writes.
+//! The checks of a planned feature store against the cluster: what an apply would meet before and during its first
+//! writes.
 //!
 //! A plan that replaces a feature store ([`replacement`](super::replacement)) and a preflight
 //! ([`preflight`](super::preflight)) run them.
@@ -93,8 +94,8 @@ pub async fn check_create(
     Ok(report)
 }
 
-/// Checks whether an existing feature store can be updated. As an apply does, it takes the objects of the last refresh for
-/// the ones that the user has seen, and values that admission has rewritten for applied.
+/// Checks whether an existing feature store can be updated. As an apply does, it takes the objects of the last refresh
+/// for the ones that the user has seen, and values that admission has rewritten for applied.
 ///
 /// # Errors
 ///

@@ -149,10 +149,10 @@ pub fn rollout_state(deployment: &Json) -> (ScalingStatus, bool) {
 
 /// Returns the attribute `scaling_status` after a refresh.
 ///
-/// Terraform reports every change that a refresh makes as drift. So numbers that change by design stay as the last apply
-/// left them: a replica count that an autoscaler or another client sets, and pods that start and stop. The live numbers
-/// replace them if the last rollout did not finish (`was_pending`), or if another client changed the replica count of
-/// the configuration (`is_fixed`).
+/// Terraform reports every change that a refresh makes as drift. So numbers that change by design stay as the last
+/// apply left them: a replica count that an autoscaler or another client sets, and pods that start and stop. The live
+/// numbers replace them if the last rollout did not finish (`was_pending`), or if another client changed the replica
+/// count of the configuration (`is_fixed`).
 pub fn refreshed_status(
     stored: &Value,
     live: ScalingStatus,

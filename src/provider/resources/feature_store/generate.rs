@@ -4,9 +4,9 @@ use crate::schema::{Block, Value, decode, encode};
 
 /// Returns the configuration of an imported state. Terraform writes it to a file.
 ///
-/// The state of an import has the configuration as the user wrote it, without defaults, because the Secret of the feature
-/// store contains it, or because it was converted from a custom resource. Only the computed attributes have to go.
-/// `namespace` stays: the block must not move to another namespace when the provider's default changes.
+/// The state of an import has the configuration as the user wrote it, without defaults, because the Secret of the
+/// feature store contains it, or because it was converted from a custom resource. Only the computed attributes have to
+/// go. `namespace` stays: the block must not move to another namespace when the provider's default changes.
 pub fn generate(block: &Block, state: &Value) -> Value {
     encode(&block.attributes, &decode(block, state).json)
 }

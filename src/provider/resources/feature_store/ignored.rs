@@ -2,8 +2,8 @@
 //!
 //! Terraform validates the configuration as the user wrote it, and then plans with one in which the values that
 //! `ignore_changes` names are those of the prior state. The difference between both tells what is ignored. A value of
-//! the prior state is the live value of one object. Where an attribute sets fields of several objects, such as `labels`,
-//! the other objects must not get that value.
+//! the prior state is the live value of one object. Where an attribute sets fields of several objects, such as
+//! `labels`, the other objects must not get that value.
 
 use crate::kubernetes::diff::changes;
 use crate::schema::{Path, Value};

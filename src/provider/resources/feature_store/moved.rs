@@ -1,8 +1,8 @@
 //! `moved` blocks from resources that hold a FeatureStore custom resource of the Feast operator as a manifest:
 //! `kubernetes_manifest` of hashicorp/kubernetes, and `kubectl_manifest` of gavinbunney/kubectl and its forks.
 //!
-//! Terraform moves states before it configures the provider, so there is no cluster yet. The moved state has only the name
-//! of the feature store; the refresh that follows reads the rest as an import does.
+//! Terraform moves states before it configures the provider, so there is no cluster yet. The moved state has only the
+//! name of the feature store; the refresh that follows reads the rest as an import does.
 
 use serde_json::Value as Json;
 

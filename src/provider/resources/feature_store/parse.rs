@@ -34,9 +34,9 @@ pub fn parse(block: &Block, value: &Value) -> Result<Parsed, Diagnostics> {
 
 /// Decodes and checks a plan of a resource whose prior state is `prior`, null on create.
 ///
-/// Terraform validates the configuration as the user wrote it, and then plans with the prior values of the attributes in
-/// `ignore_changes`. So a value that is the one in the prior state can be a live value that another client set. If only
-/// such values break a rule, that is a warning.
+/// Terraform validates the configuration as the user wrote it, and then plans with the prior values of the attributes
+/// in `ignore_changes`. So a value that is the one in the prior state can be a live value that another client set. If
+/// only such values break a rule, that is a warning.
 ///
 /// # Errors
 ///

@@ -1,7 +1,8 @@
 //! Plan: the planned state, from the configuration and the prior state alone.
 //!
-//! No cluster is contacted, except by two checks: [`replacement`](super::replacement) checks whether the new feature store
-//! can be created if the plan replaces one, and [`preflight`](super::preflight) checks everything if it is configured.
+//! No cluster is contacted, except by two checks: [`replacement`](super::replacement) checks whether the new feature
+//! store can be created if the plan replaces one, and [`preflight`](super::preflight) checks everything if it is
+//! configured.
 
 use serde_json::Value as Json;
 
@@ -81,10 +82,11 @@ pub struct PlannedStore {
     pub replacement: Option<Replacement>,
 }
 
-/// Plans without a cluster. Returns what the cluster can be asked about; `None` for a destroy and an invalid configuration.
+/// Plans without a cluster. Returns what the cluster can be asked about; `None` for a destroy and an invalid
+/// configuration.
 ///
-/// `default_namespace` is the one of the provider block, `None` while it is unknown. With `force`, an apply takes fields
-/// that other field managers have applied.
+/// `default_namespace` is the one of the provider block, `None` while it is unknown. With `force`, an apply takes
+/// fields that other field managers have applied.
 pub fn plan_offline(
     block: &Block,
     default_namespace: Option<&str>,
@@ -217,8 +219,8 @@ fn planned_private(prior: &PriorState<'_>, kept: Manifests, encoded: &Private) -
     planned.encode()
 }
 
-/// Defers the plan while the provider block is unknown, because the cluster is created in the same run. A client without
-/// deferrals gets the plan that the configuration determines.
+/// Defers the plan while the provider block is unknown, because the cluster is created in the same run. A client
+/// without deferrals gets the plan that the configuration determines.
 fn deferred(
     default_namespace: Option<&str>,
     request: &PlanResourceChangeRequest,
@@ -239,8 +241,8 @@ fn set_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
     state.set("namespace", namespace);
 }
 
-/// Rejects a namespace of the provider block that cannot be the name of a namespace. A namespace in the configuration of
-/// the feature store was checked with the rest of the configuration.
+/// Rejects a namespace of the provider block that cannot be the name of a namespace. A namespace in the configuration
+/// of the feature store was checked with the rest of the configuration.
 fn check_default_namespace(block: &Block, config: &Value, state: &Value) -> Diagnostics {
     if !config.attribute("namespace").is_null() {
         return Vec::new();

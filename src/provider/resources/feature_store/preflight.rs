@@ -166,8 +166,8 @@ impl Preflight<'_> {
         occupied.into_iter().chain(values).chain(sources).collect()
     }
 
-    /// Returns the diagnostic of an error that the apply would meet. `None` for an error that is reported in another way:
-    /// a missing permission, and a conflict, of which the plan warns after each refresh.
+    /// Returns the diagnostic of an error that the apply would meet. `None` for an error that is reported in another
+    /// way: a missing permission, and a conflict, of which the plan warns after each refresh.
     fn finding(
         &self,
         error: &cluster::Error,

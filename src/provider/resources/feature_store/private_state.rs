@@ -29,8 +29,8 @@ pub struct PrivateState {
     pub rollout: Rollout,
     /// The content of a Secret that the configuration names differs from what the pods run with.
     pub secrets_changed: bool,
-    /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the name of the source. The HMAC key
-    /// is in the cluster only, so the fingerprints reveal nothing.
+    /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the name of the source. The HMAC
+    /// key is in the cluster only, so the fingerprints reveal nothing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
     /// The id of the create that this resource instance owns ([`Ownership`](crate::feast::ownership::Ownership)).

@@ -350,8 +350,8 @@ mod tests {
         assert_eq!(planned.state, state);
     }
 
-    /// What a refresh finds after a change in the cluster, and that it finds the same again, and nothing once the change
-    /// is undone.
+    /// What a refresh finds after a change in the cluster, and that it finds the same again, and nothing once the
+    /// change is undone.
     #[test]
     fn changes_of_the_cluster_are_found_until_they_are_undone() {
         type Edit = fn(&TestProvider);

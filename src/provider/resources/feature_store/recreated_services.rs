@@ -1,6 +1,6 @@
-//! Services that an update deletes and creates again, because it changes a field that cannot be changed.
+//! Services that an update deletes and creates again, because it changes an immutable field.
 
-use crate::cluster::apply::can_become;
+use crate::cluster::apply::immutable_change;
 use crate::kubernetes::Kind;
 use crate::kubernetes::field_path::FieldPath;
 use crate::provider::diagnostics;
@@ -22,21 +22,14 @@ pub fn warnings(prior: &PriorState<'_>, planned: &Value, desired: &Desired) -> D
         let before = prior.observed.get(key)?;
         let families = FieldPath::of(&["spec", "ipFamilies"]);
         let is_new = families.get(before).is_none() && families.get(manifest).is_some();
-        let (field, is_certain) = match can_become(manifest, before) {
-            true if is_new => (families, false),
-            true => return None,
-            false => {
-                let fields = ["ipFamilies", "healthCheckNodePort", "loadBalancerClass"];
-                let mut fields = fields
-                    .into_iter()
-                    .map(|name| FieldPath::of(&["spec", name]));
-                let changed = fields.find(|field| field.get(manifest) != field.get(before));
-                (changed?, true)
-            }
+        let (field, is_certain) = match immutable_change(manifest, Some(before), before) {
+            Some(field) => (field, true),
+            None if is_new => (families, false),
+            None => return None,
         };
         let name = field.to_string();
         let warning = diagnostics::recreated_service(key, name.trim_start_matches('.'), is_certain);
-        let paths = attributes.of_field(key, &field);
+        let paths = attributes.closest(key, &field).into_iter().collect();
         Some(diagnostics::at_attributes(warning, paths))
     });
     warnings.collect::<Vec<Diagnostic>>()
@@ -65,21 +58,31 @@ mod tests {
             (
                 families(&["IPv4"]),
                 families(&["IPv6"]),
-                Some("ip_families"),
+                Some("service.ip_families"),
             ),
             (
                 families(&["IPv4"]),
                 json!({"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "PreferDualStack"}),
                 None,
             ),
-            (json!({}), families(&["IPv6"]), Some("ip_families")),
+            (json!({}), families(&["IPv6"]), Some("service.ip_families")),
             (families(&["IPv4"]), json!({}), None),
             (
                 balancer("example.com/a"),
                 balancer("example.com/b"),
-                Some("load_balancer_class"),
+                Some("service.load_balancer_class"),
             ),
             (balancer("example.com/a"), balancer("example.com/a"), None),
+            (
+                balancer("example.com/a"),
+                json!({"type": "LoadBalancer"}),
+                Some("service"),
+            ),
+            (
+                json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/a", "ipFamilies": ["IPv4"]}),
+                balancer("example.com/b"),
+                Some("service.load_balancer_class"),
+            ),
         ] {
             let prior = stored(&block, &config(&before));
             let planned = plan(&block, Some(&prior), &config(&after));
@@ -91,8 +94,8 @@ mod tests {
                     )
                 })
                 .collect();
-            let path = expected.map(|name| format!("services.online_store.server.service.{name}"));
-            let summary = "The apply deletes and creates Service/feast-x-online again";
+            let path = expected.map(|name| format!("services.online_store.server.{name}"));
+            let summary = "The apply deletes Service/feast-x-online and creates it again";
             let wanted: Vec<_> = path.map(|path| (summary, Some(path))).into_iter().collect();
             assert_eq!(found, wanted, "{before} → {after}");
         }

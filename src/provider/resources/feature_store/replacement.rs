@@ -1,8 +1,8 @@
 //! The check of a plan that replaces a feature store: whether the new one can be created.
 //!
 //! Terraform destroys the old feature store before it plans or applies the new one. So this is the only plan that
-//! contacts the cluster. It reports what an apply would report before its first write, and what the API server rejects in
-//! a dry run of each object.
+//! contacts the cluster. It reports what an apply would report before its first write, and what the API server rejects
+//! in a dry run of each object.
 //!
 //! Terraform plans a replacement with two requests. The first has a prior state, and its response names the attributes
 //! that require the replacement. The second has no prior state, but the private data of the first response; only the
@@ -110,8 +110,8 @@ impl Replacement {
         self.old.as_ref().map(|old| &old.store)
     }
 
-    /// Returns the objects that the destroy deletes before the create. With `is_old`, the feature store that exists under
-    /// the new name is the one to be replaced.
+    /// Returns the objects that the destroy deletes before the create. With `is_old`, the feature store that exists
+    /// under the new name is the one to be replaced.
     fn freed_objects(
         &self,
         cluster: &Cluster,

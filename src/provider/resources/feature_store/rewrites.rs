@@ -1,8 +1,8 @@
 //! Values that the cluster stored in place of the applied ones: those of mutating admission policies and webhooks.
 //!
 //! The API server accepts an apply and returns the object as it is stored. A value that differs from the applied one is
-//! recorded with it. As long as both stay the same, the field counts as applied, so that it is neither drift nor applied
-//! again. Values that admission adds, such as an injected container, are fields of others and not recorded.
+//! recorded with it. As long as both stay the same, the field counts as applied, so that it is neither drift nor
+//! applied again. Values that admission adds, such as an injected container, are fields of others and not recorded.
 
 use std::collections::BTreeMap;
 

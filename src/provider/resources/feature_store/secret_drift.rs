@@ -1,5 +1,5 @@
-//! Drift of the content of Secrets: what the pods run with against what they would run with after an apply. Contents are
-//! compared by their fingerprints.
+//! Drift of the content of Secrets: what the pods run with against what they would run with after an apply. Contents
+//! are compared by their fingerprints.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

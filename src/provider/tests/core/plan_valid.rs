@@ -1,8 +1,8 @@
 //! Validity of a planned value for a configuration and a prior state (core's `AssertPlanValid`).
 //!
-//! A configured value is planned as configured, or stays as in the prior state. An attribute without a configured value is
-//! null, unless it is computed. The same rules apply to the attributes of each nested object. The elements of a set cannot
-//! be matched, so only their number is compared.
+//! A configured value is planned as configured, or stays as in the prior state. An attribute without a configured value
+//! is null, unless it is computed. The same rules apply to the attributes of each nested object. The elements of a set
+//! cannot be matched, so only their number is compared.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Compatibility of a value with the planned one (core's `AssertObjectCompatible`): known values stay the same, and unknown
-//! ones become any value of their type.
+//! Compatibility of a value with the planned one (core's `AssertObjectCompatible`): known values stay the same, and
+//! unknown ones become any value of their type.
 
 use super::plan_valid::equal;
 use super::violation;

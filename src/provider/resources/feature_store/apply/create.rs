@@ -81,7 +81,8 @@ impl ApplyOperation<'_> {
     }
 
     /// Deletes what this create has made. Returns the response without a state, so that Terraform records no tainted
-    /// resource. Returns `None` if there is nothing to undo, or nothing could be undone because the Secret cannot be written.
+    /// resource. Returns `None` if there is nothing to undo, or nothing could be undone because the Secret cannot be
+    /// written.
     pub(super) async fn undo(
         &self,
         prepared: &Prepared,

@@ -140,8 +140,8 @@ impl ApplyOperation<'_> {
         })
     }
 
-    /// Reads the live objects and decides about the ownership of the feature store. `owner_id` is the id of a create, or
-    /// of an update without an id in its private state.
+    /// Reads the live objects and decides about the ownership of the feature store. `owner_id` is the id of a create,
+    /// or of an update without an id in its private state.
     async fn existing_objects(
         &self,
         cluster: &Cluster,
@@ -225,8 +225,8 @@ impl ApplyOperation<'_> {
 }
 
 impl Prepared {
-    /// Waits for certificates that another controller issues, and merges them into the objects. `live` are the live objects
-    /// of the feature store.
+    /// Waits for certificates that another controller issues, and merges them into the objects. `live` are the live
+    /// objects of the feature store.
     ///
     /// # Errors
     ///
@@ -264,8 +264,8 @@ impl Prepared {
     }
 }
 
-/// Returns the Secrets and ConfigMaps to read: those that exist before the apply, and those that objects of the feature store
-/// ask another controller for.
+/// Returns the Secrets and ConfigMaps to read: those that exist before the apply, and those that objects of the feature
+/// store ask another controller for.
 fn sources(desired: &Desired) -> (BTreeSet<Source>, BTreeSet<Source>) {
     let issued = issued(&desired.objects.manifests);
     let sources = desired.objects.sources().into_iter();
@@ -282,8 +282,8 @@ fn with_placeholders(mut contents: Contents, missing: &BTreeSet<Source>) -> Cont
     contents
 }
 
-/// Reads the Secrets and ConfigMaps once, with placeholders for those that another controller creates after the apply has
-/// begun.
+/// Reads the Secrets and ConfigMaps once, with placeholders for those that another controller creates after the apply
+/// has begun.
 ///
 /// # Errors
 ///
@@ -362,7 +362,8 @@ pub async fn check_remote_registry(
     checked.map_err(|error| vec![diagnostics::remote_store_error(&error)])
 }
 
-/// Checks that the cluster accepts the default group of volumes. OpenShift refuses the pods, after the old ones have ended.
+/// Checks that the cluster accepts the default group of volumes. OpenShift refuses the pods, after the old ones have
+/// ended.
 pub async fn check_volume_group(
     cluster: &Cluster,
     desired: &Desired,

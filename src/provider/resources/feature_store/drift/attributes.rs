@@ -1,8 +1,8 @@
 //! The attributes that set a field of an object.
 //!
 //! A table maps subtrees of the objects to attributes of the configuration. Below these, both have the same structure,
-//! because the types of the configuration are those of Kubernetes: the rest of the path follows by the serde names in the
-//! schema.
+//! because the types of the configuration are those of Kubernetes: the rest of the path follows by the serde names in
+//! the schema.
 
 use std::collections::BTreeMap;
 

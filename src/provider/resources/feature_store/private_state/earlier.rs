@@ -88,8 +88,8 @@ fn parsed<'a>(texts: impl Iterator<Item = (&'a String, &'a String)>) -> Manifest
 
 /// Returns the manifests that the attribute `objects` of the state shows.
 ///
-/// Values that it does not show come from `unshown`. Where they are missing there, they follow from the configuration in
-/// the state; values that do not are left out.
+/// Values that it does not show come from `unshown`. Where they are missing there, they follow from the configuration
+/// in the state; values that do not are left out.
 fn observed(block: &Block, state: &Value, unshown: &BTreeMap<String, Json>) -> Manifests {
     let Value::Map(objects) = state.attribute("objects") else {
         return Manifests::new();
