@@ -211,15 +211,15 @@ fn check(test: &StoreUnderTest) -> bool {
     let change = Cost::of(test, || {
         test.terraform.apply().unwrap().expect_success();
     });
-    // A dry run and a write of the Deployment.
-    change.expect("patches", change.total("patch"), 2..=2);
+    // A dry run and a write of the Deployment, and of the Secret, which has the configuration.
+    change.expect("patches", change.total("patch"), 4..=4);
     // Those of the refresh, and one for each kind that a store can have in its namespace. The Secret with the database
     // connections is read again.
     let kinds = KINDS.len() + 13;
     let [lists, gets] = ["list", "get"].map(|verb| change.total(verb));
     change.expect("lists", lists, kinds..=kinds * change.shared());
     change.expect("gets", gets, 2..=1 + change.shared());
-    change.expect("other requests", change.sum() - 2 - lists - gets, 0..=0);
+    change.expect("other requests", change.sum() - 4 - lists - gets, 0..=0);
 
     let destroy = Cost::of(test, || test.destroy());
     let shared = destroy.shared();

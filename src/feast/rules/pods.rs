@@ -61,6 +61,8 @@ pub(super) fn token(store: &FeatureStore) -> Vec<Violation> {
     }
     let authz = store.authz.as_ref();
     let engine = store.batch_engine.as_ref();
+    let mlflow = store.mlflow.as_ref().filter(|it| it.enabled);
+    let tracking_auth = mlflow.and_then(|it| it.tracking_auth.as_deref());
     let users = [
         (
             "authz.kubernetes",
@@ -70,6 +72,10 @@ pub(super) fn token(store: &FeatureStore) -> Vec<Violation> {
             "batch_engine.spark_application",
             engine.is_some_and(|it| it.spark_application.is_some()),
         ),
+        (
+            "mlflow.tracking_auth",
+            tracking_auth.is_some_and(|auth| auth.starts_with("kubernetes")),
+        ),
     ];
     (users.into_iter().filter(|(_, is_set)| *is_set))
         .map(|(attribute, _)| {
@@ -77,7 +83,7 @@ pub(super) fn token(store: &FeatureStore) -> Vec<Violation> {
                 path.clone(),
                 [path.clone(), Path::of(attribute)],
                 format!("`{attribute}` requires the service account token"),
-                "With this setting, Feast calls the Kubernetes API. Remove `automount_service_account_token`.",
+                "With this setting, Feast sends the token. Remove `automount_service_account_token`.",
             )
         })
         .collect()
@@ -156,23 +162,26 @@ mod tests {
             let expected: Vec<_> = expected.iter().map(|summary| (path, *summary)).collect();
             rejects_store("service-account-token", store, &expected);
         };
-        let both = json!({
+        let all = json!({
             "authz": {"kubernetes": {}},
             "batchEngine": {"configMapRef": {"name": "e"}, "sparkApplication": {}},
+            "mlflow": {"enabled": true, "trackingAuth": "kubernetes"},
         });
-        check(store(true, both.clone()), &[]);
+        check(store(true, all.clone()), &[]);
         check(
-            store(false, both),
+            store(false, all),
             &[
                 "`authz.kubernetes` requires the service account token",
                 "`batch_engine.spark_application` requires the service account token",
+                "`mlflow.tracking_auth` requires the service account token",
             ],
         );
-        let neither = json!({
+        let none = json!({
             "authz": {"oidc": {"issuerUrl": "https://x"}},
             "batchEngine": {"configMapRef": {"name": "e"}},
+            "mlflow": {"enabled": true, "trackingAuth": "basic"},
         });
-        check(store(false, neither), &[]);
+        check(store(false, none), &[]);
     }
 
     #[test]

@@ -325,7 +325,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "service-account-token",
-        description: "The pods have the token of their ServiceAccount if Feast calls the Kubernetes API.",
+        description: "The pods have the token of their ServiceAccount if a setting makes Feast send it.",
         check: pods::token,
     },
     Rule {

@@ -7,7 +7,7 @@ use super::request::RequestName;
 use super::scenario::{SCENARIOS, Scenario};
 
 /// The default number of cases, over all scenarios.
-const DEFAULT_RUNS: usize = 32;
+const DEFAULT_RUNS: usize = 20;
 const DEFAULT_SEED: u64 = 20_261_128;
 
 /// The selected cases of one scenario.

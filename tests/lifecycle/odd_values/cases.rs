@@ -8,8 +8,11 @@ use super::slots::{Slot, attribute_paths, slots};
 use super::values::odd_values;
 use super::{block, is_exception};
 
-/// The maximum number of values of an attribute that another block has too, in a scan of all values and otherwise.
-const OF_REPETITION: [usize; 2] = [6, 2];
+/// The maximum number of values of an attribute that another block has too.
+const OF_REPETITION: usize = 6;
+
+/// The part of the cases in a scan of not all of them: one of this number.
+const SAMPLE: usize = 4;
 
 #[derive(Clone)]
 pub struct Case {
@@ -19,11 +22,11 @@ pub struct Case {
     pub attribute: String,
     pub path: Path,
     pub value: Value,
-    /// True if a valid value of the attribute is not among the cases: the base has one, or only some values are.
-    pub is_partial: bool,
+    /// True if the attribute of the base has a value, so that it has a valid one.
+    pub is_set: bool,
 }
 
-/// Returns the cases of each attribute that the text `only` selects. `all` increases their number.
+/// Returns the cases of each attribute that the text `only` selects, or without `all` a part of them.
 ///
 /// An attribute that no base sets has the cases of the first base that has its block. Blocks that occur several times,
 /// such as those of the servers, have the same attributes. All but the first of them get a part of the values: its
@@ -61,10 +64,7 @@ pub fn cases(configs: &[Value], only: &str, all: bool) -> Vec<Case> {
             let values = odd_values(slot.attribute, &slot.current);
             let step = match is_first {
                 true => 1,
-                false => values
-                    .len()
-                    .div_ceil(OF_REPETITION[usize::from(!all)])
-                    .max(1),
+                false => values.len().div_ceil(OF_REPETITION).max(1),
             };
             if !attribute.contains(only) {
                 continue;
@@ -74,11 +74,12 @@ pub fn cases(configs: &[Value], only: &str, all: bool) -> Vec<Case> {
                 attribute: attribute.clone(),
                 path: slot.path.clone(),
                 value,
-                is_partial: is_set || !all && !is_first,
+                is_set,
             }));
         }
     }
-    cases
+    let step = if all { 1 } else { SAMPLE };
+    cases.into_iter().step_by(step).collect()
 }
 
 /// Returns what attributes of blocks of one type have in common: the names of attribute and block, its type, and the

@@ -113,7 +113,7 @@ impl Scan {
         }
         let attributes: BTreeSet<&str> = cases.iter().map(|case| &*case.attribute).collect();
         let mut without_value: BTreeSet<&str> = (cases.iter())
-            .filter(|case| !case.is_partial && !WITHOUT_VALUE.contains(&&*case.attribute))
+            .filter(|case| all && !case.is_set && !WITHOUT_VALUE.contains(&&*case.attribute))
             .map(|case| &*case.attribute)
             .collect();
         for case in &accepted {
