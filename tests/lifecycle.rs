@@ -359,6 +359,7 @@ fn trials() -> Vec<Trial> {
         actions::commands_for_files_need_a_cron_job,
         actions::examples_run_by_command_and_by_trigger,
         actions::runs_wait_their_turn_and_end_when_they_are_cancelled,
+        migration::commands_for_a_cluster_move_ten_feature_stores,
         query::generated_configuration_migrates_a_namespace,
         query::generates_every_configuration,
         query::import_by_identity_generates_configuration,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
 use crate::lifecycle::operator::{Operator, YAML_VARIABLE, autoscaled, on_a_claim};
-use crate::lifecycle::query::changed;
+use crate::lifecycle::query::{self, changed};
 use crate::lifecycle::store::{KINDS, PASSWORD, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Run};
 use crate::support::testbed::Tool;
@@ -439,55 +440,19 @@ pub fn commands_of_the_guide_succeed() {
     let namespace = test.namespace.name().to_owned();
     let cluster = test.namespace.cluster();
     cluster.apply(CONTROLLER).unwrap();
-    let kubeconfig = cluster.kubeconfig().display().to_string();
     let providers = configuration("", "");
     let providers = providers.split("resource \"").next().unwrap();
     test.terraform.write("main.tf", providers).unwrap();
-    let programs = [
-        lab::tool_path(Tool::Terraform),
-        lab::tool_path(Tool::Kubectl),
-        lab::provider().to_owned(),
-    ];
-    let folders = programs.iter().filter_map(|program| program.parent());
-    let system = std::env::var_os("PATH").unwrap();
-    let path = folders
-        .map(Path::to_owned)
-        .chain(std::env::split_paths(&system));
-    let path = std::env::join_paths(path).unwrap();
-    test.terraform
-        .environment("KUBECONFIG", &kubeconfig)
-        .environment("PATH", path.to_str().unwrap())
-        .environment("TF_CLI_ARGS_apply", "-auto-approve");
+    prepare_shell(&mut test, Tool::Terraform);
     let operator = Operator::reconciled(&test, &on_a_claim());
     let before = objects(&test);
 
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/migration.md");
-    let guide = fs::read_to_string(guide).unwrap();
-    // `query` tests the section about a whole cluster.
-    let (one_store, _) = guide.split_once("### Migrate a whole cluster").unwrap();
-    let blocks = one_store.split("```shell\n").skip(1);
-    let commands: Vec<&str> = blocks
-        .map(|block| block.split("```").next().unwrap().trim())
-        .collect();
+    let [one_store, _] = sections_of_the_guide();
+    let commands = shell_commands(&one_store);
     assert_eq!(commands.len(), 7, "{commands:?}");
     for command in commands {
-        let command = command
-            .replace("sample", "demo")
-            .replace("shop", &namespace);
-        let terraform = test.terraform.command(&[]);
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-c", &command])
-            .current_dir(test.terraform.folder());
-        for (name, value) in terraform.get_envs() {
-            match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
-            };
-        }
-        let output = shell.output().unwrap();
-        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{command}: {messages}");
+        let command = command.replace("sample", "demo");
+        run_in_shell(&test, &command.replace("shop", &namespace));
     }
     operator.wait_for_garbage_collection();
     let mut kept = uids(&before);
@@ -497,6 +462,112 @@ pub fn commands_of_the_guide_succeed() {
     assert_eq!(after, kept);
     test.expect_empty_plan();
     test.terraform.destroy().unwrap().expect_success();
+}
+
+/// Moves ten feature stores in ten namespaces.
+pub fn commands_for_a_cluster_move_ten_feature_stores() {
+    let mut tests: Vec<StoreUnderTest> = (0..10).map(|_| query::empty("move")).collect();
+    let cluster = tests[0].namespace.cluster();
+    cluster.apply(CONTROLLER).unwrap();
+    prepare_shell(&mut tests[0], Tool::Terraform115);
+    let selector = format!("team={}", tests[0].namespace.name());
+    let operators: Vec<Operator<'_>> = tests
+        .iter()
+        .map(|test| {
+            let operator = Operator::reconciled(test, &on_a_claim());
+            let label = ["label", "featurestore", "demo", &selector];
+            test.namespace.kubectl(&label).unwrap();
+            operator
+        })
+        .collect();
+    let before: Vec<_> = tests.iter().map(objects).collect();
+
+    let [_, whole_cluster] = sections_of_the_guide();
+    let (_, query) = whole_cluster.split_once("```terraform\n").unwrap();
+    let (query, _) = query.split_once("```").unwrap();
+    // Other tests have feature stores in the same cluster.
+    let managed_by = "managed_by     = \"feast-operator\"";
+    let filters = format!("{managed_by}\n    label_selector = {selector:?}");
+    let terraform = &tests[0].terraform;
+    terraform
+        .write("cluster.tfquery.hcl", &query.replace(managed_by, &filters))
+        .unwrap();
+    let commands = shell_commands(&whole_cluster);
+    let lines = commands.iter().flat_map(|command| command.lines()).count();
+    assert!(lines < 10, "{commands:?}");
+    for command in commands {
+        let command = command.replace(
+            "--all --all-namespaces",
+            &format!("--all-namespaces --selector {selector}"),
+        );
+        run_in_shell(&tests[0], &command);
+    }
+    for ((test, before), operator) in tests.iter().zip(&before).zip(&operators) {
+        operator.wait_for_garbage_collection();
+        let mut kept = uids(before);
+        kept.retain(|key, _| !LEFT_OVER.contains(&key.as_str()));
+        let mut after = uids(&objects(test));
+        after.retain(|key, _| kept.contains_key(key));
+        assert_eq!(after, kept);
+    }
+    tests[0].expect_empty_plan();
+    let state = tests[0].terraform.state_json().unwrap();
+    let resources = &state["values"]["root_module"]["resources"];
+    assert_eq!(resources.as_array().map(Vec::len), Some(10));
+    terraform.destroy().unwrap().expect_success();
+}
+
+/// Returns the sections of the guide about one feature store, and about a whole cluster.
+fn sections_of_the_guide() -> [String; 2] {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/migration.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let (one_store, rest) = guide.split_once("### Migrate a whole cluster").unwrap();
+    let (whole_cluster, _) = rest.split_once("\n### ").unwrap();
+    [one_store, whole_cluster].map(str::to_owned)
+}
+
+fn shell_commands(section: &str) -> Vec<String> {
+    let blocks = section.split("```shell\n").skip(1);
+    let commands = blocks.map(|block| block.split("```").next().unwrap().trim());
+    commands.map(str::to_owned).collect()
+}
+
+/// Lets commands in the folder of Terraform find the programs and the cluster.
+fn prepare_shell(test: &mut StoreUnderTest, terraform: Tool) {
+    let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
+    let folder = test.terraform.folder().join("bin");
+    fs::create_dir(&folder).unwrap();
+    for (name, program) in [
+        ("terraform", lab::tool_path(terraform)),
+        ("kubectl", lab::tool_path(Tool::Kubectl)),
+        ("terraform-provider-feast", lab::provider().to_owned()),
+    ] {
+        symlink(program, folder.join(name)).unwrap();
+    }
+    let system = std::env::var_os("PATH").unwrap();
+    let path = [folder].into_iter().chain(std::env::split_paths(&system));
+    let path = std::env::join_paths(path).unwrap();
+    test.terraform
+        .environment("KUBECONFIG", &kubeconfig)
+        .environment("PATH", path.to_str().unwrap())
+        .environment("TF_CLI_ARGS_apply", "-auto-approve");
+}
+
+fn run_in_shell(test: &StoreUnderTest, command: &str) {
+    let terraform = test.terraform.command(&[]);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", command])
+        .current_dir(test.terraform.folder());
+    for (name, value) in terraform.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let output = shell.output().unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command}: {messages}");
 }
 
 /// A Deployment in place of the operator's, without any function.

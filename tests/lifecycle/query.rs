@@ -17,7 +17,7 @@ const EXAMPLE: &str =
 const QUERY_FILE: &str = "list-resource.tfquery.hcl";
 
 /// Creates a namespace, and a working folder of Terraform 1.15 without resources.
-fn empty(name: &str) -> StoreUnderTest {
+pub fn empty(name: &str) -> StoreUnderTest {
     let tool = lab::tool_path(Tool::Terraform115);
     let terraform = Terraform::new(&tool, lab::provider()).unwrap();
     let test = StoreUnderTest::with(terraform, name);
