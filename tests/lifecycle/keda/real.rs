@@ -188,7 +188,8 @@ fn scales_to_zero_and_back() {
     test.configure(&format!("{}\n{labelled}", scaled(&queue, 0, 3, "")));
     test.apply();
     assert_eq!(test.replicas(), 0);
-    queue.set_length(11);
+    // A HorizontalPodAutoscaler tolerates a tenth, so 11 would be one pod.
+    queue.set_length(15);
     expect_replicas(&test, 2);
     queue.set_length(0);
     expect_replicas(&test, 0);
@@ -435,7 +436,7 @@ fn rejections_are_explained() {
     assert_eq!(run.status, Some(1), "{run}");
     let text = run.messages();
     assert!(
-        text.contains("a policy of the cluster denies this")
+        text.contains("A policy of the cluster denies this")
             && text.contains("is already managed by"),
         "{text}"
     );
