@@ -73,11 +73,8 @@ impl FieldPath {
             let step = match value {
                 Json::Array(elements) => {
                     let position = name.parse().ok();
-                    let element = position.and_then(|position: usize| elements.get(position));
-                    element.map(|element| match list_keys(None, list, elements) {
-                        Some(keys) => FieldStep::keyed(element, &keys),
-                        None => FieldStep::Index(position.unwrap_or_default()),
-                    })
+                    let mut steps = FieldStep::elements(list, elements).map(|(step, _)| step);
+                    position.and_then(|position| steps.nth(position))
                 }
                 _ => Some(FieldStep::Name(name.to_owned())),
             };
@@ -239,6 +236,21 @@ impl FieldStep {
             Self::Index(position) => format!("i:{position}"),
             Self::Keys(keys) => format!("k:{}", Json::Object(keys.iter().cloned().collect())),
         }
+    }
+
+    /// Returns the elements of the list `field`, each with the step to it.
+    pub fn elements<'a>(
+        field: &str,
+        elements: &'a [Json],
+    ) -> impl Iterator<Item = (Self, &'a Json)> {
+        let keys = list_keys(None, field, elements);
+        elements.iter().enumerate().map(move |(position, element)| {
+            let step = match &keys {
+                Some(keys) => Self::keyed(element, keys),
+                None => Self::Index(position),
+            };
+            (step, element)
+        })
     }
 
     /// Returns the step to the element of a keyed list. A key that the element leaves out is left out here, too.

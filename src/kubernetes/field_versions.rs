@@ -7,7 +7,6 @@ use serde_json::Value as Json;
 
 use super::Kind;
 use super::field_path::{FieldPath, FieldStep};
-use super::list_keys::list_keys;
 
 /// The oldest minor version of Kubernetes 1 that the provider supports: the first with the `preStop` hook `sleep`,
 /// which is part of every feature store with several pods.
@@ -141,12 +140,7 @@ fn collect(path: &FieldPath, names: &str, value: &Json, found: &mut Vec<(FieldPa
         }
         Json::Array(elements) => {
             let list = names.rsplit('.').next().unwrap_or_default();
-            let keys = list_keys(None, list, elements);
-            for (position, element) in elements.iter().enumerate() {
-                let step = match &keys {
-                    Some(keys) => FieldStep::keyed(element, keys),
-                    None => FieldStep::Index(position),
-                };
+            for (step, element) in FieldStep::elements(list, elements) {
                 collect(&path.with(step), names, element, found);
             }
         }

@@ -4,7 +4,6 @@ use serde_json::Value as Json;
 
 use super::field_path::{FieldPath, FieldStep};
 use super::kind::{Key, Kind};
-use super::list_keys::list_keys;
 
 /// Returns the path of the pod template in objects of the kind; `None` for a kind without pods.
 pub fn path(kind: Kind) -> Option<FieldPath> {
@@ -57,12 +56,7 @@ fn collect(path: &FieldPath, field: &str, value: &Json, found: &mut Vec<Referenc
             }
         }
         Json::Array(elements) => {
-            let keys = list_keys(None, field, elements);
-            for (position, element) in elements.iter().enumerate() {
-                let step = match &keys {
-                    Some(keys) => FieldStep::keyed(element, keys),
-                    None => FieldStep::Index(position),
-                };
+            for (step, element) in FieldStep::elements(field, elements) {
                 collect(&path.with(step), field, element, found);
             }
         }

@@ -97,8 +97,7 @@ pub fn functions_report_errors() {
             terraform.write("main.tf", &text).unwrap();
             let run = terraform.plan().unwrap().run;
             assert!(!run.succeeded() && run.status != Some(2), "{run}");
-            let lines = run.stderr.replace(['│', '\n'], " ");
-            lines.split_whitespace().collect::<Vec<_>>().join(" ")
+            run.error_messages()
         };
         let unknown = messages(
             r#"provider::feast::from_manifest("kind: FeatureStore\napiVersion: feast.dev/v1\nmetadata: {name: a}\nspec: {feastProject: p, services: {bogus: 1}}")"#,

@@ -148,8 +148,7 @@ pub fn rejects_missing_stores() {
         .run(&["import", "-no-color", ADDRESS, "nowhere"])
         .unwrap();
     assert_eq!(import.status, Some(1));
-    let messages = import.stderr.replace(['│', '\n'], " ");
-    let messages = messages.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = import.error_messages();
     for part in [
         "There is no such feature store",
         "Secret \"feast-nowhere\"",

@@ -43,8 +43,7 @@ pub fn requires_keda_and_creates_a_scaled_object() {
     test.plan_with_changes();
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    let messages = run.stderr.replace(['\n', '│', '╷', '╵'], " ");
-    let messages = messages.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = run.error_messages();
     for part in [
         "Cannot apply ScaledObject/feast-demo in namespace",
         "has no API keda.sh/v1alpha1",

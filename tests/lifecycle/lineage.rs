@@ -141,7 +141,7 @@ pub fn failing_lineage_rollout_is_explained() {
     test.configure_all(DATABASES, &format!("{timeouts}\n{}", openlineage(nowhere)));
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    let messages = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = run.error_messages();
     for part in [
         "The rollout did not finish",
         "Deployment/feast-demo-lineage",

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::store::{StoreUnderTest, until};
+use crate::lifecycle::store::{StoreUnderTest, until, with_preflight};
 use crate::lifecycle::{import, lab};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::{ControlPlane, Crd, Tool};
@@ -48,17 +48,12 @@ fn port_names(service: &Json) -> Vec<String> {
 /// Returns the text of an error without its line breaks.
 fn message(run: &Run) -> String {
     assert_eq!(run.status, Some(1), "{run}");
-    let text = run.stderr.replace(['│', '╷', '╵'], " ");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    run.error_messages()
 }
 
 /// Plans with a preflight, which must find nothing: the certificates are missing only until the apply.
 fn expect_no_findings(test: &StoreUnderTest, text: &str) {
-    let checked = text.replace(
-        "namespace   = var.namespace\n}",
-        "namespace   = var.namespace\n  preflight   = true\n}",
-    );
-    assert_ne!(checked, text);
+    let checked = with_preflight(text);
     test.terraform.write("main.tf", &checked).unwrap();
     let run = test.terraform.run(&["plan", "-input=false"]).unwrap();
     assert_eq!(run.status, Some(0), "{run}");

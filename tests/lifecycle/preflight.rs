@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::account;
 use crate::lifecycle::admission_policy::AdmissionPolicy;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, with_preflight};
 use crate::support::terraform::Exit;
 
 /// Severity and summary of a diagnostic.
@@ -21,10 +21,7 @@ fn warning(summary: &str) -> Finding {
 
 /// Writes the configuration with a preflight.
 fn configure(test: &StoreUnderTest, services: &str, attributes: &str) {
-    let text = configuration(services, attributes).replace(
-        "namespace   = var.namespace\n}",
-        "namespace   = var.namespace\n  preflight   = true\n}",
-    );
+    let text = with_preflight(&configuration(services, attributes));
     test.terraform.write("main.tf", &text).unwrap();
 }
 

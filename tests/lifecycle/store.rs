@@ -156,6 +156,16 @@ impl StoreUnderTest {
     }
 }
 
+/// Returns a configuration whose plans ask the cluster what an apply would meet.
+pub fn with_preflight(configuration: &str) -> String {
+    let text = configuration.replace(
+        "namespace   = var.namespace\n}",
+        "namespace   = var.namespace\n  preflight   = true\n}",
+    );
+    assert_ne!(text, configuration);
+    text
+}
+
 /// Returns the configuration of a store `demo`. The cluster and the namespace are variables.
 pub fn configuration(services: &str, attributes: &str) -> String {
     format!(

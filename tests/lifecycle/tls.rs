@@ -26,7 +26,7 @@ fn make_certificate(test: &StoreUnderTest, name: &str, certificate: &str) {
 fn expect_rejected(test: &StoreUnderTest, words: &[&str]) -> Run {
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    let messages = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let messages = run.error_messages();
     for word in words {
         assert!(messages.contains(word), "{word:?} is not in {messages}");
     }

@@ -1,7 +1,7 @@
 //! Fields that the API server does not store, because it is too old or because their feature gate is off.
 
 use crate::lifecycle::lab;
-use crate::lifecycle::store::StoreUnderTest;
+use crate::lifecycle::store::{StoreUnderTest, configuration, with_preflight};
 use crate::support::terraform::Run;
 
 fn services(mount: &str, pods: &str) -> String {
@@ -18,7 +18,7 @@ fn services(mount: &str, pods: &str) -> String {
 #[track_caller]
 fn expect_error(run: &Run, parts: &[&str]) {
     assert_eq!(run.status, Some(1), "{run}");
-    let text = run.messages();
+    let text = run.error_messages();
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
@@ -68,12 +68,7 @@ pub fn fields_that_the_api_server_does_not_store_are_refused() {
 
 /// Plans the configuration with a preflight.
 fn preflight(test: &StoreUnderTest, services: &str) -> Run {
-    let text = crate::lifecycle::store::configuration(services, "");
-    let checked = text.replace(
-        "namespace   = var.namespace\n}",
-        "namespace   = var.namespace\n  preflight   = true\n}",
-    );
-    assert_ne!(checked, text);
+    let checked = with_preflight(&configuration(services, ""));
     test.terraform.write("main.tf", &checked).unwrap();
     test.terraform.plan().unwrap().run
 }

@@ -19,8 +19,8 @@ use terraform_provider_feast::feast::secrets::source::Contents;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 use terraform_provider_feast::kubernetes::{Key, Kind};
 
-use crate::support::feast::{Cluster, Pod, Postgres, Python, Run, Secrets};
-use crate::support::testbed::{Progress, Result};
+use crate::support::feast::{Cluster, Pod, Postgres, Python, Secrets};
+use crate::support::testbed::{Progress, Result, Run};
 
 static RUN: OnceLock<std::result::Result<Run, String>> = OnceLock::new();
 static PYTHON: OnceLock<std::result::Result<Python, String>> = OnceLock::new();

@@ -12,7 +12,10 @@ use crate::support::feast::features::{expected_response, features_request, value
 use crate::support::feast::{Mlflow, Pod, Secrets};
 
 const BASE: &str = "/feast-data";
-const DEFINITIONS: &str = include_str!("mlflow/definitions.py");
+const DEFINITIONS: &str = concat!(
+    include_str!("repository/from_a_file.py"),
+    include_str!("mlflow/definitions.py")
+);
 const MATERIALIZE: &str =
     "feast materialize-incremental --views driver_stats $(date -u +'%Y-%m-%dT%H:%M:%S')";
 /// The experiment of the operations, and that of the runs.

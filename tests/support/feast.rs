@@ -35,8 +35,6 @@ mod prometheus;
 mod python;
 #[path = "feast/redis.rs"]
 mod redis;
-#[path = "feast/run.rs"]
-mod run;
 #[path = "feast/services.rs"]
 mod services;
 #[path = "feast/volumes.rs"]
@@ -51,4 +49,3 @@ pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use python::Python;
 pub use redis::Redis;
-pub use run::Run;

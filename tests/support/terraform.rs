@@ -264,11 +264,12 @@ impl Run {
 
     /// Returns the complete output, without the line breaks and frames of diagnostics.
     pub fn messages(&self) -> String {
-        let text = format!("{} {}", self.stdout, self.stderr);
-        let words = text
-            .split_whitespace()
-            .filter(|word| !["│", "╷", "╵"].contains(word));
-        words.collect::<Vec<_>>().join(" ")
+        without_frames(&format!("{} {}", self.stdout, self.stderr))
+    }
+
+    /// Returns the standard error, without the line breaks and frames of diagnostics.
+    pub fn error_messages(&self) -> String {
+        without_frames(&self.stderr)
     }
 
     /// Panics with the output of the command unless it has succeeded.
@@ -277,6 +278,12 @@ impl Run {
         assert!(self.succeeded(), "{self}");
         self
     }
+}
+
+fn without_frames(text: &str) -> String {
+    let words = text.split_whitespace();
+    let words = words.filter(|word| !["│", "╷", "╵"].contains(word));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl std::fmt::Display for Run {

@@ -43,8 +43,12 @@ pub mod pki;
 pub mod process;
 #[path = "testbed/progress.rs"]
 pub mod progress;
+#[path = "testbed/prometheus.rs"]
+pub mod prometheus;
 #[path = "testbed/python.rs"]
 pub mod python;
+#[path = "testbed/run.rs"]
+pub mod run;
 #[path = "testbed/run_dir.rs"]
 pub mod run_dir;
 #[path = "testbed/signals.rs"]
@@ -56,8 +60,8 @@ pub use cluster::{Cluster, Namespace};
 pub use control_plane::{ControlPlane, Options};
 pub use crds::Crd;
 pub use error::{Error, Result};
-pub use keda::Keda;
 pub use kubernetes_version::KubernetesVersion;
 pub use progress::Progress;
+pub use run::Run;
 pub use signals::stop_on_signal;
 pub use tools::{Tool, Tools};

@@ -281,11 +281,16 @@ impl Writer<'_> {
         sent: Result<Json, Error>,
     ) -> Option<Error> {
         let stored = match sent {
-            // With the empty lists of the manifest, which the API server leaves out.
-            Ok(stored) => project(manifest, &stored),
+            Ok(stored) => stored,
             Err(error) => return Some(error),
         };
-        let dropped = newer_fields(key.kind, manifest).into_iter();
+        let newer = newer_fields(key.kind, manifest);
+        if newer.is_empty() {
+            return None;
+        }
+        // With the empty lists of the manifest, which the API server leaves out.
+        let stored = project(manifest, &stored);
+        let dropped = newer.into_iter();
         let dropped = dropped.filter(|(field, _)| field.get(&stored).is_none());
         let fields: Vec<UnstoredField> = dropped
             .map(|(field, requirement)| UnstoredField {
@@ -293,11 +298,8 @@ impl Writer<'_> {
                 requirement: Some(requirement),
             })
             .collect();
-        let reason = |fields| Reason::NotStored {
-            version: None,
-            fields,
-        };
-        (!fields.is_empty()).then(|| self.refused(key, reason(fields)))
+        let version = None;
+        (!fields.is_empty()).then(|| self.refused(key, Reason::NotStored { version, fields }))
     }
 
     /// Returns the writes that can be checked, each with its body and the object that it changes.

@@ -127,11 +127,7 @@ fn leaves(at: &FieldPath, name: &str, value: &Json, found: &mut Vec<FieldPath>) 
             }
         }
         Json::Array(elements) => {
-            for (position, element) in elements.iter().enumerate() {
-                let step = match list_keys(None, name, elements) {
-                    Some(keys) => FieldStep::keyed(element, &keys),
-                    None => FieldStep::Index(position),
-                };
+            for (step, element) in FieldStep::elements(name, elements) {
                 leaves(&at.with(step), name, element, found);
             }
         }

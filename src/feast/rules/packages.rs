@@ -47,22 +47,18 @@ fn missing(store: &FeatureStore, path: Option<Path>, extra: &str, summary: &str)
     let online = online(store).and_then(|it| it.server.as_ref()?.image.as_deref());
     let used = [
         (
-            "services.init_image",
+            &init,
             services(store).and_then(|it| it.init_image.as_deref()),
             true,
         ),
-        (
-            "services.online_store.server.image",
-            online,
-            !online_disabled(store),
-        ),
+        (&server, online, !online_disabled(store)),
     ];
-    let without: Vec<(&str, &str)> = (used.into_iter())
+    let without: Vec<(&Path, &str)> = (used.into_iter())
         .filter(|(_, _, is_used)| *is_used)
         .map(|(attribute, configured, _)| (attribute, configured.unwrap_or(default)))
         .filter(|(_, image)| is_published(image))
         .collect();
-    let Some((_, image)) = without.first() else {
+    let Some(&(_, image)) = without.first() else {
         return Vec::new();
     };
     let attributes: Vec<String> = (without.iter())

@@ -1,6 +1,5 @@
 //! A queue whose length a real Prometheus scrapes.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -9,16 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::lifecycle::lab;
 use crate::lifecycle::store::until;
-use crate::support::testbed::Tool;
 use crate::support::testbed::components::free_ports;
-use crate::support::testbed::process::{Guard, Service};
-
-/// The file with the process of Prometheus, for its guard.
-const PROCESSES: &str = "processes";
+use crate::support::testbed::process::Service;
+use crate::support::testbed::{Run, Tool, prometheus};
 
 /// The length of the queue, also right after a scrape that a slow machine has missed.
 pub const QUERY: &str = "sum(last_over_time(queue_length[1m]))";
@@ -28,8 +23,7 @@ pub struct Queue {
     length: Arc<AtomicU64>,
     port: u16,
     prometheus: Service,
-    folder: TempDir,
-    guard: Option<Guard>,
+    run: Run,
 }
 
 impl Queue {
@@ -45,40 +39,29 @@ impl Queue {
             }
         });
 
-        let folder = TempDir::new().unwrap();
+        let run = Run::start().unwrap();
+        let folder = run.folder("prometheus").unwrap();
         let configuration = json!({"scrape_configs": [{
             "job_name": "queue",
             "scrape_interval": "2s",
             "scrape_timeout": "2s",
             "static_configs": [{"targets": [target]}],
         }]});
-        let file = folder.path().join("prometheus.yml");
-        fs::write(&file, configuration.to_string()).unwrap();
         let [port] = free_ports().unwrap();
         let mut command = Command::new(lab::tool_path(Tool::Prometheus));
-        command
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.path().join("data").display()
-            ))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        let prometheus = Service::spawn("prometheus", command, folder.path()).unwrap();
-        let guard = Guard::watch(folder.path(), &folder.path().join(PROCESSES)).unwrap();
+        command.args(prometheus::flags(&folder, &configuration, port).unwrap());
+        let prometheus = run.spawn("prometheus", command, &folder).unwrap();
         let queue = Self {
             length,
             port,
             prometheus,
-            folder,
-            guard: Some(guard),
+            run,
         };
         queue.wait_for_prometheus();
         queue
     }
 
     fn wait_for_prometheus(&self) {
-        let list = self.folder.path().join(PROCESSES);
-        fs::write(list, format!("{}\n", self.prometheus.pid())).unwrap();
         until("Prometheus to listen", 30, || {
             TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
@@ -108,6 +91,7 @@ impl Queue {
 
     pub fn start_prometheus_again(&mut self) {
         self.prometheus.start_again().unwrap();
+        self.run.record(&self.prometheus).unwrap();
         self.wait_for_prometheus();
     }
 }
@@ -115,9 +99,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.prometheus.stop();
-        if let Some(guard) = self.guard.take() {
-            guard.dismiss();
-        }
+        self.run.stop();
     }
 }
 

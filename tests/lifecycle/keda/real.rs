@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use super::queue::{QUERY, Queue};
 use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
 use crate::support::terraform::Terraform;
-use crate::support::testbed::{Cluster, ControlPlane, Keda, Tool};
+use crate::support::testbed::{ControlPlane, Tool, keda};
 
 /// The time in which KEDA would change the number of pods, if it were to.
 const TIME_TO_SCALE: Duration = Duration::from_secs(10);
 
-/// The control plane with KEDA, which ends first.
-static RUNNING: OnceLock<Mutex<Option<(Keda, ControlPlane)>>> = OnceLock::new();
+/// The control plane with KEDA.
+static CONTROL_PLANE: OnceLock<ControlPlane> = OnceLock::new();
 
 /// Returns one trial for each function.
 pub fn trials() -> Vec<Trial> {
@@ -53,30 +53,23 @@ pub fn trials() -> Vec<Trial> {
     trials.collect()
 }
 
-fn cluster() -> Cluster {
-    let running = RUNNING.get_or_init(|| {
+fn control_plane() -> &'static ControlPlane {
+    CONTROL_PLANE.get_or_init(|| {
         let control_plane = lab::own_control_plane();
-        let keda = Keda::start(&control_plane).unwrap_or_else(|error| panic!("no KEDA: {error}"));
-        Mutex::new(Some((keda, control_plane)))
-    });
-    let running = running.lock().unwrap_or_else(PoisonError::into_inner);
-    Cluster::clone(&running.as_ref().expect("KEDA runs until the end").1)
+        keda::start(&control_plane).unwrap_or_else(|error| panic!("no KEDA: {error}"));
+        control_plane
+    })
 }
 
 pub fn stop() {
-    if let Some(running) = RUNNING.get() {
-        drop(
-            running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+    if let Some(control_plane) = CONTROL_PLANE.get() {
+        control_plane.stop();
     }
 }
 
 fn store(name: &str) -> StoreUnderTest {
     let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    StoreUnderTest::on(terraform, cluster().namespace(name).unwrap())
+    StoreUnderTest::on(terraform, control_plane().namespace(name).unwrap())
 }
 
 /// Returns services that KEDA scales between `min` and `max` pods.
@@ -434,7 +427,7 @@ fn rejections_are_explained() {
     test.configure(&scaled(&queue, 1, 4, ""));
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    let text = run.messages();
+    let text = run.error_messages();
     assert!(
         text.contains("A policy of the cluster denies this")
             && text.contains("is already managed by"),

@@ -1,17 +1,8 @@
-from datetime import timedelta
 
-from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
-from feast.types import Float32, Int64, String
+# Added to the definitions of `repository/from_a_file.py`.
+from feast import FeatureService, ValueType
+from feast.types import String
 
-driver = Entity(name="driver", join_keys=["driver_id"])
-source = FileSource(name="driver_stats_source", path="data/ours.parquet", timestamp_field="event_timestamp")
-driver_stats = FeatureView(
-    name="driver_stats",
-    entities=[driver],
-    ttl=timedelta(days=7),
-    schema=[Field(name="conv_rate", dtype=Float32), Field(name="trips", dtype=Int64)],
-    source=source,
-)
 trips = FeatureService(name="trips", features=[driver_stats[["trips"]]])
 
 # `feast mlflow sync-dataset` writes to this feature view.

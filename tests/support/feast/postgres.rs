@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::python::Python;
-use super::run::Run;
+use crate::support::testbed::Run;
 use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::error::{Doing, Result};
 use crate::support::testbed::process::{Service, output};

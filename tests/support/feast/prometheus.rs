@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::pod::Pod;
 use crate::support::testbed::error::{Doing, Result};
-use crate::support::testbed::{Progress, Tool, tools};
+use crate::support::testbed::{Progress, Tool, prometheus, tools};
 
 pub struct Prometheus;
 
@@ -18,18 +18,10 @@ impl Prometheus {
         let tools = tools::ensure(&[Tool::Prometheus], Progress::stderr())?;
         let folder = pod.folder().join("prometheus");
         fs::create_dir(&folder).doing(|| format!("creating {}", folder.display()))?;
-        let file = folder.join("prometheus.yml");
-        let text = configuration.to_string();
-        fs::write(&file, text).doing(|| format!("writing {}", file.display()))?;
         let mut command = pod.enter();
         command
             .arg(tools.path(Tool::Prometheus)?)
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.join("data").display()
-            ))
-            .arg(format!("--web.listen-address=127.0.0.1:{}", Self::PORT));
+            .args(prometheus::flags(&folder, configuration, Self::PORT)?);
         pod.start_beside("prometheus", command)?;
         pod.wait_for_port("127.0.0.1", Self::PORT)
     }

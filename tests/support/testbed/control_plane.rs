@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -149,11 +150,32 @@ impl ControlPlane {
         })
     }
 
+    /// Runs more programs, which end before those of the control plane, and waits until `what` is ready. Each has the
+    /// folder of the control plane on its command line, by which the guard identifies it.
+    pub(super) fn run_beside<const N: usize>(
+        &self,
+        programs: [(&str, Command); N],
+        what: &str,
+        ready: impl FnMut() -> bool,
+    ) -> Result<()> {
+        self.running(what, |running| {
+            for (name, command) in programs {
+                running.spawn(name, command)?;
+            }
+            wait(running, what, ready)
+        })
+    }
+
+    /// Returns an error with the end of the log of a program that has ended.
+    pub(super) fn check(&self) -> Result<()> {
+        self.running("the control plane", Running::check)
+    }
+
     fn running(&self, program: &str, act: impl FnOnce(&mut Running) -> Result<()>) -> Result<()> {
         let running = self
             .running
             .as_ref()
-            .ok_or_else(|| Error::new(format!("restarting {program}"), "it is not ours"))?;
+            .ok_or_else(|| Error::new(format!("running {program}"), "it is not ours"))?;
         act(&mut running.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -201,7 +223,7 @@ impl Running {
         }
     }
 
-    fn spawn(&mut self, name: &str, command: std::process::Command) -> Result<()> {
+    fn spawn(&mut self, name: &str, command: Command) -> Result<()> {
         let logs = self.run_dir.path().join("logs");
         self.services.push(Service::spawn(name, command, &logs)?);
         self.run_dir.record(self.services.iter().map(Service::pid))

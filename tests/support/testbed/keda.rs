@@ -4,102 +4,66 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::cluster::Cluster;
 use super::components::{flag, free_ports};
+use super::control_plane::ControlPlane;
 use super::crds::Crd;
 use super::error::{Doing, Error, Result};
 use super::pki::Pki;
-use super::process::{Guard, Service, wait_for};
 use super::progress::Progress;
 use super::tools::{self, Tool};
 
 const OBJECTS: &str = include_str!("manifests/keda.yaml");
 const NAMESPACE: &str = "keda";
 
-/// The programs, which run as long as this value exists.
-pub struct Keda {
-    services: Vec<Service>,
-    guard: Option<Guard>,
-}
-
-impl Keda {
-    /// Installs KEDA's definitions in the cluster and starts its programs. The first start builds them, which takes
-    /// long.
-    pub fn start(cluster: &Cluster) -> Result<Self> {
-        let tools = tools::ensure(&[Tool::KedaOperator, Tool::KedaAdapter], Progress::stderr())?;
-        let folder = cluster.folder().ok_or_else(|| {
-            Error::new(
-                "starting KEDA",
-                "the cluster was not started by the testbed",
-            )
-        })?;
-        cluster.install(Crd::KEDA)?;
-        let [grpc, adapter, webhooks] = free_ports()?;
-        let setup = Setup {
-            kubeconfig: cluster.kubeconfig().to_owned(),
-            certificates: certificates(folder)?,
-            grpc: format!("127.0.0.1:{grpc}"),
-        };
-        let processes = folder.join("keda/processes");
-        let mut keda = Self {
-            services: Vec::new(),
-            guard: Some(Guard::watch(folder, &processes)?),
-        };
-        cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-        for (name, command) in [
-            (
-                "keda-operator",
-                setup.operator(tools.path(Tool::KedaOperator)?),
-            ),
-            (
-                "keda-adapter",
-                setup.adapter(tools.path(Tool::KedaAdapter)?, adapter, webhooks),
-            ),
-        ] {
-            let service = Service::spawn(name, command, &folder.join("logs"))?;
-            keda.services.push(service);
-            let pids = keda.services.iter().map(|it| format!("{}\n", it.pid()));
-            fs::write(&processes, pids.collect::<String>())
-                .doing(|| format!("writing {}", processes.display()))?;
-        }
-        let ca = fs::read(setup.certificates.join("ca.crt"))
-            .doing(|| "reading the certificate authority".to_owned())?;
-        let objects = OBJECTS
-            .replace("@adapter_port@", &adapter.to_string())
-            .replace("@webhooks_port@", &webhooks.to_string())
-            .replace("@ca_bundle@", &STANDARD.encode(ca));
-        wait_for(
-            &mut keda.services,
-            "the webhooks of KEDA",
-            Duration::from_secs(180),
-            || TcpStream::connect(("127.0.0.1", webhooks)).is_ok(),
-        )?;
-        cluster.apply(&objects)?;
-        cluster.kubectl(&[
-            "wait",
-            "apiservice/v1beta1.external.metrics.k8s.io",
-            "--for=condition=Available",
-            "--timeout=180s",
-        ])?;
-        keda.services.iter_mut().try_for_each(Service::check)?;
-        Ok(keda)
-    }
-}
-
-impl Drop for Keda {
-    fn drop(&mut self) {
-        for service in &mut self.services {
-            service.stop();
-        }
-        if let Some(guard) = self.guard.take() {
-            guard.dismiss();
-        }
-    }
+/// Installs KEDA's definitions in the cluster and runs its programs beside the control plane. The first start builds
+/// them, which takes long.
+pub fn start(control_plane: &ControlPlane) -> Result<()> {
+    let tools = tools::ensure(&[Tool::KedaOperator, Tool::KedaAdapter], Progress::stderr())?;
+    let folder = control_plane.folder().ok_or_else(|| {
+        Error::new(
+            "starting KEDA",
+            "the cluster was not started by the testbed",
+        )
+    })?;
+    control_plane.install(Crd::KEDA)?;
+    let [grpc, adapter, webhooks] = free_ports()?;
+    let setup = Setup {
+        kubeconfig: control_plane.kubeconfig().to_owned(),
+        certificates: certificates(folder)?,
+        grpc: format!("127.0.0.1:{grpc}"),
+    };
+    control_plane.kubectl(&["create", "namespace", NAMESPACE])?;
+    let programs = [
+        (
+            "keda-operator",
+            setup.operator(tools.path(Tool::KedaOperator)?),
+        ),
+        (
+            "keda-adapter",
+            setup.adapter(tools.path(Tool::KedaAdapter)?, adapter, webhooks),
+        ),
+    ];
+    control_plane.run_beside(programs, "the webhooks of KEDA", || {
+        TcpStream::connect(("127.0.0.1", webhooks)).is_ok()
+    })?;
+    let ca = fs::read(setup.certificates.join("ca.crt"))
+        .doing(|| "reading the certificate authority".to_owned())?;
+    let objects = OBJECTS
+        .replace("@adapter_port@", &adapter.to_string())
+        .replace("@webhooks_port@", &webhooks.to_string())
+        .replace("@ca_bundle@", &STANDARD.encode(ca));
+    control_plane.apply(&objects)?;
+    control_plane.kubectl(&[
+        "wait",
+        "apiservice/v1beta1.external.metrics.k8s.io",
+        "--for=condition=Available",
+        "--timeout=180s",
+    ])?;
+    control_plane.check()
 }
 
 /// The values of the command-line flags.

@@ -124,22 +124,18 @@ pub struct Guard {
 /// Kills only processes that have the run's folder on their command line, so never another process that was given the
 /// process id of a service.
 const GUARD: &str = r#"
-# The folder can be gone when the list is read.
-exec 3< "$2"
 IFS= read -r word
 [ "$word" = dismissed ] && exit 0
 while read -r pid; do
     case "$(ps -ww -o args= -p "$pid")" in
         *"$1"*) kill -KILL "$pid" ;;
     esac
-done <&3
+done < "$2"
 "#;
 
 impl Guard {
     /// `processes` is the file that lists the services of the run in `folder`.
     pub fn watch(folder: &Path, processes: &Path) -> Result<Self> {
-        let list = File::options().append(true).create(true).open(processes);
-        list.doing(|| format!("creating {}", processes.display()))?;
         let shell = Command::new("sh")
             .args(["-c", GUARD, "testbed-guard"])
             .args([folder, processes])

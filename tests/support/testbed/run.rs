@@ -6,9 +6,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::support::testbed::error::{Doing, Result};
-use crate::support::testbed::process::{Guard, Service};
-use crate::support::testbed::run_dir::RunDir;
+use super::error::{Doing, Result};
+use super::process::{Guard, Service};
+use super::run_dir::RunDir;
 
 /// Stopping a run ends its processes and removes its folder. A guard ends the processes if this process dies.
 pub struct Run {
