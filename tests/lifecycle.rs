@@ -322,7 +322,7 @@ fn trials() -> Vec<Trial> {
         replacement::rejects_a_requested_replacement_at_plan,
         replacement::suggested_command_removes_leftovers,
         replacement::rejects_create_before_destroy,
-        replacement::renamed_block_needs_a_second_apply,
+        replacement::renamed_block_needs_a_moved_block_or_two_applies,
         replacement::destroys_an_imported_store,
         replacement::two_blocks_of_one_name_have_one_owner,
         replacement::replacement_adopts_a_tainted_store,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use heck::ToSnakeCase;
 use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::types::Pattern;
@@ -22,7 +23,7 @@ pub struct LowerError {
 }
 
 /// The properties of an attribute that JSON Schema cannot express (extension keyword `x-terraform`).
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Extension {
     computed: bool,
@@ -78,22 +79,26 @@ struct Lowering<'schema> {
 }
 
 /// The schema of a property, with references resolved and without nullability.
-struct Resolved {
-    keywords: Map<String, Json>,
+struct Resolved<'schema> {
+    keywords: BTreeMap<&'schema str, &'schema Json>,
     place: Property,
 }
 
-impl Resolved {
-    fn text(&self, keyword: &str) -> Option<&str> {
-        self.keywords.get(keyword).and_then(Json::as_str)
+impl<'schema> Resolved<'schema> {
+    fn get(&self, keyword: &str) -> Option<&'schema Json> {
+        self.keywords.get(keyword).copied()
+    }
+
+    fn text(&self, keyword: &str) -> Option<&'schema str> {
+        self.get(keyword).and_then(Json::as_str)
     }
 
     fn number(&self, keyword: &str) -> Option<f64> {
-        self.keywords.get(keyword).and_then(Json::as_f64)
+        self.get(keyword).and_then(Json::as_f64)
     }
 
     fn size(&self, keyword: &str) -> Option<usize> {
-        let size = self.keywords.get(keyword).and_then(Json::as_u64)?;
+        let size = self.get(keyword).and_then(Json::as_u64)?;
         usize::try_from(size).ok()
     }
 }
@@ -126,20 +131,20 @@ const KEYWORDS: [&str; 24] = [
     "x-terraform",
 ];
 
-impl Lowering<'_> {
-    fn block(&self, place: &Property, schema: &Json) -> Result<Block, LowerError> {
+impl<'schema> Lowering<'schema> {
+    fn block(&self, place: &Property, schema: &'schema Json) -> Result<Block, LowerError> {
         let resolved = self.resolve(place, schema)?;
         let mut block = Block {
             description: resolved.text("description").unwrap_or_default().to_owned(),
             ..Block::default()
         };
         for (name, key, property) in self.properties(&resolved)? {
-            let place = resolved.place.step(&key);
+            let place = resolved.place.step(key);
             let inner = self.resolve(&place, property)?;
             if self.extension(&inner)?.block {
                 block.blocks.insert(name, self.block(&place, property)?);
             } else {
-                let attribute = self.attribute(&key, inner, required(&resolved, &key))?;
+                let attribute = self.attribute(key, inner, required(&resolved, key))?;
                 block.attributes.insert(name, attribute);
             }
         }
@@ -147,11 +152,11 @@ impl Lowering<'_> {
     }
 
     /// Returns Terraform name, serde name and schema of each property of an object.
-    fn properties<'a>(
+    fn properties(
         &self,
-        object: &'a Resolved,
-    ) -> Result<Vec<(String, String, &'a Json)>, LowerError> {
-        let Some(properties) = object.keywords.get("properties").and_then(Json::as_object) else {
+        object: &Resolved<'schema>,
+    ) -> Result<Vec<(String, &'schema str, &'schema Json)>, LowerError> {
+        let Some(properties) = object.get("properties").and_then(Json::as_object) else {
             return Err(object.place.error("an object without properties"));
         };
         let mut named = BTreeMap::new();
@@ -161,7 +166,7 @@ impl Lowering<'_> {
             if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
                 return Err(place.error(format!("{name:?} is no Terraform attribute name")));
             }
-            if let Some((other, _)) = named.insert(name.clone(), (key.clone(), schema)) {
+            if let Some((other, _)) = named.insert(name.clone(), (key.as_str(), schema)) {
                 return Err(place.error(format!("{name:?} is also the name of {other:?}")));
             }
         }
@@ -174,7 +179,7 @@ impl Lowering<'_> {
     fn attribute(
         &self,
         key: &str,
-        schema: Resolved,
+        schema: Resolved<'schema>,
         required: bool,
     ) -> Result<Attribute, LowerError> {
         let extension = self.extension(&schema)?;
@@ -182,7 +187,7 @@ impl Lowering<'_> {
             return Err(schema.place.error("a property without a description"));
         };
         let checks = self.checks(&schema)?;
-        let description = describe(description, &checks, schema.keywords.get("default"));
+        let description = describe(description, &checks, schema.get("default"));
         let kind = self.kind(&schema, extension.set)?;
         Ok(Attribute {
             description,
@@ -199,7 +204,7 @@ impl Lowering<'_> {
         })
     }
 
-    fn kind(&self, schema: &Resolved, set: bool) -> Result<Kind, LowerError> {
+    fn kind(&self, schema: &Resolved<'schema>, set: bool) -> Result<Kind, LowerError> {
         match self.shape(schema)? {
             Shape::Scalar(plain) => Ok(Kind::Plain(plain)),
             Shape::Object => self.nested(Nesting::Single, schema),
@@ -211,8 +216,8 @@ impl Lowering<'_> {
 
     fn elements(
         &self,
-        schema: &Resolved,
-        items: &Json,
+        schema: &Resolved<'schema>,
+        items: &'schema Json,
         nesting: Nesting,
         plain: fn(Box<Type>) -> Type,
     ) -> Result<Kind, LowerError> {
@@ -226,17 +231,17 @@ impl Lowering<'_> {
         }
     }
 
-    fn nested(&self, nesting: Nesting, object: &Resolved) -> Result<Kind, LowerError> {
+    fn nested(&self, nesting: Nesting, object: &Resolved<'schema>) -> Result<Kind, LowerError> {
         let mut attributes = BTreeMap::new();
         for (name, key, property) in self.properties(object)? {
-            let inner = self.resolve(&object.place.step(&key), property)?;
-            let attribute = self.attribute(&key, inner, required(object, &key))?;
+            let inner = self.resolve(&object.place.step(key), property)?;
+            let attribute = self.attribute(key, inner, required(object, key))?;
             attributes.insert(name, attribute);
         }
         Ok(Kind::Nested(nesting, attributes))
     }
 
-    fn shape<'a>(&self, schema: &'a Resolved) -> Result<Shape<'a>, LowerError> {
+    fn shape(&self, schema: &Resolved<'schema>) -> Result<Shape<'schema>, LowerError> {
         let keywords = &schema.keywords;
         if keywords.contains_key("x-kubernetes-int-or-string") || keywords.contains_key("oneOf") {
             return Ok(Shape::Scalar(Type::String));
@@ -245,11 +250,11 @@ impl Lowering<'_> {
             Some("string") => Ok(Shape::Scalar(Type::String)),
             Some("boolean") => Ok(Shape::Scalar(Type::Bool)),
             Some("integer" | "number") => Ok(Shape::Scalar(Type::Number)),
-            Some("array") => match keywords.get("items") {
+            Some("array") => match schema.get("items") {
                 Some(items) => Ok(Shape::List(items)),
                 None => Err(schema.place.error("an array without items")),
             },
-            Some("object") => match keywords.get("additionalProperties") {
+            Some("object") => match schema.get("additionalProperties") {
                 Some(items @ Json::Object(_)) => Ok(Shape::Map(items)),
                 _ => Ok(Shape::Object),
             },
@@ -257,7 +262,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn checks(&self, schema: &Resolved) -> Result<Vec<Check>, LowerError> {
+    fn checks(&self, schema: &Resolved<'schema>) -> Result<Vec<Check>, LowerError> {
         let mut checks = Vec::new();
         if schema.text("type") == Some("integer") {
             checks.push(Check::Whole);
@@ -294,44 +299,46 @@ impl Lowering<'_> {
         Ok(checks)
     }
 
-    fn extension(&self, schema: &Resolved) -> Result<Extension, LowerError> {
-        match schema.keywords.get("x-terraform") {
+    fn extension(&self, schema: &Resolved<'schema>) -> Result<Extension, LowerError> {
+        match schema.get("x-terraform") {
             None => Ok(Extension::default()),
-            Some(extension) => serde_json::from_value(extension.clone())
+            Some(extension) => Extension::deserialize(extension)
                 .map_err(|error| schema.place.error(format!("x-terraform: {error}"))),
         }
     }
 
     /// Resolves `$ref` and removes `null`. Keywords beside a reference override the referenced ones.
-    fn resolve(&self, place: &Property, schema: &Json) -> Result<Resolved, LowerError> {
+    fn resolve(
+        &self,
+        place: &Property,
+        schema: &'schema Json,
+    ) -> Result<Resolved<'schema>, LowerError> {
         let Some(keywords) = schema.as_object() else {
             return Err(place.error("a schema that is not an object"));
         };
-        if let Some(unknown) = keywords
-            .keys()
-            .find(|key| !KEYWORDS.contains(&key.as_str()))
-        {
+        let keywords = keywords.iter().map(|(name, value)| (name.as_str(), value));
+        let mut keywords: BTreeMap<&str, &Json> = keywords.collect();
+        if let Some(unknown) = keywords.keys().find(|key| !KEYWORDS.contains(key)) {
             return Err(place.error(format!("unknown keyword {unknown:?}")));
         }
-        let mut keywords = keywords.clone();
         let mut place = place.clone();
-        let target = if let Some(Json::String(reference)) = keywords.remove("$ref") {
-            let name = reference.trim_start_matches("#/$defs/").to_owned();
-            if place.entered.contains(&name) {
-                return Err(place.error(format!("{name} contains itself")));
+        let reference = keywords.remove("$ref").and_then(Json::as_str);
+        let choices = keywords.remove("anyOf").and_then(Json::as_array);
+        let target = match (reference, choices) {
+            (Some(reference), None) => {
+                let name = reference.trim_start_matches("#/$defs/");
+                if place.entered.iter().any(|entered| entered == name) {
+                    return Err(place.error(format!("{name} contains itself")));
+                }
+                let definition = self.definitions.and_then(|all| all.get(name));
+                let definition =
+                    definition.ok_or_else(|| place.error(format!("no definition {name}")))?;
+                place.entered.push(name.to_owned());
+                Some(definition)
             }
-            let definition = self.definitions.and_then(|all| all.get(&name));
-            place.entered.push(name.clone());
-            Some(definition.ok_or_else(|| place.error(format!("no definition {name}")))?)
-        } else {
-            None
-        };
-        let target = match (target, keywords.remove("anyOf")) {
-            (Some(definition), None) => Some(definition.clone()),
-            (None, Some(Json::Array(choices))) => {
-                let mut schemas = choices
-                    .into_iter()
-                    .filter(|choice| choice.get("type") != Some(&Json::from("null")));
+            (None, Some(choices)) => {
+                let is_null = |choice: &&Json| choice.get("type") == Some(&Json::from("null"));
+                let mut schemas = choices.iter().filter(|choice| !is_null(choice));
                 match (schemas.next(), schemas.next()) {
                     (Some(choice), None) => Some(choice),
                     _ => return Err(place.error("anyOf other than one schema or null")),
@@ -341,18 +348,14 @@ impl Lowering<'_> {
             _ => return Err(place.error("both $ref and anyOf")),
         };
         if let Some(target) = target {
-            let resolved = self.resolve(&place, &target)?;
-            let mut merged = resolved.keywords;
-            merged.extend(keywords);
-            return Ok(Resolved {
-                keywords: merged,
-                place: resolved.place,
-            });
+            let mut resolved = self.resolve(&place, target)?;
+            resolved.keywords.extend(keywords);
+            return Ok(resolved);
         }
         if let Some(Json::Array(types)) = keywords.get("type") {
             let mut types = types.iter().filter(|name| *name != &Json::from("null"));
-            match (types.next().cloned(), types.next()) {
-                (Some(only), None) => keywords.insert("type".to_owned(), only),
+            match (types.next(), types.next()) {
+                (Some(only), None) => keywords.insert("type", only),
                 _ => return Err(place.error("more than one type")),
             };
         }
@@ -369,7 +372,6 @@ enum Shape<'schema> {
 
 fn required(object: &Resolved, key: &str) -> bool {
     object
-        .keywords
         .get("required")
         .and_then(Json::as_array)
         .is_some_and(|names| names.iter().any(|name| name == key))
@@ -378,13 +380,13 @@ fn required(object: &Resolved, key: &str) -> bool {
 /// Returns the allowed words of an enum, in any of the forms that schemars uses.
 fn words(schema: &Resolved) -> Result<Option<Vec<String>>, LowerError> {
     let mut words = Vec::new();
-    let choices = match (schema.keywords.get("oneOf"), schema.keywords.get("enum")) {
+    let choices = match (schema.get("oneOf"), schema.get("enum")) {
         (Some(Json::Array(choices)), None) => choices.as_slice(),
         (None, Some(Json::Array(names))) => {
             words.extend(names.iter().filter_map(Json::as_str).map(str::to_owned));
             &[]
         }
-        (None, None) => match schema.keywords.get("const") {
+        (None, None) => match schema.get("const") {
             Some(Json::String(only)) => return Ok(Some(vec![only.clone()])),
             Some(_) => return Err(schema.place.error("const that is not a string")),
             None => return Ok(None),
