@@ -28,7 +28,7 @@ use support::testbed::{self, Namespace, Tool, Tools};
 const HELP: &str = "\
 Builds the provider and a local Kubernetes control plane, then plans and applies examples/quickstart/main.tf,
 generates load until the autoscaler adds pods, shows that the plan is still empty, destroys the feature store and
-stops the control plane. The first run takes about 15 minutes on 2 cores, later runs 3 minutes.
+stops the control plane. The first run takes 15 to 25 minutes on 2 cores, later runs 3 minutes.
 
 Usage: cargo run --example quickstart -- [OPTIONS]
 

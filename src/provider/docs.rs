@@ -57,18 +57,20 @@ fn index(block: &Block) -> String {
 
 {description}
 
-The provider creates the Kubernetes objects of a feature store itself. The cluster needs neither the Feast operator nor a
-custom resource definition. The provider has:
+The provider creates the Kubernetes objects of a feature store itself. The cluster needs neither the Feast operator nor
+a custom resource definition. The provider has:
 
-- a resource, [`{FEATURE_STORE}`](resources/feature_store.md), with a [data source](data-sources/feature_store.md) and a
-  [list resource](list-resources/feature_store.md) of the same name;
+- a resource, [`{FEATURE_STORE}`](resources/feature_store.md), with a [data source](data-sources/feature_store.md)
+  and a [list resource](list-resources/feature_store.md) of the same name;
 - three actions: [`feast_materialize`](actions/materialize.md), [`feast_apply`](actions/apply.md) and
   [`feast_restart`](actions/restart.md);
 - two functions: [`render`](functions/render.md) shows the objects without a cluster,
   [`from_manifest`](functions/from_manifest.md) reads a custom resource of the operator.
 
+Guides:
+
 - [Operations](guides/operations.md): versions, upgrades, troubleshooting
-- [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, or an autoscaler of your own
+- [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, KEDA, or an autoscaler of your own
 - [Drift and ownership](guides/drift-and-ownership.md): field ownership, and how changes by others are shown
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they are never stored
 - [TLS](guides/tls.md): TLS for every server, with certificates from Secrets
@@ -128,20 +130,20 @@ fn list_resource(block: &Block) -> String {
         "{page}
 ## Results
 
-`terraform query` needs Terraform 1.14 or later, and reads the `list` blocks in files with the extension `.tfquery.hcl`. Each
-feature store is one result:
+`terraform query` needs Terraform 1.14 or later, and reads the `list` blocks in files with the extension `.tfquery.hcl`.
+Each feature store is one result:
 
 - Its identity is the namespace and the name, as for an [import](../resources/feature_store.md#import).
-- Its display name is `<namespace>/<name>`. `(Feast operator)` follows if the operator created the feature store, and this
-  provider has not taken it over.
+- Its display name is `<namespace>/<name>`. `(Feast operator)` follows if the operator created the feature store, and
+  this provider has not taken it over.
 - With `include_resource = true`, it has the state that an import returns. A feature store that cannot be imported is a
   warning then, for example a custom resource for which the operator has created no objects yet.
 
-`terraform query -generate-config-out=<file>` writes an `import` block and a `resource` block for each result. Terraform writes
-`null` for every attribute that is not set; `grep -v ' = null$' <file>` prints the same configuration without these lines. The
-configuration of a feature store of this provider is the one that it was created with, and its plan is empty. A value that
-others have changed since is the live one. The configuration of a feature store of the operator is converted from its custom
-resource, and the plan shows what taking it over changes. [Migrating from the Feast
+`terraform query -generate-config-out=<file>` writes an `import` block and a `resource` block for each result. Terraform
+writes `null` for every attribute that is not set; `grep -v ' = null$' <file>` prints the same configuration without
+these lines. The configuration of a feature store of this provider is the one that it was created with, and its plan is
+empty. A value that others have changed since is the live one. The configuration of a feature store of the operator is
+converted from its custom resource, and the plan shows what taking it over changes. [Migrating from the Feast
 operator](../guides/migration.md#migrate-a-whole-cluster) has the steps for a whole cluster.
 
 ## Permissions
@@ -151,9 +153,9 @@ operator](../guides/migration.md#migrate-a-whole-cluster) has the steps for a wh
 | of this provider | `list`; with `include_resource` or generated configuration also `get` | `secrets`, of which `list` only reads metadata |
 | of the Feast operator | `list`; with `include_resource` or generated configuration also `get` | `featurestores` in the API group `feast.dev` |
 
-The permissions apply to the namespace, or with `all_namespaces` to the whole cluster. A missing permission is a warning, and
-the other results are listed. With `include_resource` or generated configuration, the provider also reads the objects of each
-feature store, with the permissions of a [refresh](../guides/cluster-access.md#a-minimal-role).
+The permissions apply to the namespace, or with `all_namespaces` to the whole cluster. A missing permission is a
+warning, and the other results are listed. With `include_resource` or generated configuration, the provider also reads
+the objects of each feature store, with the permissions of a [refresh](../guides/cluster-access.md#a-minimal-role).
 "
     )
 }
@@ -205,8 +207,8 @@ A feature store that this provider created can be imported, because its Secret c
 store that the Feast operator created is imported from its custom resource, and the next apply takes it over. The guide
 [Migrating from the Feast operator](../guides/migration.md) has the steps.
 
-An [`import` block](https://developer.hashicorp.com/terraform/language/import) takes `<namespace>/<name>`, or `<name>` in
-the provider's namespace:
+An [`import` block](https://developer.hashicorp.com/terraform/language/import) takes `<namespace>/<name>`, or `<name>`
+in the provider's namespace:
 
 ```terraform
 {by_id}```

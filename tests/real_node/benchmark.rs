@@ -213,7 +213,7 @@ impl Step {
         let area = SVGBackend::new(file, (760, 320)).into_drawing_area();
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
-            .caption("A step of the load after 20 s", ("sans-serif", 16))
+            .caption("Load step after 20 s", ("sans-serif", 16))
             .margin(10)
             .x_label_area_size(35)
             .y_label_area_size(55)

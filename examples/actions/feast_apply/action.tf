@@ -1,5 +1,5 @@
-# Applies the definitions when the commit changes that CI passes to Terraform, for a repository of which the feature store
-# uses a branch. Without Terraform's plan: terraform apply -invoke=action.feast_apply.demo
+# Applies the definitions when CI passes another commit to Terraform, for a feature store that uses a branch of the
+# repository. To run it alone: terraform apply -invoke=action.feast_apply.demo
 variable "commit" {
   type    = string
   default = "main"

@@ -7,7 +7,7 @@ list "feast_feature_store" "shop" {
   }
 }
 
-# The feature stores of the Feast operator in all namespaces, with their state.
+# The feature stores of the Feast operator with the label `team=ml` in all namespaces, with their state.
 list "feast_feature_store" "operator" {
   provider         = feast
   include_resource = true

@@ -54,42 +54,44 @@ fn text(name: &str) -> Text {
 const COMMANDS: &str = "\
 ## Where the command runs
 
-The command runs in a Job with the image, the environment, the files and the ServiceAccount of the Job that runs `feast apply`
-before a rollout. It does not share memory with the servers, and needs no permissions beyond [those of the
+The command runs in a Job with the image, the environment, the files and the ServiceAccount of the Job that runs
+`feast apply` before a rollout. It does not share memory with the servers, and needs no permissions beyond [those of the
 provider](../guides/cluster-access.md#a-minimal-role).
 
-If the online store or the registry is a file in the servers' pod or on a PersistentVolumeClaim, only that pod can reach it. The
-Job then has the image and the ServiceAccount of [`cron_job`](../resources/feature_store.md), and runs the command in the pod
-with `kubectl exec`. A feature store without a `cron_job` cannot be used: the error says what to do.
+If the online store or the registry is a file in the servers' pod or on a PersistentVolumeClaim, only that pod can reach
+it. The Job then has the image and the ServiceAccount of [`cron_job`](../resources/feature_store.md), and runs the
+command in the pod with `kubectl exec`. A feature store without a `cron_job` cannot be used: the error says what to do.
 
 - The configuration of the feature store is that of its last apply, from its Secret.
-- The Job starts after each `feast apply` that another Job runs for the feature store has ended. Runs of other commands, and of
-  the CronJob, are not awaited.
-- Each run has a Job of its own, `feast-<name>-run-<command>-<id>`. A Job that has ended is kept for one day, and is deleted with
-  the feature store. If its pod fails, Kubernetes starts the command once more.
-- A run that times out or is cancelled deletes its Job, so that nothing of it continues, except for a command that `kubectl
-  exec` has begun in a pod: that one continues to its end.
-- The end of the log is part of an error. It is also shown while the command runs, if the account may read logs (the verb `get`
-  on `pods/log`). Values of Secrets are removed from it.
+- The Job starts after each `feast apply` that another Job runs for the feature store has ended. Runs of other commands,
+  and of the CronJob, are not awaited.
+- Each run has a Job of its own, `feast-<name>-run-<command>-<id>`. A Job that has ended is kept for one day, and is
+  deleted with the feature store. If its pod fails, Kubernetes starts the command once more.
+- A run that times out or is canceled deletes its Job, so that nothing of it continues, except for a command that
+  `kubectl exec` has begun in a pod: that one continues to its end.
+- The end of the log is part of an error. It is also shown while the command runs, if the account may read logs (the
+  verb `get` on `pods/log`). Values of Secrets are removed from it.
 ";
 
 const RESTART: &str = "\
 ## What it changes
 
-The action sets the annotation `kubectl.kubernetes.io/restartedAt` of the pod templates, as `kubectl rollout restart` does, and
-waits for the rollout of every Deployment of the feature store. No plan shows the annotation, and no apply removes it.
+The action sets the annotation `kubectl.kubernetes.io/restartedAt` of the pod templates, as `kubectl rollout restart`
+does, and waits for the rollout of every Deployment of the feature store. No plan shows the annotation, and no apply
+removes it.
 
-With the strategy `RollingUpdate`, new pods are ready before old ones stop. With `Recreate`, the default if the data is in the
-pod, the feature store does not answer until the new pod is ready. A PodDisruptionBudget does not limit a restart.
+With the strategy `RollingUpdate`, new pods are ready before old ones stop. With `Recreate`, the default if the data is
+in the pod, the feature store does not answer until the new pod is ready. A PodDisruptionBudget does not limit a
+restart.
 
-If the new pods do not become ready, the error has the same diagnosis as that of an apply, and the old pods keep running.
-Kubernetes continues the restart when the cause is gone. A paused Deployment is not restarted.
+If the new pods do not become ready, the error has the same diagnosis as that of an apply, and the old pods keep
+running. Kubernetes continues the restart when the cause is gone. A paused Deployment is not restarted.
 ";
 
 const INVOKING: &str = "\
 ## Invoking
 
 Actions need Terraform 1.14 or later. `terraform apply -invoke=action.<type>.<name>` runs an action alone, and an
-`action_trigger` block in the `lifecycle` block of a resource runs it after that resource was created or updated. An action has
-no state, and is not part of a plan otherwise.
+`action_trigger` block in the `lifecycle` block of a resource runs it after that resource was created or updated. An
+action has no state, and is not part of a plan otherwise.
 ";

@@ -23,20 +23,20 @@ const TEXTS: [Text; 2] = [
         more: "\
 ## Result
 
-An object with the attributes of [`feast_feature_store`](../resources/feature_store.md). Attributes that the custom \
+An object with the attributes of [`feast_feature_store`](../resources/feature_store.md). Attributes that the custom
 resource does not set are null. Nested objects have only the attributes that it sets.
 
 - `spec` is converted field by field: `spec.services.onlineStore` is `services.online_store`.
-- `metadata.name`, `namespace`, `labels` and `annotations` are the attributes of these names. Labels and annotations of \
-`kubectl`, Helm, Argo CD and Flux are left out, and so are Feast's own.
-- `spec.replicas` is `services.scaling.replicas`. The operator's default, 1, is set explicitly unless there is an \
-autoscaler.
+- `metadata.name`, `namespace`, `labels` and `annotations` are the attributes of these names. Labels and annotations of
+  `kubectl`, Helm, Argo CD and Flux are left out, and so are Feast's own.
+- `spec.replicas` is `services.scaling.replicas`. The operator's default, 1, is set explicitly unless there is an
+  autoscaler.
 - `status` and the other fields of `metadata` are left out.
 
-A field that this provider does not support is an error that names it, and so is a value of the wrong type. Rules are \
+A field that this provider does not support is an error that names it, and so is a value of the wrong type. Rules are
 checked where the object is used.
 
-The program performs the same conversion and writes Terraform configuration: \
+The program performs the same conversion and writes Terraform configuration:
 `terraform-provider-feast convert store.yaml`. See [Migrating from the Feast operator](../guides/migration.md).
 ",
     },
@@ -46,12 +46,12 @@ The program performs the same conversion and writes Terraform configuration: \
         more: "\
 ## Result
 
-One YAML document for each object, in the order in which the provider applies them. A feature store without a \
-namespace is rendered for `default`, because a function has no access to the provider block.
+One YAML document for each object, in the order in which the provider applies them. A feature store without a namespace
+is rendered for `default`, because a function has no access to the provider block.
 
-The result never contains connection parameters. In their place, the Secret `feast-<name>` has a comment with the name and \
-the key of your Secret that contains them. The provider inserts them during apply. If you apply the result by other means, \
-you have to insert them. The result for a feature store without such Secrets is complete.
+The result never contains connection parameters. In their place, the Secret `feast-<name>` has a comment with the name
+and the key of your Secret that contains them. The provider inserts them during apply. If you apply the result by other
+means, you have to insert them. The result for a feature store without such Secrets is complete.
 
 An unsupported attribute, a value of the wrong type and a violated rule are errors with their paths.
 ",
