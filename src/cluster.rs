@@ -10,10 +10,10 @@
 pub mod apply;
 pub mod connection;
 pub mod delete;
-pub mod drift;
 pub mod error;
 pub mod field_managers;
 pub mod guard;
+pub mod leftovers;
 pub mod operator;
 pub mod preflight;
 pub mod read;
@@ -148,10 +148,7 @@ impl Cluster {
     /// # Errors
     ///
     /// The connection or one of its files is missing a value or has an invalid one.
-    pub async fn connect(
-        connection: &Connection,
-        options: Options,
-    ) -> Result<Self, ConnectionError> {
+    pub fn new(connection: &Connection, options: Options) -> Result<Self, ConnectionError> {
         let endpoint = connection::configure(connection)?;
         Ok(Self {
             inner: Arc::new(Inner {

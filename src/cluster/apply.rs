@@ -431,7 +431,7 @@ impl Applier<'_> {
         let mut live = live.map(Cow::Borrowed);
         loop {
             if let Some(old) = &live
-                && self.make_way(key, &body, old).await?
+                && self.delete_for_replacement(key, &body, old).await?
             {
                 live = None;
             }
@@ -447,7 +447,12 @@ impl Applier<'_> {
 
     /// Deletes a live object that cannot become the desired one, and waits for a deletion in progress. Returns whether
     /// the object is gone.
-    async fn make_way(&self, key: &Key, body: &Json, live: &Json) -> Result<bool, Error> {
+    async fn delete_for_replacement(
+        &self,
+        key: &Key,
+        body: &Json,
+        live: &Json,
+    ) -> Result<bool, Error> {
         if !is_terminating(live) {
             if immutable_change(body, self.desired.prior.get(key), live).is_none() {
                 return Ok(false);

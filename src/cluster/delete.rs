@@ -331,7 +331,11 @@ impl Deleter<'_> {
                 format!("these pods still exist: {}", join_pods(&pods))
             }
             (Some(left), None) => {
-                last_observation(format!("{left} pods are still there"), interruption)
+                let still = match left {
+                    1 => "1 pod still exists".to_owned(),
+                    _ => format!("{left} pods still exist"),
+                };
+                last_observation(still, interruption)
             }
             (None, _) => match interruption {
                 Some(why) => format!("the pods could not be read ({why})"),

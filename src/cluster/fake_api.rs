@@ -34,9 +34,7 @@ pub async fn cluster(script: impl FnMut(&Received) -> Reply + Send + 'static) ->
         host: Some(server(script).await),
         ..Connection::default()
     };
-    Cluster::connect(&connection, Options::default())
-        .await
-        .unwrap()
+    Cluster::new(&connection, Options::default()).unwrap()
 }
 
 /// Starts an API server with the replies of `script`, and returns its address.

@@ -20,7 +20,7 @@ impl Cluster {
         };
         let verified = self.inner.verified.get_or_try_init(|| async {
             let request = Request::get(NAMESPACES, "", NAMESPACE);
-            let namespace: Json = self.send_unguarded(request, cancel).await?;
+            let namespace: Json = self.send_unverified(request, cancel).await?;
             let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
             if found.eq_ignore_ascii_case(expected) {
                 return Ok(());

@@ -23,10 +23,10 @@ use crate::kubernetes::managed_fields::{Entry, ManagedFields, apply_entry};
 
 /// The objects that the operator has created for one custom resource.
 #[derive(Default)]
-pub struct Operated {
+pub struct OperatorObjects {
     pub objects: BTreeMap<Key, Json>,
-    /// Kinds that this account must not list.
-    pub unseen: Vec<Kind>,
+    /// Kinds that the account has no permission to list.
+    pub unlisted: Vec<Kind>,
 }
 
 impl Cluster {
@@ -50,11 +50,11 @@ impl Cluster {
 
     /// Returns the operator's objects of the feature store in its namespace. Cluster roles of the operator can serve
     /// other feature stores, too.
-    pub async fn operated(
+    pub async fn operator_objects(
         &self,
         store: &StoreName,
         cancel: &CancellationToken,
-    ) -> Result<Operated, Error> {
+    ) -> Result<OperatorObjects, Error> {
         let selector = format!("{MANAGED_BY_LABEL}={OPERATOR}");
         let kinds = (Kind::ALL.iter().copied())
             // The operator creates no custom resources.
@@ -64,7 +64,7 @@ impl Cluster {
             let request = Request::list(Resource::from(kind), &store.namespace, params);
             async move { (kind, self.send(request, cancel).await) }
         });
-        let mut found = Operated::default();
+        let mut found = OperatorObjects::default();
         for (kind, answer) in join_all(lists).await {
             match answer {
                 Ok(answer) => {
@@ -73,7 +73,7 @@ impl Cluster {
                     found.objects.extend(ours);
                 }
                 Err(error) if error.is_forbidden() && kind.access() == Access::IfUsed => {
-                    found.unseen.push(kind);
+                    found.unlisted.push(kind);
                 }
                 Err(error) => return Err(error),
             }

@@ -36,7 +36,7 @@ impl Cluster {
     }
 
     /// Returns the objects of the kinds of these keys from the read cache, to find objects that an apply has created
-    /// and the state does not contain. Kinds without permission are left out.
+    /// and the state does not contain. Kinds of `Access::IfUsed` without permission are left out.
     pub async fn read_leftovers(
         &self,
         store: &StoreName,

@@ -267,7 +267,7 @@ impl Cluster {
             let answer = entry.map(|entry| entry.answer.clone());
             answer.unwrap_or_else(|| {
                 let (cluster, cancel, read) = (self.clone(), cancel.clone(), key.clone());
-                let answer = async move { cluster.read_guarded(&read, &cancel).await }
+                let answer = async move { cluster.read_catching_panics(&read, &cancel).await }
                     .boxed()
                     .shared();
                 // The caller can be dropped before the answer arrives: it stops at the first of its reads that fails.
@@ -284,12 +284,12 @@ impl Cluster {
     }
 
     /// Returns a panic as an error.
-    async fn read_guarded(
+    async fn read_catching_panics(
         &self,
         key: &CacheKey,
         cancel: &CancellationToken,
     ) -> Result<Arc<Answered>, Error> {
-        match task::guarded(self.read_key(key, cancel)).await {
+        match task::catch_panic(self.read_key(key, cancel)).await {
             Ok(answer) => answer,
             Err(error) => {
                 let (resource, namespace) = key.target();

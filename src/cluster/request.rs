@@ -275,14 +275,14 @@ impl Cluster {
     ) -> Result<A, Error> {
         self.guard(cancel).await?;
         let writes = request.writes();
-        let answer = self.send_unguarded(request, cancel).await;
+        let answer = self.send_unverified(request, cancel).await;
         if writes {
             self.inner.read_cache.invalidate();
         }
         answer
     }
 
-    pub(super) async fn send_unguarded<A: Answer>(
+    pub(super) async fn send_unverified<A: Answer>(
         &self,
         request: Request<'_>,
         cancel: &CancellationToken,

@@ -109,10 +109,15 @@ impl From<Kind> for Resource {
     }
 }
 
+/// Returns whether an API group is not part of Kubernetes: those of Kubernetes have no dot, or the suffix `.k8s.io`.
+pub(super) fn is_custom(group: &str) -> bool {
+    group.contains('.') && !group.ends_with(".k8s.io")
+}
+
 impl Resource {
     /// Returns whether the API is not part of Kubernetes, so that a cluster need not have it.
     pub fn is_custom(self) -> bool {
-        self.group.contains('.') && !self.group.ends_with(".k8s.io")
+        is_custom(self.group)
     }
 
     /// Returns kube's builder of requests. The namespace counts only for a namespaced resource; an empty one stands for

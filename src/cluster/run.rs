@@ -142,7 +142,7 @@ impl Cluster {
                     Some((name, _)) => {
                         if awaited.as_ref() != Some(name) {
                             reporter.step(format!(
-                                "Job/{name} runs `feast apply`; {own} starts after it"
+                                "Job/{name} is running `feast apply`; {own} starts after it"
                             ));
                         }
                         awaited = Some(name.clone());
@@ -155,7 +155,10 @@ impl Cluster {
             Ok(()) => Ok(()),
             Err(Unfinished::Failed(error)) => Err(error),
             Err(Unfinished::TimedOut { interruption }) => {
-                let missing = "the Job still runs `feast apply`".to_owned();
+                let missing = match &awaited {
+                    Some(_) => "the Job is still running `feast apply`".to_owned(),
+                    None => "the Jobs could not be listed yet".to_owned(),
+                };
                 let reason = Reason::TimedOut {
                     seconds: wait.timeout.as_secs(),
                     waiting_for: last_observation(missing, interruption.as_deref()),

@@ -60,7 +60,11 @@ impl Cluster {
         let selector = search.selector_with(&provider_selector());
         let resources = [Resource::from(Kind::Secret)];
         let pages = self.pages(resources.into(), search.namespace(), selector, cancel);
-        in_pages(pages.map_ok(|page| page.into_iter().filter_map(Metadata::secret_of).collect()))
+        flatten_pages(pages.map_ok(|page| {
+            page.into_iter()
+                .filter_map(Metadata::store_of_secret)
+                .collect()
+        }))
     }
 
     /// Returns the feature stores that the Feast operator has created and this provider has not taken over. There are
@@ -75,7 +79,7 @@ impl Cluster {
         let pages = self.pages(FEATURE_STORES.into(), search.namespace(), selector, cancel);
         // All pages share one list of the Secrets, which is read for the first feature store.
         let taken_over = Arc::new(OnceCell::new());
-        in_pages(pages.and_then(move |page| {
+        flatten_pages(pages.and_then(move |page| {
             let taken_over = Arc::clone(&taken_over);
             async move {
                 let mut found: Vec<StoreName> = (page.into_iter())
@@ -125,7 +129,7 @@ impl Cluster {
     }
 
     /// Returns whether the cluster has the API of a custom resource. True if the cluster does not say.
-    async fn may_serve(&self, resource: Resource, cancel: &CancellationToken) -> bool {
+    pub(super) async fn may_serve(&self, resource: Resource, cancel: &CancellationToken) -> bool {
         let discovered = self.send(Request::discovery(resource), cancel).await;
         !discovered.is_err_and(|error| error.is_not_found() || error.is_not_installed())
     }
@@ -194,7 +198,7 @@ fn is_expired(error: &Error) -> bool {
 }
 
 /// Returns the elements of pages one by one.
-fn in_pages<'a>(
+fn flatten_pages<'a>(
     pages: impl Stream<Item = Result<Vec<StoreName>, Error>> + 'a,
 ) -> impl Stream<Item = Result<StoreName, Error>> + 'a {
     pages
@@ -246,7 +250,7 @@ impl Metadata {
     }
 
     /// Returns the feature store whose Secret this is.
-    fn secret_of(mut self) -> Option<StoreName> {
+    fn store_of_secret(mut self) -> Option<StoreName> {
         let name = self.labels.remove(NAME_LABEL)?;
         let is_live = self.deletion_timestamp.is_none();
         (is_live && self.name == names::main(&name)).then_some(StoreName {

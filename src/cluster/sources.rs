@@ -107,7 +107,7 @@ impl Cluster {
     /// # Errors
     ///
     /// One error for each source that is missing at the deadline or cannot be read, or the cancellation.
-    pub async fn contents_before(
+    pub async fn wait_for_contents(
         &self,
         namespace: &str,
         sources: &BTreeSet<Source>,
@@ -196,19 +196,22 @@ impl Cluster {
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
-        let contents = self.contents_before(namespace, sources, |_| false, deadline, cancel);
-        let errors = match contents.await {
-            Ok(contents) => return Ok(contents),
-            Err(errors) => errors,
+        // A controller can create the Secret before it has the certificate.
+        let lacks = |contents: &Contents| !without_value(contents).is_empty();
+        let answer = self.wait_for_contents(namespace, sources, lacks, deadline, cancel);
+        let missing = match answer.await {
+            Ok(contents) if !lacks(&contents) => return Ok(contents),
+            Ok(contents) => without_value(&contents),
+            Err(errors) if errors.iter().all(may_appear) => {
+                let objects = sources.iter().map(Source::object);
+                let is_missing = |key: &Key| errors.iter().any(|error| error.is_about(key));
+                objects.filter(is_missing).collect()
+            }
+            Err(errors) => return Err(errors),
         };
-        if !errors.iter().all(may_appear) {
-            return Err(errors);
-        }
-        let missing: BTreeSet<Key> = sources.iter().map(Source::object).collect();
         let mut not_issued = Vec::new();
         for key in missing {
-            let is_missing = errors.iter().any(|error| error.is_about(&key));
-            let Some(by) = asked_by.get(&key).filter(|_| is_missing) else {
+            let Some(by) = asked_by.get(&key) else {
                 continue;
             };
             let live = self.get(namespace, by, cancel).await.ok().flatten();
@@ -217,13 +220,38 @@ impl Cluster {
                 let problem = annotations[SERVING_CERTIFICATE_ERROR_ANNOTATION].as_str();
                 problem.map(str::to_owned)
             });
-            let by = by.clone();
-            let reason = Reason::NotIssued { by, problem };
-            let resource = Resource::from(key.kind);
-            not_issued.push(self.error(Verb::Wait, resource, namespace, Some(&key.name), reason));
+            not_issued.push(self.not_issued(namespace, &key, by, problem));
         }
         Err(not_issued)
     }
+
+    /// Returns the error about an object that has not got what `by` asks another controller for.
+    pub fn not_issued(
+        &self,
+        namespace: &str,
+        key: &Key,
+        by: &Key,
+        problem: Option<String>,
+    ) -> Error {
+        let by = by.clone();
+        let reason = Reason::NotIssued { by, problem };
+        self.error(
+            Verb::Wait,
+            Resource::from(key.kind),
+            namespace,
+            Some(&key.name),
+            reason,
+        )
+    }
+}
+
+/// Returns the objects with an empty value.
+fn without_value(contents: &Contents) -> BTreeSet<Key> {
+    let contents = contents.iter();
+    contents
+        .filter(|(_, values)| values.values().any(String::is_empty))
+        .map(|(source, _)| source.object())
+        .collect()
 }
 
 /// Returns the values of the used keys, which must be text. Values of other keys are not decoded.
@@ -329,7 +357,7 @@ mod tests {
         let deadline = Instant::now() + timeout;
         let cancel = CancellationToken::new();
         let answer = cluster
-            .contents_before("ns", &sources, |_| false, deadline, &cancel)
+            .wait_for_contents("ns", &sources, |_| false, deadline, &cancel)
             .await;
         let result = answer.map_err(|errors| {
             errors
@@ -393,7 +421,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(50)).await;
             cancel.cancel();
         };
-        let read = cluster.contents_before("ns", &sources, |_| false, deadline, &cancel);
+        let read = cluster.wait_for_contents("ns", &sources, |_| false, deadline, &cancel);
         let (errors, ()) = tokio::join!(read, stop);
         let errors = errors.unwrap_err();
         assert!(
@@ -437,6 +465,12 @@ mod tests {
                           Service/service asks for";
         assert_eq!(
             issued(not_found, json!({})).await,
+            Err(vec![not_issued.to_owned()])
+        );
+        // The Secret exists before the certificate.
+        let empty = || secret(json!({"tls.crt": "", "tls.key": ""}));
+        assert_eq!(
+            issued(empty, json!({})).await,
             Err(vec![not_issued.to_owned()])
         );
         let annotation = json!({SERVING_CERTIFICATE_ERROR_ANNOTATION: "the UID differs"});
@@ -484,7 +518,7 @@ mod tests {
         let cancel = CancellationToken::new();
         let deadline = Instant::now() + Duration::from_secs(30);
         let found = cluster
-            .contents_before("ns", &sources, lacks, deadline, &cancel)
+            .wait_for_contents("ns", &sources, lacks, deadline, &cancel)
             .await;
         assert_eq!((found.unwrap().len(), calls.get()), (1, 2));
     }

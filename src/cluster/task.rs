@@ -31,7 +31,7 @@ pub async fn blocking<T: Send + 'static>(
 }
 
 /// Runs a future in the current task, and returns a panic as an error.
-pub async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, TaskError> {
+pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, TaskError> {
     let done = AssertUnwindSafe(work).catch_unwind().await;
     done.map_err(|panic| TaskError::Panicked(message(panic.as_ref())))
 }
@@ -65,10 +65,10 @@ mod tests {
             Err(panicked("without a message"))
         );
         assert_eq!(
-            guarded(async { panic!("in a future") }).await,
+            catch_panic(async { panic!("in a future") }).await,
             Err::<(), _>(panicked("in a future"))
         );
         assert_eq!(blocking(|| 1).await, Ok(1));
-        assert_eq!(guarded(async { 1 }).await, Ok(1));
+        assert_eq!(catch_panic(async { 1 }).await, Ok(1));
     }
 }

@@ -62,7 +62,7 @@ const TERRAFORM_ONLY: &str = "it is an attribute of the Terraform resource only"
 const VERSIONS: [&str; 2] = ["feast.dev/v1", "feast.dev/v1alpha1"];
 
 /// Fields of the configuration that the custom resource does not have, with a hint.
-const NOT_THEIRS: &[(&str, &str)] = &[
+const TERRAFORM_FIELDS: &[(&str, &str)] = &[
     ("name", "the name is `metadata.name`"),
     ("namespace", "the namespace is `metadata.namespace`"),
     ("labels", "labels are `metadata.labels`"),
@@ -189,7 +189,7 @@ pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, Custo
 
 /// Rejects fields that only the configuration has.
 fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
-    let found = NOT_THEIRS.iter().find(|(place, _)| {
+    let found = TERRAFORM_FIELDS.iter().find(|(place, _)| {
         let mut steps = place.split('.');
         let first = steps.next().and_then(|step| spec.get(step));
         let inner = steps.try_fold(first, |at, step| at.map(|at| at.get(step)));

@@ -252,9 +252,9 @@ impl ServerKind {
     /// Returns the name for use in messages.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Registry => "registry",
-            Self::Offline => "offline store",
-            Self::Online => "online store",
+            Self::Registry => "registry server",
+            Self::Offline => "offline server",
+            Self::Online => "online server",
             Self::Ui => "web interface",
             Self::Lineage => "lineage server",
         }

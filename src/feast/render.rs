@@ -86,6 +86,15 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     }
 }
 
+/// Returns the value of an optional field, which is unset instead of empty.
+fn non_empty_list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+    (!items.is_empty()).then(|| items.to_vec())
+}
+
+fn non_empty_map(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!map.is_empty()).then(|| map.clone())
+}
+
 /// Returns the manifest of an object, with its key. `k8s-openapi` omits unset fields, so the manifest has only the
 /// fields that the provider owns.
 fn object<T: Serialize>(kind: Kind, object: &T) -> (Key, Json) {

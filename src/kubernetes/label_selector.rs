@@ -1,6 +1,8 @@
 //! Label selectors in their text form, as `kubectl --selector` and the query of a list request have them.
 
-use super::validation::metadata::{QUALIFIED_NAME_SYNTAX, is_label_value, is_qualified_name};
+use super::validation::metadata::{
+    LABEL_VALUE_SYNTAX, QUALIFIED_NAME_SYNTAX, is_label_value, is_qualified_name,
+};
 
 /// Returns what is wrong with a label selector; `None` if the API server accepts it.
 ///
@@ -39,8 +41,7 @@ fn requirement(text: &str) -> Option<String> {
     }
     let invalid = values.into_iter().find(|value| !is_label_value(value))?;
     Some(format!(
-        "{invalid:?} is not a valid label value. A value is empty, or has at most 63 letters, digits, `-`, `_` and `.`, and \
-         begins and ends with a letter or digit"
+        "{invalid:?} is not a valid label value. {LABEL_VALUE_SYNTAX}"
     ))
 }
 

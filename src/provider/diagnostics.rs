@@ -241,10 +241,10 @@ pub fn add_nothing_written(diagnostics: &mut Diagnostics) {
 pub fn add_undone(diagnostics: &mut Diagnostics, is_made: bool, left: &BTreeSet<Key>) {
     let names: Vec<String> = left.iter().map(Key::to_string).collect();
     let left = match (is_made, names.is_empty()) {
-        (false, _) => "This create has made no objects.".to_owned(),
-        (true, true) => "The objects that this create had made were deleted again.".to_owned(),
+        (false, _) => "This create had created no objects.".to_owned(),
+        (true, true) => "The objects that this create had created were deleted again.".to_owned(),
         (true, false) => format!(
-            "The objects that this create had made were deleted again, except for these: {}. The next create of this \
+            "The objects that this create had created were deleted again, except for these: {}. The next create of this \
              feature store adopts them. A PersistentVolumeClaim stays if its volume existed before it.",
             names.join(", ")
         ),
@@ -300,8 +300,8 @@ fn sentence(text: &str) -> String {
 }
 
 /// An operation that needs the cluster while the provider block is unknown.
-pub fn unknown_cluster(unknown: &BTreeSet<Path>) -> Diagnostic {
-    let names: Vec<String> = unknown.iter().map(|path| format!("`{path}`")).collect();
+pub fn unknown_cluster<'a>(unknown: impl Iterator<Item = &'a Path>) -> Diagnostic {
+    let names: Vec<String> = unknown.map(|path| format!("`{path}`")).collect();
     Diagnostic::error(
         "The cluster is not known yet",
         format!(

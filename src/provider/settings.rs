@@ -81,8 +81,22 @@ impl Settings {
 
     /// Returns whether the values that identify the cluster are known.
     pub fn cluster_is_known(&self) -> bool {
-        let others = ["namespace", "preflight", "show_new_objects"].map(Path::of);
-        self.unknown.iter().all(|path| others.contains(path))
+        self.unknown_of_cluster().next().is_none()
+    }
+
+    /// Returns the attributes that a connection needs and whose values are unknown.
+    fn unknown_of_cluster(&self) -> impl Iterator<Item = &Path> {
+        // Terraform applies only with values that are known.
+        let others = [
+            "force_conflicts",
+            "namespace",
+            "preflight",
+            "show_new_objects",
+        ];
+        let others = others.map(Path::of);
+        self.unknown
+            .iter()
+            .filter(move |path| !others.contains(path))
     }
 
     /// Returns whether plans ask the cluster what an apply would meet. An unknown value counts as false.
@@ -117,12 +131,12 @@ impl Settings {
     /// The provider block is incomplete or invalid, or the client cannot be made.
     pub async fn cluster(&self) -> Result<Arc<Cluster>, Diagnostic> {
         if !self.cluster_is_known() {
-            return Err(diagnostics::unknown_cluster(&self.unknown));
+            return Err(diagnostics::unknown_cluster(self.unknown_of_cluster()));
         }
         let cluster = self.cluster.get_or_try_init(|| async {
             let connection =
                 (self.connection()).with_environment(|name| std::env::var(name).ok())?;
-            Cluster::connect(&connection, self.options()).await
+            Cluster::new(&connection, self.options())
         });
         let cluster = (cluster.await).map_err(|error| diagnostics::connection_error(&error))?;
         Ok(Arc::new(cluster.with_warnings(self.warnings.clone())))

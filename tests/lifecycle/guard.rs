@@ -349,8 +349,7 @@ pub fn checks_the_uid_once() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let connect = |expected: Option<String>| {
         let connection = connection(expected);
-        let connected = Cluster::connect(&connection, Options::default());
-        runtime.block_on(connected).unwrap()
+        Cluster::new(&connection, Options::default()).unwrap()
     };
     let asked = |cluster: &Cluster| {
         let key = Key::new(Kind::Secret, "feast-demo");

@@ -22,9 +22,7 @@ impl Cluster {
 
     /// Returns whether the cluster is certainly no OpenShift cluster.
     pub async fn is_not_openshift(&self, cancel: &CancellationToken) -> bool {
-        let request = Request::discovery(SECURITY_CONTEXT_CONSTRAINTS);
-        let answer = self.send(request, cancel).await.err();
-        answer.is_some_and(|error| error.is_not_found() || error.is_not_installed())
+        !self.may_serve(SECURITY_CONTEXT_CONSTRAINTS, cancel).await
     }
 
     /// Returns an error for each of these objects whose API the cluster lacks. An object that exists has its API.

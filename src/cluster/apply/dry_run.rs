@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::{Error, Reason, UnstoredField, Verb};
 use super::super::operator::is_operated;
 use super::super::request::Request;
-use super::super::resource::NAMESPACES;
+use super::super::resource::{NAMESPACES, is_custom};
 use super::super::{Cluster, Options, StoreName};
 use super::handover::has_foreign_strategy;
 use super::job::has_succeeded;
@@ -70,7 +70,7 @@ enum Write {
 
 /// The meaning of the error of a dry run for the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum DryRunResult {
     /// The write would fail in the same way.
     Refused,
     /// The error says nothing about the write.
@@ -196,7 +196,7 @@ impl Cluster {
     /// version stores: admission control has removed them, which the apply reports as a warning.
     async fn compare_versions(&self, checked: &mut Checked, cancel: &CancellationToken) {
         let is_about_version = |error: &Error| {
-            matches!(error.reason, Reason::NotStored { .. }) && !error.is_about_a_custom_resource()
+            matches!(error.reason, Reason::NotStored { .. }) && !is_custom(error.target.group)
         };
         if !checked.refused.iter().any(is_about_version) {
             return;
@@ -210,7 +210,7 @@ impl Cluster {
             Some(Requirement::FeatureGate(_)) | None => true,
         };
         checked.refused.retain_mut(|error| {
-            if error.is_about_a_custom_resource() {
+            if is_custom(error.target.group) {
                 return true;
             }
             let Reason::NotStored { version, fields } = &mut error.reason else {
@@ -372,9 +372,9 @@ impl Checked {
         for (key, write, error) in sent {
             let Some(error) = error else { continue };
             match verdict(key, &error.reason, write, frees_quota) {
-                Verdict::Refused => push_error(&mut self.refused, error),
-                Verdict::Unchecked => push_error(&mut self.unchecked, error),
-                Verdict::Irrelevant => {}
+                DryRunResult::Refused => push_error(&mut self.refused, error),
+                DryRunResult::Unchecked => push_error(&mut self.unchecked, error),
+                DryRunResult::Irrelevant => {}
             }
         }
     }
@@ -410,30 +410,30 @@ impl Reason {
 
 /// Returns the meaning of the error for the write. `frees_quota` tells whether objects of the namespace are deleted
 /// before it.
-fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> Verdict {
+fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> DryRunResult {
     match reason {
-        reason if reason.is_no_dry_run() => Verdict::Unchecked,
+        reason if reason.is_no_dry_run() => DryRunResult::Unchecked,
         // The message about a Secret is withheld, so that it may be the refusal of a dry run.
-        Reason::Rejected { code: 400, .. } if key.kind == Kind::Secret => Verdict::Unchecked,
+        Reason::Rejected { code: 400, .. } if key.kind == Kind::Secret => DryRunResult::Unchecked,
         // Somebody else has written the object at the same time.
-        Reason::Stale { .. } => Verdict::Irrelevant,
-        Reason::Conflict(_) if write != Write::Update => Verdict::Irrelevant,
+        Reason::Stale { .. } => DryRunResult::Irrelevant,
+        Reason::Conflict(_) if write != Write::Update => DryRunResult::Irrelevant,
         // It was checked as an update.
         Reason::Invalid { .. } | Reason::Rejected { .. } if write == Write::Replace => {
-            Verdict::Irrelevant
+            DryRunResult::Irrelevant
         }
         // A webhook for custom resources can look at an object that the same apply creates or changes.
-        Reason::Denied { .. } if key.kind.is_custom() => Verdict::Unchecked,
+        Reason::Denied { .. } if key.kind.is_custom() => DryRunResult::Unchecked,
         // The role that a binding names is created together with it.
         Reason::NotInstalled { .. } | Reason::NotFound
             if matches!(key.kind, Kind::RoleBinding | Kind::ClusterRoleBinding) =>
         {
-            Verdict::Irrelevant
+            DryRunResult::Irrelevant
         }
         Reason::Forbidden { message } if frees_quota && message.contains("exceeded quota") => {
-            Verdict::Irrelevant
+            DryRunResult::Irrelevant
         }
-        _ => Verdict::Refused,
+        _ => DryRunResult::Refused,
     }
 }
 
@@ -478,7 +478,7 @@ mod tests {
         let denied = || Reason::Denied {
             message: "no".to_owned(),
         };
-        use Verdict::{Irrelevant, Refused, Unchecked};
+        use DryRunResult::{Irrelevant, Refused, Unchecked};
         use Write::{Create, Replace, Update};
         for (kind, reason, write, frees_quota, expected) in [
             (Kind::Deployment, invalid(), Create, false, Refused),

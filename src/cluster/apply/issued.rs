@@ -30,10 +30,13 @@ pub struct Issued<'a> {
 impl Applier<'_> {
     /// Asks for certificates before an update, and waits for them.
     pub(super) async fn request_issued(&mut self) {
-        let Some(issued) = self.issued else {
+        let Some(issued) = self.issued.filter(|_| self.ok_so_far()) else {
             return;
         };
         for key in issued.by {
+            if !self.ok_so_far() {
+                return;
+            }
             let Some(desired) = self.desired.objects.manifests.get(key) else {
                 continue;
             };

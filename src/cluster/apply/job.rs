@@ -27,7 +27,7 @@ impl Applier<'_> {
             .filter(|key| key.kind == Kind::Job && self.is_due(key))
             .cloned()
             .collect();
-        if let Err(error) = self.make_room(&due).await {
+        if let Err(error) = self.prepare_to_run(&due).await {
             self.outcome.errors.push(error);
         }
         if !self.ok_so_far() {
@@ -40,7 +40,7 @@ impl Applier<'_> {
         }
     }
 
-    async fn make_room(&mut self, due: &[Key]) -> Result<(), Error> {
+    async fn prepare_to_run(&mut self, due: &[Key]) -> Result<(), Error> {
         if !due.is_empty() {
             self.clear_success().await?;
         }

@@ -12,7 +12,7 @@ use crate::feast::names;
 use crate::feast::ownership::Ownership;
 use crate::kubernetes::{Key, Kind};
 
-/// How often the write is repeated when the Secret has another version but the same owner.
+/// The number of times that the write is repeated when the Secret has another version but the same owner.
 const ATTEMPTS: usize = 5;
 
 impl Cluster {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{CONFLICT_HINT, Error, LabelledOwner, Reason, causes};
 use crate::cluster::connection::{self, Identity, shown};
-use crate::cluster::resource::FEAST_GROUP;
+use crate::cluster::resource::{FEAST_GROUP, is_custom};
 use crate::cluster::rollout::JobRole;
 use crate::feast::names::OPERATOR;
 use crate::kubernetes::field_versions::OLDEST;
@@ -34,7 +34,7 @@ impl Error {
                 });
             }
             Reason::NotInstalled { api } => return Some(self.missing_api(api)),
-            Reason::NotStored { .. } if self.is_about_a_custom_resource() => {
+            Reason::NotStored { .. } if is_custom(self.target.group) => {
                 "The custom resource definition in the cluster is older than these fields. Remove the attributes that set them, or upgrade the add-on that the definition belongs to."
             }
             Reason::Forbidden { .. } if self.target.kind == "Namespace" => {
@@ -75,12 +75,6 @@ impl Error {
         }
     }
 
-    /// The groups of Kubernetes have no dot, or the suffix `.k8s.io`.
-    pub(in crate::cluster) fn is_about_a_custom_resource(&self) -> bool {
-        let group = self.target.group;
-        group.contains('.') && !group.ends_with(".k8s.io")
-    }
-
     /// Explains an API that the cluster lacks, by its group.
     fn missing_api(&self, api: &str) -> Cow<'static, str> {
         if self.target.group == FEAST_GROUP {
@@ -94,7 +88,7 @@ impl Error {
         {
             return format!("Nothing was written. {remedy}").into();
         }
-        if self.is_about_a_custom_resource() {
+        if is_custom(self.target.group) {
             return format!(
                 "Nothing was written. {} is a custom resource: install the add-on that brings the API group {}, or remove from the configuration what needs it.",
                 self.target.kind, self.target.group
@@ -126,7 +120,7 @@ impl Reason {
                 "This is neither a permissions problem nor a defect of this provider: an admission policy or webhook of the cluster rejected the request. Change what the message above rejects, or ask the maintainers of the policy for an exception."
             }
             Self::Forbidden { .. } => {
-                "Give this user the verbs get, list, watch, create, patch and delete on this resource; the guide \"Access to the cluster\" has the rules to copy."
+                "Grant this user the permission that the message above names; the guide \"Access to the cluster\" has the rules to copy."
             }
             Self::NamespaceMissing(_) => {
                 "Create the namespace first; this provider does not create namespaces."

@@ -145,8 +145,7 @@ async fn a_write_without_a_connection_is_not_done() {
         host: Some("http://127.0.0.1:9".to_owned()),
         ..Connection::default()
     };
-    let cluster = Cluster::connect(&connection, Options::default());
-    let cluster = cluster.await.unwrap();
+    let cluster = Cluster::new(&connection, Options::default()).unwrap();
     tokio::time::pause();
     let cancel = CancellationToken::new();
     let answer = cluster.send(request(Verb::Apply), &cancel).await;
@@ -179,8 +178,7 @@ async fn failed_renewal_of_credentials_is_reported_without_secrets() {
         }),
         ..Connection::default()
     };
-    let cluster = Cluster::connect(&connection, Options::default());
-    let cluster = cluster.await.unwrap();
+    let cluster = Cluster::new(&connection, Options::default()).unwrap();
     cluster.client().await.unwrap();
     std::fs::write(folder.path().join("ended"), "").unwrap();
     let error = cluster

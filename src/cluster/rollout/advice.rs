@@ -2,8 +2,7 @@
 
 use super::pod_issue::{Cause, PodIssue, Workload};
 
-/// Returns two or three sentences for the user. They can be typed in as they are: every command shows the cause of the
-/// issue.
+/// Returns two or three sentences for the user. Commands in them can be copied as they are.
 pub(super) fn advice(issue: &PodIssue) -> String {
     let described = |solution: &str| format!("{solution} {}", describe(issue));
     match issue.cause {

@@ -94,6 +94,8 @@ impl Cluster {
                 Some(pod) => self.learn_secrets(store, pod, &mut secrets).await,
                 None => true,
             };
+            issue.message = secrets.redact(&issue.message);
+            issue.event = issue.event.take().map(|event| secrets.redact(&event));
             if !complete {
                 issue.log.clear();
                 continue;
@@ -105,8 +107,6 @@ impl Cluster {
             // The text is redacted as a whole, because a value can have several lines.
             let end = secrets.redact(&issue.log[start..].join("\n"));
             issue.log = end.lines().map(str::to_owned).collect();
-            issue.message = secrets.redact(&issue.message);
-            issue.event = issue.event.take().map(|event| secrets.redact(&event));
         }
         issues
     }

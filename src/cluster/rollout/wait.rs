@@ -370,11 +370,12 @@ fn report(
             text.push_str(&format!(": {event}"));
         }
     }
+    let text = wait.secrets.redact(&text);
     if text != *logged {
         let (kind, name, namespace) = (subject.kind().as_str(), subject.name, &store.namespace);
         tracing::info!("waiting for {kind}/{name} in namespace {namespace}: {text}");
         if let Some(reporter) = wait.reporter {
-            reporter.status(wait.secrets.redact(&text));
+            reporter.status(text.clone());
         }
         *logged = text;
     }

@@ -72,8 +72,10 @@ impl<'a> LogFollower<'a> {
             } else if last_report.elapsed() >= QUIET {
                 last_report = Instant::now();
                 let minutes = started.elapsed().as_secs() / 60;
-                self.reporter
-                    .status(format!("Job/{} runs for {minutes} min", self.job));
+                self.reporter.status(format!(
+                    "Job/{} has been running for {minutes} min",
+                    self.job
+                ));
             }
         }
     }
@@ -86,16 +88,18 @@ impl<'a> LogFollower<'a> {
         };
         let mut is_reported = false;
         let name = pod.metadata.name.clone().unwrap_or_default();
-        let mut followed = match self.pod.take().filter(|known| known.name == name) {
-            Some(known) => known,
-            None => FollowedPod {
+        if self.pod.as_ref().is_none_or(|known| known.name != name) {
+            self.pod = Some(FollowedPod {
                 secrets: self.secrets_of(&pod).await,
-                name,
+                name: name.clone(),
                 lines: Vec::new(),
-            },
-        };
-        if let Some(secrets) = &followed.secrets {
-            let lines = self.tail(&followed.name, &container).await;
+            });
+        }
+        // Nothing is taken out before an await: the caller can drop this future there, and report again.
+        let lines = self.tail(&name, &container).await;
+        if let Some(followed) = &mut self.pod
+            && let Some(secrets) = &followed.secrets
+        {
             let new = new_lines(&followed.lines, &lines);
             let end = new[new.len().saturating_sub(SHOWN)..].join("\n");
             if !end.is_empty() {
@@ -106,7 +110,6 @@ impl<'a> LogFollower<'a> {
             }
             followed.lines = lines;
         }
-        self.pod = Some(followed);
         is_reported
     }
 

@@ -182,7 +182,7 @@ impl Cluster {
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    () = publish_guarded(plural, api.clone(), &sender) => {}
+                    () = publish_catching_panics(plural, api.clone(), &sender) => {}
                     () = idle(&sender) => {}
                 }
                 let Some(cluster) = cluster.upgrade() else {
@@ -212,12 +212,12 @@ async fn idle(sender: &watch::Sender<Listing>) {
 }
 
 /// Publishes a panic to all receivers.
-async fn publish_guarded(
+async fn publish_catching_panics(
     plural: &'static str,
     api: Api<Metadata>,
     sender: &watch::Sender<Listing>,
 ) {
-    if let Err(error) = task::guarded(publish(plural, api, sender)).await {
+    if let Err(error) = task::catch_panic(publish(plural, api, sender)).await {
         sender.send_replace(Listing::failed(error.into()));
     }
 }

@@ -44,10 +44,10 @@ pub struct Route {
     pub host: Option<String>,
 
     /// Where TLS ends: `edge` (at the router; for a server without TLS), `reencrypt` (at the router, which opens
-    /// another TLS connection to the server) or `passthrough` (at the server, which is required for gRPC). Default:
-    /// `edge` for a server without TLS, `reencrypt` for a certificate of `openshift.serving_certificates`, which
-    /// routers trust, or else `passthrough`. For gRPC (the offline server and the gRPC API of the registry), it is
-    /// `passthrough`.
+    /// another TLS connection to the server) or `passthrough` (at the server). Default: `edge` for a server without TLS,
+    /// `reencrypt` for a certificate of `openshift.serving_certificates`, which routers trust, or else `passthrough`.
+    /// For gRPC (the offline server and the gRPC API of the registry), it is `passthrough`: with `reencrypt`, gRPC
+    /// needs routers with HTTP/2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination: Option<RouteTermination>,
 

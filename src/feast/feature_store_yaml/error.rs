@@ -62,7 +62,7 @@ pub enum SecretProblem {
         "uses the engine `spark_application`, which needs permissions in Kubernetes. Grant them with \
          `batch_engine.spark_application = {{}}`"
     )]
-    SparkWithoutRights,
+    SparkWithoutPermissions,
     #[error(
         "does not use the engine `spark_application`, for which `batch_engine.spark_application` grants permissions. \
          Remove `batch_engine.spark_application`"

@@ -29,7 +29,7 @@ impl Placeholder {
     }
 }
 
-/// Follows how Feast 0.66 interprets the parameters of these types of store.
+/// Follows how Feast interprets the parameters of these types of store.
 fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -> bool {
     let text = |key: &str| parameters.get(key).and_then(Json::as_str);
     let text = |key: &str| text(key).unwrap_or_default();

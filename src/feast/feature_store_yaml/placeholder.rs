@@ -228,7 +228,7 @@ impl Placeholder {
         match (engine == names::SPARK_APPLICATION, driver) {
             (false, None) => embedded(&["type"]),
             (false, Some(_)) => Err(self.error(SecretProblem::NotSpark)),
-            (true, None) => Err(self.error(SecretProblem::SparkWithoutRights)),
+            (true, None) => Err(self.error(SecretProblem::SparkWithoutPermissions)),
             (true, Some(driver)) => {
                 let account = settings.get("service_account");
                 if account.is_some_and(|account| account.as_str() != Some(driver)) {

@@ -61,8 +61,8 @@ pub(super) fn pod_running(store: &Store, container: Container) -> PodSpec {
         // Commands of Feast need no devices.
         resource_claims: None,
         init_containers: initialization::repository(store)
-            .map(|container| vec![says_why(container)]),
-        containers: vec![says_why(container)],
+            .map(|container| vec![with_termination_message(container)]),
+        containers: vec![with_termination_message(container)],
         restart_policy: Some("Never".to_owned()),
         ..server
     }
@@ -70,7 +70,7 @@ pub(super) fn pod_running(store: &Store, container: Container) -> PodSpec {
 
 /// Writes the end of a failed container's log to the status of the pod, which can be read without permission to read
 /// logs.
-pub(super) fn says_why(container: Container) -> Container {
+pub(super) fn with_termination_message(container: Container) -> Container {
     Container {
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..container

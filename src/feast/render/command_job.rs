@@ -122,7 +122,10 @@ impl CommandJob<'_> {
         let mut template = cron_job::template(self.store, &spec);
         if let Some(pod) = &mut template.spec {
             let containers = std::mem::take(&mut pod.containers);
-            pod.containers = containers.into_iter().map(apply_job::says_why).collect();
+            pod.containers = containers
+                .into_iter()
+                .map(apply_job::with_termination_message)
+                .collect();
         }
         template
     }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::volumes::mounts;
-use super::{references, tls};
+use super::{non_empty_list, references, tls};
 use crate::feast::config::WorkerConfigs;
 use crate::feast::feast_version::{FeastVersion, feast_version};
 use crate::feast::names::{self, Endpoint, ServerKind};
@@ -22,7 +22,7 @@ enum Health {
     Tcp,
 }
 
-/// How a server is told to end. The first process of a container receives only the signals that it handles.
+/// The signal that stops a server. The first process of a container receives only the signals that it handles.
 #[derive(Clone, Copy)]
 pub(super) enum StopSignal {
     /// SIGTERM, which the kubelet sends.
@@ -288,8 +288,8 @@ pub(super) fn settings(kind: ServerKind, server: &Server, mounts: Vec<VolumeMoun
         image: Some(image.clone()),
         image_pull_policy: image_pull_policy.map(str::to_owned),
         command: Some(command.into_iter().map(str::to_owned).collect()),
-        env: some(env),
-        env_from: some(env_from),
+        env: non_empty_list(env),
+        env_from: non_empty_list(env_from),
         resources: resources.clone(),
         volume_mounts: Some([mounts, volume_mounts.clone()].concat()),
         ..Container::default()
@@ -310,7 +310,7 @@ pub(super) fn with_own_variables(store: &Store, mut env: Vec<EnvVar>) -> Option<
     if store.project.without_init {
         env = with_configuration(&env);
     }
-    some(&env)
+    non_empty_list(&env)
 }
 
 /// Adds the path of the configuration unless the user sets it.
@@ -357,7 +357,10 @@ pub(super) fn joint_environment(
         }
         env_from.extend(server.env_from.iter().cloned());
     }
-    (some(&with_mlflow(store, env)), some(&env_from))
+    (
+        non_empty_list(&with_mlflow(store, env)),
+        non_empty_list(&env_from),
+    )
 }
 
 /// Returns the servers whose settings `feast apply` has, with increasing precedence.
@@ -399,8 +402,4 @@ fn with_mlflow(store: &Store, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
         }
     }
     env
-}
-
-fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
-    (!list.is_empty()).then(|| list.to_vec())
 }

@@ -1,14 +1,12 @@
 //! The CronJob, and its permissions to run commands in a pod of the feature store.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
 
-use super::{metadata, object, pods, references};
+use super::{metadata, non_empty_map, object, pods, references};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
 use crate::feast::spec::{CronJob as Spec, Store};
@@ -155,7 +153,7 @@ fn pod(store: &Store, spec: &Spec) -> PodSpec {
     PodSpec {
         init_containers: (!containers.is_empty()).then_some(containers),
         containers: last.into_iter().collect(),
-        node_selector: some(&spec.node_selector),
+        node_selector: non_empty_map(&spec.node_selector),
         image_pull_secrets: super::deployment::image_pull_secrets(store),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(store.pods.cron_job_security_context()),
@@ -188,8 +186,4 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         resources: spec.resources.clone(),
         ..Container::default()
     }
-}
-
-fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
-    (!map.is_empty()).then(|| map.clone())
 }

@@ -12,7 +12,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value as Json;
 
-use super::{containers, initialization, metadata, object, pods, volumes};
+use super::{
+    containers, initialization, metadata, non_empty_list, non_empty_map, object, pods, volumes,
+};
 use crate::feast::names;
 use crate::feast::spec::{Pods, Replicas, RollingUpdate, Store, Strategy};
 use crate::kubernetes::{Key, Kind};
@@ -102,14 +104,14 @@ pub(super) fn pod(store: &Store) -> PodSpec {
             }),
         },
         topology_spread_constraints: match topology_spread {
-            Some(written) => list(written),
+            Some(written) => non_empty_list(written),
             None => several.then(|| vec![over_zones(metadata::selector(store))]),
         },
         image_pull_secrets: image_pull_secrets(store),
-        node_selector: some(node_selector),
-        resource_claims: list(resource_claims),
+        node_selector: non_empty_map(node_selector),
+        resource_claims: non_empty_list(resource_claims),
         security_context: Some(store.security_context()),
-        tolerations: list(tolerations),
+        tolerations: non_empty_list(tolerations),
         automount_service_account_token: Some(store.has_token()),
         containers: containers::servers(store),
         init_containers: initialization::containers(store),
@@ -132,14 +134,6 @@ pub(super) fn image_pull_secrets(store: &Store) -> Option<Vec<LocalObjectReferen
 /// Returns the node affinity. The rest of `affinity` is about the servers' pods only.
 pub(super) fn node_affinity(store: &Store) -> Option<NodeAffinity> {
     store.pods.affinity.as_ref()?.node_affinity.clone()
-}
-
-pub(super) fn list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
-    (!items.is_empty()).then(|| items.to_vec())
-}
-
-pub(super) fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
-    (!map.is_empty()).then(|| map.clone())
 }
 
 /// Returns a preference for one pod on each node.

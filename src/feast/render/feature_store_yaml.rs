@@ -281,7 +281,7 @@ fn registry_file(file: &RegistryFile) -> Vec<KeyValue> {
     lines
 }
 
-/// Adds a setting unless it has the default of Feast.
+/// Adds a setting if it is set. Otherwise, the default of Feast applies.
 fn option(lines: &mut Vec<KeyValue>, key: &'static str, value: Option<impl Into<Json>>) {
     lines.extend(value.map(|value| leaf(key, value)));
 }

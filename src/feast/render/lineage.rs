@@ -11,7 +11,8 @@ use serde_json::Value as Json;
 
 use super::containers::StopSignal;
 use super::{
-    containers, databases, deployment, feature_store_yaml, metadata, object, pods, tls, volumes,
+    containers, databases, deployment, feature_store_yaml, metadata, non_empty_list, non_empty_map,
+    object, pods, tls, volumes,
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::feast::rendered::Workload;
@@ -79,11 +80,11 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         affinity: Some(affinity).filter(|it| *it != Affinity::default()),
         topology_spread_constraints: scaled.then(|| vec![deployment::over_zones(labels)]),
         image_pull_secrets: deployment::image_pull_secrets(store),
-        node_selector: deployment::some(&common.node_selector),
-        resource_claims: deployment::list(&resource_claims(store, common)),
+        node_selector: non_empty_map(&common.node_selector),
+        resource_claims: non_empty_list(&resource_claims(store, common)),
         // It mounts no claims of the stores.
         security_context: Some(store.pods.security_context()),
-        tolerations: deployment::list(&store.pods.tolerations),
+        tolerations: non_empty_list(&store.pods.tolerations),
         // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),
         containers: vec![container(store, common, *termination)],

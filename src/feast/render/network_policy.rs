@@ -59,7 +59,8 @@ fn selected(store: &Store) -> Vec<Selected> {
         labels: metadata::lineage_selector(store),
         ports: Some(lineage),
     });
-    let has_jobs = store.project.apply == ApplyBy::Job || store.cron_job.is_some();
+    let has_jobs =
+        store.project.apply == ApplyBy::Job || store.cron_job.is_some() || store.jobs_reach_data();
     let jobs = has_jobs.then(|| Selected {
         name: names::jobs_policy(&store.name),
         service_type: Some(names::JOBS_SERVICE_TYPE),
@@ -221,6 +222,21 @@ mod tests {
             let expected = BTreeMap::from([("feast-x-servers".to_owned(), policy)]);
             assert_eq!(found, expected, "{endpoints}");
         }
+    }
+
+    #[test]
+    fn egress_applies_to_the_pods_of_actions() {
+        let of = |services: Json| {
+            let policies = policies(services, json!({}));
+            policies.into_keys().collect::<Vec<String>>()
+        };
+        let database = |name: &str| json!({"persistence": {"store": {"type": name, "secretRef": {"name": "s"}}}});
+        // An action runs in the pods of the servers if its own pod would not reach the files.
+        let mut services = json!({"networkPolicy": {"egress": []}, "feastApply": "init_container"});
+        assert_eq!(of(services.clone()), ["feast-x-servers"]);
+        services["onlineStore"] = database("postgres");
+        services["registry"] = json!({"local": database("sql")});
+        assert_eq!(of(services), ["feast-x-jobs", "feast-x-servers"]);
     }
 
     #[test]

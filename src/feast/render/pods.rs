@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::containers;
-use super::deployment::some;
+use super::non_empty_map;
 use crate::feast::names;
 use crate::feast::spec::{Store, join};
 
@@ -31,7 +31,7 @@ pub(super) fn template(
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(all),
-            annotations: some(annotations),
+            annotations: non_empty_map(annotations),
             ..ObjectMeta::default()
         }),
         spec: Some(complete(store, pod)),

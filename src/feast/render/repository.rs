@@ -104,7 +104,7 @@ configured_git() {{ git -C "$clone" -c safe.directory="$clone"{before_settings}{
 commit_of() {{ configured_git rev-parse --verify --quiet "$1^{{commit}}" || true; }}
 exec 9> "$project.lock"
 if ! python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'; then
-  echo "Nothing keeps pods that share the volume from doing this at the same time." >&2
+  echo "The volume does not support locks: pods that share it can update the repository at the same time." >&2
 elif [[ -d "$project/.git" ]]; then
   (shopt -s globstar nullglob; rm -f -- "$project"/.git/**/*.lock)
 fi
@@ -115,14 +115,14 @@ if [[ ! -e "$project" ]]; then
   rm -rf -- "$clone"
   git init --quiet "$clone"
 elif [[ ! -d "$project/.git" ]]; then
-  echo "$project is there already, and is no clone of a git repository. Move it away." >&2
+  echo "$project already exists and is not a git repository. Move it out of the volume." >&2
   exit 1
 fi
 if [[ "$(commit_of HEAD)" != "$reference" ]]; then
   echo "Fetching the feature repository..."
   git config --file "$clone/.git/config" --unset-all remote.origin.url || true
   if ! configured_git fetch --force --prune --tags --no-write-fetch-head origin {refspecs}; then
-    echo "The feature repository cannot be fetched. What an earlier start may have left is not used: it may be old." >&2
+    echo "The feature repository cannot be fetched. A copy from an earlier start is not used, because it may be outdated." >&2
     exit 1
   fi
   commit="$reference"

@@ -53,7 +53,7 @@ pub(super) fn roles(store: &FeatureStore) -> Vec<Violation> {
         names::main(&store.name),
         names::batch_engine(&store.name),
         names::batch_driver(&store.name),
-        format!("{}-cronjob", names::main(&store.name)),
+        names::cron_job(&store.name),
     ];
     let names = roles.iter().map(|role| Some(role.as_str()));
     let mut violations = unique(&list, "", "role", names);
@@ -76,7 +76,7 @@ pub(super) fn roles(store: &FeatureStore) -> Vec<Violation> {
                 path.clone(),
                 [path, Path::of("name")],
                 format!("The Role name {role:?} is reserved for the provider"),
-                "The Role of this name grants the permissions of the servers. Use another name.",
+                "The provider creates a Role of this name. Use another name.",
             ));
         }
     }

@@ -130,7 +130,13 @@ pub(super) fn warnings(store: &FeatureStore) -> Vec<Violation> {
     vec![Violation::new(
         path,
         reads,
-        format!("With {pods} pods, this budget allows no evictions"),
+        format!(
+            "{}, this budget allows no evictions",
+            match pods {
+                1 => "With 1 pod".to_owned(),
+                _ => format!("With {pods} pods"),
+            }
+        ),
         "A node that runs such a pod cannot be drained, which blocks cluster upgrades. Set `max_unavailable = 1`, or a \
          `min_available` below the smallest number of pods.",
     )]
@@ -234,7 +240,7 @@ mod tests {
             &[(least, none)],
         );
         check(three, json!({"maxUnavailable": 0}), &[(most, none)]);
-        let one = "With 1 pods, this budget allows no evictions";
+        let one = "With 1 pod, this budget allows no evictions";
         check(
             json!({"autoscaling": {"maxReplicas": 5}}),
             json!({"minAvailable": 1}),

@@ -2,7 +2,7 @@
 
 mod reserved;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::Violation;
 use super::accessors::{REMOTE, block, local, offline, online, registry};
@@ -174,31 +174,34 @@ fn document(
             "Set a mapping of the settings of the section.",
         )
     }));
-    violations.extend(secrets(path, "", &settings));
+    for (section, settings) in &settings {
+        secrets(path, section, section, settings, &mut violations);
+    }
     violations
 }
 
-/// Reports settings whose values are in the plan, the state and the manifests, and should not be.
-fn secrets(path: &Path, place: &str, settings: &Map<String, Json>) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    for (key, value) in settings {
-        let place = if place.is_empty() {
-            key.clone()
-        } else {
-            format!("{place}.{key}")
-        };
-        match value {
-            Json::Object(nested) => violations.extend(secrets(path, &place, nested)),
-            Json::String(text) if is_secret(key, text) => violations.push(Violation::at(
-                path.clone(),
-                format!("{place:?} can be a secret"),
-                "Its value would be in the Terraform state and in plans. Put it into the Secret of the store, or set \
-                 `${NAME}` for an environment variable of the servers that has it (`env` with `value_from`).",
-            )),
-            _ => {}
+/// Reports settings whose values are in the plan, the state and the manifests, and should not be. `key` is the name of
+/// the setting at `place`; the elements of a list have that of the list.
+fn secrets(path: &Path, place: &str, key: &str, value: &Json, found: &mut Vec<Violation>) {
+    match value {
+        Json::Object(settings) => {
+            for (key, value) in settings {
+                secrets(path, &format!("{place}.{key}"), key, value, found);
+            }
         }
+        Json::Array(elements) => {
+            for (index, element) in elements.iter().enumerate() {
+                secrets(path, &format!("{place}[{index}]"), key, element, found);
+            }
+        }
+        Json::String(text) if is_secret(key, text) => found.push(Violation::at(
+            path.clone(),
+            format!("{place:?} can be a secret"),
+            "Its value would be in the Terraform state and in plans. Put it into the Secret of the store, or set \
+             `${NAME}` for an environment variable of the servers that has it (`env` with `value_from`).",
+        )),
+        _ => {}
     }
-    violations
 }
 
 /// Returns whether a text is a URL with a password that is not an environment variable.
@@ -349,6 +352,14 @@ mod tests {
             (
                 json!({"offline_store": {"url": "trino://me:hunter2@host/db"}}),
                 "offline_store.url",
+            ),
+            (
+                json!({"offline_store": {"hosts": [{"port": 1}, {"password": "hunter2"}]}}),
+                "offline_store.hosts[1].password",
+            ),
+            (
+                json!({"offline_store": {"access_tokens": ["hunter2"]}}),
+                "offline_store.access_tokens[0]",
             ),
         ] {
             rejected(&settings, &format!("{place:?} can be a secret"));

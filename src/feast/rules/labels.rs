@@ -247,7 +247,10 @@ fn entry(path: &Path, map_use: Use, key: &str, value: &str) -> Vec<Violation> {
         violations.push(Violation::at(
             path.clone(),
             format!("The value of the label {key:?} is not valid"),
-            format!("{LABEL_VALUE_SYNTAX} An annotation can hold any text."),
+            match map_use {
+                Use::NodeSelector => LABEL_VALUE_SYNTAX.to_owned(),
+                _ => format!("{LABEL_VALUE_SYNTAX} An annotation can hold any text."),
+            },
         ));
     }
     violations

@@ -6,6 +6,7 @@ use super::accessors::{
     LOCAL, ONLINE, PROJECT_DIR, REGISTRY, claims, git as written, local, offline, online,
     online_disabled, registry, services,
 };
+use super::claims::inside;
 use super::stores::leaves;
 use super::{Violation, tls};
 use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
@@ -249,13 +250,9 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
         reads.extend(claim.reads.iter().cloned());
         (mount, reads, claim.service == Service::Offline)
     }));
-    let below = |path: &str, directory: &str| {
-        path.strip_prefix(directory)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     for (mount, mut reads, is_target) in mounts {
         // The repository is copied into this volume, which must not be inside the repository.
-        let overlaps = below(path, &mount) || (is_target && below(&mount, path));
+        let overlaps = inside(path, &mount) || (is_target && inside(&mount, path));
         if !overlaps {
             continue;
         }

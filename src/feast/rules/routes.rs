@@ -92,8 +92,17 @@ fn termination(
         Edge if has_tls => reject(
             at("termination"),
             "The termination `edge` requires a server without TLS",
-            "The router would send plain requests to a server with TLS. Set `reencrypt` or `passthrough`, or \
-             `tls = { disable = true }` for the server.",
+            if is_grpc {
+                "The router would send plain requests to a server with TLS. Set `passthrough`."
+            } else {
+                "The router would send plain requests to a server with TLS. Set `reencrypt` or `passthrough`, or \
+                 `tls = { disable = true }` for the server."
+            },
+        ),
+        Passthrough if is_grpc && !has_tls => reject(
+            at("termination"),
+            "This termination requires TLS of the server",
+            "Set `tls`, or `services.openshift.serving_certificates = true`, or remove the Route.",
         ),
         Reencrypt | Passthrough if !has_tls => reject(
             at("termination"),

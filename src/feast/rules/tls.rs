@@ -1,9 +1,11 @@
 //! TLS certificates, and the directories in which pods mount them.
 
 use super::Violation;
-use super::accessors::{REMOTE, all_containers, registry};
+use super::accessors::{REMOTE, all_containers, registry, serving_certificates};
 use crate::feast::config::{FeatureStore, SecretKeyNames, Tls};
-use crate::feast::names::{ServerKind, TLS_CERTIFICATE_KEY, TLS_PRIVATE_KEY_KEY};
+use crate::feast::names::{
+    SERVING_CERTIFICATES, ServerKind, TLS_CERTIFICATE_KEY, TLS_PRIVATE_KEY_KEY,
+};
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
@@ -58,10 +60,22 @@ pub(super) fn directories(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
         reads.push(path.attribute("disable"));
         (kind, reads)
     });
+    let issues = serving_certificates(store);
+    let issued = all_containers(store).into_iter();
+    let issued =
+        issued.filter(|container| issues && container.settings.is_none_or(|it| it.tls.is_none()));
+    let issued = issued.map(|container| {
+        let mut reads = container.reads;
+        reads.extend([
+            Path::of(SERVING_CERTIFICATES),
+            container.path.attribute("tls"),
+        ]);
+        (container.kind, reads)
+    });
     let remote = registry(store).and_then(|registry| registry.remote.as_ref());
     let authority = remote.and_then(|remote| remote.tls.as_ref());
     let authority = authority.map(|_| (ServerKind::Registry, vec![Path::of(REMOTE)]));
-    own.chain(authority)
+    (own.chain(issued).chain(authority))
         .map(|(kind, reads)| {
             let directory = kind.tls_directory();
             (directory.trim_end_matches('/').to_owned(), reads)

@@ -145,8 +145,8 @@ pub(super) fn transport_url(store: &FeatureStore) -> Vec<Violation> {
     };
     let path = Path::of("openlineage");
     let http = settings.transport_type == Some(Transport::Http);
-    let goes_somewhere = settings.transport_url.is_some() || lineage(store).is_some();
-    if !settings.enabled || !http || goes_somewhere {
+    let has_destination = settings.transport_url.is_some() || lineage(store).is_some();
+    if !settings.enabled || !http || has_destination {
         return Vec::new();
     }
     let read = ["enabled", "transport_type", "transport_url", "consumer"];

@@ -318,6 +318,24 @@ mod tests {
     }
 
     #[test]
+    fn issued_certificates_are_not_hidden() {
+        let mounted = |tls: Json| {
+            json!({
+                "openshift": {"servingCertificates": true},
+                "volumes": [{"name": "a", "emptyDir": {}}],
+                "onlineStore": {"server": {
+                    "tls": tls,
+                    "volumeMounts": [{"name": "a", "mountPath": "/tls/online"}],
+                }},
+            })
+        };
+        let path = "services.online_store.server.volume_mounts[0].mount_path";
+        let hidden = "A volume at \"/tls/online\" would hide a certificate";
+        rejects("volume-mounts", mounted(Json::Null), &[(path, hidden)]);
+        rejects("volume-mounts", mounted(json!({"disable": true})), &[]);
+    }
+
+    #[test]
     fn the_claim_of_a_disabled_store_is_not_mounted() {
         let claim =
             |path: &str| json!({"file": {"pvc": {"ref": {"name": "c"}, "mountPath": path}}});

@@ -20,8 +20,8 @@ pub const WARNINGS: &[Rule] = &[
     },
     Rule {
         name: "metrics-end",
-        description: "Metrics require `worker_configs.max_requests = 0`, the default: they stop when Feast replaces a \
-             worker for the first time.",
+        description: "Metrics require `worker_configs.max_requests = 0`, the default except for `mysql`: they stop when \
+             Feast replaces a worker for the first time.",
         check: serving::metrics_end,
     },
     Rule {
@@ -32,8 +32,8 @@ pub const WARNINGS: &[Rule] = &[
     },
     Rule {
         name: "workers-registry",
-        description: "Several workers with a SQL registry require `worker_configs.max_requests = 0`, the default: a \
-             replaced worker inherits the registry's connection of the others.",
+        description: "Several workers with a SQL registry require `worker_configs.max_requests = 0`, the default except \
+             for `mysql`: a replaced worker inherits the registry's connection of the others.",
         check: serving::workers_registry,
     },
     Rule {

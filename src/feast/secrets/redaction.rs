@@ -29,13 +29,13 @@ const PLAIN: &[&str] = &[
 ];
 
 /// The replacement for redacted text.
-const LEFT_OUT: &str = "[redacted]";
+const REDACTED: &str = "[redacted]";
 
 /// Shorter values are redacted only as whole words, because `ab` is a part of many words.
 const SHORT: usize = 4;
 
 /// The minimum length of redacted lines of a key or certificate.
-const TELLING_LINE: usize = 8;
+const MIN_LINE_LENGTH: usize = 8;
 
 /// The values to redact.
 #[derive(Clone, Default)]
@@ -66,7 +66,7 @@ impl Redaction {
         match feature_store_yaml::value(text) {
             Ok(parameters @ (Json::Object(_) | Json::Array(_))) => self.learn_json(&parameters),
             _ if text.contains('\n') => {
-                for line in text.lines().filter(|line| line.len() >= TELLING_LINE) {
+                for line in text.lines().filter(|line| line.len() >= MIN_LINE_LENGTH) {
                     self.value(line.trim());
                 }
             }
@@ -124,7 +124,7 @@ impl Redaction {
             if value.chars().count() < SHORT {
                 text = without_word(&text, value);
             } else if text.contains(value.as_str()) {
-                text = text.replace(value.as_str(), LEFT_OUT);
+                text = text.replace(value.as_str(), REDACTED);
             }
         }
         text
@@ -143,7 +143,7 @@ fn without_word(text: &str, word: &str) -> String {
         let (before, after) = (&rest[..start], &rest[start + word.len()..]);
         kept.push_str(before);
         let inside = joins(kept.chars().next_back()) || joins(after.chars().next());
-        kept.push_str(if inside { word } else { LEFT_OUT });
+        kept.push_str(if inside { word } else { REDACTED });
         rest = after;
     }
     kept.push_str(rest);

@@ -49,7 +49,7 @@ pub fn validate(env: &[EnvVar], env_from: &[EnvFromSource]) -> Vec<Violation> {
     violations
 }
 
-/// Kubernetes accepts every printable ASCII character but `=`.
+/// Kubernetes 1.32 and later accepts every printable ASCII character but `=`.
 fn name(path: Path, name: &str) -> Option<Violation> {
     let is_valid = !name.is_empty() && name.chars().all(|c| (' '..='~').contains(&c) && c != '=');
     (!is_valid).then(|| {

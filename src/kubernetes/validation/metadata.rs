@@ -92,8 +92,8 @@ pub fn path_segment(path: Path, name: &str) -> Option<Violation> {
 }
 
 /// The syntax of [`is_label_value`], as a sentence of a message.
-pub const LABEL_VALUE_SYNTAX: &str = "A value has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends with \
-    a letter or digit.";
+pub const LABEL_VALUE_SYNTAX: &str = "A value is empty, or has at most 63 letters, digits, `-`, `_` and `.`, and begins \
+    and ends with a letter or digit.";
 
 /// Returns whether `key` is a valid key of a label, an annotation or a taint: `[prefix/]name`.
 pub fn is_qualified_name(key: &str) -> bool {

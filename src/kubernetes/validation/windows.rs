@@ -37,7 +37,7 @@ pub fn options(options: &WindowsSecurityContextOptions) -> Vec<Violation> {
         violations.push(Violation::at(
             Path::of("host_process"),
             "The pods cannot be HostProcess pods",
-            "Such pods need the network of the host, which the pods of a feature store do not use. Remove \
+            "Such pods need the network of the host, which these pods do not use. Remove \
              `host_process`.",
         ));
     }

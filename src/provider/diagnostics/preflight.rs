@@ -129,11 +129,15 @@ pub fn quota_exceeded(store: &StoreName, shortage: &Shortage) -> Diagnostic {
         used,
         hard,
     } = shortage;
+    let way_out = match resource.as_str() {
+        "requests.storage" => "Reduce the size of the PersistentVolumeClaims",
+        _ => "Reduce the replicas or the resources",
+    };
     Diagnostic::error(
         "The quota does not suffice",
         format!(
             "The feature store {:?} needs {needed} more of {resource}, and the ResourceQuota {quota:?} of namespace {:?} \
-             allows {hard}, of which {used} are used. Reduce the replicas or the resources, or ask for more quota.",
+             allows {hard}, of which {used} are used. {way_out}, or ask for more quota.",
             store.name, store.namespace
         ),
     )

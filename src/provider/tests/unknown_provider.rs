@@ -128,6 +128,28 @@ fn it_is_put_off_or_said_and_never_guessed() {
 }
 
 #[test]
+fn an_unknown_force_conflicts_does_not_hide_the_cluster() {
+    let feast = Feast::new();
+    let attributes = &feast.schema().block.attributes;
+    let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
+    config.set("force_conflicts", Value::Unknown);
+    let feast = configured(&config);
+    let imported = wait(resource(&feast).import_state(ImportResourceStateRequest {
+        id: "b/a".to_owned(),
+        client: ClientCapabilities {
+            deferral_allowed: true,
+            ..ClientCapabilities::default()
+        },
+        ..ImportResourceStateRequest::default()
+    }));
+    assert_eq!((imported.resources, imported.deferred), (vec![], None));
+    let [error] = imported.diagnostics.as_slice() else {
+        panic!("{:?}", imported.diagnostics);
+    };
+    assert!(error.detail.contains("/nowhere/kubeconfig"), "{error:?}");
+}
+
+#[test]
 fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
     let feast = Feast::new();
     let mut blocks = blocks(&feast);

@@ -19,10 +19,10 @@ impl Rpc for upgrade_resource_state::Request {
 
     async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let (resource, types) = session.resource(&self.type_name)?;
-        let stored = stored_json(self.raw_state.as_ref(), &self.type_name)?;
+        let stored = stored_json(self.raw_state.as_ref(), STATE, &self.type_name)?;
         let mut upgraded = resource.upgrade_state(UpgradeResourceStateRequest {
             version: self.version,
-            json: parse(stored, &self.type_name)?,
+            json: parse(stored, STATE, &self.type_name)?,
             state: types.read_stored(stored).map_err(|error| error.to_string()),
         });
         let upgraded_state = types.write(&upgraded.state, &mut upgraded.diagnostics);
@@ -50,7 +50,7 @@ impl Rpc for upgrade_resource_identity::Request {
     /// Reads a stored identity as far as it fits the current schema. No identity schema has a second version yet.
     async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let (_, types) = session.resource(&self.type_name)?;
-        let stored = stored_json(self.raw_identity.as_ref(), &self.type_name)?;
+        let stored = stored_json(self.raw_identity.as_ref(), IDENTITY, &self.type_name)?;
         let identity = types.read_stored_identity(stored)?;
         let mut problems = Vec::new();
         let upgraded_identity = types.write_identity(Some(&identity), &mut problems);
@@ -90,16 +90,16 @@ impl Rpc for move_resource_state::Request {
         };
         let source_identity = match &self.source_identity {
             Some(identity) if !identity.json.is_empty() => {
-                parse(&identity.json, &self.source_type_name)?
+                parse(&identity.json, IDENTITY, &self.source_type_name)?
             }
             _ => serde_json::Value::Null,
         };
-        let source_state = stored_json(self.source_state.as_ref(), &self.source_type_name)?;
+        let source_state = stored_json(self.source_state.as_ref(), STATE, &self.source_type_name)?;
         let request = MoveResourceStateRequest {
             source_provider_address: self.source_provider_address.clone(),
             source_type_name: self.source_type_name.clone(),
             source_schema_version: self.source_schema_version,
-            source_state: parse(source_state, &self.source_type_name)?,
+            source_state: parse(source_state, STATE, &self.source_type_name)?,
             source_private: self.source_private.clone(),
             source_identity,
             source_identity_schema_version: self.source_identity_schema_version,
@@ -122,25 +122,37 @@ impl Rpc for move_resource_state::Request {
     }
 }
 
-fn stored_json<'a>(raw: Option<&'a RawState>, name: &str) -> Result<&'a [u8], Diagnostics> {
+/// What a resource stores, for use in messages.
+const STATE: &str = "state";
+const IDENTITY: &str = "identity";
+
+fn stored_json<'a>(
+    raw: Option<&'a RawState>,
+    what: &str,
+    name: &str,
+) -> Result<&'a [u8], Diagnostics> {
     match raw {
         Some(raw) if !raw.json.is_empty() => Ok(&raw.json),
         Some(raw) if !raw.flatmap.is_empty() => Err(vec![malformed(
+            what,
             name,
             "it has the form of Terraform 0.11, which this provider has never written",
         )]),
-        _ => Err(vec![malformed(name, "it is empty")]),
+        _ => Err(vec![malformed(what, name, "it is empty")]),
     }
 }
 
-fn parse(json: &[u8], name: &str) -> Result<serde_json::Value, Diagnostics> {
-    serde_json::from_slice(json).map_err(|error| vec![malformed(name, &error.to_string())])
+fn parse(json: &[u8], what: &str, name: &str) -> Result<serde_json::Value, Diagnostics> {
+    serde_json::from_slice(json).map_err(|error| vec![malformed(what, name, &error.to_string())])
 }
 
-fn malformed(name: &str, reason: &str) -> Diagnostic {
+fn malformed(what: &str, name: &str, reason: &str) -> Diagnostic {
     Diagnostic::error(
-        "Stored state cannot be read",
-        format!("Terraform sent the stored state of {name}, but {reason}."),
+        format!("The stored {what} cannot be read"),
+        format!(
+            "Terraform sent the stored {what} of {name}, but {reason}. Restore the state from a backup, or remove the \
+             resource from it and import the resource again."
+        ),
     )
 }
 

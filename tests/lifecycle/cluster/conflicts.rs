@@ -50,7 +50,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     );
     assert_eq!(reasons(&outcome.errors), [conflict]);
     let forcing = Lab {
-        cluster: Cluster::connect(
+        cluster: Cluster::new(
             &Connection {
                 config_path: Some(lab.kubeconfig.clone()),
                 ..Connection::default()
@@ -60,7 +60,6 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
                 ..Options::default()
             },
         )
-        .await
         .expect("a connection"),
         ..lab
     };

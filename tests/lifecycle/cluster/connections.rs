@@ -22,9 +22,7 @@ pub async fn supports_every_credential_type(lab: Lab) {
         .await;
     let token = lab.token("visitor").await;
     let connect = |connection: Connection| async move {
-        let cluster = Cluster::connect(&connection, Options::default())
-            .await
-            .expect("a connection");
+        let cluster = Cluster::new(&connection, Options::default()).expect("a connection");
         let store = StoreName {
             namespace: "default".into(),
             name: "x".into(),
@@ -146,8 +144,7 @@ pub async fn supports_every_credential_type(lab: Lab) {
         token: Some("t".into()),
         ..Connection::default()
     };
-    let cluster = Cluster::connect(&unverified, Options::default());
-    let cluster = cluster.await.expect("a connection");
+    let cluster = Cluster::new(&unverified, Options::default()).expect("a connection");
     let key = deployment_key("x");
     let cancel = CancellationToken::new();
     let read = cluster.get("default", &key, &cancel).await;
@@ -163,8 +160,7 @@ async fn through(relay: &Relay, lab: &Lab) -> Cluster {
         host: Some(relay.url.clone()),
         ..Connection::default()
     };
-    let cluster = Cluster::connect(&connection, Options::default());
-    cluster.await.expect("a connection")
+    Cluster::new(&connection, Options::default()).expect("a connection")
 }
 
 /// Simulates a firewall that has dropped the connection: there is no response, and the connection stays open.
@@ -259,9 +255,7 @@ pub async fn sends_requests_through_a_proxy(lab: Lab) {
         proxy_url: Some(format!("http://{address}")),
         ..Connection::default()
     };
-    let cluster = Cluster::connect(&connection, Options::default())
-        .await
-        .expect("a connection");
+    let cluster = Cluster::new(&connection, Options::default()).expect("a connection");
     let read = cluster
         .read(&lab.store("x"), &BTreeSet::new(), &CancellationToken::new())
         .await;

@@ -53,9 +53,7 @@ impl Lab {
             config_path: Some(kubeconfig.display().to_string()),
             ..Connection::default()
         };
-        let cluster = Cluster::connect(&connection, Options::default())
-            .await
-            .expect("a connection");
+        let cluster = Cluster::new(&connection, Options::default()).expect("a connection");
         let config = kube::config::Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
         let config = kube::Config::from_custom_kubeconfig(config, &Default::default())
             .await

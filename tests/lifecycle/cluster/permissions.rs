@@ -170,9 +170,7 @@ async fn account(lab: &Lab, name: &str, rights: &[Right]) -> Cluster {
         token: Some(lab.token(name).await),
         ..Connection::default()
     };
-    Cluster::connect(&connection, Options::default())
-        .await
-        .expect("a connection")
+    Cluster::new(&connection, Options::default()).expect("a connection")
 }
 
 /// Delays the deletion of the store, because a watch starts only for objects that are not deleted immediately.

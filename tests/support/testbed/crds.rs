@@ -166,8 +166,10 @@ fn generated() -> Result<PathBuf> {
     let cache = go_build::cache_folder(Module::Crds)?;
     let folder = cache.join("generated");
     let _lock = super::cache::lock(&folder, progress)?;
-    let is_complete = fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
-    if !is_complete {
+    let complete = folder.join("complete");
+    if !complete.is_file() {
+        // An interrupted run can have left this folder.
+        fs::remove_dir_all(&folder).ok();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut command = Command::new(tools.path(Tool::ControllerGen)?);
         command
@@ -176,6 +178,7 @@ fn generated() -> Result<PathBuf> {
             .arg(format!("output:crd:dir={}", folder.display()))
             .env("PATH", path);
         run(command, "generating custom resource definitions")?;
+        fs::write(&complete, "").doing(|| format!("creating {}", complete.display()))?;
     }
     Ok(folder)
 }

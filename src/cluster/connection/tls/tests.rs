@@ -73,8 +73,7 @@ async fn request(server: &Signed, root: &Certificate, name: Option<&str>) -> Res
         tls_server_name: name.map(str::to_owned),
         ..Connection::default()
     };
-    let cluster = Cluster::connect(&connection, Options::default());
-    let cluster = cluster.await.unwrap();
+    let cluster = Cluster::new(&connection, Options::default()).unwrap();
     let key = Key::new(Kind::Service, "x");
     let got = cluster.get("ns", &key, &CancellationToken::new()).await;
     let error = got.map(|_| ()).err();

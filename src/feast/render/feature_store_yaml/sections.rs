@@ -36,7 +36,7 @@ pub(super) fn server(store: &Store) -> Vec<Section> {
     }
     if let Some(settings) = &store.openlineage {
         let transport = match &store.lineage {
-            Some(_) if sends_here(settings) => to_lineage_server(store, settings),
+            Some(_) if sends_to_lineage_server(settings) => to_lineage_server(store, settings),
             _ => transport(settings),
         };
         parts.push(section("openlineage", openlineage(settings, transport)));
@@ -179,7 +179,7 @@ fn materialization(settings: &Materialization) -> Vec<KeyValue> {
 }
 
 /// Returns whether events go to the lineage server of the feature store.
-fn sends_here(settings: &Openlineage) -> bool {
+fn sends_to_lineage_server(settings: &Openlineage) -> bool {
     settings.transport_url.is_none()
         && matches!(settings.transport_type, None | Some(Transport::Http))
 }
@@ -197,11 +197,11 @@ fn to_lineage_server(store: &Store, settings: &Openlineage) -> Vec<KeyValue> {
             endpoint.unwrap_or(names::LINEAGE_PATH),
         ),
     ];
-    let asked_for = settings.consumer.as_ref();
-    let asked_for = asked_for.and_then(|consumer| consumer.api_key_secret_ref.as_ref());
+    let consumer_key = settings.consumer.as_ref();
+    let consumer_key = consumer_key.and_then(|consumer| consumer.api_key_secret_ref.as_ref());
     let key = match &settings.api_key_secret_ref {
         Some(key) => secret(Purpose::LineageApiKey, names::API_KEY, Some(key)),
-        None => secret(Purpose::ConsumerApiKey, names::API_KEY, asked_for),
+        None => secret(Purpose::ConsumerApiKey, names::API_KEY, consumer_key),
     };
     lines.extend(key);
     lines
@@ -247,12 +247,12 @@ fn openlineage(settings: &Openlineage, transport: Vec<KeyValue>) -> Vec<KeyValue
     lines.extend(transport);
     lines.extend(extra(extra_config.as_ref()));
     if let Some(settings) = consumer {
-        lines.push(branch("consumer", receiver(settings)));
+        lines.push(branch("consumer", consumer_section(settings)));
     }
     lines
 }
 
-fn receiver(settings: &OpenlineageConsumer) -> Vec<KeyValue> {
+fn consumer_section(settings: &OpenlineageConsumer) -> Vec<KeyValue> {
     let OpenlineageConsumer {
         enabled,
         store_type,

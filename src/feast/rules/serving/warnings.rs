@@ -27,12 +27,14 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
         (_, Some(true)) => section,
         _ => return Vec::new(),
     };
-    let requests = worker_configs(block).and_then(|configs| configs.max_requests);
-    // The default depends on the type of the store.
-    let (at, number) = match (requests, is_mysql(block)) {
-        (Some(0), _) | (None, false) => return Vec::new(),
-        (Some(requests), _) => (limit.clone(), requests),
-        (None, true) => (on.clone(), 1000),
+    let number = max_requests(block);
+    if number == 0 {
+        return Vec::new();
+    }
+    let configured = worker_configs(block).and_then(|configs| configs.max_requests);
+    let at = match configured {
+        Some(_) => limit.clone(),
+        None => on.clone(),
     };
     vec![Violation::new(
         at,
@@ -75,10 +77,13 @@ pub(in crate::feast::rules) fn mysql_connection(store: &FeatureStore) -> Vec<Vio
 pub(in crate::feast::rules) fn workers_registry(store: &FeatureStore) -> Vec<Violation> {
     let path = Path::of(ONLINE);
     let configs = path.attribute("server.worker_configs");
-    let Some(workers) = enabled_online(store).and_then(worker_configs) else {
+    let Some(block) = enabled_online(store) else {
         return Vec::new();
     };
-    let is_replaced = workers.max_requests.unwrap_or(0) > 0;
+    let Some(workers) = worker_configs(block) else {
+        return Vec::new();
+    };
+    let is_replaced = max_requests(block) > 0;
     let is_single = workers.workers.is_none_or(|it| it == 1);
     let registry = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
     let is_sql = registry.is_some_and(|it| it.r#type == RegistryStoreType::Sql);
@@ -86,18 +91,30 @@ pub(in crate::feast::rules) fn workers_registry(store: &FeatureStore) -> Vec<Vio
         return Vec::new();
     }
     let limit = configs.attribute("max_requests");
+    let at = match workers.max_requests {
+        Some(_) => limit.clone(),
+        None => configs.attribute("workers"),
+    };
+    // An online server with MySQL does not recover if its workers are not replaced.
+    let advice = match is_mysql(block) {
+        true => "Use one worker and more replicas.",
+        false => "Set `max_requests = 0`, or use one worker and more replicas.",
+    };
     vec![Violation::new(
-        limit.clone(),
+        at,
         [
             limit,
             configs.attribute("workers"),
             path.attribute("disabled"),
+            path.attribute("persistence.store.type"),
             Path::of(LOCAL).attribute("persistence.store.type"),
         ],
         "A replaced worker can break the online server",
-        "A worker that replaces another one inherits the connection to the SQL registry that the others use. Requests \
-         then fail with \"FeatureViewNotFoundException\", or the server ends with \"Worker failed to boot\". Remove \
-         `max_requests`, or use one worker and more replicas.",
+        format!(
+            "A worker that replaces another one inherits the connection to the SQL registry that the others use. \
+             Requests then fail with \"FeatureViewNotFoundException\", or the server ends with \"Worker failed to \
+             boot\". {advice}"
+        ),
     )]
 }
 
@@ -107,6 +124,19 @@ fn enabled_online(store: &FeatureStore) -> Option<&OnlineStore> {
 
 fn worker_configs(online: &OnlineStore) -> Option<&WorkerConfigs> {
     online.server.as_ref()?.worker_configs.as_ref()
+}
+
+/// The default of Feast, which the provider keeps for MySQL only.
+const MYSQL_MAX_REQUESTS: i32 = 1000;
+
+/// Returns the number of requests after which Feast replaces a worker; 0 if it does not.
+fn max_requests(online: &OnlineStore) -> i32 {
+    let configured = worker_configs(online).and_then(|configs| configs.max_requests);
+    configured.unwrap_or(if is_mysql(online) {
+        MYSQL_MAX_REQUESTS
+    } else {
+        0
+    })
 }
 
 fn is_mysql(online: &OnlineStore) -> bool {
@@ -241,11 +271,18 @@ mod tests {
             let summary = "A replaced worker can break the online server";
             let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
             let store = json!({"store": {"type": registry, "secretRef": {"name": "s"}}});
-            let services = json!({
+            let mut services = json!({
                 "onlineStore": {"server": {"workerConfigs": workers}},
                 "registry": {"local": {"persistence": store}},
             });
-            warns("workers-registry", services, &expected);
+            warns("workers-registry", services.clone(), &expected);
+            // By default, Feast replaces the workers of a server with MySQL.
+            if workers == json!({"workers": 2}) {
+                services["onlineStore"]["persistence"] =
+                    json!({"store": {"type": "mysql", "secretRef": {"name": "s"}}});
+                let path = "services.online_store.server.worker_configs.workers";
+                warns("workers-registry", services, &[(path, summary)]);
+            }
         };
         let limit = &["services.online_store.server.worker_configs.max_requests"];
         check(json!({"workers": 2, "maxRequests": 100}), "sql", limit);

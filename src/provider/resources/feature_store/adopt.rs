@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::cluster::operator::{self, Operated};
+use crate::cluster::operator::{self, OperatorObjects};
 use crate::cluster::{CancellationToken, Cluster, Reason, StoreName};
 use crate::feast::custom_resource;
 use crate::feast::names;
@@ -54,16 +54,16 @@ pub async fn adopt(
         custom_resource::convert(&resource, &[]).map_err(|error| unreadable(error.to_string()))?;
     let mut state = from_manifest::value(block, &resource).map_err(unreadable)?;
     state.set("namespace", Value::string(&store.namespace));
-    let operated = (cluster.operated(store, stop).await)
+    let operator_objects = (cluster.operator_objects(store, stop).await)
         .map_err(|error| diagnostics::cluster_error(summary, &error))?;
     let deployment = Key::new(Kind::Deployment, names::main(&store.name));
-    if !operated.objects.contains_key(&deployment) {
+    if !operator_objects.objects.contains_key(&deployment) {
         return Err(diagnostics::nothing_to_import(store));
     }
     let mut diagnostics = vec![diagnostics::imported_from_operator(
         store,
         &resource.notes,
-        &operated.unseen,
+        &operator_objects.unlisted,
     )];
     let desired = match parse(block, &state) {
         Ok(parsed) => Desired::of(&parsed, &store.namespace),
@@ -76,7 +76,7 @@ pub async fn adopt(
         computed::write(block, &mut state, &desired.computed());
     }
     let manifests = desired.map(|desired| desired.objects.manifests);
-    let observed = observed(&operated, &manifests.unwrap_or_default());
+    let observed = observed(&operator_objects, &manifests.unwrap_or_default());
     state.set("configuration_hash", Value::Null);
     state.set("objects", manifests::attribute(&observed));
     Ok(Adopted {
@@ -91,8 +91,8 @@ pub async fn adopt(
 
 /// Returns the operator's objects as far as our manifests name fields of them, with the list elements that an apply
 /// will remove. Of an object without a manifest, which an apply will delete, returns only the metadata.
-fn observed(operated: &Operated, manifests: &Manifests) -> Manifests {
-    let objects = operated.objects.iter().map(|(key, live)| {
+fn observed(operator_objects: &OperatorObjects, manifests: &Manifests) -> Manifests {
+    let objects = operator_objects.objects.iter().map(|(key, live)| {
         let manifest = match manifests.get(key) {
             Some(manifest) => with_foreign_elements(manifest, live, &operator::fields(live)),
             None => bare(live),

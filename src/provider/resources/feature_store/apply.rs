@@ -36,10 +36,10 @@ use super::private_state::{PrivateState, Rollout};
 use super::rewrites::is_recorded;
 use prepare::{Awaited, Prepared, ResolvedStore};
 pub(super) use prepare::{
-    check_openshift, check_remote_registry, check_volume_group, present_contents, sources_error,
+    check_openshift, check_remote_registry, check_volume_group, present_contents, sources_errors,
 };
 
-/// How often an apply waits for the rollout again because another client changed the number of replicas.
+/// The number of times that an apply waits for the rollout again because another client changed the number of replicas.
 const REPLICAS_ATTEMPTS: u32 = 3;
 
 /// Creates or updates a feature store.

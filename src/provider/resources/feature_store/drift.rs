@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 
 use crate::cluster::Cluster;
 use crate::cluster::apply::to_apply_body;
-use crate::cluster::drift::leftovers;
 use crate::cluster::field_managers::OwnManagers;
+use crate::cluster::leftovers::leftovers;
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::secrets::shown;
 use crate::feast::secrets::source::Source;

@@ -12,7 +12,7 @@ use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value};
 
-use super::apply::sources_error;
+use super::apply::sources_errors;
 use super::attribute_paths::AttributePaths;
 use super::cluster_check::{Freed, Report, check_create, check_update};
 use super::plan::PlannedStore;
@@ -159,7 +159,7 @@ impl Preflight<'_> {
         let occupied = report.occupied;
         let occupied = occupied.map(|occupied| diagnostics::already_exists(store, occupied));
         let desired = self.store.desired.iter();
-        let sources = desired.flat_map(|desired| sources_error(desired, &report.missing, None));
+        let sources = desired.flat_map(|desired| sources_errors(desired, &report.missing, None));
         let sources = (sources.zip(&report.missing))
             .map(|(diagnostic, error)| diagnostics::source_missing(diagnostic, error));
         let values = report.diagnostics.iter().cloned();
@@ -197,10 +197,10 @@ impl Preflight<'_> {
 
     /// Returns the attribute with the number of pods, if the quota counts pods.
     fn quota_attribute(&self, shortage: &Shortage) -> Option<Path> {
-        let counts_pods = shortage.resource == "pods"
-            || ["cpu", "memory", "requests.", "limits."]
-                .iter()
-                .any(|prefix| shortage.resource.starts_with(prefix));
+        let resource = shortage.resource.as_str();
+        let of_pods = ["pods", "cpu", "memory", "requests.", "limits."];
+        let counts_pods = resource != "requests.storage"
+            && of_pods.iter().any(|prefix| resource.starts_with(prefix));
         let attributes = [
             "services.scaling.replicas",
             "services.scaling.autoscaling.min_replicas",
@@ -263,6 +263,8 @@ mod tests {
         for (planned, resource, expected) in [
             (&fixed, "pods", Some("services.scaling.replicas")),
             (&fixed, "limits.memory", Some("services.scaling.replicas")),
+            (&fixed, "requests.cpu", Some("services.scaling.replicas")),
+            (&fixed, "requests.storage", None),
             (&fixed, "services", None),
             (
                 &autoscaled,

@@ -24,7 +24,7 @@ use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
-use super::apply::sources_error;
+use super::apply::sources_errors;
 use super::cluster_check::{Freed, Report, check_create};
 use super::plan::PlannedStore;
 use super::prior_state::PriorState;
@@ -96,7 +96,7 @@ impl Replacement {
         let occupied = occupied
             .map(|occupied| diagnostics::already_exists(new, occupied).at(self.attribute.clone()));
         let missing = (planned.desired.as_ref())
-            .map(|desired| sources_error(desired, &missing, None))
+            .map(|desired| sources_errors(desired, &missing, None))
             .unwrap_or_default();
         (occupied.into_iter())
             .chain(diagnostics)

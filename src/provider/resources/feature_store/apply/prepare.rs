@@ -29,7 +29,7 @@ use super::super::parse::parse_over;
 use super::super::secret_drift;
 use super::ApplyOperation;
 
-/// How long an apply waits for missing Secrets and ConfigMaps, unless the timeout of the operation is shorter.
+/// The time for which an apply waits for missing Secrets and ConfigMaps, unless the timeout of the operation is shorter.
 const SOURCES_TIMEOUT: Duration = Duration::from_secs(30);
 /// The age from which objects that were read are read again before they are used.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -173,7 +173,8 @@ impl ApplyOperation<'_> {
     }
 
     /// Reads the user's Secrets and ConfigMaps. Waits for missing ones, because another operator can create them within
-    /// seconds. Returns those that exist only after objects of this apply apart.
+    /// seconds. Returns separately those that exist only after this apply
+    /// has written objects.
     async fn contents(
         &self,
         cluster: &Cluster,
@@ -183,7 +184,7 @@ impl ApplyOperation<'_> {
         let namespace = &desired.store.namespace;
         let (sources, later) = sources(desired);
         let (issued, missing) = (cluster.contents_so_far(namespace, later, self.stop).await)
-            .map_err(|errors| sources_error(desired, &errors, None))?;
+            .map_err(|errors| sources_errors(desired, &errors, None))?;
         let is_incomplete = |contents: &Contents| {
             let mut contents = with_placeholders(contents.clone(), &missing);
             contents.extend(issued.clone());
@@ -200,7 +201,7 @@ impl ApplyOperation<'_> {
             };
             resolved.is_err_and(|errors| errors.iter().all(is_missing))
         };
-        let contents = cluster.contents_before(
+        let contents = cluster.wait_for_contents(
             namespace,
             &sources,
             is_incomplete,
@@ -209,7 +210,7 @@ impl ApplyOperation<'_> {
         );
         let contents = contents.await;
         let mut contents =
-            contents.map_err(|errors| sources_error(desired, &errors, Some(timeout)))?;
+            contents.map_err(|errors| sources_errors(desired, &errors, Some(timeout)))?;
         contents.extend(issued);
         Ok((contents, missing))
     }
@@ -259,8 +260,13 @@ impl Prepared {
             configuration,
         };
         let ownership = &self.resolved.ownership;
-        // Only the certificates are new, and they are not empty.
-        resolve(&self.desired, &secrets, ownership, live).map_err(|_| Vec::new())
+        // Only the certificates are new, so an error is about them.
+        resolve(&self.desired, &secrets, ownership, live).map_err(|_| {
+            let issued = asked_by.iter();
+            issued
+                .map(|(key, by)| self.cluster.not_issued(namespace, key, by, None))
+                .collect()
+        })
     }
 }
 
@@ -396,7 +402,7 @@ fn preparation_errors(errors: &[cluster::Error]) -> Diagnostics {
 
 /// Returns a diagnostic for each of the user's Secrets and ConfigMaps that cannot be read, at the attribute that names
 /// it. `waited` is how long the apply has waited for missing ones.
-pub fn sources_error(
+pub fn sources_errors(
     desired: &Desired,
     errors: &[cluster::Error],
     waited: Option<Duration>,
