@@ -67,6 +67,7 @@ mod lifecycle {
     pub mod store;
     pub mod terraform_runner;
     pub mod testbed;
+    pub mod times;
     pub mod tls;
     pub mod versions;
     pub mod waiting;
@@ -83,13 +84,16 @@ use lifecycle::{
     leftovers, lineage, lost_responses, matrix, memory, migration, module, moved, nulls,
     odd_values, openshift, permissions, persistence, pods, policies, preflight, pulumi, query,
     recovery, replacement, requests, restricted, rollouts, scaling, secrets, services,
-    terraform_runner, testbed, tls, versions, waiting, without_refresh,
+    terraform_runner, testbed, times, tls, versions, waiting, without_refresh,
 };
 
 /// Returns one trial for each function, named by its path.
 macro_rules! trials {
     ($($test:path),* $(,)?) => {
-        vec![$(Trial::test(stringify!($test).replace(' ', ""), || { $test(); Ok(()) })),*]
+        vec![$(Trial::test(stringify!($test).replace(' ', ""), || {
+            times::measured(stringify!($test), $test);
+            Ok(())
+        })),*]
     };
 }
 
@@ -97,8 +101,10 @@ macro_rules! trials {
 macro_rules! cluster_trials {
     ($file:ident: $($test:ident),* $(,)?) => {
         vec![$(Trial::test(concat!(stringify!($file), "::", stringify!($test)), || {
-            let namespace = lab::namespace("cluster");
-            cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), $file::$test);
+            times::measured(concat!(stringify!($file), "::", stringify!($test)), || {
+                let namespace = lab::namespace("cluster");
+                cluster::in_namespace(namespace.cluster().kubeconfig(), namespace.name(), $file::$test);
+            });
             Ok(())
         })),*]
     };
@@ -108,7 +114,7 @@ macro_rules! cluster_trials {
 macro_rules! newest_terraform_trials {
     ($($test:path),* $(,)?) => {
         vec![$(Trial::ignorable_test(stringify!($test).replace(' ', ""), || {
-            Ok(lab::with_newest_terraform($test))
+            Ok(times::measured(stringify!($test), || lab::with_newest_terraform($test)))
         })),*]
     };
 }
@@ -192,8 +198,11 @@ fn matrix_trials() -> Vec<Trial> {
     let tools = matrix::TOOLS.iter();
     tools
         .map(|&(name, tool, is_in_ci)| {
-            let trial =
-                Trial::ignorable_test(name, move || Ok(lab::with_tool(tool, matrix::check)));
+            let trial = Trial::ignorable_test(name, move || {
+                Ok(times::measured(name, || {
+                    lab::with_tool(tool, matrix::check)
+                }))
+            });
             trial.with_ignored_flag(!is_in_ci)
         })
         .collect()
@@ -397,5 +406,6 @@ fn main() -> ExitCode {
     // A static is never dropped.
     lab::stop();
     keda::real::stop();
+    times::print_longest();
     conclusion.exit_code()
 }

@@ -236,15 +236,15 @@ pub fn add_nothing_written(diagnostics: &mut Diagnostics) {
     add_to_last_error(diagnostics, "Nothing was written.");
 }
 
-/// Adds to the last error that the create was undone, except for the objects that are `left`. `is_made` is false if it
-/// had made no objects.
+/// Adds to the last error that the create was undone, except for the objects that are `left`. `is_made` is false if no
+/// object had been created.
 pub fn add_undone(diagnostics: &mut Diagnostics, is_made: bool, left: &BTreeSet<Key>) {
     let names: Vec<String> = left.iter().map(Key::to_string).collect();
     let left = match (is_made, names.is_empty()) {
-        (false, _) => "This create had created no objects.".to_owned(),
-        (true, true) => "The objects that this create had created were deleted again.".to_owned(),
+        (false, _) => "No object had been created.".to_owned(),
+        (true, true) => "The objects that had been created were deleted again.".to_owned(),
         (true, false) => format!(
-            "The objects that this create had created were deleted again, except for these: {}. The next create of this \
+            "The objects that had been created were deleted again, except for these: {}. The next create of this \
              feature store adopts them. A PersistentVolumeClaim stays if its volume existed before it.",
             names.join(", ")
         ),

@@ -217,7 +217,7 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     assert!(
-        text.contains("Job/feast-demo-apply-0 runs `feast apply`"),
+        text.contains("Job/feast-demo-apply-0 is running `feast apply`"),
         "{text}"
     );
     assert_eq!(commands(&test), ["feast apply"]);

@@ -176,7 +176,7 @@ pub fn a_refused_create_leaves_nothing() {
     test.configure_all(DATABASES, CRON_JOB);
     let run = test.terraform.apply().unwrap();
     refused(&run);
-    let undone = "The objects that this create had made were deleted again. The state has no feature store. Correct the \
+    let undone = "The objects that had been created were deleted again. The state has no feature store. Correct the \
                   cause and apply again.";
     assert!(run.messages().contains(undone), "{run}");
     assert_eq!(test.objects(), [""; 0]);

@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use libtest_mimic::Trial;
 
+use super::times;
 use run::Outcome;
 use sample::{Selection, case_name, completed_cases};
 use scenario::{SCENARIOS, Scenario};
@@ -34,8 +35,9 @@ pub use sample::same_seed_selects_same_cases;
 /// Returns one trial for each scenario.
 pub fn trials() -> Vec<Trial> {
     let trials = SCENARIOS.iter().map(|scenario| {
-        Trial::test(format!("faults::{}", scenario.name), move || {
-            converges(scenario);
+        let name = format!("faults::{}", scenario.name);
+        Trial::test(name.clone(), move || {
+            times::measured(&name, || converges(scenario));
             Ok(())
         })
     });

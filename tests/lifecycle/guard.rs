@@ -301,7 +301,7 @@ pub fn explains_rejected_credentials() {
         let run = test.terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
         assert!(run.messages().contains(expected), "{expected}\n{run}");
-        for advice in ["Give this user", "panicked"] {
+        for advice in ["Grant this user", "panicked"] {
             assert!(!run.messages().contains(advice), "{run}");
         }
     }

@@ -55,8 +55,8 @@ pub fn documented_role_is_sufficient() {
         assert_eq!(run.status, Some(1), "{run}");
         let namespace = test.namespace.name();
         let expected = format!(
-            "{doing} in namespace {namespace:?} of the cluster at {server}/. Because: The API server does not permit this: {because} in the namespace {namespace:?}. Give this user the verbs get, list, watch, create, patch \
-             and delete on this resource; the guide \"Access to the cluster\" has the rules to copy.",
+            "{doing} in namespace {namespace:?} of the cluster at {server}/. Because: The API server does not permit this: {because} in the namespace {namespace:?}. Grant this user the permission \
+             that the message above names; the guide \"Access to the cluster\" has the rules to copy.",
             server = test.namespace.cluster().server(),
             because = because.replace(
                 "User",

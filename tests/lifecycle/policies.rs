@@ -31,7 +31,7 @@ fn rejected(
         server = test.namespace.cluster().server().trim_end_matches('/'),
     );
     assert!(messages.contains(&expected), "{expected}\n{run}");
-    for advice in ["report", "Give this user", "Correct the attribute"] {
+    for advice in ["report", "Grant this user", "Correct the attribute"] {
         assert!(!messages.contains(advice), "{run}");
     }
     policy.delete();

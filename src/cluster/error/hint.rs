@@ -295,7 +295,7 @@ mod tests {
                 forbidden(
                     "secrets is forbidden: User \"u\" cannot list resource \"secrets\" in API group \"\"",
                 ),
-                "Give this user the verbs",
+                "Grant this user the permission",
             ),
             (
                 forbidden(

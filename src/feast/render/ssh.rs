@@ -71,7 +71,7 @@ pub(super) fn script(ssh: &Ssh) -> String {
     };
     format!(
         r#"if ! command -v ssh > /dev/null; then
-  echo "The image does not contain `ssh`, which git needs to read the feature repository. Use another init_image." >&2
+  echo "The image does not contain ssh, which git needs to read the feature repository. Use another init_image." >&2
   exit 1
 fi
 if ! python3 -c 'import os, pwd; pwd.getpwuid(os.getuid())' 2> /dev/null; then

@@ -506,7 +506,7 @@ mod tests {
     /// The dry run finds one refusal, and the write the other one.
     #[test]
     fn a_refused_create_leaves_nothing() {
-        let undone = "The objects that this create had made were deleted again. The state has no feature store. Correct \
+        let undone = "The objects that had been created were deleted again. The state has no feature store. Correct \
                       the cause and apply again.";
         type Reject = fn(&TestProvider);
         let rejections: [Reject; 3] = [
