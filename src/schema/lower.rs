@@ -3,6 +3,7 @@
 //! An unknown keyword, and a property without a description, is an error that names the property. The golden test of
 //! the schemas lowers every type, so users do not meet these errors.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use heck::ToSnakeCase;
@@ -48,6 +49,7 @@ pub fn lower<T: JsonSchema>() -> Result<Block, LowerError> {
     let root = schemars::schema_for!(T).to_value();
     let lowering = Lowering {
         definitions: root.get("$defs").and_then(Json::as_object),
+        nested: RefCell::default(),
     };
     lowering.block(&Property::default(), &root)
 }
@@ -76,6 +78,8 @@ impl Property {
 
 struct Lowering<'schema> {
     definitions: Option<&'schema Map<String, Json>>,
+    /// The attributes of the objects so far, by their schemas: most objects are used in several places.
+    nested: RefCell<BTreeMap<*const Json, BTreeMap<String, Attribute>>>,
 }
 
 /// The schema of a property, with references resolved and without nullability.
@@ -232,11 +236,20 @@ impl<'schema> Lowering<'schema> {
     }
 
     fn nested(&self, nesting: Nesting, object: &Resolved<'schema>) -> Result<Kind, LowerError> {
+        let schema = object.get("properties").map(std::ptr::from_ref);
+        let known = schema.and_then(|schema| self.nested.borrow().get(&schema).cloned());
+        if let Some(attributes) = known {
+            return Ok(Kind::Nested(nesting, attributes));
+        }
         let mut attributes = BTreeMap::new();
         for (name, key, property) in self.properties(object)? {
             let inner = self.resolve(&object.place.step(key), property)?;
             let attribute = self.attribute(key, inner, required(object, key))?;
             attributes.insert(name, attribute);
+        }
+        if let Some(schema) = schema {
+            let mut nested = self.nested.borrow_mut();
+            nested.insert(schema, attributes.clone());
         }
         Ok(Kind::Nested(nesting, attributes))
     }
