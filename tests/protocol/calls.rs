@@ -396,7 +396,7 @@ async fn reads_stored_states_and_identities() {
         .into_inner();
     assert_eq!(
         summaries(&response.diagnostics),
-        ["Error Stored state cannot be read"]
+        ["Error The stored state cannot be read"]
     );
 
     let request = upgrade_resource_identity::Request {
