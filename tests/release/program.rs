@@ -26,13 +26,14 @@ pub enum Processor {
 }
 
 /// The platforms, sorted by name.
-pub const PLATFORMS: [Platform; 6] = [
+pub const PLATFORMS: [Platform; 7] = [
     platform("darwin_amd64", "x86_64-apple-darwin", Format::MachO),
     platform("darwin_arm64", "aarch64-apple-darwin", Format::MachO),
     platform("freebsd_amd64", "x86_64-unknown-freebsd", Format::Elf),
     platform("linux_amd64", "x86_64-unknown-linux-musl", Format::Elf),
     platform("linux_arm64", "aarch64-unknown-linux-musl", Format::Elf),
     platform("windows_amd64", "x86_64-pc-windows-gnu", Format::Pe),
+    platform("windows_arm64", "aarch64-pc-windows-gnullvm", Format::Pe),
 ];
 
 const fn platform(name: &'static str, target: &'static str, format: Format) -> Platform {
