@@ -3,6 +3,8 @@
 //! An unknown keyword, and a property without a description, is an error that names the property. The golden test of
 //! the schemas lowers every type, so users do not meet these errors.
 
+mod description;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::types::Pattern;
 use super::{Attribute, Block, Check, Kind, Nesting, Type};
+use description::describe;
 
 /// The reason why a Rust type cannot be lowered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -427,36 +430,4 @@ fn integer_bounds(schema: &Resolved) -> Result<Option<(f64, f64)>, LowerError> {
         None | Some("int64" | "double") => Ok(None),
         Some(other) => Err(schema.place.error(format!("a number of format {other:?}"))),
     }
-}
-
-/// Returns the description with a sentence for each check and for the default, unless it mentions them itself.
-fn describe(description: &str, checks: &[Check], default: Option<&Json>) -> String {
-    let mut text = description.trim().to_owned();
-    let has_default = text.contains("Default:");
-    let mut add = |sentence: String| {
-        text.push(' ');
-        text.push_str(&sentence);
-    };
-    for check in checks {
-        match check {
-            Check::OneOf(words) | Check::OneOfOrPattern(words, _)
-                if words.iter().all(|word| description.contains(word)) => {}
-            Check::OneOf(words) | Check::OneOfOrPattern(words, _) => {
-                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                add(format!("One of {}.", words.join(", ")));
-            }
-            check if check.is_integer_range() => {}
-            // Every unsigned number has a minimum of 0, which needs no mention.
-            Check::AtLeast(bound) if *bound != 0.0 => add(format!("At least {bound}.")),
-            Check::AtMost(bound) if *bound < 1e6 => add(format!("At most {bound}.")),
-            _ => {}
-        }
-    }
-    match default {
-        None | Some(Json::Null) => {}
-        Some(_) if has_default => {}
-        Some(Json::String(word)) => add(format!("Default: `{word}`.")),
-        Some(other) => add(format!("Default: `{other}`.")),
-    }
-    text
 }
