@@ -200,8 +200,10 @@ impl Cluster {
         let lacks = |contents: &Contents| !without_value(contents).is_empty();
         let answer = self.wait_for_contents(namespace, sources, lacks, deadline, cancel);
         let missing = match answer.await {
-            Ok(contents) if !lacks(&contents) => return Ok(contents),
-            Ok(contents) => without_value(&contents),
+            Ok(contents) => match without_value(&contents) {
+                empty if empty.is_empty() => return Ok(contents),
+                empty => empty,
+            },
             Err(errors) if errors.iter().all(may_appear) => {
                 let objects = sources.iter().map(Source::object);
                 let is_missing = |key: &Key| errors.iter().any(|error| error.is_about(key));

@@ -371,7 +371,7 @@ impl Checked {
     ) {
         for (key, write, error) in sent {
             let Some(error) = error else { continue };
-            match verdict(key, &error.reason, write, frees_quota) {
+            match dry_run_result(key, &error.reason, write, frees_quota) {
                 DryRunResult::Refused => push_error(&mut self.refused, error),
                 DryRunResult::Unchecked => push_error(&mut self.unchecked, error),
                 DryRunResult::Irrelevant => {}
@@ -410,7 +410,7 @@ impl Reason {
 
 /// Returns the meaning of the error for the write. `frees_quota` tells whether objects of the namespace are deleted
 /// before it.
-fn verdict(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> DryRunResult {
+fn dry_run_result(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> DryRunResult {
     match reason {
         reason if reason.is_no_dry_run() => DryRunResult::Unchecked,
         // The message about a Secret is withheld, so that it may be the refusal of a dry run.
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_depend_on_reason_and_object() {
+    fn dry_run_results_depend_on_reason_and_object() {
         let invalid = || Reason::Invalid {
             message: "no".to_owned(),
             fields: Vec::new(),
@@ -557,8 +557,8 @@ mod tests {
             ),
         ] {
             let key = Key::new(kind, "x");
-            let verdict = verdict(&key, &reason, write, frees_quota);
-            assert_eq!(verdict, expected, "{key}: {reason}");
+            let result = dry_run_result(&key, &reason, write, frees_quota);
+            assert_eq!(result, expected, "{key}: {reason}");
         }
     }
 

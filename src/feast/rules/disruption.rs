@@ -127,16 +127,14 @@ pub(super) fn warnings(store: &FeatureStore) -> Vec<Violation> {
     }
     let path = path.attribute(name);
     reads.push(path.clone());
+    let counted = match pods {
+        1 => "1 pod".to_owned(),
+        _ => format!("{pods} pods"),
+    };
     vec![Violation::new(
         path,
         reads,
-        format!(
-            "{}, this budget allows no evictions",
-            match pods {
-                1 => "With 1 pod".to_owned(),
-                _ => format!("With {pods} pods"),
-            }
-        ),
+        format!("With {counted}, this budget allows no evictions"),
         "A node that runs such a pod cannot be drained, which blocks cluster upgrades. Set `max_unavailable = 1`, or a \
          `min_available` below the smallest number of pods.",
     )]

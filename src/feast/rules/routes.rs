@@ -99,15 +99,14 @@ fn termination(
                  `tls = { disable = true }` for the server."
             },
         ),
-        Passthrough if is_grpc && !has_tls => reject(
-            at("termination"),
-            "This termination requires TLS of the server",
-            "Set `tls`, or `services.openshift.serving_certificates = true`, or remove the Route.",
-        ),
         Reencrypt | Passthrough if !has_tls => reject(
             at("termination"),
             "This termination requires TLS of the server",
-            "Set `tls`, or `services.openshift.serving_certificates = true`, or the termination `edge`.",
+            if is_grpc {
+                "Set `tls`, or `services.openshift.serving_certificates = true`, or remove the Route."
+            } else {
+                "Set `tls`, or `services.openshift.serving_certificates = true`, or the termination `edge`."
+            },
         ),
         _ => {}
     }

@@ -10,7 +10,7 @@ use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for (_, path, tls, running) in certificates(store) {
+    for (path, tls, running) in certificates(store) {
         let disable = path.attribute("disable");
         let secret = path.attribute("secret_ref");
         if tls.secret_ref.is_none() {
@@ -41,41 +41,35 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 
 /// Returns the TLS settings of each server with TLS, with their path and the attributes that decide that the server
 /// runs.
-fn certificates(store: &FeatureStore) -> Vec<(ServerKind, Path, &Tls, Vec<Path>)> {
+fn certificates(store: &FeatureStore) -> Vec<(Path, &Tls, Vec<Path>)> {
     let servers = all_containers(store).into_iter();
     servers
         .filter_map(|container| {
             let tls = container.settings?.tls?;
             let path = container.path.attribute("tls");
-            (tls.disable != Some(true)).then_some((container.kind, path, tls, container.reads))
+            (tls.disable != Some(true)).then_some((path, tls, container.reads))
         })
         .collect()
 }
 
 /// Returns the directories of the pods that hold certificates, each with the attributes that it depends on.
 pub(super) fn directories(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
-    let own = certificates(store).into_iter();
-    let own = own.map(|(kind, path, _, running)| {
-        let mut reads = running;
-        reads.push(path.attribute("disable"));
-        (kind, reads)
-    });
     let issues = serving_certificates(store);
-    let issued = all_containers(store).into_iter();
-    let issued =
-        issued.filter(|container| issues && container.settings.is_none_or(|it| it.tls.is_none()));
-    let issued = issued.map(|container| {
+    let own = all_containers(store).into_iter();
+    let own = own.filter_map(|container| {
+        let path = container.path.attribute("tls");
         let mut reads = container.reads;
-        reads.extend([
-            Path::of(SERVING_CERTIFICATES),
-            container.path.attribute("tls"),
-        ]);
-        (container.kind, reads)
+        match container.settings.and_then(|it| it.tls) {
+            Some(tls) if tls.disable != Some(true) => reads.push(path.attribute("disable")),
+            None if issues => reads.extend([Path::of(SERVING_CERTIFICATES), path]),
+            _ => return None,
+        }
+        Some((container.kind, reads))
     });
     let remote = registry(store).and_then(|registry| registry.remote.as_ref());
     let authority = remote.and_then(|remote| remote.tls.as_ref());
     let authority = authority.map(|_| (ServerKind::Registry, vec![Path::of(REMOTE)]));
-    (own.chain(issued).chain(authority))
+    own.chain(authority)
         .map(|(kind, reads)| {
             let directory = kind.tls_directory();
             (directory.trim_end_matches('/').to_owned(), reads)

@@ -31,11 +31,8 @@ pub(in crate::feast::rules) fn metrics_end(store: &FeatureStore) -> Vec<Violatio
     if number == 0 {
         return Vec::new();
     }
-    let configured = worker_configs(block).and_then(|configs| configs.max_requests);
-    let at = match configured {
-        Some(_) => limit.clone(),
-        None => on.clone(),
-    };
+    let is_default = worker_configs(block).is_none_or(|it| it.max_requests.is_none());
+    let at = if is_default { &on } else { &limit }.clone();
     vec![Violation::new(
         at,
         [on, limit, path.attribute("disabled")],
@@ -267,22 +264,18 @@ mod tests {
 
     #[test]
     fn warns_about_several_workers_that_are_replaced_with_a_sql_registry() {
-        let check = |workers: Json, registry: &str, expected: &[&str]| {
+        let check_with = |persistence: Json, workers: Json, registry: &str, expected: &[&str]| {
             let summary = "A replaced worker can break the online server";
             let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
             let store = json!({"store": {"type": registry, "secretRef": {"name": "s"}}});
-            let mut services = json!({
-                "onlineStore": {"server": {"workerConfigs": workers}},
+            let services = json!({
+                "onlineStore": {"persistence": persistence, "server": {"workerConfigs": workers}},
                 "registry": {"local": {"persistence": store}},
             });
-            warns("workers-registry", services.clone(), &expected);
-            // By default, Feast replaces the workers of a server with MySQL.
-            if workers == json!({"workers": 2}) {
-                services["onlineStore"]["persistence"] =
-                    json!({"store": {"type": "mysql", "secretRef": {"name": "s"}}});
-                let path = "services.online_store.server.worker_configs.workers";
-                warns("workers-registry", services, &[(path, summary)]);
-            }
+            warns("workers-registry", services, &expected);
+        };
+        let check = |workers, registry: &str, expected: &[&str]| {
+            check_with(Json::Null, workers, registry, expected);
         };
         let limit = &["services.online_store.server.worker_configs.max_requests"];
         check(json!({"workers": 2, "maxRequests": 100}), "sql", limit);
@@ -296,6 +289,10 @@ mod tests {
         check(json!({"maxRequests": 100}), "sql", &[]);
         check(json!({"workers": 2, "maxRequests": 0}), "sql", &[]);
         check(json!({"workers": 2}), "sql", &[]);
+        // By default, Feast replaces the workers of a server with MySQL.
+        let workers = &["services.online_store.server.worker_configs.workers"];
+        let mysql = json!({"store": {"type": "mysql", "secretRef": {"name": "s"}}});
+        check_with(mysql, json!({"workers": 2}), "sql", workers);
     }
 
     #[test]

@@ -173,8 +173,7 @@ impl ApplyOperation<'_> {
     }
 
     /// Reads the user's Secrets and ConfigMaps. Waits for missing ones, because another operator can create them within
-    /// seconds. Returns separately those that exist only after this apply
-    /// has written objects.
+    /// seconds. Returns separately those that exist only after this apply has written objects.
     async fn contents(
         &self,
         cluster: &Cluster,
