@@ -52,10 +52,5 @@ fn print(result: Result<String, String>) -> ExitCode {
 }
 
 fn version() -> String {
-    let commit = option_env!("GIT_COMMIT").map_or(String::new(), |commit| format!(" ({commit})"));
-    format!(
-        "{} {}{commit}\n",
-        env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_VERSION")
-    )
+    format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }

@@ -13,6 +13,7 @@ pub mod encode;
 pub mod hcl;
 mod keep_prior;
 mod lower;
+mod number;
 mod path;
 pub mod provider;
 mod types;

@@ -51,6 +51,11 @@ pub enum Error {
     Tls(#[source] TlsError),
     #[error("cannot listen for the host")]
     Listen(#[source] ListenError),
+    #[error(
+        "cannot serve a debugger: on this system every user of the machine could connect to the provider and use its \
+         credentials; use -debug on Linux or macOS"
+    )]
+    DebugWithoutSockets,
     #[error("cannot handle signals")]
     Signals(#[source] io::Error),
     #[error("cannot write to the host")]
@@ -78,15 +83,15 @@ impl Options {
 /// No host started this process, or the provider cannot be served. [`explain`] returns the text for the user.
 pub async fn run(provider: impl Provider, options: &Options) -> Result<(), Error> {
     logging::start(options.name());
-    let plugin = Plugin::for_host(&Environment::of_this_process())?;
-    handshake::write(&plugin.handshake()).map_err(Error::Handshake)?;
+    let (plugin, line) = Plugin::for_host(&Environment::of_this_process())?;
+    handshake::write(&line).map_err(Error::Handshake)?;
     plugin.serve(provider, options.issues).await
 }
 
 /// Serves `provider` to every host that gets the printed `TF_REATTACH_PROVIDERS`, until Ctrl-C.
 ///
 /// # Errors
-/// The provider cannot be served.
+/// The provider cannot be served, or this system has no Unix sockets.
 pub async fn debug(provider: impl Provider, options: &Options) -> Result<(), Error> {
     logging::start(options.name());
     let plugin = Plugin::for_debugger(&Environment::of_this_process())?;
@@ -98,7 +103,8 @@ pub async fn debug(provider: impl Provider, options: &Options) -> Result<(), Err
 fn print_reattach(plugin: &Plugin, options: &Options) -> io::Result<()> {
     let (network, address) = plugin.address();
     let reattach = serde_json::json!({
-        options.address: {
+        // Each host completes the source with the name of its own registry.
+        options.source(): {
             "Protocol": "grpc",
             "ProtocolVersion": handshake::PROTOCOL,
             "Pid": std::process::id(),

@@ -49,8 +49,8 @@ impl Served {
     async fn with(provider: EchoProvider) -> Self {
         let observed = provider.observed();
         let identity = Identity::new();
-        let plugin = Plugin::for_host(&identity.environment()).unwrap();
-        let handshake = Handshake::parse(&plugin.handshake());
+        let (plugin, line) = Plugin::for_host(&identity.environment()).unwrap();
+        let handshake = Handshake::parse(&line);
         let end = tokio::spawn(plugin.serve(provider, "https://example.org/issues"));
         let channel = plugin_client::connect(&handshake, Some(&identity)).await;
         Self {

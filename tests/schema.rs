@@ -98,6 +98,43 @@ fn check(kind: &str, name: &str, schema: &Schema) {
     expect_file![file].assert_eq(&printed(&schema.block));
 }
 
+/// Kubernetes describes file modes by octal numbers, which Terraform does not have.
+#[test]
+fn file_modes_are_described_as_decimal_numbers() {
+    fn collect(path: &str, attributes: &BTreeMap<String, Attribute>, modes: &mut Vec<String>) {
+        for (name, attribute) in attributes {
+            let path = format!("{path}.{name}");
+            let description = &attribute.description;
+            assert!(
+                !description.contains("octal value"),
+                "{path}: {description}"
+            );
+            if name == "default_mode" || name == "mode" {
+                assert!(
+                    description.contains("as a decimal number"),
+                    "{path}: {description}"
+                );
+                modes.push(path.clone());
+            }
+            if let Kind::Nested(_, inner) = &attribute.kind {
+                collect(&path, inner, modes);
+            }
+        }
+    }
+    let feast = Feast::new();
+    let resource = &feast.registry().resources["feast_feature_store"];
+    let services = &resource.schema().block.attributes["services"];
+    let Kind::Nested(_, services) = &services.kind else {
+        panic!("{:?}", services.kind);
+    };
+    let Kind::Nested(_, volume) = &services["volumes"].kind else {
+        panic!("{:?}", services["volumes"].kind);
+    };
+    let mut modes = Vec::new();
+    collect("services.volumes", volume, &mut modes);
+    assert!(modes.len() > 5, "{modes:?}");
+}
+
 /// Terraform reads the schema in each command, several times.
 #[test]
 fn stays_small() {

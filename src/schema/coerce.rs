@@ -78,8 +78,8 @@ impl<'s> Visitor<'s, Value> for Coercion {
             (Type::Bool, Value::Bool(_))
             | (Type::Number, Value::Number(_))
             | (Type::String, Value::String(_)) => Some(value.clone()),
-            (Type::Bool, Value::String(text)) => text.parse().ok().map(Value::Bool),
-            (Type::Number, Value::String(text)) => number(text).map(Value::Number),
+            (Type::Bool, Value::String(text)) => boolean(text).map(Value::Bool),
+            (Type::Number, Value::String(text)) => Number::parse(text).map(Value::Number),
             (Type::String, Value::Bool(value)) => Some(Value::string(value.to_string())),
             (Type::String, Value::Number(number)) => Some(Value::string(number.to_string())),
             (Type::Bool | Type::Number | Type::String, _) => None,
@@ -104,16 +104,13 @@ impl<'s> Visitor<'s, Value> for Coercion {
     }
 }
 
-/// Reads a decimal number as Terraform does.
-fn number(text: &str) -> Option<Number> {
-    if let Ok(integer) = text.parse() {
-        return Some(Number::Integer(integer));
+/// Reads a bool as Terraform does.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
     }
-    let decimal = text.bytes().all(|letter| {
-        letter.is_ascii_digit() || matches!(letter, b'.' | b'e' | b'E' | b'+' | b'-')
-    });
-    let float: f64 = text.parse().ok().filter(|_| decimal)?;
-    float.is_finite().then_some(Number::Float(float))
 }
 
 /// Returns what a value is, for an error. The value itself can be a secret.
@@ -201,6 +198,38 @@ mod tests {
             ),
         ]);
         assert_eq!(coerce(&schema(), &given), Ok(wanted));
+    }
+
+    #[test]
+    fn converts_strings_as_terraform_does() {
+        let converted = |given: Value, path: Path| {
+            let value = coerce(&schema(), &given).ok()?;
+            value.get(&path).cloned()
+        };
+        let on = |text: &str| converted(object_of([("on", Value::string(text))]), Path::of("on"));
+        let port = |text: &str| {
+            let server = object_of([("port", Value::string(text))]);
+            let given = object_of([("servers", Value::List(vec![server]))]);
+            converted(given, Path::of("servers").index(0).attribute("port"))
+        };
+        for (text, expected) in [
+            ("true", Some(true)),
+            ("1", Some(true)),
+            ("false", Some(false)),
+            ("0", Some(false)),
+            ("True", None),
+            ("", None),
+        ] {
+            assert_eq!(on(text), expected.map(Value::Bool), "{text}");
+        }
+        let exact = "0.1000000000000000055511151231257827";
+        for (text, expected) in [
+            ("1e3", Some(Number::Integer(1000))),
+            (exact, Some(Number::Decimal(exact.to_owned()))),
+            ("Inf", None),
+        ] {
+            assert_eq!(port(text), expected.map(Value::Number), "{text}");
+        }
     }
 
     #[test]

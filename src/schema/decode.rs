@@ -1,8 +1,8 @@
 //! Values from Terraform in the serde form of the Rust types that the schema was lowered from.
 //!
 //! Unknown values end here, and their paths are reported. An unknown value that is optional is left out. One that is
-//! required gets a placeholder that satisfies the schema, and so does an element of a list, because the elements after
-//! it would move otherwise. No unknown value is reported as missing or invalid.
+//! required gets a placeholder that the Rust type accepts, and so does an element of a list, because the elements after
+//! it would move otherwise. No unknown value is reported as missing or invalid, and no placeholder is checked.
 //!
 //! A null entry of a map counts as absent. A null element of a list or a set is an error.
 
@@ -165,7 +165,7 @@ fn null_element(path: &Path) -> Diagnostic {
     .at(path.clone())
 }
 
-/// Returns a value that satisfies the schema, for a required value that is unknown.
+/// Returns a value that the Rust type accepts, for a required value that is unknown. It can violate a check of text.
 fn placeholder(part: Part<'_>, checks: &[Check]) -> Json {
     match part.shape() {
         Shape::Object(attributes) => {

@@ -6,9 +6,6 @@ use std::collections::BTreeMap;
 
 use super::{Attribute, Block, Check, Kind, Nesting, Type};
 
-/// The largest length of a description, in bytes. Longer ones, such as some of Kubernetes, are cut after a sentence.
-const DESCRIPTION_LENGTH: usize = 400;
-
 /// Returns the `## Schema` section of a block's page.
 pub fn schema_section(block: &Block) -> String {
     let mut page = Page::default();
@@ -19,31 +16,8 @@ pub fn schema_section(block: &Block) -> String {
 }
 
 /// Returns a description on one line, because a paragraph would end its list item.
-fn brief(description: &str) -> String {
-    let text = description.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut end = 0;
-    for (at, _) in text.match_indices(' ').chain([(text.len(), "")]) {
-        if ends_a_sentence(&text, at) && (end == 0 || at <= DESCRIPTION_LENGTH) {
-            end = at;
-        }
-    }
-    if end == 0 {
-        text
-    } else {
-        text[..end].to_owned()
-    }
-}
-
-/// Returns whether a sentence ends before `at`. Abbreviations end no sentence.
-fn ends_a_sentence(text: &str, at: usize) -> bool {
-    let before = &text[..at];
-    let after = text[at..].trim_start();
-    before.ends_with(['.', ':', ')', '`'])
-        && before.trim_end_matches([')', '`']).ends_with('.')
-        && !["e.g.", "i.e.", "etc."]
-            .iter()
-            .any(|short| before.ends_with(short))
-        && !after.starts_with(|letter: char| letter.is_lowercase())
+fn on_one_line(description: &str) -> String {
+    description.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The section of a nested object.
@@ -70,7 +44,7 @@ impl Page {
         self.text.push_str("\n### Blocks\n\n");
         for (name, block) in blocks {
             let link = self.link("nestedblock", vec![name.clone()], &block.attributes);
-            let description = brief(&block.description);
+            let description = on_one_line(&block.description);
             self.text.push_str(&format!(
                 "- `{name}` (Block, at most one) {description} {link}\n"
             ));
@@ -129,7 +103,7 @@ impl Page {
     fn line(&mut self, names: &[String], name: &str, attribute: &Attribute) {
         let mut parts = vec![
             format!("- `{name}` ({})", notes(attribute)),
-            brief(&attribute.description),
+            on_one_line(&attribute.description),
         ];
         parts.extend(attribute.deprecated.clone());
         parts.extend(
@@ -247,14 +221,8 @@ mod tests {
     use crate::schema::lower;
 
     #[test]
-    fn cuts_long_descriptions_after_a_sentence() {
-        let long = format!("Word{}.", " word".repeat(100));
-        assert_eq!(
-            brief(&format!("First, e.g. this.\n\nSecond one. {long}")),
-            "First, e.g. this. Second one."
-        );
-        assert_eq!(brief(&format!("{long} Then another.")), long);
-        assert_eq!(brief("No full stop"), "No full stop");
+    fn a_description_of_paragraphs_is_one_line() {
+        assert_eq!(on_one_line("First.\n\nSecond\none."), "First. Second one.");
     }
 
     /// A store with an attribute that is not needed any more.

@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::types::Pattern;
 use super::{Attribute, Block, Check, Kind, Nesting, Type};
-use description::describe;
+use description::{brief, describe, file_mode};
 
 /// The reason why a Rust type cannot be lowered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +71,11 @@ impl Property {
         place
     }
 
+    /// Returns whether the property belongs to a type of Kubernetes.
+    fn is_of_kubernetes(&self) -> bool {
+        self.entered.iter().any(|name| name.starts_with("io.k8s."))
+    }
+
     fn error(&self, reason: impl Into<String>) -> LowerError {
         LowerError {
             place: self.names.join("."),
@@ -89,6 +94,8 @@ struct Lowering<'schema> {
 struct Resolved<'schema> {
     keywords: BTreeMap<&'schema str, &'schema Json>,
     place: Property,
+    /// True if the description is a text of Kubernetes.
+    described_by_kubernetes: bool,
 }
 
 impl<'schema> Resolved<'schema> {
@@ -192,6 +199,11 @@ impl<'schema> Lowering<'schema> {
         let extension = self.extension(&schema)?;
         let Some(description) = schema.text("description") else {
             return Err(schema.place.error("a property without a description"));
+        };
+        let description = if schema.described_by_kubernetes {
+            file_mode(key, description).unwrap_or_else(|| brief(description))
+        } else {
+            description
         };
         let checks = self.checks(&schema)?;
         let description = describe(description, &checks, schema.get("default"));
@@ -337,6 +349,7 @@ impl<'schema> Lowering<'schema> {
         if let Some(unknown) = keywords.keys().find(|key| !KEYWORDS.contains(key)) {
             return Err(place.error(format!("unknown keyword {unknown:?}")));
         }
+        let described_by_kubernetes = place.is_of_kubernetes();
         let mut place = place.clone();
         let reference = keywords.remove("$ref").and_then(Json::as_str);
         let choices = keywords.remove("anyOf").and_then(Json::as_array);
@@ -365,6 +378,9 @@ impl<'schema> Lowering<'schema> {
         };
         if let Some(target) = target {
             let mut resolved = self.resolve(&place, target)?;
+            if keywords.contains_key("description") {
+                resolved.described_by_kubernetes = described_by_kubernetes;
+            }
             resolved.keywords.extend(keywords);
             return Ok(resolved);
         }
@@ -375,7 +391,11 @@ impl<'schema> Lowering<'schema> {
                 _ => return Err(place.error("more than one type")),
             };
         }
-        Ok(Resolved { keywords, place })
+        Ok(Resolved {
+            keywords,
+            place,
+            described_by_kubernetes,
+        })
     }
 }
 

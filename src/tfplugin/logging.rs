@@ -9,7 +9,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// The target of this crate's own messages.
 const OWN: &str = env!("CARGO_CRATE_NAME");
@@ -98,11 +98,13 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut line = Fields::default();
-        for span in context.event_scope(event).into_iter().flatten() {
+        // The fields of an inner span replace those of an outer one with the same names.
+        let scope = context.event_scope(event).into_iter();
+        for span in scope.flat_map(Scope::from_root) {
             if let Some(fields) = span.extensions().get::<Fields>() {
-                let outer = fields.0.iter();
+                let fields = fields.0.iter();
                 line.0
-                    .extend(outer.map(|(key, value)| (key.clone(), value.clone())));
+                    .extend(fields.map(|(key, value)| (key.clone(), value.clone())));
             }
         }
         event.record(&mut line);
@@ -183,6 +185,8 @@ mod tests {
         };
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, || {
+            let outer = tracing::info_span!("outer", tf_rpc = "outer", outer = 1);
+            let _outer = outer.enter();
             let span = tracing::info_span!("rpc", tf_rpc = "read_resource");
             let _entered = span.enter();
             tracing::warn!(count = 2, name = "a\nb", "found {}", "more");
@@ -204,6 +208,7 @@ mod tests {
                 "@timestamp": null,
                 "count": 2,
                 "name": "a\nb",
+                "outer": 1,
                 "tf_rpc": "read_resource",
             })
         );

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -19,7 +20,6 @@ use super::server::Server;
 use super::services::SideServices;
 use super::session::Session;
 use super::signals::{Signal, Signals};
-use super::tls::Tls;
 use super::{Error, tls};
 use crate::schema::provider::Provider;
 
@@ -43,28 +43,35 @@ pub struct Plugin {
 /// The client that may connect. It determines what a signal means.
 enum Client {
     /// The host that started the process, authenticated by its certificate. The host decides when the process ends.
-    Host(Tls),
-    /// Every process of this user, because only this user can enter the socket's directory. Hosts use no TLS with a
-    /// provider that they did not start. The process ends on Ctrl-C.
+    Host(Arc<ServerConfig>),
+    /// Every process of this user, because only this user can enter the socket's directory. There is no such directory
+    /// on Windows, and hosts use no TLS with a provider that they did not start. The process ends on Ctrl-C.
     Debugger,
 }
 
 impl Plugin {
-    /// Listens for the host that `environment` describes. Needs a Tokio runtime.
+    /// Listens for the host that `environment` describes. Needs a Tokio runtime. Returns also the line that the host
+    /// waits for on stdout.
     ///
     /// # Errors
     /// No host can be served, or the plugin cannot listen.
-    pub fn for_host(environment: &Environment) -> Result<Self, Error> {
+    pub fn for_host(environment: &Environment) -> Result<(Self, String), Error> {
         let certificate = environment.check().map_err(Error::Refusal)?;
-        let client = Client::Host(tls::for_client(certificate).map_err(Error::Tls)?);
-        Self::new(environment, client)
+        let tls = tls::for_client(certificate).map_err(Error::Tls)?;
+        let plugin = Self::new(environment, Client::Host(tls.config))?;
+        let (network, address) = plugin.address();
+        let line = handshake::line(network, &address, &tls.certificate);
+        Ok((plugin, line))
     }
 
     /// Listens for the hosts that `TF_REATTACH_PROVIDERS` directs to this process. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// The plugin cannot listen.
+    /// The plugin cannot listen, or would listen for every user of the machine.
     pub fn for_debugger(environment: &Environment) -> Result<Self, Error> {
+        if cfg!(not(unix)) {
+            return Err(Error::DebugWithoutSockets);
+        }
         Self::new(environment, Client::Debugger)
     }
 
@@ -83,18 +90,8 @@ impl Plugin {
         self.listener.address()
     }
 
-    /// Returns the line on stdout that the host waits for.
-    pub fn handshake(&self) -> String {
-        let (network, address) = self.address();
-        let certificate: &[u8] = match &self.client {
-            Client::Host(tls) => &tls.certificate,
-            Client::Debugger => &[],
-        };
-        handshake::line(network, &address, certificate)
-    }
-
-    /// Serves `provider` until the host shuts it down or leaves, or until SIGTERM. Calls in progress are completed
-    /// first. `issues` is the address that users report bugs to.
+    /// Serves `provider` until the host shuts it down or leaves, or until SIGTERM or SIGHUP. Calls in progress are
+    /// completed first. `issues` is the address that users report bugs to.
     ///
     /// # Errors
     /// The server fails. An error of a call is part of its response.
@@ -102,7 +99,7 @@ impl Plugin {
         let session = Session::new(Arc::new(provider), issues);
         let (count, watched) = watch::channel(Count::default());
         let (config, started_by_host) = match self.client {
-            Client::Host(tls) => (Some(tls.config), true),
+            Client::Host(config) => (Some(config), true),
             Client::Debugger => (None, false),
         };
         let (sender, accepted) = mpsc::channel(1);

@@ -146,6 +146,48 @@ mod tests {
     use crate::schema::Type;
 
     #[test]
+    fn nested_attributes_have_their_nesting_and_flags() {
+        use proto::schema::object::NestingMode;
+        let inner = Attribute {
+            write_only: true,
+            ..Attribute::of_kind(Kind::Plain(Type::Bool))
+        };
+        for (nesting, mode) in [
+            (Nesting::Single, NestingMode::Single),
+            (Nesting::List, NestingMode::List),
+            (Nesting::Set, NestingMode::Set),
+            (Nesting::Map, NestingMode::Map),
+        ] {
+            let attributes = BTreeMap::from([("inner".to_owned(), inner.clone())]);
+            let outer = Attribute {
+                sensitive: true,
+                ..Attribute::of_kind(Kind::Nested(nesting, attributes))
+            };
+            let message = |name: &str, of: &Attribute| proto::schema::Attribute {
+                name: name.to_owned(),
+                description: of.description.clone(),
+                optional: true,
+                description_kind: MARKDOWN,
+                ..Default::default()
+            };
+            let expected = proto::schema::Attribute {
+                sensitive: true,
+                nested_type: Some(proto::schema::Object {
+                    attributes: vec![proto::schema::Attribute {
+                        r#type: br#""bool""#.to_vec(),
+                        write_only: true,
+                        ..message("inner", &inner)
+                    }],
+                    nesting: mode.into(),
+                    ..Default::default()
+                }),
+                ..message("outer", &outer)
+            };
+            assert_eq!(attribute((&"outer".to_owned(), &outer)), expected);
+        }
+    }
+
+    #[test]
     fn a_deprecated_attribute_has_its_message() {
         let plain = Attribute::of_kind(Kind::Plain(Type::String));
         let deprecated = Attribute {

@@ -130,7 +130,7 @@ impl Session {
             "The provider crashed",
             format!(
                 "The provider crashed while {operation}: {reason}\n\nThis is a bug in the provider. Please report \
-                 it, with the output under TF_LOG=ERROR, at {}",
+                 it, with the output under TF_LOG_PROVIDER=ERROR, at {}",
                 self.issues
             ),
         )

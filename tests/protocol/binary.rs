@@ -1,6 +1,8 @@
 //! The program: started by Terraform, by a user, and by an incompatible host.
 
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use terraform_provider_feast::provider::{FEATURE_STORE, Feast};
 use terraform_provider_feast::schema::{Block, Provider as _, Value, encode};
@@ -53,11 +55,10 @@ async fn prints_usage_when_started_by_a_user() {
 async fn prints_its_version() {
     for flag in ["-version", "--version"] {
         let (code, stdout, stderr) = run(&[flag], &[]).await;
-        let expected = concat!("terraform-provider-feast ", env!("CARGO_PKG_VERSION"));
-        assert!(stdout.starts_with(expected), "{stdout}");
+        let expected = concat!("terraform-provider-feast ", env!("CARGO_PKG_VERSION"), "\n");
         assert_eq!(
-            (code, stdout.lines().count(), stderr.as_str()),
-            (Some(0), 1, "")
+            (code, stdout.as_str(), stderr.as_str()),
+            (Some(0), expected, "")
         );
     }
 }
@@ -110,6 +111,7 @@ async fn serves_until_the_host_shuts_it_down() {
     shut_down(process.channel.clone()).await;
     assert_eq!(process.exited().await.code(), Some(0));
     assert!(!process.handshake.socket.parent().unwrap().exists());
+    assert_eq!(process.stdout().await, "");
     assert_eq!(process.stderr().await, "");
 }
 
@@ -145,12 +147,42 @@ async fn sigterm_stops_calls_and_exits_after_their_responses() {
     assert_eq!(process.exited().await.code(), Some(0));
 }
 
+/// The terminal of an apply is closed. `nohup` keeps the process. Only on Linux can a process see that.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn sighup_stops_calls_unless_it_is_ignored() {
+    let start = async |action: &str| {
+        let mut command = command("env");
+        command.args([action, BINARY]);
+        let process = Process::spawn(command).await;
+        let apply = hanging_apply(&process).await;
+        process.signal("HUP");
+        (process, apply)
+    };
+    let (mut process, apply) = start("--default-signal=HUP").await;
+    let response = timeout(TIMEOUT, apply).await.unwrap().unwrap();
+    assert_eq!(
+        summaries(&response.diagnostics),
+        ["Error Cannot prepare the feature store"]
+    );
+    assert_eq!(process.exited().await.code(), Some(0));
+    assert!(!process.handshake.socket.parent().unwrap().exists());
+
+    let (mut process, mut apply) = start("--ignore-signal=HUP").await;
+    let stopped = timeout(Duration::from_millis(300), &mut apply).await;
+    assert!(stopped.is_err(), "the apply must go on");
+    process.signal("TERM");
+    timeout(TIMEOUT, apply).await.unwrap().unwrap();
+    assert_eq!(process.exited().await.code(), Some(0));
+}
+
 #[tokio::test]
 async fn exits_when_its_host_leaves() {
     let Process {
         mut child,
         handshake,
         channel,
+        ..
     } = Process::start(BINARY).await;
     let mut provider = provider(channel);
     provider
@@ -181,12 +213,12 @@ async fn debug_prints_reattach_and_serves_until_ctrl_c() {
         }
     };
     let mut reattach: serde_json::Value = serde_json::from_str(&reattach).unwrap();
-    let socket = &mut reattach["registry.terraform.io/feast-dev/feast"]["Addr"]["String"];
+    let socket = &mut reattach["feast-dev/feast"]["Addr"]["String"];
     let socket = socket.take().as_str().unwrap().to_owned();
     assert_eq!(
         reattach,
         serde_json::json!({
-            "registry.terraform.io/feast-dev/feast": {
+            "feast-dev/feast": {
                 "Protocol": "grpc",
                 "ProtocolVersion": 6,
                 "Pid": child.id(),
@@ -269,7 +301,7 @@ async fn hanging_apply(process: &Process) -> JoinHandle<apply_resource_change::R
 
 #[tokio::test]
 async fn serves_the_schema_of_the_resource() {
-    let process = Process::start(BINARY).await;
+    let mut process = Process::start(BINARY).await;
     let mut provider = process.provider();
     let schema = provider.get_provider_schema(get_provider_schema::Request {});
     let schema = schema.await.unwrap().into_inner();
@@ -279,4 +311,5 @@ async fn serves_the_schema_of_the_resource() {
         (vec![], vec![FEATURE_STORE])
     );
     shut_down(process.channel.clone()).await;
+    assert_eq!(process.exited().await.code(), Some(0));
 }

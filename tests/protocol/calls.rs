@@ -1,5 +1,7 @@
 //! The unary calls.
 
+use std::collections::HashMap;
+
 use terraform_provider_feast::schema::{Number, Value};
 use terraform_provider_feast::tfplugin::proto::tfplugin6::*;
 use tonic::Code;
@@ -153,7 +155,33 @@ async fn schema_describes_all_objects() {
         response.resource_schemas,
         [(ECHO.to_owned(), expected)].into()
     );
-    assert_eq!(response.functions.len(), 1);
+    let shout = Function {
+        parameters: vec![function::Parameter {
+            name: "text".to_owned(),
+            r#type: br#""string""#.to_vec(),
+            description: "The text.".to_owned(),
+            description_kind: StringKind::Markdown.into(),
+            ..Default::default()
+        }],
+        r#return: Some(function::Return {
+            r#type: br#""string""#.to_vec(),
+        }),
+        summary: "Shouts.".to_owned(),
+        description: "Returns the text in capitals.".to_owned(),
+        description_kind: StringKind::Markdown.into(),
+        ..Default::default()
+    };
+    let functions = HashMap::from([("shout".to_owned(), shout)]);
+    assert_eq!(response.functions, functions);
+    let request = get_functions::Request {};
+    let response_of_functions = provider.get_functions(request).await.unwrap().into_inner();
+    assert_eq!(
+        response_of_functions,
+        get_functions::Response {
+            functions,
+            diagnostics: Vec::new(),
+        }
+    );
     let described = |description: &str, attributes| Schema {
         version: 0,
         block: Some(schema::Block {
@@ -266,7 +294,7 @@ async fn panic_is_a_diagnostic_and_the_process_continues() {
     assert_eq!(
         response.diagnostics[0].detail,
         "The provider crashed while planning feast_echo: asked to\n\nThis is a bug in the provider. \
-         Please report it, with the output under TF_LOG=ERROR, at https://example.org/issues"
+         Please report it, with the output under TF_LOG_PROVIDER=ERROR, at https://example.org/issues"
     );
     assert_eq!(response.planned_private, b"prior");
 

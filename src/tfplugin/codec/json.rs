@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Error, MAX_DEPTH, number, types};
-use crate::schema::{Path, Step, Type, Value};
+use super::{Error, MAX_DEPTH, types};
+use crate::schema::{Number, Path, Step, Type, Value};
 
 /// The treatment of objects that do not have exactly the attributes of their type.
 #[derive(Clone, Copy, PartialEq)]
@@ -58,7 +58,7 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
         Type::Number => {
             // A number that JSON cannot represent exactly is written as a string.
             let quoted: Option<String> = parse(text);
-            number::read(quoted.as_deref().unwrap_or(text))
+            Number::parse(quoted.as_deref().unwrap_or(text))
                 .map(Value::Number)
                 .ok_or_else(mismatch)
         }

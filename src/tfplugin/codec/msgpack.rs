@@ -155,10 +155,10 @@ fn wire_bool(wire: &ValueRef<'_>) -> Option<bool> {
 
 fn wire_number(wire: &ValueRef<'_>) -> Option<Number> {
     match wire {
-        ValueRef::Integer(integer) => number::read(&integer.to_string()),
+        ValueRef::Integer(integer) => Number::parse(&integer.to_string()),
         ValueRef::F32(float) => number::read_float(f64::from(*float)),
         ValueRef::F64(float) => number::read_float(*float),
-        ValueRef::String(text) => number::read(text.as_str()?),
+        ValueRef::String(text) => Number::parse(text.as_str()?),
         _ => None,
     }
 }
@@ -233,7 +233,7 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
                 })
                 .collect::<Result<_, _>>()?,
         ),
-        (Type::Object(attributes), Value::Object(items)) => {
+        (Type::Object(attributes), Value::Object(items) | Value::Map(items)) => {
             if let Some(name) = items.keys().find(|name| !attributes.contains_key(*name)) {
                 return Err(Error::new(path, format!("there is no attribute {name:?}")));
             }
@@ -262,22 +262,29 @@ fn own_type(value: &Value) -> Type {
         Value::Number(_) => Type::Number,
         Value::String(_) => Type::String,
         Value::List(items) => Type::Tuple(items.iter().map(own_type).collect()),
-        Value::Object(items) => Type::Object(
-            (items.iter())
-                .map(|(name, item)| (name.clone(), own_type(item)))
-                .collect(),
-        ),
-        // The entries of a map have one type. Null and unknown values have any type.
+        Value::Object(items) => object_type(items),
+        // The entries of a map have one type. Null and unknown values have any type. A map with entries of several
+        // types becomes an object, which is the type of `{…}` in a configuration.
         Value::Map(items) => {
             let mut types = items
                 .values()
                 .map(own_type)
                 .filter(|ty| *ty != Type::Dynamic);
             let first = types.next().unwrap_or(Type::Dynamic);
-            let uniform = types.all(|ty| ty == first);
-            Type::Map(Box::new(if uniform { first } else { Type::Dynamic }))
+            if types.all(|ty| ty == first) {
+                Type::Map(Box::new(first))
+            } else {
+                object_type(items)
+            }
         }
     }
+}
+
+fn object_type(items: &BTreeMap<String, Value>) -> Type {
+    let types = items
+        .iter()
+        .map(|(name, item)| (name.clone(), own_type(item)));
+    Type::Object(types.collect())
 }
 
 /// Returns the msgpack with nil for each unknown value; `None` if it is malformed.
